@@ -1,0 +1,177 @@
+-- Generated from src/resty/etcd/body_stream.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local http1 = require("resty.etcd.http1")
+local source_reader = require("resty.etcd.source")
+local now = clock.now
+local find = string.find
+local sub = string.sub
+local min = math.min
+
+--- A cancelled reader wakes up after so many seconds at the latest.
+local CANCEL_SLICE = 0.5
+
+--- Not the server's doing, so it never passes for the end of a body.
+local CANCELLED = "cancelled"
+
+---@class resty.etcd.body_stream.Fields
+---@field source resty.etcd.source.Source
+---@field chunked boolean
+---@field state "done"|"data"|"size"|"gap"|"trailer"
+---@field left number? Bytes of the chunk or body still to come; nil if only the end of the connection ends it.
+---@field closed boolean
+
+---@class resty.etcd.body_stream.BodyStream: resty.etcd.body_stream.Fields
+---@field close fun(self: resty.etcd.body_stream.BodyStream)
+---@field peek fun(self: resty.etcd.body_stream.BodyStream): string?
+---@field read fun(self: resty.etcd.body_stream.BodyStream, timeout: number): string?, string?
+
+--- A complete line, or nil while it has not arrived.
+---@param source resty.etcd.source.Source
+---@return string?
+local function buffered_line(source)
+    local start, stop = find(source.buffer, "\r\n", source.at, true)
+    if start == nil then
+        return nil
+    end
+    local line = sub(source.buffer, source.at, start - 1)
+    source.at = stop + 1
+    return line
+end
+
+--- Decodes what has arrived.
+---@param self resty.etcd.body_stream.Fields
+---@return string? bytes # bytes of the body, "" at its end, nil if more must arrive first; the second is an error text
+---@return string? err
+local function decode(____self)
+    local source = ____self.source
+    while true do
+        if ____self.state == "done" then
+            return ""
+        end
+        local waiting = source_reader.available(source)
+        if ____self.state == "data" then
+            if waiting == 0 then
+                return nil
+            end
+            if ____self.left == nil then
+                return source_reader.take_all(source)
+            end
+            local bytes = source_reader.take(
+                source,
+                min(waiting, ____self.left)
+            )
+            ____self.left = ____self.left - #bytes
+            if ____self.left == 0 then
+                ____self.state = ____self.chunked and "gap" or "done"
+            end
+            return bytes
+        end
+        local line = buffered_line(source)
+        if line == nil then
+            return nil, waiting > 65536 and "malformed reply: line too long" or nil
+        end
+        if ____self.state == "gap" then
+            if line ~= "" then
+                return nil, "malformed reply: bad chunk end"
+            end
+            ____self.state = "size"
+        elseif ____self.state == "size" then
+            local size = http1.parse_chunk_size(line)
+            if size == nil then
+                return nil, "malformed reply: bad chunk size"
+            end
+            ____self.left = size
+            ____self.state = size == 0 and "trailer" or "data"
+        elseif line == "" then
+            ____self.state = "done"
+        end
+    end
+end
+
+--- Waits for more bytes until `deadline`; a cancelled stream ends within `CANCEL_SLICE`.
+---@param self resty.etcd.body_stream.Fields
+---@param deadline number?
+---@return string?
+local function wait(____self, deadline)
+    local source = ____self.source
+    while true do
+        local time = now()
+        local slice_end = time + CANCEL_SLICE
+        source.deadline = deadline ~= nil and min(deadline, slice_end) or slice_end
+        source.armed = 0
+        local ok, err = pcall(source_reader.fill, source)
+        if ____self.closed then
+            return CANCELLED
+        end
+        if not ok or err ~= "timeout" then
+            return err
+        end
+        if deadline ~= nil and now() >= deadline then
+            return "timeout"
+        end
+    end
+end
+
+local function peek(self)
+    local bytes = decode(self)
+    local ____temp_0
+    if bytes ~= "" then
+        ____temp_0 = bytes
+    else
+        ____temp_0 = nil
+    end
+    return ____temp_0
+end
+
+local function close(self)
+    self.closed = true
+    local sock = self.source.sock
+    pcall(sock.close, sock)
+end
+
+local function read(self, timeout)
+    local deadline = timeout ~= nil and now() + timeout or nil
+    while true do
+        if self.closed then
+            return nil, "closed"
+        end
+        local bytes, malformed = decode(self)
+        if bytes ~= nil then
+            return bytes
+        end
+        local err = malformed or wait(self, deadline)
+        if err ~= nil then
+            if err == "closed" and self.state == "data" and self.left == nil then
+                self.state = "done"
+            else
+                self:close()
+                return nil, err == CANCELLED and "closed" or err
+            end
+        end
+    end
+end
+local methods = {close = close, peek = peek, read = read}
+local mt = {__index = methods}
+
+--- A body that is read as it arrives.
+---@param source resty.etcd.source.Source
+---@param head resty.etcd.http1.Head
+---@return resty.etcd.http.Body
+local function create(source, head)
+    local chunked = head.framing == "chunked"
+    local fields = {
+        source = source,
+        chunked = chunked,
+        state = chunked and "size" or "data",
+        left = head.framing == "length" and head.length or nil,
+        closed = false
+    }
+    if fields.left == 0 then
+        fields.state = "done"
+    end
+    return setmetatable(fields, mt)
+end
+_M.new = create
+
+return _M

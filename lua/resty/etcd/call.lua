@@ -1,0 +1,202 @@
+-- Generated from src/resty/etcd/call.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local auth = require("resty.etcd.auth")
+local balancer = require("resty.etcd.balancer")
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local log = require("resty.etcd.log")
+local retry = require("resty.etcd.retry")
+local now = clock.now
+local max = math.max
+local min = math.min
+
+--- A connection that does not stand after this many seconds gives way to another endpoint.
+local CONNECT_SHARE = 1
+
+local function no_endpoint()
+    local err = errors.failure("no_endpoint", "has no healthy etcd endpoint available")
+    err.retryable = true
+    return err
+end
+
+--- The attempt's share of the call's time.
+---@param core resty.etcd.core.Core
+---@param deadline number?
+---@param tries_left number
+---@param token string?
+---@return resty.etcd.transport.Attempt?
+local function make_attempt(core, deadline, tries_left, token)
+    local endpoint = balancer.choose_endpoint(core)
+    if endpoint == nil then
+        return nil
+    end
+    local connect_by = deadline
+    if deadline ~= nil and tries_left > 1 then
+        local time = now()
+        local left = max(0, deadline - time)
+        connect_by = time + min(
+            left,
+            max(CONNECT_SHARE, left / tries_left)
+        )
+    end
+    return {
+        endpoint = endpoint,
+        token = token,
+        via = core.unix_socket_proxy,
+        deadline = deadline,
+        connect_by = connect_by
+    }
+end
+
+--- The endpoint let the call down, as opposed to refusing it.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_endpoint_failure(err)
+    if err.http_status ~= nil then
+        return err.http_status >= 500
+    end
+    return err.name ~= "bad_request"
+end
+
+--- Tries until there is a result, no sense in going on, or no time left.
+---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
+---@param payload string
+---@param timeout number
+---@param attempt_at fun(core: resty.etcd.core.Core, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply|resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
+---@return resty.etcd.transport.Reply|resty.etcd.transport.Stream? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function run(core, rpc, payload, timeout, attempt_at)
+    local deadline = timeout > 0 and now() + timeout or nil
+    local ____temp_0
+    if rpc.anonymous == true then
+        ____temp_0 = nil
+    else
+        ____temp_0 = core.auth
+    end
+    local user = ____temp_0
+    local tries_left = balancer.max_tries(core)
+    local relogins = 1
+    while true do
+        local token
+        if user ~= nil then
+            local got, login_err = auth.token(user, core, deadline, timeout)
+            if got == nil then
+                return nil, login_err
+            end
+            token = got
+        end
+        local attempt = make_attempt(core, deadline, tries_left, token)
+        if attempt == nil then
+            return nil, no_endpoint()
+        end
+        local result, err, refusal = attempt_at(core, rpc, payload, attempt)
+        if result ~= nil then
+            return result
+        end
+        if is_endpoint_failure(err) then
+            balancer.report_failure(attempt.endpoint)
+        end
+        if token ~= nil and relogins > 0 and retry.is_token_trouble(err) then
+            relogins = relogins - 1
+            auth.drop(user, token)
+        else
+            tries_left = tries_left - 1
+            local late = deadline ~= nil and now() >= deadline
+            if tries_left < 1 or late or not err.retryable or not is_endpoint_failure(err) then
+                return nil, err, refusal
+            end
+            ngx.log(
+                ngx.WARN,
+                errors.text(err),
+                ". Retrying"
+            )
+        end
+    end
+end
+
+local function unary_at(core, rpc, payload, attempt)
+    return core.transport:unary(rpc, payload, attempt)
+end
+
+local function open_at(core, rpc, payload, attempt)
+    return core.transport:open(rpc, payload, attempt)
+end
+
+--- The line that users look for, once at the entry of each call.
+---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
+---@param timeout number
+---@param label string
+local function log_entry(core, rpc, timeout, label)
+    if log.info_enabled() then
+        ngx.log(
+            ngx.INFO,
+            "v3 request uri: ",
+            rpc.path,
+            ", timeout: ",
+            timeout
+        )
+        if core.extra_json ~= nil then
+            ngx.log(ngx.INFO, label, core.extra_json)
+        end
+    end
+end
+
+local function start(core, rpc, request, timeout, label, attempt_at)
+    log_entry(core, rpc, timeout, label)
+    local payload, err = core.transport:encode(rpc, request)
+    if payload == nil then
+        return nil, errors.failure("bad_request", err)
+    end
+    return run(
+        core,
+        rpc,
+        payload,
+        timeout,
+        attempt_at
+    )
+end
+
+--- One RPC, start to end: token, endpoint, transport, error, retry, within one deadline.
+---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
+---@param request table its message
+---@param timeout? number seconds for all of it; the client's own if nil, 0 for no deadline
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function unary(core, rpc, request, timeout)
+    return start(
+        core,
+        rpc,
+        request,
+        timeout or core.timeout,
+        "request uri headers: ",
+        unary_at
+    )
+end
+
+--- Opens a stream; the deadline is for the opening.
+---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
+---@param request table
+---@param timeout? number seconds until the first answer; the client's own if nil, 0 for no deadline
+---@return resty.etcd.transport.Stream? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function open(core, rpc, request, timeout)
+    return start(
+        core,
+        rpc,
+        request,
+        timeout or core.timeout,
+        "request chunk headers: ",
+        open_at
+    )
+end
+_M.open = open
+_M.unary = unary
+
+return _M

@@ -1,0 +1,136 @@
+-- Generated from src/resty/etcd/client.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local auth = require("resty.etcd.auth")
+local balancer = require("resty.etcd.balancer")
+local call = require("resty.etcd.call")
+local cosocket = require("resty.etcd.cosocket")
+local kv = require("resty.etcd.dropin.kv")
+local lease = require("resty.etcd.dropin.lease")
+local result = require("resty.etcd.dropin.result")
+local txn = require("resty.etcd.dropin.txn")
+local watch = require("resty.etcd.dropin.watch")
+local gateway = require("resty.etcd.gateway")
+local ____login = require("resty.etcd.login")
+local login = ____login.login
+local options = require("resty.etcd.options")
+local resty_http = require("resty.etcd.resty_http")
+local rpcs = require("resty.etcd.rpc")
+local ____serializer = require("resty.etcd.serializer")
+local select_serializer = ____serializer.select_serializer
+local health_check = require("resty.etcd.health_check")
+
+--- A client of etcd. Its methods may be replaced.
+---@class resty.etcd.client.Client: resty.etcd.dropin.state.State
+---@field close fun(self: resty.etcd.dropin.state.State): true
+---@field delete fun(self: resty.etcd.dropin.state.State, key: string, opts?: resty.etcd.dropin.kv.DeleteOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field get fun(self: resty.etcd.dropin.state.State, key: string, opts?: resty.etcd.dropin.kv.GetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field grant fun(self: resty.etcd.dropin.state.State, ttl: number, id?: (string|number)): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field keepalive fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field leases fun(self: resty.etcd.dropin.state.State): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field readdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.kv.RangeOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field revoke fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field rmdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.kv.RmdirOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field set fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field setnx fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field setx fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field timetolive fun(self: resty.etcd.dropin.state.State, id: string|number, keys?: boolean): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field txn fun(self: resty.etcd.dropin.state.State, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.dropin.kv.CallOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field version fun(self: resty.etcd.dropin.state.State): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field watch fun(self: resty.etcd.dropin.state.State, key: string, opts?: resty.etcd.dropin.watch.WatchOptions): (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)?, string?, (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)?
+---@field watchcancel fun(self: resty.etcd.dropin.state.State, http_cli: resty.etcd.dropin.watch.WatchHandle): number?, string?
+---@field watchdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.watch.WatchOptions): (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)?, string?, (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)?
+
+---@class resty.etcd.client.VersionBody
+---@field etcdserver string Version of the member that answered.
+---@field etcdcluster string Version of the cluster.
+---@field error? string
+
+--- Asks the member for its version.
+---@param self resty.etcd.dropin.state.State
+---@return resty.etcd.dropin.result.Response? res
+---@return string? err
+---@return resty.etcd.errors.EtcdError? details
+local function version(self)
+    local reply, err, refusal = call.unary(self, rpcs.version, {})
+    return result.lenient(reply, err, refusal)
+end
+
+--- Frees what the client holds. Its connections stay in their pools, which it shares with others.
+---@param self resty.etcd.dropin.state.State
+---@return true
+local function close(self)
+    self.transport:close()
+    return true
+end
+local methods = {
+    close = close,
+    delete = kv.delete_key,
+    get = kv.get,
+    grant = lease.grant,
+    keepalive = lease.keepalive,
+    leases = lease.leases,
+    readdir = kv.readdir,
+    revoke = lease.revoke,
+    rmdir = kv.rmdir,
+    set = kv.set,
+    setnx = txn.setnx,
+    setx = txn.setx,
+    timetolive = lease.timetolive,
+    txn = txn.txn,
+    version = version,
+    watch = watch.watch,
+    watchcancel = watch.watchcancel,
+    watchdir = watch.watchdir
+}
+local mt = {__index = methods}
+
+--- Makes a client. It connects when it is used.
+---@param opts? resty.etcd.options.Options
+---@return resty.etcd.client.Client? res # the client
+---@return string? err
+local function create(opts)
+    if opts ~= nil and type(opts) ~= "table" then
+        return nil, "opts must be table"
+    end
+    local wanted = opts or ({})
+    local settings, err = options.read(wanted)
+    if settings == nil then
+        return nil, err
+    end
+    local kind = wanted.use_grpc == true and "grpc" or wanted.transport
+    if kind == "grpc" then
+        return nil, "the grpc transport is not available yet"
+    end
+    local has_library = kind ~= "cosocket" and resty_http.is_installed()
+    if kind == "resty_http" and not has_library then
+        return nil, "lua-resty-http is not installed"
+    end
+    if health_check.conf == nil then
+        health_check.init()
+    end
+    local ____settings_0 = settings
+    local endpoints = ____settings_0.endpoints
+    local peer = ____settings_0.peer
+    local extra = ____settings_0.extra
+    local extra_json = ____settings_0.extra_json
+    local state = {
+        endpoints = endpoints,
+        is_cluster = #endpoints > 1,
+        init_count = wanted.init_count or balancer.roll(),
+        rolled_in = wanted.init_count == nil and ngx.worker.pid() or nil,
+        timeout = wanted.timeout or 5,
+        key_prefix = wanted.key_prefix or "",
+        use_grpc = false,
+        transport = gateway.new(has_library and resty_http.client or cosocket.client, peer, extra),
+        auth = wanted.user ~= nil and auth.new(wanted.user, wanted.password or "", login) or nil,
+        serializer = select_serializer(wanted.serializer),
+        extra_json = extra_json
+    }
+    if wanted.unix_socket_proxy ~= nil then
+        state.unix_socket_proxy = wanted.unix_socket_proxy
+    end
+    return setmetatable(state, mt)
+end
+_M.new = create
+
+return _M

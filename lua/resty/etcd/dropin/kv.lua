@@ -1,0 +1,206 @@
+-- Generated from src/resty/etcd/dropin/kv.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call")
+local rpcs = require("resty.etcd.rpc")
+local ____serializer = require("resty.etcd.serializer")
+local serialize = ____serializer.serialize
+local utils = require("resty.etcd.utils")
+local args = require("resty.etcd.dropin.args")
+local result = require("resty.etcd.dropin.result")
+
+---@class resty.etcd.dropin.kv.CallOptions
+---@field timeout? number Seconds for the whole call; default the client's; 0 leaves it to nginx's socket timeouts.
+
+--- What to read and how.
+---@class resty.etcd.dropin.kv.RangeOptions: resty.etcd.dropin.kv.CallOptions
+---@field revision? (string|number) Read as of this revision.
+---@field limit? (string|number) At most this many keys.
+---@field sort_order? (string|number) "NONE", "ASCEND" or "DESCEND", or their numbers.
+---@field sort_target? (string|number) "KEY", "VERSION", "CREATE", "MOD" or "VALUE", or their numbers.
+---@field serializable? boolean Any member may answer from what it has, which may be stale; default false.
+---@field keys_only? boolean
+---@field count_only? boolean
+---@field min_mod_revision? (string|number)
+---@field max_mod_revision? (string|number)
+---@field min_create_revision? (string|number)
+---@field max_create_revision? (string|number)
+
+---@class resty.etcd.dropin.kv.GetOptions: resty.etcd.dropin.kv.RangeOptions
+---@field range_end? string Read all keys from `key` up to this one; "\0": all from `key` on.
+
+---@class resty.etcd.dropin.kv.GetBody: resty.etcd.dropin.result.ErrorBody
+---@field header resty.etcd.dropin.result.Header
+---@field kvs? resty.etcd.dropin.result.KeyValue[] nil if there are none.
+---@field more?  There are more keys than `limit` let through.
+---@field count? string How many keys there are, whatever `limit` is; nil if none.
+
+---@class resty.etcd.dropin.kv.SetOptions: resty.etcd.dropin.kv.CallOptions
+---@field lease? (string|number) ID of the lease to attach.
+---@field prev_kv? boolean Answer what the key was before.
+---@field ignore_value? boolean Keep the value that is stored.
+---@field ignore_lease? boolean Keep the lease that is attached.
+
+---@class resty.etcd.dropin.kv.SetBody: resty.etcd.dropin.result.ErrorBody
+---@field header resty.etcd.dropin.result.Header
+---@field prev_kv? resty.etcd.dropin.result.KeyValue
+
+---@class resty.etcd.dropin.kv.RmdirOptions: resty.etcd.dropin.kv.CallOptions
+---@field prev_kv? boolean Answer what was deleted.
+
+---@class resty.etcd.dropin.kv.DeleteOptions: resty.etcd.dropin.kv.RmdirOptions
+---@field range_end? string Delete all keys from `key` up to this one.
+
+---@class resty.etcd.dropin.kv.DeleteBody: resty.etcd.dropin.result.ErrorBody
+---@field header resty.etcd.dropin.result.Header
+---@field deleted? string How many keys were deleted; nil if none.
+---@field prev_kvs? resty.etcd.dropin.result.KeyValue[]
+
+local RANGE_OPTIONS = {
+    "revision",
+    "limit",
+    "sort_order",
+    "sort_target",
+    "serializable",
+    "keys_only",
+    "count_only",
+    "min_mod_revision",
+    "max_mod_revision",
+    "min_create_revision",
+    "max_create_revision"
+}
+local PUT_OPTIONS = {"lease", "prev_kv", "ignore_value", "ignore_lease"}
+
+local function range(cli, request, opts)
+    args.copy(opts, RANGE_OPTIONS, request)
+    local reply, err, refusal = call.unary(cli, rpcs.range, request, opts and opts.timeout)
+    if reply ~= nil then
+        result.decode_values(cli.serializer, reply.body.kvs)
+    end
+    return result.lenient(reply, err, refusal)
+end
+
+--- Reads a key.
+---@param self resty.etcd.dropin.state.State
+---@param key string not empty
+---@param opts? resty.etcd.dropin.kv.GetOptions
+---@return resty.etcd.dropin.result.Response? res # `res.body.kvs` is nil if there is no such key
+---@return string? err
+---@return resty.etcd.errors.EtcdError? details
+local function get(self, key, opts)
+    local wrong = args.check_key(key) or args.check_opts(opts)
+    if wrong ~= nil then
+        return result.misuse(wrong)
+    end
+    local request = {}
+    request.key = utils.get_real_key(self.key_prefix, key)
+    if (opts and opts.range_end) ~= nil then
+        request.range_end = args.real_range_end(self.key_prefix, opts.range_end)
+    end
+    return range(self, request, opts)
+end
+
+--- Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`.
+---@param self resty.etcd.dropin.state.State
+---@param dir string "" for all keys
+---@param opts? resty.etcd.dropin.kv.RangeOptions
+---@return resty.etcd.dropin.result.Response? res
+---@return string? err
+---@return resty.etcd.errors.EtcdError? details
+local function readdir(self, dir, opts)
+    local wrong = type(dir) ~= "string" and "key must be string" or args.check_opts(opts)
+    if wrong ~= nil then
+        return result.misuse(wrong)
+    end
+    return range(
+        self,
+        args.prefix_range(self.key_prefix, dir),
+        opts
+    )
+end
+
+--- Writes a key.
+---@param self resty.etcd.dropin.state.State
+---@param key string not empty
+---@param val any goes through the serializer
+---@param opts? resty.etcd.dropin.kv.SetOptions
+---@return resty.etcd.dropin.result.Response? res # `res.body.prev_kv` only if it was asked for and there was such a key
+---@return string? err
+---@return resty.etcd.errors.EtcdError? details
+local function set(self, key, val, opts)
+    local wrong = args.check_key(key) or args.check_opts(opts)
+    if wrong ~= nil then
+        return result.misuse(wrong)
+    end
+    local request = {}
+    request.key = utils.get_real_key(self.key_prefix, key)
+    if (opts and opts.ignore_value) ~= true then
+        local value, value_err = serialize(self.serializer, val)
+        if value == nil then
+            return result.misuse(value_err)
+        end
+        request.value = value
+    end
+    args.copy(opts, PUT_OPTIONS, request)
+    local reply, err, refusal = call.unary(self, rpcs.put, request, opts and opts.timeout)
+    if reply ~= nil then
+        result.decode_value(self.serializer, reply.body.prev_kv)
+    end
+    return result.lenient(reply, err, refusal)
+end
+
+local function delete_range(cli, request, opts)
+    args.copy(opts, {"prev_kv"}, request)
+    local reply, err, refusal = call.unary(cli, rpcs.delete_range, request, opts and opts.timeout)
+    if reply ~= nil then
+        result.decode_values(cli.serializer, reply.body.prev_kvs)
+    end
+    return result.lenient(reply, err, refusal)
+end
+
+--- Deletes a key.
+---@param self resty.etcd.dropin.state.State
+---@param key string not empty
+---@param opts? resty.etcd.dropin.kv.DeleteOptions
+---@return resty.etcd.dropin.result.Response? res # `res.body.deleted` is nil if there was no such key
+---@return string? err
+---@return resty.etcd.errors.EtcdError? details
+local function delete_key(self, key, opts)
+    local wrong = args.check_key(key) or args.check_opts(opts)
+    if wrong ~= nil then
+        return result.misuse(wrong)
+    end
+    local request = {}
+    request.key = utils.get_real_key(self.key_prefix, key)
+    if (opts and opts.range_end) ~= nil then
+        request.range_end = args.real_range_end(self.key_prefix, opts.range_end)
+    end
+    return delete_range(self, request, opts)
+end
+
+--- Deletes all keys that start with `dir`. Together with the client's `key_prefix` it must not be empty: nobody
+--- empties a whole etcd by mistake.
+---@param self resty.etcd.dropin.state.State
+---@param dir string
+---@param opts? resty.etcd.dropin.kv.RmdirOptions
+---@return resty.etcd.dropin.result.Response? res
+---@return string? err
+---@return resty.etcd.errors.EtcdError? details
+local function rmdir(self, dir, opts)
+    local wrong = type(dir) ~= "string" and "key must be string" or (args.check_opts(opts) or args.check_key(utils.get_real_key(self.key_prefix, dir)))
+    if wrong ~= nil then
+        return result.misuse(wrong)
+    end
+    return delete_range(
+        self,
+        args.prefix_range(self.key_prefix, dir),
+        opts
+    )
+end
+_M.RANGE_OPTIONS = RANGE_OPTIONS
+_M.delete_key = delete_key
+_M.get = get
+_M.readdir = readdir
+_M.rmdir = rmdir
+_M.set = set
+
+return _M

@@ -1,0 +1,265 @@
+-- Generated from src/resty/etcd/dropin/watch.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call")
+local errors = require("resty.etcd.errors")
+local rpcs = require("resty.etcd.rpc")
+local utils = require("resty.etcd.utils")
+local args = require("resty.etcd.dropin.args")
+local result = require("resty.etcd.dropin.result")
+local health_check = require("resty.etcd.health_check")
+
+---@class resty.etcd.dropin.watch.WatchOptions: resty.etcd.dropin.kv.CallOptions
+---@field start_revision? (string|number) First revision to report; default: what comes after now.
+---@field progress_notify? boolean Also answer replies without events, which tell how far etcd has come.
+---@field filters? (string|number|(string|number)[]) "NOPUT", "NODELETE", or their numbers; one or an array.
+---@field prev_kv? boolean Answer what each key was before.
+---@field watch_id? (string|number)
+---@field fragment? boolean Let etcd split large replies.
+---@field need_cancel? boolean Also return what `watchcancel` takes.
+
+---@class resty.etcd.dropin.watch.Event
+---@field type? "DELETE" "DELETE"; nil for a put.
+---@field kv resty.etcd.dropin.result.KeyValue
+---@field prev_kv? resty.etcd.dropin.result.KeyValue
+
+---@class resty.etcd.dropin.watch.WatchResult
+---@field header resty.etcd.dropin.result.Header
+---@field watch_id? string
+---@field created?
+---@field canceled?
+---@field cancel_reason? string
+---@field compact_revision? string
+---@field events? resty.etcd.dropin.watch.Event[]
+
+--- A reply of a watch, or an error that etcd sent in its place.
+---@class resty.etcd.dropin.watch.WatchReply
+---@field result? resty.etcd.dropin.watch.WatchResult
+---@field error? table
+
+--- What `watchcancel` takes.
+---@class resty.etcd.dropin.watch.WatchHandle
+---@field close fun(): number
+
+local CREATE_OPTIONS = {
+    "start_revision",
+    "progress_notify",
+    "prev_kv",
+    "watch_id",
+    "fragment"
+}
+
+--- Names of HTTP statuses that etcd's errors have.
+local STATUS_TEXT = {}
+STATUS_TEXT[400] = "Bad Request"
+STATUS_TEXT[401] = "Unauthorized"
+STATUS_TEXT[403] = "Forbidden"
+STATUS_TEXT[404] = "Not Found"
+STATUS_TEXT[408] = "Request Timeout"
+STATUS_TEXT[409] = "Conflict"
+STATUS_TEXT[412] = "Precondition Failed"
+STATUS_TEXT[429] = "Too Many Requests"
+STATUS_TEXT[499] = "Client Closed Request"
+STATUS_TEXT[500] = "Internal Server Error"
+STATUS_TEXT[501] = "Not Implemented"
+STATUS_TEXT[503] = "Service Unavailable"
+STATUS_TEXT[504] = "Gateway Timeout"
+
+local function status_text(status)
+    return STATUS_TEXT[status] or tostring(status)
+end
+
+--- Opening a watch failed.
+---@param err resty.etcd.errors.EtcdError
+---@return nil reader
+---@return string err
+---@return resty.etcd.errors.EtcdError details
+local function open_failed(err)
+    if err.http_status ~= nil and err.name ~= "login_failed" then
+        local text = "failed to watch data, response code: " .. tostring(err.http_status) .. ", " .. err.message
+        return nil, text, err
+    end
+    return nil, errors.text(err), err
+end
+
+--- An error that came instead of a reply.
+---@param err resty.etcd.errors.EtcdError
+---@return resty.etcd.dropin.watch.WatchReply? reply
+---@return string? err
+---@return resty.etcd.errors.EtcdError? details
+local function stream_failed(err)
+    local status = err.http_status
+    if status == nil then
+        return nil, err.message, err
+    end
+    if status >= 500 then
+        local endpoint = err.endpoint or ""
+        health_check.report_failure(endpoint)
+        return nil, endpoint .. ": " .. status_text(status), err
+    end
+    local ____error = {
+        http_code = status,
+        http_status = status_text(status),
+        message = err.message
+    }
+    if err.code ~= nil then
+        ____error.grpc_code = err.code
+    end
+    return {error = ____error}
+end
+
+--- A reply with news, as opposed to one that only tells how far etcd has come.
+---@param reply resty.etcd.dropin.watch.WatchResult
+---@return boolean
+local function has_news(reply)
+    return reply.events ~= nil or reply.created == true or reply.canceled == true
+end
+
+--- Events that may be merged with those of another reply.
+---@param reply resty.etcd.dropin.watch.WatchResult
+---@return boolean
+local function is_plain(reply)
+    return reply.created ~= true and reply.canceled ~= true
+end
+
+--- Adds to `reply` what has arrived behind it; returns the first reply that must stand alone, if any.
+---@param stream resty.etcd.transport.Stream
+---@param reply resty.etcd.dropin.watch.WatchResult
+---@return resty.etcd.dropin.watch.WatchResult?
+local function merge_arrived(stream, reply)
+    local events = reply.events
+    while true do
+        local more = stream:try_recv()
+        if more == nil then
+            return nil
+        end
+        if not is_plain(more) then
+            return more
+        end
+        for ____, event in ipairs(more.events or ({})) do
+            events[#events + 1] = event
+        end
+        reply.header = more.header
+    end
+end
+
+local function decode_events(cli, reply)
+    for ____, event in ipairs(reply.events or ({})) do
+        result.decode_value(cli.serializer, event.kv)
+        result.decode_value(cli.serializer, event.prev_kv)
+    end
+end
+
+local function make_reader(cli, stream, timeout, wants_progress)
+    local held
+    local last_error
+    local last_details
+    return function()
+        while true do
+            do
+                if last_error ~= nil then
+                    return nil, last_error, last_details
+                end
+                local reply = held
+                held = nil
+                if reply == nil then
+                    local message, err = stream:recv(timeout)
+                    if message == nil then
+                        local error_reply, text, details = stream_failed(err)
+                        if error_reply ~= nil then
+                            return error_reply
+                        end
+                        last_error = text
+                        last_details = details
+                        goto __continue22
+                    end
+                    reply = message
+                end
+                if reply.events ~= nil and is_plain(reply) then
+                    held = merge_arrived(stream, reply)
+                end
+                if wants_progress or has_news(reply) then
+                    decode_events(cli, reply)
+                    return {result = reply}
+                end
+            end
+            ::__continue22::
+        end
+    end
+end
+
+local function make_handle(stream)
+    return {close = function(self)
+        stream:close()
+        return 1
+    end}
+end
+
+local function start(cli, create_request, opts)
+    args.copy(opts, CREATE_OPTIONS, create_request)
+    if (opts and opts.filters) ~= nil then
+        create_request.filters = type(opts.filters) == "table" and opts.filters or ({opts.filters})
+    end
+    local stream, err = call.open(cli, rpcs.watch, {create_request = create_request}, opts and opts.timeout)
+    if stream == nil then
+        return open_failed(err)
+    end
+    local timeout = opts and opts.timeout or cli.timeout
+    local reader = make_reader(cli, stream, timeout > 0 and timeout or nil, (opts and opts.progress_notify) == true)
+    if (opts and opts.need_cancel) == true then
+        return reader, nil, make_handle(stream)
+    end
+    return reader
+end
+
+--- Watches a key.
+---@param self resty.etcd.dropin.state.State
+---@param key string not empty
+---@param opts? resty.etcd.dropin.watch.WatchOptions
+---@return (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)? reader # a function that gives the next reply at each call
+---@return string? err
+---@return (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)? handle
+local function watch(self, key, opts)
+    local wrong = args.check_key(key) or args.check_opts(opts)
+    if wrong ~= nil then
+        return nil, wrong, errors.failure("bad_request", wrong)
+    end
+    local request = {}
+    request.key = utils.get_real_key(self.key_prefix, key)
+    return start(self, request, opts)
+end
+
+--- Watches all keys that start with `dir`, which is taken as it is.
+---@param self resty.etcd.dropin.state.State
+---@param dir string "" for all keys
+---@param opts? resty.etcd.dropin.watch.WatchOptions
+---@return (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)? reader # a function that gives the next reply at each call
+---@return string? err
+---@return (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)? handle
+local function watchdir(self, dir, opts)
+    local wrong = type(dir) ~= "string" and "key must be string" or args.check_opts(opts)
+    if wrong ~= nil then
+        return nil, wrong, errors.failure("bad_request", wrong)
+    end
+    return start(
+        self,
+        args.prefix_range(self.key_prefix, dir),
+        opts
+    )
+end
+
+--- Ends a watch that was started with `need_cancel`. A read pending in another light thread ends within a second.
+---@param self resty.etcd.dropin.state.State
+---@param http_cli resty.etcd.dropin.watch.WatchHandle what the watch returned third
+---@return number? res # 1
+---@return string? err
+local function watchcancel(self, http_cli)
+    if type(http_cli) ~= "table" or type(http_cli.close) ~= "function" then
+        return nil, "http_cli is not what a watch returned"
+    end
+    return http_cli:close()
+end
+_M.watch = watch
+_M.watchcancel = watchcancel
+_M.watchdir = watchdir
+
+return _M

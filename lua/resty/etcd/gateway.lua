@@ -1,0 +1,229 @@
+-- Generated from src/resty/etcd/gateway.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local cjson = require("cjson.safe")
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local gateway_error = require("resty.etcd.gateway_error")
+local gateway_stream = require("resty.etcd.gateway_stream")
+local json_codec = require("resty.etcd.json_codec")
+local retry = require("resty.etcd.retry")
+local target_parser = require("resty.etcd.target")
+local now = clock.now
+local find = string.find
+local sub = string.sub
+
+--- Distinct endpoints a client may see before the memory of them is dropped.
+local MAX_TARGETS = 100
+
+--- No error answer is longer; the rest of one is not read.
+local MAX_ERROR_BODY = 65536
+
+---@class resty.etcd.gateway.Fields
+---@field http resty.etcd.http.HttpClient
+---@field peer resty.etcd.http.Peer
+---@field extra resty.etcd.http.Extra
+---@field targets table
+---@field target_count number
+
+---@class resty.etcd.gateway.Gateway: resty.etcd.gateway.Fields
+---@field close fun(self: resty.etcd.gateway.Gateway)
+---@field encode fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, request: table): string?, string?
+---@field open fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?
+---@field unary fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
+
+local function target_of(____self, url)
+    local target = ____self.targets[url]
+    if target == nil then
+        target = target_parser.parse(url)
+        if target ~= nil then
+            if ____self.target_count >= MAX_TARGETS then
+                ____self.targets = {}
+                ____self.target_count = 0
+            end
+            ____self.targets[url] = target
+            ____self.target_count = ____self.target_count + 1
+        end
+    end
+    return target
+end
+
+--- Where watches go: users may have rewritten each of these fields.
+---@param endpoint resty.etcd.endpoint.Endpoint
+---@return string
+local function stream_url(endpoint)
+    local port = endpoint.port or ""
+    return endpoint.scheme .. "://" .. endpoint.address .. ":" .. port .. endpoint.api_prefix
+end
+
+local function request_for(____self, rpc, payload, attempt, target)
+    local page = rpc.page == true
+    local ____temp_1 = page and "GET" or "POST"
+    local ____target_2 = target
+    local ____attempt_via_3 = attempt.via
+    local ____temp_4 = target.path .. rpc.path
+    local ____self_extra_5 = ____self.extra
+    local ____attempt_token_6 = attempt.token
+    local ____page_0
+    if page then
+        ____page_0 = nil
+    else
+        ____page_0 = payload
+    end
+    return {
+        method = ____temp_1,
+        target = ____target_2,
+        via = ____attempt_via_3,
+        path = ____temp_4,
+        extra = ____self_extra_5,
+        token = ____attempt_token_6,
+        body = ____page_0,
+        repeatable = rpc.write ~= true
+    }
+end
+
+--- Trouble on the way, as an error of the call.
+---@param rpc resty.etcd.rpc.Rpc
+---@param endpoint resty.etcd.endpoint.Endpoint
+---@param text string
+---@param sent boolean
+---@return resty.etcd.errors.EtcdError
+local function trouble(rpc, endpoint, text, sent)
+    local malformed = find(text, "malformed", 1, true)
+    local name = malformed ~= nil and "bad_reply" or (text == "timeout" and "timeout" or (sent and "connection_lost" or "connect_failed"))
+    local err = errors.failure(name, endpoint.http_host .. ": " .. text, endpoint.http_host)
+    return retry.judge_failure(rpc, err, sent)
+end
+
+local function bad_host(endpoint, url)
+    return errors.failure("bad_request", "invalid http host: " .. url .. ", err: not matched", endpoint.http_host)
+end
+
+--- The message of a good answer; nil if it is none.
+---@param rpc resty.etcd.rpc.Rpc
+---@param endpoint resty.etcd.endpoint.Endpoint
+---@param text string
+---@return table? message
+---@return resty.etcd.errors.EtcdError? err
+local function decode_body(rpc, endpoint, text)
+    if rpc.stream == true then
+        local line = string.match(text, "^[^\n]*")
+        return gateway_stream.decode_line(rpc, endpoint.http_host, line or "")
+    end
+    local json = cjson.decode(text)
+    if json_codec.decode(rpc.reply, json) ~= nil then
+        return nil
+    end
+    return json
+end
+
+local function encode(self, rpc, request)
+    return json_codec.encode(rpc.request, request)
+end
+
+local function unary(self, rpc, payload, attempt)
+    local endpoint = attempt.endpoint
+    local url = rpc.page == true and endpoint.http_host or endpoint.full_prefix
+    local target = target_of(self, url)
+    if target == nil then
+        return nil, bad_host(endpoint, url)
+    end
+    local request = request_for(
+        self,
+        rpc,
+        payload,
+        attempt,
+        target
+    )
+    local answer, text, sent = self.http.exchange(self.peer, request, attempt)
+    if answer == nil then
+        return nil, trouble(rpc, endpoint, text, sent)
+    end
+    local ____answer_7 = answer
+    local status = ____answer_7.status
+    local headers = ____answer_7.headers
+    if status >= 300 then
+        local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host)
+        return nil, retry.judge_refusal(rpc, err), {status = status, headers = headers, body = body}
+    end
+    local message, err = decode_body(rpc, endpoint, answer.body)
+    if message ~= nil then
+        return {status = status, headers = headers, body = message}
+    end
+    if err ~= nil then
+        return nil, retry.judge_refusal(rpc, err)
+    end
+    local shown = rpc.secret == true and "not shown" or gateway_error.snippet(answer.body)
+    local bad = errors.failure("bad_reply", "invalid response body: " .. shown, endpoint.http_host)
+    bad.http_status = status
+    bad.maybe_applied = rpc.write == true
+    return nil, bad
+end
+
+--- As much of an error answer as is worth reading.
+---@param body resty.etcd.http.Body
+---@param deadline number?
+---@return string
+local function read_error_body(body, deadline)
+    local text = ""
+    while #text < MAX_ERROR_BODY do
+        local bytes = body:read(deadline ~= nil and deadline - now() or nil)
+        if bytes == nil or bytes == "" then
+            break
+        end
+        text = text .. bytes
+    end
+    body:close()
+    return sub(text, 1, MAX_ERROR_BODY)
+end
+
+local function open(self, rpc, payload, attempt)
+    local endpoint = attempt.endpoint
+    local url = stream_url(endpoint)
+    local target = target_of(self, url)
+    if target == nil then
+        return nil, bad_host(endpoint, url)
+    end
+    local request = request_for(
+        self,
+        rpc,
+        payload,
+        attempt,
+        target
+    )
+    local opening, text, sent = self.http.open(self.peer, request, attempt)
+    if opening == nil then
+        return nil, trouble(rpc, endpoint, text, sent)
+    end
+    if opening.status >= 300 then
+        local body = read_error_body(opening.body, attempt.deadline)
+        local err = gateway_error.from_answer(opening.status, body, endpoint.http_host)
+        return nil, retry.judge_refusal(rpc, err)
+    end
+    return gateway_stream.new(rpc, endpoint.http_host, opening.body)
+end
+
+local function close(self)
+    self.targets = {}
+    self.target_count = 0
+end
+local methods = {close = close, encode = encode, open = open, unary = unary}
+local mt = {__index = methods}
+
+--- etcd's JSON gateway, over one of the HTTP clients.
+---@param http resty.etcd.http.HttpClient
+---@param peer resty.etcd.http.Peer
+---@param extra resty.etcd.http.Extra
+---@return resty.etcd.transport.Transport
+local function create(http, peer, extra)
+    local fields = {
+        http = http,
+        peer = peer,
+        extra = extra,
+        targets = {},
+        target_count = 0
+    }
+    return setmetatable(fields, mt)
+end
+_M.new = create
+
+return _M

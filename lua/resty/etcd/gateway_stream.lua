@@ -1,0 +1,234 @@
+-- Generated from src/resty/etcd/gateway_stream.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local cjson = require("cjson.safe")
+local errors = require("resty.etcd.errors")
+local gateway_error = require("resty.etcd.gateway_error")
+local json_codec = require("resty.etcd.json_codec")
+local find = string.find
+local sub = string.sub
+local concat = table.concat
+
+--- A message is one line; one that grows beyond this is not etcd's.
+local MAX_LINE = 512 * 1024 * 1024
+
+---@class resty.etcd.gateway_stream.Fields
+---@field rpc resty.etcd.rpc.Rpc
+---@field endpoint string
+---@field body resty.etcd.http.Body
+---@field text string Bytes of the body, from `at` on not consumed.
+---@field at number
+---@field parts string[] The beginning of a line whose end has not arrived.
+---@field parts_length number
+---@field ended resty.etcd.errors.EtcdError? The stream has ended with this.
+---@field ahead resty.etcd.errors.EtcdError? Met while looking ahead.
+
+---@class resty.etcd.gateway_stream.GatewayStream: resty.etcd.gateway_stream.Fields
+---@field close fun(self: resty.etcd.gateway_stream.GatewayStream)
+---@field recv fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number): table?, resty.etcd.errors.EtcdError?
+---@field try_recv fun(self: resty.etcd.gateway_stream.GatewayStream): table?
+
+--- The next complete line, without its end; nil while it has not arrived.
+---@param self resty.etcd.gateway_stream.Fields
+---@return string?
+local function take_line(____self)
+    local stop = find(____self.text, "\n", ____self.at, true)
+    if stop == nil then
+        if ____self.at <= #____self.text then
+            local rest = sub(____self.text, ____self.at)
+            local ____self_parts_0 = ____self.parts
+            ____self_parts_0[#____self_parts_0 + 1] = rest
+            ____self.parts_length = ____self.parts_length + #rest
+            ____self.text = ""
+            ____self.at = 1
+        end
+        return nil
+    end
+    local line = sub(____self.text, ____self.at, stop - 1)
+    ____self.at = stop + 1
+    if ____self.parts_length > 0 then
+        local ____self_parts_1 = ____self.parts
+        ____self_parts_1[#____self_parts_1 + 1] = line
+        line = concat(____self.parts)
+        ____self.parts = {}
+        ____self.parts_length = 0
+    end
+    return line
+end
+
+local function add(____self, bytes)
+    ____self.text = bytes
+    ____self.at = 1
+end
+
+--- Decodes a line; nil and nil for an empty one.
+---@param rpc resty.etcd.rpc.Rpc
+---@param endpoint string
+---@param line string
+---@return table? message
+---@return resty.etcd.errors.EtcdError? err
+local function decode_line(rpc, endpoint, line)
+    local blank = find(line, "^%s*$")
+    if blank ~= nil then
+        return nil
+    end
+    local json = cjson.decode(line)
+    local ____temp_2
+    if type(json) == "table" then
+        ____temp_2 = json
+    else
+        ____temp_2 = {}
+    end
+    local envelope = ____temp_2
+    if envelope.error ~= nil then
+        return nil, gateway_error.from_stream(envelope.error, endpoint)
+    end
+    local result = envelope.result
+    if result == nil or json_codec.decode(rpc.reply, result) ~= nil then
+        local text = "invalid response body: " .. gateway_error.snippet(line)
+        return nil, errors.failure("bad_reply", text, endpoint)
+    end
+    return result
+end
+
+local function end_with(____self, err)
+    ____self.ended = err
+    ____self.body:close()
+end
+
+--- Socket errors keep their bare text.
+---@param self resty.etcd.gateway_stream.Fields
+---@param text string
+---@return resty.etcd.errors.EtcdError
+local function local_error(____self, text)
+    if text == "timeout" or text == "closed" then
+        return errors.failure(text, text, ____self.endpoint)
+    end
+    local malformed = find(text, "malformed", 1, true)
+    return errors.failure(malformed ~= nil and "bad_reply" or "connection_lost", text, ____self.endpoint)
+end
+
+--- Ends the stream after an error that came in it; from then on it is just closed.
+---@param self resty.etcd.gateway_stream.Fields
+---@param err resty.etcd.errors.EtcdError
+---@return resty.etcd.errors.EtcdError
+local function failed(____self, err)
+    end_with(
+        ____self,
+        err.name == "bad_reply" and err or errors.failure("closed", "closed", ____self.endpoint)
+    )
+    return err
+end
+
+local function try_recv(self)
+    while self.ended == nil and self.ahead == nil do
+        local line = take_line(self)
+        if line == nil then
+            local bytes = self.body:peek()
+            if bytes == nil then
+                return nil
+            end
+            add(self, bytes)
+        else
+            local message, err = decode_line(self.rpc, self.endpoint, line)
+            if message ~= nil then
+                return message
+            end
+            self.ahead = err
+        end
+    end
+    return nil
+end
+
+--- The body has ended: an unfinished line is complete all the same, as old gateways write their last error.
+---@param self resty.etcd.gateway_stream.Fields
+---@return table? message
+---@return resty.etcd.errors.EtcdError? err
+local function finish(____self)
+    local rest = concat(____self.parts)
+    ____self.parts = {}
+    ____self.parts_length = 0
+    end_with(
+        ____self,
+        errors.failure("closed", "closed", ____self.endpoint)
+    )
+    return decode_line(____self.rpc, ____self.endpoint, rest)
+end
+
+local function recv(self, timeout)
+    while true do
+        if self.ended ~= nil then
+            return nil, self.ended
+        end
+        if self.ahead ~= nil then
+            return nil, failed(self, self.ahead)
+        end
+        local line = take_line(self)
+        if line ~= nil then
+            local message, err = decode_line(self.rpc, self.endpoint, line)
+            if message ~= nil then
+                return message
+            end
+            if err ~= nil then
+                return nil, failed(self, err)
+            end
+        elseif self.parts_length > MAX_LINE then
+            end_with(
+                self,
+                errors.failure("bad_reply", "malformed reply: line too long", self.endpoint)
+            )
+        else
+            local bytes, read_err = self.body:read(timeout)
+            if bytes == nil then
+                end_with(
+                    self,
+                    local_error(self, read_err)
+                )
+            elseif bytes ~= "" then
+                add(self, bytes)
+            else
+                local message, err = finish(self)
+                if message ~= nil then
+                    return message
+                end
+                if err ~= nil then
+                    return nil, err
+                end
+            end
+        end
+    end
+end
+
+local function close(self)
+    if self.ended == nil then
+        end_with(
+            self,
+            errors.failure("closed", "closed", self.endpoint)
+        )
+    end
+end
+local methods = {close = close, recv = recv, try_recv = try_recv}
+local mt = {__index = methods}
+
+--- A stream of messages over a streamed body.
+---@param rpc resty.etcd.rpc.Rpc
+---@param endpoint string
+---@param body resty.etcd.http.Body
+---@return resty.etcd.transport.Stream
+local function create(rpc, endpoint, body)
+    local fields = {
+        rpc = rpc,
+        endpoint = endpoint,
+        body = body,
+        text = "",
+        at = 1,
+        parts = {},
+        parts_length = 0,
+        ended = nil,
+        ahead = nil
+    }
+    return setmetatable(fields, mt)
+end
+_M.new = create
+_M.decode_line = decode_line
+
+return _M

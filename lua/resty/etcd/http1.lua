@@ -1,0 +1,303 @@
+-- Generated from src/resty/etcd/http1.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local source_reader = require("resty.etcd.source")
+local byte = string.byte
+local sub = string.sub
+local find = string.find
+local match = string.match
+local lower = string.lower
+local concat = table.concat
+local read_line = source_reader.read_line
+local read_exact = source_reader.read_exact
+
+--- No reply of etcd comes near; beyond it something is wrong with the server.
+local MAX_BODY = 512 * 1024 * 1024
+
+---@class resty.etcd.http1.Head
+---@field status number
+---@field headers table
+---@field framing "length"|"chunked"|"close"
+---@field length number Body bytes to come, with framing "length".
+---@field keepalive boolean The server will take another request on this connection.
+
+--- The bytes of a request.
+---@param request resty.etcd.http.Request
+---@return string
+local function format_request(request)
+    local extra = request.extra
+    local host = extra.host or request.target.authority
+    local token = request.token
+    local authorization = token ~= nil and "Authorization: " .. token .. "\r\n" or ""
+    local head = request.method .. " " .. request.path .. " HTTP/1.1\r\nHost: " .. host .. "\r\n" .. extra.block .. authorization
+    local body = request.body
+    return body ~= nil and head .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body or head .. "\r\n"
+end
+
+--- Header fields from the lines behind the status line.
+---@param head string
+---@param from number
+---@return table?
+local function parse_fields(head, from)
+    local headers = {}
+    local start = from
+    while start <= #head do
+        local stop = find(head, "\r\n", start, true)
+        if stop == nil then
+            stop = #head + 1
+        end
+        local colon = find(head, ":", start, true)
+        if colon == nil or colon >= stop or colon == start then
+            return nil
+        end
+        local value_at = colon + 1
+        while byte(head, value_at) == 32 do
+            value_at = value_at + 1
+        end
+        local name = sub(head, start, colon - 1)
+        local value = sub(head, value_at, stop - 1)
+        local earlier = headers[name]
+        headers[name] = earlier ~= nil and earlier .. ", " .. value or value
+        start = stop + 2
+    end
+    return headers
+end
+
+--- A field by its name in lower case, whatever case it was sent in.
+---@param headers table
+---@param name string
+---@return string?
+local function field(headers, name)
+    for key, value in pairs(headers) do
+        if #key == #name and lower(key) == name then
+            return value
+        end
+    end
+    return nil
+end
+
+local function has_token(value, token)
+    if value == nil then
+        return false
+    end
+    local from = find(
+        lower(value),
+        token,
+        1,
+        true
+    )
+    return from ~= nil
+end
+
+--- Works out from the fields how the body ends.
+---@param status number
+---@param headers table
+---@param is_http11 boolean
+---@return resty.etcd.http1.Head? # the head; nil if they contradict that there is a body
+local function make_head(status, headers, is_http11)
+    local connection = field(headers, "connection")
+    local keepalive = not has_token(connection, "close")
+    if not is_http11 then
+        keepalive = has_token(connection, "keep-alive")
+    end
+    if has_token(
+        field(headers, "transfer-encoding"),
+        "chunked"
+    ) then
+        return {
+            status = status,
+            headers = headers,
+            framing = "chunked",
+            length = 0,
+            keepalive = keepalive
+        }
+    end
+    if status == 204 or status == 304 then
+        return {
+            status = status,
+            headers = headers,
+            framing = "length",
+            length = 0,
+            keepalive = keepalive
+        }
+    end
+    local length_text = field(headers, "content-length")
+    if length_text == nil then
+        return {
+            status = status,
+            headers = headers,
+            framing = "close",
+            length = 0,
+            keepalive = false
+        }
+    end
+    local digits = match(length_text, "^(%d+)%s*$")
+    local length = tonumber(digits)
+    if length == nil or length > MAX_BODY then
+        return nil
+    end
+    return {
+        status = status,
+        headers = headers,
+        framing = "length",
+        length = length,
+        keepalive = keepalive
+    }
+end
+
+--- Parses status line and header fields.
+---@param text string
+---@return resty.etcd.http1.Head? # the head; nil if it is malformed
+local function parse_head(text)
+    local status = tonumber(sub(text, 10, 12))
+    if sub(text, 1, 7) ~= "HTTP/1." or byte(text, 9) ~= 32 or status == nil or status < 100 then
+        return nil
+    end
+    local line_end = find(text, "\r\n", 10, true)
+    local headers = parse_fields(text, line_end ~= nil and line_end + 2 or #text + 1)
+    local ____temp_0
+    if headers ~= nil then
+        ____temp_0 = make_head(
+            status,
+            headers,
+            byte(text, 8) == 49
+        )
+    else
+        ____temp_0 = nil
+    end
+    return ____temp_0
+end
+
+--- Reads the head of the final answer, skipping interim ones.
+---@param source resty.etcd.source.Source
+---@return resty.etcd.http1.Head? res
+---@return string? err
+local function read_head(source)
+    while true do
+        local text, err = source_reader.read_head(source)
+        if text == nil then
+            return nil, err
+        end
+        local head = parse_head(text)
+        if head == nil then
+            return nil, "malformed reply: bad HTTP head"
+        end
+        if head.status >= 200 then
+            return head
+        end
+    end
+end
+
+--- The size in a chunk's first line; nil if it is malformed.
+---@param line string
+---@return number?
+local function parse_chunk_size(line)
+    local digits = match(line, "^(%x+)%s*$")
+    local hex = digits or (match(line, "^(%x+)%s*;"))
+    local ____temp_1
+    if hex ~= nil and #hex <= 8 then
+        ____temp_1 = tonumber(hex, 16)
+    else
+        ____temp_1 = nil
+    end
+    local size = ____temp_1
+    return size ~= nil and size <= MAX_BODY and size or nil
+end
+
+--- Reads trailer fields up to the empty line; returns an error text or nil.
+---@param source resty.etcd.source.Source
+---@return string?
+local function skip_trailers(source)
+    for _ = 1, 100 do
+        local line, err = read_line(source)
+        if line == nil then
+            return err
+        end
+        if line == "" then
+            return nil
+        end
+    end
+    return "malformed reply: too many trailers"
+end
+
+local function read_chunked(source)
+    local parts = {}
+    local total = 0
+    while true do
+        local line, err = read_line(source)
+        if line == nil then
+            return nil, err
+        end
+        local size = parse_chunk_size(line)
+        if size == nil or total + size > MAX_BODY then
+            return nil, "malformed reply: bad chunk size"
+        end
+        if size == 0 then
+            local trailer_err = skip_trailers(source)
+            if trailer_err ~= nil then
+                return nil, trailer_err
+            end
+            return concat(parts)
+        end
+        local data, data_err = read_exact(source, size + 2)
+        if data == nil then
+            return nil, data_err
+        end
+        if sub(data, -2) ~= "\r\n" then
+            return nil, "malformed reply: bad chunk end"
+        end
+        parts[#parts + 1] = sub(data, 1, -3)
+        total = total + size
+    end
+end
+
+--- Reads until the server closes the connection, which is how such a body ends.
+---@param source resty.etcd.source.Source
+---@return string? res
+---@return string? err
+local function read_to_end(source)
+    if source.sock.receiveany == nil then
+        local text, read_err = source.sock:receive("*a")
+        if text == nil then
+            return nil, read_err
+        end
+        return text
+    end
+    local parts = {source_reader.take_all(source)}
+    local total = #parts[1]
+    while total <= MAX_BODY do
+        local err = source_reader.fill(source)
+        if err == "closed" then
+            return concat(parts)
+        end
+        if err ~= nil then
+            return nil, err
+        end
+        total = total + source_reader.available(source)
+        parts[#parts + 1] = source_reader.take_all(source)
+    end
+    return nil, "malformed reply: body too long"
+end
+
+--- Reads the whole body behind a head.
+---@param source resty.etcd.source.Source
+---@param head resty.etcd.http1.Head
+---@return string? res
+---@return string? err
+local function read_body(source, head)
+    if head.framing == "length" then
+        return read_exact(source, head.length)
+    end
+    if head.framing == "chunked" then
+        return read_chunked(source)
+    end
+    return read_to_end(source)
+end
+_M.field = field
+_M.format_request = format_request
+_M.make_head = make_head
+_M.parse_chunk_size = parse_chunk_size
+_M.parse_head = parse_head
+_M.read_body = read_body
+_M.read_head = read_head
+
+return _M

@@ -1,0 +1,46 @@
+-- Generated from src/resty/etcd/login.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call")
+local errors = require("resty.etcd.errors")
+local rpcs = require("resty.etcd.rpc")
+
+--- A refusal has one text for all reasons; the reason is in `hint`.
+---@param cause resty.etcd.errors.EtcdError?
+---@return resty.etcd.errors.EtcdError
+local function refused(cause)
+    local err = errors.failure("login_failed", "authenticate refresh token fail", cause and cause.endpoint)
+    if cause ~= nil then
+        err.hint = cause.message
+        if cause.code ~= nil then
+            err.code = cause.code
+        end
+        if cause.http_status ~= nil then
+            err.http_status = cause.http_status
+        end
+    end
+    return err
+end
+
+--- Logs in with user and password.
+---@param core resty.etcd.core.Core
+---@param auth resty.etcd.auth.Auth
+---@param timeout number
+---@return string? res # the token; trouble with the connection or the server is passed on as it is
+---@return resty.etcd.errors.EtcdError? err
+local function login(core, auth, timeout)
+    local reply, err = call.unary(core, rpcs.authenticate, {name = auth.user, password = auth.password}, timeout)
+    if reply ~= nil then
+        local token = reply.body.token
+        if type(token) == "string" then
+            return token
+        end
+        return nil, refused(nil)
+    end
+    if err.http_status ~= nil and err.http_status < 500 then
+        return nil, refused(err)
+    end
+    return nil, err
+end
+_M.login = login
+
+return _M

@@ -1,0 +1,65 @@
+-- Generated from src/resty/etcd/retry.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local find = string.find
+
+local function has(text, part)
+    local from = find(text, part, 1, true)
+    return from ~= nil
+end
+
+--- etcd refused the call because of its token, so it was not applied; a new login may help.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_token_trouble(err)
+    local message = err.message
+    return err.code == 16 and has(message, "invalid auth token") or err.code == 3 and (has(message, "user name is empty") or has(message, "revision of auth store is old"))
+end
+
+--- The answer proves that the call was turned away before it reached the log.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_refused_up_front(err)
+    return has(err.message, "rpc not supported for learner") or err.code == 8 and has(err.message, "etcdserver: too many requests")
+end
+
+--- Codes after which nobody knows: cancelled, unknown, deadline exceeded, internal, unavailable.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_inconclusive(err)
+    local code = err.code
+    if code ~= nil then
+        return code == 14 or code == 4 or code == 2 or code == 1 or code == 13
+    end
+    return (err.http_status or 0) >= 500
+end
+
+--- Marks an answer of the server: may the call be sent again, may it have been applied?
+---@param rpc resty.etcd.rpc.Rpc
+---@param err resty.etcd.errors.EtcdError
+---@return resty.etcd.errors.EtcdError
+local function judge_refusal(rpc, err)
+    if is_token_trouble(err) or is_refused_up_front(err) then
+        err.retryable = true
+    elseif is_inconclusive(err) then
+        err.retryable = rpc.write ~= true
+        err.maybe_applied = rpc.write == true
+    end
+    return err
+end
+
+--- Marks trouble on the connection.
+---@param rpc resty.etcd.rpc.Rpc
+---@param err resty.etcd.errors.EtcdError
+---@param sent boolean some of the request may have left
+---@return resty.etcd.errors.EtcdError
+local function judge_failure(rpc, err, sent)
+    local unknown = sent and rpc.write == true
+    err.retryable = not unknown
+    err.maybe_applied = unknown
+    return err
+end
+_M.is_token_trouble = is_token_trouble
+_M.judge_failure = judge_failure
+_M.judge_refusal = judge_refusal
+
+return _M

@@ -1,0 +1,29 @@
+-- Generated from src/resty/etcd/transport.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+--- What an RPC was answered with.
+---@class resty.etcd.transport.Reply
+---@field status number HTTP status; 200 where the wire has none.
+---@field headers table
+---@field body table
+
+--- One go at a call.
+---@class resty.etcd.transport.Attempt: resty.etcd.http.Budget
+---@field endpoint resty.etcd.endpoint.Endpoint
+---@field token string?
+---@field via string? `unix:/path` to connect to instead, while something answers there.
+
+--- Messages of a stream, one by one.
+---@class resty.etcd.transport.Stream
+---@field recv fun(timeout: number): table?, resty.etcd.errors.EtcdError? The next message.
+---@field try_recv fun(): table? A message that has arrived already, nil if none has.
+---@field close fun() Ends the stream, also while another light thread waits in `recv`.
+
+--- A way to reach etcd: the seam between calls and wires.
+---@class resty.etcd.transport.Transport
+---@field encode fun(rpc: resty.etcd.rpc.Rpc, request: table): string?, string? Encodes a request, once for all attempts.
+---@field unary fun(rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply? On an error answer of the server the reply, if there is one, is the third value.
+---@field open fun(rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?
+---@field close fun() Frees what the transport holds.
+
+return _M

@@ -1,0 +1,48 @@
+-- Generated from src/resty/etcd/utils.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local gmatch = string.gmatch
+local find = string.find
+local concat = table.concat
+
+--- True for nil, the empty string and a string of nothing but white space.
+---@param s? string
+---@return boolean
+local function is_empty_str(s)
+    if s == nil then
+        return true
+    end
+    local from = find(s, "^%s*$")
+    return from ~= nil
+end
+
+--- Joins path parts with `/`. Nil and empty parts are skipped, `.` and `..` are resolved, never above the
+--- root; the result starts with one `/`.
+---@param ... (string?)
+---@return string
+local function normalize(...)
+    local names = {}
+    for i = 1, select("#", ...) do
+        local part = select(i, ...)
+        for name in gmatch(part or "", "[^/]+") do
+            if name == ".." then
+                table.remove(names)
+            elseif name ~= nil and name ~= "." then
+                names[#names + 1] = name
+            end
+        end
+    end
+    return "/" .. concat(names, "/")
+end
+
+--- `key` behind `prefix`; both are taken as they are.
+---@param prefix string?
+---@param key string
+---@return string
+local function get_real_key(prefix, key)
+    return type(prefix) == "string" and prefix .. key or key
+end
+_M.get_real_key = get_real_key
+_M.is_empty_str = is_empty_str
+_M.normalize = normalize
+
+return _M

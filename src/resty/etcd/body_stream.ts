@@ -1,0 +1,166 @@
+import * as clock from "./clock";
+import type { Body } from "./http";
+import type { Head } from "./http1";
+import * as http1 from "./http1";
+import * as source_reader from "./source";
+import type { Source } from "./source";
+
+const now = clock.now;
+const find = string.find as StringFind;
+const sub = string.sub;
+const min = math.min;
+
+/** A cancelled reader wakes up after so many seconds at the latest. */
+const CANCEL_SLICE = 0.5;
+/** Not the server's doing, so it never passes for the end of a body. */
+const CANCELLED = "cancelled";
+
+/** What the next bytes are. */
+type State = "size" | "data" | "gap" | "trailer" | "done";
+
+interface Fields {
+    readonly source: Source;
+    readonly chunked: boolean;
+    state: State;
+    /** Bytes of the chunk or body still to come; nil if only the end of the connection ends it. */
+    left: number | undefined;
+    closed: boolean;
+}
+
+interface BodyStream extends Fields, Methods {}
+
+/** A complete line, or nil while it has not arrived. */
+function buffered_line(source: Source): string | undefined {
+    const [start, stop] = find(source.buffer, "\r\n", source.at, true);
+    if (start === undefined) {
+        return undefined;
+    }
+    const line = sub(source.buffer, source.at, start - 1);
+    source.at = stop + 1;
+    return line;
+}
+
+/**
+ * Decodes what has arrived.
+ * @returns bytes of the body, "" at its end, nil if more must arrive first; the second is an error text
+ */
+function decode(self: Fields): LuaMultiReturn<[bytes: string | undefined, err?: string | undefined]> {
+    const source = self.source;
+    while (true) {
+        if (self.state === "done") {
+            return $multi("");
+        }
+        const waiting = source_reader.available(source);
+        if (self.state === "data") {
+            if (waiting === 0) {
+                return $multi(undefined);
+            }
+            if (self.left === undefined) {
+                return $multi(source_reader.take_all(source));
+            }
+            const bytes = source_reader.take(source, min(waiting, self.left));
+            self.left = self.left - bytes.length;
+            if (self.left === 0) {
+                self.state = self.chunked ? "gap" : "done";
+            }
+            return $multi(bytes);
+        }
+        const line = buffered_line(source);
+        if (line === undefined) {
+            return $multi(undefined, waiting > 65536 ? "malformed reply: line too long" : undefined);
+        }
+        if (self.state === "gap") {
+            if (line !== "") {
+                return $multi(undefined, "malformed reply: bad chunk end");
+            }
+            self.state = "size";
+        } else if (self.state === "size") {
+            const size = http1.parse_chunk_size(line);
+            if (size === undefined) {
+                return $multi(undefined, "malformed reply: bad chunk size");
+            }
+            self.left = size;
+            self.state = size === 0 ? "trailer" : "data";
+        } else if (line === "") {
+            self.state = "done";
+        }
+    }
+}
+
+/** Waits for more bytes until `deadline`; a cancelled stream ends within `CANCEL_SLICE`. */
+function wait(self: Fields, deadline: number | undefined): string | undefined {
+    const source = self.source;
+    while (true) {
+        const time = now();
+        const slice_end = time + CANCEL_SLICE;
+        source.deadline = deadline !== undefined ? min(deadline, slice_end) : slice_end;
+        source.armed = 0;
+        // outside the request that opened it a cosocket throws
+        const [ok, err] = pcall(source_reader.fill, source);
+        if (self.closed) {
+            return CANCELLED;
+        }
+        if (!ok || err !== "timeout") {
+            return err;
+        }
+        if (deadline !== undefined && now() >= deadline) {
+            return "timeout";
+        }
+    }
+}
+
+function peek(this: BodyStream): string | undefined {
+    const [bytes] = decode(this);
+    return bytes !== "" ? bytes : undefined;
+}
+
+function close(this: BodyStream): void {
+    this.closed = true;
+    // refused while another light thread reads: that one sees `closed` and comes here; throws elsewhere
+    const sock = this.source.sock;
+    pcall(sock.close, sock);
+}
+
+function read(this: BodyStream, timeout: number | undefined): Result<string> {
+    const deadline = timeout !== undefined ? now() + timeout : undefined;
+    while (true) {
+        if (this.closed) {
+            return $multi(undefined, "closed");
+        }
+        const [bytes, malformed] = decode(this);
+        if (bytes !== undefined) {
+            return $multi(bytes);
+        }
+        const err = malformed ?? wait(this, deadline);
+        if (err !== undefined) {
+            if (err === "closed" && this.state === "data" && this.left === undefined) {
+                this.state = "done";
+            } else {
+                this.close();
+                return $multi(undefined, err === CANCELLED ? "closed" : err);
+            }
+        }
+    }
+}
+
+const methods = { close, peek, read };
+type Methods = typeof methods;
+const mt: LuaMetatable<BodyStream, Methods> = { __index: methods };
+
+/** A body that is read as it arrives. */
+function create(source: Source, head: Head): Body {
+    const chunked = head.framing === "chunked";
+    const fields: Fields = {
+        source,
+        chunked,
+        state: chunked ? "size" : "data",
+        left: head.framing === "length" ? head.length : undefined,
+        closed: false,
+    };
+    if (fields.left === 0) {
+        fields.state = "done";
+    }
+    return setmetatable(fields as BodyStream, mt);
+}
+
+export { create as new };

@@ -1,0 +1,152 @@
+import * as auth from "./auth";
+import * as balancer from "./balancer";
+import * as clock from "./clock";
+import type { Core } from "./core";
+import * as errors from "./errors";
+import type { EtcdError } from "./errors";
+import * as log from "./log";
+import * as retry from "./retry";
+import type { Rpc } from "./rpc";
+import type { Attempt, Message, Reply, Stream } from "./transport";
+
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+
+/** A connection that does not stand after this many seconds gives way to another endpoint. */
+const CONNECT_SHARE = 1;
+
+/** How a call ends: with a reply or a stream; or with an error and perhaps the server's answer. */
+type Outcome<T> = LuaMultiReturn<
+    [result: T, err?: undefined] | [result: undefined, err: EtcdError, refusal?: Reply | undefined]
+>;
+
+/** One try of a call at one endpoint. */
+type Try = (this: void, core: Core, rpc: Rpc, payload: string, attempt: Attempt) => Outcome<Reply | Stream>;
+
+function no_endpoint(): EtcdError {
+    const err = errors.failure("no_endpoint", "has no healthy etcd endpoint available");
+    err.retryable = true;
+    return err;
+}
+
+/** The attempt's share of the call's time. */
+function make_attempt(
+    core: Core,
+    deadline: number | undefined,
+    tries_left: number,
+    token: string | undefined,
+): Attempt | undefined {
+    const endpoint = balancer.choose_endpoint(core);
+    if (endpoint === undefined) {
+        return undefined;
+    }
+    let connect_by = deadline;
+    if (deadline !== undefined && tries_left > 1) {
+        const time = now();
+        const left = max(0, deadline - time);
+        connect_by = time + min(left, max(CONNECT_SHARE, left / tries_left));
+    }
+    return { endpoint, token, via: core.unix_socket_proxy, deadline, connect_by };
+}
+
+/** The endpoint let the call down, as opposed to refusing it. */
+function is_endpoint_failure(err: EtcdError): boolean {
+    if (err.http_status !== undefined) {
+        return err.http_status >= 500;
+    }
+    return err.name !== "bad_request";
+}
+
+/** Tries until there is a result, no sense in going on, or no time left. */
+function run(core: Core, rpc: Rpc, payload: string, timeout: number, attempt_at: Try): Outcome<Reply | Stream> {
+    const deadline = timeout > 0 ? now() + timeout : undefined;
+    const user = rpc.anonymous === true ? undefined : core.auth;
+    let tries_left = balancer.max_tries(core);
+    let relogins = 1;
+    while (true) {
+        let token: string | undefined;
+        if (user !== undefined) {
+            const [got, login_err] = auth.token(user, core, deadline, timeout);
+            if (got === undefined) {
+                return $multi(undefined, login_err);
+            }
+            token = got;
+        }
+        const attempt = make_attempt(core, deadline, tries_left, token);
+        if (attempt === undefined) {
+            return $multi(undefined, no_endpoint());
+        }
+        const [result, err, refusal] = attempt_at(core, rpc, payload, attempt);
+        if (result !== undefined) {
+            return $multi(result);
+        }
+        if (is_endpoint_failure(err)) {
+            balancer.report_failure(attempt.endpoint);
+        }
+        if (token !== undefined && relogins > 0 && retry.is_token_trouble(err)) {
+            relogins = relogins - 1;
+            auth.drop(user!, token);
+        } else {
+            tries_left = tries_left - 1;
+            const late = deadline !== undefined && now() >= deadline;
+            if (tries_left < 1 || late || !err.retryable || !is_endpoint_failure(err)) {
+                return $multi(undefined, err, refusal);
+            }
+            ngx.log(ngx.WARN, errors.text(err), ". Retrying");
+        }
+    }
+}
+
+function unary_at(this: void, core: Core, rpc: Rpc, payload: string, attempt: Attempt): Outcome<Reply | Stream> {
+    return core.transport.unary(rpc, payload, attempt);
+}
+
+function open_at(this: void, core: Core, rpc: Rpc, payload: string, attempt: Attempt): Outcome<Reply | Stream> {
+    return core.transport.open(rpc, payload, attempt);
+}
+
+/** The line that users look for, once at the entry of each call. */
+function log_entry(core: Core, rpc: Rpc, timeout: number, label: string): void {
+    if (log.info_enabled()) {
+        ngx.log(ngx.INFO, "v3 request uri: ", rpc.path, ", timeout: ", timeout);
+        if (core.extra_json !== undefined) {
+            ngx.log(ngx.INFO, label, core.extra_json);
+        }
+    }
+}
+
+function start(
+    core: Core,
+    rpc: Rpc,
+    request: object,
+    timeout: number,
+    label: string,
+    attempt_at: Try,
+): Outcome<Reply | Stream> {
+    log_entry(core, rpc, timeout, label);
+    const [payload, err] = core.transport.encode(rpc, request as Message);
+    if (payload === undefined) {
+        return $multi(undefined, errors.failure("bad_request", err));
+    }
+    return run(core, rpc, payload, timeout, attempt_at);
+}
+
+/**
+ * One RPC, start to end: token, endpoint, transport, error, retry, within one deadline.
+ * @param request its message
+ * @param timeout seconds for all of it; the client's own if nil, 0 for no deadline
+ */
+function unary(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome<Reply> {
+    return start(core, rpc, request, timeout ?? core.timeout, "request uri headers: ", unary_at) as Outcome<Reply>;
+}
+
+/**
+ * Opens a stream; the deadline is for the opening.
+ * @param timeout seconds until the first answer; the client's own if nil, 0 for no deadline
+ */
+function open(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome<Stream> {
+    return start(core, rpc, request, timeout ?? core.timeout, "request chunk headers: ", open_at) as Outcome<Stream>;
+}
+
+export { open, unary, type Outcome };

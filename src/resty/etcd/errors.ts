@@ -1,0 +1,99 @@
+/** What went wrong in a call. As a string it is its message. */
+interface EtcdError {
+    /** gRPC status code as etcd gave it; nil for trouble on the way to etcd and for misuse. */
+    code?: number;
+    /** Short stable name: the gRPC code's (`unavailable`) or that of the local trouble (`connect_failed`). */
+    name: string;
+    message: string;
+    /** HTTP status of the answer; nil if there was none. */
+    http_status?: number;
+    /** The endpoint it happened at, as configured. */
+    endpoint?: string;
+    /** The same call may be sent again, safely and with hope. */
+    retryable: boolean;
+    /** The call was a write and etcd may have applied it. */
+    maybe_applied: boolean;
+    /** What may be the matter, where the text alone would mislead. */
+    hint?: string;
+}
+
+/** Trouble that is not etcd's answer. */
+type LocalName =
+    /** No answer within the time given. */
+    | "timeout"
+    /** No connection, or no TLS session. */
+    | "connect_failed"
+    /** The connection broke after it stood. */
+    | "connection_lost"
+    /** The answer is not what etcd sends. */
+    | "bad_reply"
+    /** No endpoint may be used now. */
+    | "no_endpoint"
+    /** No token could be had. */
+    | "login_failed"
+    /** The call itself is wrong; nothing was sent. */
+    | "bad_request"
+    /** The stream ended or was closed. */
+    | "closed";
+
+const NAMES: LuaMap<number, string> = new LuaMap<number, string>();
+NAMES.set(1, "canceled");
+NAMES.set(2, "unknown");
+NAMES.set(3, "invalid_argument");
+NAMES.set(4, "deadline_exceeded");
+NAMES.set(5, "not_found");
+NAMES.set(6, "already_exists");
+NAMES.set(7, "permission_denied");
+NAMES.set(8, "resource_exhausted");
+NAMES.set(9, "failed_precondition");
+NAMES.set(10, "aborted");
+NAMES.set(11, "out_of_range");
+NAMES.set(12, "unimplemented");
+NAMES.set(13, "internal");
+NAMES.set(14, "unavailable");
+NAMES.set(15, "data_loss");
+NAMES.set(16, "unauthenticated");
+
+const mt: LuaMetatable<EtcdError> = {
+    __tostring(this: EtcdError): string {
+        return this.message;
+    },
+    __concat(this: unknown, other: unknown): string {
+        return tostring(this) + tostring(other);
+    },
+};
+
+/** Trouble before, beside or instead of etcd's answer. */
+function failure(name: LocalName, message: string, endpoint?: string): EtcdError {
+    const err: EtcdError = { name, message, retryable: false, maybe_applied: false };
+    if (endpoint !== undefined) {
+        err.endpoint = endpoint;
+    }
+    return setmetatable(err, mt);
+}
+
+/** An answer of etcd (or of what stands in front of it) that is an error. */
+function refusal(http_status: number, code: number | undefined, message: string, endpoint?: string): EtcdError {
+    const err: EtcdError = {
+        name: (code !== undefined ? NAMES.get(code) : undefined) ?? "http_error",
+        message,
+        http_status,
+        retryable: false,
+        maybe_applied: false,
+    };
+    if (endpoint !== undefined) {
+        err.endpoint = endpoint;
+    }
+    if (code !== undefined) {
+        err.code = code;
+    }
+    return setmetatable(err, mt);
+}
+
+/** The error in one line: an answer of 500 and above says so first. */
+function text(err: EtcdError): string {
+    const status = err.http_status;
+    return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
+}
+
+export { failure, refusal, text, type EtcdError, type LocalName };

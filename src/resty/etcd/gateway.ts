@@ -1,0 +1,196 @@
+import * as cjson from "cjson.safe";
+import * as clock from "./clock";
+import type { Endpoint } from "./endpoint";
+import * as errors from "./errors";
+import type { EtcdError } from "./errors";
+import * as gateway_error from "./gateway_error";
+import * as gateway_stream from "./gateway_stream";
+import type { Body, Extra, HttpClient, Peer, Request } from "./http";
+import * as json_codec from "./json_codec";
+import * as retry from "./retry";
+import type { Rpc } from "./rpc";
+import * as target_parser from "./target";
+import type { Target } from "./target";
+import type { Attempt, Message, Reply, Stream, Transport } from "./transport";
+
+const now = clock.now;
+const find = string.find as StringFind;
+const sub = string.sub;
+
+/** Distinct endpoints a client may see before the memory of them is dropped. */
+const MAX_TARGETS = 100;
+/** No error answer is longer; the rest of one is not read. */
+const MAX_ERROR_BODY = 65536;
+
+interface Fields {
+    readonly http: HttpClient;
+    readonly peer: Peer;
+    readonly extra: Extra;
+    targets: LuaMap<string, Target>;
+    target_count: number;
+}
+
+interface Gateway extends Fields, Methods {}
+
+function target_of(self: Fields, url: string): Target | undefined {
+    let target = self.targets.get(url);
+    if (target === undefined) {
+        target = target_parser.parse(url);
+        if (target !== undefined) {
+            if (self.target_count >= MAX_TARGETS) {
+                self.targets = new LuaMap();
+                self.target_count = 0;
+            }
+            self.targets.set(url, target);
+            self.target_count = self.target_count + 1;
+        }
+    }
+    return target;
+}
+
+/** Where watches go: users may have rewritten each of these fields. */
+function stream_url(endpoint: Endpoint): string {
+    const port = endpoint.port ?? "";
+    return `${endpoint.scheme}://${endpoint.address}:${port}${endpoint.api_prefix}`;
+}
+
+function request_for(self: Fields, rpc: Rpc, payload: string, attempt: Attempt, target: Target): Request {
+    const page = rpc.page === true;
+    return {
+        method: page ? "GET" : "POST",
+        target,
+        via: attempt.via,
+        path: target.path + rpc.path,
+        extra: self.extra,
+        token: attempt.token,
+        body: page ? undefined : payload,
+        repeatable: rpc.write !== true,
+    };
+}
+
+/** Trouble on the way, as an error of the call. */
+function trouble(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): EtcdError {
+    const [malformed] = find(text, "malformed", 1, true);
+    const name =
+        malformed !== undefined
+            ? "bad_reply"
+            : text === "timeout"
+              ? "timeout"
+              : sent
+                ? "connection_lost"
+                : "connect_failed";
+    const err = errors.failure(name, `${endpoint.http_host}: ${text}`, endpoint.http_host);
+    return retry.judge_failure(rpc, err, sent);
+}
+
+function bad_host(endpoint: Endpoint, url: string): EtcdError {
+    return errors.failure("bad_request", `invalid http host: ${url}, err: not matched`, endpoint.http_host);
+}
+
+/** The message of a good answer; nil if it is none. */
+function decode_body(
+    rpc: Rpc,
+    endpoint: Endpoint,
+    text: string,
+): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+    if (rpc.stream === true) {
+        const [line] = string.match(text, "^[^\n]*");
+        return gateway_stream.decode_line(rpc, endpoint.http_host, line ?? "");
+    }
+    const [json] = cjson.decode(text);
+    if (json_codec.decode(rpc.reply, json) !== undefined) {
+        return $multi(undefined);
+    }
+    return $multi(json as Message);
+}
+
+function encode(this: Gateway, rpc: Rpc, request: Message): Result<string> {
+    return json_codec.encode(rpc.request, request);
+}
+
+function unary(
+    this: Gateway,
+    rpc: Rpc,
+    payload: string,
+    attempt: Attempt,
+): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]> {
+    const endpoint = attempt.endpoint;
+    const url = rpc.page === true ? endpoint.http_host : endpoint.full_prefix;
+    const target = target_of(this, url);
+    if (target === undefined) {
+        return $multi(undefined, bad_host(endpoint, url));
+    }
+    const request = request_for(this, rpc, payload, attempt, target);
+    const [answer, text, sent] = this.http.exchange(this.peer, request, attempt);
+    if (answer === undefined) {
+        return $multi(undefined, trouble(rpc, endpoint, text, sent));
+    }
+    const { status, headers } = answer;
+    if (status >= 300) {
+        const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host);
+        return $multi(undefined, retry.judge_refusal(rpc, err), { status, headers, body });
+    }
+    const [message, err] = decode_body(rpc, endpoint, answer.body);
+    if (message !== undefined) {
+        return $multi({ status, headers, body: message });
+    }
+    if (err !== undefined) {
+        return $multi(undefined, retry.judge_refusal(rpc, err));
+    }
+    const shown = rpc.secret === true ? "not shown" : gateway_error.snippet(answer.body);
+    const bad = errors.failure("bad_reply", `invalid response body: ${shown}`, endpoint.http_host);
+    bad.http_status = status;
+    bad.maybe_applied = rpc.write === true;
+    return $multi(undefined, bad);
+}
+
+/** As much of an error answer as is worth reading. */
+function read_error_body(body: Body, deadline: number | undefined): string {
+    let text = "";
+    while (text.length < MAX_ERROR_BODY) {
+        const [bytes] = body.read(deadline !== undefined ? deadline - now() : undefined);
+        if (bytes === undefined || bytes === "") {
+            break;
+        }
+        text = text + bytes;
+    }
+    body.close();
+    return sub(text, 1, MAX_ERROR_BODY);
+}
+
+function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Result<Stream, EtcdError> {
+    const endpoint = attempt.endpoint;
+    const url = stream_url(endpoint);
+    const target = target_of(this, url);
+    if (target === undefined) {
+        return $multi(undefined, bad_host(endpoint, url));
+    }
+    const request = request_for(this, rpc, payload, attempt, target);
+    const [opening, text, sent] = this.http.open(this.peer, request, attempt);
+    if (opening === undefined) {
+        return $multi(undefined, trouble(rpc, endpoint, text, sent));
+    }
+    if (opening.status >= 300) {
+        const body = read_error_body(opening.body, attempt.deadline);
+        const [err] = gateway_error.from_answer(opening.status, body, endpoint.http_host);
+        return $multi(undefined, retry.judge_refusal(rpc, err));
+    }
+    return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body));
+}
+
+function close(this: Gateway): void {
+    this.targets = new LuaMap();
+    this.target_count = 0;
+}
+
+const methods = { close, encode, open, unary };
+type Methods = typeof methods;
+const mt: LuaMetatable<Gateway, Methods> = { __index: methods };
+
+/** etcd's JSON gateway, over one of the HTTP clients. */
+function create(http: HttpClient, peer: Peer, extra: Extra): Transport {
+    const fields: Fields = { http, peer, extra, targets: new LuaMap(), target_count: 0 };
+    return setmetatable(fields as Gateway, mt);
+}
+
+export { create as new };

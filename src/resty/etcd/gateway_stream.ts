@@ -1,0 +1,200 @@
+import * as cjson from "cjson.safe";
+import * as errors from "./errors";
+import type { EtcdError } from "./errors";
+import * as gateway_error from "./gateway_error";
+import type { Body } from "./http";
+import * as json_codec from "./json_codec";
+import type { Rpc } from "./rpc";
+import type { Message, Stream } from "./transport";
+
+const find = string.find as StringFind;
+const sub = string.sub;
+const concat = table.concat;
+
+/** A message is one line; one that grows beyond this is not etcd's. */
+const MAX_LINE = 512 * 1024 * 1024;
+
+interface Fields {
+    readonly rpc: Rpc;
+    readonly endpoint: string;
+    readonly body: Body;
+    /** Bytes of the body, from `at` on not consumed. */
+    text: string;
+    at: number;
+    /** The beginning of a line whose end has not arrived. */
+    parts: string[];
+    parts_length: number;
+    /** The stream has ended with this. */
+    ended: EtcdError | undefined;
+    /** Met while looking ahead. */
+    ahead: EtcdError | undefined;
+}
+
+interface GatewayStream extends Fields, Methods {}
+
+/** The next complete line, without its end; nil while it has not arrived. */
+function take_line(self: Fields): string | undefined {
+    const [stop] = find(self.text, "\n", self.at, true);
+    if (stop === undefined) {
+        if (self.at <= self.text.length) {
+            const rest = sub(self.text, self.at);
+            self.parts.push(rest);
+            self.parts_length = self.parts_length + rest.length;
+            self.text = "";
+            self.at = 1;
+        }
+        return undefined;
+    }
+    let line = sub(self.text, self.at, stop - 1);
+    self.at = stop + 1;
+    if (self.parts_length > 0) {
+        self.parts.push(line);
+        line = concat(self.parts);
+        self.parts = [];
+        self.parts_length = 0;
+    }
+    return line;
+}
+
+function add(self: Fields, bytes: string): void {
+    self.text = bytes;
+    self.at = 1;
+}
+
+/** Decodes a line; nil and nil for an empty one. */
+function decode_line(
+    rpc: Rpc,
+    endpoint: string,
+    line: string,
+): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+    const [blank] = find(line, "^%s*$");
+    if (blank !== undefined) {
+        return $multi(undefined);
+    }
+    const [json] = cjson.decode(line);
+    const envelope = (typeof json === "object" ? json : {}) as { result?: unknown; error?: unknown };
+    if (envelope.error !== undefined) {
+        return $multi(undefined, gateway_error.from_stream(envelope.error, endpoint));
+    }
+    const result = envelope.result;
+    if (result === undefined || json_codec.decode(rpc.reply, result) !== undefined) {
+        const text = `invalid response body: ${gateway_error.snippet(line)}`;
+        return $multi(undefined, errors.failure("bad_reply", text, endpoint));
+    }
+    return $multi(result as Message);
+}
+
+function end_with(self: Fields, err: EtcdError): void {
+    self.ended = err;
+    self.body.close();
+}
+
+/** Socket errors keep their bare text. */
+function local_error(self: Fields, text: string): EtcdError {
+    if (text === "timeout" || text === "closed") {
+        return errors.failure(text, text, self.endpoint);
+    }
+    const [malformed] = find(text, "malformed", 1, true);
+    return errors.failure(malformed !== undefined ? "bad_reply" : "connection_lost", text, self.endpoint);
+}
+
+/** Ends the stream after an error that came in it; from then on it is just closed. */
+function failed(self: Fields, err: EtcdError): EtcdError {
+    end_with(self, err.name === "bad_reply" ? err : errors.failure("closed", "closed", self.endpoint));
+    return err;
+}
+
+function try_recv(this: GatewayStream): Message | undefined {
+    while (this.ended === undefined && this.ahead === undefined) {
+        const line = take_line(this);
+        if (line === undefined) {
+            const bytes = this.body.peek();
+            if (bytes === undefined) {
+                return undefined;
+            }
+            add(this, bytes);
+        } else {
+            const [message, err] = decode_line(this.rpc, this.endpoint, line);
+            if (message !== undefined) {
+                return message;
+            }
+            this.ahead = err;
+        }
+    }
+    return undefined;
+}
+
+/** The body has ended: an unfinished line is complete all the same, as old gateways write their last error. */
+function finish(self: Fields): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+    const rest = concat(self.parts);
+    self.parts = [];
+    self.parts_length = 0;
+    end_with(self, errors.failure("closed", "closed", self.endpoint));
+    return decode_line(self.rpc, self.endpoint, rest);
+}
+
+function recv(this: GatewayStream, timeout: number | undefined): Result<Message, EtcdError> {
+    while (true) {
+        if (this.ended !== undefined) {
+            return $multi(undefined, this.ended);
+        }
+        if (this.ahead !== undefined) {
+            return $multi(undefined, failed(this, this.ahead));
+        }
+        const line = take_line(this);
+        if (line !== undefined) {
+            const [message, err] = decode_line(this.rpc, this.endpoint, line);
+            if (message !== undefined) {
+                return $multi(message);
+            }
+            if (err !== undefined) {
+                return $multi(undefined, failed(this, err));
+            }
+        } else if (this.parts_length > MAX_LINE) {
+            end_with(this, errors.failure("bad_reply", "malformed reply: line too long", this.endpoint));
+        } else {
+            const [bytes, read_err] = this.body.read(timeout);
+            if (bytes === undefined) {
+                end_with(this, local_error(this, read_err));
+            } else if (bytes !== "") {
+                add(this, bytes);
+            } else {
+                const [message, err] = finish(this);
+                if (message !== undefined) {
+                    return $multi(message);
+                }
+                if (err !== undefined) {
+                    return $multi(undefined, err);
+                }
+            }
+        }
+    }
+}
+
+function close(this: GatewayStream): void {
+    if (this.ended === undefined) {
+        end_with(this, errors.failure("closed", "closed", this.endpoint));
+    }
+}
+
+const methods = { close, recv, try_recv };
+type Methods = typeof methods;
+const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
+
+/** A stream of messages over a streamed body. */
+function create(rpc: Rpc, endpoint: string, body: Body): Stream {
+    const fields: Fields = {
+        rpc,
+        endpoint,
+        body,
+        text: "",
+        at: 1,
+        parts: [],
+        parts_length: 0,
+        ended: undefined,
+        ahead: undefined,
+    };
+    return setmetatable(fields as GatewayStream, mt);
+}
+
+export { create as new, decode_line };

@@ -1,0 +1,231 @@
+import type { Headers, Request } from "./http";
+import * as source_reader from "./source";
+import type { Source } from "./source";
+
+const byte = string.byte;
+const sub = string.sub;
+const find = string.find as StringFind;
+const match = string.match;
+const lower = string.lower;
+const concat = table.concat;
+const read_line = source_reader.read_line;
+const read_exact = source_reader.read_exact;
+
+/** No reply of etcd comes near; beyond it something is wrong with the server. */
+const MAX_BODY = 512 * 1024 * 1024;
+
+/** How the end of a body is found. */
+type Framing = "chunked" | "length" | "close";
+
+interface Head {
+    readonly status: number;
+    readonly headers: Headers;
+    readonly framing: Framing;
+    /** Body bytes to come, with framing "length". */
+    readonly length: number;
+    /** The server will take another request on this connection. */
+    readonly keepalive: boolean;
+}
+
+/** The bytes of a request. */
+function format_request(request: Request): string {
+    const extra = request.extra;
+    const host = extra.host ?? request.target.authority;
+    const token = request.token;
+    const authorization = token !== undefined ? `Authorization: ${token}\r\n` : "";
+    const head = `${request.method} ${request.path} HTTP/1.1\r\nHost: ${host}\r\n${extra.block}${authorization}`;
+    const body = request.body;
+    return body !== undefined ? `${head}Content-Length: ${body.length}\r\n\r\n${body}` : `${head}\r\n`;
+}
+
+/** Header fields from the lines behind the status line. */
+function parse_fields(head: string, from: number): Headers | undefined {
+    const headers: Headers = new LuaMap();
+    let start = from;
+    while (start <= head.length) {
+        let [stop] = find(head, "\r\n", start, true);
+        stop ??= head.length + 1;
+        const [colon] = find(head, ":", start, true);
+        if (colon === undefined || colon >= stop || colon === start) {
+            return undefined;
+        }
+        let value_at = colon + 1;
+        while (byte(head, value_at) === 32) {
+            value_at = value_at + 1;
+        }
+        const name = sub(head, start, colon - 1);
+        const value = sub(head, value_at, stop - 1);
+        const earlier = headers.get(name);
+        headers.set(name, earlier !== undefined ? `${earlier}, ${value}` : value);
+        start = stop + 2;
+    }
+    return headers;
+}
+
+/** A field by its name in lower case, whatever case it was sent in. */
+function field(headers: Headers, name: string): string | undefined {
+    for (const [key, value] of headers) {
+        if (key.length === name.length && lower(key) === name) {
+            return value;
+        }
+    }
+    return undefined;
+}
+
+function has_token(value: string | undefined, token: string): boolean {
+    if (value === undefined) {
+        return false;
+    }
+    const [from] = find(lower(value), token, 1, true);
+    return from !== undefined;
+}
+
+/**
+ * Works out from the fields how the body ends.
+ * @returns the head; nil if they contradict that there is a body
+ */
+function make_head(status: number, headers: Headers, is_http11: boolean): Head | undefined {
+    const connection = field(headers, "connection");
+    let keepalive = !has_token(connection, "close");
+    if (!is_http11) {
+        keepalive = has_token(connection, "keep-alive");
+    }
+    if (has_token(field(headers, "transfer-encoding"), "chunked")) {
+        return { status, headers, framing: "chunked", length: 0, keepalive };
+    }
+    if (status === 204 || status === 304) {
+        return { status, headers, framing: "length", length: 0, keepalive };
+    }
+    const length_text = field(headers, "content-length");
+    if (length_text === undefined) {
+        return { status, headers, framing: "close", length: 0, keepalive: false };
+    }
+    const [digits] = match(length_text, "^(%d+)%s*$");
+    const length = tonumber(digits);
+    if (length === undefined || length > MAX_BODY) {
+        return undefined;
+    }
+    return { status, headers, framing: "length", length, keepalive };
+}
+
+/**
+ * Parses status line and header fields.
+ * @returns the head; nil if it is malformed
+ */
+function parse_head(text: string): Head | undefined {
+    const status = tonumber(sub(text, 10, 12));
+    if (sub(text, 1, 7) !== "HTTP/1." || byte(text, 9) !== 32 || status === undefined || status < 100) {
+        return undefined;
+    }
+    const [line_end] = find(text, "\r\n", 10, true);
+    const headers = parse_fields(text, line_end !== undefined ? line_end + 2 : text.length + 1);
+    return headers !== undefined ? make_head(status, headers, byte(text, 8) === 49) : undefined;
+}
+
+/** Reads the head of the final answer, skipping interim ones. */
+function read_head(source: Source): Result<Head> {
+    while (true) {
+        const [text, err] = source_reader.read_head(source);
+        if (text === undefined) {
+            return $multi(undefined, err);
+        }
+        const head = parse_head(text);
+        if (head === undefined) {
+            return $multi(undefined, "malformed reply: bad HTTP head");
+        }
+        if (head.status >= 200) {
+            return $multi(head);
+        }
+    }
+}
+
+/** The size in a chunk's first line; nil if it is malformed. */
+function parse_chunk_size(line: string): number | undefined {
+    const [digits] = match(line, "^(%x+)%s*$");
+    const hex = digits ?? match(line, "^(%x+)%s*;")[0];
+    const size = hex !== undefined && hex.length <= 8 ? tonumber(hex, 16) : undefined;
+    return size !== undefined && size <= MAX_BODY ? size : undefined;
+}
+
+/** Reads trailer fields up to the empty line; returns an error text or nil. */
+function skip_trailers(source: Source): string | undefined {
+    for (const _ of $range(1, 100)) {
+        const [line, err] = read_line(source);
+        if (line === undefined) {
+            return err;
+        }
+        if (line === "") {
+            return undefined;
+        }
+    }
+    return "malformed reply: too many trailers";
+}
+
+function read_chunked(source: Source): Result<string> {
+    const parts: string[] = [];
+    let total = 0;
+    while (true) {
+        const [line, err] = read_line(source);
+        if (line === undefined) {
+            return $multi(undefined, err);
+        }
+        const size = parse_chunk_size(line);
+        if (size === undefined || total + size > MAX_BODY) {
+            return $multi(undefined, "malformed reply: bad chunk size");
+        }
+        if (size === 0) {
+            const trailer_err = skip_trailers(source);
+            if (trailer_err !== undefined) {
+                return $multi(undefined, trailer_err);
+            }
+            return $multi(concat(parts));
+        }
+        const [data, data_err] = read_exact(source, size + 2);
+        if (data === undefined) {
+            return $multi(undefined, data_err);
+        }
+        if (sub(data, -2) !== "\r\n") {
+            return $multi(undefined, "malformed reply: bad chunk end");
+        }
+        parts.push(sub(data, 1, -3));
+        total = total + size;
+    }
+}
+
+/** Reads until the server closes the connection, which is how such a body ends. */
+function read_to_end(source: Source): Result<string> {
+    if (source.sock.receiveany === undefined) {
+        const [text, read_err] = source.sock.receive("*a");
+        if (text === undefined) {
+            return $multi(undefined, read_err);
+        }
+        return $multi(text);
+    }
+    const parts: string[] = [source_reader.take_all(source)];
+    let total = parts[0]!.length;
+    while (total <= MAX_BODY) {
+        const err = source_reader.fill(source);
+        if (err === "closed") {
+            return $multi(concat(parts));
+        }
+        if (err !== undefined) {
+            return $multi(undefined, err);
+        }
+        total = total + source_reader.available(source);
+        parts.push(source_reader.take_all(source));
+    }
+    return $multi(undefined, "malformed reply: body too long");
+}
+
+/** Reads the whole body behind a head. */
+function read_body(source: Source, head: Head): Result<string> {
+    if (head.framing === "length") {
+        return read_exact(source, head.length);
+    }
+    if (head.framing === "chunked") {
+        return read_chunked(source);
+    }
+    return read_to_end(source);
+}
+
+export { field, format_request, make_head, parse_chunk_size, parse_head, read_body, read_head, type Head };

@@ -1,0 +1,33 @@
+const format = string.format;
+const find = string.find as StringFind;
+const floor = math.floor;
+const byte = string.byte;
+
+/** Numbers of Lua are exact up to here. */
+const EXACT = 2 ** 53;
+
+/** The decimal text of an int64 that a caller gave as string, number or cdata; nil for anything else. */
+function to_text(value: unknown): string | undefined {
+    if (typeof value === "number") {
+        return floor(value) === value && value >= -EXACT && value <= EXACT ? format("%d", value) : undefined;
+    }
+    let text: string;
+    if (typeof value === "string") {
+        text = value;
+    } else if ((type(value) as string) === "cdata") {
+        // 5LL or 5ULL
+        [text] = string.gsub(tostring(value), "U?LL$", "");
+    } else {
+        return undefined;
+    }
+    const [from] = find(text, "^-?%d+$");
+    return from !== undefined && text.length <= 20 ? text : undefined;
+}
+
+/** A quick look at text from the server: it begins as a number and is no longer than one. */
+function looks_right(text: string): boolean {
+    const first = byte(text, 1) as number | undefined;
+    return first !== undefined && first <= 57 && (first >= 48 || first === 45) && text.length <= 20;
+}
+
+export { looks_right, to_text };

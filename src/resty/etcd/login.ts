@@ -1,0 +1,42 @@
+import type { Auth } from "./auth";
+import * as call from "./call";
+import type { Core } from "./core";
+import * as errors from "./errors";
+import type { EtcdError } from "./errors";
+import * as rpcs from "./rpc";
+
+/** A refusal has one text for all reasons; the reason is in `hint`. */
+function refused(cause: EtcdError | undefined): EtcdError {
+    const err = errors.failure("login_failed", "authenticate refresh token fail", cause?.endpoint);
+    if (cause !== undefined) {
+        err.hint = cause.message;
+        if (cause.code !== undefined) {
+            err.code = cause.code;
+        }
+        if (cause.http_status !== undefined) {
+            err.http_status = cause.http_status;
+        }
+    }
+    return err;
+}
+
+/**
+ * Logs in with user and password.
+ * @returns the token; trouble with the connection or the server is passed on as it is
+ */
+function login(core: Core, auth: Auth, timeout: number): Result<string, EtcdError> {
+    const [reply, err] = call.unary(core, rpcs.authenticate, { name: auth.user, password: auth.password }, timeout);
+    if (reply !== undefined) {
+        const token = reply.body.get("token");
+        if (typeof token === "string") {
+            return $multi(token);
+        }
+        return $multi(undefined, refused(undefined));
+    }
+    if (err.http_status !== undefined && err.http_status < 500) {
+        return $multi(undefined, refused(err));
+    }
+    return $multi(undefined, err);
+}
+
+export { login };

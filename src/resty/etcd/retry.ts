@@ -1,0 +1,59 @@
+import type { EtcdError } from "./errors";
+import type { Rpc } from "./rpc";
+
+const find = string.find as StringFind;
+
+function has(text: string, part: string): boolean {
+    const [from] = find(text, part, 1, true);
+    return from !== undefined;
+}
+
+/** etcd refused the call because of its token, so it was not applied; a new login may help. */
+function is_token_trouble(err: EtcdError): boolean {
+    const message = err.message;
+    return (
+        (err.code === 16 && has(message, "invalid auth token")) ||
+        (err.code === 3 && (has(message, "user name is empty") || has(message, "revision of auth store is old")))
+    );
+}
+
+/** The answer proves that the call was turned away before it reached the log. */
+function is_refused_up_front(err: EtcdError): boolean {
+    return (
+        has(err.message, "rpc not supported for learner") ||
+        (err.code === 8 && has(err.message, "etcdserver: too many requests"))
+    );
+}
+
+/** Codes after which nobody knows: cancelled, unknown, deadline exceeded, internal, unavailable. */
+function is_inconclusive(err: EtcdError): boolean {
+    const code = err.code;
+    if (code !== undefined) {
+        return code === 14 || code === 4 || code === 2 || code === 1 || code === 13;
+    }
+    return (err.http_status ?? 0) >= 500;
+}
+
+/** Marks an answer of the server: may the call be sent again, may it have been applied? */
+function judge_refusal(rpc: Rpc, err: EtcdError): EtcdError {
+    if (is_token_trouble(err) || is_refused_up_front(err)) {
+        err.retryable = true;
+    } else if (is_inconclusive(err)) {
+        err.retryable = rpc.write !== true;
+        err.maybe_applied = rpc.write === true;
+    }
+    return err;
+}
+
+/**
+ * Marks trouble on the connection.
+ * @param sent some of the request may have left
+ */
+function judge_failure(rpc: Rpc, err: EtcdError, sent: boolean): EtcdError {
+    const unknown = sent && rpc.write === true;
+    err.retryable = !unknown;
+    err.maybe_applied = unknown;
+    return err;
+}
+
+export { is_token_trouble, judge_failure, judge_refusal };

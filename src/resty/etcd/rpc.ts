@@ -1,0 +1,123 @@
+import * as schema from "./schema";
+import type { Message } from "./schema";
+
+/** One RPC of etcd: all that the call path and the transports know of it. */
+interface Rpc {
+    /** Full gRPC method name. */
+    readonly method: string;
+    /** Path below the gateway's API prefix. */
+    readonly path: string;
+    readonly request: Message;
+    readonly reply: Message;
+    /** Changes something in etcd: never sent twice unless the first was provably not applied. */
+    readonly write?: boolean;
+    /** A stream of replies; on the gateway each of them comes as one line `{"result":…}`. */
+    readonly stream?: boolean;
+    /** A plain GET page beside the gateway, without token. */
+    readonly page?: boolean;
+    /** Sent without token. */
+    readonly anonymous?: boolean;
+    /** Its answer holds a secret and is never quoted. */
+    readonly secret?: boolean;
+}
+
+const range: Rpc = {
+    method: "/etcdserverpb.KV/Range",
+    path: "/kv/range",
+    request: schema.range_request,
+    reply: schema.range_response,
+};
+const put: Rpc = {
+    method: "/etcdserverpb.KV/Put",
+    path: "/kv/put",
+    request: schema.put_request,
+    reply: schema.put_response,
+    write: true,
+};
+const delete_range: Rpc = {
+    method: "/etcdserverpb.KV/DeleteRange",
+    path: "/kv/deleterange",
+    request: schema.delete_range_request,
+    reply: schema.delete_range_response,
+    write: true,
+};
+const txn: Rpc = {
+    method: "/etcdserverpb.KV/Txn",
+    path: "/kv/txn",
+    request: schema.txn_request,
+    reply: schema.txn_response,
+    write: true,
+};
+const watch: Rpc = {
+    method: "/etcdserverpb.Watch/Watch",
+    path: "/watch",
+    request: schema.watch_request,
+    reply: schema.watch_response,
+    stream: true,
+};
+const lease_grant: Rpc = {
+    method: "/etcdserverpb.Lease/LeaseGrant",
+    path: "/lease/grant",
+    request: schema.lease_grant_request,
+    reply: schema.lease_grant_response,
+    write: true,
+};
+const lease_revoke: Rpc = {
+    method: "/etcdserverpb.Lease/LeaseRevoke",
+    path: "/lease/revoke",
+    request: schema.lease_revoke_request,
+    reply: schema.lease_revoke_response,
+    write: true,
+};
+// Renewing a lease twice is renewing it once, so this one counts as a read.
+const lease_keep_alive: Rpc = {
+    method: "/etcdserverpb.Lease/LeaseKeepAlive",
+    path: "/lease/keepalive",
+    request: schema.lease_keep_alive_request,
+    reply: schema.lease_keep_alive_response,
+    stream: true,
+};
+const lease_time_to_live: Rpc = {
+    method: "/etcdserverpb.Lease/LeaseTimeToLive",
+    path: "/lease/timetolive",
+    request: schema.lease_time_to_live_request,
+    reply: schema.lease_time_to_live_response,
+};
+const lease_leases: Rpc = {
+    method: "/etcdserverpb.Lease/LeaseLeases",
+    path: "/lease/leases",
+    request: schema.lease_leases_request,
+    reply: schema.lease_leases_response,
+};
+const authenticate: Rpc = {
+    method: "/etcdserverpb.Auth/Authenticate",
+    path: "/auth/authenticate",
+    request: schema.authenticate_request,
+    reply: schema.authenticate_response,
+    anonymous: true,
+    secret: true,
+};
+const version: Rpc = {
+    method: "/etcdserverpb.Maintenance/Status",
+    path: "/version",
+    request: schema.lease_leases_request,
+    reply: schema.version_response,
+    page: true,
+    anonymous: true,
+};
+
+export {
+    authenticate,
+    delete_range,
+    lease_grant,
+    lease_keep_alive,
+    lease_leases,
+    lease_revoke,
+    lease_time_to_live,
+    put,
+    range,
+    txn,
+    version,
+    watch,
+    type Rpc,
+};

@@ -1,0 +1,87 @@
+const match = string.match;
+const find = string.find as StringFind;
+const sub = string.sub;
+const lower = string.lower;
+
+const DEFAULT_PORT = 2379;
+
+/** Where the requests of an endpoint go. */
+interface Target {
+    readonly scheme: "http" | "https";
+    /** Host name, address or `[v6]`; `unix:/path` for a socket in the file system. */
+    readonly host: string;
+    /** Nil for a unix socket. */
+    readonly port?: number;
+    /** The `Host` header. */
+    readonly authority: string;
+    /** What the TLS certificate must be made out to, unless the client says otherwise. */
+    readonly server_name: string;
+    /** Path prefix without trailing slash, "" for none. */
+    readonly path: string;
+}
+
+function port_of(text: string | undefined): number | undefined {
+    const port = text !== undefined ? tonumber(text) : DEFAULT_PORT;
+    return port !== undefined && port >= 1 && port <= 65535 ? port : undefined;
+}
+
+/** The path part of a URL without trailing slashes; nil if it holds a query, blanks or control characters. */
+function clean_path(path: string): string | undefined {
+    const [bad] = find(path, "[%c%s?#]");
+    if (bad !== undefined) {
+        return undefined;
+    }
+    const [clean] = match(path, "^(.-)/*$");
+    return clean;
+}
+
+/** `/path/to/socket`, or `/path/to/socket:/url/path` as nginx writes it. */
+function parse_unix(scheme: "http" | "https", rest: string): Target | undefined {
+    const [socket, url] = match(rest, "^(/[^:%c]+):?(.*)$");
+    if (socket === undefined || url === undefined) {
+        return undefined;
+    }
+    const path = clean_path(url);
+    if (path === undefined || (path !== "" && sub(path, 1, 1) !== "/")) {
+        return undefined;
+    }
+    return { scheme, host: `unix:${socket}`, authority: "localhost", server_name: "localhost", path };
+}
+
+/**
+ * Reads an endpoint: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
+ * `http://unix:/path:/url`. The port is 2379 where none is given.
+ * @returns the target, nil if the text is no endpoint
+ */
+function parse(url: string): Target | undefined {
+    const [bare] = match(url, "^unix:(.+)$");
+    if (bare !== undefined) {
+        return parse_unix("http", bare);
+    }
+    const [scheme_text, rest] = match(url, "^(%a+)://(.+)$");
+    const scheme = lower(scheme_text ?? "");
+    if (rest === undefined || (scheme !== "http" && scheme !== "https")) {
+        return undefined;
+    }
+    const [socket] = match(rest, "^unix:(.+)$");
+    if (socket !== undefined) {
+        return parse_unix(scheme, socket);
+    }
+    let [host, tail] = match(rest, "^(%[[%x:.]+%])(.*)$");
+    if (host === undefined) {
+        [host, tail] = match(rest, "^([%w%-_.]+)(.*)$");
+    }
+    if (host === undefined || tail === undefined) {
+        return undefined;
+    }
+    const [digits, after] = match(tail, "^:(%d+)(.*)$");
+    const port = port_of(digits);
+    const path = clean_path(after ?? tail);
+    if (port === undefined || path === undefined || (path !== "" && sub(path, 1, 1) !== "/")) {
+        return undefined;
+    }
+    const [v6] = match(host, "^%[(.*)%]$");
+    return { scheme, host, port, authority: `${host}:${port}`, server_name: v6 ?? host, path };
+}
+
+export { parse, type Target };

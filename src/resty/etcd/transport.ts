@@ -1,0 +1,57 @@
+import type { Endpoint } from "./endpoint";
+import type { EtcdError } from "./errors";
+import type { Budget, Headers } from "./http";
+import type { Rpc } from "./rpc";
+
+/** A message: fields by their names in etcd's proto files, raw bytes, int64 as decimal text, no zero values. */
+type Message = LuaMap<string, unknown>;
+
+/** What an RPC was answered with. */
+interface Reply {
+    /** HTTP status; 200 where the wire has none. */
+    readonly status: number;
+    readonly headers: Headers;
+    body: Message;
+}
+
+/** One go at a call. */
+interface Attempt extends Budget {
+    readonly endpoint: Endpoint;
+    readonly token: string | undefined;
+    /** `unix:/path` to connect to instead, while something answers there. */
+    readonly via: string | undefined;
+}
+
+/** Messages of a stream, one by one. */
+interface Stream {
+    /**
+     * The next message.
+     * @param timeout seconds without a byte after which it gives up; nil waits for ever
+     * @returns the message; or nil and an error, `closed` at a normal end. It keeps answering its last error
+     */
+    recv(timeout: number | undefined): Result<Message, EtcdError>;
+    /** A message that has arrived already, nil if none has. */
+    try_recv(): Message | undefined;
+    /** Ends the stream, also while another light thread waits in `recv`. */
+    close(): void;
+}
+
+/** A way to reach etcd: the seam between calls and wires. */
+interface Transport {
+    /**
+     * Encodes a request, once for all attempts.
+     * @returns the payload; or nil and what is wrong with the request
+     */
+    encode(rpc: Rpc, request: Message): Result<string>;
+    /** On an error answer of the server the reply, if there is one, is the third value. */
+    unary(
+        rpc: Rpc,
+        payload: string,
+        attempt: Attempt,
+    ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]>;
+    open(rpc: Rpc, payload: string, attempt: Attempt): Result<Stream, EtcdError>;
+    /** Frees what the transport holds. */
+    close(): void;
+}
+
+export type { Attempt, Message, Reply, Stream, Transport };
