@@ -1,0 +1,45 @@
+PREFIX ?= /usr/local
+LUA_LIB_DIR ?= $(PREFIX)/share/lua/5.1
+DESTDIR ?=
+
+.PHONY: help build lint test demo demo-serve bench install clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: node_modules/.package-lock.json ## compile src/ to lua/
+	npm run -s build
+
+lint: node_modules/.package-lock.json ## check style and types, and that lua/ is what src/ compiles to
+	npm run -s lint
+	npm run -s check:generated
+
+test: ## set up, build, and test against real etcds (ETCD_VERSIONS="3.4 3.5")
+	tools/setup test
+	tools/test
+
+demo: ## set up and show the driver at work against a private etcd
+	tools/setup demo
+	tools/demo
+
+demo-serve: ## the same, and keep serving
+	tools/setup demo
+	tools/demo --serve
+
+bench: ## measure
+	tools/setup test
+	tools/bench
+
+install: ## copy lua/ to LUA_LIB_DIR (default PREFIX/share/lua/5.1), below DESTDIR
+	cd lua && find . -type f -exec install -D -m 644 {} "$(DESTDIR)$(LUA_LIB_DIR)/{}" \;
+
+clean: ## stop test beds, remove what the build and the tests leave
+	for dir in .bed/*; do [ ! -d "$$dir" ] || node tools/bed.mjs down --dir "$$dir"; done
+	rm -rf build .bed t/servroot*
+
+distclean: clean ## and what the set-up fetches
+	rm -rf node_modules .cache
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --loglevel=error
+	touch $@

@@ -1,0 +1,412 @@
+#!/usr/bin/env node
+// The test bed: real etcd servers of one version on free ports of the loopback interface.
+//
+//   bed.mjs up --dir DIR [--etcd VERSION]     start all, write DIR/bed.json and print its path (default: 3.4)
+//   bed.mjs down --dir DIR                    kill all and remove DIR
+//   bed.mjs signal --dir DIR NAME SIGNAL      SIGNAL like KILL, TERM, STOP, CONT; waits for the end after KILL
+//   bed.mjs restart --dir DIR NAME...         (kill and) start with the same ports and data, wait until healthy
+//
+// Servers: single (plain; on ::1 too where the machine has it), auth (users and roles), tls, mtls (asks for a client
+// certificate), and m1, m2, m3, a cluster. They outlive `up`. DIR/members/NAME.json is written before anything can
+// go wrong with a server, so that an `up` or `down` after a crash finds what is left of it.
+
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
+import fs from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs, promisify } from "node:util";
+
+const START_TIMEOUT_MS = 30_000;
+const CLUSTER = ["m1", "m2", "m3"];
+const PLAIN = ["single", "auth", ...CLUSTER];
+const TLS = ["tls", "mtls"];
+
+function fail(message) {
+    throw new Error(message);
+}
+
+function readJson(file) {
+    return JSON.parse(fs.readFileSync(file, "utf8"));
+}
+
+/** Replaces a file at once: a reader sees the old or the new content. */
+function writeJson(file, value) {
+    fs.writeFileSync(`${file}.tmp`, `${JSON.stringify(value, null, 4)}\n`);
+    fs.renameSync(`${file}.tmp`, file);
+}
+
+// Processes
+
+const memberFile = (dir, name) => path.join(dir, "members", `${name}.json`);
+const dataDirFlag = (dir, name) => `--data-dir=${path.join(dir, "data", name)}`;
+
+/** Whether the recorded process still runs and is that server of this bed, not a later process with its id. */
+function isAlive(dir, name, pid) {
+    try {
+        return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(dataDirFlag(dir, name));
+    } catch {
+        return false;
+    }
+}
+
+function sendSignal(dir, name, pid, signal) {
+    if (!isAlive(dir, name, pid)) {
+        return false;
+    }
+    process.kill(pid, signal);
+    return true;
+}
+
+async function killAndWait(dir, name, pid) {
+    sendSignal(dir, name, pid, "SIGKILL");
+    for (const end = Date.now() + 10_000; isAlive(dir, name, pid); await sleep(5)) {
+        if (Date.now() > end) {
+            fail(`${name} (process ${pid}) does not end`);
+        }
+    }
+}
+
+async function killAll(dir) {
+    const members = path.join(dir, "members");
+    const files = fs.existsSync(members) ? fs.readdirSync(members).filter(file => file.endsWith(".json")) : [];
+    await Promise.all(
+        files.map(file => killAndWait(dir, path.basename(file, ".json"), readJson(path.join(members, file)).pid)),
+    );
+}
+
+function startMember(dir, name, { command, args, url }) {
+    const log = fs.openSync(path.join(dir, "logs", `${name}.log`), "a");
+    // etcd reads every flag from ETCD_* too
+    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("ETCD")));
+    if (process.arch !== "x64") {
+        env.ETCD_UNSUPPORTED_ARCH = process.arch; // 3.4 refuses to start on arm64 without it
+    }
+    const child = spawn(command, args, { detached: true, stdio: ["ignore", log, log], env });
+    fs.closeSync(log);
+    const { pid } = child;
+    if (pid === undefined) {
+        fail(`cannot start ${command}`);
+    }
+    writeJson(memberFile(dir, name), { pid, command, args, url });
+    child.unref();
+    return { name, pid, url, child };
+}
+
+// HTTP
+
+/** Resolves with {status, body}; rejects when there is no answer. */
+function request(method, url, { body, tls } = {}) {
+    return new Promise((resolve, reject) => {
+        const client = url.startsWith("https:") ? https : http;
+        const req = client.request(url, { method, agent: false, timeout: 5000, ...tls }, res => {
+            let text = "";
+            res.setEncoding("utf8");
+            res.on("data", chunk => (text += chunk));
+            res.on("end", () => resolve({ status: res.statusCode, body: text }));
+            res.on("error", reject);
+        });
+        req.on("timeout", () => req.destroy(new Error(`${url}: timeout`)));
+        req.on("error", reject);
+        req.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+}
+
+async function post(base, route, body) {
+    const answer = await request("POST", base + route, { body });
+    if (answer.status !== 200) {
+        fail(`${route}: ${answer.status} ${answer.body}`);
+    }
+}
+
+function tlsOptions(certs) {
+    const pem = file => (fs.existsSync(file) ? fs.readFileSync(file) : undefined);
+    return { ca: pem(certs.ca), cert: pem(certs.client), key: pem(certs.client_key) };
+}
+
+async function waitHealthy(dir, { name, pid, url }, tls) {
+    for (const end = Date.now() + START_TIMEOUT_MS; ; await sleep(20)) {
+        const answer = await request("GET", `${url}/health`, { tls }).catch(() => undefined);
+        if (answer?.status === 200) {
+            return;
+        }
+        if (!isAlive(dir, name, pid) || Date.now() > end) {
+            const log = fs.readFileSync(path.join(dir, "logs", `${name}.log`), "utf8");
+            fail(`etcd ${name} did not become healthy; end of its log:\n${log.split("\n").slice(-10).join("\n")}`);
+        }
+    }
+}
+
+// Set-up
+
+function listen(host, port) {
+    return new Promise((resolve, reject) => {
+        const server = net.createServer();
+        server.once("error", reject);
+        server.listen({ host, port, exclusive: true }, () => resolve(server));
+    });
+}
+
+/** Free ports, below the range that the kernel takes for outgoing connections: a stopped server's stays free. */
+async function freePorts(host, count) {
+    const servers = [];
+    for (let tries = 0; servers.length < count; tries++) {
+        if (tries > 1000) {
+            fail(`no free ports on ${host}`);
+        }
+        const server = await listen(host, randomInt(20_000, 32_000)).catch(() => undefined);
+        if (server) {
+            servers.push(server);
+        }
+    }
+    const ports = servers.map(server => server.address().port);
+    await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
+    return ports;
+}
+
+async function makeCertificates(dir, certs) {
+    const config = path.join(dir, "certs", "openssl.cnf");
+    // without openssl's own configuration file, which adds extensions
+    fs.writeFileSync(config, "[req]\ndistinguished_name = name\n[name]\n");
+    const create = (certificate, key, name, extensions, issuer = []) =>
+        promisify(execFile)("openssl", [
+            ..."req -x509 -sha256 -nodes -days 30 -newkey ec -pkeyopt ec_paramgen_curve:P-256".split(" "),
+            ...["-config", config, "-subj", `/CN=${name}`, "-out", certificate, "-keyout", key, ...issuer],
+            ...extensions.flatMap(extension => ["-addext", extension]),
+        ]);
+    const authority = (certificate, key, name) =>
+        create(certificate, key, name, ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"]);
+    const caKey = path.join(dir, "certs", "ca.key");
+    const otherCaKey = path.join(dir, "certs", "other-ca.key");
+    await Promise.all([
+        authority(certs.ca, caKey, "test bed CA"),
+        authority(certs.other_ca, otherCaKey, "another test bed CA"),
+    ]);
+    const issuer = (certificate, key) => ["-CA", certificate, "-CAkey", key];
+    const leaf = ["basicConstraints=critical,CA:FALSE"];
+    const clientUse = [...leaf, "extendedKeyUsage=clientAuth"];
+    await Promise.all([
+        // etcd's gateway talks to etcd itself with the server's certificate, hence both uses
+        create(
+            certs.server,
+            certs.server_key,
+            "localhost",
+            [
+                ...leaf,
+                "extendedKeyUsage=serverAuth,clientAuth",
+                "subjectAltName=DNS:localhost,DNS:etcd.test,IP:127.0.0.1,IP:::1",
+            ],
+            issuer(certs.ca, caKey),
+        ),
+        create(certs.client, certs.client_key, "gateway", clientUse, issuer(certs.ca, caKey)),
+        create(certs.other_client, certs.other_client_key, "gateway", clientUse, issuer(certs.other_ca, otherCaKey)),
+    ]);
+}
+
+async function enableAuth(base, { user, password, reader }) {
+    const base64 = text => Buffer.from(text).toString("base64");
+    const addUser = (name, secret, role) =>
+        post(base, "/v3/auth/user/add", { name, password: secret }).then(() =>
+            post(base, "/v3/auth/user/grant", { user: name, role }),
+        );
+    await post(base, "/v3/auth/role/add", { name: "root" });
+    await post(base, "/v3/auth/role/add", { name: "reader" });
+    await post(base, "/v3/auth/role/grant", {
+        name: "reader",
+        perm: { permType: "READ", key: base64("/readable/"), range_end: base64("/readable0") },
+    });
+    await addUser(user, password, "root");
+    await addUser(reader.user, reader.password, "reader");
+    await post(base, "/v3/auth/enable", {});
+}
+
+/** 1: grpc-gateway v1, whose error bodies have the key "error"; 2: v2. The version does not tell. */
+async function dialectOf(base) {
+    const { body } = await request("POST", `${base}/v3/lease/revoke`, { body: { ID: "1" } });
+    return JSON.parse(body).error === undefined ? 2 : 1;
+}
+
+// Commands
+
+async function clear(dir) {
+    if (fs.existsSync(dir) && fs.readdirSync(dir).length > 0 && !fs.existsSync(path.join(dir, "members"))) {
+        fail(`${dir} is not the directory of a test bed`);
+    }
+    await killAll(dir);
+    fs.rmSync(dir, { recursive: true, force: true });
+}
+
+async function up(dir, etcdVersion) {
+    await clear(dir);
+    const bin = execFileSync(path.join(import.meta.dirname, "fetch-etcd"), [etcdVersion], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "inherit"],
+    }).trim();
+    const command = path.join(bin, "etcd");
+    for (const folder of ["members", "data", "logs", "certs"]) {
+        fs.mkdirSync(path.join(dir, folder), { recursive: true });
+    }
+    const pem = name => path.join(dir, "certs", name);
+    const certs = {
+        ca: pem("ca.pem"),
+        server: pem("server.pem"),
+        server_key: pem("server.key"),
+        client: pem("client.pem"),
+        client_key: pem("client.key"),
+        other_ca: pem("other-ca.pem"),
+        other_client: pem("other-client.pem"),
+        other_client_key: pem("other-client.key"),
+    };
+
+    const names = [...PLAIN, ...TLS];
+    const ports = await freePorts("127.0.0.1", names.length * 2);
+    const clientPort = Object.fromEntries(names.map((name, i) => [name, ports[2 * i]]));
+    const peerUrl = Object.fromEntries(names.map((name, i) => [name, `http://127.0.0.1:${ports[2 * i + 1]}`]));
+    const urlOf = name => `${TLS.includes(name) ? "https" : "http"}://127.0.0.1:${clientPort[name]}`;
+    const [port6] = await freePorts("::1", 1).catch(() => []);
+
+    const { stdout, stderr } = await promisify(execFile)(command, ["--help"]);
+    const has = flag => (stdout + stderr).includes(flag);
+    const common = [
+        ...(has("--unsafe-no-fsync") ? ["--unsafe-no-fsync"] : []),
+        ...(has("--logger") ? ["--logger=zap"] : []),
+        "--log-outputs=stderr",
+        "--bcrypt-cost=4",
+        `--initial-cluster-token=${path.basename(dir)}-${process.pid}`,
+        "--initial-cluster-state=new",
+    ];
+    const argsOf = name => {
+        const group = CLUSTER.includes(name) ? CLUSTER : [name];
+        const listenUrls = [urlOf(name)];
+        if (name === "single" && port6 !== undefined) {
+            listenUrls.push(`http://[::1]:${port6}`);
+        }
+        const tls = [`--cert-file=${certs.server}`, `--key-file=${certs.server_key}`];
+        return [
+            `--name=${name}`,
+            dataDirFlag(dir, name),
+            ...common,
+            `--initial-cluster=${group.map(member => `${member}=${peerUrl[member]}`).join(",")}`,
+            `--listen-peer-urls=${peerUrl[name]}`,
+            `--initial-advertise-peer-urls=${peerUrl[name]}`,
+            `--listen-client-urls=${listenUrls.join(",")}`,
+            `--advertise-client-urls=${urlOf(name)}`,
+            ...(TLS.includes(name) ? tls : []),
+            ...(name === "mtls" ? ["--client-cert-auth", `--trusted-ca-file=${certs.ca}`] : []),
+        ];
+    };
+    const pids = {};
+    const start = async name => {
+        const member = startMember(dir, name, { command, args: argsOf(name), url: urlOf(name) });
+        pids[name] = member.pid;
+        await waitHealthy(dir, member, tlsOptions(certs));
+    };
+
+    const auth = {
+        http: urlOf("auth"),
+        port: clientPort.auth,
+        user: "root",
+        password: "secret-root",
+        reader: { user: "reader", password: "secret-reader" },
+    };
+    await Promise.all([
+        ...["single", ...CLUSTER].map(start),
+        start("auth").then(() => enableAuth(auth.http, auth)),
+        makeCertificates(dir, certs).then(() => Promise.all(TLS.map(start))),
+    ]);
+
+    const { body } = await request("GET", `${urlOf("single")}/version`);
+    const endpoint = name => ({ http: urlOf(name), port: clientPort[name] });
+    const file = path.join(dir, "bed.json");
+    writeJson(file, {
+        dir,
+        etcd: etcdVersion,
+        version: JSON.parse(body).etcdserver,
+        etcdctl: path.join(bin, "etcdctl"),
+        dialect: await dialectOf(urlOf("single")),
+        single: { ...endpoint("single"), ...(port6 === undefined ? {} : { ipv6: `http://[::1]:${port6}` }) },
+        auth,
+        tls: endpoint("tls"),
+        mtls: endpoint("mtls"),
+        cluster: {
+            http: CLUSTER.map(urlOf),
+            members: CLUSTER.map(name => ({ name, ...endpoint(name) })),
+        },
+        certs,
+        pids,
+    });
+    return file;
+}
+
+function recordOf(dir, name) {
+    const file = memberFile(dir, name ?? fail("the name of a server is missing"));
+    return fs.existsSync(file) ? readJson(file) : fail(`no server ${name} in ${dir}`);
+}
+
+async function signal(dir, name, short) {
+    const { pid } = recordOf(dir, name);
+    const full = `SIG${short ?? ""}`;
+    if (os.constants.signals[full] === undefined) {
+        fail(`no such signal: ${short ?? ""}`);
+    }
+    if (full === "SIGKILL" && isAlive(dir, name, pid)) {
+        await killAndWait(dir, name, pid);
+    } else if (!sendSignal(dir, name, pid, full)) {
+        fail(`${name} does not run`);
+    }
+}
+
+async function restart(dir, names) {
+    const file = path.join(dir, "bed.json");
+    const tls = tlsOptions(readJson(file).certs);
+    const records = names.map(name => [name, recordOf(dir, name)]);
+    await Promise.all(records.map(([name, { pid }]) => killAndWait(dir, name, pid)));
+    const members = records.map(([name, record]) => startMember(dir, name, record));
+    const bed = readJson(file);
+    for (const { name, pid } of members) {
+        bed.pids[name] = pid;
+    }
+    writeJson(file, bed);
+    await Promise.all(members.map(member => waitHealthy(dir, member, tls)));
+}
+
+async function main() {
+    const { values, positionals } = parseArgs({
+        options: { dir: { type: "string" }, etcd: { type: "string", default: "3.4" } },
+        allowPositionals: true,
+    });
+    const [command, ...rest] = positionals;
+    const dir = path.resolve(values.dir ?? fail("--dir is missing"));
+    if (command === "up") {
+        // an interrupted `up` leaves nothing behind either
+        for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+            process.once(name, () => killAll(dir).finally(() => process.exit(1)));
+        }
+        try {
+            console.log(await up(dir, values.etcd));
+        } catch (error) {
+            await killAll(dir);
+            throw error;
+        }
+    } else if (command === "down") {
+        await clear(dir);
+    } else if (command === "signal") {
+        await signal(dir, ...rest);
+    } else if (command === "restart") {
+        await restart(dir, rest);
+    } else {
+        fail("usage: bed.mjs up|down|signal|restart --dir DIR ...");
+    }
+}
+
+main().then(
+    () => process.exit(0),
+    error => {
+        console.error(`bed: ${error.message}`);
+        process.exit(1);
+    },
+);
