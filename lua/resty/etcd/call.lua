@@ -30,11 +30,11 @@ local function make_attempt(core, deadline, tries_left, token)
     if endpoint == nil then
         return nil
     end
+    local started = now()
     local connect_by = deadline
     if deadline ~= nil and tries_left > 1 then
-        local time = now()
-        local left = max(0, deadline - time)
-        connect_by = time + min(
+        local left = max(0, deadline - started)
+        connect_by = started + min(
             left,
             max(CONNECT_SHARE, left / tries_left)
         )
@@ -43,6 +43,7 @@ local function make_attempt(core, deadline, tries_left, token)
         endpoint = endpoint,
         token = token,
         via = core.unix_socket_proxy,
+        started = started,
         deadline = deadline,
         connect_by = connect_by
     }

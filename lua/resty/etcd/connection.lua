@@ -47,41 +47,51 @@ local function new_socket()
     return sock
 end
 
-local function dial(peer, sock, request)
-    local ____request_2 = request
-    local target = ____request_2.target
-    local via = ____request_2.via
+local function dial(route, sock, via)
+    local target = route.target
     if via ~= nil then
         local ok = sock:connect(
             via,
-            pool_options(peer, target, via)
+            pool_options(route.peer, target, via)
         )
         if ok ~= nil then
             return ok
         end
     end
-    local opts = pool_options(peer, target, "")
     if target.port == nil then
-        return sock:connect(target.host, opts)
+        return sock:connect(target.host, route.pool)
     end
-    return sock:connect(target.host, target.port, opts)
+    return sock:connect(target.host, target.port, route.pool)
 end
 
-local function connect_once(peer, request, budget)
+--- Seconds for connecting and for all that follows; nil and nil where nginx's own timeouts hold.
+---@param delivery resty.etcd.http.Delivery
+---@param time number
+---@return number? connect
+---@return number? rest
+local function time_left(delivery, time)
+    local ____delivery_2 = delivery
+    local deadline = ____delivery_2.deadline
+    local connect_by = ____delivery_2.connect_by
+    if deadline == nil then
+        return
+    end
+    return (connect_by or deadline) - time, deadline - time
+end
+
+local function connect_once(route, delivery, time)
     local sock, sock_err = new_socket()
     if sock == nil then
         return nil, sock_err
     end
-    if budget.deadline ~= nil then
-        local time = now()
-        local left = budget.deadline - time
-        local time_left = budget.connect_by ~= nil and budget.connect_by - time or left
-        if left <= 0 or time_left <= 0 then
+    local connect_time, rest = time_left(delivery, time)
+    if connect_time ~= nil and rest ~= nil then
+        if connect_time <= 0 then
             return nil, "timeout"
         end
-        source.set_timeouts(sock, time_left, request.target.scheme == "https" and time_left or left)
+        source.set_timeouts(sock, connect_time, route.target.scheme == "https" and connect_time or rest)
     end
-    local ok, err = dial(peer, sock, request)
+    local ok, err = dial(route, sock, delivery.via)
     if ok == nil then
         return nil, err
     end
@@ -89,24 +99,24 @@ local function connect_once(peer, request, budget)
 end
 
 --- Connects, from the pool where `fresh` does not forbid it, and makes the TLS session.
----@param peer resty.etcd.http.Peer
----@param request resty.etcd.http.Request
----@param budget resty.etcd.http.Budget
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
 ---@param fresh boolean
 ---@return table? sock # the socket; or nil and an error text. `reused` tells that it comes from the pool
 ---@return string? err
 ---@return boolean? reused
-local function connect(peer, request, budget, fresh)
+local function connect(route, delivery, fresh)
+    local time = delivery.started
     for _ = 1, MAX_DISCARDS do
-        local sock, err = connect_once(peer, request, budget)
+        local sock, err = connect_once(route, delivery, time)
         if sock == nil then
             return nil, err
         end
         local times = sock:getreusedtimes()
         if (times or 0) == 0 then
-            local target = request.target
+            local target = route.target
             if target.scheme == "https" then
-                local ok, tls_err = tls.handshake(sock, peer.tls, target.server_name)
+                local ok, tls_err = tls.handshake(sock, route.peer.tls, target.server_name)
                 if ok == nil then
                     sock:close()
                     return nil, tls_err
@@ -118,6 +128,7 @@ local function connect(peer, request, budget, fresh)
             return sock, nil, true
         end
         sock:close()
+        time = now()
     end
     return nil, "no fresh connection"
 end
@@ -147,5 +158,6 @@ _M.connect = connect
 _M.is_dead = is_dead
 _M.pool_options = pool_options
 _M.release = release
+_M.time_left = time_left
 
 return _M

@@ -1,104 +1,96 @@
 -- Generated from src/resty/etcd/cosocket.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local body_stream = require("resty.etcd.body_stream")
-local clock = require("resty.etcd.clock")
 local connection = require("resty.etcd.connection")
 local http1 = require("resty.etcd.http1")
 local source_reader = require("resty.etcd.source")
-local now = clock.now
 
---- A request whose answer has begun.
----@class resty.etcd.cosocket.Asked
----@field head resty.etcd.http1.Head
----@field source resty.etcd.source.Source
-
---- Connects, sends and reads the head of the answer.
----@param peer resty.etcd.http.Peer
----@param request resty.etcd.http.Request
----@param budget resty.etcd.http.Budget
+--- Connects, sends and reads the head of the answer. `stale` tells that the connection came from the pool and
+--- was dead.
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
+---@param body string
 ---@param fresh boolean
----@return resty.etcd.cosocket.Asked? asked # what was asked; or nil, an error text, whether some of the request may have left, and whether the connection came from the pool and was dead
+---@return resty.etcd.http1.Head? head
+---@return resty.etcd.source.Source? source
 ---@return string? err
 ---@return boolean? sent
 ---@return boolean? stale
-local function ask_once(peer, request, budget, fresh)
-    local started = now()
-    local sock, err, reused = connection.connect(peer, request, budget, fresh)
+local function ask_once(route, delivery, body, fresh)
+    local sock, err, reused = connection.connect(route, delivery, fresh)
     if sock == nil then
-        return nil, err, false, false
+        return nil, nil, err, false, false
     end
-    local source = source_reader.new(sock, budget.deadline, reused and started or 0)
-    local bytes, send_err = sock:send(http1.format_request(request))
+    local source = source_reader.new(sock, delivery.deadline, reused and delivery.started or 0)
+    local bytes, send_err = sock:send(http1.format_request(route, delivery.token, body))
     if bytes == nil then
         sock:close()
-        return nil, send_err, true, reused and connection.is_dead(send_err)
+        return nil, nil, send_err, true, reused and connection.is_dead(send_err)
     end
     local head, head_err = http1.read_head(source)
     if head == nil then
         sock:close()
-        return nil, head_err, true, reused and not source.touched and connection.is_dead(head_err)
+        local stale = reused and not source.touched and connection.is_dead(head_err)
+        return nil, nil, head_err, true, stale
     end
-    return {head = head, source = source}
+    return head, source
 end
 
 --- As `ask_once`, with a second go on a fresh connection where that is safe.
----@param peer resty.etcd.http.Peer
----@param request resty.etcd.http.Request
----@param budget resty.etcd.http.Budget
----@return resty.etcd.cosocket.Asked? asked
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
+---@param body string
+---@return resty.etcd.http1.Head? head
+---@return resty.etcd.source.Source? source
 ---@return string? err
 ---@return boolean? sent
-local function ask(peer, request, budget)
-    local asked, err, sent, stale = ask_once(peer, request, budget, false)
-    if asked ~= nil then
-        return asked
+---@return boolean? stale
+local function ask(route, delivery, body)
+    local head, source, err, sent, stale = ask_once(route, delivery, body, false)
+    if head ~= nil then
+        return head, source
     end
-    if stale and request.repeatable then
-        local again, again_err, again_sent = ask_once(peer, request, budget, true)
-        if again ~= nil then
-            return again
-        end
-        return nil, again_err, again_sent
+    if stale and route.repeatable then
+        return ask_once(route, delivery, body, true)
     end
-    return nil, err, sent
+    return nil, nil, err, sent, stale
 end
 
-local function exchange(peer, request, budget)
-    local asked, err, sent = ask(peer, request, budget)
-    if asked == nil then
+local function exchange(route, delivery, body)
+    local head, source, err, sent = ask(route, delivery, body)
+    if head == nil then
         return nil, err, sent
     end
-    local ____asked_0 = asked
-    local head = ____asked_0.head
-    local source = ____asked_0.source
-    local body, body_err = http1.read_body(source, head)
-    if body == nil then
+    local text, body_err = http1.read_body(source, head)
+    if text == nil then
         source.sock:close()
         return nil, body_err, true
     end
     connection.release(
-        peer,
+        route.peer,
         source.sock,
         head.keepalive and source_reader.available(source) == 0
     )
-    return {status = head.status, headers = head.headers, body = body}
+    return {
+        status = head.status,
+        headers = http1.own_headers(head),
+        body = text
+    }
 end
 
-local function open(peer, request, budget)
-    local asked, err, sent = ask(peer, request, budget)
-    if asked == nil then
+local function open(route, delivery, body)
+    local head, source, err, sent = ask(route, delivery, body)
+    if head == nil then
         return nil, err, sent
     end
-    local ____asked_1 = asked
-    local head = ____asked_1.head
-    local source = ____asked_1.source
     if source.sock.receiveany == nil then
         source.sock:close()
         return nil, "no streams in this phase", true
     end
+    local headers = http1.own_headers(head)
     return {
         status = head.status,
-        headers = head.headers,
+        headers = headers,
         body = body_stream.new(source, head)
     }
 end

@@ -2,9 +2,11 @@
 local _M = {}
 local cjson = require("cjson.safe")
 local clock = require("resty.etcd.clock")
+local connection = require("resty.etcd.connection")
 local errors = require("resty.etcd.errors")
 local gateway_error = require("resty.etcd.gateway_error")
 local gateway_stream = require("resty.etcd.gateway_stream")
+local http1 = require("resty.etcd.http1")
 local json_codec = require("resty.etcd.json_codec")
 local retry = require("resty.etcd.retry")
 local target_parser = require("resty.etcd.target")
@@ -13,7 +15,7 @@ local find = string.find
 local sub = string.sub
 
 --- Distinct endpoints a client may see before the memory of them is dropped.
-local MAX_TARGETS = 100
+local MAX_ENDPOINTS = 100
 
 --- No error answer is longer; the rest of one is not read.
 local MAX_ERROR_BODY = 65536
@@ -22,8 +24,8 @@ local MAX_ERROR_BODY = 65536
 ---@field http resty.etcd.http.HttpClient
 ---@field peer resty.etcd.http.Peer
 ---@field extra resty.etcd.http.Extra
----@field targets table
----@field target_count number
+---@field routes table By URL and RPC.
+---@field endpoint_count number
 
 ---@class resty.etcd.gateway.Gateway: resty.etcd.gateway.Fields
 ---@field close fun(self: resty.etcd.gateway.Gateway)
@@ -31,20 +33,52 @@ local MAX_ERROR_BODY = 65536
 ---@field open fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?
 ---@field unary fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
 
-local function target_of(____self, url)
-    local target = ____self.targets[url]
+local function make_route(____self, rpc, url)
+    local target = target_parser.parse(url)
     if target == nil then
-        target = target_parser.parse(url)
-        if target ~= nil then
-            if ____self.target_count >= MAX_TARGETS then
-                ____self.targets = {}
-                ____self.target_count = 0
-            end
-            ____self.targets[url] = target
-            ____self.target_count = ____self.target_count + 1
+        return nil
+    end
+    local method = rpc.page == true and "GET" or "POST"
+    local path = target.path .. rpc.path
+    local ____self_0 = ____self
+    local extra = ____self_0.extra
+    local peer = ____self_0.peer
+    return {
+        method = method,
+        target = target,
+        path = path,
+        extra = extra,
+        peer = peer,
+        pool = connection.pool_options(peer, target, ""),
+        head = http1.format_head(method, path, target, extra),
+        repeatable = rpc.write ~= true
+    }
+end
+
+--- The way of an RPC to a URL; nil if the URL is none.
+---@param self resty.etcd.gateway.Fields
+---@param rpc resty.etcd.rpc.Rpc
+---@param url string
+---@return resty.etcd.http.Route?
+local function route_to(____self, rpc, url)
+    local routes = ____self.routes[url]
+    if routes == nil then
+        if ____self.endpoint_count >= MAX_ENDPOINTS then
+            ____self.routes = {}
+            ____self.endpoint_count = 0
+        end
+        routes = {}
+        ____self.routes[url] = routes
+        ____self.endpoint_count = ____self.endpoint_count + 1
+    end
+    local route = routes[rpc]
+    if route == nil then
+        route = make_route(____self, rpc, url)
+        if route ~= nil then
+            routes[rpc] = route
         end
     end
-    return target
+    return route
 end
 
 --- Where watches go: users may have rewritten each of these fields.
@@ -53,32 +87,6 @@ end
 local function stream_url(endpoint)
     local port = endpoint.port or ""
     return endpoint.scheme .. "://" .. endpoint.address .. ":" .. port .. endpoint.api_prefix
-end
-
-local function request_for(____self, rpc, payload, attempt, target)
-    local page = rpc.page == true
-    local ____temp_1 = page and "GET" or "POST"
-    local ____target_2 = target
-    local ____attempt_via_3 = attempt.via
-    local ____temp_4 = target.path .. rpc.path
-    local ____self_extra_5 = ____self.extra
-    local ____attempt_token_6 = attempt.token
-    local ____page_0
-    if page then
-        ____page_0 = nil
-    else
-        ____page_0 = payload
-    end
-    return {
-        method = ____temp_1,
-        target = ____target_2,
-        via = ____attempt_via_3,
-        path = ____temp_4,
-        extra = ____self_extra_5,
-        token = ____attempt_token_6,
-        body = ____page_0,
-        repeatable = rpc.write ~= true
-    }
 end
 
 --- Trouble on the way, as an error of the call.
@@ -123,24 +131,17 @@ end
 local function unary(self, rpc, payload, attempt)
     local endpoint = attempt.endpoint
     local url = rpc.page == true and endpoint.http_host or endpoint.full_prefix
-    local target = target_of(self, url)
-    if target == nil then
+    local route = route_to(self, rpc, url)
+    if route == nil then
         return nil, bad_host(endpoint, url)
     end
-    local request = request_for(
-        self,
-        rpc,
-        payload,
-        attempt,
-        target
-    )
-    local answer, text, sent = self.http.exchange(self.peer, request, attempt)
+    local answer, text, sent = self.http.exchange(route, attempt, payload)
     if answer == nil then
         return nil, trouble(rpc, endpoint, text, sent)
     end
-    local ____answer_7 = answer
-    local status = ____answer_7.status
-    local headers = ____answer_7.headers
+    local ____answer_1 = answer
+    local status = ____answer_1.status
+    local headers = ____answer_1.headers
     if status >= 300 then
         local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host)
         return nil, retry.judge_refusal(rpc, err), {status = status, headers = headers, body = body}
@@ -179,18 +180,11 @@ end
 local function open(self, rpc, payload, attempt)
     local endpoint = attempt.endpoint
     local url = stream_url(endpoint)
-    local target = target_of(self, url)
-    if target == nil then
+    local route = route_to(self, rpc, url)
+    if route == nil then
         return nil, bad_host(endpoint, url)
     end
-    local request = request_for(
-        self,
-        rpc,
-        payload,
-        attempt,
-        target
-    )
-    local opening, text, sent = self.http.open(self.peer, request, attempt)
+    local opening, text, sent = self.http.open(route, attempt, payload)
     if opening == nil then
         return nil, trouble(rpc, endpoint, text, sent)
     end
@@ -203,8 +197,8 @@ local function open(self, rpc, payload, attempt)
 end
 
 local function close(self)
-    self.targets = {}
-    self.target_count = 0
+    self.routes = {}
+    self.endpoint_count = 0
 end
 local methods = {close = close, encode = encode, open = open, unary = unary}
 local mt = {__index = methods}
@@ -219,8 +213,8 @@ local function create(http, peer, extra)
         http = http,
         peer = peer,
         extra = extra,
-        targets = {},
-        target_count = 0
+        routes = {},
+        endpoint_count = 0
     }
     return setmetatable(fields, mt)
 end

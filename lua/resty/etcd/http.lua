@@ -7,15 +7,24 @@ local _M = {}
 ---@field block string The same as text, each line with its line end, without `Host`.
 ---@field host string? Takes the place of the endpoint's own.
 
----@class resty.etcd.http.Request
+--- What stays the same in all requests of one RPC to one endpoint.
+---@class resty.etcd.http.Route
 ---@field method "GET"|"POST"
 ---@field target resty.etcd.target.Target
----@field via string? `unix:/path` to connect to instead, while something answers there.
 ---@field path string Path with everything in front of it.
 ---@field extra resty.etcd.http.Extra
+---@field peer resty.etcd.http.Peer
+---@field pool table The pool of its connections.
+---@field head string Request line and header fields, as far as they are the same in all requests.
+---@field repeatable boolean A request may be sent again if a pooled connection turns out to be dead.
+
+--- What belongs to one request. Times are those of `clock.now`.
+---@class resty.etcd.http.Delivery
 ---@field token string?
----@field body string?
----@field repeatable boolean The request may be sent again if a pooled connection turns out to be dead.
+---@field via string? `unix:/path` to connect to instead, while something answers there.
+---@field started number
+---@field deadline number? nil leaves the time to nginx's own socket timeouts.
+---@field connect_by number? The connection must stand by then.
 
 ---@class resty.etcd.http.Reply
 ---@field status number
@@ -27,11 +36,6 @@ local _M = {}
 ---@field tls resty.etcd.tls.Tls
 ---@field keepalive_ms number How long an idle connection is kept, in milliseconds; 0 keeps none.
 ---@field pool_size number Idle connections per endpoint and worker.
-
---- Times are those of `clock.now`; nil leaves it to nginx's own socket timeouts.
----@class resty.etcd.http.Budget
----@field deadline number?
----@field connect_by number? The connection must stand by then.
 
 --- Bytes of a streamed body.
 ---@class resty.etcd.http.Body
@@ -47,7 +51,7 @@ local _M = {}
 --- An HTTP client. Beside the result and the error text it tells whether some of the request
 --- may have left.
 ---@class resty.etcd.http.HttpClient
----@field exchange fun(peer: resty.etcd.http.Peer, request: resty.etcd.http.Request, budget: resty.etcd.http.Budget): resty.etcd.http.Reply?, string?, boolean?
----@field open fun(peer: resty.etcd.http.Peer, request: resty.etcd.http.Request, budget: resty.etcd.http.Budget): resty.etcd.http.Opening?, string?, boolean?
+---@field exchange fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery, body: string): resty.etcd.http.Reply?, string?, boolean?
+---@field open fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery, body: string): resty.etcd.http.Opening?, string?, boolean?
 
 return _M

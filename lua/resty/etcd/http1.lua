@@ -7,6 +7,7 @@ local find = string.find
 local match = string.match
 local lower = string.lower
 local concat = table.concat
+local has_clone, table_clone = pcall(require, "table.clone")
 local read_line = source_reader.read_line
 local read_exact = source_reader.read_exact
 
@@ -20,17 +21,27 @@ local MAX_BODY = 512 * 1024 * 1024
 ---@field length number Body bytes to come, with framing "length".
 ---@field keepalive boolean The server will take another request on this connection.
 
---- The bytes of a request.
----@param request resty.etcd.http.Request
+--- What all requests of a route begin with.
+---@param method string
+---@param path string
+---@param target resty.etcd.target.Target
+---@param extra resty.etcd.http.Extra
 ---@return string
-local function format_request(request)
-    local extra = request.extra
-    local host = extra.host or request.target.authority
-    local token = request.token
+local function format_head(method, path, target, extra)
+    return method .. " " .. path .. " HTTP/1.1\r\nHost: " .. (extra.host or target.authority) .. "\r\n" .. extra.block
+end
+
+--- The bytes of a request.
+---@param route resty.etcd.http.Route
+---@param token string?
+---@param body string
+---@return string
+local function format_request(route, token, body)
     local authorization = token ~= nil and "Authorization: " .. token .. "\r\n" or ""
-    local head = request.method .. " " .. request.path .. " HTTP/1.1\r\nHost: " .. host .. "\r\n" .. extra.block .. authorization
-    local body = request.body
-    return body ~= nil and head .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body or head .. "\r\n"
+    if route.method == "GET" then
+        return route.head .. authorization .. "\r\n"
+    end
+    return route.head .. authorization .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body
 end
 
 --- Header fields from the lines behind the status line.
@@ -167,6 +178,35 @@ local function parse_head(text)
     return ____temp_0
 end
 
+--- A server's heads are the same for as long as its clock shows the same second, but for the length: they are
+-- parsed once.
+local parsed_heads = {}
+local parsed_count = 0
+local MAX_PARSED = 64
+
+local function remember(text, head)
+    if parsed_count >= MAX_PARSED then
+        parsed_heads = {}
+        parsed_count = 0
+    end
+    parsed_heads[text] = head
+    parsed_count = parsed_count + 1
+end
+
+--- The head's fields for the caller to keep and change.
+---@param head resty.etcd.http1.Head
+---@return table
+local function own_headers(head)
+    if has_clone then
+        return table_clone(head.headers)
+    end
+    local copy = {}
+    for name, value in pairs(head.headers) do
+        copy[name] = value
+    end
+    return copy
+end
+
 --- Reads the head of the final answer, skipping interim ones.
 ---@param source resty.etcd.source.Source
 ---@return resty.etcd.http1.Head? res
@@ -177,9 +217,13 @@ local function read_head(source)
         if text == nil then
             return nil, err
         end
-        local head = parse_head(text)
+        local head = parsed_heads[text]
         if head == nil then
-            return nil, "malformed reply: bad HTTP head"
+            head = parse_head(text)
+            if head == nil then
+                return nil, "malformed reply: bad HTTP head"
+            end
+            remember(text, head)
         end
         if head.status >= 200 then
             return head
@@ -293,8 +337,10 @@ local function read_body(source, head)
     return read_to_end(source)
 end
 _M.field = field
+_M.format_head = format_head
 _M.format_request = format_request
 _M.make_head = make_head
+_M.own_headers = own_headers
 _M.parse_chunk_size = parse_chunk_size
 _M.parse_head = parse_head
 _M.read_body = read_body

@@ -54,19 +54,19 @@ local function can_handshake(http, wanted)
 end
 
 --- resty.http can serve this request; what it cannot do goes to the embedded client.
----@param peer resty.etcd.http.Peer
----@param request resty.etcd.http.Request
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
 ---@return boolean
-local function can_serve(peer, request)
+local function can_serve(route, delivery)
     local phase = ngx.get_phase()
     if phase == "init" or phase == "init_worker" then
         return false
     end
     local http = find_library()
-    if http == nil or request.via ~= nil or request.target.port == nil then
+    if http == nil or delivery.via ~= nil or route.target.port == nil then
         return false
     end
-    return request.target.scheme == "http" or can_handshake(http, peer.tls)
+    return route.target.scheme == "http" or can_handshake(http, route.peer.tls)
 end
 
 --- The library's calls may throw on what a hostile server sends.
@@ -91,8 +91,10 @@ local function guarded(ok, value, err)
     return value
 end
 
-local function connect_params(peer, request)
-    local target = request.target
+local function connect_params(route)
+    local ____route_2 = route
+    local peer = ____route_2.peer
+    local target = ____route_2.target
     local params = {
         scheme = target.scheme,
         host = target.host,
@@ -115,21 +117,19 @@ local function connect_params(peer, request)
     return params
 end
 
-local function connect_once(peer, request, budget)
+local function connect_once(route, delivery, time)
     local http, new_err = find_library().new()
     if http == nil then
         return nil, new_err
     end
-    if budget.deadline ~= nil then
-        local time = now()
-        local left = budget.deadline - time
-        local time_left = budget.connect_by ~= nil and budget.connect_by - time or left
-        if left <= 0 or time_left <= 0 then
+    local connect_time = connection.time_left(delivery, time)
+    if connect_time ~= nil then
+        if connect_time <= 0 then
             return nil, "timeout"
         end
-        source_reader.set_timeouts(http.sock, time_left, time_left)
+        source_reader.set_timeouts(http.sock, connect_time, connect_time)
     end
-    local params, params_err = connect_params(peer, request)
+    local params, params_err = connect_params(route)
     if params == nil then
         return nil, params_err
     end
@@ -142,16 +142,16 @@ local function connect_once(peer, request, budget)
 end
 
 --- Connects; `reused` tells that the connection comes from the pool.
----@param peer resty.etcd.http.Peer
----@param request resty.etcd.http.Request
----@param budget resty.etcd.http.Budget
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
 ---@param fresh boolean
 ---@return table? http
 ---@return string? err
 ---@return boolean? reused
-local function connect(peer, request, budget, fresh)
+local function connect(route, delivery, fresh)
+    local time = delivery.started
     for _ = 1, MAX_DISCARDS do
-        local http, err = connect_once(peer, request, budget)
+        local http, err = connect_once(route, delivery, time)
         if http == nil then
             return nil, err
         end
@@ -161,19 +161,29 @@ local function connect(peer, request, budget, fresh)
             return http, nil, reused
         end
         http:close()
+        time = now()
     end
     return nil, "no fresh connection"
 end
 
-local function request_params(request)
-    local headers = {Host = request.target.authority, ["Content-Type"] = "application/json"}
-    for name, value in pairs(request.extra.fields) do
+local function request_params(route, token, body)
+    local headers = {Host = route.target.authority, ["Content-Type"] = "application/json"}
+    for name, value in pairs(route.extra.fields) do
         headers[name] = value
     end
-    if request.token ~= nil then
-        headers.Authorization = request.token
+    if token ~= nil then
+        headers.Authorization = token
     end
-    return {method = request.method, path = request.path, headers = headers, body = request.body}
+    local ____route_method_4 = route.method
+    local ____route_path_5 = route.path
+    local ____headers_6 = headers
+    local ____temp_3
+    if route.method == "GET" then
+        ____temp_3 = nil
+    else
+        ____temp_3 = body
+    end
+    return {method = ____route_method_4, path = ____route_path_5, headers = ____headers_6, body = ____temp_3}
 end
 
 --- Header fields as a plain table.
@@ -187,17 +197,23 @@ local function plain_headers(res)
     return headers
 end
 
-local function ask_once(peer, request, budget, fresh)
-    local http, err, reused = connect(peer, request, budget, fresh)
+local function ask_once(route, delivery, body, fresh)
+    local http, err, reused = connect(route, delivery, fresh)
     if http == nil then
         return nil, err, false, false
     end
-    if budget.deadline ~= nil then
-        local left = budget.deadline - now()
-        source_reader.set_timeouts(http.sock, left, left)
+    local ____, rest = connection.time_left(
+        delivery,
+        now()
+    )
+    if rest ~= nil then
+        source_reader.set_timeouts(http.sock, rest, rest)
     end
-    local params = request_params(request)
-    local ok, got, got_err = guard(http.request, http, params)
+    local ok, got, got_err = guard(
+        http.request,
+        http,
+        request_params(route, delivery.token, body)
+    )
     local res, res_err = guarded(ok, got, got_err)
     if res == nil then
         http:close()
@@ -206,13 +222,13 @@ local function ask_once(peer, request, budget, fresh)
     return http, nil, true, false, res
 end
 
-local function ask(peer, request, budget)
-    local http, err, sent, stale, res = ask_once(peer, request, budget, false)
+local function ask(route, delivery, body)
+    local http, err, sent, stale, res = ask_once(route, delivery, body, false)
     if http ~= nil then
         return http, nil, true, res
     end
-    if stale and request.repeatable then
-        local again, again_err, again_sent, ____, again_res = ask_once(peer, request, budget, true)
+    if stale and route.repeatable then
+        local again, again_err, again_sent, ____, again_res = ask_once(route, delivery, body, true)
         if again ~= nil then
             return again, nil, true, again_res
         end
@@ -235,38 +251,38 @@ local function release(peer, http, headers)
     http:close()
 end
 
-local function exchange(peer, request, budget)
-    if not can_serve(peer, request) then
-        return cosocket.client.exchange(peer, request, budget)
+local function exchange(route, delivery, body)
+    if not can_serve(route, delivery) then
+        return cosocket.client.exchange(route, delivery, body)
     end
-    local http, err, sent, res = ask(peer, request, budget)
+    local http, err, sent, res = ask(route, delivery, body)
     if http == nil then
         return nil, err, sent
     end
-    local ok, text, text_err = guard(res.read_body, res)
-    local body, body_err = guarded(ok, text, text_err)
-    if body == nil then
+    local ok, got, got_err = guard(res.read_body, res)
+    local text, body_err = guarded(ok, got, got_err)
+    if text == nil then
         http:close()
         return nil, body_err, true
     end
     local headers = plain_headers(res)
-    release(peer, http, headers)
-    return {status = res.status, headers = headers, body = body}
+    release(route.peer, http, headers)
+    return {status = res.status, headers = headers, body = text}
 end
 
 --- Opens a stream. The library connects, sends and reads the head; the body is read by our own decoder, as
 --- the library's loses bytes at a timeout.
----@param peer resty.etcd.http.Peer
----@param request resty.etcd.http.Request
----@param budget resty.etcd.http.Budget
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
+---@param body string
 ---@return resty.etcd.http.Opening? opening
 ---@return string? err
 ---@return boolean? sent
-local function open(peer, request, budget)
-    if not can_serve(peer, request) then
-        return cosocket.client.open(peer, request, budget)
+local function open(route, delivery, body)
+    if not can_serve(route, delivery) then
+        return cosocket.client.open(route, delivery, body)
     end
-    local http, err, sent, res = ask(peer, request, budget)
+    local http, err, sent, res = ask(route, delivery, body)
     if http == nil then
         return nil, err, sent
     end
@@ -276,7 +292,7 @@ local function open(peer, request, budget)
         http:close()
         return nil, "malformed reply: bad HTTP head", true
     end
-    local source = source_reader.new(http.sock, budget.deadline, 0)
+    local source = source_reader.new(http.sock, delivery.deadline, 0)
     return {
         status = res.status,
         headers = headers,

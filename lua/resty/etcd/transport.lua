@@ -8,10 +8,8 @@ local _M = {}
 ---@field body table
 
 --- One go at a call.
----@class resty.etcd.transport.Attempt: resty.etcd.http.Budget
+---@class resty.etcd.transport.Attempt: resty.etcd.http.Delivery
 ---@field endpoint resty.etcd.endpoint.Endpoint
----@field token string?
----@field via string? `unix:/path` to connect to instead, while something answers there.
 
 --- Messages of a stream, one by one.
 ---@class resty.etcd.transport.Stream

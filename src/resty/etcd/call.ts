@@ -41,13 +41,13 @@ function make_attempt(
     if (endpoint === undefined) {
         return undefined;
     }
+    const started = now();
     let connect_by = deadline;
     if (deadline !== undefined && tries_left > 1) {
-        const time = now();
-        const left = max(0, deadline - time);
-        connect_by = time + min(left, max(CONNECT_SHARE, left / tries_left));
+        const left = max(0, deadline - started);
+        connect_by = started + min(left, max(CONNECT_SHARE, left / tries_left));
     }
-    return { endpoint, token, via: core.unix_socket_proxy, deadline, connect_by };
+    return { endpoint, token, via: core.unix_socket_proxy, started, deadline, connect_by };
 }
 
 /** The endpoint let the call down, as opposed to refusing it. */

@@ -1,11 +1,13 @@
 import * as ffi from "ffi";
 
 // A name of our own, so that another library's declaration of clock_gettime cannot clash with it.
-ffi.cdef('int resty_etcd_clock_gettime(int clock, int64_t *out) __asm__("clock_gettime");');
+ffi.cdef('int resty_etcd_clock_gettime(int clock, int32_t *out) __asm__("clock_gettime");');
 
 const C = ffi.C;
 const CLOCK_MONOTONIC = ffi.os === "OSX" ? 6 : ffi.os === "BSD" ? 4 : 1;
-const buffer = ffi.new("int64_t[2]");
+// two int64, seen as halves: reading an int64 would make an object of it
+const buffer = ffi.new("int32_t[4]");
+const LOW = ffi.abi("le") ? 0 : 1;
 
 /**
  * Seconds of a clock that never jumps, unlike `ngx.now`, and that is read anew at each call.
@@ -13,7 +15,7 @@ const buffer = ffi.new("int64_t[2]");
  */
 function now(): number {
     C.resty_etcd_clock_gettime(CLOCK_MONOTONIC, buffer);
-    return tonumber(buffer[0])! + tonumber(buffer[1])! * 1e-9;
+    return buffer[LOW]! + buffer[LOW + 2]! * 1e-9;
 }
 
 export { now };

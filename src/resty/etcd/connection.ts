@@ -1,5 +1,5 @@
 import * as clock from "./clock";
-import type { Budget, Peer, Request } from "./http";
+import type { Delivery, Peer, Route } from "./http";
 import * as source from "./source";
 import type { Target } from "./target";
 import * as tls from "./tls";
@@ -42,36 +42,43 @@ function new_socket(): Result<Tcp> {
     return $multi(sock as Tcp);
 }
 
-function dial(peer: Peer, sock: Tcp, request: Request): Result<1> {
-    const { target, via } = request;
+function dial(route: Route, sock: Tcp, via: string | undefined): Result<1> {
+    const target = route.target;
     if (via !== undefined) {
-        const [ok] = sock.connect(via, pool_options(peer, target, via));
+        const [ok] = sock.connect(via, pool_options(route.peer, target, via));
         if (ok !== undefined) {
             return $multi(ok);
         }
     }
-    const opts = pool_options(peer, target, "");
     if (target.port === undefined) {
-        return sock.connect(target.host, opts);
+        return sock.connect(target.host, route.pool);
     }
-    return sock.connect(target.host, target.port, opts);
+    return sock.connect(target.host, target.port, route.pool);
 }
 
-function connect_once(peer: Peer, request: Request, budget: Budget): Result<Tcp> {
+/** Seconds for connecting and for all that follows; nil and nil where nginx's own timeouts hold. */
+function time_left(delivery: Delivery, time: number): LuaMultiReturn<[connect?: number, rest?: number]> {
+    const { deadline, connect_by } = delivery;
+    if (deadline === undefined) {
+        return $multi();
+    }
+    return $multi((connect_by ?? deadline) - time, deadline - time);
+}
+
+function connect_once(route: Route, delivery: Delivery, time: number): Result<Tcp> {
     const [sock, sock_err] = new_socket();
     if (sock === undefined) {
         return $multi(undefined, sock_err);
     }
-    if (budget.deadline !== undefined) {
-        const time = now();
-        const left = budget.deadline - time;
-        const time_left = budget.connect_by !== undefined ? budget.connect_by - time : left;
-        if (left <= 0 || time_left <= 0) {
+    const [connect_time, rest] = time_left(delivery, time);
+    if (connect_time !== undefined && rest !== undefined) {
+        if (connect_time <= 0) {
             return $multi(undefined, "timeout");
         }
-        source.set_timeouts(sock, time_left, request.target.scheme === "https" ? time_left : left);
+        // the handshake has the read timeout, and is a part of connecting
+        source.set_timeouts(sock, connect_time, route.target.scheme === "https" ? connect_time : rest);
     }
-    const [ok, err] = dial(peer, sock, request);
+    const [ok, err] = dial(route, sock, delivery.via);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
@@ -83,21 +90,21 @@ function connect_once(peer: Peer, request: Request, budget: Budget): Result<Tcp>
  * @returns the socket; or nil and an error text. `reused` tells that it comes from the pool
  */
 function connect(
-    peer: Peer,
-    request: Request,
-    budget: Budget,
+    route: Route,
+    delivery: Delivery,
     fresh: boolean,
 ): LuaMultiReturn<[sock: Tcp, err: undefined, reused: boolean] | [sock: undefined, err: string]> {
+    let time = delivery.started;
     for (const _ of $range(1, MAX_DISCARDS)) {
-        const [sock, err] = connect_once(peer, request, budget);
+        const [sock, err] = connect_once(route, delivery, time);
         if (sock === undefined) {
             return $multi(undefined, err);
         }
         const [times] = sock.getreusedtimes();
         if ((times ?? 0) === 0) {
-            const target = request.target;
+            const target = route.target;
             if (target.scheme === "https") {
-                const [ok, tls_err] = tls.handshake(sock, peer.tls, target.server_name);
+                const [ok, tls_err] = tls.handshake(sock, route.peer.tls, target.server_name);
                 if (ok === undefined) {
                     sock.close();
                     return $multi(undefined, tls_err);
@@ -109,6 +116,7 @@ function connect(
             return $multi(sock, undefined, true);
         }
         sock.close();
+        time = now();
     }
     return $multi(undefined, "no fresh connection");
 }
@@ -130,4 +138,4 @@ function is_dead(err: string): boolean {
     return reset !== undefined || err === "closed" || err === "broken pipe";
 }
 
-export { connect, is_dead, pool_options, release };
+export { connect, is_dead, pool_options, release, time_left };

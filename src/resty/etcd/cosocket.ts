@@ -1,108 +1,89 @@
 import * as body_stream from "./body_stream";
-import * as clock from "./clock";
 import * as connection from "./connection";
-import type { Budget, HttpClient, Opening, Peer, Reply, Request } from "./http";
+import type { Delivery, HttpClient, Opening, Reply, Route } from "./http";
 import * as http1 from "./http1";
 import type { Head } from "./http1";
 import * as source_reader from "./source";
 import type { Source } from "./source";
 
-const now = clock.now;
-
-/** A request whose answer has begun. */
-interface Asked {
-    readonly head: Head;
-    readonly source: Source;
-}
+/** The answer has begun; or not, and then `sent` tells whether some of the request may have left. */
+type Asked = LuaMultiReturn<
+    [head: Head, source: Source] | [head: undefined, source: undefined, err: string, sent: boolean, stale: boolean]
+>;
 
 /**
- * Connects, sends and reads the head of the answer.
- * @returns what was asked; or nil, an error text, whether some of the request may have left, and whether
- * the connection came from the pool and was dead
+ * Connects, sends and reads the head of the answer. `stale` tells that the connection came from the pool and
+ * was dead.
  */
-function ask_once(
-    peer: Peer,
-    request: Request,
-    budget: Budget,
-    fresh: boolean,
-): LuaMultiReturn<[asked: Asked, err?: undefined] | [asked: undefined, err: string, sent: boolean, stale: boolean]> {
-    const started = now();
-    const [sock, err, reused] = connection.connect(peer, request, budget, fresh);
+function ask_once(route: Route, delivery: Delivery, body: string, fresh: boolean): Asked {
+    const [sock, err, reused] = connection.connect(route, delivery, fresh);
     if (sock === undefined) {
-        return $multi(undefined, err, false, false);
+        return $multi(undefined, undefined, err, false, false);
     }
     // the timeouts of a fresh connection were those of connecting
-    const source = source_reader.new(sock, budget.deadline, reused ? started : 0);
-    const [bytes, send_err] = sock.send(http1.format_request(request));
+    const source = source_reader.new(sock, delivery.deadline, reused ? delivery.started : 0);
+    const [bytes, send_err] = sock.send(http1.format_request(route, delivery.token, body));
     if (bytes === undefined) {
         sock.close();
-        return $multi(undefined, send_err, true, reused && connection.is_dead(send_err));
+        return $multi(undefined, undefined, send_err, true, reused && connection.is_dead(send_err));
     }
     const [head, head_err] = http1.read_head(source);
     if (head === undefined) {
         sock.close();
-        return $multi(undefined, head_err, true, reused && !source.touched && connection.is_dead(head_err));
+        const stale = reused && !source.touched && connection.is_dead(head_err);
+        return $multi(undefined, undefined, head_err, true, stale);
     }
-    return $multi({ head, source });
+    return $multi(head, source);
 }
 
 /** As `ask_once`, with a second go on a fresh connection where that is safe. */
-function ask(
-    peer: Peer,
-    request: Request,
-    budget: Budget,
-): LuaMultiReturn<[asked: Asked, err?: undefined] | [asked: undefined, err: string, sent: boolean]> {
-    const [asked, err, sent, stale] = ask_once(peer, request, budget, false);
-    if (asked !== undefined) {
-        return $multi(asked);
+function ask(route: Route, delivery: Delivery, body: string): Asked {
+    const [head, source, err, sent, stale] = ask_once(route, delivery, body, false);
+    if (head !== undefined) {
+        return $multi(head, source);
     }
-    if (stale && request.repeatable) {
-        const [again, again_err, again_sent] = ask_once(peer, request, budget, true);
-        if (again !== undefined) {
-            return $multi(again);
-        }
-        return $multi(undefined, again_err, again_sent);
+    if (stale && route.repeatable) {
+        return ask_once(route, delivery, body, true);
     }
-    return $multi(undefined, err, sent);
+    return $multi(undefined, undefined, err, sent, stale);
 }
 
 function exchange(
     this: void,
-    peer: Peer,
-    request: Request,
-    budget: Budget,
+    route: Route,
+    delivery: Delivery,
+    body: string,
 ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: string, sent: boolean]> {
-    const [asked, err, sent] = ask(peer, request, budget);
-    if (asked === undefined) {
+    const [head, source, err, sent] = ask(route, delivery, body);
+    if (head === undefined) {
         return $multi(undefined, err, sent);
     }
-    const { head, source } = asked;
-    const [body, body_err] = http1.read_body(source, head);
-    if (body === undefined) {
+    const [text, body_err] = http1.read_body(source, head);
+    if (text === undefined) {
         source.sock.close();
         return $multi(undefined, body_err, true);
     }
     // bytes beyond the answer belong to nothing: such a connection is not trusted again
-    connection.release(peer, source.sock, head.keepalive && source_reader.available(source) === 0);
-    return $multi({ status: head.status, headers: head.headers, body });
+    connection.release(route.peer, source.sock, head.keepalive && source_reader.available(source) === 0);
+    return $multi({ status: head.status, headers: http1.own_headers(head), body: text });
 }
 
 function open(
     this: void,
-    peer: Peer,
-    request: Request,
-    budget: Budget,
+    route: Route,
+    delivery: Delivery,
+    body: string,
 ): LuaMultiReturn<[opening: Opening, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
-    const [asked, err, sent] = ask(peer, request, budget);
-    if (asked === undefined) {
+    const [head, source, err, sent] = ask(route, delivery, body);
+    if (head === undefined) {
         return $multi(undefined, err, sent);
     }
-    const { head, source } = asked;
     if (source.sock.receiveany === undefined) {
         source.sock.close();
         return $multi(undefined, "no streams in this phase", true);
     }
-    return $multi({ status: head.status, headers: head.headers, body: body_stream.new(source, head) });
+    const headers = http1.own_headers(head);
+    return $multi({ status: head.status, headers, body: body_stream.new(source, head) });
 }
 
 /** The embedded HTTP client: nothing but cosockets. */

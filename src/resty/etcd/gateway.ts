@@ -1,16 +1,17 @@
 import * as cjson from "cjson.safe";
 import * as clock from "./clock";
+import * as connection from "./connection";
 import type { Endpoint } from "./endpoint";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import * as gateway_error from "./gateway_error";
 import * as gateway_stream from "./gateway_stream";
-import type { Body, Extra, HttpClient, Peer, Request } from "./http";
+import type { Body, Extra, HttpClient, Peer, Route } from "./http";
+import * as http1 from "./http1";
 import * as json_codec from "./json_codec";
 import * as retry from "./retry";
 import type { Rpc } from "./rpc";
 import * as target_parser from "./target";
-import type { Target } from "./target";
 import type { Attempt, Message, Reply, Stream, Transport } from "./transport";
 
 const now = clock.now;
@@ -18,7 +19,7 @@ const find = string.find as StringFind;
 const sub = string.sub;
 
 /** Distinct endpoints a client may see before the memory of them is dropped. */
-const MAX_TARGETS = 100;
+const MAX_ENDPOINTS = 100;
 /** No error answer is longer; the rest of one is not read. */
 const MAX_ERROR_BODY = 65536;
 
@@ -26,46 +27,59 @@ interface Fields {
     readonly http: HttpClient;
     readonly peer: Peer;
     readonly extra: Extra;
-    targets: LuaMap<string, Target>;
-    target_count: number;
+    /** By URL and RPC. */
+    routes: LuaMap<string, LuaMap<Rpc, Route>>;
+    endpoint_count: number;
 }
 
 interface Gateway extends Fields, Methods {}
 
-function target_of(self: Fields, url: string): Target | undefined {
-    let target = self.targets.get(url);
+function make_route(self: Fields, rpc: Rpc, url: string): Route | undefined {
+    const target = target_parser.parse(url);
     if (target === undefined) {
-        target = target_parser.parse(url);
-        if (target !== undefined) {
-            if (self.target_count >= MAX_TARGETS) {
-                self.targets = new LuaMap();
-                self.target_count = 0;
-            }
-            self.targets.set(url, target);
-            self.target_count = self.target_count + 1;
+        return undefined;
+    }
+    const method = rpc.page === true ? "GET" : "POST";
+    const path = target.path + rpc.path;
+    const { extra, peer } = self;
+    return {
+        method,
+        target,
+        path,
+        extra,
+        peer,
+        pool: connection.pool_options(peer, target, ""),
+        head: http1.format_head(method, path, target, extra),
+        repeatable: rpc.write !== true,
+    };
+}
+
+/** The way of an RPC to a URL; nil if the URL is none. */
+function route_to(self: Fields, rpc: Rpc, url: string): Route | undefined {
+    let routes = self.routes.get(url);
+    if (routes === undefined) {
+        if (self.endpoint_count >= MAX_ENDPOINTS) {
+            self.routes = new LuaMap();
+            self.endpoint_count = 0;
+        }
+        routes = new LuaMap();
+        self.routes.set(url, routes);
+        self.endpoint_count = self.endpoint_count + 1;
+    }
+    let route = routes.get(rpc);
+    if (route === undefined) {
+        route = make_route(self, rpc, url);
+        if (route !== undefined) {
+            routes.set(rpc, route);
         }
     }
-    return target;
+    return route;
 }
 
 /** Where watches go: users may have rewritten each of these fields. */
 function stream_url(endpoint: Endpoint): string {
     const port = endpoint.port ?? "";
     return `${endpoint.scheme}://${endpoint.address}:${port}${endpoint.api_prefix}`;
-}
-
-function request_for(self: Fields, rpc: Rpc, payload: string, attempt: Attempt, target: Target): Request {
-    const page = rpc.page === true;
-    return {
-        method: page ? "GET" : "POST",
-        target,
-        via: attempt.via,
-        path: target.path + rpc.path,
-        extra: self.extra,
-        token: attempt.token,
-        body: page ? undefined : payload,
-        repeatable: rpc.write !== true,
-    };
 }
 
 /** Trouble on the way, as an error of the call. */
@@ -116,12 +130,11 @@ function unary(
 ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]> {
     const endpoint = attempt.endpoint;
     const url = rpc.page === true ? endpoint.http_host : endpoint.full_prefix;
-    const target = target_of(this, url);
-    if (target === undefined) {
+    const route = route_to(this, rpc, url);
+    if (route === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
-    const request = request_for(this, rpc, payload, attempt, target);
-    const [answer, text, sent] = this.http.exchange(this.peer, request, attempt);
+    const [answer, text, sent] = this.http.exchange(route, attempt, payload);
     if (answer === undefined) {
         return $multi(undefined, trouble(rpc, endpoint, text, sent));
     }
@@ -161,12 +174,11 @@ function read_error_body(body: Body, deadline: number | undefined): string {
 function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Result<Stream, EtcdError> {
     const endpoint = attempt.endpoint;
     const url = stream_url(endpoint);
-    const target = target_of(this, url);
-    if (target === undefined) {
+    const route = route_to(this, rpc, url);
+    if (route === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
-    const request = request_for(this, rpc, payload, attempt, target);
-    const [opening, text, sent] = this.http.open(this.peer, request, attempt);
+    const [opening, text, sent] = this.http.open(route, attempt, payload);
     if (opening === undefined) {
         return $multi(undefined, trouble(rpc, endpoint, text, sent));
     }
@@ -179,8 +191,8 @@ function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resul
 }
 
 function close(this: Gateway): void {
-    this.targets = new LuaMap();
-    this.target_count = 0;
+    this.routes = new LuaMap();
+    this.endpoint_count = 0;
 }
 
 const methods = { close, encode, open, unary };
@@ -189,7 +201,7 @@ const mt: LuaMetatable<Gateway, Methods> = { __index: methods };
 
 /** etcd's JSON gateway, over one of the HTTP clients. */
 function create(http: HttpClient, peer: Peer, extra: Extra): Transport {
-    const fields: Fields = { http, peer, extra, targets: new LuaMap(), target_count: 0 };
+    const fields: Fields = { http, peer, extra, routes: new LuaMap(), endpoint_count: 0 };
     return setmetatable(fields as Gateway, mt);
 }
 

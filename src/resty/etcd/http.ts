@@ -13,18 +13,32 @@ interface Extra {
     readonly host: string | undefined;
 }
 
-interface Request {
+/** What stays the same in all requests of one RPC to one endpoint. */
+interface Route {
     readonly method: "GET" | "POST";
     readonly target: Target;
-    /** `unix:/path` to connect to instead, while something answers there. */
-    readonly via: string | undefined;
     /** Path with everything in front of it. */
     readonly path: string;
     readonly extra: Extra;
-    readonly token: string | undefined;
-    readonly body: string | undefined;
-    /** The request may be sent again if a pooled connection turns out to be dead. */
+    readonly peer: Peer;
+    /** The pool of its connections. */
+    readonly pool: ngx.socket.ConnectOpts;
+    /** Request line and header fields, as far as they are the same in all requests. */
+    readonly head: string;
+    /** A request may be sent again if a pooled connection turns out to be dead. */
     readonly repeatable: boolean;
+}
+
+/** What belongs to one request. Times are those of `clock.now`. */
+interface Delivery {
+    readonly token: string | undefined;
+    /** `unix:/path` to connect to instead, while something answers there. */
+    readonly via: string | undefined;
+    readonly started: number;
+    /** nil leaves the time to nginx's own socket timeouts. */
+    readonly deadline: number | undefined;
+    /** The connection must stand by then. */
+    readonly connect_by: number | undefined;
 }
 
 interface Reply {
@@ -40,13 +54,6 @@ interface Peer {
     readonly keepalive_ms: number;
     /** Idle connections per endpoint and worker. */
     readonly pool_size: number;
-}
-
-/** Times are those of `clock.now`; nil leaves it to nginx's own socket timeouts. */
-interface Budget {
-    readonly deadline: number | undefined;
-    /** The connection must stand by then. */
-    readonly connect_by: number | undefined;
 }
 
 /** Bytes of a streamed body. */
@@ -76,16 +83,16 @@ interface Opening {
 interface HttpClient {
     readonly exchange: (
         this: void,
-        peer: Peer,
-        request: Request,
-        budget: Budget,
+        route: Route,
+        delivery: Delivery,
+        body: string,
     ) => LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: string, sent: boolean]>;
     readonly open: (
         this: void,
-        peer: Peer,
-        request: Request,
-        budget: Budget,
+        route: Route,
+        delivery: Delivery,
+        body: string,
     ) => LuaMultiReturn<[opening: Opening, err?: undefined] | [opening: undefined, err: string, sent: boolean]>;
 }
 
-export type { Body, Budget, Extra, Headers, HttpClient, Opening, Peer, Reply, Request };
+export type { Body, Delivery, Extra, Headers, HttpClient, Opening, Peer, Reply, Route };

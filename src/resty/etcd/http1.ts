@@ -1,6 +1,7 @@
-import type { Headers, Request } from "./http";
+import type { Extra, Headers, Route } from "./http";
 import * as source_reader from "./source";
 import type { Source } from "./source";
+import type { Target } from "./target";
 
 const byte = string.byte;
 const sub = string.sub;
@@ -8,11 +9,15 @@ const find = string.find as StringFind;
 const match = string.match;
 const lower = string.lower;
 const concat = table.concat;
+/** OpenResty's LuaJIT copies a table in one call. */
+const [has_clone, table_clone] = pcall(require, "table.clone");
 const read_line = source_reader.read_line;
 const read_exact = source_reader.read_exact;
 
 /** No reply of etcd comes near; beyond it something is wrong with the server. */
 const MAX_BODY = 512 * 1024 * 1024;
+
+type CloneTable = (this: void, headers: Headers) => Headers;
 
 /** How the end of a body is found. */
 type Framing = "chunked" | "length" | "close";
@@ -27,15 +32,18 @@ interface Head {
     readonly keepalive: boolean;
 }
 
+/** What all requests of a route begin with. */
+function format_head(method: string, path: string, target: Target, extra: Extra): string {
+    return `${method} ${path} HTTP/1.1\r\nHost: ${extra.host ?? target.authority}\r\n${extra.block}`;
+}
+
 /** The bytes of a request. */
-function format_request(request: Request): string {
-    const extra = request.extra;
-    const host = extra.host ?? request.target.authority;
-    const token = request.token;
+function format_request(route: Route, token: string | undefined, body: string): string {
     const authorization = token !== undefined ? `Authorization: ${token}\r\n` : "";
-    const head = `${request.method} ${request.path} HTTP/1.1\r\nHost: ${host}\r\n${extra.block}${authorization}`;
-    const body = request.body;
-    return body !== undefined ? `${head}Content-Length: ${body.length}\r\n\r\n${body}` : `${head}\r\n`;
+    if (route.method === "GET") {
+        return `${route.head}${authorization}\r\n`;
+    }
+    return `${route.head}${authorization}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 /** Header fields from the lines behind the status line. */
@@ -122,6 +130,35 @@ function parse_head(text: string): Head | undefined {
     return headers !== undefined ? make_head(status, headers, byte(text, 8) === 49) : undefined;
 }
 
+/**
+ * A server's heads are the same for as long as its clock shows the same second, but for the length: they are
+ * parsed once.
+ */
+let parsed_heads = new LuaMap<string, Head>();
+let parsed_count = 0;
+const MAX_PARSED = 64;
+
+function remember(text: string, head: Head): void {
+    if (parsed_count >= MAX_PARSED) {
+        parsed_heads = new LuaMap();
+        parsed_count = 0;
+    }
+    parsed_heads.set(text, head);
+    parsed_count = parsed_count + 1;
+}
+
+/** The head's fields for the caller to keep and change. */
+function own_headers(head: Head): Headers {
+    if (has_clone) {
+        return (table_clone as CloneTable)(head.headers);
+    }
+    const copy: Headers = new LuaMap();
+    for (const [name, value] of head.headers) {
+        copy.set(name, value);
+    }
+    return copy;
+}
+
 /** Reads the head of the final answer, skipping interim ones. */
 function read_head(source: Source): Result<Head> {
     while (true) {
@@ -129,9 +166,13 @@ function read_head(source: Source): Result<Head> {
         if (text === undefined) {
             return $multi(undefined, err);
         }
-        const head = parse_head(text);
+        let head = parsed_heads.get(text);
         if (head === undefined) {
-            return $multi(undefined, "malformed reply: bad HTTP head");
+            head = parse_head(text);
+            if (head === undefined) {
+                return $multi(undefined, "malformed reply: bad HTTP head");
+            }
+            remember(text, head);
         }
         if (head.status >= 200) {
             return $multi(head);
@@ -228,4 +269,15 @@ function read_body(source: Source, head: Head): Result<string> {
     return read_to_end(source);
 }
 
-export { field, format_request, make_head, parse_chunk_size, parse_head, read_body, read_head, type Head };
+export {
+    field,
+    format_head,
+    format_request,
+    make_head,
+    own_headers,
+    parse_chunk_size,
+    parse_head,
+    read_body,
+    read_head,
+    type Head,
+};

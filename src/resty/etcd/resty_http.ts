@@ -2,7 +2,7 @@ import * as body_stream from "./body_stream";
 import * as clock from "./clock";
 import * as connection from "./connection";
 import * as cosocket from "./cosocket";
-import type { Budget, Headers, HttpClient, Opening, Peer, Reply, Request } from "./http";
+import type { Delivery, Headers, HttpClient, Opening, Peer, Reply, Route } from "./http";
 import * as http1 from "./http1";
 import * as source_reader from "./source";
 import type { Tls } from "./tls";
@@ -56,16 +56,16 @@ function can_handshake(http: Library, wanted: Tls): boolean {
 }
 
 /** resty.http can serve this request; what it cannot do goes to the embedded client. */
-function can_serve(peer: Peer, request: Request): boolean {
+function can_serve(route: Route, delivery: Delivery): boolean {
     const phase = ngx.get_phase();
     if (phase === "init" || phase === "init_worker") {
         return false; // there it may not make the coroutines it needs
     }
     const http = find_library();
-    if (http === undefined || request.via !== undefined || request.target.port === undefined) {
+    if (http === undefined || delivery.via !== undefined || route.target.port === undefined) {
         return false;
     }
-    return request.target.scheme === "http" || can_handshake(http, peer.tls);
+    return route.target.scheme === "http" || can_handshake(http, route.peer.tls);
 }
 
 /** The library's calls may throw on what a hostile server sends. */
@@ -79,8 +79,8 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
     return $multi(value as T);
 }
 
-function connect_params(peer: Peer, request: Request): Result<ConnectParams> {
-    const target = request.target;
+function connect_params(route: Route): Result<ConnectParams> {
+    const { peer, target } = route;
     const params: ConnectParams = {
         scheme: target.scheme,
         host: target.host,
@@ -103,22 +103,20 @@ function connect_params(peer: Peer, request: Request): Result<ConnectParams> {
     return $multi(params);
 }
 
-function connect_once(peer: Peer, request: Request, budget: Budget): Result<Http> {
+function connect_once(route: Route, delivery: Delivery, time: number): Result<Http> {
     const [http, new_err] = find_library()!.new();
     if (http === undefined) {
         return $multi(undefined, new_err);
     }
-    if (budget.deadline !== undefined) {
-        const time = now();
-        const left = budget.deadline - time;
-        const time_left = budget.connect_by !== undefined ? budget.connect_by - time : left;
-        if (left <= 0 || time_left <= 0) {
+    const [connect_time] = connection.time_left(delivery, time);
+    if (connect_time !== undefined) {
+        if (connect_time <= 0) {
             return $multi(undefined, "timeout");
         }
         // the library makes the TLS session in its connect
-        source_reader.set_timeouts(http.sock, time_left, time_left);
+        source_reader.set_timeouts(http.sock, connect_time, connect_time);
     }
-    const [params, params_err] = connect_params(peer, request);
+    const [params, params_err] = connect_params(route);
     if (params === undefined) {
         return $multi(undefined, params_err);
     }
@@ -132,13 +130,13 @@ function connect_once(peer: Peer, request: Request, budget: Budget): Result<Http
 
 /** Connects; `reused` tells that the connection comes from the pool. */
 function connect(
-    peer: Peer,
-    request: Request,
-    budget: Budget,
+    route: Route,
+    delivery: Delivery,
     fresh: boolean,
 ): LuaMultiReturn<[http: Http, err: undefined, reused: boolean] | [http: undefined, err: string]> {
+    let time = delivery.started;
     for (const _ of $range(1, MAX_DISCARDS)) {
-        const [http, err] = connect_once(peer, request, budget);
+        const [http, err] = connect_once(route, delivery, time);
         if (http === undefined) {
             return $multi(undefined, err);
         }
@@ -148,22 +146,23 @@ function connect(
             return $multi(http, undefined, reused);
         }
         http.close();
+        time = now();
     }
     return $multi(undefined, "no fresh connection");
 }
 
-function request_params(request: Request): RequestParams {
+function request_params(route: Route, token: string | undefined, body: string): RequestParams {
     const headers: Record<string, string | number> = {
-        Host: request.target.authority,
+        Host: route.target.authority,
         "Content-Type": "application/json",
     };
-    for (const [name, value] of request.extra.fields) {
+    for (const [name, value] of route.extra.fields) {
         headers[name] = value;
     }
-    if (request.token !== undefined) {
-        headers.Authorization = request.token;
+    if (token !== undefined) {
+        headers.Authorization = token;
     }
-    return { method: request.method, path: request.path, headers, body: request.body };
+    return { method: route.method, path: route.path, headers, body: route.method === "GET" ? undefined : body };
 }
 
 /** Header fields as a plain table. */
@@ -176,24 +175,23 @@ function plain_headers(res: Response): Headers {
 }
 
 function ask_once(
-    peer: Peer,
-    request: Request,
-    budget: Budget,
+    route: Route,
+    delivery: Delivery,
+    body: string,
     fresh: boolean,
 ): LuaMultiReturn<
     | [http: Http, err: undefined, sent: boolean, stale: boolean, res: Response]
     | [http: undefined, err: string, sent: boolean, stale: boolean]
 > {
-    const [http, err, reused] = connect(peer, request, budget, fresh);
+    const [http, err, reused] = connect(route, delivery, fresh);
     if (http === undefined) {
         return $multi(undefined, err, false, false);
     }
-    if (budget.deadline !== undefined) {
-        const left = budget.deadline - now();
-        source_reader.set_timeouts(http.sock, left, left);
+    const [, rest] = connection.time_left(delivery, now());
+    if (rest !== undefined) {
+        source_reader.set_timeouts(http.sock, rest, rest);
     }
-    const params = request_params(request);
-    const [ok, got, got_err] = guard(http.request, http, params);
+    const [ok, got, got_err] = guard(http.request, http, request_params(route, delivery.token, body));
     const [res, res_err] = guarded<Response>(ok, got, got_err);
     if (res === undefined) {
         http.close();
@@ -203,18 +201,18 @@ function ask_once(
 }
 
 function ask(
-    peer: Peer,
-    request: Request,
-    budget: Budget,
+    route: Route,
+    delivery: Delivery,
+    body: string,
 ): LuaMultiReturn<
     [http: Http, err: undefined, sent: boolean, res: Response] | [http: undefined, err: string, sent: boolean]
 > {
-    const [http, err, sent, stale, res] = ask_once(peer, request, budget, false);
+    const [http, err, sent, stale, res] = ask_once(route, delivery, body, false);
     if (http !== undefined) {
         return $multi(http, undefined, true, res);
     }
-    if (stale && request.repeatable) {
-        const [again, again_err, again_sent, , again_res] = ask_once(peer, request, budget, true);
+    if (stale && route.repeatable) {
+        const [again, again_err, again_sent, , again_res] = ask_once(route, delivery, body, true);
         if (again !== undefined) {
             return $multi(again, undefined, true, again_res);
         }
@@ -237,26 +235,26 @@ function release(peer: Peer, http: Http, headers: Headers): void {
 
 function exchange(
     this: void,
-    peer: Peer,
-    request: Request,
-    budget: Budget,
+    route: Route,
+    delivery: Delivery,
+    body: string,
 ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: string, sent: boolean]> {
-    if (!can_serve(peer, request)) {
-        return cosocket.client.exchange(peer, request, budget);
+    if (!can_serve(route, delivery)) {
+        return cosocket.client.exchange(route, delivery, body);
     }
-    const [http, err, sent, res] = ask(peer, request, budget);
+    const [http, err, sent, res] = ask(route, delivery, body);
     if (http === undefined) {
         return $multi(undefined, err, sent);
     }
-    const [ok, text, text_err] = guard(res.read_body, res);
-    const [body, body_err] = guarded<string>(ok, text, text_err);
-    if (body === undefined) {
+    const [ok, got, got_err] = guard(res.read_body, res);
+    const [text, body_err] = guarded<string>(ok, got, got_err);
+    if (text === undefined) {
         http.close();
         return $multi(undefined, body_err, true);
     }
     const headers = plain_headers(res);
-    release(peer, http, headers);
-    return $multi({ status: res.status, headers, body });
+    release(route.peer, http, headers);
+    return $multi({ status: res.status, headers, body: text });
 }
 
 /**
@@ -265,14 +263,14 @@ function exchange(
  */
 function open(
     this: void,
-    peer: Peer,
-    request: Request,
-    budget: Budget,
+    route: Route,
+    delivery: Delivery,
+    body: string,
 ): LuaMultiReturn<[opening: Opening, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
-    if (!can_serve(peer, request)) {
-        return cosocket.client.open(peer, request, budget);
+    if (!can_serve(route, delivery)) {
+        return cosocket.client.open(route, delivery, body);
     }
-    const [http, err, sent, res] = ask(peer, request, budget);
+    const [http, err, sent, res] = ask(route, delivery, body);
     if (http === undefined) {
         return $multi(undefined, err, sent);
     }
@@ -282,7 +280,7 @@ function open(
         http.close();
         return $multi(undefined, "malformed reply: bad HTTP head", true);
     }
-    const source = source_reader.new(http.sock, budget.deadline, 0);
+    const source = source_reader.new(http.sock, delivery.deadline, 0);
     return $multi({ status: res.status, headers, body: body_stream.new(source, head) });
 }
 

@@ -1,6 +1,6 @@
 import type { Endpoint } from "./endpoint";
 import type { EtcdError } from "./errors";
-import type { Budget, Headers } from "./http";
+import type { Delivery, Headers } from "./http";
 import type { Rpc } from "./rpc";
 
 /** A message: fields by their names in etcd's proto files, raw bytes, int64 as decimal text, no zero values. */
@@ -15,11 +15,8 @@ interface Reply {
 }
 
 /** One go at a call. */
-interface Attempt extends Budget {
+interface Attempt extends Delivery {
     readonly endpoint: Endpoint;
-    readonly token: string | undefined;
-    /** `unix:/path` to connect to instead, while something answers there. */
-    readonly via: string | undefined;
 }
 
 /** Messages of a stream, one by one. */

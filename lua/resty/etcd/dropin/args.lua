@@ -24,18 +24,19 @@ local function check_opts(opts)
         return "opts must be table"
     end
     local timeout = opts.timeout
-    if timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
+    if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0 or timeout ~= timeout) then
         return "opts.timeout must be number of seconds"
     end
     return nil
 end
 
---- A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part.
+--- A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part, "" the
+--- key alone.
 ---@param prefix string
 ---@param range_end any
 ---@return any
 local function real_range_end(prefix, range_end)
-    if type(range_end) ~= "string" or prefix == "" then
+    if type(range_end) ~= "string" or range_end == "" or prefix == "" then
         return range_end
     end
     return range_end == keys.ZERO and keys.prefix_end(prefix) or utils.get_real_key(prefix, range_end)

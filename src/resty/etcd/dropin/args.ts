@@ -19,15 +19,18 @@ function check_opts(opts: unknown): string | undefined {
         return "opts must be table";
     }
     const timeout = (opts as { timeout?: unknown }).timeout;
-    if (timeout !== undefined && (typeof timeout !== "number" || !(timeout >= 0))) {
+    if (timeout !== undefined && (typeof timeout !== "number" || timeout < 0 || timeout !== timeout)) {
         return "opts.timeout must be number of seconds";
     }
     return undefined;
 }
 
-/** A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part. */
+/**
+ * A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part, "" the
+ * key alone.
+ */
 function real_range_end(prefix: string, range_end: unknown): unknown {
-    if (typeof range_end !== "string" || prefix === "") {
+    if (typeof range_end !== "string" || range_end === "" || prefix === "") {
         return range_end;
     }
     return range_end === keys.ZERO ? keys.prefix_end(prefix) : utils.get_real_key(prefix, range_end);
