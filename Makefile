@@ -20,10 +20,12 @@ test: ## set up, build, and test against real etcds (ETCD_VERSIONS="3.4 3.5")
 
 demo: ## set up and show the driver at work against a private etcd
 	tools/setup demo
+	npm run -s build
 	tools/demo
 
 demo-serve: ## the same, and keep serving
 	tools/setup demo
+	npm run -s build
 	tools/demo --serve
 
 bench: ## measure
