@@ -7,8 +7,11 @@ local log = require("resty.etcd.log")
 local now = clock.now
 local guard = pcall
 
---- The longest that a semaphore can wait, in seconds.
-local FOREVER = 2147483
+--- How long the timer of a login may take to start: nginx drops timers when too many of them run.
+local START_TIME = 1
+
+--- How long a login may take that has no deadline, before others stop counting on it.
+local PATIENCE = 60
 
 --- A client's user and the token it holds.
 ---@class resty.etcd.auth.Auth
@@ -23,6 +26,7 @@ local FOREVER = 2147483
 ---@field waiters table[]
 ---@field token string?
 ---@field err resty.etcd.errors.EtcdError?
+---@field ends_by number If it has not ended by then, nobody works on it: its timer was dropped, or its thread was killed.
 
 local function create(user, password, login)
     return {
@@ -40,6 +44,7 @@ end
 ---@param flight resty.etcd.auth.Flight
 ---@param timeout number
 local function fly(auth, core, flight, timeout)
+    flight.ends_by = now() + (timeout > 0 and timeout or PATIENCE) + START_TIME
     local ok, got, err = guard(auth.login, core, auth, timeout)
     if ok then
         flight.token = got
@@ -50,8 +55,12 @@ local function fly(auth, core, flight, timeout)
             tostring(got)
         )
     end
-    auth.token = flight.token
-    auth.flight = nil
+    if flight.token ~= nil then
+        auth.token = flight.token
+    end
+    if auth.flight == flight then
+        auth.flight = nil
+    end
     for ____, waiter in ipairs(flight.waiters) do
         waiter:post(1)
     end
@@ -61,6 +70,10 @@ local function fly_in_timer(_premature, auth, core, flight, timeout)
     fly(auth, core, flight, timeout)
 end
 
+--- Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known.
+---@param flight resty.etcd.auth.Flight
+---@param deadline number?
+---@return resty.etcd.errors.EtcdError?
 local function wait(flight, deadline)
     local waiter, create_err = semaphore.new(0)
     if waiter == nil then
@@ -68,14 +81,32 @@ local function wait(flight, deadline)
     end
     local ____flight_waiters_0 = flight.waiters
     ____flight_waiters_0[#____flight_waiters_0 + 1] = waiter
-    local ok, err = waiter:wait(deadline ~= nil and math.max(
-        0,
-        deadline - now()
-    ) or FOREVER)
-    if ok == nil then
-        return errors.failure(err == "timeout" and "timeout" or "login_failed", "waiting for the login: " .. err)
+    while true do
+        local time = now()
+        if deadline ~= nil and time >= deadline then
+            return errors.failure("timeout", "waiting for the login: timeout")
+        end
+        if time >= flight.ends_by then
+            return nil
+        end
+        local left = math.min(deadline or flight.ends_by, flight.ends_by) - time
+        local may_wait, ok, err = guard(waiter.wait, waiter, left)
+        if may_wait and ok == true then
+            return flight.err
+        end
+        if err ~= "timeout" then
+            local ____errors_failure_3 = errors.failure
+            local ____tostring_2 = tostring
+            local ____err_1 = err
+            if ____err_1 == nil then
+                ____err_1 = ok
+            end
+            return ____errors_failure_3(
+                "login_failed",
+                "waiting for the login: " .. ____tostring_2(____err_1)
+            )
+        end
     end
-    return flight.err
 end
 
 --- Here nothing may wait or run beside, and nothing does.
@@ -85,10 +116,39 @@ local function must_be_inline()
     return phase == "init" or phase == "init_worker"
 end
 
+--- Starts a login, in a timer of its own: whoever asked for it may be killed with its request, and the others
+--- still get their answer. Where there is no timer to be had it has ended when this returns.
+---@param auth resty.etcd.auth.Auth
+---@param core resty.etcd.core.Core
+---@param timeout number
+---@return resty.etcd.auth.Flight
+local function take_off(auth, core, timeout)
+    local after_a_lost_one = auth.flight ~= nil
+    local flight = {
+        waiters = {},
+        token = nil,
+        err = nil,
+        ends_by = now() + START_TIME
+    }
+    auth.flight = flight
+    if not after_a_lost_one and not must_be_inline() then
+        local ok = ngx.timer.at(
+            0,
+            fly_in_timer,
+            auth,
+            core,
+            flight,
+            timeout
+        )
+        if ok ~= nil then
+            return flight
+        end
+    end
+    fly(auth, core, flight, timeout)
+    return flight
+end
+
 --- The token to send, after a login if there is none. All who come during a login share it.
----
---- The login runs in a timer of its own: whoever asked for it may be killed with its request, and the others
---- still get their answer.
 ---@param auth resty.etcd.auth.Auth
 ---@param core resty.etcd.core.Core
 ---@param deadline number?
@@ -96,48 +156,40 @@ end
 ---@return string? res
 ---@return resty.etcd.errors.EtcdError? err
 local function token(auth, core, deadline, timeout)
-    if auth.token ~= nil then
-        return auth.token
-    end
-    local flight = auth.flight
-    local is_owner = flight == nil
-    if flight == nil then
-        flight = {waiters = {}, token = nil, err = nil}
-        if must_be_inline() then
-            fly(auth, core, flight, timeout)
-        else
-            auth.flight = flight
-            local ok = ngx.timer.at(
-                0,
-                fly_in_timer,
-                auth,
-                core,
-                flight,
-                timeout
-            )
-            if ok == nil then
-                fly(auth, core, flight, timeout)
+    local is_owner = false
+    while auth.token == nil do
+        local flight = auth.flight
+        if flight == nil or now() >= flight.ends_by then
+            is_owner = true
+            flight = take_off(auth, core, timeout)
+        end
+        local err = flight.err
+        if auth.flight == flight then
+            local ____wait_6 = wait
+            local ____flight_5 = flight
+            local ____is_owner_4
+            if is_owner then
+                ____is_owner_4 = nil
+            else
+                ____is_owner_4 = deadline
             end
+            err = ____wait_6(____flight_5, ____is_owner_4)
+        end
+        if flight.token ~= nil then
+            return flight.token
+        end
+        if err ~= nil then
+            if not is_owner and log.info_enabled() then
+                ngx.log(
+                    ngx.INFO,
+                    "v3 refresh jwt last err: ",
+                    errors.text(err)
+                )
+            end
+            return nil, err
         end
     end
-    local err = flight.err
-    if auth.flight == flight then
-        err = wait(flight, deadline)
-    end
-    if flight.token ~= nil then
-        return flight.token
-    end
-    if err == nil then
-        err = errors.failure("login_failed", "authenticate refresh token fail")
-    end
-    if not is_owner and log.info_enabled() then
-        ngx.log(
-            ngx.INFO,
-            "v3 refresh jwt last err: ",
-            errors.text(err)
-        )
-    end
-    return nil, err
+    return auth.token
 end
 
 --- Forgets a token that etcd does not take any more, unless a newer one is there already.

@@ -19,6 +19,7 @@ local CANCELLED = "cancelled"
 ---@field chunked boolean
 ---@field state "done"|"data"|"size"|"gap"|"trailer"
 ---@field left number? Bytes of the chunk or body still to come; nil if only the end of the connection ends it.
+---@field malformed string? What was wrong with the framing: nothing behind it can be trusted.
 ---@field closed boolean
 
 ---@class resty.etcd.body_stream.BodyStream: resty.etcd.body_stream.Fields
@@ -41,11 +42,10 @@ end
 
 --- Decodes what has arrived.
 ---@param self resty.etcd.body_stream.Fields
----@return string? bytes # bytes of the body, "" at its end, nil if more must arrive first; the second is an error text
----@return string? err
+---@return string? # bytes of the body, "" at its end; nil if more must arrive first, or if it is malformed
 local function decode(____self)
     local source = ____self.source
-    while true do
+    while ____self.malformed == nil do
         if ____self.state == "done" then
             return ""
         end
@@ -69,24 +69,29 @@ local function decode(____self)
         end
         local line = buffered_line(source)
         if line == nil then
-            return nil, waiting > 65536 and "malformed reply: line too long" or nil
+            if waiting > 65536 then
+                ____self.malformed = "malformed reply: line too long"
+            end
+            return nil
         end
         if ____self.state == "gap" then
             if line ~= "" then
-                return nil, "malformed reply: bad chunk end"
+                ____self.malformed = "malformed reply: bad chunk end"
             end
             ____self.state = "size"
         elseif ____self.state == "size" then
             local size = http1.parse_chunk_size(line)
             if size == nil then
-                return nil, "malformed reply: bad chunk size"
+                ____self.malformed = "malformed reply: bad chunk size"
+            else
+                ____self.left = size
+                ____self.state = size == 0 and "trailer" or "data"
             end
-            ____self.left = size
-            ____self.state = size == 0 and "trailer" or "data"
         elseif line == "" then
             ____self.state = "done"
         end
     end
+    return nil
 end
 
 --- Waits for more bytes until `deadline`; a cancelled stream ends within `CANCEL_SLICE`.
@@ -136,11 +141,11 @@ local function read(self, timeout)
         if self.closed then
             return nil, "closed"
         end
-        local bytes, malformed = decode(self)
+        local bytes = decode(self)
         if bytes ~= nil then
             return bytes
         end
-        local err = malformed or wait(self, deadline)
+        local err = self.malformed or wait(self, deadline)
         if err ~= nil then
             if err == "closed" and self.state == "data" and self.left == nil then
                 self.state = "done"
@@ -165,6 +170,7 @@ local function create(source, head)
         chunked = chunked,
         state = chunked and "size" or "data",
         left = head.framing == "length" and head.length or nil,
+        malformed = nil,
         closed = false
     }
     if fields.left == 0 then

@@ -6,6 +6,7 @@ local tls = require("resty.etcd.tls")
 local now = clock.now
 local guard = pcall
 local find = string.find
+local ENOENT = 2
 
 --- How many dead pooled connections are thrown away in the search for a fresh one.
 local MAX_DISCARDS = 256
@@ -31,25 +32,49 @@ local function pool_options(peer, target, via)
     return opts
 end
 
---- A socket, or why the phase has none. `ngx.socket.tcp` is looked up each time: users replace it.
+--- In the error text of what the phase does not allow.
+local NOT_IN_THIS_PHASE = "not in this phase"
+
+--- Makes what needs a cosocket: throwing is nginx's way of saying that the phase has none.
+---@param maker any
+---@return table? res
+---@return string? err
+local function make(maker)
+    local ok, made, err = guard(maker)
+    if not ok then
+        return nil, NOT_IN_THIS_PHASE .. ": " .. tostring(made)
+    end
+    if made == nil then
+        return nil, tostring(err)
+    end
+    return made
+end
+
+--- A socket, or why there is none. `ngx.socket.tcp` is looked up each time: users replace it.
 ---@return table? res
 ---@return string? err
 local function new_socket()
-    local ok, sock, err = guard(ngx.socket.tcp)
-    if not ok or sock == nil then
-        local ____tostring_1 = tostring
-        local ____sock_0 = sock
-        if ____sock_0 == nil then
-            ____sock_0 = err
-        end
-        return nil, ____tostring_1(____sock_0)
+    local sock, err = make(ngx.socket.tcp)
+    if sock == nil then
+        return nil, err
     end
     return sock
 end
 
+--- nginx would log at level crit that a socket is missing. Opening one fails, but tells whether it is there.
+---@param unix_address string
+---@return boolean
+local function exists(unix_address)
+    local file, ____, code = io.open(string.sub(unix_address, 6))
+    if file ~= nil then
+        file:close()
+    end
+    return code ~= ENOENT
+end
+
 local function dial(route, sock, via)
     local target = route.target
-    if via ~= nil then
+    if via ~= nil and exists(via) then
         local ok = sock:connect(
             via,
             pool_options(route.peer, target, via)
@@ -156,6 +181,8 @@ local function is_dead(err)
 end
 _M.connect = connect
 _M.is_dead = is_dead
+_M.make = make
+_M.NOT_IN_THIS_PHASE = NOT_IN_THIS_PHASE
 _M.pool_options = pool_options
 _M.release = release
 _M.time_left = time_left

@@ -85,7 +85,7 @@ local function open(route, delivery, body)
     end
     if source.sock.receiveany == nil then
         source.sock:close()
-        return nil, "no streams in this phase", true
+        return nil, connection.NOT_IN_THIS_PHASE .. ": streams", true
     end
     local headers = http1.own_headers(head)
     return {

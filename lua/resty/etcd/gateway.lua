@@ -6,6 +6,7 @@ local connection = require("resty.etcd.connection")
 local errors = require("resty.etcd.errors")
 local gateway_error = require("resty.etcd.gateway_error")
 local gateway_stream = require("resty.etcd.gateway_stream")
+local hints = require("resty.etcd.hints")
 local http1 = require("resty.etcd.http1")
 local json_codec = require("resty.etcd.json_codec")
 local retry = require("resty.etcd.retry")
@@ -61,6 +62,9 @@ end
 ---@param url string
 ---@return resty.etcd.http.Route?
 local function route_to(____self, rpc, url)
+    if type(url) ~= "string" then
+        return nil
+    end
     local routes = ____self.routes[url]
     if routes == nil then
         if ____self.endpoint_count >= MAX_ENDPOINTS then
@@ -81,12 +85,31 @@ local function route_to(____self, rpc, url)
     return route
 end
 
---- Where watches go: users may have rewritten each of these fields.
+--- Where watches go: users may have rewritten each of these fields, or made the endpoint themselves.
 ---@param endpoint resty.etcd.endpoint.Endpoint
 ---@return string
 local function stream_url(endpoint)
+    if type(endpoint.address) ~= "string" then
+        return endpoint.full_prefix
+    end
     local port = endpoint.port or ""
     return endpoint.scheme .. "://" .. endpoint.address .. ":" .. port .. endpoint.api_prefix
+end
+
+--- The phase has no sockets, or only stand-ins: not the endpoint's doing, and the same at every other.
+---@param text string
+---@return boolean
+local function is_phase_trouble(text)
+    local found = find(text, connection.NOT_IN_THIS_PHASE, 1, true)
+    return found ~= nil
+end
+
+local function with_hint(err, silent)
+    local hint = hints.hint_for(err.message, silent)
+    if hint ~= nil then
+        err.hint = hint
+    end
+    return err
 end
 
 --- Trouble on the way, as an error of the call.
@@ -96,14 +119,28 @@ end
 ---@param sent boolean
 ---@return resty.etcd.errors.EtcdError
 local function trouble(rpc, endpoint, text, sent)
+    if is_phase_trouble(text) then
+        return errors.failure("bad_request", endpoint.http_host .. ": " .. text, endpoint.http_host)
+    end
     local malformed = find(text, "malformed", 1, true)
     local name = malformed ~= nil and "bad_reply" or (text == "timeout" and "timeout" or (sent and "connection_lost" or "connect_failed"))
     local err = errors.failure(name, endpoint.http_host .. ": " .. text, endpoint.http_host)
-    return retry.judge_failure(rpc, err, sent)
+    return retry.judge_failure(
+        rpc,
+        with_hint(
+            err,
+            connection.is_dead(text)
+        ),
+        sent
+    )
 end
 
 local function bad_host(endpoint, url)
-    return errors.failure("bad_request", "invalid http host: " .. url .. ", err: not matched", endpoint.http_host)
+    return errors.failure(
+        "bad_request",
+        "invalid http host: " .. tostring(url) .. ", err: not matched",
+        endpoint.http_host
+    )
 end
 
 --- The message of a good answer; nil if it is none.
@@ -144,7 +181,10 @@ local function unary(self, rpc, payload, attempt)
     local headers = ____answer_1.headers
     if status >= 300 then
         local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host)
-        return nil, retry.judge_refusal(rpc, err), {status = status, headers = headers, body = body}
+        return nil, retry.judge_refusal(
+            rpc,
+            with_hint(err, false)
+        ), {status = status, headers = headers, body = body}
     end
     local message, err = decode_body(rpc, endpoint, answer.body)
     if message ~= nil then
@@ -191,7 +231,10 @@ local function open(self, rpc, payload, attempt)
     if opening.status >= 300 then
         local body = read_error_body(opening.body, attempt.deadline)
         local err = gateway_error.from_answer(opening.status, body, endpoint.http_host)
-        return nil, retry.judge_refusal(rpc, err)
+        return nil, retry.judge_refusal(
+            rpc,
+            with_hint(err, false)
+        )
     end
     return gateway_stream.new(rpc, endpoint.http_host, opening.body)
 end

@@ -79,7 +79,7 @@ local function decode_line(rpc, endpoint, line)
         ____temp_2 = {}
     end
     local envelope = ____temp_2
-    if envelope.error ~= nil then
+    if envelope.error ~= nil and envelope.error ~= cjson.null then
         return nil, gateway_error.from_stream(envelope.error, endpoint)
     end
     local result = envelope.result

@@ -7,6 +7,11 @@ local cosocket = require("resty.etcd.cosocket")
 local http1 = require("resty.etcd.http1")
 local source_reader = require("resty.etcd.source")
 local tls = require("resty.etcd.tls")
+
+--- Its two halves are public, and `request` is nothing but both.
+---@class resty.etcd.resty_http.Http: table
+---@field send_request fun(params: table): true?, string?
+
 local now = clock.now
 local guard = pcall
 
@@ -27,6 +32,13 @@ local function find_library()
     end
     return library
 end
+local measured = setmetatable(
+    {},
+    {__len = function() return 1 end}
+)
+
+--- LuaJIT may be built without `__len` of tables, and then lua-resty-openssl counts no certificates.
+local HAS_LEN = #measured == 1
 
 --- The library takes a client certificate: not APISIX's fork, which drops it where cosockets are not
 --- patched, and ledgetech's only from 0.17 on and with lua-resty-openssl beside it.
@@ -35,7 +47,7 @@ end
 local function takes_client_cert(http)
     local version = tonumber((string.match(http._VERSION or "", "^%d+%.%d+"))) or 0
     local has_openssl = pcall(require, "resty.openssl.x509.chain")
-    return http.tls_handshake == nil and version >= 0.17 and has_openssl
+    return http.tls_handshake == nil and version >= 0.17 and has_openssl and HAS_LEN
 end
 
 --- The library can make this TLS session.
@@ -49,7 +61,7 @@ local function can_handshake(http, wanted)
     if wanted.trusted_ca == nil then
         return true
     end
-    local probe = http.new()
+    local probe = connection.make(http.new)
     return probe ~= nil and not tls.can_trust(probe.sock, wanted, wanted.trusted_ca)
 end
 
@@ -118,10 +130,11 @@ local function connect_params(route)
 end
 
 local function connect_once(route, delivery, time)
-    local http, new_err = find_library().new()
-    if http == nil then
+    local made, new_err = connection.make(find_library().new)
+    if made == nil then
         return nil, new_err
     end
+    local http = made
     local connect_time = connection.time_left(delivery, time)
     if connect_time ~= nil then
         if connect_time <= 0 then
@@ -145,7 +158,7 @@ end
 ---@param route resty.etcd.http.Route
 ---@param delivery resty.etcd.http.Delivery
 ---@param fresh boolean
----@return table? http
+---@return resty.etcd.resty_http.Http? http
 ---@return string? err
 ---@return boolean? reused
 local function connect(route, delivery, fresh)
@@ -186,63 +199,76 @@ local function request_params(route, token, body)
     return {method = ____route_method_4, path = ____route_path_5, headers = ____headers_6, body = ____temp_3}
 end
 
---- Header fields as a plain table.
----@param res table
----@return table
-local function plain_headers(res)
-    local headers = {}
-    for name, value in pairs(res.headers) do
-        headers[name] = type(value) == "table" and table.concat(value, ", ") or value
-    end
-    return headers
-end
-
+--- Connects, sends and reads the head of the answer. `stale` tells that the connection came from the pool and
+--- was dead. The library connects and sends; the answer is read by our own decoder, as the library's knows no
+--- deadline, trusts what is malformed, and loses bytes at a timeout.
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
+---@param body string
+---@param fresh boolean
+---@return resty.etcd.resty_http.Http? http
+---@return resty.etcd.http1.Head? head
+---@return resty.etcd.source.Source? source
+---@return string? err
+---@return boolean? sent
+---@return boolean? stale
 local function ask_once(route, delivery, body, fresh)
     local http, err, reused = connect(route, delivery, fresh)
     if http == nil then
-        return nil, err, false, false
+        return nil, nil, nil, err, false, false
     end
-    local ____, rest = connection.time_left(
-        delivery,
-        now()
-    )
+    local time = now()
+    local ____, rest = connection.time_left(delivery, time)
     if rest ~= nil then
         source_reader.set_timeouts(http.sock, rest, rest)
     end
+    local source = source_reader.new(http.sock, delivery.deadline, time)
     local ok, got, got_err = guard(
-        http.request,
+        http.send_request,
         http,
         request_params(route, delivery.token, body)
     )
-    local res, res_err = guarded(ok, got, got_err)
-    if res == nil then
+    local done, send_err = guarded(ok, got, got_err)
+    if done == nil then
         http:close()
-        return nil, res_err, true, reused and connection.is_dead(res_err)
+        return nil, nil, nil, send_err, true, reused and connection.is_dead(send_err)
     end
-    return http, nil, true, false, res
+    local head, head_err = http1.read_head(source)
+    if head == nil then
+        http:close()
+        local stale = reused and not source.touched and connection.is_dead(head_err)
+        return nil, nil, nil, head_err, true, stale
+    end
+    return http, head, source
 end
 
+--- As `ask_once`, with a second go on a fresh connection where that is safe.
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
+---@param body string
+---@return resty.etcd.resty_http.Http? http
+---@return resty.etcd.http1.Head? head
+---@return resty.etcd.source.Source? source
+---@return string? err
+---@return boolean? sent
+---@return boolean? stale
 local function ask(route, delivery, body)
-    local http, err, sent, stale, res = ask_once(route, delivery, body, false)
+    local http, head, source, err, sent, stale = ask_once(route, delivery, body, false)
     if http ~= nil then
-        return http, nil, true, res
+        return http, head, source
     end
     if stale and route.repeatable then
-        local again, again_err, again_sent, ____, again_res = ask_once(route, delivery, body, true)
-        if again ~= nil then
-            return again, nil, true, again_res
-        end
-        return nil, again_err, again_sent
+        return ask_once(route, delivery, body, true)
     end
-    return nil, err, sent
+    return nil, nil, nil, err, sent, stale
 end
 
---- Puts the connection back, unless the library may have left something unread on it.
+--- Puts a connection with nothing unread back into its pool, or closes it.
 ---@param peer resty.etcd.http.Peer
----@param http table
----@param headers table
-local function release(peer, http, headers)
-    if http1.field(headers, "trailer") == nil and peer.keepalive_ms > 0 then
+---@param http resty.etcd.resty_http.Http
+---@param reusable boolean
+local function release(peer, http, reusable)
+    if reusable and peer.keepalive_ms > 0 then
         local ok = http:set_keepalive(peer.keepalive_ms, peer.pool_size)
         if ok ~= nil then
             return
@@ -255,46 +281,38 @@ local function exchange(route, delivery, body)
     if not can_serve(route, delivery) then
         return cosocket.client.exchange(route, delivery, body)
     end
-    local http, err, sent, res = ask(route, delivery, body)
+    local http, head, source, err, sent = ask(route, delivery, body)
     if http == nil then
         return nil, err, sent
     end
-    local ok, got, got_err = guard(res.read_body, res)
-    local text, body_err = guarded(ok, got, got_err)
+    local text, body_err = http1.read_body(source, head)
     if text == nil then
         http:close()
         return nil, body_err, true
     end
-    local headers = plain_headers(res)
-    release(route.peer, http, headers)
-    return {status = res.status, headers = headers, body = text}
+    release(
+        route.peer,
+        http,
+        head.keepalive and source_reader.available(source) == 0
+    )
+    return {
+        status = head.status,
+        headers = http1.own_headers(head),
+        body = text
+    }
 end
 
---- Opens a stream. The library connects, sends and reads the head; the body is read by our own decoder, as
---- the library's loses bytes at a timeout.
----@param route resty.etcd.http.Route
----@param delivery resty.etcd.http.Delivery
----@param body string
----@return resty.etcd.http.Opening? opening
----@return string? err
----@return boolean? sent
 local function open(route, delivery, body)
     if not can_serve(route, delivery) then
         return cosocket.client.open(route, delivery, body)
     end
-    local http, err, sent, res = ask(route, delivery, body)
+    local http, head, source, err, sent = ask(route, delivery, body)
     if http == nil then
         return nil, err, sent
     end
-    local headers = plain_headers(res)
-    local head = http1.make_head(res.status, headers, true)
-    if head == nil then
-        http:close()
-        return nil, "malformed reply: bad HTTP head", true
-    end
-    local source = source_reader.new(http.sock, delivery.deadline, 0)
+    local headers = http1.own_headers(head)
     return {
-        status = res.status,
+        status = head.status,
         headers = headers,
         body = body_stream.new(source, head)
     }

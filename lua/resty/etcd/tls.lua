@@ -36,6 +36,9 @@ local function read_file(path)
     end
     local text = file:read("*a")
     file:close()
+    if text == nil then
+        return nil, path .. ": cannot be read"
+    end
     return text
 end
 

@@ -9,8 +9,10 @@ import * as log from "./log";
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
 
-/** The longest that a semaphore can wait, in seconds. */
-const FOREVER = 2147483;
+/** How long the timer of a login may take to start: nginx drops timers when too many of them run. */
+const START_TIME = 1;
+/** How long a login may take that has no deadline, before others stop counting on it. */
+const PATIENCE = 60;
 
 /** Asks etcd for a token. */
 type Login = (this: void, core: Core, auth: Auth, timeout: number) => Result<string, EtcdError>;
@@ -30,6 +32,8 @@ interface Flight {
     readonly waiters: Semaphore[];
     token: string | undefined;
     err: EtcdError | undefined;
+    /** If it has not ended by then, nobody works on it: its timer was dropped, or its thread was killed. */
+    ends_by: number;
 }
 
 function create(user: string, password: string, login: Login): Auth {
@@ -38,6 +42,7 @@ function create(user: string, password: string, login: Login): Auth {
 
 /** Logs in and tells everyone who waits. */
 function fly(auth: Auth, core: Core, flight: Flight, timeout: number): void {
+    flight.ends_by = now() + (timeout > 0 ? timeout : PATIENCE) + START_TIME;
     const [ok, got, err] = guard(auth.login, core, auth, timeout);
     if (ok) {
         flight.token = got as string | undefined;
@@ -45,8 +50,12 @@ function fly(auth: Auth, core: Core, flight: Flight, timeout: number): void {
     } else {
         flight.err = errors.failure("login_failed", tostring(got)); // whatever happens, nobody is left waiting
     }
-    auth.token = flight.token;
-    auth.flight = undefined;
+    if (flight.token !== undefined) {
+        auth.token = flight.token;
+    }
+    if (auth.flight === flight) {
+        auth.flight = undefined;
+    }
     for (const waiter of flight.waiters) {
         waiter.post(1);
     }
@@ -56,17 +65,30 @@ function fly_in_timer(_premature: boolean, auth: Auth, core: Core, flight: Fligh
     fly(auth, core, flight, timeout);
 }
 
+/** Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known. */
 function wait(flight: Flight, deadline: number | undefined): EtcdError | undefined {
     const [waiter, create_err] = semaphore.new(0);
     if (waiter === undefined) {
         return errors.failure("login_failed", create_err);
     }
     flight.waiters.push(waiter);
-    const [ok, err] = waiter.wait(deadline !== undefined ? math.max(0, deadline - now()) : FOREVER);
-    if (ok === undefined) {
-        return errors.failure(err === "timeout" ? "timeout" : "login_failed", `waiting for the login: ${err}`);
+    while (true) {
+        const time = now();
+        if (deadline !== undefined && time >= deadline) {
+            return errors.failure("timeout", "waiting for the login: timeout");
+        }
+        if (time >= flight.ends_by) {
+            return undefined;
+        }
+        const left = math.min(deadline ?? flight.ends_by, flight.ends_by) - time;
+        const [may_wait, ok, err] = guard(waiter.wait, waiter, left); // throws in a phase that cannot wait
+        if (may_wait && ok === true) {
+            return flight.err;
+        }
+        if (err !== "timeout") {
+            return errors.failure("login_failed", `waiting for the login: ${tostring(err ?? ok)}`);
+        }
     }
-    return flight.err;
 }
 
 /** Here nothing may wait or run beside, and nothing does. */
@@ -76,41 +98,47 @@ function must_be_inline(): boolean {
 }
 
 /**
- * The token to send, after a login if there is none. All who come during a login share it.
- *
- * The login runs in a timer of its own: whoever asked for it may be killed with its request, and the others
- * still get their answer.
+ * Starts a login, in a timer of its own: whoever asked for it may be killed with its request, and the others
+ * still get their answer. Where there is no timer to be had it has ended when this returns.
  */
-function token(auth: Auth, core: Core, deadline: number | undefined, timeout: number): Result<string, EtcdError> {
-    if (auth.token !== undefined) {
-        return $multi(auth.token);
-    }
-    let flight = auth.flight;
-    const is_owner = flight === undefined;
-    if (flight === undefined) {
-        flight = { waiters: [], token: undefined, err: undefined };
-        if (must_be_inline()) {
-            fly(auth, core, flight, timeout);
-        } else {
-            auth.flight = flight;
-            const [ok] = ngx.timer.at(0, fly_in_timer, auth, core, flight, timeout);
-            if (ok === undefined) {
-                fly(auth, core, flight, timeout); // no timer to be had
-            }
+function take_off(auth: Auth, core: Core, timeout: number): Flight {
+    const after_a_lost_one = auth.flight !== undefined;
+    const flight: Flight = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
+    auth.flight = flight;
+    if (!after_a_lost_one && !must_be_inline()) {
+        const [ok] = ngx.timer.at(0, fly_in_timer, auth, core, flight, timeout);
+        if (ok !== undefined) {
+            return flight;
         }
     }
-    let err = flight.err;
-    if (auth.flight === flight) {
-        err = wait(flight, deadline);
+    fly(auth, core, flight, timeout);
+    return flight;
+}
+
+/** The token to send, after a login if there is none. All who come during a login share it. */
+function token(auth: Auth, core: Core, deadline: number | undefined, timeout: number): Result<string, EtcdError> {
+    let is_owner = false;
+    while (auth.token === undefined) {
+        let flight = auth.flight;
+        if (flight === undefined || now() >= flight.ends_by) {
+            is_owner = true;
+            flight = take_off(auth, core, timeout);
+        }
+        let err = flight.err;
+        if (auth.flight === flight) {
+            err = wait(flight, is_owner ? undefined : deadline); // the owner's time is the login's own
+        }
+        if (flight.token !== undefined) {
+            return $multi(flight.token);
+        }
+        if (err !== undefined) {
+            if (!is_owner && log.info_enabled()) {
+                ngx.log(ngx.INFO, "v3 refresh jwt last err: ", errors.text(err));
+            }
+            return $multi(undefined, err);
+        }
     }
-    if (flight.token !== undefined) {
-        return $multi(flight.token);
-    }
-    err ??= errors.failure("login_failed", "authenticate refresh token fail");
-    if (!is_owner && log.info_enabled()) {
-        ngx.log(ngx.INFO, "v3 refresh jwt last err: ", errors.text(err));
-    }
-    return $multi(undefined, err);
+    return $multi(auth.token);
 }
 
 /** Forgets a token that etcd does not take any more, unless a newer one is there already. */

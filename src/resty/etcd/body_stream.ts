@@ -24,6 +24,8 @@ interface Fields {
     state: State;
     /** Bytes of the chunk or body still to come; nil if only the end of the connection ends it. */
     left: number | undefined;
+    /** What was wrong with the framing: nothing behind it can be trusted. */
+    malformed: string | undefined;
     closed: boolean;
 }
 
@@ -42,49 +44,54 @@ function buffered_line(source: Source): string | undefined {
 
 /**
  * Decodes what has arrived.
- * @returns bytes of the body, "" at its end, nil if more must arrive first; the second is an error text
+ * @returns bytes of the body, "" at its end; nil if more must arrive first, or if it is malformed
  */
-function decode(self: Fields): LuaMultiReturn<[bytes: string | undefined, err?: string | undefined]> {
+function decode(self: Fields): string | undefined {
     const source = self.source;
-    while (true) {
+    while (self.malformed === undefined) {
         if (self.state === "done") {
-            return $multi("");
+            return "";
         }
         const waiting = source_reader.available(source);
         if (self.state === "data") {
             if (waiting === 0) {
-                return $multi(undefined);
+                return undefined;
             }
             if (self.left === undefined) {
-                return $multi(source_reader.take_all(source));
+                return source_reader.take_all(source);
             }
             const bytes = source_reader.take(source, min(waiting, self.left));
             self.left = self.left - bytes.length;
             if (self.left === 0) {
                 self.state = self.chunked ? "gap" : "done";
             }
-            return $multi(bytes);
+            return bytes;
         }
         const line = buffered_line(source);
         if (line === undefined) {
-            return $multi(undefined, waiting > 65536 ? "malformed reply: line too long" : undefined);
+            if (waiting > 65536) {
+                self.malformed = "malformed reply: line too long";
+            }
+            return undefined;
         }
         if (self.state === "gap") {
             if (line !== "") {
-                return $multi(undefined, "malformed reply: bad chunk end");
+                self.malformed = "malformed reply: bad chunk end";
             }
             self.state = "size";
         } else if (self.state === "size") {
             const size = http1.parse_chunk_size(line);
             if (size === undefined) {
-                return $multi(undefined, "malformed reply: bad chunk size");
+                self.malformed = "malformed reply: bad chunk size";
+            } else {
+                self.left = size;
+                self.state = size === 0 ? "trailer" : "data";
             }
-            self.left = size;
-            self.state = size === 0 ? "trailer" : "data";
         } else if (line === "") {
             self.state = "done";
         }
     }
+    return undefined;
 }
 
 /** Waits for more bytes until `deadline`; a cancelled stream ends within `CANCEL_SLICE`. */
@@ -110,7 +117,7 @@ function wait(self: Fields, deadline: number | undefined): string | undefined {
 }
 
 function peek(this: BodyStream): string | undefined {
-    const [bytes] = decode(this);
+    const bytes = decode(this);
     return bytes !== "" ? bytes : undefined;
 }
 
@@ -127,11 +134,11 @@ function read(this: BodyStream, timeout: number | undefined): Result<string> {
         if (this.closed) {
             return $multi(undefined, "closed");
         }
-        const [bytes, malformed] = decode(this);
+        const bytes = decode(this);
         if (bytes !== undefined) {
             return $multi(bytes);
         }
-        const err = malformed ?? wait(this, deadline);
+        const err = this.malformed ?? wait(this, deadline);
         if (err !== undefined) {
             if (err === "closed" && this.state === "data" && this.left === undefined) {
                 this.state = "done";
@@ -155,6 +162,7 @@ function create(source: Source, head: Head): Body {
         chunked,
         state: chunked ? "size" : "data",
         left: head.framing === "length" ? head.length : undefined,
+        malformed: undefined,
         closed: false,
     };
     if (fields.left === 0) {

@@ -10,6 +10,8 @@ const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
 const find = string.find as StringFind;
 
+const ENOENT = 2;
+
 /** How many dead pooled connections are thrown away in the search for a fresh one. */
 const MAX_DISCARDS = 256;
 
@@ -33,18 +35,40 @@ function pool_options(peer: Peer, target: Target, via: string): ngx.socket.Conne
     return opts;
 }
 
-/** A socket, or why the phase has none. `ngx.socket.tcp` is looked up each time: users replace it. */
+/** In the error text of what the phase does not allow. */
+const NOT_IN_THIS_PHASE = "not in this phase";
+
+/** Makes what needs a cosocket: throwing is nginx's way of saying that the phase has none. */
+function make(maker: unknown): Result<object> {
+    const [ok, made, err] = guard(maker);
+    if (!ok) {
+        return $multi(undefined, `${NOT_IN_THIS_PHASE}: ${tostring(made)}`);
+    }
+    if (made === undefined) {
+        return $multi(undefined, tostring(err));
+    }
+    return $multi(made as object);
+}
+
+/** A socket, or why there is none. `ngx.socket.tcp` is looked up each time: users replace it. */
 function new_socket(): Result<Tcp> {
-    const [ok, sock, err] = guard(ngx.socket.tcp);
-    if (!ok || sock === undefined) {
-        return $multi(undefined, tostring(sock ?? err));
+    const [sock, err] = make(ngx.socket.tcp);
+    if (sock === undefined) {
+        return $multi(undefined, err);
     }
     return $multi(sock as Tcp);
 }
 
+/** nginx would log at level crit that a socket is missing. Opening one fails, but tells whether it is there. */
+function exists(unix_address: string): boolean {
+    const [file, , code] = io.open(string.sub(unix_address, 6));
+    file?.close();
+    return code !== ENOENT;
+}
+
 function dial(route: Route, sock: Tcp, via: string | undefined): Result<1> {
     const target = route.target;
-    if (via !== undefined) {
+    if (via !== undefined && exists(via)) {
         const [ok] = sock.connect(via, pool_options(route.peer, target, via));
         if (ok !== undefined) {
             return $multi(ok);
@@ -138,4 +162,4 @@ function is_dead(err: string): boolean {
     return reset !== undefined || err === "closed" || err === "broken pipe";
 }
 
-export { connect, is_dead, pool_options, release, time_left };
+export { connect, is_dead, make, NOT_IN_THIS_PHASE, pool_options, release, time_left };

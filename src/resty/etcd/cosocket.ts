@@ -80,7 +80,7 @@ function open(
     }
     if (source.sock.receiveany === undefined) {
         source.sock.close();
-        return $multi(undefined, "no streams in this phase", true);
+        return $multi(undefined, `${connection.NOT_IN_THIS_PHASE}: streams`, true);
     }
     const headers = http1.own_headers(head);
     return $multi({ status: head.status, headers, body: body_stream.new(source, head) });

@@ -7,6 +7,7 @@ import type { EtcdError } from "./errors";
 import * as gateway_error from "./gateway_error";
 import * as gateway_stream from "./gateway_stream";
 import type { Body, Extra, HttpClient, Peer, Route } from "./http";
+import * as hints from "./hints";
 import * as http1 from "./http1";
 import * as json_codec from "./json_codec";
 import * as retry from "./retry";
@@ -56,6 +57,9 @@ function make_route(self: Fields, rpc: Rpc, url: string): Route | undefined {
 
 /** The way of an RPC to a URL; nil if the URL is none. */
 function route_to(self: Fields, rpc: Rpc, url: string): Route | undefined {
+    if (typeof url !== "string") {
+        return undefined; // a user's own endpoint without it
+    }
     let routes = self.routes.get(url);
     if (routes === undefined) {
         if (self.endpoint_count >= MAX_ENDPOINTS) {
@@ -76,14 +80,34 @@ function route_to(self: Fields, rpc: Rpc, url: string): Route | undefined {
     return route;
 }
 
-/** Where watches go: users may have rewritten each of these fields. */
+/** Where watches go: users may have rewritten each of these fields, or made the endpoint themselves. */
 function stream_url(endpoint: Endpoint): string {
+    if (typeof endpoint.address !== "string") {
+        return endpoint.full_prefix;
+    }
     const port = endpoint.port ?? "";
     return `${endpoint.scheme}://${endpoint.address}:${port}${endpoint.api_prefix}`;
 }
 
+/** The phase has no sockets, or only stand-ins: not the endpoint's doing, and the same at every other. */
+function is_phase_trouble(text: string): boolean {
+    const [found] = find(text, connection.NOT_IN_THIS_PHASE, 1, true);
+    return found !== undefined;
+}
+
+function with_hint(err: EtcdError, silent: boolean): EtcdError {
+    const hint = hints.hint_for(err.message, silent);
+    if (hint !== undefined) {
+        err.hint = hint;
+    }
+    return err;
+}
+
 /** Trouble on the way, as an error of the call. */
 function trouble(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): EtcdError {
+    if (is_phase_trouble(text)) {
+        return errors.failure("bad_request", `${endpoint.http_host}: ${text}`, endpoint.http_host);
+    }
     const [malformed] = find(text, "malformed", 1, true);
     const name =
         malformed !== undefined
@@ -94,11 +118,11 @@ function trouble(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): Etc
                 ? "connection_lost"
                 : "connect_failed";
     const err = errors.failure(name, `${endpoint.http_host}: ${text}`, endpoint.http_host);
-    return retry.judge_failure(rpc, err, sent);
+    return retry.judge_failure(rpc, with_hint(err, connection.is_dead(text)), sent);
 }
 
 function bad_host(endpoint: Endpoint, url: string): EtcdError {
-    return errors.failure("bad_request", `invalid http host: ${url}, err: not matched`, endpoint.http_host);
+    return errors.failure("bad_request", `invalid http host: ${tostring(url)}, err: not matched`, endpoint.http_host);
 }
 
 /** The message of a good answer; nil if it is none. */
@@ -141,7 +165,7 @@ function unary(
     const { status, headers } = answer;
     if (status >= 300) {
         const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host);
-        return $multi(undefined, retry.judge_refusal(rpc, err), { status, headers, body });
+        return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });
     }
     const [message, err] = decode_body(rpc, endpoint, answer.body);
     if (message !== undefined) {
@@ -185,7 +209,7 @@ function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resul
     if (opening.status >= 300) {
         const body = read_error_body(opening.body, attempt.deadline);
         const [err] = gateway_error.from_answer(opening.status, body, endpoint.http_host);
-        return $multi(undefined, retry.judge_refusal(rpc, err));
+        return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)));
     }
     return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body));
 }

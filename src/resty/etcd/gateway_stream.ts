@@ -73,7 +73,7 @@ function decode_line(
     }
     const [json] = cjson.decode(line);
     const envelope = (typeof json === "object" ? json : {}) as { result?: unknown; error?: unknown };
-    if (envelope.error !== undefined) {
+    if (envelope.error !== undefined && envelope.error !== cjson.null) {
         return $multi(undefined, gateway_error.from_stream(envelope.error, endpoint));
     }
     const result = envelope.result;

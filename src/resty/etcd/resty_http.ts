@@ -2,15 +2,28 @@ import * as body_stream from "./body_stream";
 import * as clock from "./clock";
 import * as connection from "./connection";
 import * as cosocket from "./cosocket";
-import type { Delivery, Headers, HttpClient, Opening, Peer, Reply, Route } from "./http";
+import type { Delivery, HttpClient, Opening, Peer, Reply, Route } from "./http";
 import * as http1 from "./http1";
+import type { Head } from "./http1";
 import * as source_reader from "./source";
+import type { Source } from "./source";
 import type { Tls } from "./tls";
 import * as tls from "./tls";
 import type * as RestyHttp from "resty.http";
-import type { ConnectParams, Http, RequestParams, Response } from "resty.http";
+import type { ConnectParams, Http as Requester, RequestParams } from "resty.http";
 
 type Library = typeof RestyHttp;
+
+/** Its two halves are public, and `request` is nothing but both. */
+interface Http extends Requester {
+    send_request(params: RequestParams): Result<true>;
+}
+
+/** The answer has begun; or not, and then `sent` tells whether some of the request may have left. */
+type Asked = LuaMultiReturn<
+    | [http: Http, head: Head, source: Source]
+    | [http: undefined, head: undefined, source: undefined, err: string, sent: boolean, stale: boolean]
+>;
 
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
@@ -33,6 +46,10 @@ function find_library(): Library | undefined {
     return library;
 }
 
+const measured = setmetatable([] as unknown[], { __len: () => 1 });
+/** LuaJIT may be built without `__len` of tables, and then lua-resty-openssl counts no certificates. */
+const HAS_LEN = measured.length === 1;
+
 /**
  * The library takes a client certificate: not APISIX's fork, which drops it where cosockets are not
  * patched, and ledgetech's only from 0.17 on and with lua-resty-openssl beside it.
@@ -40,7 +57,7 @@ function find_library(): Library | undefined {
 function takes_client_cert(http: Library): boolean {
     const version = tonumber(string.match(http._VERSION ?? "", "^%d+%.%d+")[0]) ?? 0;
     const [has_openssl] = pcall(require, "resty.openssl.x509.chain");
-    return http.tls_handshake === undefined && version >= 0.17 && has_openssl;
+    return http.tls_handshake === undefined && version >= 0.17 && has_openssl && HAS_LEN;
 }
 
 /** The library can make this TLS session. */
@@ -51,8 +68,8 @@ function can_handshake(http: Library, wanted: Tls): boolean {
     if (wanted.trusted_ca === undefined) {
         return true;
     }
-    const [probe] = http.new();
-    return probe !== undefined && !tls.can_trust(probe.sock, wanted, wanted.trusted_ca);
+    const [probe] = connection.make(http.new);
+    return probe !== undefined && !tls.can_trust((probe as Http).sock, wanted, wanted.trusted_ca);
 }
 
 /** resty.http can serve this request; what it cannot do goes to the embedded client. */
@@ -104,10 +121,11 @@ function connect_params(route: Route): Result<ConnectParams> {
 }
 
 function connect_once(route: Route, delivery: Delivery, time: number): Result<Http> {
-    const [http, new_err] = find_library()!.new();
-    if (http === undefined) {
+    const [made, new_err] = connection.make(find_library()!.new);
+    if (made === undefined) {
         return $multi(undefined, new_err);
     }
+    const http = made as Http;
     const [connect_time] = connection.time_left(delivery, time);
     if (connect_time !== undefined) {
         if (connect_time <= 0) {
@@ -165,66 +183,52 @@ function request_params(route: Route, token: string | undefined, body: string): 
     return { method: route.method, path: route.path, headers, body: route.method === "GET" ? undefined : body };
 }
 
-/** Header fields as a plain table. */
-function plain_headers(res: Response): Headers {
-    const headers: Headers = new LuaMap();
-    for (const [name, value] of pairs(res.headers)) {
-        headers.set(name, typeof value === "object" ? table.concat(value, ", ") : value);
-    }
-    return headers;
-}
-
-function ask_once(
-    route: Route,
-    delivery: Delivery,
-    body: string,
-    fresh: boolean,
-): LuaMultiReturn<
-    | [http: Http, err: undefined, sent: boolean, stale: boolean, res: Response]
-    | [http: undefined, err: string, sent: boolean, stale: boolean]
-> {
+/**
+ * Connects, sends and reads the head of the answer. `stale` tells that the connection came from the pool and
+ * was dead. The library connects and sends; the answer is read by our own decoder, as the library's knows no
+ * deadline, trusts what is malformed, and loses bytes at a timeout.
+ */
+function ask_once(route: Route, delivery: Delivery, body: string, fresh: boolean): Asked {
     const [http, err, reused] = connect(route, delivery, fresh);
     if (http === undefined) {
-        return $multi(undefined, err, false, false);
+        return $multi(undefined, undefined, undefined, err, false, false);
     }
-    const [, rest] = connection.time_left(delivery, now());
+    const time = now();
+    const [, rest] = connection.time_left(delivery, time);
     if (rest !== undefined) {
         source_reader.set_timeouts(http.sock, rest, rest);
     }
-    const [ok, got, got_err] = guard(http.request, http, request_params(route, delivery.token, body));
-    const [res, res_err] = guarded<Response>(ok, got, got_err);
-    if (res === undefined) {
+    const source = source_reader.new(http.sock, delivery.deadline, time);
+    const [ok, got, got_err] = guard(http.send_request, http, request_params(route, delivery.token, body));
+    const [done, send_err] = guarded<true>(ok, got, got_err);
+    if (done === undefined) {
         http.close();
-        return $multi(undefined, res_err, true, reused && connection.is_dead(res_err));
+        return $multi(undefined, undefined, undefined, send_err, true, reused && connection.is_dead(send_err));
     }
-    return $multi(http, undefined, true, false, res);
+    const [head, head_err] = http1.read_head(source);
+    if (head === undefined) {
+        http.close();
+        const stale = reused && !source.touched && connection.is_dead(head_err);
+        return $multi(undefined, undefined, undefined, head_err, true, stale);
+    }
+    return $multi(http, head, source);
 }
 
-function ask(
-    route: Route,
-    delivery: Delivery,
-    body: string,
-): LuaMultiReturn<
-    [http: Http, err: undefined, sent: boolean, res: Response] | [http: undefined, err: string, sent: boolean]
-> {
-    const [http, err, sent, stale, res] = ask_once(route, delivery, body, false);
+/** As `ask_once`, with a second go on a fresh connection where that is safe. */
+function ask(route: Route, delivery: Delivery, body: string): Asked {
+    const [http, head, source, err, sent, stale] = ask_once(route, delivery, body, false);
     if (http !== undefined) {
-        return $multi(http, undefined, true, res);
+        return $multi(http, head, source);
     }
     if (stale && route.repeatable) {
-        const [again, again_err, again_sent, , again_res] = ask_once(route, delivery, body, true);
-        if (again !== undefined) {
-            return $multi(again, undefined, true, again_res);
-        }
-        return $multi(undefined, again_err, again_sent);
+        return ask_once(route, delivery, body, true);
     }
-    return $multi(undefined, err, sent);
+    return $multi(undefined, undefined, undefined, err, sent, stale);
 }
 
-/** Puts the connection back, unless the library may have left something unread on it. */
-function release(peer: Peer, http: Http, headers: Headers): void {
-    // trailers are left to the caller by the library; such answers are rare, and errors
-    if (http1.field(headers, "trailer") === undefined && peer.keepalive_ms > 0) {
+/** Puts a connection with nothing unread back into its pool, or closes it. */
+function release(peer: Peer, http: Http, reusable: boolean): void {
+    if (reusable && peer.keepalive_ms > 0) {
         const [ok] = http.set_keepalive(peer.keepalive_ms, peer.pool_size);
         if (ok !== undefined) {
             return;
@@ -242,25 +246,20 @@ function exchange(
     if (!can_serve(route, delivery)) {
         return cosocket.client.exchange(route, delivery, body);
     }
-    const [http, err, sent, res] = ask(route, delivery, body);
+    const [http, head, source, err, sent] = ask(route, delivery, body);
     if (http === undefined) {
         return $multi(undefined, err, sent);
     }
-    const [ok, got, got_err] = guard(res.read_body, res);
-    const [text, body_err] = guarded<string>(ok, got, got_err);
+    const [text, body_err] = http1.read_body(source, head);
     if (text === undefined) {
         http.close();
         return $multi(undefined, body_err, true);
     }
-    const headers = plain_headers(res);
-    release(route.peer, http, headers);
-    return $multi({ status: res.status, headers, body: text });
+    // bytes beyond the answer belong to nothing: such a connection is not trusted again
+    release(route.peer, http, head.keepalive && source_reader.available(source) === 0);
+    return $multi({ status: head.status, headers: http1.own_headers(head), body: text });
 }
 
-/**
- * Opens a stream. The library connects, sends and reads the head; the body is read by our own decoder, as
- * the library's loses bytes at a timeout.
- */
 function open(
     this: void,
     route: Route,
@@ -270,18 +269,12 @@ function open(
     if (!can_serve(route, delivery)) {
         return cosocket.client.open(route, delivery, body);
     }
-    const [http, err, sent, res] = ask(route, delivery, body);
+    const [http, head, source, err, sent] = ask(route, delivery, body);
     if (http === undefined) {
         return $multi(undefined, err, sent);
     }
-    const headers = plain_headers(res);
-    const head = http1.make_head(res.status, headers, true);
-    if (head === undefined) {
-        http.close();
-        return $multi(undefined, "malformed reply: bad HTTP head", true);
-    }
-    const source = source_reader.new(http.sock, delivery.deadline, 0);
-    return $multi({ status: res.status, headers, body: body_stream.new(source, head) });
+    const headers = http1.own_headers(head);
+    return $multi({ status: head.status, headers, body: body_stream.new(source, head) });
 }
 
 /** `lua-resty-http`, whichever of its variants is installed. */

@@ -43,9 +43,12 @@ function read_file(path: string): Result<string> {
     if (file === undefined) {
         return $multi(undefined, err);
     }
-    const text = file.read("*a");
+    const text: string | undefined = file.read("*a");
     file.close();
-    return $multi(text as string);
+    if (text === undefined) {
+        return $multi(undefined, `${path}: cannot be read`); // a directory
+    }
+    return $multi(text);
 }
 
 /** PEM text that was given as such or as a path. */

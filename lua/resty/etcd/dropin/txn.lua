@@ -20,6 +20,14 @@ local result = require("resty.etcd.dropin.result")
 ---@field response_delete_range? resty.etcd.dropin.kv.DeleteBody
 ---@field response_txn? resty.etcd.dropin.txn.TxnBody
 
+local function nkeys(message)
+    local n = 0
+    for _ in pairs(message) do
+        n = n + 1
+    end
+    return n
+end
+
 --- `prevKv` and `requestPut` become what etcd's messages call them.
 ---@param name string
 ---@return string
@@ -124,6 +132,9 @@ local function txn_message(cli, compare, success, failure)
                 return nil, name .. " must hold tables"
             end
             local wrapped = copy_row(op)
+            if nkeys(wrapped) ~= 1 then
+                return nil, name .. ": each operation must be of one kind"
+            end
             for kind, body in pairs(wrapped) do
                 if type(body) ~= "table" then
                     return nil, kind .. " must be table"

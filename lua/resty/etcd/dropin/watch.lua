@@ -30,6 +30,7 @@ local health_check = require("resty.etcd.health_check")
 ---@field cancel_reason? string
 ---@field compact_revision? string
 ---@field events? resty.etcd.dropin.watch.Event[]
+---@field fragment?  More events of the same revision follow; only where `fragment` was asked for.
 
 --- A reply of a watch, or an error that etcd sent in its place.
 ---@class resty.etcd.dropin.watch.WatchReply
@@ -139,6 +140,7 @@ local function merge_arrived(stream, reply)
             events[#events + 1] = event
         end
         reply.header = more.header
+        reply.fragment = more.fragment
     end
 end
 

@@ -14,7 +14,7 @@ interface Response<Body> {
 
 /** `res`, or `nil, err` and what is known of the error. */
 type Result3<Body> = LuaMultiReturn<
-    [res: Response<Body>, err?: undefined] | [res: undefined, err: string, details: EtcdError]
+    [res: Response<Body>, err?: undefined, details?: undefined] | [res: undefined, err: string, details: EtcdError]
 >;
 
 /** In every answer; int64 values are decimal strings. */

@@ -27,6 +27,14 @@ interface OpResponse {
     response_txn?: TxnBody;
 }
 
+function nkeys(message: Message): number {
+    let n = 0;
+    for (const [_] of message) {
+        n = n + 1;
+    }
+    return n;
+}
+
 /** `prevKv` and `requestPut` become what etcd's messages call them. */
 function snake_case(name: string): string {
     const [snake] = string.gsub(name, "%u", upper => `_${string.lower(upper)}`);
@@ -105,6 +113,9 @@ function txn_message(cli: State, compare: unknown, success: unknown, failure: un
                 return $multi(undefined, `${name} must hold tables`);
             }
             const wrapped = copy_row(op);
+            if (nkeys(wrapped) !== 1) {
+                return $multi(undefined, `${name}: each operation must be of one kind`);
+            }
             for (const [kind, body] of wrapped) {
                 if (typeof body !== "object") {
                     return $multi(undefined, `${kind} must be table`);

@@ -42,6 +42,8 @@ interface WatchResult {
     cancel_reason?: string;
     compact_revision?: string;
     events?: Event[];
+    /** More events of the same revision follow; only where `fragment` was asked for. */
+    fragment?: true | undefined;
 }
 
 /** A reply of a watch, or an error that etcd sent in its place. */
@@ -138,6 +140,7 @@ function merge_arrived(stream: Stream, reply: WatchResult): WatchResult | undefi
             events.push(event);
         }
         reply.header = more.header;
+        reply.fragment = more.fragment;
     }
 }
 

@@ -1,0 +1,37 @@
+-- Generated from src/resty/etcd/hints.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local find = string.find
+
+--- What an error text may mean where it does not say so itself: a plain part of the text, and the hint.
+local HINTS = {
+    {"404 page not found", "etcd's JSON gateway is not there: --enable-grpc-gateway=false, another port, or a wrong api_prefix"},
+    {"CommonName of client", "with auth on, etcd's gateway takes no client certificate that has a CommonName"},
+    {"certificate host mismatch", "the certificate is not for this name; nginx checks host names only, so for an IP address set opts.sni to a name in the certificate"},
+    {"handshake failed", "not a TLS port, or the server wants a client certificate it trusts"},
+    {"unable to get local issuer certificate", "set lua_ssl_trusted_certificate to the CA of etcd's certificate"},
+    {"self-signed certificate", "set lua_ssl_trusted_certificate to the CA of etcd's certificate"},
+    {"self signed certificate", "set lua_ssl_trusted_certificate to the CA of etcd's certificate"},
+    {"no resolver defined", "nginx resolves host names only with a resolver directive; /etc/hosts is not read"},
+    {"API disabled in the context of", "this phase has no sockets: call from rewrite, access, content or a timer"},
+    {"authentication is not enabled", "user and password are set, but etcd's auth is off"}
+}
+
+--- The connection was closed without an answer.
+local NO_ANSWER = "if it never answers: the port may speak TLS only, or gRPC only (--listen-client-http-urls)"
+
+--- What may be behind an error.
+---@param text string the error's own text
+---@param silent boolean the server closed the connection without an answer
+---@return string?
+local function hint_for(text, silent)
+    for ____, pair in ipairs(HINTS) do
+        local from = find(text, pair[1], 1, true)
+        if from ~= nil then
+            return pair[2]
+        end
+    end
+    return silent and NO_ANSWER or nil
+end
+_M.hint_for = hint_for
+
+return _M

@@ -1,0 +1,123 @@
+-- A scripted server in the same process: raw bytes out, at the times that a spec wants; requests are recorded.
+--
+--   local server = fake.new({ fake.reply "{}" }, { "HTTP/1.1 200 OK\r\n", 0.1, fake.CLOSE })
+--
+-- Each request takes the next script; the last one serves all that follow. Steps: a string is sent, a number is a pause
+-- in seconds, a function is called with the connection and what it returns is sent; CLOSE and RESET end the connection,
+-- which otherwise waits for another request. A function in place of a script gets the request and returns the script.
+local tcp = require "spec.support.tcp"
+local health_check = require "resty.etcd.health_check"
+
+local _M = { CLOSE = {}, RESET = {} }
+
+local function read_request(conn)
+    while true do
+        local head, from = conn.buffer:match("^(.-\r\n)\r\n()")
+        local length = head and tonumber(head:lower():match("\r\ncontent%-length: *(%d+)") or 0)
+        if head and #conn.buffer >= from + length - 1 then
+            local request = { headers = {}, connection = conn.number, body = conn.buffer:sub(from, from + length - 1) }
+            request.method, request.path = head:match("^(%S+) (%S+)")
+            for name, value in head:gmatch("\r\n([^:\r]+): *([^\r]*)") do
+                request.headers[name:lower()] = value
+            end
+            conn.buffer = conn.buffer:sub(from + length)
+            return request
+        end
+        local bytes = tcp.receive(conn)
+        if not bytes then
+            return nil
+        end
+        conn.buffer = conn.buffer .. bytes
+    end
+end
+
+local function play(conn, script)
+    for _, step in ipairs(script) do
+        if type(step) == "number" then
+            local stop = ngx.now() + step
+            while conn.fd and ngx.now() < stop do
+                ngx.sleep(math.min(0.01, step))
+            end
+        elseif step == _M.CLOSE or step == _M.RESET then
+            tcp.close(conn, step == _M.RESET)
+        elseif conn.fd and not tcp.send(conn, type(step) == "function" and (step(conn) or "") or step) then
+            tcp.close(conn)
+        end
+    end
+end
+
+local function serve_connection(self, conn)
+    local request = read_request(conn)
+    while request do
+        self.requests[#self.requests + 1] = request
+        local script = #self.scripts > 1 and table.remove(self.scripts, 1) or self.scripts[1]
+        play(conn, type(script) == "function" and script(request) or script)
+        request = conn.fd and read_request(conn)
+    end
+    tcp.close(conn)
+    self.open = self.open - 1
+end
+
+local function accept_all(self)
+    for conn in tcp.accept, self do
+        self.connections, self.open = self.connections + 1, self.open + 1
+        conn.number, conn.buffer = self.connections, ""
+        self.all[conn.number] = conn
+        ngx.thread.spawn(serve_connection, self, conn)
+    end
+end
+
+-- Fields: http_host, port; requests (method, path, headers in lower case, body, connection); connections (so far), open.
+function _M.new(...)
+    local self = tcp.listen(64)
+    self.requests, self.connections, self.open, self.all, self.scripts = {}, 0, 0, {}, { ... }
+    function self.serve(_, ...)
+        self.scripts = { ... }
+    end
+    function self.close()
+        tcp.close(self)
+        for _, conn in pairs(self.all) do
+            tcp.close(conn)
+        end
+    end
+    ngx.thread.spawn(accept_all, self)
+    return self
+end
+
+-- Waits until `check()` is true, for at most 2 seconds; returns what it says last.
+function _M.eventually(check)
+    local stop = ngx.now() + 2
+    while not check() and ngx.now() < stop do
+        ngx.sleep(tcp.TICK)
+    end
+    return check()
+end
+
+-- Lets failures be counted but never ban; returns a function that restores the health check.
+function _M.never_ban()
+    local conf = health_check.conf
+    assert(health_check.init { shm_name = "test", max_fails = 1000000, fail_timeout = 60 })
+    return function()
+        health_check.conf = conf
+    end
+end
+
+-- Failures reported of an endpoint since `never_ban`.
+function _M.reports(http_host)
+    return ngx.shared.test:get(http_host) or 0
+end
+
+-- A whole answer with Content-Length.
+function _M.reply(body, status, fields)
+    return ("HTTP/1.1 %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s")
+        :format(status or "200 OK", fields or "", #body, body)
+end
+
+_M.CHUNKED = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+_M.LAST_CHUNK = "0\r\n\r\n"
+
+function _M.chunk(bytes)
+    return ("%x\r\n%s\r\n"):format(#bytes, bytes)
+end
+
+return _M

@@ -1,0 +1,16 @@
+-- Tables by value.
+local tables = {}
+
+-- A copy that shares nothing with `value`.
+function tables.copy(value)
+    if type(value) ~= "table" then
+        return value
+    end
+    local copy = {}
+    for name, field in pairs(value) do
+        copy[name] = tables.copy(field)
+    end
+    return copy
+end
+
+return tables

@@ -1,0 +1,224 @@
+-- What goes to etcd and what comes back, against a server that records and answers as told.
+local bed = require "spec.support.bed"
+local cjson = require "cjson.safe"
+local fake = require "spec.support.fake"
+
+describe("on the wire", function()
+    local server, restore
+
+    before_each(function()
+        restore = fake.never_ban()
+        server = fake.new({ fake.reply("{}") })
+    end)
+
+    after_each(function()
+        server:close()
+        restore()
+    end)
+
+    local function client(opts)
+        opts = opts or {}
+        opts.http_host = opts.http_host or server.http_host
+        opts.timeout = 3
+        return assert(bed.new(opts))
+    end
+
+    -- The request that a call sends.
+    local function request_of(...)
+        assert(...)
+        return server.requests[#server.requests]
+    end
+
+    it("a client sends nothing on its own", function()
+        local cli = client { user = "u", password = "p" }
+        ngx.sleep(0.05)
+        cli:close()
+        assert.equal(0, server.connections)
+        assert.equal(0, #server.requests)
+    end)
+
+    it("each method has its path and its message", function()
+        server:serve({ fake.reply('{"result":{"ID":"5","TTL":"60"}}') })
+        local cli = client { key_prefix = "/p" }
+        local always = { { key = "k", target = "create", result = "EQUAL", createRevision = 0 } }
+        local function is(path, body, ...)
+            local request = request_of(...)
+            assert.equal("POST", request.method)
+            assert.equal("/v3" .. path, request.path)
+            assert.same(body, cjson.decode(request.body))
+        end
+        local key = ngx.encode_base64("/pk")
+        is("/kv/range", { key = key }, cli:get("k"))
+        is("/kv/range", { key = ngx.encode_base64("/p"), range_end = ngx.encode_base64("/q") }, cli:readdir(""))
+        is("/kv/put", { key = key, value = ngx.encode_base64('"v"') }, cli:set("k", "v"))
+        is("/kv/deleterange", { key = key, prev_kv = true }, cli:delete("k", { prev_kv = true }))
+        is("/kv/deleterange", { key = key, range_end = ngx.encode_base64("/pl") }, cli:rmdir("k"))
+        local row = { key = key, target = "CREATE", result = "EQUAL", create_revision = "0" }
+        local put = { request_put = { key = key, value = ngx.encode_base64("1") } }
+        is("/kv/txn", { compare = { row }, success = { put } }, cli:setnx("k", 1))
+        is("/kv/txn", { compare = { row }, failure = { put } }, cli:setx("k", 1))
+        is("/kv/txn", { compare = { row }, success = { put }, failure = {} },
+            cli:txn(always, { { requestPut = { key = "k", value = 1 } } }, {}))
+        is("/lease/grant", { TTL = "60", ID = "0" }, cli:grant(60))
+        is("/lease/grant", { TTL = "60", ID = "7587869541123456789" }, cli:grant(60, "7587869541123456789"))
+        is("/lease/revoke", { ID = "100000000000000" }, cli:revoke(1e14))
+        is("/lease/keepalive", { ID = "5" }, cli:keepalive(5))
+        is("/lease/timetolive", { ID = "5", keys = true }, cli:timetolive("5", true))
+        is("/lease/leases", {}, cli:leases())
+        local request = request_of(cli:version())
+        assert.equal("GET", request.method)
+        assert.equal("/version", request.path)
+        assert.equal("", request.body)
+    end)
+
+    it("every range option is sent, 64 bit numbers as strings and enums by name", function()
+        local opts = {
+            revision = 1e14,
+            limit = "9223372036854775807",
+            sort_order = "descend",
+            sort_target = 4,
+            serializable = true,
+            keys_only = true,
+            count_only = false,
+            min_mod_revision = 1,
+            max_mod_revision = 2,
+            min_create_revision = 3,
+            max_create_revision = 9007199254740993LL,
+        }
+        local expected = {
+            key = ngx.encode_base64("k"),
+            revision = "100000000000000",
+            limit = "9223372036854775807",
+            sort_order = "DESCEND",
+            sort_target = "VALUE",
+            serializable = true,
+            keys_only = true,
+            count_only = false,
+            min_mod_revision = "1",
+            max_mod_revision = "2",
+            min_create_revision = "3",
+            max_create_revision = "9007199254740993",
+        }
+        local cli = client()
+        assert.same(expected, cjson.decode(request_of(cli:get("k", opts)).body))
+        expected.range_end = ngx.encode_base64("l")
+        assert.same(expected, cjson.decode(request_of(cli:readdir("k", opts)).body))
+    end)
+
+    it("a path prefix stands before the API's and the version's", function()
+        local cli = client { http_host = server.http_host .. "/some/proxy/", api_prefix = "/v3beta" }
+        assert.equal("/some/proxy/v3/kv/range", request_of(cli:get("k")).path)
+        assert.equal("/some/proxy/version", request_of(cli:version()).path)
+    end)
+
+    it("extra headers come with every request, without those that are the driver's own", function()
+        local cli = client {
+            extra_headers = {
+                ["X-Text"] = "a b",
+                ["X-Number"] = 5,
+                Authorization = "stolen",
+                connection = "close",
+                Upgrade = "websocket",
+                ["Transfer-Encoding"] = "gzip",
+                ["Content-Length"] = "1",
+            },
+        }
+        for _, request in ipairs { request_of(cli:set("k", 1)), request_of(cli:version()) } do
+            local headers = request.headers
+            assert.equal("a b", headers["x-text"])
+            assert.equal("5", headers["x-number"])
+            assert.is_nil(headers.authorization)
+            assert.is_nil(headers.upgrade)
+            assert.is_nil(headers["transfer-encoding"])
+            assert.not_equal("close", headers.connection)
+            assert.equal(server.http_host, "http://" .. headers.host)
+        end
+        assert.equal("application/json", server.requests[1].headers["content-type"])
+        assert.equal(1, server.connections)
+    end)
+
+    it("a token is sent with calls, not with logins nor the version", function()
+        server:serve({ fake.reply('{"token":"secret.1"}') })
+        local cli = client { user = "u", password = "p" }
+        assert(cli:get("k"))
+        assert(cli:version())
+        local login, get, version = unpack(server.requests)
+        assert.equal("/v3/auth/authenticate", login.path)
+        assert.same({ name = "u", password = "p" }, cjson.decode(login.body))
+        assert.is_nil(login.headers.authorization)
+        assert.equal("secret.1", get.headers.authorization)
+        assert.is_nil(version.headers.authorization)
+        assert.equal(3, #server.requests)
+    end)
+
+    it("a refusal has body.error whatever its shape", function()
+        local text = "etcdserver: permission denied"
+        local shapes = {
+            { '{"error":"%s","message":"%s","code":7}', text, 7 },
+            { '{"error":"%s","code":7,"message":"%s"}', text, 7 },
+            { '{"code":7, "message":"%s"}', text, 7 },
+            { '{"code":7,"message":"%s","details":[]}', text, 7 },
+            { '{"error":"%s"}', text },
+            { "%s", text },
+            { "<html>\r\n<b>  Forbidden </b>\n</html>\n", "<html> <b> Forbidden </b> </html>" },
+            { '{"error":{"nested":1}}', '{"error":{"nested":1}}' },
+            { "[1]", "[1]" },
+            { "", "HTTP status 403" },
+        }
+        local cli = client()
+        local always = { { key = "k", target = "MOD", result = "EQUAL", mod_revision = 0 } }
+        for _, shape in ipairs(shapes) do
+            server:serve({ fake.reply((shape[1]:gsub("%%s", text)), "403 Forbidden") })
+            for _, call in ipairs {
+                { cli:get("k") },
+                { cli:readdir("k") },
+                { cli:set("k", "v") },
+                { cli:delete("k") },
+                { cli:rmdir("k") },
+                { cli:revoke(5) },
+                { cli:timetolive(5) },
+                { cli:leases() },
+                { cli:version() },
+            } do
+                assert.is_nil(call[2])
+                assert.equal(403, call[1].status)
+                assert.equal(shape[2], call[1].body.error)
+                assert.equal(shape[3], call[1].body.code)
+            end
+            for _, call in ipairs {
+                { cli:grant(5) },
+                { cli:keepalive(5) },
+                { cli:txn(always, { { requestPut = { key = "k", value = 1 } } }) },
+                { cli:setnx("k", 1) },
+                { cli:setx("k", 1) },
+            } do
+                assert.is_nil(call[1])
+                assert.equal(shape[2], call[2])
+                assert.equal(403, call[3].http_status)
+                assert.equal(shape[3], call[3].code)
+            end
+        end
+        assert.equal(0, fake.reports(server.http_host))
+    end)
+
+    it("zeros, empty lists, nulls and unknown fields of an answer are as if absent", function()
+        local cli = client { serializer = "raw" }
+        server:serve({ fake.reply([[{"header":{"cluster_id":"1","member_id":"18446744073709551615","revision":"5","raft_term":"2"},
+            "kvs":[],"more":false,"count":"0"}]]) })
+        local body = assert(cli:get("k")).body
+        assert.same({
+            header = { cluster_id = "1", member_id = "18446744073709551615", revision = "5", raft_term = "2" },
+        }, body)
+        server:serve({ fake.reply('{"header":null,"kvs":[{"key":"aw==","value":null,"lease":"0","version":3}],"count":"1"}') })
+        body = assert(cli:get("k")).body
+        assert.same({ kvs = { { key = "k", value = "", version = "3" } }, count = "1" }, body)
+        server:serve({ fake.reply('{"header":{},"deleted":"0","prev_kvs":[]}') })
+        body = assert(cli:delete("k")).body
+        assert.is_nil(body.deleted)
+        assert.is_nil(body.prev_kvs)
+        server:serve({ fake.reply('{"header":{"revision":"5"},"news":{"of":[1]},"kvs":[{"key":"aw==","extra":true}]}') })
+        body = assert(cli:get("k")).body
+        assert.same({ of = { 1 } }, body.news)
+        assert.equal("k", body.kvs[1].key)
+    end)
+end)
