@@ -8,7 +8,7 @@ local seconds = tonumber(arg[1]) or 1
 local threads = tonumber(arg[2]) or 16
 local rounds = tonumber(arg[3]) or 5
 local host, port = "127.0.0.1", tonumber(os.getenv("BENCH_PORT"))
-local cli = assert(etcd.new { http_host = "http://" .. host .. ":" .. port, transport = "cosocket" })
+local cli = assert(etcd.new { http_host = "http://" .. host .. ":" .. port, transport = "cosocket", keepalive_pool = 64 })
 local value = { uri = "/hello", upstream = { nodes = { ["127.0.0.1:1980"] = 1 }, type = "roundrobin" } }
 
 local cases = {

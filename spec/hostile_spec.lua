@@ -85,6 +85,23 @@ local function damage(text, random)
     return random(8) == 1 and text:sub(1, random(#text)) or text
 end
 
+local values = { "null", "true", "false", "-1", "1.5", "7", "1e999", '""', '"x"', '"AAAA"', '"9"', "{}", "[]", "[null]", "[{}]", "[[]]", "[7]",
+    '["x"]', '{"a":1}', '{"kv":7}', '{"value":[]}' }
+
+-- JSON in which one to three values have become others, of any type.
+local function twist(json, random)
+    for _ = 1, random(3) do
+        local places = {}
+        for at in json:gmatch('":()') do
+            places[#places + 1] = at
+        end
+        local at = places[random(math.max(1, #places))] or 1
+        local value = json:match("^%b{}", at) or json:match("^%b[]", at) or json:match('^"[^"]*"', at) or json:match("^[^,}%]]*", at)
+        json = json:sub(1, at - 1) .. values[random(#values)] .. json:sub(at + #value)
+    end
+    return json
+end
+
 describe("random damage", function()
     local server, cli, restore, scripts
 
@@ -144,10 +161,12 @@ describe("random damage", function()
 
     it("of an answer never throws, never outlasts the timeout, never reaches the next caller", function()
         local results, errors = 0, 0
-        run(2500, function(case, random)
+        run(4000, function(case, random)
             local body, status = bodies[random(#bodies)], statuses[random(#statuses)]
+            local twisted = random(2) == 1
+            body = twisted and twist(body, random) or body
             local whole = random(2) == 1 and fake.reply(body, status) or chunked(status, body, random(#body - 1))
-            scripts[#scripts + 1] = { damage(whole, random), random(3) > 1 and fake.CLOSE or nil }
+            scripts[#scripts + 1] = { twisted and whole or damage(whole, random), random(3) > 1 and fake.CLOSE or nil }
             local started = ngx.now()
             local res, err, details = calls[random(#calls)](cli, "/bad", case)
             if ngx.now() - started > TIMEOUT + SLACK then
@@ -173,7 +192,7 @@ describe("random damage", function()
         return ('{"result":{"header":{"cluster_id":"1","revision":"%d"}%s}}\n'):format(revision, rest)
     end
 
-    local function stream(random)
+    local function stream(random, twisted)
         local lines = { event(5, ',"created":true') }
         for i = 1, random(5) do
             local kinds = { (',"events":[{"kv":%s},{"type":"DELETE","kv":{"key":"L2I="},"prev_kv":%s}]'):format(KV, KV), "",
@@ -182,6 +201,9 @@ describe("random damage", function()
         end
         local errors = { '{"error":{"grpc_code":14,"http_code":503,"message":"gone","http_status":"Service Unavailable"}}', '{"error":{"code":7}}\n', "", "" }
         lines[#lines + 1] = errors[random(#errors)]
+        for i = 1, twisted and #lines or 0 do
+            lines[i] = random(2) == 1 and lines[i] ~= "" and twist(lines[i], random) or lines[i]
+        end
         local text, chunks = table.concat(lines), {}
         while text ~= "" do
             local size = random(200)
@@ -207,8 +229,10 @@ describe("random damage", function()
 
     it("of a watch never throws, never outlasts the timeout, and ends with an error that stays", function()
         local replies = 0
-        run(1500, function(_, random)
-            local bytes = damage(stream(random), random)
+        run(2500, function(_, random)
+            local twisted = random(2) == 1
+            local bytes = stream(random, twisted)
+            bytes = twisted and bytes or damage(bytes, random)
             local at = random(#bytes)
             scripts[#scripts + 1] = { bytes:sub(1, at), random(3) == 1 and 0.002 or "", bytes:sub(at + 1), random(3) > 1 and fake.CLOSE or nil }
             local reader, err = cli:watch("/bad", { progress_notify = random(2) == 1 })

@@ -24,8 +24,9 @@ end
 ---@param deadline number?
 ---@param tries_left number
 ---@param token string?
+---@param may_relogin boolean
 ---@return resty.etcd.transport.Attempt?
-local function make_attempt(core, deadline, tries_left, token)
+local function make_attempt(core, deadline, tries_left, token, may_relogin)
     local endpoint = balancer.choose_endpoint(core)
     if endpoint == nil then
         return nil
@@ -42,6 +43,7 @@ local function make_attempt(core, deadline, tries_left, token)
     return {
         endpoint = endpoint,
         token = token,
+        may_relogin = may_relogin,
         via = core.unix_socket_proxy,
         started = started,
         deadline = deadline,
@@ -78,7 +80,7 @@ local function run(core, rpc, payload, timeout, attempt_at)
     end
     local user = ____temp_0
     local tries_left = balancer.max_tries(core)
-    local relogins = 1
+    local may_relogin = user ~= nil
     while true do
         local token
         if user ~= nil then
@@ -88,7 +90,13 @@ local function run(core, rpc, payload, timeout, attempt_at)
             end
             token = got
         end
-        local attempt = make_attempt(core, deadline, tries_left, token)
+        local attempt = make_attempt(
+            core,
+            deadline,
+            tries_left,
+            token,
+            may_relogin
+        )
         if attempt == nil then
             return nil, no_endpoint()
         end
@@ -99,8 +107,8 @@ local function run(core, rpc, payload, timeout, attempt_at)
         if is_endpoint_failure(err) then
             balancer.report_failure(attempt.endpoint)
         end
-        if token ~= nil and relogins > 0 and retry.is_token_trouble(err) then
-            relogins = relogins - 1
+        if token ~= nil and may_relogin and retry.is_token_trouble(err) then
+            may_relogin = false
             auth.drop(user, token)
         else
             tries_left = tries_left - 1
@@ -122,7 +130,25 @@ local function unary_at(core, rpc, payload, attempt)
 end
 
 local function open_at(core, rpc, payload, attempt)
-    return core.transport:open(rpc, payload, attempt)
+    local stream, err = core.transport:open(rpc, payload, attempt)
+    if stream == nil then
+        return nil, err
+    end
+    if attempt.may_relogin then
+        local ____attempt_1 = attempt
+        local deadline = ____attempt_1.deadline
+        local endpoint = ____attempt_1.endpoint
+        local first = stream:peek(deadline ~= nil and max(
+            0,
+            deadline - now()
+        ) or nil)
+        local refused = retry.token_trouble_of_watch(first, endpoint.http_host)
+        if refused ~= nil then
+            stream:close()
+            return nil, refused
+        end
+    end
+    return stream
 end
 
 --- The line that users look for, once at the entry of each call.

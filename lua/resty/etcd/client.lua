@@ -3,7 +3,7 @@ local _M = {}
 local auth = require("resty.etcd.auth")
 local balancer = require("resty.etcd.balancer")
 local call = require("resty.etcd.call")
-local cosocket = require("resty.etcd.cosocket")
+local connection = require("resty.etcd.connection")
 local kv = require("resty.etcd.dropin.kv")
 local lease = require("resty.etcd.dropin.lease")
 local result = require("resty.etcd.dropin.result")
@@ -37,7 +37,7 @@ local health_check = require("resty.etcd.health_check")
 ---@field txn fun(self: resty.etcd.dropin.state.State, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.dropin.kv.CallOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field version fun(self: resty.etcd.dropin.state.State): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field watch fun(self: resty.etcd.dropin.state.State, key: string, opts?: resty.etcd.dropin.watch.WatchOptions): (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)?, string?, (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)?
----@field watchcancel fun(self: resty.etcd.dropin.state.State, http_cli: resty.etcd.dropin.watch.WatchHandle): number?, string?
+---@field watchcancel fun(self: resty.etcd.dropin.state.State, http_cli: resty.etcd.dropin.watch.WatchHandle): number?, string?, resty.etcd.errors.EtcdError?
 ---@field watchdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.watch.WatchOptions): (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)?, string?, (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)?
 
 ---@class resty.etcd.client.VersionBody
@@ -121,7 +121,7 @@ local function create(opts)
         timeout = wanted.timeout or 5,
         key_prefix = wanted.key_prefix or "",
         use_grpc = false,
-        transport = gateway.new(has_library and resty_http.client or cosocket.client, peer, extra),
+        transport = gateway.new(has_library and resty_http.pick or connection.pick, peer, extra),
         auth = wanted.user ~= nil and auth.new(wanted.user, wanted.password or "", login) or nil,
         serializer = select_serializer(wanted.serializer),
         extra_json = extra_json

@@ -1,15 +1,11 @@
 -- Generated from src/resty/etcd/connection.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.clock")
+local http1 = require("resty.etcd.http1")
 local source = require("resty.etcd.source")
 local tls = require("resty.etcd.tls")
-local now = clock.now
 local guard = pcall
 local find = string.find
 local ENOENT = 2
-
---- How many dead pooled connections are thrown away in the search for a fresh one.
-local MAX_DISCARDS = 256
 
 --- Pool options by name: a table per call would be garbage.
 local pools = {}
@@ -104,58 +100,63 @@ local function time_left(delivery, time)
     return (connect_by or deadline) - time, deadline - time
 end
 
-local function connect_once(route, delivery, time)
+--- Gives a socket its time to connect, and to make a TLS session; returns "timeout" if there is none.
+---@param sock table
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
+---@param time number
+---@return string?
+local function set_connect_timeouts(sock, route, delivery, time)
+    local connect_time, rest = time_left(delivery, time)
+    if connect_time ~= nil and rest ~= nil then
+        if connect_time <= 0 then
+            return "timeout"
+        end
+        source.set_timeouts(sock, connect_time, route.target.scheme == "https" and connect_time or rest)
+    end
+    return nil
+end
+
+local function connect(route, delivery, time)
     local sock, sock_err = new_socket()
     if sock == nil then
         return nil, sock_err
     end
-    local connect_time, rest = time_left(delivery, time)
-    if connect_time ~= nil and rest ~= nil then
-        if connect_time <= 0 then
-            return nil, "timeout"
-        end
-        source.set_timeouts(sock, connect_time, route.target.scheme == "https" and connect_time or rest)
+    local late = set_connect_timeouts(sock, route, delivery, time)
+    if late ~= nil then
+        return nil, late
     end
     local ok, err = dial(route, sock, delivery.via)
     if ok == nil then
         return nil, err
     end
-    return sock
+    local times = sock:getreusedtimes()
+    if (times or 0) > 0 then
+        return sock, nil, true, sock
+    end
+    local target = route.target
+    if target.scheme == "https" then
+        local session, tls_err = tls.handshake(sock, route.peer.tls, target.server_name)
+        if session == nil then
+            sock:close()
+            return nil, tls_err
+        end
+    end
+    return sock, nil, false, sock
 end
 
---- Connects, from the pool where `fresh` does not forbid it, and makes the TLS session.
----@param route resty.etcd.http.Route
----@param delivery resty.etcd.http.Delivery
----@param fresh boolean
----@return table? sock # the socket; or nil and an error text. `reused` tells that it comes from the pool
----@return string? err
----@return boolean? reused
-local function connect(route, delivery, fresh)
-    local time = delivery.started
-    for _ = 1, MAX_DISCARDS do
-        local sock, err = connect_once(route, delivery, time)
-        if sock == nil then
-            return nil, err
-        end
-        local times = sock:getreusedtimes()
-        if (times or 0) == 0 then
-            local target = route.target
-            if target.scheme == "https" then
-                local ok, tls_err = tls.handshake(sock, route.peer.tls, target.server_name)
-                if ok == nil then
-                    sock:close()
-                    return nil, tls_err
-                end
-            end
-            return sock, nil, false
-        end
-        if not fresh then
-            return sock, nil, true
-        end
-        sock:close()
-        time = now()
-    end
-    return nil, "no fresh connection"
+local function send(link, route, token, body)
+    local ____, err = link:send(http1.format_request(route, token, body))
+    return err
+end
+
+--- The embedded client: nothing but cosockets.
+local connector = {connect = connect, send = send}
+
+--- It serves every request.
+---@return resty.etcd.http.Connector
+local function pick()
+    return connector
 end
 
 --- Puts a connection with nothing unread back into its pool, or closes it.
@@ -179,12 +180,13 @@ local function is_dead(err)
     local reset = find(err, "reset by peer", 1, true)
     return reset ~= nil or err == "closed" or err == "broken pipe"
 end
-_M.connect = connect
 _M.is_dead = is_dead
 _M.make = make
 _M.NOT_IN_THIS_PHASE = NOT_IN_THIS_PHASE
+_M.pick = pick
 _M.pool_options = pool_options
 _M.release = release
+_M.set_connect_timeouts = set_connect_timeouts
 _M.time_left = time_left
 
 return _M

@@ -8,6 +8,7 @@ local gateway_error = require("resty.etcd.gateway_error")
 local gateway_stream = require("resty.etcd.gateway_stream")
 local hints = require("resty.etcd.hints")
 local http1 = require("resty.etcd.http1")
+local http_client = require("resty.etcd.http_client")
 local json_codec = require("resty.etcd.json_codec")
 local retry = require("resty.etcd.retry")
 local target_parser = require("resty.etcd.target")
@@ -22,7 +23,7 @@ local MAX_ENDPOINTS = 100
 local MAX_ERROR_BODY = 65536
 
 ---@class resty.etcd.gateway.Fields
----@field http resty.etcd.http.HttpClient
+---@field pick fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery): resty.etcd.http.Connector
 ---@field peer resty.etcd.http.Peer
 ---@field extra resty.etcd.http.Extra
 ---@field routes table By URL and RPC.
@@ -172,7 +173,8 @@ local function unary(self, rpc, payload, attempt)
     if route == nil then
         return nil, bad_host(endpoint, url)
     end
-    local answer, text, sent = self.http.exchange(route, attempt, payload)
+    local connector = self.pick(route, attempt)
+    local answer, text, sent = http_client.exchange(connector, route, attempt, payload)
     if answer == nil then
         return nil, trouble(rpc, endpoint, text, sent)
     end
@@ -224,7 +226,8 @@ local function open(self, rpc, payload, attempt)
     if route == nil then
         return nil, bad_host(endpoint, url)
     end
-    local opening, text, sent = self.http.open(route, attempt, payload)
+    local connector = self.pick(route, attempt)
+    local opening, text, sent = http_client.open(connector, route, attempt, payload)
     if opening == nil then
         return nil, trouble(rpc, endpoint, text, sent)
     end
@@ -247,13 +250,13 @@ local methods = {close = close, encode = encode, open = open, unary = unary}
 local mt = {__index = methods}
 
 --- etcd's JSON gateway, over one of the HTTP clients.
----@param http resty.etcd.http.HttpClient
+---@param pick fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery): resty.etcd.http.Connector
 ---@param peer resty.etcd.http.Peer
 ---@param extra resty.etcd.http.Extra
 ---@return resty.etcd.transport.Transport
-local function create(http, peer, extra)
+local function create(pick, peer, extra)
     local fields = {
-        http = http,
+        pick = pick,
         peer = peer,
         extra = extra,
         routes = {},

@@ -21,9 +21,11 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@field parts_length number
 ---@field ended resty.etcd.errors.EtcdError? The stream has ended with this.
 ---@field ahead resty.etcd.errors.EtcdError? Met while looking ahead.
+---@field peeked table? Looked at, but not taken.
 
 ---@class resty.etcd.gateway_stream.GatewayStream: resty.etcd.gateway_stream.Fields
 ---@field close fun(self: resty.etcd.gateway_stream.GatewayStream)
+---@field peek fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number): table?
 ---@field recv fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number): table?, resty.etcd.errors.EtcdError?
 ---@field try_recv fun(self: resty.etcd.gateway_stream.GatewayStream): table?
 
@@ -119,7 +121,17 @@ local function failed(____self, err)
     return err
 end
 
+local function take_peeked(____self)
+    local message = ____self.peeked
+    ____self.peeked = nil
+    return message
+end
+
 local function try_recv(self)
+    local peeked = take_peeked(self)
+    if peeked ~= nil then
+        return peeked
+    end
     while self.ended == nil and self.ahead == nil do
         local line = take_line(self)
         if line == nil then
@@ -155,12 +167,18 @@ local function finish(____self)
 end
 
 local function recv(self, timeout)
+    local peeked = take_peeked(self)
+    if peeked ~= nil then
+        return peeked
+    end
     while true do
+        if self.ahead ~= nil then
+            local err = self.ahead
+            self.ahead = nil
+            return nil, self.ended == nil and failed(self, err) or err
+        end
         if self.ended ~= nil then
             return nil, self.ended
-        end
-        if self.ahead ~= nil then
-            return nil, failed(self, self.ahead)
         end
         local line = take_line(self)
         if line ~= nil then
@@ -198,6 +216,13 @@ local function recv(self, timeout)
     end
 end
 
+local function peek(self, timeout)
+    local message, err = self:recv(timeout)
+    self.peeked = message
+    self.ahead = err
+    return message
+end
+
 local function close(self)
     if self.ended == nil then
         end_with(
@@ -206,7 +231,7 @@ local function close(self)
         )
     end
 end
-local methods = {close = close, recv = recv, try_recv = try_recv}
+local methods = {close = close, peek = peek, recv = recv, try_recv = try_recv}
 local mt = {__index = methods}
 
 --- A stream of messages over a streamed body.
@@ -224,7 +249,8 @@ local function create(rpc, endpoint, body)
         parts = {},
         parts_length = 0,
         ended = nil,
-        ahead = nil
+        ahead = nil,
+        peeked = nil
     }
     return setmetatable(fields, mt)
 end

@@ -96,7 +96,7 @@ local function report_failure(http_host)
     if fails == nil then
         return nil, err or "no memory"
     end
-    if fails >= conf.max_fails then
+    if fails >= conf.max_fails and conf.fail_timeout > 0 then
         local added = dict:add(UNHEALTHY .. http_host, 1, conf.fail_timeout)
         if added then
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")

@@ -48,10 +48,9 @@ local _M = {}
 ---@field headers table
 ---@field body resty.etcd.http.Body
 
---- An HTTP client. Beside the result and the error text it tells whether some of the request
---- may have left.
----@class resty.etcd.http.HttpClient
----@field exchange fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery, body: string): resty.etcd.http.Reply?, string?, boolean?
----@field open fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery, body: string): resty.etcd.http.Opening?, string?, boolean?
+--- A way to connect and to send: all that the HTTP clients differ in.
+---@class resty.etcd.http.Connector
+---@field connect fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery, time: number): table?, string?, boolean?, any? Connects and makes the TLS session.
+---@field send fun(link: any, route: resty.etcd.http.Route, token: string, body: string): string? Sends a request; returns an error text or nil.
 
 return _M

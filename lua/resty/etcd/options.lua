@@ -47,6 +47,13 @@ local RESERVED = {
     connection = true,
     upgrade = true
 }
+local TLS_NAMES = {
+    "ssl_cert_path",
+    "ssl_key_path",
+    "ssl_cert",
+    "ssl_key",
+    "trusted_ca"
+}
 local STRINGS = {
     "ssl_cert_path",
     "ssl_key_path",
@@ -149,15 +156,12 @@ end
 ---@param opts resty.etcd.options.Options
 ---@return string
 local function tls_identity(opts)
-    local parts = {
-        opts.ssl_verify == false and "0" or "1",
-        opts.ssl_cert_path or "",
-        opts.ssl_key_path or "",
-        opts.ssl_cert or "",
-        opts.ssl_key or "",
-        opts.trusted_ca or ""
-    }
-    return ngx.md5(table.concat(parts, "\000"))
+    local identity = opts.ssl_verify == false and "0" or "1"
+    for ____, name in ipairs(TLS_NAMES) do
+        local value = opts[name]
+        identity = value ~= nil and identity .. "\000=" .. value or identity .. "\000"
+    end
+    return ngx.md5(identity)
 end
 
 local function make_peer(opts)

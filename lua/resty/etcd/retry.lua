@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/retry.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local errors = require("resty.etcd.errors")
 local find = string.find
 
 local function has(text, part)
@@ -13,6 +14,20 @@ end
 local function is_token_trouble(err)
     local message = err.message
     return err.code == 16 and has(message, "invalid auth token") or err.code == 3 and (has(message, "user name is empty") or has(message, "revision of auth store is old"))
+end
+
+--- etcd refuses a watch for its token with a reply of HTTP status 200; the code stands in the text.
+---@param reply table?
+---@param endpoint string
+---@return resty.etcd.errors.EtcdError? # the refusal as an error, nil for any other reply
+local function token_trouble_of_watch(reply, endpoint)
+    local reason = reply and reply.cancel_reason
+    if type(reason) ~= "string" or (reply and reply.canceled) ~= true then
+        return nil
+    end
+    local code = has(reason, "invalid auth token") and 16 or 3
+    local err = errors.refusal(code == 16 and 401 or 400, code, reason, endpoint)
+    return is_token_trouble(err) and err or nil
 end
 
 --- The answer proves that the call was turned away before it reached the log.
@@ -38,7 +53,7 @@ end
 ---@param err resty.etcd.errors.EtcdError
 ---@return resty.etcd.errors.EtcdError
 local function judge_refusal(rpc, err)
-    if is_token_trouble(err) or is_refused_up_front(err) then
+    if is_refused_up_front(err) then
         err.retryable = true
     elseif is_inconclusive(err) then
         err.retryable = rpc.write ~= true
@@ -61,5 +76,6 @@ end
 _M.is_token_trouble = is_token_trouble
 _M.judge_failure = judge_failure
 _M.judge_refusal = judge_refusal
+_M.token_trouble_of_watch = token_trouble_of_watch
 
 return _M

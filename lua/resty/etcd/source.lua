@@ -250,6 +250,7 @@ _M.read_exact = read_exact
 _M.read_head = read_head
 _M.read_line = read_line
 _M.read_until = read_until
+_M.rearm = rearm
 _M.set_timeouts = set_timeouts
 _M.take = take
 _M.take_all = take_all

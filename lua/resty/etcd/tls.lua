@@ -29,6 +29,10 @@ local log = require("resty.etcd.log")
 ---@field ctx any
 ---@field load_file fun(path: string): true?, string?
 
+--- Where a handshake ends at once (the server was quick), nginx tells of success even if it did not accept the
+-- certificate; it has closed the connection then, and keeps the reason to itself.
+local TURNED_DOWN = "certificate verification failed"
+
 local function read_file(path)
     local file, err = io.open(path, "rb")
     if file == nil then
@@ -135,7 +139,7 @@ end
 ---@return string? err
 local function patched_handshake(sock, tls, server_name)
     local opts = {server_name = server_name, verify = tls.verify}
-    if tls.cert_path ~= nil and tls.key_path ~= nil then
+    if tls.cert == nil and tls.key == nil then
         opts.client_cert_path = tls.cert_path
         opts.client_priv_key_path = tls.key_path
     else
@@ -183,11 +187,16 @@ local function handshake(sock, tls, host)
     if session == nil then
         return nil, err
     end
+    local times = sock:getreusedtimes()
+    if times == nil then
+        return nil, TURNED_DOWN
+    end
     return true
 end
 _M.can_trust = can_trust
 _M.client_pair = client_pair
 _M.handshake = handshake
 _M.has_client_cert = has_client_cert
+_M.TURNED_DOWN = TURNED_DOWN
 
 return _M

@@ -10,10 +10,12 @@ local _M = {}
 --- One go at a call.
 ---@class resty.etcd.transport.Attempt: resty.etcd.http.Delivery
 ---@field endpoint resty.etcd.endpoint.Endpoint
+---@field may_relogin boolean If etcd refuses the token, there will be another attempt with a new one.
 
 --- Messages of a stream, one by one.
 ---@class resty.etcd.transport.Stream
 ---@field recv fun(timeout: number): table?, resty.etcd.errors.EtcdError? The next message.
+---@field peek fun(timeout: number): table? The next message, without taking it: `recv` will give it. An error is nil here, and `recv`'s to give.
 ---@field try_recv fun(): table? A message that has arrived already, nil if none has.
 ---@field close fun() Ends the stream, also while another light thread waits in `recv`.
 

@@ -36,6 +36,7 @@ function make_attempt(
     deadline: number | undefined,
     tries_left: number,
     token: string | undefined,
+    may_relogin: boolean,
 ): Attempt | undefined {
     const endpoint = balancer.choose_endpoint(core);
     if (endpoint === undefined) {
@@ -47,7 +48,7 @@ function make_attempt(
         const left = max(0, deadline - started);
         connect_by = started + min(left, max(CONNECT_SHARE, left / tries_left));
     }
-    return { endpoint, token, via: core.unix_socket_proxy, started, deadline, connect_by };
+    return { endpoint, token, may_relogin, via: core.unix_socket_proxy, started, deadline, connect_by };
 }
 
 /** The endpoint let the call down, as opposed to refusing it. */
@@ -63,7 +64,7 @@ function run(core: Core, rpc: Rpc, payload: string, timeout: number, attempt_at:
     const deadline = timeout > 0 ? now() + timeout : undefined;
     const user = rpc.anonymous === true ? undefined : core.auth;
     let tries_left = balancer.max_tries(core);
-    let relogins = 1;
+    let may_relogin = user !== undefined;
     while (true) {
         let token: string | undefined;
         if (user !== undefined) {
@@ -73,7 +74,7 @@ function run(core: Core, rpc: Rpc, payload: string, timeout: number, attempt_at:
             }
             token = got;
         }
-        const attempt = make_attempt(core, deadline, tries_left, token);
+        const attempt = make_attempt(core, deadline, tries_left, token, may_relogin);
         if (attempt === undefined) {
             return $multi(undefined, no_endpoint());
         }
@@ -84,8 +85,8 @@ function run(core: Core, rpc: Rpc, payload: string, timeout: number, attempt_at:
         if (is_endpoint_failure(err)) {
             balancer.report_failure(attempt.endpoint);
         }
-        if (token !== undefined && relogins > 0 && retry.is_token_trouble(err)) {
-            relogins = relogins - 1;
+        if (token !== undefined && may_relogin && retry.is_token_trouble(err)) {
+            may_relogin = false;
             auth.drop(user!, token);
         } else {
             tries_left = tries_left - 1;
@@ -103,7 +104,21 @@ function unary_at(this: void, core: Core, rpc: Rpc, payload: string, attempt: At
 }
 
 function open_at(this: void, core: Core, rpc: Rpc, payload: string, attempt: Attempt): Outcome<Reply | Stream> {
-    return core.transport.open(rpc, payload, attempt);
+    const [stream, err] = core.transport.open(rpc, payload, attempt);
+    if (stream === undefined) {
+        return $multi(undefined, err);
+    }
+    if (attempt.may_relogin) {
+        // etcd answers at once, if only that the stream stands
+        const { deadline, endpoint } = attempt;
+        const first = stream.peek(deadline !== undefined ? max(0, deadline - now()) : undefined);
+        const refused = retry.token_trouble_of_watch(first, endpoint.http_host);
+        if (refused !== undefined) {
+            stream.close();
+            return $multi(undefined, refused);
+        }
+    }
+    return $multi(stream);
 }
 
 /** The line that users look for, once at the entry of each call. */

@@ -1,7 +1,7 @@
 import * as auth from "./auth";
 import * as balancer from "./balancer";
 import * as call from "./call";
-import * as cosocket from "./cosocket";
+import * as connection from "./connection";
 import * as kv from "./dropin/kv";
 import * as lease from "./dropin/lease";
 import type { Result3 } from "./dropin/result";
@@ -97,7 +97,7 @@ function create(opts?: Options): Result<Client> {
         timeout: wanted.timeout ?? 5,
         key_prefix: wanted.key_prefix ?? "",
         use_grpc: false,
-        transport: gateway.new(has_library ? resty_http.client : cosocket.client, peer, extra),
+        transport: gateway.new(has_library ? resty_http.pick : connection.pick, peer, extra),
         auth: wanted.user !== undefined ? auth.new(wanted.user, wanted.password ?? "", login) : undefined,
         serializer: select_serializer(wanted.serializer),
         extra_json,

@@ -1,19 +1,15 @@
-import * as clock from "./clock";
-import type { Delivery, Peer, Route } from "./http";
+import type { Connected, Connector, Delivery, Peer, Route } from "./http";
+import * as http1 from "./http1";
 import * as source from "./source";
 import type { Target } from "./target";
 import * as tls from "./tls";
 
 type Tcp = ngx.socket.Tcp;
 
-const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
 const find = string.find as StringFind;
 
 const ENOENT = 2;
-
-/** How many dead pooled connections are thrown away in the search for a fresh one. */
-const MAX_DISCARDS = 256;
 
 /** Pool options by name: a table per call would be garbage. */
 const pools = new LuaMap<string, ngx.socket.ConnectOpts>();
@@ -89,60 +85,58 @@ function time_left(delivery: Delivery, time: number): LuaMultiReturn<[connect?: 
     return $multi((connect_by ?? deadline) - time, deadline - time);
 }
 
-function connect_once(route: Route, delivery: Delivery, time: number): Result<Tcp> {
+/** Gives a socket its time to connect, and to make a TLS session; returns "timeout" if there is none. */
+function set_connect_timeouts(sock: Tcp, route: Route, delivery: Delivery, time: number): string | undefined {
+    const [connect_time, rest] = time_left(delivery, time);
+    if (connect_time !== undefined && rest !== undefined) {
+        if (connect_time <= 0) {
+            return "timeout";
+        }
+        // the handshake has the read timeout
+        source.set_timeouts(sock, connect_time, route.target.scheme === "https" ? connect_time : rest);
+    }
+    return undefined;
+}
+
+function connect(this: void, route: Route, delivery: Delivery, time: number): Connected {
     const [sock, sock_err] = new_socket();
     if (sock === undefined) {
         return $multi(undefined, sock_err);
     }
-    const [connect_time, rest] = time_left(delivery, time);
-    if (connect_time !== undefined && rest !== undefined) {
-        if (connect_time <= 0) {
-            return $multi(undefined, "timeout");
-        }
-        // the handshake has the read timeout, and is a part of connecting
-        source.set_timeouts(sock, connect_time, route.target.scheme === "https" ? connect_time : rest);
+    const late = set_connect_timeouts(sock, route, delivery, time);
+    if (late !== undefined) {
+        return $multi(undefined, late);
     }
     const [ok, err] = dial(route, sock, delivery.via);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
-    return $multi(sock);
+    const [times] = sock.getreusedtimes();
+    if ((times ?? 0) > 0) {
+        return $multi(sock, undefined, true, sock);
+    }
+    const target = route.target;
+    if (target.scheme === "https") {
+        const [session, tls_err] = tls.handshake(sock, route.peer.tls, target.server_name);
+        if (session === undefined) {
+            sock.close();
+            return $multi(undefined, tls_err);
+        }
+    }
+    return $multi(sock, undefined, false, sock);
 }
 
-/**
- * Connects, from the pool where `fresh` does not forbid it, and makes the TLS session.
- * @returns the socket; or nil and an error text. `reused` tells that it comes from the pool
- */
-function connect(
-    route: Route,
-    delivery: Delivery,
-    fresh: boolean,
-): LuaMultiReturn<[sock: Tcp, err: undefined, reused: boolean] | [sock: undefined, err: string]> {
-    let time = delivery.started;
-    for (const _ of $range(1, MAX_DISCARDS)) {
-        const [sock, err] = connect_once(route, delivery, time);
-        if (sock === undefined) {
-            return $multi(undefined, err);
-        }
-        const [times] = sock.getreusedtimes();
-        if ((times ?? 0) === 0) {
-            const target = route.target;
-            if (target.scheme === "https") {
-                const [ok, tls_err] = tls.handshake(sock, route.peer.tls, target.server_name);
-                if (ok === undefined) {
-                    sock.close();
-                    return $multi(undefined, tls_err);
-                }
-            }
-            return $multi(sock, undefined, false);
-        }
-        if (!fresh) {
-            return $multi(sock, undefined, true);
-        }
-        sock.close();
-        time = now();
-    }
-    return $multi(undefined, "no fresh connection");
+function send(this: void, link: unknown, route: Route, token: string | undefined, body: string): string | undefined {
+    const [, err] = (link as Tcp).send(http1.format_request(route, token, body));
+    return err;
+}
+
+/** The embedded client: nothing but cosockets. */
+const connector: Connector = { connect, send };
+
+/** It serves every request. */
+function pick(this: void): Connector {
+    return connector;
 }
 
 /** Puts a connection with nothing unread back into its pool, or closes it. */
@@ -162,4 +156,4 @@ function is_dead(err: string): boolean {
     return reset !== undefined || err === "closed" || err === "broken pipe";
 }
 
-export { connect, is_dead, make, NOT_IN_THIS_PHASE, pool_options, release, time_left };
+export { is_dead, make, NOT_IN_THIS_PHASE, pick, pool_options, release, set_connect_timeouts, time_left };

@@ -6,9 +6,10 @@ import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import * as gateway_error from "./gateway_error";
 import * as gateway_stream from "./gateway_stream";
-import type { Body, Extra, HttpClient, Peer, Route } from "./http";
+import type { Body, Extra, Peer, PickConnector, Route } from "./http";
 import * as hints from "./hints";
 import * as http1 from "./http1";
+import * as http_client from "./http_client";
 import * as json_codec from "./json_codec";
 import * as retry from "./retry";
 import type { Rpc } from "./rpc";
@@ -25,7 +26,7 @@ const MAX_ENDPOINTS = 100;
 const MAX_ERROR_BODY = 65536;
 
 interface Fields {
-    readonly http: HttpClient;
+    readonly pick: PickConnector;
     readonly peer: Peer;
     readonly extra: Extra;
     /** By URL and RPC. */
@@ -158,7 +159,8 @@ function unary(
     if (route === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
-    const [answer, text, sent] = this.http.exchange(route, attempt, payload);
+    const connector = this.pick(route, attempt);
+    const [answer, text, sent] = http_client.exchange(connector, route, attempt, payload);
     if (answer === undefined) {
         return $multi(undefined, trouble(rpc, endpoint, text, sent));
     }
@@ -202,7 +204,8 @@ function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resul
     if (route === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
-    const [opening, text, sent] = this.http.open(route, attempt, payload);
+    const connector = this.pick(route, attempt);
+    const [opening, text, sent] = http_client.open(connector, route, attempt, payload);
     if (opening === undefined) {
         return $multi(undefined, trouble(rpc, endpoint, text, sent));
     }
@@ -224,8 +227,8 @@ type Methods = typeof methods;
 const mt: LuaMetatable<Gateway, Methods> = { __index: methods };
 
 /** etcd's JSON gateway, over one of the HTTP clients. */
-function create(http: HttpClient, peer: Peer, extra: Extra): Transport {
-    const fields: Fields = { http, peer, extra, routes: new LuaMap(), endpoint_count: 0 };
+function create(pick: PickConnector, peer: Peer, extra: Extra): Transport {
+    const fields: Fields = { pick, peer, extra, routes: new LuaMap(), endpoint_count: 0 };
     return setmetatable(fields as Gateway, mt);
 }
 

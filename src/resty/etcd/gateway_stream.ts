@@ -28,6 +28,8 @@ interface Fields {
     ended: EtcdError | undefined;
     /** Met while looking ahead. */
     ahead: EtcdError | undefined;
+    /** Looked at, but not taken. */
+    peeked: Message | undefined;
 }
 
 interface GatewayStream extends Fields, Methods {}
@@ -104,7 +106,17 @@ function failed(self: Fields, err: EtcdError): EtcdError {
     return err;
 }
 
+function take_peeked(self: Fields): Message | undefined {
+    const message = self.peeked;
+    self.peeked = undefined;
+    return message;
+}
+
 function try_recv(this: GatewayStream): Message | undefined {
+    const peeked = take_peeked(this);
+    if (peeked !== undefined) {
+        return peeked;
+    }
     while (this.ended === undefined && this.ahead === undefined) {
         const line = take_line(this);
         if (line === undefined) {
@@ -134,12 +146,18 @@ function finish(self: Fields): LuaMultiReturn<[message: Message | undefined, err
 }
 
 function recv(this: GatewayStream, timeout: number | undefined): Result<Message, EtcdError> {
+    const peeked = take_peeked(this);
+    if (peeked !== undefined) {
+        return $multi(peeked);
+    }
     while (true) {
+        if (this.ahead !== undefined) {
+            const err = this.ahead;
+            this.ahead = undefined;
+            return $multi(undefined, this.ended === undefined ? failed(this, err) : err);
+        }
         if (this.ended !== undefined) {
             return $multi(undefined, this.ended);
-        }
-        if (this.ahead !== undefined) {
-            return $multi(undefined, failed(this, this.ahead));
         }
         const line = take_line(this);
         if (line !== undefined) {
@@ -171,13 +189,20 @@ function recv(this: GatewayStream, timeout: number | undefined): Result<Message,
     }
 }
 
+function peek(this: GatewayStream, timeout: number | undefined): Message | undefined {
+    const [message, err] = this.recv(timeout);
+    this.peeked = message;
+    this.ahead = err;
+    return message;
+}
+
 function close(this: GatewayStream): void {
     if (this.ended === undefined) {
         end_with(this, errors.failure("closed", "closed", this.endpoint));
     }
 }
 
-const methods = { close, recv, try_recv };
+const methods = { close, peek, recv, try_recv };
 type Methods = typeof methods;
 const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
 
@@ -193,6 +218,7 @@ function create(rpc: Rpc, endpoint: string, body: Body): Stream {
         parts_length: 0,
         ended: undefined,
         ahead: undefined,
+        peeked: undefined,
     };
     return setmetatable(fields as GatewayStream, mt);
 }

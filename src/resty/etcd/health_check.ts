@@ -113,7 +113,8 @@ function report_failure(http_host: string): Result<true> {
     if (fails === undefined) {
         return $multi(undefined, err ?? "no memory");
     }
-    if (fails >= conf.max_fails) {
+    // an expiry of 0 would be none: a ban for ever
+    if (fails >= conf.max_fails && conf.fail_timeout > 0) {
         const [added] = dict.add(UNHEALTHY + http_host, 1, conf.fail_timeout);
         if (added) {
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");

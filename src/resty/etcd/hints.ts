@@ -11,6 +11,10 @@ const HINTS: [part: string, hint: string][] = [
         "certificate host mismatch",
         "the certificate is not for this name; nginx checks host names only, so for an IP address set opts.sni to a name in the certificate",
     ],
+    [
+        "certificate verification failed",
+        "nginx did not say why: the certificate is not for this name (see opts.sni), or of a CA that lua_ssl_trusted_certificate lacks",
+    ],
     ["handshake failed", "not a TLS port, or the server wants a client certificate it trusts"],
     ["unable to get local issuer certificate", "set lua_ssl_trusted_certificate to the CA of etcd's certificate"],
     ["self-signed certificate", "set lua_ssl_trusted_certificate to the CA of etcd's certificate"],

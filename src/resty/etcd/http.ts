@@ -76,23 +76,30 @@ interface Opening {
     readonly body: Body;
 }
 
-/**
- * An HTTP client. Beside the result and the error text it tells whether some of the request
- * may have left.
- */
-interface HttpClient {
-    readonly exchange: (
+/** A connection, and what its connector wants back to send on it. */
+type Connected = LuaMultiReturn<
+    | [sock: ngx.socket.Tcp, err: undefined, reused: boolean, link: unknown]
+    | [sock: undefined, err: string, reused?: undefined, link?: undefined]
+>;
+
+/** A way to connect and to send: all that the HTTP clients differ in. */
+interface Connector {
+    /**
+     * Connects and makes the TLS session.
+     * @returns the socket, and whether it comes from the pool
+     */
+    readonly connect: (this: void, route: Route, delivery: Delivery, time: number) => Connected;
+    /** Sends a request; returns an error text or nil. */
+    readonly send: (
         this: void,
+        link: unknown,
         route: Route,
-        delivery: Delivery,
+        token: string | undefined,
         body: string,
-    ) => LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: string, sent: boolean]>;
-    readonly open: (
-        this: void,
-        route: Route,
-        delivery: Delivery,
-        body: string,
-    ) => LuaMultiReturn<[opening: Opening, err?: undefined] | [opening: undefined, err: string, sent: boolean]>;
+    ) => string | undefined;
 }
 
-export type { Body, Delivery, Extra, Headers, HttpClient, Opening, Peer, Reply, Route };
+/** Says which connector serves a request. */
+type PickConnector = (this: void, route: Route, delivery: Delivery) => Connector;
+
+export type { Body, Connected, Connector, Delivery, Extra, Headers, Opening, Peer, PickConnector, Reply, Route };

@@ -77,6 +77,7 @@ const RESERVED: Record<string, true> = {
     upgrade: true,
 };
 
+const TLS_NAMES: (keyof Options)[] = ["ssl_cert_path", "ssl_key_path", "ssl_cert", "ssl_key", "trusted_ca"];
 const STRINGS: (keyof Options)[] = [
     "ssl_cert_path",
     "ssl_key_path",
@@ -167,15 +168,12 @@ function make_endpoints(opts: Options): Result<Endpoint[]> {
 
 /** Tells TLS sessions apart by what the client presents and demands. */
 function tls_identity(opts: Options): string {
-    const parts = [
-        opts.ssl_verify === false ? "0" : "1",
-        opts.ssl_cert_path ?? "",
-        opts.ssl_key_path ?? "",
-        opts.ssl_cert ?? "",
-        opts.ssl_key ?? "",
-        opts.trusted_ca ?? "",
-    ];
-    return ngx.md5(table.concat(parts, "\0"));
+    let identity = opts.ssl_verify === false ? "0" : "1";
+    for (const name of TLS_NAMES) {
+        const value = opts[name] as string | undefined;
+        identity = value !== undefined ? `${identity}\0=${value}` : `${identity}\0`;
+    }
+    return ngx.md5(identity);
 }
 
 function make_peer(opts: Options): Result<Peer> {

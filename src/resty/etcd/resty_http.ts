@@ -1,12 +1,5 @@
-import * as body_stream from "./body_stream";
-import * as clock from "./clock";
 import * as connection from "./connection";
-import * as cosocket from "./cosocket";
-import type { Delivery, HttpClient, Opening, Peer, Reply, Route } from "./http";
-import * as http1 from "./http1";
-import type { Head } from "./http1";
-import * as source_reader from "./source";
-import type { Source } from "./source";
+import type { Connected, Connector, Delivery, Route } from "./http";
 import type { Tls } from "./tls";
 import * as tls from "./tls";
 import type * as RestyHttp from "resty.http";
@@ -19,17 +12,13 @@ interface Http extends Requester {
     send_request(params: RequestParams): Result<true>;
 }
 
-/** The answer has begun; or not, and then `sent` tells whether some of the request may have left. */
-type Asked = LuaMultiReturn<
-    | [http: Http, head: Head, source: Source]
-    | [http: undefined, head: undefined, source: undefined, err: string, sent: boolean, stale: boolean]
->;
+/** False saves it the session, which nobody wants. */
+interface Params extends ConnectParams {
+    ssl_reused_session?: false;
+}
 
-const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
-
-/** How many dead pooled connections are thrown away in the search for a fresh one. */
-const MAX_DISCARDS = 256;
+const find = string.find as StringFind;
 
 /** The library, nil where it is not installed. It is looked for once a worker. */
 let library: Library | undefined;
@@ -96,9 +85,9 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
     return $multi(value as T);
 }
 
-function connect_params(route: Route): Result<ConnectParams> {
+function connect_params(route: Route): Result<Params> {
     const { peer, target } = route;
-    const params: ConnectParams = {
+    const params: Params = {
         scheme: target.scheme,
         host: target.host,
         port: target.port!,
@@ -107,6 +96,7 @@ function connect_params(route: Route): Result<ConnectParams> {
     };
     if (target.scheme === "https") {
         params.ssl_verify = peer.tls.verify;
+        params.ssl_reused_session = false;
         params.ssl_server_name = peer.tls.sni ?? target.server_name;
         if (tls.has_client_cert(peer.tls)) {
             const [pair, err] = tls.client_pair(peer.tls);
@@ -120,19 +110,15 @@ function connect_params(route: Route): Result<ConnectParams> {
     return $multi(params);
 }
 
-function connect_once(route: Route, delivery: Delivery, time: number): Result<Http> {
+function connect(this: void, route: Route, delivery: Delivery, time: number): Connected {
     const [made, new_err] = connection.make(find_library()!.new);
     if (made === undefined) {
         return $multi(undefined, new_err);
     }
     const http = made as Http;
-    const [connect_time] = connection.time_left(delivery, time);
-    if (connect_time !== undefined) {
-        if (connect_time <= 0) {
-            return $multi(undefined, "timeout");
-        }
-        // the library makes the TLS session in its connect
-        source_reader.set_timeouts(http.sock, connect_time, connect_time);
+    const late = connection.set_connect_timeouts(http.sock, route, delivery, time);
+    if (late !== undefined) {
+        return $multi(undefined, late);
     }
     const [params, params_err] = connect_params(route);
     if (params === undefined) {
@@ -141,32 +127,15 @@ function connect_once(route: Route, delivery: Delivery, time: number): Result<Ht
     const [ok, connected, connect_err] = guard(http.connect, http, params);
     const [done, err] = guarded<true>(ok, connected, connect_err);
     if (done === undefined) {
-        return $multi(undefined, err);
+        // APISIX's fork takes no `ssl_reused_session`, and without it nginx throws where `tls.TURNED_DOWN` is due
+        const [asserted] = find(err, "assertion failed", 1, true);
+        return $multi(undefined, asserted !== undefined ? tls.TURNED_DOWN : err);
     }
-    return $multi(http);
-}
-
-/** Connects; `reused` tells that the connection comes from the pool. */
-function connect(
-    route: Route,
-    delivery: Delivery,
-    fresh: boolean,
-): LuaMultiReturn<[http: Http, err: undefined, reused: boolean] | [http: undefined, err: string]> {
-    let time = delivery.started;
-    for (const _ of $range(1, MAX_DISCARDS)) {
-        const [http, err] = connect_once(route, delivery, time);
-        if (http === undefined) {
-            return $multi(undefined, err);
-        }
-        const [times] = http.get_reused_times();
-        const reused = (times ?? 0) > 0;
-        if (!fresh || !reused) {
-            return $multi(http, undefined, reused);
-        }
-        http.close();
-        time = now();
+    const [times] = http.get_reused_times();
+    if (times === undefined) {
+        return $multi(undefined, tls.TURNED_DOWN);
     }
-    return $multi(undefined, "no fresh connection");
+    return $multi(http.sock, undefined, times > 0, http);
 }
 
 function request_params(route: Route, token: string | undefined, body: string): RequestParams {
@@ -183,106 +152,27 @@ function request_params(route: Route, token: string | undefined, body: string): 
     return { method: route.method, path: route.path, headers, body: route.method === "GET" ? undefined : body };
 }
 
+function send(this: void, link: unknown, route: Route, token: string | undefined, body: string): string | undefined {
+    const http = link as Http;
+    const [ok, sent, err] = guard(http.send_request, http, request_params(route, token, body));
+    const [, send_err] = guarded<true>(ok, sent, err);
+    return send_err;
+}
+
 /**
- * Connects, sends and reads the head of the answer. `stale` tells that the connection came from the pool and
- * was dead. The library connects and sends; the answer is read by our own decoder, as the library's knows no
- * deadline, trusts what is malformed, and loses bytes at a timeout.
+ * `lua-resty-http`, whichever of its variants is installed: it connects and sends. The answer is read by our
+ * own decoder, as the library's knows no deadline, trusts what is malformed, and loses bytes at a timeout.
  */
-function ask_once(route: Route, delivery: Delivery, body: string, fresh: boolean): Asked {
-    const [http, err, reused] = connect(route, delivery, fresh);
-    if (http === undefined) {
-        return $multi(undefined, undefined, undefined, err, false, false);
-    }
-    const time = now();
-    const [, rest] = connection.time_left(delivery, time);
-    if (rest !== undefined) {
-        source_reader.set_timeouts(http.sock, rest, rest);
-    }
-    const source = source_reader.new(http.sock, delivery.deadline, time);
-    const [ok, got, got_err] = guard(http.send_request, http, request_params(route, delivery.token, body));
-    const [done, send_err] = guarded<true>(ok, got, got_err);
-    if (done === undefined) {
-        http.close();
-        return $multi(undefined, undefined, undefined, send_err, true, reused && connection.is_dead(send_err));
-    }
-    const [head, head_err] = http1.read_head(source);
-    if (head === undefined) {
-        http.close();
-        const stale = reused && !source.touched && connection.is_dead(head_err);
-        return $multi(undefined, undefined, undefined, head_err, true, stale);
-    }
-    return $multi(http, head, source);
-}
+const connector: Connector = { connect, send };
 
-/** As `ask_once`, with a second go on a fresh connection where that is safe. */
-function ask(route: Route, delivery: Delivery, body: string): Asked {
-    const [http, head, source, err, sent, stale] = ask_once(route, delivery, body, false);
-    if (http !== undefined) {
-        return $multi(http, head, source);
-    }
-    if (stale && route.repeatable) {
-        return ask_once(route, delivery, body, true);
-    }
-    return $multi(undefined, undefined, undefined, err, sent, stale);
+/** The library where it can serve the request, the embedded client where not. */
+function pick(this: void, route: Route, delivery: Delivery): Connector {
+    return can_serve(route, delivery) ? connector : connection.pick();
 }
-
-/** Puts a connection with nothing unread back into its pool, or closes it. */
-function release(peer: Peer, http: Http, reusable: boolean): void {
-    if (reusable && peer.keepalive_ms > 0) {
-        const [ok] = http.set_keepalive(peer.keepalive_ms, peer.pool_size);
-        if (ok !== undefined) {
-            return;
-        }
-    }
-    http.close();
-}
-
-function exchange(
-    this: void,
-    route: Route,
-    delivery: Delivery,
-    body: string,
-): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: string, sent: boolean]> {
-    if (!can_serve(route, delivery)) {
-        return cosocket.client.exchange(route, delivery, body);
-    }
-    const [http, head, source, err, sent] = ask(route, delivery, body);
-    if (http === undefined) {
-        return $multi(undefined, err, sent);
-    }
-    const [text, body_err] = http1.read_body(source, head);
-    if (text === undefined) {
-        http.close();
-        return $multi(undefined, body_err, true);
-    }
-    // bytes beyond the answer belong to nothing: such a connection is not trusted again
-    release(route.peer, http, head.keepalive && source_reader.available(source) === 0);
-    return $multi({ status: head.status, headers: http1.own_headers(head), body: text });
-}
-
-function open(
-    this: void,
-    route: Route,
-    delivery: Delivery,
-    body: string,
-): LuaMultiReturn<[opening: Opening, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
-    if (!can_serve(route, delivery)) {
-        return cosocket.client.open(route, delivery, body);
-    }
-    const [http, head, source, err, sent] = ask(route, delivery, body);
-    if (http === undefined) {
-        return $multi(undefined, err, sent);
-    }
-    const headers = http1.own_headers(head);
-    return $multi({ status: head.status, headers, body: body_stream.new(source, head) });
-}
-
-/** `lua-resty-http`, whichever of its variants is installed. */
-const client: HttpClient = { exchange, open };
 
 /** True where the library is installed. */
 function is_installed(): boolean {
     return find_library() !== undefined;
 }
 
-export { client, is_installed };
+export { is_installed, pick };

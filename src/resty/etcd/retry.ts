@@ -1,5 +1,7 @@
 import type { EtcdError } from "./errors";
+import * as errors from "./errors";
 import type { Rpc } from "./rpc";
+import type { Message } from "./transport";
 
 const find = string.find as StringFind;
 
@@ -15,6 +17,20 @@ function is_token_trouble(err: EtcdError): boolean {
         (err.code === 16 && has(message, "invalid auth token")) ||
         (err.code === 3 && (has(message, "user name is empty") || has(message, "revision of auth store is old")))
     );
+}
+
+/**
+ * etcd refuses a watch for its token with a reply of HTTP status 200; the code stands in the text.
+ * @returns the refusal as an error, nil for any other reply
+ */
+function token_trouble_of_watch(reply: Message | undefined, endpoint: string): EtcdError | undefined {
+    const reason = reply?.get("cancel_reason");
+    if (typeof reason !== "string" || reply?.get("canceled") !== true) {
+        return undefined;
+    }
+    const code = has(reason, "invalid auth token") ? 16 : 3;
+    const err = errors.refusal(code === 16 ? 401 : 400, code, reason, endpoint);
+    return is_token_trouble(err) ? err : undefined;
 }
 
 /** The answer proves that the call was turned away before it reached the log. */
@@ -36,7 +52,7 @@ function is_inconclusive(err: EtcdError): boolean {
 
 /** Marks an answer of the server: may the call be sent again, may it have been applied? */
 function judge_refusal(rpc: Rpc, err: EtcdError): EtcdError {
-    if (is_token_trouble(err) || is_refused_up_front(err)) {
+    if (is_refused_up_front(err)) {
         err.retryable = true;
     } else if (is_inconclusive(err)) {
         err.retryable = rpc.write !== true;
@@ -56,4 +72,4 @@ function judge_failure(rpc: Rpc, err: EtcdError, sent: boolean): EtcdError {
     return err;
 }
 
-export { is_token_trouble, judge_failure, judge_refusal };
+export { is_token_trouble, judge_failure, judge_refusal, token_trouble_of_watch };

@@ -203,6 +203,7 @@ export {
     read_head,
     read_line,
     read_until,
+    rearm,
     set_timeouts,
     take,
     take_all,

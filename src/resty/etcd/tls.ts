@@ -38,6 +38,12 @@ interface Store {
     load_file(path: string): Result<true>;
 }
 
+/**
+ * Where a handshake ends at once (the server was quick), nginx tells of success even if it did not accept the
+ * certificate; it has closed the connection then, and keeps the reason to itself.
+ */
+const TURNED_DOWN = "certificate verification failed";
+
 function read_file(path: string): Result<string> {
     const [file, err] = io.open(path, "rb");
     if (file === undefined) {
@@ -124,9 +130,10 @@ function set_trusted_ca(sock: Tcp, tls: Tls, path: string): string | undefined {
 /** The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets. */
 function patched_handshake(sock: Tcp, tls: Tls, server_name: string): Result<true> {
     const opts: ngx.socket.TlsHandshakeOpts = { server_name, verify: tls.verify };
-    if (tls.cert_path !== undefined && tls.key_path !== undefined) {
-        opts.client_cert_path = tls.cert_path;
-        opts.client_priv_key_path = tls.key_path;
+    if (tls.cert === undefined && tls.key === undefined) {
+        // paths suit the stand-in too, which knows nothing of parsed certificates
+        opts.client_cert_path = tls.cert_path!;
+        opts.client_priv_key_path = tls.key_path!;
     } else {
         const [pair, err] = client_pair(tls);
         if (pair === undefined) {
@@ -170,7 +177,11 @@ function handshake(sock: Tcp, tls: Tls, host: string): Result<true> {
     if (session === undefined) {
         return $multi(undefined, err);
     }
+    const [times] = sock.getreusedtimes();
+    if (times === undefined) {
+        return $multi(undefined, TURNED_DOWN);
+    }
     return $multi(true);
 }
 
-export { can_trust, client_pair, handshake, has_client_cert, type Pair, type Tls };
+export { can_trust, client_pair, handshake, has_client_cert, TURNED_DOWN, type Pair, type Tls };

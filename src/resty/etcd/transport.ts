@@ -17,6 +17,8 @@ interface Reply {
 /** One go at a call. */
 interface Attempt extends Delivery {
     readonly endpoint: Endpoint;
+    /** If etcd refuses the token, there will be another attempt with a new one. */
+    readonly may_relogin: boolean;
 }
 
 /** Messages of a stream, one by one. */
@@ -27,6 +29,8 @@ interface Stream {
      * @returns the message; or nil and an error, `closed` at a normal end. It keeps answering its last error
      */
     recv(timeout: number | undefined): Result<Message, EtcdError>;
+    /** The next message, without taking it: `recv` will give it. An error is nil here, and `recv`'s to give. */
+    peek(timeout: number | undefined): Message | undefined;
     /** A message that has arrived already, nil if none has. */
     try_recv(): Message | undefined;
     /** Ends the stream, also while another light thread waits in `recv`. */

@@ -252,11 +252,13 @@ end
 --- Ends a watch that was started with `need_cancel`. A read pending in another light thread ends within a second.
 ---@param self resty.etcd.dropin.state.State
 ---@param http_cli resty.etcd.dropin.watch.WatchHandle what the watch returned third
----@return number? res # 1
+---@return number? ok # 1
 ---@return string? err
+---@return resty.etcd.errors.EtcdError? details
 local function watchcancel(self, http_cli)
     if type(http_cli) ~= "table" or type(http_cli.close) ~= "function" then
-        return nil, "http_cli is not what a watch returned"
+        local wrong = "http_cli is not what a watch returned"
+        return nil, wrong, errors.failure("bad_request", wrong)
     end
     return http_cli:close()
 end

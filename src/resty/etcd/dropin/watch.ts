@@ -257,9 +257,13 @@ function watchdir(
  * @param http_cli what the watch returned third
  * @returns 1
  */
-function watchcancel(this: State, http_cli: WatchHandle): Result<number> {
+function watchcancel(
+    this: State,
+    http_cli: WatchHandle,
+): LuaMultiReturn<[ok: number | undefined, err?: string, details?: EtcdError]> {
     if (typeof http_cli !== "object" || typeof (http_cli.close as unknown) !== "function") {
-        return $multi(undefined, "http_cli is not what a watch returned");
+        const wrong = "http_cli is not what a watch returned";
+        return $multi(undefined, wrong, errors.failure("bad_request", wrong));
     }
     return $multi(http_cli.close());
 }

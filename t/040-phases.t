@@ -1,0 +1,299 @@
+use Test::Nginx::Socket 'no_plan';
+use lib 't/lib';
+use Bed;
+use File::Find;
+
+# The same code is to load beside nginx's stream module, which has no requests.
+my $files = 0;
+find({ no_chdir => 1, wanted => sub {
+    return if !/\.lua$/;
+    $files++;
+    open my $in, "<", $_ or die "cannot open $_: $!";
+    my $text = join "", <$in>;
+    unlike($text, qr/ngx\s*\.\s*(?:var|req|ctx|header|resp|location|exec|redirect|say|print|flush|exit)\b/,
+        "$_ uses nothing that only HTTP requests have");
+    unlike($text, qr/ngx_http_/, "$_ calls no function of the HTTP module");
+} }, "$ENV{TEST_NGINX_ROOT}/lua");
+cmp_ok($files, ">", 20, "all files of the driver were looked at");
+
+our $lines = <<'_EOC_';
+set: 200
+get: 200
+value: 1
+set big: 200
+get big: 200
+big value: true
+readdir: 200
+keys: 2 true
+txn: 200
+succeeded: true
+grant: 200
+keepalive: 200
+revoke: 200
+version: 200
+version: true
+get of the future: STATUS
+refused: etcdserver: mvcc: required revision is a future revision
+rmdir: 200
+deleted: 3
+_EOC_
+
+repeat_each(2);
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: the stand-in serves in init_by_lua, without coroutines, timers, sleep or semaphores
+--- http_config
+    init_by_lua_block {
+        require("blocking_socket").install()
+        require("early_calls").run()
+    }
+--- lua
+    ngx.say((require("early_calls").lines:gsub("future: 4%d%d", "future: STATUS")))
+    ngx.say(require("blocking_socket").made > 10)
+--- response_body eval
+$main::lines . <<'_EOC_'
+watch: HOST: not in this phase: streams
+used: 
+true
+_EOC_
+
+
+
+=== TEST 2: the stand-in serves in init_worker_by_lua
+--- http_config
+    init_by_lua_block {
+        require("blocking_socket").install()
+    }
+    init_worker_by_lua_block {
+        require("early_calls").run()
+    }
+--- lua
+    ngx.say((require("early_calls").lines:gsub("future: 4%d%d", "future: STATUS")))
+    ngx.say(require("blocking_socket").made > 10)
+--- response_body eval
+$main::lines . <<'_EOC_'
+watch: HOST: not in this phase: streams
+used: 
+true
+_EOC_
+
+
+
+=== TEST 3: a login serves in init_by_lua and its token is still good in a request
+--- http_config
+    init_by_lua_block {
+        local t = require "testlib"
+        require("blocking_socket").install()
+        require("early_calls").run(t.root())
+    }
+--- lua
+    local t = require "testlib"
+    local early = require "early_calls"
+    ngx.say((early.lines:gsub("future: 4%d%d", "future: STATUS")))
+    ngx.say(early.client:get(t.key()).status)
+--- response_body eval
+$main::lines . <<'_EOC_'
+watch: HOST: not in this phase: streams
+used: 
+200
+_EOC_
+
+
+
+=== TEST 4: a login serves in init_worker_by_lua
+--- http_config
+    init_by_lua_block {
+        require("blocking_socket").install()
+    }
+    init_worker_by_lua_block {
+        local t = require "testlib"
+        require("early_calls").run(t.root())
+    }
+--- lua
+    ngx.say((require("early_calls").lines:gsub("future: 4%d%d", "future: STATUS")))
+--- response_body eval
+$main::lines . <<'_EOC_'
+watch: HOST: not in this phase: streams
+used: 
+_EOC_
+
+
+
+=== TEST 5: a refused login in init_by_lua
+--- http_config
+    init_by_lua_block {
+        local t = require "testlib"
+        require("blocking_socket").install()
+        package.loaded.early_line = t.line(t.new(t.root { password = "wrong" }):get("/x"))
+    }
+--- lua
+    ngx.say(require "early_line")
+--- response_body
+nil | authenticate refresh token fail | login_failed
+
+
+
+=== TEST 6: an endpoint that is not there, in init_by_lua: moved on from
+--- http_config
+    init_by_lua_block {
+        local t = require "testlib"
+        require("blocking_socket").install()
+        require("resty.etcd.health_check").init { retry = true }
+        local cli = t.new { http_host = { "http://127.0.0.1:1", t.bed.single.http }, init_count = -1 }
+        package.loaded.early_status = cli:get("/x").status
+        cli = t.new { http_host = "http://127.0.0.1:2" }
+        require("resty.etcd.health_check").init { fail_timeout = 0 }
+        package.loaded.early_line = t.line(cli:get("/x"))
+    }
+--- lua
+    ngx.say(require "early_status")
+    ngx.say(require "early_line")
+--- response_body
+200
+nil | http://127.0.0.1:2: connection refused | connect_failed
+
+
+
+=== TEST 7: the handshake with a client certificate takes the shape that stand-ins have
+--- http_config
+    init_by_lua_block {
+        local t = require "testlib"
+        require("blocking_socket").install()
+        require("resty.etcd.health_check").init { fail_timeout = 0 }
+        local certs = t.bed.certs
+        local host = t.bed.mtls.http
+        package.loaded.early_line = t.line(t.new {
+            http_host = host, ssl_cert_path = certs.client, ssl_key_path = certs.client_key, trusted_ca = certs.ca,
+        }:get("/x"))
+        t.new { http_host = host, ssl_cert_path = certs.client, ssl_key_path = certs.client_key, sni = "etcd.test",
+            ssl_verify = false }:get("/x")
+        t.new { http_host = host, sni = "etcd.test" }:get("/x")
+        t.new { http_host = host, ssl_verify = false }:get("/x")
+    }
+--- lua
+    local t = require "testlib"
+    ngx.say((require("early_line"):gsub("https://[%d.:]+:", "HOST:")))
+    for _, call in ipairs(require("blocking_socket").handshakes) do
+        local opts = call[2]
+        if call[1] == "tlshandshake" then
+            ngx.say(call[1], " ", opts.server_name, " ", opts.verify, " ",
+                opts.client_cert_path == t.bed.certs.client, " ", opts.client_priv_key_path == t.bed.certs.client_key)
+        else
+            ngx.say(call[1], " ", call[2], " ", call[3], " ", call[4])
+        end
+    end
+--- response_body
+nil | HOST: no TLS here | connect_failed
+tlshandshake 127.0.0.1 true true true
+tlshandshake etcd.test false true true
+sslhandshake false etcd.test true
+sslhandshake false 127.0.0.1 false
+
+
+
+=== TEST 8: without a stand-in, calls in init_by_lua and init_worker_by_lua say what is the matter
+--- http_config
+    init_by_lua_block {
+        local t = require "testlib"
+        package.loaded.shared_client = t.new()
+        package.loaded.in_init = {
+            t.line(t.new():get("/x")),
+            t.line(t.new():watch("/x")),
+            t.line(t.new(t.root()):get("/x")),
+        }
+    }
+    init_worker_by_lua_block {
+        local t = require "testlib"
+        package.loaded.in_init_worker = {
+            t.line(t.new():get("/x")),
+            t.line(t.new():watch("/x")),
+            t.line(t.new(t.root()):get("/x")),
+        }
+    }
+--- lua
+    local t = require "testlib"
+    for _, phase in ipairs { "in_init", "in_init_worker" } do
+        for _, line in ipairs(require(phase)) do
+            ngx.say((line:gsub("http://[%d.:]+:", "HOST:")))
+        end
+    end
+    -- and no endpoint is banned for it
+    ngx.say(t.new():get("/x").status)
+--- response_body
+nil | HOST: not in this phase: no request found | bad_request
+nil | HOST: not in this phase: no request found | bad_request
+nil | HOST: not in this phase: no request found | bad_request
+nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | bad_request
+nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | bad_request
+nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | bad_request
+200
+
+
+
+=== TEST 9: in the filters and in the log phase calls answer an error, never throw, and ban nothing
+--- config
+    location = /filtered {
+        content_by_lua_block {
+            ngx.say("body")
+        }
+        header_filter_by_lua_block {
+            require("phase_calls")("header_filter")
+        }
+        body_filter_by_lua_block {
+            require("phase_calls")("body_filter")
+        }
+        log_by_lua_block {
+            require("phase_calls")("log")
+        }
+    }
+--- http_config
+    init_by_lua_block {
+        local t = require "testlib"
+        local results = {}
+        package.loaded.phase_results = results
+        package.loaded.phase_calls = function(phase)
+            results[phase] = {}
+            for i, method in ipairs { "get", "watch", "version" } do
+                for j, opts in ipairs { {}, t.root() } do
+                    local cli = t.new(opts)
+                    local ok, res, err = pcall(cli[method], cli, "/x")
+                    local line = ok and tostring(res) .. " | " .. tostring(err) or "thrown: " .. tostring(res)
+                    results[phase][2 * i + j - 2] = line:gsub("http://[%d.:]+:", "HOST:")
+                end
+            end
+        end
+    }
+--- lua
+    local t = require "testlib"
+    local sock = ngx.socket.tcp()
+    assert(sock:connect("127.0.0.1", tonumber(os.getenv("TEST_NGINX_SERVER_PORT"))))
+    sock:send("GET /filtered HTTP/1.0\r\n\r\n")
+    assert(sock:receive("*a"))
+    sock:close()
+    ngx.sleep(0.1)
+    local results = require "phase_results"
+    for _, phase in ipairs { "header_filter", "body_filter", "log" } do
+        local seen = {}
+        for i = 1, 6 do
+            local line = results[phase][i]
+            seen[line] = (seen[line] or 0) + 1
+        end
+        local lines = {}
+        for line, n in pairs(seen) do
+            lines[#lines + 1] = n .. " " .. line
+        end
+        table.sort(lines)
+        ngx.say(table.concat(lines, "\n"))
+    end
+    ngx.say(t.new():get("/x").status, " ", t.new(t.root()):get("/x").status)
+--- response_body
+2 nil | waiting for the login: API disabled in the context of header_filter_by_lua*
+4 nil | HOST: not in this phase: API disabled in the context of header_filter_by_lua*
+2 nil | waiting for the login: API disabled in the context of body_filter_by_lua*
+4 nil | HOST: not in this phase: API disabled in the context of body_filter_by_lua*
+2 nil | waiting for the login: API disabled in the context of log_by_lua*
+4 nil | HOST: not in this phase: API disabled in the context of log_by_lua*
+200 200
