@@ -54,11 +54,13 @@ __DATA__
     t.reports_of("refused put", "http://127.0.0.1:1", t.put)
     t.reports_of("refused watch", "http://127.0.0.1:1", function(cli) return cli:watch("/reports") end)
     t.reports_of("name", "http://no-such-host.test:2379", t.get)
+    t.reports_of("name of /etc/hosts", "http://localhost:2379", t.get)
 --- response_body
 refused: <host>: connection refused: [it]
 refused put: <host>: connection refused: [it]
 refused watch: <host>: connection refused: [it]
 name: <host>: no resolver defined to resolve "no-such-host.test": [it]
+name of /etc/hosts: <host>: no resolver defined to resolve "localhost": [it]
 
 
 

@@ -261,7 +261,8 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
                     local cli = t.new(opts)
                     local ok, res, err = pcall(cli[method], cli, "/x")
                     local line = ok and tostring(res) .. " | " .. tostring(err) or "thrown: " .. tostring(res)
-                    results[phase][2 * i + j - 2] = line:gsub("http://[%d.:]+:", "HOST:")
+                    -- a library's text says where it was
+                    results[phase][2 * i + j - 2] = line:gsub("http://[%d.:]+:", "HOST:"):gsub("%S+%.lua:%d+: ", "")
                 end
             end
         end

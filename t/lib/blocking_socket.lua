@@ -122,16 +122,16 @@ function methods:setkeepalive()
     return self:close()
 end
 
-function methods:getreusedtimes() -- luacheck: ignore self
+function methods:getreusedtimes()
     return 0
 end
 
-function methods:sslhandshake(reused_session, server_name, verify) -- luacheck: ignore self
+function methods:sslhandshake(reused_session, server_name, verify)
     _M.handshakes[#_M.handshakes + 1] = { "sslhandshake", reused_session, server_name, verify }
     return nil, "no TLS here"
 end
 
-function methods:tlshandshake(options) -- luacheck: ignore self
+function methods:tlshandshake(options)
     _M.handshakes[#_M.handshakes + 1] = { "tlshandshake", options }
     return nil, "no TLS here"
 end
@@ -147,7 +147,7 @@ end
 --- Puts the stand-in into ngx.socket.tcp for the phases that have no cosockets.
 function _M.install()
     local cosocket = ngx.socket.tcp
-    ngx.socket.tcp = function(...)
+    ngx.socket.tcp = function(...) -- luacheck: ignore 122
         local phase = ngx.get_phase()
         if phase ~= "init" and phase ~= "init_worker" then
             return cosocket(...)
