@@ -207,7 +207,7 @@ describe("TLS", function()
                         local text = opts.http_host .. ": " .. case[1]
                         assert.equals(text, err:sub(1, #text))
                         assert.is_true(#err > #opts.http_host + #"client certificate: ")
-                        assert.equals("connect_failed", details.name)
+                        assert.equals("bad_request", details.name)
                         assert.is_nil(err:find("garbage", 1, true))
                     end
                 end

@@ -91,19 +91,19 @@ local function wait(flight, deadline)
         end
         local left = math.min(deadline or flight.ends_by, flight.ends_by) - time
         local may_wait, ok, err = guard(waiter.wait, waiter, left)
-        if may_wait and ok == true then
+        if not may_wait then
+            return errors.failure(
+                "bad_request",
+                "waiting for the login: " .. tostring(ok)
+            )
+        end
+        if ok == true then
             return flight.err
         end
         if err ~= "timeout" then
-            local ____errors_failure_3 = errors.failure
-            local ____tostring_2 = tostring
-            local ____err_1 = err
-            if ____err_1 == nil then
-                ____err_1 = ok
-            end
-            return ____errors_failure_3(
+            return errors.failure(
                 "login_failed",
-                "waiting for the login: " .. ____tostring_2(____err_1)
+                "waiting for the login: " .. tostring(err)
             )
         end
     end
@@ -165,15 +165,15 @@ local function token(auth, core, deadline, timeout)
         end
         local err = flight.err
         if auth.flight == flight then
-            local ____wait_6 = wait
-            local ____flight_5 = flight
-            local ____is_owner_4
+            local ____wait_3 = wait
+            local ____flight_2 = flight
+            local ____is_owner_1
             if is_owner then
-                ____is_owner_4 = nil
+                ____is_owner_1 = nil
             else
-                ____is_owner_4 = deadline
+                ____is_owner_1 = deadline
             end
-            err = ____wait_6(____flight_5, ____is_owner_4)
+            err = ____wait_3(____flight_2, ____is_owner_1)
         end
         if flight.token ~= nil then
             return flight.token

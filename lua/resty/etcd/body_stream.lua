@@ -41,72 +41,72 @@ local function buffered_line(source)
 end
 
 --- Decodes what has arrived.
----@param self resty.etcd.body_stream.Fields
+---@param body resty.etcd.body_stream.Fields
 ---@return string? # bytes of the body, "" at its end; nil if more must arrive first, or if it is malformed
-local function decode(____self)
-    local source = ____self.source
-    while ____self.malformed == nil do
-        if ____self.state == "done" then
+local function decode(body)
+    local source = body.source
+    while body.malformed == nil do
+        if body.state == "done" then
             return ""
         end
         local waiting = source_reader.available(source)
-        if ____self.state == "data" then
+        if body.state == "data" then
             if waiting == 0 then
                 return nil
             end
-            if ____self.left == nil then
+            if body.left == nil then
                 return source_reader.take_all(source)
             end
             local bytes = source_reader.take(
                 source,
-                min(waiting, ____self.left)
+                min(waiting, body.left)
             )
-            ____self.left = ____self.left - #bytes
-            if ____self.left == 0 then
-                ____self.state = ____self.chunked and "gap" or "done"
+            body.left = body.left - #bytes
+            if body.left == 0 then
+                body.state = body.chunked and "gap" or "done"
             end
             return bytes
         end
         local line = buffered_line(source)
         if line == nil then
             if waiting > 65536 then
-                ____self.malformed = "malformed reply: line too long"
+                body.malformed = "malformed reply: line too long"
             end
             return nil
         end
-        if ____self.state == "gap" then
+        if body.state == "gap" then
             if line ~= "" then
-                ____self.malformed = "malformed reply: bad chunk end"
+                body.malformed = "malformed reply: bad chunk end"
             end
-            ____self.state = "size"
-        elseif ____self.state == "size" then
+            body.state = "size"
+        elseif body.state == "size" then
             local size = http1.parse_chunk_size(line)
             if size == nil then
-                ____self.malformed = "malformed reply: bad chunk size"
+                body.malformed = "malformed reply: bad chunk size"
             else
-                ____self.left = size
-                ____self.state = size == 0 and "trailer" or "data"
+                body.left = size
+                body.state = size == 0 and "trailer" or "data"
             end
         elseif line == "" then
-            ____self.state = "done"
+            body.state = "done"
         end
     end
     return nil
 end
 
 --- Waits for more bytes until `deadline`; a cancelled stream ends within `CANCEL_SLICE`.
----@param self resty.etcd.body_stream.Fields
+---@param body resty.etcd.body_stream.Fields
 ---@param deadline number?
 ---@return string?
-local function wait(____self, deadline)
-    local source = ____self.source
+local function wait(body, deadline)
+    local source = body.source
     while true do
         local time = now()
         local slice_end = time + CANCEL_SLICE
         source.deadline = deadline ~= nil and min(deadline, slice_end) or slice_end
         source.armed = 0
         local ok, err = pcall(source_reader.fill, source)
-        if ____self.closed then
+        if body.closed then
             return CANCELLED
         end
         if not ok or err ~= "timeout" then

@@ -10,13 +10,11 @@ local result = require("resty.etcd.dropin.result")
 local txn = require("resty.etcd.dropin.txn")
 local watch = require("resty.etcd.dropin.watch")
 local gateway = require("resty.etcd.gateway")
-local ____login = require("resty.etcd.login")
-local login = ____login.login
+local login = require("resty.etcd.login")
 local options = require("resty.etcd.options")
 local resty_http = require("resty.etcd.resty_http")
 local rpcs = require("resty.etcd.rpc")
-local ____serializer = require("resty.etcd.serializer")
-local select_serializer = ____serializer.select_serializer
+local serializers = require("resty.etcd.serializer")
 local health_check = require("resty.etcd.health_check")
 
 --- A client of etcd. Its methods may be replaced.
@@ -122,8 +120,8 @@ local function create(opts)
         key_prefix = wanted.key_prefix or "",
         use_grpc = false,
         transport = gateway.new(has_library and resty_http.pick or connection.pick, peer, extra),
-        auth = wanted.user ~= nil and auth.new(wanted.user, wanted.password or "", login) or nil,
-        serializer = select_serializer(wanted.serializer),
+        auth = wanted.user ~= nil and auth.new(wanted.user, wanted.password or "", login.login) or nil,
+        serializer = serializers.select_serializer(wanted.serializer),
         extra_json = extra_json
     }
     if wanted.unix_socket_proxy ~= nil then

@@ -35,16 +35,15 @@ local MAX_ERROR_BODY = 65536
 ---@field open fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?
 ---@field unary fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
 
-local function make_route(____self, rpc, url)
+local function make_route(gateway, rpc, url)
     local target = target_parser.parse(url)
     if target == nil then
         return nil
     end
     local method = rpc.page == true and "GET" or "POST"
     local path = target.path .. rpc.path
-    local ____self_0 = ____self
-    local extra = ____self_0.extra
-    local peer = ____self_0.peer
+    local extra = gateway.extra
+    local peer = gateway.peer
     return {
         method = method,
         target = target,
@@ -58,27 +57,27 @@ local function make_route(____self, rpc, url)
 end
 
 --- The way of an RPC to a URL; nil if the URL is none.
----@param self resty.etcd.gateway.Fields
+---@param gateway resty.etcd.gateway.Fields
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param url string
 ---@return resty.etcd.http.Route?
-local function route_to(____self, rpc, url)
+local function route_to(gateway, rpc, url)
     if type(url) ~= "string" then
         return nil
     end
-    local routes = ____self.routes[url]
+    local routes = gateway.routes[url]
     if routes == nil then
-        if ____self.endpoint_count >= MAX_ENDPOINTS then
-            ____self.routes = {}
-            ____self.endpoint_count = 0
+        if gateway.endpoint_count >= MAX_ENDPOINTS then
+            gateway.routes = {}
+            gateway.endpoint_count = 0
         end
         routes = {}
-        ____self.routes[url] = routes
-        ____self.endpoint_count = ____self.endpoint_count + 1
+        gateway.routes[url] = routes
+        gateway.endpoint_count = gateway.endpoint_count + 1
     end
     local route = routes[rpc]
     if route == nil then
-        route = make_route(____self, rpc, url)
+        route = make_route(gateway, rpc, url)
         if route ~= nil then
             routes[rpc] = route
         end
@@ -97,12 +96,16 @@ local function stream_url(endpoint)
     return endpoint.scheme .. "://" .. endpoint.address .. ":" .. port .. endpoint.api_prefix
 end
 
---- The phase has no sockets, or only stand-ins: not the endpoint's doing, and the same at every other.
----@param text string
----@return boolean
-local function is_phase_trouble(text)
-    local found = find(text, connection.NOT_IN_THIS_PHASE, 1, true)
-    return found ~= nil
+--- How errors begin that are not the endpoint's doing, and would be the same at every other.
+local OWN_TROUBLE = {connection.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
+
+local function is_own_trouble(text)
+    for ____, beginning in ipairs(OWN_TROUBLE) do
+        if sub(text, 1, #beginning) == beginning then
+            return true
+        end
+    end
+    return false
 end
 
 local function with_hint(err, silent)
@@ -120,8 +123,9 @@ end
 ---@param sent boolean
 ---@return resty.etcd.errors.EtcdError
 local function trouble(rpc, endpoint, text, sent)
-    if is_phase_trouble(text) then
-        return errors.failure("bad_request", endpoint.http_host .. ": " .. text, endpoint.http_host)
+    if is_own_trouble(text) then
+        local err = errors.failure("bad_request", endpoint.http_host .. ": " .. text, endpoint.http_host)
+        return with_hint(err, false)
     end
     local malformed = find(text, "malformed", 1, true)
     local name = malformed ~= nil and "bad_reply" or (text == "timeout" and "timeout" or (sent and "connection_lost" or "connect_failed"))
@@ -178,9 +182,8 @@ local function unary(self, rpc, payload, attempt)
     if answer == nil then
         return nil, trouble(rpc, endpoint, text, sent)
     end
-    local ____answer_1 = answer
-    local status = ____answer_1.status
-    local headers = ____answer_1.headers
+    local status = answer.status
+    local headers = answer.headers
     if status >= 300 then
         local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host)
         return nil, retry.judge_refusal(

@@ -30,36 +30,36 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@field try_recv fun(self: resty.etcd.gateway_stream.GatewayStream): table?
 
 --- The next complete line, without its end; nil while it has not arrived.
----@param self resty.etcd.gateway_stream.Fields
+---@param stream resty.etcd.gateway_stream.Fields
 ---@return string?
-local function take_line(____self)
-    local stop = find(____self.text, "\n", ____self.at, true)
+local function take_line(stream)
+    local stop = find(stream.text, "\n", stream.at, true)
     if stop == nil then
-        if ____self.at <= #____self.text then
-            local rest = sub(____self.text, ____self.at)
-            local ____self_parts_0 = ____self.parts
-            ____self_parts_0[#____self_parts_0 + 1] = rest
-            ____self.parts_length = ____self.parts_length + #rest
-            ____self.text = ""
-            ____self.at = 1
+        if stream.at <= #stream.text then
+            local rest = sub(stream.text, stream.at)
+            local ____stream_parts_0 = stream.parts
+            ____stream_parts_0[#____stream_parts_0 + 1] = rest
+            stream.parts_length = stream.parts_length + #rest
+            stream.text = ""
+            stream.at = 1
         end
         return nil
     end
-    local line = sub(____self.text, ____self.at, stop - 1)
-    ____self.at = stop + 1
-    if ____self.parts_length > 0 then
-        local ____self_parts_1 = ____self.parts
-        ____self_parts_1[#____self_parts_1 + 1] = line
-        line = concat(____self.parts)
-        ____self.parts = {}
-        ____self.parts_length = 0
+    local line = sub(stream.text, stream.at, stop - 1)
+    stream.at = stop + 1
+    if stream.parts_length > 0 then
+        local ____stream_parts_1 = stream.parts
+        ____stream_parts_1[#____stream_parts_1 + 1] = line
+        line = concat(stream.parts)
+        stream.parts = {}
+        stream.parts_length = 0
     end
     return line
 end
 
-local function add(____self, bytes)
-    ____self.text = bytes
-    ____self.at = 1
+local function add(stream, bytes)
+    stream.text = bytes
+    stream.at = 1
 end
 
 --- Decodes a line; nil and nil for an empty one.
@@ -92,38 +92,38 @@ local function decode_line(rpc, endpoint, line)
     return result
 end
 
-local function end_with(____self, err)
-    ____self.ended = err
-    ____self.body:close()
+local function end_with(stream, err)
+    stream.ended = err
+    stream.body:close()
 end
 
 --- Socket errors keep their bare text.
----@param self resty.etcd.gateway_stream.Fields
+---@param stream resty.etcd.gateway_stream.Fields
 ---@param text string
 ---@return resty.etcd.errors.EtcdError
-local function local_error(____self, text)
+local function local_error(stream, text)
     if text == "timeout" or text == "closed" then
-        return errors.failure(text, text, ____self.endpoint)
+        return errors.failure(text, text, stream.endpoint)
     end
     local malformed = find(text, "malformed", 1, true)
-    return errors.failure(malformed ~= nil and "bad_reply" or "connection_lost", text, ____self.endpoint)
+    return errors.failure(malformed ~= nil and "bad_reply" or "connection_lost", text, stream.endpoint)
 end
 
 --- Ends the stream after an error that came in it; from then on it is just closed.
----@param self resty.etcd.gateway_stream.Fields
+---@param stream resty.etcd.gateway_stream.Fields
 ---@param err resty.etcd.errors.EtcdError
 ---@return resty.etcd.errors.EtcdError
-local function failed(____self, err)
+local function failed(stream, err)
     end_with(
-        ____self,
-        err.name == "bad_reply" and err or errors.failure("closed", "closed", ____self.endpoint)
+        stream,
+        err.name == "bad_reply" and err or errors.failure("closed", "closed", stream.endpoint)
     )
     return err
 end
 
-local function take_peeked(____self)
-    local message = ____self.peeked
-    ____self.peeked = nil
+local function take_peeked(stream)
+    local message = stream.peeked
+    stream.peeked = nil
     return message
 end
 
@@ -152,18 +152,18 @@ local function try_recv(self)
 end
 
 --- The body has ended: an unfinished line is complete all the same, as old gateways write their last error.
----@param self resty.etcd.gateway_stream.Fields
+---@param stream resty.etcd.gateway_stream.Fields
 ---@return table? message
 ---@return resty.etcd.errors.EtcdError? err
-local function finish(____self)
-    local rest = concat(____self.parts)
-    ____self.parts = {}
-    ____self.parts_length = 0
+local function finish(stream)
+    local rest = concat(stream.parts)
+    stream.parts = {}
+    stream.parts_length = 0
     end_with(
-        ____self,
-        errors.failure("closed", "closed", ____self.endpoint)
+        stream,
+        errors.failure("closed", "closed", stream.endpoint)
     )
-    return decode_line(____self.rpc, ____self.endpoint, rest)
+    return decode_line(stream.rpc, stream.endpoint, rest)
 end
 
 local function recv(self, timeout)

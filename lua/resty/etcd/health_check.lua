@@ -86,7 +86,7 @@ local function report_failure(http_host)
         local time = now()
         local banned = (banned_until[http_host] or 0) > time
         banned_until[http_host] = time + conf.fail_timeout
-        if not banned then
+        if not banned and conf.fail_timeout > 0 then
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
         end
         return true

@@ -149,13 +149,17 @@ end
 ---@return string? err
 ---@return boolean? sent
 local function open(connector, route, delivery, body)
+    local phase = ngx.get_phase()
+    if phase == "init" or phase == "init_worker" then
+        return nil, connection.NOT_IN_THIS_PHASE .. ": streams", false
+    end
     local head, source, err, sent = ask(connector, route, delivery, body)
     if head == nil then
         return nil, err, sent
     end
     if source.sock.receiveany == nil then
         source.sock:close()
-        return nil, connection.NOT_IN_THIS_PHASE .. ": streams", true
+        return nil, "a stand-in for cosockets has no streams", true
     end
     local headers = http1.own_headers(head)
     return {

@@ -24,13 +24,10 @@ local function guarded(own)
         end,
         deserialize = function(bytes)
             local ok, value = guard(own.deserialize, bytes)
-            local ____ok_0
-            if ok then
-                ____ok_0 = value
-            else
-                ____ok_0 = nil
+            if not ok then
+                return nil
             end
-            return ____ok_0
+            return value
         end
     }
 end

@@ -82,11 +82,14 @@ function wait(flight: Flight, deadline: number | undefined): EtcdError | undefin
         }
         const left = math.min(deadline ?? flight.ends_by, flight.ends_by) - time;
         const [may_wait, ok, err] = guard(waiter.wait, waiter, left); // throws in a phase that cannot wait
-        if (may_wait && ok === true) {
+        if (!may_wait) {
+            return errors.failure("bad_request", `waiting for the login: ${tostring(ok)}`);
+        }
+        if (ok === true) {
             return flight.err;
         }
         if (err !== "timeout") {
-            return errors.failure("login_failed", `waiting for the login: ${tostring(err ?? ok)}`);
+            return errors.failure("login_failed", `waiting for the login: ${tostring(err)}`);
         }
     }
 }

@@ -46,57 +46,57 @@ function buffered_line(source: Source): string | undefined {
  * Decodes what has arrived.
  * @returns bytes of the body, "" at its end; nil if more must arrive first, or if it is malformed
  */
-function decode(self: Fields): string | undefined {
-    const source = self.source;
-    while (self.malformed === undefined) {
-        if (self.state === "done") {
+function decode(body: Fields): string | undefined {
+    const source = body.source;
+    while (body.malformed === undefined) {
+        if (body.state === "done") {
             return "";
         }
         const waiting = source_reader.available(source);
-        if (self.state === "data") {
+        if (body.state === "data") {
             if (waiting === 0) {
                 return undefined;
             }
-            if (self.left === undefined) {
+            if (body.left === undefined) {
                 return source_reader.take_all(source);
             }
-            const bytes = source_reader.take(source, min(waiting, self.left));
-            self.left = self.left - bytes.length;
-            if (self.left === 0) {
-                self.state = self.chunked ? "gap" : "done";
+            const bytes = source_reader.take(source, min(waiting, body.left));
+            body.left = body.left - bytes.length;
+            if (body.left === 0) {
+                body.state = body.chunked ? "gap" : "done";
             }
             return bytes;
         }
         const line = buffered_line(source);
         if (line === undefined) {
             if (waiting > 65536) {
-                self.malformed = "malformed reply: line too long";
+                body.malformed = "malformed reply: line too long";
             }
             return undefined;
         }
-        if (self.state === "gap") {
+        if (body.state === "gap") {
             if (line !== "") {
-                self.malformed = "malformed reply: bad chunk end";
+                body.malformed = "malformed reply: bad chunk end";
             }
-            self.state = "size";
-        } else if (self.state === "size") {
+            body.state = "size";
+        } else if (body.state === "size") {
             const size = http1.parse_chunk_size(line);
             if (size === undefined) {
-                self.malformed = "malformed reply: bad chunk size";
+                body.malformed = "malformed reply: bad chunk size";
             } else {
-                self.left = size;
-                self.state = size === 0 ? "trailer" : "data";
+                body.left = size;
+                body.state = size === 0 ? "trailer" : "data";
             }
         } else if (line === "") {
-            self.state = "done";
+            body.state = "done";
         }
     }
     return undefined;
 }
 
 /** Waits for more bytes until `deadline`; a cancelled stream ends within `CANCEL_SLICE`. */
-function wait(self: Fields, deadline: number | undefined): string | undefined {
-    const source = self.source;
+function wait(body: Fields, deadline: number | undefined): string | undefined {
+    const source = body.source;
     while (true) {
         const time = now();
         const slice_end = time + CANCEL_SLICE;
@@ -104,7 +104,7 @@ function wait(self: Fields, deadline: number | undefined): string | undefined {
         source.armed = 0;
         // outside the request that opened it a cosocket throws
         const [ok, err] = pcall(source_reader.fill, source);
-        if (self.closed) {
+        if (body.closed) {
             return CANCELLED;
         }
         if (!ok || err !== "timeout") {

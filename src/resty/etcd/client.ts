@@ -11,12 +11,12 @@ import * as txn from "./dropin/txn";
 import * as watch from "./dropin/watch";
 import * as gateway from "./gateway";
 import health_check = require("./health_check");
-import { login } from "./login";
+import * as login from "./login";
 import * as options from "./options";
 import type { Options } from "./options";
 import * as resty_http from "./resty_http";
 import * as rpcs from "./rpc";
-import { select_serializer } from "./serializer";
+import * as serializers from "./serializer";
 
 /** A client of etcd. Its methods may be replaced. */
 interface Client extends State, Methods {}
@@ -98,8 +98,8 @@ function create(opts?: Options): Result<Client> {
         key_prefix: wanted.key_prefix ?? "",
         use_grpc: false,
         transport: gateway.new(has_library ? resty_http.pick : connection.pick, peer, extra),
-        auth: wanted.user !== undefined ? auth.new(wanted.user, wanted.password ?? "", login) : undefined,
-        serializer: select_serializer(wanted.serializer),
+        auth: wanted.user !== undefined ? auth.new(wanted.user, wanted.password ?? "", login.login) : undefined,
+        serializer: serializers.select_serializer(wanted.serializer),
         extra_json,
     };
     if (wanted.unix_socket_proxy !== undefined) {

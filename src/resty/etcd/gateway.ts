@@ -36,14 +36,15 @@ interface Fields {
 
 interface Gateway extends Fields, Methods {}
 
-function make_route(self: Fields, rpc: Rpc, url: string): Route | undefined {
+function make_route(gateway: Fields, rpc: Rpc, url: string): Route | undefined {
     const target = target_parser.parse(url);
     if (target === undefined) {
         return undefined;
     }
     const method = rpc.page === true ? "GET" : "POST";
     const path = target.path + rpc.path;
-    const { extra, peer } = self;
+    const extra = gateway.extra;
+    const peer = gateway.peer;
     return {
         method,
         target,
@@ -57,23 +58,23 @@ function make_route(self: Fields, rpc: Rpc, url: string): Route | undefined {
 }
 
 /** The way of an RPC to a URL; nil if the URL is none. */
-function route_to(self: Fields, rpc: Rpc, url: string): Route | undefined {
+function route_to(gateway: Fields, rpc: Rpc, url: string): Route | undefined {
     if (typeof url !== "string") {
         return undefined; // a user's own endpoint without it
     }
-    let routes = self.routes.get(url);
+    let routes = gateway.routes.get(url);
     if (routes === undefined) {
-        if (self.endpoint_count >= MAX_ENDPOINTS) {
-            self.routes = new LuaMap();
-            self.endpoint_count = 0;
+        if (gateway.endpoint_count >= MAX_ENDPOINTS) {
+            gateway.routes = new LuaMap();
+            gateway.endpoint_count = 0;
         }
         routes = new LuaMap();
-        self.routes.set(url, routes);
-        self.endpoint_count = self.endpoint_count + 1;
+        gateway.routes.set(url, routes);
+        gateway.endpoint_count = gateway.endpoint_count + 1;
     }
     let route = routes.get(rpc);
     if (route === undefined) {
-        route = make_route(self, rpc, url);
+        route = make_route(gateway, rpc, url);
         if (route !== undefined) {
             routes.set(rpc, route);
         }
@@ -90,10 +91,16 @@ function stream_url(endpoint: Endpoint): string {
     return `${endpoint.scheme}://${endpoint.address}:${port}${endpoint.api_prefix}`;
 }
 
-/** The phase has no sockets, or only stand-ins: not the endpoint's doing, and the same at every other. */
-function is_phase_trouble(text: string): boolean {
-    const [found] = find(text, connection.NOT_IN_THIS_PHASE, 1, true);
-    return found !== undefined;
+/** How errors begin that are not the endpoint's doing, and would be the same at every other. */
+const OWN_TROUBLE = [connection.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
+
+function is_own_trouble(text: string): boolean {
+    for (const beginning of OWN_TROUBLE) {
+        if (sub(text, 1, beginning.length) === beginning) {
+            return true;
+        }
+    }
+    return false;
 }
 
 function with_hint(err: EtcdError, silent: boolean): EtcdError {
@@ -106,8 +113,9 @@ function with_hint(err: EtcdError, silent: boolean): EtcdError {
 
 /** Trouble on the way, as an error of the call. */
 function trouble(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): EtcdError {
-    if (is_phase_trouble(text)) {
-        return errors.failure("bad_request", `${endpoint.http_host}: ${text}`, endpoint.http_host);
+    if (is_own_trouble(text)) {
+        const err = errors.failure("bad_request", `${endpoint.http_host}: ${text}`, endpoint.http_host);
+        return with_hint(err, false);
     }
     const [malformed] = find(text, "malformed", 1, true);
     const name =
@@ -164,7 +172,8 @@ function unary(
     if (answer === undefined) {
         return $multi(undefined, trouble(rpc, endpoint, text, sent));
     }
-    const { status, headers } = answer;
+    const status = answer.status;
+    const headers = answer.headers;
     if (status >= 300) {
         const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host);
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });

@@ -35,32 +35,32 @@ interface Fields {
 interface GatewayStream extends Fields, Methods {}
 
 /** The next complete line, without its end; nil while it has not arrived. */
-function take_line(self: Fields): string | undefined {
-    const [stop] = find(self.text, "\n", self.at, true);
+function take_line(stream: Fields): string | undefined {
+    const [stop] = find(stream.text, "\n", stream.at, true);
     if (stop === undefined) {
-        if (self.at <= self.text.length) {
-            const rest = sub(self.text, self.at);
-            self.parts.push(rest);
-            self.parts_length = self.parts_length + rest.length;
-            self.text = "";
-            self.at = 1;
+        if (stream.at <= stream.text.length) {
+            const rest = sub(stream.text, stream.at);
+            stream.parts.push(rest);
+            stream.parts_length = stream.parts_length + rest.length;
+            stream.text = "";
+            stream.at = 1;
         }
         return undefined;
     }
-    let line = sub(self.text, self.at, stop - 1);
-    self.at = stop + 1;
-    if (self.parts_length > 0) {
-        self.parts.push(line);
-        line = concat(self.parts);
-        self.parts = [];
-        self.parts_length = 0;
+    let line = sub(stream.text, stream.at, stop - 1);
+    stream.at = stop + 1;
+    if (stream.parts_length > 0) {
+        stream.parts.push(line);
+        line = concat(stream.parts);
+        stream.parts = [];
+        stream.parts_length = 0;
     }
     return line;
 }
 
-function add(self: Fields, bytes: string): void {
-    self.text = bytes;
-    self.at = 1;
+function add(stream: Fields, bytes: string): void {
+    stream.text = bytes;
+    stream.at = 1;
 }
 
 /** Decodes a line; nil and nil for an empty one. */
@@ -86,29 +86,29 @@ function decode_line(
     return $multi(result as Message);
 }
 
-function end_with(self: Fields, err: EtcdError): void {
-    self.ended = err;
-    self.body.close();
+function end_with(stream: Fields, err: EtcdError): void {
+    stream.ended = err;
+    stream.body.close();
 }
 
 /** Socket errors keep their bare text. */
-function local_error(self: Fields, text: string): EtcdError {
+function local_error(stream: Fields, text: string): EtcdError {
     if (text === "timeout" || text === "closed") {
-        return errors.failure(text, text, self.endpoint);
+        return errors.failure(text, text, stream.endpoint);
     }
     const [malformed] = find(text, "malformed", 1, true);
-    return errors.failure(malformed !== undefined ? "bad_reply" : "connection_lost", text, self.endpoint);
+    return errors.failure(malformed !== undefined ? "bad_reply" : "connection_lost", text, stream.endpoint);
 }
 
 /** Ends the stream after an error that came in it; from then on it is just closed. */
-function failed(self: Fields, err: EtcdError): EtcdError {
-    end_with(self, err.name === "bad_reply" ? err : errors.failure("closed", "closed", self.endpoint));
+function failed(stream: Fields, err: EtcdError): EtcdError {
+    end_with(stream, err.name === "bad_reply" ? err : errors.failure("closed", "closed", stream.endpoint));
     return err;
 }
 
-function take_peeked(self: Fields): Message | undefined {
-    const message = self.peeked;
-    self.peeked = undefined;
+function take_peeked(stream: Fields): Message | undefined {
+    const message = stream.peeked;
+    stream.peeked = undefined;
     return message;
 }
 
@@ -137,12 +137,12 @@ function try_recv(this: GatewayStream): Message | undefined {
 }
 
 /** The body has ended: an unfinished line is complete all the same, as old gateways write their last error. */
-function finish(self: Fields): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
-    const rest = concat(self.parts);
-    self.parts = [];
-    self.parts_length = 0;
-    end_with(self, errors.failure("closed", "closed", self.endpoint));
-    return decode_line(self.rpc, self.endpoint, rest);
+function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+    const rest = concat(stream.parts);
+    stream.parts = [];
+    stream.parts_length = 0;
+    end_with(stream, errors.failure("closed", "closed", stream.endpoint));
+    return decode_line(stream.rpc, stream.endpoint, rest);
 }
 
 function recv(this: GatewayStream, timeout: number | undefined): Result<Message, EtcdError> {

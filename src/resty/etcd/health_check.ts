@@ -103,7 +103,7 @@ function report_failure(http_host: string): Result<true> {
         const time = now();
         const banned = (banned_until.get(http_host) ?? 0) > time;
         banned_until.set(http_host, time + conf.fail_timeout);
-        if (!banned) {
+        if (!banned && conf.fail_timeout > 0) {
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
         }
         return $multi(true);

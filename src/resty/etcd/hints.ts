@@ -21,6 +21,7 @@ const HINTS: [part: string, hint: string][] = [
     ["self signed certificate", "set lua_ssl_trusted_certificate to the CA of etcd's certificate"],
     ["no resolver defined", "nginx resolves host names only with a resolver directive; /etc/hosts is not read"],
     ["API disabled in the context of", "this phase has no sockets: call from rewrite, access, content or a timer"],
+    ["no request found", "this phase has no sockets: call from rewrite, access, content or a timer"],
     ["authentication is not enabled", "user and password are set, but etcd's auth is off"],
 ];
 

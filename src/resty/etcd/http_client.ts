@@ -112,13 +112,17 @@ function open(
     delivery: Delivery,
     body: string,
 ): LuaMultiReturn<[opening: Opening, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
+    const phase = ngx.get_phase();
+    if (phase === "init" || phase === "init_worker") {
+        return $multi(undefined, `${connection.NOT_IN_THIS_PHASE}: streams`, false);
+    }
     const [head, source, err, sent] = ask(connector, route, delivery, body);
     if (head === undefined) {
         return $multi(undefined, err, sent);
     }
     if (source.sock.receiveany === undefined) {
         source.sock.close();
-        return $multi(undefined, `${connection.NOT_IN_THIS_PHASE}: streams`, true);
+        return $multi(undefined, "a stand-in for cosockets has no streams", true);
     }
     const headers = http1.own_headers(head);
     return $multi({ status: head.status, headers, body: body_stream.new(source, head) });

@@ -23,7 +23,10 @@ function guarded(own: Serializer): Serializer {
         },
         deserialize: bytes => {
             const [ok, value] = guard(own.deserialize, bytes);
-            return $multi(ok ? value : undefined);
+            if (!ok) {
+                return $multi(undefined);
+            }
+            return $multi(value);
         },
     };
 }

@@ -2,8 +2,7 @@
 local _M = {}
 local call = require("resty.etcd.call")
 local rpcs = require("resty.etcd.rpc")
-local ____serializer = require("resty.etcd.serializer")
-local serialize = ____serializer.serialize
+local serializer = require("resty.etcd.serializer")
 local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.dropin.args")
 local result = require("resty.etcd.dropin.result")
@@ -134,7 +133,7 @@ local function set(self, key, val, opts)
     local request = {}
     request.key = utils.get_real_key(self.key_prefix, key)
     if (opts and opts.ignore_value) ~= true then
-        local value, value_err = serialize(self.serializer, val)
+        local value, value_err = serializer.serialize(self.serializer, val)
         if value == nil then
             return result.misuse(value_err)
         end

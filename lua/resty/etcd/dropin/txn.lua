@@ -2,8 +2,7 @@
 local _M = {}
 local call = require("resty.etcd.call")
 local rpcs = require("resty.etcd.rpc")
-local ____serializer = require("resty.etcd.serializer")
-local serialize = ____serializer.serialize
+local serializer = require("resty.etcd.serializer")
 local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.dropin.args")
 local result = require("resty.etcd.dropin.result")
@@ -19,14 +18,6 @@ local result = require("resty.etcd.dropin.result")
 ---@field response_put? resty.etcd.dropin.kv.SetBody
 ---@field response_delete_range? resty.etcd.dropin.kv.DeleteBody
 ---@field response_txn? resty.etcd.dropin.txn.TxnBody
-
-local function nkeys(message)
-    local n = 0
-    for _ in pairs(message) do
-        n = n + 1
-    end
-    return n
-end
 
 --- `prevKv` and `requestPut` become what etcd's messages call them.
 ---@param name string
@@ -73,7 +64,7 @@ end
 ---@param message table
 ---@return string?
 local function serialize_value(cli, message)
-    local value, err = serialize(cli.serializer, message.value)
+    local value, err = serializer.serialize(cli.serializer, message.value)
     if value == nil then
         return err
     end
@@ -100,67 +91,92 @@ local function compare_messages(cli, rows)
     return messages
 end
 
---- A whole transaction as a message.
+--- A put, range or delete as a message.
 ---@param cli resty.etcd.dropin.state.State
----@param compare any
----@param success any
----@param failure any
+---@param kind string
+---@param row table<string, any>
 ---@return table? res
 ---@return string? err
-local function txn_message(cli, compare, success, failure)
-    local message = {}
-    for name, list in pairs({compare = compare, success = success, failure = failure}) do
+local function plain_op(cli, kind, row)
+    local message = copy_row(row)
+    local err = prefix_keys(cli, message)
+    if err == nil and kind == "request_put" and message.ignore_value ~= true then
+        err = serialize_value(cli, message)
+    end
+    if err ~= nil then
+        return nil, err
+    end
+    return message
+end
+
+--- The one kind of an operation and what belongs to it; nil and what is wrong otherwise.
+---@param op table<string, any>
+---@return string? kind
+---@return table<string, any>|string body
+local function kind_of(op)
+    local kind
+    local body
+    for name, value in pairs(op) do
+        if kind ~= nil then
+            return nil, "each operation must be of one kind"
+        end
+        kind = snake_case(tostring(name))
+        body = value
+    end
+    if kind == nil then
+        return nil, "each operation must be of one kind"
+    end
+    if type(body) ~= "table" then
+        return nil, kind .. " must be table"
+    end
+    return kind, body
+end
+
+--- A whole transaction as a message.
+---@param cli resty.etcd.dropin.state.State
+---@param parts table<string, any>
+---@return table? res
+---@return string? err
+local function txn_message(cli, parts)
+    for name, list in pairs(parts) do
+        if name ~= "compare" and name ~= "success" and name ~= "failure" then
+            return nil, "unknown field " .. tostring(name)
+        end
         if type(list) ~= "table" then
             return nil, name .. " must be table"
         end
     end
-    local ____compare_messages_2 = compare_messages
-    local ____cli_1 = cli
-    local ____compare_0 = compare
-    if ____compare_0 == nil then
-        ____compare_0 = {}
-    end
-    local rows, compare_err = ____compare_messages_2(____cli_1, ____compare_0)
+    local message = {}
+    local rows, compare_err = compare_messages(cli, parts.compare or ({}))
     if rows == nil then
         return nil, compare_err
     end
     message.compare = rows
-    for name, branch in pairs({success = success, failure = failure}) do
+    for ____, branch in ipairs({"success", "failure"}) do
         local ops = {}
-        for ____, op in ipairs(branch) do
+        for ____, op in ipairs(parts[branch] or ({})) do
             if type(op) ~= "table" then
-                return nil, name .. " must hold tables"
+                return nil, branch .. " must hold tables"
             end
-            local wrapped = copy_row(op)
-            if nkeys(wrapped) ~= 1 then
-                return nil, name .. ": each operation must be of one kind"
+            local kind, body = kind_of(op)
+            if kind == nil then
+                return nil, body
             end
-            for kind, body in pairs(wrapped) do
-                if type(body) ~= "table" then
-                    return nil, kind .. " must be table"
-                end
-                local row = body
-                if kind == "request_txn" then
-                    local nested, err = txn_message(cli, row.compare, row.success, row.failure)
-                    if nested == nil then
-                        return nil, err
-                    end
-                    wrapped[kind] = nested
-                else
-                    local inner = copy_row(row)
-                    local err = prefix_keys(cli, inner)
-                    if err == nil and kind == "request_put" and inner.ignore_value ~= true then
-                        err = serialize_value(cli, inner)
-                    end
-                    if err ~= nil then
-                        return nil, err
-                    end
-                    wrapped[kind] = inner
-                end
+            local made
+            local err
+            if kind == "request_txn" then
+                made, err = txn_message(cli, body)
+            else
+                made, err = plain_op(cli, kind, body)
             end
+            if made == nil then
+                return nil, err
+            end
+            local wrapped = {}
+            wrapped[kind] = made
             ops[#ops + 1] = wrapped
         end
-        message[name] = ops
+        message[branch] = ops
     end
     return message
 end
@@ -170,20 +186,21 @@ end
 ---@param body resty.etcd.dropin.txn.TxnBody
 local function decode_responses(cli, body)
     for ____, response in ipairs(body.responses or ({})) do
-        local ____result_decode_values_6 = result.decode_values
-        local ____cli_serializer_5 = cli.serializer
-        local ____opt_3 = response.response_range
-        ____result_decode_values_6(____cli_serializer_5, ____opt_3 and ____opt_3.kvs)
-        local ____result_decode_value_10 = result.decode_value
-        local ____cli_serializer_9 = cli.serializer
-        local ____opt_7 = response.response_put
-        ____result_decode_value_10(____cli_serializer_9, ____opt_7 and ____opt_7.prev_kv)
-        local ____result_decode_values_14 = result.decode_values
-        local ____cli_serializer_13 = cli.serializer
-        local ____opt_11 = response.response_delete_range
-        ____result_decode_values_14(____cli_serializer_13, ____opt_11 and ____opt_11.prev_kvs)
-        if response.response_txn ~= nil then
-            decode_responses(cli, response.response_txn)
+        local response_range = response.response_range
+        local response_put = response.response_put
+        local response_delete_range = response.response_delete_range
+        local response_txn = response.response_txn
+        if response_range ~= nil then
+            result.decode_values(cli.serializer, response_range.kvs)
+        end
+        if response_put ~= nil then
+            result.decode_value(cli.serializer, response_put.prev_kv)
+        end
+        if response_delete_range ~= nil then
+            result.decode_values(cli.serializer, response_delete_range.prev_kvs)
+        end
+        if response_txn ~= nil then
+            decode_responses(cli, response_txn)
         end
     end
 end
@@ -221,7 +238,7 @@ local function txn(self, compare, success, failure, opts)
     if wrong ~= nil then
         return result.misuse(wrong)
     end
-    local message, err = txn_message(self, compare, success, failure)
+    local message, err = txn_message(self, {compare = compare, success = success, failure = failure})
     if message == nil then
         return result.misuse(err)
     end
@@ -242,7 +259,7 @@ local function set_if(cli, branch, key, val, opts)
     if wrong ~= nil then
         return result.misuse(wrong)
     end
-    local value, value_err = serialize(cli.serializer, val)
+    local value, value_err = serializer.serialize(cli.serializer, val)
     if value == nil then
         return result.misuse(value_err)
     end

@@ -97,15 +97,15 @@ local function stream_failed(err)
         health_check.report_failure(endpoint)
         return nil, endpoint .. ": " .. status_text(status), err
     end
-    local ____error = {
+    local refusal = {
         http_code = status,
         http_status = status_text(status),
         message = err.message
     }
     if err.code ~= nil then
-        ____error.grpc_code = err.code
+        refusal.grpc_code = err.code
     end
-    return {error = ____error}
+    return {error = refusal}
 end
 
 --- A reply with news, as opposed to one that only tells how far etcd has come.

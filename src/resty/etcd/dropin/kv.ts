@@ -1,6 +1,6 @@
 import * as call from "../call";
 import * as rpcs from "../rpc";
-import { serialize } from "../serializer";
+import * as serializer from "../serializer";
 import type { Message } from "../transport";
 import * as utils from "../utils";
 import * as args from "./args";
@@ -151,7 +151,7 @@ function set(this: State, key: string, val: unknown, opts?: SetOptions): Result3
     const request: Message = new LuaMap();
     request.set("key", utils.get_real_key(this.key_prefix, key));
     if (opts?.ignore_value !== true) {
-        const [value, value_err] = serialize(this.serializer, val);
+        const [value, value_err] = serializer.serialize(this.serializer, val);
         if (value === undefined) {
             return result.misuse(value_err);
         }

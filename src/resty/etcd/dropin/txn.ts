@@ -1,6 +1,6 @@
 import * as call from "../call";
 import * as rpcs from "../rpc";
-import { serialize } from "../serializer";
+import * as serializer from "../serializer";
 import type { Message } from "../transport";
 import * as utils from "../utils";
 import * as args from "./args";
@@ -25,14 +25,6 @@ interface OpResponse {
     response_put?: SetBody;
     response_delete_range?: DeleteBody;
     response_txn?: TxnBody;
-}
-
-function nkeys(message: Message): number {
-    let n = 0;
-    for (const [_] of message) {
-        n = n + 1;
-    }
-    return n;
 }
 
 /** `prevKv` and `requestPut` become what etcd's messages call them. */
@@ -66,7 +58,7 @@ function prefix_keys(cli: State, message: Message): string | undefined {
 
 /** Serializes the value of a message in place; returns an error text or nil. */
 function serialize_value(cli: State, message: Message): string | undefined {
-    const [value, err] = serialize(cli.serializer, message.get("value"));
+    const [value, err] = serializer.serialize(cli.serializer, message.get("value"));
     if (value === undefined) {
         return err;
     }
@@ -93,55 +85,80 @@ function compare_messages(cli: State, rows: Row[]): Result<Message[]> {
     return $multi(messages);
 }
 
+/** A put, range or delete as a message. */
+function plain_op(cli: State, kind: string, row: Row): Result<Message> {
+    const message = copy_row(row);
+    let err = prefix_keys(cli, message);
+    if (err === undefined && kind === "request_put" && message.get("ignore_value") !== true) {
+        err = serialize_value(cli, message);
+    }
+    if (err !== undefined) {
+        return $multi(undefined, err);
+    }
+    return $multi(message);
+}
+
+/** The one kind of an operation and what belongs to it; nil and what is wrong otherwise. */
+function kind_of(op: Row): LuaMultiReturn<[kind: string, body: Row] | [kind: undefined, err: string]> {
+    let kind: string | undefined;
+    let body: unknown;
+    for (const [name, value] of pairs(op)) {
+        if (kind !== undefined) {
+            return $multi(undefined, "each operation must be of one kind");
+        }
+        kind = snake_case(tostring(name));
+        body = value;
+    }
+    if (kind === undefined) {
+        return $multi(undefined, "each operation must be of one kind");
+    }
+    if (typeof body !== "object") {
+        return $multi(undefined, `${kind} must be table`);
+    }
+    return $multi(kind, body as Row);
+}
+
 /** A whole transaction as a message. */
-function txn_message(cli: State, compare: unknown, success: unknown, failure: unknown): Result<Message> {
-    const message: Message = new LuaMap();
-    for (const [name, list] of pairs({ compare, success, failure } as Row)) {
+function txn_message(cli: State, parts: Row): Result<Message> {
+    for (const [name, list] of pairs(parts)) {
+        if (name !== "compare" && name !== "success" && name !== "failure") {
+            return $multi(undefined, `unknown field ${tostring(name)}`);
+        }
         if (typeof list !== "object") {
             return $multi(undefined, `${name} must be table`);
         }
     }
-    const [rows, compare_err] = compare_messages(cli, (compare ?? []) as Row[]);
+    const message: Message = new LuaMap();
+    const [rows, compare_err] = compare_messages(cli, (parts.compare as Row[] | undefined) ?? []);
     if (rows === undefined) {
         return $multi(undefined, compare_err);
     }
     message.set("compare", rows);
-    for (const [name, branch] of pairs({ success, failure } as Record<string, Row[]>)) {
+    for (const branch of ["success", "failure"]) {
         const ops: Message[] = [];
-        for (const op of branch) {
+        for (const op of (parts[branch] as Row[] | undefined) ?? []) {
             if (typeof op !== "object") {
-                return $multi(undefined, `${name} must hold tables`);
+                return $multi(undefined, `${branch} must hold tables`);
             }
-            const wrapped = copy_row(op);
-            if (nkeys(wrapped) !== 1) {
-                return $multi(undefined, `${name}: each operation must be of one kind`);
+            const [kind, body] = kind_of(op);
+            if (kind === undefined) {
+                return $multi(undefined, body);
             }
-            for (const [kind, body] of wrapped) {
-                if (typeof body !== "object") {
-                    return $multi(undefined, `${kind} must be table`);
-                }
-                const row = body as Row;
-                if (kind === "request_txn") {
-                    const [nested, err] = txn_message(cli, row.compare, row.success, row.failure);
-                    if (nested === undefined) {
-                        return $multi(undefined, err);
-                    }
-                    wrapped.set(kind, nested);
-                } else {
-                    const inner = copy_row(row);
-                    let err = prefix_keys(cli, inner);
-                    if (err === undefined && kind === "request_put" && inner.get("ignore_value") !== true) {
-                        err = serialize_value(cli, inner);
-                    }
-                    if (err !== undefined) {
-                        return $multi(undefined, err);
-                    }
-                    wrapped.set(kind, inner);
-                }
+            let made: Message | undefined;
+            let err: string | undefined;
+            if (kind === "request_txn") {
+                [made, err] = txn_message(cli, body);
+            } else {
+                [made, err] = plain_op(cli, kind, body);
             }
+            if (made === undefined) {
+                return $multi(undefined, err!);
+            }
+            const wrapped: Message = new LuaMap();
+            wrapped.set(kind, made);
             ops.push(wrapped);
         }
-        message.set(name, ops);
+        message.set(branch, ops);
     }
     return $multi(message);
 }
@@ -149,11 +166,18 @@ function txn_message(cli: State, compare: unknown, success: unknown, failure: un
 /** Decodes the values in all answers of a transaction, in place. */
 function decode_responses(cli: State, body: TxnBody): void {
     for (const response of body.responses ?? []) {
-        result.decode_values(cli.serializer, response.response_range?.kvs);
-        result.decode_value(cli.serializer, response.response_put?.prev_kv);
-        result.decode_values(cli.serializer, response.response_delete_range?.prev_kvs);
-        if (response.response_txn !== undefined) {
-            decode_responses(cli, response.response_txn);
+        const { response_range, response_put, response_delete_range, response_txn } = response;
+        if (response_range !== undefined) {
+            result.decode_values(cli.serializer, response_range.kvs);
+        }
+        if (response_put !== undefined) {
+            result.decode_value(cli.serializer, response_put.prev_kv);
+        }
+        if (response_delete_range !== undefined) {
+            result.decode_values(cli.serializer, response_delete_range.prev_kvs);
+        }
+        if (response_txn !== undefined) {
+            decode_responses(cli, response_txn);
         }
     }
 }
@@ -188,7 +212,7 @@ function txn(this: State, compare: Row[], success?: Row[], failure?: Row[], opts
     if (wrong !== undefined) {
         return result.misuse(wrong);
     }
-    const [message, err] = txn_message(this, compare, success, failure);
+    const [message, err] = txn_message(this, { compare, success, failure });
     if (message === undefined) {
         return result.misuse(err);
     }
@@ -207,7 +231,7 @@ function set_if(
     if (wrong !== undefined) {
         return result.misuse(wrong);
     }
-    const [value, value_err] = serialize(cli.serializer, val);
+    const [value, value_err] = serializer.serialize(cli.serializer, val);
     if (value === undefined) {
         return result.misuse(value_err);
     }

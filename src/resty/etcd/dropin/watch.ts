@@ -108,11 +108,11 @@ function stream_failed(
         health_check.report_failure(endpoint);
         return $multi(undefined, `${endpoint}: ${status_text(status)}`, err);
     }
-    const error: WatchReply["error"] = { http_code: status, http_status: status_text(status), message: err.message };
+    const refusal: WatchReply["error"] = { http_code: status, http_status: status_text(status), message: err.message };
     if (err.code !== undefined) {
-        error.grpc_code = err.code;
+        refusal.grpc_code = err.code;
     }
-    return $multi({ error });
+    return $multi({ error: refusal });
 }
 
 /** A reply with news, as opposed to one that only tells how far etcd has come. */
