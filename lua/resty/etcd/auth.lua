@@ -72,15 +72,15 @@ end
 
 --- Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known.
 ---@param flight resty.etcd.auth.Flight
----@param deadline number?
+---@param deadline? number
 ---@return resty.etcd.errors.EtcdError?
 local function wait(flight, deadline)
     local waiter, create_err = semaphore.new(0)
     if waiter == nil then
         return errors.failure("login_failed", create_err)
     end
-    local ____flight_waiters_0 = flight.waiters
-    ____flight_waiters_0[#____flight_waiters_0 + 1] = waiter
+    local waiters = flight.waiters
+    waiters[#waiters + 1] = waiter
     while true do
         local time = now()
         if deadline ~= nil and time >= deadline then
@@ -165,15 +165,11 @@ local function token(auth, core, deadline, timeout)
         end
         local err = flight.err
         if auth.flight == flight then
-            local ____wait_3 = wait
-            local ____flight_2 = flight
-            local ____is_owner_1
             if is_owner then
-                ____is_owner_1 = nil
+                err = wait(flight)
             else
-                ____is_owner_1 = deadline
+                err = wait(flight, deadline)
             end
-            err = ____wait_3(____flight_2, ____is_owner_1)
         end
         if flight.token ~= nil then
             return flight.token

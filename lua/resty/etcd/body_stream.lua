@@ -120,13 +120,10 @@ end
 
 local function peek(self)
     local bytes = decode(self)
-    local ____temp_0
-    if bytes ~= "" then
-        ____temp_0 = bytes
-    else
-        ____temp_0 = nil
+    if bytes == "" then
+        return nil
     end
-    return ____temp_0
+    return bytes
 end
 
 local function close(self)

@@ -72,13 +72,10 @@ end
 ---@return resty.etcd.transport.Reply? refusal
 local function run(core, rpc, payload, timeout, attempt_at)
     local deadline = timeout > 0 and now() + timeout or nil
-    local ____temp_0
+    local user = core.auth
     if rpc.anonymous == true then
-        ____temp_0 = nil
-    else
-        ____temp_0 = core.auth
+        user = nil
     end
-    local user = ____temp_0
     local tries_left = balancer.max_tries(core)
     local may_relogin = user ~= nil
     while true do
@@ -135,14 +132,12 @@ local function open_at(core, rpc, payload, attempt)
         return nil, err
     end
     if attempt.may_relogin then
-        local ____attempt_1 = attempt
-        local deadline = ____attempt_1.deadline
-        local endpoint = ____attempt_1.endpoint
+        local deadline = attempt.deadline
         local first = stream:peek(deadline ~= nil and max(
             0,
             deadline - now()
         ) or nil)
-        local refused = retry.token_trouble_of_watch(first, endpoint.http_host)
+        local refused = retry.token_trouble_of_watch(first, attempt.endpoint.http_host)
         if refused ~= nil then
             stream:close()
             return nil, refused

@@ -106,11 +106,7 @@ local function create(opts)
     if health_check.conf == nil then
         health_check.init()
     end
-    local ____settings_0 = settings
-    local endpoints = ____settings_0.endpoints
-    local peer = ____settings_0.peer
-    local extra = ____settings_0.extra
-    local extra_json = ____settings_0.extra_json
+    local endpoints = settings.endpoints
     local state = {
         endpoints = endpoints,
         is_cluster = #endpoints > 1,
@@ -119,10 +115,10 @@ local function create(opts)
         timeout = wanted.timeout or 5,
         key_prefix = wanted.key_prefix or "",
         use_grpc = false,
-        transport = gateway.new(has_library and resty_http.pick or connection.pick, peer, extra),
+        transport = gateway.new(has_library and resty_http.pick or connection.pick, settings.peer, settings.extra),
         auth = wanted.user ~= nil and auth.new(wanted.user, wanted.password or "", login.login) or nil,
         serializer = serializers.select_serializer(wanted.serializer),
-        extra_json = extra_json
+        extra_json = settings.extra_json
     }
     if wanted.unix_socket_proxy ~= nil then
         state.unix_socket_proxy = wanted.unix_socket_proxy

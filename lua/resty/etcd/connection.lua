@@ -91,13 +91,11 @@ end
 ---@return number? connect
 ---@return number? rest
 local function time_left(delivery, time)
-    local ____delivery_2 = delivery
-    local deadline = ____delivery_2.deadline
-    local connect_by = ____delivery_2.connect_by
+    local deadline = delivery.deadline
     if deadline == nil then
         return
     end
-    return (connect_by or deadline) - time, deadline - time
+    return (delivery.connect_by or deadline) - time, deadline - time
 end
 
 --- Gives a socket its time to connect, and to make a TLS session; returns "timeout" if there is none.

@@ -58,14 +58,8 @@ end
 ---@param endpoint? string
 ---@return resty.etcd.errors.EtcdError
 local function refusal(http_status, code, message, endpoint)
-    local ____temp_0
-    if code ~= nil then
-        ____temp_0 = NAMES[code]
-    else
-        ____temp_0 = nil
-    end
     local err = {
-        name = ____temp_0 or "http_error",
+        name = NAMES[code or 0] or "http_error",
         message = message,
         http_status = http_status,
         retryable = false,

@@ -45,6 +45,16 @@ local function snippet(text)
     return #text > 200 and tostring(trimmed) .. "..." or (trimmed or "")
 end
 
+--- The body, or an empty one in the place of what is none.
+---@param json any
+---@return resty.etcd.gateway_error.ErrorBody
+local function as_table(json)
+    if type(json) == "table" then
+        return json
+    end
+    return {}
+end
+
 local function text_of(value)
     return type(value) == "string" and value ~= "" and value or nil
 end
@@ -62,13 +72,7 @@ end
 ---@return table body
 local function from_answer(status, text, endpoint)
     local json = cjson.decode(text)
-    local ____temp_0
-    if type(json) == "table" then
-        ____temp_0 = json
-    else
-        ____temp_0 = {}
-    end
-    local body = ____temp_0
+    local body = as_table(json)
     local plain = snippet(text)
     local message = text_of(body.error) or text_of(body.message) or (plain ~= "" and plain or "HTTP status " .. tostring(status))
     body.error = message
@@ -87,25 +91,9 @@ end
 ---@param endpoint string
 ---@return resty.etcd.errors.EtcdError
 local function from_stream(json, endpoint)
-    local ____temp_1
-    if type(json) == "table" then
-        ____temp_1 = json
-    else
-        ____temp_1 = {}
-    end
-    local body = ____temp_1
+    local body = as_table(json)
     local code = number_of(body.grpc_code) or number_of(body.code)
-    local ____number_of_result_3 = number_of(body.http_code)
-    if ____number_of_result_3 == nil then
-        local ____temp_2
-        if code ~= nil then
-            ____temp_2 = HTTP_STATUS[code]
-        else
-            ____temp_2 = nil
-        end
-        ____number_of_result_3 = ____temp_2
-    end
-    local status = ____number_of_result_3 or 500
+    local status = number_of(body.http_code) or HTTP_STATUS[code or 0] or 500
     return errors.refusal(
         status,
         code,

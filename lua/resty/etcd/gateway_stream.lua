@@ -37,8 +37,8 @@ local function take_line(stream)
     if stop == nil then
         if stream.at <= #stream.text then
             local rest = sub(stream.text, stream.at)
-            local ____stream_parts_0 = stream.parts
-            ____stream_parts_0[#____stream_parts_0 + 1] = rest
+            local parts = stream.parts
+            parts[#parts + 1] = rest
             stream.parts_length = stream.parts_length + #rest
             stream.text = ""
             stream.at = 1
@@ -48,9 +48,9 @@ local function take_line(stream)
     local line = sub(stream.text, stream.at, stop - 1)
     stream.at = stop + 1
     if stream.parts_length > 0 then
-        local ____stream_parts_1 = stream.parts
-        ____stream_parts_1[#____stream_parts_1 + 1] = line
-        line = concat(stream.parts)
+        local parts = stream.parts
+        parts[#parts + 1] = line
+        line = concat(parts)
         stream.parts = {}
         stream.parts_length = 0
     end
@@ -60,6 +60,11 @@ end
 local function add(stream, bytes)
     stream.text = bytes
     stream.at = 1
+end
+
+local function not_etcds(endpoint, line)
+    local text = "invalid response body: " .. gateway_error.snippet(line)
+    return nil, errors.failure("bad_reply", text, endpoint)
 end
 
 --- Decodes a line; nil and nil for an empty one.
@@ -74,20 +79,16 @@ local function decode_line(rpc, endpoint, line)
         return nil
     end
     local json = cjson.decode(line)
-    local ____temp_2
-    if type(json) == "table" then
-        ____temp_2 = json
-    else
-        ____temp_2 = {}
+    if type(json) ~= "table" then
+        return not_etcds(endpoint, line)
     end
-    local envelope = ____temp_2
+    local envelope = json
     if envelope.error ~= nil and envelope.error ~= cjson.null then
         return nil, gateway_error.from_stream(envelope.error, endpoint)
     end
     local result = envelope.result
     if result == nil or json_codec.decode(rpc.reply, result) ~= nil then
-        local text = "invalid response body: " .. gateway_error.snippet(line)
-        return nil, errors.failure("bad_reply", text, endpoint)
+        return not_etcds(endpoint, line)
     end
     return result
 end

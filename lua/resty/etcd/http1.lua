@@ -165,17 +165,14 @@ local function parse_head(text)
     end
     local line_end = find(text, "\r\n", 10, true)
     local headers = parse_fields(text, line_end ~= nil and line_end + 2 or #text + 1)
-    local ____temp_0
-    if headers ~= nil then
-        ____temp_0 = make_head(
-            status,
-            headers,
-            byte(text, 8) == 49
-        )
-    else
-        ____temp_0 = nil
+    if headers == nil then
+        return nil
     end
-    return ____temp_0
+    return make_head(
+        status,
+        headers,
+        byte(text, 8) == 49
+    )
 end
 
 --- A server's heads are the same for as long as its clock shows the same second, but for the length: they are
@@ -237,13 +234,10 @@ end
 local function parse_chunk_size(line)
     local digits = match(line, "^(%x+)%s*$")
     local hex = digits or (match(line, "^(%x+)%s*;"))
-    local ____temp_1
-    if hex ~= nil and #hex <= 8 then
-        ____temp_1 = tonumber(hex, 16)
-    else
-        ____temp_1 = nil
+    if hex == nil or #hex > 8 then
+        return nil
     end
-    local size = ____temp_1
+    local size = tonumber(hex, 16)
     return size ~= nil and size <= MAX_BODY and size or nil
 end
 

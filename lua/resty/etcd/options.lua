@@ -95,11 +95,8 @@ local function check_types(opts)
         return "opts.key_prefix must be string"
     end
     for ____, name in ipairs(STRINGS) do
-        local ____opts_name_0 = opts[name]
-        if ____opts_name_0 == nil then
-            ____opts_name_0 = ""
-        end
-        if type(____opts_name_0) ~= "string" then
+        local value = opts[name]
+        if value ~= nil and type(value) ~= "string" then
             return "opts." .. name .. " must be string or ignore"
         end
     end
@@ -127,13 +124,10 @@ end
 
 local function make_endpoints(opts)
     local wanted = opts.http_host or "http://127.0.0.1:2379"
-    local ____temp_1
+    local urls = {wanted}
     if type(wanted) == "table" then
-        ____temp_1 = wanted
-    else
-        ____temp_1 = {wanted}
+        urls = wanted
     end
-    local urls = ____temp_1
     local endpoints = {}
     local api_prefix = modern_prefix(opts.api_prefix or "/v3")
     for ____, url in ipairs(urls) do
@@ -244,14 +238,12 @@ local function read(opts)
     if extra == nil then
         return nil, extra_err
     end
-    local ____temp_2
+    local settings = {endpoints = endpoints, peer = peer, extra = extra, extra_json = nil}
     if opts.extra_headers ~= nil then
-        ____temp_2 = (cjson.encode(extra.fields))
-    else
-        ____temp_2 = nil
+        local json = cjson.encode(extra.fields)
+        settings.extra_json = json
     end
-    local extra_json = ____temp_2
-    return {endpoints = endpoints, peer = peer, extra = extra, extra_json = extra_json}
+    return settings
 end
 _M.read = read
 

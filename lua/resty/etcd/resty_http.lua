@@ -89,20 +89,14 @@ local function guarded(ok, value, err)
         return nil, tostring(value)
     end
     if value == nil then
-        local ____tostring_1 = tostring
-        local ____err_0 = err
-        if ____err_0 == nil then
-            ____err_0 = "closed"
-        end
-        return nil, ____tostring_1(____err_0)
+        return nil, err ~= nil and tostring(err) or "closed"
     end
     return value
 end
 
 local function connect_params(route)
-    local ____route_2 = route
-    local peer = ____route_2.peer
-    local target = ____route_2.target
+    local peer = route.peer
+    local target = route.target
     local params = {
         scheme = target.scheme,
         host = target.host,
@@ -161,16 +155,11 @@ local function request_params(route, token, body)
     if token ~= nil then
         headers.Authorization = token
     end
-    local ____route_method_4 = route.method
-    local ____route_path_5 = route.path
-    local ____headers_6 = headers
-    local ____temp_3
-    if route.method == "GET" then
-        ____temp_3 = nil
-    else
-        ____temp_3 = body
+    local params = {method = route.method, path = route.path, headers = headers, body = nil}
+    if route.method ~= "GET" then
+        params.body = body
     end
-    return {method = ____route_method_4, path = ____route_path_5, headers = ____headers_6, body = ____temp_3}
+    return params
 end
 
 local function send(link, route, token, body)

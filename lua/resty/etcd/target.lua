@@ -16,13 +16,10 @@ local DEFAULT_PORT = 2379
 ---@field path string Path prefix without trailing slash, "" for none.
 
 local function port_of(text)
-    local ____temp_0
-    if text ~= nil then
-        ____temp_0 = tonumber(text)
-    else
-        ____temp_0 = DEFAULT_PORT
+    if text == nil then
+        return DEFAULT_PORT
     end
-    local port = ____temp_0
+    local port = tonumber(text)
     return port ~= nil and port >= 1 and port <= 65535 and port or nil
 end
 

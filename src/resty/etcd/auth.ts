@@ -66,12 +66,13 @@ function fly_in_timer(_premature: boolean, auth: Auth, core: Core, flight: Fligh
 }
 
 /** Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known. */
-function wait(flight: Flight, deadline: number | undefined): EtcdError | undefined {
+function wait(flight: Flight, deadline?: number): EtcdError | undefined {
     const [waiter, create_err] = semaphore.new(0);
     if (waiter === undefined) {
         return errors.failure("login_failed", create_err);
     }
-    flight.waiters.push(waiter);
+    const waiters = flight.waiters;
+    waiters.push(waiter);
     while (true) {
         const time = now();
         if (deadline !== undefined && time >= deadline) {
@@ -129,7 +130,11 @@ function token(auth: Auth, core: Core, deadline: number | undefined, timeout: nu
         }
         let err = flight.err;
         if (auth.flight === flight) {
-            err = wait(flight, is_owner ? undefined : deadline); // the owner's time is the login's own
+            if (is_owner) {
+                err = wait(flight); // its time is the login's own
+            } else {
+                err = wait(flight, deadline);
+            }
         }
         if (flight.token !== undefined) {
             return $multi(flight.token);

@@ -118,7 +118,10 @@ function wait(body: Fields, deadline: number | undefined): string | undefined {
 
 function peek(this: BodyStream): string | undefined {
     const bytes = decode(this);
-    return bytes !== "" ? bytes : undefined;
+    if (bytes === "") {
+        return undefined;
+    }
+    return bytes;
 }
 
 function close(this: BodyStream): void {

@@ -62,7 +62,10 @@ function is_endpoint_failure(err: EtcdError): boolean {
 /** Tries until there is a result, no sense in going on, or no time left. */
 function run(core: Core, rpc: Rpc, payload: string, timeout: number, attempt_at: Try): Outcome<Reply | Stream> {
     const deadline = timeout > 0 ? now() + timeout : undefined;
-    const user = rpc.anonymous === true ? undefined : core.auth;
+    let user = core.auth;
+    if (rpc.anonymous === true) {
+        user = undefined;
+    }
     let tries_left = balancer.max_tries(core);
     let may_relogin = user !== undefined;
     while (true) {
@@ -110,9 +113,9 @@ function open_at(this: void, core: Core, rpc: Rpc, payload: string, attempt: Att
     }
     if (attempt.may_relogin) {
         // etcd answers at once, if only that the stream stands
-        const { deadline, endpoint } = attempt;
+        const deadline = attempt.deadline;
         const first = stream.peek(deadline !== undefined ? max(0, deadline - now()) : undefined);
-        const refused = retry.token_trouble_of_watch(first, endpoint.http_host);
+        const refused = retry.token_trouble_of_watch(first, attempt.endpoint.http_host);
         if (refused !== undefined) {
             stream.close();
             return $multi(undefined, refused);

@@ -88,7 +88,7 @@ function create(opts?: Options): Result<Client> {
     if (health_check.conf === undefined) {
         health_check.init();
     }
-    const { endpoints, peer, extra, extra_json } = settings;
+    const endpoints = settings.endpoints;
     const state: State = {
         endpoints,
         is_cluster: endpoints.length > 1,
@@ -97,10 +97,10 @@ function create(opts?: Options): Result<Client> {
         timeout: wanted.timeout ?? 5,
         key_prefix: wanted.key_prefix ?? "",
         use_grpc: false,
-        transport: gateway.new(has_library ? resty_http.pick : connection.pick, peer, extra),
+        transport: gateway.new(has_library ? resty_http.pick : connection.pick, settings.peer, settings.extra),
         auth: wanted.user !== undefined ? auth.new(wanted.user, wanted.password ?? "", login.login) : undefined,
         serializer: serializers.select_serializer(wanted.serializer),
-        extra_json,
+        extra_json: settings.extra_json,
     };
     if (wanted.unix_socket_proxy !== undefined) {
         state.unix_socket_proxy = wanted.unix_socket_proxy;

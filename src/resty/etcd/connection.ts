@@ -78,11 +78,11 @@ function dial(route: Route, sock: Tcp, via: string | undefined): Result<1> {
 
 /** Seconds for connecting and for all that follows; nil and nil where nginx's own timeouts hold. */
 function time_left(delivery: Delivery, time: number): LuaMultiReturn<[connect?: number, rest?: number]> {
-    const { deadline, connect_by } = delivery;
+    const deadline = delivery.deadline;
     if (deadline === undefined) {
         return $multi();
     }
-    return $multi((connect_by ?? deadline) - time, deadline - time);
+    return $multi((delivery.connect_by ?? deadline) - time, deadline - time);
 }
 
 /** Gives a socket its time to connect, and to make a TLS session; returns "timeout" if there is none. */

@@ -75,7 +75,7 @@ function failure(name: LocalName, message: string, endpoint?: string): EtcdError
 /** An answer of etcd (or of what stands in front of it) that is an error. */
 function refusal(http_status: number, code: number | undefined, message: string, endpoint?: string): EtcdError {
     const err: EtcdError = {
-        name: (code !== undefined ? NAMES.get(code) : undefined) ?? "http_error",
+        name: NAMES.get(code ?? 0) ?? "http_error",
         message,
         http_status,
         retryable: false,

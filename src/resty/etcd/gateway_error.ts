@@ -23,6 +23,14 @@ function snippet(text: string): string {
     return text.length > 200 ? `${trimmed}...` : (trimmed ?? "");
 }
 
+/** The body, or an empty one in the place of what is none. */
+function as_table(json: unknown): ErrorBody {
+    if (typeof json === "object") {
+        return json as ErrorBody;
+    }
+    return {};
+}
+
 function text_of(value: unknown): string | undefined {
     return typeof value === "string" && value !== "" ? value : undefined;
 }
@@ -42,7 +50,7 @@ function from_answer(
     endpoint: string,
 ): LuaMultiReturn<[err: EtcdError, body: LuaMap<string, unknown>]> {
     const [json] = cjson.decode(text);
-    const body = (typeof json === "object" ? json : {}) as ErrorBody;
+    const body = as_table(json);
     const plain = snippet(text);
     const message = text_of(body.error) ?? text_of(body.message) ?? (plain !== "" ? plain : `HTTP status ${status}`);
     body.error = message;
@@ -58,9 +66,9 @@ function from_answer(
  * `{code, message}` from newer ones.
  */
 function from_stream(json: unknown, endpoint: string): EtcdError {
-    const body = (typeof json === "object" ? json : {}) as ErrorBody;
+    const body = as_table(json);
     const code = number_of(body.grpc_code) ?? number_of(body.code);
-    const status = number_of(body.http_code) ?? (code !== undefined ? HTTP_STATUS[code - 1] : undefined) ?? 500;
+    const status = number_of(body.http_code) ?? HTTP_STATUS[(code ?? 0) - 1] ?? 500;
     return errors.refusal(status, code, text_of(body.message) ?? text_of(json) ?? "unknown error", endpoint);
 }
 

@@ -40,7 +40,8 @@ function take_line(stream: Fields): string | undefined {
     if (stop === undefined) {
         if (stream.at <= stream.text.length) {
             const rest = sub(stream.text, stream.at);
-            stream.parts.push(rest);
+            const parts = stream.parts;
+            parts.push(rest);
             stream.parts_length = stream.parts_length + rest.length;
             stream.text = "";
             stream.at = 1;
@@ -50,8 +51,9 @@ function take_line(stream: Fields): string | undefined {
     let line = sub(stream.text, stream.at, stop - 1);
     stream.at = stop + 1;
     if (stream.parts_length > 0) {
-        stream.parts.push(line);
-        line = concat(stream.parts);
+        const parts = stream.parts;
+        parts.push(line);
+        line = concat(parts);
         stream.parts = [];
         stream.parts_length = 0;
     }
@@ -61,6 +63,11 @@ function take_line(stream: Fields): string | undefined {
 function add(stream: Fields, bytes: string): void {
     stream.text = bytes;
     stream.at = 1;
+}
+
+function not_etcds(endpoint: string, line: string): LuaMultiReturn<[message: undefined, err: EtcdError]> {
+    const text = `invalid response body: ${gateway_error.snippet(line)}`;
+    return $multi(undefined, errors.failure("bad_reply", text, endpoint));
 }
 
 /** Decodes a line; nil and nil for an empty one. */
@@ -74,14 +81,16 @@ function decode_line(
         return $multi(undefined);
     }
     const [json] = cjson.decode(line);
-    const envelope = (typeof json === "object" ? json : {}) as { result?: unknown; error?: unknown };
+    if (typeof json !== "object") {
+        return not_etcds(endpoint, line);
+    }
+    const envelope = json as { result?: unknown; error?: unknown };
     if (envelope.error !== undefined && envelope.error !== cjson.null) {
         return $multi(undefined, gateway_error.from_stream(envelope.error, endpoint));
     }
     const result = envelope.result;
     if (result === undefined || json_codec.decode(rpc.reply, result) !== undefined) {
-        const text = `invalid response body: ${gateway_error.snippet(line)}`;
-        return $multi(undefined, errors.failure("bad_reply", text, endpoint));
+        return not_etcds(endpoint, line);
     }
     return $multi(result as Message);
 }

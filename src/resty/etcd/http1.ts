@@ -127,7 +127,10 @@ function parse_head(text: string): Head | undefined {
     }
     const [line_end] = find(text, "\r\n", 10, true);
     const headers = parse_fields(text, line_end !== undefined ? line_end + 2 : text.length + 1);
-    return headers !== undefined ? make_head(status, headers, byte(text, 8) === 49) : undefined;
+    if (headers === undefined) {
+        return undefined;
+    }
+    return make_head(status, headers, byte(text, 8) === 49);
 }
 
 /**
@@ -184,7 +187,10 @@ function read_head(source: Source): Result<Head> {
 function parse_chunk_size(line: string): number | undefined {
     const [digits] = match(line, "^(%x+)%s*$");
     const hex = digits ?? match(line, "^(%x+)%s*;")[0];
-    const size = hex !== undefined && hex.length <= 8 ? tonumber(hex, 16) : undefined;
+    if (hex === undefined || hex.length > 8) {
+        return undefined;
+    }
+    const size = tonumber(hex, 16);
     return size !== undefined && size <= MAX_BODY ? size : undefined;
 }
 

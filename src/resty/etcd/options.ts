@@ -65,7 +65,7 @@ interface Settings {
     readonly endpoints: Endpoint[];
     readonly peer: Peer;
     readonly extra: Extra;
-    readonly extra_json: string | undefined;
+    extra_json: string | undefined;
 }
 
 /** Header fields that are the driver's own business. */
@@ -118,7 +118,8 @@ function check_types(opts: Options): string | undefined {
         return "opts.key_prefix must be string";
     }
     for (const name of STRINGS) {
-        if (typeof (opts[name] ?? "") !== "string") {
+        const value = opts[name];
+        if (value !== undefined && typeof value !== "string") {
             return `opts.${name} must be string or ignore`;
         }
     }
@@ -147,7 +148,10 @@ function modern_prefix(prefix: string): string {
 
 function make_endpoints(opts: Options): Result<Endpoint[]> {
     const wanted: unknown = opts.http_host ?? "http://127.0.0.1:2379";
-    const urls = (typeof wanted === "object" ? wanted : [wanted]) as unknown[];
+    let urls: unknown[] = [wanted];
+    if (typeof wanted === "object") {
+        urls = wanted as unknown[];
+    }
     const endpoints: Endpoint[] = [];
     const api_prefix = modern_prefix(opts.api_prefix ?? "/v3");
     for (const url of urls) {
@@ -250,8 +254,12 @@ function read(opts: Options): Result<Settings> {
     if (extra === undefined) {
         return $multi(undefined, extra_err);
     }
-    const extra_json = opts.extra_headers !== undefined ? cjson.encode(extra.fields)[0] : undefined;
-    return $multi({ endpoints, peer, extra, extra_json });
+    const settings: Settings = { endpoints, peer, extra, extra_json: undefined };
+    if (opts.extra_headers !== undefined) {
+        const [json] = cjson.encode(extra.fields);
+        settings.extra_json = json;
+    }
+    return $multi(settings);
 }
 
 export { read, type Options, type Settings };

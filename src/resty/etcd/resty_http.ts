@@ -80,13 +80,14 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
         return $multi(undefined, tostring(value));
     }
     if (value === undefined) {
-        return $multi(undefined, tostring(err ?? "closed"));
+        return $multi(undefined, err !== undefined ? tostring(err) : "closed");
     }
     return $multi(value as T);
 }
 
 function connect_params(route: Route): Result<Params> {
-    const { peer, target } = route;
+    const peer = route.peer;
+    const target = route.target;
     const params: Params = {
         scheme: target.scheme,
         host: target.host,
@@ -149,7 +150,11 @@ function request_params(route: Route, token: string | undefined, body: string): 
     if (token !== undefined) {
         headers.Authorization = token;
     }
-    return { method: route.method, path: route.path, headers, body: route.method === "GET" ? undefined : body };
+    const params: RequestParams = { method: route.method, path: route.path, headers, body: undefined };
+    if (route.method !== "GET") {
+        params.body = body;
+    }
+    return params;
 }
 
 function send(this: void, link: unknown, route: Route, token: string | undefined, body: string): string | undefined {

@@ -21,7 +21,10 @@ interface Target {
 }
 
 function port_of(text: string | undefined): number | undefined {
-    const port = text !== undefined ? tonumber(text) : DEFAULT_PORT;
+    if (text === undefined) {
+        return DEFAULT_PORT;
+    }
+    const port = tonumber(text);
     return port !== undefined && port >= 1 && port <= 65535 ? port : undefined;
 }
 
