@@ -224,10 +224,10 @@ sslhandshake false 127.0.0.1 false
     ngx.say(t.new():get("/x").status)
 --- response_body
 nil | HOST: not in this phase: no request found | bad_request
-nil | HOST: not in this phase: no request found | bad_request
+nil | HOST: not in this phase: streams | bad_request
 nil | HOST: not in this phase: no request found | bad_request
 nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | bad_request
-nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | bad_request
+nil | HOST: not in this phase: streams | bad_request
 nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | bad_request
 200
 

@@ -86,7 +86,7 @@ local function report_failure(http_host)
         local time = now()
         local banned = (banned_until[http_host] or 0) > time
         banned_until[http_host] = time + conf.fail_timeout
-        if not banned and conf.fail_timeout > 0 then
+        if not banned then
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
         end
         return true
@@ -96,8 +96,12 @@ local function report_failure(http_host)
     if fails == nil then
         return nil, err or "no memory"
     end
-    if fails >= conf.max_fails and conf.fail_timeout > 0 then
-        local added = dict:add(UNHEALTHY .. http_host, 1, conf.fail_timeout)
+    if fails >= conf.max_fails then
+        local added = dict:add(
+            UNHEALTHY .. http_host,
+            1,
+            math.max(conf.fail_timeout, 0.001)
+        )
         if added then
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
         end

@@ -103,7 +103,7 @@ function report_failure(http_host: string): Result<true> {
         const time = now();
         const banned = (banned_until.get(http_host) ?? 0) > time;
         banned_until.set(http_host, time + conf.fail_timeout);
-        if (!banned && conf.fail_timeout > 0) {
+        if (!banned) {
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
         }
         return $multi(true);
@@ -113,9 +113,9 @@ function report_failure(http_host: string): Result<true> {
     if (fails === undefined) {
         return $multi(undefined, err ?? "no memory");
     }
-    // an expiry of 0 would be none: a ban for ever
-    if (fails >= conf.max_fails && conf.fail_timeout > 0) {
-        const [added] = dict.add(UNHEALTHY + http_host, 1, conf.fail_timeout);
+    if (fails >= conf.max_fails) {
+        // an expiry of 0 would never come
+        const [added] = dict.add(UNHEALTHY + http_host, 1, math.max(conf.fail_timeout, 0.001));
         if (added) {
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
         }
