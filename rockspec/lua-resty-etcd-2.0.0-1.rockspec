@@ -52,6 +52,7 @@ build = {
         ["resty.etcd.log"] = "lua/resty/etcd/log.lua",
         ["resty.etcd.login"] = "lua/resty/etcd/login.lua",
         ["resty.etcd.options"] = "lua/resty/etcd/options.lua",
+        ["resty.etcd.pages"] = "lua/resty/etcd/pages.lua",
         ["resty.etcd.resty_http"] = "lua/resty/etcd/resty_http.lua",
         ["resty.etcd.retry"] = "lua/resty/etcd/retry.lua",
         ["resty.etcd.rpc"] = "lua/resty/etcd/rpc.lua",

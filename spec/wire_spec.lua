@@ -49,7 +49,8 @@ describe("on the wire", function()
         end
         local key = ngx.encode_base64("/pk")
         is("/kv/range", { key = key }, cli:get("k"))
-        is("/kv/range", { key = ngx.encode_base64("/p"), range_end = ngx.encode_base64("/q") }, cli:readdir(""))
+        local all = { key = ngx.encode_base64("/p"), range_end = ngx.encode_base64("/q"), limit = "256" }
+        is("/kv/range", all, cli:readdir(""))
         is("/kv/put", { key = key, value = ngx.encode_base64('"v"') }, cli:set("k", "v"))
         is("/kv/deleterange", { key = key, prev_kv = true }, cli:delete("k", { prev_kv = true }))
         is("/kv/deleterange", { key = key, range_end = ngx.encode_base64("/pl") }, cli:rmdir("k"))

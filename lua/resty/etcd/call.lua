@@ -167,7 +167,9 @@ local function log_entry(core, rpc, timeout, label)
 end
 
 local function start(core, rpc, request, timeout, label, attempt_at)
-    log_entry(core, rpc, timeout, label)
+    if label ~= nil then
+        log_entry(core, rpc, timeout, label)
+    end
     local payload, err = core.transport:encode(rpc, request)
     if payload == nil then
         return nil, errors.failure("bad_request", err)
@@ -200,6 +202,25 @@ local function unary(core, rpc, request, timeout)
     )
 end
 
+--- One more RPC of a call that is under way: it has said already what it is about.
+---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
+---@param request table
+---@param timeout? number
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function unary_within(core, rpc, request, timeout)
+    return start(
+        core,
+        rpc,
+        request,
+        timeout or core.timeout,
+        nil,
+        unary_at
+    )
+end
+
 --- Opens a stream; the deadline is for the opening.
 ---@param core resty.etcd.core.Core
 ---@param rpc resty.etcd.rpc.Rpc
@@ -220,5 +241,6 @@ local function open(core, rpc, request, timeout)
 end
 _M.open = open
 _M.unary = unary
+_M.unary_within = unary_within
 
 return _M

@@ -139,10 +139,12 @@ function start(
     rpc: Rpc,
     request: object,
     timeout: number,
-    label: string,
+    label: string | undefined,
     attempt_at: Try,
 ): Outcome<Reply | Stream> {
-    log_entry(core, rpc, timeout, label);
+    if (label !== undefined) {
+        log_entry(core, rpc, timeout, label);
+    }
     const [payload, err] = core.transport.encode(rpc, request as Message);
     if (payload === undefined) {
         return $multi(undefined, errors.failure("bad_request", err));
@@ -159,6 +161,11 @@ function unary(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome
     return start(core, rpc, request, timeout ?? core.timeout, "request uri headers: ", unary_at) as Outcome<Reply>;
 }
 
+/** One more RPC of a call that is under way: it has said already what it is about. */
+function unary_within(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome<Reply> {
+    return start(core, rpc, request, timeout ?? core.timeout, undefined, unary_at) as Outcome<Reply>;
+}
+
 /**
  * Opens a stream; the deadline is for the opening.
  * @param timeout seconds until the first answer; the client's own if nil, 0 for no deadline
@@ -167,4 +174,4 @@ function open(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome<
     return start(core, rpc, request, timeout ?? core.timeout, "request chunk headers: ", open_at) as Outcome<Stream>;
 }
 
-export { open, unary, type Outcome };
+export { open, unary, unary_within, type Outcome };

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/dropin/kv.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call")
+local pages = require("resty.etcd.pages")
 local rpcs = require("resty.etcd.rpc")
 local serializer = require("resty.etcd.serializer")
 local utils = require("resty.etcd.utils")
@@ -98,7 +99,19 @@ local function get(self, key, opts)
     return range(self, request, opts)
 end
 
---- Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`.
+--- Read as it is, in one go: by limit, in another order than that of the keys, or as a mere number.
+---@param opts resty.etcd.dropin.kv.RangeOptions
+---@return boolean
+local function is_cut_or_sorted(opts)
+    return opts.limit ~= nil or opts.sort_order ~= nil or opts.sort_target ~= nil or opts.count_only == true
+end
+
+local function decode_page(cli, kvs)
+    result.decode_values(cli.serializer, kvs)
+end
+
+--- Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`. A large directory is read
+--- in pages at one revision; the result looks like one reply, and `timeout` is for each page.
 ---@param self resty.etcd.dropin.state.State
 ---@param dir string "" for all keys
 ---@param opts? resty.etcd.dropin.kv.RangeOptions
@@ -110,11 +123,19 @@ local function readdir(self, dir, opts)
     if wrong ~= nil then
         return result.misuse(wrong)
     end
-    return range(
+    local request = args.prefix_range(self.key_prefix, dir)
+    if opts ~= nil and is_cut_or_sorted(opts) then
+        return range(self, request, opts)
+    end
+    args.copy(opts, RANGE_OPTIONS, request)
+    local reply, err, refusal = pages.read_all(
         self,
-        args.prefix_range(self.key_prefix, dir),
-        opts
+        request,
+        opts and opts.timeout,
+        decode_page,
+        self
     )
+    return result.lenient(reply, err, refusal)
 end
 
 --- Writes a key.

@@ -1,4 +1,5 @@
 import * as call from "../call";
+import * as pages from "../pages";
 import * as rpcs from "../rpc";
 import * as serializer from "../serializer";
 import type { Message } from "../transport";
@@ -125,8 +126,23 @@ function get(this: State, key: string, opts?: GetOptions): Result3<GetBody> {
     return range(this, request, opts);
 }
 
+/** Read as it is, in one go: by limit, in another order than that of the keys, or as a mere number. */
+function is_cut_or_sorted(opts: RangeOptions): boolean {
+    return (
+        opts.limit !== undefined ||
+        opts.sort_order !== undefined ||
+        opts.sort_target !== undefined ||
+        opts.count_only === true
+    );
+}
+
+function decode_page(this: void, cli: unknown, kvs: pages.Kv[]): void {
+    result.decode_values((cli as State).serializer, kvs as KeyValue[]);
+}
+
 /**
- * Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`.
+ * Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`. A large directory is read
+ * in pages at one revision; the result looks like one reply, and `timeout` is for each page.
  * @param dir "" for all keys
  */
 function readdir(this: State, dir: string, opts?: RangeOptions): Result3<GetBody> {
@@ -134,7 +150,13 @@ function readdir(this: State, dir: string, opts?: RangeOptions): Result3<GetBody
     if (wrong !== undefined) {
         return result.misuse(wrong);
     }
-    return range(this, args.prefix_range(this.key_prefix, dir), opts);
+    const request = args.prefix_range(this.key_prefix, dir);
+    if (opts !== undefined && is_cut_or_sorted(opts)) {
+        return range(this, request, opts);
+    }
+    args.copy(opts, RANGE_OPTIONS, request);
+    const [reply, err, refusal] = pages.read_all(this, request, opts?.timeout, decode_page, this);
+    return result.lenient(reply, err, refusal);
 }
 
 /**

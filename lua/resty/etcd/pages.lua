@@ -1,0 +1,121 @@
+-- Generated from src/resty/etcd/pages.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call")
+local rpcs = require("resty.etcd.rpc")
+local min = math.min
+local max = math.max
+local floor = math.floor
+
+--- Keys in the first page; later ones follow from how large the values are.
+local FIRST_PAGE = 256
+local MAX_PAGE = 4096
+
+--- gRPC code of a read at a revision that is no more.
+local COMPACTED = 11
+
+--- A page of about so many bytes is decoded in a few milliseconds.
+local PAGE_BYTES = 512 * 1024
+
+---@class resty.etcd.pages.Kv
+---@field key? string
+---@field value? string
+
+--- How many keys of this kind make a page.
+---@param kvs resty.etcd.pages.Kv[]
+---@return number
+local function next_size(kvs)
+    local bytes = 1
+    for ____, kv in ipairs(kvs) do
+        bytes = bytes + #(kv.key or "") + #(kv.value or "") + 64
+    end
+    return max(
+        1,
+        min(
+            MAX_PAGE,
+            floor(PAGE_BYTES * #kvs / bytes)
+        )
+    )
+end
+
+local function copy(request)
+    local page = {}
+    for name, value in pairs(request) do
+        page[name] = value
+    end
+    return page
+end
+
+--- Reads the range once more, at once: the revision of the first page was compacted away.
+---@param core resty.etcd.core.Core
+---@param request table
+---@param timeout number?
+---@param on_page fun(context: any, kvs: resty.etcd.pages.Kv[])
+---@param context any
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function read_at_once(core, request, timeout, on_page, context)
+    local reply, err, refusal = call.unary_within(core, rpcs.range, request, timeout)
+    if reply == nil then
+        return nil, err, refusal
+    end
+    on_page(context, reply.body.kvs or ({}))
+    return reply
+end
+
+--- Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
+--- busy with one of them for long. The reply is that of one read of all.
+---@param core resty.etcd.core.Core
+---@param request table without limit and in key order
+---@param timeout number? for each page
+---@param on_page fun(context: any, kvs: resty.etcd.pages.Kv[])
+---@param context any
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function read_all(core, request, timeout, on_page, context)
+    local page = copy(request)
+    local limit = FIRST_PAGE
+    page.limit = limit
+    local reply, err, refusal = call.unary(core, rpcs.range, page, timeout)
+    if reply == nil then
+        return nil, err, refusal
+    end
+    local body = reply.body
+    local all = body.kvs or ({})
+    body.more = nil
+    local count = tonumber(body.count) or 0
+    if page.revision == nil then
+        local ____opt_0 = body.header
+        page.revision = ____opt_0 and ____opt_0.revision
+    end
+    local kvs = all
+    while #kvs > 0 and (#all < count or count == 0 and #kvs >= limit) do
+        limit = next_size(kvs)
+        page.limit = limit
+        page.key = (kvs[#kvs].key or "") .. "\000"
+        on_page(context, kvs)
+        local next_reply, next_err, next_refusal = call.unary_within(core, rpcs.range, page, timeout)
+        if next_reply == nil then
+            if next_err.code == COMPACTED and request.revision == nil then
+                return read_at_once(
+                    core,
+                    request,
+                    timeout,
+                    on_page,
+                    context
+                )
+            end
+            return nil, next_err, next_refusal
+        end
+        kvs = next_reply.body.kvs or ({})
+        for ____, kv in ipairs(kvs) do
+            all[#all + 1] = kv
+        end
+    end
+    on_page(context, kvs)
+    return reply
+end
+_M.read_all = read_all
+
+return _M

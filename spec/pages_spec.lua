@@ -1,0 +1,136 @@
+-- A large directory is read in pages; nobody must notice.
+local bed = require "spec.support.bed"
+local wire = require "spec.support.wire"
+
+local dir = bed.key("pages") .. "/"
+
+local function put_many(cli, n, value)
+    local ops = {}
+    for i = 1, n do
+        ops[#ops + 1] = { requestPut = { key = ("%s%05d"):format(dir, i), value = value or i } }
+        if #ops == 100 or i == n then
+            assert(cli:txn({ { key = dir, target = "VERSION", result = "EQUAL", version = 0 } }, ops))
+            ops = {}
+        end
+    end
+end
+
+local function compact(revision)
+    local status = wire.post(bed.single.http, "/v3/kv/compaction", { revision = revision })
+    return status == 200
+end
+
+--- Calls `between(n)` before the n-th request to etcd; returns a function that tells how many there were.
+local function watch_requests(cli, between)
+    local transport, n = cli.transport, 0
+    local unary = transport.unary
+    transport.unary = function(...)
+        n = n + 1
+        if between then
+            between(n)
+        end
+        return unary(...)
+    end
+    return function() return n end
+end
+
+describe("readdir of a large directory", function()
+    local cli, other
+
+    before_each(function()
+        cli, other = assert(bed.new { timeout = 20 }), assert(bed.new { timeout = 20 })
+    end)
+
+    after_each(function()
+        assert(other:rmdir(dir))
+    end)
+
+    it("gives what one read of all gives", function()
+        put_many(cli, 1000)
+        local whole = assert(other:readdir(dir, { limit = 100000 }))
+        local requests = watch_requests(cli)
+        local res = assert(cli:readdir(dir))
+        assert.is_true(requests() > 1)
+        assert.equal(1000, #res.body.kvs)
+        assert.same(whole.body, res.body)
+        assert.equal("1000", res.body.count)
+        assert.is_nil(res.body.more)
+    end)
+
+    it("reads as of one revision, whatever is written meanwhile", function()
+        put_many(cli, 600)
+        local whole = assert(other:readdir(dir, { limit = 100000 }))
+        watch_requests(cli, function(n)
+            if n > 1 then
+                assert(other:set(dir .. "00600", "changed"))
+                assert(other:delete(dir .. "00599"))
+                assert(other:set(dir .. "new" .. n, "new"))
+            end
+        end)
+        assert.same(whole.body, assert(cli:readdir(dir)).body)
+    end)
+
+    it("reads all at once when that revision is compacted meanwhile", function()
+        put_many(cli, 600)
+        local compacted
+        watch_requests(cli, function(n)
+            if n == 2 then
+                local revision = assert(other:set(dir .. "00600", "changed")).body.header.revision
+                compacted = compact(revision)
+            end
+        end)
+        local res = assert(cli:readdir(dir))
+        assert.is_true(compacted)
+        assert.equal(200, res.status)
+        assert.equal(600, #res.body.kvs)
+        assert.equal("changed", res.body.kvs[600].value)
+        assert.equal(1, res.body.kvs[1].value)
+    end)
+
+    it("refuses a revision of the caller's that is compacted, as it stands", function()
+        local revision = assert(other:set(dir .. "1", "old")).body.header.revision
+        local later = assert(other:set(dir .. "1", "new")).body.header.revision
+        assert.is_true(compact(later))
+        local res = assert(cli:readdir(dir, { revision = revision }))
+        assert.equal(400, res.status)
+        assert.equal("etcdserver: mvcc: required revision has been compacted", res.body.error)
+    end)
+
+    it("asks once for what fits into a page", function()
+        put_many(cli, 256)
+        local requests = watch_requests(cli)
+        assert.equal(256, #assert(cli:readdir(dir)).body.kvs)
+        assert.equal(1, requests())
+        assert.is_nil(assert(cli:readdir(dir .. "none")).body.kvs)
+        assert.equal(2, requests())
+    end)
+
+    it("makes pages of large values small", function()
+        for i = 1, 300 do
+            assert(other:set(("%s%05d"):format(dir, i), ("x"):rep(20000)))
+        end
+        local requests = watch_requests(cli)
+        assert.equal(300, #assert(cli:readdir(dir)).body.kvs)
+        assert.equal(3, requests()) -- 256, then about 26 at a time
+    end)
+
+    it("takes options: keys_only, a key prefix, a serializer", function()
+        put_many(cli, 300, "v")
+        local keys = assert(cli:readdir(dir, { keys_only = true })).body.kvs
+        assert.equal(300, #keys)
+        assert.is_nil(keys[300].value)
+        local raw = assert(bed.new { serializer = "raw", key_prefix = dir })
+        local kvs = assert(raw:readdir("")).body.kvs
+        assert.equal(300, #kvs)
+        assert.equal('"v"', kvs[300].value)
+    end)
+
+    it("leaves reads by limit, in another order, and by number as they are", function()
+        put_many(cli, 300)
+        local requests = watch_requests(cli)
+        assert.equal(10, #assert(cli:readdir(dir, { limit = 10 })).body.kvs)
+        assert.equal(300, assert(cli:readdir(dir, { sort_order = "DESCEND" })).body.kvs[1].value)
+        assert.equal("300", assert(cli:readdir(dir, { count_only = true })).body.count)
+        assert.equal(3, requests())
+    end)
+end)

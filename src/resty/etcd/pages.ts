@@ -1,0 +1,110 @@
+import type { Outcome } from "./call";
+import * as call from "./call";
+import type { Core } from "./core";
+import * as rpcs from "./rpc";
+import type { Message, Reply } from "./transport";
+
+const min = math.min;
+const max = math.max;
+const floor = math.floor;
+
+/** Keys in the first page; later ones follow from how large the values are. */
+const FIRST_PAGE = 256;
+const MAX_PAGE = 4096;
+/** gRPC code of a read at a revision that is no more. */
+const COMPACTED = 11;
+/** A page of about so many bytes is decoded in a few milliseconds. */
+const PAGE_BYTES = 512 * 1024;
+
+interface Kv {
+    key?: string;
+    value?: string;
+}
+
+/** Called with the keys of each page while its values are raw. */
+type OnPage = (this: void, context: unknown, kvs: Kv[]) => void;
+
+/** How many keys of this kind make a page. */
+function next_size(kvs: Kv[]): number {
+    let bytes = 1;
+    for (const kv of kvs) {
+        bytes = bytes + (kv.key ?? "").length + (kv.value ?? "").length + 64;
+    }
+    return max(1, min(MAX_PAGE, floor((PAGE_BYTES * kvs.length) / bytes)));
+}
+
+function copy(request: Message): Message {
+    const page: Message = new LuaMap();
+    for (const [name, value] of request) {
+        page.set(name, value);
+    }
+    return page;
+}
+
+/** Reads the range once more, at once: the revision of the first page was compacted away. */
+function read_at_once(
+    core: Core,
+    request: Message,
+    timeout: number | undefined,
+    on_page: OnPage,
+    context: unknown,
+): Outcome<Reply> {
+    const [reply, err, refusal] = call.unary_within(core, rpcs.range, request, timeout);
+    if (reply === undefined) {
+        return $multi(undefined, err, refusal);
+    }
+    on_page(context, (reply.body.get("kvs") as Kv[] | undefined) ?? []);
+    return $multi(reply);
+}
+
+/**
+ * Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
+ * busy with one of them for long. The reply is that of one read of all.
+ * @param request without limit and in key order
+ * @param timeout for each page
+ */
+function read_all(
+    core: Core,
+    request: Message,
+    timeout: number | undefined,
+    on_page: OnPage,
+    context: unknown,
+): Outcome<Reply> {
+    const page = copy(request);
+    let limit = FIRST_PAGE;
+    page.set("limit", limit);
+    const [reply, err, refusal] = call.unary(core, rpcs.range, page, timeout);
+    if (reply === undefined) {
+        return $multi(undefined, err, refusal);
+    }
+    const body = reply.body;
+    const all = (body.get("kvs") as Kv[] | undefined) ?? [];
+    body.delete("more");
+    const count = tonumber(body.get("count")) ?? 0;
+    if (page.get("revision") === undefined) {
+        page.set("revision", (body.get("header") as Message | undefined)?.get("revision"));
+    }
+    let kvs = all;
+    // what only resembles etcd may tell no count: there a full page has a successor
+    while (kvs.length > 0 && (all.length < count || (count === 0 && kvs.length >= limit))) {
+        limit = next_size(kvs);
+        page.set("limit", limit);
+        page.set("key", `${kvs[kvs.length - 1]!.key ?? ""}\0`);
+        on_page(context, kvs);
+        const [next_reply, next_err, next_refusal] = call.unary_within(core, rpcs.range, page, timeout);
+        if (next_reply === undefined) {
+            if (next_err.code === COMPACTED && request.get("revision") === undefined) {
+                return read_at_once(core, request, timeout, on_page, context);
+            }
+            return $multi(undefined, next_err, next_refusal);
+        }
+        kvs = (next_reply.body.get("kvs") as Kv[] | undefined) ?? [];
+        for (const kv of kvs) {
+            all.push(kv);
+        }
+    }
+    on_page(context, kvs);
+    return $multi(reply);
+}
+
+export { read_all, type Kv };
