@@ -10,8 +10,8 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- A connection that does not stand after this many seconds gives way to another endpoint.
-local CONNECT_SHARE = 1
+--- Where other endpoints may be tried, each has its share of the time, of so many seconds at least.
+local MIN_SHARE = 1
 
 local function no_endpoint()
     local err = errors.failure("no_endpoint", "has no healthy etcd endpoint available")
@@ -21,24 +21,29 @@ end
 
 --- The attempt's share of the call's time.
 ---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
 ---@param deadline number?
 ---@param tries_left number
 ---@param token string?
 ---@param may_relogin boolean
 ---@return resty.etcd.transport.Attempt?
-local function make_attempt(core, deadline, tries_left, token, may_relogin)
+local function make_attempt(core, rpc, deadline, tries_left, token, may_relogin)
     local endpoint = balancer.choose_endpoint(core)
     if endpoint == nil then
         return nil
     end
     local started = now()
     local connect_by = deadline
+    local answer_by = deadline
     if deadline ~= nil and tries_left > 1 then
         local left = max(0, deadline - started)
         connect_by = started + min(
             left,
-            max(CONNECT_SHARE, left / tries_left)
+            max(MIN_SHARE, left / tries_left)
         )
+        if rpc.write ~= true then
+            answer_by = connect_by
+        end
     end
     return {
         endpoint = endpoint,
@@ -46,7 +51,7 @@ local function make_attempt(core, deadline, tries_left, token, may_relogin)
         may_relogin = may_relogin,
         via = core.unix_socket_proxy,
         started = started,
-        deadline = deadline,
+        deadline = answer_by,
         connect_by = connect_by
     }
 end
@@ -89,6 +94,7 @@ local function run(core, rpc, payload, timeout, attempt_at)
         end
         local attempt = make_attempt(
             core,
+            rpc,
             deadline,
             tries_left,
             token,

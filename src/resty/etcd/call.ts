@@ -13,8 +13,8 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** A connection that does not stand after this many seconds gives way to another endpoint. */
-const CONNECT_SHARE = 1;
+/** Where other endpoints may be tried, each has its share of the time, of so many seconds at least. */
+const MIN_SHARE = 1;
 
 /** How a call ends: with a reply or a stream; or with an error and perhaps the server's answer. */
 type Outcome<T> = LuaMultiReturn<
@@ -33,6 +33,7 @@ function no_endpoint(): EtcdError {
 /** The attempt's share of the call's time. */
 function make_attempt(
     core: Core,
+    rpc: Rpc,
     deadline: number | undefined,
     tries_left: number,
     token: string | undefined,
@@ -44,11 +45,15 @@ function make_attempt(
     }
     const started = now();
     let connect_by = deadline;
+    let answer_by = deadline;
     if (deadline !== undefined && tries_left > 1) {
         const left = max(0, deadline - started);
-        connect_by = started + min(left, max(CONNECT_SHARE, left / tries_left));
+        connect_by = started + min(left, max(MIN_SHARE, left / tries_left));
+        if (rpc.write !== true) {
+            answer_by = connect_by; // a write that was sent is not sent elsewhere, so it has all the time
+        }
     }
-    return { endpoint, token, may_relogin, via: core.unix_socket_proxy, started, deadline, connect_by };
+    return { endpoint, token, may_relogin, via: core.unix_socket_proxy, started, deadline: answer_by, connect_by };
 }
 
 /** The endpoint let the call down, as opposed to refusing it. */
@@ -77,7 +82,7 @@ function run(core: Core, rpc: Rpc, payload: string, timeout: number, attempt_at:
             }
             token = got;
         }
-        const attempt = make_attempt(core, deadline, tries_left, token, may_relogin);
+        const attempt = make_attempt(core, rpc, deadline, tries_left, token, may_relogin);
         if (attempt === undefined) {
             return $multi(undefined, no_endpoint());
         }

@@ -1,0 +1,53 @@
+-- A member that takes connections and never answers, as a stopped process does.
+local bed = require "spec.support.bed"
+local health_check = require "resty.etcd.health_check"
+
+local function signal(name)
+    local command = ("node tools/bed.mjs signal --dir '%s' m1 %s"):format(bed.dir, name)
+    assert(os.execute(command) == 0)
+end
+
+describe("with a stopped member in front and retry on", function()
+    local cli
+    local key = bed.key("black-hole")
+
+    setup(function()
+        assert(health_check.init { retry = true, fail_timeout = 0 })
+        signal("STOP")
+    end)
+
+    teardown(function()
+        signal("CONT")
+        assert(health_check.init())
+        assert(bed.new({ http_host = bed.cluster.http[2], timeout = 20 }):rmdir(key))
+    end)
+
+    before_each(function()
+        cli = assert(bed.new { http_host = bed.cluster.http, timeout = 8, init_count = -1 })
+    end)
+
+    it("a read moves on in time, and its call succeeds", function()
+        local started = ngx.now()
+        local res = assert(cli:get(key))
+        ngx.update_time()
+        assert.equal(200, res.status)
+        assert.is_true(ngx.now() - started < 6)
+    end)
+
+    it("a watch is opened elsewhere", function()
+        local read = assert(cli:watchdir(key))
+        assert.is_true(assert(read()).result.created)
+    end)
+
+    it("a write is not sent elsewhere, has all of its time, and may have been applied", function()
+        ngx.update_time()
+        local started = ngx.now()
+        local res, err, details = cli:set(key .. "1", 1, { timeout = 2 })
+        ngx.update_time()
+        assert.is_nil(res)
+        assert.equal(bed.cluster.http[1] .. ": timeout", err)
+        assert.is_true(details.maybe_applied)
+        assert.is_false(details.retryable)
+        assert.is_true(ngx.now() - started > 1.9)
+    end)
+end)
