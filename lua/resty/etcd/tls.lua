@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/tls.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local ssl = require("ngx.ssl")
+local clock = require("resty.etcd.clock")
 local log = require("resty.etcd.log")
 
 --- How a client makes its TLS sessions.
@@ -13,13 +14,18 @@ local log = require("resty.etcd.log")
 ---@field key string?
 ---@field trusted_ca string? Path of a file with CA certificates.
 ---@field identity string Tells sessions apart that must not share a pool.
----@field pair? resty.etcd.tls.Pair Parsed at the first handshake.
+---@field pair? resty.etcd.tls.Pair Made at the first handshake.
 ---@field store? any An `X509_STORE`; false where it cannot be used.
 
 --- Certificate and key as OpenSSL objects.
 ---@class resty.etcd.tls.Pair
 ---@field cert any
 ---@field key any
+---@field source string The PEM texts that they come from.
+---@field checked_at number When those were last read.
+
+--- Files are not looked at more often, in seconds.
+local RECHECK = 3
 
 --- The part of lua-resty-openssl that is used where it is installed.
 ---@class resty.etcd.tls.StoreModule
@@ -62,14 +68,13 @@ local function has_client_cert(tls)
     return tls.cert ~= nil or tls.cert_path ~= nil
 end
 
---- The client's certificate and key, parsed once.
+--- Reads and parses the client's certificate and key, unless they are what `known` holds already.
 ---@param tls resty.etcd.tls.Tls
+---@param known resty.etcd.tls.Pair?
+---@param time number
 ---@return resty.etcd.tls.Pair? res
 ---@return string? err
-local function client_pair(tls)
-    if tls.pair ~= nil then
-        return tls.pair
-    end
+local function load_pair(tls, known, time)
     local cert_pem, cert_err = pem(tls.cert, tls.cert_path or "")
     if cert_pem == nil then
         return nil, "client certificate: " .. cert_err
@@ -77,6 +82,10 @@ local function client_pair(tls)
     local key_pem, key_err = pem(tls.key, tls.key_path or "")
     if key_pem == nil then
         return nil, "client key: " .. key_err
+    end
+    local source = cert_pem .. key_pem
+    if known ~= nil and known.source == source then
+        return known
     end
     local cert, parse_err = ssl.parse_pem_cert(cert_pem)
     if parse_err ~= nil then
@@ -86,8 +95,31 @@ local function client_pair(tls)
     if parse_key_err ~= nil then
         return nil, "client key: " .. parse_key_err
     end
-    tls.pair = {cert = cert, key = key}
-    return tls.pair
+    return {cert = cert, key = key, source = source, checked_at = time}
+end
+
+--- The client's certificate and key. Files that have changed are noticed within `RECHECK` seconds, at the next
+--- handshake; while they cannot be read, as in the middle of their replacement, the old ones serve.
+---@param tls resty.etcd.tls.Tls
+---@return resty.etcd.tls.Pair? res
+---@return string? err
+local function client_pair(tls)
+    local known = tls.pair
+    local time = clock.now()
+    if known ~= nil and time - known.checked_at < RECHECK then
+        return known
+    end
+    local pair, err = load_pair(tls, known, time)
+    if pair ~= nil then
+        pair.checked_at = time
+        tls.pair = pair
+        return pair
+    end
+    if known ~= nil then
+        known.checked_at = time
+        return known
+    end
+    return nil, err
 end
 
 --- True where the platform takes a CA per connection; otherwise says once that `trusted_ca` has no effect.

@@ -1,4 +1,5 @@
 import * as ssl from "ngx.ssl";
+import * as clock from "./clock";
 import * as log from "./log";
 
 type Tcp = ngx.socket.Tcp;
@@ -17,7 +18,7 @@ interface Tls {
     readonly trusted_ca: string | undefined;
     /** Tells sessions apart that must not share a pool. */
     readonly identity: string;
-    /** Parsed at the first handshake. */
+    /** Made at the first handshake. */
     pair?: Pair;
     /** An `X509_STORE`; false where it cannot be used. */
     store?: unknown;
@@ -27,7 +28,14 @@ interface Tls {
 interface Pair {
     readonly cert: unknown;
     readonly key: unknown;
+    /** The PEM texts that they come from. */
+    readonly source: string;
+    /** When those were last read. */
+    checked_at: number;
 }
+
+/** Files are not looked at more often, in seconds. */
+const RECHECK = 3;
 
 /** The part of lua-resty-openssl that is used where it is installed. */
 interface StoreModule {
@@ -69,11 +77,8 @@ function has_client_cert(tls: Tls): boolean {
     return tls.cert !== undefined || tls.cert_path !== undefined;
 }
 
-/** The client's certificate and key, parsed once. */
-function client_pair(tls: Tls): Result<Pair> {
-    if (tls.pair !== undefined) {
-        return $multi(tls.pair);
-    }
+/** Reads and parses the client's certificate and key, unless they are what `known` holds already. */
+function load_pair(tls: Tls, known: Pair | undefined, time: number): Result<Pair> {
     const [cert_pem, cert_err] = pem(tls.cert, tls.cert_path ?? "");
     if (cert_pem === undefined) {
         return $multi(undefined, `client certificate: ${cert_err}`);
@@ -81,6 +86,10 @@ function client_pair(tls: Tls): Result<Pair> {
     const [key_pem, key_err] = pem(tls.key, tls.key_path ?? "");
     if (key_pem === undefined) {
         return $multi(undefined, `client key: ${key_err}`);
+    }
+    const source = cert_pem + key_pem;
+    if (known !== undefined && known.source === source) {
+        return $multi(known);
     }
     const [cert, parse_err] = ssl.parse_pem_cert(cert_pem);
     if (parse_err !== undefined) {
@@ -90,8 +99,30 @@ function client_pair(tls: Tls): Result<Pair> {
     if (parse_key_err !== undefined) {
         return $multi(undefined, `client key: ${parse_key_err}`);
     }
-    tls.pair = { cert, key };
-    return $multi(tls.pair);
+    return $multi({ cert, key, source, checked_at: time });
+}
+
+/**
+ * The client's certificate and key. Files that have changed are noticed within `RECHECK` seconds, at the next
+ * handshake; while they cannot be read, as in the middle of their replacement, the old ones serve.
+ */
+function client_pair(tls: Tls): Result<Pair> {
+    const known = tls.pair;
+    const time = clock.now();
+    if (known !== undefined && time - known.checked_at < RECHECK) {
+        return $multi(known);
+    }
+    const [pair, err] = load_pair(tls, known, time);
+    if (pair !== undefined) {
+        pair.checked_at = time;
+        tls.pair = pair;
+        return $multi(pair);
+    }
+    if (known !== undefined) {
+        known.checked_at = time;
+        return $multi(known);
+    }
+    return $multi(undefined, err);
 }
 
 /** True where the platform takes a CA per connection; otherwise says once that `trusted_ca` has no effect. */
