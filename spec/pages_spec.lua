@@ -1,5 +1,7 @@
 -- A large directory is read in pages; nobody must notice.
 local bed = require "spec.support.bed"
+local cjson = require "cjson.safe"
+local fake = require "spec.support.fake"
 local wire = require "spec.support.wire"
 
 local dir = bed.key("pages") .. "/"
@@ -132,5 +134,44 @@ describe("readdir of a large directory", function()
         assert.equal(300, assert(cli:readdir(dir, { sort_order = "DESCEND" })).body.kvs[1].value)
         assert.equal("300", assert(cli:readdir(dir, { count_only = true })).body.count)
         assert.equal(3, requests())
+    end)
+end)
+
+describe("readdir of what only resembles etcd", function()
+    local function reply(from, to, count)
+        local kvs = {}
+        for i = from, to do
+            local key = ngx.encode_base64(("k%05d"):format(i))
+            kvs[#kvs + 1] = ('{"key":"%s","mod_revision":"1","value":"MQ=="}'):format(key)
+        end
+        local tail = count and (',"count":"%d"'):format(count) or ""
+        return fake.reply(('{"header":{"revision":"10"},"kvs":[%s]%s}'):format(table.concat(kvs, ","), tail))
+    end
+
+    it("pins the pages of a read at revision 0, which means the latest", function()
+        local server = fake.new({ reply(1, 256, 300) }, { reply(257, 300, 300) })
+        local cli = assert(bed.new { http_host = server.http_host })
+        assert.equal(300, #assert(cli:readdir("k", { revision = 0 })).body.kvs)
+        assert.equal("10", cjson.decode(server.requests[2].body).revision)
+        server:close()
+    end)
+
+    it("ends where neither limit nor key are heeded", function()
+        local server = fake.new({ reply(1, 300) })
+        local cli = assert(bed.new { http_host = server.http_host })
+        local res, err, details = cli:readdir("k")
+        assert.is_nil(res)
+        assert.equal("malformed reply: keys before those asked for", err)
+        assert.equal("bad_reply", details.name)
+        assert.equal(2, #server.requests)
+        server:close()
+    end)
+
+    it("goes on behind a full page where no count is told", function()
+        local server = fake.new({ reply(1, 256) }, { reply(257, 260) })
+        local cli = assert(bed.new { http_host = server.http_host })
+        assert.equal(260, #assert(cli:readdir("k")).body.kvs)
+        assert.equal(2, #server.requests)
+        server:close()
     end)
 end)

@@ -10,6 +10,9 @@ local guard = pcall
 --- How long the timer of a login may take to start: nginx drops timers when too many of them run.
 local START_TIME = 1
 
+--- Its owner hears why a login failed that had all of the owner's time.
+local LAST_WORD = 0.02
+
 --- How long a login may take that has no deadline, before others stop counting on it.
 local PATIENCE = 60
 
@@ -17,7 +20,7 @@ local PATIENCE = 60
 ---@class resty.etcd.auth.Auth
 ---@field user string
 ---@field password string
----@field login fun(core: resty.etcd.core.Core, auth: resty.etcd.auth.Auth, timeout: number): string?, resty.etcd.errors.EtcdError?
+---@field login fun(core: resty.etcd.core.Core, auth: resty.etcd.auth.Auth, timeout: number, not_after: number?): string?, resty.etcd.errors.EtcdError?
 ---@field token string?
 ---@field flight resty.etcd.auth.Flight? The login under way.
 
@@ -43,9 +46,16 @@ end
 ---@param core resty.etcd.core.Core
 ---@param flight resty.etcd.auth.Flight
 ---@param timeout number
-local function fly(auth, core, flight, timeout)
-    flight.ends_by = now() + (timeout > 0 and timeout or PATIENCE) + START_TIME
-    local ok, got, err = guard(auth.login, core, auth, timeout)
+---@param deadline number?
+local function fly(auth, core, flight, timeout, deadline)
+    flight.ends_by = (deadline or now() + PATIENCE) + START_TIME
+    local ok, got, err = guard(
+        auth.login,
+        core,
+        auth,
+        timeout,
+        deadline
+    )
     if ok then
         flight.token = got
         flight.err = err
@@ -66,8 +76,14 @@ local function fly(auth, core, flight, timeout)
     end
 end
 
-local function fly_in_timer(_premature, auth, core, flight, timeout)
-    fly(auth, core, flight, timeout)
+local function fly_in_timer(_premature, auth, core, flight, timeout, deadline)
+    fly(
+        auth,
+        core,
+        flight,
+        timeout,
+        deadline
+    )
 end
 
 --- Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known.
@@ -121,8 +137,9 @@ end
 ---@param auth resty.etcd.auth.Auth
 ---@param core resty.etcd.core.Core
 ---@param timeout number
+---@param deadline number?
 ---@return resty.etcd.auth.Flight
-local function take_off(auth, core, timeout)
+local function take_off(auth, core, timeout, deadline)
     local after_a_lost_one = auth.flight ~= nil
     local flight = {
         waiters = {},
@@ -138,13 +155,20 @@ local function take_off(auth, core, timeout)
             auth,
             core,
             flight,
-            timeout
+            timeout,
+            deadline
         )
         if ok ~= nil then
             return flight
         end
     end
-    fly(auth, core, flight, timeout)
+    fly(
+        auth,
+        core,
+        flight,
+        timeout,
+        deadline
+    )
     return flight
 end
 
@@ -161,15 +185,15 @@ local function token(auth, core, deadline, timeout)
         local flight = auth.flight
         if flight == nil or now() >= flight.ends_by then
             is_owner = true
-            flight = take_off(auth, core, timeout)
+            flight = take_off(auth, core, timeout, deadline)
         end
         local err = flight.err
         if auth.flight == flight then
-            if is_owner then
-                err = wait(flight)
-            else
-                err = wait(flight, deadline)
+            local wait_until = deadline
+            if is_owner and deadline ~= nil then
+                wait_until = deadline + LAST_WORD
             end
+            err = wait(flight, wait_until)
         end
         if flight.token ~= nil then
             return flight.token

@@ -9,6 +9,7 @@ local health_check = require("resty.etcd.health_check")
 ---@field init_count number Choices made so far, from a random start unless the user gives one.
 ---@field rolled_in number? The process that rolled the random start; nil for a start of the user's.
 
+local floor = math.floor
 local rolls = 0
 
 --- A start that differs between workers and clients, without touching Lua's own random numbers.
@@ -30,9 +31,8 @@ local function choose_endpoint(ring)
     local n = #endpoints
     for _ = 1, n do
         ring.init_count = ring.init_count + 1
-        local endpoint = endpoints[ring.init_count % n + 1]
-        local healthy = health_check.get_target_status(endpoint.http_host)
-        if healthy == true then
+        local endpoint = endpoints[floor(ring.init_count) % n + 1]
+        if endpoint ~= nil and (health_check.get_target_status(endpoint.http_host)) == true then
             if log.info_enabled() then
                 ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host)
             end

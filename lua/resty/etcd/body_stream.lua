@@ -11,6 +11,9 @@ local min = math.min
 --- A cancelled reader wakes up after so many seconds at the latest.
 local CANCEL_SLICE = 0.5
 
+--- More than a socket can wait.
+local FOREVER = 1000000000
+
 --- Not the server's doing, so it never passes for the end of a body.
 local CANCELLED = "cancelled"
 
@@ -21,11 +24,13 @@ local CANCELLED = "cancelled"
 ---@field left number? Bytes of the chunk or body still to come; nil if only the end of the connection ends it.
 ---@field malformed string? What was wrong with the framing: nothing behind it can be trusted.
 ---@field closed boolean
+---@field cancellable boolean
 
 ---@class resty.etcd.body_stream.BodyStream: resty.etcd.body_stream.Fields
+---@field allow_cancel fun(self: resty.etcd.body_stream.BodyStream)
 ---@field close fun(self: resty.etcd.body_stream.BodyStream)
 ---@field peek fun(self: resty.etcd.body_stream.BodyStream): string?
----@field read fun(self: resty.etcd.body_stream.BodyStream, timeout: number): string?, string?
+---@field read fun(self: resty.etcd.body_stream.BodyStream, timeout: number?): string?, string?
 
 --- A complete line, or nil while it has not arrived.
 ---@param source resty.etcd.source.Source
@@ -94,16 +99,18 @@ local function decode(body)
     return nil
 end
 
---- Waits for more bytes until `deadline`; a cancelled stream ends within `CANCEL_SLICE`.
+--- Waits for more bytes until `deadline`; a stream that may be cancelled looks for that every `CANCEL_SLICE`.
 ---@param body resty.etcd.body_stream.Fields
 ---@param deadline number?
 ---@return string?
 local function wait(body, deadline)
     local source = body.source
     while true do
-        local time = now()
-        local slice_end = time + CANCEL_SLICE
-        source.deadline = deadline ~= nil and min(deadline, slice_end) or slice_end
+        local wait_until = now() + (body.cancellable and CANCEL_SLICE or FOREVER)
+        if deadline ~= nil then
+            wait_until = min(wait_until, deadline)
+        end
+        source.deadline = wait_until
         source.armed = 0
         local ok, err = pcall(source_reader.fill, source)
         if body.closed then
@@ -124,6 +131,10 @@ local function peek(self)
         return nil
     end
     return bytes
+end
+
+local function allow_cancel(self)
+    self.cancellable = true
 end
 
 local function close(self)
@@ -153,7 +164,7 @@ local function read(self, timeout)
         end
     end
 end
-local methods = {close = close, peek = peek, read = read}
+local methods = {allow_cancel = allow_cancel, close = close, peek = peek, read = read}
 local mt = {__index = methods}
 
 --- A body that is read as it arrives.
@@ -168,7 +179,8 @@ local function create(source, head)
         state = chunked and "size" or "data",
         left = head.framing == "length" and head.length or nil,
         malformed = nil,
-        closed = false
+        closed = false,
+        cancellable = false
     }
     if fields.left == 0 then
         fields.state = "done"

@@ -19,15 +19,15 @@ local function no_endpoint()
     return err
 end
 
---- The attempt's share of the call's time.
+--- One try with its share of the call's time.
 ---@param core resty.etcd.core.Core
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param deadline number?
----@param tries_left number
+---@param others number endpoints that may be tried after this one: with none it has all the time
 ---@param token string?
 ---@param may_relogin boolean
 ---@return resty.etcd.transport.Attempt?
-local function make_attempt(core, rpc, deadline, tries_left, token, may_relogin)
+local function make_attempt(core, rpc, deadline, others, token, may_relogin)
     local endpoint = balancer.choose_endpoint(core)
     if endpoint == nil then
         return nil
@@ -35,14 +35,17 @@ local function make_attempt(core, rpc, deadline, tries_left, token, may_relogin)
     local started = now()
     local connect_by = deadline
     local answer_by = deadline
-    if deadline ~= nil and tries_left > 1 then
+    if deadline ~= nil and others > 0 then
         local left = max(0, deadline - started)
         connect_by = started + min(
             left,
-            max(MIN_SHARE, left / tries_left)
+            max(MIN_SHARE, left / (others + 1))
         )
         if rpc.write ~= true then
-            answer_by = connect_by
+            answer_by = started + min(
+                left,
+                max(MIN_SHARE, left / 2)
+            )
         end
     end
     return {
@@ -70,18 +73,19 @@ end
 ---@param core resty.etcd.core.Core
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param payload string
+---@param deadline number?
 ---@param timeout number
 ---@param attempt_at fun(core: resty.etcd.core.Core, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply|resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
 ---@return resty.etcd.transport.Reply|resty.etcd.transport.Stream? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function run(core, rpc, payload, timeout, attempt_at)
-    local deadline = timeout > 0 and now() + timeout or nil
+local function run(core, rpc, payload, deadline, timeout, attempt_at)
     local user = core.auth
     if rpc.anonymous == true then
         user = nil
     end
     local tries_left = balancer.max_tries(core)
+    local untried = #core.endpoints
     local may_relogin = user ~= nil
     while true do
         local token
@@ -91,12 +95,17 @@ local function run(core, rpc, payload, timeout, attempt_at)
                 return nil, login_err
             end
             token = got
+            if deadline ~= nil and now() >= deadline then
+                return nil, errors.failure("timeout", "timeout after the login")
+            end
         end
+        untried = untried - 1
+        local others = min(untried, tries_left - 1)
         local attempt = make_attempt(
             core,
             rpc,
             deadline,
-            tries_left,
+            others,
             token,
             may_relogin
         )
@@ -133,9 +142,9 @@ local function unary_at(core, rpc, payload, attempt)
 end
 
 local function open_at(core, rpc, payload, attempt)
-    local stream, err = core.transport:open(rpc, payload, attempt)
+    local stream, err, refusal = core.transport:open(rpc, payload, attempt)
     if stream == nil then
-        return nil, err
+        return nil, err, refusal
     end
     if attempt.may_relogin then
         local deadline = attempt.deadline
@@ -150,6 +159,13 @@ local function open_at(core, rpc, payload, attempt)
         end
     end
     return stream
+end
+
+local function min_time(a, b)
+    if a == nil or b == nil then
+        return a or b
+    end
+    return min(a, b)
 end
 
 --- The line that users look for, once at the entry of each call.
@@ -172,7 +188,7 @@ local function log_entry(core, rpc, timeout, label)
     end
 end
 
-local function start(core, rpc, request, timeout, label, attempt_at)
+local function start(core, rpc, request, timeout, label, attempt_at, not_after)
     if label ~= nil then
         log_entry(core, rpc, timeout, label)
     end
@@ -180,10 +196,12 @@ local function start(core, rpc, request, timeout, label, attempt_at)
     if payload == nil then
         return nil, errors.failure("bad_request", err)
     end
+    local deadline = timeout > 0 and now() + timeout or nil
     return run(
         core,
         rpc,
         payload,
+        min_time(deadline, not_after),
         timeout,
         attempt_at
     )
@@ -205,6 +223,27 @@ local function unary(core, rpc, request, timeout)
         timeout or core.timeout,
         "request uri headers: ",
         unary_at
+    )
+end
+
+--- An RPC on behalf of a call whose time ends at `not_after`.
+---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
+---@param request table
+---@param timeout number
+---@param not_after number?
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function unary_until(core, rpc, request, timeout, not_after)
+    return start(
+        core,
+        rpc,
+        request,
+        timeout,
+        "request uri headers: ",
+        unary_at,
+        not_after
     )
 end
 
@@ -247,6 +286,7 @@ local function open(core, rpc, request, timeout)
 end
 _M.open = open
 _M.unary = unary
+_M.unary_until = unary_until
 _M.unary_within = unary_within
 
 return _M

@@ -32,7 +32,7 @@ local MAX_ERROR_BODY = 65536
 ---@class resty.etcd.gateway.Gateway: resty.etcd.gateway.Fields
 ---@field close fun(self: resty.etcd.gateway.Gateway)
 ---@field encode fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, request: table): string?, string?
----@field open fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?
+---@field open fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
 ---@field unary fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
 
 local function make_route(gateway, rpc, url)
@@ -235,12 +235,14 @@ local function open(self, rpc, payload, attempt)
         return nil, trouble(rpc, endpoint, text, sent)
     end
     if opening.status >= 300 then
-        local body = read_error_body(opening.body, attempt.deadline)
-        local err = gateway_error.from_answer(opening.status, body, endpoint.http_host)
+        local status = opening.status
+        local text_body = read_error_body(opening.body, attempt.deadline)
+        local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host)
+        local refusal = {status = status, headers = opening.headers, body = body}
         return nil, retry.judge_refusal(
             rpc,
             with_hint(err, false)
-        )
+        ), refusal
     end
     return gateway_stream.new(rpc, endpoint.http_host, opening.body)
 end

@@ -24,9 +24,10 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@field peeked table? Looked at, but not taken.
 
 ---@class resty.etcd.gateway_stream.GatewayStream: resty.etcd.gateway_stream.Fields
+---@field allow_cancel fun(self: resty.etcd.gateway_stream.GatewayStream)
 ---@field close fun(self: resty.etcd.gateway_stream.GatewayStream)
----@field peek fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number): table?
----@field recv fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number): table?, resty.etcd.errors.EtcdError?
+---@field peek fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number?): table?
+---@field recv fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number?): table?, resty.etcd.errors.EtcdError?
 ---@field try_recv fun(self: resty.etcd.gateway_stream.GatewayStream): table?
 
 --- The next complete line, without its end; nil while it has not arrived.
@@ -224,6 +225,10 @@ local function peek(self, timeout)
     return message
 end
 
+local function allow_cancel(self)
+    self.body:allow_cancel()
+end
+
 local function close(self)
     if self.ended == nil then
         end_with(
@@ -232,7 +237,13 @@ local function close(self)
         )
     end
 end
-local methods = {close = close, peek = peek, recv = recv, try_recv = try_recv}
+local methods = {
+    allow_cancel = allow_cancel,
+    close = close,
+    peek = peek,
+    recv = recv,
+    try_recv = try_recv
+}
 local mt = {__index = methods}
 
 --- A stream of messages over a streamed body.

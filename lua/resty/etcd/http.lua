@@ -39,9 +39,10 @@ local _M = {}
 
 --- Bytes of a streamed body.
 ---@class resty.etcd.http.Body
----@field read fun(timeout: number): string?, string? The next bytes.
----@field peek fun(): string? What has arrived already; nil if nothing has.
----@field close fun() Frees the connection; if another light thread reads from it now, that one will.
+---@field read fun(self: resty.etcd.http.Body, timeout: number?): string?, string? The next bytes.
+---@field peek fun(self: resty.etcd.http.Body): string? What has arrived already; nil if nothing has.
+---@field allow_cancel fun(self: resty.etcd.http.Body) Lets `close` end a read of another light thread.
+---@field close fun(self: resty.etcd.http.Body) Frees the connection; if another light thread reads from it now, that one will.
 
 ---@class resty.etcd.http.Opening
 ---@field status number
@@ -51,6 +52,6 @@ local _M = {}
 --- A way to connect and to send: all that the HTTP clients differ in.
 ---@class resty.etcd.http.Connector
 ---@field connect fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery, time: number): table?, string?, boolean?, any? Connects and makes the TLS session.
----@field send fun(link: any, route: resty.etcd.http.Route, token: string, body: string): string? Sends a request; returns an error text or nil.
+---@field send fun(link: any, route: resty.etcd.http.Route, token: string?, body: string): string? Sends a request; returns an error text or nil.
 
 return _M

@@ -50,7 +50,8 @@ end
 ---@return boolean? sent
 ---@return boolean? stale
 local function ask_on(sock, reused, link, connector, route, delivery, body)
-    local source = source_reader.new(sock, delivery.deadline, reused and delivery.started or 0)
+    local is_set = reused and route.target.scheme == "http"
+    local source = source_reader.new(sock, delivery.deadline, is_set and delivery.started or 0)
     local send_err = source_reader.rearm(source) or connector.send(link, route, delivery.token, body)
     if send_err ~= nil then
         sock:close()

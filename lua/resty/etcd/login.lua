@@ -25,10 +25,18 @@ end
 ---@param core resty.etcd.core.Core
 ---@param auth resty.etcd.auth.Auth
 ---@param timeout number
+---@param not_after number?
 ---@return string? res # the token; trouble with the connection or the server is passed on as it is
 ---@return resty.etcd.errors.EtcdError? err
-local function login(core, auth, timeout)
-    local reply, err = call.unary(core, rpcs.authenticate, {name = auth.user, password = auth.password}, timeout)
+local function login(core, auth, timeout, not_after)
+    local request = {name = auth.user, password = auth.password}
+    local reply, err = call.unary_until(
+        core,
+        rpcs.authenticate,
+        request,
+        timeout,
+        not_after
+    )
     if reply ~= nil then
         local token = reply.body.token
         if type(token) == "string" then

@@ -65,10 +65,11 @@ local STRINGS = {
     "password",
     "unix_socket_proxy"
 }
+local MAX_INT = 2147483647
 local TRANSPORTS = {resty_http = true, cosocket = true, grpc = true}
 
 local function is_integer(value)
-    return type(value) == "number" and floor(value) == value
+    return type(value) == "number" and floor(value) == value and value >= -MAX_INT and value <= MAX_INT
 end
 
 local function is_unsigned(value)
@@ -200,14 +201,15 @@ local function make_extra(opts)
         end
         local known = lower(name)
         if RESERVED[known] ~= true then
-            fields[name] = text
             if known == "host" then
+                fields.Host = text
                 host = text
+            elseif known == "content-type" then
+                fields["Content-Type"] = text
+                content_type = "Content-Type: " .. text .. "\r\n"
             else
+                fields[name] = text
                 block = block .. name .. ": " .. text .. "\r\n"
-            end
-            if known == "content-type" then
-                content_type = ""
             end
         end
     end

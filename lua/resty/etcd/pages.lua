@@ -1,6 +1,8 @@
 -- Generated from src/resty/etcd/pages.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call")
+local errors = require("resty.etcd.errors")
+local int64 = require("resty.etcd.int64")
 local rpcs = require("resty.etcd.rpc")
 local min = math.min
 local max = math.max
@@ -75,6 +77,7 @@ end
 ---@return resty.etcd.transport.Reply? refusal
 local function read_all(core, request, timeout, on_page, context)
     local page = copy(request)
+    local is_latest = (int64.to_text(request.revision) or "0") == "0"
     local limit = FIRST_PAGE
     page.limit = limit
     local reply, err, refusal = call.unary(core, rpcs.range, page, timeout)
@@ -85,19 +88,20 @@ local function read_all(core, request, timeout, on_page, context)
     local all = body.kvs or ({})
     body.more = nil
     local count = tonumber(body.count) or 0
-    if page.revision == nil then
+    if is_latest then
         local ____opt_0 = body.header
         page.revision = ____opt_0 and ____opt_0.revision
     end
     local kvs = all
     while #kvs > 0 and (#all < count or count == 0 and #kvs >= limit) do
         limit = next_size(kvs)
+        local from = (kvs[#kvs].key or "") .. "\000"
         page.limit = limit
-        page.key = (kvs[#kvs].key or "") .. "\000"
+        page.key = from
         on_page(context, kvs)
         local next_reply, next_err, next_refusal = call.unary_within(core, rpcs.range, page, timeout)
         if next_reply == nil then
-            if next_err.code == COMPACTED and request.revision == nil then
+            if next_err.code == COMPACTED and is_latest then
                 return read_at_once(
                     core,
                     request,
@@ -109,6 +113,9 @@ local function read_all(core, request, timeout, on_page, context)
             return nil, next_err, next_refusal
         end
         kvs = next_reply.body.kvs or ({})
+        if #kvs > 0 and (kvs[1].key or "") < from then
+            return nil, errors.failure("bad_reply", "malformed reply: keys before those asked for")
+        end
         for ____, kv in ipairs(kvs) do
             all[#all + 1] = kv
         end

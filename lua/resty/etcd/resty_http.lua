@@ -5,7 +5,7 @@ local tls = require("resty.etcd.tls")
 
 --- Its two halves are public, and `request` is nothing but both.
 ---@class resty.etcd.resty_http.Http: table
----@field send_request fun(params: table): true?, string?
+---@field send_request fun(self: resty.etcd.resty_http.Http, params: table): true?, string?
 
 --- False saves it the session, which nobody wants.
 ---@class resty.etcd.resty_http.Params: table
@@ -17,6 +17,7 @@ local find = string.find
 --- The library, nil where it is not installed. It is looked for once a worker.
 local library
 local looked = false
+local has_openssl = false
 
 local function find_library()
     if not looked then
@@ -24,6 +25,7 @@ local function find_library()
         local found, module = pcall(require, "resty.http")
         if found and type(module) == "table" then
             library = module
+            has_openssl = pcall(require, "resty.openssl.x509.chain")
         end
     end
     return library
@@ -42,7 +44,6 @@ local HAS_LEN = #measured == 1
 ---@return boolean
 local function takes_client_cert(http)
     local version = tonumber((string.match(http._VERSION or "", "^%d+%.%d+"))) or 0
-    local has_openssl = pcall(require, "resty.openssl.x509.chain")
     return http.tls_handshake == nil and version >= 0.17 and has_openssl and HAS_LEN
 end
 
@@ -54,7 +55,7 @@ local function can_handshake(http, wanted)
     if tls.has_client_cert(wanted) and not takes_client_cert(http) then
         return false
     end
-    if wanted.trusted_ca == nil then
+    if wanted.trusted_ca == nil or wanted.store == false then
         return true
     end
     local probe = connection.make(http.new)

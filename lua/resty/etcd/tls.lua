@@ -33,7 +33,7 @@ local RECHECK = 3
 
 ---@class resty.etcd.tls.Store
 ---@field ctx any
----@field load_file fun(path: string): true?, string?
+---@field load_file fun(self: resty.etcd.tls.Store, path: string): true?, string?
 
 --- Where a handshake ends at once (the server was quick), nginx tells of success even if it did not accept the
 -- certificate; it has closed the connection then, and keeps the reason to itself.

@@ -14,16 +14,17 @@ local _M = {}
 
 --- Messages of a stream, one by one.
 ---@class resty.etcd.transport.Stream
----@field recv fun(timeout: number): table?, resty.etcd.errors.EtcdError? The next message.
----@field peek fun(timeout: number): table? The next message, without taking it: `recv` will give it. An error is nil here, and `recv`'s to give.
----@field try_recv fun(): table? A message that has arrived already, nil if none has.
----@field close fun() Ends the stream, also while another light thread waits in `recv`.
+---@field recv fun(self: resty.etcd.transport.Stream, timeout: number?): table?, resty.etcd.errors.EtcdError? The next message.
+---@field peek fun(self: resty.etcd.transport.Stream, timeout: number?): table? The next message, without taking it: `recv` will give it. An error is nil here, and `recv`'s to give.
+---@field try_recv fun(self: resty.etcd.transport.Stream): table? A message that has arrived already, nil if none has.
+---@field allow_cancel fun(self: resty.etcd.transport.Stream) Lets `close` end the stream while another light thread waits in `recv`, at the cost of waking up for it.
+---@field close fun(self: resty.etcd.transport.Stream) Ends the stream.
 
 --- A way to reach etcd: the seam between calls and wires.
 ---@class resty.etcd.transport.Transport
----@field encode fun(rpc: resty.etcd.rpc.Rpc, request: table): string?, string? Encodes a request, once for all attempts.
----@field unary fun(rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply? On an error answer of the server the reply, if there is one, is the third value.
----@field open fun(rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?
----@field close fun() Frees what the transport holds.
+---@field encode fun(self: resty.etcd.transport.Transport, rpc: resty.etcd.rpc.Rpc, request: table): string?, string? Encodes a request, once for all attempts.
+---@field unary fun(self: resty.etcd.transport.Transport, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply? On an error answer of the server the reply, if there is one, is the third value.
+---@field open fun(self: resty.etcd.transport.Transport, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
+---@field close fun(self: resty.etcd.transport.Transport) Frees what the transport holds.
 
 return _M

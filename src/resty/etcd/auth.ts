@@ -11,11 +11,19 @@ const guard = pcall as unknown as GuardedCall;
 
 /** How long the timer of a login may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
+/** Its owner hears why a login failed that had all of the owner's time. */
+const LAST_WORD = 0.02;
 /** How long a login may take that has no deadline, before others stop counting on it. */
 const PATIENCE = 60;
 
 /** Asks etcd for a token. */
-type Login = (this: void, core: Core, auth: Auth, timeout: number) => Result<string, EtcdError>;
+type Login = (
+    this: void,
+    core: Core,
+    auth: Auth,
+    timeout: number,
+    not_after: number | undefined,
+) => Result<string, EtcdError>;
 
 /** A client's user and the token it holds. */
 interface Auth {
@@ -41,9 +49,9 @@ function create(user: string, password: string, login: Login): Auth {
 }
 
 /** Logs in and tells everyone who waits. */
-function fly(auth: Auth, core: Core, flight: Flight, timeout: number): void {
-    flight.ends_by = now() + (timeout > 0 ? timeout : PATIENCE) + START_TIME;
-    const [ok, got, err] = guard(auth.login, core, auth, timeout);
+function fly(auth: Auth, core: Core, flight: Flight, timeout: number, deadline: number | undefined): void {
+    flight.ends_by = (deadline ?? now() + PATIENCE) + START_TIME;
+    const [ok, got, err] = guard(auth.login, core, auth, timeout, deadline);
     if (ok) {
         flight.token = got as string | undefined;
         flight.err = err as EtcdError | undefined;
@@ -61,8 +69,15 @@ function fly(auth: Auth, core: Core, flight: Flight, timeout: number): void {
     }
 }
 
-function fly_in_timer(_premature: boolean, auth: Auth, core: Core, flight: Flight, timeout: number): void {
-    fly(auth, core, flight, timeout);
+function fly_in_timer(
+    _premature: boolean,
+    auth: Auth,
+    core: Core,
+    flight: Flight,
+    timeout: number,
+    deadline: number | undefined,
+): void {
+    fly(auth, core, flight, timeout, deadline);
 }
 
 /** Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known. */
@@ -105,17 +120,17 @@ function must_be_inline(): boolean {
  * Starts a login, in a timer of its own: whoever asked for it may be killed with its request, and the others
  * still get their answer. Where there is no timer to be had it has ended when this returns.
  */
-function take_off(auth: Auth, core: Core, timeout: number): Flight {
+function take_off(auth: Auth, core: Core, timeout: number, deadline: number | undefined): Flight {
     const after_a_lost_one = auth.flight !== undefined;
     const flight: Flight = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
     auth.flight = flight;
     if (!after_a_lost_one && !must_be_inline()) {
-        const [ok] = ngx.timer.at(0, fly_in_timer, auth, core, flight, timeout);
+        const [ok] = ngx.timer.at(0, fly_in_timer, auth, core, flight, timeout, deadline);
         if (ok !== undefined) {
             return flight;
         }
     }
-    fly(auth, core, flight, timeout);
+    fly(auth, core, flight, timeout, deadline);
     return flight;
 }
 
@@ -126,15 +141,15 @@ function token(auth: Auth, core: Core, deadline: number | undefined, timeout: nu
         let flight = auth.flight;
         if (flight === undefined || now() >= flight.ends_by) {
             is_owner = true;
-            flight = take_off(auth, core, timeout);
+            flight = take_off(auth, core, timeout, deadline);
         }
         let err = flight.err;
         if (auth.flight === flight) {
-            if (is_owner) {
-                err = wait(flight); // its time is the login's own
-            } else {
-                err = wait(flight, deadline);
+            let wait_until = deadline;
+            if (is_owner && deadline !== undefined) {
+                wait_until = deadline + LAST_WORD;
             }
+            err = wait(flight, wait_until);
         }
         if (flight.token !== undefined) {
             return $multi(flight.token);

@@ -11,6 +11,8 @@ interface Ring {
     rolled_in: number | undefined;
 }
 
+const floor = math.floor;
+
 let rolls = 0;
 
 /** A start that differs between workers and clients, without touching Lua's own random numbers. */
@@ -33,9 +35,8 @@ function choose_endpoint(ring: Ring): Endpoint | undefined {
     const n = endpoints.length;
     for (const _ of $range(1, n)) {
         ring.init_count = ring.init_count + 1;
-        const endpoint = endpoints[ring.init_count % n]!;
-        const [healthy] = health_check.get_target_status(endpoint.http_host);
-        if (healthy === true) {
+        const endpoint = endpoints[floor(ring.init_count) % n];
+        if (endpoint !== undefined && health_check.get_target_status(endpoint.http_host)[0] === true) {
             if (log.info_enabled()) {
                 // nginx prints the name of the function that logs: users look for it
                 ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host);

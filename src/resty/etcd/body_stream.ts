@@ -12,6 +12,8 @@ const min = math.min;
 
 /** A cancelled reader wakes up after so many seconds at the latest. */
 const CANCEL_SLICE = 0.5;
+/** More than a socket can wait. */
+const FOREVER = 1e9;
 /** Not the server's doing, so it never passes for the end of a body. */
 const CANCELLED = "cancelled";
 
@@ -27,6 +29,7 @@ interface Fields {
     /** What was wrong with the framing: nothing behind it can be trusted. */
     malformed: string | undefined;
     closed: boolean;
+    cancellable: boolean;
 }
 
 interface BodyStream extends Fields, Methods {}
@@ -94,13 +97,15 @@ function decode(body: Fields): string | undefined {
     return undefined;
 }
 
-/** Waits for more bytes until `deadline`; a cancelled stream ends within `CANCEL_SLICE`. */
+/** Waits for more bytes until `deadline`; a stream that may be cancelled looks for that every `CANCEL_SLICE`. */
 function wait(body: Fields, deadline: number | undefined): string | undefined {
     const source = body.source;
     while (true) {
-        const time = now();
-        const slice_end = time + CANCEL_SLICE;
-        source.deadline = deadline !== undefined ? min(deadline, slice_end) : slice_end;
+        let wait_until = now() + (body.cancellable ? CANCEL_SLICE : FOREVER);
+        if (deadline !== undefined) {
+            wait_until = min(wait_until, deadline);
+        }
+        source.deadline = wait_until;
         source.armed = 0;
         // outside the request that opened it a cosocket throws
         const [ok, err] = pcall(source_reader.fill, source);
@@ -122,6 +127,10 @@ function peek(this: BodyStream): string | undefined {
         return undefined;
     }
     return bytes;
+}
+
+function allow_cancel(this: BodyStream): void {
+    this.cancellable = true;
 }
 
 function close(this: BodyStream): void {
@@ -153,7 +162,7 @@ function read(this: BodyStream, timeout: number | undefined): Result<string> {
     }
 }
 
-const methods = { close, peek, read };
+const methods = { allow_cancel, close, peek, read };
 type Methods = typeof methods;
 const mt: LuaMetatable<BodyStream, Methods> = { __index: methods };
 
@@ -167,6 +176,7 @@ function create(source: Source, head: Head): Body {
         left: head.framing === "length" ? head.length : undefined,
         malformed: undefined,
         closed: false,
+        cancellable: false,
     };
     if (fields.left === 0) {
         fields.state = "done";

@@ -30,12 +30,15 @@ function no_endpoint(): EtcdError {
     return err;
 }
 
-/** The attempt's share of the call's time. */
+/**
+ * One try with its share of the call's time.
+ * @param others endpoints that may be tried after this one: with none it has all the time
+ */
 function make_attempt(
     core: Core,
     rpc: Rpc,
     deadline: number | undefined,
-    tries_left: number,
+    others: number,
     token: string | undefined,
     may_relogin: boolean,
 ): Attempt | undefined {
@@ -46,11 +49,12 @@ function make_attempt(
     const started = now();
     let connect_by = deadline;
     let answer_by = deadline;
-    if (deadline !== undefined && tries_left > 1) {
+    if (deadline !== undefined && others > 0) {
         const left = max(0, deadline - started);
-        connect_by = started + min(left, max(MIN_SHARE, left / tries_left));
+        connect_by = started + min(left, max(MIN_SHARE, left / (others + 1)));
         if (rpc.write !== true) {
-            answer_by = connect_by; // a write that was sent is not sent elsewhere, so it has all the time
+            // half of what is left; a write that was sent is not sent elsewhere, so it has all of it
+            answer_by = started + min(left, max(MIN_SHARE, left / 2));
         }
     }
     return { endpoint, token, may_relogin, via: core.unix_socket_proxy, started, deadline: answer_by, connect_by };
@@ -65,13 +69,20 @@ function is_endpoint_failure(err: EtcdError): boolean {
 }
 
 /** Tries until there is a result, no sense in going on, or no time left. */
-function run(core: Core, rpc: Rpc, payload: string, timeout: number, attempt_at: Try): Outcome<Reply | Stream> {
-    const deadline = timeout > 0 ? now() + timeout : undefined;
+function run(
+    core: Core,
+    rpc: Rpc,
+    payload: string,
+    deadline: number | undefined,
+    timeout: number,
+    attempt_at: Try,
+): Outcome<Reply | Stream> {
     let user = core.auth;
     if (rpc.anonymous === true) {
         user = undefined;
     }
     let tries_left = balancer.max_tries(core);
+    let untried = core.endpoints.length;
     let may_relogin = user !== undefined;
     while (true) {
         let token: string | undefined;
@@ -81,8 +92,13 @@ function run(core: Core, rpc: Rpc, payload: string, timeout: number, attempt_at:
                 return $multi(undefined, login_err);
             }
             token = got;
+            if (deadline !== undefined && now() >= deadline) {
+                return $multi(undefined, errors.failure("timeout", "timeout after the login"));
+            }
         }
-        const attempt = make_attempt(core, rpc, deadline, tries_left, token, may_relogin);
+        untried = untried - 1;
+        const others = min(untried, tries_left - 1);
+        const attempt = make_attempt(core, rpc, deadline, others, token, may_relogin);
         if (attempt === undefined) {
             return $multi(undefined, no_endpoint());
         }
@@ -112,9 +128,9 @@ function unary_at(this: void, core: Core, rpc: Rpc, payload: string, attempt: At
 }
 
 function open_at(this: void, core: Core, rpc: Rpc, payload: string, attempt: Attempt): Outcome<Reply | Stream> {
-    const [stream, err] = core.transport.open(rpc, payload, attempt);
+    const [stream, err, refusal] = core.transport.open(rpc, payload, attempt);
     if (stream === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, err, refusal);
     }
     if (attempt.may_relogin) {
         // etcd answers at once, if only that the stream stands
@@ -127,6 +143,13 @@ function open_at(this: void, core: Core, rpc: Rpc, payload: string, attempt: Att
         }
     }
     return $multi(stream);
+}
+
+function min_time(a: number | undefined, b: number | undefined): number | undefined {
+    if (a === undefined || b === undefined) {
+        return a ?? b;
+    }
+    return min(a, b);
 }
 
 /** The line that users look for, once at the entry of each call. */
@@ -146,6 +169,7 @@ function start(
     timeout: number,
     label: string | undefined,
     attempt_at: Try,
+    not_after?: number,
 ): Outcome<Reply | Stream> {
     if (label !== undefined) {
         log_entry(core, rpc, timeout, label);
@@ -154,7 +178,8 @@ function start(
     if (payload === undefined) {
         return $multi(undefined, errors.failure("bad_request", err));
     }
-    return run(core, rpc, payload, timeout, attempt_at);
+    const deadline = timeout > 0 ? now() + timeout : undefined;
+    return run(core, rpc, payload, min_time(deadline, not_after), timeout, attempt_at);
 }
 
 /**
@@ -164,6 +189,17 @@ function start(
  */
 function unary(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome<Reply> {
     return start(core, rpc, request, timeout ?? core.timeout, "request uri headers: ", unary_at) as Outcome<Reply>;
+}
+
+/** An RPC on behalf of a call whose time ends at `not_after`. */
+function unary_until(
+    core: Core,
+    rpc: Rpc,
+    request: object,
+    timeout: number,
+    not_after: number | undefined,
+): Outcome<Reply> {
+    return start(core, rpc, request, timeout, "request uri headers: ", unary_at, not_after) as Outcome<Reply>;
 }
 
 /** One more RPC of a call that is under way: it has said already what it is about. */
@@ -179,4 +215,4 @@ function open(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome<
     return start(core, rpc, request, timeout ?? core.timeout, "request chunk headers: ", open_at) as Outcome<Stream>;
 }
 
-export { open, unary, unary_within, type Outcome };
+export { open, unary, unary_until, unary_within, type Outcome };

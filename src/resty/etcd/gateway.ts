@@ -206,7 +206,12 @@ function read_error_body(body: Body, deadline: number | undefined): string {
     return sub(text, 1, MAX_ERROR_BODY);
 }
 
-function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Result<Stream, EtcdError> {
+function open(
+    this: Gateway,
+    rpc: Rpc,
+    payload: string,
+    attempt: Attempt,
+): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, refusal?: Reply]> {
     const endpoint = attempt.endpoint;
     const url = stream_url(endpoint);
     const route = route_to(this, rpc, url);
@@ -219,9 +224,11 @@ function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resul
         return $multi(undefined, trouble(rpc, endpoint, text, sent));
     }
     if (opening.status >= 300) {
-        const body = read_error_body(opening.body, attempt.deadline);
-        const [err] = gateway_error.from_answer(opening.status, body, endpoint.http_host);
-        return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)));
+        const status = opening.status;
+        const text_body = read_error_body(opening.body, attempt.deadline);
+        const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host);
+        const refusal = { status, headers: opening.headers, body };
+        return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), refusal);
     }
     return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body));
 }

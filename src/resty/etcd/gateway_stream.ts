@@ -205,13 +205,17 @@ function peek(this: GatewayStream, timeout: number | undefined): Message | undef
     return message;
 }
 
+function allow_cancel(this: GatewayStream): void {
+    this.body.allow_cancel();
+}
+
 function close(this: GatewayStream): void {
     if (this.ended === undefined) {
         end_with(this, errors.failure("closed", "closed", this.endpoint));
     }
 }
 
-const methods = { close, peek, recv, try_recv };
+const methods = { allow_cancel, close, peek, recv, try_recv };
 type Methods = typeof methods;
 const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
 

@@ -42,8 +42,9 @@ function ask_on(
     delivery: Delivery,
     body: string,
 ): Asked {
-    // the timeouts of a fresh connection were those of connecting
-    const source = source_reader.new(sock, delivery.deadline, reused ? delivery.started : 0);
+    // where a TLS session may have been made the timeouts are those of connecting
+    const is_set = reused && route.target.scheme === "http";
+    const source = source_reader.new(sock, delivery.deadline, is_set ? delivery.started : 0);
     const send_err = source_reader.rearm(source) ?? connector.send(link, route, delivery.token, body);
     if (send_err !== undefined) {
         sock.close();

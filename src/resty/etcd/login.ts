@@ -24,8 +24,9 @@ function refused(cause: EtcdError | undefined): EtcdError {
  * Logs in with user and password.
  * @returns the token; trouble with the connection or the server is passed on as it is
  */
-function login(core: Core, auth: Auth, timeout: number): Result<string, EtcdError> {
-    const [reply, err] = call.unary(core, rpcs.authenticate, { name: auth.user, password: auth.password }, timeout);
+function login(core: Core, auth: Auth, timeout: number, not_after: number | undefined): Result<string, EtcdError> {
+    const request = { name: auth.user, password: auth.password };
+    const [reply, err] = call.unary_until(core, rpcs.authenticate, request, timeout, not_after);
     if (reply !== undefined) {
         const token = reply.body.get("token");
         if (typeof token === "string") {

@@ -90,10 +90,12 @@ const STRINGS: (keyof Options)[] = [
     "unix_socket_proxy",
 ];
 
+const MAX_INT = 2147483647;
+
 const TRANSPORTS: Record<string, true> = { resty_http: true, cosocket: true, grpc: true };
 
 function is_integer(value: unknown): value is number {
-    return typeof value === "number" && floor(value) === value;
+    return typeof value === "number" && floor(value) === value && value >= -MAX_INT && value <= MAX_INT;
 }
 
 function is_unsigned(value: unknown): boolean {
@@ -219,14 +221,15 @@ function make_extra(opts: Options): Result<Extra> {
         }
         const known = lower(name);
         if (RESERVED[known] !== true) {
-            fields.set(name, text);
             if (known === "host") {
+                fields.set("Host", text);
                 host = text;
+            } else if (known === "content-type") {
+                fields.set("Content-Type", text);
+                content_type = `Content-Type: ${text}\r\n`;
             } else {
+                fields.set(name, text);
                 block = `${block}${name}: ${text}\r\n`;
-            }
-            if (known === "content-type") {
-                content_type = "";
             }
         }
     }

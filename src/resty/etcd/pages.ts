@@ -1,6 +1,8 @@
 import type { Outcome } from "./call";
 import * as call from "./call";
 import type { Core } from "./core";
+import * as errors from "./errors";
+import * as int64 from "./int64";
 import * as rpcs from "./rpc";
 import type { Message, Reply } from "./transport";
 
@@ -71,6 +73,7 @@ function read_all(
     context: unknown,
 ): Outcome<Reply> {
     const page = copy(request);
+    const is_latest = (int64.to_text(request.get("revision")) ?? "0") === "0";
     let limit = FIRST_PAGE;
     page.set("limit", limit);
     const [reply, err, refusal] = call.unary(core, rpcs.range, page, timeout);
@@ -81,24 +84,29 @@ function read_all(
     const all = (body.get("kvs") as Kv[] | undefined) ?? [];
     body.delete("more");
     const count = tonumber(body.get("count")) ?? 0;
-    if (page.get("revision") === undefined) {
+    if (is_latest) {
         page.set("revision", (body.get("header") as Message | undefined)?.get("revision"));
     }
     let kvs = all;
     // what only resembles etcd may tell no count: there a full page has a successor
     while (kvs.length > 0 && (all.length < count || (count === 0 && kvs.length >= limit))) {
         limit = next_size(kvs);
+        const from = `${kvs[kvs.length - 1]!.key ?? ""}\0`;
         page.set("limit", limit);
-        page.set("key", `${kvs[kvs.length - 1]!.key ?? ""}\0`);
+        page.set("key", from);
         on_page(context, kvs);
         const [next_reply, next_err, next_refusal] = call.unary_within(core, rpcs.range, page, timeout);
         if (next_reply === undefined) {
-            if (next_err.code === COMPACTED && request.get("revision") === undefined) {
+            if (next_err.code === COMPACTED && is_latest) {
                 return read_at_once(core, request, timeout, on_page, context);
             }
             return $multi(undefined, next_err, next_refusal);
         }
         kvs = (next_reply.body.get("kvs") as Kv[] | undefined) ?? [];
+        if (kvs.length > 0 && (kvs[0]!.key ?? "") < from) {
+            // it would never end
+            return $multi(undefined, errors.failure("bad_reply", "malformed reply: keys before those asked for"));
+        }
         for (const kv of kvs) {
             all.push(kv);
         }

@@ -23,6 +23,7 @@ const find = string.find as StringFind;
 /** The library, nil where it is not installed. It is looked for once a worker. */
 let library: Library | undefined;
 let looked = false;
+let has_openssl = false;
 
 function find_library(): Library | undefined {
     if (!looked) {
@@ -30,6 +31,7 @@ function find_library(): Library | undefined {
         const [found, module] = pcall(require, "resty.http");
         if (found && typeof module === "object") {
             library = module as Library;
+            [has_openssl] = pcall(require, "resty.openssl.x509.chain");
         }
     }
     return library;
@@ -45,7 +47,6 @@ const HAS_LEN = measured.length === 1;
  */
 function takes_client_cert(http: Library): boolean {
     const version = tonumber(string.match(http._VERSION ?? "", "^%d+%.%d+")[0]) ?? 0;
-    const [has_openssl] = pcall(require, "resty.openssl.x509.chain");
     return http.tls_handshake === undefined && version >= 0.17 && has_openssl && HAS_LEN;
 }
 
@@ -54,7 +55,7 @@ function can_handshake(http: Library, wanted: Tls): boolean {
     if (tls.has_client_cert(wanted) && !takes_client_cert(http)) {
         return false;
     }
-    if (wanted.trusted_ca === undefined) {
+    if (wanted.trusted_ca === undefined || wanted.store === false) {
         return true;
     }
     const [probe] = connection.make(http.new);

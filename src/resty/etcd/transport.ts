@@ -33,7 +33,9 @@ interface Stream {
     peek(timeout: number | undefined): Message | undefined;
     /** A message that has arrived already, nil if none has. */
     try_recv(): Message | undefined;
-    /** Ends the stream, also while another light thread waits in `recv`. */
+    /** Lets `close` end the stream while another light thread waits in `recv`, at the cost of waking up for it. */
+    allow_cancel(): void;
+    /** Ends the stream. */
     close(): void;
 }
 
@@ -50,7 +52,11 @@ interface Transport {
         payload: string,
         attempt: Attempt,
     ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]>;
-    open(rpc: Rpc, payload: string, attempt: Attempt): Result<Stream, EtcdError>;
+    open(
+        rpc: Rpc,
+        payload: string,
+        attempt: Attempt,
+    ): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, refusal?: Reply]>;
     /** Frees what the transport holds. */
     close(): void;
 }

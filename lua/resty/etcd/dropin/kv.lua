@@ -31,7 +31,7 @@ local result = require("resty.etcd.dropin.result")
 ---@class resty.etcd.dropin.kv.GetBody: resty.etcd.dropin.result.ErrorBody
 ---@field header resty.etcd.dropin.result.Header
 ---@field kvs? resty.etcd.dropin.result.KeyValue[] nil if there are none.
----@field more?  There are more keys than `limit` let through.
+---@field more? true There are more keys than `limit` let through.
 ---@field count? string How many keys there are, whatever `limit` is; nil if none.
 
 ---@class resty.etcd.dropin.kv.SetOptions: resty.etcd.dropin.kv.CallOptions

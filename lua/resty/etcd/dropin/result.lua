@@ -6,7 +6,7 @@ local errors = require("resty.etcd.errors")
 ---@class resty.etcd.dropin.result.Response
 ---@field status number HTTP status.
 ---@field headers table
----@field body Body
+---@field body any
 
 --- In every answer; int64 values are decimal strings.
 ---@class resty.etcd.dropin.result.Header

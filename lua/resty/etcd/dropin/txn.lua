@@ -9,7 +9,7 @@ local result = require("resty.etcd.dropin.result")
 
 ---@class resty.etcd.dropin.txn.TxnBody
 ---@field header resty.etcd.dropin.result.Header
----@field succeeded?  The comparison held and `success` was run; nil if `failure` was.
+---@field succeeded? true The comparison held and `success` was run; nil if `failure` was.
 ---@field responses? resty.etcd.dropin.txn.OpResponse[]
 
 --- One of them, by the kind of the operation.

@@ -25,12 +25,12 @@ local health_check = require("resty.etcd.health_check")
 ---@class resty.etcd.dropin.watch.WatchResult
 ---@field header resty.etcd.dropin.result.Header
 ---@field watch_id? string
----@field created?
----@field canceled?
+---@field created? true
+---@field canceled? true
 ---@field cancel_reason? string
 ---@field compact_revision? string
 ---@field events? resty.etcd.dropin.watch.Event[]
----@field fragment?  More events of the same revision follow; only where `fragment` was asked for.
+---@field fragment? true More events of the same revision follow; only where `fragment` was asked for.
 
 --- A reply of a watch, or an error that etcd sent in its place.
 ---@class resty.etcd.dropin.watch.WatchReply
@@ -39,7 +39,7 @@ local health_check = require("resty.etcd.health_check")
 
 --- What `watchcancel` takes.
 ---@class resty.etcd.dropin.watch.WatchHandle
----@field close fun(): number
+---@field close fun(self: resty.etcd.dropin.watch.WatchHandle): number
 
 local CREATE_OPTIONS = {
     "start_revision",
@@ -71,12 +71,13 @@ end
 
 --- Opening a watch failed.
 ---@param err resty.etcd.errors.EtcdError
+---@param refused boolean
 ---@return nil reader
 ---@return string err
 ---@return resty.etcd.errors.EtcdError details
-local function open_failed(err)
-    if err.http_status ~= nil and err.name ~= "login_failed" then
-        local text = "failed to watch data, response code: " .. tostring(err.http_status) .. ", " .. err.message
+local function open_failed(err, refused)
+    if refused then
+        local text = "failed to watch data, response code: " .. tostring(err.http_status or 0) .. ", " .. err.message
         return nil, text, err
     end
     return nil, errors.text(err), err
@@ -201,13 +202,14 @@ local function start(cli, create_request, opts)
     if (opts and opts.filters) ~= nil then
         create_request.filters = type(opts.filters) == "table" and opts.filters or ({opts.filters})
     end
-    local stream, err = call.open(cli, rpcs.watch, {create_request = create_request}, opts and opts.timeout)
+    local stream, err, refusal = call.open(cli, rpcs.watch, {create_request = create_request}, opts and opts.timeout)
     if stream == nil then
-        return open_failed(err)
+        return open_failed(err, refusal ~= nil)
     end
     local timeout = opts and opts.timeout or cli.timeout
     local reader = make_reader(cli, stream, timeout > 0 and timeout or nil, (opts and opts.progress_notify) == true)
     if (opts and opts.need_cancel) == true then
+        stream:allow_cancel()
         return reader, nil, make_handle(stream)
     end
     return reader

@@ -87,9 +87,12 @@ function status_text(status: number): string {
 }
 
 /** Opening a watch failed. */
-function open_failed(err: EtcdError): LuaMultiReturn<[reader: undefined, err: string, details: EtcdError]> {
-    if (err.http_status !== undefined && err.name !== "login_failed") {
-        const text = `failed to watch data, response code: ${err.http_status}, ${err.message}`;
+function open_failed(
+    err: EtcdError,
+    refused: boolean,
+): LuaMultiReturn<[reader: undefined, err: string, details: EtcdError]> {
+    if (refused) {
+        const text = `failed to watch data, response code: ${err.http_status ?? 0}, ${err.message}`;
         return $multi(undefined, text, err);
     }
     return $multi(undefined, errors.text(err), err);
@@ -204,13 +207,14 @@ function start(
     if (opts?.filters !== undefined) {
         create_request.set("filters", typeof opts.filters === "object" ? opts.filters : [opts.filters]);
     }
-    const [stream, err] = call.open(cli, rpcs.watch, { create_request }, opts?.timeout);
+    const [stream, err, refusal] = call.open(cli, rpcs.watch, { create_request }, opts?.timeout);
     if (stream === undefined) {
-        return open_failed(err);
+        return open_failed(err, refusal !== undefined);
     }
     const timeout = opts?.timeout ?? cli.timeout;
     const reader = make_reader(cli, stream, timeout > 0 ? timeout : undefined, opts?.progress_notify === true);
     if (opts?.need_cancel === true) {
+        stream.allow_cancel();
         return $multi(reader, undefined, make_handle(stream));
     }
     return $multi(reader);

@@ -1,0 +1,147 @@
+-- Whose time is it: the call's, an attempt's, a login's.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local health_check = require "resty.etcd.health_check"
+
+local OK = '{"header":{"revision":"1"}}'
+local REFUSED = '{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}'
+
+local function reply(body, status)
+    return ("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(
+        status or "200 OK", #body, body)
+end
+
+local function elapsed(fn)
+    ngx.update_time()
+    local started = ngx.now()
+    local res, err, details = fn()
+    ngx.update_time()
+    return ngx.now() - started, res, err, details
+end
+
+describe("with retry on", function()
+    before_each(function()
+        assert(health_check.init { retry = true, fail_timeout = 0 })
+    end)
+
+    after_each(function()
+        assert(health_check.init())
+    end)
+
+    it("a single endpoint has all of a read's time", function()
+        local server = fake.new({ 1.3, reply(OK) })
+        local cli = assert(bed.new { http_host = server.http_host, timeout = 3 })
+        assert.equal(200, assert(cli:get("k")).status)
+        assert.equal(1, #server.requests)
+        server:close()
+    end)
+
+    it("a slow cluster is not asked by turns: the first has half of the time", function()
+        local hosts, servers = {}, {}
+        for i = 1, 3 do
+            servers[i] = fake.new({ 1.3, reply(OK) })
+            hosts[i] = servers[i].http_host
+        end
+        local cli = assert(bed.new { http_host = hosts, timeout = 4, init_count = -1 })
+        assert.equal(200, assert(cli:get("k")).status)
+        assert.equal(1, #servers[1].requests)
+        assert.equal(0, #servers[2].requests)
+        for i = 1, 3 do
+            servers[i]:close()
+        end
+    end)
+
+    it("a write over a pooled TLS connection has all of the call's time", function()
+        local tcp, reads = ngx.socket.tcp, {}
+        ngx.socket.tcp = function() -- luacheck: ignore 122
+            local sock = assert(tcp())
+            local settimeouts = sock.settimeouts
+            return setmetatable({
+                settimeouts = function(_, connect, send, read)
+                    reads[#reads + 1] = read
+                    return settimeouts(sock, connect, send, read)
+                end,
+            }, {
+                __index = function(_, name)
+                    return function(_, ...) return sock[name](sock, ...) end
+                end,
+            })
+        end
+        local cli = assert(bed.new {
+            transport = "cosocket", http_host = { bed.tls.http, bed.tls.http }, sni = "localhost", timeout = 20,
+        })
+        local key = bed.key("share")
+        local first = cli:set(key, 1)
+        reads = {}
+        local second = cli:set(key, 2)
+        ngx.socket.tcp = tcp -- luacheck: ignore 122
+        assert.equal(200, first.status)
+        assert.equal(200, second.status)
+        assert.is_true(reads[#reads] > 15000)
+        assert(cli:delete(key))
+    end)
+end)
+
+describe("the deadline of a call", function()
+    local restore
+
+    before_each(function()
+        restore = fake.never_ban()
+    end)
+
+    after_each(function()
+        restore()
+    end)
+
+    local function client(server)
+        return assert(bed.new { http_host = server.http_host, user = "u", password = "p", timeout = 1 })
+    end
+
+    it("holds over a second login that stalls", function()
+        local server = fake.new(
+            { reply('{"token":"a"}') }, { 0.6, reply(REFUSED, "401 Unauthorized") }, { 5, reply('{"token":"b"}') })
+        local time, res, err = elapsed(function() return client(server):get("k") end)
+        assert.is_nil(res)
+        assert.is_truthy(err:find("timeout", 1, true))
+        assert.is_true(time < 1.3)
+        server:close()
+    end)
+
+    it("is not spent on a try, and no endpoint is blamed, when the login took all of it", function()
+        local server = fake.new({ reply('{"token":"a"}') })
+        local cli = client(server)
+        cli.auth.login = function()
+            ngx.sleep(1.1)
+            return "late"
+        end
+        local before = fake.reports(server.http_host)
+        local _, res, err, details = elapsed(function() return cli:get("k") end)
+        assert.is_nil(res)
+        assert.is_truthy(err:find("timeout", 1, true))
+        assert.equal("timeout", details.name)
+        assert.equal(before, fake.reports(server.http_host))
+        assert.equal(0, #server.requests)
+        server:close()
+    end)
+
+    it("holds when nginx drops the timer of a login", function()
+        local server = fake.new({ reply('{"token":"a"}') })
+        local cli = client(server)
+        local at = ngx.timer.at
+        ngx.timer.at = function() return 1 end -- luacheck: ignore 122
+        local time, res, err = elapsed(function() return cli:get("k", { timeout = 0.3 }) end)
+        ngx.timer.at = at -- luacheck: ignore 122
+        assert.is_nil(res)
+        assert.is_truthy(err:find("timeout", 1, true))
+        assert.is_true(time < 0.6)
+        server:close()
+    end)
+
+    it("and a refused login, as a watch meets it, keep the login's own text", function()
+        local server = fake.new({ reply('{"code":14,"message":"no leader"}', "503 Service Unavailable") })
+        local reader, err = client(server):watch("k")
+        assert.is_nil(reader)
+        assert.equal("invalid response code: 503, no leader", err)
+        server:close()
+    end)
+end)
