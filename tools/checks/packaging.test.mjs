@@ -71,6 +71,18 @@ test("make install copies every file to LUA_LIB_DIR below DESTDIR", () => {
     assert.deepEqual(luaFiles(path.join(scratch, "lib")), luaFiles(path.join(root, "lua")));
 });
 
+test("the npm package holds the Lua and the declarations of every module", () => {
+    run("npm", ["run", "-s", "build"]);
+    const packed = JSON.parse(run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { stdio: "pipe" }));
+    const files = (Array.isArray(packed) ? packed[0] : Object.values(packed)[0]).files.map(file => file.path);
+    for (const file of luaFiles(path.join(root, "lua"))) {
+        assert.ok(files.includes(`lua/${file}`), file);
+        assert.ok(files.includes(`build/types/${file.replace(/\.lua$/, ".d.ts")}`), file);
+    }
+    assert.ok(files.includes("types/result.d.ts"));
+    assert.ok(!files.some(file => /^(spec|tools|t|bench|src)\//.test(file)));
+});
+
 test("the generated Lua keeps out of what only nginx's http subsystem has", () => {
     for (const file of luaFiles(path.join(root, "lua"))) {
         const code = fs.readFileSync(path.join(root, "lua", file), "utf8");
