@@ -70,6 +70,39 @@ local RANGE_OPTIONS = {
 }
 local PUT_OPTIONS = {"lease", "prev_kv", "ignore_value", "ignore_lease"}
 
+--- A request for a key; or nil and what is wrong with the arguments.
+---@param cli resty.etcd.dropin.state.State
+---@param key any
+---@param opts any
+---@return table? res
+---@return string? err
+local function key_request(cli, key, opts)
+    local wrong = args.check_key(key) or args.check_opts(opts)
+    if wrong ~= nil then
+        return nil, wrong
+    end
+    local request = {}
+    request.key = utils.get_real_key(cli.key_prefix, key)
+    return request
+end
+
+--- A request for a key, or for all keys from it up to another.
+---@param cli resty.etcd.dropin.state.State
+---@param key any
+---@param opts table?
+---@return table? res
+---@return string? err
+local function range_request(cli, key, opts)
+    local request, wrong = key_request(cli, key, opts)
+    if request == nil then
+        return nil, wrong
+    end
+    if (opts and opts.range_end) ~= nil then
+        request.range_end = args.real_range_end(cli.key_prefix, opts.range_end)
+    end
+    return request
+end
+
 local function range(cli, request, opts)
     args.copy(opts, RANGE_OPTIONS, request)
     local reply, err, refusal = call.unary(cli, rpcs.range, request, opts and opts.timeout)
@@ -87,14 +120,9 @@ end
 ---@return string? err
 ---@return resty.etcd.errors.EtcdError? details
 local function get(self, key, opts)
-    local wrong = args.check_key(key) or args.check_opts(opts)
-    if wrong ~= nil then
+    local request, wrong = range_request(self, key, opts)
+    if request == nil then
         return result.misuse(wrong)
-    end
-    local request = {}
-    request.key = utils.get_real_key(self.key_prefix, key)
-    if (opts and opts.range_end) ~= nil then
-        request.range_end = args.real_range_end(self.key_prefix, opts.range_end)
     end
     return range(self, request, opts)
 end
@@ -147,12 +175,10 @@ end
 ---@return string? err
 ---@return resty.etcd.errors.EtcdError? details
 local function set(self, key, val, opts)
-    local wrong = args.check_key(key) or args.check_opts(opts)
-    if wrong ~= nil then
+    local request, wrong = key_request(self, key, opts)
+    if request == nil then
         return result.misuse(wrong)
     end
-    local request = {}
-    request.key = utils.get_real_key(self.key_prefix, key)
     if (opts and opts.ignore_value) ~= true then
         local value, value_err = serializer.serialize(self.serializer, val)
         if value == nil then
@@ -185,14 +211,9 @@ end
 ---@return string? err
 ---@return resty.etcd.errors.EtcdError? details
 local function delete_key(self, key, opts)
-    local wrong = args.check_key(key) or args.check_opts(opts)
-    if wrong ~= nil then
+    local request, wrong = range_request(self, key, opts)
+    if request == nil then
         return result.misuse(wrong)
-    end
-    local request = {}
-    request.key = utils.get_real_key(self.key_prefix, key)
-    if (opts and opts.range_end) ~= nil then
-        request.range_end = args.real_range_end(self.key_prefix, opts.range_end)
     end
     return delete_range(self, request, opts)
 end

@@ -99,6 +99,29 @@ const RANGE_OPTIONS = [
 ];
 const PUT_OPTIONS = ["lease", "prev_kv", "ignore_value", "ignore_lease"];
 
+/** A request for a key; or nil and what is wrong with the arguments. */
+function key_request(cli: State, key: unknown, opts: unknown): Result<Message> {
+    const wrong = args.check_key(key) ?? args.check_opts(opts);
+    if (wrong !== undefined) {
+        return $multi(undefined, wrong);
+    }
+    const request: Message = new LuaMap();
+    request.set("key", utils.get_real_key(cli.key_prefix, key as string));
+    return $multi(request);
+}
+
+/** A request for a key, or for all keys from it up to another. */
+function range_request(cli: State, key: unknown, opts: { range_end?: string } | undefined): Result<Message> {
+    const [request, wrong] = key_request(cli, key, opts);
+    if (request === undefined) {
+        return $multi(undefined, wrong);
+    }
+    if (opts?.range_end !== undefined) {
+        request.set("range_end", args.real_range_end(cli.key_prefix, opts.range_end));
+    }
+    return $multi(request);
+}
+
 function range(cli: State, request: Message, opts: RangeOptions | undefined): Result3<GetBody> {
     args.copy(opts, RANGE_OPTIONS, request);
     const [reply, err, refusal] = call.unary(cli, rpcs.range, request, opts?.timeout);
@@ -114,14 +137,9 @@ function range(cli: State, request: Message, opts: RangeOptions | undefined): Re
  * @returns `res.body.kvs` is nil if there is no such key
  */
 function get(this: State, key: string, opts?: GetOptions): Result3<GetBody> {
-    const wrong = args.check_key(key) ?? args.check_opts(opts);
-    if (wrong !== undefined) {
+    const [request, wrong] = range_request(this, key, opts);
+    if (request === undefined) {
         return result.misuse(wrong);
-    }
-    const request: Message = new LuaMap();
-    request.set("key", utils.get_real_key(this.key_prefix, key));
-    if (opts?.range_end !== undefined) {
-        request.set("range_end", args.real_range_end(this.key_prefix, opts.range_end));
     }
     return range(this, request, opts);
 }
@@ -166,12 +184,10 @@ function readdir(this: State, dir: string, opts?: RangeOptions): Result3<GetBody
  * @returns `res.body.prev_kv` only if it was asked for and there was such a key
  */
 function set(this: State, key: string, val: unknown, opts?: SetOptions): Result3<SetBody> {
-    const wrong = args.check_key(key) ?? args.check_opts(opts);
-    if (wrong !== undefined) {
+    const [request, wrong] = key_request(this, key, opts);
+    if (request === undefined) {
         return result.misuse(wrong);
     }
-    const request: Message = new LuaMap();
-    request.set("key", utils.get_real_key(this.key_prefix, key));
     if (opts?.ignore_value !== true) {
         const [value, value_err] = serializer.serialize(this.serializer, val);
         if (value === undefined) {
@@ -202,14 +218,9 @@ function delete_range(cli: State, request: Message, opts: RmdirOptions | undefin
  * @returns `res.body.deleted` is nil if there was no such key
  */
 function delete_key(this: State, key: string, opts?: DeleteOptions): Result3<DeleteBody> {
-    const wrong = args.check_key(key) ?? args.check_opts(opts);
-    if (wrong !== undefined) {
+    const [request, wrong] = range_request(this, key, opts);
+    if (request === undefined) {
         return result.misuse(wrong);
-    }
-    const request: Message = new LuaMap();
-    request.set("key", utils.get_real_key(this.key_prefix, key));
-    if (opts?.range_end !== undefined) {
-        request.set("range_end", args.real_range_end(this.key_prefix, opts.range_end));
     }
     return delete_range(this, request, opts);
 }
