@@ -82,6 +82,30 @@ describe("with retry on", function()
     end)
 end)
 
+describe("a connection that took all of the time", function()
+    it("is not sent on, so that a write on it was surely not applied", function()
+        local clock, http_client = require "resty.etcd.clock", require "resty.etcd.http_client"
+        local closed, sent = 0, 0
+        local sock = { settimeouts = function() end, close = function() closed = closed + 1 end }
+        local connector = {
+            connect = function()
+                ngx.sleep(0.1)
+                return sock, nil, false, sock
+            end,
+            send = function() sent = sent + 1 end,
+        }
+        local started = clock.now()
+        local delivery = { started = started, deadline = started + 0.05 }
+        local reply, err, maybe_sent = http_client.exchange(
+            connector, { target = { scheme = "https" }, repeatable = false }, delivery, "{}")
+        assert.is_nil(reply)
+        assert.equal("timeout", err)
+        assert.is_false(maybe_sent)
+        assert.equal(0, sent)
+        assert.equal(1, closed)
+    end)
+end)
+
 describe("the deadline of a call", function()
     local restore
 

@@ -52,7 +52,12 @@ end
 local function ask_on(sock, reused, link, connector, route, delivery, body)
     local is_set = reused and route.target.scheme == "http"
     local source = source_reader.new(sock, delivery.deadline, is_set and delivery.started or 0)
-    local send_err = source_reader.rearm(source) or connector.send(link, route, delivery.token, body)
+    local late = source_reader.rearm(source)
+    if late ~= nil then
+        sock:close()
+        return nil, nil, late, false, false
+    end
+    local send_err = connector.send(link, route, delivery.token, body)
     if send_err ~= nil then
         sock:close()
         return nil, nil, send_err, true, reused and connection.is_dead(send_err)

@@ -249,11 +249,9 @@ _M.fill = fill
 _M.read_exact = read_exact
 _M.read_head = read_head
 _M.read_line = read_line
-_M.read_until = read_until
 _M.rearm = rearm
 _M.set_timeouts = set_timeouts
 _M.take = take
 _M.take_all = take_all
-_M.to_ms = to_ms
 
 return _M

@@ -45,7 +45,12 @@ function ask_on(
     // where a TLS session may have been made the timeouts are those of connecting
     const is_set = reused && route.target.scheme === "http";
     const source = source_reader.new(sock, delivery.deadline, is_set ? delivery.started : 0);
-    const send_err = source_reader.rearm(source) ?? connector.send(link, route, delivery.token, body);
+    const late = source_reader.rearm(source);
+    if (late !== undefined) {
+        sock.close();
+        return $multi(undefined, undefined, late, false, false);
+    }
+    const send_err = connector.send(link, route, delivery.token, body);
     if (send_err !== undefined) {
         sock.close();
         return $multi(undefined, undefined, send_err, true, reused && connection.is_dead(send_err));

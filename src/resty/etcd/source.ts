@@ -202,11 +202,9 @@ export {
     read_exact,
     read_head,
     read_line,
-    read_until,
     rearm,
     set_timeouts,
     take,
     take_all,
-    to_ms,
     type Source,
 };
