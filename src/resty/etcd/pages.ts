@@ -15,7 +15,7 @@ const FIRST_PAGE = 256;
 const MAX_PAGE = 4096;
 /** gRPC code of a read at a revision that is no more. */
 const COMPACTED = 11;
-/** A page of about so many bytes is decoded in a few milliseconds. */
+/** A page of about so many bytes takes 2 to 8 ms to decode: docs/performance.md. */
 const PAGE_BYTES = 512 * 1024;
 
 interface Kv {
