@@ -96,9 +96,9 @@ describe("a connection that took all of the time", function()
         }
         local started = clock.now()
         local delivery = { started = started, deadline = started + 0.05 }
-        local reply, err, maybe_sent = http_client.exchange(
+        local answer, err, maybe_sent = http_client.exchange(
             connector, { target = { scheme = "https" }, repeatable = false }, delivery, "{}")
-        assert.is_nil(reply)
+        assert.is_nil(answer)
         assert.equal("timeout", err)
         assert.is_false(maybe_sent)
         assert.equal(0, sent)
