@@ -49,7 +49,7 @@ describe("on the wire", function()
         end
         local key = ngx.encode_base64("/pk")
         is("/kv/range", { key = key }, cli:get("k"))
-        local all = { key = ngx.encode_base64("/p"), range_end = ngx.encode_base64("/q"), limit = "256" }
+        local all = { key = ngx.encode_base64("/p"), range_end = ngx.encode_base64("/q"), limit = "64" }
         is("/kv/range", all, cli:readdir(""))
         is("/kv/put", { key = key, value = ngx.encode_base64('"v"') }, cli:set("k", "v"))
         is("/kv/deleterange", { key = key, prev_kv = true }, cli:delete("k", { prev_kv = true }))

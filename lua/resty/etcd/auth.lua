@@ -16,8 +16,16 @@ local LAST_WORD = 0.02
 --- How long a login may take that has no deadline, before others stop counting on it.
 local PATIENCE = 60
 
+--- The token of an etcd without authentication.
+local NONE = ""
+
+---@class resty.etcd.auth.AuthOptions
+---@field is_optional boolean Where authentication is switched off, calls are made without token.
+---@field dict table? Where workers share their tokens.
+---@field dict_key string The key there.
+
 --- A client's user and the token it holds.
----@class resty.etcd.auth.Auth
+---@class resty.etcd.auth.Auth: resty.etcd.auth.AuthOptions
 ---@field user string
 ---@field password string
 ---@field login fun(core: resty.etcd.core.Core, auth: resty.etcd.auth.Auth, timeout: number, not_after: number?): string?, resty.etcd.errors.EtcdError?
@@ -31,14 +39,40 @@ local PATIENCE = 60
 ---@field err resty.etcd.errors.EtcdError?
 ---@field ends_by number If it has not ended by then, nobody works on it: its timer was dropped, or its thread was killed.
 
-local function create(user, password, login)
+local function create(user, password, login, options)
+    local ____options_0 = options
+    local is_optional = ____options_0.is_optional
+    local dict = ____options_0.dict
+    local dict_key = ____options_0.dict_key
     return {
         user = user,
         password = password,
         login = login,
+        is_optional = is_optional,
+        dict = dict,
+        dict_key = dict_key,
         token = nil,
         flight = nil
     }
+end
+
+--- Keeps a new token, for other workers too.
+---@param auth resty.etcd.auth.Auth
+---@param fresh string
+local function keep(auth, fresh)
+    auth.token = fresh
+    if auth.dict ~= nil and fresh ~= NONE then
+        auth.dict:set(auth.dict_key, fresh)
+    end
+end
+
+--- A token that another worker has found.
+---@param auth resty.etcd.auth.Auth
+local function take_shared(auth)
+    if auth.dict ~= nil and auth.token == nil then
+        local shared = auth.dict:get(auth.dict_key)
+        auth.token = shared
+    end
 end
 
 --- Logs in and tells everyone who waits.
@@ -66,7 +100,7 @@ local function fly(auth, core, flight, timeout, deadline)
         )
     end
     if flight.token ~= nil then
-        auth.token = flight.token
+        keep(auth, flight.token)
     end
     if auth.flight == flight then
         auth.flight = nil
@@ -181,6 +215,7 @@ end
 ---@return resty.etcd.errors.EtcdError? err
 local function token(auth, core, deadline, timeout)
     local is_owner = false
+    take_shared(auth)
     while auth.token == nil do
         local flight = auth.flight
         if flight == nil or now() >= flight.ends_by then
@@ -219,9 +254,17 @@ local function drop(auth, old)
     if auth.token == old then
         auth.token = nil
     end
+    local dict = auth.dict
+    if dict ~= nil then
+        local shared = dict:get(auth.dict_key)
+        if shared == old then
+            dict:delete(auth.dict_key)
+        end
+    end
 end
 _M.new = create
 _M.drop = drop
+_M.NONE = NONE
 _M.token = token
 
 return _M

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/balancer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local health = require("resty.etcd.health")
 local log = require("resty.etcd.log")
 local health_check = require("resty.etcd.health_check")
 
@@ -8,6 +9,7 @@ local health_check = require("resty.etcd.health_check")
 ---@field endpoints resty.etcd.endpoint.Endpoint[]
 ---@field init_count number Choices made so far, from a random start unless the user gives one.
 ---@field rolled_in number? The process that rolled the random start; nil for a start of the user's.
+---@field health resty.etcd.health.Health? The client's own health check; nil for the one that all share.
 
 local floor = math.floor
 local rolls = 0
@@ -19,48 +21,99 @@ local function roll()
     return ngx.crc32_short(tostring(ngx.worker.pid()) .. ":" .. tostring(rolls) .. ":" .. tostring(ngx.now())) % 100003
 end
 
---- Picks the next healthy endpoint of the ring.
+--- The next endpoint of the ring that the shared health check lets through.
 ---@param ring resty.etcd.balancer.Ring
----@return resty.etcd.endpoint.Endpoint? # the endpoint, nil if there is none
-local function choose_endpoint(ring)
-    if ring.rolled_in ~= nil and ring.rolled_in ~= ngx.worker.pid() then
-        ring.rolled_in = ngx.worker.pid()
-        ring.init_count = roll()
-    end
+---@return resty.etcd.endpoint.Endpoint?
+local function next_healthy(ring)
     local endpoints = ring.endpoints
     local n = #endpoints
     for _ = 1, n do
         ring.init_count = ring.init_count + 1
         local endpoint = endpoints[floor(ring.init_count) % n + 1]
         if endpoint ~= nil and (health_check.get_target_status(endpoint.http_host)) == true then
-            if log.info_enabled() then
-                ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host)
-            end
             return endpoint
         end
     end
     return nil
 end
 
+--- Picks the endpoint of the next try.
+---@param ring resty.etcd.balancer.Ring
+---@return resty.etcd.endpoint.Endpoint? # the endpoint, nil if none may be used
+local function choose_endpoint(ring)
+    if ring.rolled_in ~= nil and ring.rolled_in ~= ngx.worker.pid() then
+        ring.rolled_in = ngx.worker.pid()
+        ring.init_count = roll()
+    end
+    local endpoint
+    local own = ring.health
+    if own ~= nil then
+        ring.init_count = ring.init_count + 1
+        endpoint = health.pick(
+            own,
+            ring.endpoints,
+            floor(ring.init_count)
+        )
+    else
+        endpoint = next_healthy(ring)
+    end
+    if endpoint ~= nil and log.info_enabled() then
+        ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host)
+    end
+    return endpoint
+end
+
 --- Counts a failed attempt against an endpoint.
----@param endpoint resty.etcd.endpoint.Endpoint
-local function report_failure(endpoint)
-    health_check.report_failure(endpoint.http_host)
+---@param ring resty.etcd.balancer.Ring
+---@param http_host string
+local function report_failure(ring, http_host)
+    local own = ring.health
+    if own == nil then
+        health_check.report_failure(http_host)
+    elseif health.failed(own, http_host) then
+        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+    end
+end
+
+--- Counts an answer in an endpoint's favour.
+---@param ring resty.etcd.balancer.Ring
+---@param http_host string
+---@param seconds number?
+local function report_success(ring, http_host, seconds)
+    local own = ring.health
+    if own ~= nil then
+        health.succeeded(own, http_host, seconds)
+    end
 end
 
 --- How many endpoints a call may try, and whether it goes on at all.
 ---@param ring resty.etcd.balancer.Ring
 ---@return number
 local function max_tries(ring)
+    local own = ring.health
+    if own ~= nil then
+        health.note_call(own)
+        return own.retry and 2 * #ring.endpoints + 1 or 1
+    end
     local conf = health_check.conf
     if (conf and conf.retry) ~= true or health_check.get_check_mode() == health_check.DISABLED_MODE then
         return 1
     end
     return #ring.endpoints * conf.max_fails + 1
 end
+
+--- Whether another try is within the client's means.
+---@param ring resty.etcd.balancer.Ring
+---@return boolean
+local function may_retry(ring)
+    local own = ring.health
+    return own == nil or health.take_retry(own)
+end
 _M.choose_endpoint = choose_endpoint
 _M.max_tries = max_tries
+_M.may_retry = may_retry
 _M.report_failure = report_failure
+_M.report_success = report_success
 _M.roll = roll
 
 return _M

@@ -1,17 +1,20 @@
 -- Generated from src/resty/etcd/call.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local attempts = require("resty.etcd.attempt")
 local auth = require("resty.etcd.auth")
 local balancer = require("resty.etcd.balancer")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local log = require("resty.etcd.log")
+local meters = require("resty.etcd.meter")
+local pause = require("resty.etcd.pause")
 local retry = require("resty.etcd.retry")
+local rpcs = require("resty.etcd.rpc")
 local now = clock.now
-local max = math.max
 local min = math.min
 
---- Where other endpoints may be tried, each has its share of the time, of so many seconds at least.
-local MIN_SHARE = 1
+--- A client that must not go back in time asks each endpoint so often before it gives up.
+local STALE_TRIES = 5
 
 local function no_endpoint()
     local err = errors.failure("no_endpoint", "has no healthy etcd endpoint available")
@@ -19,113 +22,72 @@ local function no_endpoint()
     return err
 end
 
---- One try with its share of the call's time.
----@param core resty.etcd.core.Core
----@param rpc resty.etcd.rpc.Rpc
----@param deadline number?
----@param others number endpoints that may be tried after this one: with none it has all the time
----@param token string?
----@param may_relogin boolean
----@return resty.etcd.transport.Attempt?
-local function make_attempt(core, rpc, deadline, others, token, may_relogin)
-    local endpoint = balancer.choose_endpoint(core)
-    if endpoint == nil then
+--- A token for the next try; nil and nil where none is needed.
+---@param call resty.etcd.attempt.Call
+---@return string? token
+---@return resty.etcd.errors.EtcdError? err
+local function get_token(call)
+    local core = call.core
+    if core.auth == nil or call.rpc.anonymous == true then
         return nil
     end
-    local started = now()
-    local connect_by = deadline
-    local answer_by = deadline
-    if deadline ~= nil and others > 0 then
-        local left = max(0, deadline - started)
-        connect_by = started + min(
-            left,
-            max(MIN_SHARE, left / (others + 1))
-        )
-        if rpc.write ~= true then
-            answer_by = started + min(
-                left,
-                max(MIN_SHARE, left / 2)
-            )
-        end
+    local deadline = call.deadline
+    local token, err = auth.token(core.auth, core, deadline, call.timeout)
+    if token == nil then
+        return nil, err
     end
-    return {
-        endpoint = endpoint,
-        token = token,
-        may_relogin = may_relogin,
-        via = core.unix_socket_proxy,
-        started = started,
-        deadline = answer_by,
-        connect_by = connect_by
-    }
-end
-
---- The endpoint let the call down, as opposed to refusing it.
----@param err resty.etcd.errors.EtcdError
----@return boolean
-local function is_endpoint_failure(err)
-    if err.http_status ~= nil then
-        return err.http_status >= 500
+    if deadline ~= nil and now() >= deadline then
+        return nil, errors.failure("timeout", "timeout after the login")
     end
-    return err.name ~= "bad_request"
+    return token
 end
 
 --- Tries until there is a result, no sense in going on, or no time left.
----@param core resty.etcd.core.Core
----@param rpc resty.etcd.rpc.Rpc
----@param payload string
----@param deadline number?
----@param timeout number
----@param attempt_at fun(core: resty.etcd.core.Core, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply|resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
+---@param call resty.etcd.attempt.Call
 ---@return resty.etcd.transport.Reply|resty.etcd.transport.Stream? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function run(core, rpc, payload, deadline, timeout, attempt_at)
-    local user = core.auth
-    if rpc.anonymous == true then
-        user = nil
-    end
+local function run(call)
+    local core = call.core
+    local deadline = call.deadline
+    local order = core.order
+    local not_before = 0
+    local stale_left = 0
+    local n = #core.endpoints
     local tries_left = balancer.max_tries(core)
-    local untried = #core.endpoints
-    local may_relogin = user ~= nil
+    if order ~= nil then
+        not_before = order.revision
+        stale_left = STALE_TRIES * n
+    end
+    local may_relogin = true
     while true do
-        local token
-        if user ~= nil then
-            local got, login_err = auth.token(user, core, deadline, timeout)
-            if got == nil then
-                return nil, login_err
-            end
-            token = got
-            if deadline ~= nil and now() >= deadline then
-                return nil, errors.failure("timeout", "timeout after the login")
-            end
+        local token, login_err = get_token(call)
+        if login_err ~= nil then
+            return nil, login_err
         end
-        untried = untried - 1
-        local others = min(untried, tries_left - 1)
-        local attempt = make_attempt(
-            core,
-            rpc,
-            deadline,
-            others,
-            token,
-            may_relogin
-        )
+        local others = min(n - call.tries, tries_left) - 1
+        local attempt = attempts.make(call, others, token, may_relogin and token ~= nil)
         if attempt == nil then
             return nil, no_endpoint()
         end
-        local result, err, refusal = attempt_at(core, rpc, payload, attempt)
+        call.tries = call.tries + 1
+        call.endpoint = attempt.endpoint.http_host
+        local result, err, refusal = attempts.go(call, attempt, not_before)
+        attempts.report(call, attempt, err)
         if result ~= nil then
             return result
         end
-        if is_endpoint_failure(err) then
-            balancer.report_failure(attempt.endpoint)
-        end
         if token ~= nil and may_relogin and retry.is_token_trouble(err) then
             may_relogin = false
-            auth.drop(user, token)
+            auth.drop(core.auth, token)
         else
-            tries_left = tries_left - 1
+            if err.name == "stale_reply" then
+                stale_left = stale_left - 1
+            else
+                tries_left = tries_left - 1
+            end
             local late = deadline ~= nil and now() >= deadline
-            if tries_left < 1 or late or not err.retryable or not is_endpoint_failure(err) then
+            if tries_left < 1 or stale_left < 0 or late or not err.retryable or not balancer.may_retry(core) then
                 return nil, err, refusal
             end
             ngx.log(
@@ -133,32 +95,9 @@ local function run(core, rpc, payload, deadline, timeout, attempt_at)
                 errors.text(err),
                 ". Retrying"
             )
+            pause.before_try(core, call.tries, deadline)
         end
     end
-end
-
-local function unary_at(core, rpc, payload, attempt)
-    return core.transport:unary(rpc, payload, attempt)
-end
-
-local function open_at(core, rpc, payload, attempt)
-    local stream, err, refusal = core.transport:open(rpc, payload, attempt)
-    if stream == nil then
-        return nil, err, refusal
-    end
-    if attempt.may_relogin then
-        local deadline = attempt.deadline
-        local first = stream:peek(deadline ~= nil and max(
-            0,
-            deadline - now()
-        ) or nil)
-        local refused = retry.token_trouble_of_watch(first, attempt.endpoint.http_host)
-        if refused ~= nil then
-            stream:close()
-            return nil, refused
-        end
-    end
-    return stream
 end
 
 local function min_time(a, b)
@@ -188,42 +127,62 @@ local function log_entry(core, rpc, timeout, label)
     end
 end
 
-local function start(core, rpc, request, timeout, label, attempt_at, not_after)
-    if label ~= nil then
-        log_entry(core, rpc, timeout, label)
+--- Tells how a call has ended, to whoever wants to know.
+---@param call resty.etcd.attempt.Call
+---@param meter resty.etcd.meter.Meter
+---@param started number
+---@param err resty.etcd.errors.EtcdError?
+local function note(call, meter, started, err)
+    local info = {
+        rpc = rpcs.name_of(call.rpc),
+        ms = (now() - started) * 1000,
+        sent = #call.payload * call.tries,
+        received = call.received,
+        tries = call.tries,
+        outcome = err and err.name or "ok"
+    }
+    if call.endpoint ~= nil then
+        info.endpoint = call.endpoint
     end
-    local payload, err = core.transport:encode(rpc, request)
-    if payload == nil then
-        return nil, errors.failure("bad_request", err)
+    if err ~= nil then
+        info.err = err
     end
-    local deadline = timeout > 0 and now() + timeout or nil
-    return run(
-        core,
-        rpc,
-        payload,
-        min_time(deadline, not_after),
-        timeout,
-        attempt_at
-    )
+    meters.record(meter, info)
 end
 
---- One RPC, start to end: token, endpoint, transport, error, retry, within one deadline.
----@param core resty.etcd.core.Core
----@param rpc resty.etcd.rpc.Rpc
----@param request table its message
----@param timeout? number seconds for all of it; the client's own if nil, 0 for no deadline
----@return resty.etcd.transport.Reply? result
----@return resty.etcd.errors.EtcdError? err
----@return resty.etcd.transport.Reply? refusal
-local function unary(core, rpc, request, timeout)
-    return start(
-        core,
-        rpc,
-        request,
-        timeout or core.timeout,
-        "request uri headers: ",
-        unary_at
-    )
+local function start(core, rpc, request, timeout, stream, not_after)
+    local payload, wrong = core.transport:encode(rpc, request)
+    if payload == nil then
+        return nil, errors.failure("bad_request", wrong)
+    end
+    local started = now()
+    local deadline = min_time(timeout > 0 and started + timeout or nil, not_after)
+    local call = {
+        core = core,
+        rpc = rpc,
+        payload = payload,
+        deadline = deadline,
+        timeout = timeout,
+        stream = stream,
+        tries = 0,
+        received = 0,
+        endpoint = nil
+    }
+    local plan = core.sync_plan
+    if plan ~= nil and started >= plan.next then
+        plan.next = started + plan.interval
+        plan.start(core)
+    end
+    local meter = core.meter
+    if meter == nil then
+        return run(call)
+    end
+    local result, err, refusal = run(call)
+    note(call, meter, started, err)
+    if result == nil then
+        return nil, err, refusal
+    end
+    return result
 end
 
 --- An RPC on behalf of a call whose time ends at `not_after`.
@@ -236,14 +195,32 @@ end
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
 local function unary_until(core, rpc, request, timeout, not_after)
+    log_entry(core, rpc, timeout, "request uri headers: ")
     return start(
         core,
         rpc,
         request,
         timeout,
-        "request uri headers: ",
-        unary_at,
+        nil,
         not_after
+    )
+end
+
+--- One RPC, start to end: token, endpoint, transport, error, retry, within one deadline.
+---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
+---@param request table its message
+---@param timeout? number seconds for all of it; the client's own if nil, 0 for no deadline
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function unary(core, rpc, request, timeout)
+    return unary_until(
+        core,
+        rpc,
+        request,
+        timeout or core.timeout,
+        nil
     )
 end
 
@@ -252,17 +229,18 @@ end
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param request table
 ---@param timeout? number
+---@param not_after? number
 ---@return resty.etcd.transport.Reply? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function unary_within(core, rpc, request, timeout)
+local function unary_within(core, rpc, request, timeout, not_after)
     return start(
         core,
         rpc,
         request,
         timeout or core.timeout,
         nil,
-        unary_at
+        not_after
     )
 end
 
@@ -270,18 +248,21 @@ end
 ---@param core resty.etcd.core.Core
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param request table
----@param timeout? number seconds until the first answer; the client's own if nil, 0 for no deadline
+---@param timeout number? seconds until the first answer; the client's own if nil, 0 for no deadline
+---@param options resty.etcd.attempt.StreamOptions
 ---@return resty.etcd.transport.Stream? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function open(core, rpc, request, timeout)
+local function open(core, rpc, request, timeout, options)
+    local time = timeout or core.timeout
+    log_entry(core, rpc, time, "request chunk headers: ")
     return start(
         core,
         rpc,
         request,
-        timeout or core.timeout,
-        "request chunk headers: ",
-        open_at
+        time,
+        options,
+        nil
     )
 end
 _M.open = open

@@ -10,8 +10,12 @@ local result = require("resty.etcd.dropin.result")
 local txn = require("resty.etcd.dropin.txn")
 local watch = require("resty.etcd.dropin.watch")
 local gateway = require("resty.etcd.gateway")
+local health = require("resty.etcd.health")
 local login = require("resty.etcd.login")
+local members = require("resty.etcd.members")
+local meters = require("resty.etcd.meter")
 local options = require("resty.etcd.options")
+local orders = require("resty.etcd.order")
 local resty_http = require("resty.etcd.resty_http")
 local rpcs = require("resty.etcd.rpc")
 local serializers = require("resty.etcd.serializer")
@@ -25,12 +29,15 @@ local health_check = require("resty.etcd.health_check")
 ---@field grant fun(self: resty.etcd.dropin.state.State, ttl: number, id?: (string|number)): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field keepalive fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field leases fun(self: resty.etcd.dropin.state.State): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field metrics fun(self: resty.etcd.dropin.state.State): string?, resty.etcd.errors.EtcdError?
 ---@field readdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.kv.RangeOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field revoke fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field rmdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.kv.RmdirOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field set fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field setnx fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field setx fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field stats fun(self: resty.etcd.dropin.state.State): table<string, resty.etcd.meter.RpcStats>?, resty.etcd.errors.EtcdError?
+---@field sync fun(self: resty.etcd.core.Core): true?, resty.etcd.errors.EtcdError?
 ---@field timetolive fun(self: resty.etcd.dropin.state.State, id: string|number, keys?: boolean): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field txn fun(self: resty.etcd.dropin.state.State, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.dropin.kv.CallOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field version fun(self: resty.etcd.dropin.state.State): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
@@ -53,6 +60,32 @@ local function version(self)
     return result.lenient(reply, err, refusal)
 end
 
+--- What calls of this client have come to in this worker, by name of the RPC.
+---@param self resty.etcd.dropin.state.State
+---@return table<string, resty.etcd.meter.RpcStats>? res # nil and an error unless the client was made with `metrics`
+---@return resty.etcd.errors.EtcdError? err
+local function stats(self)
+    local ____opt_0 = self.meter
+    local counted = ____opt_0 and ____opt_0.stats
+    if counted == nil then
+        return nil, meters.not_counting()
+    end
+    return counted
+end
+
+--- The same in Prometheus' text format.
+---@param self resty.etcd.dropin.state.State
+---@return string? res # nil and an error unless the client was made with `metrics`
+---@return resty.etcd.errors.EtcdError? err
+local function metrics(self)
+    local ____opt_2 = self.meter
+    local counted = ____opt_2 and ____opt_2.stats
+    if counted == nil then
+        return nil, meters.not_counting()
+    end
+    return meters.prometheus(counted)
+end
+
 --- Frees what the client holds. Its connections stay in their pools, which it shares with others.
 ---@param self resty.etcd.dropin.state.State
 ---@return true
@@ -67,12 +100,15 @@ local methods = {
     grant = lease.grant,
     keepalive = lease.keepalive,
     leases = lease.leases,
+    metrics = metrics,
     readdir = kv.readdir,
     revoke = lease.revoke,
     rmdir = kv.rmdir,
     set = kv.set,
     setnx = txn.setnx,
     setx = txn.setx,
+    stats = stats,
+    sync = members.sync,
     timetolive = lease.timetolive,
     txn = txn.txn,
     version = version,
@@ -81,6 +117,30 @@ local methods = {
     watchdir = watch.watchdir
 }
 local mt = {__index = methods}
+
+local function make_auth(opts, endpoints)
+    if opts.user == nil then
+        return nil
+    end
+    local password = opts.password or ""
+    local identity = opts.user .. "\000" .. password
+    for ____, endpoint in ipairs(endpoints) do
+        identity = identity .. "\000" .. endpoint.full_prefix
+    end
+    local dict
+    if opts.auth_shm_name ~= nil then
+        dict = ngx.shared[opts.auth_shm_name]
+    end
+    local dict_key = "resty.etcd|token|" .. ngx.md5(identity)
+    return auth.new(opts.user, password, login.login, {is_optional = opts.auth_optional == true, dict = dict, dict_key = dict_key})
+end
+
+local function make_meter(opts)
+    if opts.on_call == nil and opts.metrics ~= true then
+        return nil
+    end
+    return meters.new(opts.on_call, opts.metrics == true)
+end
 
 --- Makes a client. It connects when it is used.
 ---@param opts? resty.etcd.options.Options
@@ -116,7 +176,12 @@ local function create(opts)
         key_prefix = wanted.key_prefix or "",
         use_grpc = false,
         transport = gateway.new(has_library and resty_http.pick or connection.pick, settings.peer, settings.extra),
-        auth = wanted.user ~= nil and auth.new(wanted.user, wanted.password or "", login.login) or nil,
+        auth = make_auth(wanted, endpoints),
+        health = wanted.health ~= nil and health.new(wanted.health) or nil,
+        order = wanted.monotonic == true and orders.new() or nil,
+        meter = make_meter(wanted),
+        sync_plan = wanted.sync_interval ~= nil and members.plan(wanted.sync_interval) or nil,
+        api_prefix = settings.api_prefix,
         serializer = serializers.select_serializer(wanted.serializer),
         extra_json = settings.extra_json
     }

@@ -143,8 +143,8 @@ local function connect(route, delivery, time)
     return sock, nil, false, sock
 end
 
-local function send(link, route, token, body)
-    local ____, err = link:send(http1.format_request(route, token, body))
+local function send(link, route, delivery, body)
+    local ____, err = link:send(http1.format_request(route, delivery, body))
     return err
 end
 

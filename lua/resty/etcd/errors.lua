@@ -39,7 +39,7 @@ local mt = {
 }
 
 --- Trouble before, beside or instead of etcd's answer.
----@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"bad_request"|"closed"
+---@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"closed"
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.errors.EtcdError

@@ -184,6 +184,7 @@ local function unary(self, rpc, payload, attempt)
     end
     local status = answer.status
     local headers = answer.headers
+    attempt.received = #answer.body
     if status >= 300 then
         local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host)
         return nil, retry.judge_refusal(

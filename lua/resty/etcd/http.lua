@@ -25,6 +25,8 @@ local _M = {}
 ---@field started number
 ---@field deadline number? nil leaves the time to nginx's own socket timeouts.
 ---@field connect_by number? The connection must stand by then.
+---@field tell_time boolean The server is told how much time there is, so that it gives up a little earlier by itself.
+---@field require_leader boolean The server ends the stream when its member has lost the leader.
 
 ---@class resty.etcd.http.Reply
 ---@field status number
@@ -52,6 +54,6 @@ local _M = {}
 --- A way to connect and to send: all that the HTTP clients differ in.
 ---@class resty.etcd.http.Connector
 ---@field connect fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery, time: number): table?, string?, boolean?, any? Connects and makes the TLS session.
----@field send fun(link: any, route: resty.etcd.http.Route, token: string?, body: string): string? Sends a request; returns an error text or nil.
+---@field send fun(link: any, route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery, body: string): string? Sends a request; returns an error text or nil.
 
 return _M

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/http1.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local clock = require("resty.etcd.clock")
 local source_reader = require("resty.etcd.source")
 local byte = string.byte
 local sub = string.sub
@@ -7,9 +8,18 @@ local find = string.find
 local match = string.match
 local lower = string.lower
 local concat = table.concat
+local format = string.format
+local floor = math.floor
+local max = math.max
+local min = math.min
+local now = clock.now
 local has_clone, table_clone = pcall(require, "table.clone")
 local read_line = source_reader.read_line
 local read_exact = source_reader.read_exact
+
+--- The server gives up earlier than the caller, by this share of the time, and by so many seconds at most.
+local HEAD_START = 0.1
+local MAX_HEAD_START = 0.1
 
 --- No reply of etcd comes near; beyond it something is wrong with the server.
 local MAX_BODY = 512 * 1024 * 1024
@@ -31,17 +41,52 @@ local function format_head(method, path, target, extra)
     return method .. " " .. path .. " HTTP/1.1\r\nHost: " .. (extra.host or target.authority) .. "\r\n" .. extra.block
 end
 
+--- How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
+--- answer to that still arrives in time. Nil where it is not told.
+---@param delivery resty.etcd.http.Delivery
+---@return string?
+local function server_time(delivery)
+    local deadline = delivery.deadline
+    if deadline == nil or not delivery.tell_time then
+        return nil
+    end
+    local left = deadline - now()
+    local rest = left - min(MAX_HEAD_START, left * HEAD_START)
+    return format(
+        "%dm",
+        max(
+            1,
+            floor(rest * 1000)
+        )
+    )
+end
+
+--- The header fields of one request alone.
+---@param delivery resty.etcd.http.Delivery
+---@return string
+local function format_own_fields(delivery)
+    local time = server_time(delivery)
+    local fields = time ~= nil and "Grpc-Timeout: " .. time .. "\r\n" or ""
+    if delivery.token ~= nil then
+        fields = fields .. "Authorization: " .. delivery.token .. "\r\n"
+    end
+    if delivery.require_leader then
+        fields = fields .. "Grpc-Metadata-hasleader: true\r\n"
+    end
+    return fields
+end
+
 --- The bytes of a request.
 ---@param route resty.etcd.http.Route
----@param token string?
+---@param delivery resty.etcd.http.Delivery
 ---@param body string
 ---@return string
-local function format_request(route, token, body)
-    local authorization = token ~= nil and "Authorization: " .. token .. "\r\n" or ""
+local function format_request(route, delivery, body)
+    local fields = format_own_fields(delivery)
     if route.method == "GET" then
-        return route.head .. authorization .. "\r\n"
+        return route.head .. fields .. "\r\n"
     end
-    return route.head .. authorization .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body
+    return route.head .. fields .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body
 end
 
 --- Header fields from the lines behind the status line.
@@ -339,5 +384,6 @@ _M.parse_chunk_size = parse_chunk_size
 _M.parse_head = parse_head
 _M.read_body = read_body
 _M.read_head = read_head
+_M.server_time = server_time
 
 return _M

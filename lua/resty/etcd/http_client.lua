@@ -57,7 +57,7 @@ local function ask_on(sock, reused, link, connector, route, delivery, body)
         sock:close()
         return nil, nil, late, false, false
     end
-    local send_err = connector.send(link, route, delivery.token, body)
+    local send_err = connector.send(link, route, delivery, body)
     if send_err ~= nil then
         sock:close()
         return nil, nil, send_err, true, reused and connection.is_dead(send_err)

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/login.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local auths = require("resty.etcd.auth")
 local call = require("resty.etcd.call")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
@@ -43,6 +44,10 @@ local function login(core, auth, timeout, not_after)
             return token
         end
         return nil, refused(nil)
+    end
+    if auth.is_optional and err.code == 9 and err.message == "etcdserver: authentication is not enabled" then
+        ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token")
+        return auths.NONE
     end
     if err.http_status ~= nil and err.http_status < 500 then
         return nil, refused(err)

@@ -2,6 +2,7 @@
 local _M = {}
 local cjson = require("cjson.safe")
 local endpoint = require("resty.etcd.endpoint")
+local health = require("resty.etcd.health")
 local find = string.find
 local lower = string.lower
 local floor = math.floor
@@ -31,6 +32,13 @@ local floor = math.floor
 ---@field transport? ("resty_http"|"cosocket"|"grpc") "resty_http" (default where lua-resty-http is installed) or "cosocket".
 ---@field keepalive_timeout? number Seconds that an idle connection is kept; default 60; 0 closes each after its use.
 ---@field keepalive_pool? number Idle connections kept per endpoint and worker; default 32.
+---@field health? resty.etcd.health.HealthOptions The client's own health check of its endpoints, in the place of the one that all clients share.
+---@field monotonic? boolean No reply is older than one seen before, whichever member it comes from; default false.
+---@field auth_optional? boolean With a user: calls are made without token while etcd has authentication switched off; default false.
+---@field auth_shm_name? string Name of a shared dict through which the workers share tokens.
+---@field on_call? (fun(info: resty.etcd.meter.CallInfo)) Called after each call, with what is known of it.
+---@field metrics? boolean Count calls, for `stats` and `metrics`; default false.
+---@field sync_interval? number Seconds after which the list of members is read anew and becomes the endpoints; default: never.
 
 --- Options that were checked.
 ---@class resty.etcd.options.Settings
@@ -38,6 +46,7 @@ local floor = math.floor
 ---@field peer resty.etcd.http.Peer
 ---@field extra resty.etcd.http.Extra
 ---@field extra_json string?
+---@field api_prefix string
 
 --- Header fields that are the driver's own business.
 local RESERVED = {
@@ -63,8 +72,10 @@ local STRINGS = {
     "sni",
     "user",
     "password",
-    "unix_socket_proxy"
+    "unix_socket_proxy",
+    "auth_shm_name"
 }
+local BOOLEANS = {"monotonic", "auth_optional", "metrics"}
 local MAX_INT = 2147483647
 local TRANSPORTS = {resty_http = true, cosocket = true, grpc = true}
 
@@ -109,6 +120,27 @@ local function check_types(opts)
     end
     if opts.keepalive_pool ~= nil and (not is_integer(opts.keepalive_pool) or opts.keepalive_pool < 1) then
         return "opts.keepalive_pool must be positive integer"
+    end
+    for ____, name in ipairs(BOOLEANS) do
+        local value = opts[name]
+        if value ~= nil and type(value) ~= "boolean" then
+            return "opts." .. name .. " must be boolean"
+        end
+    end
+    if opts.on_call ~= nil and type(opts.on_call) ~= "function" then
+        return "opts.on_call must be function"
+    end
+    if opts.sync_interval ~= nil and (type(opts.sync_interval) ~= "number" or not (opts.sync_interval > 0)) then
+        return "opts.sync_interval must be number of seconds"
+    end
+    if opts.auth_shm_name ~= nil and ngx.shared[opts.auth_shm_name] == nil then
+        return "failed to get ngx.shared dict: " .. opts.auth_shm_name
+    end
+    if opts.health ~= nil then
+        local wrong = health.check(opts.health)
+        if wrong ~= nil then
+            return wrong
+        end
     end
     if opts.transport ~= nil and TRANSPORTS[opts.transport] ~= true then
         return "opts.transport must be \"resty_http\", \"cosocket\" or \"grpc\""
@@ -240,7 +272,14 @@ local function read(opts)
     if extra == nil then
         return nil, extra_err
     end
-    local settings = {endpoints = endpoints, peer = peer, extra = extra, extra_json = nil}
+    local api_prefix = modern_prefix(opts.api_prefix or "/v3")
+    local settings = {
+        endpoints = endpoints,
+        peer = peer,
+        extra = extra,
+        extra_json = nil,
+        api_prefix = api_prefix
+    }
     if opts.extra_headers ~= nil then
         local json = cjson.encode(extra.fields)
         settings.extra_json = json

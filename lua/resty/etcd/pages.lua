@@ -9,7 +9,7 @@ local max = math.max
 local floor = math.floor
 
 --- Keys in the first page; later ones follow from how large the values are.
-local FIRST_PAGE = 256
+local FIRST_PAGE = 64
 local MAX_PAGE = 4096
 
 --- gRPC code of a read at a revision that is no more.

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/resty_http.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local connection = require("resty.etcd.connection")
+local http1 = require("resty.etcd.http1")
 local tls = require("resty.etcd.tls")
 
 --- Its two halves are public, and `request` is nothing but both.
@@ -148,13 +149,20 @@ local function connect(route, delivery, time)
     return http.sock, nil, times > 0, http
 end
 
-local function request_params(route, token, body)
+local function request_params(route, delivery, body)
     local headers = {Host = route.target.authority, ["Content-Type"] = "application/json"}
     for name, value in pairs(route.extra.fields) do
         headers[name] = value
     end
-    if token ~= nil then
-        headers.Authorization = token
+    if delivery.token ~= nil then
+        headers.Authorization = delivery.token
+    end
+    local time = http1.server_time(delivery)
+    if time ~= nil then
+        headers["Grpc-Timeout"] = time
+    end
+    if delivery.require_leader then
+        headers["Grpc-Metadata-hasleader"] = "true"
     end
     local params = {method = route.method, path = route.path, headers = headers, body = nil}
     if route.method ~= "GET" then
@@ -163,12 +171,12 @@ local function request_params(route, token, body)
     return params
 end
 
-local function send(link, route, token, body)
+local function send(link, route, delivery, body)
     local http = link
     local ok, sent, err = guard(
         http.send_request,
         http,
-        request_params(route, token, body)
+        request_params(route, delivery, body)
     )
     local ____, send_err = guarded(ok, sent, err)
     return send_err

@@ -36,6 +36,9 @@ local txn = {
     reply = schema.txn_response,
     write = true
 }
+
+--- A transaction that only reads.
+local txn_read = {method = "/etcdserverpb.KV/Txn", path = "/kv/txn", request = schema.txn_request, reply = schema.txn_response}
 local watch = {
     method = "/etcdserverpb.Watch/Watch",
     path = "/watch",
@@ -74,6 +77,7 @@ local authenticate = {
     anonymous = true,
     secret = true
 }
+local member_list = {method = "/etcdserverpb.Cluster/MemberList", path = "/cluster/member/list", request = schema.member_list_request, reply = schema.member_list_response}
 local version = {
     method = "/etcdserverpb.Maintenance/Status",
     path = "/version",
@@ -82,6 +86,27 @@ local version = {
     page = true,
     anonymous = true
 }
+
+--- Names of methods, as they are counted.
+local names = {}
+
+--- The last part of its method.
+---@param rpc resty.etcd.rpc.Rpc
+---@return string
+local function name_of(rpc)
+    if rpc.page == true then
+        return "Version"
+    end
+    local name = names[rpc.method]
+    if name == nil then
+        name = string.match(rpc.method, "[^/]+$")
+        if name == nil then
+            name = rpc.method
+        end
+        names[rpc.method] = name
+    end
+    return name
+end
 _M.authenticate = authenticate
 _M.delete_range = delete_range
 _M.lease_grant = lease_grant
@@ -89,9 +114,12 @@ _M.lease_keep_alive = lease_keep_alive
 _M.lease_leases = lease_leases
 _M.lease_revoke = lease_revoke
 _M.lease_time_to_live = lease_time_to_live
+_M.member_list = member_list
+_M.name_of = name_of
 _M.put = put
 _M.range = range
 _M.txn = txn
+_M.txn_read = txn_read
 _M.version = version
 _M.watch = watch
 

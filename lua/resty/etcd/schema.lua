@@ -210,6 +210,18 @@ local lease_leases_response = message({
         message({ID = of(1, "int64")})
     )
 })
+local member = message({
+    ID = of(1, "uint64"),
+    name = of(2, "string"),
+    peerURLs = {number = 3, scalar = "string", repeated = true},
+    clientURLs = {number = 4, scalar = "string", repeated = true},
+    isLearner = of(5, "bool")
+})
+local member_list_request = message({linearizable = of(1, "bool")})
+local member_list_response = message({
+    header = sub(1, header),
+    members = list(2, member)
+})
 local authenticate_request = message({
     name = of(1, "string"),
     password = of(2, "string")
@@ -239,6 +251,8 @@ _M.lease_revoke_request = lease_revoke_request
 _M.lease_revoke_response = lease_revoke_response
 _M.lease_time_to_live_request = lease_time_to_live_request
 _M.lease_time_to_live_response = lease_time_to_live_response
+_M.member_list_request = member_list_request
+_M.member_list_response = member_list_response
 _M.put_request = put_request
 _M.put_response = put_response
 _M.range_request = range_request

@@ -11,6 +11,7 @@ local _M = {}
 ---@class resty.etcd.transport.Attempt: resty.etcd.http.Delivery
 ---@field endpoint resty.etcd.endpoint.Endpoint
 ---@field may_relogin boolean If etcd refuses the token, there will be another attempt with a new one.
+---@field received number Bytes of the answer's body; for the transport to tell.
 
 --- Messages of a stream, one by one.
 ---@class resty.etcd.transport.Stream

@@ -5,6 +5,7 @@ import type { Core } from "./core";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import * as log from "./log";
+import type { Dict } from "./memory_dict";
 
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
@@ -25,8 +26,20 @@ type Login = (
     not_after: number | undefined,
 ) => Result<string, EtcdError>;
 
+/** The token of an etcd without authentication. */
+const NONE = "";
+
+interface AuthOptions {
+    /** Where authentication is switched off, calls are made without token. */
+    readonly is_optional: boolean;
+    /** Where workers share their tokens. */
+    readonly dict: Dict | undefined;
+    /** The key there. */
+    readonly dict_key: string;
+}
+
 /** A client's user and the token it holds. */
-interface Auth {
+interface Auth extends AuthOptions {
     readonly user: string;
     readonly password: string;
     readonly login: Login;
@@ -44,8 +57,25 @@ interface Flight {
     ends_by: number;
 }
 
-function create(user: string, password: string, login: Login): Auth {
-    return { user, password, login, token: undefined, flight: undefined };
+function create(user: string, password: string, login: Login, options: AuthOptions): Auth {
+    const { is_optional, dict, dict_key } = options;
+    return { user, password, login, is_optional, dict, dict_key, token: undefined, flight: undefined };
+}
+
+/** Keeps a new token, for other workers too. */
+function keep(auth: Auth, fresh: string): void {
+    auth.token = fresh;
+    if (auth.dict !== undefined && fresh !== NONE) {
+        auth.dict.set(auth.dict_key, fresh);
+    }
+}
+
+/** A token that another worker has found. */
+function take_shared(auth: Auth): void {
+    if (auth.dict !== undefined && auth.token === undefined) {
+        const [shared] = auth.dict.get(auth.dict_key);
+        auth.token = shared as string | undefined;
+    }
 }
 
 /** Logs in and tells everyone who waits. */
@@ -59,7 +89,7 @@ function fly(auth: Auth, core: Core, flight: Flight, timeout: number, deadline: 
         flight.err = errors.failure("login_failed", tostring(got)); // whatever happens, nobody is left waiting
     }
     if (flight.token !== undefined) {
-        auth.token = flight.token;
+        keep(auth, flight.token);
     }
     if (auth.flight === flight) {
         auth.flight = undefined;
@@ -137,6 +167,7 @@ function take_off(auth: Auth, core: Core, timeout: number, deadline: number | un
 /** The token to send, after a login if there is none. All who come during a login share it. */
 function token(auth: Auth, core: Core, deadline: number | undefined, timeout: number): Result<string, EtcdError> {
     let is_owner = false;
+    take_shared(auth);
     while (auth.token === undefined) {
         let flight = auth.flight;
         if (flight === undefined || now() >= flight.ends_by) {
@@ -169,6 +200,13 @@ function drop(auth: Auth, old: string): void {
     if (auth.token === old) {
         auth.token = undefined;
     }
+    const dict = auth.dict;
+    if (dict !== undefined) {
+        const [shared] = dict.get(auth.dict_key);
+        if (shared === old) {
+            dict.delete(auth.dict_key);
+        }
+    }
 }
 
-export { create as new, drop, token, type Auth };
+export { create as new, drop, NONE, token, type Auth };

@@ -1,4 +1,6 @@
 import type { Endpoint } from "./endpoint";
+import type { Health } from "./health";
+import * as health from "./health";
 import health_check = require("./health_check");
 import * as log from "./log";
 
@@ -9,6 +11,8 @@ interface Ring {
     init_count: number;
     /** The process that rolled the random start; nil for a start of the user's. */
     rolled_in: number | undefined;
+    /** The client's own health check; nil for the one that all share. */
+    readonly health: Health | undefined;
 }
 
 const floor = math.floor;
@@ -21,9 +25,23 @@ function roll(): number {
     return ngx.crc32_short(`${ngx.worker.pid()}:${rolls}:${ngx.now()}`) % 100003;
 }
 
+/** The next endpoint of the ring that the shared health check lets through. */
+function next_healthy(ring: Ring): Endpoint | undefined {
+    const endpoints = ring.endpoints;
+    const n = endpoints.length;
+    for (const _ of $range(1, n)) {
+        ring.init_count = ring.init_count + 1;
+        const endpoint = endpoints[floor(ring.init_count) % n];
+        if (endpoint !== undefined && health_check.get_target_status(endpoint.http_host)[0] === true) {
+            return endpoint;
+        }
+    }
+    return undefined;
+}
+
 /**
- * Picks the next healthy endpoint of the ring.
- * @returns the endpoint, nil if there is none
+ * Picks the endpoint of the next try.
+ * @returns the endpoint, nil if none may be used
  */
 function choose_endpoint(ring: Ring): Endpoint | undefined {
     // workers inherit a client made before they were forked: each starts elsewhere
@@ -31,29 +49,46 @@ function choose_endpoint(ring: Ring): Endpoint | undefined {
         ring.rolled_in = ngx.worker.pid();
         ring.init_count = roll();
     }
-    const endpoints = ring.endpoints;
-    const n = endpoints.length;
-    for (const _ of $range(1, n)) {
+    let endpoint: Endpoint | undefined;
+    const own = ring.health;
+    if (own !== undefined) {
         ring.init_count = ring.init_count + 1;
-        const endpoint = endpoints[floor(ring.init_count) % n];
-        if (endpoint !== undefined && health_check.get_target_status(endpoint.http_host)[0] === true) {
-            if (log.info_enabled()) {
-                // nginx prints the name of the function that logs: users look for it
-                ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host);
-            }
-            return endpoint;
-        }
+        endpoint = health.pick(own, ring.endpoints, floor(ring.init_count));
+    } else {
+        endpoint = next_healthy(ring);
     }
-    return undefined;
+    if (endpoint !== undefined && log.info_enabled()) {
+        // nginx prints the name of the function that logs: users look for it
+        ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host);
+    }
+    return endpoint;
 }
 
 /** Counts a failed attempt against an endpoint. */
-function report_failure(endpoint: Endpoint): void {
-    health_check.report_failure(endpoint.http_host);
+function report_failure(ring: Ring, http_host: string): void {
+    const own = ring.health;
+    if (own === undefined) {
+        health_check.report_failure(http_host);
+    } else if (health.failed(own, http_host)) {
+        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
+    }
+}
+
+/** Counts an answer in an endpoint's favour. */
+function report_success(ring: Ring, http_host: string, seconds: number | undefined): void {
+    const own = ring.health;
+    if (own !== undefined) {
+        health.succeeded(own, http_host, seconds);
+    }
 }
 
 /** How many endpoints a call may try, and whether it goes on at all. */
 function max_tries(ring: Ring): number {
+    const own = ring.health;
+    if (own !== undefined) {
+        health.note_call(own);
+        return own.retry ? 2 * ring.endpoints.length + 1 : 1;
+    }
     const conf = health_check.conf;
     if (conf?.retry !== true || health_check.get_check_mode() === health_check.DISABLED_MODE) {
         return 1;
@@ -61,4 +96,10 @@ function max_tries(ring: Ring): number {
     return ring.endpoints.length * conf.max_fails + 1;
 }
 
-export { choose_endpoint, max_tries, report_failure, roll, type Ring };
+/** Whether another try is within the client's means. */
+function may_retry(ring: Ring): boolean {
+    const own = ring.health;
+    return own === undefined || health.take_retry(own);
+}
+
+export { choose_endpoint, max_tries, may_retry, report_failure, report_success, roll, type Ring };

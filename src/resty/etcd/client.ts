@@ -1,7 +1,9 @@
 import * as auth from "./auth";
+import type { Auth } from "./auth";
 import * as balancer from "./balancer";
 import * as call from "./call";
 import * as connection from "./connection";
+import type { Endpoint } from "./endpoint";
 import * as kv from "./dropin/kv";
 import * as lease from "./dropin/lease";
 import type { Result3 } from "./dropin/result";
@@ -9,11 +11,17 @@ import * as result from "./dropin/result";
 import type { State } from "./dropin/state";
 import * as txn from "./dropin/txn";
 import * as watch from "./dropin/watch";
+import type { EtcdError } from "./errors";
 import * as gateway from "./gateway";
 import health_check = require("./health_check");
+import * as health from "./health";
 import * as login from "./login";
+import * as members from "./members";
+import type { Dict } from "./memory_dict";
+import * as meters from "./meter";
 import * as options from "./options";
 import type { Options } from "./options";
+import * as orders from "./order";
 import * as resty_http from "./resty_http";
 import * as rpcs from "./rpc";
 import * as serializers from "./serializer";
@@ -35,6 +43,30 @@ function version(this: State): Result3<VersionBody> {
     return result.lenient(reply, err, refusal);
 }
 
+/**
+ * What calls of this client have come to in this worker, by name of the RPC.
+ * @returns nil and an error unless the client was made with `metrics`
+ */
+function stats(this: State): Result<meters.Stats, EtcdError> {
+    const counted = this.meter?.stats;
+    if (counted === undefined) {
+        return $multi(undefined, meters.not_counting());
+    }
+    return $multi(counted);
+}
+
+/**
+ * The same in Prometheus' text format.
+ * @returns nil and an error unless the client was made with `metrics`
+ */
+function metrics(this: State): Result<string, EtcdError> {
+    const counted = this.meter?.stats;
+    if (counted === undefined) {
+        return $multi(undefined, meters.not_counting());
+    }
+    return $multi(meters.prometheus(counted));
+}
+
 /** Frees what the client holds. Its connections stay in their pools, which it shares with others. */
 function close(this: State): true {
     this.transport.close();
@@ -48,12 +80,15 @@ const methods = {
     grant: lease.grant,
     keepalive: lease.keepalive,
     leases: lease.leases,
+    metrics,
     readdir: kv.readdir,
     revoke: lease.revoke,
     rmdir: kv.rmdir,
     set: kv.set,
     setnx: txn.setnx,
     setx: txn.setx,
+    stats,
+    sync: members.sync,
     timetolive: lease.timetolive,
     txn: txn.txn,
     version,
@@ -63,6 +98,30 @@ const methods = {
 };
 type Methods = typeof methods;
 const mt: LuaMetatable<Client, Methods> = { __index: methods };
+
+function make_auth(opts: Options, endpoints: readonly Endpoint[]): Auth | undefined {
+    if (opts.user === undefined) {
+        return undefined;
+    }
+    const password = opts.password ?? "";
+    let identity = `${opts.user}\0${password}`;
+    for (const endpoint of endpoints) {
+        identity = `${identity}\0${endpoint.full_prefix}`;
+    }
+    let dict: Dict | undefined;
+    if (opts.auth_shm_name !== undefined) {
+        dict = ngx.shared[opts.auth_shm_name];
+    }
+    const dict_key = `resty.etcd|token|${ngx.md5(identity)}`;
+    return auth.new(opts.user, password, login.login, { is_optional: opts.auth_optional === true, dict, dict_key });
+}
+
+function make_meter(opts: Options): meters.Meter | undefined {
+    if (opts.on_call === undefined && opts.metrics !== true) {
+        return undefined;
+    }
+    return meters.new(opts.on_call, opts.metrics === true);
+}
 
 /**
  * Makes a client. It connects when it is used.
@@ -98,7 +157,12 @@ function create(opts?: Options): Result<Client> {
         key_prefix: wanted.key_prefix ?? "",
         use_grpc: false,
         transport: gateway.new(has_library ? resty_http.pick : connection.pick, settings.peer, settings.extra),
-        auth: wanted.user !== undefined ? auth.new(wanted.user, wanted.password ?? "", login.login) : undefined,
+        auth: make_auth(wanted, endpoints),
+        health: wanted.health !== undefined ? health.new(wanted.health) : undefined,
+        order: wanted.monotonic === true ? orders.new() : undefined,
+        meter: make_meter(wanted),
+        sync_plan: wanted.sync_interval !== undefined ? members.plan(wanted.sync_interval) : undefined,
+        api_prefix: settings.api_prefix,
         serializer: serializers.select_serializer(wanted.serializer),
         extra_json: settings.extra_json,
     };

@@ -126,8 +126,8 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     return $multi(sock, undefined, false, sock);
 }
 
-function send(this: void, link: unknown, route: Route, token: string | undefined, body: string): string | undefined {
-    const [, err] = (link as Tcp).send(http1.format_request(route, token, body));
+function send(this: void, link: unknown, route: Route, delivery: Delivery, body: string): string | undefined {
+    const [, err] = (link as Tcp).send(http1.format_request(route, delivery, body));
     return err;
 }
 

@@ -1,6 +1,16 @@
 import type { Auth } from "./auth";
 import type { Ring } from "./balancer";
+import type { Meter } from "./meter";
+import type { Order } from "./order";
 import type { Transport } from "./transport";
+
+/** When a client reads the list of members anew. */
+interface SyncPlan {
+    /** Seconds. */
+    readonly interval: number;
+    next: number;
+    readonly start: (this: void, core: Core) => void;
+}
 
 /** What the call path needs of a client. Users may write to the fields of the first group. */
 interface Core extends Ring {
@@ -12,8 +22,18 @@ interface Core extends Ring {
     readonly transport: Transport;
     /** Nil without user and password. */
     readonly auth: Auth | undefined;
+    /** `/v3`, for endpoints that etcd tells of. */
+    readonly api_prefix: string;
+    /** More than one endpoint. */
+    is_cluster: boolean;
+    /** Nil unless the endpoints follow the list of members. */
+    readonly sync_plan: SyncPlan | undefined;
+    /** Nil unless replies must not go back in time. */
+    readonly order: Order | undefined;
+    /** Nil unless calls are counted or told of. */
+    readonly meter: Meter | undefined;
     /** The user's own header fields as JSON, for the log; nil if there are none. */
     readonly extra_json: string | undefined;
 }
 
-export type { Core };
+export type { Core, SyncPlan };

@@ -31,6 +31,8 @@ type LocalName =
     | "no_endpoint"
     /** No token could be had. */
     | "login_failed"
+    /** A member is behind what the client has seen already. */
+    | "stale_reply"
     /** The call itself is wrong; nothing was sent. */
     | "bad_request"
     /** The stream ended or was closed. */

@@ -174,6 +174,7 @@ function unary(
     }
     const status = answer.status;
     const headers = answer.headers;
+    attempt.received = answer.body.length;
     if (status >= 300) {
         const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host);
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });

@@ -39,6 +39,10 @@ interface Delivery {
     readonly deadline: number | undefined;
     /** The connection must stand by then. */
     readonly connect_by: number | undefined;
+    /** The server is told how much time there is, so that it gives up a little earlier by itself. */
+    readonly tell_time: boolean;
+    /** The server ends the stream when its member has lost the leader. */
+    readonly require_leader: boolean;
 }
 
 interface Reply {
@@ -92,13 +96,7 @@ interface Connector {
      */
     readonly connect: (this: void, route: Route, delivery: Delivery, time: number) => Connected;
     /** Sends a request; returns an error text or nil. */
-    readonly send: (
-        this: void,
-        link: unknown,
-        route: Route,
-        token: string | undefined,
-        body: string,
-    ) => string | undefined;
+    readonly send: (this: void, link: unknown, route: Route, delivery: Delivery, body: string) => string | undefined;
 }
 
 /** Says which connector serves a request. */

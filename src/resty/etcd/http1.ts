@@ -1,4 +1,5 @@
-import type { Extra, Headers, Route } from "./http";
+import * as clock from "./clock";
+import type { Delivery, Extra, Headers, Route } from "./http";
 import * as source_reader from "./source";
 import type { Source } from "./source";
 import type { Target } from "./target";
@@ -9,10 +10,19 @@ const find = string.find as StringFind;
 const match = string.match;
 const lower = string.lower;
 const concat = table.concat;
+const format = string.format;
+const floor = math.floor;
+const max = math.max;
+const min = math.min;
+const now = clock.now;
 /** OpenResty's LuaJIT copies a table in one call. */
 const [has_clone, table_clone] = pcall(require, "table.clone");
 const read_line = source_reader.read_line;
 const read_exact = source_reader.read_exact;
+
+/** The server gives up earlier than the caller, by this share of the time, and by so many seconds at most. */
+const HEAD_START = 0.1;
+const MAX_HEAD_START = 0.1;
 
 /** No reply of etcd comes near; beyond it something is wrong with the server. */
 const MAX_BODY = 512 * 1024 * 1024;
@@ -37,13 +47,40 @@ function format_head(method: string, path: string, target: Target, extra: Extra)
     return `${method} ${path} HTTP/1.1\r\nHost: ${extra.host ?? target.authority}\r\n${extra.block}`;
 }
 
-/** The bytes of a request. */
-function format_request(route: Route, token: string | undefined, body: string): string {
-    const authorization = token !== undefined ? `Authorization: ${token}\r\n` : "";
-    if (route.method === "GET") {
-        return `${route.head}${authorization}\r\n`;
+/**
+ * How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
+ * answer to that still arrives in time. Nil where it is not told.
+ */
+function server_time(delivery: Delivery): string | undefined {
+    const deadline = delivery.deadline;
+    if (deadline === undefined || !delivery.tell_time) {
+        return undefined;
     }
-    return `${route.head}${authorization}Content-Length: ${body.length}\r\n\r\n${body}`;
+    const left = deadline - now();
+    const rest = left - min(MAX_HEAD_START, left * HEAD_START);
+    return format("%dm", max(1, floor(rest * 1000)));
+}
+
+/** The header fields of one request alone. */
+function format_own_fields(delivery: Delivery): string {
+    const time = server_time(delivery);
+    let fields = time !== undefined ? `Grpc-Timeout: ${time}\r\n` : "";
+    if (delivery.token !== undefined) {
+        fields = `${fields}Authorization: ${delivery.token}\r\n`;
+    }
+    if (delivery.require_leader) {
+        fields = `${fields}Grpc-Metadata-hasleader: true\r\n`;
+    }
+    return fields;
+}
+
+/** The bytes of a request. */
+function format_request(route: Route, delivery: Delivery, body: string): string {
+    const fields = format_own_fields(delivery);
+    if (route.method === "GET") {
+        return `${route.head}${fields}\r\n`;
+    }
+    return `${route.head}${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 /** Header fields from the lines behind the status line. */
@@ -285,5 +322,6 @@ export {
     parse_head,
     read_body,
     read_head,
+    server_time,
     type Head,
 };

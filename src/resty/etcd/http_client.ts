@@ -50,7 +50,7 @@ function ask_on(
         sock.close();
         return $multi(undefined, undefined, late, false, false);
     }
-    const send_err = connector.send(link, route, delivery.token, body);
+    const send_err = connector.send(link, route, delivery, body);
     if (send_err !== undefined) {
         sock.close();
         return $multi(undefined, undefined, send_err, true, reused && connection.is_dead(send_err));

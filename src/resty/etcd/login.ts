@@ -1,4 +1,5 @@
 import type { Auth } from "./auth";
+import * as auths from "./auth";
 import * as call from "./call";
 import type { Core } from "./core";
 import * as errors from "./errors";
@@ -33,6 +34,10 @@ function login(core: Core, auth: Auth, timeout: number, not_after: number | unde
             return $multi(token);
         }
         return $multi(undefined, refused(undefined));
+    }
+    if (auth.is_optional && err.code === 9 && err.message === "etcdserver: authentication is not enabled") {
+        ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token");
+        return $multi(auths.NONE);
     }
     if (err.http_status !== undefined && err.http_status < 500) {
         return $multi(undefined, refused(err));

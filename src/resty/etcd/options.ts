@@ -1,7 +1,10 @@
 import * as cjson from "cjson.safe";
 import type { Endpoint } from "./endpoint";
 import * as endpoint from "./endpoint";
+import type { HealthOptions } from "./health";
+import * as health from "./health";
 import type { Extra, Headers, Peer } from "./http";
+import type { OnCall } from "./meter";
 import type { Serializer } from "./serializer";
 import type { Tls } from "./tls";
 
@@ -58,6 +61,20 @@ interface Options {
     keepalive_timeout?: number;
     /** Idle connections kept per endpoint and worker; default 32. */
     keepalive_pool?: number;
+    /** The client's own health check of its endpoints, in the place of the one that all clients share. */
+    health?: HealthOptions;
+    /** No reply is older than one seen before, whichever member it comes from; default false. */
+    monotonic?: boolean;
+    /** With a user: calls are made without token while etcd has authentication switched off; default false. */
+    auth_optional?: boolean;
+    /** Name of a shared dict through which the workers share tokens. */
+    auth_shm_name?: string;
+    /** Called after each call, with what is known of it. */
+    on_call?: OnCall;
+    /** Count calls, for `stats` and `metrics`; default false. */
+    metrics?: boolean;
+    /** Seconds after which the list of members is read anew and becomes the endpoints; default: never. */
+    sync_interval?: number;
 }
 
 /** Options that were checked. */
@@ -66,6 +83,7 @@ interface Settings {
     readonly peer: Peer;
     readonly extra: Extra;
     extra_json: string | undefined;
+    readonly api_prefix: string;
 }
 
 /** Header fields that are the driver's own business. */
@@ -88,7 +106,10 @@ const STRINGS: (keyof Options)[] = [
     "user",
     "password",
     "unix_socket_proxy",
+    "auth_shm_name",
 ];
+
+const BOOLEANS: (keyof Options)[] = ["monotonic", "auth_optional", "metrics"];
 
 const MAX_INT = 2147483647;
 
@@ -136,6 +157,27 @@ function check_types(opts: Options): string | undefined {
     }
     if (opts.keepalive_pool !== undefined && (!is_integer(opts.keepalive_pool) || opts.keepalive_pool < 1)) {
         return "opts.keepalive_pool must be positive integer";
+    }
+    for (const name of BOOLEANS) {
+        const value = opts[name];
+        if (value !== undefined && typeof value !== "boolean") {
+            return `opts.${name} must be boolean`;
+        }
+    }
+    if (opts.on_call !== undefined && typeof opts.on_call !== "function") {
+        return "opts.on_call must be function";
+    }
+    if (opts.sync_interval !== undefined && (typeof opts.sync_interval !== "number" || !(opts.sync_interval > 0))) {
+        return "opts.sync_interval must be number of seconds";
+    }
+    if (opts.auth_shm_name !== undefined && ngx.shared[opts.auth_shm_name] === undefined) {
+        return `failed to get ngx.shared dict: ${opts.auth_shm_name}`;
+    }
+    if (opts.health !== undefined) {
+        const wrong = health.check(opts.health);
+        if (wrong !== undefined) {
+            return wrong;
+        }
     }
     if (opts.transport !== undefined && TRANSPORTS[opts.transport as string] !== true) {
         return 'opts.transport must be "resty_http", "cosocket" or "grpc"';
@@ -257,7 +299,8 @@ function read(opts: Options): Result<Settings> {
     if (extra === undefined) {
         return $multi(undefined, extra_err);
     }
-    const settings: Settings = { endpoints, peer, extra, extra_json: undefined };
+    const api_prefix = modern_prefix(opts.api_prefix ?? "/v3");
+    const settings: Settings = { endpoints, peer, extra, extra_json: undefined, api_prefix };
     if (opts.extra_headers !== undefined) {
         const [json] = cjson.encode(extra.fields);
         settings.extra_json = json;

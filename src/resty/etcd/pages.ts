@@ -11,7 +11,7 @@ const max = math.max;
 const floor = math.floor;
 
 /** Keys in the first page; later ones follow from how large the values are. */
-const FIRST_PAGE = 256;
+const FIRST_PAGE = 64;
 const MAX_PAGE = 4096;
 /** gRPC code of a read at a revision that is no more. */
 const COMPACTED = 11;

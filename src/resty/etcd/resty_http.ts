@@ -1,5 +1,6 @@
 import * as connection from "./connection";
 import type { Connected, Connector, Delivery, Route } from "./http";
+import * as http1 from "./http1";
 import type { Tls } from "./tls";
 import * as tls from "./tls";
 import type * as RestyHttp from "resty.http";
@@ -140,7 +141,7 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     return $multi(http.sock, undefined, times > 0, http);
 }
 
-function request_params(route: Route, token: string | undefined, body: string): RequestParams {
+function request_params(route: Route, delivery: Delivery, body: string): RequestParams {
     const headers: Record<string, string | number> = {
         Host: route.target.authority,
         "Content-Type": "application/json",
@@ -148,8 +149,15 @@ function request_params(route: Route, token: string | undefined, body: string): 
     for (const [name, value] of route.extra.fields) {
         headers[name] = value;
     }
-    if (token !== undefined) {
-        headers.Authorization = token;
+    if (delivery.token !== undefined) {
+        headers.Authorization = delivery.token;
+    }
+    const time = http1.server_time(delivery);
+    if (time !== undefined) {
+        headers["Grpc-Timeout"] = time;
+    }
+    if (delivery.require_leader) {
+        headers["Grpc-Metadata-hasleader"] = "true";
     }
     const params: RequestParams = { method: route.method, path: route.path, headers, body: undefined };
     if (route.method !== "GET") {
@@ -158,9 +166,9 @@ function request_params(route: Route, token: string | undefined, body: string): 
     return params;
 }
 
-function send(this: void, link: unknown, route: Route, token: string | undefined, body: string): string | undefined {
+function send(this: void, link: unknown, route: Route, delivery: Delivery, body: string): string | undefined {
     const http = link as Http;
-    const [ok, sent, err] = guard(http.send_request, http, request_params(route, token, body));
+    const [ok, sent, err] = guard(http.send_request, http, request_params(route, delivery, body));
     const [, send_err] = guarded<true>(ok, sent, err);
     return send_err;
 }

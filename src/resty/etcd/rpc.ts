@@ -48,6 +48,13 @@ const txn: Rpc = {
     reply: schema.txn_response,
     write: true,
 };
+/** A transaction that only reads. */
+const txn_read: Rpc = {
+    method: "/etcdserverpb.KV/Txn",
+    path: "/kv/txn",
+    request: schema.txn_request,
+    reply: schema.txn_response,
+};
 const watch: Rpc = {
     method: "/etcdserverpb.Watch/Watch",
     path: "/watch",
@@ -97,6 +104,12 @@ const authenticate: Rpc = {
     anonymous: true,
     secret: true,
 };
+const member_list: Rpc = {
+    method: "/etcdserverpb.Cluster/MemberList",
+    path: "/cluster/member/list",
+    request: schema.member_list_request,
+    reply: schema.member_list_response,
+};
 const version: Rpc = {
     method: "/etcdserverpb.Maintenance/Status",
     path: "/version",
@@ -106,6 +119,23 @@ const version: Rpc = {
     anonymous: true,
 };
 
+/** Names of methods, as they are counted. */
+const names = new LuaMap<string, string>();
+
+/** The last part of its method. */
+function name_of(rpc: Rpc): string {
+    if (rpc.page === true) {
+        return "Version";
+    }
+    let name = names.get(rpc.method);
+    if (name === undefined) {
+        [name] = string.match(rpc.method, "[^/]+$");
+        name ??= rpc.method;
+        names.set(rpc.method, name);
+    }
+    return name;
+}
+
 export {
     authenticate,
     delete_range,
@@ -114,9 +144,12 @@ export {
     lease_leases,
     lease_revoke,
     lease_time_to_live,
+    member_list,
+    name_of,
     put,
     range,
     txn,
+    txn_read,
     version,
     watch,
     type Rpc,

@@ -182,6 +182,16 @@ const lease_leases_response = message({
     leases: list(2, message({ ID: of(1, "int64") })),
 });
 
+const member = message({
+    ID: of(1, "uint64"),
+    name: of(2, "string"),
+    peerURLs: { number: 3, scalar: "string", repeated: true },
+    clientURLs: { number: 4, scalar: "string", repeated: true },
+    isLearner: of(5, "bool"),
+});
+const member_list_request = message({ linearizable: of(1, "bool") });
+const member_list_response = message({ header: sub(1, header), members: list(2, member) });
+
 const authenticate_request = message({ name: of(1, "string"), password: of(2, "string") });
 const authenticate_response = message({ header: sub(1, header), token: of(2, "string") });
 
@@ -207,6 +217,8 @@ export {
     lease_revoke_response,
     lease_time_to_live_request,
     lease_time_to_live_response,
+    member_list_request,
+    member_list_response,
     put_request,
     put_response,
     range_request,

@@ -19,6 +19,8 @@ interface Attempt extends Delivery {
     readonly endpoint: Endpoint;
     /** If etcd refuses the token, there will be another attempt with a new one. */
     readonly may_relogin: boolean;
+    /** Bytes of the answer's body; for the transport to tell. */
+    received: number;
 }
 
 /** Messages of a stream, one by one. */

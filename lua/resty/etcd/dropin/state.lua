@@ -3,7 +3,6 @@ local _M = {}
 
 --- A client as its own methods see it.
 ---@class resty.etcd.dropin.state.State: resty.etcd.core.Core
----@field is_cluster boolean More than one endpoint.
 ---@field key_prefix string Put in front of every key.
 ---@field use_grpc boolean False until native gRPC is built.
 ---@field serializer resty.etcd.serializer.Serializer

@@ -1,12 +1,12 @@
 -- Generated from src/resty/etcd/dropin/watch.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local balancer = require("resty.etcd.balancer")
 local call = require("resty.etcd.call")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
 local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.dropin.args")
 local result = require("resty.etcd.dropin.result")
-local health_check = require("resty.etcd.health_check")
 
 ---@class resty.etcd.dropin.watch.WatchOptions: resty.etcd.dropin.kv.CallOptions
 ---@field start_revision? (string|number) First revision to report; default: what comes after now.
@@ -41,6 +41,7 @@ local health_check = require("resty.etcd.health_check")
 ---@class resty.etcd.dropin.watch.WatchHandle
 ---@field close fun(self: resty.etcd.dropin.watch.WatchHandle): number
 
+local NO_OPTIONS = {}
 local CREATE_OPTIONS = {
     "start_revision",
     "progress_notify",
@@ -84,18 +85,19 @@ local function open_failed(err, refused)
 end
 
 --- An error that came instead of a reply.
+---@param cli resty.etcd.dropin.state.State
 ---@param err resty.etcd.errors.EtcdError
 ---@return resty.etcd.dropin.watch.WatchReply? reply
 ---@return string? err
 ---@return resty.etcd.errors.EtcdError? details
-local function stream_failed(err)
+local function stream_failed(cli, err)
     local status = err.http_status
     if status == nil then
         return nil, err.message, err
     end
     if status >= 500 then
         local endpoint = err.endpoint or ""
-        health_check.report_failure(endpoint)
+        balancer.report_failure(cli, endpoint)
         return nil, endpoint .. ": " .. status_text(status), err
     end
     local refusal = {
@@ -167,7 +169,7 @@ local function make_reader(cli, stream, timeout, wants_progress)
                 if reply == nil then
                     local message, err = stream:recv(timeout)
                     if message == nil then
-                        local error_reply, text, details = stream_failed(err)
+                        local error_reply, text, details = stream_failed(cli, err)
                         if error_reply ~= nil then
                             return error_reply
                         end
@@ -202,7 +204,13 @@ local function start(cli, create_request, opts)
     if (opts and opts.filters) ~= nil then
         create_request.filters = type(opts.filters) == "table" and opts.filters or ({opts.filters})
     end
-    local stream, err, refusal = call.open(cli, rpcs.watch, {create_request = create_request}, opts and opts.timeout)
+    local stream, err, refusal = call.open(
+        cli,
+        rpcs.watch,
+        {create_request = create_request},
+        opts and opts.timeout,
+        NO_OPTIONS
+    )
     if stream == nil then
         return open_failed(err, refusal ~= nil)
     end

@@ -3,8 +3,6 @@ import type { Serializer } from "../serializer";
 
 /** A client as its own methods see it. */
 interface State extends Core {
-    /** More than one endpoint. */
-    is_cluster: boolean;
     /** Put in front of every key. */
     key_prefix: string;
     /** False until native gRPC is built. */

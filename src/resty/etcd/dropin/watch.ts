@@ -1,4 +1,4 @@
-import health_check = require("../health_check");
+import * as balancer from "../balancer";
 import * as call from "../call";
 import type { EtcdError } from "../errors";
 import * as errors from "../errors";
@@ -64,6 +64,7 @@ interface WatchHandle {
     close(): number;
 }
 
+const NO_OPTIONS: call.StreamOptions = {};
 const CREATE_OPTIONS = ["start_revision", "progress_notify", "prev_kv", "watch_id", "fragment"];
 
 /** Names of HTTP statuses that etcd's errors have. */
@@ -100,6 +101,7 @@ function open_failed(
 
 /** An error that came instead of a reply. */
 function stream_failed(
+    cli: State,
     err: EtcdError,
 ): LuaMultiReturn<[reply: WatchReply | undefined, err?: string, details?: EtcdError]> {
     const status = err.http_status;
@@ -108,7 +110,7 @@ function stream_failed(
     }
     if (status >= 500) {
         const endpoint = err.endpoint ?? "";
-        health_check.report_failure(endpoint);
+        balancer.report_failure(cli, endpoint);
         return $multi(undefined, `${endpoint}: ${status_text(status)}`, err);
     }
     const refusal: WatchReply["error"] = { http_code: status, http_status: status_text(status), message: err.message };
@@ -168,7 +170,7 @@ function make_reader(cli: State, stream: Stream, timeout: number | undefined, wa
             if (reply === undefined) {
                 const [message, err] = stream.recv(timeout);
                 if (message === undefined) {
-                    const [error_reply, text, details] = stream_failed(err);
+                    const [error_reply, text, details] = stream_failed(cli, err);
                     if (error_reply !== undefined) {
                         return $multi(error_reply);
                     }
@@ -207,7 +209,7 @@ function start(
     if (opts?.filters !== undefined) {
         create_request.set("filters", typeof opts.filters === "object" ? opts.filters : [opts.filters]);
     }
-    const [stream, err, refusal] = call.open(cli, rpcs.watch, { create_request }, opts?.timeout);
+    const [stream, err, refusal] = call.open(cli, rpcs.watch, { create_request }, opts?.timeout, NO_OPTIONS);
     if (stream === undefined) {
         return open_failed(err, refusal !== undefined);
     }

@@ -1,0 +1,158 @@
+-- Generated from src/resty/etcd/attempt.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local auth = require("resty.etcd.auth")
+local balancer = require("resty.etcd.balancer")
+local clock = require("resty.etcd.clock")
+local orders = require("resty.etcd.order")
+local retry = require("resty.etcd.retry")
+local now = clock.now
+local max = math.max
+local min = math.min
+
+--- Where other endpoints may be tried, each has its share of the time, of so many seconds at least.
+local MIN_SHARE = 1
+
+--- What a stream may ask for besides its request.
+---@class resty.etcd.attempt.StreamOptions
+---@field require_leader? boolean The server ends it when its member has lost the leader.
+
+--- A call under way.
+---@class resty.etcd.attempt.Call
+---@field core resty.etcd.core.Core
+---@field rpc resty.etcd.rpc.Rpc
+---@field payload string
+---@field deadline number? Nil for none.
+---@field timeout number As the caller gave it.
+---@field stream resty.etcd.attempt.StreamOptions? Nil for a call with a single answer.
+---@field tries number
+---@field received number
+---@field endpoint string?
+
+--- One try with its share of the call's time.
+---@param call resty.etcd.attempt.Call
+---@param others number endpoints that may be tried after this one: with none it has all the time
+---@param token string?
+---@param may_relogin boolean
+---@return resty.etcd.transport.Attempt?
+local function make(call, others, token, may_relogin)
+    local core = call.core
+    local endpoint = balancer.choose_endpoint(core)
+    if endpoint == nil then
+        return nil
+    end
+    local started = now()
+    local deadline = call.deadline
+    local connect_by = deadline
+    local answer_by = deadline
+    if deadline ~= nil and others > 0 then
+        local left = max(0, deadline - started)
+        connect_by = started + min(
+            left,
+            max(MIN_SHARE, left / (others + 1))
+        )
+        if call.rpc.write ~= true then
+            answer_by = started + min(
+                left,
+                max(MIN_SHARE, left / 2)
+            )
+        end
+    end
+    local sent = token
+    if sent == auth.NONE then
+        sent = nil
+    end
+    local stream = call.stream
+    local via = core.unix_socket_proxy
+    return {
+        endpoint = endpoint,
+        token = sent,
+        may_relogin = may_relogin,
+        via = via,
+        started = started,
+        deadline = answer_by,
+        connect_by = connect_by,
+        tell_time = stream == nil,
+        require_leader = stream ~= nil and stream.require_leader == true,
+        received = 0
+    }
+end
+
+--- The endpoint let the call down, as opposed to refusing it.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_endpoint_failure(err)
+    if err.http_status ~= nil then
+        return err.http_status >= 500
+    end
+    return err.name ~= "bad_request" and err.name ~= "stale_reply"
+end
+
+--- Counts the try for or against its endpoint.
+---@param call resty.etcd.attempt.Call
+---@param attempt resty.etcd.transport.Attempt
+---@param err resty.etcd.errors.EtcdError?
+local function report(call, attempt, err)
+    if err ~= nil and is_endpoint_failure(err) then
+        balancer.report_failure(call.core, attempt.endpoint.http_host)
+    elseif err == nil or (err.http_status or 0) >= 300 then
+        local seconds = call.stream == nil and now() - attempt.started or nil
+        balancer.report_success(call.core, attempt.endpoint.http_host, seconds)
+    end
+end
+
+local function unary_at(call, attempt, not_before)
+    local core = call.core
+    local reply, err, refusal = core.transport:unary(call.rpc, call.payload, attempt)
+    call.received = call.received + attempt.received
+    if reply == nil then
+        return nil, err, refusal
+    end
+    local order = core.order
+    if order ~= nil and call.rpc.page ~= true then
+        local stale = orders.check(order, call.rpc.write ~= true and not_before or 0, reply.body, attempt.endpoint.http_host)
+        if stale ~= nil then
+            return nil, stale
+        end
+    end
+    return reply
+end
+
+local function open_at(call, attempt)
+    local stream, err, refusal = call.core.transport:open(call.rpc, call.payload, attempt)
+    if stream == nil then
+        return nil, err, refusal
+    end
+    if attempt.may_relogin then
+        local deadline = attempt.deadline
+        local first = stream:peek(deadline ~= nil and max(
+            0,
+            deadline - now()
+        ) or nil)
+        local refused = retry.token_trouble_of_watch(first, attempt.endpoint.http_host)
+        if refused ~= nil then
+            stream:close()
+            return nil, refused
+        end
+    end
+    return stream
+end
+
+--- Makes the try.
+---@param call resty.etcd.attempt.Call
+---@param attempt resty.etcd.transport.Attempt
+---@param not_before number a revision that the client had seen already
+---@return resty.etcd.transport.Reply|resty.etcd.transport.Stream? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function go(call, attempt, not_before)
+    if call.stream ~= nil then
+        return open_at(call, attempt)
+    end
+    return unary_at(call, attempt, not_before)
+end
+_M.go = go
+_M.is_endpoint_failure = is_endpoint_failure
+_M.make = make
+_M.report = report
+
+return _M

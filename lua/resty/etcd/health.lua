@@ -1,0 +1,272 @@
+-- Generated from src/resty/etcd/health.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local memory_dict = require("resty.etcd.memory_dict")
+local random = require("resty.etcd.random")
+local now = clock.now
+local max = math.max
+local min = math.min
+
+--- A client's own view of its endpoints, in the place of the health check that all clients share.
+---@class resty.etcd.health.HealthOptions
+---@field max_fails? number Failures in a row after which an endpoint is left alone; default 3.
+---@field fail_timeout? number Seconds that it is left alone first; default 1. The time doubles with each failure after it, with jitter.
+---@field max_fail_timeout? number Seconds that it is left alone at most; default 30.
+---@field fail_open? boolean Where every endpoint is left alone, one is tried all the same, five times a second at most; default true.
+---@field retry? boolean Calls that may be sent again go on to other endpoints; default true.
+---@field retry_budget? number Tries beyond the first that are allowed per call in the long run; default 0.2.
+---@field choice? ("round_robin"|"latency") "round_robin" (default), or "latency": the quicker of two.
+---@field shm_name? string Name of a shared dict: the workers then share what they know.
+
+---@class resty.etcd.health.Health
+---@field max_fails number
+---@field fail_timeout number
+---@field max_fail_timeout number
+---@field fail_open boolean
+---@field retry boolean
+---@field retry_budget number
+---@field by_latency boolean
+---@field dict table Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again.
+---@field latency table Seconds that calls take, a moving average, by host; and when it was last brought up to date.
+---@field measured_at table
+---@field tokens number Retries that may be made now.
+---@field next_open number
+
+local PREFIX = "resty.etcd|"
+local FAILS = PREFIX .. "fails|"
+local AWAY = PREFIX .. "away|"
+local PROBE = PREFIX .. "probe|"
+
+--- Retries that may be made in a burst.
+local MAX_TOKENS = 10
+
+--- Seconds between two tries while every endpoint is left alone.
+local OPEN_GAP = 0.2
+
+--- How long a call that tries an endpoint again keeps others from it, should it never tell how it ended.
+local PROBE_TIME = 5
+
+--- Weight of the newest measurement.
+local WEIGHT = 0.2
+
+--- After so many seconds an endpoint is measured anew.
+local MEASURE_AGAIN = 30
+
+--- A run of failures is forgotten after so many seconds without another.
+local MEMORY = 600
+
+--- What is wrong with the options; nil if nothing is.
+---@param opts any
+---@return string?
+local function check(opts)
+    if type(opts) ~= "table" then
+        return "opts.health must be table or ignore"
+    end
+    local given = opts
+    for ____, name in ipairs({"max_fails", "fail_timeout", "max_fail_timeout", "retry_budget"}) do
+        local value = given[name]
+        if value ~= nil and (type(value) ~= "number" or not (value >= 0)) then
+            return "opts.health." .. name .. " must be unsigned number"
+        end
+    end
+    for ____, name in ipairs({"fail_open", "retry"}) do
+        local value = given[name]
+        if value ~= nil and type(value) ~= "boolean" then
+            return "opts.health." .. name .. " must be boolean"
+        end
+    end
+    local ____given_choice_0 = given.choice
+    if ____given_choice_0 == nil then
+        ____given_choice_0 = "round_robin"
+    end
+    local choice = ____given_choice_0
+    if choice ~= "round_robin" and choice ~= "latency" then
+        return "opts.health.choice must be \"round_robin\" or \"latency\""
+    end
+    local shm_name = given.shm_name
+    if shm_name ~= nil and (type(shm_name) ~= "string" or ngx.shared[shm_name] == nil) then
+        return "failed to get ngx.shared dict: " .. tostring(shm_name)
+    end
+    return nil
+end
+
+--- Takes options that were checked.
+---@param opts resty.etcd.health.HealthOptions
+---@return resty.etcd.health.Health
+local function create(opts)
+    return {
+        max_fails = max(1, opts.max_fails or 3),
+        fail_timeout = max(0.001, opts.fail_timeout or 1),
+        max_fail_timeout = max(0.001, opts.max_fail_timeout or 30),
+        fail_open = opts.fail_open ~= false,
+        retry = opts.retry ~= false,
+        retry_budget = opts.retry_budget or 0.2,
+        by_latency = opts.choice == "latency",
+        dict = opts.shm_name ~= nil and ngx.shared[opts.shm_name] or memory_dict.new(),
+        latency = {},
+        measured_at = {},
+        tokens = MAX_TOKENS,
+        next_open = 0
+    }
+end
+
+local function fails_of(health, host)
+    local fails = health.dict:get(FAILS .. host)
+    return fails or 0
+end
+
+--- It is time to try a failed endpoint again, and for this call to do so.
+---@param health resty.etcd.health.Health
+---@param host string
+---@return boolean
+local function may_probe(health, host)
+    local dict = health.dict
+    local away = dict:get(AWAY .. host)
+    if away ~= nil then
+        return false
+    end
+    local is_first = dict:add(PROBE .. host, 1, PROBE_TIME)
+    return is_first
+end
+
+--- Half of it to all of it: workers and clients that failed together come back one by one.
+---@param seconds number
+---@return number
+local function jittered(seconds)
+    return seconds * (0.5 + 0.5 * random.next())
+end
+
+--- Notes a failure; true if the endpoint is left alone from now on.
+---@param health resty.etcd.health.Health
+---@param host string
+---@return boolean
+local function failed(health, host)
+    local dict = health.dict
+    local away = dict:get(AWAY .. host)
+    if away ~= nil then
+        return false
+    end
+    local fails = fails_of(health, host) + 1
+    dict:set(FAILS .. host, fails, MEMORY)
+    if fails < health.max_fails then
+        return false
+    end
+    local doubled = health.fail_timeout * 2 ^ min(20, fails - health.max_fails)
+    dict:set(
+        AWAY .. host,
+        now(),
+        jittered(min(health.max_fail_timeout, doubled))
+    )
+    dict:delete(PROBE .. host)
+    return fails == health.max_fails
+end
+
+--- Notes a success: the endpoint is as good as any.
+---@param health resty.etcd.health.Health
+---@param host string
+---@param seconds number? that it took, if that is to count
+local function succeeded(health, host, seconds)
+    if fails_of(health, host) > 0 then
+        local dict = health.dict
+        dict:delete(FAILS .. host)
+        dict:delete(AWAY .. host)
+        dict:delete(PROBE .. host)
+    end
+    if health.by_latency and seconds ~= nil then
+        local known = health.latency[host] or seconds
+        health.latency[host] = known + WEIGHT * (seconds - known)
+        health.measured_at[host] = now()
+    end
+end
+
+--- What a call to the endpoint is expected to take; 0 where that is to be found out.
+---@param health resty.etcd.health.Health
+---@param host string
+---@param time number
+---@return number
+local function expected(health, host, time)
+    local measured_at = health.measured_at[host]
+    if measured_at == nil or time - measured_at > MEASURE_AGAIN then
+        health.measured_at[host] = time
+        return 0
+    end
+    return health.latency[host] or 0
+end
+
+--- Where no endpoint may be used: the one that has been left alone for the longest, once in a while.
+---@param health resty.etcd.health.Health
+---@param endpoints resty.etcd.endpoint.Endpoint[]
+---@return resty.etcd.endpoint.Endpoint?
+local function open_one(health, endpoints)
+    local time = now()
+    if not health.fail_open or time < health.next_open then
+        return nil
+    end
+    health.next_open = time + OPEN_GAP
+    local best
+    local best_since = math.huge
+    for ____, endpoint in ipairs(endpoints) do
+        local since = health.dict:get(AWAY .. endpoint.http_host)
+        local left_at = since or 0
+        if left_at < best_since then
+            best = endpoint
+            best_since = left_at
+        end
+    end
+    return best
+end
+
+--- Chooses an endpoint.
+---@param health resty.etcd.health.Health
+---@param endpoints resty.etcd.endpoint.Endpoint[]
+---@param start number counts the choices of the ring
+---@return resty.etcd.endpoint.Endpoint?
+local function pick(health, endpoints, start)
+    local n = #endpoints
+    local first
+    for i = 0, n - 1 do
+        local endpoint = endpoints[(start + i) % n + 1]
+        local host = endpoint.http_host
+        if fails_of(health, host) >= health.max_fails then
+            if may_probe(health, host) then
+                return endpoint
+            end
+        elseif not health.by_latency then
+            return endpoint
+        elseif first == nil then
+            first = endpoint
+        else
+            local time = now()
+            local is_quicker = expected(health, host, time) < expected(health, first.http_host, time)
+            return is_quicker and endpoint or first
+        end
+    end
+    return first or open_one(health, endpoints)
+end
+
+--- Each call adds to the retries that are allowed.
+---@param health resty.etcd.health.Health
+local function note_call(health)
+    health.tokens = min(MAX_TOKENS, health.tokens + health.retry_budget)
+end
+
+--- Takes one retry out of the budget; false if there is none.
+---@param health resty.etcd.health.Health
+---@return boolean
+local function take_retry(health)
+    if health.tokens < 1 then
+        return false
+    end
+    health.tokens = health.tokens - 1
+    return true
+end
+_M.check = check
+_M.new = create
+_M.failed = failed
+_M.jittered = jittered
+_M.note_call = note_call
+_M.pick = pick
+_M.succeeded = succeeded
+_M.take_retry = take_retry
+
+return _M

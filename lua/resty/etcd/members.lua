@@ -1,0 +1,101 @@
+-- Generated from src/resty/etcd/members.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call")
+local clock = require("resty.etcd.clock")
+local endpoint = require("resty.etcd.endpoint")
+local errors = require("resty.etcd.errors")
+local rpcs = require("resty.etcd.rpc")
+local now = clock.now
+
+--- The members that serve clients: not learners, and not those that have not started yet.
+---@param members table[]
+---@param api_prefix string
+---@return resty.etcd.endpoint.Endpoint[]
+local function endpoints_of(members, api_prefix)
+    local found = {}
+    for ____, member in ipairs(members) do
+        local urls = member.clientURLs or ({})
+        if member.isLearner ~= true and urls[1] ~= nil then
+            local made = endpoint.new(urls[1], api_prefix)
+            if made ~= nil then
+                found[#found + 1] = made
+            end
+        end
+    end
+    return found
+end
+
+--- Leaves alone what has not changed: connections and what is known of an endpoint go by its URL.
+---@param core resty.etcd.core.Core
+---@param found resty.etcd.endpoint.Endpoint[]
+local function adopt(core, found)
+    for i = 1, #found do
+        for ____, known in ipairs(core.endpoints) do
+            if known.http_host == found[i].http_host then
+                found[i] = known
+            end
+        end
+    end
+    core.endpoints = found
+    core.is_cluster = #found > 1
+end
+
+--- Asks etcd for its members and makes the first client URL of each an endpoint, learners left out.
+---@param core resty.etcd.core.Core
+---@return true? res # true; or nil and an error, and then the endpoints are what they were
+---@return resty.etcd.errors.EtcdError? err
+local function read_members(core)
+    local reply, err = call.unary(core, rpcs.member_list, {})
+    if reply == nil then
+        return nil, err
+    end
+    local members = reply.body.members or ({})
+    local found = endpoints_of(members, core.api_prefix)
+    if #found == 0 then
+        return nil, errors.failure("bad_reply", "no member of the list has a client URL")
+    end
+    adopt(core, found)
+    return true
+end
+
+--- The same as a method.
+---@param self resty.etcd.core.Core
+---@return true? res
+---@return resty.etcd.errors.EtcdError? err
+local function sync(self)
+    return read_members(self)
+end
+
+local function sync_in_timer(premature, core)
+    if not premature then
+        local ok, err = read_members(core)
+        if ok == nil then
+            ngx.log(
+                ngx.WARN,
+                "list of members: ",
+                errors.text(err)
+            )
+        end
+    end
+end
+
+--- Reads the list in the background.
+---@param core resty.etcd.core.Core
+local function start_sync(core)
+    ngx.timer.at(0, sync_in_timer, core)
+end
+
+--- The plan of a client that reads the list every so many seconds, when it is used.
+---@param interval number
+---@return resty.etcd.core.SyncPlan
+local function plan(interval)
+    return {
+        interval = interval,
+        next = now() + interval,
+        start = start_sync
+    }
+end
+_M.plan = plan
+_M.sync = sync
+
+return _M

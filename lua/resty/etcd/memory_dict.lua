@@ -1,0 +1,58 @@
+-- Generated from src/resty/etcd/memory_dict.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local now = clock.now
+
+---@class resty.etcd.memory_dict.Fields
+---@field values table
+---@field ends table
+
+---@class resty.etcd.memory_dict.MemoryDict: resty.etcd.memory_dict.Fields
+---@field add fun(self: resty.etcd.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean, string?
+---@field delete fun(self: resty.etcd.memory_dict.MemoryDict, key: string)
+---@field get fun(self: resty.etcd.memory_dict.MemoryDict, key: string): (string|number|boolean)?
+---@field set fun(self: resty.etcd.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean
+
+local function get(self, key)
+    local ends = self.ends[key]
+    if ends ~= nil and ends <= now() then
+        return nil
+    end
+    return self.values[key]
+end
+
+local function set(self, key, value, exptime)
+    self.values[key] = value
+    if exptime ~= nil then
+        self.ends[key] = now() + exptime
+    else
+        self.ends[key] = nil
+    end
+    return true
+end
+
+local function add(self, key, value, exptime)
+    local known = self:get(key)
+    if known ~= nil then
+        return false, "exists"
+    end
+    self:set(key, value, exptime)
+    return true
+end
+
+local function delete_key(self, key)
+    self.values[key] = nil
+    self.ends[key] = nil
+end
+local methods = {add = add, delete = delete_key, get = get, set = set}
+local mt = {__index = methods}
+
+--- A worker's own stand-in for a shared dict. Its keys must be few: what has expired stays until it is overwritten.
+---@return table
+local function create()
+    local fields = {values = {}, ends = {}}
+    return setmetatable(fields, mt)
+end
+_M.new = create
+
+return _M

@@ -1,0 +1,233 @@
+-- Generated from src/resty/etcd/meter.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local errors = require("resty.etcd.errors")
+local concat = table.concat
+local format = string.format
+local guard = pcall
+
+--- What is known of a call when it has ended; for a stream, of its opening.
+---@class resty.etcd.meter.CallInfo
+---@field rpc string Name of the RPC, such as `Range`.
+---@field endpoint? string The endpoint of the last try; nil if there was none.
+---@field ms number From its beginning to its end, all tries and waits included.
+---@field sent number Bytes of the request's body, for each time that it was sent.
+---@field received number Bytes of the bodies of the answers.
+---@field tries number How often it was tried.
+---@field outcome string `ok`, or the name of the error.
+---@field err? resty.etcd.errors.EtcdError The error, if there was one.
+
+--- Counters of one RPC, since the client was made.
+---@class resty.etcd.meter.RpcStats
+---@field outcomes table<string, number> Calls by their outcome: `ok`, or the name of the error.
+---@field retries number Tries beyond the first.
+---@field sent number
+---@field received number
+---@field seconds number Seconds that the calls took together.
+---@field within number[] Calls that took at most so many seconds: one number for each of `buckets`, each counting all faster ones too.
+
+---@class resty.etcd.meter.Meter
+---@field on_call (fun(info: resty.etcd.meter.CallInfo))?
+---@field stats table<string, resty.etcd.meter.RpcStats>? nil where nothing is counted.
+---@field has_complained boolean
+
+--- Upper bounds in seconds.
+local buckets = {
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10
+}
+
+local function create(on_call, counts)
+    return {on_call = on_call, stats = counts and ({}) or nil, has_complained = false}
+end
+
+local function new_stats()
+    local within = {}
+    for ____, _ in ipairs(buckets) do
+        within[#within + 1] = 0
+    end
+    return {
+        outcomes = {},
+        retries = 0,
+        sent = 0,
+        received = 0,
+        seconds = 0,
+        within = within
+    }
+end
+
+local function count(stats, info)
+    local row = stats[info.rpc]
+    if row == nil then
+        row = new_stats()
+        stats[info.rpc] = row
+    end
+    local seconds = info.ms / 1000
+    row.outcomes[info.outcome] = (row.outcomes[info.outcome] or 0) + 1
+    row.retries = row.retries + (info.tries > 1 and info.tries - 1 or 0)
+    row.sent = row.sent + info.sent
+    row.received = row.received + info.received
+    row.seconds = row.seconds + seconds
+    local within = row.within
+    for i = #buckets, 1, -1 do
+        if seconds > buckets[i] then
+            break
+        end
+        within[i] = within[i] + 1
+    end
+end
+
+--- Takes note of a call that has ended.
+---@param meter resty.etcd.meter.Meter
+---@param info resty.etcd.meter.CallInfo
+local function record(meter, info)
+    if meter.stats ~= nil then
+        count(meter.stats, info)
+    end
+    if meter.on_call ~= nil then
+        local ok, err = guard(meter.on_call, info)
+        if not ok and not meter.has_complained then
+            meter.has_complained = true
+            ngx.log(
+                ngx.WARN,
+                "on_call: ",
+                tostring(err)
+            )
+        end
+    end
+end
+
+--- Names in their order, so that the text is the same each time.
+---@param of table
+---@return string[]
+local function sorted_names(of)
+    local names = {}
+    for name in pairs(of) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return names
+end
+
+local function call_lines(lines, rpc, row)
+    for ____, outcome in ipairs(sorted_names(row.outcomes)) do
+        lines[#lines + 1] = format("resty_etcd_calls_total{rpc=\"%s\",outcome=\"%s\"} %d", rpc, outcome, row.outcomes[outcome])
+    end
+end
+
+local function retry_line(lines, rpc, row)
+    lines[#lines + 1] = format("resty_etcd_retries_total{rpc=\"%s\"} %d", rpc, row.retries)
+end
+
+local function sent_line(lines, rpc, row)
+    lines[#lines + 1] = format("resty_etcd_sent_bytes_total{rpc=\"%s\"} %d", rpc, row.sent)
+end
+
+local function received_line(lines, rpc, row)
+    lines[#lines + 1] = format("resty_etcd_received_bytes_total{rpc=\"%s\"} %d", rpc, row.received)
+end
+
+local function seconds_lines(lines, rpc, row)
+    local all = 0
+    for ____, n in pairs(row.outcomes) do
+        all = all + n
+    end
+    for i = 1, #buckets do
+        local le = buckets[i]
+        lines[#lines + 1] = format(
+            "resty_etcd_call_seconds_bucket{rpc=\"%s\",le=\"%s\"} %d",
+            rpc,
+            tostring(le),
+            row.within[i]
+        )
+    end
+    lines[#lines + 1] = format("resty_etcd_call_seconds_bucket{rpc=\"%s\",le=\"+Inf\"} %d", rpc, all)
+    lines[#lines + 1] = format("resty_etcd_call_seconds_sum{rpc=\"%s\"} %.6f", rpc, row.seconds)
+    lines[#lines + 1] = format("resty_etcd_call_seconds_count{rpc=\"%s\"} %d", rpc, all)
+end
+
+--- Adds the lines of one metric, of all RPCs.
+---@param lines string[]
+---@param stats table<string, resty.etcd.meter.RpcStats>
+---@param name string
+---@param kind string
+---@param help string
+---@param line fun(lines: string[], rpc: string, row: resty.etcd.meter.RpcStats)
+local function add_metric(lines, stats, name, kind, help, line)
+    lines[#lines + 1] = "# HELP resty_etcd_" .. name .. " " .. help
+    lines[#lines + 1] = "# TYPE resty_etcd_" .. name .. " " .. kind
+    for ____, rpc in ipairs(sorted_names(stats)) do
+        line(lines, rpc, stats[rpc])
+    end
+end
+
+--- The counters in Prometheus' text format.
+---@param stats table<string, resty.etcd.meter.RpcStats>
+---@return string
+local function prometheus(stats)
+    local lines = {}
+    add_metric(
+        lines,
+        stats,
+        "calls_total",
+        "counter",
+        "Calls that have ended.",
+        call_lines
+    )
+    add_metric(
+        lines,
+        stats,
+        "retries_total",
+        "counter",
+        "Tries beyond the first.",
+        retry_line
+    )
+    add_metric(
+        lines,
+        stats,
+        "sent_bytes_total",
+        "counter",
+        "Bytes of request bodies.",
+        sent_line
+    )
+    add_metric(
+        lines,
+        stats,
+        "received_bytes_total",
+        "counter",
+        "Bytes of answer bodies.",
+        received_line
+    )
+    add_metric(
+        lines,
+        stats,
+        "call_seconds",
+        "histogram",
+        "Seconds that calls took.",
+        seconds_lines
+    )
+    lines[#lines + 1] = ""
+    return concat(lines, "\n")
+end
+
+--- Why there are no counters.
+---@return resty.etcd.errors.EtcdError
+local function not_counting()
+    return errors.failure("bad_request", "opts.metrics is not set")
+end
+_M.new = create
+_M.not_counting = not_counting
+_M.prometheus = prometheus
+_M.record = record
+
+return _M

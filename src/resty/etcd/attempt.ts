@@ -1,0 +1,157 @@
+import * as auth from "./auth";
+import * as balancer from "./balancer";
+import * as clock from "./clock";
+import type { Core } from "./core";
+import type { EtcdError } from "./errors";
+import * as orders from "./order";
+import * as retry from "./retry";
+import type { Rpc } from "./rpc";
+import type { Attempt, Reply, Stream } from "./transport";
+
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+
+/** Where other endpoints may be tried, each has its share of the time, of so many seconds at least. */
+const MIN_SHARE = 1;
+
+/** How a call ends: with a reply or a stream; or with an error and perhaps the server's answer. */
+type Outcome<T> = LuaMultiReturn<
+    [result: T, err?: undefined] | [result: undefined, err: EtcdError, refusal?: Reply | undefined]
+>;
+
+/** What a stream may ask for besides its request. */
+interface StreamOptions {
+    /** The server ends it when its member has lost the leader. */
+    require_leader?: boolean;
+}
+
+/** A call under way. */
+interface Call {
+    readonly core: Core;
+    readonly rpc: Rpc;
+    readonly payload: string;
+    /** Nil for none. */
+    readonly deadline: number | undefined;
+    /** As the caller gave it. */
+    readonly timeout: number;
+    /** Nil for a call with a single answer. */
+    readonly stream: StreamOptions | undefined;
+    tries: number;
+    received: number;
+    endpoint: string | undefined;
+}
+
+/**
+ * One try with its share of the call's time.
+ * @param others endpoints that may be tried after this one: with none it has all the time
+ */
+function make(call: Call, others: number, token: string | undefined, may_relogin: boolean): Attempt | undefined {
+    const core = call.core;
+    const endpoint = balancer.choose_endpoint(core);
+    if (endpoint === undefined) {
+        return undefined;
+    }
+    const started = now();
+    const deadline = call.deadline;
+    let connect_by = deadline;
+    let answer_by = deadline;
+    if (deadline !== undefined && others > 0) {
+        const left = max(0, deadline - started);
+        connect_by = started + min(left, max(MIN_SHARE, left / (others + 1)));
+        if (call.rpc.write !== true) {
+            // half of what is left; a write that was sent is not sent elsewhere, so it has all of it
+            answer_by = started + min(left, max(MIN_SHARE, left / 2));
+        }
+    }
+    let sent = token;
+    if (sent === auth.NONE) {
+        sent = undefined;
+    }
+    const stream = call.stream;
+    const via = core.unix_socket_proxy;
+    return {
+        endpoint,
+        token: sent,
+        may_relogin,
+        via,
+        started,
+        deadline: answer_by,
+        connect_by,
+        tell_time: stream === undefined,
+        require_leader: stream !== undefined && stream.require_leader === true,
+        received: 0,
+    };
+}
+
+/** The endpoint let the call down, as opposed to refusing it. */
+function is_endpoint_failure(err: EtcdError): boolean {
+    if (err.http_status !== undefined) {
+        return err.http_status >= 500;
+    }
+    return err.name !== "bad_request" && err.name !== "stale_reply";
+}
+
+/** Counts the try for or against its endpoint. */
+function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void {
+    if (err !== undefined && is_endpoint_failure(err)) {
+        balancer.report_failure(call.core, attempt.endpoint.http_host);
+    } else if (err === undefined || (err.http_status ?? 0) >= 300) {
+        // how long a stream takes to open says little
+        const seconds = call.stream === undefined ? now() - attempt.started : undefined;
+        balancer.report_success(call.core, attempt.endpoint.http_host, seconds);
+    }
+}
+
+function unary_at(call: Call, attempt: Attempt, not_before: number): Outcome<Reply> {
+    const core = call.core;
+    const [reply, err, refusal] = core.transport.unary(call.rpc, call.payload, attempt);
+    call.received = call.received + attempt.received;
+    if (reply === undefined) {
+        return $multi(undefined, err, refusal);
+    }
+    const order = core.order;
+    if (order !== undefined && call.rpc.page !== true) {
+        const stale = orders.check(
+            order,
+            call.rpc.write !== true ? not_before : 0,
+            reply.body,
+            attempt.endpoint.http_host,
+        );
+        if (stale !== undefined) {
+            return $multi(undefined, stale);
+        }
+    }
+    return $multi(reply);
+}
+
+function open_at(call: Call, attempt: Attempt): Outcome<Stream> {
+    const [stream, err, refusal] = call.core.transport.open(call.rpc, call.payload, attempt);
+    if (stream === undefined) {
+        return $multi(undefined, err, refusal);
+    }
+    if (attempt.may_relogin) {
+        // etcd answers at once, if only that the stream stands
+        const deadline = attempt.deadline;
+        const first = stream.peek(deadline !== undefined ? max(0, deadline - now()) : undefined);
+        const refused = retry.token_trouble_of_watch(first, attempt.endpoint.http_host);
+        if (refused !== undefined) {
+            stream.close();
+            return $multi(undefined, refused);
+        }
+    }
+    return $multi(stream);
+}
+
+/**
+ * Makes the try.
+ * @param not_before a revision that the client had seen already
+ */
+function go(call: Call, attempt: Attempt, not_before: number): Outcome<Reply | Stream> {
+    if (call.stream !== undefined) {
+        return open_at(call, attempt);
+    }
+    return unary_at(call, attempt, not_before);
+}
+
+export { go, is_endpoint_failure, make, report, type Call, type Outcome, type StreamOptions };

@@ -1,0 +1,83 @@
+import * as call from "./call";
+import * as clock from "./clock";
+import type { Core, SyncPlan } from "./core";
+import type { Endpoint } from "./endpoint";
+import * as endpoint from "./endpoint";
+import type { EtcdError } from "./errors";
+import * as errors from "./errors";
+import * as rpcs from "./rpc";
+import type { Message } from "./transport";
+
+const now = clock.now;
+
+/** The members that serve clients: not learners, and not those that have not started yet. */
+function endpoints_of(members: Message[], api_prefix: string): Endpoint[] {
+    const found: Endpoint[] = [];
+    for (const member of members) {
+        const urls = (member.get("clientURLs") as string[] | undefined) ?? [];
+        if (member.get("isLearner") !== true && urls[0] !== undefined) {
+            const made = endpoint.new(urls[0], api_prefix);
+            if (made !== undefined) {
+                found.push(made);
+            }
+        }
+    }
+    return found;
+}
+
+/** Leaves alone what has not changed: connections and what is known of an endpoint go by its URL. */
+function adopt(core: Core, found: Endpoint[]): void {
+    for (const i of $range(1, found.length)) {
+        for (const known of core.endpoints) {
+            if (known.http_host === found[i - 1]!.http_host) {
+                found[i - 1] = known;
+            }
+        }
+    }
+    core.endpoints = found;
+    core.is_cluster = found.length > 1;
+}
+
+/**
+ * Asks etcd for its members and makes the first client URL of each an endpoint, learners left out.
+ * @returns true; or nil and an error, and then the endpoints are what they were
+ */
+function read_members(core: Core): Result<true, EtcdError> {
+    const [reply, err] = call.unary(core, rpcs.member_list, {});
+    if (reply === undefined) {
+        return $multi(undefined, err);
+    }
+    const members = (reply.body.get("members") as Message[] | undefined) ?? [];
+    const found = endpoints_of(members, core.api_prefix);
+    if (found.length === 0) {
+        return $multi(undefined, errors.failure("bad_reply", "no member of the list has a client URL"));
+    }
+    adopt(core, found);
+    return $multi(true);
+}
+
+/** The same as a method. */
+function sync(this: Core): Result<true, EtcdError> {
+    return read_members(this);
+}
+
+function sync_in_timer(premature: boolean, core: Core): void {
+    if (!premature) {
+        const [ok, err] = read_members(core);
+        if (ok === undefined) {
+            ngx.log(ngx.WARN, "list of members: ", errors.text(err));
+        }
+    }
+}
+
+/** Reads the list in the background. */
+function start_sync(this: void, core: Core): void {
+    ngx.timer.at(0, sync_in_timer, core); // without a timer, as in some phases, a later call will
+}
+
+/** The plan of a client that reads the list every so many seconds, when it is used. */
+function plan(interval: number): SyncPlan {
+    return { interval, next: now() + interval, start: start_sync };
+}
+
+export { plan, sync };
