@@ -39,6 +39,7 @@ build = {
         ["resty.etcd.dropin.watch"] = "lua/resty/etcd/dropin/watch.lua",
         ["resty.etcd.endpoint"] = "lua/resty/etcd/endpoint.lua",
         ["resty.etcd.errors"] = "lua/resty/etcd/errors.lua",
+        ["resty.etcd.feed"] = "lua/resty/etcd/feed.lua",
         ["resty.etcd.gateway"] = "lua/resty/etcd/gateway.lua",
         ["resty.etcd.gateway_error"] = "lua/resty/etcd/gateway_error.lua",
         ["resty.etcd.gateway_stream"] = "lua/resty/etcd/gateway_stream.lua",

@@ -1,0 +1,33 @@
+-- Generated from src/resty/etcd/feed.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+--- A key as etcd stores it. Its value is raw bytes, nil for none; int64 values are decimal strings.
+---@class resty.etcd.feed.RawKv
+---@field key string
+---@field value? string
+---@field create_revision string
+---@field mod_revision string
+---@field version string
+---@field lease? string
+
+--- A change of one key.
+---@class resty.etcd.feed.RawEvent
+---@field type "PUT"|"DELETE"
+---@field kv resty.etcd.feed.RawKv For a deletion only `key` and `mod_revision`.
+---@field prev_kv? resty.etcd.feed.RawKv
+
+--- What has changed by one revision: all of its events; none, where etcd only told that it has come so far; or
+--- all keys as they are at that revision, which takes the place of everything before.
+---@class resty.etcd.feed.Batch
+---@field revision number Everything up to it has been delivered, this batch included. Exact up to 2^53.
+---@field events resty.etcd.feed.RawEvent[]
+---@field full? resty.etcd.feed.RawKv[] All keys, in the order of their bytes; `events` is empty then.
+---@field reason? ("list"|"compacted"|"restored"|"snapshot") Why all keys are told.
+
+--- Batches in the order of their revisions, without gap or repetition, wherever they come from.
+---@class resty.etcd.feed.Feed
+---@field next fun(self: resty.etcd.feed.Feed, timeout: number?): resty.etcd.feed.Batch?, resty.etcd.errors.EtcdError? The next batch. May be called from one light thread at a time, whichever.
+---@field age fun(self: resty.etcd.feed.Feed): number Seconds since etcd was last heard of by the stream behind it.
+---@field close fun(self: resty.etcd.feed.Feed) Ends it and frees what it holds, at once. A `next` that waits answers `closed`.
+
+return _M
