@@ -60,7 +60,7 @@ describe("on the wire", function()
         is("/kv/txn", { compare = { row }, failure = { put } }, cli:setx("k", 1))
         is("/kv/txn", { compare = { row }, success = { put }, failure = {} },
             cli:txn(always, { { requestPut = { key = "k", value = 1 } } }, {}))
-        is("/lease/grant", { TTL = "60", ID = "0" }, cli:grant(60))
+        is("/lease/grant", { TTL = "60", ID = "7" }, cli:grant(60, 7))
         is("/lease/grant", { TTL = "60", ID = "7587869541123456789" }, cli:grant(60, "7587869541123456789"))
         is("/lease/revoke", { ID = "100000000000000" }, cli:revoke(1e14))
         is("/lease/keepalive", { ID = "5" }, cli:keepalive(5))

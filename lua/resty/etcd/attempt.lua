@@ -5,6 +5,7 @@ local balancer = require("resty.etcd.balancer")
 local clock = require("resty.etcd.clock")
 local orders = require("resty.etcd.order")
 local retry = require("resty.etcd.retry")
+local rpcs = require("resty.etcd.rpc")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -27,6 +28,7 @@ local MIN_SHARE = 1
 ---@field tries number
 ---@field received number
 ---@field endpoint string?
+---@field maybe_applied boolean A try of a write has left it open whether it was applied.
 
 --- One try with its share of the call's time.
 ---@param call resty.etcd.attempt.Call
@@ -50,7 +52,7 @@ local function make(call, others, token, may_relogin)
             left,
             max(MIN_SHARE, left / (others + 1))
         )
-        if call.rpc.write ~= true then
+        if rpcs.is_repeatable(call.rpc) then
             answer_by = started + min(
                 left,
                 max(MIN_SHARE, left / 2)

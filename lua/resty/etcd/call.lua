@@ -77,6 +77,7 @@ local function run(call)
         if result ~= nil then
             return result
         end
+        call.maybe_applied = call.maybe_applied or err.maybe_applied
         if token ~= nil and may_relogin and retry.is_token_trouble(err) then
             may_relogin = false
             auth.drop(core.auth, token)
@@ -166,23 +167,26 @@ local function start(core, rpc, request, timeout, stream, not_after)
         stream = stream,
         tries = 0,
         received = 0,
-        endpoint = nil
+        endpoint = nil,
+        maybe_applied = false
     }
     local plan = core.sync_plan
     if plan ~= nil and started >= plan.next then
         plan.next = started + plan.interval
         plan.start(core)
     end
-    local meter = core.meter
-    if meter == nil then
-        return run(call)
-    end
     local result, err, refusal = run(call)
-    note(call, meter, started, err)
-    if result == nil then
-        return nil, err, refusal
+    local outcome = err
+    if err ~= nil and call.maybe_applied then
+        outcome = errors.with_outcome(err, true)
     end
-    return result
+    if core.meter ~= nil then
+        note(call, core.meter, started, outcome)
+    end
+    if result ~= nil then
+        return result
+    end
+    return nil, outcome, refusal
 end
 
 --- An RPC on behalf of a call whose time ends at `not_after`.

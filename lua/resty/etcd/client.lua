@@ -12,6 +12,7 @@ local watch = require("resty.etcd.dropin.watch")
 local gateway = require("resty.etcd.gateway")
 local health = require("resty.etcd.health")
 local login = require("resty.etcd.login")
+local markers = require("resty.etcd.markers")
 local members = require("resty.etcd.members")
 local meters = require("resty.etcd.meter")
 local options = require("resty.etcd.options")
@@ -34,12 +35,12 @@ local health_check = require("resty.etcd.health_check")
 ---@field revoke fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field rmdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.kv.RmdirOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field set fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
----@field setnx fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
----@field setx fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.kv.SetOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field setnx fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.txn.SetIfOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field setx fun(self: resty.etcd.dropin.state.State, key: string, val: any, opts?: resty.etcd.dropin.txn.SetIfOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field stats fun(self: resty.etcd.dropin.state.State): table<string, resty.etcd.meter.RpcStats>?, resty.etcd.errors.EtcdError?
 ---@field sync fun(self: resty.etcd.core.Core): true?, resty.etcd.errors.EtcdError?
 ---@field timetolive fun(self: resty.etcd.dropin.state.State, id: string|number, keys?: boolean): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
----@field txn fun(self: resty.etcd.dropin.state.State, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.dropin.kv.CallOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
+---@field txn fun(self: resty.etcd.dropin.state.State, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.dropin.txn.TxnOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field version fun(self: resty.etcd.dropin.state.State): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field watch fun(self: resty.etcd.dropin.state.State, key: string, opts?: resty.etcd.dropin.watch.WatchOptions): (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)?, string?, (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)?
 ---@field watchcancel fun(self: resty.etcd.dropin.state.State, http_cli: resty.etcd.dropin.watch.WatchHandle): number?, string?, resty.etcd.errors.EtcdError?
@@ -180,6 +181,7 @@ local function create(opts)
         health = wanted.health ~= nil and health.new(wanted.health) or nil,
         order = wanted.monotonic == true and orders.new() or nil,
         meter = make_meter(wanted),
+        markers = markers.new(wanted.marker_prefix or "/resty.etcd/applied/"),
         sync_plan = wanted.sync_interval ~= nil and members.plan(wanted.sync_interval) or nil,
         api_prefix = settings.api_prefix,
         serializer = serializers.select_serializer(wanted.serializer),

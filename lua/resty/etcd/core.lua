@@ -17,6 +17,7 @@ local _M = {}
 ---@field is_cluster boolean More than one endpoint.
 ---@field sync_plan resty.etcd.core.SyncPlan? Nil unless the endpoints follow the list of members.
 ---@field order resty.etcd.order.Order? Nil unless replies must not go back in time.
+---@field markers resty.etcd.markers.Markers
 ---@field meter resty.etcd.meter.Meter? Nil unless calls are counted or told of.
 ---@field extra_json string? The user's own header fields as JSON, for the log; nil if there are none.
 

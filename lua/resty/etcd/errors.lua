@@ -74,6 +74,22 @@ local function refusal(http_status, code, message, endpoint)
     return setmetatable(err, mt)
 end
 
+--- The same error with another word on whether the write was applied. Errors of logins are shared, so it is a copy.
+---@param err resty.etcd.errors.EtcdError
+---@param maybe_applied boolean
+---@return resty.etcd.errors.EtcdError
+local function with_outcome(err, maybe_applied)
+    if err.maybe_applied == maybe_applied then
+        return err
+    end
+    local copy = {}
+    for name, value in pairs(err) do
+        copy[name] = value
+    end
+    copy.maybe_applied = maybe_applied
+    return setmetatable(copy, mt)
+end
+
 --- The error in one line: an answer of 500 and above says so first.
 ---@param err resty.etcd.errors.EtcdError
 ---@return string
@@ -84,5 +100,6 @@ end
 _M.failure = failure
 _M.refusal = refusal
 _M.text = text
+_M.with_outcome = with_outcome
 
 return _M

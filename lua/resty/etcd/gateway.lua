@@ -11,6 +11,7 @@ local http1 = require("resty.etcd.http1")
 local http_client = require("resty.etcd.http_client")
 local json_codec = require("resty.etcd.json_codec")
 local retry = require("resty.etcd.retry")
+local rpcs = require("resty.etcd.rpc")
 local target_parser = require("resty.etcd.target")
 local now = clock.now
 local find = string.find
@@ -52,7 +53,7 @@ local function make_route(gateway, rpc, url)
         peer = peer,
         pool = connection.pool_options(peer, target, ""),
         head = http1.format_head(method, path, target, extra),
-        repeatable = rpc.write ~= true
+        repeatable = rpcs.is_repeatable(rpc)
     }
 end
 

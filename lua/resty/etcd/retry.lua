@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/retry.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.errors")
+local rpcs = require("resty.etcd.rpc")
 local find = string.find
 
 local function has(text, part)
@@ -56,7 +57,7 @@ local function judge_refusal(rpc, err)
     if is_refused_up_front(err) then
         err.retryable = true
     elseif is_inconclusive(err) then
-        err.retryable = rpc.write ~= true
+        err.retryable = rpcs.is_repeatable(rpc)
         err.maybe_applied = rpc.write == true
     end
     return err
@@ -69,7 +70,7 @@ end
 ---@return resty.etcd.errors.EtcdError
 local function judge_failure(rpc, err, sent)
     local unknown = sent and rpc.write == true
-    err.retryable = not unknown
+    err.retryable = not unknown or rpc.idempotent == true
     err.maybe_applied = unknown
     return err
 end

@@ -9,6 +9,7 @@ local schema = require("resty.etcd.schema")
 ---@field request table
 ---@field reply table
 ---@field write? boolean Changes something in etcd: never sent twice unless the first was provably not applied.
+---@field idempotent? boolean A write that may be sent twice all the same: it is applied once.
 ---@field stream? boolean A stream of replies; on the gateway each of them comes as one line `{"result":…}`.
 ---@field page? boolean A plain GET page beside the gateway, without token.
 ---@field anonymous? boolean Sent without token.
@@ -37,6 +38,16 @@ local txn = {
     write = true
 }
 
+--- A transaction that runs only if it has not been run before.
+local txn_marked = {
+    method = "/etcdserverpb.KV/Txn",
+    path = "/kv/txn",
+    request = schema.txn_request,
+    reply = schema.txn_response,
+    write = true,
+    idempotent = true
+}
+
 --- A transaction that only reads.
 local txn_read = {method = "/etcdserverpb.KV/Txn", path = "/kv/txn", request = schema.txn_request, reply = schema.txn_response}
 local watch = {
@@ -52,6 +63,16 @@ local lease_grant = {
     request = schema.lease_grant_request,
     reply = schema.lease_grant_response,
     write = true
+}
+
+--- With an ID of the client's choice.
+local lease_grant_chosen = {
+    method = "/etcdserverpb.Lease/LeaseGrant",
+    path = "/lease/grant",
+    request = schema.lease_grant_request,
+    reply = schema.lease_grant_response,
+    write = true,
+    idempotent = true
 }
 local lease_revoke = {
     method = "/etcdserverpb.Lease/LeaseRevoke",
@@ -107,9 +128,18 @@ local function name_of(rpc)
     end
     return name
 end
+
+--- It may be sent again whatever has become of the first time.
+---@param rpc resty.etcd.rpc.Rpc
+---@return boolean
+local function is_repeatable(rpc)
+    return rpc.write ~= true or rpc.idempotent == true
+end
 _M.authenticate = authenticate
 _M.delete_range = delete_range
+_M.is_repeatable = is_repeatable
 _M.lease_grant = lease_grant
+_M.lease_grant_chosen = lease_grant_chosen
 _M.lease_keep_alive = lease_keep_alive
 _M.lease_leases = lease_leases
 _M.lease_revoke = lease_revoke
@@ -119,6 +149,7 @@ _M.name_of = name_of
 _M.put = put
 _M.range = range
 _M.txn = txn
+_M.txn_marked = txn_marked
 _M.txn_read = txn_read
 _M.version = version
 _M.watch = watch

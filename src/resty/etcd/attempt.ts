@@ -6,6 +6,7 @@ import type { EtcdError } from "./errors";
 import * as orders from "./order";
 import * as retry from "./retry";
 import type { Rpc } from "./rpc";
+import * as rpcs from "./rpc";
 import type { Attempt, Reply, Stream } from "./transport";
 
 const now = clock.now;
@@ -40,6 +41,8 @@ interface Call {
     tries: number;
     received: number;
     endpoint: string | undefined;
+    /** A try of a write has left it open whether it was applied. */
+    maybe_applied: boolean;
 }
 
 /**
@@ -59,7 +62,7 @@ function make(call: Call, others: number, token: string | undefined, may_relogin
     if (deadline !== undefined && others > 0) {
         const left = max(0, deadline - started);
         connect_by = started + min(left, max(MIN_SHARE, left / (others + 1)));
-        if (call.rpc.write !== true) {
+        if (rpcs.is_repeatable(call.rpc)) {
             // half of what is left; a write that was sent is not sent elsewhere, so it has all of it
             answer_by = started + min(left, max(MIN_SHARE, left / 2));
         }

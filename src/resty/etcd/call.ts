@@ -75,6 +75,7 @@ function run(call: Call): Outcome<Reply | Stream> {
         if (result !== undefined) {
             return $multi(result);
         }
+        call.maybe_applied = call.maybe_applied || err.maybe_applied;
         if (token !== undefined && may_relogin && retry.is_token_trouble(err)) {
             may_relogin = false;
             auth.drop(core.auth!, token);
@@ -144,22 +145,35 @@ function start(
     }
     const started = now();
     const deadline = min_time(timeout > 0 ? started + timeout : undefined, not_after);
-    const call: Call = { core, rpc, payload, deadline, timeout, stream, tries: 0, received: 0, endpoint: undefined };
+    const call: Call = {
+        core,
+        rpc,
+        payload,
+        deadline,
+        timeout,
+        stream,
+        tries: 0,
+        received: 0,
+        endpoint: undefined,
+        maybe_applied: false,
+    };
     const plan = core.sync_plan;
     if (plan !== undefined && started >= plan.next) {
         plan.next = started + plan.interval;
         plan.start(core);
     }
-    const meter = core.meter;
-    if (meter === undefined) {
-        return run(call);
-    }
     const [result, err, refusal] = run(call);
-    note(call, meter, started, err);
-    if (result === undefined) {
-        return $multi(undefined, err, refusal);
+    let outcome = err;
+    if (err !== undefined && call.maybe_applied) {
+        outcome = errors.with_outcome(err, true);
     }
-    return $multi(result);
+    if (core.meter !== undefined) {
+        note(call, core.meter, started, outcome);
+    }
+    if (result !== undefined) {
+        return $multi(result);
+    }
+    return $multi(undefined, outcome!, refusal);
 }
 
 /** An RPC on behalf of a call whose time ends at `not_after`. */

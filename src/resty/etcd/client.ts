@@ -16,6 +16,7 @@ import * as gateway from "./gateway";
 import health_check = require("./health_check");
 import * as health from "./health";
 import * as login from "./login";
+import * as markers from "./markers";
 import * as members from "./members";
 import type { Dict } from "./memory_dict";
 import * as meters from "./meter";
@@ -161,6 +162,7 @@ function create(opts?: Options): Result<Client> {
         health: wanted.health !== undefined ? health.new(wanted.health) : undefined,
         order: wanted.monotonic === true ? orders.new() : undefined,
         meter: make_meter(wanted),
+        markers: markers.new(wanted.marker_prefix ?? "/resty.etcd/applied/"),
         sync_plan: wanted.sync_interval !== undefined ? members.plan(wanted.sync_interval) : undefined,
         api_prefix: settings.api_prefix,
         serializer: serializers.select_serializer(wanted.serializer),

@@ -1,5 +1,6 @@
 import type { Auth } from "./auth";
 import type { Ring } from "./balancer";
+import type { Markers } from "./markers";
 import type { Meter } from "./meter";
 import type { Order } from "./order";
 import type { Transport } from "./transport";
@@ -30,6 +31,7 @@ interface Core extends Ring {
     readonly sync_plan: SyncPlan | undefined;
     /** Nil unless replies must not go back in time. */
     readonly order: Order | undefined;
+    readonly markers: Markers;
     /** Nil unless calls are counted or told of. */
     readonly meter: Meter | undefined;
     /** The user's own header fields as JSON, for the log; nil if there are none. */

@@ -92,10 +92,23 @@ function refusal(http_status: number, code: number | undefined, message: string,
     return setmetatable(err, mt);
 }
 
+/** The same error with another word on whether the write was applied. Errors of logins are shared, so it is a copy. */
+function with_outcome(err: EtcdError, maybe_applied: boolean): EtcdError {
+    if (err.maybe_applied === maybe_applied) {
+        return err;
+    }
+    const copy = new LuaTable<string, unknown>();
+    for (const [name, value] of pairs(err as unknown as Record<string, unknown>)) {
+        copy.set(name, value);
+    }
+    copy.set("maybe_applied", maybe_applied);
+    return setmetatable(copy as unknown as EtcdError, mt);
+}
+
 /** The error in one line: an answer of 500 and above says so first. */
 function text(err: EtcdError): string {
     const status = err.http_status;
     return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
 }
 
-export { failure, refusal, text, type EtcdError, type LocalName };
+export { failure, refusal, text, with_outcome, type EtcdError, type LocalName };

@@ -13,6 +13,7 @@ import * as http_client from "./http_client";
 import * as json_codec from "./json_codec";
 import * as retry from "./retry";
 import type { Rpc } from "./rpc";
+import * as rpcs from "./rpc";
 import * as target_parser from "./target";
 import type { Attempt, Message, Reply, Stream, Transport } from "./transport";
 
@@ -53,7 +54,7 @@ function make_route(gateway: Fields, rpc: Rpc, url: string): Route | undefined {
         peer,
         pool: connection.pool_options(peer, target, ""),
         head: http1.format_head(method, path, target, extra),
-        repeatable: rpc.write !== true,
+        repeatable: rpcs.is_repeatable(rpc),
     };
 }
 

@@ -73,6 +73,8 @@ interface Options {
     on_call?: OnCall;
     /** Count calls, for `stats` and `metrics`; default false. */
     metrics?: boolean;
+    /** Where idempotent writes keep their markers, whatever `key_prefix` is; default `/resty.etcd/applied/`. */
+    marker_prefix?: string;
     /** Seconds after which the list of members is read anew and becomes the endpoints; default: never. */
     sync_interval?: number;
 }
@@ -107,6 +109,7 @@ const STRINGS: (keyof Options)[] = [
     "password",
     "unix_socket_proxy",
     "auth_shm_name",
+    "marker_prefix",
 ];
 
 const BOOLEANS: (keyof Options)[] = ["monotonic", "auth_optional", "metrics"];

@@ -1,6 +1,7 @@
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
 import type { Rpc } from "./rpc";
+import * as rpcs from "./rpc";
 import type { Message } from "./transport";
 
 const find = string.find as StringFind;
@@ -55,7 +56,7 @@ function judge_refusal(rpc: Rpc, err: EtcdError): EtcdError {
     if (is_refused_up_front(err)) {
         err.retryable = true;
     } else if (is_inconclusive(err)) {
-        err.retryable = rpc.write !== true;
+        err.retryable = rpcs.is_repeatable(rpc);
         err.maybe_applied = rpc.write === true;
     }
     return err;
@@ -67,7 +68,7 @@ function judge_refusal(rpc: Rpc, err: EtcdError): EtcdError {
  */
 function judge_failure(rpc: Rpc, err: EtcdError, sent: boolean): EtcdError {
     const unknown = sent && rpc.write === true;
-    err.retryable = !unknown;
+    err.retryable = !unknown || rpc.idempotent === true;
     err.maybe_applied = unknown;
     return err;
 }

@@ -11,6 +11,8 @@ interface Rpc {
     readonly reply: Message;
     /** Changes something in etcd: never sent twice unless the first was provably not applied. */
     readonly write?: boolean;
+    /** A write that may be sent twice all the same: it is applied once. */
+    readonly idempotent?: boolean;
     /** A stream of replies; on the gateway each of them comes as one line `{"result":…}`. */
     readonly stream?: boolean;
     /** A plain GET page beside the gateway, without token. */
@@ -48,6 +50,15 @@ const txn: Rpc = {
     reply: schema.txn_response,
     write: true,
 };
+/** A transaction that runs only if it has not been run before. */
+const txn_marked: Rpc = {
+    method: "/etcdserverpb.KV/Txn",
+    path: "/kv/txn",
+    request: schema.txn_request,
+    reply: schema.txn_response,
+    write: true,
+    idempotent: true,
+};
 /** A transaction that only reads. */
 const txn_read: Rpc = {
     method: "/etcdserverpb.KV/Txn",
@@ -68,6 +79,15 @@ const lease_grant: Rpc = {
     request: schema.lease_grant_request,
     reply: schema.lease_grant_response,
     write: true,
+};
+/** With an ID of the client's choice. */
+const lease_grant_chosen: Rpc = {
+    method: "/etcdserverpb.Lease/LeaseGrant",
+    path: "/lease/grant",
+    request: schema.lease_grant_request,
+    reply: schema.lease_grant_response,
+    write: true,
+    idempotent: true,
 };
 const lease_revoke: Rpc = {
     method: "/etcdserverpb.Lease/LeaseRevoke",
@@ -136,10 +156,17 @@ function name_of(rpc: Rpc): string {
     return name;
 }
 
+/** It may be sent again whatever has become of the first time. */
+function is_repeatable(rpc: Rpc): boolean {
+    return rpc.write !== true || rpc.idempotent === true;
+}
+
 export {
     authenticate,
     delete_range,
+    is_repeatable,
     lease_grant,
+    lease_grant_chosen,
     lease_keep_alive,
     lease_leases,
     lease_revoke,
@@ -149,6 +176,7 @@ export {
     put,
     range,
     txn,
+    txn_marked,
     txn_read,
     version,
     watch,

@@ -6,6 +6,7 @@ local rpcs = require("resty.etcd.rpc")
 local serializer = require("resty.etcd.serializer")
 local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.dropin.args")
+local once = require("resty.etcd.dropin.once")
 local result = require("resty.etcd.dropin.result")
 
 ---@class resty.etcd.dropin.kv.CallOptions
@@ -39,10 +40,12 @@ local result = require("resty.etcd.dropin.result")
 ---@field prev_kv? boolean Answer what the key was before.
 ---@field ignore_value? boolean Keep the value that is stored.
 ---@field ignore_lease? boolean Keep the lease that is attached.
+---@field idempotent? boolean May be sent again when its outcome is unknown, as it is applied once; default false.
 
 ---@class resty.etcd.dropin.kv.SetBody: resty.etcd.dropin.result.ErrorBody
 ---@field header resty.etcd.dropin.result.Header
 ---@field prev_kv? resty.etcd.dropin.result.KeyValue
+---@field replayed? true Of an idempotent one: an earlier try turned out to have been applied.
 
 ---@class resty.etcd.dropin.kv.RmdirOptions: resty.etcd.dropin.kv.CallOptions
 ---@field prev_kv? boolean Answer what was deleted.
@@ -166,6 +169,13 @@ local function readdir(self, dir, opts)
     return result.lenient(reply, err, refusal)
 end
 
+local function put(cli, request, opts)
+    if (opts and opts.idempotent) == true then
+        return once.put_once(cli, request, opts)
+    end
+    return call.unary(cli, rpcs.put, request, opts and opts.timeout)
+end
+
 --- Writes a key.
 ---@param self resty.etcd.dropin.state.State
 ---@param key string not empty
@@ -187,7 +197,7 @@ local function set(self, key, val, opts)
         request.value = value
     end
     args.copy(opts, PUT_OPTIONS, request)
-    local reply, err, refusal = call.unary(self, rpcs.put, request, opts and opts.timeout)
+    local reply, err, refusal = put(self, request, opts)
     if reply ~= nil then
         result.decode_value(self.serializer, reply.body.prev_kv)
     end

@@ -2,6 +2,7 @@
 local _M = {}
 local call = require("resty.etcd.call")
 local errors = require("resty.etcd.errors")
+local lease_calls = require("resty.etcd.leases")
 local rpcs = require("resty.etcd.rpc")
 local result = require("resty.etcd.dropin.result")
 
@@ -34,7 +35,7 @@ end
 --- Makes a lease.
 ---@param self resty.etcd.dropin.state.State
 ---@param ttl number seconds; etcd raises it to its minimum
----@param id? (string|number) chosen by etcd if nil
+---@param id? (string|number) chosen at random if nil, so that the lease may be asked for again where an answer was lost
 ---@return resty.etcd.dropin.result.Response? res
 ---@return string? err
 ---@return resty.etcd.errors.EtcdError? details
@@ -45,7 +46,11 @@ local function grant(self, ttl, id)
     if type(ttl) ~= "number" or math.floor(ttl) ~= ttl then
         return result.misuse("ttl must be integer")
     end
-    local reply, err = call.unary(self, rpcs.lease_grant, {TTL = ttl, ID = id or 0})
+    if id == nil or tostring(id) == "0" then
+        local reply, err = lease_calls.grant_chosen(self, ttl, nil)
+        return result.strict(reply, err)
+    end
+    local reply, err = call.unary(self, rpcs.lease_grant, {TTL = ttl, ID = id})
     return result.strict(reply, err)
 end
 

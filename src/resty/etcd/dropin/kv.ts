@@ -1,10 +1,12 @@
+import type { Outcome } from "../call";
 import * as call from "../call";
 import * as pages from "../pages";
 import * as rpcs from "../rpc";
 import * as serializer from "../serializer";
-import type { Message } from "../transport";
+import type { Message, Reply } from "../transport";
 import * as utils from "../utils";
 import * as args from "./args";
+import * as once from "./once";
 import * as result from "./result";
 import type { ErrorBody, Header, KeyValue, Result3 } from "./result";
 import type { State } from "./state";
@@ -60,11 +62,15 @@ interface SetOptions extends CallOptions {
     ignore_value?: boolean;
     /** Keep the lease that is attached. */
     ignore_lease?: boolean;
+    /** May be sent again when its outcome is unknown, as it is applied once; default false. */
+    idempotent?: boolean;
 }
 
 interface SetBody extends ErrorBody {
     header: Header;
     prev_kv?: KeyValue;
+    /** Of an idempotent one: an earlier try turned out to have been applied. */
+    replayed?: true;
 }
 
 interface RmdirOptions extends CallOptions {
@@ -177,6 +183,13 @@ function readdir(this: State, dir: string, opts?: RangeOptions): Result3<GetBody
     return result.lenient(reply, err, refusal);
 }
 
+function put(cli: State, request: Message, opts: SetOptions | undefined): Outcome<Reply> {
+    if (opts?.idempotent === true) {
+        return once.put_once(cli, request, opts);
+    }
+    return call.unary(cli, rpcs.put, request, opts?.timeout);
+}
+
 /**
  * Writes a key.
  * @param key not empty
@@ -196,7 +209,7 @@ function set(this: State, key: string, val: unknown, opts?: SetOptions): Result3
         request.set("value", value);
     }
     args.copy(opts, PUT_OPTIONS, request);
-    const [reply, err, refusal] = call.unary(this, rpcs.put, request, opts?.timeout);
+    const [reply, err, refusal] = put(this, request, opts);
     if (reply !== undefined) {
         result.decode_value(this.serializer, reply.body.get("prev_kv") as KeyValue | undefined);
     }

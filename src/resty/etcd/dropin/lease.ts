@@ -1,5 +1,6 @@
 import * as call from "../call";
 import * as errors from "../errors";
+import * as lease_calls from "../leases";
 import * as rpcs from "../rpc";
 import * as result from "./result";
 import type { ErrorBody, Header, Result3 } from "./result";
@@ -41,7 +42,7 @@ function needs_id<Body>(command: string): Result3<Body> {
 /**
  * Makes a lease.
  * @param ttl seconds; etcd raises it to its minimum
- * @param id chosen by etcd if nil
+ * @param id chosen at random if nil, so that the lease may be asked for again where an answer was lost
  */
 function grant(this: State, ttl: number, id?: Integer): Result3<GrantBody> {
     if ((ttl as number | undefined) === undefined) {
@@ -50,7 +51,11 @@ function grant(this: State, ttl: number, id?: Integer): Result3<GrantBody> {
     if (typeof ttl !== "number" || math.floor(ttl) !== ttl) {
         return result.misuse("ttl must be integer");
     }
-    const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id ?? 0 });
+    if (id === undefined || tostring(id) === "0") {
+        const [reply, err] = lease_calls.grant_chosen(this, ttl, undefined);
+        return result.strict(reply, err);
+    }
+    const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id });
     return result.strict(reply, err);
 }
 

@@ -1,0 +1,54 @@
+-- Generated from src/resty/etcd/dropin/once.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call")
+local markers = require("resty.etcd.markers")
+local rpcs = require("resty.etcd.rpc")
+
+--- What the key was before a put that was applied at `revision`; nothing where that is compacted.
+---@param cli resty.etcd.dropin.state.State
+---@param request table
+---@param revision string
+---@param timeout number?
+---@return any
+local function read_before(cli, request, revision, timeout)
+    local before = (tonumber(revision) or 1) - 1
+    local reply = call.unary_within(cli, rpcs.range, {key = request.key, revision = before}, timeout)
+    if reply == nil then
+        return nil
+    end
+    local kvs = reply.body.kvs or ({})
+    return kvs[1]
+end
+
+--- A put in a transaction that is applied once.
+---@param cli resty.etcd.dropin.state.State
+---@param request table
+---@param opts resty.etcd.dropin.kv.SetOptions
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function put_once(cli, request, opts)
+    local txn = {}
+    txn.success = {{request_put = request}}
+    local reply, err, refusal = markers.run(cli, txn, opts.timeout or cli.timeout)
+    if reply == nil then
+        return nil, err, refusal
+    end
+    local done = reply.body
+    local body = {}
+    body.header = done.header
+    if done.replayed == true then
+        body.replayed = true
+        if opts.prev_kv == true then
+            body.prev_kv = read_before(cli, request, done.header.revision, opts.timeout)
+        end
+    elseif done.responses ~= nil then
+        local ____opt_0 = done.responses[1]
+        body.prev_kv = ____opt_0 and ____opt_0.response_put.prev_kv
+    end
+    reply.body = body
+    return reply
+end
+_M.put_once = put_once
+
+return _M

@@ -1,0 +1,67 @@
+-- Generated from src/resty/etcd/leases.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call")
+local entropy = require("resty.etcd.entropy")
+local errors = require("resty.etcd.errors")
+local rpcs = require("resty.etcd.rpc")
+
+local function exists_already(err)
+    return err.message == "etcdserver: lease already exists"
+end
+
+--- The lease was made by an earlier try whose answer was lost: this is what that would have said.
+---@param core resty.etcd.core.Core
+---@param id string
+---@param timeout number?
+---@param not_after number?
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function found(core, id, timeout, not_after)
+    local reply, err = call.unary_within(
+        core,
+        rpcs.lease_time_to_live,
+        {ID = id},
+        timeout,
+        not_after
+    )
+    if reply == nil then
+        return nil, errors.with_outcome(err, true)
+    end
+    local body = {}
+    body.header = reply.body.header
+    body.ID = id
+    body.TTL = reply.body.grantedTTL
+    reply.body = body
+    return reply
+end
+
+--- Makes a lease whose ID is chosen here, at random, so that it may be asked for again: there will be one of it.
+---@param core resty.etcd.core.Core
+---@param ttl number seconds
+---@param timeout number?
+---@param not_after? number when the call that it is for must end; nil for one of its own
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function grant_chosen(core, ttl, timeout, not_after)
+    local id = entropy.id()
+    local request = {TTL = ttl, ID = id}
+    local reply, err, refusal = call.unary_until(
+        core,
+        rpcs.lease_grant_chosen,
+        request,
+        timeout or core.timeout,
+        not_after
+    )
+    if reply ~= nil then
+        return reply
+    end
+    if exists_already(err) then
+        return found(core, id, timeout, not_after)
+    end
+    return nil, err, refusal
+end
+_M.grant_chosen = grant_chosen
+
+return _M

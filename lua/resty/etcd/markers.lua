@@ -1,0 +1,194 @@
+-- Generated from src/resty/etcd/markers.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call")
+local clock = require("resty.etcd.clock")
+local entropy = require("resty.etcd.entropy")
+local errors = require("resty.etcd.errors")
+local leases = require("resty.etcd.leases")
+local rpcs = require("resty.etcd.rpc")
+local now = clock.now
+
+--- A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
+--- transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
+---@class resty.etcd.markers.Markers
+---@field prefix string
+---@field worker string? The worker's own part of the keys.
+---@field pid number
+---@field count number
+---@field lease string?
+---@field fresh_until number Until when new markers are hung on it.
+
+--- Seconds that a lease of markers lives. A call must end before its marker goes.
+local LEASE_TTL = 600
+
+--- For so many seconds it takes new ones.
+local LEASE_USE = 300
+
+--- gRPC code of what is not found, as the lease of a restored etcd.
+local NOT_FOUND = 5
+
+local function create(prefix)
+    return {
+        prefix = prefix,
+        worker = nil,
+        pid = 0,
+        count = 0,
+        lease = nil,
+        fresh_until = 0
+    }
+end
+
+local function next_key(markers)
+    local pid = ngx.worker.pid()
+    if markers.worker == nil or markers.pid ~= pid then
+        markers.worker = entropy.id()
+        markers.pid = pid
+        markers.lease = nil
+    end
+    markers.count = markers.count + 1
+    return markers.prefix .. markers.worker .. "/" .. tostring(markers.count)
+end
+
+--- The lease that the next marker hangs on.
+---@param core resty.etcd.core.Core
+---@param timeout number
+---@param deadline number?
+---@return string? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function lease_of(core, timeout, deadline)
+    local markers = core.markers
+    if markers.lease ~= nil and now() < markers.fresh_until then
+        return markers.lease
+    end
+    local started = now()
+    local reply, err, refusal = leases.grant_chosen(core, LEASE_TTL, timeout, deadline)
+    if reply == nil then
+        return nil, errors.with_outcome(err, false), refusal
+    end
+    local id = reply.body.ID
+    markers.lease = id
+    markers.fresh_until = started + LEASE_USE
+    return id
+end
+
+local function put_of(key, value, lease)
+    return {request_put = {key = key, value = value, lease = lease}}
+end
+
+--- The operations of a branch, and the marker.
+---@param ops table[]?
+---@param marker table
+---@return table[]
+local function with_marker(ops, marker)
+    local all = {}
+    for ____, op in ipairs(ops or ({})) do
+        all[#all + 1] = op
+    end
+    all[#all + 1] = marker
+    return all
+end
+
+--- A transaction that runs another one unless the marker says that it was run.
+---@param txn table
+---@param key string
+---@param lease string
+---@return table
+local function mark(txn, key, lease)
+    local inner = {
+        compare = txn.compare or ({}),
+        success = with_marker(
+            txn.success,
+            put_of(key, "1", lease)
+        ),
+        failure = with_marker(
+            txn.failure,
+            put_of(key, "0", lease)
+        )
+    }
+    return {compare = {{key = key, target = "CREATE", result = "EQUAL", create_revision = 0}}, success = {{request_txn = inner}}, failure = {{request_range = {key = key}}}}
+end
+
+--- The first response of a transaction, by its kind.
+---@param body table
+---@param kind string
+---@return table
+local function first_response(body, kind)
+    local responses = body.responses or ({})
+    local first = responses[1]
+    if first == nil then
+        return {}
+    end
+    return first[kind] or ({})
+end
+
+--- What the transaction inside was answered with, now or when it was run.
+---@param body table
+---@return table
+local function unwrap(body)
+    local result = {}
+    local header = body.header
+    result.header = header
+    if body.succeeded == true then
+        local inner = first_response(body, "response_txn")
+        local responses = inner.responses or ({})
+        table.remove(responses)
+        result.succeeded = inner.succeeded
+        if #responses > 0 then
+            result.responses = responses
+        end
+        return result
+    end
+    local kvs = first_response(body, "response_range").kvs or ({})
+    local marker = kvs[1]
+    result.replayed = true
+    if marker ~= nil then
+        if marker.value == "1" then
+            result.succeeded = true
+        end
+        if header ~= nil then
+            header.revision = marker.mod_revision
+        end
+    end
+    return result
+end
+
+--- Runs a transaction that may be sent again when its outcome is unknown.
+---@param core resty.etcd.core.Core
+---@param txn table its message
+---@param timeout number
+---@return resty.etcd.transport.Reply? result # the reply; `replayed` is true in it, and `responses` missing, if an earlier try turned out to have been applied
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function run(core, txn, timeout)
+    local deadline = timeout > 0 and now() + timeout or nil
+    local key = next_key(core.markers)
+    local has_new_lease = false
+    while true do
+        local lease, lease_err, lease_refusal = lease_of(core, timeout, deadline)
+        if lease == nil then
+            return nil, lease_err, lease_refusal
+        end
+        local request = mark(txn, key, lease)
+        local reply, err, refusal = call.unary_until(
+            core,
+            rpcs.txn_marked,
+            request,
+            timeout,
+            deadline
+        )
+        if reply ~= nil then
+            reply.body = unwrap(reply.body)
+            return reply
+        end
+        if err.code ~= NOT_FOUND or has_new_lease or err.maybe_applied then
+            return nil, err, refusal
+        end
+        core.markers.lease = nil
+        has_new_lease = true
+    end
+end
+_M.new = create
+_M.run = run
+
+return _M

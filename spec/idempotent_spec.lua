@@ -1,0 +1,189 @@
+-- Writes that may be sent twice and are applied once.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local health_check = require "resty.etcd.health_check"
+local tcp = require "spec.support.tcp"
+
+-- A proxy in front of the single server: `cut(n)` loses the answers to the next n requests that `pattern` matches.
+local function lossy(pattern)
+    local losses, seen = 0, {}
+    local port = tonumber(bed.single.http:match(":(%d+)$"))
+    local server = fake.new(function(request)
+        local sock = ngx.socket.tcp()
+        assert(sock:connect("127.0.0.1", port))
+        assert(sock:send(("POST %s HTTP/1.0\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"):format(request.path, #request.body, request.body)))
+        local answer = assert(sock:receive("*a"))
+        sock:close()
+        seen[#seen + 1] = request.path
+        if losses > 0 and request.path:find(pattern, 1, true) then
+            losses = losses - 1
+            return { fake.CLOSE }
+        end
+        local status, body = answer:match("^HTTP/%S+ ([^\r]+).-\r\n\r\n(.*)$")
+        return { fake.reply(body, status) }
+    end)
+    return server, function(n) losses = n end, seen
+end
+
+describe("with answers that get lost and retry on,", function()
+    local key, server, cut, seen, cli, direct
+
+    local function client(pattern, opts)
+        server, cut, seen = lossy(pattern)
+        opts = opts or {}
+        opts.http_host = { server.http_host, server.http_host }
+        cli = assert(bed.new(opts))
+    end
+
+    before_each(function()
+        assert(health_check.init { retry = true, fail_timeout = 0 })
+        key = bed.key("idempotent")
+        direct = assert(bed.new())
+        assert(direct:rmdir(key))
+    end)
+
+    after_each(function()
+        server:close()
+        assert(health_check.init())
+        assert(direct:rmdir(key))
+    end)
+
+    local function version_of(name)
+        local res = assert(direct:get(name))
+        return res.body.kvs and res.body.kvs[1].version
+    end
+
+    it("an idempotent put is sent again and applied once", function()
+        client("/kv/txn")
+        cut(2)
+        assert(cli:set(key .. "1", "new", { idempotent = true, prev_kv = true }))
+        assert.equal("1", version_of(key .. "1"))
+    end)
+
+    it("its answer is that of the try that was applied, with what the key was before", function()
+        client("/kv/txn")
+        assert(direct:set(key .. "1", "old"))
+        cut(1)
+        local res = assert(cli:set(key .. "1", "new", { idempotent = true, prev_kv = true }))
+        assert.is_true(res.body.replayed)
+        assert.equal("old", res.body.prev_kv.value)
+        local kv = assert(direct:get(key .. "1")).body.kvs[1]
+        assert.equal(kv.mod_revision, res.body.header.revision)
+        assert.equal("2", kv.version)
+    end)
+
+    it("nothing tells an idempotent put that went well from another", function()
+        client("/kv/txn")
+        assert(direct:set(key .. "1", "old"))
+        local res = assert(cli:set(key .. "1", { a = 1 }, { idempotent = true, prev_kv = true }))
+        assert.is_nil(res.body.replayed)
+        assert.equal("old", res.body.prev_kv.value)
+        assert.same({ a = 1 }, assert(direct:get(key .. "1")).body.kvs[1].value)
+        assert.is_nil(assert(cli:set(key .. "2", "x", { idempotent = true })).body.prev_kv)
+    end)
+
+    it("a plain put is not sent again, and may have been applied", function()
+        client("/kv/put")
+        cut(1)
+        local res, _, details = cli:set(key .. "1", "new")
+        assert.is_nil(res)
+        assert.is_true(details.maybe_applied)
+        assert.equal(1, #seen)
+    end)
+
+    it("an idempotent transaction runs one branch once and tells which", function()
+        client("/kv/txn")
+        local compare = { { key = key .. "lock", target = "CREATE", create_revision = 0 } }
+        local take = { { requestPut = { key = key .. "lock", value = "mine" } } }
+        local look = { { requestRange = { key = key .. "lock" } } }
+        cut(1)
+        local res = assert(cli:txn(compare, take, look, { idempotent = true }))
+        assert.is_true(res.body.succeeded) -- without the marker the second try would find the lock taken
+        assert.is_true(res.body.replayed)
+        assert.equal("1", version_of(key .. "lock"))
+        cut(1)
+        res = assert(cli:txn(compare, take, look, { idempotent = true }))
+        assert.is_nil(res.body.succeeded)
+        assert.is_true(res.body.replayed)
+        res = assert(cli:txn(compare, take, look, { idempotent = true }))
+        assert.is_nil(res.body.succeeded)
+        assert.equal("mine", res.body.responses[1].response_range.kvs[1].value)
+        assert.equal(1, #res.body.responses)
+    end)
+
+    it("setnx tells the truth about who made the key", function()
+        client("/kv/txn")
+        cut(1)
+        assert.is_true(assert(cli:setnx(key .. "1", "mine", { idempotent = true })).body.succeeded)
+        assert.is_nil(assert(cli:setnx(key .. "1", "other", { idempotent = true })).body.succeeded)
+        assert.equal("mine", assert(direct:get(key .. "1")).body.kvs[1].value)
+    end)
+
+    it("markers are where the client wants them, and hang on a lease", function()
+        client("/kv/txn", { marker_prefix = key .. "markers/" })
+        assert(cli:set(key .. "1", "x", { idempotent = true }))
+        assert(cli:set(key .. "2", "x", { idempotent = true }))
+        local kvs = assert(direct:readdir(key .. "markers/")).body.kvs
+        assert.equal(2, #kvs)
+        assert.equal(kvs[1].lease, kvs[2].lease)
+        assert(direct:revoke(kvs[1].lease))
+        assert.is_nil(assert(direct:readdir(key .. "markers/")).body.kvs)
+        assert(cli:set(key .. "3", "x", { idempotent = true })) -- on a lease of its own
+        assert.equal("1", version_of(key .. "3"))
+    end)
+
+    it("a lease that does not exist is refused, not put off", function()
+        client("/kv/txn")
+        local res = assert(cli:set(key .. "1", "x", { idempotent = true, lease = 12345 }))
+        assert.equal(404, res.status)
+        assert.equal("etcdserver: requested lease not found", res.body.error)
+        assert.is_nil(version_of(key .. "1"))
+    end)
+
+    it("a write that never gets an answer may have been applied, whatever the last try says", function()
+        client("/kv/txn")
+        assert(cli:set(key .. "1", "x", { idempotent = true })) -- the lease is there now
+        local dead = tcp.listen()
+        cut(1)
+        cli.init_count = -1
+        cli.endpoints[2].full_prefix = dead.http_host .. "/v3"
+        cli.endpoints[1].http_host, cli.endpoints[2].http_host = "first", "second"
+        cut(100)
+        local res, _, details = cli:set(key .. "1", "y", { idempotent = true })
+        assert.is_nil(res)
+        assert.is_true(details.maybe_applied)
+        tcp.close(dead)
+    end)
+
+    it("grant makes one lease, and answers for it", function()
+        client("/lease/grant")
+        local before = #(assert(direct:leases()).body.leases or {})
+        cut(1)
+        local res = assert(cli:grant(60))
+        assert.equal("60", res.body.TTL)
+        assert.matches("^%d+$", res.body.ID)
+        assert.is_not_nil(res.body.header.revision)
+        assert.equal(before + 1, #assert(direct:leases()).body.leases)
+        assert.equal("60", assert(direct:timetolive(res.body.ID)).body.grantedTTL)
+        assert(direct:revoke(res.body.ID))
+    end)
+
+    it("grant with the caller's ID is not sent again", function()
+        client("/lease/grant")
+        cut(1)
+        local res, _, details = cli:grant(60, 424242)
+        assert.is_nil(res)
+        assert.is_true(details.maybe_applied)
+        assert(direct:revoke(424242))
+    end)
+
+    it("a transaction of nothing but reads is sent again", function()
+        client("/kv/txn")
+        assert(direct:set(key .. "1", "x"))
+        cut(1)
+        local compare = { { key = key .. "1", target = "VERSION", version = 1 } }
+        local nested = { requestTxn = { success = { { requestRange = { key = key .. "1" } } } } }
+        local res = assert(cli:txn(compare, { nested, { requestRange = { key = key .. "1" } } }))
+        assert.equal("x", res.body.responses[2].response_range.kvs[1].value)
+    end)
+end)

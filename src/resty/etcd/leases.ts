@@ -1,0 +1,52 @@
+import type { Outcome } from "./call";
+import * as call from "./call";
+import type { Core } from "./core";
+import * as entropy from "./entropy";
+import type { EtcdError } from "./errors";
+import * as errors from "./errors";
+import * as rpcs from "./rpc";
+import type { Message, Reply } from "./transport";
+
+function exists_already(err: EtcdError): boolean {
+    return err.message === "etcdserver: lease already exists";
+}
+
+/** The lease was made by an earlier try whose answer was lost: this is what that would have said. */
+function found(core: Core, id: string, timeout: number | undefined, not_after: number | undefined): Outcome<Reply> {
+    const [reply, err] = call.unary_within(core, rpcs.lease_time_to_live, { ID: id }, timeout, not_after);
+    if (reply === undefined) {
+        return $multi(undefined, errors.with_outcome(err, true));
+    }
+    const body: Message = new LuaMap();
+    body.set("header", reply.body.get("header"));
+    body.set("ID", id);
+    body.set("TTL", reply.body.get("grantedTTL"));
+    reply.body = body;
+    return $multi(reply);
+}
+
+/**
+ * Makes a lease whose ID is chosen here, at random, so that it may be asked for again: there will be one of it.
+ * @param ttl seconds
+ * @param not_after when the call that it is for must end; nil for one of its own
+ */
+function grant_chosen(core: Core, ttl: number, timeout: number | undefined, not_after?: number): Outcome<Reply> {
+    const id = entropy.id();
+    const request = { TTL: ttl, ID: id };
+    const [reply, err, refusal] = call.unary_until(
+        core,
+        rpcs.lease_grant_chosen,
+        request,
+        timeout ?? core.timeout,
+        not_after,
+    );
+    if (reply !== undefined) {
+        return $multi(reply);
+    }
+    if (exists_already(err)) {
+        return found(core, id, timeout, not_after);
+    }
+    return $multi(undefined, err, refusal);
+}
+
+export { grant_chosen };
