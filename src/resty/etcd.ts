@@ -18,8 +18,10 @@ export type {
 } from "./etcd/dropin/kv";
 export type { GrantBody, KeepaliveBody, LeasesBody, RevokeBody, TimetoliveBody } from "./etcd/dropin/lease";
 export type { Header, KeyValue, Response, Result3 } from "./etcd/dropin/result";
-export type { OpResponse, TxnBody } from "./etcd/dropin/txn";
+export type { OpResponse, SetIfOptions, TxnBody, TxnOptions } from "./etcd/dropin/txn";
 export type { Event, Reader, WatchHandle, WatchOptions, WatchReply, WatchResult } from "./etcd/dropin/watch";
 export type { EtcdError } from "./etcd/errors";
+export type { HealthOptions } from "./etcd/health";
+export type { CallInfo, OnCall, RpcStats, Stats } from "./etcd/meter";
 export type { Options } from "./etcd/options";
 export type { Serializer } from "./etcd/serializer";

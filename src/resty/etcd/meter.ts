@@ -174,4 +174,14 @@ function not_counting(): EtcdError {
     return errors.failure("bad_request", "opts.metrics is not set");
 }
 
-export { create as new, not_counting, prometheus, record, type CallInfo, type Meter, type OnCall, type Stats };
+export {
+    create as new,
+    not_counting,
+    prometheus,
+    record,
+    type CallInfo,
+    type Meter,
+    type OnCall,
+    type RpcStats,
+    type Stats,
+};
