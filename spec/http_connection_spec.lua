@@ -67,7 +67,7 @@ describe("a connection", function()
 
     it("that died in the pool is an error for a write, which may have been applied", function()
         local calls = {
-            set = { "/k", "v" }, delete = { "/k" }, rmdir = { "/k" }, grant = { 5 }, revoke = { 5 },
+            set = { "/k", "v" }, delete = { "/k" }, rmdir = { "/k" }, grant = { 5, 77 }, revoke = { 5 },
             setnx = { "/k", "v" }, txn = { { { key = "/k", target = "VERSION", version = 0 } }, { { requestPut = { key = "/k", value = "v" } } } },
         }
         for name, arguments in pairs(calls) do

@@ -330,8 +330,8 @@ Retrying
     local row = { key = key, target = "CREATE", result = "EQUAL", create_revision = 0 }
     local calls = {
         { "set", key, 1 }, { "setnx", key, 1 }, { "setx", key, 1 }, { "delete", key }, { "rmdir", key },
-        { "txn", { row }, { { requestRange = { key = key } } } }, { "grant", 10 }, { "revoke", 1 },
-        { "get", key }, { "readdir", key }, { "leases" }, { "timetolive", 1 },
+        { "txn", { row }, { { requestPut = { key = key, value = 1 } } } }, { "grant", 10, 77 }, { "revoke", 1 },
+        { "grant", 10 }, { "txn", { row }, { { requestRange = { key = key } } } }, { "get", key }, { "readdir", key }, { "leases" }, { "timetolive", 1 },
     }
     for _, call in ipairs(calls) do
         cli.init_count = -1
@@ -349,6 +349,8 @@ rmdir nil 0
 txn nil 0
 grant nil 0
 revoke nil 0
+grant 200 1
+txn 200 1
 get 200 1
 readdir 200 1
 leases 200 1

@@ -74,12 +74,13 @@ local function refusal(http_status, code, message, endpoint)
     return setmetatable(err, mt)
 end
 
---- The same error with another word on whether the write was applied. Errors of logins are shared, so it is a copy.
+--- The same error with another word on whether the write was applied; if it may have been, the caller cannot simply
+--- repeat the call. Errors of logins are shared, so it is a copy.
 ---@param err resty.etcd.errors.EtcdError
 ---@param maybe_applied boolean
 ---@return resty.etcd.errors.EtcdError
 local function with_outcome(err, maybe_applied)
-    if err.maybe_applied == maybe_applied then
+    if err.maybe_applied == maybe_applied and not (maybe_applied and err.retryable) then
         return err
     end
     local copy = {}
@@ -87,6 +88,7 @@ local function with_outcome(err, maybe_applied)
         copy[name] = value
     end
     copy.maybe_applied = maybe_applied
+    copy.retryable = err.retryable and not maybe_applied
     return setmetatable(copy, mt)
 end
 

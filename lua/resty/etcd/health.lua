@@ -65,7 +65,7 @@ local function check(opts)
     local given = opts
     for ____, name in ipairs({"max_fails", "fail_timeout", "max_fail_timeout", "retry_budget"}) do
         local value = given[name]
-        if value ~= nil and (type(value) ~= "number" or not (value >= 0)) then
+        if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= value) then
             return "opts.health." .. name .. " must be unsigned number"
         end
     end

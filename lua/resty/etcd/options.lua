@@ -132,7 +132,7 @@ local function check_types(opts)
     if opts.on_call ~= nil and type(opts.on_call) ~= "function" then
         return "opts.on_call must be function"
     end
-    if opts.sync_interval ~= nil and (type(opts.sync_interval) ~= "number" or not (opts.sync_interval > 0)) then
+    if opts.sync_interval ~= nil and (type(opts.sync_interval) ~= "number" or opts.sync_interval <= 0 or opts.sync_interval ~= opts.sync_interval) then
         return "opts.sync_interval must be number of seconds"
     end
     if opts.auth_shm_name ~= nil and ngx.shared[opts.auth_shm_name] == nil then

@@ -92,9 +92,12 @@ function refusal(http_status: number, code: number | undefined, message: string,
     return setmetatable(err, mt);
 }
 
-/** The same error with another word on whether the write was applied. Errors of logins are shared, so it is a copy. */
+/**
+ * The same error with another word on whether the write was applied; if it may have been, the caller cannot simply
+ * repeat the call. Errors of logins are shared, so it is a copy.
+ */
 function with_outcome(err: EtcdError, maybe_applied: boolean): EtcdError {
-    if (err.maybe_applied === maybe_applied) {
+    if (err.maybe_applied === maybe_applied && !(maybe_applied && err.retryable)) {
         return err;
     }
     const copy = new LuaTable<string, unknown>();
@@ -102,6 +105,7 @@ function with_outcome(err: EtcdError, maybe_applied: boolean): EtcdError {
         copy.set(name, value);
     }
     copy.set("maybe_applied", maybe_applied);
+    copy.set("retryable", err.retryable && !maybe_applied);
     return setmetatable(copy as unknown as EtcdError, mt);
 }
 

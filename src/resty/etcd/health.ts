@@ -72,7 +72,7 @@ function check(opts: unknown): string | undefined {
     const given = opts as Record<string, unknown>;
     for (const name of ["max_fails", "fail_timeout", "max_fail_timeout", "retry_budget"]) {
         const value = given[name];
-        if (value !== undefined && (typeof value !== "number" || !(value >= 0))) {
+        if (value !== undefined && (typeof value !== "number" || value < 0 || value !== value)) {
             return `opts.health.${name} must be unsigned number`;
         }
     }

@@ -170,7 +170,10 @@ function check_types(opts: Options): string | undefined {
     if (opts.on_call !== undefined && typeof opts.on_call !== "function") {
         return "opts.on_call must be function";
     }
-    if (opts.sync_interval !== undefined && (typeof opts.sync_interval !== "number" || !(opts.sync_interval > 0))) {
+    if (
+        opts.sync_interval !== undefined &&
+        (typeof opts.sync_interval !== "number" || opts.sync_interval <= 0 || opts.sync_interval !== opts.sync_interval)
+    ) {
         return "opts.sync_interval must be number of seconds";
     }
     if (opts.auth_shm_name !== undefined && ngx.shared[opts.auth_shm_name] === undefined) {
