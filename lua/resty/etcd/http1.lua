@@ -204,8 +204,9 @@ end
 ---@param text string
 ---@return resty.etcd.http1.Head? # the head; nil if it is malformed
 local function parse_head(text)
-    local status = tonumber(sub(text, 10, 12))
-    if sub(text, 1, 7) ~= "HTTP/1." or byte(text, 9) ~= 32 or status == nil or status < 100 then
+    local digits = match(text, "^HTTP/1%.%d ([1-9]%d%d)")
+    local status = tonumber(digits)
+    if status == nil then
         return nil
     end
     local line_end = find(text, "\r\n", 10, true)

@@ -158,8 +158,10 @@ function make_head(status: number, headers: Headers, is_http11: boolean): Head |
  * @returns the head; nil if it is malformed
  */
 function parse_head(text: string): Head | undefined {
-    const status = tonumber(sub(text, 10, 12));
-    if (sub(text, 1, 7) !== "HTTP/1." || byte(text, 9) !== 32 || status === undefined || status < 100) {
+    // digits only: "1e9" and "inf" are numbers to Lua
+    const [digits] = match(text, "^HTTP/1%.%d ([1-9]%d%d)");
+    const status = tonumber(digits);
+    if (status === undefined) {
         return undefined;
     }
     const [line_end] = find(text, "\r\n", 10, true);
