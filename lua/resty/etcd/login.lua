@@ -4,6 +4,21 @@ local auths = require("resty.etcd.auth")
 local call = require("resty.etcd.call")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
+local find = string.find
+
+--- etcd's own tokens are short, and a JWT comes nowhere near.
+local MAX_TOKEN = 16384
+
+--- It goes into the head of each request: a line end in it would begin a line of the server's choice.
+---@param value any
+---@return boolean
+local function is_token(value)
+    if type(value) ~= "string" or #value > MAX_TOKEN then
+        return false
+    end
+    local from = find(value, "^[!-~]+$")
+    return from ~= nil
+end
 
 --- A refusal has one text for all reasons; the reason is in `hint`.
 ---@param cause resty.etcd.errors.EtcdError?
@@ -40,7 +55,7 @@ local function login(core, auth, timeout, not_after)
     )
     if reply ~= nil then
         local token = reply.body.token
-        if type(token) == "string" then
+        if is_token(token) then
             return token
         end
         return nil, refused(nil)

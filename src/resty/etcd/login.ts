@@ -6,6 +6,20 @@ import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import * as rpcs from "./rpc";
 
+const find = string.find as StringFind;
+
+/** etcd's own tokens are short, and a JWT comes nowhere near. */
+const MAX_TOKEN = 16384;
+
+/** It goes into the head of each request: a line end in it would begin a line of the server's choice. */
+function is_token(value: unknown): value is string {
+    if (typeof value !== "string" || value.length > MAX_TOKEN) {
+        return false;
+    }
+    const [from] = find(value, "^[!-~]+$");
+    return from !== undefined;
+}
+
 /** A refusal has one text for all reasons; the reason is in `hint`. */
 function refused(cause: EtcdError | undefined): EtcdError {
     const err = errors.failure("login_failed", "authenticate refresh token fail", cause?.endpoint);
@@ -30,7 +44,7 @@ function login(core: Core, auth: Auth, timeout: number, not_after: number | unde
     const [reply, err] = call.unary_until(core, rpcs.authenticate, request, timeout, not_after);
     if (reply !== undefined) {
         const token = reply.body.get("token");
-        if (typeof token === "string") {
+        if (is_token(token)) {
             return $multi(token);
         }
         return $multi(undefined, refused(undefined));
