@@ -16,6 +16,7 @@ local target_parser = require("resty.etcd.target")
 local now = clock.now
 local find = string.find
 local sub = string.sub
+local concat = table.concat
 
 --- Distinct endpoints a client may see before the memory of them is dropped.
 local MAX_ENDPOINTS = 100
@@ -212,16 +213,22 @@ end
 ---@param deadline number?
 ---@return string
 local function read_error_body(body, deadline)
-    local text = ""
-    while #text < MAX_ERROR_BODY do
+    local parts = {}
+    local length = 0
+    while length < MAX_ERROR_BODY do
         local bytes = body:read(deadline ~= nil and deadline - now() or nil)
         if bytes == nil or bytes == "" then
             break
         end
-        text = text .. bytes
+        parts[#parts + 1] = bytes
+        length = length + #bytes
     end
     body:close()
-    return sub(text, 1, MAX_ERROR_BODY)
+    return sub(
+        concat(parts),
+        1,
+        MAX_ERROR_BODY
+    )
 end
 
 local function open(self, rpc, payload, attempt)

@@ -20,6 +20,7 @@ import type { Attempt, Message, Reply, Stream, Transport } from "./transport";
 const now = clock.now;
 const find = string.find as StringFind;
 const sub = string.sub;
+const concat = table.concat;
 
 /** Distinct endpoints a client may see before the memory of them is dropped. */
 const MAX_ENDPOINTS = 100;
@@ -196,16 +197,18 @@ function unary(
 
 /** As much of an error answer as is worth reading. */
 function read_error_body(body: Body, deadline: number | undefined): string {
-    let text = "";
-    while (text.length < MAX_ERROR_BODY) {
+    const parts: string[] = [];
+    let length = 0;
+    while (length < MAX_ERROR_BODY) {
         const [bytes] = body.read(deadline !== undefined ? deadline - now() : undefined);
         if (bytes === undefined || bytes === "") {
             break;
         }
-        text = text + bytes;
+        parts.push(bytes);
+        length = length + bytes.length;
     }
     body.close();
-    return sub(text, 1, MAX_ERROR_BODY);
+    return sub(concat(parts), 1, MAX_ERROR_BODY);
 }
 
 function open(
