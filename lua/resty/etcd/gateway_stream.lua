@@ -1,9 +1,11 @@
 -- Generated from src/resty/etcd/gateway_stream.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cjson = require("cjson.safe")
+local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local gateway_error = require("resty.etcd.gateway_error")
 local json_codec = require("resty.etcd.json_codec")
+local now = clock.now
 local find = string.find
 local sub = string.sub
 local concat = table.concat
@@ -168,45 +170,51 @@ local function finish(stream)
     return decode_line(stream.rpc, stream.endpoint, rest)
 end
 
-local function recv(self, timeout)
-    local peeked = take_peeked(self)
+--- The next message.
+---@param stream resty.etcd.gateway_stream.Fields
+---@param timeout number? seconds without a byte
+---@param deadline number? for all of it
+---@return table? res
+---@return resty.etcd.errors.EtcdError? err
+local function receive(stream, timeout, deadline)
+    local peeked = take_peeked(stream)
     if peeked ~= nil then
         return peeked
     end
     while true do
-        if self.ahead ~= nil then
-            local err = self.ahead
-            self.ahead = nil
-            return nil, self.ended == nil and failed(self, err) or err
+        if stream.ahead ~= nil then
+            local err = stream.ahead
+            stream.ahead = nil
+            return nil, stream.ended == nil and failed(stream, err) or err
         end
-        if self.ended ~= nil then
-            return nil, self.ended
+        if stream.ended ~= nil then
+            return nil, stream.ended
         end
-        local line = take_line(self)
+        local line = take_line(stream)
         if line ~= nil then
-            local message, err = decode_line(self.rpc, self.endpoint, line)
+            local message, err = decode_line(stream.rpc, stream.endpoint, line)
             if message ~= nil then
                 return message
             end
             if err ~= nil then
-                return nil, failed(self, err)
+                return nil, failed(stream, err)
             end
-        elseif self.parts_length > MAX_LINE then
+        elseif stream.parts_length > MAX_LINE then
             end_with(
-                self,
-                errors.failure("bad_reply", "malformed reply: line too long", self.endpoint)
+                stream,
+                errors.failure("bad_reply", "malformed reply: line too long", stream.endpoint)
             )
         else
-            local bytes, read_err = self.body:read(timeout)
+            local bytes, read_err = stream.body:read(deadline ~= nil and deadline - now() or timeout)
             if bytes == nil then
                 end_with(
-                    self,
-                    local_error(self, read_err)
+                    stream,
+                    local_error(stream, read_err)
                 )
             elseif bytes ~= "" then
-                add(self, bytes)
+                add(stream, bytes)
             else
-                local message, err = finish(self)
+                local message, err = finish(stream)
                 if message ~= nil then
                     return message
                 end
@@ -218,8 +226,16 @@ local function recv(self, timeout)
     end
 end
 
+local function recv(self, timeout)
+    return receive(self, timeout, nil)
+end
+
 local function peek(self, timeout)
-    local message, err = self:recv(timeout)
+    local message, err = receive(
+        self,
+        nil,
+        timeout ~= nil and now() + timeout or nil
+    )
     self.peeked = message
     self.ahead = err
     return message

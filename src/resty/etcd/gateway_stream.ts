@@ -1,4 +1,5 @@
 import * as cjson from "cjson.safe";
+import * as clock from "./clock";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import * as gateway_error from "./gateway_error";
@@ -7,6 +8,7 @@ import * as json_codec from "./json_codec";
 import type { Rpc } from "./rpc";
 import type { Message, Stream } from "./transport";
 
+const now = clock.now;
 const find = string.find as StringFind;
 const sub = string.sub;
 const concat = table.concat;
@@ -154,39 +156,48 @@ function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, e
     return decode_line(stream.rpc, stream.endpoint, rest);
 }
 
-function recv(this: GatewayStream, timeout: number | undefined): Result<Message, EtcdError> {
-    const peeked = take_peeked(this);
+/**
+ * The next message.
+ * @param timeout seconds without a byte
+ * @param deadline for all of it
+ */
+function receive(
+    stream: Fields,
+    timeout: number | undefined,
+    deadline: number | undefined,
+): Result<Message, EtcdError> {
+    const peeked = take_peeked(stream);
     if (peeked !== undefined) {
         return $multi(peeked);
     }
     while (true) {
-        if (this.ahead !== undefined) {
-            const err = this.ahead;
-            this.ahead = undefined;
-            return $multi(undefined, this.ended === undefined ? failed(this, err) : err);
+        if (stream.ahead !== undefined) {
+            const err = stream.ahead;
+            stream.ahead = undefined;
+            return $multi(undefined, stream.ended === undefined ? failed(stream, err) : err);
         }
-        if (this.ended !== undefined) {
-            return $multi(undefined, this.ended);
+        if (stream.ended !== undefined) {
+            return $multi(undefined, stream.ended);
         }
-        const line = take_line(this);
+        const line = take_line(stream);
         if (line !== undefined) {
-            const [message, err] = decode_line(this.rpc, this.endpoint, line);
+            const [message, err] = decode_line(stream.rpc, stream.endpoint, line);
             if (message !== undefined) {
                 return $multi(message);
             }
             if (err !== undefined) {
-                return $multi(undefined, failed(this, err));
+                return $multi(undefined, failed(stream, err));
             }
-        } else if (this.parts_length > MAX_LINE) {
-            end_with(this, errors.failure("bad_reply", "malformed reply: line too long", this.endpoint));
+        } else if (stream.parts_length > MAX_LINE) {
+            end_with(stream, errors.failure("bad_reply", "malformed reply: line too long", stream.endpoint));
         } else {
-            const [bytes, read_err] = this.body.read(timeout);
+            const [bytes, read_err] = stream.body.read(deadline !== undefined ? deadline - now() : timeout);
             if (bytes === undefined) {
-                end_with(this, local_error(this, read_err));
+                end_with(stream, local_error(stream, read_err));
             } else if (bytes !== "") {
-                add(this, bytes);
+                add(stream, bytes);
             } else {
-                const [message, err] = finish(this);
+                const [message, err] = finish(stream);
                 if (message !== undefined) {
                     return $multi(message);
                 }
@@ -198,8 +209,13 @@ function recv(this: GatewayStream, timeout: number | undefined): Result<Message,
     }
 }
 
+function recv(this: GatewayStream, timeout: number | undefined): Result<Message, EtcdError> {
+    return receive(this, timeout, undefined);
+}
+
 function peek(this: GatewayStream, timeout: number | undefined): Message | undefined {
-    const [message, err] = this.recv(timeout);
+    // a call ends in time, whatever drips in
+    const [message, err] = receive(this, undefined, timeout !== undefined ? now() + timeout : undefined);
     this.peeked = message;
     this.ahead = err;
     return message;
