@@ -18,18 +18,29 @@ local COMPACTED = 11
 --- A page of about so many bytes takes 2 to 8 ms to decode: docs/performance.md.
 local PAGE_BYTES = 512 * 1024
 
+--- As for one reply: no directory of etcd's comes near.
+local MAX_BYTES = 512 * 1024 * 1024
+
 ---@class resty.etcd.pages.Kv
 ---@field key? string
 ---@field value? string
 
---- How many keys of this kind make a page.
+--- About how many bytes a page holds.
 ---@param kvs resty.etcd.pages.Kv[]
 ---@return number
-local function next_size(kvs)
+local function size_of(kvs)
     local bytes = 1
     for ____, kv in ipairs(kvs) do
         bytes = bytes + #(kv.key or "") + #(kv.value or "") + 64
     end
+    return bytes
+end
+
+--- How many keys of this kind make a page.
+---@param kvs resty.etcd.pages.Kv[]
+---@param bytes number
+---@return number
+local function next_size(kvs, bytes)
     return max(
         1,
         min(
@@ -93,8 +104,14 @@ local function read_all(core, request, timeout, on_page, context)
         page.revision = ____opt_0 and ____opt_0.revision
     end
     local kvs = all
+    local total = 0
     while #kvs > 0 and (#all < count or count == 0 and #kvs >= limit) do
-        limit = next_size(kvs)
+        local bytes = size_of(kvs)
+        total = total + bytes
+        if total > MAX_BYTES then
+            return nil, errors.failure("bad_reply", "malformed reply: directory too long")
+        end
+        limit = next_size(kvs, bytes)
         local from = (kvs[#kvs].key or "") .. "\000"
         page.limit = limit
         page.key = from

@@ -17,6 +17,8 @@ const MAX_PAGE = 4096;
 const COMPACTED = 11;
 /** A page of about so many bytes takes 2 to 8 ms to decode: docs/performance.md. */
 const PAGE_BYTES = 512 * 1024;
+/** As for one reply: no directory of etcd's comes near. */
+const MAX_BYTES = 512 * 1024 * 1024;
 
 interface Kv {
     key?: string;
@@ -26,12 +28,17 @@ interface Kv {
 /** Called with the keys of each page while its values are raw. */
 type OnPage = (this: void, context: unknown, kvs: Kv[]) => void;
 
-/** How many keys of this kind make a page. */
-function next_size(kvs: Kv[]): number {
+/** About how many bytes a page holds. */
+function size_of(kvs: Kv[]): number {
     let bytes = 1;
     for (const kv of kvs) {
         bytes = bytes + (kv.key ?? "").length + (kv.value ?? "").length + 64;
     }
+    return bytes;
+}
+
+/** How many keys of this kind make a page. */
+function next_size(kvs: Kv[], bytes: number): number {
     return max(1, min(MAX_PAGE, floor((PAGE_BYTES * kvs.length) / bytes)));
 }
 
@@ -88,9 +95,16 @@ function read_all(
         page.set("revision", (body.get("header") as Message | undefined)?.get("revision"));
     }
     let kvs = all;
+    let total = 0;
     // what only resembles etcd may tell no count: there a full page has a successor
     while (kvs.length > 0 && (all.length < count || (count === 0 && kvs.length >= limit))) {
-        limit = next_size(kvs);
+        const bytes = size_of(kvs);
+        total = total + bytes;
+        if (total > MAX_BYTES) {
+            // it need not ever end
+            return $multi(undefined, errors.failure("bad_reply", "malformed reply: directory too long"));
+        }
+        limit = next_size(kvs, bytes);
         const from = `${kvs[kvs.length - 1]!.key ?? ""}\0`;
         page.set("limit", limit);
         page.set("key", from);
