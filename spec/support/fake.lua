@@ -51,15 +51,17 @@ local function serve_connection(self, conn)
     while request do
         self.requests[#self.requests + 1] = request
         local script = #self.scripts > 1 and table.remove(self.scripts, 1) or self.scripts[1]
+        self.playing = self.playing + 1
         play(conn, type(script) == "function" and script(request) or script)
+        self.playing = self.playing - 1
         request = conn.fd and read_request(conn)
     end
     tcp.close(conn)
     self.open = self.open - 1
 end
 
-local function accept_all(self)
-    for conn in tcp.accept, self do
+local function accept_all(self, door)
+    for conn in tcp.accept, door do
         self.connections, self.open = self.connections + 1, self.open + 1
         conn.number, conn.buffer = self.connections, ""
         self.all[conn.number] = conn
@@ -67,20 +69,32 @@ local function accept_all(self)
     end
 end
 
--- Fields: http_host, port; requests (method, path, headers in lower case, body, connection); connections (so far), open.
+-- Fields: http_host, port; requests (method, path, headers in lower case, body, connection); connections (so far), open;
+-- playing (scripts under way).
 function _M.new(...)
     local self = tcp.listen(64)
-    self.requests, self.connections, self.open, self.all, self.scripts = {}, 0, 0, {}, { ... }
+    self.scripts = { ... }
     function self.serve(_, ...)
         self.scripts = { ... }
     end
-    function self.close()
-        tcp.close(self)
+    -- Takes connections, in light threads of whoever calls it; forgets what was before.
+    function self.start()
+        self.requests, self.connections, self.open, self.playing, self.all = {}, 0, 0, 0, {}
+        self.door = { fd = self.fd }
+        ngx.thread.spawn(accept_all, self, self.door)
+    end
+    -- Ends all connections and all threads, but keeps the port.
+    function self.rest()
+        self.door.fd = nil
         for _, conn in pairs(self.all) do
             tcp.close(conn)
         end
     end
-    ngx.thread.spawn(accept_all, self)
+    function self.close()
+        self.rest()
+        tcp.close(self)
+    end
+    self.start()
     return self
 end
 

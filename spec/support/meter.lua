@@ -47,8 +47,11 @@ end
 
 -- KiB that Lua holds once all garbage is gone.
 function _M.lua_memory()
-    collectgarbage()
-    collectgarbage()
+    local before
+    repeat -- LuaJIT's own buffers shrink by half each time
+        before = collectgarbage("count")
+        collectgarbage()
+    until collectgarbage("count") > before - 1
     return collectgarbage("count")
 end
 

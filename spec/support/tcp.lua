@@ -49,6 +49,7 @@ end
 
 -- Repeats a system call until it has a result; nil after an error, at the end of the connection, or once it is closed.
 local function wait_for(owner, call)
+    local looks = 0
     while owner.fd do
         local n = call(owner.fd)
         if n > 0 then
@@ -56,7 +57,9 @@ local function wait_for(owner, call)
         elseif n == 0 or ffi.errno() ~= EAGAIN then
             return nil
         end
-        ngx.sleep(_M.TICK)
+        -- who has been idle for a while looks less often: hundreds of them would keep a core busy
+        looks = looks + 1
+        ngx.sleep(looks < 20 and _M.TICK or 5 * _M.TICK)
     end
 end
 

@@ -1,0 +1,154 @@
+-- HTTP as servers and proxies should not speak it. SEED=n CASE=n repeats a case: see spec/support/hostile.lua.
+local fake = require "spec.support.fake"
+local garble = require "spec.support.garble"
+local hostile = require "spec.support.hostile"
+
+local TIMEOUT = 0.1
+local interim = { "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\nX-A: 1\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nContent-Length: 3\r\n\r\n" }
+
+describe("a server", function()
+    local function body_of(value)
+        return ('{%s,"kvs":[{"key":"L2JhZA==","value":"%s"}],"count":"1"}'):format(hostile.HEADER, ngx.encode_base64(tostring(value)))
+    end
+
+    -- Any call, or a watch, of an answer made by `make(random, case)`: only what it takes and what it gives is judged.
+    local function any(name, n, make)
+        hostile.run {
+            name = name, cases = hostile.scale(n), timeout = TIMEOUT,
+            one = function(self, case, random)
+                self.scripts[1] = garble.steps(make(random, case), random)
+                if random(4) == 1 then
+                    local wrong, reader, err = self.timed(TIMEOUT, self.cli.watch, self.cli, "/bad")
+                    return wrong or not reader and type(err) ~= "string" and "an error that is none"
+                        or reader and hostile.read_to_end(self, reader, TIMEOUT) or nil
+                end
+                local call = garble.calls[random(#garble.calls)]
+                local wrong, res, err, details = self.timed(TIMEOUT, call, self.cli, "/bad", case)
+                return wrong or hostile.wrong_result(res, err, details)
+            end,
+        }
+    end
+
+    -- A get whose answer must be understood as this case's; its connection is not to be trusted again if `is_dirty`.
+    local function understood(name, n, make, is_dirty)
+        hostile.run {
+            name = name, cases = hostile.scale(n), timeout = 5,
+            one = function(self, case, random)
+                self.scripts[1] = make(random, garble.answer("200 OK", body_of(case), random))
+                local wrong, res, err = self.timed(5, self.cli.get, self.cli, "/bad")
+                if wrong or not res or res.body.kvs[1].value ~= case then
+                    return wrong or "not understood: " .. tostring(err)
+                end
+                local connection = self.connection
+                if is_dirty then
+                    assert(self.cli:get("/good/1", { timeout = 10 }))
+                    return self.connection == connection and "a connection with bytes left over was used again" or nil
+                end
+            end,
+        }
+    end
+
+    it("that answers random bytes cannot harm", function()
+        any("noise", 800, function(random)
+            local heads = { "", "", "HTTP/1.1 200 OK\r\n", fake.CHUNKED, fake.CHUNKED .. "5\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" }
+            return heads[random(#heads)] .. garble.noise(random, 2000)
+        end)
+    end)
+
+    it("may send interim answers first", function()
+        understood("interim answers", 300, function(random, answer)
+            for _ = 1, random(5) do
+                answer = interim[random(#interim)] .. answer
+            end
+            return garble.steps(answer, random)
+        end)
+    end)
+
+    local function extra(random)
+        local extras = { "x", "\r\n", "0\r\n\r\n", garble.noise(random, 100), fake.reply(body_of("of another")), "HTTP/1.1 200 OK\r\n" }
+        return extras[random(#extras)]
+    end
+
+    it("that sends bytes behind its answer cannot pass them to the next caller", function()
+        understood("bytes behind an answer", 400, function(random, answer)
+            return { answer .. extra(random), random(4) == 1 and fake.CLOSE or nil }
+        end, true)
+    end)
+
+    it("that sends bytes behind its answer a little late cannot pass them to the next caller", function()
+        understood("late bytes", 300, function(random, answer)
+            return { answer, random(4) / 1000, extra(random), random(4) == 1 and fake.CLOSE or nil }
+        end)
+    end)
+
+    it("that sends several answers at once is believed the first alone", function()
+        understood("several answers", 300, function(random, answer)
+            for i = 1, random(5) do
+                answer = answer .. garble.answer("200 OK", body_of("of another" .. i), random)
+            end
+            return { answer }
+        end, true)
+    end)
+
+    it("that answers pages and packed bytes in the place of JSON gets an error that stays on the ground", function()
+        local bodies = { "<html>\r\n<body>It works!</body></html>", "\31\139\8\0\0\0\0\0\0\3\171\86\42\200", "", " ", "null", "12", '"text"', "[]", "\239\187\191{}" }
+        local types = { "text/html", "application/json", "text/plain; charset=utf-8", "application/octet-stream" }
+        any("no JSON", 400, function(random)
+            local body = bodies[random(#bodies)] .. (random(3) == 1 and garble.noise(random, 400) or "")
+            local fields = "Content-Type: " .. types[random(#types)] .. "\r\n" .. (random(2) == 1 and "Content-Encoding: gzip\r\n" or "")
+            local statuses = { "200 OK", "200 OK", "301 Moved Permanently", "403 Forbidden", "502 Bad Gateway", "600 What", "999 Denied" }
+            return garble.answer(statuses[random(#statuses)], body == "" and "\n" or body, random, fields)
+        end)
+    end)
+
+    local fields = { "Content-Length: %d", "content-length: %d", "Content-Length:%d", "Content-Length: %d, %d", "Content-Length : %d", "Content-Length: +%d",
+        "Content-Length: -%d", "Content-Length: 0x%x", "Content-Length: %d.0", "Content-Length: 99999999999", "Content-Length: ", "Content-Length: 0",
+        "Transfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: identity", "transfer-encoding: Chunked",
+        "Connection: close", "Connection: keep-alive", "Connection: upgrade", "Content-Type: application/json", ": empty", "no colon", " folded",
+        "X: \0", "X: " .. ("y"):rep(20000) }
+
+    it("that leaves out, repeats and contradicts header fields cannot harm", function()
+        local lines = { "HTTP/1.1 200 OK", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK", "HTTP/1.0 200 OK", "HTTP/1.1 204 No Content", "HTTP/1.1 304 Not Modified",
+            "HTTP/2 200", "HTTP/1.1 101 Switching Protocols", "HTTP/1.1 200", "ICY 200 OK", "http/1.1 200 OK" }
+        any("header fields", 600, function(random)
+            local body, head = garble.bodies[random(#garble.bodies)], { lines[random(#lines)] }
+            for _ = 1, random(4) - 1 do
+                head[#head + 1] = (fields[random(#fields)]:gsub("%%[dx]", function(format) return format:format(#body) end))
+            end
+            return table.concat(head, "\r\n") .. "\r\n\r\n" .. (random(2) == 1 and body or fake.chunk(body) .. fake.LAST_CHUNK)
+        end)
+    end)
+
+    local sizes = { "%x", "%X", "0%x", "%x;a=b", "%x ; a", "%x \t", " %x", "-%x", "+%x", "0x%x", "%x.", "g", "", "\0", "ffffffff", "7fffffff", "100000000",
+        "fffffffffffffffff", ("0"):rep(70000) .. "1" }
+    local ends = { "\r\n", "\r\n", "\r\n", "\n", "", "\r", "\r\n\r\n", "x\r\n" }
+
+    it("that garbles its chunks cannot harm", function()
+        any("chunks", 800, function(random)
+            local body, chunks = random(2) == 1 and garble.bodies[random(#garble.bodies)] or garble.event(5, ',"created":true'), {}
+            while body ~= "" do
+                local n = random(80)
+                local piece = body:sub(1, n)
+                body = body:sub(n + 1)
+                local is_bad = random(4) == 1
+                local size = is_bad and sizes[random(#sizes)]:gsub("%%[xX]", function(format) return format:format(#piece + random(3) - 2) end)
+                chunks[#chunks + 1] = is_bad and size .. ends[random(#ends)] .. piece .. ends[random(#ends)] or fake.chunk(piece)
+            end
+            local last = { fake.LAST_CHUNK, fake.LAST_CHUNK, "0\r\n", "00\r\n\r\n", "0\r\nA: b\r\n\r\n", "0\r\n" .. ("A: b\r\n"):rep(200) .. "\r\n", "", "0\r\n\r\r\n" }
+            return fake.CHUNKED .. table.concat(chunks) .. last[random(#last)]
+        end)
+    end)
+
+    it("that resets connections cannot harm", function()
+        hostile.run {
+            name = "resets", cases = hostile.scale(10), timeout = TIMEOUT,
+            one = function(self, case, random)
+                local answer = garble.answer("200 OK", body_of(case), random)
+                self.scripts[1] = { answer:sub(1, random(#answer) - 1), fake.RESET }
+                local call = garble.calls[random(#garble.calls)]
+                local wrong, res, err, details = self.timed(TIMEOUT, call, self.cli, "/bad", case)
+                return wrong or hostile.wrong_result(res, err, details)
+            end,
+        }
+    end)
+end)
