@@ -2,7 +2,7 @@ PREFIX ?= /usr/local
 LUA_LIB_DIR ?= $(PREFIX)/share/lua/5.1
 DESTDIR ?=
 
-.PHONY: help build lint test demo demo-serve bench install clean distclean
+.PHONY: help build lint test soak demo demo-serve bench install clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,11 @@ lint: node_modules/.package-lock.json ## check style and types, and that lua/ is
 test: ## set up, build, and test against real etcds (ETCD_VERSIONS="3.4 3.5")
 	tools/setup test
 	tools/test
+
+soak: ## the long form of the hostile specs: a million cases and more (SOAK=7: a tenth of it)
+	tools/setup test
+	npm run -s build
+	tools/soak
 
 demo: ## set up and show the driver at work against a private etcd
 	tools/setup demo

@@ -40,7 +40,7 @@ local CALLS = {
     function(cli, key) return cli:delete(key, { prev_kv = true }) end,
     function(cli, key) return cli:rmdir(key) end,
     function(cli, key) return cli:setnx(key, "v") end,
-    function(cli, key) return cli:txn({ { key = key, target = "VERSION", version = 0 } }, { { requestRange = { key = key } } }) end,
+    function(cli, key) return cli:txn({ { key = key, target = "VERSION", version = 0 } }, { { requestPut = { key = key, value = "v" } } }, { { requestRange = { key = key } } }) end,
     function(cli, _, case) return cli:grant(60, case) end,
     function(cli, _, case) return cli:revoke(case) end,
     function(cli, _, case) return cli:keepalive(case) end,

@@ -168,7 +168,8 @@ function _M.run(opts)
             next_case = case + 1
             local wrong = run_case(self, one, name, case)
             if wrong then
-                failed = ("%s: case %d: %s (SEED=%d CASE=%d tools/run-specs repeats it)"):format(name, case, wrong, SEED, case)
+                failed = ("%s: case %d: %s (SEED=%d CASE=%d ETCD_TRANSPORT=%s tools/run-specs repeats it)")
+                    :format(name, case, wrong, SEED, case, bed.transport)
             end
         end
         -- nginx would close them with the timer: only what a client pools may be open
