@@ -46,7 +46,7 @@ describe("random damage of a login's answer", function()
 
     it("never throws, never outlasts the deadline, never writes into a request, and the next login is a new one", function()
         hostile.run {
-            name = "damaged login", cases = hostile.scale(1500), timeout = TIMEOUT,
+            name = "damaged login", cases = hostile.scale(1500), timeout = TIMEOUT, pooled = 4,
             one = function(self, case, random)
                 local cli = self.new_client { user = "u", password = "p" }
                 self.logins[1] = garble.steps(login_answer(random), random)

@@ -23,8 +23,6 @@ local MARGIN = 0.05
 -- Cases of a slot, at most, between two looks at the memory. Its light threads end with them, and nginx frees what
 -- they had.
 local STRETCH = 32
--- Connections that the clients of a slot may have in their pool.
-local POOLED = 4
 -- KiB that Lua may hold more than after the first tenth of a run: the heads that are remembered may be of any length.
 local LUA_GROWTH = 4096
 local RESIDENT_GROWTH = 65536
@@ -142,7 +140,8 @@ local function settle(limit, count)
 end
 
 -- Runs `cases` times one(slot, case, random), which returns what is wrong, or nil. Other fields: name, timeout (of the
--- client), slots (how many at a time). Each tenth looks at the memory.
+-- client), slots (how many cases at a time), pooled (connections that a case may leave in the pool, default 1). The
+-- memory is looked at on the way.
 function _M.run(opts)
     local name, one, cases, slots = opts.name, opts.one, opts.cases, opts.slots or 48
     local first = ONLY or 1
@@ -155,6 +154,7 @@ function _M.run(opts)
         places[i] = new_slot(stalls, opts.timeout)
     end
     local next_case, done = first, semaphore.new(0)
+    local pooled = opts.pooled or 1
     local length = math.min(STRETCH, math.ceil(cases / slots / 10))
 
     local function stretch(_, self)
@@ -173,8 +173,8 @@ function _M.run(opts)
             end
         end
         -- nginx would close them with the timer: only what a client pools may be open
-        local open = settle(POOLED, function() return self.server.open end)
-        failed = failed or open > POOLED and ("%s: %d connections stay open"):format(name, open) or nil
+        local open = settle(pooled, function() return self.server.open end)
+        failed = failed or open > pooled and ("%s: %d connections stay open"):format(name, open) or nil
         self.server.rest()
         done:post(1)
     end
