@@ -55,6 +55,7 @@ build = {
         ["resty.etcd.int64"] = "lua/resty/etcd/int64.lua",
         ["resty.etcd.json_codec"] = "lua/resty/etcd/json_codec.lua",
         ["resty.etcd.keys"] = "lua/resty/etcd/keys.lua",
+        ["resty.etcd.latency"] = "lua/resty/etcd/latency.lua",
         ["resty.etcd.leases"] = "lua/resty/etcd/leases.lua",
         ["resty.etcd.log"] = "lua/resty/etcd/log.lua",
         ["resty.etcd.login"] = "lua/resty/etcd/login.lua",

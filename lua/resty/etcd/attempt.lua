@@ -29,6 +29,7 @@ local MIN_SHARE = 1
 ---@field received number
 ---@field endpoint string?
 ---@field maybe_applied boolean A try of a write has left it open whether it was applied.
+---@field tried table? Endpoints that let the call down; nil if none has.
 
 --- One try with its share of the call's time.
 ---@param call resty.etcd.attempt.Call
@@ -38,7 +39,7 @@ local MIN_SHARE = 1
 ---@return resty.etcd.transport.Attempt?
 local function make(call, others, token, may_relogin)
     local core = call.core
-    local endpoint = balancer.choose_endpoint(core)
+    local endpoint = balancer.choose_endpoint(core, call.tried)
     if endpoint == nil then
         return nil
     end
@@ -94,11 +95,30 @@ end
 ---@param attempt resty.etcd.transport.Attempt
 ---@param err resty.etcd.errors.EtcdError?
 local function report(call, attempt, err)
-    if err ~= nil and is_endpoint_failure(err) then
-        balancer.report_failure(call.core, attempt.endpoint.http_host)
-    elseif err == nil or (err.http_status or 0) >= 300 then
-        local seconds = call.stream == nil and now() - attempt.started or nil
-        balancer.report_success(call.core, attempt.endpoint.http_host, seconds)
+    local core = call.core
+    local host = attempt.endpoint.http_host
+    if err == nil then
+        balancer.report_success(
+            core,
+            host,
+            call.stream == nil and now() - attempt.started or nil
+        )
+    elseif is_endpoint_failure(err) then
+        balancer.report_failure(core, host)
+    else
+        balancer.report_other(core, host, err)
+    end
+end
+
+--- Lets the next try of the call go elsewhere.
+---@param call resty.etcd.attempt.Call
+---@param endpoint resty.etcd.endpoint.Endpoint
+local function avoid(call, endpoint)
+    if call.core.health ~= nil then
+        if call.tried == nil then
+            call.tried = {}
+        end
+        call.tried[endpoint.http_host] = true
     end
 end
 
@@ -152,8 +172,8 @@ local function go(call, attempt, not_before)
     end
     return unary_at(call, attempt, not_before)
 end
+_M.avoid = avoid
 _M.go = go
-_M.is_endpoint_failure = is_endpoint_failure
 _M.make = make
 _M.report = report
 

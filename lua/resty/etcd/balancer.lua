@@ -39,8 +39,9 @@ end
 
 --- Picks the endpoint of the next try.
 ---@param ring resty.etcd.balancer.Ring
+---@param tried table? those that have failed the same call; the health check that all share does not ask
 ---@return resty.etcd.endpoint.Endpoint? # the endpoint, nil if none may be used
-local function choose_endpoint(ring)
+local function choose_endpoint(ring, tried)
     if ring.rolled_in ~= nil and ring.rolled_in ~= ngx.worker.pid() then
         ring.rolled_in = ngx.worker.pid()
         ring.init_count = roll()
@@ -52,7 +53,8 @@ local function choose_endpoint(ring)
         endpoint = health.pick(
             own,
             ring.endpoints,
-            floor(ring.init_count)
+            floor(ring.init_count),
+            tried
         )
     else
         endpoint = next_healthy(ring)
@@ -86,6 +88,24 @@ local function report_success(ring, http_host, seconds)
     end
 end
 
+--- What is no failure in the view that all share: a refusal, an answer that makes no sense, or no try at all.
+---@param ring resty.etcd.balancer.Ring
+---@param http_host string
+---@param err resty.etcd.errors.EtcdError
+local function report_other(ring, http_host, err)
+    local own = ring.health
+    if own == nil then
+        return
+    end
+    if err.name == "bad_reply" then
+        report_failure(ring, http_host)
+    elseif err.name == "bad_request" then
+        health.untried(own, http_host)
+    else
+        health.succeeded(own, http_host, nil)
+    end
+end
+
 --- How many endpoints a call may try, and whether it goes on at all.
 ---@param ring resty.etcd.balancer.Ring
 ---@return number
@@ -102,7 +122,15 @@ local function max_tries(ring)
     return #ring.endpoints * conf.max_fails + 1
 end
 
---- Whether another try is within the client's means.
+--- Whether another try would be within the client's means.
+---@param ring resty.etcd.balancer.Ring
+---@return boolean
+local function has_retry(ring)
+    local own = ring.health
+    return own == nil or health.has_retry(own)
+end
+
+--- Whether another try is within the client's means; it is taken out of them.
 ---@param ring resty.etcd.balancer.Ring
 ---@return boolean
 local function may_retry(ring)
@@ -110,9 +138,11 @@ local function may_retry(ring)
     return own == nil or health.take_retry(own)
 end
 _M.choose_endpoint = choose_endpoint
+_M.has_retry = has_retry
 _M.max_tries = max_tries
 _M.may_retry = may_retry
 _M.report_failure = report_failure
+_M.report_other = report_other
 _M.report_success = report_success
 _M.roll = roll
 

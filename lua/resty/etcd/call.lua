@@ -16,10 +16,22 @@ local min = math.min
 --- A client that must not go back in time asks each endpoint so often before it gives up.
 local STALE_TRIES = 5
 
-local function no_endpoint()
+---@param last resty.etcd.errors.EtcdError? why an earlier try of the same call failed
+---@return resty.etcd.errors.EtcdError
+local function no_endpoint(last)
     local err = errors.failure("no_endpoint", "has no healthy etcd endpoint available")
     err.retryable = true
+    if last ~= nil then
+        err.hint = errors.text(last)
+    end
     return err
+end
+
+--- The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_elsewhere(err)
+    return err.name == "stale_reply" or retry.is_for_others(err)
 end
 
 --- A token for the next try; nil and nil where none is needed.
@@ -60,15 +72,16 @@ local function run(call)
         stale_left = STALE_TRIES * n
     end
     local may_relogin = true
+    local last
     while true do
         local token, login_err = get_token(call)
         if login_err ~= nil then
             return nil, login_err
         end
-        local others = min(n - call.tries, tries_left) - 1
+        local others = balancer.has_retry(core) and min(n - call.tries, tries_left) - 1 or 0
         local attempt = attempts.make(call, others, token, may_relogin and token ~= nil)
         if attempt == nil then
-            return nil, no_endpoint()
+            return nil, no_endpoint(last)
         end
         call.tries = call.tries + 1
         call.endpoint = attempt.endpoint.http_host
@@ -87,8 +100,13 @@ local function run(call)
             else
                 tries_left = tries_left - 1
             end
-            local late = deadline ~= nil and now() >= deadline
-            if tries_left < 1 or stale_left < 0 or late or not err.retryable or not balancer.may_retry(core) then
+            if tries_left < 1 or stale_left < 0 or not err.retryable then
+                return nil, err, refusal
+            end
+            if not is_elsewhere(err) and not balancer.may_retry(core) then
+                return nil, err, refusal
+            end
+            if not pause.before_try(core, call.tries, deadline) then
                 return nil, err, refusal
             end
             ngx.log(
@@ -96,7 +114,8 @@ local function run(call)
                 errors.text(err),
                 ". Retrying"
             )
-            pause.before_try(core, call.tries, deadline)
+            attempts.avoid(call, attempt.endpoint)
+            last = err
         end
     end
 end
@@ -168,7 +187,8 @@ local function start(core, rpc, request, timeout, stream, not_after)
         tries = 0,
         received = 0,
         endpoint = nil,
-        maybe_applied = false
+        maybe_applied = false,
+        tried = nil
     }
     local plan = core.sync_plan
     if plan ~= nil and started >= plan.next then

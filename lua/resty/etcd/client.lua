@@ -164,7 +164,7 @@ local function create(opts)
     if kind == "resty_http" and not has_library then
         return nil, "lua-resty-http is not installed"
     end
-    if health_check.conf == nil then
+    if wanted.health == nil and health_check.conf == nil then
         health_check.init()
     end
     local endpoints = settings.endpoints

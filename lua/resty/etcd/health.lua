@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/health.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.clock")
+local latencies = require("resty.etcd.latency")
 local memory_dict = require("resty.etcd.memory_dict")
 local random = require("resty.etcd.random")
 local now = clock.now
@@ -25,10 +26,9 @@ local min = math.min
 ---@field fail_open boolean
 ---@field retry boolean
 ---@field retry_budget number
----@field by_latency boolean
 ---@field dict table Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again.
----@field latency table Seconds that calls take, a moving average, by host; and when it was last brought up to date.
----@field measured_at table
+---@field latency resty.etcd.latency.Latency? nil unless the quicker of two is chosen.
+---@field opened_at table When an endpoint that is left alone was last tried all the same, by host.
 ---@field tokens number Retries that may be made now.
 ---@field next_open number
 
@@ -46,14 +46,11 @@ local OPEN_GAP = 0.2
 --- How long a call that tries an endpoint again keeps others from it, should it never tell how it ended.
 local PROBE_TIME = 5
 
---- Weight of the newest measurement.
-local WEIGHT = 0.2
-
---- After so many seconds an endpoint is measured anew.
-local MEASURE_AGAIN = 30
-
---- A run of failures is forgotten after so many seconds without another.
+--- A run of failures is forgotten after so many seconds without another, but not while an endpoint is left alone.
 local MEMORY = 600
+
+--- The least that a shared dict can tell from "for ever", in seconds.
+local SHORTEST = 0.001
 
 --- What is wrong with the options; nil if nothing is.
 ---@param opts any
@@ -65,7 +62,7 @@ local function check(opts)
     local given = opts
     for ____, name in ipairs({"max_fails", "fail_timeout", "max_fail_timeout", "retry_budget"}) do
         local value = given[name]
-        if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= value) then
+        if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= value or value == math.huge) then
             return "opts.health." .. name .. " must be unsigned number"
         end
     end
@@ -96,15 +93,14 @@ end
 local function create(opts)
     return {
         max_fails = max(1, opts.max_fails or 3),
-        fail_timeout = max(0.001, opts.fail_timeout or 1),
-        max_fail_timeout = max(0.001, opts.max_fail_timeout or 30),
+        fail_timeout = opts.fail_timeout or 1,
+        max_fail_timeout = opts.max_fail_timeout or 30,
         fail_open = opts.fail_open ~= false,
         retry = opts.retry ~= false,
         retry_budget = opts.retry_budget or 0.2,
-        by_latency = opts.choice == "latency",
         dict = opts.shm_name ~= nil and ngx.shared[opts.shm_name] or memory_dict.new(),
-        latency = {},
-        measured_at = {},
+        latency = opts.choice == "latency" and latencies.new() or nil,
+        opened_at = {},
         tokens = MAX_TOKENS,
         next_open = 0
     }
@@ -147,7 +143,7 @@ local function failed(health, host)
         return false
     end
     local fails = fails_of(health, host) + 1
-    dict:set(FAILS .. host, fails, MEMORY)
+    dict:set(FAILS .. host, fails, MEMORY + health.max_fail_timeout)
     if fails < health.max_fails then
         return false
     end
@@ -155,7 +151,10 @@ local function failed(health, host)
     dict:set(
         AWAY .. host,
         now(),
-        jittered(min(health.max_fail_timeout, doubled))
+        max(
+            SHORTEST,
+            jittered(min(health.max_fail_timeout, doubled))
+        )
     )
     dict:delete(PROBE .. host)
     return fails == health.max_fails
@@ -172,25 +171,16 @@ local function succeeded(health, host, seconds)
         dict:delete(AWAY .. host)
         dict:delete(PROBE .. host)
     end
-    if health.by_latency and seconds ~= nil then
-        local known = health.latency[host] or seconds
-        health.latency[host] = known + WEIGHT * (seconds - known)
-        health.measured_at[host] = now()
+    if health.latency ~= nil and seconds ~= nil then
+        latencies.note(health.latency, host, seconds)
     end
 end
 
---- What a call to the endpoint is expected to take; 0 where that is to be found out.
+--- Notes that a call was not made after all.
 ---@param health resty.etcd.health.Health
 ---@param host string
----@param time number
----@return number
-local function expected(health, host, time)
-    local measured_at = health.measured_at[host]
-    if measured_at == nil or time - measured_at > MEASURE_AGAIN then
-        health.measured_at[host] = time
-        return 0
-    end
-    return health.latency[host] or 0
+local function untried(health, host)
+    health.dict:delete(PROBE .. host)
 end
 
 --- Where no endpoint may be used: the one that has been left alone for the longest, once in a while.
@@ -203,51 +193,78 @@ local function open_one(health, endpoints)
         return nil
     end
     health.next_open = time + OPEN_GAP
+    local opened_at = health.opened_at
     local best
     local best_since = math.huge
     for ____, endpoint in ipairs(endpoints) do
-        local since = health.dict:get(AWAY .. endpoint.http_host)
-        local left_at = since or 0
+        local host = endpoint.http_host
+        local since = health.dict:get(AWAY .. host)
+        local left_at = max(since or 0, opened_at[host] or 0)
         if left_at < best_since then
             best = endpoint
             best_since = left_at
         end
     end
+    if best ~= nil then
+        opened_at[best.http_host] = time
+    end
     return best
+end
+
+--- The next endpoint that may be used, or the quicker of the next two, of those that a call has not tried yet.
+---@param health resty.etcd.health.Health
+---@param endpoints resty.etcd.endpoint.Endpoint[]
+---@param start number
+---@param tried table?
+---@return resty.etcd.endpoint.Endpoint?
+local function pick_of(health, endpoints, start, tried)
+    local n = #endpoints
+    local first
+    for i = 0, n - 1 do
+        local endpoint = endpoints[(start + i) % n + 1]
+        local host = endpoint.http_host
+        if tried == nil or tried[host] ~= true then
+            if fails_of(health, host) >= health.max_fails then
+                if may_probe(health, host) then
+                    return endpoint
+                end
+            elseif health.latency == nil then
+                return endpoint
+            elseif first == nil then
+                first = endpoint
+            else
+                return latencies.quicker(health.latency, first, endpoint)
+            end
+        end
+    end
+    return first
 end
 
 --- Chooses an endpoint.
 ---@param health resty.etcd.health.Health
 ---@param endpoints resty.etcd.endpoint.Endpoint[]
 ---@param start number counts the choices of the ring
+---@param tried table? the endpoints that have failed the same call
 ---@return resty.etcd.endpoint.Endpoint?
-local function pick(health, endpoints, start)
-    local n = #endpoints
-    local first
-    for i = 0, n - 1 do
-        local endpoint = endpoints[(start + i) % n + 1]
-        local host = endpoint.http_host
-        if fails_of(health, host) >= health.max_fails then
-            if may_probe(health, host) then
-                return endpoint
-            end
-        elseif not health.by_latency then
-            return endpoint
-        elseif first == nil then
-            first = endpoint
-        else
-            local time = now()
-            local is_quicker = expected(health, host, time) < expected(health, first.http_host, time)
-            return is_quicker and endpoint or first
-        end
+local function pick(health, endpoints, start, tried)
+    local endpoint = pick_of(health, endpoints, start, tried)
+    if endpoint == nil and tried ~= nil then
+        endpoint = pick_of(health, endpoints, start, nil)
     end
-    return first or open_one(health, endpoints)
+    return endpoint or open_one(health, endpoints)
 end
 
 --- Each call adds to the retries that are allowed.
 ---@param health resty.etcd.health.Health
 local function note_call(health)
     health.tokens = min(MAX_TOKENS, health.tokens + health.retry_budget)
+end
+
+--- Whether there is a retry in the budget.
+---@param health resty.etcd.health.Health
+---@return boolean
+local function has_retry(health)
+    return health.tokens >= 1
 end
 
 --- Takes one retry out of the budget; false if there is none.
@@ -263,10 +280,12 @@ end
 _M.check = check
 _M.new = create
 _M.failed = failed
+_M.has_retry = has_retry
 _M.jittered = jittered
 _M.note_call = note_call
 _M.pick = pick
 _M.succeeded = succeeded
 _M.take_retry = take_retry
+_M.untried = untried
 
 return _M

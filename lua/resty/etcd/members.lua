@@ -6,6 +6,7 @@ local endpoint = require("resty.etcd.endpoint")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
 local now = clock.now
+local guard = pcall
 
 --- The members that serve clients: not learners, and not those that have not started yet.
 ---@param members table[]
@@ -82,7 +83,7 @@ end
 --- Reads the list in the background.
 ---@param core resty.etcd.core.Core
 local function start_sync(core)
-    ngx.timer.at(0, sync_in_timer, core)
+    guard(ngx.timer.at, 0, sync_in_timer, core)
 end
 
 --- The plan of a client that reads the list every so many seconds, when it is used.

@@ -15,7 +15,10 @@ end
 ---@param order resty.etcd.order.Order
 ---@param header table?
 local function note(order, header)
-    local revision = tonumber(header and header.revision) or 0
+    local revision = tonumber(header and header.revision)
+    if revision == nil then
+        return
+    end
     local cluster_id = header and header.cluster_id
     if order.cluster_id ~= cluster_id then
         order.cluster_id = cluster_id

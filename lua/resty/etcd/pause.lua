@@ -14,28 +14,24 @@ local LONGEST = 1
 ---@param core resty.etcd.core.Core
 ---@param tries number how often the call was tried
 ---@param deadline number?
+---@return boolean # false if there is no time for another try
 local function before_try(core, tries, deadline)
     local n = #core.endpoints
-    if core.health == nil and core.order == nil then
-        return
+    local seconds = 0
+    if tries >= n and (core.health ~= nil or core.order ~= nil) then
+        local round = math.floor(tries / n) - 1
+        seconds = health.jittered(min(
+            LONGEST,
+            FIRST * 2 ^ min(round, 10)
+        ))
     end
-    if tries < n then
-        return
-    end
-    local round = math.floor(tries / n) - 1
-    local seconds = health.jittered(min(
-        LONGEST,
-        FIRST * 2 ^ min(round, 10)
-    ))
-    if deadline ~= nil then
-        seconds = min(
-            seconds,
-            deadline - clock.now()
-        )
+    if deadline ~= nil and clock.now() + seconds >= deadline then
+        return false
     end
     if seconds > 0 then
         guard(ngx.sleep, seconds)
     end
+    return true
 end
 _M.before_try = before_try
 

@@ -31,11 +31,18 @@ local function token_trouble_of_watch(reply, endpoint)
     return is_token_trouble(err) and err or nil
 end
 
+--- The member is a learner, which does not serve the call; others do.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_for_others(err)
+    return has(err.message, "rpc not supported for learner")
+end
+
 --- The answer proves that the call was turned away before it reached the log.
 ---@param err resty.etcd.errors.EtcdError
 ---@return boolean
 local function is_refused_up_front(err)
-    return has(err.message, "rpc not supported for learner") or err.code == 8 and has(err.message, "etcdserver: too many requests")
+    return is_for_others(err) or err.code == 8 and has(err.message, "etcdserver: too many requests")
 end
 
 --- Codes after which nobody knows: cancelled, unknown, deadline exceeded, internal, unavailable.
@@ -74,6 +81,7 @@ local function judge_failure(rpc, err, sent)
     err.maybe_applied = unknown
     return err
 end
+_M.is_for_others = is_for_others
 _M.is_token_trouble = is_token_trouble
 _M.judge_failure = judge_failure
 _M.judge_refusal = judge_refusal

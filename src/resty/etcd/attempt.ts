@@ -2,7 +2,9 @@ import * as auth from "./auth";
 import * as balancer from "./balancer";
 import * as clock from "./clock";
 import type { Core } from "./core";
+import type { Endpoint } from "./endpoint";
 import type { EtcdError } from "./errors";
+import type { Tried } from "./health";
 import * as orders from "./order";
 import * as retry from "./retry";
 import type { Rpc } from "./rpc";
@@ -43,6 +45,8 @@ interface Call {
     endpoint: string | undefined;
     /** A try of a write has left it open whether it was applied. */
     maybe_applied: boolean;
+    /** Endpoints that let the call down; nil if none has. */
+    tried: Tried | undefined;
 }
 
 /**
@@ -51,7 +55,7 @@ interface Call {
  */
 function make(call: Call, others: number, token: string | undefined, may_relogin: boolean): Attempt | undefined {
     const core = call.core;
-    const endpoint = balancer.choose_endpoint(core);
+    const endpoint = balancer.choose_endpoint(core, call.tried);
     if (endpoint === undefined) {
         return undefined;
     }
@@ -97,12 +101,23 @@ function is_endpoint_failure(err: EtcdError): boolean {
 
 /** Counts the try for or against its endpoint. */
 function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void {
-    if (err !== undefined && is_endpoint_failure(err)) {
-        balancer.report_failure(call.core, attempt.endpoint.http_host);
-    } else if (err === undefined || (err.http_status ?? 0) >= 300) {
+    const core = call.core;
+    const host = attempt.endpoint.http_host;
+    if (err === undefined) {
         // how long a stream takes to open says little
-        const seconds = call.stream === undefined ? now() - attempt.started : undefined;
-        balancer.report_success(call.core, attempt.endpoint.http_host, seconds);
+        balancer.report_success(core, host, call.stream === undefined ? now() - attempt.started : undefined);
+    } else if (is_endpoint_failure(err)) {
+        balancer.report_failure(core, host);
+    } else {
+        balancer.report_other(core, host, err);
+    }
+}
+
+/** Lets the next try of the call go elsewhere. */
+function avoid(call: Call, endpoint: Endpoint): void {
+    if (call.core.health !== undefined) {
+        call.tried ??= new LuaMap();
+        call.tried.set(endpoint.http_host, true);
     }
 }
 
@@ -157,4 +172,4 @@ function go(call: Call, attempt: Attempt, not_before: number): Outcome<Reply | S
     return unary_at(call, attempt, not_before);
 }
 
-export { go, is_endpoint_failure, make, report, type Call, type Outcome, type StreamOptions };
+export { avoid, go, make, report, type Call, type Outcome, type StreamOptions };

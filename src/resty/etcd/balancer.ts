@@ -1,5 +1,6 @@
 import type { Endpoint } from "./endpoint";
-import type { Health } from "./health";
+import type { EtcdError } from "./errors";
+import type { Health, Tried } from "./health";
 import * as health from "./health";
 import health_check = require("./health_check");
 import * as log from "./log";
@@ -41,9 +42,10 @@ function next_healthy(ring: Ring): Endpoint | undefined {
 
 /**
  * Picks the endpoint of the next try.
+ * @param tried those that have failed the same call; the health check that all share does not ask
  * @returns the endpoint, nil if none may be used
  */
-function choose_endpoint(ring: Ring): Endpoint | undefined {
+function choose_endpoint(ring: Ring, tried: Tried | undefined): Endpoint | undefined {
     // workers inherit a client made before they were forked: each starts elsewhere
     if (ring.rolled_in !== undefined && ring.rolled_in !== ngx.worker.pid()) {
         ring.rolled_in = ngx.worker.pid();
@@ -53,7 +55,7 @@ function choose_endpoint(ring: Ring): Endpoint | undefined {
     const own = ring.health;
     if (own !== undefined) {
         ring.init_count = ring.init_count + 1;
-        endpoint = health.pick(own, ring.endpoints, floor(ring.init_count));
+        endpoint = health.pick(own, ring.endpoints, floor(ring.init_count), tried);
     } else {
         endpoint = next_healthy(ring);
     }
@@ -82,6 +84,21 @@ function report_success(ring: Ring, http_host: string, seconds: number | undefin
     }
 }
 
+/** What is no failure in the view that all share: a refusal, an answer that makes no sense, or no try at all. */
+function report_other(ring: Ring, http_host: string, err: EtcdError): void {
+    const own = ring.health;
+    if (own === undefined) {
+        return;
+    }
+    if (err.name === "bad_reply") {
+        report_failure(ring, http_host);
+    } else if (err.name === "bad_request") {
+        health.untried(own, http_host);
+    } else {
+        health.succeeded(own, http_host, undefined);
+    }
+}
+
 /** How many endpoints a call may try, and whether it goes on at all. */
 function max_tries(ring: Ring): number {
     const own = ring.health;
@@ -96,10 +113,26 @@ function max_tries(ring: Ring): number {
     return ring.endpoints.length * conf.max_fails + 1;
 }
 
-/** Whether another try is within the client's means. */
+/** Whether another try would be within the client's means. */
+function has_retry(ring: Ring): boolean {
+    const own = ring.health;
+    return own === undefined || health.has_retry(own);
+}
+
+/** Whether another try is within the client's means; it is taken out of them. */
 function may_retry(ring: Ring): boolean {
     const own = ring.health;
     return own === undefined || health.take_retry(own);
 }
 
-export { choose_endpoint, max_tries, may_retry, report_failure, report_success, roll, type Ring };
+export {
+    choose_endpoint,
+    has_retry,
+    max_tries,
+    may_retry,
+    report_failure,
+    report_other,
+    report_success,
+    roll,
+    type Ring,
+};

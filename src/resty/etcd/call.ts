@@ -21,10 +21,19 @@ const min = math.min;
 /** A client that must not go back in time asks each endpoint so often before it gives up. */
 const STALE_TRIES = 5;
 
-function no_endpoint(): EtcdError {
+/** @param last why an earlier try of the same call failed */
+function no_endpoint(last: EtcdError | undefined): EtcdError {
     const err = errors.failure("no_endpoint", "has no healthy etcd endpoint available");
     err.retryable = true;
+    if (last !== undefined) {
+        err.hint = errors.text(last);
+    }
     return err;
+}
+
+/** The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble. */
+function is_elsewhere(err: EtcdError): boolean {
+    return err.name === "stale_reply" || retry.is_for_others(err);
 }
 
 /** A token for the next try; nil and nil where none is needed. */
@@ -58,15 +67,16 @@ function run(call: Call): Outcome<Reply | Stream> {
         stale_left = STALE_TRIES * n;
     }
     let may_relogin = true;
+    let last: EtcdError | undefined;
     while (true) {
         const [token, login_err] = get_token(call);
         if (login_err !== undefined) {
             return $multi(undefined, login_err);
         }
-        const others = min(n - call.tries, tries_left) - 1;
+        const others = balancer.has_retry(core) ? min(n - call.tries, tries_left) - 1 : 0;
         const attempt = attempts.make(call, others, token, may_relogin && token !== undefined);
         if (attempt === undefined) {
-            return $multi(undefined, no_endpoint());
+            return $multi(undefined, no_endpoint(last));
         }
         call.tries = call.tries + 1;
         call.endpoint = attempt.endpoint.http_host;
@@ -85,12 +95,18 @@ function run(call: Call): Outcome<Reply | Stream> {
             } else {
                 tries_left = tries_left - 1;
             }
-            const late = deadline !== undefined && now() >= deadline;
-            if (tries_left < 1 || stale_left < 0 || late || !err.retryable || !balancer.may_retry(core)) {
+            if (tries_left < 1 || stale_left < 0 || !err.retryable) {
+                return $multi(undefined, err, refusal);
+            }
+            if (!is_elsewhere(err) && !balancer.may_retry(core)) {
+                return $multi(undefined, err, refusal);
+            }
+            if (!pause.before_try(core, call.tries, deadline)) {
                 return $multi(undefined, err, refusal);
             }
             ngx.log(ngx.WARN, errors.text(err), ". Retrying");
-            pause.before_try(core, call.tries, deadline);
+            attempts.avoid(call, attempt.endpoint);
+            last = err;
         }
     }
 }
@@ -156,6 +172,7 @@ function start(
         received: 0,
         endpoint: undefined,
         maybe_applied: false,
+        tried: undefined,
     };
     const plan = core.sync_plan;
     if (plan !== undefined && started >= plan.next) {

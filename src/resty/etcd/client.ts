@@ -145,7 +145,7 @@ function create(opts?: Options): Result<Client> {
     if (kind === "resty_http" && !has_library) {
         return $multi(undefined, "lua-resty-http is not installed");
     }
-    if (health_check.conf === undefined) {
+    if (wanted.health === undefined && health_check.conf === undefined) {
         health_check.init();
     }
     const endpoints = settings.endpoints;

@@ -1,6 +1,8 @@
 import * as clock from "./clock";
 import type { Endpoint } from "./endpoint";
 import type { Dict } from "./memory_dict";
+import type { Latency } from "./latency";
+import * as latencies from "./latency";
 import * as memory_dict from "./memory_dict";
 import * as random from "./random";
 
@@ -28,6 +30,9 @@ interface HealthOptions {
     shm_name?: string;
 }
 
+/** Endpoints by host. */
+type Tried = LuaMap<string, true>;
+
 interface Health {
     readonly max_fails: number;
     readonly fail_timeout: number;
@@ -35,12 +40,12 @@ interface Health {
     readonly fail_open: boolean;
     readonly retry: boolean;
     readonly retry_budget: number;
-    readonly by_latency: boolean;
     /** Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again. */
     readonly dict: Dict;
-    /** Seconds that calls take, a moving average, by host; and when it was last brought up to date. */
-    readonly latency: LuaMap<string, number>;
-    readonly measured_at: LuaMap<string, number>;
+    /** nil unless the quicker of two is chosen. */
+    readonly latency: Latency | undefined;
+    /** When an endpoint that is left alone was last tried all the same, by host. */
+    readonly opened_at: LuaMap<string, number>;
     /** Retries that may be made now. */
     tokens: number;
     next_open: number;
@@ -57,12 +62,10 @@ const MAX_TOKENS = 10;
 const OPEN_GAP = 0.2;
 /** How long a call that tries an endpoint again keeps others from it, should it never tell how it ended. */
 const PROBE_TIME = 5;
-/** Weight of the newest measurement. */
-const WEIGHT = 0.2;
-/** After so many seconds an endpoint is measured anew. */
-const MEASURE_AGAIN = 30;
-/** A run of failures is forgotten after so many seconds without another. */
+/** A run of failures is forgotten after so many seconds without another, but not while an endpoint is left alone. */
 const MEMORY = 600;
+/** The least that a shared dict can tell from "for ever", in seconds. */
+const SHORTEST = 0.001;
 
 /** What is wrong with the options; nil if nothing is. */
 function check(opts: unknown): string | undefined {
@@ -72,7 +75,7 @@ function check(opts: unknown): string | undefined {
     const given = opts as Record<string, unknown>;
     for (const name of ["max_fails", "fail_timeout", "max_fail_timeout", "retry_budget"]) {
         const value = given[name];
-        if (value !== undefined && (typeof value !== "number" || value < 0 || value !== value)) {
+        if (value !== undefined && (typeof value !== "number" || value < 0 || value !== value || value === math.huge)) {
             return `opts.health.${name} must be unsigned number`;
         }
     }
@@ -97,15 +100,14 @@ function check(opts: unknown): string | undefined {
 function create(opts: HealthOptions): Health {
     return {
         max_fails: max(1, opts.max_fails ?? 3),
-        fail_timeout: max(0.001, opts.fail_timeout ?? 1),
-        max_fail_timeout: max(0.001, opts.max_fail_timeout ?? 30),
+        fail_timeout: opts.fail_timeout ?? 1,
+        max_fail_timeout: opts.max_fail_timeout ?? 30,
         fail_open: opts.fail_open !== false,
         retry: opts.retry !== false,
         retry_budget: opts.retry_budget ?? 0.2,
-        by_latency: opts.choice === "latency",
         dict: opts.shm_name !== undefined ? ngx.shared[opts.shm_name]! : memory_dict.new(),
-        latency: new LuaMap(),
-        measured_at: new LuaMap(),
+        latency: opts.choice === "latency" ? latencies.new() : undefined,
+        opened_at: new LuaMap(),
         tokens: MAX_TOKENS,
         next_open: 0,
     };
@@ -140,12 +142,12 @@ function failed(health: Health, host: string): boolean {
         return false; // the failure of a call from before
     }
     const fails = fails_of(health, host) + 1;
-    dict.set(FAILS + host, fails, MEMORY);
+    dict.set(FAILS + host, fails, MEMORY + health.max_fail_timeout);
     if (fails < health.max_fails) {
         return false;
     }
     const doubled = health.fail_timeout * 2 ** min(20, fails - health.max_fails);
-    dict.set(AWAY + host, now(), jittered(min(health.max_fail_timeout, doubled)));
+    dict.set(AWAY + host, now(), max(SHORTEST, jittered(min(health.max_fail_timeout, doubled))));
     dict.delete(PROBE + host);
     return fails === health.max_fails;
 }
@@ -161,21 +163,14 @@ function succeeded(health: Health, host: string, seconds: number | undefined): v
         dict.delete(AWAY + host);
         dict.delete(PROBE + host);
     }
-    if (health.by_latency && seconds !== undefined) {
-        const known = health.latency.get(host) ?? seconds;
-        health.latency.set(host, known + WEIGHT * (seconds - known));
-        health.measured_at.set(host, now());
+    if (health.latency !== undefined && seconds !== undefined) {
+        latencies.note(health.latency, host, seconds);
     }
 }
 
-/** What a call to the endpoint is expected to take; 0 where that is to be found out. */
-function expected(health: Health, host: string, time: number): number {
-    const measured_at = health.measured_at.get(host);
-    if (measured_at === undefined || time - measured_at > MEASURE_AGAIN) {
-        health.measured_at.set(host, time); // by this call, not by all who come while it lasts
-        return 0;
-    }
-    return health.latency.get(host) ?? 0;
+/** Notes that a call was not made after all. */
+function untried(health: Health, host: string): void {
+    health.dict.delete(PROBE + host);
 }
 
 /** Where no endpoint may be used: the one that has been left alone for the longest, once in a while. */
@@ -185,49 +180,79 @@ function open_one(health: Health, endpoints: readonly Endpoint[]): Endpoint | un
         return undefined;
     }
     health.next_open = time + OPEN_GAP;
+    const opened_at = health.opened_at;
     let best: Endpoint | undefined;
     let best_since = math.huge;
     for (const endpoint of endpoints) {
-        const [since] = health.dict.get(AWAY + endpoint.http_host);
-        const left_at = (since as number | undefined) ?? 0;
+        const host = endpoint.http_host;
+        const [since] = health.dict.get(AWAY + host);
+        const left_at = max((since as number | undefined) ?? 0, opened_at.get(host) ?? 0);
         if (left_at < best_since) {
             best = endpoint;
             best_since = left_at;
         }
     }
+    if (best !== undefined) {
+        opened_at.set(best.http_host, time);
+    }
     return best;
 }
 
-/**
- * Chooses an endpoint.
- * @param start counts the choices of the ring
- */
-function pick(health: Health, endpoints: readonly Endpoint[], start: number): Endpoint | undefined {
+/** The next endpoint that may be used, or the quicker of the next two, of those that a call has not tried yet. */
+function pick_of(
+    health: Health,
+    endpoints: readonly Endpoint[],
+    start: number,
+    tried: Tried | undefined,
+): Endpoint | undefined {
     const n = endpoints.length;
     let first: Endpoint | undefined;
     for (const i of $range(0, n - 1)) {
         const endpoint = endpoints[(start + i) % n]!;
         const host = endpoint.http_host;
-        if (fails_of(health, host) >= health.max_fails) {
-            if (may_probe(health, host)) {
+        if (tried === undefined || tried.get(host) !== true) {
+            if (fails_of(health, host) >= health.max_fails) {
+                if (may_probe(health, host)) {
+                    return endpoint;
+                }
+            } else if (health.latency === undefined) {
                 return endpoint;
+            } else if (first === undefined) {
+                first = endpoint;
+            } else {
+                return latencies.quicker(health.latency, first, endpoint);
             }
-        } else if (!health.by_latency) {
-            return endpoint;
-        } else if (first === undefined) {
-            first = endpoint;
-        } else {
-            const time = now();
-            const is_quicker = expected(health, host, time) < expected(health, first.http_host, time);
-            return is_quicker ? endpoint : first;
         }
     }
-    return first ?? open_one(health, endpoints);
+    return first;
+}
+
+/**
+ * Chooses an endpoint.
+ * @param start counts the choices of the ring
+ * @param tried the endpoints that have failed the same call
+ */
+function pick(
+    health: Health,
+    endpoints: readonly Endpoint[],
+    start: number,
+    tried: Tried | undefined,
+): Endpoint | undefined {
+    let endpoint = pick_of(health, endpoints, start, tried);
+    if (endpoint === undefined && tried !== undefined) {
+        endpoint = pick_of(health, endpoints, start, undefined);
+    }
+    return endpoint ?? open_one(health, endpoints);
 }
 
 /** Each call adds to the retries that are allowed. */
 function note_call(health: Health): void {
     health.tokens = min(MAX_TOKENS, health.tokens + health.retry_budget);
+}
+
+/** Whether there is a retry in the budget. */
+function has_retry(health: Health): boolean {
+    return health.tokens >= 1;
 }
 
 /** Takes one retry out of the budget; false if there is none. */
@@ -243,11 +268,14 @@ export {
     check,
     create as new,
     failed,
+    has_retry,
     jittered,
     note_call,
     pick,
     succeeded,
     take_retry,
+    untried,
     type Health,
     type HealthOptions,
+    type Tried,
 };

@@ -9,6 +9,7 @@ import * as rpcs from "./rpc";
 import type { Message } from "./transport";
 
 const now = clock.now;
+const guard = pcall as unknown as GuardedCall;
 
 /** The members that serve clients: not learners, and not those that have not started yet. */
 function endpoints_of(members: Message[], api_prefix: string): Endpoint[] {
@@ -72,7 +73,7 @@ function sync_in_timer(premature: boolean, core: Core): void {
 
 /** Reads the list in the background. */
 function start_sync(this: void, core: Core): void {
-    ngx.timer.at(0, sync_in_timer, core); // without a timer, as in some phases, a later call will
+    guard(ngx.timer.at, 0, sync_in_timer, core); // without a timer, as in some phases, a later call will
 }
 
 /** The plan of a client that reads the list every so many seconds, when it is used. */

@@ -14,7 +14,10 @@ function create(): Order {
 
 /** Notes how far etcd has come. Another cluster, as after a restore from a backup, counts anew. */
 function note(order: Order, header: Message | undefined): void {
-    const revision = tonumber(header?.get("revision")) ?? 0;
+    const revision = tonumber(header?.get("revision"));
+    if (revision === undefined) {
+        return; // not every reply tells
+    }
     const cluster_id = header?.get("cluster_id");
     if (order.cluster_id !== cluster_id) {
         order.cluster_id = cluster_id;

@@ -34,12 +34,14 @@ function token_trouble_of_watch(reply: Message | undefined, endpoint: string): E
     return is_token_trouble(err) ? err : undefined;
 }
 
+/** The member is a learner, which does not serve the call; others do. */
+function is_for_others(err: EtcdError): boolean {
+    return has(err.message, "rpc not supported for learner");
+}
+
 /** The answer proves that the call was turned away before it reached the log. */
 function is_refused_up_front(err: EtcdError): boolean {
-    return (
-        has(err.message, "rpc not supported for learner") ||
-        (err.code === 8 && has(err.message, "etcdserver: too many requests"))
-    );
+    return is_for_others(err) || (err.code === 8 && has(err.message, "etcdserver: too many requests"));
 }
 
 /** Codes after which nobody knows: cancelled, unknown, deadline exceeded, internal, unavailable. */
@@ -73,4 +75,4 @@ function judge_failure(rpc: Rpc, err: EtcdError, sent: boolean): EtcdError {
     return err;
 }
 
-export { is_token_trouble, judge_failure, judge_refusal, token_trouble_of_watch };
+export { is_for_others, is_token_trouble, judge_failure, judge_refusal, token_trouble_of_watch };

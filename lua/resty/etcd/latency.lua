@@ -1,0 +1,68 @@
+-- Generated from src/resty/etcd/latency.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local now = clock.now
+
+--- How quick the endpoints are, by host.
+---@class resty.etcd.latency.Latency
+---@field seconds table Seconds that calls take, a moving average.
+---@field measured_at table When an endpoint was measured last, or a call went out to do so.
+
+--- Weight of the newest measurement.
+local WEIGHT = 0.2
+
+--- After so many seconds an endpoint is measured anew.
+local MEASURE_AGAIN = 30
+
+local function create()
+    return {seconds = {}, measured_at = {}}
+end
+
+--- Notes how long a call took.
+---@param latency resty.etcd.latency.Latency
+---@param host string
+---@param seconds number
+local function note(latency, host, seconds)
+    local known = latency.seconds[host] or seconds
+    latency.seconds[host] = known + WEIGHT * (seconds - known)
+    latency.measured_at[host] = now()
+end
+
+local function is_measured(latency, host, time)
+    local measured_at = latency.measured_at[host]
+    return measured_at ~= nil and time - measured_at <= MEASURE_AGAIN
+end
+
+--- What a call to the endpoint is expected to take: nothing where that is to be found out, for ever while it is.
+---@param latency resty.etcd.latency.Latency
+---@param host string
+---@param time number
+---@return number
+local function expected(latency, host, time)
+    if not is_measured(latency, host, time) then
+        return 0
+    end
+    return latency.seconds[host] or math.huge
+end
+
+--- The one of the two that is expected to answer sooner, for a call that goes out now.
+---@param latency resty.etcd.latency.Latency
+---@param first resty.etcd.endpoint.Endpoint
+---@param second resty.etcd.endpoint.Endpoint
+---@return resty.etcd.endpoint.Endpoint
+local function quicker(latency, first, second)
+    local time = now()
+    local best = first
+    if expected(latency, second.http_host, time) < expected(latency, first.http_host, time) then
+        best = second
+    end
+    if not is_measured(latency, best.http_host, time) then
+        latency.measured_at[best.http_host] = time
+    end
+    return best
+end
+_M.new = create
+_M.note = note
+_M.quicker = quicker
+
+return _M
