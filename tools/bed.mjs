@@ -5,6 +5,8 @@
 //   bed.mjs down --dir DIR                    kill all and remove DIR
 //   bed.mjs signal --dir DIR NAME SIGNAL      SIGNAL like KILL, TERM, STOP, CONT; waits for the end after KILL
 //   bed.mjs restart --dir DIR NAME...         (kill and) start with the same ports and data, wait until healthy
+//   bed.mjs join --dir DIR NAME               a new server joins the cluster as a learner; prints its URL
+//   bed.mjs leave --dir DIR NAME              such a server leaves the cluster, if it has not yet, and is killed
 //
 // Servers: single (plain; on ::1 too where the machine has it), auth (users and roles), tls, mtls (asks for a client
 // certificate), and m1, m2, m3, a cluster. They outlive `up`. DIR/members/NAME.json is written before anything can
@@ -374,6 +376,73 @@ async function restart(dir, names) {
     await Promise.all(members.map(member => waitHealthy(dir, member, tls)));
 }
 
+/** Sends a request to the cluster until it accepts it: it changes no members while they have not met for long. */
+async function change(base, route, body) {
+    for (const end = Date.now() + START_TIMEOUT_MS; ; await sleep(200)) {
+        try {
+            return await post(base, route, body);
+        } catch (error) {
+            if (Date.now() > end) {
+                throw error;
+            }
+        }
+    }
+}
+
+async function membersOf(base) {
+    const { body } = await request("POST", `${base}/v3/cluster/member/list`, { body: {} });
+    return JSON.parse(body).members;
+}
+
+async function join(dir, name) {
+    const { cluster } = readJson(path.join(dir, "bed.json"));
+    const { command, args } = recordOf(dir, CLUSTER[0]);
+    const [base] = cluster.http;
+    const [clientPort, peerPort] = await freePorts("127.0.0.1", 2);
+    const url = `http://127.0.0.1:${clientPort}`;
+    const peerUrl = `http://127.0.0.1:${peerPort}`;
+    await change(base, "/v3/cluster/member/add", { peerURLs: [peerUrl], isLearner: true });
+    const own = {
+        "--name": name,
+        "--data-dir": path.join(dir, "data", name),
+        "--listen-peer-urls": peerUrl,
+        "--initial-advertise-peer-urls": peerUrl,
+        "--listen-client-urls": url,
+        "--advertise-client-urls": url,
+        "--initial-cluster-state": "existing",
+    };
+    const known = args.find(arg => arg.startsWith("--initial-cluster="));
+    const all = args.map(arg => {
+        const [flag] = arg.split("=", 1);
+        return arg === known ? `${known},${name}=${peerUrl}` : flag in own ? `${flag}=${own[flag]}` : arg;
+    });
+    const { pid } = startMember(dir, name, { command, args: all, url });
+    // a learner does not count as healthy
+    for (const end = Date.now() + START_TIMEOUT_MS; ; await sleep(20)) {
+        const answer = await request("GET", `${url}/version`).catch(() => undefined);
+        const members = await membersOf(base);
+        if (answer?.status === 200 && members.some(member => member.name === name)) {
+            return url;
+        }
+        if (!isAlive(dir, name, pid) || Date.now() > end) {
+            fail(`etcd ${name} did not join the cluster`);
+        }
+    }
+}
+
+async function leave(dir, name) {
+    const { cluster } = readJson(path.join(dir, "bed.json"));
+    const [base] = cluster.http;
+    const { pid } = recordOf(dir, name);
+    const member = (await membersOf(base)).find(one => one.name === name);
+    if (member !== undefined) {
+        await change(base, "/v3/cluster/member/remove", { ID: member.ID });
+    }
+    await killAndWait(dir, name, pid);
+    fs.rmSync(memberFile(dir, name));
+    fs.rmSync(path.join(dir, "data", name), { recursive: true });
+}
+
 async function main() {
     const { values, positionals } = parseArgs({
         options: { dir: { type: "string" }, etcd: { type: "string", default: "3.4" } },
@@ -398,8 +467,12 @@ async function main() {
         await signal(dir, ...rest);
     } else if (command === "restart") {
         await restart(dir, rest);
+    } else if (command === "join") {
+        console.log(await join(dir, ...rest));
+    } else if (command === "leave") {
+        await leave(dir, ...rest);
     } else {
-        fail("usage: bed.mjs up|down|signal|restart --dir DIR ...");
+        fail("usage: bed.mjs up|down|signal|restart|join|leave --dir DIR ...");
     }
 }
 

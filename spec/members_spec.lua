@@ -1,0 +1,232 @@
+-- Endpoints that follow the members of a cluster, and members that do not serve: learners.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local wire = require "spec.support.wire"
+
+local function tool(command)
+    local pipe = assert(io.popen(("node tools/bed.mjs %s --dir '%s' m4"):format(command, bed.dir)))
+    local said = pipe:read("*a")
+    pipe:close()
+    return (said:gsub("%s+$", ""))
+end
+
+local function hosts_of(cli)
+    local hosts = {}
+    for i, endpoint in ipairs(cli.endpoints) do
+        hosts[i] = endpoint.http_host
+    end
+    table.sort(hosts)
+    return hosts
+end
+
+local function sorted(...)
+    local hosts = { ... }
+    table.sort(hosts)
+    return hosts
+end
+
+local m1, m2, m3 = bed.cluster.http[1], bed.cluster.http[2], bed.cluster.http[3]
+
+describe("with a learner in the cluster", function()
+    local learner
+
+    setup(function()
+        learner = tool("join")
+    end)
+
+    teardown(function()
+        tool("leave")
+    end)
+
+    -- A client that asks the learner first, each time.
+    local function client(opts)
+        local all = { http_host = { learner, m1 }, health = {}, timeout = 8, init_count = -1 }
+        for name, value in pairs(opts or {}) do
+            all[name] = value
+        end
+        return assert(bed.new(all))
+    end
+
+    it("reads, writes and watches that it refuses go to the next endpoint", function()
+        local key = bed.key "learner"
+        local cli = client()
+        assert.equal(200, assert(cli:set(key, "v")).status)
+        cli.init_count = -1
+        assert.equal("v", assert(cli:get(key)).body.kvs[1].value)
+        cli.init_count = -1
+        local read = assert(cli:watch(key, { timeout = 5 }))
+        assert.is_true(assert(read()).result.created)
+        cli.init_count = -1
+        assert.equal("1", assert(cli:delete(key)).body.deleted)
+        assert.equal("DELETE", assert(read()).result.events[1].type)
+    end)
+
+    it("it may be asked for ever, retries for its sake are free and it is not left alone", function()
+        local refused = 0
+        local cli = client { health = { retry_budget = 0, max_fails = 1000 } }
+        local unary = cli.transport.unary
+        cli.transport.unary = function(...)
+            local reply, err, refusal = unary(...)
+            refused = refused + (err and err.endpoint == learner and 1 or 0)
+            return reply, err, refusal
+        end
+        for _ = 1, 15 do
+            cli.init_count = -1
+            assert.equal(200, assert(cli:get "/k").status)
+        end
+        assert.equal(15, refused)
+    end)
+
+    it("a client of it alone is told why it is refused", function()
+        local res, err, details = client({ http_host = learner, health = { retry = false } }):setnx("/k", "v")
+        assert.is_nil(res)
+        assert.is_truthy(err:find("rpc not supported for learner", 1, true))
+        assert.is_true(details.retryable)
+        assert.is_false(details.maybe_applied)
+    end)
+
+    it("sync leaves it out, takes it in once it votes, and lets it go when it is removed", function()
+        local cli = client { http_host = m1 }
+        assert.is_false(cli.is_cluster)
+        assert.is_true(cli:sync())
+        assert.same(sorted(m1, m2, m3), hosts_of(cli))
+        assert.is_true(cli.is_cluster)
+
+        local _, list = wire.post(m1, "/v3/cluster/member/list", {})
+        local id
+        for _, member in ipairs(list.members) do
+            id = member.name == "m4" and member.ID or id
+        end
+        local promoted
+        assert.is_true(fake.eventually(function()
+            ngx.sleep(0.05) -- it has to catch up first
+            promoted = promoted or wire.post(m1, "/v3/cluster/member/promote", { ID = id }) == 200
+            return promoted
+        end))
+        assert.is_true(cli:sync())
+        assert.same(sorted(m1, m2, m3, learner), hosts_of(cli))
+        for _ = 1, 8 do
+            assert.equal(200, assert(cli:get "/k").status)
+        end
+
+        assert.equal(200, (wire.post(m1, "/v3/cluster/member/remove", { ID = id })))
+        assert.is_true(cli:sync())
+        assert.same(sorted(m1, m2, m3), hosts_of(cli))
+        for _ = 1, 8 do
+            assert.equal(200, assert(cli:get "/k").status)
+        end
+    end)
+end)
+
+describe("sync", function()
+    local server
+
+    local function list(...)
+        local members = {}
+        for i, urls in ipairs { ... } do
+            members[i] = ('{"ID":"%d","name":"n%d","clientURLs":[%s]}'):format(i, i, urls)
+        end
+        return fake.reply('{"header":{"cluster_id":"1"},"members":[' .. table.concat(members, ",") .. "]}")
+    end
+
+    before_each(function()
+        server = fake.new({ list '"http://10.0.0.1:2379"' })
+    end)
+
+    after_each(function()
+        server:close()
+    end)
+
+    local function client(opts)
+        local all = { http_host = server.http_host, timeout = 2, health = {} }
+        for name, value in pairs(opts or {}) do
+            all[name] = value
+        end
+        return assert(bed.new(all))
+    end
+
+    it("takes the first client URL of each member, with the client's api_prefix, and skips members that have none", function()
+        server:serve { list('"http://10.0.0.1:2379","http://10.0.0.2:2379"', "", '"https://n3.test:1"') }
+        local cli = client { api_prefix = "/v3beta" }
+        assert.is_true(cli:sync())
+        assert.same({ "http://10.0.0.1:2379", "https://n3.test:1" }, hosts_of(cli))
+        assert.equal("https://n3.test:1/v3", cli.endpoints[2].full_prefix)
+    end)
+
+    it("keeps the tables of endpoints that stay", function()
+        server:serve { list('"http://10.0.0.1:2379"', ('"%s"'):format(server.http_host)) }
+        local cli = client()
+        local known = cli.endpoints[1]
+        known.mark = true
+        assert.is_true(cli:sync())
+        assert.equal(2, #cli.endpoints)
+        assert.equal(known, cli.endpoints[2])
+    end)
+
+    it("leaves the endpoints alone when it fails", function()
+        local cli = client { health = { max_fails = 1000 } }
+        local before = cli.endpoints
+        for name, script in pairs {
+            unavailable = { fake.reply('{"code":14,"message":"etcdserver: no leader"}', "503 Service Unavailable") },
+            bad_reply = { list("") },
+            connection_lost = { fake.CLOSE },
+        } do
+            server:serve(script)
+            local ok, err = cli:sync()
+            assert.is_nil(ok)
+            assert.equal(name, err.name)
+            assert.equal(before, cli.endpoints)
+        end
+    end)
+
+    it("of a client with sync_interval is done in the background by the calls that come when it is due", function()
+        server:serve(function(request)
+            return request.path == "/v3/cluster/member/list" and { list(('"%s"'):format(m1), ('"%s"'):format(m2)) }
+                or { fake.reply '{"header":{"cluster_id":"1","revision":"7"}}' }
+        end)
+        local cli = client { sync_interval = 0.2 }
+        assert(cli:get "/k")
+        assert.equal(1, #server.requests) -- not due yet
+        ngx.sleep(0.25)
+        assert.same({ server.http_host }, hosts_of(cli)) -- nothing is done while it is not used
+        assert(cli:get "/k")
+        assert.is_true(fake.eventually(function() return #cli.endpoints == 2 end))
+        assert.same(sorted(m1, m2), hosts_of(cli))
+        assert.equal(3, #server.requests)
+    end)
+
+    it("in the background that fails leaves the endpoints alone, and is tried again when it is due again", function()
+        local lists = 0
+        server:serve(function(request)
+            if request.path ~= "/v3/cluster/member/list" then
+                return { fake.reply '{"header":{"cluster_id":"1","revision":"7"}}' }
+            end
+            lists = lists + 1
+            return { fake.reply('{"code":13,"message":"?"}', "500 Internal Server Error") }
+        end)
+        local cli = client { sync_interval = 0.05, health = { retry = false, max_fails = 1000 } }
+        for _ = 1, 20 do
+            assert(cli:get "/k")
+            ngx.sleep(0.02)
+        end
+        assert.is_true(lists >= 2)
+        assert.same({ server.http_host }, hosts_of(cli))
+    end)
+
+    it("is due once in the interval, however many calls come", function()
+        local lists = 0
+        server:serve(function(request)
+            local is_list = request.path == "/v3/cluster/member/list"
+            lists = lists + (is_list and 1 or 0)
+            return is_list and { 0.1, list(('"%s"'):format(server.http_host)) }
+                or { fake.reply '{"header":{"cluster_id":"1","revision":"7"}}' }
+        end)
+        local cli = client { sync_interval = 0.3 }
+        ngx.sleep(0.35)
+        for _ = 1, 20 do
+            assert(cli:get "/k")
+        end
+        ngx.sleep(0.05)
+        assert.equal(1, lists)
+    end)
+end)
