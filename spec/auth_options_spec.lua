@@ -1,0 +1,204 @@
+-- Users of an etcd that may have authentication switched off, and tokens that clients share.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local wire = require "spec.support.wire"
+
+local LOGIN = "/v3/auth/authenticate"
+local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
+
+-- Runs `fn` and returns the lines that were logged at warn level meanwhile.
+local function warnings_of(fn)
+    local log, lines = ngx.log, {}
+    ngx.log = function(level, ...) -- luacheck: ignore 122
+        if level == ngx.WARN then
+            local parts = { ... }
+            for i = 1, select("#", ...) do
+                parts[i] = tostring(parts[i])
+            end
+            lines[#lines + 1] = table.concat(parts)
+        end
+        return log(level, ...)
+    end
+    local ok, err = pcall(fn)
+    ngx.log = log -- luacheck: ignore 122
+    assert(ok, err)
+    return lines
+end
+
+describe("with authentication switched off", function()
+    local auth = bed.auth
+
+    local function client(opts)
+        local all = { http_host = auth.http, user = auth.user, password = auth.password, timeout = 5 }
+        for name, value in pairs(opts or {}) do
+            all[name] = value
+        end
+        return assert(bed.new(all))
+    end
+
+    local function switch(to)
+        local token = to == "disable" and wire.token(auth.http, auth.user, auth.password) or nil
+        assert(wire.post(auth.http, "/v3/auth/" .. to, {}, token) == 200)
+    end
+
+    before_each(function()
+        switch "disable"
+    end)
+
+    after_each(function()
+        wire.post(auth.http, "/v3/auth/enable", {}) -- refused if it is on already
+    end)
+
+    it("a client is refused, with etcd's reason as the hint, unless it was told that this may be", function()
+        local res, err, details = client():get "/k"
+        assert.is_nil(res)
+        assert.equal("authenticate refresh token fail", err)
+        assert.equal("login_failed", details.name)
+        assert.equal("etcdserver: authentication is not enabled", details.hint)
+    end)
+
+    it("a client with auth_optional makes its calls all the same, and says so once", function()
+        local lines = warnings_of(function()
+            local cli, key = client { auth_optional = true }, bed.key "off"
+            assert.equal(200, assert(cli:set(key, "v")).status)
+            assert.equal("v", assert(cli:get(key)).body.kvs[1].value)
+            local read = assert(cli:watch(key))
+            assert.is_true(assert(read()).result.created)
+            assert.equal("1", assert(cli:delete(key)).body.deleted)
+        end)
+        assert.same({ auth.http .. ": authentication is not enabled, calls are made without token" }, lines)
+    end)
+
+    it("and on again, and off again, such a client notices each time by itself", function()
+        local cli, key = client { auth_optional = true }, bed.key "switch"
+        for _ = 1, 2 do -- the second time with a token, which some versions take then and others refuse
+            assert.equal(200, assert(cli:set(key, "off")).status)
+            switch "enable"
+            assert.equal(200, assert(cli:set(key, "on")).status)
+            assert.is_true(#cli.auth.token > 1)
+            local read = assert(cli:watch(key))
+            assert.is_true(assert(read()).result.created)
+            switch "disable"
+        end
+        assert.equal("1", assert(cli:delete(key)).body.deleted)
+    end)
+
+    it("and on again, a watch is what notices", function()
+        local cli = client { auth_optional = true }
+        assert.equal(200, assert(cli:get "/k").status)
+        switch "enable"
+        local read = assert(cli:watch(bed.key "watch"))
+        assert.is_true(assert(read()).result.created)
+        assert.is_true(#cli.auth.token > 1)
+    end)
+
+    it("a wrong password is refused as ever, once it is on", function()
+        local cli = client { auth_optional = true, password = "wrong" }
+        assert.equal(200, assert(cli:get "/k").status)
+        switch "enable"
+        local res, err = cli:get "/k"
+        assert.is_nil(res)
+        assert.equal("authenticate refresh token fail", err)
+    end)
+end)
+
+describe("clients with auth_shm_name", function()
+    local server, valid, logins
+
+    -- Takes the token `valid` alone, and gives it out.
+    local function serve(request)
+        if request.path == LOGIN then
+            logins = logins + 1
+            valid = "token" .. logins
+            return { 0.05, fake.reply('{"header":{},"token":"' .. valid .. '"}') }
+        elseif request.headers.authorization ~= valid then
+            return { fake.reply('{"code":16,"message":"etcdserver: invalid auth token"}', "401 Unauthorized") }
+        end
+        return { OK }
+    end
+
+    before_each(function()
+        server, valid, logins = fake.new(serve), nil, 0
+    end)
+
+    after_each(function()
+        server:close()
+        ngx.shared.test:flush_all()
+    end)
+
+    local function client(opts)
+        local all = {
+            http_host = server.http_host, user = "u", password = "p/word", auth_shm_name = "test", timeout = 3, health = {},
+        }
+        for name, value in pairs(opts or {}) do
+            all[name] = value
+        end
+        return assert(bed.new(all))
+    end
+
+    local function get(cli)
+        return assert(cli:get "/k").status
+    end
+
+    it("log in once for all", function()
+        for _ = 1, 3 do
+            assert.equal(200, get(client()))
+        end
+        assert.equal(1, logins)
+    end)
+
+    it("renew a token that is refused once, and take what another has renewed", function()
+        local a, b, c = client(), client(), client()
+        get(a)
+        get(b)
+        valid = "another"
+        assert.equal(200, get(a)) -- renews it
+        assert.equal(200, get(b)) -- holds the old one still
+        assert.equal(200, get(c)) -- had none
+        assert.equal(2, logins)
+    end)
+
+    it("give up after one login where the renewed token is refused too", function()
+        server:serve(function(request)
+            if request.path ~= LOGIN then
+                request.headers.authorization = nil
+            end
+            return serve(request)
+        end)
+        local res = assert(client():get "/k")
+        assert.equal(401, res.status)
+        assert.equal(2, logins) -- the first one, and one that was to help
+    end)
+
+    it("do not take the tokens of other users, passwords or etcds", function()
+        get(client())
+        assert.is_nil(client({ password = "another" }).auth.token)
+        get(client { password = "another" })
+        get(client { user = "v" })
+        get(client { http_host = { server.http_host, server.http_host .. "/" } })
+        assert.equal(4, logins)
+    end)
+
+    it("keep neither user nor password in the dict", function()
+        get(client())
+        for _, key in ipairs(ngx.shared.test:get_keys(0)) do
+            local text = key .. " " .. tostring(ngx.shared.test:get(key))
+            assert.is_nil(text:find("p/word", 1, true))
+        end
+    end)
+
+    it("do not share that authentication is off", function()
+        local off = true
+        server:serve(function(request)
+            if request.path == LOGIN and off then
+                logins = logins + 1
+                return { fake.reply('{"code":9,"message":"etcdserver: authentication is not enabled"}', "400 Bad Request") }
+            end
+            return off and { OK } or serve(request)
+        end)
+        get(client { auth_optional = true })
+        off = false
+        assert.equal(200, get(client { auth_optional = true }))
+        assert.equal(2, logins)
+    end)
+end)

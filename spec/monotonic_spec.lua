@@ -1,0 +1,227 @@
+-- Replies that never go back in time.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+
+local servers
+
+-- A server that answers ranges at `revision`, which may be changed, and a client of several.
+local function serve(revision, cluster_id)
+    local server
+    server = fake.new(function()
+        if not server.revision then
+            return { fake.reply "{}" }
+        end
+        return { fake.reply(('{"header":{"cluster_id":"%s","revision":"%d"}}'):format(server.cluster_id, server.revision)) }
+    end)
+    server.revision, server.cluster_id = revision, cluster_id or "18446744073709551615"
+    servers[#servers + 1] = server
+    return server
+end
+
+local function client(opts)
+    local hosts = {}
+    for i, server in ipairs(servers) do
+        hosts[i] = server.http_host
+    end
+    local all = { http_host = hosts, monotonic = true, init_count = -1, timeout = 3, health = {} }
+    for name, value in pairs(opts or {}) do
+        all[name] = value
+    end
+    return assert(bed.new(all))
+end
+
+local function revision(cli, timeout)
+    local res, err, details = cli:get("/k", { serializable = true, timeout = timeout })
+    return res and tonumber(res.body.header.revision), err, details
+end
+
+before_each(function()
+    servers = {}
+end)
+
+after_each(function()
+    for _, server in ipairs(servers) do
+        server:close()
+    end
+end)
+
+describe("a client with monotonic", function()
+    it("asks another endpoint in the place of one that lags", function()
+        serve(9)
+        serve(7)
+        local cli = client()
+        for _ = 1, 6 do
+            assert.equal(9, revision(cli))
+        end
+        assert.is_true(#servers[2].requests > 0)
+    end)
+
+    it("does so without a health check of its own too, and nothing is counted against the one that lags", function()
+        local restore = fake.never_ban()
+        serve(9)
+        serve(7)
+        local cli = client()
+        cli = assert(bed.new { http_host = { servers[1].http_host, servers[2].http_host }, monotonic = true,
+            init_count = cli.init_count })
+        require("resty.etcd.health_check").conf.retry = true
+        for _ = 1, 6 do
+            assert.equal(9, revision(cli))
+        end
+        assert.is_true(#servers[2].requests > 0)
+        assert.equal(0, fake.reports(servers[2].http_host))
+        restore()
+    end)
+
+    it("takes equal and higher revisions, and remembers those of writes", function()
+        local server = serve(7)
+        local cli = client()
+        assert.equal(7, revision(cli))
+        assert.equal(7, revision(cli))
+        server.revision = 12
+        assert(cli:set("/k", 1))
+        server.revision = 11
+        local _, _, details = revision(cli)
+        assert.equal("stale_reply", details.name)
+        server.revision = 12
+        assert.equal(12, revision(cli))
+    end)
+
+    it("answers stale_reply when none is newer, after a few rounds", function()
+        local server = serve(9)
+        serve(7)
+        local cli = client()
+        assert.equal(9, revision(cli))
+        server.revision = 8
+        local before = #servers[1].requests + #servers[2].requests
+        local got, err, details = revision(cli)
+        assert.is_nil(got)
+        assert.equal("stale_reply", details.name)
+        assert.is_true(details.retryable)
+        assert.is_truthy(err:find("stale reply: revision [78], seen already 9$"))
+        assert.equal(11, #servers[1].requests + #servers[2].requests - before)
+    end)
+
+    it("gives up at its deadline", function()
+        local server = serve(9)
+        local cli = client()
+        revision(cli)
+        server.revision = 8
+        ngx.update_time()
+        local started = ngx.now()
+        local _, _, details = revision(cli, 0.1)
+        ngx.update_time()
+        assert.equal("stale_reply", details.name)
+        assert.is_true(ngx.now() - started < 0.5)
+    end)
+
+    it("does not blame calls that were on their way when something newer was seen", function()
+        local slow, quick = serve(7), serve(9)
+        slow:serve(function()
+            return { 0.2, fake.reply('{"header":{"cluster_id":"' .. slow.cluster_id .. '","revision":"7"}}') }
+        end)
+        local cli = client { health = { retry = false } }
+        local thread = ngx.thread.spawn(revision, cli)
+        ngx.sleep(0.05)
+        assert.equal(9, revision(cli))
+        local _, got = ngx.thread.wait(thread)
+        assert.equal(7, got)
+        assert.equal(1, #quick.requests)
+    end)
+
+    it("counts anew for another cluster", function()
+        local server = serve(9)
+        local cli = client()
+        assert.equal(9, revision(cli))
+        server.cluster_id, server.revision = "4711", 3
+        assert.equal(3, revision(cli))
+        server.revision = 2
+        local _, _, details = revision(cli)
+        assert.equal("stale_reply", details.name)
+    end)
+
+    it("does not forget because of a reply that tells no revision", function()
+        local server = serve(9)
+        local cli = client()
+        assert.equal(9, revision(cli))
+        server.revision = nil
+        assert(cli:get "/k")
+        server.revision = 8
+        local _, _, details = revision(cli)
+        assert.equal("stale_reply", details.name)
+    end)
+
+    it("reads a large directory in pages as ever", function()
+        local cli = assert(bed.new { monotonic = true })
+        local key = bed.key "monotonic"
+        for i = 1, 70 do
+            assert(cli:set(key .. i, i))
+        end
+        assert.equal(70, #assert(cli:readdir(key)).body.kvs)
+        assert.equal("70", assert(cli:rmdir(key)).body.deleted)
+    end)
+end)
+
+describe("a client without monotonic", function()
+    it("takes what a lagging member says", function()
+        serve(9)
+        serve(7)
+        local cli = client { monotonic = false }
+        assert.equal(9, revision(cli))
+        assert.equal(7, revision(cli))
+    end)
+end)
+
+describe("a real member that was cut off", function()
+    local members = bed.cluster.members
+
+    local function signal(name, ...)
+        for i = 1, select("#", ...) do
+            local command = "node tools/bed.mjs signal --dir '%s' %s %s"
+            assert(os.execute(command:format(bed.dir, select(i, ...), name)) == 0)
+        end
+    end
+
+    after_each(function()
+        signal("CONT", "m1", "m2", "m3")
+    end)
+
+    it("serves stale serializable reads, which are not returned", function()
+        local key = bed.key "stale"
+        local writer = assert(bed.new { http_host = members[1].http, timeout = 10, serializer = "raw" })
+        assert(writer:set(key, "old"))
+        -- m3 sleeps while "new" is written; then it wakes up alone, without anybody to learn from
+        signal("STOP", "m3")
+        local function write(name, value)
+            local res = writer:set(name, value)
+            while not res do -- if it led, another is to be elected
+                ngx.sleep(0.2)
+                res = writer:set(name, value)
+            end
+        end
+        for i = 1, 16 do
+            write(key .. i, ("x"):rep(1000000)) -- more than fits into what connects it
+        end
+        write(key, "new")
+        local seen = assert(writer:get(key)).body.header.revision
+        signal("STOP", "m1", "m2")
+        signal("CONT", "m3")
+        local plain = assert(bed.new { http_host = members[3].http, timeout = 5, serializer = "raw" })
+        local stale, stale_err = plain:get(key, { serializable = true })
+        local cli = assert(bed.new {
+            http_host = members[3].http, monotonic = true, timeout = 5, health = {}, serializer = "raw",
+        })
+        cli.order.revision, cli.order.cluster_id = tonumber(seen), stale and stale.body.header.cluster_id
+        local res, _, details = cli:get(key, { serializable = true })
+        signal("CONT", "m1", "m2")
+        assert.is_nil(stale_err)
+        assert.equal("old", stale.body.kvs[1].value)
+        assert.is_nil(res)
+        assert.equal("stale_reply", details.name)
+        assert.is_true(fake.eventually(function()
+            res = cli:get(key, { serializable = true })
+            return res ~= nil
+        end))
+        assert.equal("new", res.body.kvs[1].value)
+        assert(writer:rmdir(key))
+    end)
+end)
