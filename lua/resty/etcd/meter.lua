@@ -10,7 +10,7 @@ local guard = pcall
 ---@field rpc string Name of the RPC, such as `Range`.
 ---@field endpoint? string The endpoint of the last try; nil if there was none.
 ---@field ms number From its beginning to its end, all tries and waits included.
----@field sent number Bytes of the request's body, for each time that it was sent.
+---@field sent number Bytes of the request's body, times the tries.
 ---@field received number Bytes of the bodies of the answers.
 ---@field tries number How often it was tried.
 ---@field outcome string `ok`, or the name of the error.

@@ -13,7 +13,7 @@ interface CallInfo {
     endpoint?: string;
     /** From its beginning to its end, all tries and waits included. */
     ms: number;
-    /** Bytes of the request's body, for each time that it was sent. */
+    /** Bytes of the request's body, times the tries. */
     sent: number;
     /** Bytes of the bodies of the answers. */
     received: number;
