@@ -81,7 +81,10 @@ describe("an endpoint", function()
 
     it("that was to be tried again by a call which its phase forbids is free for the next one", function()
         local server = serve({ DOWN }, { OK })
-        local cli = client(server.http_host, { max_fails = 1, fail_timeout = 0.01, fail_open = false, retry = false })
+        local cli = assert(bed.new {
+            transport = "cosocket", http_host = server.http_host, timeout = 3,
+            health = { max_fails = 1, fail_timeout = 0.01, fail_open = false, retry = false },
+        })
         get(cli)
         ngx.sleep(0.05)
         local sockets = ngx.socket.tcp
