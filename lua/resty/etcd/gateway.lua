@@ -188,7 +188,7 @@ local function unary(self, rpc, payload, attempt)
     local headers = answer.headers
     attempt.received = #answer.body
     if status >= 300 then
-        local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host)
+        local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host, rpc.secret == true)
         return nil, retry.judge_refusal(
             rpc,
             with_hint(err, false)
@@ -246,7 +246,7 @@ local function open(self, rpc, payload, attempt)
     if opening.status >= 300 then
         local status = opening.status
         local text_body = read_error_body(opening.body, attempt.deadline)
-        local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host)
+        local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host, false)
         local refusal = {status = status, headers = opening.headers, body = body}
         return nil, retry.judge_refusal(
             rpc,

@@ -2,6 +2,7 @@
 local _M = {}
 local cjson = require("cjson.safe")
 local errors = require("resty.etcd.errors")
+local find = string.find
 local sub = string.sub
 
 --- HTTP status by gRPC code, as etcd's gateway maps them.
@@ -68,12 +69,19 @@ end
 ---@param status number
 ---@param text string
 ---@param endpoint string
+---@param secret boolean the request held a password, which some servers would say back
 ---@return resty.etcd.errors.EtcdError err # the error, and the body as users of the HTTP shape know it: `error` is always a string
 ---@return table body
-local function from_answer(status, text, endpoint)
+local function from_answer(status, text, endpoint, secret)
     local json = cjson.decode(text)
     local body = as_table(json)
     local plain = snippet(text)
+    if secret then
+        local says_it_back = find(text, "password", 1, true)
+        if says_it_back ~= nil then
+            plain = ""
+        end
+    end
     local message = text_of(body.error) or text_of(body.message) or (plain ~= "" and plain or "HTTP status " .. tostring(status))
     body.error = message
     body.message = message

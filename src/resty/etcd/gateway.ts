@@ -178,7 +178,7 @@ function unary(
     const headers = answer.headers;
     attempt.received = answer.body.length;
     if (status >= 300) {
-        const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host);
+        const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host, rpc.secret === true);
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });
     }
     const [message, err] = decode_body(rpc, endpoint, answer.body);
@@ -231,7 +231,7 @@ function open(
     if (opening.status >= 300) {
         const status = opening.status;
         const text_body = read_error_body(opening.body, attempt.deadline);
-        const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host);
+        const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host, false);
         const refusal = { status, headers: opening.headers, body };
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), refusal);
     }

@@ -2,6 +2,7 @@ import * as cjson from "cjson.safe";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 
+const find = string.find as StringFind;
 const sub = string.sub;
 
 /** HTTP status by gRPC code, as etcd's gateway maps them. */
@@ -42,16 +43,24 @@ function number_of(value: unknown): number | undefined {
 /**
  * Reads an error answer. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies
  * write text.
+ * @param secret the request held a password, which some servers would say back
  * @returns the error, and the body as users of the HTTP shape know it: `error` is always a string
  */
 function from_answer(
     status: number,
     text: string,
     endpoint: string,
+    secret: boolean,
 ): LuaMultiReturn<[err: EtcdError, body: LuaMap<string, unknown>]> {
     const [json] = cjson.decode(text);
     const body = as_table(json);
-    const plain = snippet(text);
+    let plain = snippet(text);
+    if (secret) {
+        const [says_it_back] = find(text, "password", 1, true);
+        if (says_it_back !== undefined) {
+            plain = "";
+        }
+    }
     const message = text_of(body.error) ?? text_of(body.message) ?? (plain !== "" ? plain : `HTTP status ${status}`);
     body.error = message;
     body.message = message;
