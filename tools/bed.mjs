@@ -9,8 +9,8 @@
 //   bed.mjs leave --dir DIR NAME              such a server leaves the cluster, if it has not yet, and is killed
 //
 // Servers: single (plain; on ::1 too where the machine has it), auth (users and roles), tls, mtls (asks for a client
-// certificate), and m1, m2, m3, a cluster. They outlive `up`. DIR/members/NAME.json is written before anything can
-// go wrong with a server, so that an `up` or `down` after a crash finds what is left of it.
+// certificate), and m1, m2, m3, a cluster whose tokens live for 2 seconds. They outlive `up`. DIR/members/NAME.json is
+// written before anything can go wrong with a server, so that an `up` or `down` after a crash finds what is left of it.
 
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -297,6 +297,8 @@ async function up(dir, etcdVersion) {
             `--initial-advertise-peer-urls=${peerUrl[name]}`,
             `--listen-client-urls=${listenUrls.join(",")}`,
             `--advertise-client-urls=${urlOf(name)}`,
+            // tests that switch authentication on there see tokens expire
+            ...(CLUSTER.includes(name) ? ["--auth-token-ttl=2"] : []),
             ...(TLS.includes(name) ? tls : []),
             ...(name === "mtls" ? ["--client-cert-auth", `--trusted-ca-file=${certs.ca}`] : []),
         ];

@@ -1,0 +1,173 @@
+-- The three members of the bed's cluster, and what is done to them.
+local bed = require "spec.support.bed"
+local cjson = require "cjson.safe"
+local clock = require "resty.etcd.clock"
+local health_check = require "resty.etcd.health_check"
+local process = require "fault.process"
+local wire = require "spec.support.wire"
+
+local cluster = { names = {}, url = {}, root = { user = "root", password = "root" } }
+
+for _, member in ipairs(bed.cluster.members) do
+    cluster.names[#cluster.names + 1] = member.name
+    cluster.url[member.name] = member.http
+end
+
+-- Waits until `check()` is true and returns what it says; an error after `seconds`.
+function cluster.wait(what, check, seconds)
+    local give_up = clock.now() + (seconds or 20)
+    while true do
+        local result = check()
+        if result then
+            return result
+        end
+        assert(clock.now() < give_up, "no " .. what)
+        ngx.sleep(0.01)
+    end
+end
+
+-- What a member says of itself, nil if it does not within a moment.
+function cluster.status(name)
+    local status, text = wire.exchange(cluster.url[name], "POST", "/v3/maintenance/status", "{}", 0.5)
+    return status == 200 and cjson.decode(text) or nil
+end
+
+-- Sends KILL, STOP or CONT, and waits until it has taken effect; false if the member does not run.
+function cluster.signal(name, signal)
+    local record = cjson.decode(process.read(("%s/members/%s.json"):format(bed.dir, name)))
+    local done = process.signal(record.pid, "--name=" .. name, signal)
+    if done and signal == "KILL" then
+        cluster.wait("end of " .. name, function() return not process.signal(record.pid, "--name=" .. name) end)
+    elseif done and signal == "STOP" then
+        cluster.wait("stop of " .. name, function() return process.is_stopped(record.pid) end)
+    end
+    return done
+end
+
+function cluster.restart(...)
+    local ok, output = process.run("node", "tools/bed.mjs", "restart", "--dir", bed.dir, ...)
+    assert(ok, output)
+end
+
+-- The name of the leader that these members, or all, agree on; nil if they do not.
+function cluster.leader(names)
+    local leader_id, leader
+    for _, name in ipairs(names or cluster.names) do
+        local status = cluster.status(name)
+        if not status or not status.leader or status.leader ~= (leader_id or status.leader) then
+            return nil
+        end
+        leader_id = status.leader
+        if status.header.member_id == leader_id then
+            leader = name
+        end
+    end
+    return leader
+end
+
+function cluster.wait_for_leader(names)
+    return cluster.wait("leader", function() return cluster.leader(names) end)
+end
+
+-- The members but for `name`.
+function cluster.others(name)
+    local others = {}
+    for _, other in ipairs(cluster.names) do
+        if other ~= name then
+            others[#others + 1] = other
+        end
+    end
+    return others
+end
+
+-- Hands the leadership to a member; false if it was not to be had.
+function cluster.hand_over(from, to)
+    local target = cluster.status(to)
+    if not target then
+        return false
+    end
+    local body = cjson.encode { targetID = target.header.member_id }
+    return wire.exchange(cluster.url[from], "POST", "/v3/maintenance/transfer-leadership", body, 5) == 200
+end
+
+-- A request of the administrator's: any member serves it. It has to succeed.
+function cluster.admin(path, body)
+    local base = cluster.url[cluster.names[1]]
+    local token
+    if cluster.auth_is_on() then
+        token = wire.token(base, cluster.root.user, cluster.root.password)
+    end
+    local status, answer = wire.post(base, path, body, token)
+    assert(status == 200, path .. ": " .. cjson.encode(answer))
+    return answer
+end
+
+function cluster.auth_is_on()
+    local _, answer = wire.post(cluster.url[cluster.names[1]], "/v3/auth/authenticate",
+        { name = cluster.root.user, password = cluster.root.password })
+    return answer.token ~= nil
+end
+
+-- A user who may do everything, as root may.
+function cluster.add_user(user, password)
+    cluster.admin("/v3/auth/user/add", { name = user, password = password })
+    cluster.admin("/v3/auth/user/grant", { user = user, role = "root" })
+end
+
+-- Waits until every member knows whether a token is needed.
+local function wait_for_auth(is_on)
+    for _, name in ipairs(cluster.names) do
+        cluster.wait("change of authentication at " .. name, function()
+            local status = wire.post(cluster.url[name], "/v3/kv/range", { key = "AA==", serializable = true })
+            return (status ~= 200) == is_on
+        end)
+    end
+end
+
+function cluster.enable_auth()
+    cluster.admin("/v3/auth/role/add", { name = "root" })
+    cluster.add_user(cluster.root.user, cluster.root.password)
+    cluster.admin("/v3/auth/enable", {})
+    wait_for_auth(true)
+end
+
+-- Turns authentication off, and removes all users and roles, whichever of it there is.
+function cluster.disable_auth()
+    if cluster.auth_is_on() then
+        cluster.admin("/v3/auth/disable", {})
+        wait_for_auth(false)
+    end
+    for _, user in ipairs(cluster.admin("/v3/auth/user/list", {}).users or {}) do
+        cluster.admin("/v3/auth/user/delete", { name = user })
+    end
+    for _, role in ipairs(cluster.admin("/v3/auth/role/list", {}).roles or {}) do
+        cluster.admin("/v3/auth/role/delete", { role = role })
+    end
+end
+
+-- Ends the bans of these hosts: a failure counts for no time at all.
+function cluster.forgive(hosts)
+    local conf = health_check.conf
+    assert(health_check.init { fail_timeout = 0 })
+    for _, host in ipairs(hosts) do
+        health_check.report_failure(host)
+    end
+    health_check.conf = conf
+end
+
+-- All members run and agree on a leader, and nobody needs a token, whatever was done before.
+function cluster.heal()
+    local dead = {}
+    for _, name in ipairs(cluster.names) do
+        if not cluster.signal(name, "CONT") then
+            dead[#dead + 1] = name
+        end
+    end
+    if #dead > 0 then
+        cluster.restart(unpack(dead))
+    end
+    cluster.wait_for_leader()
+    cluster.disable_auth()
+end
+
+return cluster

@@ -1,0 +1,58 @@
+-- How long the fault tests run, and what decides their chances.
+--
+--   SOAK        a factor for all loops and loads; default 1
+--   FAULT_SEED  replays the choices of a run that printed it
+local ffi = require "ffi"
+
+ffi.cdef [[
+int dup(int);
+int dup2(int, int);
+int open(const char *, int, ...);
+int close(int);
+]]
+local C = ffi.C
+local WRITE_CREATE_APPEND, STDERR = 0x441, 2
+
+local settings = { LOG = "build/fault.log" }
+
+settings.soak = math.max(tonumber(os.getenv "SOAK") or 1, 0.01)
+settings.seed = tonumber(os.getenv "FAULT_SEED") or (ngx.time() * 1000 + ngx.worker.pid()) % 2 ^ 31
+
+-- A count of rounds, or seconds of load, at the factor asked for.
+function settings.scaled(n)
+    return math.max(1, math.floor(n * settings.soak + 0.5))
+end
+
+-- Numbers that the seed and `name` alone decide: `next(n)` gives 1 to n.
+function settings.random(name)
+    local state = (settings.seed + ngx.crc32_short(name)) % 2147483647
+    if state == 0 then
+        state = 1
+    end
+    return function(n)
+        state = state * 16807 % 2147483647 -- exact in a double
+        return state % n + 1
+    end
+end
+
+-- For the setup of a spec: says how to run it again as it ran. Until `finish` nginx's log goes to a file: each broken
+-- connection is a line there, and thousands are broken.
+function settings.announce(name)
+    print(("\n%s: FAULT_SEED=%d SOAK=%g, log in %s"):format(name, settings.seed, settings.soak, settings.LOG))
+    local fd = C.open(settings.LOG, WRITE_CREATE_APPEND, ffi.cast("int", 420))
+    assert(fd >= 0, "cannot open " .. settings.LOG)
+    settings.stderr = C.dup(STDERR)
+    C.dup2(fd, STDERR)
+    C.close(fd)
+end
+
+-- For the teardown.
+function settings.finish()
+    if settings.stderr then
+        C.dup2(settings.stderr, STDERR)
+        C.close(settings.stderr)
+        settings.stderr = nil
+    end
+end
+
+return settings
