@@ -8,6 +8,7 @@ local errors = require("resty.etcd.errors")
 local log = require("resty.etcd.log")
 local meters = require("resty.etcd.meter")
 local pause = require("resty.etcd.pause")
+local resolution = require("resty.etcd.resolution")
 local retry = require("resty.etcd.retry")
 local rpcs = require("resty.etcd.rpc")
 local now = clock.now
@@ -194,6 +195,9 @@ local function start(core, rpc, request, timeout, stream, not_after)
     if plan ~= nil and started >= plan.next then
         plan.next = started + plan.interval
         plan.start(core)
+    end
+    if core.names ~= nil then
+        resolution.before_call(core, core.names, started, deadline)
     end
     local result, err, refusal = run(call)
     local outcome = err

@@ -17,6 +17,7 @@ local members = require("resty.etcd.members")
 local meters = require("resty.etcd.meter")
 local options = require("resty.etcd.options")
 local orders = require("resty.etcd.order")
+local resolution = require("resty.etcd.resolution")
 local resty_http = require("resty.etcd.resty_http")
 local rpcs = require("resty.etcd.rpc")
 local serializers = require("resty.etcd.serializer")
@@ -164,10 +165,18 @@ local function create(opts)
     if kind == "resty_http" and not has_library then
         return nil, "lua-resty-http is not installed"
     end
+    local endpoints = settings.endpoints
+    local resolved
+    if wanted.resolve ~= nil and wanted.resolve ~= false then
+        local made, resolve_err = resolution.new(wanted.resolve, endpoints)
+        if made == nil then
+            return nil, resolve_err
+        end
+        resolved = made
+    end
     if wanted.health == nil and health_check.conf == nil then
         health_check.init()
     end
-    local endpoints = settings.endpoints
     local state = {
         endpoints = endpoints,
         is_cluster = #endpoints > 1,
@@ -183,6 +192,7 @@ local function create(opts)
         meter = make_meter(wanted),
         markers = markers.new(wanted.marker_prefix or "/resty.etcd/applied/"),
         sync_plan = wanted.sync_interval ~= nil and members.plan(wanted.sync_interval) or nil,
+        names = resolved,
         api_prefix = settings.api_prefix,
         serializer = serializers.select_serializer(wanted.serializer),
         extra_json = settings.extra_json

@@ -16,6 +16,7 @@ local _M = {}
 ---@field api_prefix string `/v3`, for endpoints that etcd tells of.
 ---@field is_cluster boolean More than one endpoint.
 ---@field sync_plan resty.etcd.core.SyncPlan? Nil unless the endpoints follow the list of members.
+---@field names resty.etcd.names.Names? Nil unless names are resolved by the driver.
 ---@field order resty.etcd.order.Order? Nil unless replies must not go back in time.
 ---@field markers resty.etcd.markers.Markers
 ---@field meter resty.etcd.meter.Meter? Nil unless calls are counted or told of.

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/endpoint.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local target = require("resty.etcd.target")
+local find = string.find
 
 --- One etcd member, as users see it. They may write to its fields: calls use what stands there.
 ---@class resty.etcd.endpoint.Endpoint
@@ -11,6 +12,7 @@ local target = require("resty.etcd.target")
 ---@field address string Where watches connect to.
 ---@field port? string Decimal text; nil for a unix socket.
 ---@field api_prefix string
+---@field dns_name? string The name of which `host` is an address: it stays in `Host` and TLS. Nil unless the driver resolved it.
 
 --- Makes an endpoint of its URL.
 ---@param url string
@@ -36,6 +38,27 @@ local function create(url, api_prefix)
     end
     return endpoint
 end
+
+--- The endpoint at an address of its host.
+---@param named resty.etcd.endpoint.Endpoint
+---@param address string IPv6 without brackets
+---@param api_prefix string `/v3`
+---@return resty.etcd.endpoint.Endpoint
+local function at_address(named, address, api_prefix)
+    local v6 = find(address, ":", 1, true)
+    local host = v6 ~= nil and "[" .. address .. "]" or address
+    local path = string.sub(named.api_prefix, 1, -1 - #api_prefix)
+    local made = create(
+        named.scheme .. "://" .. host .. ":" .. tostring(named.port) .. path,
+        api_prefix
+    )
+    if made == nil then
+        return named
+    end
+    made.dns_name = named.host
+    return made
+end
+_M.at_address = at_address
 _M.new = create
 
 return _M

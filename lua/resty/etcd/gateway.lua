@@ -28,7 +28,7 @@ local MAX_ERROR_BODY = 65536
 ---@field pick fun(route: resty.etcd.http.Route, delivery: resty.etcd.http.Delivery): resty.etcd.http.Connector
 ---@field peer resty.etcd.http.Peer
 ---@field extra resty.etcd.http.Extra
----@field routes table By URL and RPC.
+---@field routes table By URL, with the name that its address stands for, and RPC.
 ---@field endpoint_count number
 
 ---@class resty.etcd.gateway.Gateway: resty.etcd.gateway.Fields
@@ -37,8 +37,8 @@ local MAX_ERROR_BODY = 65536
 ---@field open fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Stream?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
 ---@field unary fun(self: resty.etcd.gateway.Gateway, rpc: resty.etcd.rpc.Rpc, payload: string, attempt: resty.etcd.transport.Attempt): resty.etcd.transport.Reply?, resty.etcd.errors.EtcdError?, resty.etcd.transport.Reply?
 
-local function make_route(gateway, rpc, url)
-    local target = target_parser.parse(url)
+local function make_route(gateway, rpc, url, dns_name)
+    local target = target_parser.parse(url, dns_name)
     if target == nil then
         return nil
     end
@@ -58,28 +58,31 @@ local function make_route(gateway, rpc, url)
     }
 end
 
---- The way of an RPC to a URL; nil if the URL is none.
+--- The way of an RPC to a URL of an endpoint; nil if the URL is none.
 ---@param gateway resty.etcd.gateway.Fields
 ---@param rpc resty.etcd.rpc.Rpc
+---@param endpoint resty.etcd.endpoint.Endpoint
 ---@param url string
 ---@return resty.etcd.http.Route?
-local function route_to(gateway, rpc, url)
+local function route_to(gateway, rpc, endpoint, url)
     if type(url) ~= "string" then
         return nil
     end
-    local routes = gateway.routes[url]
+    local dns_name = endpoint.dns_name
+    local key = dns_name ~= nil and url .. " " .. dns_name or url
+    local routes = gateway.routes[key]
     if routes == nil then
         if gateway.endpoint_count >= MAX_ENDPOINTS then
             gateway.routes = {}
             gateway.endpoint_count = 0
         end
         routes = {}
-        gateway.routes[url] = routes
+        gateway.routes[key] = routes
         gateway.endpoint_count = gateway.endpoint_count + 1
     end
     local route = routes[rpc]
     if route == nil then
-        route = make_route(gateway, rpc, url)
+        route = make_route(gateway, rpc, url, dns_name)
         if route ~= nil then
             routes[rpc] = route
         end
@@ -175,7 +178,7 @@ end
 local function unary(self, rpc, payload, attempt)
     local endpoint = attempt.endpoint
     local url = rpc.page == true and endpoint.http_host or endpoint.full_prefix
-    local route = route_to(self, rpc, url)
+    local route = route_to(self, rpc, endpoint, url)
     if route == nil then
         return nil, bad_host(endpoint, url)
     end
@@ -234,7 +237,7 @@ end
 local function open(self, rpc, payload, attempt)
     local endpoint = attempt.endpoint
     local url = stream_url(endpoint)
-    local route = route_to(self, rpc, url)
+    local route = route_to(self, rpc, endpoint, url)
     if route == nil then
         return nil, bad_host(endpoint, url)
     end

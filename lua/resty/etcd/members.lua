@@ -4,6 +4,7 @@ local call = require("resty.etcd.call")
 local clock = require("resty.etcd.clock")
 local endpoint = require("resty.etcd.endpoint")
 local errors = require("resty.etcd.errors")
+local names = require("resty.etcd.names")
 local rpcs = require("resty.etcd.rpc")
 local now = clock.now
 local guard = pcall
@@ -26,21 +27,6 @@ local function endpoints_of(members, api_prefix)
     return found
 end
 
---- Leaves alone what has not changed: connections and what is known of an endpoint go by its URL.
----@param core resty.etcd.core.Core
----@param found resty.etcd.endpoint.Endpoint[]
-local function adopt(core, found)
-    for i = 1, #found do
-        for ____, known in ipairs(core.endpoints) do
-            if known.http_host == found[i].http_host then
-                found[i] = known
-            end
-        end
-    end
-    core.endpoints = found
-    core.is_cluster = #found > 1
-end
-
 --- Asks etcd for its members and makes the first client URL of each an endpoint, learners left out.
 ---@param core resty.etcd.core.Core
 ---@return true? res # true; or nil and an error, and then the endpoints are what they were
@@ -55,7 +41,7 @@ local function read_members(core)
     if #found == 0 then
         return nil, errors.failure("bad_reply", "no member of the list has a client URL")
     end
-    adopt(core, found)
+    names.adopt(core, found)
     return true
 end
 

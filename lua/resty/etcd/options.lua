@@ -40,6 +40,7 @@ local floor = math.floor
 ---@field metrics? boolean Count calls, for `stats` and `metrics`; default false.
 ---@field marker_prefix? string Where idempotent writes keep their markers, whatever `key_prefix` is; default `/resty.etcd/applied/`.
 ---@field sync_interval? number Seconds after which the list of members is read anew and becomes the endpoints; default: never.
+---@field resolve? (resty.etcd.resolution.ResolveOptions|boolean) Host names are resolved by the driver: each address is an endpoint of its own. Default: nginx resolves them.
 
 --- Options that were checked.
 ---@class resty.etcd.options.Settings

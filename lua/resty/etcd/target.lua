@@ -60,8 +60,9 @@ end
 --- Reads an endpoint: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
 --- `http://unix:/path:/url`. The port is 2379 where none is given.
 ---@param url string
+---@param dns_name? string what the server is called, where the URL has its address
 ---@return resty.etcd.target.Target? # the target, nil if the text is no endpoint
-local function parse(url)
+local function parse(url, dns_name)
     local bare = match(url, "^unix:(.+)$")
     if bare ~= nil then
         return parse_unix("http", bare)
@@ -93,8 +94,8 @@ local function parse(url)
         scheme = scheme,
         host = host,
         port = port,
-        authority = host .. ":" .. tostring(port),
-        server_name = v6 or host,
+        authority = (dns_name or host) .. ":" .. tostring(port),
+        server_name = dns_name or v6 or host,
         path = path
     }
 end

@@ -10,6 +10,7 @@ import * as log from "./log";
 import type { Meter } from "./meter";
 import * as meters from "./meter";
 import * as pause from "./pause";
+import * as resolution from "./resolution";
 import * as retry from "./retry";
 import type { Rpc } from "./rpc";
 import * as rpcs from "./rpc";
@@ -178,6 +179,9 @@ function start(
     if (plan !== undefined && started >= plan.next) {
         plan.next = started + plan.interval;
         plan.start(core);
+    }
+    if (core.names !== undefined) {
+        resolution.before_call(core, core.names, started, deadline);
     }
     const [result, err, refusal] = run(call);
     let outcome = err;

@@ -20,9 +20,11 @@ import * as markers from "./markers";
 import * as members from "./members";
 import type { Dict } from "./memory_dict";
 import * as meters from "./meter";
+import type { Names } from "./names";
 import * as options from "./options";
 import type { Options } from "./options";
 import * as orders from "./order";
+import * as resolution from "./resolution";
 import * as resty_http from "./resty_http";
 import * as rpcs from "./rpc";
 import * as serializers from "./serializer";
@@ -145,10 +147,18 @@ function create(opts?: Options): Result<Client> {
     if (kind === "resty_http" && !has_library) {
         return $multi(undefined, "lua-resty-http is not installed");
     }
+    const endpoints = settings.endpoints;
+    let resolved: Names | undefined;
+    if (wanted.resolve !== undefined && wanted.resolve !== false) {
+        const [made, resolve_err] = resolution.new(wanted.resolve, endpoints);
+        if (made === undefined) {
+            return $multi(undefined, resolve_err);
+        }
+        resolved = made;
+    }
     if (wanted.health === undefined && health_check.conf === undefined) {
         health_check.init();
     }
-    const endpoints = settings.endpoints;
     const state: State = {
         endpoints,
         is_cluster: endpoints.length > 1,
@@ -164,6 +174,7 @@ function create(opts?: Options): Result<Client> {
         meter: make_meter(wanted),
         markers: markers.new(wanted.marker_prefix ?? "/resty.etcd/applied/"),
         sync_plan: wanted.sync_interval !== undefined ? members.plan(wanted.sync_interval) : undefined,
+        names: resolved,
         api_prefix: settings.api_prefix,
         serializer: serializers.select_serializer(wanted.serializer),
         extra_json: settings.extra_json,

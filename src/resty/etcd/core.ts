@@ -2,6 +2,7 @@ import type { Auth } from "./auth";
 import type { Ring } from "./balancer";
 import type { Markers } from "./markers";
 import type { Meter } from "./meter";
+import type { Names } from "./names";
 import type { Order } from "./order";
 import type { Transport } from "./transport";
 
@@ -29,6 +30,8 @@ interface Core extends Ring {
     is_cluster: boolean;
     /** Nil unless the endpoints follow the list of members. */
     readonly sync_plan: SyncPlan | undefined;
+    /** Nil unless names are resolved by the driver. */
+    readonly names: Names | undefined;
     /** Nil unless replies must not go back in time. */
     readonly order: Order | undefined;
     readonly markers: Markers;

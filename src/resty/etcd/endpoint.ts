@@ -1,5 +1,7 @@
 import * as target from "./target";
 
+const find = string.find as StringFind;
+
 /** One etcd member, as users see it. They may write to its fields: calls use what stands there. */
 interface Endpoint {
     /** What unary calls are sent to: address, port, path and API prefix. */
@@ -14,6 +16,8 @@ interface Endpoint {
     /** Decimal text; nil for a unix socket. */
     port?: string;
     api_prefix: string;
+    /** The name of which `host` is an address: it stays in `Host` and TLS. Nil unless the driver resolved it. */
+    dns_name?: string;
 }
 
 /**
@@ -42,4 +46,21 @@ function create(url: string, api_prefix: string): Endpoint | undefined {
     return endpoint;
 }
 
-export { create as new, type Endpoint };
+/**
+ * The endpoint at an address of its host.
+ * @param address IPv6 without brackets
+ * @param api_prefix `/v3`
+ */
+function at_address(named: Endpoint, address: string, api_prefix: string): Endpoint {
+    const [v6] = find(address, ":", 1, true);
+    const host = v6 !== undefined ? `[${address}]` : address;
+    const path = string.sub(named.api_prefix, 1, -1 - api_prefix.length);
+    const made = create(`${named.scheme}://${host}:${named.port}${path}`, api_prefix);
+    if (made === undefined) {
+        return named; // users may have written to its fields
+    }
+    made.dns_name = named.host;
+    return made;
+}
+
+export { at_address, create as new, type Endpoint };

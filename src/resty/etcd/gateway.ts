@@ -31,15 +31,15 @@ interface Fields {
     readonly pick: PickConnector;
     readonly peer: Peer;
     readonly extra: Extra;
-    /** By URL and RPC. */
+    /** By URL, with the name that its address stands for, and RPC. */
     routes: LuaMap<string, LuaMap<Rpc, Route>>;
     endpoint_count: number;
 }
 
 interface Gateway extends Fields, Methods {}
 
-function make_route(gateway: Fields, rpc: Rpc, url: string): Route | undefined {
-    const target = target_parser.parse(url);
+function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | undefined): Route | undefined {
+    const target = target_parser.parse(url, dns_name);
     if (target === undefined) {
         return undefined;
     }
@@ -59,24 +59,26 @@ function make_route(gateway: Fields, rpc: Rpc, url: string): Route | undefined {
     };
 }
 
-/** The way of an RPC to a URL; nil if the URL is none. */
-function route_to(gateway: Fields, rpc: Rpc, url: string): Route | undefined {
+/** The way of an RPC to a URL of an endpoint; nil if the URL is none. */
+function route_to(gateway: Fields, rpc: Rpc, endpoint: Endpoint, url: string): Route | undefined {
     if (typeof url !== "string") {
         return undefined; // a user's own endpoint without it
     }
-    let routes = gateway.routes.get(url);
+    const dns_name = endpoint.dns_name;
+    const key = dns_name !== undefined ? `${url} ${dns_name}` : url;
+    let routes = gateway.routes.get(key);
     if (routes === undefined) {
         if (gateway.endpoint_count >= MAX_ENDPOINTS) {
             gateway.routes = new LuaMap();
             gateway.endpoint_count = 0;
         }
         routes = new LuaMap();
-        gateway.routes.set(url, routes);
+        gateway.routes.set(key, routes);
         gateway.endpoint_count = gateway.endpoint_count + 1;
     }
     let route = routes.get(rpc);
     if (route === undefined) {
-        route = make_route(gateway, rpc, url);
+        route = make_route(gateway, rpc, url, dns_name);
         if (route !== undefined) {
             routes.set(rpc, route);
         }
@@ -165,7 +167,7 @@ function unary(
 ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]> {
     const endpoint = attempt.endpoint;
     const url = rpc.page === true ? endpoint.http_host : endpoint.full_prefix;
-    const route = route_to(this, rpc, url);
+    const route = route_to(this, rpc, endpoint, url);
     if (route === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
@@ -219,7 +221,7 @@ function open(
 ): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, refusal?: Reply]> {
     const endpoint = attempt.endpoint;
     const url = stream_url(endpoint);
-    const route = route_to(this, rpc, url);
+    const route = route_to(this, rpc, endpoint, url);
     if (route === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }

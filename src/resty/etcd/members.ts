@@ -5,6 +5,7 @@ import type { Endpoint } from "./endpoint";
 import * as endpoint from "./endpoint";
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
+import * as names from "./names";
 import * as rpcs from "./rpc";
 import type { Message } from "./transport";
 
@@ -26,19 +27,6 @@ function endpoints_of(members: Message[], api_prefix: string): Endpoint[] {
     return found;
 }
 
-/** Leaves alone what has not changed: connections and what is known of an endpoint go by its URL. */
-function adopt(core: Core, found: Endpoint[]): void {
-    for (const i of $range(1, found.length)) {
-        for (const known of core.endpoints) {
-            if (known.http_host === found[i - 1]!.http_host) {
-                found[i - 1] = known;
-            }
-        }
-    }
-    core.endpoints = found;
-    core.is_cluster = found.length > 1;
-}
-
 /**
  * Asks etcd for its members and makes the first client URL of each an endpoint, learners left out.
  * @returns true; or nil and an error, and then the endpoints are what they were
@@ -53,7 +41,7 @@ function read_members(core: Core): Result<true, EtcdError> {
     if (found.length === 0) {
         return $multi(undefined, errors.failure("bad_reply", "no member of the list has a client URL"));
     }
-    adopt(core, found);
+    names.adopt(core, found);
     return $multi(true);
 }
 

@@ -5,6 +5,7 @@ import type { HealthOptions } from "./health";
 import * as health from "./health";
 import type { Extra, Headers, Peer } from "./http";
 import type { OnCall } from "./meter";
+import type { ResolveOptions } from "./resolution";
 import type { Serializer } from "./serializer";
 import type { Tls } from "./tls";
 
@@ -77,6 +78,8 @@ interface Options {
     marker_prefix?: string;
     /** Seconds after which the list of members is read anew and becomes the endpoints; default: never. */
     sync_interval?: number;
+    /** Host names are resolved by the driver: each address is an endpoint of its own. Default: nginx resolves them. */
+    resolve?: boolean | ResolveOptions;
 }
 
 /** Options that were checked. */

@@ -54,9 +54,10 @@ function parse_unix(scheme: "http" | "https", rest: string): Target | undefined 
 /**
  * Reads an endpoint: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
  * `http://unix:/path:/url`. The port is 2379 where none is given.
+ * @param dns_name what the server is called, where the URL has its address
  * @returns the target, nil if the text is no endpoint
  */
-function parse(url: string): Target | undefined {
+function parse(url: string, dns_name?: string): Target | undefined {
     const [bare] = match(url, "^unix:(.+)$");
     if (bare !== undefined) {
         return parse_unix("http", bare);
@@ -84,7 +85,7 @@ function parse(url: string): Target | undefined {
         return undefined;
     }
     const [v6] = match(host, "^%[(.*)%]$");
-    return { scheme, host, port, authority: `${host}:${port}`, server_name: v6 ?? host, path };
+    return { scheme, host, port, authority: `${dns_name ?? host}:${port}`, server_name: dns_name ?? v6 ?? host, path };
 }
 
 export { parse, type Target };
