@@ -82,6 +82,7 @@ build = {
         ["resty.etcd.target"] = "lua/resty/etcd/target.lua",
         ["resty.etcd.tls"] = "lua/resty/etcd/tls.lua",
         ["resty.etcd.transport"] = "lua/resty/etcd/transport.lua",
-        ["resty.etcd.utils"] = "lua/resty/etcd/utils.lua",
+        ["resty.etcd.watch_feed"] = "lua/resty/etcd/watch_feed.lua",
+            ["resty.etcd.utils"] = "lua/resty/etcd/utils.lua",
     },
 }
