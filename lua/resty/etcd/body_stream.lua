@@ -25,10 +25,12 @@ local CANCELLED = "cancelled"
 ---@field malformed string? What was wrong with the framing: nothing behind it can be trusted.
 ---@field closed boolean
 ---@field cancellable boolean
+---@field heard number
 
 ---@class resty.etcd.body_stream.BodyStream: resty.etcd.body_stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.body_stream.BodyStream)
 ---@field close fun(self: resty.etcd.body_stream.BodyStream)
+---@field heard_at fun(self: resty.etcd.body_stream.BodyStream): number
 ---@field peek fun(self: resty.etcd.body_stream.BodyStream): string?
 ---@field read fun(self: resty.etcd.body_stream.BodyStream, timeout: number?): string?, string?
 
@@ -117,6 +119,7 @@ local function wait(body, deadline)
             return CANCELLED
         end
         if not ok or err ~= "timeout" then
+            body.heard = now()
             return err
         end
         if deadline ~= nil and now() >= deadline then
@@ -131,6 +134,10 @@ local function peek(self)
         return nil
     end
     return bytes
+end
+
+local function heard_at(self)
+    return self.heard
 end
 
 local function allow_cancel(self)
@@ -164,7 +171,13 @@ local function read(self, timeout)
         end
     end
 end
-local methods = {allow_cancel = allow_cancel, close = close, peek = peek, read = read}
+local methods = {
+    allow_cancel = allow_cancel,
+    close = close,
+    heard_at = heard_at,
+    peek = peek,
+    read = read
+}
 local mt = {__index = methods}
 
 --- A body that is read as it arrives.
@@ -180,7 +193,8 @@ local function create(source, head)
         left = head.framing == "length" and head.length or nil,
         malformed = nil,
         closed = false,
-        cancellable = false
+        cancellable = false,
+        heard = now()
     }
     if fields.left == 0 then
         fields.state = "done"

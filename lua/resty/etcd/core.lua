@@ -21,5 +21,6 @@ local _M = {}
 ---@field markers resty.etcd.markers.Markers
 ---@field meter resty.etcd.meter.Meter? Nil unless calls are counted or told of.
 ---@field extra_json string? The user's own header fields as JSON, for the log; nil if there are none.
+---@field hubs? resty.etcd.watch_hub.Hub[] The streams of its watchers and mirrors.
 
 return _M

@@ -10,6 +10,7 @@ local _M = {}
 ---@field endpoint? string The endpoint it happened at, as configured.
 ---@field retryable boolean The same call may be sent again, safely and with hope.
 ---@field maybe_applied boolean The call was a write and etcd may have applied it.
+---@field compact_revision? number Oldest revision that a watch may begin at; only where etcd told it with `compacted`.
 ---@field hint? string What may be the matter, where the text alone would mislead.
 
 local NAMES = {}
@@ -39,7 +40,7 @@ local mt = {
 }
 
 --- Trouble before, beside or instead of etcd's answer.
----@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"closed"
+---@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"closed"|"compacted"|"restored"
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.errors.EtcdError

@@ -22,7 +22,7 @@ local _M = {}
 ---@field revision number Everything up to it has been delivered, this batch included. Exact up to 2^53.
 ---@field events resty.etcd.feed.RawEvent[]
 ---@field full? resty.etcd.feed.RawKv[] All keys, in the order of their bytes; `events` is empty then.
----@field reason? ("list"|"compacted"|"restored"|"snapshot") Why all keys are told.
+---@field reason? ("compacted"|"restored"|"list"|"snapshot") Why all keys are told.
 
 --- Batches in the order of their revisions, without gap or repetition, wherever they come from.
 ---@class resty.etcd.feed.Feed

@@ -28,6 +28,7 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@class resty.etcd.gateway_stream.GatewayStream: resty.etcd.gateway_stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.gateway_stream.GatewayStream)
 ---@field close fun(self: resty.etcd.gateway_stream.GatewayStream)
+---@field heard_at fun(self: resty.etcd.gateway_stream.GatewayStream): number
 ---@field peek fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number?): table?
 ---@field recv fun(self: resty.etcd.gateway_stream.GatewayStream, timeout: number?): table?, resty.etcd.errors.EtcdError?
 ---@field try_recv fun(self: resty.etcd.gateway_stream.GatewayStream): table?
@@ -241,6 +242,10 @@ local function peek(self, timeout)
     return message
 end
 
+local function heard_at(self)
+    return self.body:heard_at()
+end
+
 local function allow_cancel(self)
     self.body:allow_cancel()
 end
@@ -256,6 +261,7 @@ end
 local methods = {
     allow_cancel = allow_cancel,
     close = close,
+    heard_at = heard_at,
     peek = peek,
     recv = recv,
     try_recv = try_recv

@@ -43,6 +43,7 @@ local _M = {}
 ---@class resty.etcd.http.Body
 ---@field read fun(self: resty.etcd.http.Body, timeout: number?): string?, string? The next bytes.
 ---@field peek fun(self: resty.etcd.http.Body): string? What has arrived already; nil if nothing has.
+---@field heard_at fun(self: resty.etcd.http.Body): number When the last bytes arrived, by `clock.now`.
 ---@field allow_cancel fun(self: resty.etcd.http.Body) Lets `close` end a read of another light thread.
 ---@field close fun(self: resty.etcd.http.Body) Frees the connection; if another light thread reads from it now, that one will.
 

@@ -15,6 +15,9 @@ local MAX_PAGE = 4096
 --- gRPC code of a read at a revision that is no more.
 local COMPACTED = 11
 
+--- Where compactions come faster than pages, all is read at once after so many tries.
+local TRIES = 5
+
 --- A page of about so many bytes takes 2 to 8 ms to decode: docs/performance.md.
 local PAGE_BYTES = 512 * 1024
 
@@ -76,19 +79,24 @@ local function read_at_once(core, request, timeout, on_page, context)
     return reply
 end
 
---- Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
---- busy with one of them for long. The reply is that of one read of all.
+--- The read is of what is latest, not of a revision that its caller gave.
+---@param request table
+---@return boolean
+local function is_of_latest(request)
+    return (int64.to_text(request.revision) or "0") == "0"
+end
+
+--- Reads the range in pages, all at the revision of the first.
 ---@param core resty.etcd.core.Core
----@param request table without limit and in key order
----@param timeout number? for each page
+---@param request table
+---@param timeout number?
 ---@param on_page fun(context: any, kvs: resty.etcd.pages.Kv[])
 ---@param context any
 ---@return resty.etcd.transport.Reply? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function read_all(core, request, timeout, on_page, context)
+local function read_pages(core, request, timeout, on_page, context)
     local page = copy(request)
-    local is_latest = (int64.to_text(request.revision) or "0") == "0"
     local limit = FIRST_PAGE
     page.limit = limit
     local reply, err, refusal = call.unary(core, rpcs.range, page, timeout)
@@ -99,7 +107,7 @@ local function read_all(core, request, timeout, on_page, context)
     local all = body.kvs or ({})
     body.more = nil
     local count = tonumber(body.count) or 0
-    if is_latest then
+    if is_of_latest(request) then
         local ____opt_0 = body.header
         page.revision = ____opt_0 and ____opt_0.revision
     end
@@ -118,15 +126,6 @@ local function read_all(core, request, timeout, on_page, context)
         on_page(context, kvs)
         local next_reply, next_err, next_refusal = call.unary_within(core, rpcs.range, page, timeout)
         if next_reply == nil then
-            if next_err.code == COMPACTED and is_latest then
-                return read_at_once(
-                    core,
-                    request,
-                    timeout,
-                    on_page,
-                    context
-                )
-            end
             return nil, next_err, next_refusal
         end
         kvs = next_reply.body.kvs or ({})
@@ -140,6 +139,76 @@ local function read_all(core, request, timeout, on_page, context)
     on_page(context, kvs)
     return reply
 end
+
+--- Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
+--- busy with one of them for long. The reply is that of one read of all.
+---@param core resty.etcd.core.Core
+---@param request table without limit and in key order
+---@param timeout number? for each page
+---@param on_page fun(context: any, kvs: resty.etcd.pages.Kv[])
+---@param context any
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function read_all(core, request, timeout, on_page, context)
+    local reply, err, refusal = read_pages(
+        core,
+        request,
+        timeout,
+        on_page,
+        context
+    )
+    if reply ~= nil then
+        return reply
+    end
+    if err.code == COMPACTED and is_of_latest(request) then
+        return read_at_once(
+            core,
+            request,
+            timeout,
+            on_page,
+            context
+        )
+    end
+    return nil, err, refusal
+end
+
+local function leave_as_it_is()
+end
+
+--- The same, with values left as they are. Pages whose revision is compacted away meanwhile are read anew, before
+--- all is read at once.
+---@param core resty.etcd.core.Core
+---@param request table
+---@param timeout number?
+---@return resty.etcd.transport.Reply? result
+---@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.transport.Reply? refusal
+local function read_raw(core, request, timeout)
+    for _ = 1, TRIES do
+        local reply, err, refusal = read_pages(
+            core,
+            request,
+            timeout,
+            leave_as_it_is,
+            nil
+        )
+        if reply ~= nil then
+            return reply
+        end
+        if err.code ~= COMPACTED or not is_of_latest(request) then
+            return nil, err, refusal
+        end
+    end
+    return read_at_once(
+        core,
+        request,
+        timeout,
+        leave_as_it_is,
+        nil
+    )
+end
 _M.read_all = read_all
+_M.read_raw = read_raw
 
 return _M

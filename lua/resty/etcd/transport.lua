@@ -15,9 +15,11 @@ local _M = {}
 
 --- Messages of a stream, one by one.
 ---@class resty.etcd.transport.Stream
+---@field endpoint string Where it comes from, as configured.
 ---@field recv fun(self: resty.etcd.transport.Stream, timeout: number?): table?, resty.etcd.errors.EtcdError? The next message.
 ---@field peek fun(self: resty.etcd.transport.Stream, timeout: number?): table? The next message, without taking it: `recv` will give it. An error is nil here, and `recv`'s to give.
 ---@field try_recv fun(self: resty.etcd.transport.Stream): table? A message that has arrived already, nil if none has.
+---@field heard_at fun(self: resty.etcd.transport.Stream): number When the last byte arrived, by `clock.now`.
 ---@field allow_cancel fun(self: resty.etcd.transport.Stream) Lets `close` end the stream while another light thread waits in `recv`, at the cost of waking up for it.
 ---@field close fun(self: resty.etcd.transport.Stream) Ends the stream.
 

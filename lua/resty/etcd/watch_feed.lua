@@ -1,51 +1,305 @@
 -- Generated from src/resty/etcd/watch_feed.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local batch_queue = require("resty.etcd.batch_queue")
+local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
+local ask = require("resty.etcd.watch_ask")
+local consumers = require("resty.etcd.watch_consumer")
+local hubs = require("resty.etcd.watch_hub")
+local wanting = require("resty.etcd.watch_options")
+local report = require("resty.etcd.watch_report")
+local runner = require("resty.etcd.watch_runner")
+local share = require("resty.etcd.watch_share")
+local now = clock.now
+local max = math.max
+local min = math.min
+local guard = pcall
 
---- What a consumer wants to be fed with. Keys are as etcd stores them, without any of the client's prefix.
----@class resty.etcd.watch_feed.FeedOptions
----@field key string Any bytes; "" with a `range_end` is the first key of all.
----@field range_end? string As etcd takes it: nil or "" for the key alone, "\0" for all keys from `key` on.
----@field start_revision? number First revision to report. Without it and without `list` the feed begins with what comes after `open`, which asks etcd for its revision before it returns.
----@field resumed? boolean Everything before `start_revision` has been seen: an etcd that is not there yet was restored from a backup. Without it such a revision is waited for.
----@field cluster_id? string The cluster that the revisions are of, if that is known: another one was restored from a backup.
----@field list? boolean The first batch is the full state, reason `list`: at `start_revision` - 1 if that is given, else as it is now.
----@field relist? boolean When events are gone for good, after a compaction or a restore from a backup, the feed goes on with a full state, reason `compacted` or `restored`. Without it that is a final error of this name.
----@field progress? boolean Also batches without events, whenever etcd says how far it has come.
----@field prev_kv? boolean Events carry what the key was before; others on the same stream may get it too.
----@field filters? string[] "NOPUT", "NODELETE": events that etcd leaves out.
----@field silence? number Seconds without any byte after which the stream counts as dead and is opened again; default 60.
----@field share? table A wider range, for a stream that also serves others within that range.
----@field max_queue? number Events that may wait for the consumer; default 10,000.
----@field max_queue_bytes? number Bytes of events that may wait for the consumer; default 16 MiB.
+--- A waiting consumer looks up so often, in seconds, whether the timers that it relies on run.
+local LOOK = 1
 
---- What has come to a stream so far.
----@class resty.etcd.watch_feed.StreamStats
----@field connected boolean The stream stands.
----@field opened number Streams opened.
----@field ends table How they ended, by name: `closed`, `silence`, `unavailable`, `connect_failed`, `compacted`...
----@field events number
----@field dropped number Events that had been delivered already, or never should have come.
----@field lists number Full states read.
----@field consumers number Consumers that the stream serves now.
----@field last_error? string Why there is no stream now, or why the last one ended.
+---@class resty.etcd.watch_feed.Fields
+---@field core resty.etcd.core.Core
+---@field consumer resty.etcd.watch_consumer.Consumer
+---@field guard table Closes the consumer when the feed is garbage.
+---@field cluster string? Of streams that it left.
 
 --- A feed out of etcd itself. Events and keys in its batches may be shared with other consumers: they are read,
 --- never written to. One that is dropped without `close` is closed when it is collected as garbage.
----@class resty.etcd.watch_feed.WatchFeed: resty.etcd.feed.Feed
----@field revision fun(self: resty.etcd.watch_feed.WatchFeed): number Everything up to it has been delivered by `next`; 0 before anything is known.
----@field cluster_id fun(self: resty.etcd.watch_feed.WatchFeed): string? The cluster it is fed from, nil before it has answered.
----@field state fun(self: resty.etcd.watch_feed.WatchFeed): string `connecting`, `listing`, `watching`, `behind` (the consumer is too slow), `closed` or `failed`.
----@field stats fun(self: resty.etcd.watch_feed.WatchFeed): resty.etcd.watch_feed.StreamStats
+---@class resty.etcd.watch_feed.WatchFeed: resty.etcd.watch_feed.Fields, resty.etcd.feed.Feed
+---@field age fun(self: resty.etcd.watch_feed.WatchFeed): number
+---@field close fun(self: resty.etcd.watch_feed.WatchFeed)
+---@field cluster_id fun(self: resty.etcd.watch_feed.WatchFeed): string?
+---@field next fun(self: resty.etcd.watch_feed.WatchFeed, timeout: number?): resty.etcd.feed.Batch?, resty.etcd.errors.EtcdError?
+---@field revision fun(self: resty.etcd.watch_feed.WatchFeed): number
+---@field state fun(self: resty.etcd.watch_feed.WatchFeed): string
+---@field stats fun(self: resty.etcd.watch_feed.WatchFeed): resty.etcd.watch_report.FeedStats
 
---- Opens a feed. Only without `list` and `start_revision` does it wait for etcd, in phases that can wait.
---- All else goes on in timers.
----@param _core resty.etcd.core.Core
----@param _opts resty.etcd.watch_feed.FeedOptions
+--- Goes on where the consumer stands, on a stream that has not passed it.
+---@param feed resty.etcd.watch_feed.Fields
+local function resume(feed)
+    local consumer = feed.consumer
+    local is_behind = consumer.hub == nil and not consumer.listing and consumer.needs == nil
+    if is_behind and consumer.err == nil and batch_queue.has_room(consumer.queue) then
+        share.join(consumer, feed.core, consumer.next, runner.run)
+    end
+end
+
+--- What has become possible after a batch was taken.
+---@param feed resty.etcd.watch_feed.Fields
+local function after_pop(feed)
+    local consumer = feed.consumer
+    local hub = consumer.hub
+    if hub == nil then
+        resume(feed)
+    elseif hub.blocked and batch_queue.has_room(consumer.queue) then
+        hub.blocked = false
+        hub.room:post(1)
+    end
+end
+
+--- Waits until something may have come; returns what keeps it from waiting.
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@param seconds number
+---@return resty.etcd.errors.EtcdError?
+local function wait(consumer, seconds)
+    consumer.waiting = true
+    local ok, done, err = guard(consumer.ready.wait, consumer.ready, seconds)
+    consumer.waiting = false
+    if ok and (done == true or err == "timeout") then
+        return nil
+    end
+    local ____errors_failure_2 = errors.failure
+    local ____tostring_1 = tostring
+    local ____ok_0
+    if ok then
+        ____ok_0 = err
+    else
+        ____ok_0 = done
+    end
+    return ____errors_failure_2(
+        "bad_request",
+        "waiting for events: " .. ____tostring_1(____ok_0)
+    )
+end
+
+--- The next batch, or why there is none.
+---@param self resty.etcd.watch_feed.WatchFeed
+---@param timeout number?
+---@return resty.etcd.feed.Batch? res
+---@return resty.etcd.errors.EtcdError? err
+local function next_batch(self, timeout)
+    local consumer = self.consumer
+    local deadline = timeout ~= nil and now() + timeout or nil
+    while true do
+        if consumer.closed then
+            return nil, errors.failure("closed", "closed")
+        end
+        local batch = batch_queue.pop(consumer.queue)
+        if batch ~= nil then
+            consumer.delivered = max(consumer.delivered, batch.revision)
+            if batch.full ~= nil then
+                consumer.delivered = batch.revision
+            end
+            consumer.batches = consumer.batches + 1
+            after_pop(self)
+            return batch
+        end
+        if consumer.err ~= nil then
+            return nil, consumer.err
+        end
+        resume(self)
+        if consumer.hub ~= nil then
+            hubs.revive(consumer.hub)
+        end
+        local left = deadline ~= nil and deadline - now() or LOOK
+        if left <= 0 then
+            return nil, errors.failure("timeout", "timeout")
+        end
+        local err = wait(
+            consumer,
+            min(left, LOOK)
+        )
+        if err ~= nil then
+            return nil, err
+        end
+    end
+end
+
+local function close(self)
+    local consumer = self.consumer
+    consumer.closed = true
+    hubs.leave(consumer)
+    consumers.drop_held(consumer)
+    batch_queue.clear(consumer.queue)
+    consumers.wake(consumer)
+end
+
+local function age(self)
+    local ____self_consumer_3 = self.consumer
+    local hub = ____self_consumer_3.hub
+    local heard_at = ____self_consumer_3.heard_at
+    local own = now() - heard_at
+    return hub ~= nil and min(
+        own,
+        hubs.age(hub)
+    ) or own
+end
+
+--- Everything up to it has been delivered by `next`; 0 before anything is known.
+---@param self resty.etcd.watch_feed.WatchFeed
+---@return number
+local function revision(self)
+    local ____self_consumer_4 = self.consumer
+    local hub = ____self_consumer_4.hub
+    local delivered = ____self_consumer_4.delivered
+    local queue = ____self_consumer_4.queue
+    local needs = ____self_consumer_4.needs
+    if needs == nil and (hub and hub.next) ~= nil and batch_queue.is_empty(queue) then
+        return max(delivered, hub.next - 1)
+    end
+    return delivered
+end
+
+--- The cluster it is fed from, nil before that has answered.
+---@param self resty.etcd.watch_feed.WatchFeed
+---@return string?
+local function cluster_id(self)
+    local hub = self.consumer.hub
+    if hub ~= nil then
+        self.cluster = hub.known.cluster_id
+    end
+    return self.cluster
+end
+
+--- `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`.
+---@param self resty.etcd.watch_feed.WatchFeed
+---@return string
+local function state(self)
+    return report.state(self.consumer)
+end
+
+--- What has come to the feed and to the stream that serves it.
+---@param self resty.etcd.watch_feed.WatchFeed
+---@return resty.etcd.watch_report.FeedStats
+local function stats(self)
+    return report.stats(self.consumer)
+end
+local methods = {
+    age = age,
+    close = close,
+    cluster_id = cluster_id,
+    next = next_batch,
+    revision = revision,
+    state = state,
+    stats = stats
+}
+local mt = {__index = methods}
+
+local function misuse(text)
+    return nil, errors.failure("bad_request", text)
+end
+
+--- In these phases nothing can wait for etcd.
+---@return boolean
+local function can_wait()
+    local phase = ngx.get_phase()
+    return phase == "rewrite" or phase == "access" or phase == "content" or phase == "timer" or phase == "ssl_cert" or phase == "ssl_client_hello" or phase == "ssl_session_fetch"
+end
+
+--- Where a feed begins that is to tell what comes from now on.
+---@param core resty.etcd.core.Core
+---@param wants resty.etcd.watch_consumer.Wants
+---@return number? next
+---@return resty.etcd.errors.EtcdError? err
+local function find_start(core, wants)
+    if not can_wait() then
+        return nil
+    end
+    local known, err = ask.status(core, wants.range)
+    if known == nil then
+        return nil, err
+    end
+    return known.revision + 1
+end
+
+--- Puts the consumer on a stream.
+---@param core resty.etcd.core.Core
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@param from number?
+---@param opts resty.etcd.watch_options.FeedOptions
+---@return resty.etcd.watch_hub.Hub? res
+---@return string? err
+local function connect(core, consumer, from, opts)
+    if opts.resumed ~= true and opts.cluster_id == nil then
+        return share.join(consumer, core, from, runner.run)
+    end
+    local hub, err = share.open_for(consumer, core, from, runner.run)
+    if hub == nil then
+        return nil, err
+    end
+    hub.known.cluster_id = opts.cluster_id
+    hub.known.revision = (opts.start_revision or 1) - 1
+    return hub
+end
+
+--- Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest.
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@return table
+local function make_guard(consumer)
+    local proxy = newproxy(true)
+    local proxy_mt = getmetatable(proxy)
+    proxy_mt.__gc = function()
+        consumer.closed = true
+    end
+    return proxy
+end
+
+--- Opens a feed. Only without `list` and `start_revision` does it wait for etcd, in phases that can wait; in others
+--- such a feed begins a moment later. All else goes on in timers.
+---@param core resty.etcd.core.Core a client
+---@param opts resty.etcd.watch_options.FeedOptions
 ---@return resty.etcd.watch_feed.WatchFeed? res
 ---@return resty.etcd.errors.EtcdError? err
-local function open(_core, _opts)
-    return nil, errors.failure("bad_request", "under construction")
+local function open(core, opts)
+    if ngx.get_phase() == "init" then
+        return misuse("a watch needs timers, and there are none in the init phase")
+    end
+    local wants, wrong = wanting.read(opts)
+    if wants == nil then
+        return misuse(wrong)
+    end
+    local from = opts.start_revision
+    if from == nil and opts.list ~= true then
+        local start, err = find_start(core, wants)
+        if err ~= nil then
+            return nil, err
+        end
+        from = start
+    end
+    local needs = opts.list == true and "list" or nil
+    local consumer, create_err = consumers.new(wants, from or 0, needs)
+    if consumer == nil then
+        return misuse(create_err)
+    end
+    if opts.list == true and from ~= nil then
+        if from == 1 then
+            consumers.accept(consumer, {}, 0)
+        else
+            consumer.list_at = from - 1
+        end
+    end
+    local hub, start_err = connect(core, consumer, from, opts)
+    if hub == nil then
+        return misuse(start_err)
+    end
+    local fields = {
+        core = core,
+        consumer = consumer,
+        guard = make_guard(consumer),
+        cluster = nil
+    }
+    return setmetatable(fields, mt)
 end
 _M.open = open
 

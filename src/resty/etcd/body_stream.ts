@@ -30,6 +30,7 @@ interface Fields {
     malformed: string | undefined;
     closed: boolean;
     cancellable: boolean;
+    heard: number;
 }
 
 interface BodyStream extends Fields, Methods {}
@@ -113,6 +114,7 @@ function wait(body: Fields, deadline: number | undefined): string | undefined {
             return CANCELLED;
         }
         if (!ok || err !== "timeout") {
+            body.heard = now();
             return err;
         }
         if (deadline !== undefined && now() >= deadline) {
@@ -127,6 +129,10 @@ function peek(this: BodyStream): string | undefined {
         return undefined;
     }
     return bytes;
+}
+
+function heard_at(this: BodyStream): number {
+    return this.heard;
 }
 
 function allow_cancel(this: BodyStream): void {
@@ -162,7 +168,7 @@ function read(this: BodyStream, timeout: number | undefined): Result<string> {
     }
 }
 
-const methods = { allow_cancel, close, peek, read };
+const methods = { allow_cancel, close, heard_at, peek, read };
 type Methods = typeof methods;
 const mt: LuaMetatable<BodyStream, Methods> = { __index: methods };
 
@@ -177,6 +183,7 @@ function create(source: Source, head: Head): Body {
         malformed: undefined,
         closed: false,
         cancellable: false,
+        heard: now(),
     };
     if (fields.left === 0) {
         fields.state = "done";

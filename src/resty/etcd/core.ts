@@ -5,6 +5,7 @@ import type { Meter } from "./meter";
 import type { Names } from "./names";
 import type { Order } from "./order";
 import type { Transport } from "./transport";
+import type { Hub } from "./watch_hub";
 
 /** When a client reads the list of members anew. */
 interface SyncPlan {
@@ -39,6 +40,8 @@ interface Core extends Ring {
     readonly meter: Meter | undefined;
     /** The user's own header fields as JSON, for the log; nil if there are none. */
     readonly extra_json: string | undefined;
+    /** The streams of its watchers and mirrors. */
+    hubs?: Hub[];
 }
 
 export type { Core, SyncPlan };

@@ -13,6 +13,8 @@ interface EtcdError {
     retryable: boolean;
     /** The call was a write and etcd may have applied it. */
     maybe_applied: boolean;
+    /** Oldest revision that a watch may begin at; only where etcd told it with `compacted`. */
+    compact_revision?: number;
     /** What may be the matter, where the text alone would mislead. */
     hint?: string;
 }
@@ -36,7 +38,11 @@ type LocalName =
     /** The call itself is wrong; nothing was sent. */
     | "bad_request"
     /** The stream ended or was closed. */
-    | "closed";
+    | "closed"
+    /** The revisions that a watcher needs are no more. */
+    | "compacted"
+    /** etcd was restored from a backup: revisions mean something else now. */
+    | "restored";
 
 const NAMES: LuaMap<number, string> = new LuaMap<number, string>();
 NAMES.set(1, "canceled");

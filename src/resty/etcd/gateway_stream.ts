@@ -221,6 +221,10 @@ function peek(this: GatewayStream, timeout: number | undefined): Message | undef
     return message;
 }
 
+function heard_at(this: GatewayStream): number {
+    return this.body.heard_at();
+}
+
 function allow_cancel(this: GatewayStream): void {
     this.body.allow_cancel();
 }
@@ -231,7 +235,7 @@ function close(this: GatewayStream): void {
     }
 }
 
-const methods = { allow_cancel, close, peek, recv, try_recv };
+const methods = { allow_cancel, close, heard_at, peek, recv, try_recv };
 type Methods = typeof methods;
 const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
 

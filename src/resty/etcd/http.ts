@@ -70,6 +70,8 @@ interface Body {
     read(timeout: number | undefined): Result<string>;
     /** What has arrived already; nil if nothing has. */
     peek(): string | undefined;
+    /** When the last bytes arrived, by `clock.now`. */
+    heard_at(): number;
     /** Lets `close` end a read of another light thread. */
     allow_cancel(): void;
     /** Frees the connection; if another light thread reads from it now, that one will. */

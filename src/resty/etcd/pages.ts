@@ -15,6 +15,8 @@ const FIRST_PAGE = 64;
 const MAX_PAGE = 4096;
 /** gRPC code of a read at a revision that is no more. */
 const COMPACTED = 11;
+/** Where compactions come faster than pages, all is read at once after so many tries. */
+const TRIES = 5;
 /** A page of about so many bytes takes 2 to 8 ms to decode: docs/performance.md. */
 const PAGE_BYTES = 512 * 1024;
 /** As for one reply: no directory of etcd's comes near. */
@@ -66,13 +68,13 @@ function read_at_once(
     return $multi(reply);
 }
 
-/**
- * Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
- * busy with one of them for long. The reply is that of one read of all.
- * @param request without limit and in key order
- * @param timeout for each page
- */
-function read_all(
+/** The read is of what is latest, not of a revision that its caller gave. */
+function is_of_latest(request: Message): boolean {
+    return (int64.to_text(request.get("revision")) ?? "0") === "0";
+}
+
+/** Reads the range in pages, all at the revision of the first. */
+function read_pages(
     core: Core,
     request: Message,
     timeout: number | undefined,
@@ -80,7 +82,6 @@ function read_all(
     context: unknown,
 ): Outcome<Reply> {
     const page = copy(request);
-    const is_latest = (int64.to_text(request.get("revision")) ?? "0") === "0";
     let limit = FIRST_PAGE;
     page.set("limit", limit);
     const [reply, err, refusal] = call.unary(core, rpcs.range, page, timeout);
@@ -91,7 +92,7 @@ function read_all(
     const all = (body.get("kvs") as Kv[] | undefined) ?? [];
     body.delete("more");
     const count = tonumber(body.get("count")) ?? 0;
-    if (is_latest) {
+    if (is_of_latest(request)) {
         page.set("revision", (body.get("header") as Message | undefined)?.get("revision"));
     }
     let kvs = all;
@@ -111,9 +112,6 @@ function read_all(
         on_page(context, kvs);
         const [next_reply, next_err, next_refusal] = call.unary_within(core, rpcs.range, page, timeout);
         if (next_reply === undefined) {
-            if (next_err.code === COMPACTED && is_latest) {
-                return read_at_once(core, request, timeout, on_page, context);
-            }
             return $multi(undefined, next_err, next_refusal);
         }
         kvs = (next_reply.body.get("kvs") as Kv[] | undefined) ?? [];
@@ -129,4 +127,48 @@ function read_all(
     return $multi(reply);
 }
 
-export { read_all, type Kv };
+/**
+ * Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
+ * busy with one of them for long. The reply is that of one read of all.
+ * @param request without limit and in key order
+ * @param timeout for each page
+ */
+function read_all(
+    core: Core,
+    request: Message,
+    timeout: number | undefined,
+    on_page: OnPage,
+    context: unknown,
+): Outcome<Reply> {
+    const [reply, err, refusal] = read_pages(core, request, timeout, on_page, context);
+    if (reply !== undefined) {
+        return $multi(reply);
+    }
+    if (err.code === COMPACTED && is_of_latest(request)) {
+        return read_at_once(core, request, timeout, on_page, context);
+    }
+    return $multi(undefined, err, refusal);
+}
+
+function leave_as_it_is(): void {
+    // values stay raw
+}
+
+/**
+ * The same, with values left as they are. Pages whose revision is compacted away meanwhile are read anew, before
+ * all is read at once.
+ */
+function read_raw(core: Core, request: Message, timeout: number | undefined): Outcome<Reply> {
+    for (const _ of $range(1, TRIES)) {
+        const [reply, err, refusal] = read_pages(core, request, timeout, leave_as_it_is, undefined);
+        if (reply !== undefined) {
+            return $multi(reply);
+        }
+        if (err.code !== COMPACTED || !is_of_latest(request)) {
+            return $multi(undefined, err, refusal);
+        }
+    }
+    return read_at_once(core, request, timeout, leave_as_it_is, undefined);
+}
+
+export { read_all, read_raw, type Kv };

@@ -25,6 +25,8 @@ interface Attempt extends Delivery {
 
 /** Messages of a stream, one by one. */
 interface Stream {
+    /** Where it comes from, as configured. */
+    readonly endpoint: string;
     /**
      * The next message.
      * @param timeout seconds without a byte after which it gives up; nil waits for ever
@@ -35,6 +37,8 @@ interface Stream {
     peek(timeout: number | undefined): Message | undefined;
     /** A message that has arrived already, nil if none has. */
     try_recv(): Message | undefined;
+    /** When the last byte arrived, by `clock.now`. */
+    heard_at(): number;
     /** Lets `close` end the stream while another light thread waits in `recv`, at the cost of waking up for it. */
     allow_cancel(): void;
     /** Ends the stream. */

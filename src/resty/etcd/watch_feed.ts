@@ -1,89 +1,253 @@
+import * as batch_queue from "./batch_queue";
+import * as clock from "./clock";
 import type { Core } from "./core";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
-import type { Feed } from "./feed";
+import type { Batch, Feed, Reason } from "./feed";
+import * as ask from "./watch_ask";
+import * as consumers from "./watch_consumer";
+import type { Consumer, Wants } from "./watch_consumer";
+import * as hubs from "./watch_hub";
+import type { Hub } from "./watch_hub";
+import * as wanting from "./watch_options";
+import type { FeedOptions } from "./watch_options";
+import * as report from "./watch_report";
+import type { FeedStats } from "./watch_report";
+import * as runner from "./watch_runner";
+import * as share from "./watch_share";
 
-/** What a consumer wants to be fed with. Keys are as etcd stores them, without any of the client's prefix. */
-interface FeedOptions {
-    /** Any bytes; "" with a `range_end` is the first key of all. */
-    key: string;
-    /** As etcd takes it: nil or "" for the key alone, "\0" for all keys from `key` on. */
-    range_end?: string;
-    /**
-     * First revision to report. Without it and without `list` the feed begins with what comes after `open`, which
-     * asks etcd for its revision before it returns.
-     */
-    start_revision?: number;
-    /**
-     * Everything before `start_revision` has been seen: an etcd that is not there yet was restored from a backup.
-     * Without it such a revision is waited for.
-     */
-    resumed?: boolean;
-    /** The cluster that the revisions are of, if that is known: another one was restored from a backup. */
-    cluster_id?: string;
-    /** The first batch is the full state, reason `list`: at `start_revision` - 1 if that is given, else as it is now. */
-    list?: boolean;
-    /**
-     * When events are gone for good, after a compaction or a restore from a backup, the feed goes on with a full
-     * state, reason `compacted` or `restored`. Without it that is a final error of this name.
-     */
-    relist?: boolean;
-    /** Also batches without events, whenever etcd says how far it has come. */
-    progress?: boolean;
-    /** Events carry what the key was before; others on the same stream may get it too. */
-    prev_kv?: boolean;
-    /** "NOPUT", "NODELETE": events that etcd leaves out. */
-    filters?: string[];
-    /** Seconds without any byte after which the stream counts as dead and is opened again; default 60. */
-    silence?: number;
-    /** A wider range, for a stream that also serves others within that range. */
-    share?: { key: string; range_end?: string };
-    /** Events that may wait for the consumer; default 10,000. */
-    max_queue?: number;
-    /** Bytes of events that may wait for the consumer; default 16 MiB. */
-    max_queue_bytes?: number;
-}
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+const guard = pcall as unknown as GuardedCall;
 
-/** What has come to a stream so far. */
-interface StreamStats {
-    /** The stream stands. */
-    connected: boolean;
-    /** Streams opened. */
-    opened: number;
-    /** How they ended, by name: `closed`, `silence`, `unavailable`, `connect_failed`, `compacted`... */
-    ends: LuaMap<string, number>;
-    events: number;
-    /** Events that had been delivered already, or never should have come. */
-    dropped: number;
-    /** Full states read. */
-    lists: number;
-    /** Consumers that the stream serves now. */
-    consumers: number;
-    /** Why there is no stream now, or why the last one ended. */
-    last_error?: string;
+/** A waiting consumer looks up so often, in seconds, whether the timers that it relies on run. */
+const LOOK = 1;
+
+interface Fields {
+    readonly core: Core;
+    readonly consumer: Consumer;
+    /** Closes the consumer when the feed is garbage. */
+    readonly guard: object;
+    /** Of streams that it left. */
+    cluster: string | undefined;
 }
 
 /**
  * A feed out of etcd itself. Events and keys in its batches may be shared with other consumers: they are read,
  * never written to. One that is dropped without `close` is closed when it is collected as garbage.
  */
-interface WatchFeed extends Feed {
-    /** Everything up to it has been delivered by `next`; 0 before anything is known. */
-    revision(): number;
-    /** The cluster it is fed from, nil before it has answered. */
-    cluster_id(): string | undefined;
-    /** `connecting`, `listing`, `watching`, `behind` (the consumer is too slow), `closed` or `failed`. */
-    state(): string;
-    stats(): StreamStats;
+interface WatchFeed extends Fields, Methods, Feed {}
+
+/** Goes on where the consumer stands, on a stream that has not passed it. */
+function resume(feed: Fields): void {
+    const consumer = feed.consumer;
+    const is_behind = consumer.hub === undefined && !consumer.listing && consumer.needs === undefined;
+    if (is_behind && consumer.err === undefined && batch_queue.has_room(consumer.queue)) {
+        share.join(consumer, feed.core, consumer.next, runner.run);
+    }
+}
+
+/** What has become possible after a batch was taken. */
+function after_pop(feed: Fields): void {
+    const consumer = feed.consumer;
+    const hub = consumer.hub;
+    if (hub === undefined) {
+        resume(feed);
+    } else if (hub.blocked && batch_queue.has_room(consumer.queue)) {
+        hub.blocked = false;
+        hub.room.post(1);
+    }
+}
+
+/** Waits until something may have come; returns what keeps it from waiting. */
+function wait(consumer: Consumer, seconds: number): EtcdError | undefined {
+    consumer.waiting = true;
+    const [ok, done, err] = guard(consumer.ready.wait, consumer.ready, seconds); // throws where nothing can wait
+    consumer.waiting = false;
+    if (ok && (done === true || err === "timeout")) {
+        return undefined;
+    }
+    return errors.failure("bad_request", `waiting for events: ${tostring(ok ? err : done)}`);
+}
+
+/** The next batch, or why there is none. */
+function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch, EtcdError> {
+    const consumer = this.consumer;
+    const deadline = timeout !== undefined ? now() + timeout : undefined;
+    while (true) {
+        if (consumer.closed) {
+            return $multi(undefined, errors.failure("closed", "closed"));
+        }
+        const batch = batch_queue.pop(consumer.queue);
+        if (batch !== undefined) {
+            consumer.delivered = max(consumer.delivered, batch.revision);
+            if (batch.full !== undefined) {
+                consumer.delivered = batch.revision;
+            }
+            consumer.batches = consumer.batches + 1;
+            after_pop(this);
+            return $multi(batch);
+        }
+        if (consumer.err !== undefined) {
+            return $multi(undefined, consumer.err);
+        }
+        resume(this);
+        if (consumer.hub !== undefined) {
+            hubs.revive(consumer.hub);
+        }
+        const left = deadline !== undefined ? deadline - now() : LOOK;
+        if (left <= 0) {
+            return $multi(undefined, errors.failure("timeout", "timeout"));
+        }
+        const err = wait(consumer, min(left, LOOK));
+        if (err !== undefined) {
+            return $multi(undefined, err);
+        }
+    }
+}
+
+function close(this: WatchFeed): void {
+    const consumer = this.consumer;
+    consumer.closed = true;
+    hubs.leave(consumer);
+    consumers.drop_held(consumer);
+    batch_queue.clear(consumer.queue);
+    consumers.wake(consumer);
+}
+
+function age(this: WatchFeed): number {
+    const { hub, heard_at } = this.consumer;
+    const own = now() - heard_at;
+    return hub !== undefined ? min(own, hubs.age(hub)) : own;
+}
+
+/** Everything up to it has been delivered by `next`; 0 before anything is known. */
+function revision(this: WatchFeed): number {
+    const { hub, delivered, queue, needs } = this.consumer;
+    if (needs === undefined && hub?.next !== undefined && batch_queue.is_empty(queue)) {
+        return max(delivered, hub.next - 1);
+    }
+    return delivered;
+}
+
+/** The cluster it is fed from, nil before that has answered. */
+function cluster_id(this: WatchFeed): string | undefined {
+    const hub = this.consumer.hub;
+    if (hub !== undefined) {
+        this.cluster = hub.known.cluster_id;
+    }
+    return this.cluster;
+}
+
+/** `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`. */
+function state(this: WatchFeed): string {
+    return report.state(this.consumer);
+}
+
+/** What has come to the feed and to the stream that serves it. */
+function stats(this: WatchFeed): FeedStats {
+    return report.stats(this.consumer);
+}
+
+const methods = { age, close, cluster_id, next: next_batch, revision, state, stats };
+type Methods = typeof methods;
+const mt: LuaMetatable<WatchFeed, Methods> = { __index: methods };
+
+function misuse(text: string): LuaMultiReturn<[feed: undefined, err: EtcdError]> {
+    return $multi(undefined, errors.failure("bad_request", text));
+}
+
+/** In these phases nothing can wait for etcd. */
+function can_wait(): boolean {
+    const phase = ngx.get_phase();
+    return (
+        phase === "rewrite" ||
+        phase === "access" ||
+        phase === "content" ||
+        phase === "timer" ||
+        phase === "ssl_cert" ||
+        phase === "ssl_client_hello" ||
+        phase === "ssl_session_fetch"
+    );
+}
+
+/** Where a feed begins that is to tell what comes from now on. */
+function find_start(core: Core, wants: Wants): LuaMultiReturn<[next: number | undefined, err?: EtcdError]> {
+    if (!can_wait()) {
+        return $multi(undefined);
+    }
+    const [known, err] = ask.status(core, wants.range);
+    if (known === undefined) {
+        return $multi(undefined, err);
+    }
+    return $multi(known.revision + 1);
+}
+
+/** Puts the consumer on a stream. */
+function connect(core: Core, consumer: Consumer, from: number | undefined, opts: FeedOptions): Result<Hub> {
+    if (opts.resumed !== true && opts.cluster_id === undefined) {
+        return share.join(consumer, core, from, runner.run);
+    }
+    // what has been seen of etcd is not true of other streams
+    const [hub, err] = share.open_for(consumer, core, from, runner.run);
+    if (hub === undefined) {
+        return $multi(undefined, err);
+    }
+    hub.known.cluster_id = opts.cluster_id;
+    hub.known.revision = (opts.start_revision ?? 1) - 1;
+    return $multi(hub);
+}
+
+/** Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest. */
+function make_guard(consumer: Consumer): object {
+    const proxy = newproxy(true);
+    const proxy_mt = getmetatable(proxy) as { __gc?: (this: void) => void };
+    proxy_mt.__gc = () => {
+        consumer.closed = true;
+    };
+    return proxy;
 }
 
 /**
- * Opens a feed. Only without `list` and `start_revision` does it wait for etcd, in phases that can wait.
- * All else goes on in timers.
+ * Opens a feed. Only without `list` and `start_revision` does it wait for etcd, in phases that can wait; in others
+ * such a feed begins a moment later. All else goes on in timers.
  * @param core a client
  */
-function open(_core: Core, _opts: FeedOptions): Result<WatchFeed, EtcdError> {
-    return $multi(undefined, errors.failure("bad_request", "under construction"));
+function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
+    if (ngx.get_phase() === "init") {
+        return misuse("a watch needs timers, and there are none in the init phase");
+    }
+    const [wants, wrong] = wanting.read(opts);
+    if (wants === undefined) {
+        return misuse(wrong);
+    }
+    let from = opts.start_revision;
+    if (from === undefined && opts.list !== true) {
+        const [start, err] = find_start(core, wants);
+        if (err !== undefined) {
+            return $multi(undefined, err);
+        }
+        from = start;
+    }
+    const needs: Reason | undefined = opts.list === true ? "list" : undefined;
+    const [consumer, create_err] = consumers.new(wants, from ?? 0, needs);
+    if (consumer === undefined) {
+        return misuse(create_err);
+    }
+    if (opts.list === true && from !== undefined) {
+        if (from === 1) {
+            consumers.accept(consumer, [], 0); // etcd takes 0 for the latest
+        } else {
+            consumer.list_at = from - 1;
+        }
+    }
+    const [hub, start_err] = connect(core, consumer, from, opts);
+    if (hub === undefined) {
+        return misuse(start_err);
+    }
+    const fields: Fields = { core, consumer, guard: make_guard(consumer), cluster: undefined };
+    return $multi(setmetatable(fields as WatchFeed, mt));
 }
 
-export { open, type FeedOptions, type StreamStats, type WatchFeed };
+export { open, type FeedOptions, type FeedStats, type WatchFeed };

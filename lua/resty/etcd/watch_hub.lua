@@ -1,0 +1,280 @@
+-- Generated from src/resty/etcd/watch_hub.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local backoffs = require("resty.etcd.backoff")
+local batch_queue = require("resty.etcd.batch_queue")
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local key_range = require("resty.etcd.key_range")
+local consumers = require("resty.etcd.watch_consumer")
+local now = clock.now
+local max = math.max
+
+--- How long a timer may take to start: nginx drops timers when too many of them run.
+local START_TIME = 1
+
+--- What is known of the etcd behind a stream.
+---@class resty.etcd.watch_hub.Known
+---@field cluster_id string?
+---@field raft_term number
+---@field revision number A revision that it surely had.
+
+--- A stream of events that resumes by itself, and the consumers that it serves.
+---@class resty.etcd.watch_hub.Hub
+---@field core resty.etcd.core.Core
+---@field range resty.etcd.key_range.KeyRange
+---@field prev_kv boolean
+---@field filters string
+---@field silence number
+---@field run fun(premature: boolean, hub: resty.etcd.watch_hub.Hub) What its timer does.
+---@field wake table Wakes the timer.
+---@field poked boolean
+---@field running boolean Its timer runs.
+---@field due number By then it should.
+---@field consumers resty.etcd.watch_consumer.Consumer[]
+---@field next number? All consumers have what is before it; nil while that is to be found out.
+---@field epoch number Counts how often the revisions of its consumers were lost.
+---@field known resty.etcd.watch_hub.Known
+---@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
+---@field stream resty.etcd.transport.Stream?
+---@field connected boolean
+---@field heard_at number
+---@field blocked boolean The only consumer is too slow, and the stream is not read until it has taken something.
+---@field room table
+---@field opened number
+---@field ends table
+---@field events number
+---@field dropped number
+---@field last_error resty.etcd.errors.EtcdError?
+---@field backoff resty.etcd.backoff.Backoff
+---@field said_at table When it last said what is the matter, by name of the trouble.
+
+--- The streams of a client.
+---@param core resty.etcd.core.Core
+---@return resty.etcd.watch_hub.Hub[]
+local function hubs_of(core)
+    if core.hubs == nil then
+        core.hubs = {}
+    end
+    return core.hubs
+end
+
+--- Wakes the hub's timer.
+---@param hub resty.etcd.watch_hub.Hub
+local function poke(hub)
+    if not hub.poked then
+        hub.poked = true
+        hub.wake:post(1)
+    end
+end
+
+--- Starts the hub's timer.
+---@param hub resty.etcd.watch_hub.Hub
+---@param delay number
+---@return true? res
+---@return string? err
+local function start(hub, delay)
+    local ok, err = ngx.timer.at(delay, hub.run, hub)
+    if ok == nil then
+        return nil, err
+    end
+    hub.running = false
+    hub.due = now() + delay + START_TIME
+    return true
+end
+
+--- Starts its timer once more if nginx has dropped it.
+---@param hub resty.etcd.watch_hub.Hub
+local function revive(hub)
+    if not hub.running and now() > hub.due then
+        start(hub, 0)
+    end
+end
+
+--- A stream of the consumer's kind that begins at `next`.
+---@param core resty.etcd.core.Core
+---@param wants resty.etcd.watch_consumer.Wants
+---@param next number?
+---@param apart boolean
+---@param run fun(premature: boolean, hub: resty.etcd.watch_hub.Hub)
+---@return resty.etcd.watch_hub.Hub? res
+---@return string? err
+local function create(core, wants, next, apart, run)
+    local wake, err = semaphore.new(0)
+    local room, room_err = semaphore.new(0)
+    if wake == nil or room == nil then
+        return nil, err or room_err or "no semaphore"
+    end
+    return {
+        core = core,
+        range = wants.hub_range,
+        prev_kv = wants.prev_kv,
+        filters = wants.filters,
+        silence = wants.silence,
+        run = run,
+        wake = wake,
+        poked = false,
+        running = false,
+        due = 0,
+        consumers = {},
+        next = next,
+        epoch = 0,
+        known = {cluster_id = nil, raft_term = 0, revision = 0},
+        apart = apart,
+        stream = nil,
+        connected = false,
+        heard_at = now(),
+        blocked = false,
+        room = room,
+        opened = 0,
+        ends = {},
+        events = 0,
+        dropped = 0,
+        last_error = nil,
+        backoff = backoffs.new(),
+        said_at = {}
+    }
+end
+
+local function without(list, item)
+    local rest = {}
+    for ____, other in ipairs(list) do
+        if other ~= item then
+            rest[#rest + 1] = other
+        end
+    end
+    return rest
+end
+
+--- The stream does not serve the consumer any more. The last one to leave ends it.
+---@param consumer resty.etcd.watch_consumer.Consumer
+local function leave(consumer)
+    local hub = consumer.hub
+    if hub ~= nil then
+        consumer.hub = nil
+        hub.consumers = without(hub.consumers, consumer)
+        if #hub.consumers == 0 then
+            hub.core.hubs = without(
+                hubs_of(hub.core),
+                hub
+            )
+        end
+        poke(hub)
+    end
+end
+
+--- The consumer is too slow for the others: it goes on later, on a stream of its own.
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@param revision number
+local function part(consumer, revision)
+    consumer.times_behind = consumer.times_behind + 1
+    consumer.next = max(consumer.next, revision)
+    consumers.drop_held(consumer)
+    leave(consumer)
+end
+
+--- Parts with consumers that have no room, unless one is alone.
+---@param hub resty.etcd.watch_hub.Hub
+---@param revision number
+---@return resty.etcd.watch_consumer.Consumer? # that one
+local function make_room(hub, revision)
+    for ____, consumer in ipairs(hub.consumers) do
+        if batch_queue.is_full(consumer.queue) then
+            if #hub.consumers == 1 and consumer.needs == nil then
+                return consumer
+            end
+            part(consumer, revision)
+        end
+    end
+    return nil
+end
+
+--- Gives each consumer its part of a batch. All of them have room.
+---@param hub resty.etcd.watch_hub.Hub
+---@param batch resty.etcd.feed.Batch
+local function deliver(hub, batch)
+    local ____batch_0 = batch
+    local revision = ____batch_0.revision
+    hub.next = revision + 1
+    hub.known.revision = max(hub.known.revision, revision)
+    hub.events = hub.events + #batch.events
+    for ____, consumer in ipairs(hub.consumers) do
+        local events = key_range.pick(consumer.range, batch.events)
+        if events ~= nil then
+            consumers.give(consumer, events == batch.events and batch or ({revision = revision, events = events}))
+        end
+    end
+end
+
+--- All events up to `revision` have been delivered.
+---@param hub resty.etcd.watch_hub.Hub
+---@param revision number
+local function progress(hub, revision)
+    if revision >= hub.next then
+        hub.next = revision + 1
+        hub.known.revision = max(hub.known.revision, revision)
+        for ____, consumer in ipairs(hub.consumers) do
+            consumers.tell_progress(consumer, revision)
+        end
+    end
+end
+
+--- The revisions that the consumers need are gone: they need a full state, or have come to their end.
+---@param hub resty.etcd.watch_hub.Hub
+---@param reason "compacted"|"restored"|"list"|"snapshot"
+---@param err resty.etcd.errors.EtcdError
+local function lose(hub, reason, err)
+    hub.epoch = hub.epoch + 1
+    hub.next = nil
+    for ____, consumer in ipairs(hub.consumers) do
+        if consumer.relist then
+            consumers.lose(consumer, reason)
+        else
+            leave(consumer)
+            consumers.fail(consumer, err)
+        end
+    end
+end
+
+--- Ends it, and all of its consumers with it.
+---@param hub resty.etcd.watch_hub.Hub
+---@param err resty.etcd.errors.EtcdError
+local function ____end(hub, err)
+    for ____, consumer in ipairs(hub.consumers) do
+        leave(consumer)
+        consumers.fail(consumer, err)
+    end
+end
+
+--- Seconds since etcd was heard of last.
+---@param hub resty.etcd.watch_hub.Hub
+---@return number
+local function age(hub)
+    local stream = hub.stream
+    local heard_at = stream ~= nil and max(
+        hub.heard_at,
+        stream:heard_at()
+    ) or hub.heard_at
+    return now() - heard_at
+end
+
+--- For consumers whose program ends.
+---@return resty.etcd.errors.EtcdError
+local function exiting()
+    return errors.failure("closed", "closed: the worker is exiting")
+end
+_M.age = age
+_M.new = create
+_M.deliver = deliver
+_M["end"] = ____end
+_M.exiting = exiting
+_M.hubs_of = hubs_of
+_M.leave = leave
+_M.lose = lose
+_M.make_room = make_room
+_M.poke = poke
+_M.progress = progress
+_M.revive = revive
+_M.start = start
+
+return _M

@@ -1,0 +1,109 @@
+-- Generated from src/resty/etcd/watch_joiner.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+--- A broken server must not fill the memory with fragments that never end.
+local MAX_JOINED = 512 * 1024 * 1024
+
+--- A reply of a watch, as the transport gives it.
+---@class resty.etcd.watch_joiner.WatchReply
+---@field header? table
+---@field created? true
+---@field canceled? true
+---@field cancel_reason? string
+---@field compact_revision? string
+---@field fragment? true More of the same revisions follows in the next reply.
+---@field events? resty.etcd.watch_joiner.WireEvent[]
+
+---@class resty.etcd.watch_joiner.WireEvent
+---@field type? ("PUT"|"DELETE")
+---@field kv? resty.etcd.feed.RawKv
+---@field prev_kv? resty.etcd.feed.RawKv
+
+--- Makes batches of a stream's replies.
+---@class resty.etcd.watch_joiner.Joiner
+---@field parts resty.etcd.watch_joiner.WireEvent[]? Events of replies that were not the last of their kind.
+---@field bytes number
+---@field dropped number Events that were delivered before, or that went back in time.
+
+local function create()
+    return {parts = nil, bytes = 0, dropped = 0}
+end
+
+--- All events of replies that belong together, nil while some are missing.
+---@param joiner resty.etcd.watch_joiner.Joiner
+---@param reply resty.etcd.watch_joiner.WatchReply
+---@return resty.etcd.watch_joiner.WireEvent[]?
+local function join(joiner, reply)
+    local events = reply.events or ({})
+    local parts = joiner.parts
+    if parts == nil and reply.fragment ~= true then
+        return events
+    end
+    local all = parts or ({})
+    for ____, event in ipairs(events) do
+        all[#all + 1] = event
+    end
+    joiner.parts = reply.fragment == true and all or nil
+    return joiner.parts == nil and all or nil
+end
+
+--- Not what etcd sends.
+---@param events resty.etcd.watch_joiner.WireEvent[]
+---@return boolean
+local function is_malformed(events)
+    for ____, event in ipairs(events) do
+        local kv = event.kv
+        if kv == nil or kv.key == nil or tonumber(kv.mod_revision) == nil then
+            return true
+        end
+    end
+    return false
+end
+
+--- Takes a reply and makes one batch of each revision that is complete with it.
+---@param joiner resty.etcd.watch_joiner.Joiner
+---@param reply resty.etcd.watch_joiner.WatchReply
+---@param from number first revision that was not delivered before: older events are dropped
+---@return resty.etcd.feed.Batch[]? # the batches in the order of their revisions; nil if the reply is not what etcd sends
+local function add(joiner, reply, from)
+    if is_malformed(reply.events or ({})) then
+        return nil
+    end
+    if reply.fragment == true then
+        for ____, event in ipairs(reply.events or ({})) do
+            local ____joiner_6 = joiner
+            local ____joiner_bytes_2 = joiner.bytes
+            local ____opt_0 = event.kv
+            local ____temp_5 = ____joiner_bytes_2 + #(____opt_0 and ____opt_0.value or "")
+            local ____opt_3 = event.prev_kv
+            ____joiner_6.bytes = ____temp_5 + #(____opt_3 and ____opt_3.value or "") + 100
+        end
+        if joiner.bytes > MAX_JOINED then
+            return nil
+        end
+    else
+        joiner.bytes = 0
+    end
+    local batches = {}
+    local batch
+    for ____, event in ipairs(join(joiner, reply) or ({})) do
+        local revision = tonumber(event.kv.mod_revision)
+        if event.type == nil then
+            event.type = "PUT"
+        end
+        if batch ~= nil and revision == batch.revision then
+            local ____batch_events_7 = batch.events
+            ____batch_events_7[#____batch_events_7 + 1] = event
+        elseif revision >= from and (batch == nil or revision > batch.revision) then
+            batch = {revision = revision, events = {event}}
+            batches[#batches + 1] = batch
+        else
+            joiner.dropped = joiner.dropped + 1
+        end
+    end
+    return batches
+end
+_M.add = add
+_M.new = create
+
+return _M

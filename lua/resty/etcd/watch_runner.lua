@@ -1,0 +1,255 @@
+-- Generated from src/resty/etcd/watch_runner.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local backoffs = require("resty.etcd.backoff")
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local consumers = require("resty.etcd.watch_consumer")
+local lists = require("resty.etcd.watch_list")
+local hubs = require("resty.etcd.watch_hub")
+local streams = require("resty.etcd.watch_stream")
+local verdict = require("resty.etcd.watch_verdict")
+local now = clock.now
+local min = math.min
+local guard = pcall
+
+--- The timer looks up so often, in seconds: has the worker to go, is the stream silent?
+local TICK = 0.5
+
+--- A stream that stood for so many seconds has lived, and is opened again at once.
+local LIFE = 1
+
+--- Asking the health check once more costs no connection, so it is done this soon.
+local NO_ENDPOINT = 1
+
+--- One line in so many seconds about the same trouble.
+local QUIET = 10
+
+local function read_stream(hub, turn)
+    local ok, outcome = guard(streams.run, hub, turn)
+    if turn.err == nil then
+        turn.err = ok and outcome or errors.failure(
+            "bad_reply",
+            tostring(outcome)
+        )
+    end
+    turn.over = true
+    hubs.poke(hub)
+end
+
+local function read_list(consumer, hub, lists_now)
+    local ok, outcome = guard(lists.read_for, consumer, hub)
+    lists_now[consumer] = nil
+    consumer.listing = false
+    if not ok then
+        hubs.leave(consumer)
+        consumers.fail(
+            consumer,
+            errors.failure(
+                "bad_reply",
+                tostring(outcome)
+            )
+        )
+    end
+    hubs.poke(hub)
+end
+
+--- Reads full states for those who wait for one, once the stream has its place.
+---@param hub resty.etcd.watch_hub.Hub
+---@param lists_now table
+local function start_lists(hub, lists_now)
+    if hub.next == nil then
+        return
+    end
+    for ____, consumer in ipairs(hub.consumers) do
+        if consumer.needs ~= nil and not consumer.listing then
+            consumer.listing = true
+            local thread = ngx.thread.spawn(read_list, consumer, hub, lists_now)
+            if consumer.listing then
+                lists_now[consumer] = thread
+            end
+        end
+    end
+end
+
+local function stop_lists(lists_now, err)
+    for consumer, thread in pairs(lists_now) do
+        ngx.thread.kill(thread)
+        lists_now[consumer] = nil
+        consumer.listing = false
+        consumers.fail(consumer, err)
+    end
+end
+
+--- Waits for something to do; returns false when nobody wants the stream any more.
+---@param hub resty.etcd.watch_hub.Hub
+---@param lists_now table
+---@param seconds number
+---@return boolean
+local function look_around(hub, lists_now, seconds)
+    start_lists(hub, lists_now)
+    hub.wake:wait(seconds)
+    hub.poked = false
+    for ____, consumer in ipairs(hub.consumers) do
+        if consumer.closed then
+            hubs.leave(consumer)
+        end
+    end
+    if ngx.worker.exiting() then
+        hubs["end"](
+            hub,
+            hubs.exiting()
+        )
+        stop_lists(
+            lists_now,
+            hubs.exiting()
+        )
+        return false
+    end
+    return #hub.consumers > 0
+end
+
+--- The stream stands, but has been silent for so long that it may be dead.
+---@param hub resty.etcd.watch_hub.Hub
+---@param turn resty.etcd.watch_stream.Turn
+---@return boolean
+local function is_silent(hub, turn)
+    return turn.stood_at ~= nil and not hub.blocked and hubs.age(hub) > hub.silence
+end
+
+--- Ends a stream at once, whoever reads from it.
+---@param hub resty.etcd.watch_hub.Hub
+---@param reader table
+local function stop(hub, reader)
+    local ____opt_0 = hub.stream
+    if ____opt_0 ~= nil then
+        ____opt_0:close()
+    end
+    hub.stream = nil
+    hub.connected = false
+    hub.blocked = false
+    ngx.thread.kill(reader)
+end
+
+--- Says what is the matter, now and then.
+---@param hub resty.etcd.watch_hub.Hub
+---@param err resty.etcd.errors.EtcdError
+---@param delay number
+local function say(hub, err, delay)
+    local time = now()
+    local said_at = hub.said_at[err.name]
+    if delay > 0 and (said_at == nil or time - said_at > QUIET) then
+        hub.said_at[err.name] = time
+        local text = string.gsub(
+            "watch of " .. hub.range.key .. ": " .. errors.text(err),
+            "%c",
+            "?"
+        )
+        ngx.log(ngx.WARN, text, ". Opening it again")
+    end
+end
+
+--- Draws the conclusions from the end of a stream.
+---@param hub resty.etcd.watch_hub.Hub
+---@param turn resty.etcd.watch_stream.Turn
+---@return number? # seconds until it is to be opened again; nil if it is not
+local function conclude(hub, turn)
+    local err = turn.err or errors.failure("closed", "closed")
+    local name = err.name
+    hub.last_error = err
+    hub.ends[name] = (hub.ends[name] or 0) + 1
+    verdict.drop_token(hub.core, err)
+    if verdict.is_final(hub.core, err) then
+        hubs["end"](hub, err)
+        return nil
+    end
+    local stood_at = turn.stood_at
+    if turn.delivered or stood_at ~= nil and now() - stood_at > LIFE then
+        backoffs.reset(hub.backoff)
+        if name ~= "compacted" then
+            return 0
+        end
+    end
+    local is_first = hub.backoff.seconds == 0
+    local delay = backoffs.next(hub.backoff)
+    if name == "compacted" then
+        hubs.lose(hub, "compacted", err)
+        delay = is_first and 0 or delay
+    elseif name == "no_endpoint" then
+        delay = min(delay, NO_ENDPOINT)
+    end
+    say(hub, err, delay)
+    return delay
+end
+
+--- Lets the stream live once; returns seconds until it is to be opened again, nil if it is not.
+---@param hub resty.etcd.watch_hub.Hub
+---@param lists_now table
+---@return number?
+local function live(hub, lists_now)
+    local turn = {over = false, err = nil, stood_at = nil, delivered = false}
+    local reader = ngx.thread.spawn(read_stream, hub, turn)
+    while not turn.over do
+        if not look_around(hub, lists_now, TICK) then
+            stop(hub, reader)
+            return nil
+        end
+        if turn.err == nil and is_silent(hub, turn) then
+            turn.err = errors.failure(
+                "timeout",
+                "timeout: nothing has come for " .. tostring(hub.silence) .. " seconds"
+            )
+            turn.over = true
+        end
+    end
+    stop(hub, reader)
+    return conclude(hub, turn)
+end
+
+--- Waits in this timer.
+---@param hub resty.etcd.watch_hub.Hub
+---@param lists_now table
+---@param seconds number
+local function rest(hub, lists_now, seconds)
+    local until_time = now() + seconds
+    local left = seconds
+    while left > 0 and look_around(
+        hub,
+        lists_now,
+        min(left, TICK)
+    ) do
+        left = until_time - now()
+    end
+end
+
+--- Keeps a hub's stream alive, for as long as it has consumers.
+---@param premature boolean
+---@param hub resty.etcd.watch_hub.Hub
+local function run(premature, hub)
+    if hub.running then
+        return
+    end
+    hub.running = true
+    if premature or ngx.worker.exiting() then
+        hubs["end"](
+            hub,
+            hubs.exiting()
+        )
+        return
+    end
+    local lists_now = {}
+    while #hub.consumers > 0 do
+        local delay = live(hub, lists_now)
+        if delay ~= nil then
+            if (next(lists_now)) == nil and (hubs.start(hub, delay)) ~= nil then
+                return
+            end
+            rest(hub, lists_now, delay)
+        end
+    end
+    while (next(lists_now)) ~= nil do
+        look_around(hub, lists_now, TICK)
+    end
+end
+_M.run = run
+
+return _M

@@ -1,0 +1,213 @@
+-- Generated from src/resty/etcd/watch_stream.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local balancer = require("resty.etcd.balancer")
+local call = require("resty.etcd.call")
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local rpcs = require("resty.etcd.rpc")
+local ask = require("resty.etcd.watch_ask")
+local hubs = require("resty.etcd.watch_hub")
+local joiners = require("resty.etcd.watch_joiner")
+local share = require("resty.etcd.watch_share")
+local verdict = require("resty.etcd.watch_verdict")
+local now = clock.now
+local gmatch = string.gmatch
+
+--- Seconds of work after which others get their turn.
+local SLICE = 0.004
+
+--- A consumer that has no room is looked after so often, in seconds.
+local LOOK = 0.5
+
+--- The server ends the stream when its member has lost the leader: such a stream would be silent for ever.
+local OPTIONS = {require_leader = true}
+
+--- One stream from its opening to its end.
+---@class resty.etcd.watch_stream.Turn
+---@field over boolean
+---@field err resty.etcd.errors.EtcdError? Why it has ended.
+---@field stood_at number? When etcd said that it stands.
+---@field delivered boolean Something was delivered.
+
+local function create_request(hub)
+    local request = {}
+    request.key = hub.range.key
+    request.range_end = hub.range.range_end
+    request.start_revision = hub.next
+    request.progress_notify = true
+    request.fragment = true
+    if hub.prev_kv then
+        request.prev_kv = true
+    end
+    local filters = {}
+    for filter in gmatch(hub.filters, "%a+") do
+        filters[#filters + 1] = filter
+    end
+    if #filters > 0 then
+        request.filters = filters
+    end
+    return request
+end
+
+--- Finds out where etcd is: whether it still has the past that is known of it, and where to begin.
+---@param hub resty.etcd.watch_hub.Hub
+---@return resty.etcd.errors.EtcdError? # an error if it does not answer
+local function place(hub)
+    local status, err = ask.status(hub.core, hub.range)
+    if status == nil then
+        return err
+    end
+    hub.heard_at = now()
+    local known = hub.known
+    if ask.went_back(known, status) then
+        hubs.lose(
+            hub,
+            "restored",
+            verdict.restored()
+        )
+    end
+    known.cluster_id = status.cluster_id
+    known.raft_term = status.raft_term
+    known.revision = status.revision
+    if hub.next == nil then
+        hub.next = status.revision + 1
+    end
+    return nil
+end
+
+--- Waits until the only consumer has taken something, or is not alone any more.
+---@param hub resty.etcd.watch_hub.Hub
+---@param revision number
+local function wait_for_room(hub, revision)
+    while hubs.make_room(hub, revision) ~= nil do
+        hub.blocked = true
+        hub.room:wait(LOOK)
+        hub.heard_at = now()
+    end
+    hub.blocked = false
+end
+
+local function deliver_all(hub, turn, batches)
+    local since = now()
+    for ____, batch in ipairs(batches) do
+        wait_for_room(hub, batch.revision)
+        hubs.deliver(hub, batch)
+        turn.delivered = true
+        if now() - since > SLICE then
+            ngx.sleep(0)
+            since = now()
+        end
+    end
+end
+
+--- Whatever has come in a reply; returns why the stream must end, if it must.
+---@param hub resty.etcd.watch_hub.Hub
+---@param turn resty.etcd.watch_stream.Turn
+---@param joiner resty.etcd.watch_joiner.Joiner
+---@param message table
+---@return resty.etcd.errors.EtcdError?
+local function take(hub, turn, joiner, message)
+    local reply = message
+    local endpoint = hub.stream.endpoint
+    if reply.canceled == true then
+        return verdict.of_cancel(reply, endpoint)
+    end
+    local ____opt_0 = reply.header
+    local cluster_id = ____opt_0 and ____opt_0.cluster_id
+    if cluster_id ~= nil and hub.known.cluster_id ~= nil and cluster_id ~= hub.known.cluster_id then
+        return errors.failure("bad_reply", "malformed reply: it comes from another cluster", endpoint)
+    end
+    if reply.created == true then
+        if turn.stood_at == nil then
+            turn.stood_at = now()
+            hub.opened = hub.opened + 1
+            hub.connected = true
+        end
+        return nil
+    end
+    if turn.stood_at == nil then
+        return errors.failure("bad_reply", "malformed reply: events before the watch stands", endpoint)
+    end
+    local dropped = joiner.dropped
+    local batches = joiners.add(joiner, reply, hub.next)
+    if batches == nil then
+        return errors.failure("bad_reply", "malformed reply: events that are none", endpoint)
+    end
+    hub.dropped = hub.dropped + joiner.dropped - dropped
+    deliver_all(hub, turn, batches)
+    local ____tonumber_4 = tonumber
+    local ____opt_2 = reply.header
+    local revision = ____tonumber_4(____opt_2 and ____opt_2.revision)
+    if reply.events == nil and joiner.parts == nil and revision ~= nil then
+        hubs.progress(hub, revision)
+    end
+    return nil
+end
+
+--- Takes replies as they come, until there is a reason not to go on.
+---@param hub resty.etcd.watch_hub.Hub
+---@param turn resty.etcd.watch_stream.Turn
+---@param stream resty.etcd.transport.Stream
+---@return resty.etcd.errors.EtcdError
+local function take_all(hub, turn, stream)
+    local joiner = joiners.new()
+    local timeout = hub.core.timeout
+    local since = now()
+    while #hub.consumers > 0 do
+        local message = stream:try_recv()
+        if message == nil then
+            local patience = turn.stood_at == nil and timeout > 0 and timeout or nil
+            local next, err = stream:recv(patience)
+            if next == nil then
+                return err
+            end
+            message = next
+            since = now()
+        end
+        local err = take(hub, turn, joiner, message)
+        if err ~= nil then
+            return err
+        end
+        share.merge(hub)
+        if now() - since > SLICE then
+            ngx.sleep(0)
+            since = now()
+        end
+    end
+    return errors.failure("closed", "closed")
+end
+
+--- Opens the stream and takes what comes, until it ends; returns why it has.
+---@param hub resty.etcd.watch_hub.Hub
+---@param turn resty.etcd.watch_stream.Turn
+---@return resty.etcd.errors.EtcdError
+local function run(hub, turn)
+    local lost = place(hub)
+    if lost ~= nil then
+        return lost
+    end
+    if #hub.consumers == 0 then
+        return errors.failure("closed", "closed")
+    end
+    local request = {create_request = create_request(hub)}
+    local stream, open_err = call.open(
+        hub.core,
+        rpcs.watch,
+        request,
+        nil,
+        OPTIONS
+    )
+    if stream == nil then
+        return open_err
+    end
+    hub.stream = stream
+    local err = take_all(hub, turn, stream)
+    stream:close()
+    if (err.http_status or 0) >= 500 or err.name == "bad_reply" then
+        balancer.report_failure(hub.core, stream.endpoint)
+    end
+    return err
+end
+_M.run = run
+
+return _M

@@ -1,0 +1,190 @@
+import * as semaphore from "ngx.semaphore";
+import type { Semaphore } from "ngx.semaphore";
+import * as batch_queue from "./batch_queue";
+import type { BatchQueue } from "./batch_queue";
+import * as clock from "./clock";
+import type { EtcdError } from "./errors";
+import type { Batch, RawKv, Reason } from "./feed";
+import type { KeyRange } from "./key_range";
+import type { Hub } from "./watch_hub";
+
+const max = math.max;
+
+/** What a consumer wants. */
+interface Wants {
+    readonly range: KeyRange;
+    /** The stream that may serve it covers this. */
+    readonly hub_range: KeyRange;
+    /** A full state may come at any time. */
+    readonly relist: boolean;
+    readonly progress: boolean;
+    readonly prev_kv: boolean;
+    /** Sorted, in one string; "" for none. */
+    readonly filters: string;
+    readonly silence: number;
+    readonly max_events: number;
+    readonly max_bytes: number;
+}
+
+/** One consumer of a stream: what waits for it, and where it stands. */
+interface Consumer extends Wants {
+    readonly queue: BatchQueue;
+    readonly ready: Semaphore;
+    /** A light thread waits in `next`. */
+    waiting: boolean;
+    /** The stream that serves it; nil while its consumer is behind, and at the end. */
+    hub: Hub | undefined;
+    /** First revision that is not in its queue yet. */
+    next: number;
+    /** The full state that it waits for, and what came meanwhile. */
+    needs: Reason | undefined;
+    held: Batch[];
+    /** That state is of this revision; nil for the latest. */
+    list_at: number | undefined;
+    /** Somebody reads that state. */
+    listing: boolean;
+    /** Everything up to it has been taken out of the queue. */
+    delivered: number;
+    /** Why no more will come, once the queue is empty. */
+    err: EtcdError | undefined;
+    closed: boolean;
+    /** When etcd was heard of apart from the stream. */
+    heard_at: number;
+    batches: number;
+    lists: number;
+    /** How often it was too slow for a stream that it shared. */
+    times_behind: number;
+}
+
+function create(wants: Wants, next: number, needs: Reason | undefined): Result<Consumer> {
+    const [ready, err] = semaphore.new(0);
+    if (ready === undefined) {
+        return $multi(undefined, err);
+    }
+    const { range, hub_range, relist, progress, prev_kv, filters, silence, max_events, max_bytes } = wants;
+    return $multi({
+        range,
+        hub_range,
+        relist,
+        progress,
+        prev_kv,
+        filters,
+        silence,
+        max_events,
+        max_bytes,
+        queue: batch_queue.new(max_events, max_bytes),
+        ready,
+        waiting: false,
+        hub: undefined,
+        next,
+        needs,
+        held: [],
+        list_at: undefined,
+        listing: false,
+        delivered: 0,
+        err: undefined,
+        closed: false,
+        heard_at: clock.now(),
+        batches: 0,
+        lists: 0,
+        times_behind: 0,
+    });
+}
+
+/** Wakes the one who waits for batches. */
+function wake(consumer: Consumer): void {
+    if (consumer.waiting) {
+        consumer.waiting = false;
+        consumer.ready.post(1);
+    }
+}
+
+function weigh_kv(kv: RawKv | undefined): number {
+    return kv === undefined ? 0 : kv.key.length + (kv.value ?? "").length + 100;
+}
+
+/** About how much memory the events take. */
+function weigh(batch: Batch): number {
+    let bytes = 0;
+    for (const event of batch.events) {
+        bytes = bytes + weigh_kv(event.kv) + weigh_kv(event.prev_kv);
+    }
+    return bytes;
+}
+
+/** Puts a batch into the queue, unless it has been there. */
+function put(consumer: Consumer, batch: Batch): void {
+    if (batch.revision >= consumer.next) {
+        consumer.next = batch.revision + 1;
+        batch_queue.push(consumer.queue, batch, weigh(batch));
+        wake(consumer);
+    }
+}
+
+/** Takes a batch of events, into the queue or aside until the state before it is known. */
+function give(consumer: Consumer, batch: Batch): void {
+    if (consumer.needs === undefined) {
+        put(consumer, batch);
+    } else if (batch.revision >= consumer.next) {
+        consumer.held.push(batch);
+        consumer.queue.events = consumer.queue.events + batch.events.length;
+        consumer.queue.bytes = consumer.queue.bytes + weigh(batch);
+    }
+}
+
+/** Forgets what was put aside. */
+function drop_held(consumer: Consumer): void {
+    for (const batch of consumer.held) {
+        consumer.queue.events = consumer.queue.events - batch.events.length;
+        consumer.queue.bytes = consumer.queue.bytes - weigh(batch);
+    }
+    consumer.held = [];
+}
+
+/** Notes how far etcd has come, where the consumer wants to know. */
+function tell_progress(consumer: Consumer, revision: number): void {
+    if (consumer.needs === undefined && revision >= consumer.next) {
+        consumer.next = revision + 1;
+        if (consumer.progress) {
+            batch_queue.push_progress(consumer.queue, revision);
+            wake(consumer);
+        }
+    }
+}
+
+/** Takes the full state that it has waited for, and what came in the meantime. */
+function accept(consumer: Consumer, full: RawKv[], revision: number): void {
+    const reason = consumer.needs ?? "list";
+    const held = consumer.held;
+    drop_held(consumer);
+    consumer.needs = undefined;
+    consumer.list_at = undefined;
+    consumer.heard_at = clock.now();
+    consumer.lists = consumer.lists + 1;
+    consumer.next = max(consumer.next, revision + 1);
+    batch_queue.push_full(consumer.queue, { revision, events: [], full, reason });
+    wake(consumer);
+    for (const batch of held) {
+        put(consumer, batch);
+    }
+}
+
+/** Its revisions are gone: only a full state helps. */
+function lose(consumer: Consumer, reason: Reason): void {
+    drop_held(consumer);
+    if (consumer.needs === undefined || consumer.list_at !== undefined) {
+        consumer.needs = reason;
+    }
+    consumer.list_at = undefined;
+    consumer.next = 0;
+}
+
+/** No more will come. */
+function fail(consumer: Consumer, err: EtcdError): void {
+    drop_held(consumer);
+    consumer.hub = undefined;
+    consumer.err ??= err;
+    wake(consumer);
+}
+
+export { accept, create as new, drop_held, fail, give, lose, tell_progress, wake, type Consumer, type Wants };

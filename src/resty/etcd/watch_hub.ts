@@ -1,0 +1,264 @@
+import * as semaphore from "ngx.semaphore";
+import type { Semaphore } from "ngx.semaphore";
+import type { Backoff } from "./backoff";
+import * as backoffs from "./backoff";
+import * as batch_queue from "./batch_queue";
+import * as clock from "./clock";
+import type { Core } from "./core";
+import * as errors from "./errors";
+import type { EtcdError } from "./errors";
+import type { Batch, Reason } from "./feed";
+import * as key_range from "./key_range";
+import type { KeyRange } from "./key_range";
+import type { Stream } from "./transport";
+import * as consumers from "./watch_consumer";
+import type { Consumer, Wants } from "./watch_consumer";
+
+const now = clock.now;
+const max = math.max;
+
+/** How long a timer may take to start: nginx drops timers when too many of them run. */
+const START_TIME = 1;
+
+/** What is known of the etcd behind a stream. */
+interface Known {
+    cluster_id: string | undefined;
+    raft_term: number;
+    /** A revision that it surely had. */
+    revision: number;
+}
+
+/** A stream of events that resumes by itself, and the consumers that it serves. */
+interface Hub {
+    readonly core: Core;
+    readonly range: KeyRange;
+    readonly prev_kv: boolean;
+    readonly filters: string;
+    readonly silence: number;
+    /** What its timer does. */
+    readonly run: (this: void, premature: boolean, hub: Hub) => void;
+    /** Wakes the timer. */
+    readonly wake: Semaphore;
+    poked: boolean;
+    /** Its timer runs. */
+    running: boolean;
+    /** By then it should. */
+    due: number;
+    consumers: Consumer[];
+    /** All consumers have what is before it; nil while that is to be found out. */
+    next: number | undefined;
+    /** Counts how often the revisions of its consumers were lost. */
+    epoch: number;
+    readonly known: Known;
+    /** It began behind a stream of the same kind, and ends when it has come as far. */
+    readonly apart: boolean;
+    stream: Stream | undefined;
+    connected: boolean;
+    heard_at: number;
+    /** The only consumer is too slow, and the stream is not read until it has taken something. */
+    blocked: boolean;
+    readonly room: Semaphore;
+    opened: number;
+    readonly ends: LuaMap<string, number>;
+    events: number;
+    dropped: number;
+    last_error: EtcdError | undefined;
+    readonly backoff: Backoff;
+    /** When it last said what is the matter, by name of the trouble. */
+    readonly said_at: LuaMap<string, number>;
+}
+
+/** The streams of a client. */
+function hubs_of(core: Core): Hub[] {
+    core.hubs ??= [];
+    return core.hubs;
+}
+
+/** Wakes the hub's timer. */
+function poke(hub: Hub): void {
+    if (!hub.poked) {
+        hub.poked = true;
+        hub.wake.post(1);
+    }
+}
+
+/** Starts the hub's timer. */
+function start(hub: Hub, delay: number): Result<true> {
+    const [ok, err] = ngx.timer.at(delay, hub.run, hub);
+    if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    hub.running = false;
+    hub.due = now() + delay + START_TIME;
+    return $multi(true);
+}
+
+/** Starts its timer once more if nginx has dropped it. */
+function revive(hub: Hub): void {
+    if (!hub.running && now() > hub.due) {
+        start(hub, 0);
+    }
+}
+
+/** A stream of the consumer's kind that begins at `next`. */
+function create(core: Core, wants: Wants, next: number | undefined, apart: boolean, run: Hub["run"]): Result<Hub> {
+    const [wake, err] = semaphore.new(0);
+    const [room, room_err] = semaphore.new(0);
+    if (wake === undefined || room === undefined) {
+        return $multi(undefined, err ?? room_err ?? "no semaphore");
+    }
+    return $multi({
+        core,
+        range: wants.hub_range,
+        prev_kv: wants.prev_kv,
+        filters: wants.filters,
+        silence: wants.silence,
+        run,
+        wake,
+        poked: false,
+        running: false,
+        due: 0,
+        consumers: [],
+        next,
+        epoch: 0,
+        known: { cluster_id: undefined, raft_term: 0, revision: 0 },
+        apart,
+        stream: undefined,
+        connected: false,
+        heard_at: now(),
+        blocked: false,
+        room,
+        opened: 0,
+        ends: new LuaMap(),
+        events: 0,
+        dropped: 0,
+        last_error: undefined,
+        backoff: backoffs.new(),
+        said_at: new LuaMap(),
+    });
+}
+
+function without<T>(list: readonly T[], item: T): T[] {
+    const rest: T[] = [];
+    for (const other of list) {
+        if (other !== item) {
+            rest.push(other);
+        }
+    }
+    return rest;
+}
+
+/** The stream does not serve the consumer any more. The last one to leave ends it. */
+function leave(consumer: Consumer): void {
+    const hub = consumer.hub;
+    if (hub !== undefined) {
+        consumer.hub = undefined;
+        hub.consumers = without(hub.consumers, consumer);
+        if (hub.consumers.length === 0) {
+            // nobody may join it on its way out
+            hub.core.hubs = without(hubs_of(hub.core), hub);
+        }
+        poke(hub);
+    }
+}
+
+/** The consumer is too slow for the others: it goes on later, on a stream of its own. */
+function part(consumer: Consumer, revision: number): void {
+    consumer.times_behind = consumer.times_behind + 1;
+    consumer.next = max(consumer.next, revision);
+    consumers.drop_held(consumer);
+    leave(consumer);
+}
+
+/**
+ * Parts with consumers that have no room, unless one is alone.
+ * @returns that one
+ */
+function make_room(hub: Hub, revision: number): Consumer | undefined {
+    for (const consumer of hub.consumers) {
+        if (batch_queue.is_full(consumer.queue)) {
+            if (hub.consumers.length === 1 && consumer.needs === undefined) {
+                return consumer;
+            }
+            part(consumer, revision);
+        }
+    }
+    return undefined;
+}
+
+/** Gives each consumer its part of a batch. All of them have room. */
+function deliver(hub: Hub, batch: Batch): void {
+    const { revision } = batch;
+    hub.next = revision + 1;
+    hub.known.revision = max(hub.known.revision, revision);
+    hub.events = hub.events + batch.events.length;
+    for (const consumer of hub.consumers) {
+        const events = key_range.pick(consumer.range, batch.events);
+        if (events !== undefined) {
+            consumers.give(consumer, events === batch.events ? batch : { revision, events });
+        }
+    }
+}
+
+/** All events up to `revision` have been delivered. */
+function progress(hub: Hub, revision: number): void {
+    if (revision >= hub.next!) {
+        hub.next = revision + 1;
+        hub.known.revision = max(hub.known.revision, revision);
+        for (const consumer of hub.consumers) {
+            consumers.tell_progress(consumer, revision);
+        }
+    }
+}
+
+/** The revisions that the consumers need are gone: they need a full state, or have come to their end. */
+function lose(hub: Hub, reason: Reason, err: EtcdError): void {
+    hub.epoch = hub.epoch + 1;
+    hub.next = undefined;
+    for (const consumer of hub.consumers) {
+        if (consumer.relist) {
+            consumers.lose(consumer, reason);
+        } else {
+            leave(consumer);
+            consumers.fail(consumer, err);
+        }
+    }
+}
+
+/** Ends it, and all of its consumers with it. */
+function end(hub: Hub, err: EtcdError): void {
+    for (const consumer of hub.consumers) {
+        leave(consumer);
+        consumers.fail(consumer, err);
+    }
+}
+
+/** Seconds since etcd was heard of last. */
+function age(hub: Hub): number {
+    const stream = hub.stream;
+    const heard_at = stream !== undefined ? max(hub.heard_at, stream.heard_at()) : hub.heard_at;
+    return now() - heard_at;
+}
+
+/** For consumers whose program ends. */
+function exiting(): EtcdError {
+    return errors.failure("closed", "closed: the worker is exiting");
+}
+
+export {
+    age,
+    create as new,
+    deliver,
+    end,
+    exiting,
+    hubs_of,
+    leave,
+    lose,
+    make_room,
+    poke,
+    progress,
+    revive,
+    start,
+    type Hub,
+    type Known,
+};

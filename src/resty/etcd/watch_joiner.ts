@@ -1,0 +1,99 @@
+import type { Batch, RawEvent, RawKv } from "./feed";
+
+/** A broken server must not fill the memory with fragments that never end. */
+const MAX_JOINED = 512 * 1024 * 1024;
+
+/** A reply of a watch, as the transport gives it. */
+interface WatchReply {
+    header?: { cluster_id?: string; revision?: string };
+    created?: true;
+    canceled?: true;
+    cancel_reason?: string;
+    compact_revision?: string;
+    /** More of the same revisions follows in the next reply. */
+    fragment?: true;
+    events?: WireEvent[];
+}
+
+interface WireEvent {
+    type?: "PUT" | "DELETE";
+    kv?: RawKv;
+    prev_kv?: RawKv;
+}
+
+/** Makes batches of a stream's replies. */
+interface Joiner {
+    /** Events of replies that were not the last of their kind. */
+    parts: WireEvent[] | undefined;
+    bytes: number;
+    /** Events that were delivered before, or that went back in time. */
+    dropped: number;
+}
+
+function create(): Joiner {
+    return { parts: undefined, bytes: 0, dropped: 0 };
+}
+
+/** All events of replies that belong together, nil while some are missing. */
+function join(joiner: Joiner, reply: WatchReply): WireEvent[] | undefined {
+    const events = reply.events ?? [];
+    const parts = joiner.parts;
+    if (parts === undefined && reply.fragment !== true) {
+        return events;
+    }
+    const all = parts ?? [];
+    for (const event of events) {
+        all.push(event);
+    }
+    joiner.parts = reply.fragment === true ? all : undefined;
+    return joiner.parts === undefined ? all : undefined;
+}
+
+/** Not what etcd sends. */
+function is_malformed(events: WireEvent[]): boolean {
+    for (const event of events) {
+        const kv = event.kv as Partial<RawKv> | undefined;
+        if (kv === undefined || kv.key === undefined || tonumber(kv.mod_revision) === undefined) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/**
+ * Takes a reply and makes one batch of each revision that is complete with it.
+ * @param from first revision that was not delivered before: older events are dropped
+ * @returns the batches in the order of their revisions; nil if the reply is not what etcd sends
+ */
+function add(joiner: Joiner, reply: WatchReply, from: number): Batch[] | undefined {
+    if (is_malformed(reply.events ?? [])) {
+        return undefined;
+    }
+    if (reply.fragment === true) {
+        for (const event of reply.events ?? []) {
+            joiner.bytes = joiner.bytes + (event.kv?.value ?? "").length + (event.prev_kv?.value ?? "").length + 100;
+        }
+        if (joiner.bytes > MAX_JOINED) {
+            return undefined;
+        }
+    } else {
+        joiner.bytes = 0;
+    }
+    const batches: Batch[] = [];
+    let batch: Batch | undefined;
+    for (const event of join(joiner, reply) ?? []) {
+        const revision = tonumber(event.kv!.mod_revision)!;
+        event.type ??= "PUT";
+        if (batch !== undefined && revision === batch.revision) {
+            batch.events.push(event as RawEvent);
+        } else if (revision >= from && (batch === undefined || revision > batch.revision)) {
+            batch = { revision, events: [event as RawEvent] };
+            batches.push(batch);
+        } else {
+            joiner.dropped = joiner.dropped + 1;
+        }
+    }
+    return batches;
+}
+
+export { add, create as new, type Joiner, type WatchReply };

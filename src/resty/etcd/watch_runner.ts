@@ -1,0 +1,205 @@
+import * as backoffs from "./backoff";
+import * as clock from "./clock";
+import * as errors from "./errors";
+import type { EtcdError } from "./errors";
+import * as consumers from "./watch_consumer";
+import type { Consumer } from "./watch_consumer";
+import * as lists from "./watch_list";
+import * as hubs from "./watch_hub";
+import type { Hub } from "./watch_hub";
+import * as streams from "./watch_stream";
+import type { Turn } from "./watch_stream";
+import * as verdict from "./watch_verdict";
+
+type Thread = ngx.thread.Thread;
+
+const now = clock.now;
+const min = math.min;
+const guard = pcall as unknown as GuardedCall;
+
+/** The timer looks up so often, in seconds: has the worker to go, is the stream silent? */
+const TICK = 0.5;
+/** A stream that stood for so many seconds has lived, and is opened again at once. */
+const LIFE = 1;
+/** Asking the health check once more costs no connection, so it is done this soon. */
+const NO_ENDPOINT = 1;
+/** One line in so many seconds about the same trouble. */
+const QUIET = 10;
+
+/** Light threads of this timer that read full states. */
+type Lists = LuaMap<Consumer, Thread>;
+
+function read_stream(hub: Hub, turn: Turn): void {
+    const [ok, outcome] = guard(streams.run, hub, turn);
+    turn.err ??= ok ? (outcome as EtcdError) : errors.failure("bad_reply", tostring(outcome));
+    turn.over = true;
+    hubs.poke(hub);
+}
+
+function read_list(consumer: Consumer, hub: Hub, lists_now: Lists): void {
+    const [ok, outcome] = guard(lists.read_for, consumer, hub);
+    lists_now.delete(consumer);
+    consumer.listing = false;
+    if (!ok) {
+        hubs.leave(consumer);
+        consumers.fail(consumer, errors.failure("bad_reply", tostring(outcome)));
+    }
+    hubs.poke(hub);
+}
+
+/** Reads full states for those who wait for one, once the stream has its place. */
+function start_lists(hub: Hub, lists_now: Lists): void {
+    if (hub.next === undefined) {
+        return;
+    }
+    for (const consumer of hub.consumers) {
+        if (consumer.needs !== undefined && !consumer.listing) {
+            consumer.listing = true;
+            const thread = ngx.thread.spawn(read_list, consumer, hub, lists_now);
+            if (consumer.listing as boolean) {
+                lists_now.set(consumer, thread);
+            }
+        }
+    }
+}
+
+function stop_lists(lists_now: Lists, err: EtcdError): void {
+    for (const [consumer, thread] of lists_now) {
+        ngx.thread.kill(thread);
+        lists_now.delete(consumer);
+        consumer.listing = false;
+        consumers.fail(consumer, err);
+    }
+}
+
+/** Waits for something to do; returns false when nobody wants the stream any more. */
+function look_around(hub: Hub, lists_now: Lists, seconds: number): boolean {
+    start_lists(hub, lists_now);
+    hub.wake.wait(seconds);
+    hub.poked = false;
+    for (const consumer of hub.consumers) {
+        if (consumer.closed) {
+            hubs.leave(consumer);
+        }
+    }
+    if (ngx.worker.exiting()) {
+        hubs.end(hub, hubs.exiting());
+        stop_lists(lists_now, hubs.exiting());
+        return false;
+    }
+    return hub.consumers.length > 0;
+}
+
+/** The stream stands, but has been silent for so long that it may be dead. */
+function is_silent(hub: Hub, turn: Turn): boolean {
+    return turn.stood_at !== undefined && !hub.blocked && hubs.age(hub) > hub.silence;
+}
+
+/** Ends a stream at once, whoever reads from it. */
+function stop(hub: Hub, reader: Thread): void {
+    hub.stream?.close();
+    hub.stream = undefined;
+    hub.connected = false;
+    hub.blocked = false;
+    ngx.thread.kill(reader);
+}
+
+/** Says what is the matter, now and then. */
+function say(hub: Hub, err: EtcdError, delay: number): void {
+    const time = now();
+    const said_at = hub.said_at.get(err.name);
+    if (delay > 0 && (said_at === undefined || time - said_at > QUIET)) {
+        hub.said_at.set(err.name, time);
+        const [text] = string.gsub(`watch of ${hub.range.key}: ${errors.text(err)}`, "%c", "?");
+        ngx.log(ngx.WARN, text, ". Opening it again");
+    }
+}
+
+/**
+ * Draws the conclusions from the end of a stream.
+ * @returns seconds until it is to be opened again; nil if it is not
+ */
+function conclude(hub: Hub, turn: Turn): number | undefined {
+    const err = turn.err ?? errors.failure("closed", "closed");
+    const { name } = err;
+    hub.last_error = err;
+    hub.ends.set(name, (hub.ends.get(name) ?? 0) + 1);
+    verdict.drop_token(hub.core, err);
+    if (verdict.is_final(hub.core, err)) {
+        hubs.end(hub, err);
+        return undefined;
+    }
+    const stood_at = turn.stood_at;
+    if (turn.delivered || (stood_at !== undefined && now() - stood_at > LIFE)) {
+        backoffs.reset(hub.backoff);
+        if (name !== "compacted") {
+            return 0;
+        }
+    }
+    const is_first = hub.backoff.seconds === 0;
+    let delay = backoffs.next(hub.backoff);
+    if (name === "compacted") {
+        hubs.lose(hub, "compacted", err);
+        delay = is_first ? 0 : delay;
+    } else if (name === "no_endpoint") {
+        delay = min(delay, NO_ENDPOINT);
+    }
+    say(hub, err, delay);
+    return delay;
+}
+
+/** Lets the stream live once; returns seconds until it is to be opened again, nil if it is not. */
+function live(hub: Hub, lists_now: Lists): number | undefined {
+    const turn: Turn = { over: false, err: undefined, stood_at: undefined, delivered: false };
+    const reader = ngx.thread.spawn(read_stream, hub, turn);
+    while (!turn.over) {
+        if (!look_around(hub, lists_now, TICK)) {
+            stop(hub, reader);
+            return undefined;
+        }
+        if (turn.err === undefined && is_silent(hub, turn)) {
+            turn.err = errors.failure("timeout", `timeout: nothing has come for ${hub.silence} seconds`);
+            turn.over = true;
+        }
+    }
+    stop(hub, reader);
+    return conclude(hub, turn);
+}
+
+/** Waits in this timer. */
+function rest(hub: Hub, lists_now: Lists, seconds: number): void {
+    const until_time = now() + seconds;
+    let left = seconds;
+    while (left > 0 && look_around(hub, lists_now, min(left, TICK))) {
+        left = until_time - now();
+    }
+}
+
+/** Keeps a hub's stream alive, for as long as it has consumers. */
+function run(premature: boolean, hub: Hub): void {
+    if (hub.running) {
+        return;
+    }
+    hub.running = true;
+    if (premature || ngx.worker.exiting()) {
+        hubs.end(hub, hubs.exiting());
+        return;
+    }
+    const lists_now: Lists = new LuaMap();
+    while (hub.consumers.length > 0) {
+        const delay = live(hub, lists_now);
+        if (delay !== undefined) {
+            // memory that nginx gives to a timer is free when that ends: so each stream has its own
+            if (next(lists_now)[0] === undefined && hubs.start(hub, delay)[0] !== undefined) {
+                return;
+            }
+            rest(hub, lists_now, delay);
+        }
+    }
+    // those who had no room while their state was read go on without the stream
+    while (next(lists_now)[0] !== undefined) {
+        look_around(hub, lists_now, TICK);
+    }
+}
+
+export { run };

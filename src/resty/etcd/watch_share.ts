@@ -1,0 +1,90 @@
+import type { Core } from "./core";
+import * as key_range from "./key_range";
+import type { Consumer, Wants } from "./watch_consumer";
+import * as hubs from "./watch_hub";
+import type { Hub } from "./watch_hub";
+
+const max = math.max;
+
+/** Streams of the hub's kind can serve the consumer. */
+function suits(hub: Hub, wants: Wants): boolean {
+    return (
+        key_range.contains(hub.range, wants.hub_range) &&
+        hub.filters === wants.filters &&
+        (hub.prev_kv || !wants.prev_kv) &&
+        hub.silence <= wants.silence
+    );
+}
+
+/** The stream that may serve the consumer and has come furthest. */
+function find(core: Core, wants: Wants, from: number | undefined): Hub | undefined {
+    let best: Hub | undefined;
+    for (const hub of hubs.hubs_of(core)) {
+        if (suits(hub, wants)) {
+            const next = hub.next;
+            const fits = from === undefined ? !hub.apart : next !== undefined && next <= from;
+            if (fits && (best === undefined || (next ?? 0) > (best.next ?? 0))) {
+                best = hub;
+            }
+        }
+    }
+    return best;
+}
+
+function add(hub: Hub, consumer: Consumer): void {
+    consumer.hub = hub;
+    hub.consumers.push(consumer);
+    hubs.poke(hub);
+}
+
+/** Lets a new stream serve the consumer from revision `next` on. */
+function open_for(consumer: Consumer, core: Core, next: number | undefined, run: Hub["run"]): Result<Hub> {
+    let apart = false;
+    for (const other of hubs.hubs_of(core)) {
+        apart = apart || (!other.apart && suits(other, consumer));
+    }
+    const [hub, err] = hubs.new(core, consumer, next, apart, run);
+    if (hub === undefined) {
+        return $multi(undefined, err);
+    }
+    const [ok, start_err] = hubs.start(hub, 0);
+    if (ok === undefined) {
+        return $multi(undefined, start_err);
+    }
+    hubs.hubs_of(core).push(hub);
+    add(hub, consumer);
+    return $multi(hub);
+}
+
+/**
+ * Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
+ * @param from nil if the consumer will read the state as it then is
+ */
+function join(consumer: Consumer, core: Core, from: number | undefined, run: Hub["run"]): Result<Hub> {
+    const hub = find(core, consumer, from);
+    if (hub === undefined) {
+        return open_for(consumer, core, from, run);
+    }
+    add(hub, consumer);
+    return $multi(hub);
+}
+
+/** Hands the consumers of a stream that began apart to the one that it has caught up with. */
+function merge(hub: Hub): void {
+    if (!hub.apart) {
+        return;
+    }
+    for (const consumer of hub.consumers) {
+        for (const other of hubs.hubs_of(hub.core)) {
+            const fits = other !== hub && !other.apart && other.next !== undefined && other.next <= hub.next!;
+            if (fits && suits(other, consumer)) {
+                consumer.next = max(consumer.next, hub.next!);
+                hubs.leave(consumer);
+                add(other, consumer);
+                break;
+            }
+        }
+    }
+}
+
+export { join, merge, open_for };
