@@ -85,6 +85,7 @@ build = {
         ["resty.etcd.target"] = "lua/resty/etcd/target.lua",
         ["resty.etcd.tls"] = "lua/resty/etcd/tls.lua",
         ["resty.etcd.transport"] = "lua/resty/etcd/transport.lua",
+        ["resty.etcd.turns"] = "lua/resty/etcd/turns.lua",
         ["resty.etcd.utils"] = "lua/resty/etcd/utils.lua",
         ["resty.etcd.watch_ask"] = "lua/resty/etcd/watch_ask.lua",
         ["resty.etcd.watch_consumer"] = "lua/resty/etcd/watch_consumer.lua",
@@ -98,5 +99,9 @@ build = {
         ["resty.etcd.watch_share"] = "lua/resty/etcd/watch_share.lua",
         ["resty.etcd.watch_stream"] = "lua/resty/etcd/watch_stream.lua",
         ["resty.etcd.watch_verdict"] = "lua/resty/etcd/watch_verdict.lua",
+        ["resty.etcd.watcher"] = "lua/resty/etcd/watcher.lua",
+        ["resty.etcd.watcher_batch"] = "lua/resty/etcd/watcher_batch.lua",
+        ["resty.etcd.watcher_keys"] = "lua/resty/etcd/watcher_keys.lua",
+        ["resty.etcd.watcher_options"] = "lua/resty/etcd/watcher_options.lua",
     },
 }

@@ -21,6 +21,7 @@ local resolution = require("resty.etcd.resolution")
 local resty_http = require("resty.etcd.resty_http")
 local rpcs = require("resty.etcd.rpc")
 local serializers = require("resty.etcd.serializer")
+local watchers = require("resty.etcd.watcher")
 local health_check = require("resty.etcd.health_check")
 
 --- A client of etcd. Its methods may be replaced.
@@ -46,6 +47,7 @@ local health_check = require("resty.etcd.health_check")
 ---@field watch fun(self: resty.etcd.dropin.state.State, key: string, opts?: resty.etcd.dropin.watch.WatchOptions): (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)?, string?, (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)?
 ---@field watchcancel fun(self: resty.etcd.dropin.state.State, http_cli: resty.etcd.dropin.watch.WatchHandle): number?, string?, resty.etcd.errors.EtcdError?
 ---@field watchdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.watch.WatchOptions): (fun(): resty.etcd.dropin.watch.WatchReply?, string?, resty.etcd.errors.EtcdError?)?, string?, (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)?
+---@field watcher fun(self: resty.etcd.dropin.state.State, key: string, opts?: resty.etcd.watcher_options.WatcherOptions): resty.etcd.watcher.Watcher?, resty.etcd.errors.EtcdError?
 
 ---@class resty.etcd.client.VersionBody
 ---@field etcdserver string Version of the member that answered.
@@ -116,7 +118,8 @@ local methods = {
     version = version,
     watch = watch.watch,
     watchcancel = watch.watchcancel,
-    watchdir = watch.watchdir
+    watchdir = watch.watchdir,
+    watcher = watchers.open
 }
 local mt = {__index = methods}
 

@@ -105,6 +105,12 @@ local function next_batch(self, timeout)
             after_pop(self)
             return batch
         end
+        if consumer.err == nil and ngx.worker.exiting() then
+            consumers.fail(
+                consumer,
+                hubs.exiting()
+            )
+        end
         if consumer.err ~= nil then
             return nil, consumer.err
         end

@@ -5,6 +5,7 @@ local call = require("resty.etcd.call")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
+local turns = require("resty.etcd.turns")
 local ask = require("resty.etcd.watch_ask")
 local hubs = require("resty.etcd.watch_hub")
 local joiners = require("resty.etcd.watch_joiner")
@@ -12,9 +13,6 @@ local share = require("resty.etcd.watch_share")
 local verdict = require("resty.etcd.watch_verdict")
 local now = clock.now
 local gmatch = string.gmatch
-
---- Seconds of work after which others get their turn.
-local SLICE = 0.004
 
 --- A consumer that has no room is looked after so often, in seconds.
 local LOOK = 0.5
@@ -93,10 +91,7 @@ local function deliver_all(hub, turn, batches)
         wait_for_room(hub, batch.revision)
         hubs.deliver(hub, batch)
         turn.delivered = true
-        if now() - since > SLICE then
-            ngx.sleep(0)
-            since = now()
-        end
+        since = turns.give_way(since)
     end
 end
 
@@ -169,10 +164,7 @@ local function take_all(hub, turn, stream)
             return err
         end
         share.merge(hub)
-        if now() - since > SLICE then
-            ngx.sleep(0)
-            since = now()
-        end
+        since = turns.give_way(since)
     end
     return errors.failure("closed", "closed")
 end

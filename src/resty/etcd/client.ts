@@ -28,6 +28,7 @@ import * as resolution from "./resolution";
 import * as resty_http from "./resty_http";
 import * as rpcs from "./rpc";
 import * as serializers from "./serializer";
+import * as watchers from "./watcher";
 
 /** A client of etcd. Its methods may be replaced. */
 interface Client extends State, Methods {}
@@ -98,6 +99,7 @@ const methods = {
     watch: watch.watch,
     watchcancel: watch.watchcancel,
     watchdir: watch.watchdir,
+    watcher: watchers.open,
 };
 type Methods = typeof methods;
 const mt: LuaMetatable<Client, Methods> = { __index: methods };

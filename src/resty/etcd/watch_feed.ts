@@ -89,6 +89,9 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
             after_pop(this);
             return $multi(batch);
         }
+        if (consumer.err === undefined && ngx.worker.exiting()) {
+            consumers.fail(consumer, hubs.exiting());
+        }
         if (consumer.err !== undefined) {
             return $multi(undefined, consumer.err);
         }

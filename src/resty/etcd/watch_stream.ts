@@ -6,6 +6,7 @@ import type { EtcdError } from "./errors";
 import type { Batch } from "./feed";
 import * as rpcs from "./rpc";
 import type { Message, Stream } from "./transport";
+import * as turns from "./turns";
 import * as ask from "./watch_ask";
 import * as hubs from "./watch_hub";
 import type { Hub } from "./watch_hub";
@@ -17,8 +18,6 @@ import * as verdict from "./watch_verdict";
 const now = clock.now;
 const gmatch = string.gmatch;
 
-/** Seconds of work after which others get their turn. */
-const SLICE = 0.004;
 /** A consumer that has no room is looked after so often, in seconds. */
 const LOOK = 0.5;
 /** The server ends the stream when its member has lost the leader: such a stream would be silent for ever. */
@@ -92,10 +91,7 @@ function deliver_all(hub: Hub, turn: Turn, batches: Batch[]): void {
         wait_for_room(hub, batch.revision);
         hubs.deliver(hub, batch);
         turn.delivered = true;
-        if (now() - since > SLICE) {
-            ngx.sleep(0);
-            since = now();
-        }
+        since = turns.give_way(since);
     }
 }
 
@@ -157,10 +153,7 @@ function take_all(hub: Hub, turn: Turn, stream: Stream): EtcdError {
             return err;
         }
         share.merge(hub);
-        if (now() - since > SLICE) {
-            ngx.sleep(0);
-            since = now();
-        }
+        since = turns.give_way(since);
     }
     return errors.failure("closed", "closed");
 }

@@ -1,0 +1,257 @@
+-- Generated from src/resty/etcd/watcher.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local feeds = require("resty.etcd.watch_feed")
+local batches_of = require("resty.etcd.watcher_batch")
+local known_keys = require("resty.etcd.watcher_keys")
+local options = require("resty.etcd.watcher_options")
+local guard = pcall
+
+--- nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches.
+local BATCHES_PER_TIMER = 1000
+
+--- A timer that waits for batches looks up so often, in seconds.
+local LOOK = 1
+
+---@class resty.etcd.watcher.WatcherStats: resty.etcd.watch_report.FeedStats
+---@field callback_errors number Times that `on_batch` threw.
+
+---@class resty.etcd.watcher.Fields
+---@field feed resty.etcd.watch_feed.WatchFeed
+---@field style resty.etcd.watcher_batch.BatchStyle
+---@field known resty.etcd.watcher_keys.KnownKeys? Nil where lost revisions end the watcher.
+---@field wants_list boolean
+---@field wants_progress boolean
+---@field on_batch (fun(batch: resty.etcd.watcher_batch.WatchBatch?, err?: resty.etcd.errors.EtcdError))?
+---@field current resty.etcd.feed.Batch? Taken from the feed, but not told yet: whoever works on it may be killed with its request.
+---@field callback_errors number
+
+--- Follows the changes of keys, each exactly once, for as long as etcd keeps them.
+---@class resty.etcd.watcher.Watcher: resty.etcd.watcher.Fields
+---@field batches fun(self: resty.etcd.watcher.Watcher): fun(): resty.etcd.watcher_batch.WatchBatch?, resty.etcd.errors.EtcdError?
+---@field close fun(self: resty.etcd.watcher.Watcher): true
+---@field next fun(self: resty.etcd.watcher.Watcher, timeout?: number): resty.etcd.watcher_batch.WatchBatch?, resty.etcd.errors.EtcdError?
+---@field revision fun(self: resty.etcd.watcher.Watcher): number
+---@field state fun(self: resty.etcd.watcher.Watcher): string
+---@field stats fun(self: resty.etcd.watcher.Watcher): resty.etcd.watcher.WatcherStats
+
+--- What a full state says; nil if it only serves to know the keys.
+---@param watcher resty.etcd.watcher.Fields
+---@param batch resty.etcd.feed.Batch
+---@return resty.etcd.watcher_batch.WatchBatch?
+local function translate_full(watcher, batch)
+    local ____watcher_0 = watcher
+    local style = ____watcher_0.style
+    local known = ____watcher_0.known
+    local wants_list = ____watcher_0.wants_list
+    local revisions = known_keys.revisions_of(known ~= nil and batch.full or ({}))
+    local made
+    if batch.reason ~= "list" or wants_list then
+        made = batches_of.make_of_full(style, batch, known, revisions)
+    end
+    if known ~= nil then
+        known.revisions = revisions
+        known.unknown_before = nil
+    end
+    return made
+end
+
+--- Makes the user's batch of the feed's; nil if there is nothing to tell.
+---@param watcher resty.etcd.watcher.Fields
+---@param batch resty.etcd.feed.Batch
+---@return resty.etcd.watcher_batch.WatchBatch?
+local function translate(watcher, batch)
+    local ____watcher_1 = watcher
+    local style = ____watcher_1.style
+    local known = ____watcher_1.known
+    local wants_list = ____watcher_1.wants_list
+    local wants_progress = ____watcher_1.wants_progress
+    local made
+    if batch.full ~= nil then
+        made = translate_full(watcher, batch)
+    else
+        made = batches_of.make(style, batch)
+        if known ~= nil then
+            known_keys.note(known, batch.events)
+        end
+    end
+    watcher.current = nil
+    local is_due = wants_progress or wants_list and batch.reason == "list"
+    return made ~= nil and (#made.events > 0 or is_due) and made or nil
+end
+
+--- Waits for the next batch. May be called by one light thread at a time, of any request.
+---@param self resty.etcd.watcher.Watcher
+---@param timeout? number seconds; nil waits for ever
+---@return resty.etcd.watcher_batch.WatchBatch? res # the batch; or nil and an error: `timeout` if none came, any other is final
+---@return resty.etcd.errors.EtcdError? err
+local function next_batch(self, timeout)
+    local deadline = timeout ~= nil and clock.now() + timeout or nil
+    while true do
+        if self.current == nil then
+            local batch, err = self.feed:next(deadline ~= nil and deadline - clock.now() or nil)
+            if batch == nil then
+                return nil, err
+            end
+            self.current = batch
+        end
+        local made = translate(self, self.current)
+        if made ~= nil then
+            return made
+        end
+    end
+end
+
+--- For a loop over all batches: `for batch in watcher:batches() do`. It ends when the watcher does; `next` says why.
+---@param self resty.etcd.watcher.Watcher
+---@return fun(): resty.etcd.watcher_batch.WatchBatch?, resty.etcd.errors.EtcdError?
+local function batches(self)
+    return function() return self:next() end
+end
+
+--- Ends the watcher and frees its connection at once, unless others use it too. Who waits in `next` gets `closed`.
+---@param self resty.etcd.watcher.Watcher
+---@return true
+local function close(self)
+    self.feed:close()
+    return true
+end
+
+--- Everything up to this revision has been told.
+---@param self resty.etcd.watcher.Watcher
+---@return number
+local function revision(self)
+    return self.feed:revision()
+end
+
+--- What has happened so far.
+---@param self resty.etcd.watcher.Watcher
+---@return resty.etcd.watcher.WatcherStats
+local function stats(self)
+    local counted = self.feed:stats()
+    counted.callback_errors = self.callback_errors
+    return counted
+end
+
+--- `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`.
+---@param self resty.etcd.watcher.Watcher
+---@return string
+local function state(self)
+    return self.feed:state()
+end
+local methods = {
+    batches = batches,
+    close = close,
+    next = next_batch,
+    revision = revision,
+    state = state,
+    stats = stats
+}
+local mt = {__index = methods}
+
+--- Calls back; whatever the user's function does, the stream goes on.
+---@param watcher resty.etcd.watcher.Watcher
+---@param batch resty.etcd.watcher_batch.WatchBatch?
+---@param err resty.etcd.errors.EtcdError?
+local function call_back(watcher, batch, err)
+    local ok, thrown = guard(watcher.on_batch, batch, err)
+    if not ok then
+        watcher.callback_errors = watcher.callback_errors + 1
+        ngx.log(
+            ngx.ERR,
+            "on_batch of a watcher: ",
+            tostring(thrown)
+        )
+    end
+end
+
+--- Gives batches to the callback.
+---@param premature boolean
+---@param watcher resty.etcd.watcher.Watcher
+local function push(premature, watcher)
+    if premature then
+        return
+    end
+    local count = 0
+    while true do
+        local batch, err = watcher:next(LOOK)
+        if batch ~= nil then
+            call_back(watcher, batch, nil)
+            count = count + 1
+        elseif err.name == "closed" then
+            return
+        elseif err.name ~= "timeout" then
+            call_back(watcher, nil, err)
+            return
+        end
+        if count >= BATCHES_PER_TIMER and (ngx.timer.at(0, push, watcher)) ~= nil then
+            return
+        end
+    end
+end
+
+local function make_style(cli, opts)
+    local no_put = false
+    local no_delete = false
+    for ____, filter in ipairs(options.read_filters(opts.filters) or ({})) do
+        no_put = no_put or filter == "NOPUT"
+        no_delete = no_delete or filter == "NODELETE"
+    end
+    local ____temp_3 = #cli.key_prefix
+    local ____temp_2
+    if opts.raw == true then
+        ____temp_2 = nil
+    else
+        ____temp_2 = cli.serializer
+    end
+    return {
+        prefix_length = ____temp_3,
+        serializer = ____temp_2,
+        prev_kv = opts.prev_kv == true,
+        no_put = no_put,
+        no_delete = no_delete
+    }
+end
+
+--- Follows the changes of a key, or of all keys with a prefix. It resumes by itself after any trouble, with neither
+--- loss nor repetition.
+---@param self resty.etcd.dropin.state.State
+---@param key string as `set` takes it
+---@param opts? resty.etcd.watcher_options.WatcherOptions
+---@return resty.etcd.watcher.Watcher? res # the watcher; without `list`, `relist` and `start_revision` it asks etcd for its revision first
+---@return resty.etcd.errors.EtcdError? err
+local function open(self, key, opts)
+    local wanted = opts or ({})
+    local wrong = type(wanted) ~= "table" and "opts must be table" or options.find_fault(key, wanted)
+    if wrong ~= nil then
+        return nil, errors.failure("bad_request", wrong)
+    end
+    local wants = options.to_feed(self, key, wanted)
+    local feed, err = feeds.open(self, wants)
+    if feed == nil then
+        return nil, err
+    end
+    local fields = {
+        feed = feed,
+        style = make_style(self, wanted),
+        known = wanted.relist == true and known_keys.new(wants.start_revision) or nil,
+        wants_list = wanted.list == true,
+        wants_progress = wanted.progress == true,
+        on_batch = wanted.on_batch,
+        current = nil,
+        callback_errors = 0
+    }
+    local watcher = setmetatable(fields, mt)
+    if wanted.on_batch ~= nil then
+        local ok, timer_err = ngx.timer.at(0, push, watcher)
+        if ok == nil then
+            feed:close()
+            return nil, errors.failure("bad_request", timer_err)
+        end
+    end
+    return watcher
+end
+_M.open = open
+
+return _M

@@ -1,0 +1,61 @@
+-- Generated from src/resty/etcd/watcher_keys.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local turns = require("resty.etcd.turns")
+
+--- The keys that a watcher knows to exist, to find out later what it has missed.
+---@class resty.etcd.watcher_keys.KnownKeys
+---@field revisions table `mod_revision` by key, as etcd stores it.
+---@field unknown_before number? Nothing is known of what was before this revision; nil if all is.
+
+local function create(start_revision)
+    return {revisions = {}, unknown_before = start_revision}
+end
+
+--- A key of a full state has changed since it was told of.
+---@param known resty.etcd.watcher_keys.KnownKeys
+---@param kv resty.etcd.feed.RawKv
+---@param reason "compacted"|"restored"|"list"|"snapshot"
+---@return boolean
+local function is_news(known, kv, reason)
+    if reason == "restored" then
+        return true
+    end
+    local before = known.revisions[kv.key]
+    if before == nil and known.unknown_before ~= nil then
+        return tonumber(kv.mod_revision) >= known.unknown_before
+    end
+    return before ~= kv.mod_revision
+end
+
+--- The keys of a full state.
+---@param full resty.etcd.feed.RawKv[]
+---@return table
+local function revisions_of(full)
+    local revisions = {}
+    local since = clock.now()
+    for ____, kv in ipairs(full) do
+        revisions[kv.key] = kv.mod_revision
+        since = turns.give_way(since)
+    end
+    return revisions
+end
+
+--- Takes note of events.
+---@param known resty.etcd.watcher_keys.KnownKeys
+---@param events resty.etcd.feed.RawEvent[]
+local function note(known, events)
+    for ____, event in ipairs(events) do
+        if event.type == "PUT" then
+            known.revisions[event.kv.key] = event.kv.mod_revision
+        else
+            known.revisions[event.kv.key] = nil
+        end
+    end
+end
+_M.new = create
+_M.is_news = is_news
+_M.note = note
+_M.revisions_of = revisions_of
+
+return _M

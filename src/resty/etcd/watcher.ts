@@ -1,0 +1,218 @@
+import * as clock from "./clock";
+import type { State } from "./dropin/state";
+import type { EtcdError } from "./errors";
+import * as errors from "./errors";
+import type { Batch } from "./feed";
+import * as feeds from "./watch_feed";
+import type { WatchFeed } from "./watch_feed";
+import type { FeedStats } from "./watch_report";
+import type { BatchStyle, WatchBatch, WatchEvent } from "./watcher_batch";
+import * as batches_of from "./watcher_batch";
+import type { KnownKeys } from "./watcher_keys";
+import * as known_keys from "./watcher_keys";
+import type { WatcherOptions } from "./watcher_options";
+import * as options from "./watcher_options";
+
+const guard = pcall as unknown as GuardedCall;
+
+/** nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches. */
+const BATCHES_PER_TIMER = 1000;
+/** A timer that waits for batches looks up so often, in seconds. */
+const LOOK = 1;
+
+interface WatcherStats extends FeedStats {
+    /** Times that `on_batch` threw. */
+    callback_errors: number;
+}
+
+interface Fields {
+    readonly feed: WatchFeed;
+    readonly style: BatchStyle;
+    /** Nil where lost revisions end the watcher. */
+    readonly known: KnownKeys | undefined;
+    readonly wants_list: boolean;
+    readonly wants_progress: boolean;
+    readonly on_batch: WatcherOptions["on_batch"];
+    /** Taken from the feed, but not told yet: whoever works on it may be killed with its request. */
+    current: Batch | undefined;
+    callback_errors: number;
+}
+
+/** Follows the changes of keys, each exactly once, for as long as etcd keeps them. */
+interface Watcher extends Fields, Methods {}
+
+/** What a full state says; nil if it only serves to know the keys. */
+function translate_full(watcher: Fields, batch: Batch): WatchBatch | undefined {
+    const { style, known, wants_list } = watcher;
+    const revisions = known_keys.revisions_of(known !== undefined ? batch.full! : []);
+    let made: WatchBatch | undefined;
+    if (batch.reason !== "list" || wants_list) {
+        made = batches_of.make_of_full(style, batch, known, revisions);
+    }
+    if (known !== undefined) {
+        known.revisions = revisions;
+        known.unknown_before = undefined;
+    }
+    return made;
+}
+
+/** Makes the user's batch of the feed's; nil if there is nothing to tell. */
+function translate(watcher: Fields, batch: Batch): WatchBatch | undefined {
+    const { style, known, wants_list, wants_progress } = watcher;
+    let made: WatchBatch | undefined;
+    if (batch.full !== undefined) {
+        made = translate_full(watcher, batch);
+    } else {
+        made = batches_of.make(style, batch);
+        if (known !== undefined) {
+            known_keys.note(known, batch.events);
+        }
+    }
+    watcher.current = undefined;
+    const is_due = wants_progress || (wants_list && batch.reason === "list");
+    return made !== undefined && (made.events.length > 0 || is_due) ? made : undefined;
+}
+
+/**
+ * Waits for the next batch. May be called by one light thread at a time, of any request.
+ * @param timeout seconds; nil waits for ever
+ * @returns the batch; or nil and an error: `timeout` if none came, any other is final
+ */
+function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdError> {
+    const deadline = timeout !== undefined ? clock.now() + timeout : undefined;
+    while (true) {
+        if (this.current === undefined) {
+            const [batch, err] = this.feed.next(deadline !== undefined ? deadline - clock.now() : undefined);
+            if (batch === undefined) {
+                return $multi(undefined, err);
+            }
+            this.current = batch;
+        }
+        const made = translate(this, this.current);
+        if (made !== undefined) {
+            return $multi(made);
+        }
+    }
+}
+
+/**
+ * For a loop over all batches: `for batch in watcher:batches() do`. It ends when the watcher does; `next` says why.
+ */
+function batches(this: Watcher): (this: void) => Result<WatchBatch, EtcdError> {
+    return () => this.next();
+}
+
+/** Ends the watcher and frees its connection at once, unless others use it too. Who waits in `next` gets `closed`. */
+function close(this: Watcher): true {
+    this.feed.close();
+    return true;
+}
+
+/** Everything up to this revision has been told. */
+function revision(this: Watcher): number {
+    return this.feed.revision();
+}
+
+/** What has happened so far. */
+function stats(this: Watcher): WatcherStats {
+    const counted = this.feed.stats() as WatcherStats;
+    counted.callback_errors = this.callback_errors;
+    return counted;
+}
+
+/** `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`. */
+function state(this: Watcher): string {
+    return this.feed.state();
+}
+
+const methods = { batches, close, next: next_batch, revision, state, stats };
+type Methods = typeof methods;
+const mt: LuaMetatable<Watcher, Methods> = { __index: methods };
+
+/** Calls back; whatever the user's function does, the stream goes on. */
+function call_back(watcher: Watcher, batch: WatchBatch | undefined, err: EtcdError | undefined): void {
+    const [ok, thrown] = guard(watcher.on_batch, batch, err);
+    if (!ok) {
+        watcher.callback_errors = watcher.callback_errors + 1;
+        ngx.log(ngx.ERR, "on_batch of a watcher: ", tostring(thrown));
+    }
+}
+
+/** Gives batches to the callback. */
+function push(premature: boolean, watcher: Watcher): void {
+    if (premature) {
+        return;
+    }
+    let count = 0;
+    while (true) {
+        const [batch, err] = watcher.next(LOOK);
+        if (batch !== undefined) {
+            call_back(watcher, batch, undefined);
+            count = count + 1;
+        } else if (err.name === "closed") {
+            return;
+        } else if (err.name !== "timeout") {
+            call_back(watcher, undefined, err);
+            return;
+        }
+        if (count >= BATCHES_PER_TIMER && ngx.timer.at(0, push, watcher)[0] !== undefined) {
+            return;
+        }
+    }
+}
+
+function make_style(cli: State, opts: WatcherOptions): BatchStyle {
+    let no_put = false;
+    let no_delete = false;
+    for (const filter of options.read_filters(opts.filters) ?? []) {
+        no_put = no_put || filter === "NOPUT";
+        no_delete = no_delete || filter === "NODELETE";
+    }
+    return {
+        prefix_length: cli.key_prefix.length,
+        serializer: opts.raw === true ? undefined : cli.serializer,
+        prev_kv: opts.prev_kv === true,
+        no_put,
+        no_delete,
+    };
+}
+
+/**
+ * Follows the changes of a key, or of all keys with a prefix. It resumes by itself after any trouble, with neither
+ * loss nor repetition.
+ * @param key as `set` takes it
+ * @returns the watcher; without `list`, `relist` and `start_revision` it asks etcd for its revision first
+ */
+function open(this: State, key: string, opts?: WatcherOptions): Result<Watcher, EtcdError> {
+    const wanted = opts ?? {};
+    const wrong = typeof wanted !== "object" ? "opts must be table" : options.find_fault(key, wanted);
+    if (wrong !== undefined) {
+        return $multi(undefined, errors.failure("bad_request", wrong));
+    }
+    const wants = options.to_feed(this, key, wanted);
+    const [feed, err] = feeds.open(this, wants);
+    if (feed === undefined) {
+        return $multi(undefined, err);
+    }
+    const fields: Fields = {
+        feed,
+        style: make_style(this, wanted),
+        known: wanted.relist === true ? known_keys.new(wants.start_revision) : undefined,
+        wants_list: wanted.list === true,
+        wants_progress: wanted.progress === true,
+        on_batch: wanted.on_batch,
+        current: undefined,
+        callback_errors: 0,
+    };
+    const watcher = setmetatable(fields as Watcher, mt);
+    if (wanted.on_batch !== undefined) {
+        const [ok, timer_err] = ngx.timer.at(0, push, watcher);
+        if (ok === undefined) {
+            feed.close();
+            return $multi(undefined, errors.failure("bad_request", timer_err));
+        }
+    }
+    return $multi(watcher);
+}
+
+export { open, type Watcher, type WatcherOptions, type WatcherStats, type WatchBatch, type WatchEvent };

@@ -1,0 +1,51 @@
+import * as clock from "./clock";
+import type { RawEvent, RawKv, Reason } from "./feed";
+import * as turns from "./turns";
+
+/** The keys that a watcher knows to exist, to find out later what it has missed. */
+interface KnownKeys {
+    /** `mod_revision` by key, as etcd stores it. */
+    revisions: LuaMap<string, string>;
+    /** Nothing is known of what was before this revision; nil if all is. */
+    unknown_before: number | undefined;
+}
+
+function create(start_revision: number | undefined): KnownKeys {
+    return { revisions: new LuaMap(), unknown_before: start_revision };
+}
+
+/** A key of a full state has changed since it was told of. */
+function is_news(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
+    if (reason === "restored") {
+        return true; // the same revision may be another one now
+    }
+    const before = known.revisions.get(kv.key);
+    if (before === undefined && known.unknown_before !== undefined) {
+        return tonumber(kv.mod_revision)! >= known.unknown_before;
+    }
+    return before !== kv.mod_revision;
+}
+
+/** The keys of a full state. */
+function revisions_of(full: readonly RawKv[]): LuaMap<string, string> {
+    const revisions = new LuaMap<string, string>();
+    let since = clock.now();
+    for (const kv of full) {
+        revisions.set(kv.key, kv.mod_revision);
+        since = turns.give_way(since);
+    }
+    return revisions;
+}
+
+/** Takes note of events. */
+function note(known: KnownKeys, events: readonly RawEvent[]): void {
+    for (const event of events) {
+        if (event.type === "PUT") {
+            known.revisions.set(event.kv.key, event.kv.mod_revision);
+        } else {
+            known.revisions.delete(event.kv.key);
+        }
+    }
+}
+
+export { create as new, is_news, note, revisions_of, type KnownKeys };
