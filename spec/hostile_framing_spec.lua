@@ -3,7 +3,7 @@ local fake = require "spec.support.fake"
 local garble = require "spec.support.garble"
 local hostile = require "spec.support.hostile"
 
-local TIMEOUT = 0.1
+local TIMEOUT = 0.04
 local interim = { "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\nX-A: 1\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nContent-Length: 3\r\n\r\n" }
 
 describe("a server", function()
@@ -32,16 +32,16 @@ describe("a server", function()
     -- A get whose answer must be understood as this case's; its connection is not to be trusted again if `is_dirty`.
     local function understood(name, n, make, is_dirty)
         hostile.run {
-            name = name, cases = hostile.scale(n), timeout = 5,
+            name = name, cases = hostile.scale(n), timeout = 30,
             one = function(self, case, random)
                 self.scripts[1] = make(random, garble.answer("200 OK", body_of(case), random))
-                local wrong, res, err = self.timed(5, self.cli.get, self.cli, "/bad")
+                local wrong, res, err = self.timed(30, self.cli.get, self.cli, "/bad")
                 if wrong or not res or res.body.kvs[1].value ~= case then
                     return wrong or "not understood: " .. tostring(err)
                 end
                 local connection = self.connection
                 if is_dirty then
-                    assert(self.cli:get("/good/1", { timeout = 10 }))
+                    assert(self.cli:get("/good/1", { timeout = 30 }))
                     return self.connection == connection and "a connection with bytes left over was used again" or nil
                 end
             end,

@@ -3,7 +3,7 @@ local fake = require "spec.support.fake"
 local garble = require "spec.support.garble"
 local hostile = require "spec.support.hostile"
 
-local TIMEOUT = 0.1
+local TIMEOUT = 0.04
 -- Who asked for a login hears why it failed, a little later.
 local LAST_WORD = 0.02
 local REFUSED = fake.reply('{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}', "401 Unauthorized")
@@ -76,7 +76,7 @@ describe("random damage of a login's answer", function()
                 while cli.auth.flight do -- who joins it shares its outcome
                     ngx.sleep(0.001)
                 end
-                local res, err = cli:get("/good/" .. case, { timeout = 10 })
+                local res, err = cli:get("/good/" .. case, { timeout = 30 })
                 return (not res or res.body.kvs[1].value ~= case) and "the next call with a login got " .. tostring(err) or nil
             end,
         }

@@ -4,7 +4,7 @@ local fake = require "spec.support.fake"
 local garble = require "spec.support.garble"
 local hostile = require "spec.support.hostile"
 
-local TIMEOUT = 0.1
+local TIMEOUT = 0.04
 local COMPACTED = '{"error":"x","message":"etcdserver: mvcc: required revision has been compacted","code":11}'
 local counts = { "null", '"0"', '"-1"', '"9223372036854775807"', '"1"', "1e300", '"x"', "7", "{}" }
 

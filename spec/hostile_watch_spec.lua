@@ -2,7 +2,7 @@
 local garble = require "spec.support.garble"
 local hostile = require "spec.support.hostile"
 
-local TIMEOUT = 0.1
+local TIMEOUT = 0.04
 
 describe("random damage of a watch", function()
     local replies

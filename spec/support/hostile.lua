@@ -108,14 +108,14 @@ local function new_slot(stalls, timeout)
 end
 
 local function good_call(cli, case)
-    local res, err = cli:get("/good/" .. case, { timeout = 10 })
+    local res, err = cli:get("/good/" .. case, { timeout = 30 })
     local value = res and res.body.kvs and res.body.kvs[1].value
     return value ~= case and "the good call got " .. tostring(value) .. ", " .. tostring(err) or nil
 end
 
 local function run_case(self, one, name, case)
     self.scripts, self.logins, self.served, self.wrong = {}, {}, 0, nil
-    local wrong = good_call(self.cli, 0)
+    local wrong = not self.is_warm and good_call(self.cli, 0)
     if wrong then
         return "before it " .. wrong
     end
@@ -127,6 +127,7 @@ local function run_case(self, one, name, case)
     until self.server.playing == 0
     ngx.sleep(0.001) -- nginx looks at idle connections
     wrong = good_call(self.cli, case)
+    self.is_warm = not wrong -- it has left a connection in the pool for the next case
     return not ok and "threw " .. tostring(result) or result or self.wrong or wrong and "behind it " .. wrong
 end
 
@@ -159,7 +160,7 @@ function _M.run(opts)
 
     local function stretch(_, self)
         self.server.start()
-        self.cli = self.new_client()
+        self.cli, self.is_warm = self.new_client(), false
         for _ = 1, length do
             local case = next_case
             if case > cases or failed then

@@ -18,8 +18,8 @@ function _M.watch_stalls()
             self.total, self.longest = self.total + math.max(0, stall), math.max(self.longest, stall)
             if stall > 0.002 then
                 stalls[#stalls + 1] = { from = last, to = clock.now(), time = stall }
-                if #stalls > 20000 then
-                    stalls = { unpack(stalls, 16000) }
+                if #stalls == 4000 then -- more than any call can look back at
+                    stalls = { unpack(stalls, 2001) }
                 end
             end
         end
