@@ -15,6 +15,7 @@ local login = require("resty.etcd.login")
 local markers = require("resty.etcd.markers")
 local members = require("resty.etcd.members")
 local meters = require("resty.etcd.meter")
+local mirrors = require("resty.etcd.mirror")
 local options = require("resty.etcd.options")
 local orders = require("resty.etcd.order")
 local resolution = require("resty.etcd.resolution")
@@ -33,6 +34,7 @@ local health_check = require("resty.etcd.health_check")
 ---@field keepalive fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field leases fun(self: resty.etcd.dropin.state.State): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field metrics fun(self: resty.etcd.dropin.state.State): string?, resty.etcd.errors.EtcdError?
+---@field mirror fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.Mirror?, string?
 ---@field readdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.kv.RangeOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field revoke fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field rmdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.kv.RmdirOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
@@ -105,6 +107,7 @@ local methods = {
     keepalive = lease.keepalive,
     leases = lease.leases,
     metrics = metrics,
+    mirror = mirrors.mirror,
     readdir = kv.readdir,
     revoke = lease.revoke,
     rmdir = kv.rmdir,

@@ -40,7 +40,7 @@ local mt = {
 }
 
 --- Trouble before, beside or instead of etcd's answer.
----@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"closed"|"compacted"|"restored"
+---@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.errors.EtcdError

@@ -20,6 +20,7 @@ import * as markers from "./markers";
 import * as members from "./members";
 import type { Dict } from "./memory_dict";
 import * as meters from "./meter";
+import * as mirrors from "./mirror";
 import type { Names } from "./names";
 import * as options from "./options";
 import type { Options } from "./options";
@@ -85,6 +86,7 @@ const methods = {
     keepalive: lease.keepalive,
     leases: lease.leases,
     metrics,
+    mirror: mirrors.mirror,
     readdir: kv.readdir,
     revoke: lease.revoke,
     rmdir: kv.rmdir,

@@ -39,6 +39,10 @@ type LocalName =
     | "bad_request"
     /** The stream ended or was closed. */
     | "closed"
+    /** The item in etcd is not one that the mirror's functions take in. */
+    | "invalid"
+    /** What was to be written has been changed by another. */
+    | "conflict"
     /** The revisions that a watcher needs are no more. */
     | "compacted"
     /** etcd was restored from a backup: revisions mean something else now. */

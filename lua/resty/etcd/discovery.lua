@@ -1,0 +1,220 @@
+-- Generated from src/resty/etcd/discovery.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local cjson = require("cjson.safe")
+local mirrors = require("resty.etcd.mirror")
+local registrations = require("resty.etcd.registration")
+local utils = require("resty.etcd.utils")
+local floor = math.floor
+local match = string.match
+local PREFIX = "/services/"
+local TTL = 10
+
+--- Where a service can be reached.
+---@class resty.etcd.discovery.Instance
+---@field id? string What tells it from the service's others; default `host:port`.
+---@field host string
+---@field port number
+---@field weight? number Default 1.
+---@field meta? any Anything that is to be known of it.
+
+--- One of a service's instances.
+---@class resty.etcd.discovery.Peer
+---@field service string
+---@field id string
+---@field host string
+---@field port number
+---@field weight number
+---@field meta any
+
+---@class resty.etcd.discovery.Options
+---@field prefix? string Where the services are; default `/services/`.
+
+---@class resty.etcd.discovery.RegisterOptions: resty.etcd.discovery.Options
+---@field ttl? number Seconds after which the instance is gone when its worker is; default 10.
+
+--- A service's instances, and the kvs that they were made of.
+---@class resty.etcd.discovery.Made
+---@field kvs resty.etcd.mirror.types.Kv[]
+---@field peers resty.etcd.discovery.Peer[]
+
+---@class resty.etcd.discovery.State
+---@field mirror resty.etcd.mirror.Mirror Where the instances are read.
+---@field made table
+
+--- The instances of services.
+---@class resty.etcd.discovery.Discovery: resty.etcd.discovery.State
+---@field close fun(self: resty.etcd.discovery.State): true
+---@field peers fun(self: resty.etcd.discovery.State, service: string): resty.etcd.discovery.Peer[]?, string?
+---@field wait_ready fun(self: resty.etcd.discovery.State, timeout?: number): true?, resty.etcd.errors.EtcdError?
+
+--- What is wrong with an instance; nil if nothing is.
+---@param instance any
+---@return string?
+local function check(instance)
+    if type(instance) ~= "table" then
+        return "instance must be table"
+    end
+    local ____instance_0 = instance
+    local id = ____instance_0.id
+    local host = ____instance_0.host
+    local port = ____instance_0.port
+    local weight = ____instance_0.weight
+    if id ~= nil and (type(id) ~= "string" or id == "") then
+        return "instance.id must be string"
+    end
+    if type(host) ~= "string" or host == "" then
+        return "instance.host must be string"
+    end
+    if type(port) ~= "number" or floor(port) ~= port or port < 1 or port > 65535 then
+        return "instance.port must be a port"
+    end
+    local is_weight = weight == nil or type(weight) == "number" and weight >= 0
+    local ____is_weight_1
+    if is_weight then
+        ____is_weight_1 = nil
+    else
+        ____is_weight_1 = "instance.weight must be unsigned number"
+    end
+    return ____is_weight_1
+end
+
+--- What is wrong with a service's name; nil if nothing is.
+---@param service any
+---@return string?
+local function check_service(service)
+    local is_name = type(service) == "string" and (match(service, "^[^/]+$")) ~= nil
+    local ____is_name_2
+    if is_name then
+        ____is_name_2 = nil
+    else
+        ____is_name_2 = "service must be a name without /"
+    end
+    return ____is_name_2
+end
+
+--- Lets an instance of a service be found: until it is closed, or its worker ends.
+---@param cli resty.etcd.dropin.state.State
+---@param service string
+---@param instance resty.etcd.discovery.Instance
+---@param opts? resty.etcd.discovery.RegisterOptions
+---@return resty.etcd.registration.Registration? res # a registration, which is made in the background
+---@return string? err
+local function register(cli, service, instance, opts)
+    local wrong = check_service(service) or check(instance)
+    if wrong ~= nil then
+        return nil, wrong
+    end
+    local ttl = opts and opts.ttl or TTL
+    if type(ttl) ~= "number" or floor(ttl) ~= ttl or ttl < 1 then
+        return nil, "opts.ttl must be a whole number of seconds"
+    end
+    local ____instance_5 = instance
+    local host = ____instance_5.host
+    local port = ____instance_5.port
+    local weight = ____instance_5.weight
+    local meta = ____instance_5.meta
+    local value, err = cjson.encode({host = host, port = port, weight = weight, meta = meta})
+    if value == nil then
+        return nil, err
+    end
+    local key = (opts and opts.prefix or PREFIX) .. service .. "/" .. (instance.id or host .. ":" .. tostring(port))
+    return registrations.new(
+        cli,
+        utils.get_real_key(cli.key_prefix, key),
+        value,
+        ttl
+    )
+end
+
+--- Instances as arrays, made anew only for services that have changed.
+---@param self resty.etcd.discovery.State
+---@param service string
+---@return resty.etcd.discovery.Peer[]? res
+---@return string? err
+local function peers(self, service)
+    local kvs, err = self.mirror:by("service", service)
+    if kvs == nil then
+        return nil, err
+    end
+    local made = self.made[service]
+    if made == nil or made.kvs ~= kvs then
+        local list = {}
+        for ____, kv in ipairs(kvs) do
+            list[#list + 1] = kv.value
+        end
+        made = {kvs = kvs, peers = list}
+        if #list > 0 then
+            self.made[service] = made
+        else
+            self.made[service] = nil
+        end
+    end
+    return made.peers
+end
+
+--- Waits for the first full state; as for mirrors.
+---@param self resty.etcd.discovery.State
+---@param timeout? number
+---@return true? res
+---@return resty.etcd.errors.EtcdError? err
+local function wait_ready(self, timeout)
+    return self.mirror:wait_ready(timeout)
+end
+
+--- Ends following etcd.
+---@param self resty.etcd.discovery.State
+---@return true
+local function close(self)
+    return self.mirror:close()
+end
+local methods = {close = close, peers = peers, wait_ready = wait_ready}
+local mt = {__index = methods}
+
+--- Follows all services below a prefix.
+---@param cli resty.etcd.dropin.state.State
+---@param opts? resty.etcd.discovery.Options
+---@return resty.etcd.discovery.Discovery? res
+---@return string? err
+local function create(cli, opts)
+    local prefix = opts and opts.prefix or PREFIX
+    local skipped = #prefix + 1
+    local mirror, err = mirrors.new(
+        cli,
+        prefix,
+        {
+            decode = function(bytes) return cjson.decode(bytes) end,
+            validate = function(value)
+                local wrong = check(value)
+                return wrong == nil, wrong
+            end,
+            transform = function(value, kv)
+                local service, id = match(kv.key, "^([^/]+)/(.+)$", skipped)
+                if service == nil then
+                    return nil, "the key is not PREFIX/SERVICE/ID"
+                end
+                local ____value_10 = value
+                local host = ____value_10.host
+                local port = ____value_10.port
+                local weight = ____value_10.weight
+                local meta = ____value_10.meta
+                return {
+                    service = service,
+                    id = id,
+                    host = host,
+                    port = port,
+                    weight = weight or 1,
+                    meta = meta
+                }
+            end,
+            index = {service = function(peer) return peer.service end}
+        }
+    )
+    if mirror == nil then
+        return nil, err
+    end
+    return setmetatable({mirror = mirror, made = {}}, mt)
+end
+_M.new = create
+_M.register = register
+
+return _M

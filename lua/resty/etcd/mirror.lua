@@ -1,0 +1,243 @@
+-- Generated from src/resty/etcd/mirror.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local clock = require("resty.etcd.clock")
+local draft = require("resty.etcd.mirror.draft")
+local indexes = require("resty.etcd.mirror.indexes")
+local items = require("resty.etcd.mirror.items")
+local options = require("resty.etcd.mirror.options")
+local reads = require("resty.etcd.mirror.reads")
+local reports = require("resty.etcd.mirror.reports")
+local runner = require("resty.etcd.mirror.runner")
+local sorted = require("resty.etcd.mirror.sorted")
+local feeds = require("resty.etcd.mirror.feeds")
+local truth = require("resty.etcd.mirror.truth")
+local waiting = require("resty.etcd.mirror.waiting")
+local slices = require("resty.etcd.slice")
+local utils = require("resty.etcd.utils")
+
+--- Keys below a prefix, as etcd has them, in this worker's memory.
+---@class resty.etcd.mirror.Mirror: resty.etcd.mirror.types.State
+---@field age fun(self: resty.etcd.mirror.types.State): number
+---@field all fun(self: resty.etcd.mirror.types.State): resty.etcd.mirror.types.Kv[]?, string?
+---@field by fun(self: resty.etcd.mirror.types.State, name: string, value: table): resty.etcd.mirror.types.Kv[]?, string?
+---@field close fun(self: resty.etcd.mirror.types.State): true
+---@field count fun(self: resty.etcd.mirror.types.State): number
+---@field get fun(self: resty.etcd.mirror.types.State, key: string): any, (string|resty.etcd.mirror.types.Kv)?
+---@field get_linearizable fun(self: resty.etcd.mirror.types.State, key: string, timeout?: number): any, (resty.etcd.errors.EtcdError|resty.etcd.mirror.types.Kv)?
+---@field index fun(self: resty.etcd.mirror.types.State, name: string, fn: fun(value: any, kv: resty.etcd.mirror.types.Kv): any): true?, string?
+---@field invalid fun(self: resty.etcd.mirror.types.State): table<string, resty.etcd.mirror.types.Invalid>
+---@field on_change fun(self: resty.etcd.mirror.types.State, callback: fun(changes: resty.etcd.mirror.types.Changes)): fun()?, string?
+---@field prefix fun(self: resty.etcd.mirror.types.State, dir: string): resty.etcd.mirror.types.Kv[]?, string?
+---@field ready fun(self: resty.etcd.mirror.types.State): boolean
+---@field revision fun(self: resty.etcd.mirror.types.State): number
+---@field state fun(self: resty.etcd.mirror.types.State): resty.etcd.mirror.reports.Status
+---@field stats fun(self: resty.etcd.mirror.types.State): resty.etcd.mirror.types.Counters
+---@field version fun(self: resty.etcd.mirror.types.State): number
+---@field wait_ready fun(self: resty.etcd.mirror.types.State, timeout?: number): true?, resty.etcd.errors.EtcdError?
+
+--- Has a function called after each real change, when all of it is visible.
+---@param self resty.etcd.mirror.types.State
+---@param callback fun(changes: resty.etcd.mirror.types.Changes)
+---@return fun()? res # a function that ends it
+---@return string? err
+local function on_change(self, callback)
+    if type(callback) ~= "function" then
+        return nil, "callback must be function"
+    end
+    local added = {fn = callback}
+    local all = {}
+    for ____, one in ipairs(self.callbacks) do
+        all[#all + 1] = one
+    end
+    all[#all + 1] = added
+    self.callbacks = all
+    return function()
+        local others = {}
+        for ____, one in ipairs(self.callbacks) do
+            if one ~= added then
+                others[#others + 1] = one
+            end
+        end
+        self.callbacks = others
+    end
+end
+
+--- Makes an index of what is there already. Nothing else changes the mirror meanwhile.
+---@param premature boolean
+---@param state resty.etcd.mirror.types.State
+---@param made resty.etcd.mirror.types.Index
+local function make_index(premature, state, made)
+    if not premature and runner.acquire(state) then
+        local slice = slices.begin()
+        sorted.settle(state)
+        for ____, key in ipairs(state.sorted) do
+            slices.breathe(slice)
+            indexes.add(
+                made.buckets,
+                made.values,
+                key,
+                draft.ask_index(state, made, state.kvs[key])
+            )
+        end
+        state.indexes[made.name] = made
+        state.making[made.name] = nil
+        state.lock:post(1)
+    end
+end
+
+--- Adds an index; where there are keys already it is made in the background, and `by` says "not ready" till then.
+---@param self resty.etcd.mirror.types.State
+---@param name string
+---@param fn fun(value: any, kv: resty.etcd.mirror.types.Kv): any
+---@return true? res
+---@return string? err
+local function index(self, name, fn)
+    local wrong = options.check_index(name, fn)
+    if wrong ~= nil then
+        return nil, wrong
+    end
+    if self.indexes[name] ~= nil or self.making[name] == true then
+        return nil, "there is an index " .. name .. " already"
+    end
+    self.making[name] = true
+    local ok, err = ngx.timer.at(
+        0,
+        make_index,
+        self,
+        indexes.create(name, fn)
+    )
+    if ok == nil then
+        self.making[name] = nil
+        return nil, err
+    end
+    return true
+end
+
+--- Ends the mirror at once. What it holds can still be read.
+---@param self resty.etcd.mirror.types.State
+---@return true
+local function close(self)
+    self.wake:post(1)
+    runner.finish(self)
+    return true
+end
+local methods = {
+    age = reads.age,
+    all = reads.all,
+    by = reads.by,
+    close = close,
+    count = reads.count,
+    get = reads.get,
+    get_linearizable = truth.get_linearizable,
+    index = index,
+    invalid = reports.invalid,
+    on_change = on_change,
+    prefix = reads.prefix,
+    ready = reads.ready,
+    revision = reads.revision,
+    state = reports.state_of,
+    stats = reports.stats,
+    version = reads.version,
+    wait_ready = waiting.wait_ready
+}
+local mt = {__index = methods}
+
+--- Mirrors all keys that start with a prefix. It begins at once, in a timer of this worker.
+---@param cli resty.etcd.dropin.state.State
+---@param dir string as for `readdir`
+---@param opts? resty.etcd.mirror.types.Options
+---@param source? (fun(): resty.etcd.feed.Feed?, resty.etcd.errors.EtcdError?) where its batches come from, in the place of what the options say
+---@return resty.etcd.mirror.Mirror? res
+---@return string? err
+local function create(cli, dir, opts, source)
+    local wrong = type(dir) ~= "string" and "prefix must be string" or options.check(dir, opts)
+    if wrong ~= nil then
+        return nil, wrong
+    end
+    if ngx.get_phase() == "init" then
+        return nil, "mirrors cannot be made in init: no worker is there yet"
+    end
+    local chosen = source
+    if chosen == nil then
+        local found, source_err = feeds.choose(cli, dir, opts or ({}))
+        if found == nil then
+            return nil, source_err
+        end
+        chosen = found
+    end
+    local lock, lock_err = semaphore.new(1)
+    if lock == nil then
+        return nil, lock_err
+    end
+    local wake, wake_err = semaphore.new(0)
+    if wake == nil then
+        return nil, wake_err
+    end
+    local state = {
+        cli = cli,
+        dir = dir,
+        opts = opts or ({}),
+        decode = opts and opts.decode or items.by_serializer(cli),
+        cut = #utils.get_real_key(cli.key_prefix, ""),
+        source = chosen,
+        kvs = {},
+        key_count = 0,
+        sorted = {},
+        added = {},
+        has_gaps = false,
+        list = nil,
+        lists = {},
+        list_count = 0,
+        indexes = {},
+        bad = {},
+        at_revision = 0,
+        changed = 0,
+        counters = {
+            batches = 0,
+            puts = 0,
+            deletes = 0,
+            full = {},
+            invalid = 0,
+            callback_errors = 0,
+            index_errors = 0,
+            failures = 0
+        },
+        absent = reads.NOT_READY,
+        is_closed = false,
+        feed = nil,
+        has_heard = false,
+        heard_at = nil,
+        failure = nil,
+        callbacks = {},
+        waiters = {},
+        lock = lock,
+        wake = wake,
+        making = {},
+        log_tokens = items.BURST,
+        log_refilled = clock.now(),
+        log_withheld = 0
+    }
+    for name, fn in pairs(opts and opts.index or ({})) do
+        state.indexes[name] = indexes.create(name, fn)
+    end
+    local ok, err = runner.start(state)
+    if ok == nil then
+        return nil, err
+    end
+    return setmetatable(state, mt)
+end
+
+--- The same as a method of a client.
+---@param self resty.etcd.dropin.state.State
+---@param dir string
+---@param opts? resty.etcd.mirror.types.Options
+---@return resty.etcd.mirror.Mirror? res
+---@return string? err
+local function mirror(self, dir, opts)
+    return create(self, dir, opts)
+end
+_M.new = create
+_M.mirror = mirror
+
+return _M

@@ -1,0 +1,221 @@
+-- Generated from src/resty/etcd/mirror/apply.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local slices = require("resty.etcd.slice")
+local draft = require("resty.etcd.mirror.draft")
+local indexes = require("resty.etcd.mirror.indexes")
+local items = require("resty.etcd.mirror.items")
+local sorted = require("resty.etcd.mirror.sorted")
+local table_new = require("table.new")
+local sub = string.sub
+
+--- Up to so many events are taken in as they are, in less than 10 ms; for more of them the tables are made anew.
+local FEW = 128
+
+--- Keys that wait to be put in order, and that nobody has asked for.
+local MANY_ADDED = 4096
+
+--- What an event comes to: a new value, an item that is not taken in, or else a deletion.
+---@class resty.etcd.mirror.apply.Step
+---@field key string
+---@field kv resty.etcd.mirror.types.Kv?
+---@field invalid resty.etcd.mirror.types.Invalid?
+
+--- The user's functions are run, nothing is changed yet.
+---@param state resty.etcd.mirror.types.State
+---@param events resty.etcd.feed.RawEvent[]
+---@param found table
+---@param slice resty.etcd.slice.Slice
+---@return resty.etcd.mirror.apply.Step[]
+local function prepare(state, events, found, slice)
+    local steps = {}
+    for ____, event in ipairs(events) do
+        slices.breathe(slice)
+        local raw = event.kv
+        local key = sub(raw.key, state.cut + 1)
+        if event.type == "DELETE" then
+            steps[#steps + 1] = {key = key, kv = nil, invalid = nil}
+        else
+            local kv, err = items.make(state, raw, key)
+            if kv == nil then
+                steps[#steps + 1] = {
+                    key = key,
+                    kv = nil,
+                    invalid = items.reject(state, raw, key, err)
+                }
+            else
+                draft.ask_indexes(state, kv, found)
+                steps[#steps + 1] = {key = key, kv = kv, invalid = nil}
+            end
+        end
+    end
+    return steps
+end
+
+--- Changes the tables in one go; returns what was really changed.
+---@param state resty.etcd.mirror.types.State
+---@param steps resty.etcd.mirror.apply.Step[]
+---@param found table
+---@return resty.etcd.mirror.types.Change[]
+local function commit(state, steps, found)
+    local changes = {}
+    local ____state_0 = state
+    local kvs = ____state_0.kvs
+    local added = ____state_0.added
+    for ____, step in ipairs(steps) do
+        local key = step.key
+        local kv = step.kv
+        if step.invalid ~= nil then
+            state.bad[key] = step.invalid
+        else
+            local old = kvs[key]
+            state.bad[key] = nil
+            if kv ~= nil then
+                kvs[key] = kv
+                if old == nil then
+                    state.key_count = state.key_count + 1
+                    added[#added + 1] = key
+                end
+                changes[#changes + 1] = {type = "PUT", key = key, kv = kv, old = old}
+            elseif old ~= nil then
+                kvs[key] = nil
+                state.key_count = state.key_count - 1
+                state.has_gaps = true
+                changes[#changes + 1] = {type = "DELETE", key = key, old = old}
+            end
+            for name, index in pairs(state.indexes) do
+                indexes.update(index, key, found[name][key])
+            end
+        end
+    end
+    if #changes > 0 then
+        draft.forget_lists(state)
+    end
+    return changes
+end
+
+--- The same for many events of one revision: the tables are made anew, and taken into use at once.
+---@param state resty.etcd.mirror.types.State
+---@param steps resty.etcd.mirror.apply.Step[]
+---@param found table
+---@param slice resty.etcd.slice.Slice
+---@return resty.etcd.mirror.types.Change[]
+local function commit_many(state, steps, found, slice)
+    local made = draft.create(state.key_count)
+    local changes = {}
+    local by_key = {}
+    local added = made.added
+    local kvs = state.kvs
+    for key, item in pairs(state.bad) do
+        made.bad[key] = item
+    end
+    for ____, step in ipairs(steps) do
+        slices.breathe(slice)
+        local key = step.key
+        by_key[key] = step
+        if step.invalid ~= nil then
+            made.bad[key] = step.invalid
+        else
+            made.bad[key] = nil
+        end
+        if step.kv ~= nil and kvs[key] == nil then
+            added[#added + 1] = key
+            made.kvs[key] = step.kv
+            changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv}
+        end
+    end
+    sorted.settle(state)
+    for ____, key in ipairs(state.sorted) do
+        slices.breathe(slice)
+        local old = kvs[key]
+        local step = by_key[key]
+        if step == nil or step.invalid ~= nil then
+            draft.keep(made, key, old)
+        elseif step.kv ~= nil then
+            draft.keep(made, key, step.kv)
+            changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv, old = old}
+        else
+            changes[#changes + 1] = {type = "DELETE", key = key, old = old}
+        end
+    end
+    draft.take_over(state, made, found, slice)
+    return changes
+end
+
+--- Takes in what one revision has changed.
+---@param state resty.etcd.mirror.types.State
+---@param events resty.etcd.feed.RawEvent[]
+---@return resty.etcd.mirror.types.Change[] # what is different now, for readers; all of it is visible
+local function take_events(state, events)
+    local slice = slices.begin()
+    local found = draft.finds(state)
+    local steps = prepare(state, events, found, slice)
+    if #steps > FEW then
+        return commit_many(state, steps, found, slice)
+    end
+    local changes = commit(state, steps, found)
+    if #state.added > MANY_ADDED then
+        sorted.settle(state)
+    end
+    return changes
+end
+
+--- What is held of a key, taken in or not, is what etcd has.
+---@param raw resty.etcd.feed.RawKv
+---@param held table?
+---@return boolean
+local function is_same(raw, held)
+    return held ~= nil and held.mod_revision == raw.mod_revision and held.create_revision == raw.create_revision
+end
+
+--- Takes in a full state: what has not changed is left as it is.
+---@param state resty.etcd.mirror.types.State
+---@param batch resty.etcd.feed.Batch
+---@param is_other boolean etcd's history is another one, so that equal revisions say nothing
+---@return resty.etcd.mirror.types.Change[] # what is different now, for readers; all of it is visible
+local function take_full(state, batch, is_other)
+    local slice = slices.begin_anew()
+    local full = batch.full
+    local kvs = state.kvs
+    local made = draft.create(#full)
+    local changes = table_new(is_other and #full or 0, 0)
+    local found = draft.finds(state)
+    for ____, raw in ipairs(full) do
+        slices.breathe(slice)
+        local key = sub(raw.key, state.cut + 1)
+        local held = kvs[key]
+        local bad = state.bad[key]
+        if not is_other and is_same(raw, bad or held) then
+            if bad ~= nil then
+                made.bad[key] = bad
+            end
+            if held ~= nil then
+                draft.keep(made, key, held)
+            end
+        else
+            local kv, err = items.make(state, raw, key)
+            if kv ~= nil then
+                draft.ask_indexes(state, kv, found)
+                draft.keep(made, key, kv)
+                changes[#changes + 1] = {type = "PUT", key = key, kv = kv, old = held}
+            else
+                made.bad[key] = items.reject(state, raw, key, err)
+                if held ~= nil and (is_other or held.create_revision == raw.create_revision) then
+                    draft.keep(made, key, held)
+                end
+            end
+        end
+    end
+    sorted.settle(state)
+    for ____, key in ipairs(state.sorted) do
+        slices.breathe(slice)
+        if made.kvs[key] == nil then
+            changes[#changes + 1] = {type = "DELETE", key = key, old = kvs[key]}
+        end
+    end
+    draft.take_over(state, made, found, slice)
+    return changes
+end
+_M.take_events = take_events
+_M.take_full = take_full
+
+return _M

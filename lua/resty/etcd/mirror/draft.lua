@@ -1,0 +1,129 @@
+-- Generated from src/resty/etcd/mirror/draft.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local slices = require("resty.etcd.slice")
+local indexes = require("resty.etcd.mirror.indexes")
+local table_new = require("table.new")
+
+--- Tables that are made beside those in use, in slices, to be put in their place at once.
+---@class resty.etcd.mirror.draft.Draft
+---@field kvs table
+---@field sorted string[]
+---@field added string[] Keys that are not in their order yet.
+---@field bad table
+
+local function create(size)
+    return {
+        kvs = table_new(0, size),
+        sorted = table_new(size, 0),
+        added = {},
+        bad = {}
+    }
+end
+
+local function keep(draft, key, kv)
+    local sorted = draft.sorted
+    sorted[#sorted + 1] = key
+    draft.kvs[key] = kv
+end
+
+local function finds(store)
+    local found = {}
+    for name in pairs(store.indexes) do
+        found[name] = {}
+    end
+    return found
+end
+
+--- Asks one index about a key. Where its function throws, the key is not found under anything there.
+---@param state resty.etcd.mirror.types.State
+---@param index resty.etcd.mirror.types.Index
+---@param kv resty.etcd.mirror.types.Kv
+---@return table?
+local function ask_index(state, index, kv)
+    local ok, value = indexes.ask(index, kv)
+    if not ok then
+        local counters = state.counters
+        counters.index_errors = counters.index_errors + 1
+        ngx.log(
+            ngx.WARN,
+            "mirror of ",
+            state.dir,
+            ": index ",
+            index.name,
+            ": ",
+            tostring(value)
+        )
+        return nil
+    end
+    return value
+end
+
+--- Asks all indexes about a changed key.
+---@param state resty.etcd.mirror.types.State
+---@param kv resty.etcd.mirror.types.Kv
+---@param found table
+local function ask_indexes(state, kv, found)
+    for name, index in pairs(state.indexes) do
+        local value = ask_index(state, index, kv)
+        if value ~= nil then
+            found[name][kv.key] = value
+        end
+    end
+end
+
+--- Arrays of before the latest change are nobody's any more.
+---@param store resty.etcd.mirror.types.Store
+local function forget_lists(store)
+    store.list = nil
+    store.lists = {}
+    store.list_count = 0
+end
+
+--- Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
+---@param state resty.etcd.mirror.types.State
+---@param draft resty.etcd.mirror.draft.Draft
+---@param found table
+---@param slice resty.etcd.slice.Slice
+local function take_over(state, draft, found, slice)
+    local ____draft_0 = draft
+    local kvs = ____draft_0.kvs
+    local sorted = ____draft_0.sorted
+    local added = ____draft_0.added
+    local all_buckets = {}
+    local all_values = {}
+    for name, index in pairs(state.indexes) do
+        local buckets = {}
+        local values = {}
+        local fresh = found[name]
+        for ____, keys in ipairs({sorted, added}) do
+            for ____, key in ipairs(keys) do
+                slices.breathe(slice)
+                local is_as_before = kvs[key] == state.kvs[key]
+                local known = is_as_before and index.values or fresh
+                indexes.add(buckets, values, key, known[key])
+            end
+        end
+        all_buckets[name] = buckets
+        all_values[name] = values
+    end
+    state.kvs = kvs
+    state.key_count = #sorted + #added
+    state.sorted = sorted
+    state.added = added
+    state.has_gaps = false
+    state.bad = draft.bad
+    for name, index in pairs(state.indexes) do
+        index.buckets = all_buckets[name]
+        index.values = all_values[name]
+    end
+    forget_lists(state)
+end
+_M.ask_index = ask_index
+_M.ask_indexes = ask_indexes
+_M.create = create
+_M.finds = finds
+_M.forget_lists = forget_lists
+_M.keep = keep
+_M.take_over = take_over
+
+return _M

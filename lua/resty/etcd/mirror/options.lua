@@ -1,0 +1,74 @@
+-- Generated from src/resty/etcd/mirror/options.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+--- Types of the options.
+local KINDS = {
+    decode = "function",
+    validate = "function",
+    transform = "function",
+    index = "table",
+    share = "string",
+    silence = "number",
+    mode = "string"
+}
+
+--- What is wrong with an index; nil if nothing is.
+---@param name any
+---@param fn any
+---@return string?
+local function check_index(name, fn)
+    if type(name) ~= "string" then
+        return "the name of an index must be string"
+    end
+    return type(fn) ~= "function" and "index " .. name .. " must be function" or nil
+end
+
+--- What is wrong with the options of a mirror; nil if nothing is.
+---@param dir string
+---@param opts any
+---@return string?
+local function check(dir, opts)
+    if opts == nil then
+        return nil
+    end
+    if type(opts) ~= "table" then
+        return "opts must be table"
+    end
+    for name, value in pairs(opts) do
+        local kind = KINDS[tostring(name)]
+        if kind == nil then
+            return "unknown option " .. tostring(name)
+        end
+        if type(value) ~= kind then
+            return "opts." .. name .. " must be " .. kind
+        end
+    end
+    local ____opts_0 = opts
+    local index = ____opts_0.index
+    local mode = ____opts_0.mode
+    local share = ____opts_0.share
+    local silence = ____opts_0.silence
+    for name, fn in pairs(index or ({})) do
+        local wrong = check_index(name, fn)
+        if wrong ~= nil then
+            return wrong
+        end
+    end
+    if mode ~= nil and mode ~= "worker" and mode ~= "node" then
+        return "opts.mode must be \"worker\" or \"node\""
+    end
+    if share ~= nil and string.sub(dir, 1, #share) ~= share then
+        return "opts.share must be the prefix or a part of it"
+    end
+    local ____temp_1
+    if silence == nil or silence > 0 then
+        ____temp_1 = nil
+    else
+        ____temp_1 = "opts.silence must be a number of seconds"
+    end
+    return ____temp_1
+end
+_M.check = check
+_M.check_index = check_index
+
+return _M

@@ -1,0 +1,69 @@
+-- Generated from src/resty/etcd/mirror/reports.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local reads = require("resty.etcd.mirror.reads")
+
+--- Everything at a glance.
+---@class resty.etcd.mirror.reports.Status
+---@field status "closed"|"ready"|"starting"|"retrying" "starting", "ready", "retrying" while etcd cannot be followed, "closed".
+---@field ready boolean
+---@field revision number
+---@field version number
+---@field count number
+---@field age number
+---@field invalid number Items that are not taken in.
+---@field prefix string
+---@field mode string
+---@field err string? Why etcd cannot be followed.
+
+--- Items that etcd has and that are not taken in, by their keys.
+---@param self resty.etcd.mirror.types.State
+---@return table<string, resty.etcd.mirror.types.Invalid>
+local function invalid(self)
+    local copy = {}
+    for key, item in pairs(self.bad) do
+        copy[key] = item
+    end
+    return copy
+end
+
+--- How the mirror is.
+---@param self resty.etcd.mirror.types.State
+---@return resty.etcd.mirror.reports.Status
+local function state_of(self)
+    local bad = 0
+    for _ in pairs(self.bad) do
+        bad = bad + 1
+    end
+    local status = self.absent ~= nil and "starting" or "ready"
+    if self.is_closed then
+        status = "closed"
+    elseif self.failure ~= nil then
+        status = "retrying"
+    end
+    local ____opt_0 = self.failure
+    local err = ____opt_0 and ____opt_0.message
+    return {
+        status = status,
+        ready = self.absent == nil,
+        revision = self.at_revision,
+        version = self.changed,
+        count = self.key_count,
+        age = reads.age(self),
+        invalid = bad,
+        prefix = self.dir,
+        mode = self.opts.mode or "worker",
+        err = err
+    }
+end
+
+--- What has happened so far; not to be written to.
+---@param self resty.etcd.mirror.types.State
+---@return resty.etcd.mirror.types.Counters
+local function stats(self)
+    return self.counters
+end
+_M.invalid = invalid
+_M.state_of = state_of
+_M.stats = stats
+
+return _M

@@ -1,0 +1,271 @@
+-- Generated from src/resty/etcd/mirror/runner.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local health = require("resty.etcd.health")
+local apply = require("resty.etcd.mirror.apply")
+local now = clock.now
+local min = math.min
+local guard = pcall
+
+--- Seconds after which it looks whether the worker is to end.
+local LOOK = 0.5
+
+--- Seconds before a second feed is tried; it doubles with each failure.
+local FIRST_PAUSE = 0.1
+local LONGEST_PAUSE = 5
+
+--- After so many batches it goes on in a new timer: what nginx keeps for one is only freed when it ends.
+local BATCHES_PER_TIMER = 10000
+
+local function is_over(state)
+    return state.is_closed or ngx.worker.exiting()
+end
+
+--- Gets the right to change the store, and to yield in between; false if the mirror ends.
+---@param state resty.etcd.mirror.types.State
+---@return boolean
+local function acquire(state)
+    while not is_over(state) do
+        local ok = state.lock:wait(LOOK)
+        if ok == true then
+            return true
+        end
+    end
+    return false
+end
+
+--- Lets all go on that wait for the first state, or for the end.
+---@param state resty.etcd.mirror.types.State
+local function wake_waiters(state)
+    local waiters = state.waiters
+    state.waiters = {}
+    for ____, waiter in ipairs(waiters) do
+        waiter:post(1)
+    end
+end
+
+--- Tells those who want to hear of changes, which they can all see already.
+---@param state resty.etcd.mirror.types.State
+---@param revision number
+---@param changes resty.etcd.mirror.types.Change[]
+local function tell(state, revision, changes)
+    local told = {revision = revision, changes = changes}
+    for ____, callback in ipairs(state.callbacks) do
+        local ok, err = guard(callback.fn, told)
+        if not ok then
+            state.counters.callback_errors = state.counters.callback_errors + 1
+            ngx.log(
+                ngx.WARN,
+                "mirror of ",
+                state.dir,
+                ": on_change: ",
+                tostring(err)
+            )
+        end
+    end
+end
+
+--- Takes in a full state, or a restart of history under which revisions have gone back.
+---@param state resty.etcd.mirror.types.State
+---@param batch resty.etcd.feed.Batch
+---@return resty.etcd.mirror.types.Change[]
+local function take_full(state, batch)
+    local full = state.counters.full
+    local reason = batch.reason or "list"
+    full[reason] = (full[reason] or 0) + 1
+    return apply.take_full(state, batch, reason == "restored" or batch.revision < state.at_revision)
+end
+
+local function count(state, batch)
+    local counters = state.counters
+    counters.batches = counters.batches + 1
+    for ____, event in ipairs(batch.events) do
+        if event.type == "PUT" then
+            counters.puts = counters.puts + 1
+        else
+            counters.deletes = counters.deletes + 1
+        end
+    end
+end
+
+--- Takes in a batch; returns what is different now. Nothing waits between the change and the end of this.
+---@param state resty.etcd.mirror.types.State
+---@param batch resty.etcd.feed.Batch
+---@return resty.etcd.mirror.types.Change[]
+local function take(state, batch)
+    local changes = {}
+    count(state, batch)
+    if batch.full ~= nil then
+        changes = take_full(state, batch)
+    elseif #batch.events > 0 then
+        changes = apply.take_events(state, batch.events)
+    end
+    state.at_revision = batch.revision
+    if #changes > 0 or batch.full ~= nil and state.changed == 0 then
+        state.changed = state.changed + 1
+    end
+    if batch.full ~= nil and state.absent ~= nil then
+        state.absent = nil
+        wake_waiters(state)
+    end
+    return changes
+end
+
+--- What should not have happened.
+---@param what any
+---@return resty.etcd.errors.EtcdError
+local function surprise(what)
+    return errors.failure(
+        "bad_reply",
+        tostring(what)
+    )
+end
+
+--- Takes in what a feed gives until it fails; an error only if it does.
+---@param state resty.etcd.mirror.types.State
+---@param feed resty.etcd.feed.Feed
+---@return resty.etcd.errors.EtcdError?
+local function follow(state, feed)
+    for _ = 1, BATCHES_PER_TIMER do
+        local batch
+        while batch == nil do
+            local got, err = feed:next(LOOK)
+            if is_over(state) then
+                return nil
+            end
+            if got == nil and err.name ~= "timeout" then
+                return err
+            end
+            batch = got
+        end
+        if not acquire(state) then
+            return nil
+        end
+        local ok, changes = guard(take, state, batch)
+        state.lock:post(1)
+        if not ok then
+            return surprise(changes)
+        end
+        if #changes > 0 then
+            tell(state, batch.revision, changes)
+        end
+        state.has_heard = true
+        state.failure = nil
+    end
+    return nil
+end
+
+--- Waits before another feed is tried; ends early with the mirror.
+---@param state resty.etcd.mirror.types.State
+---@param failures number
+local function pause(state, failures)
+    local seconds = health.jittered(min(
+        LONGEST_PAUSE,
+        FIRST_PAUSE * 2 ^ min(failures, 10)
+    ))
+    local ends_at = now() + seconds
+    local left = seconds
+    while left > 0 and not is_over(state) do
+        state.wake:wait(min(left, LOOK))
+        left = ends_at - now()
+    end
+end
+
+local function drop_feed(state)
+    local feed = state.feed
+    if feed ~= nil then
+        if state.has_heard then
+            state.heard_at = now() - feed:age()
+        end
+        state.has_heard = false
+        state.feed = nil
+        feed:close()
+    end
+end
+
+--- Follows the feed that there is, or a new one, for as long as it goes well.
+---@param state resty.etcd.mirror.types.State
+---@return resty.etcd.errors.EtcdError?
+local function turn(state)
+    if state.feed == nil then
+        local feed, err = state.source()
+        if feed == nil then
+            return err
+        end
+        state.feed = feed
+    end
+    return follow(state, state.feed)
+end
+
+--- A feed that failed is logged once, and again only when it fails in another way.
+---@param state resty.etcd.mirror.types.State
+---@param err resty.etcd.errors.EtcdError
+local function note_failure(state, err)
+    local counters = state.counters
+    counters.failures = counters.failures + 1
+    if state.failure == nil or state.failure.message ~= err.message then
+        ngx.log(
+            ngx.WARN,
+            "mirror of ",
+            state.dir,
+            ": ",
+            errors.text(err),
+            "; trying again"
+        )
+    end
+    state.failure = err
+end
+
+--- Ends the mirror, whoever asks for it.
+---@param state resty.etcd.mirror.types.State
+local function finish(state)
+    state.is_closed = true
+    drop_feed(state)
+    wake_waiters(state)
+end
+
+--- Keeps the mirror up to date until it is closed or the worker ends.
+---@param premature boolean
+---@param state resty.etcd.mirror.types.State
+---@param failures number
+local function run(premature, state, failures)
+    local in_a_row = failures
+    while not premature and not is_over(state) do
+        local ok, failed = guard(turn, state)
+        local err = failed
+        if not ok then
+            err = surprise(failed)
+        end
+        if err == nil then
+            in_a_row = 0
+        else
+            in_a_row = state.has_heard and 1 or in_a_row + 1
+            drop_feed(state)
+            note_failure(state, err)
+            pause(state, in_a_row - 1)
+        end
+        local started = ngx.timer.at(0, run, state, in_a_row)
+        if started ~= nil then
+            return
+        end
+    end
+    finish(state)
+end
+
+--- Starts it in a timer of this worker.
+---@param state resty.etcd.mirror.types.State
+---@return true? res
+---@return string? err
+local function start(state)
+    local ok, err = ngx.timer.at(0, run, state, 0)
+    if ok == nil then
+        return nil, err
+    end
+    return true
+end
+_M.acquire = acquire
+_M.finish = finish
+_M.start = start
+
+return _M

@@ -1,0 +1,104 @@
+-- Generated from src/resty/etcd/mirror/types.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+--- A key as a mirror holds it; int64 values are decimal strings.
+---@class resty.etcd.mirror.types.Kv
+---@field key string As the client's caller writes it: without the client's `key_prefix`.
+---@field value any Decoded, and as `transform` made it.
+---@field create_revision string
+---@field mod_revision string
+---@field version string
+---@field lease string?
+
+--- An item that is not taken in, and why.
+---@class resty.etcd.mirror.types.Invalid
+---@field err string
+---@field create_revision string
+---@field mod_revision string
+
+--- What one revision has done to a key.
+---@class resty.etcd.mirror.types.Change
+---@field type "PUT"|"DELETE"
+---@field key string
+---@field kv? resty.etcd.mirror.types.Kv nil for a deletion.
+---@field old? resty.etcd.mirror.types.Kv What it was before; nil if it was not there.
+
+--- Changes that become visible together.
+---@class resty.etcd.mirror.types.Changes
+---@field revision number
+---@field changes resty.etcd.mirror.types.Change[]
+
+--- A function of a caller's, as one thing that can be taken off again.
+---@class resty.etcd.mirror.types.Callback
+---@field fn fun(changes: resty.etcd.mirror.types.Changes)
+
+---@class resty.etcd.mirror.types.Options
+---@field decode? (fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any) Makes a value of bytes; default the client's serializer.
+---@field validate? (fun(value: any, key: string): boolean?, any) True for a value that may be taken in.
+---@field transform? (fun(value: any, kv: resty.etcd.mirror.types.Kv): any, any) Makes what `get` answers out of a value, once per change.
+---@field index? table<string, fun(value: any, kv: resty.etcd.mirror.types.Kv): any> Functions that tell what a key is found under, by the name of the index.
+---@field share? string Watchers and mirrors below this prefix share one stream.
+---@field silence? number Seconds without a byte from etcd after which a stream is opened anew.
+---@field mode? ("worker"|"node") Who watches: each worker, or one of them for all.
+
+--- All that is found under one value of an index.
+---@class resty.etcd.mirror.types.Bucket
+---@field keys string[] In their order.
+---@field list resty.etcd.mirror.types.Kv[]? Made when it is asked for, never changed afterwards.
+
+---@class resty.etcd.mirror.types.Index
+---@field name string
+---@field fn fun(value: any, kv: resty.etcd.mirror.types.Kv): any
+---@field buckets table
+---@field values table
+
+--- What is held, and what can be looked up in it.
+---@class resty.etcd.mirror.types.Store
+---@field kvs table The look-up table.
+---@field key_count number
+---@field sorted string[] Keys in their order: with some that are gone if `has_gaps`, and without those of `added`.
+---@field added string[]
+---@field has_gaps boolean
+---@field list resty.etcd.mirror.types.Kv[]? Made when it is asked for, never changed afterwards.
+---@field lists table
+---@field list_count number
+---@field indexes table
+---@field bad table
+---@field at_revision number
+---@field changed number Counts real changes; 0 until there is a full state.
+
+--- What has happened so far.
+---@class resty.etcd.mirror.types.Counters
+---@field batches number Revisions, whether they changed anything or not.
+---@field puts number
+---@field deletes number
+---@field full table<string, number> Full states, by reason.
+---@field invalid number Items that were not taken in.
+---@field callback_errors number
+---@field index_errors number
+---@field failures number Feeds that ended in an error.
+
+---@class resty.etcd.mirror.types.State: resty.etcd.mirror.types.Store
+---@field cli resty.etcd.dropin.state.State
+---@field dir string
+---@field opts resty.etcd.mirror.types.Options
+---@field decode fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
+---@field cut number Bytes of the client's prefix.
+---@field source fun(): resty.etcd.feed.Feed?, resty.etcd.errors.EtcdError?
+---@field counters resty.etcd.mirror.types.Counters
+---@field absent string? What `get` says of a key that is not there.
+---@field is_closed boolean
+---@field feed resty.etcd.feed.Feed?
+---@field has_heard boolean The feed has delivered something.
+---@field heard_at number? When etcd was last heard of by the feed before.
+---@field failure resty.etcd.errors.EtcdError?
+---@field callbacks resty.etcd.mirror.types.Callback[]
+---@field waiters table[]
+---@field lock table Whoever has it may change the store, and yield in between.
+---@field wake table Ends a pause between two feeds.
+---@field making table Indexes that are being made.
+---@field log_tokens number Lines that may be logged of invalid items now, and how many were not.
+---@field log_refilled number
+---@field log_withheld number
+
+return _M

@@ -1,0 +1,54 @@
+-- Generated from src/resty/etcd/mirror/waiting.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local reads = require("resty.etcd.mirror.reads")
+local now = clock.now
+local min = math.min
+local guard = pcall
+
+--- Seconds of one wait among several.
+local STEP = 10
+
+--- Waits for the first full state.
+---@param self resty.etcd.mirror.types.State
+---@param timeout? number seconds; nil waits for ever
+---@return true? res # true; nil and an error named `timeout` or `closed`, or `bad_request` where nothing can wait
+---@return resty.etcd.errors.EtcdError? err
+local function wait_ready(self, timeout)
+    if reads.ready(self) then
+        return true
+    end
+    local waiter, create_err = semaphore.new(0)
+    if waiter == nil then
+        return nil, errors.failure("bad_request", create_err)
+    end
+    local waiters = self.waiters
+    waiters[#waiters + 1] = waiter
+    local deadline = timeout ~= nil and now() + timeout or math.huge
+    while not self.is_closed do
+        local left = deadline - now()
+        if left <= 0 then
+            return nil, errors.failure("timeout", "the mirror is not ready: timeout")
+        end
+        local may_wait, why = guard(
+            waiter.wait,
+            waiter,
+            min(left, STEP)
+        )
+        if not may_wait then
+            return nil, errors.failure(
+                "bad_request",
+                "waiting for the mirror: " .. tostring(why)
+            )
+        end
+        if reads.ready(self) then
+            return true
+        end
+    end
+    return nil, errors.failure("closed", "the mirror is closed")
+end
+_M.wait_ready = wait_ready
+
+return _M

@@ -1,0 +1,209 @@
+-- How a mirror takes in what changes, fed by a script.
+local clock = require "resty.etcd.clock"
+local scripted = require "spec.support.scripted"
+
+describe("a mirror's changes", function()
+    local feed, m, heard
+
+    local function start(opts)
+        feed, heard = scripted.new(), {}
+        m = assert(feed:mirror("/a/", opts))
+        m:on_change(function(told) heard[#heard + 1] = told end)
+    end
+
+    -- What the last on_change told, in one line.
+    local function last()
+        local told = heard[#heard]
+        local words = { told.revision .. ":" }
+        for i, change in ipairs(told.changes) do
+            words[i + 1] = ("%s %s %s<%s"):format(change.type, change.key, change.kv and change.kv.value or "",
+                change.old and change.old.value or "")
+        end
+        return table.concat(words, " ")
+    end
+
+    after_each(function()
+        m:close()
+    end)
+
+    it("of one revision become visible at once, before anyone is told", function()
+        start()
+        local seen
+        m:on_change(function() seen = { m:get("/a/1"), m:get("/a/2"), (m:get("/a/3")), m:revision(), m:version() } end)
+        feed:full(10, { "/a/1", "1", 3 }, { "/a/3", "3", 4 })
+        feed:events(11, { "/a/1", "11" }, { "/a/3" }, { "/a/2", "22" })
+        scripted.at(m, 11)
+        assert.same({ 11, 22, nil, 11, 2 }, seen)
+        assert.equal("11: PUT /a/1 11<1 DELETE /a/3 <3 PUT /a/2 22<", last())
+        assert.equal(2, #heard)
+    end)
+
+    it("are not visible while the user's functions yield", function()
+        local gate = true
+        start { decode = function(bytes)
+            while bytes == "slow" and gate do
+                ngx.sleep(0.001)
+            end
+            return bytes
+        end }
+        feed:full(10, { "/a/1", "1", 3 })
+        feed:events(11, { "/a/1", "2" }, { "/a/2", "slow" })
+        scripted.at(m, 10)
+        ngx.sleep(0.02)
+        assert.equal("1", m:get("/a/1"))
+        assert.equal(10, m:revision())
+        gate = false
+        scripted.at(m, 11)
+        assert.equal("2", m:get("/a/1"))
+        assert.equal("slow", m:get("/a/2"))
+    end)
+
+    it("raise the version, and only they do", function()
+        start()
+        feed:full(10, { "/a/1", "1", 3 })
+        scripted.at(m, 10)
+        assert.equal(1, m:version())
+        feed:events(11) -- etcd only says how far it has come
+        feed:delete(12, "/a/none")
+        feed:full(13, { "/a/1", "1", 3 })
+        scripted.at(m, 13)
+        assert.equal(1, m:version())
+        assert.equal(1, #heard)
+        feed:put(14, "/a/1", "1")
+        scripted.at(m, 14)
+        assert.equal(2, m:version())
+    end)
+
+    it("begin with an empty state where there are no keys", function()
+        start()
+        feed:full(10)
+        scripted.at(m, 10)
+        assert.is_true(m:ready())
+        assert.equal(1, m:version())
+        assert.equal(0, #m:all())
+        assert.equal(0, #heard)
+    end)
+
+    it("are the exact difference where a full state comes again", function()
+        local decoded = 0
+        start { decode = function(bytes)
+            decoded = decoded + 1
+            return bytes
+        end, index = { value = function(value) return value end } }
+        feed:full(10, { "/a/1", "x", 3 }, { "/a/2", "x", 4 }, { "/a/3", "x", 5 }, { "/a/4", "x", 6 })
+        scripted.at(m, 10)
+        local _, kept = m:get("/a/1")
+        feed:state("compacted", 20, { "/a/1", "x", 3 }, { "/a/2", "y", 12, 4 }, { "/a/4", "x", 14, 14 },
+            { "/a/5", "x", 13 })
+        scripted.at(m, 20)
+        assert.equal("20: PUT /a/2 y<x PUT /a/4 x<x PUT /a/5 x< DELETE /a/3 <x", last())
+        assert.equal(7, decoded)
+        assert.equal(kept, select(2, m:get("/a/1")))
+        assert.equal("/a/1 /a/2 /a/4 /a/5", scripted.keys(m:all()))
+        assert.equal("/a/1 /a/4 /a/5", scripted.keys(m:by("value", "x")))
+        assert.equal(4, m:count())
+        assert.equal(2, m:version())
+        assert.same({ list = 1, compacted = 1 }, m:stats().full)
+    end)
+
+    it("are all keys after a restore from a backup, where equal revisions say nothing", function()
+        start()
+        feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 4 })
+        feed:state("restored", 8, { "/a/1", "7", 3 })
+        scripted.at(m, 8)
+        while #heard < 2 do
+            ngx.sleep(0.001)
+        end
+        assert.equal("8: PUT /a/1 7<1 DELETE /a/2 <2", last())
+        assert.equal(8, m:revision())
+        feed:full(7, { "/a/1", "8", 3 }) -- a new feed cannot know, but revisions went back
+        while #heard < 3 do
+            ngx.sleep(0.001)
+        end
+        assert.equal("7: PUT /a/1 8<7", last())
+    end)
+
+    it("of very many keys by one revision become visible at once as well", function()
+        start { index = { parity = function(value) return value % 2 end } }
+        local items, changes = {}, {}
+        for i = 1, 1000 do
+            items[i] = { ("/a/%04d"):format(i), tostring(i), 3 }
+        end
+        feed:full(10, unpack(items))
+        scripted.at(m, 10)
+        local seen = {}
+        local stop
+        ngx.thread.spawn(function()
+            while not stop do
+                seen[m:count()] = m:version()
+                ngx.sleep(0.001)
+            end
+        end)
+        for i = 1, 600 do
+            changes[i] = { items[i][1] }
+        end
+        changes[601] = { "/a/0700", "0" }
+        changes[602] = { "/a/new", "2" }
+        changes[603] = { "/a/another", "4" }
+        changes[604] = { "/a/0800", "no JSON" }
+        feed:events(11, unpack(changes))
+        scripted.at(m, 11)
+        stop = true
+        seen[m:count()] = m:version()
+        assert.same({ [1000] = 1, [402] = 2 }, seen)
+        assert.equal(402, #m:all())
+        assert.equal("/a/0601", m:all()[1].key)
+        assert.equal("/a/another /a/new", scripted.keys({ m:all()[401], m:all()[402] }))
+        assert.equal(0, m:get("/a/0700"))
+        assert.equal(800, m:get("/a/0800"))
+        assert.is_truthy(m:invalid()["/a/0800"])
+        assert.equal(202, #m:by("parity", 0))
+        assert.equal(603, #heard[2].changes)
+    end)
+
+    it("may be told to several; one that throws is counted and harms no one", function()
+        start()
+        local order = {}
+        m:on_change(function() order[#order + 1] = 1 end)
+        m:on_change(function() error("oops") end)
+        local cancel = m:on_change(function() order[#order + 1] = 3 end)
+        feed:full(10, { "/a/1", "1", 3 })
+        scripted.at(m, 10)
+        ngx.sleep(0.01)
+        assert.same({ 1, 3 }, order)
+        assert.equal(1, m:stats().callback_errors)
+        cancel()
+        feed:put(11, "/a/1", "2")
+        scripted.at(m, 11)
+        ngx.sleep(0.01)
+        assert.same({ 1, 3, 1 }, order)
+        assert.equal(2, m:stats().callback_errors)
+        local none, err = m:on_change(1)
+        assert.is_nil(none)
+        assert.equal("callback must be function", err)
+    end)
+
+    it("are taken in by slices, so that nothing else waits for long", function()
+        start { transform = function(value)
+            local stop = clock.now() + 0.0005
+            while clock.now() < stop do end -- luacheck: ignore 542
+            return value
+        end }
+        local items = {}
+        for i = 1, 400 do
+            items[i] = { ("/a/%04d"):format(i), "1", 3 }
+        end
+        local turns, stop = 0, false
+        ngx.thread.spawn(function()
+            while not stop do
+                turns = turns + 1
+                ngx.sleep(0.001)
+            end
+        end)
+        feed:full(10, unpack(items)) -- 200 ms of work
+        scripted.at(m, 10)
+        stop = true
+        assert.is_true(turns >= 20, turns .. " turns of others")
+        assert.equal(400, m:count())
+    end)
+end)

@@ -1,0 +1,153 @@
+-- What a mirror does with items that cannot be taken in, fed by a script.
+local scripted = require "spec.support.scripted"
+
+describe("an item", function()
+    local feed, m, told, lines
+    local log = ngx.log
+
+    local function start(opts)
+        feed, told, lines = scripted.new(), 0, {}
+        m = assert(feed:mirror("/a/", opts))
+        m:on_change(function() told = told + 1 end)
+        ngx.log = function(_, ...) -- luacheck: ignore 122
+            lines[#lines + 1] = table.concat { ... }
+        end
+    end
+
+    after_each(function()
+        ngx.log = log -- luacheck: ignore 122
+        m:close()
+    end)
+
+    it("goes through decode, validate and transform, once per change", function()
+        local steps = {}
+        start {
+            decode = function(bytes, kv)
+                steps[#steps + 1] = "decode " .. bytes .. " of " .. kv.key
+                return { n = tonumber(bytes) }
+            end,
+            validate = function(value, key)
+                steps[#steps + 1] = "validate " .. value.n .. " of " .. key
+                return true
+            end,
+            transform = function(value, kv)
+                steps[#steps + 1] = "transform " .. value.n .. " of " .. kv.mod_revision
+                return value.n + 1
+            end,
+        }
+        feed:full(10, { "/a/1", "5", 3 })
+        feed:full(11, { "/a/1", "5", 3 })
+        scripted.at(m, 11)
+        assert.equal(6, m:get("/a/1"))
+        assert.same({ "decode 5 of /a/1", "validate 5 of /a/1", "transform 5 of 3" }, steps)
+    end)
+
+    local function wrong(bytes)
+        if bytes == "throw" then
+            error("thrown", 0)
+        end
+        return bytes ~= "bad" and bytes or nil, "said"
+    end
+    for name, opts in pairs {
+        decode = { decode = wrong },
+        validate = { decode = function(bytes) return bytes end, validate = wrong },
+        transform = { decode = function(bytes) return bytes end, transform = wrong },
+    } do
+        it("that " .. name .. " does not take keeps its last good value, and is reported", function()
+            start(opts)
+            feed:full(10, { "/a/1", "good", 3 }, { "/a/2", "bad", 4 })
+            feed:put(11, "/a/1", "throw", 3)
+            scripted.at(m, 11)
+            assert.equal("good", m:get("/a/1"))
+            assert.equal("3", select(2, m:get("/a/1")).mod_revision)
+            assert.is_nil((m:get("/a/2")))
+            assert.same({
+                ["/a/1"] = { err = name .. ": thrown", create_revision = "3", mod_revision = "11" },
+                ["/a/2"] = { err = name .. ": said", create_revision = "4", mod_revision = "4" },
+            }, m:invalid())
+            assert.equal(2, m:state().invalid)
+            assert.equal(1, m:version())
+            assert.equal(1, told)
+            assert.same({
+                "mirror of /a/: item not taken in: /a/2: " .. name .. ": said",
+                "mirror of /a/: item not taken in: /a/1: " .. name .. ": thrown",
+            }, lines)
+        end)
+    end
+
+    it("that is bad by the default serializer says so", function()
+        start()
+        feed:full(10, { "/a/1", "{", 3 }, { "/a/2", "", 3 }, { "/a/3", "null", 3 })
+        scripted.at(m, 10)
+        assert.is_truthy(m:invalid()["/a/1"].err:find("^decode: "))
+        assert.is_truthy(m:invalid()["/a/2"].err:find("^decode: "))
+        assert.equal(require "cjson".null, m:get("/a/3"))
+    end)
+
+    it("that is mended, or deleted, is reported no longer", function()
+        start()
+        feed:full(10, { "/a/1", "{", 3 }, { "/a/2", "{", 4 })
+        feed:put(11, "/a/1", "1", 3)
+        feed:delete(12, "/a/2")
+        scripted.at(m, 12)
+        assert.same({}, m:invalid())
+        assert.equal(1, m:get("/a/1"))
+        assert.equal(2, m:version()) -- an item that never was visible was deleted: no change
+    end)
+
+    it("that stays bad is neither read nor logged again by a full state", function()
+        start()
+        feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "{", 4 })
+        feed:put(11, "/a/1", "{", 3)
+        feed:state("compacted", 12, { "/a/1", "{", 11, 3 }, { "/a/2", "{", 4 })
+        scripted.at(m, 12)
+        assert.equal(1, m:get("/a/1"))
+        assert.equal(2, #lines)
+        assert.equal(2, m:stats().invalid)
+        assert.equal("11", m:invalid()["/a/1"].mod_revision)
+        assert.equal("4", m:invalid()["/a/2"].mod_revision)
+        feed:state("compacted", 13, { "/a/2", "2", 13, 4 })
+        scripted.at(m, 13)
+        assert.same({}, m:invalid())
+        assert.equal("/a/2", scripted.keys(m:all()))
+    end)
+
+    it("that was deleted and written anew badly does not keep the value of the one before", function()
+        start()
+        feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 3 })
+        feed:state("compacted", 12, { "/a/1", "{", 11, 11 }, { "/a/2", "{", 12, 3 })
+        scripted.at(m, 12)
+        assert.is_nil((m:get("/a/1")))
+        assert.equal(2, m:get("/a/2"))
+        feed:delete(13, "/a/2")
+        feed:put(14, "/a/2", "{")
+        scripted.at(m, 14)
+        assert.is_nil((m:get("/a/2")))
+        assert.equal("14", m:invalid()["/a/2"].mod_revision)
+    end)
+
+    it("that is bad is logged in one line without its value; of a thousand, not each is", function()
+        start { decode = function() return nil, "bad\nline" end }
+        local items = {}
+        for i = 1, 1000 do
+            items[i] = { ("/a/%04d"):format(i), "secret", 3 }
+        end
+        feed:full(10, unpack(items))
+        scripted.at(m, 10)
+        assert.equal(1000, m:stats().invalid)
+        assert.equal("mirror of /a/: item not taken in: /a/0001: decode: bad?line", lines[1])
+        assert.is_true(#lines >= 20 and #lines <= 25)
+        m.log_tokens = 1
+        feed:put(11, "/a/0001", "secret")
+        scripted.at(m, 11)
+        assert.is_truthy(lines[#lines]:find("%(and 9%d%d others%)$"))
+    end)
+
+    it("may be bad in ways that cannot even be told", function()
+        local untellable = setmetatable({}, { __tostring = function() error("no") end })
+        start { decode = function() error(untellable) end }
+        feed:full(10, { "/a/1", "1", 3 })
+        scripted.at(m, 10)
+        assert.equal("decode: no value", m:invalid()["/a/1"].err)
+    end)
+end)

@@ -1,0 +1,172 @@
+import * as cjson from "cjson.safe";
+import type { State as ClientState } from "./dropin/state";
+import type { EtcdError } from "./errors";
+import * as mirrors from "./mirror";
+import type { Kv, Mirror } from "./mirror";
+import * as registrations from "./registration";
+import type { Registration } from "./registration";
+import * as utils from "./utils";
+
+const floor = math.floor;
+const match = string.match;
+
+const PREFIX = "/services/";
+const TTL = 10;
+
+/** Where a service can be reached. */
+interface Instance {
+    /** What tells it from the service's others; default `host:port`. */
+    id?: string;
+    host: string;
+    port: number;
+    /** Default 1. */
+    weight?: number;
+    /** Anything that is to be known of it. */
+    meta?: unknown;
+}
+
+/** One of a service's instances. */
+interface Peer {
+    readonly service: string;
+    readonly id: string;
+    readonly host: string;
+    readonly port: number;
+    readonly weight: number;
+    readonly meta: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
+}
+
+interface Options {
+    /** Where the services are; default `/services/`. */
+    prefix?: string;
+}
+
+interface RegisterOptions extends Options {
+    /** Seconds after which the instance is gone when its worker is; default 10. */
+    ttl?: number;
+}
+
+/** A service's instances, and the kvs that they were made of. */
+interface Made {
+    readonly kvs: readonly Kv[];
+    readonly peers: readonly Peer[];
+}
+
+interface State {
+    /** Where the instances are read. */
+    readonly mirror: Mirror;
+    readonly made: LuaMap<string, Made>;
+}
+
+/** The instances of services. */
+interface Discovery extends State, Methods {}
+
+/** What is wrong with an instance; nil if nothing is. */
+function check(instance: unknown): string | undefined {
+    if (typeof instance !== "object") {
+        return "instance must be table";
+    }
+    const { id, host, port, weight } = instance as Record<string, unknown>;
+    if (id !== undefined && (typeof id !== "string" || id === "")) {
+        return "instance.id must be string";
+    }
+    if (typeof host !== "string" || host === "") {
+        return "instance.host must be string";
+    }
+    if (typeof port !== "number" || floor(port) !== port || port < 1 || port > 65535) {
+        return "instance.port must be a port";
+    }
+    const is_weight = weight === undefined || (typeof weight === "number" && weight >= 0);
+    return is_weight ? undefined : "instance.weight must be unsigned number";
+}
+
+/** What is wrong with a service's name; nil if nothing is. */
+function check_service(service: unknown): string | undefined {
+    const is_name = typeof service === "string" && match(service, "^[^/]+$")[0] !== undefined;
+    return is_name ? undefined : "service must be a name without /";
+}
+
+/**
+ * Lets an instance of a service be found: until it is closed, or its worker ends.
+ * @returns a registration, which is made in the background
+ */
+function register(cli: ClientState, service: string, instance: Instance, opts?: RegisterOptions): Result<Registration> {
+    const wrong = check_service(service) ?? check(instance);
+    if (wrong !== undefined) {
+        return $multi(undefined, wrong);
+    }
+    const ttl = opts?.ttl ?? TTL;
+    if (typeof ttl !== "number" || floor(ttl) !== ttl || ttl < 1) {
+        return $multi(undefined, "opts.ttl must be a whole number of seconds");
+    }
+    const { host, port, weight, meta } = instance;
+    const [value, err] = cjson.encode({ host, port, weight, meta });
+    if (value === undefined) {
+        return $multi(undefined, err);
+    }
+    const key = `${opts?.prefix ?? PREFIX}${service}/${instance.id ?? `${host}:${port}`}`;
+    return registrations.new(cli, utils.get_real_key(cli.key_prefix, key), value, ttl);
+}
+
+/** Instances as arrays, made anew only for services that have changed. */
+function peers(this: State, service: string): Result<readonly Peer[]> {
+    const [kvs, err] = this.mirror.by("service", service);
+    if (kvs === undefined) {
+        return $multi(undefined, err);
+    }
+    let made = this.made.get(service);
+    if (made === undefined || made.kvs !== kvs) {
+        const list: Peer[] = [];
+        for (const kv of kvs) {
+            list.push(kv.value as Peer);
+        }
+        made = { kvs, peers: list };
+        if (list.length > 0) {
+            this.made.set(service, made);
+        } else {
+            this.made.delete(service);
+        }
+    }
+    return $multi(made.peers);
+}
+
+/** Waits for the first full state; as for mirrors. */
+function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
+    return this.mirror.wait_ready(timeout);
+}
+
+/** Ends following etcd. */
+function close(this: State): true {
+    return this.mirror.close();
+}
+
+const methods = { close, peers, wait_ready };
+type Methods = typeof methods;
+const mt: LuaMetatable<Discovery, Methods> = { __index: methods };
+
+/** Follows all services below a prefix. */
+function create(cli: ClientState, opts?: Options): Result<Discovery> {
+    const prefix = opts?.prefix ?? PREFIX;
+    const skipped = prefix.length + 1;
+    const [mirror, err] = mirrors.new(cli, prefix, {
+        decode: bytes => cjson.decode(bytes),
+        validate: value => {
+            const wrong = check(value);
+            return $multi(wrong === undefined, wrong);
+        },
+        transform: (value: Instance, kv) => {
+            const [service, id] = match(kv.key, "^([^/]+)/(.+)$", skipped);
+            if (service === undefined) {
+                return $multi(undefined, "the key is not PREFIX/SERVICE/ID");
+            }
+            const { host, port, weight, meta } = value;
+            return $multi({ service, id, host, port, weight: weight ?? 1, meta });
+        },
+        index: { service: (peer: Peer) => peer.service },
+    });
+    if (mirror === undefined) {
+        return $multi(undefined, err);
+    }
+    return $multi(setmetatable({ mirror, made: new LuaMap() } as Discovery, mt));
+}
+
+export { create as new, register, type Discovery, type Instance, type Peer, type Registration };

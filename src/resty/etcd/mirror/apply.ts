@@ -1,0 +1,199 @@
+import table_new = require("table.new");
+import type { Batch, RawEvent } from "../feed";
+import * as slices from "../slice";
+import type { Slice } from "../slice";
+import * as draft from "./draft";
+import * as indexes from "./indexes";
+import * as items from "./items";
+import * as sorted from "./sorted";
+import type { Change, Invalid, Kv, State } from "./types";
+
+const sub = string.sub;
+
+/** Up to so many events are taken in as they are, in less than 10 ms; for more of them the tables are made anew. */
+const FEW = 128;
+/** Keys that wait to be put in order, and that nobody has asked for. */
+const MANY_ADDED = 4096;
+
+/** What an event comes to: a new value, an item that is not taken in, or else a deletion. */
+interface Step {
+    readonly key: string;
+    readonly kv: Kv | undefined;
+    readonly invalid: Invalid | undefined;
+}
+
+/** The user's functions are run, nothing is changed yet. */
+function prepare(state: State, events: RawEvent[], found: draft.Found, slice: Slice): Step[] {
+    const steps: Step[] = [];
+    for (const event of events) {
+        slices.breathe(slice);
+        const raw = event.kv;
+        const key = sub(raw.key, state.cut + 1);
+        if (event.type === "DELETE") {
+            steps.push({ key, kv: undefined, invalid: undefined });
+        } else {
+            const [kv, err] = items.make(state, raw, key);
+            if (kv === undefined) {
+                steps.push({ key, kv: undefined, invalid: items.reject(state, raw, key, err) });
+            } else {
+                draft.ask_indexes(state, kv, found);
+                steps.push({ key, kv, invalid: undefined });
+            }
+        }
+    }
+    return steps;
+}
+
+/** Changes the tables in one go; returns what was really changed. */
+function commit(state: State, steps: Step[], found: draft.Found): Change[] {
+    const changes: Change[] = [];
+    const { kvs, added } = state;
+    for (const step of steps) {
+        const key = step.key;
+        const kv = step.kv;
+        if (step.invalid !== undefined) {
+            state.bad.set(key, step.invalid);
+        } else {
+            const old = kvs.get(key);
+            state.bad.delete(key);
+            if (kv !== undefined) {
+                kvs.set(key, kv);
+                if (old === undefined) {
+                    state.key_count = state.key_count + 1;
+                    added.push(key);
+                }
+                changes.push({ type: "PUT", key, kv, old });
+            } else if (old !== undefined) {
+                kvs.delete(key);
+                state.key_count = state.key_count - 1;
+                state.has_gaps = true;
+                changes.push({ type: "DELETE", key, old });
+            }
+            for (const [name, index] of state.indexes) {
+                indexes.update(index, key, found.get(name)!.get(key));
+            }
+        }
+    }
+    if (changes.length > 0) {
+        draft.forget_lists(state);
+    }
+    return changes;
+}
+
+/** The same for many events of one revision: the tables are made anew, and taken into use at once. */
+function commit_many(state: State, steps: Step[], found: draft.Found, slice: Slice): Change[] {
+    const made = draft.create(state.key_count);
+    const changes: Change[] = [];
+    const by_key = new LuaMap<string, Step>();
+    const added = made.added;
+    const kvs = state.kvs;
+    for (const [key, item] of state.bad) {
+        made.bad.set(key, item);
+    }
+    for (const step of steps) {
+        slices.breathe(slice);
+        const key = step.key;
+        by_key.set(key, step);
+        if (step.invalid !== undefined) {
+            made.bad.set(key, step.invalid);
+        } else {
+            made.bad.delete(key);
+        }
+        if (step.kv !== undefined && kvs.get(key) === undefined) {
+            added.push(key);
+            made.kvs.set(key, step.kv);
+            changes.push({ type: "PUT", key, kv: step.kv });
+        }
+    }
+    sorted.settle(state);
+    for (const key of state.sorted) {
+        slices.breathe(slice);
+        const old = kvs.get(key)!;
+        const step = by_key.get(key);
+        if (step === undefined || step.invalid !== undefined) {
+            draft.keep(made, key, old);
+        } else if (step.kv !== undefined) {
+            draft.keep(made, key, step.kv);
+            changes.push({ type: "PUT", key, kv: step.kv, old });
+        } else {
+            changes.push({ type: "DELETE", key, old });
+        }
+    }
+    draft.take_over(state, made, found, slice);
+    return changes;
+}
+
+/**
+ * Takes in what one revision has changed.
+ * @returns what is different now, for readers; all of it is visible
+ */
+function take_events(state: State, events: RawEvent[]): Change[] {
+    const slice = slices.begin();
+    const found = draft.finds(state);
+    const steps = prepare(state, events, found, slice);
+    if (steps.length > FEW) {
+        return commit_many(state, steps, found, slice);
+    }
+    const changes = commit(state, steps, found);
+    if (state.added.length > MANY_ADDED) {
+        sorted.settle(state);
+    }
+    return changes;
+}
+
+/** What is held of a key, taken in or not, is what etcd has. */
+function is_same(raw: RawEvent["kv"], held: { mod_revision: string; create_revision: string } | undefined): boolean {
+    return held !== undefined && held.mod_revision === raw.mod_revision && held.create_revision === raw.create_revision;
+}
+
+/**
+ * Takes in a full state: what has not changed is left as it is.
+ * @param is_other etcd's history is another one, so that equal revisions say nothing
+ * @returns what is different now, for readers; all of it is visible
+ */
+function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
+    const slice = slices.begin_anew(); // whoever has read all this may have worked for long
+    const full = batch.full!;
+    const kvs = state.kvs;
+    const made = draft.create(full.length);
+    const changes = table_new(is_other ? full.length : 0, 0) as Change[];
+    const found = draft.finds(state);
+    for (const raw of full) {
+        slices.breathe(slice);
+        const key = sub(raw.key, state.cut + 1);
+        const held = kvs.get(key);
+        const bad = state.bad.get(key);
+        if (!is_other && is_same(raw, bad ?? held)) {
+            if (bad !== undefined) {
+                made.bad.set(key, bad);
+            }
+            if (held !== undefined) {
+                draft.keep(made, key, held);
+            }
+        } else {
+            const [kv, err] = items.make(state, raw, key);
+            if (kv !== undefined) {
+                draft.ask_indexes(state, kv, found);
+                draft.keep(made, key, kv);
+                changes.push({ type: "PUT", key, kv, old: held });
+            } else {
+                made.bad.set(key, items.reject(state, raw, key, err));
+                // what was deleted and written anew is not the same item any more
+                if (held !== undefined && (is_other || held.create_revision === raw.create_revision)) {
+                    draft.keep(made, key, held);
+                }
+            }
+        }
+    }
+    sorted.settle(state);
+    for (const key of state.sorted) {
+        slices.breathe(slice);
+        if (made.kvs.get(key) === undefined) {
+            changes.push({ type: "DELETE", key, old: kvs.get(key) });
+        }
+    }
+    draft.take_over(state, made, found, slice);
+    return changes;
+}
+
+export { take_events, take_full };

@@ -1,0 +1,55 @@
+import type { Options } from "./types";
+
+/** Types of the options. */
+const KINDS: Record<string, string> = {
+    decode: "function",
+    validate: "function",
+    transform: "function",
+    index: "table",
+    share: "string",
+    silence: "number",
+    mode: "string",
+};
+
+/** What is wrong with an index; nil if nothing is. */
+function check_index(name: unknown, fn: unknown): string | undefined {
+    if (typeof name !== "string") {
+        return "the name of an index must be string";
+    }
+    return typeof fn !== "function" ? `index ${name} must be function` : undefined;
+}
+
+/** What is wrong with the options of a mirror; nil if nothing is. */
+function check(dir: string, opts: unknown): string | undefined {
+    if (opts === undefined) {
+        return undefined;
+    }
+    if (typeof opts !== "object") {
+        return "opts must be table";
+    }
+    for (const [name, value] of pairs(opts as Record<string, unknown>)) {
+        const kind = KINDS[tostring(name)];
+        if (kind === undefined) {
+            return `unknown option ${tostring(name)}`;
+        }
+        if (type(value) !== kind) {
+            return `opts.${name} must be ${kind}`;
+        }
+    }
+    const { index, mode, share, silence } = opts as Options;
+    for (const [name, fn] of pairs(index ?? {})) {
+        const wrong = check_index(name, fn);
+        if (wrong !== undefined) {
+            return wrong;
+        }
+    }
+    if (mode !== undefined && (mode as string) !== "worker" && (mode as string) !== "node") {
+        return 'opts.mode must be "worker" or "node"';
+    }
+    if (share !== undefined && string.sub(dir, 1, share.length) !== share) {
+        return "opts.share must be the prefix or a part of it";
+    }
+    return silence === undefined || silence > 0 ? undefined : "opts.silence must be a number of seconds";
+}
+
+export { check, check_index };

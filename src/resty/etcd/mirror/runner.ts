@@ -1,0 +1,219 @@
+import * as clock from "../clock";
+import type { EtcdError } from "../errors";
+import * as errors from "../errors";
+import type { Batch, Feed } from "../feed";
+import * as health from "../health";
+import * as apply from "./apply";
+import type { Change, State } from "./types";
+
+const now = clock.now;
+const min = math.min;
+const guard = pcall as unknown as GuardedCall;
+
+/** Seconds after which it looks whether the worker is to end. */
+const LOOK = 0.5;
+/** Seconds before a second feed is tried; it doubles with each failure. */
+const FIRST_PAUSE = 0.1;
+const LONGEST_PAUSE = 5;
+/** After so many batches it goes on in a new timer: what nginx keeps for one is only freed when it ends. */
+const BATCHES_PER_TIMER = 10000;
+
+function is_over(state: State): boolean {
+    return state.is_closed || ngx.worker.exiting();
+}
+
+/** Gets the right to change the store, and to yield in between; false if the mirror ends. */
+function acquire(state: State): boolean {
+    while (!is_over(state)) {
+        const [ok] = state.lock.wait(LOOK);
+        if (ok === true) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Lets all go on that wait for the first state, or for the end. */
+function wake_waiters(state: State): void {
+    const waiters = state.waiters;
+    state.waiters = [];
+    for (const waiter of waiters) {
+        waiter.post(1);
+    }
+}
+
+/** Tells those who want to hear of changes, which they can all see already. */
+function tell(state: State, revision: number, changes: Change[]): void {
+    const told = { revision, changes };
+    for (const callback of state.callbacks) {
+        const [ok, err] = guard(callback.fn, told);
+        if (!ok) {
+            state.counters.callback_errors = state.counters.callback_errors + 1;
+            ngx.log(ngx.WARN, "mirror of ", state.dir, ": on_change: ", tostring(err));
+        }
+    }
+}
+
+/** Takes in a full state, or a restart of history under which revisions have gone back. */
+function take_full(state: State, batch: Batch): Change[] {
+    const full = state.counters.full;
+    const reason = batch.reason ?? "list";
+    full[reason] = (full[reason] ?? 0) + 1;
+    return apply.take_full(state, batch, reason === "restored" || batch.revision < state.at_revision);
+}
+
+function count(state: State, batch: Batch): void {
+    const counters = state.counters;
+    counters.batches = counters.batches + 1;
+    for (const event of batch.events) {
+        if (event.type === "PUT") {
+            counters.puts = counters.puts + 1;
+        } else {
+            counters.deletes = counters.deletes + 1;
+        }
+    }
+}
+
+/** Takes in a batch; returns what is different now. Nothing waits between the change and the end of this. */
+function take(this: void, state: State, batch: Batch): Change[] {
+    let changes: Change[] = [];
+    count(state, batch);
+    if (batch.full !== undefined) {
+        changes = take_full(state, batch);
+    } else if (batch.events.length > 0) {
+        changes = apply.take_events(state, batch.events);
+    }
+    state.at_revision = batch.revision;
+    if (changes.length > 0 || (batch.full !== undefined && state.changed === 0)) {
+        state.changed = state.changed + 1;
+    }
+    if (batch.full !== undefined && state.absent !== undefined) {
+        state.absent = undefined;
+        wake_waiters(state);
+    }
+    return changes;
+}
+
+/** What should not have happened. */
+function surprise(what: unknown): EtcdError {
+    return errors.failure("bad_reply", tostring(what));
+}
+
+/** Takes in what a feed gives until it fails; an error only if it does. */
+function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
+    for (const _ of $range(1, BATCHES_PER_TIMER)) {
+        let batch: Batch | undefined;
+        while (batch === undefined) {
+            const [got, err] = feed.next(LOOK);
+            if (is_over(state)) {
+                return undefined;
+            }
+            if (got === undefined && err.name !== "timeout") {
+                return err;
+            }
+            batch = got;
+        }
+        if (!acquire(state)) {
+            return undefined;
+        }
+        const [ok, changes] = guard(take, state, batch);
+        state.lock.post(1);
+        if (!ok) {
+            return surprise(changes);
+        }
+        if ((changes as Change[]).length > 0) {
+            tell(state, batch.revision, changes as Change[]);
+        }
+        state.has_heard = true;
+        state.failure = undefined;
+    }
+    return undefined;
+}
+
+/** Waits before another feed is tried; ends early with the mirror. */
+function pause(state: State, failures: number): void {
+    const seconds = health.jittered(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)));
+    const ends_at = now() + seconds;
+    let left = seconds;
+    while (left > 0 && !is_over(state)) {
+        state.wake.wait(min(left, LOOK));
+        left = ends_at - now();
+    }
+}
+
+function drop_feed(state: State): void {
+    const feed = state.feed;
+    if (feed !== undefined) {
+        if (state.has_heard) {
+            state.heard_at = now() - feed.age();
+        }
+        state.has_heard = false;
+        state.feed = undefined;
+        feed.close();
+    }
+}
+
+/** Follows the feed that there is, or a new one, for as long as it goes well. */
+function turn(this: void, state: State): EtcdError | undefined {
+    if (state.feed === undefined) {
+        const [feed, err] = state.source();
+        if (feed === undefined) {
+            return err;
+        }
+        state.feed = feed;
+    }
+    return follow(state, state.feed);
+}
+
+/** A feed that failed is logged once, and again only when it fails in another way. */
+function note_failure(state: State, err: EtcdError): void {
+    const counters = state.counters;
+    counters.failures = counters.failures + 1;
+    if (state.failure === undefined || state.failure.message !== err.message) {
+        ngx.log(ngx.WARN, "mirror of ", state.dir, ": ", errors.text(err), "; trying again");
+    }
+    state.failure = err;
+}
+
+/** Ends the mirror, whoever asks for it. */
+function finish(state: State): void {
+    state.is_closed = true;
+    drop_feed(state);
+    wake_waiters(state);
+}
+
+/** Keeps the mirror up to date until it is closed or the worker ends. */
+function run(premature: boolean, state: State, failures: number): void {
+    let in_a_row = failures;
+    while (!premature && !is_over(state)) {
+        const [ok, failed] = guard(turn, state);
+        let err = failed as EtcdError | undefined;
+        if (!ok) {
+            err = surprise(failed); // whatever happens, it goes on
+        }
+        if (err === undefined) {
+            in_a_row = 0;
+        } else {
+            in_a_row = state.has_heard ? 1 : in_a_row + 1;
+            drop_feed(state);
+            note_failure(state, err);
+            pause(state, in_a_row - 1);
+        }
+        const [started] = ngx.timer.at(0, run, state, in_a_row);
+        if (started !== undefined) {
+            return;
+        }
+    }
+    finish(state);
+}
+
+/** Starts it in a timer of this worker. */
+function start(state: State): Result<true> {
+    const [ok, err] = ngx.timer.at(0, run, state, 0);
+    if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    return $multi(true);
+}
+
+export { acquire, finish, start };

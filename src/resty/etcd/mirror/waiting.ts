@@ -1,0 +1,47 @@
+import * as semaphore from "ngx.semaphore";
+import * as clock from "../clock";
+import * as errors from "../errors";
+import type { EtcdError } from "../errors";
+import * as reads from "./reads";
+import type { State } from "./types";
+
+const now = clock.now;
+const min = math.min;
+const guard = pcall as unknown as GuardedCall;
+
+/** Seconds of one wait among several. */
+const STEP = 10;
+
+/**
+ * Waits for the first full state.
+ * @param timeout seconds; nil waits for ever
+ * @returns true; nil and an error named `timeout` or `closed`, or `bad_request` where nothing can wait
+ */
+function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
+    if (reads.ready.call(this)) {
+        return $multi(true);
+    }
+    const [waiter, create_err] = semaphore.new(0);
+    if (waiter === undefined) {
+        return $multi(undefined, errors.failure("bad_request", create_err));
+    }
+    const waiters = this.waiters;
+    waiters.push(waiter);
+    const deadline = timeout !== undefined ? now() + timeout : math.huge;
+    while (!this.is_closed) {
+        const left = deadline - now();
+        if (left <= 0) {
+            return $multi(undefined, errors.failure("timeout", "the mirror is not ready: timeout"));
+        }
+        const [may_wait, why] = guard(waiter.wait, waiter, min(left, STEP)); // throws in a phase that cannot wait
+        if (!may_wait) {
+            return $multi(undefined, errors.failure("bad_request", `waiting for the mirror: ${tostring(why)}`));
+        }
+        if (reads.ready.call(this)) {
+            return $multi(true);
+        }
+    }
+    return $multi(undefined, errors.failure("closed", "the mirror is closed"));
+}
+
+export { wait_ready };
