@@ -7,6 +7,9 @@
 //   bed.mjs restart --dir DIR NAME...         (kill and) start with the same ports and data, wait until healthy
 //   bed.mjs join --dir DIR NAME               a new server joins the cluster as a learner; prints its URL
 //   bed.mjs leave --dir DIR NAME              such a server leaves the cluster, if it has not yet, and is killed
+//   bed.mjs add --dir DIR NAME -- [FLAG...]   start one more server, with these flags of etcd, and print what it is:
+//                                             {"http", "port", "spare"}; "SPARE" in a flag is a free port.
+//                                             One of the same name goes first, with its data
 //
 // Servers: single (plain; on ::1 too where the machine has it), auth (users and roles), tls, mtls (asks for a client
 // certificate), and m1, m2, m3, a cluster whose tokens live for 2 seconds. They outlive `up`. DIR/members/NAME.json is
@@ -232,6 +235,20 @@ async function dialectOf(base) {
     return JSON.parse(body).error === undefined ? 2 : 1;
 }
 
+/** Flags that all servers have. */
+async function commonFlags(dir, command) {
+    const { stdout, stderr } = await promisify(execFile)(command, ["--help"]);
+    const has = flag => (stdout + stderr).includes(flag);
+    return [
+        ...(has("--unsafe-no-fsync") ? ["--unsafe-no-fsync"] : []),
+        ...(has("--logger") ? ["--logger=zap"] : []),
+        "--log-outputs=stderr",
+        "--bcrypt-cost=4",
+        `--initial-cluster-token=${path.basename(dir)}-${process.pid}`,
+        "--initial-cluster-state=new",
+    ];
+}
+
 // Commands
 
 async function clear(dir) {
@@ -271,16 +288,7 @@ async function up(dir, etcdVersion) {
     const urlOf = name => `${TLS.includes(name) ? "https" : "http"}://127.0.0.1:${clientPort[name]}`;
     const [port6] = await freePorts("::1", 1).catch(() => []);
 
-    const { stdout, stderr } = await promisify(execFile)(command, ["--help"]);
-    const has = flag => (stdout + stderr).includes(flag);
-    const common = [
-        ...(has("--unsafe-no-fsync") ? ["--unsafe-no-fsync"] : []),
-        ...(has("--logger") ? ["--logger=zap"] : []),
-        "--log-outputs=stderr",
-        "--bcrypt-cost=4",
-        `--initial-cluster-token=${path.basename(dir)}-${process.pid}`,
-        "--initial-cluster-state=new",
-    ];
+    const common = await commonFlags(dir, command);
     const argsOf = name => {
         const group = CLUSTER.includes(name) ? CLUSTER : [name];
         const listenUrls = [urlOf(name)];
@@ -445,6 +453,35 @@ async function leave(dir, name) {
     fs.rmSync(path.join(dir, "data", name), { recursive: true });
 }
 
+/** One more server, beside those of `up`; `down` takes it too. */
+async function add(dir, name, flags) {
+    const { command } = recordOf(dir, "single");
+    if (fs.existsSync(memberFile(dir, name ?? fail("the name of a server is missing")))) {
+        await killAndWait(dir, name, recordOf(dir, name).pid);
+        fs.rmSync(path.join(dir, "data", name), { recursive: true, force: true });
+    }
+    const [port, peerPort, spare] = await freePorts("127.0.0.1", 3);
+    const scheme = flags.some(flag => flag.startsWith("--cert-file")) ? "https" : "http";
+    const url = `${scheme}://127.0.0.1:${port}`;
+    const peerUrl = `http://127.0.0.1:${peerPort}`;
+    const args = [
+        `--name=${name}`,
+        dataDirFlag(dir, name),
+        ...(await commonFlags(dir, command)),
+        `--initial-cluster=${name}=${peerUrl}`,
+        `--listen-peer-urls=${peerUrl}`,
+        `--initial-advertise-peer-urls=${peerUrl}`,
+        `--listen-client-urls=${url}`,
+        `--advertise-client-urls=${url}`,
+        ...flags.map(flag => flag.replace("SPARE", spare)),
+    ];
+    const aside = flags.some(flag => flag.startsWith("--listen-client-http-urls"));
+    const member = startMember(dir, name, { command, args, url: aside ? `${scheme}://127.0.0.1:${spare}` : url });
+    const tls = tlsOptions(readJson(path.join(dir, "bed.json")).certs);
+    await waitHealthy(dir, member, { ...tls, rejectUnauthorized: false }); // whatever certificate it shows
+    return JSON.stringify({ http: url, port, spare });
+}
+
 async function main() {
     const { values, positionals } = parseArgs({
         options: { dir: { type: "string" }, etcd: { type: "string", default: "3.4" } },
@@ -473,8 +510,10 @@ async function main() {
         console.log(await join(dir, ...rest));
     } else if (command === "leave") {
         await leave(dir, ...rest);
+    } else if (command === "add") {
+        console.log(await add(dir, ...rest.slice(0, 1), rest.slice(1)));
     } else {
-        fail("usage: bed.mjs up|down|signal|restart|join|leave --dir DIR ...");
+        fail("usage: bed.mjs up|down|signal|restart|join|leave|add --dir DIR ...");
     }
 }
 

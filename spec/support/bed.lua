@@ -25,4 +25,31 @@ function bed.key(name)
     return run .. name .. "/"
 end
 
+-- Runs a shell command; stops the spec if it fails.
+function bed.run(command)
+    local status = os.execute(command)
+    assert(status == 0 or status == true, command) -- as Lua 5.1 or 5.2 has it
+end
+
+-- True if this etcd knows a flag.
+function bed.has_flag(flag)
+    local output = assert(io.popen(("'%s' --help 2>&1"):format(bed.etcdctl:gsub("ctl$", ""))))
+    local text = output:read("*a")
+    output:close()
+    return text:find(flag, 1, true) ~= nil
+end
+
+-- One more server with these flags of etcd, until `bed.remove`: {http, port, spare}; see tools/bed.mjs.
+function bed.add(name, ...)
+    local flags = table.concat({ ... }, "' '")
+    local output = assert(io.popen(("node tools/bed.mjs add --dir '%s' %s -- '%s'"):format(bed.dir, name, flags)))
+    local server = cjson.decode(output:read("*a"))
+    output:close()
+    return assert(server, "bed.mjs did not start " .. name)
+end
+
+function bed.remove(name)
+    bed.run(("node tools/bed.mjs signal --dir '%s' %s KILL"):format(bed.dir, name))
+end
+
 return bed
