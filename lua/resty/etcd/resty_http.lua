@@ -3,17 +3,13 @@ local _M = {}
 local connection = require("resty.etcd.connection")
 local http1 = require("resty.etcd.http1")
 local tls = require("resty.etcd.tls")
+local trusted_ca = require("resty.etcd.trusted_ca")
 
 --- Its two halves are public, and `request` is nothing but both.
 ---@class resty.etcd.resty_http.Http: table
 ---@field send_request fun(self: resty.etcd.resty_http.Http, params: table): true?, string?
 
---- False saves it the session, which nobody wants.
----@class resty.etcd.resty_http.Params: table
----@field ssl_reused_session? false
-
 local guard = pcall
-local find = string.find
 
 --- The library, nil where it is not installed. It is looked for once a worker.
 local library
@@ -56,11 +52,15 @@ local function can_handshake(http, wanted)
     if tls.has_client_cert(wanted) and not takes_client_cert(http) then
         return false
     end
-    if wanted.trusted_ca == nil or wanted.store == false then
+    local path = wanted.trusted_ca
+    if path == nil then
         return true
     end
+    if wanted.trust ~= nil then
+        return wanted.trust == false
+    end
     local probe = connection.make(http.new)
-    return probe ~= nil and not tls.can_trust(probe.sock, wanted, wanted.trusted_ca)
+    return probe ~= nil and not trusted_ca.is_usable(probe.sock, wanted, path)
 end
 
 --- resty.http can serve this request; what it cannot do goes to the embedded client.
@@ -79,7 +79,7 @@ local function can_serve(route, delivery)
     return route.target.scheme == "http" or can_handshake(http, route.peer.tls)
 end
 
---- The library's calls may throw on what a hostile server sends.
+--- The library's calls may throw: on what a hostile server sends, and see `tls.reason_of`.
 ---@generic T
 ---@param ok boolean
 ---@param value any
@@ -88,7 +88,7 @@ end
 ---@return string? err
 local function guarded(ok, value, err)
     if not ok then
-        return nil, tostring(value)
+        return nil, tls.reason_of(tostring(value))
     end
     if value == nil then
         return nil, err ~= nil and tostring(err) or "closed"
@@ -108,7 +108,6 @@ local function connect_params(route)
     }
     if target.scheme == "https" then
         params.ssl_verify = peer.tls.verify
-        params.ssl_reused_session = false
         params.ssl_server_name = peer.tls.sni or target.server_name
         if tls.has_client_cert(peer.tls) then
             local pair, err = tls.client_pair(peer.tls)
@@ -139,14 +138,10 @@ local function connect(route, delivery, time)
     local ok, connected, connect_err = guard(http.connect, http, params)
     local done, err = guarded(ok, connected, connect_err)
     if done == nil then
-        local asserted = find(err, "assertion failed", 1, true)
-        return nil, asserted ~= nil and tls.TURNED_DOWN or err
+        return nil, err
     end
     local times = http:get_reused_times()
-    if times == nil then
-        return nil, tls.TURNED_DOWN
-    end
-    return http.sock, nil, times > 0, http
+    return http.sock, nil, (times or 0) > 0, http
 end
 
 local function request_params(route, delivery, body)

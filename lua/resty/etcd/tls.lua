@@ -1,8 +1,11 @@
 -- Generated from src/resty/etcd/tls.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local ffi = require("ffi")
 local ssl = require("ngx.ssl")
-local clock = require("resty.etcd.clock")
-local log = require("resty.etcd.log")
+local kept = require("resty.etcd.kept")
+local trusted_ca = require("resty.etcd.trusted_ca")
+local guard = pcall
+local find = string.find
 
 --- How a client makes its TLS sessions.
 ---@class resty.etcd.tls.Tls
@@ -15,42 +18,12 @@ local log = require("resty.etcd.log")
 ---@field trusted_ca string? Path of a file with CA certificates.
 ---@field identity string Tells sessions apart that must not share a pool.
 ---@field pair? resty.etcd.tls.Pair Made at the first handshake.
----@field store? any An `X509_STORE`; false where it cannot be used.
+---@field trust? (false|resty.etcd.trusted_ca.Trust) Made of `trusted_ca` at the first handshake; false where the platform cannot use it.
 
 --- Certificate and key as OpenSSL objects.
----@class resty.etcd.tls.Pair
+---@class resty.etcd.tls.Pair: resty.etcd.kept.Kept
 ---@field cert any
 ---@field key any
----@field source string The PEM texts that they come from.
----@field checked_at number When those were last read.
-
---- Files are not looked at more often, in seconds.
-local RECHECK = 3
-
---- The part of lua-resty-openssl that is used where it is installed.
----@class resty.etcd.tls.StoreModule
----@field new fun(): resty.etcd.tls.Store?, string?
-
----@class resty.etcd.tls.Store
----@field ctx any
----@field load_file fun(self: resty.etcd.tls.Store, path: string): true?, string?
-
---- Where a handshake ends at once (the server was quick), nginx tells of success even if it did not accept the
--- certificate; it has closed the connection then, and keeps the reason to itself.
-local TURNED_DOWN = "certificate verification failed"
-
-local function read_file(path)
-    local file, err = io.open(path, "rb")
-    if file == nil then
-        return nil, err
-    end
-    local text = file:read("*a")
-    file:close()
-    if text == nil then
-        return nil, path .. ": cannot be read"
-    end
-    return text
-end
 
 --- PEM text that was given as such or as a path.
 ---@param text string?
@@ -61,7 +34,7 @@ local function pem(text, path)
     if text ~= nil then
         return text
     end
-    return read_file(path)
+    return kept.read_file(path)
 end
 
 local function has_client_cert(tls)
@@ -71,10 +44,9 @@ end
 --- Reads and parses the client's certificate and key, unless they are what `known` holds already.
 ---@param tls resty.etcd.tls.Tls
 ---@param known resty.etcd.tls.Pair?
----@param time number
 ---@return resty.etcd.tls.Pair? res
 ---@return string? err
-local function load_pair(tls, known, time)
+local function load_pair(tls, known)
     local cert_pem, cert_err = pem(tls.cert, tls.cert_path or "")
     if cert_pem == nil then
         return nil, "client certificate: " .. cert_err
@@ -95,72 +67,64 @@ local function load_pair(tls, known, time)
     if parse_key_err ~= nil then
         return nil, "client key: " .. parse_key_err
     end
-    return {cert = cert, key = key, source = source, checked_at = time}
+    return {cert = cert, key = key, source = source, checked_at = 0}
 end
 
---- The client's certificate and key. Files that have changed are noticed within `RECHECK` seconds, at the next
---- handshake; while they cannot be read, as in the middle of their replacement, the old ones serve.
+--- The client's certificate and key.
 ---@param tls resty.etcd.tls.Tls
 ---@return resty.etcd.tls.Pair? res
 ---@return string? err
 local function client_pair(tls)
-    local known = tls.pair
-    local time = clock.now()
-    if known ~= nil and time - known.checked_at < RECHECK then
-        return known
+    local pair, err = kept.renew(tls.pair, load_pair, tls)
+    if pair == nil then
+        return nil, err
     end
-    local pair, err = load_pair(tls, known, time)
-    if pair ~= nil then
-        pair.checked_at = time
-        tls.pair = pair
-        return pair
-    end
-    if known ~= nil then
-        known.checked_at = time
-        return known
-    end
-    return nil, err
+    tls.pair = pair
+    return pair
 end
 
---- True where the platform takes a CA per connection; otherwise says once that `trusted_ca` has no effect.
----@param sock table
----@param tls resty.etcd.tls.Tls
----@param path string
----@return boolean
-local function can_trust(sock, tls, path)
-    if tls.store == nil then
-        local found = pcall(require, "resty.openssl.x509.store")
-        if sock.settrustedstore ~= nil and found then
-            return true
-        end
-        tls.store = false
-        if log.info_enabled() then
-            ngx.log(ngx.INFO, "trusted_ca is ignored, use lua_ssl_trusted_certificate: ", path)
-        end
-    end
-    return tls.store ~= false
+--- Where nginx tells of no reason.
+local TURNED_DOWN = "certificate verification failed"
+
+--- A `char *[1]`: the last error of nginx's C functions, which all modules of resty.core share.
+---@class resty.etcd.tls.ErrorPointer
+
+---@class resty.etcd.tls.Base
+---@field get_errmsg_ptr fun(): resty.etcd.tls.ErrorPointer
+
+local function last_message()
+    local ____, base = pcall(require, "resty.core.base")
+    local text = base.get_errmsg_ptr()[0]
+    return text ~= nil and ffi.string(text) or nil
 end
 
---- Makes the handshake trust the client's own CA; returns an error text or nil.
----@param sock table
----@param tls resty.etcd.tls.Tls
----@param path string
----@return string?
-local function set_trusted_ca(sock, tls, path)
-    if tls.store == nil then
-        local ____, module = pcall(require, "resty.openssl.x509.store")
-        local store, err = module.new()
-        if store == nil then
-            return err
-        end
-        local ok, load_err = store:load_file(path)
-        if ok == nil then
-            return load_err
-        end
-        tls.store = store
+--- What was wrong in a handshake that threw. Where one ends at once, as the server was quick, resty.core asserts that
+--- the certificate was accepted (until 2026). It has just asked for the reason then.
+---@param thrown string what was thrown
+---@return string
+local function reason_of(thrown)
+    local asserted = find(thrown, "resty/core/socket%S*: assertion failed")
+    if asserted == nil then
+        return thrown
     end
-    local ____, err = sock:settrustedstore(tls.store.ctx)
-    return err
+    local ok, message = guard(last_message)
+    return ok and message ~= nil and message or TURNED_DOWN
+end
+
+--- What a handshake tells that may throw.
+---@param ok boolean
+---@param session any
+---@param err any
+---@return true? res
+---@return string? err
+local function guarded(ok, session, err)
+    if not ok then
+        return nil, reason_of(tostring(session))
+    end
+    if session == nil and err ~= nil then
+        return nil, tostring(err)
+    end
+    return true
 end
 
 --- The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets.
@@ -182,7 +146,8 @@ local function patched_handshake(sock, tls, server_name)
         opts.client_cert = pair.cert
         opts.client_priv_key = pair.key
     end
-    return sock:tlshandshake(opts)
+    local ok, session, err = guard(sock.tlshandshake, sock, opts)
+    return guarded(ok, session, err)
 end
 
 --- Makes a TLS session on a connected socket.
@@ -193,10 +158,11 @@ end
 ---@return string? err
 local function handshake(sock, tls, host)
     local server_name = tls.sni or host
-    if tls.trusted_ca ~= nil and can_trust(sock, tls, tls.trusted_ca) then
-        local ca_err = set_trusted_ca(sock, tls, tls.trusted_ca)
+    local path = tls.trusted_ca
+    if path ~= nil and trusted_ca.is_usable(sock, tls, path) then
+        local ca_err = trusted_ca.apply(sock, tls, path)
         if ca_err ~= nil then
-            return nil, "trusted_ca: " .. ca_err
+            return nil, ca_err
         end
     end
     if has_client_cert(tls) then
@@ -210,25 +176,27 @@ local function handshake(sock, tls, host)
         if pair == nil then
             return nil, err
         end
-        local ok, set_err = sock:setclientcert(pair.cert, pair.key)
-        if ok == nil then
+        local set, set_err = sock:setclientcert(pair.cert, pair.key)
+        if set == nil then
             return nil, set_err
         end
     end
-    local session, err = sock:sslhandshake(false, server_name, tls.verify)
-    if session == nil then
-        return nil, err
+    local reused
+    if sock.receiveany == nil then
+        reused = false
     end
-    local times = sock:getreusedtimes()
-    if times == nil then
-        return nil, TURNED_DOWN
-    end
-    return true
+    local ok, session, err = guard(
+        sock.sslhandshake,
+        sock,
+        reused,
+        server_name,
+        tls.verify
+    )
+    return guarded(ok, session, err)
 end
-_M.can_trust = can_trust
 _M.client_pair = client_pair
 _M.handshake = handshake
 _M.has_client_cert = has_client_cert
-_M.TURNED_DOWN = TURNED_DOWN
+_M.reason_of = reason_of
 
 return _M

@@ -3,6 +3,7 @@ import type { Connected, Connector, Delivery, Route } from "./http";
 import * as http1 from "./http1";
 import type { Tls } from "./tls";
 import * as tls from "./tls";
+import * as trusted_ca from "./trusted_ca";
 import type * as RestyHttp from "resty.http";
 import type { ConnectParams, Http as Requester, RequestParams } from "resty.http";
 
@@ -13,13 +14,7 @@ interface Http extends Requester {
     send_request(params: RequestParams): Result<true>;
 }
 
-/** False saves it the session, which nobody wants. */
-interface Params extends ConnectParams {
-    ssl_reused_session?: false;
-}
-
 const guard = pcall as unknown as GuardedCall;
-const find = string.find as StringFind;
 
 /** The library, nil where it is not installed. It is looked for once a worker. */
 let library: Library | undefined;
@@ -56,11 +51,15 @@ function can_handshake(http: Library, wanted: Tls): boolean {
     if (tls.has_client_cert(wanted) && !takes_client_cert(http)) {
         return false;
     }
-    if (wanted.trusted_ca === undefined || wanted.store === false) {
+    const path = wanted.trusted_ca;
+    if (path === undefined) {
         return true;
     }
+    if (wanted.trust !== undefined) {
+        return wanted.trust === false;
+    }
     const [probe] = connection.make(http.new);
-    return probe !== undefined && !tls.can_trust((probe as Http).sock, wanted, wanted.trusted_ca);
+    return probe !== undefined && !trusted_ca.is_usable((probe as Http).sock, wanted, path);
 }
 
 /** resty.http can serve this request; what it cannot do goes to the embedded client. */
@@ -76,10 +75,10 @@ function can_serve(route: Route, delivery: Delivery): boolean {
     return route.target.scheme === "http" || can_handshake(http, route.peer.tls);
 }
 
-/** The library's calls may throw on what a hostile server sends. */
+/** The library's calls may throw: on what a hostile server sends, and see `tls.reason_of`. */
 function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
     if (!ok) {
-        return $multi(undefined, tostring(value));
+        return $multi(undefined, tls.reason_of(tostring(value)));
     }
     if (value === undefined) {
         return $multi(undefined, err !== undefined ? tostring(err) : "closed");
@@ -87,10 +86,10 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
     return $multi(value as T);
 }
 
-function connect_params(route: Route): Result<Params> {
+function connect_params(route: Route): Result<ConnectParams> {
     const peer = route.peer;
     const target = route.target;
-    const params: Params = {
+    const params: ConnectParams = {
         scheme: target.scheme,
         host: target.host,
         port: target.port!,
@@ -99,7 +98,6 @@ function connect_params(route: Route): Result<Params> {
     };
     if (target.scheme === "https") {
         params.ssl_verify = peer.tls.verify;
-        params.ssl_reused_session = false;
         params.ssl_server_name = peer.tls.sni ?? target.server_name;
         if (tls.has_client_cert(peer.tls)) {
             const [pair, err] = tls.client_pair(peer.tls);
@@ -130,15 +128,10 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     const [ok, connected, connect_err] = guard(http.connect, http, params);
     const [done, err] = guarded<true>(ok, connected, connect_err);
     if (done === undefined) {
-        // APISIX's fork takes no `ssl_reused_session`, and without it nginx throws where `tls.TURNED_DOWN` is due
-        const [asserted] = find(err, "assertion failed", 1, true);
-        return $multi(undefined, asserted !== undefined ? tls.TURNED_DOWN : err);
+        return $multi(undefined, err);
     }
     const [times] = http.get_reused_times();
-    if (times === undefined) {
-        return $multi(undefined, tls.TURNED_DOWN);
-    }
-    return $multi(http.sock, undefined, times > 0, http);
+    return $multi(http.sock, undefined, (times ?? 0) > 0, http);
 }
 
 function request_params(route: Route, delivery: Delivery, body: string): RequestParams {

@@ -1,8 +1,14 @@
+import * as ffi from "ffi";
 import * as ssl from "ngx.ssl";
-import * as clock from "./clock";
-import * as log from "./log";
+import type { Kept } from "./kept";
+import * as kept from "./kept";
+import type { Trust } from "./trusted_ca";
+import * as trusted_ca from "./trusted_ca";
 
 type Tcp = ngx.socket.Tcp;
+
+const guard = pcall as unknown as GuardedCall;
+const find = string.find as StringFind;
 
 /** How a client makes its TLS sessions. */
 interface Tls {
@@ -20,49 +26,14 @@ interface Tls {
     readonly identity: string;
     /** Made at the first handshake. */
     pair?: Pair;
-    /** An `X509_STORE`; false where it cannot be used. */
-    store?: unknown;
+    /** Made of `trusted_ca` at the first handshake; false where the platform cannot use it. */
+    trust?: Trust | false;
 }
 
 /** Certificate and key as OpenSSL objects. */
-interface Pair {
+interface Pair extends Kept {
     readonly cert: unknown;
     readonly key: unknown;
-    /** The PEM texts that they come from. */
-    readonly source: string;
-    /** When those were last read. */
-    checked_at: number;
-}
-
-/** Files are not looked at more often, in seconds. */
-const RECHECK = 3;
-
-/** The part of lua-resty-openssl that is used where it is installed. */
-interface StoreModule {
-    new: (this: void) => Result<Store>;
-}
-interface Store {
-    ctx: unknown;
-    load_file(path: string): Result<true>;
-}
-
-/**
- * Where a handshake ends at once (the server was quick), nginx tells of success even if it did not accept the
- * certificate; it has closed the connection then, and keeps the reason to itself.
- */
-const TURNED_DOWN = "certificate verification failed";
-
-function read_file(path: string): Result<string> {
-    const [file, err] = io.open(path, "rb");
-    if (file === undefined) {
-        return $multi(undefined, err);
-    }
-    const text: string | undefined = file.read("*a");
-    file.close();
-    if (text === undefined) {
-        return $multi(undefined, `${path}: cannot be read`); // a directory
-    }
-    return $multi(text);
 }
 
 /** PEM text that was given as such or as a path. */
@@ -70,7 +41,7 @@ function pem(text: string | undefined, path: string): Result<string> {
     if (text !== undefined) {
         return $multi(text);
     }
-    return read_file(path);
+    return kept.read_file(path);
 }
 
 function has_client_cert(tls: Tls): boolean {
@@ -78,7 +49,7 @@ function has_client_cert(tls: Tls): boolean {
 }
 
 /** Reads and parses the client's certificate and key, unless they are what `known` holds already. */
-function load_pair(tls: Tls, known: Pair | undefined, time: number): Result<Pair> {
+function load_pair(this: void, tls: Tls, known: Pair | undefined): Result<Pair> {
     const [cert_pem, cert_err] = pem(tls.cert, tls.cert_path ?? "");
     if (cert_pem === undefined) {
         return $multi(undefined, `client certificate: ${cert_err}`);
@@ -99,63 +70,60 @@ function load_pair(tls: Tls, known: Pair | undefined, time: number): Result<Pair
     if (parse_key_err !== undefined) {
         return $multi(undefined, `client key: ${parse_key_err}`);
     }
-    return $multi({ cert, key, source, checked_at: time });
+    return $multi({ cert, key, source, checked_at: 0 });
+}
+
+/** The client's certificate and key. */
+function client_pair(tls: Tls): Result<Pair> {
+    const [pair, err] = kept.renew(tls.pair, load_pair, tls);
+    if (pair === undefined) {
+        return $multi(undefined, err);
+    }
+    tls.pair = pair;
+    return $multi(pair);
+}
+
+/** Where nginx tells of no reason. */
+const TURNED_DOWN = "certificate verification failed";
+
+/** A `char *[1]`: the last error of nginx's C functions, which all modules of resty.core share. */
+interface ErrorPointer {
+    readonly [index: number]: unknown;
+}
+interface Base {
+    get_errmsg_ptr: (this: void) => ErrorPointer;
+}
+
+function last_message(this: void): string | undefined {
+    const [, base] = pcall(require, "resty.core.base");
+    const text = (base as Base).get_errmsg_ptr()[0];
+    // a null pointer is nil's equal, and the end of the process in `ffi.string`
+    return text !== undefined ? ffi.string(text) : undefined;
 }
 
 /**
- * The client's certificate and key. Files that have changed are noticed within `RECHECK` seconds, at the next
- * handshake; while they cannot be read, as in the middle of their replacement, the old ones serve.
+ * What was wrong in a handshake that threw. Where one ends at once, as the server was quick, resty.core asserts that
+ * the certificate was accepted (until 2026). It has just asked for the reason then.
+ * @param thrown what was thrown
  */
-function client_pair(tls: Tls): Result<Pair> {
-    const known = tls.pair;
-    const time = clock.now();
-    if (known !== undefined && time - known.checked_at < RECHECK) {
-        return $multi(known);
+function reason_of(thrown: string): string {
+    const [asserted] = find(thrown, "resty/core/socket%S*: assertion failed");
+    if (asserted === undefined) {
+        return thrown;
     }
-    const [pair, err] = load_pair(tls, known, time);
-    if (pair !== undefined) {
-        pair.checked_at = time;
-        tls.pair = pair;
-        return $multi(pair);
-    }
-    if (known !== undefined) {
-        known.checked_at = time;
-        return $multi(known);
-    }
-    return $multi(undefined, err);
+    const [ok, message] = guard(last_message);
+    return ok && message !== undefined ? (message as string) : TURNED_DOWN;
 }
 
-/** True where the platform takes a CA per connection; otherwise says once that `trusted_ca` has no effect. */
-function can_trust(sock: Tcp, tls: Tls, path: string): boolean {
-    if (tls.store === undefined) {
-        const [found] = pcall(require, "resty.openssl.x509.store");
-        if (sock.settrustedstore !== undefined && found) {
-            return true;
-        }
-        tls.store = false;
-        if (log.info_enabled()) {
-            ngx.log(ngx.INFO, "trusted_ca is ignored, use lua_ssl_trusted_certificate: ", path);
-        }
+/** What a handshake tells that may throw. */
+function guarded(ok: boolean, session: unknown, err: unknown): Result<true> {
+    if (!ok) {
+        return $multi(undefined, reason_of(tostring(session)));
     }
-    return tls.store !== false;
-}
-
-/** Makes the handshake trust the client's own CA; returns an error text or nil. */
-function set_trusted_ca(sock: Tcp, tls: Tls, path: string): string | undefined {
-    if (tls.store === undefined) {
-        const [, module] = pcall(require, "resty.openssl.x509.store");
-        const [store, err] = (module as StoreModule).new();
-        if (store === undefined) {
-            return err;
-        }
-        const [ok, load_err] = store.load_file(path);
-        if (ok === undefined) {
-            return load_err;
-        }
-        tls.store = store;
+    if (session === undefined && err !== undefined) {
+        return $multi(undefined, tostring(err));
     }
-    const [, err] = sock.settrustedstore!((tls.store as Store).ctx);
-    return err;
+    return $multi(true);
 }
 
 /** The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets. */
@@ -173,7 +141,8 @@ function patched_handshake(sock: Tcp, tls: Tls, server_name: string): Result<tru
         opts.client_cert = pair.cert;
         opts.client_priv_key = pair.key;
     }
-    return sock.tlshandshake!(opts);
+    const [ok, session, err] = guard(sock.tlshandshake, sock, opts);
+    return guarded(ok, session, err);
 }
 
 /**
@@ -182,10 +151,11 @@ function patched_handshake(sock: Tcp, tls: Tls, server_name: string): Result<tru
  */
 function handshake(sock: Tcp, tls: Tls, host: string): Result<true> {
     const server_name = tls.sni ?? host;
-    if (tls.trusted_ca !== undefined && can_trust(sock, tls, tls.trusted_ca)) {
-        const ca_err = set_trusted_ca(sock, tls, tls.trusted_ca);
+    const path = tls.trusted_ca;
+    if (path !== undefined && trusted_ca.is_usable(sock, tls, path)) {
+        const ca_err = trusted_ca.apply(sock, tls, path);
         if (ca_err !== undefined) {
-            return $multi(undefined, `trusted_ca: ${ca_err}`);
+            return $multi(undefined, ca_err);
         }
     }
     if (has_client_cert(tls)) {
@@ -199,20 +169,18 @@ function handshake(sock: Tcp, tls: Tls, host: string): Result<true> {
         if (pair === undefined) {
             return $multi(undefined, err);
         }
-        const [ok, set_err] = sock.setclientcert(pair.cert, pair.key);
-        if (ok === undefined) {
+        const [set, set_err] = sock.setclientcert(pair.cert, pair.key);
+        if (set === undefined) {
             return $multi(undefined, set_err);
         }
     }
-    const [session, err] = sock.sslhandshake(false, server_name, tls.verify);
-    if (session === undefined) {
-        return $multi(undefined, err);
+    // nobody wants the session, but without one a cosocket loses the reason of a failure: see `reason_of`
+    let reused: false | undefined;
+    if (sock.receiveany === undefined) {
+        reused = false;
     }
-    const [times] = sock.getreusedtimes();
-    if (times === undefined) {
-        return $multi(undefined, TURNED_DOWN);
-    }
-    return $multi(true);
+    const [ok, session, err] = guard(sock.sslhandshake, sock, reused, server_name, tls.verify);
+    return guarded(ok, session, err);
 }
 
-export { can_trust, client_pair, handshake, has_client_cert, TURNED_DOWN, type Pair, type Tls };
+export { client_pair, handshake, has_client_cert, reason_of, type Pair, type Tls };
