@@ -351,7 +351,8 @@ describe("a login at etcd", function()
     it("that has no users is refused in the same words", function()
         local _, err, details = client { http_host = bed.single.http }:get("/k")
         assert.equals(REFUSED, err)
-        assert.equals("etcdserver: authentication is not enabled", details.hint)
+        assert.equals("etcdserver: authentication is not enabled; user and password are set, but etcd's auth is off",
+            details.hint)
         assert.equals(9, details.code)
     end)
 

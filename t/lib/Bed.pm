@@ -25,6 +25,8 @@ $ENV{TEST_NGINX_ETCD} ||= $bed->{single}{http};
 $ENV{TEST_NGINX_AUTH} = $bed->{auth}{http};
 $ENV{TEST_NGINX_CA} = $bed->{certs}{ca};
 $ENV{TEST_NGINX_OTHER_CA} = $bed->{certs}{other_ca};
+$ENV{TEST_NGINX_SERVER_CERT} = $bed->{certs}{server};
+$ENV{TEST_NGINX_SERVER_KEY} = $bed->{certs}{server_key};
 
 my $http = <<'_EOC_';
     lua_package_path "$TEST_NGINX_ROOT/lua/?.lua;$TEST_NGINX_ROOT/lua/?/init.lua;$TEST_NGINX_ROOT/t/lib/?.lua;;";

@@ -26,7 +26,7 @@ end
 local function refused(cause)
     local err = errors.failure("login_failed", "authenticate refresh token fail", cause and cause.endpoint)
     if cause ~= nil then
-        err.hint = cause.message
+        err.hint = cause.hint ~= nil and cause.message .. "; " .. cause.hint or cause.message
         if cause.code ~= nil then
             err.code = cause.code
         end

@@ -24,7 +24,7 @@ function is_token(value: unknown): value is string {
 function refused(cause: EtcdError | undefined): EtcdError {
     const err = errors.failure("login_failed", "authenticate refresh token fail", cause?.endpoint);
     if (cause !== undefined) {
-        err.hint = cause.message;
+        err.hint = cause.hint !== undefined ? `${cause.message}; ${cause.hint}` : cause.message;
         if (cause.code !== undefined) {
             err.code = cause.code;
         }

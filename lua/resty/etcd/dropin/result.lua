@@ -29,6 +29,7 @@ local errors = require("resty.etcd.errors")
 ---@field error? string
 ---@field message? string
 ---@field code? number
+---@field hint? string What may be the matter, where the message alone would mislead.
 
 --- An error that is the caller's own.
 ---@generic Body
@@ -64,7 +65,7 @@ local function strict(reply, err)
     return reply
 end
 
---- Refusals below 500 are answers too, with `body.error`.
+--- Refusals below 500 are answers too, with `body.error` and perhaps `body.hint`.
 ---@generic Body
 ---@param reply resty.etcd.transport.Reply?
 ---@param err resty.etcd.errors.EtcdError?
@@ -77,6 +78,10 @@ local function lenient(reply, err, refusal)
         return reply
     end
     if refusal ~= nil and refusal.status < 500 then
+        local hint = err and err.hint
+        if hint ~= nil then
+            refusal.body.hint = hint
+        end
         return refusal
     end
     return failed(err)

@@ -41,6 +41,8 @@ interface ErrorBody {
     error?: string;
     message?: string;
     code?: number;
+    /** What may be the matter, where the message alone would mislead. */
+    hint?: string;
 }
 
 /** An error that is the caller's own. */
@@ -61,7 +63,7 @@ function strict<Body>(reply: Reply | undefined, err: EtcdError | undefined): Res
     return $multi(reply as unknown as Response<Body>);
 }
 
-/** Refusals below 500 are answers too, with `body.error`. */
+/** Refusals below 500 are answers too, with `body.error` and perhaps `body.hint`. */
 function lenient<Body>(
     reply: Reply | undefined,
     err: EtcdError | undefined,
@@ -71,6 +73,10 @@ function lenient<Body>(
         return $multi(reply as unknown as Response<Body>);
     }
     if (refusal !== undefined && refusal.status < 500) {
+        const hint = err?.hint;
+        if (hint !== undefined) {
+            refusal.body.set("hint", hint);
+        }
         return $multi(refusal as unknown as Response<Body>);
     }
     return failed(err!);
