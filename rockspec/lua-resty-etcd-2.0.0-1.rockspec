@@ -123,5 +123,6 @@ build = {
         ["resty.etcd.watcher_batch"] = "lua/resty/etcd/watcher_batch.lua",
         ["resty.etcd.watcher_keys"] = "lua/resty/etcd/watcher_keys.lua",
         ["resty.etcd.watcher_options"] = "lua/resty/etcd/watcher_options.lua",
+        ["resty.etcd.x509"] = "lua/resty/etcd/x509.lua",
     },
 }

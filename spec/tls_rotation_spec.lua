@@ -56,6 +56,22 @@ describe("a client certificate on disk", function()
         assert.equal(200, assert(cli:get("k")).status)
     end)
 
+    it("stays in use until both files are replaced, whichever is first", function()
+        for _, name in ipairs { "other_client", "other_client_key" } do
+            install("client")
+            let_time_pass()
+            assert.equal(200, assert(cli:get("k")).status)
+            copy(bed.certs[name], name == "other_client" and cert or key)
+            for _ = 1, 2 do
+                let_time_pass()
+                assert.equal(200, assert(cli:get("k")).status)
+            end
+            install("other_client")
+            let_time_pass()
+            assert.is_nil((cli:get("k"))) -- etcd does not trust that one
+        end
+    end)
+
     it("stays in use while its file is half written or gone", function()
         assert(io.open(cert, "wb")):close()
         let_time_pass()

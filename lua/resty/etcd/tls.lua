@@ -4,6 +4,7 @@ local ffi = require("ffi")
 local ssl = require("ngx.ssl")
 local kept = require("resty.etcd.kept")
 local trusted_ca = require("resty.etcd.trusted_ca")
+local x509 = require("resty.etcd.x509")
 local guard = pcall
 local find = string.find
 
@@ -66,6 +67,9 @@ local function load_pair(tls, known)
     local key, parse_key_err = ssl.parse_pem_priv_key(key_pem)
     if parse_key_err ~= nil then
         return nil, "client key: " .. parse_key_err
+    end
+    if not x509.is_key_of(cert, key) then
+        return nil, "client key: it is not that of the certificate"
     end
     return {cert = cert, key = key, source = source, checked_at = 0}
 end

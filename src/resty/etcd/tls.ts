@@ -4,6 +4,7 @@ import type { Kept } from "./kept";
 import * as kept from "./kept";
 import type { Trust } from "./trusted_ca";
 import * as trusted_ca from "./trusted_ca";
+import * as x509 from "./x509";
 
 type Tcp = ngx.socket.Tcp;
 
@@ -69,6 +70,9 @@ function load_pair(this: void, tls: Tls, known: Pair | undefined): Result<Pair> 
     const [key, parse_key_err] = ssl.parse_pem_priv_key(key_pem);
     if (parse_key_err !== undefined) {
         return $multi(undefined, `client key: ${parse_key_err}`);
+    }
+    if (!x509.is_key_of(cert, key)) {
+        return $multi(undefined, "client key: it is not that of the certificate"); // one of them was replaced first
     }
     return $multi({ cert, key, source, checked_at: 0 });
 }

@@ -1,0 +1,231 @@
+// docs/errors.md speaks of every error text, name, field and hint of src/, and of no other.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import ts from "typescript";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const read = file => fs.readFileSync(path.join(root, file), "utf8");
+const page = read("docs/errors.md");
+
+/** Something for a text with holes in it: `["lease ", " command"]`, or for the page's `lease <command> command`. */
+const escaped = text => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const pattern = pieces => new RegExp(`^${pieces.map(escaped).join("(.+)")}$`, "s");
+const pieces = span => span.split(/<[\w' ]+>/);
+const HOLE = "\u2026";
+
+/** What stands between backticks. */
+const spansOf = text => [...text.matchAll(/`([^`]+)`/g)].map(match => match[1].replace(/\s+/g, " "));
+const spans = spansOf(page);
+/** Not those that are nearly all holes, and would do for anything. */
+const spanPatterns = spans.filter(span => /[a-z]{4}/.test(pieces(span).join(""))).map(span => pattern(pieces(span)));
+
+function section(title) {
+    const [, after] = page.split(new RegExp(`^##+ ${escaped(title)}\n`, "m"));
+    assert.ok(after !== undefined, `docs/errors.md has no section "${title}"`);
+    return after.split(/^##+ /m)[0];
+}
+
+/** What the entries of a list begin with: the spans in front of the first colon or bracket. */
+function entries(title) {
+    return [...section(title).matchAll(/^ *- ((?:`[^`]+`(?:,\s+| and |, | of [^:]*?)?)+)/gm)].flatMap(match =>
+        spansOf(match[1]),
+    );
+}
+
+const sources = fs
+    .readdirSync(path.join(root, "src"), { recursive: true })
+    .filter(file => file.endsWith(".ts"))
+    .map(file => {
+        const name = path.join("src", file);
+        return ts.createSourceFile(name, read(name), ts.ScriptTarget.Latest, true);
+    });
+const source = name => sources.find(file => file.fileName === path.join("src/resty/etcd", name));
+
+function walk(node, visit) {
+    visit(node);
+    ts.forEachChild(node, child => walk(child, visit));
+}
+
+/** The fixed pieces of a string literal or template. */
+function literal(node) {
+    if (ts.isStringLiteralLike(node)) {
+        return [node.text];
+    }
+    if (ts.isTemplateExpression(node)) {
+        return [node.head.text, ...node.templateSpans.map(span => span.literal.text)];
+    }
+}
+
+/** The texts that an expression may be. */
+function texts(node) {
+    const own = literal(node);
+    if (own) {
+        return [own];
+    }
+    if (ts.isConditionalExpression(node)) {
+        return [...texts(node.whenTrue), ...texts(node.whenFalse)];
+    }
+    if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.QuestionQuestionToken) {
+        return [...texts(node.left), ...texts(node.right)];
+    }
+    return ts.isParenthesizedExpression(node) ? texts(node.expression) : [];
+}
+
+/** Where the message is among the arguments of what makes errors. */
+const MAKERS = { failure: 1, refusal: 2, misuse: 0 };
+
+/** The arguments of a call that are error texts. */
+function messages(call) {
+    const name = call.expression.getText();
+    const made = MAKERS[name.split(".").pop()];
+    if (made !== undefined) {
+        return call.arguments.slice(made, made + 1);
+    }
+    return name === "$multi" && call.arguments[0]?.getText() === "undefined" ? call.arguments.slice(1) : [];
+}
+
+/** Functions that return what is wrong, or nil. */
+function tellsTrouble(node) {
+    const maker = ts.findAncestor(node, ts.isFunctionLike);
+    const says = /^(check|skip|write|set|apply|prefix|serialize|wait|rearm|fill)/;
+    return maker?.type?.getText() === "string | undefined" && says.test(maker.name?.getText() ?? "");
+}
+
+/** All error texts of the driver, with where they are. */
+function errorTexts() {
+    const found = [];
+    for (const file of sources) {
+        walk(file, node => {
+            let expressions = [];
+            if (ts.isCallExpression(node)) {
+                expressions = messages(node);
+            } else if (ts.isReturnStatement(node) && node.expression && tellsTrouble(node)) {
+                expressions = [node.expression];
+            } else if (
+                ts.isBinaryExpression(node) &&
+                node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
+                /\b(err|wrong|malformed)$/.test(node.left.getText())
+            ) {
+                expressions = [node.right];
+            } else if (ts.isVariableDeclaration(node) && /^(wrong|text|message)$/.test(node.name.getText())) {
+                expressions = node.initializer ? [node.initializer] : [];
+            }
+            const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+            for (const text of expressions.flatMap(texts)) {
+                found.push({ text, at: `${file.fileName}:${line}` });
+            }
+        });
+    }
+    for (const [file, name] of [
+        ["tls.ts", "TURNED_DOWN"],
+        ["connection.ts", "NOT_IN_THIS_PHASE"],
+    ]) {
+        found.push({ text: [constant(file, name)], at: file });
+    }
+    return found;
+}
+
+/** The value of a constant string of a file. */
+function constant(file, name) {
+    let value;
+    walk(source(file), node => {
+        if (ts.isVariableDeclaration(node) && node.name.getText() === name) {
+            [value] = literal(node.initializer);
+        }
+    });
+    return value;
+}
+
+test("every error text of the driver is explained", () => {
+    const found = errorTexts();
+    assert.ok(found.length > 80, `${found.length} texts`);
+    for (const { text, at } of found) {
+        if (!/[a-z]{2}/.test(text.join(""))) {
+            continue; // nothing but holes
+        }
+        const own = pattern(text);
+        const filled = text.join(HOLE);
+        const known = spans.some(span => own.test(span)) || spanPatterns.some(span => span.test(filled));
+        assert.ok(known, `${at}: say in docs/errors.md what this means: ${filled}`);
+    }
+});
+
+test("every text that is said to be the driver's own is in its source", () => {
+    const own = errorTexts().map(({ text }) => ({ filled: text.join(HOLE), pattern: pattern(text) }));
+    for (const title of ["Arguments", "Options", "Others"]) {
+        const listed = entries(title);
+        assert.ok(listed.length > 0, title);
+        for (const span of listed) {
+            const wanted = pattern(pieces(span));
+            const known = own.some(({ filled, pattern: its }) => its.test(span) || wanted.test(filled));
+            assert.ok(known, `${title}: the driver has no error "${span}"`);
+        }
+    }
+});
+
+test("the names are those that the driver gives", () => {
+    const given = new Set(["http_error"]);
+    const grpc = [];
+    walk(source("errors.ts"), node => {
+        if (ts.isTypeAliasDeclaration(node) && node.name.text === "LocalName") {
+            node.type.types.forEach(type => given.add(type.literal.text));
+        } else if (ts.isCallExpression(node) && node.expression.getText() === "NAMES.set") {
+            grpc[Number(node.arguments[0].text)] = node.arguments[1].text;
+        }
+    });
+    assert.deepEqual(new Set(entries("The driver's own")), given);
+    assert.deepEqual(entries("etcd's"), grpc.slice(1), "in the order of the codes");
+});
+
+test("the fields are those of an error", () => {
+    const fields = [];
+    walk(source("errors.ts"), node => {
+        if (ts.isInterfaceDeclaration(node) && node.name.text === "EtcdError") {
+            fields.push(...node.members.map(member => member.name.getText()));
+        }
+    });
+    assert.deepEqual(entries("Fields of an error").sort(), fields.sort());
+});
+
+test("the hints are those that the driver gives, each with the texts that it belongs to", () => {
+    const wanted = new Map();
+    let pairs;
+    walk(source("hints.ts"), node => {
+        if (ts.isVariableDeclaration(node) && node.name.getText() === "HINTS") {
+            pairs = node.initializer.elements;
+        }
+    });
+    for (const { elements } of pairs) {
+        const hint = literal(elements[1])?.[0] ?? constant("hints.ts", elements[1].getText());
+        wanted.set(hint, [...(wanted.get(hint) ?? []), elements[0].text]);
+    }
+    const told = new Map();
+    for (const entry of section("Hints").split(/^- /m).slice(1)) {
+        const parts = spansOf(entry);
+        told.set(parts.pop(), parts);
+    }
+    for (const name of ["NO_ANSWER", "NO_ANSWER_IN_TLS", "ALERT"]) {
+        const hint = constant("hints.ts", name);
+        assert.ok(told.has(hint), hint);
+        told.delete(hint);
+    }
+    assert.deepEqual(told, wanted);
+});
+
+test("the page can be found, and its links lead somewhere", () => {
+    assert.ok(read("README.md").includes("(docs/errors.md)"), "README.md");
+    assert.ok(read("docs/api.md").includes("(errors.md)"), "docs/api.md");
+    const anchors = file =>
+        [...read(path.join("docs", file)).matchAll(/^##+ (.+)$/gm)].map(([, title]) =>
+            title
+                .toLowerCase()
+                .replace(/[^\w -]/g, "")
+                .replaceAll(" ", "-"),
+        );
+    for (const [, file, anchor] of page.matchAll(/\]\((api\.md)?#([\w-]+)\)/g)) {
+        assert.ok(anchors(file ?? "errors.md").includes(anchor), `no heading for #${anchor}`);
+    }
+});
