@@ -1,0 +1,296 @@
+-- Generated from src/resty/etcd/node/feed.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local clock = require("resty.etcd.clock")
+local errors = require("resty.etcd.errors")
+local chain = require("resty.etcd.node.chain")
+local cursors = require("resty.etcd.node.cursor")
+local hubs = require("resty.etcd.node.hub")
+local leader = require("resty.etcd.node.leader")
+local now = clock.now
+local max = math.max
+local min = math.min
+
+--- Of keys and values in the dict: another layout has other names.
+local LAYOUT = 1
+
+--- Seconds between two looks at the head of the log.
+local TICK = 0.005
+
+--- Seconds after which a log that was given up is tried anew.
+local RETRY = 60
+
+--- Seconds after which something that is missing will not come any more.
+local LOST = 1
+
+--- Seconds after which it looks again for what is missing.
+local AGAIN = 0.02
+
+--- Seconds for which it waits at most, before it looks around.
+local PATIENCE = 1
+
+--- How often a log that is behind is looked at again, before it is believed.
+local TRIES = 5
+
+---@class resty.etcd.node.feed.Fields
+---@field hub resty.etcd.node.hub.Hub
+---@field signal table
+---@field cursor resty.etcd.node.cursor.Cursor? Where it stands in the log.
+---@field own resty.etcd.node.writer.Source? A feed of its own, while there is no log.
+---@field revision number Everything up to it was delivered.
+---@field cluster_id string?
+---@field lost_since number? Since when something has been missing in the log.
+---@field next_join number
+---@field tries number
+---@field since number
+---@field is_closed boolean
+
+--- A feed out of the log that one worker writes for all.
+---@class resty.etcd.node.feed.NodeFeed: resty.etcd.node.feed.Fields
+---@field age fun(self: resty.etcd.node.feed.NodeFeed): number
+---@field close fun(self: resty.etcd.node.feed.NodeFeed)
+---@field next fun(self: resty.etcd.node.feed.NodeFeed, timeout: number?): resty.etcd.feed.Batch?, resty.etcd.errors.EtcdError?
+
+--- Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up.
+---@param feed resty.etcd.node.feed.Fields
+---@param log resty.etcd.node.chain.Log
+local function note_loss(feed, log)
+    local time = now()
+    feed.cursor = nil
+    if feed.lost_since == nil then
+        feed.lost_since = time
+    end
+    if time - feed.lost_since > LOST then
+        feed.lost_since = nil
+        hubs.give_up(feed.hub, log, nil)
+    end
+end
+
+--- Reads the state of the log from its base on; nil if it is of no use yet.
+---@param feed resty.etcd.node.feed.Fields
+---@param log resty.etcd.node.chain.Log
+---@return resty.etcd.feed.Batch?
+local function join(feed, log)
+    local cursor = cursors.new(log)
+    local batch, finding = cursors.join_root(cursor)
+    if finding == "lost" then
+        note_loss(feed, log)
+    end
+    if batch == nil then
+        return nil
+    end
+    feed.lost_since = nil
+    if batch.revision < feed.revision and feed.tries < TRIES then
+        feed.tries = feed.tries + 1
+        return nil
+    end
+    feed.tries = 0
+    feed.cursor = cursor
+    local start = chain.start_of(log, cursor.epoch)
+    if start ~= nil then
+        feed.cluster_id = start.cluster_id
+    end
+    if feed.own ~= nil then
+        feed.own:close()
+        feed.own = nil
+    end
+    return batch
+end
+
+--- What the log has for the reader now; nil for nothing.
+---@param feed resty.etcd.node.feed.Fields
+---@param log resty.etcd.node.chain.Log
+---@return resty.etcd.feed.Batch?
+local function read(feed, log)
+    local cursor = feed.cursor
+    if cursor == nil or cursor.log.name ~= log.name then
+        local time = now()
+        if time < feed.next_join then
+            return nil
+        end
+        if feed.own ~= nil or feed.tries > 0 then
+            feed.next_join = time + PATIENCE
+        end
+        return join(feed, log)
+    end
+    local batch, finding = cursors.next(cursor)
+    if finding == "lost" then
+        note_loss(feed, log)
+    end
+    return batch
+end
+
+--- Waits for etcd itself, or for something new in the log.
+---@param feed resty.etcd.node.feed.Fields
+---@param seconds number
+---@return resty.etcd.feed.Batch? res
+---@return resty.etcd.errors.EtcdError? err
+local function wait(feed, seconds)
+    if feed.own ~= nil then
+        return feed.own:next(seconds)
+    end
+    feed.signal:wait(seconds)
+    return nil, errors.failure("timeout", "timeout")
+end
+
+--- Goes on without a log.
+---@param feed resty.etcd.node.feed.Fields
+---@return resty.etcd.errors.EtcdError?
+local function go_alone(feed)
+    feed.cursor = nil
+    local from = feed.revision > 0 and feed.revision + 1 or nil
+    local own, err = feed.hub.open_source(from, feed.cluster_id)
+    feed.own = own
+    return err
+end
+
+local function next(self, timeout)
+    local hub = self.hub
+    local deadline = timeout ~= nil and now() + timeout or nil
+    while not self.is_closed do
+        do
+            hubs.ensure(hub)
+            local log = hub.log
+            local batch
+            if log ~= nil then
+                batch = read(self, log)
+            elseif hub.is_alone and self.own == nil then
+                local err = go_alone(self)
+                if err ~= nil then
+                    return nil, err
+                end
+            end
+            if batch == nil then
+                local left = deadline ~= nil and deadline - now() or PATIENCE
+                local own_batch, err = wait(
+                    self,
+                    max(
+                        0,
+                        min(left, self.lost_since ~= nil and AGAIN or PATIENCE)
+                    )
+                )
+                if own_batch == nil then
+                    if err.name ~= "timeout" then
+                        return nil, err
+                    end
+                    if deadline ~= nil and now() >= deadline then
+                        return nil, err
+                    end
+                    goto __continue19
+                end
+                batch = own_batch
+            end
+            self.revision = batch.revision
+            return batch
+        end
+        ::__continue19::
+    end
+    return nil, errors.failure("closed", "closed")
+end
+
+local function age(self)
+    if self.own ~= nil then
+        return self.own:age()
+    end
+    local hub = self.hub
+    local contact = 0
+    if hub.log ~= nil then
+        contact = chain.number_at(
+            hub.log,
+            tostring(hub.tail) .. "c"
+        ) or 0
+    end
+    return now() - (contact > 0 and contact or self.since)
+end
+
+local function close(self)
+    if self.is_closed then
+        return
+    end
+    self.is_closed = true
+    local hub = self.hub
+    hub.readers[self.signal] = nil
+    hub.reader_count = hub.reader_count - 1
+    self.signal:post(1)
+    if self.own ~= nil then
+        self.own:close()
+    end
+end
+local methods = {age = age, close = close, next = next}
+local mt = {__index = methods}
+
+--- By the dict and what all keys begin with: what this worker has.
+local hubs_here = {}
+
+--- Makes what one worker has of a log.
+---@param dict table
+---@param base string
+---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.node.writer.Source?, resty.etcd.errors.EtcdError?
+---@param settings resty.etcd.node.hub.Settings
+---@return resty.etcd.node.hub.Hub
+local function new_hub(dict, base, open_source, settings)
+    return hubs.new(
+        dict,
+        base,
+        open_source,
+        settings,
+        leader.lead
+    )
+end
+
+--- One more reader of a worker.
+---@param hub resty.etcd.node.hub.Hub
+---@return resty.etcd.feed.Feed? res
+---@return resty.etcd.errors.EtcdError? err
+local function attach(hub)
+    local signal, err = semaphore.new(0)
+    if signal == nil then
+        return nil, errors.failure("bad_request", err)
+    end
+    local fields = {
+        hub = hub,
+        signal = signal,
+        cursor = nil,
+        own = nil,
+        revision = 0,
+        cluster_id = nil,
+        lost_since = nil,
+        next_join = 0,
+        tries = 0,
+        since = now(),
+        is_closed = false
+    }
+    hub.readers[signal] = true
+    hub.reader_count = hub.reader_count + 1
+    hubs.ensure(hub)
+    return setmetatable(fields, mt)
+end
+
+--- A feed for this worker out of a log that is in a shared dict, and that one worker of the machine writes for all.
+---@param dict table where the log is
+---@param identity string what the log is of: the same for all workers that share it, and for no others
+---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.node.writer.Source?, resty.etcd.errors.EtcdError? opens a feed out of etcd itself, for the worker that writes, and for all where the dict fails
+---@return resty.etcd.feed.Feed? res
+---@return resty.etcd.errors.EtcdError? err
+local function open(dict, identity, open_source)
+    if ngx.get_phase() == "init" then
+        return nil, errors.failure("bad_request", "not in init: workers are not there yet")
+    end
+    local base = "resty.etcd|log" .. tostring(LAYOUT) .. "|" .. ngx.md5(identity) .. "|"
+    local of_dict = hubs_here[dict]
+    if of_dict == nil then
+        of_dict = {}
+        hubs_here[dict] = of_dict
+    end
+    local hub = of_dict[base]
+    if hub == nil then
+        hub = new_hub(dict, base, open_source, {tick = TICK, retry = RETRY})
+        of_dict[base] = hub
+    end
+    return attach(hub)
+end
+_M.attach = attach
+_M.new_hub = new_hub
+_M.open = open
+
+return _M

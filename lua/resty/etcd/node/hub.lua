@@ -1,0 +1,310 @@
+-- Generated from src/resty/etcd/node/hub.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local random = require("resty.etcd.random")
+local chain = require("resty.etcd.node.chain")
+local sweep = require("resty.etcd.node.sweep")
+local writers = require("resty.etcd.node.writer")
+local now = clock.now
+local guard = pcall
+
+--- Seconds of silence after which a writer counts as gone. It gives a sign of life five times as often.
+local LEASE = 1
+
+--- Seconds between two looks at who writes, and whether the log is well.
+local LOOK = 0.1
+
+--- Seconds that a worker has for taking over, before others try.
+local CANDIDATE = 0.5
+
+--- Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends.
+local SHIFT = 300
+
+---@class resty.etcd.node.hub.Settings
+---@field tick number Seconds between two looks at the head of the log.
+---@field retry number Seconds after which a log that was given up is tried anew.
+
+--- What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer.
+---@class resty.etcd.node.hub.Hub
+---@field dict table
+---@field base string In front of all keys in the dict.
+---@field open_source fun(from: number?, cluster_id: string?): resty.etcd.node.writer.Source?, resty.etcd.errors.EtcdError?
+---@field settings resty.etcd.node.hub.Settings
+---@field lead fun(premature: boolean, hub: resty.etcd.node.hub.Hub, writer: resty.etcd.node.writer.Writer) Writes the log in a timer of its own.
+---@field log resty.etcd.node.chain.Log? The log of the day; nil if there is none, or it is given up.
+---@field is_alone boolean There is no log to wait for: readers go on by themselves.
+---@field tail number Last epoch of the chain as far as is known.
+---@field head_key string
+---@field head any
+---@field writer resty.etcd.node.writer.Writer? This worker is the writer.
+---@field readers table Of all readers, to be posted when there may be something new.
+---@field reader_count number
+---@field is_running boolean
+---@field ticked number
+---@field next_look number
+---@field retry_at number When a first log may be tried again, if the dict had no room for one.
+
+--- Wakes all readers of this worker.
+---@param hub resty.etcd.node.hub.Hub
+local function wake(hub)
+    for reader in pairs(hub.readers) do
+        if reader:count() < 1 then
+            reader:post(1)
+        end
+    end
+end
+
+local function stand_at(hub, log, tail)
+    hub.tail = tail
+    hub.head_key = chain.key_of(log, tail, "h")
+    hub.head = nil
+end
+
+local function is_sealed(log, epoch)
+    local ____, sealed = chain.head(log, epoch)
+    return sealed
+end
+
+--- Looks for what is new: one read of one number.
+---@param hub resty.etcd.node.hub.Hub
+local function look_at_head(hub)
+    local log = hub.log
+    if log == nil then
+        return
+    end
+    local value = hub.dict:get(hub.head_key)
+    if value == hub.head then
+        return
+    end
+    hub.head = value
+    wake(hub)
+    if value == nil then
+        stand_at(
+            hub,
+            log,
+            chain.number_at(log, "root") or 0
+        )
+        return
+    end
+    while is_sealed(log, hub.tail) do
+        hub.next_look = 0
+        local link = chain.link_of(log, hub.tail)
+        if link == nil then
+            hub.head = nil
+            return
+        end
+        stand_at(hub, log, link.to)
+    end
+end
+
+--- Gives the log up for all workers.
+---@param hub resty.etcd.node.hub.Hub
+---@param log resty.etcd.node.chain.Log
+---@param why string?
+local function give_up(hub, log, why)
+    if not chain.is_broken(log) then
+        ngx.log(ngx.WARN, "shared log of watches is given up: ", why or "keys are missing")
+    end
+    chain.give_up(log, hub.settings.retry)
+    hub.next_look = 0
+end
+
+local function is_same(a, b)
+    return a == b or a ~= nil and b ~= nil and a.name == b.name
+end
+
+--- Finds the log of the day, starts one if there is none, or in the place of one that was given up long ago.
+---@param hub resty.etcd.node.hub.Hub
+local function find_log(hub)
+    local dict = hub.dict
+    local base = hub.base
+    local known = hub.log
+    local log = chain.current(dict, base)
+    if log == nil or chain.is_broken(log) then
+        local old = log
+        local wait = old ~= nil and chain.retry_in(dict, base) or hub.retry_at - now()
+        log = nil
+        if wait <= 0 then
+            if old ~= nil then
+                dict:safe_set(
+                    base .. "retry",
+                    now() + hub.settings.retry
+                )
+                sweep.all(old)
+            end
+            local begun, err = chain.begin(dict, base, old)
+            if begun == nil then
+                hub.retry_at = now() + hub.settings.retry
+                ngx.log(ngx.WARN, "no room for a shared log of watches: ", err)
+            end
+            log = begun
+        end
+    end
+    hub.is_alone = log == nil
+    if not is_same(log, known) then
+        if hub.writer ~= nil then
+            writers.stop(hub.writer, "deposed")
+            hub.writer = nil
+        end
+        hub.log = log
+        if log ~= nil then
+            stand_at(
+                hub,
+                log,
+                chain.number_at(log, "root") or 0
+            )
+        end
+        wake(hub)
+    end
+end
+
+--- A sign of life, unless another one writes now.
+---@param writer resty.etcd.node.writer.Writer
+local function keep_writing(writer)
+    local log = writer.log
+    local head, sealed = chain.head(log, writer.epoch)
+    if head == nil or sealed then
+        writers.stop(writer, head == nil and "broken" or "deposed", "keys are missing")
+    end
+    if writer.over ~= nil then
+        return
+    end
+    local contact = writer.source ~= nil and now() - writer.source:age() or nil
+    chain.renew(log, writer.epoch, contact)
+    if chain.number_at(log, "root") ~= writer.root then
+        chain.set_number(log, "root", writer.root)
+    end
+end
+
+--- Tries to become the writer in the place of one that is gone.
+---@param hub resty.etcd.node.hub.Hub
+---@param log resty.etcd.node.chain.Log
+local function try_to_write(hub, log)
+    local candidate = chain.number_at(log, "candidate")
+    if candidate == nil then
+        give_up(hub, log, nil)
+        return
+    end
+    if now() - candidate < CANDIDATE then
+        return
+    end
+    chain.set_number(
+        log,
+        "candidate",
+        now()
+    )
+    local writer, err = writers.take_over(log, hub.tail)
+    chain.set_number(log, "candidate", 0)
+    if writer == nil then
+        if err ~= "lost" then
+            give_up(hub, log, err)
+        end
+        return
+    end
+    hub.writer = writer
+    local ok = ngx.timer.at(0, hub.lead, hub, writer)
+    if ok == nil then
+        hub.writer = nil
+        chain.release(log, writer.epoch)
+    end
+end
+
+--- Looks at who writes, and whether the log is well.
+---@param hub resty.etcd.node.hub.Hub
+local function look(hub)
+    find_log(hub)
+    local log = hub.log
+    if log == nil then
+        return
+    end
+    look_at_head(hub)
+    local writer = hub.writer
+    if writer ~= nil then
+        keep_writing(writer)
+    elseif chain.silence(log, hub.tail) > LEASE then
+        try_to_write(hub, log)
+    end
+end
+
+--- One round.
+---@param hub resty.etcd.node.hub.Hub
+local function tick(hub)
+    local time = now()
+    hub.ticked = time
+    look_at_head(hub)
+    if time >= hub.next_look then
+        hub.next_look = time + LOOK * (1 + random.next() / 4)
+        look(hub)
+    end
+end
+
+local function leave(hub)
+    local writer = hub.writer
+    if writer ~= nil then
+        hub.writer = nil
+        writers.stop(writer, "leaving")
+        chain.release(writer.log, writer.epoch)
+        chain.seal(writer.log, writer.epoch)
+    end
+    wake(hub)
+end
+
+local function run(_premature, hub)
+    local since = now()
+    while hub.reader_count > 0 and not ngx.worker.exiting() do
+        local ok, err = guard(tick, hub)
+        if not ok then
+            ngx.log(ngx.ERR, "shared log of watches: ", err)
+            ngx.sleep(1)
+        end
+        if now() - since > SHIFT and (ngx.timer.at(0, run, hub)) ~= nil then
+            return
+        end
+        ngx.sleep(hub.settings.tick)
+    end
+    hub.is_running = false
+    leave(hub)
+end
+
+--- Sees to it that somebody looks for what is new. Timers may be dropped by nginx.
+---@param hub resty.etcd.node.hub.Hub
+local function ensure(hub)
+    if hub.is_running and now() - hub.ticked < 2 then
+        return
+    end
+    if hub.reader_count > 0 and not ngx.worker.exiting() then
+        local ok = ngx.timer.at(0, run, hub)
+        hub.is_running = ok ~= nil
+        hub.is_alone = ok == nil and hub.log == nil
+        hub.ticked = now()
+    end
+end
+
+local function create(dict, base, open_source, settings, lead)
+    return {
+        dict = dict,
+        base = base,
+        open_source = open_source,
+        settings = settings,
+        lead = lead,
+        log = nil,
+        is_alone = false,
+        tail = 0,
+        head_key = "",
+        head = nil,
+        writer = nil,
+        readers = {},
+        reader_count = 0,
+        is_running = false,
+        ticked = 0,
+        next_look = 0,
+        retry_at = 0
+    }
+end
+_M.new = create
+_M.ensure = ensure
+_M.give_up = give_up
+_M.tick = tick
+_M.wake = wake
+
+return _M

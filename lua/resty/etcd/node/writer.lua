@@ -1,0 +1,227 @@
+-- Generated from src/resty/etcd/node/writer.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.clock")
+local slices = require("resty.etcd.slice")
+local chain = require("resty.etcd.node.chain")
+local encoding = require("resty.etcd.node.encoding")
+local pieces = require("resty.etcd.node.pieces")
+local sweep = require("resty.etcd.node.sweep")
+local now = clock.now
+
+--- A feed out of etcd itself.
+---@class resty.etcd.node.writer.Source: resty.etcd.feed.Feed
+---@field cluster_id fun(self: resty.etcd.node.writer.Source): string? The cluster it is fed from, nil before that is known.
+
+--- The one who writes the log.
+---@class resty.etcd.node.writer.Writer
+---@field log resty.etcd.node.chain.Log
+---@field epoch number Its epoch, the last one of the chain.
+---@field position number Its last published piece.
+---@field revision number
+---@field root number Where reading begins.
+---@field base_bytes number
+---@field log_bytes number
+---@field cluster_id string?
+---@field sweep_at number? When what comes before the root may be removed; nil if that was done.
+---@field is_compacting boolean A new base is being made.
+---@field compact_at number Not before that.
+---@field source resty.etcd.node.writer.Source? Where the batches come from.
+---@field over ("broken"|"deposed"|"leaving")?
+---@field trouble string? Why the log cannot go on.
+
+local function stop(writer, over, trouble)
+    if writer.over == nil then
+        writer.over = over
+        writer.trouble = trouble
+        if writer.source ~= nil then
+            writer.source:close()
+        end
+    end
+end
+
+--- How far the chain has come at piece `at` of its last epoch, as a successor is to begin.
+---@param log resty.etcd.node.chain.Log
+---@param epoch number
+---@param at number
+---@return resty.etcd.node.chain.Start?
+local function start_after(log, epoch, at)
+    local start = chain.start_of(log, epoch)
+    if start == nil then
+        if epoch ~= 0 then
+            return nil
+        end
+        start = {
+            revision = 0,
+            pieces = 0,
+            base_bytes = 0,
+            log_bytes = 0,
+            cluster_id = nil
+        }
+    end
+    start.pieces = 0
+    if at > 0 then
+        local record = pieces.read(
+            log.dict,
+            chain.key_of(log, epoch, "r"),
+            at
+        )
+        if record == nil then
+            return nil
+        end
+        start.revision = record.revision
+        start.log_bytes = record.total
+    end
+    return start
+end
+
+--- Becomes the writer, if no other worker was faster.
+---@param log resty.etcd.node.chain.Log
+---@param tail number the last epoch of the chain, whose writer is gone
+---@return resty.etcd.node.writer.Writer? res # nil and `lost` if another one was; any other error means that the log is broken
+---@return string? err
+local function take_over(log, tail)
+    local ____, is_sealed = chain.head(log, tail)
+    if not is_sealed then
+        chain.seal(log, tail)
+    end
+    local at = chain.head(log, tail)
+    local start
+    if at ~= nil then
+        start = start_after(log, tail, at)
+    end
+    local epoch = chain.take_number(log)
+    if at == nil or start == nil or epoch == nil then
+        return nil, "keys are missing"
+    end
+    local prepared, err = chain.prepare(log, epoch, start)
+    if not prepared then
+        sweep.remove_epoch(
+            log,
+            epoch,
+            slices.begin()
+        )
+        return nil, err or ""
+    end
+    chain.renew(
+        log,
+        epoch,
+        chain.number_at(
+            log,
+            tostring(tail) .. "c"
+        ) or 0
+    )
+    local linked, link_err = chain.add_link(log, tail, {to = epoch, at = at, skip = 0, reason = nil})
+    if not linked then
+        sweep.remove_epoch(
+            log,
+            epoch,
+            slices.begin()
+        )
+        return nil, link_err == "exists" and "lost" or (link_err or "")
+    end
+    local root = chain.number_at(log, "root")
+    if root == nil or root > tail then
+        chain.release(log, epoch)
+        return nil, "lost"
+    end
+    return {
+        log = log,
+        epoch = epoch,
+        position = 0,
+        revision = start.revision,
+        root = root,
+        base_bytes = start.base_bytes,
+        log_bytes = start.log_bytes,
+        cluster_id = start.cluster_id,
+        sweep_at = nil,
+        is_compacting = false,
+        compact_at = 0,
+        source = nil,
+        over = nil,
+        trouble = nil
+    }
+end
+
+--- Makes room, even if some readers are still on their way.
+---@param writer resty.etcd.node.writer.Writer
+---@param slice resty.etcd.slice.Slice
+local function make_room(writer, slice)
+    writer.sweep_at = nil
+    sweep.before(writer.log, writer.root, slice)
+end
+
+--- Writes a record somewhere aside; where there is no memory, once more after what is not needed was removed.
+---@param writer resty.etcd.node.writer.Writer
+---@param prefix string
+---@param first number
+---@param record resty.etcd.node.pieces.Record
+---@param slice resty.etcd.slice.Slice
+---@return number? res # the number of its last piece
+---@return string? err
+local function store(writer, prefix, first, record, slice)
+    local dict = writer.log.dict
+    local last, err = pieces.write(dict, prefix, first, record)
+    if last ~= nil then
+        return last
+    end
+    if writer.sweep_at == nil then
+        return nil, err
+    end
+    make_room(writer, slice)
+    return pieces.write(dict, prefix, first, record)
+end
+
+--- Adds a batch of events.
+---@param writer resty.etcd.node.writer.Writer
+---@param batch resty.etcd.feed.Batch
+local function append(writer, batch)
+    local slice = slices.begin()
+    local payload = encoding.encode_events(batch.events, slice)
+    while writer.over == nil do
+        local log = writer.log
+        local epoch = writer.epoch
+        local position = writer.position
+        local total = writer.log_bytes + #payload + pieces.OVERHEAD
+        local record = {payload = payload, revision = batch.revision, total = total}
+        local last, err = pieces.write(
+            log.dict,
+            chain.key_of(log, epoch, "r"),
+            position + 1,
+            record
+        )
+        if last ~= nil then
+            local published, gone = chain.publish(log, epoch, last - position)
+            if not published then
+                stop(writer, gone and "broken" or "deposed", "keys are missing")
+                return
+            end
+            writer.position = last
+            writer.revision = batch.revision
+            writer.log_bytes = total
+            return
+        end
+        if writer.sweep_at == nil then
+            stop(writer, "broken", err)
+            return
+        end
+        make_room(writer, slice)
+    end
+end
+
+--- Removes what is not needed any more, after a while.
+---@param writer resty.etcd.node.writer.Writer
+local function tidy(writer)
+    if writer.sweep_at ~= nil and now() >= writer.sweep_at then
+        make_room(
+            writer,
+            slices.begin()
+        )
+    end
+end
+_M.append = append
+_M.stop = stop
+_M.store = store
+_M.take_over = take_over
+_M.tidy = tidy
+
+return _M

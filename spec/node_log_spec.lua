@@ -1,0 +1,225 @@
+-- The log through which the workers of a node share one watch, with several workers in this one process.
+local support = require "spec.support.workers"
+
+local dict = ngx.shared.node
+local names = 0
+
+describe("a shared log", function()
+    local history, workers, base
+
+    before_each(function()
+        dict:flush_all()
+        dict:flush_expired()
+        names = names + 1
+        base = "log" .. names .. "|"
+        history = support.history()
+        for i = 1, 50 do
+            history:put("/k/" .. i, "first " .. i)
+        end
+        workers = {}
+    end)
+
+    after_each(function()
+        for _, worker in ipairs(workers) do
+            worker:go_on()
+            worker:close()
+        end
+        ngx.sleep(0.05)
+    end)
+
+    local function start(n)
+        for _ = 1, n or 1 do
+            workers[#workers + 1] = support.worker(dict, history, base)
+        end
+        return workers[#workers]
+    end
+
+    local function settled(seconds)
+        assert.is_nil(support.settle(workers, history, seconds))
+    end
+
+    local function churn(n)
+        for i = 1, n do
+            if i % 7 == 0 then
+                history:delete("/k/" .. math.random(80))
+            else
+                history:put("/k/" .. math.random(80), ("v"):rep(math.random(0, 400)) .. history.revision)
+            end
+        end
+    end
+
+    it("gives every worker everything, out of one source", function()
+        start(24)
+        settled()
+        for _ = 1, 20 do
+            churn(5)
+            ngx.sleep(0.003)
+        end
+        settled()
+        assert.equal(1, history.most_open)
+        assert.equal(1, history.lists)
+        for _, worker in ipairs(workers) do
+            assert.same({ list = 1 }, worker.full)
+        end
+    end)
+
+    it("has everything for a worker that comes late, without a new list", function()
+        start(2)
+        settled()
+        churn(100)
+        settled()
+        local late = start()
+        settled()
+        assert.same({ 0, 1, 1 }, { late.events, history.lists, history.opened })
+    end)
+
+    it("keeps bytes of any kind, empty values, none, and leases", function()
+        local all = {}
+        for i = 0, 255 do
+            all[#all + 1] = string.char(i)
+        end
+        local bytes = table.concat(all)
+        history:put("/k/" .. bytes, bytes)
+        history:put("/k/empty", "")
+        history:put("/k/none", nil)
+        history:put("/k/lease", "l")
+        history.kvs["/k/lease"].lease = "7587848943239472130"
+        start(2)
+        settled()
+        history:put("/k/" .. bytes .. "2", bytes .. bytes)
+        history:put("/k/none2", nil)
+        settled()
+        assert.is_nil(workers[2].state["/k/none"].value)
+        assert.is_nil(workers[2].state["/k/none2"].value)
+        assert.equal("", workers[2].state["/k/empty"].value)
+        assert.equal("7587848943239472130", workers[2].state["/k/lease"].lease)
+    end)
+
+    it("takes values that are larger than a piece of it", function()
+        history:put("/k/large", ("x"):rep(300000))
+        start(2)
+        settled()
+        for n = 32400, 32600 do
+            history:put("/k/" .. n, ("y"):rep(n))
+        end
+        settled()
+        start()
+        settled()
+    end)
+
+    it("gets a new base when it has grown long, which nobody notices", function()
+        start(3)
+        settled()
+        for _ = 1, 60 do
+            churn(50)
+            ngx.sleep(0.003)
+        end
+        settled()
+        local writer = support.writer_of(workers).hub.writer
+        assert.is_true(writer.root > 3)
+        for _, worker in ipairs(workers) do
+            assert.same({ list = 1 }, worker.full)
+        end
+        start()
+        settled()
+        assert.equal(1, history.lists)
+        -- what was before it is removed
+        assert.is_true(support.eventually(function() return writer.sweep_at == nil end, 8))
+        for _, key in ipairs(dict:get_keys(0)) do
+            local epoch, kind = key:match("|(%d+)([a-z])%d*$")
+            assert.is_true(not epoch or tonumber(epoch) >= writer.root or epoch == "0" or kind == "n", key)
+        end
+    end)
+
+    it("tells all that etcd's history was compacted, or that etcd was restored from a backup", function()
+        start(3)
+        settled()
+        local backup, revision = {}, history.revision
+        for key, kv in pairs(history.kvs) do
+            backup[key] = kv
+        end
+        churn(30)
+        settled()
+        history.away = 1
+        churn(30)
+        history:compact()
+        history.away = nil
+        settled()
+        history:restore(backup, revision)
+        history:put("/k/new", "world")
+        settled()
+        for _, worker in ipairs(workers) do
+            assert.same({ list = 1, compacted = 1, restored = 1 }, worker.full)
+        end
+        start()
+        settled()
+    end)
+
+    it("says how long ago etcd was heard of", function()
+        start(2)
+        settled()
+        ngx.sleep(0.3)
+        assert.is_true(workers[1].feed:age() < 0.6 and workers[1].feed:age() >= 0.125)
+        assert.is_true(workers[2].feed:age() < 0.6)
+        history.away = 10
+        ngx.sleep(0.3)
+        assert.is_true(workers[1].feed:age() >= 10)
+        assert.is_true(workers[2].feed:age() >= 10)
+    end)
+
+    it("goes on under another worker at once when its writer leaves", function()
+        start(3)
+        settled()
+        for _ = 1, 2 do
+            local writer = support.writer_of(workers)
+            writer:close()
+            ngx.thread.wait(writer.thread)
+            for i, worker in ipairs(workers) do
+                if worker == writer then
+                    table.remove(workers, i)
+                end
+            end
+            local left = ngx.now()
+            churn(20)
+            settled()
+            assert.is_true(ngx.now() - left < 0.8) -- no need to wait for a lease to end
+        end
+        assert.equal(1, history.lists)
+        assert.equal(3, history.opened)
+        assert.equal(1, history.most_open)
+    end)
+
+    it("rests when nobody reads, and goes on without a list", function()
+        start(2)
+        settled()
+        for _, worker in ipairs(workers) do
+            worker:close()
+        end
+        assert.is_true(support.eventually(function() return history.open_now == 0 end))
+        churn(30)
+        workers = {}
+        start(2)
+        settled()
+        assert.equal(1, history.lists)
+    end)
+
+    it("sends all workers to etcd after an error of the source, and is tried anew later", function()
+        start(3)
+        settled()
+        history.failure = { name = "permission_denied", message = "no" }
+        assert.is_true(support.eventually(function()
+            return workers[1].err and workers[2].err and workers[3].err
+        end))
+        assert.equal("permission_denied", workers[2].err.name)
+        history.failure = nil
+        for _, worker in ipairs(workers) do
+            worker:close()
+        end
+        workers = {}
+        start(3)
+        settled()
+        assert.is_true(support.eventually(function() return history.open_now == 1 end))
+        churn(20)
+        settled()
+    end)
+end)

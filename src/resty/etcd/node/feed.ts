@@ -1,0 +1,257 @@
+import * as semaphore from "ngx.semaphore";
+import type { Semaphore } from "ngx.semaphore";
+import * as clock from "../clock";
+import * as errors from "../errors";
+import type { EtcdError } from "../errors";
+import type { Batch, Feed } from "../feed";
+import * as chain from "./chain";
+import type { Log } from "./chain";
+import * as cursors from "./cursor";
+import type { Cursor } from "./cursor";
+import * as hubs from "./hub";
+import type { Hub, OpenSource } from "./hub";
+import * as leader from "./leader";
+import type { NodeDict } from "./pieces";
+import type { Source } from "./writer";
+
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+
+/** Of keys and values in the dict: another layout has other names. */
+const LAYOUT = 1;
+/** Seconds between two looks at the head of the log. */
+const TICK = 0.005;
+/** Seconds after which a log that was given up is tried anew. */
+const RETRY = 60;
+/** Seconds after which something that is missing will not come any more. */
+const LOST = 1;
+/** Seconds after which it looks again for what is missing. */
+const AGAIN = 0.02;
+/** Seconds for which it waits at most, before it looks around. */
+const PATIENCE = 1;
+/** How often a log that is behind is looked at again, before it is believed. */
+const TRIES = 5;
+
+interface Fields {
+    readonly hub: Hub;
+    readonly signal: Semaphore;
+    /** Where it stands in the log. */
+    cursor: Cursor | undefined;
+    /** A feed of its own, while there is no log. */
+    own: Source | undefined;
+    /** Everything up to it was delivered. */
+    revision: number;
+    cluster_id: string | undefined;
+    /** Since when something has been missing in the log. */
+    lost_since: number | undefined;
+    next_join: number;
+    tries: number;
+    readonly since: number;
+    is_closed: boolean;
+}
+
+/** A feed out of the log that one worker writes for all. */
+interface NodeFeed extends Fields, Methods {}
+
+/** Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up. */
+function note_loss(feed: Fields, log: Log): void {
+    const time = now();
+    feed.cursor = undefined;
+    feed.lost_since ??= time;
+    if (time - feed.lost_since > LOST) {
+        feed.lost_since = undefined;
+        hubs.give_up(feed.hub, log, undefined);
+    }
+}
+
+/** Reads the state of the log from its base on; nil if it is of no use yet. */
+function join(feed: Fields, log: Log): Batch | undefined {
+    const cursor = cursors.new(log);
+    const [batch, finding] = cursors.join_root(cursor);
+    if (finding === "lost") {
+        note_loss(feed, log);
+    }
+    if (batch === undefined) {
+        return undefined;
+    }
+    feed.lost_since = undefined;
+    if (batch.revision < feed.revision && feed.tries < TRIES) {
+        // what was delivered was another log, or etcd itself: this one will be there in a moment
+        feed.tries = feed.tries + 1;
+        return undefined;
+    }
+    feed.tries = 0;
+    feed.cursor = cursor;
+    const start = chain.start_of(log, cursor.epoch);
+    if (start !== undefined) {
+        feed.cluster_id = start.cluster_id;
+    }
+    if (feed.own !== undefined) {
+        feed.own.close();
+        feed.own = undefined;
+    }
+    return batch;
+}
+
+/** What the log has for the reader now; nil for nothing. */
+function read(feed: Fields, log: Log): Batch | undefined {
+    const cursor = feed.cursor;
+    if (cursor === undefined || cursor.log.name !== log.name) {
+        const time = now();
+        if (time < feed.next_join) {
+            return undefined;
+        }
+        if (feed.own !== undefined || feed.tries > 0) {
+            feed.next_join = time + PATIENCE;
+        }
+        return join(feed, log);
+    }
+    const [batch, finding] = cursors.next(cursor);
+    if (finding === "lost") {
+        note_loss(feed, log);
+    }
+    return batch;
+}
+
+/** Waits for etcd itself, or for something new in the log. */
+function wait(feed: Fields, seconds: number): Result<Batch, EtcdError> {
+    if (feed.own !== undefined) {
+        return feed.own.next(seconds);
+    }
+    feed.signal.wait(seconds);
+    return $multi(undefined, errors.failure("timeout", "timeout"));
+}
+
+/** Goes on without a log. */
+function go_alone(feed: Fields): EtcdError | undefined {
+    feed.cursor = undefined;
+    const from = feed.revision > 0 ? feed.revision + 1 : undefined;
+    const [own, err] = feed.hub.open_source(from, feed.cluster_id);
+    feed.own = own;
+    return err;
+}
+
+function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdError> {
+    const hub = this.hub;
+    const deadline = timeout !== undefined ? now() + timeout : undefined;
+    while (!this.is_closed) {
+        hubs.ensure(hub);
+        const log = hub.log;
+        let batch: Batch | undefined;
+        if (log !== undefined) {
+            batch = read(this, log);
+        } else if (hub.is_alone && this.own === undefined) {
+            const err = go_alone(this);
+            if (err !== undefined) {
+                return $multi(undefined, err);
+            }
+        }
+        if (batch === undefined) {
+            const left = deadline !== undefined ? deadline - now() : PATIENCE;
+            const [own_batch, err] = wait(this, max(0, min(left, this.lost_since !== undefined ? AGAIN : PATIENCE)));
+            if (own_batch === undefined) {
+                if (err.name !== "timeout") {
+                    return $multi(undefined, err);
+                }
+                if (deadline !== undefined && now() >= deadline) {
+                    return $multi(undefined, err);
+                }
+                continue;
+            }
+            batch = own_batch;
+        }
+        this.revision = batch.revision;
+        return $multi(batch);
+    }
+    return $multi(undefined, errors.failure("closed", "closed"));
+}
+
+function age(this: NodeFeed): number {
+    if (this.own !== undefined) {
+        return this.own.age();
+    }
+    const hub = this.hub;
+    let contact = 0;
+    if (hub.log !== undefined) {
+        contact = chain.number_at(hub.log, `${hub.tail}c`) ?? 0;
+    }
+    return now() - (contact > 0 ? contact : this.since);
+}
+
+function close(this: NodeFeed): void {
+    if (this.is_closed) {
+        return;
+    }
+    this.is_closed = true;
+    const hub = this.hub;
+    hub.readers.delete(this.signal);
+    hub.reader_count = hub.reader_count - 1;
+    this.signal.post(1);
+    if (this.own !== undefined) {
+        this.own.close();
+    }
+}
+
+const methods = { age, close, next };
+type Methods = typeof methods;
+const mt: LuaMetatable<NodeFeed, Methods> = { __index: methods };
+
+/** By the dict and what all keys begin with: what this worker has. */
+const hubs_here: LuaMap<NodeDict, LuaMap<string, Hub>> = new LuaMap();
+
+/** Makes what one worker has of a log. */
+function new_hub(dict: NodeDict, base: string, open_source: OpenSource, settings: hubs.Settings): Hub {
+    return hubs.new(dict, base, open_source, settings, leader.lead);
+}
+
+/** One more reader of a worker. */
+function attach(hub: Hub): Result<Feed, EtcdError> {
+    const [signal, err] = semaphore.new(0);
+    if (signal === undefined) {
+        return $multi(undefined, errors.failure("bad_request", err));
+    }
+    const fields: Fields = {
+        hub,
+        signal,
+        cursor: undefined,
+        own: undefined,
+        revision: 0,
+        cluster_id: undefined,
+        lost_since: undefined,
+        next_join: 0,
+        tries: 0,
+        since: now(),
+        is_closed: false,
+    };
+    hub.readers.add(signal);
+    hub.reader_count = hub.reader_count + 1;
+    hubs.ensure(hub);
+    return $multi(setmetatable(fields as NodeFeed, mt));
+}
+
+/**
+ * A feed for this worker out of a log that is in a shared dict, and that one worker of the machine writes for all.
+ * @param dict where the log is
+ * @param identity what the log is of: the same for all workers that share it, and for no others
+ * @param open_source opens a feed out of etcd itself, for the worker that writes, and for all where the dict fails
+ */
+function open(dict: NodeDict, identity: string, open_source: OpenSource): Result<Feed, EtcdError> {
+    if (ngx.get_phase() === "init") {
+        return $multi(undefined, errors.failure("bad_request", "not in init: workers are not there yet"));
+    }
+    const base = `resty.etcd|log${LAYOUT}|${ngx.md5(identity)}|`;
+    let of_dict = hubs_here.get(dict);
+    if (of_dict === undefined) {
+        of_dict = new LuaMap();
+        hubs_here.set(dict, of_dict);
+    }
+    let hub = of_dict.get(base);
+    if (hub === undefined) {
+        hub = new_hub(dict, base, open_source, { tick: TICK, retry: RETRY });
+        of_dict.set(base, hub);
+    }
+    return attach(hub);
+}
+
+export { attach, new_hub, open };

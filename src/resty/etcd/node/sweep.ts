@@ -1,0 +1,48 @@
+import * as slices from "../slice";
+import type { Slice } from "../slice";
+import * as chain from "./chain";
+import type { Log } from "./chain";
+import * as pieces from "./pieces";
+
+const max = math.max;
+
+/** Epochs that are gone over once more: a writer that was stopped may have left a last piece there. */
+const AGAIN = 16;
+/** Epochs whose links are kept, so that a late writer cannot link to them. */
+const LINKS = 4096;
+
+/** Removes an epoch, but for the link to its successor. */
+function remove_epoch(log: Log, epoch: number, slice: Slice): void {
+    const dict = log.dict;
+    pieces.remove(dict, chain.key_of(log, epoch, "b"), slice);
+    pieces.remove(dict, chain.key_of(log, epoch, "r"), slice);
+    for (const what of ["h", "s", "c", "l"]) {
+        dict.delete(chain.key_of(log, epoch, what));
+    }
+}
+
+/** Removes the epochs before `root`. */
+function before(log: Log, root: number, slice: Slice): void {
+    const swept = chain.number_at(log, "swept") ?? 0;
+    for (const epoch of $range(max(1, swept - AGAIN), root - 1)) {
+        remove_epoch(log, epoch, slice);
+    }
+    for (const epoch of $range(max(1, swept - LINKS), root - 1 - LINKS)) {
+        log.dict.delete(chain.key_of(log, epoch, "n"));
+    }
+    if (root > swept) {
+        chain.set_number(log, "swept", root);
+    }
+}
+
+/** Removes a log that was given up. */
+function all(log: Log): void {
+    const last = chain.number_at(log, "epochs") ?? 0;
+    before(log, last + 1, slices.begin());
+    for (const epoch of $range(max(0, last - LINKS), last)) {
+        log.dict.delete(chain.key_of(log, epoch, "n"));
+    }
+    chain.forget(log);
+}
+
+export { all, before, remove_epoch };

@@ -1,0 +1,199 @@
+import * as clock from "../clock";
+import type { Batch, Feed } from "../feed";
+import * as slices from "../slice";
+import type { Slice } from "../slice";
+import * as chain from "./chain";
+import type { Log, Start } from "./chain";
+import * as encoding from "./encoding";
+import * as pieces from "./pieces";
+import type { Record } from "./pieces";
+import * as sweep from "./sweep";
+
+const now = clock.now;
+
+/** A feed out of etcd itself. */
+interface Source extends Feed {
+    /** The cluster it is fed from, nil before that is known. */
+    cluster_id(): string | undefined;
+}
+
+/** Why a writer is none any more. */
+type Over =
+    /** Another worker has taken over. */
+    | "deposed"
+    /** The log cannot go on. */
+    | "broken"
+    /** It is not wanted any more in this worker. */
+    | "leaving";
+
+/** The one who writes the log. */
+interface Writer {
+    readonly log: Log;
+    /** Its epoch, the last one of the chain. */
+    epoch: number;
+    /** Its last published piece. */
+    position: number;
+    revision: number;
+    /** Where reading begins. */
+    root: number;
+    base_bytes: number;
+    log_bytes: number;
+    cluster_id: string | undefined;
+    /** When what comes before the root may be removed; nil if that was done. */
+    sweep_at: number | undefined;
+    /** A new base is being made. */
+    is_compacting: boolean;
+    /** Not before that. */
+    compact_at: number;
+    /** Where the batches come from. */
+    source: Source | undefined;
+    over: Over | undefined;
+    /** Why the log cannot go on. */
+    trouble: string | undefined;
+}
+
+function stop(writer: Writer, over: Over, trouble?: string): void {
+    if (writer.over === undefined) {
+        writer.over = over;
+        writer.trouble = trouble;
+        if (writer.source !== undefined) {
+            writer.source.close(); // whoever waits for it goes on at once
+        }
+    }
+}
+
+/** How far the chain has come at piece `at` of its last epoch, as a successor is to begin. */
+function start_after(log: Log, epoch: number, at: number): Start | undefined {
+    let start = chain.start_of(log, epoch);
+    if (start === undefined) {
+        if (epoch !== 0) {
+            return undefined;
+        }
+        start = { revision: 0, pieces: 0, base_bytes: 0, log_bytes: 0, cluster_id: undefined };
+    }
+    start.pieces = 0;
+    if (at > 0) {
+        const record = pieces.read(log.dict, chain.key_of(log, epoch, "r"), at);
+        if (record === undefined) {
+            return undefined;
+        }
+        start.revision = record.revision;
+        start.log_bytes = record.total;
+    }
+    return start;
+}
+
+/**
+ * Becomes the writer, if no other worker was faster.
+ * @param tail the last epoch of the chain, whose writer is gone
+ * @returns nil and `lost` if another one was; any other error means that the log is broken
+ */
+function take_over(log: Log, tail: number): Result<Writer> {
+    const [, is_sealed] = chain.head(log, tail);
+    if (!is_sealed) {
+        chain.seal(log, tail);
+    }
+    const [at] = chain.head(log, tail);
+    let start: Start | undefined;
+    if (at !== undefined) {
+        start = start_after(log, tail, at);
+    }
+    const epoch = chain.take_number(log);
+    if (at === undefined || start === undefined || epoch === undefined) {
+        return $multi(undefined, "keys are missing");
+    }
+    const [prepared, err] = chain.prepare(log, epoch, start);
+    if (!prepared) {
+        sweep.remove_epoch(log, epoch, slices.begin());
+        return $multi(undefined, err ?? "");
+    }
+    chain.renew(log, epoch, chain.number_at(log, `${tail}c`) ?? 0);
+    const [linked, link_err] = chain.add_link(log, tail, { to: epoch, at, skip: 0, reason: undefined });
+    if (!linked) {
+        sweep.remove_epoch(log, epoch, slices.begin());
+        return $multi(undefined, link_err === "exists" ? "lost" : (link_err ?? ""));
+    }
+    const root = chain.number_at(log, "root");
+    if (root === undefined || root > tail) {
+        chain.release(log, epoch); // stopped for so long that even the link had been removed
+        return $multi(undefined, "lost");
+    }
+    return $multi({
+        log,
+        epoch,
+        position: 0,
+        revision: start.revision,
+        root,
+        base_bytes: start.base_bytes,
+        log_bytes: start.log_bytes,
+        cluster_id: start.cluster_id,
+        sweep_at: undefined,
+        is_compacting: false,
+        compact_at: 0,
+        source: undefined,
+        over: undefined,
+        trouble: undefined,
+    });
+}
+
+/** Makes room, even if some readers are still on their way. */
+function make_room(writer: Writer, slice: Slice): void {
+    writer.sweep_at = undefined;
+    sweep.before(writer.log, writer.root, slice);
+}
+
+/**
+ * Writes a record somewhere aside; where there is no memory, once more after what is not needed was removed.
+ * @returns the number of its last piece
+ */
+function store(writer: Writer, prefix: string, first: number, record: Record, slice: Slice): Result<number> {
+    const dict = writer.log.dict;
+    const [last, err] = pieces.write(dict, prefix, first, record);
+    if (last !== undefined) {
+        return $multi(last);
+    }
+    if (writer.sweep_at === undefined) {
+        return $multi(undefined, err);
+    }
+    make_room(writer, slice);
+    return pieces.write(dict, prefix, first, record);
+}
+
+/** Adds a batch of events. */
+function append(writer: Writer, batch: Batch): void {
+    const slice = slices.begin();
+    const payload = encoding.encode_events(batch.events, slice);
+    while (writer.over === undefined) {
+        const log = writer.log; // nothing waits from here on
+        const epoch = writer.epoch;
+        const position = writer.position;
+        const total = writer.log_bytes + payload.length + pieces.OVERHEAD;
+        const record = { payload, revision: batch.revision, total };
+        const [last, err] = pieces.write(log.dict, chain.key_of(log, epoch, "r"), position + 1, record);
+        if (last !== undefined) {
+            const [published, gone] = chain.publish(log, epoch, last - position);
+            if (!published) {
+                stop(writer, gone ? "broken" : "deposed", "keys are missing");
+                return;
+            }
+            writer.position = last;
+            writer.revision = batch.revision;
+            writer.log_bytes = total;
+            return;
+        }
+        if (writer.sweep_at === undefined) {
+            stop(writer, "broken", err);
+            return;
+        }
+        make_room(writer, slice);
+    }
+}
+
+/** Removes what is not needed any more, after a while. */
+function tidy(writer: Writer): void {
+    if (writer.sweep_at !== undefined && now() >= writer.sweep_at) {
+        make_room(writer, slices.begin());
+    }
+}
+
+export { append, stop, store, take_over, tidy, type Over, type Source, type Writer };
