@@ -104,7 +104,7 @@ end
 --- Reads a base and all that has happened since, and stands at the end of the log.
 ---@param cursor resty.etcd.node.cursor.Cursor
 ---@param epoch number the base's; 0 as long as there is none
----@param reason "list"|"compacted"|"restored"|"snapshot"
+---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@return resty.etcd.feed.Batch? # the state; nil and `end` if there is none yet, nil and `lost` if something is missing
 ---@return ("reset"|"record"|"end"|"lost")?
 local function join(cursor, epoch, reason)

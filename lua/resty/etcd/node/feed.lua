@@ -7,6 +7,7 @@ local chain = require("resty.etcd.node.chain")
 local cursors = require("resty.etcd.node.cursor")
 local hubs = require("resty.etcd.node.hub")
 local leader = require("resty.etcd.node.leader")
+local writers = require("resty.etcd.node.writer")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -30,7 +31,7 @@ local AGAIN = 0.02
 local PATIENCE = 1
 
 --- How often a log that is behind is looked at again, before it is believed.
-local TRIES = 5
+local TRIES = 10
 
 ---@class resty.etcd.node.feed.Fields
 ---@field hub resty.etcd.node.hub.Hub
@@ -80,10 +81,6 @@ local function join(feed, log)
         return nil
     end
     feed.lost_since = nil
-    if batch.revision < feed.revision and feed.tries < TRIES then
-        feed.tries = feed.tries + 1
-        return nil
-    end
     feed.tries = 0
     feed.cursor = cursor
     local start = chain.start_of(log, cursor.epoch)
@@ -97,6 +94,40 @@ local function join(feed, log)
     return batch
 end
 
+--- What was delivered so far was another log's, or etcd's own: this log may be behind, often only by a moment. Then
+--- the reader stays where it is; one that has etcd itself for as long as it takes.
+---@param feed resty.etcd.node.feed.Fields
+---@param log resty.etcd.node.chain.Log
+---@return boolean
+local function may_join(feed, log)
+    local time = now()
+    if feed.revision == 0 then
+        return true
+    end
+    if time < feed.next_join then
+        return false
+    end
+    local tail = feed.hub.tail
+    local at = chain.head(log, tail)
+    local ____temp_0
+    if at ~= nil then
+        ____temp_0 = writers.start_after(log, tail, at)
+    else
+        ____temp_0 = nil
+    end
+    local start = ____temp_0
+    if start == nil or start.revision >= feed.revision then
+        return true
+    end
+    feed.tries = feed.tries + 1
+    if feed.tries > TRIES then
+        feed.tries = 0
+        feed.next_join = time + PATIENCE
+        return feed.own == nil
+    end
+    return false
+end
+
 --- What the log has for the reader now; nil for nothing.
 ---@param feed resty.etcd.node.feed.Fields
 ---@param log resty.etcd.node.chain.Log
@@ -104,14 +135,13 @@ end
 local function read(feed, log)
     local cursor = feed.cursor
     if cursor == nil or cursor.log.name ~= log.name then
-        local time = now()
-        if time < feed.next_join then
-            return nil
+        local ____may_join_result_1
+        if may_join(feed, log) then
+            ____may_join_result_1 = join(feed, log)
+        else
+            ____may_join_result_1 = nil
         end
-        if feed.own ~= nil or feed.tries > 0 then
-            feed.next_join = time + PATIENCE
-        end
-        return join(feed, log)
+        return ____may_join_result_1
     end
     local batch, finding = cursors.next(cursor)
     if finding == "lost" then
@@ -126,7 +156,7 @@ end
 ---@return resty.etcd.feed.Batch? res
 ---@return resty.etcd.errors.EtcdError? err
 local function wait(feed, seconds)
-    if feed.own ~= nil then
+    if feed.own ~= nil and feed.tries == 0 then
         return feed.own:next(seconds)
     end
     feed.signal:wait(seconds)
@@ -147,7 +177,7 @@ end
 local function next(self, timeout)
     local hub = self.hub
     local deadline = timeout ~= nil and now() + timeout or nil
-    while not self.is_closed do
+    while not self.is_closed and not ngx.worker.exiting() do
         do
             hubs.ensure(hub)
             local log = hub.log
@@ -162,11 +192,12 @@ local function next(self, timeout)
             end
             if batch == nil then
                 local left = deadline ~= nil and deadline - now() or PATIENCE
+                local longest = (self.lost_since ~= nil or self.tries > 0) and AGAIN or PATIENCE
                 local own_batch, err = wait(
                     self,
                     max(
                         0,
-                        min(left, self.lost_since ~= nil and AGAIN or PATIENCE)
+                        min(left, longest)
                     )
                 )
                 if own_batch == nil then
@@ -176,14 +207,14 @@ local function next(self, timeout)
                     if deadline ~= nil and now() >= deadline then
                         return nil, err
                     end
-                    goto __continue19
+                    goto __continue21
                 end
                 batch = own_batch
             end
             self.revision = batch.revision
             return batch
         end
-        ::__continue19::
+        ::__continue21::
     end
     return nil, errors.failure("closed", "closed")
 end

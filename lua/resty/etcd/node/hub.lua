@@ -243,8 +243,7 @@ local function leave(hub)
     if writer ~= nil then
         hub.writer = nil
         writers.stop(writer, "leaving")
-        chain.release(writer.log, writer.epoch)
-        chain.seal(writer.log, writer.epoch)
+        writers.leave(writer)
     end
     wake(hub)
 end

@@ -2,7 +2,6 @@
 local _M = {}
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
-local chain = require("resty.etcd.node.chain")
 local hubs = require("resty.etcd.node.hub")
 local rebase = require("resty.etcd.node.rebase")
 local writers = require("resty.etcd.node.writer")
@@ -83,6 +82,8 @@ local function write(hub, writer)
         end
         if batch ~= nil then
             take(hub, writer, source, batch)
+        elseif ngx.worker.exiting() then
+            writers.stop(writer, "leaving")
         elseif err.name ~= "timeout" then
             writers.stop(
                 writer,
@@ -120,7 +121,7 @@ local function lead(_premature, hub, writer)
     if writer.over == "broken" then
         hubs.give_up(hub, writer.log, writer.trouble)
     else
-        chain.release(writer.log, writer.epoch)
+        writers.leave(writer)
     end
     hubs.wake(hub)
 end

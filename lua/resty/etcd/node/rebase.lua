@@ -75,7 +75,7 @@ end
 ---@param epoch number
 ---@param start resty.etcd.node.chain.Start
 ---@param position number pieces that the new epoch has already
----@param reason ("list"|"compacted"|"restored"|"snapshot")?
+---@param reason ("compacted"|"restored"|"list"|"snapshot")?
 ---@return string? # nil, or why the epoch could not even be prepared
 local function move_to(writer, epoch, start, position, reason)
     local log = writer.log

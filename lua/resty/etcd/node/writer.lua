@@ -39,6 +39,17 @@ local function stop(writer, over, trouble)
     end
 end
 
+--- Lets another worker begin at once.
+---@param writer resty.etcd.node.writer.Writer
+local function leave(writer)
+    local log = writer.log
+    local ____, is_sealed = chain.head(log, writer.epoch)
+    chain.release(log, writer.epoch)
+    if not is_sealed then
+        chain.seal(log, writer.epoch)
+    end
+end
+
 --- How far the chain has come at piece `at` of its last epoch, as a successor is to begin.
 ---@param log resty.etcd.node.chain.Log
 ---@param epoch number
@@ -219,6 +230,8 @@ local function tidy(writer)
     end
 end
 _M.append = append
+_M.leave = leave
+_M.start_after = start_after
 _M.stop = stop
 _M.store = store
 _M.take_over = take_over

@@ -13,6 +13,7 @@ import type { Hub, OpenSource } from "./hub";
 import * as leader from "./leader";
 import type { NodeDict } from "./pieces";
 import type { Source } from "./writer";
+import * as writers from "./writer";
 
 const now = clock.now;
 const max = math.max;
@@ -31,7 +32,7 @@ const AGAIN = 0.02;
 /** Seconds for which it waits at most, before it looks around. */
 const PATIENCE = 1;
 /** How often a log that is behind is looked at again, before it is believed. */
-const TRIES = 5;
+const TRIES = 10;
 
 interface Fields {
     readonly hub: Hub;
@@ -76,11 +77,6 @@ function join(feed: Fields, log: Log): Batch | undefined {
         return undefined;
     }
     feed.lost_since = undefined;
-    if (batch.revision < feed.revision && feed.tries < TRIES) {
-        // what was delivered was another log, or etcd itself: this one will be there in a moment
-        feed.tries = feed.tries + 1;
-        return undefined;
-    }
     feed.tries = 0;
     feed.cursor = cursor;
     const start = chain.start_of(log, cursor.epoch);
@@ -94,18 +90,38 @@ function join(feed: Fields, log: Log): Batch | undefined {
     return batch;
 }
 
+/**
+ * What was delivered so far was another log's, or etcd's own: this log may be behind, often only by a moment. Then
+ * the reader stays where it is; one that has etcd itself for as long as it takes.
+ */
+function may_join(feed: Fields, log: Log): boolean {
+    const time = now();
+    if (feed.revision === 0) {
+        return true;
+    }
+    if (time < feed.next_join) {
+        return false;
+    }
+    const tail = feed.hub.tail;
+    const [at] = chain.head(log, tail);
+    const start = at !== undefined ? writers.start_after(log, tail, at) : undefined;
+    if (start === undefined || start.revision >= feed.revision) {
+        return true;
+    }
+    feed.tries = feed.tries + 1;
+    if (feed.tries > TRIES) {
+        feed.tries = 0;
+        feed.next_join = time + PATIENCE;
+        return feed.own === undefined;
+    }
+    return false;
+}
+
 /** What the log has for the reader now; nil for nothing. */
 function read(feed: Fields, log: Log): Batch | undefined {
     const cursor = feed.cursor;
     if (cursor === undefined || cursor.log.name !== log.name) {
-        const time = now();
-        if (time < feed.next_join) {
-            return undefined;
-        }
-        if (feed.own !== undefined || feed.tries > 0) {
-            feed.next_join = time + PATIENCE;
-        }
-        return join(feed, log);
+        return may_join(feed, log) ? join(feed, log) : undefined;
     }
     const [batch, finding] = cursors.next(cursor);
     if (finding === "lost") {
@@ -116,7 +132,7 @@ function read(feed: Fields, log: Log): Batch | undefined {
 
 /** Waits for etcd itself, or for something new in the log. */
 function wait(feed: Fields, seconds: number): Result<Batch, EtcdError> {
-    if (feed.own !== undefined) {
+    if (feed.own !== undefined && feed.tries === 0) {
         return feed.own.next(seconds);
     }
     feed.signal.wait(seconds);
@@ -135,7 +151,7 @@ function go_alone(feed: Fields): EtcdError | undefined {
 function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdError> {
     const hub = this.hub;
     const deadline = timeout !== undefined ? now() + timeout : undefined;
-    while (!this.is_closed) {
+    while (!this.is_closed && !ngx.worker.exiting()) {
         hubs.ensure(hub);
         const log = hub.log;
         let batch: Batch | undefined;
@@ -149,7 +165,8 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
         }
         if (batch === undefined) {
             const left = deadline !== undefined ? deadline - now() : PATIENCE;
-            const [own_batch, err] = wait(this, max(0, min(left, this.lost_since !== undefined ? AGAIN : PATIENCE)));
+            const longest = this.lost_since !== undefined || this.tries > 0 ? AGAIN : PATIENCE;
+            const [own_batch, err] = wait(this, max(0, min(left, longest)));
             if (own_batch === undefined) {
                 if (err.name !== "timeout") {
                     return $multi(undefined, err);

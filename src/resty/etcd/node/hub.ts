@@ -237,8 +237,7 @@ function leave(hub: Hub): void {
     if (writer !== undefined) {
         hub.writer = undefined;
         writers.stop(writer, "leaving");
-        chain.release(writer.log, writer.epoch);
-        chain.seal(writer.log, writer.epoch); // others see it at once
+        writers.leave(writer);
     }
     wake(hub);
 }

@@ -1,7 +1,6 @@
 import * as clock from "../clock";
 import * as errors from "../errors";
 import type { Batch } from "../feed";
-import * as chain from "./chain";
 import * as hubs from "./hub";
 import type { Hub } from "./hub";
 import * as rebase from "./rebase";
@@ -70,6 +69,8 @@ function write(hub: Hub, writer: Writer): boolean {
         }
         if (batch !== undefined) {
             take(hub, writer, source, batch);
+        } else if (ngx.worker.exiting()) {
+            writers.stop(writer, "leaving");
         } else if (err.name !== "timeout") {
             // final: all workers go on by themselves, and see it themselves
             writers.stop(writer, "broken", errors.text(err));
@@ -101,7 +102,7 @@ function lead(_premature: boolean, hub: Hub, writer: Writer): void {
     if (writer.over === "broken") {
         hubs.give_up(hub, writer.log, writer.trouble);
     } else {
-        chain.release(writer.log, writer.epoch);
+        writers.leave(writer);
     }
     hubs.wake(hub);
 }

@@ -62,6 +62,16 @@ function stop(writer: Writer, over: Over, trouble?: string): void {
     }
 }
 
+/** Lets another worker begin at once. */
+function leave(writer: Writer): void {
+    const log = writer.log;
+    const [, is_sealed] = chain.head(log, writer.epoch);
+    chain.release(log, writer.epoch);
+    if (!is_sealed) {
+        chain.seal(log, writer.epoch); // all look at it
+    }
+}
+
 /** How far the chain has come at piece `at` of its last epoch, as a successor is to begin. */
 function start_after(log: Log, epoch: number, at: number): Start | undefined {
     let start = chain.start_of(log, epoch);
@@ -196,4 +206,4 @@ function tidy(writer: Writer): void {
     }
 }
 
-export { append, stop, store, take_over, tidy, type Over, type Source, type Writer };
+export { append, leave, start_after, stop, store, take_over, tidy, type Over, type Source, type Writer };

@@ -1,0 +1,119 @@
+-- Generated from src/resty/etcd/snapshot_keeper.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local collapse = require("resty.etcd.node.collapse")
+local slices = require("resty.etcd.slice")
+local snapshots = require("resty.etcd.snapshot")
+
+--- Keeps a file up to date with what goes by.
+---@class resty.etcd.snapshot_keeper.Keeper
+---@field path string
+---@field identity string
+---@field interval number Seconds after a change before it is written.
+---@field kvs resty.etcd.feed.RawKv[] All keys, as they were when they were last put together.
+---@field changes table What has happened since.
+---@field revision number
+---@field heard_at number
+---@field fulls number Full states so far.
+---@field is_dirty boolean Something has changed since it was written.
+---@field is_planned boolean A timer is set, or it is being written.
+---@field save fun(premature: boolean, keeper: resty.etcd.snapshot_keeper.Keeper)
+---@field failure string? As the last attempt ended: it is logged once.
+
+local function is_newer(keeper, fulls)
+    return keeper.fulls ~= fulls
+end
+
+local function needs_writing(keeper)
+    return keeper.is_dirty
+end
+
+--- Writes what there is at this moment; what comes meanwhile is for the next time.
+---@param keeper resty.etcd.snapshot_keeper.Keeper
+---@return true? res
+---@return string? err
+local function write(keeper)
+    local changes = keeper.changes
+    local fulls = keeper.fulls
+    local snapshot = {identity = keeper.identity, revision = keeper.revision, heard_at = keeper.heard_at, kvs = keeper.kvs}
+    keeper.changes = {}
+    snapshot.kvs = collapse.apply(
+        snapshot.kvs,
+        changes,
+        slices.begin()
+    )
+    if not is_newer(keeper, fulls) then
+        keeper.kvs = snapshot.kvs
+    end
+    return snapshots.write(keeper.path, snapshot)
+end
+
+local function plan(keeper)
+    local planned = ngx.timer.at(keeper.interval, keeper.save, keeper)
+    keeper.is_planned = planned ~= nil
+end
+
+--- In a timer; nginx runs it early when the worker ends.
+---@param _premature boolean
+---@param keeper resty.etcd.snapshot_keeper.Keeper
+local function save(_premature, keeper)
+    while needs_writing(keeper) do
+        keeper.is_dirty = false
+        local ok, err = write(keeper)
+        if ok == nil and err ~= keeper.failure then
+            ngx.log(ngx.WARN, "snapshot is not written: ", err)
+        end
+        keeper.failure = err
+        if not ngx.worker.exiting() then
+            break
+        end
+    end
+    keeper.is_planned = false
+    if needs_writing(keeper) or keeper.failure ~= nil then
+        keeper.is_dirty = true
+        plan(keeper)
+    end
+end
+
+--- Takes note of a batch.
+---@param keeper resty.etcd.snapshot_keeper.Keeper
+---@param batch resty.etcd.feed.Batch
+---@param age number
+local function note(keeper, batch, age)
+    keeper.revision = batch.revision
+    keeper.heard_at = ngx.now() - age
+    if batch.full ~= nil then
+        keeper.kvs = batch.full
+        keeper.changes = {}
+        keeper.fulls = keeper.fulls + 1
+    elseif #batch.events == 0 then
+        return
+    end
+    for ____, event in ipairs(batch.events) do
+        keeper.changes[event.kv.key] = event
+    end
+    keeper.is_dirty = true
+    if not keeper.is_planned then
+        plan(keeper)
+    end
+end
+
+local function create(path, identity, interval)
+    return {
+        path = path,
+        identity = identity,
+        interval = interval,
+        save = save,
+        kvs = {},
+        changes = {},
+        revision = 0,
+        heard_at = 0,
+        fulls = 0,
+        is_dirty = false,
+        is_planned = false,
+        failure = nil
+    }
+end
+_M.new = create
+_M.note = note
+
+return _M

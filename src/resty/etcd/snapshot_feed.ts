@@ -1,0 +1,127 @@
+import * as clock from "./clock";
+import type { EtcdError } from "./errors";
+import type { Batch, Feed } from "./feed";
+import * as keepers from "./snapshot_keeper";
+import type { Keeper } from "./snapshot_keeper";
+import * as snapshots from "./snapshot";
+
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+
+/** Seconds that etcd has for the first state, before that of the file is told. */
+const HEAD_START = 0.1;
+/** Seconds after a change before it is written to the file. */
+const INTERVAL = 5;
+
+/** What is known of a file, by whoever opens one feed after the other. */
+interface File {
+    readonly path: string;
+    readonly identity: string;
+    /** nil in the workers that do not write. */
+    keeper: Keeper | undefined;
+    /** A state was told, by etcd or out of the file: it is not read any more. */
+    is_used: boolean;
+    /** When the state out of the file was etcd's, while there is no newer one. */
+    heard_at: number | undefined;
+}
+
+interface Fields {
+    readonly inner: Feed;
+    readonly file: File;
+    /** When etcd has had its time. */
+    readonly starts_at: number;
+}
+
+interface SnapshotFeed extends Fields, Methods {}
+
+/** The state out of the file; nil if it cannot be used. */
+function read(file: File): Batch | undefined {
+    file.is_used = true;
+    const [snapshot, err, is_there] = snapshots.read(file.path, file.identity);
+    if (snapshot === undefined) {
+        ngx.log(is_there ? ngx.WARN : ngx.INFO, "snapshot is not used: ", err);
+        return undefined;
+    }
+    file.heard_at = snapshot.heard_at;
+    return { revision: snapshot.revision, events: [], full: snapshot.kvs, reason: "snapshot" };
+}
+
+function pass_on(feed: Fields, batch: Batch): Result<Batch, EtcdError> {
+    const file = feed.file;
+    file.is_used = true;
+    file.heard_at = undefined;
+    if (file.keeper !== undefined) {
+        keepers.note(file.keeper, batch, feed.inner.age());
+    }
+    return $multi(batch);
+}
+
+function next(this: SnapshotFeed, timeout: number | undefined): Result<Batch, EtcdError> {
+    const inner = this.inner;
+    const file = this.file;
+    let left = timeout;
+    if (!file.is_used) {
+        const began = now();
+        const head_start = max(0, this.starts_at - began);
+        const waits = min(timeout ?? head_start, head_start);
+        const [batch, err] = inner.next(waits);
+        if (batch !== undefined) {
+            return pass_on(this, batch);
+        }
+        if (err.name !== "timeout" || waits >= head_start) {
+            const stored = read(file);
+            if (stored !== undefined) {
+                return $multi(stored);
+            }
+        }
+        if (err.name !== "timeout") {
+            return $multi(undefined, err);
+        }
+        if (timeout !== undefined) {
+            left = max(0, timeout - (now() - began));
+        }
+    }
+    const [batch, err] = inner.next(left);
+    if (batch === undefined) {
+        return $multi(undefined, err);
+    }
+    return pass_on(this, batch);
+}
+
+function age(this: SnapshotFeed): number {
+    const heard_at = this.file.heard_at;
+    if (heard_at !== undefined) {
+        return max(0, ngx.now() - heard_at);
+    }
+    return this.inner.age();
+}
+
+function close(this: SnapshotFeed): void {
+    this.inner.close();
+}
+
+const methods = { age, close, next };
+type Methods = typeof methods;
+const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
+
+/**
+ * What is to be known of a file. One worker writes it.
+ * @param identity what it is a state of
+ * @param interval seconds after a change before it is written
+ */
+function file_of(path: string, identity: string, interval?: number): File {
+    const file: File = { path, identity, keeper: undefined, is_used: false, heard_at: undefined };
+    if (ngx.worker.id() === 0) {
+        file.keeper = keepers.new(path, identity, interval ?? INTERVAL);
+    }
+    return file;
+}
+
+/** Tells the state out of a file first, if etcd does not answer at once, and keeps the file up to date. */
+function wrap(inner: Feed, file: File): Feed {
+    const fields: Fields = { inner, file, starts_at: now() + HEAD_START };
+    return setmetatable(fields as SnapshotFeed, mt);
+}
+
+export { file_of, wrap, type File };
