@@ -6,7 +6,10 @@
 --   line.connects, line.watches      connections so far, and watches begun on them
 --   line.open                        watches that stand
 --   line.cut_after = function(n)     bytes of the reply to let through for the n-th watch, nil for all
---   line:cut()                       cuts all connections that carry a watch; with true as argument by a reset
+--   line.reset = true                that cut is a reset
+--   line:cut()                       cuts all connections that carry a watch; with true as argument by a reset. The
+--                                    second argument spares those through which fewer bytes have come
+--   line.pause = 0.005               for each piece of up to 64 KiB that comes through
 --   line.frozen = true               watches begun before are kept open, but nothing comes through them
 local tcp = require "spec.support.tcp"
 
@@ -22,6 +25,7 @@ local function pass_down(self, conn, sock)
             bytes = bytes:sub(1, conn.left)
             conn.left = conn.left - #bytes
         end
+        conn.passed = conn.passed + #bytes
         while self.frozen and conn.watch do
             ngx.sleep(tcp.TICK)
         end
@@ -29,7 +33,7 @@ local function pass_down(self, conn, sock)
             break
         end
     end
-    tcp.close(conn)
+    tcp.close(conn, self.reset and conn.left == 0)
 end
 
 local function serve(self, conn)
@@ -44,7 +48,7 @@ local function serve(self, conn)
         if bytes:find("POST /v3/watch", 1, true) then
             self.watches = self.watches + 1
             self.open = self.open + 1
-            conn.watch = self.watches
+            conn.watch, conn.passed = self.watches, 0
             conn.left = self.cut_after and self.cut_after(self.watches)
         end
         if not sock:send(bytes) then
@@ -63,7 +67,7 @@ end
 local function accept_all(self)
     for conn in tcp.accept, self do
         self.connects = self.connects + 1
-        self.all[conn] = true
+        self.all[conn], conn.passed = true, 0
         ngx.thread.spawn(serve, self, conn)
     end
 end
@@ -73,9 +77,9 @@ function tap.new(http_host)
     local host, port = http_host:match("^http://([^:]+):(%d+)$")
     self.target = { host = host, port = tonumber(port) }
     self.connects, self.watches, self.open, self.all = 0, 0, 0, {}
-    function self.cut(_, reset)
+    function self.cut(_, reset, bytes)
         for conn in pairs(self.all) do
-            if conn.watch then
+            if conn.watch and conn.passed >= (bytes or 0) then
                 tcp.close(conn, reset)
             end
         end

@@ -15,7 +15,7 @@ local guard = pcall
 --- The timer looks up so often, in seconds: has the worker to go, is the stream silent?
 local TICK = 0.5
 
---- A stream that stood for so many seconds has lived, and is opened again at once.
+--- A stream that stood for so many seconds was healthy.
 local LIFE = 1
 
 --- Asking the health check once more costs no connection, so it is done this soon.
@@ -165,17 +165,16 @@ local function conclude(hub, turn)
     local stood_at = turn.stood_at
     if turn.delivered or stood_at ~= nil and now() - stood_at > LIFE then
         backoffs.reset(hub.backoff)
-        if name ~= "compacted" then
-            return 0
-        end
     end
-    local is_first = hub.backoff.seconds == 0
+    local may_hurry = stood_at ~= nil and hub.backoff.seconds == 0
     local delay = backoffs.next(hub.backoff)
     if name == "compacted" then
         hubs.lose(hub, "compacted", err)
-        delay = is_first and 0 or delay
     elseif name == "no_endpoint" then
         delay = min(delay, NO_ENDPOINT)
+    end
+    if may_hurry then
+        delay = 0
     end
     say(hub, err, delay)
     return delay

@@ -19,7 +19,7 @@ const guard = pcall as unknown as GuardedCall;
 
 /** The timer looks up so often, in seconds: has the worker to go, is the stream silent? */
 const TICK = 0.5;
-/** A stream that stood for so many seconds has lived, and is opened again at once. */
+/** A stream that stood for so many seconds was healthy. */
 const LIFE = 1;
 /** Asking the health check once more costs no connection, so it is done this soon. */
 const NO_ENDPOINT = 1;
@@ -132,17 +132,16 @@ function conclude(hub: Hub, turn: Turn): number | undefined {
     const stood_at = turn.stood_at;
     if (turn.delivered || (stood_at !== undefined && now() - stood_at > LIFE)) {
         backoffs.reset(hub.backoff);
-        if (name !== "compacted") {
-            return 0;
-        }
     }
-    const is_first = hub.backoff.seconds === 0;
+    const may_hurry = stood_at !== undefined && hub.backoff.seconds === 0;
     let delay = backoffs.next(hub.backoff);
     if (name === "compacted") {
         hubs.lose(hub, "compacted", err);
-        delay = is_first ? 0 : delay;
     } else if (name === "no_endpoint") {
         delay = min(delay, NO_ENDPOINT);
+    }
+    if (may_hurry) {
+        delay = 0; // it was well until now
     }
     say(hub, err, delay);
     return delay;
