@@ -1,11 +1,11 @@
 -- A mirror of a cluster whose members stop, die and compact comes to what etcd has, and tells every change once.
--- Env: SOAK seconds of trouble per case (default 6), SEED to replay a run.
+-- Env: SOAK, how many times the six seconds of trouble last (default 1); SEED, to replay a run.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.clock"
 local members = require "spec.support.members"
 local scripted = require "spec.support.scripted"
 
-local SECONDS = tonumber(os.getenv("SOAK")) or 6
+local SECONDS = 6 * (tonumber(os.getenv("SOAK")) or 1)
 local SEED = tonumber(os.getenv("SEED")) or (ngx.worker.pid() * 1000 + math.floor(ngx.now()) % 1000)
 local NAMES = { "m1", "m2", "m3" }
 

@@ -2,124 +2,15 @@
 // With --serve both stay up to play with. All of it is on free ports of the loopback interface and in a
 // temporary folder; it ends with this process.
 
-import { execFileSync, spawn } from "node:child_process";
-import fs from "node:fs";
-import net from "node:net";
-import os from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { ask, dir, etcdctl, freePort, run, startEtcd, startNginx, waitFor } from "./sandbox.mjs";
 
-const root = path.resolve(import.meta.dirname, "..");
-const dir = fs.mkdtempSync(path.join(os.tmpdir(), "resty-etcd-demo."));
-const children = [];
-
-function cleanUp() {
-    for (const child of children) {
-        child.kill("SIGTERM"); // nginx's workers would outlive a killed master
-    }
-    fs.rmSync(dir, { recursive: true, force: true });
-}
-
-async function freePort() {
-    for (;;) {
-        const port = 20000 + Math.floor(Math.random() * 12000);
-        const server = net.createServer();
-        const free = await new Promise(resolve => {
-            server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
-        });
-        if (free) {
-            await new Promise(resolve => server.close(resolve));
-            return port;
-        }
-    }
-}
-
-/** Starts a program that must not end before the demo does. */
-function start(command, args, options = {}) {
-    const log = fs.openSync(path.join(dir, `${path.basename(command)}.log`), "a");
-    const child = spawn(command, args, { stdio: ["ignore", log, log], ...options });
-    child.once("exit", (code, signal) => {
-        if (!children.ending) {
-            console.error(`${command} ended (${code ?? signal}):`);
-            console.error(fs.readFileSync(path.join(dir, `${path.basename(command)}.log`), "utf8").slice(-2000));
-            cleanUp();
-            process.exit(1);
-        }
-    });
-    children.push(child);
-    return child;
-}
-
-async function waitFor(what, check) {
-    const end = Date.now() + 20_000;
-    while (Date.now() < end) {
-        const result = await check().catch(() => undefined);
-        if (result !== undefined && result !== false) {
-            return result;
-        }
-        await sleep(20);
-    }
-    throw new Error(`waited in vain for ${what}`);
-}
-
-async function startEtcd() {
-    const bin = execFileSync(path.join(root, "tools/fetch-etcd"), ["3.4"], { encoding: "utf8" }).trim();
-    const [client, peer] = [await freePort(), await freePort()];
-    const url = `http://127.0.0.1:${client}`;
-    const peerUrl = `http://127.0.0.1:${peer}`;
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ETCD")));
-    const args = [
-        `--data-dir=${dir}/etcd`,
-        `--listen-client-urls=${url}`,
-        `--advertise-client-urls=${url}`,
-        `--listen-peer-urls=${peerUrl}`,
-        `--initial-advertise-peer-urls=${peerUrl}`,
-        `--initial-cluster=default=${peerUrl}`,
-        "--logger=zap",
-        "--log-outputs=stderr",
-    ];
-    start(path.join(bin, "etcd"), args, { env });
-    await waitFor("etcd", async () => (await fetch(`${url}/health`)).ok);
-    return { url, etcdctl: path.join(bin, "etcdctl") };
-}
-
-async function startNginx(etcd) {
+async function startGateway(etcd) {
     const ports = { PORT: await freePort(), BLUE: await freePort(), GREEN: await freePort() };
-    const modules = process.env.RESTY_MODULES ?? "/usr/lib/nginx/modules";
-    const load = ["ndk_http_module.so", "ngx_http_lua_module.so"].map(name => path.join(modules, name));
-    const values = {
-        ...ports,
-        DIR: dir,
-        ROOT: root,
-        ETCD: etcd.url,
-        LOAD_MODULES: fs.existsSync(load[1]) ? load.map(file => `load_module ${file};`).join("\n") : "",
-        USER: process.getuid() === 0 ? "user root;" : "",
-    };
-    const template = fs.readFileSync(path.join(root, "examples/gateway/nginx.conf.in"), "utf8");
-    const conf = path.join(dir, "nginx.conf");
-    fs.writeFileSync(
-        conf,
-        template.replace(/@(\w+)@/g, (text, name) => values[name] ?? text),
-    );
-    start(process.env.RESTY_NGINX ?? "nginx", ["-p", dir, "-c", conf, "-e", `${dir}/error.log`], {
-        env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
-    });
+    startNginx(etcd, "examples/gateway/nginx.conf.in", ports);
     const url = `http://127.0.0.1:${ports.PORT}`;
     await waitFor("nginx", async () => (await fetch(url)).status === 404);
     return { url, blue: `127.0.0.1:${ports.BLUE}`, green: `127.0.0.1:${ports.GREEN}` };
-}
-
-/** Writes with etcd's own tool: somebody else changes the configuration. */
-function etcdctl(etcd, ...args) {
-    return execFileSync(etcd.etcdctl, [`--endpoints=${etcd.url}`, ...args], {
-        encoding: "utf8",
-        env: { ...process.env, ETCDCTL_API: "3" },
-    }).trim();
-}
-
-async function ask(gateway, uri) {
-    const response = await fetch(gateway.url + uri);
-    return `${response.status} ${(await response.text()).trim()}`;
 }
 
 async function settles(gateway, uri, wanted) {
@@ -128,12 +19,12 @@ async function settles(gateway, uri, wanted) {
     let row = 0;
     let first = 0;
     await waitFor(`${uri} to answer ${wanted}`, async () => {
-        const answer = await ask(gateway, uri);
+        const answer = await ask(gateway.url + uri);
         row = answer.includes(wanted) ? row + 1 : 0;
         first = row === 1 ? Date.now() : first;
         return row >= 10;
     });
-    console.log(`  GET ${uri} -> ${await ask(gateway, uri)}   (after ${first - started} ms, no reload)`);
+    console.log(`  GET ${uri} -> ${await ask(gateway.url + uri)}   (after ${first - started} ms, no reload)`);
 }
 
 async function show(etcd, gateway) {
@@ -146,7 +37,7 @@ async function show(etcd, gateway) {
         console.log(`  etcdctl put ${key} '${route}'`);
         etcdctl(etcd, "put", ...args, key, route);
     };
-    console.log(`  GET /shop/1 -> ${await ask(gateway, "/shop/1")}`);
+    console.log(`  GET /shop/1 -> ${await ask(`${gateway.url}/shop/1`)}`);
     put("/routes/shop", gateway.blue);
     await settles(gateway, "/shop/1", "blue answers");
     put("/routes/shop", gateway.green);
@@ -165,16 +56,9 @@ async function show(etcd, gateway) {
     await settles(gateway, "/shop/1", "no route");
 }
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => {
-        children.ending = true;
-        cleanUp();
-        process.exit(0);
-    });
-}
-try {
+await run(async () => {
     const etcd = await startEtcd();
-    const gateway = await startNginx(etcd);
+    const gateway = await startGateway(etcd);
     console.log(`etcd on ${etcd.url}, nginx on ${gateway.url}`);
     if (process.argv.includes("--serve")) {
         const route = JSON.stringify({ path: "/shop", upstream: gateway.blue });
@@ -190,11 +74,4 @@ Ctrl-C ends it.`);
     }
     await show(etcd, gateway);
     console.log("\nThe demo went well.");
-    children.ending = true;
-} catch (error) {
-    console.error(error.message);
-    process.exitCode = 1;
-    children.ending = true;
-} finally {
-    cleanUp();
-}
+});

@@ -1,0 +1,66 @@
+-- A configuration centre: documents by name, read in any phase, written over the revision that was read.
+local cjson = require "cjson.safe"
+local config = require "resty.etcd.config"
+local etcd = require "resty.etcd"
+
+local _M = {}
+local conf
+
+-- For init_worker_by_lua.
+function _M.start(opts)
+    conf = assert(config.new(assert(etcd.new(opts)), "/config/"))
+    conf:watch("log", function(document, revision)
+        ngx.log(ngx.NOTICE, "log settings at revision ", revision, ": ", cjson.encode(document))
+    end)
+end
+
+-- A document, or what is used while there is none.
+function _M.get(name, default)
+    local document = conf:get(name)
+    if document == nil then
+        return default
+    end
+    return document
+end
+
+local function answer(status, body)
+    ngx.status = status
+    ngx.header["Content-Type"] = "application/json"
+    ngx.say(cjson.encode(body))
+end
+
+local function read(name, revision)
+    local document, at
+    if revision then
+        document, at = conf:history(name, revision)
+    else
+        document, at = conf:get(name)
+    end
+    if document ~= nil then
+        return answer(200, { revision = at, document = document })
+    end
+    return answer(at and 503 or 404, { error = tostring(at or "no such document") })
+end
+
+local function write(name, if_revision)
+    ngx.req.read_body()
+    local document, err = cjson.decode(ngx.req.get_body_data() or "")
+    if document == nil then
+        return answer(400, { error = err })
+    end
+    local revision, why = conf:put(name, document, { if_revision = if_revision })
+    if revision then
+        return answer(200, { revision = revision })
+    end
+    return answer(why.name == "conflict" and 409 or 503, { error = tostring(why) })
+end
+
+-- For content_by_lua: GET /config/NAME[?revision=N], PUT /config/NAME[?if_revision=N]
+function _M.serve(name)
+    if ngx.req.get_method() == "PUT" then
+        return write(name, ngx.var.arg_if_revision)
+    end
+    return read(name, ngx.var.arg_revision)
+end
+
+return _M
