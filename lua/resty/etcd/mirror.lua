@@ -210,7 +210,7 @@ local function create(cli, dir, opts, source)
         heard_at = nil,
         failure = nil,
         callbacks = {},
-        waiters = {},
+        waiters = setmetatable({}, {__mode = "k"}),
         lock = lock,
         wake = wake,
         making = {},

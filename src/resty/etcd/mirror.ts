@@ -173,7 +173,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         heard_at: undefined,
         failure: undefined,
         callbacks: [],
-        waiters: [],
+        waiters: setmetatable(new LuaMap(), { __mode: "k" }),
         lock,
         wake,
         making: new LuaMap(),

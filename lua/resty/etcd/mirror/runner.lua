@@ -38,9 +38,7 @@ end
 --- Lets all go on that wait for the first state, or for the end.
 ---@param state resty.etcd.mirror.types.State
 local function wake_waiters(state)
-    local waiters = state.waiters
-    state.waiters = {}
-    for ____, waiter in ipairs(waiters) do
+    for waiter in pairs(state.waiters) do
         waiter:post(1)
     end
 end

@@ -93,7 +93,7 @@ local _M = {}
 ---@field heard_at number? When etcd was last heard of by the feed before.
 ---@field failure resty.etcd.errors.EtcdError?
 ---@field callbacks resty.etcd.mirror.types.Callback[]
----@field waiters table[]
+---@field waiters table Those who wait for the first state; who was killed or has given up is forgotten.
 ---@field lock table Whoever has it may change the store, and yield in between.
 ---@field wake table Ends a pause between two feeds.
 ---@field making table Indexes that are being made.

@@ -24,20 +24,23 @@ local function wait_ready(self, timeout)
     if waiter == nil then
         return nil, errors.failure("bad_request", create_err)
     end
-    local waiters = self.waiters
-    waiters[#waiters + 1] = waiter
+    self.waiters[waiter] = true
     local deadline = timeout ~= nil and now() + timeout or math.huge
     while not self.is_closed do
         local left = deadline - now()
         if left <= 0 then
             return nil, errors.failure("timeout", "the mirror is not ready: timeout")
         end
-        local may_wait, why = guard(
+        local ran, ok, err = guard(
             waiter.wait,
             waiter,
             min(left, STEP)
         )
-        if not may_wait then
+        if not ran or ok == nil and err ~= "timeout" then
+            local why = ok
+            if ran then
+                why = err
+            end
             return nil, errors.failure(
                 "bad_request",
                 "waiting for the mirror: " .. tostring(why)

@@ -35,9 +35,7 @@ function acquire(state: State): boolean {
 
 /** Lets all go on that wait for the first state, or for the end. */
 function wake_waiters(state: State): void {
-    const waiters = state.waiters;
-    state.waiters = [];
-    for (const waiter of waiters) {
+    for (const [waiter] of state.waiters) {
         waiter.post(1);
     }
 }

@@ -143,7 +143,8 @@ interface State extends Store {
     heard_at: number | undefined;
     failure: EtcdError | undefined;
     callbacks: readonly Callback[];
-    waiters: Semaphore[];
+    /** Those who wait for the first state; who was killed or has given up is forgotten. */
+    readonly waiters: LuaMap<Semaphore, true>;
     /** Whoever has it may change the store, and yield in between. */
     readonly lock: Semaphore;
     /** Ends a pause between two feeds. */

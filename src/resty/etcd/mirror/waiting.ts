@@ -25,16 +25,19 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     if (waiter === undefined) {
         return $multi(undefined, errors.failure("bad_request", create_err));
     }
-    const waiters = this.waiters;
-    waiters.push(waiter);
+    this.waiters.set(waiter, true);
     const deadline = timeout !== undefined ? now() + timeout : math.huge;
     while (!this.is_closed) {
         const left = deadline - now();
         if (left <= 0) {
             return $multi(undefined, errors.failure("timeout", "the mirror is not ready: timeout"));
         }
-        const [may_wait, why] = guard(waiter.wait, waiter, min(left, STEP)); // throws in a phase that cannot wait
-        if (!may_wait) {
+        const [ran, ok, err] = guard(waiter.wait, waiter, min(left, STEP));
+        if (!ran || (ok === undefined && err !== "timeout")) {
+            let why: unknown = ok; // a phase that cannot wait: it throws
+            if (ran) {
+                why = err; // or says so
+            }
             return $multi(undefined, errors.failure("bad_request", `waiting for the mirror: ${tostring(why)}`));
         }
         if (reads.ready.call(this)) {

@@ -1,0 +1,94 @@
+use Test::Nginx::Socket 'no_plan';
+use lib 't/lib';
+use Bed;
+
+master_on();
+workers(1);
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a reload ends mirrors and registrations of old workers within seconds, and new ones take their place
+--- http_config
+    init_worker_by_lua_block {
+        local t = require "testlib"
+        local dict = ngx.shared.test
+        if not dict:get("dir") then
+            dict:set("dir", t.key())
+        end
+        local discovery = require "resty.etcd.discovery"
+        local cli = t.new { key_prefix = dict:get("dir") }
+        package.loaded.cli = cli
+        package.loaded.mirror = assert(cli:mirror("/"))
+        local instance = { host = "127.0.0.1", port = 80 }
+        package.loaded.registration = assert(discovery.register(cli, "web", instance, { ttl = 60 }))
+    }
+--- config
+    location = /t {
+        content_by_lua_block {
+            local dict, m = ngx.shared.test, package.loaded.mirror
+            assert(m:wait_ready(5))
+            for _ = 1, 500 do
+                if package.loaded.registration:state().registered and m:count() == 1 then
+                    break
+                end
+                ngx.sleep(0.01)
+            end
+            dict:set("old", ngx.worker.pid())
+            dict:set("lease", package.loaded.registration:state().lease)
+            ngx.say(m:count())
+            local ffi = require "ffi"
+            ffi.cdef "int kill(int, int);"
+            local file = assert(io.open(ngx.config.prefix() .. "logs/nginx.pid"))
+            ffi.C.kill(tonumber(file:read("*a")), 1)
+            file:close()
+            ngx.sleep(0.5)
+        }
+    }
+    location = /after {
+        content_by_lua_block {
+            local dict, m = ngx.shared.test, package.loaded.mirror
+            local ffi = require "ffi"
+            ffi.cdef "int kill(int, int);"
+            local old = dict:get("old")
+            ngx.say(ngx.worker.pid() ~= old)
+            assert(m:wait_ready(5))
+            local waited = 0
+            while ffi.C.kill(old, 0) == 0 and waited < 5 do
+                waited = waited + 0.01
+                ngx.sleep(0.01)
+            end
+            ngx.say(waited < 3)
+            local key = "/services/web/127.0.0.1:80"
+            for _ = 1, 300 do
+                local _, kv = m:get(key)
+                if kv and kv.lease == package.loaded.registration:state().lease then
+                    break
+                end
+                ngx.sleep(0.01)
+            end
+            local _, kv = m:get(key)
+            ngx.say(kv ~= nil and kv.lease == package.loaded.registration:state().lease)
+            ngx.say(kv ~= nil and kv.lease ~= dict:get("lease"))
+            for _, lease in ipairs(package.loaded.cli:leases().body.leases or {}) do
+                assert(lease.ID ~= dict:get("lease"), "the old worker's lease is still there")
+            end
+            package.loaded.registration:close()
+            ngx.sleep(0.1)
+            ngx.say(m:count())
+        }
+    }
+--- request eval
+["GET /t", "GET /after"]
+--- response_body eval
+["1
+", "true
+true
+true
+true
+0
+"]
+--- no_error_log
+[error]
+[alert]
