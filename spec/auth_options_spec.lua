@@ -54,7 +54,7 @@ describe("with authentication switched off", function()
         assert.is_nil(res)
         assert.equal("authenticate refresh token fail", err)
         assert.equal("login_failed", details.name)
-        assert.equal("etcdserver: authentication is not enabled", details.hint)
+        assert.equal("etcdserver: authentication is not enabled; user and password are set, but etcd's auth is off", details.hint)
     end)
 
     it("a client with auth_optional makes its calls all the same, and says so once", function()
