@@ -22,6 +22,7 @@ local LOOK = 1
 ---@field core resty.etcd.core.Core
 ---@field consumer resty.etcd.watch_consumer.Consumer
 ---@field guard table Closes the consumer when the feed is garbage.
+---@field from number? First revision that it reports, if that was known from the start.
 ---@field cluster string? Of streams that it left.
 
 --- A feed out of etcd itself. Events and keys in its batches may be shared with other consumers: they are read,
@@ -261,7 +262,7 @@ local function make_guard(consumer)
     return proxy
 end
 
---- Opens a feed. Only without `list` and `start_revision` does it wait for etcd, in phases that can wait; in others
+--- Opens a feed. Only one that begins from now on waits for etcd, in phases that can wait; in others
 --- such a feed begins a moment later. All else goes on in timers.
 ---@param core resty.etcd.core.Core a client
 ---@param opts resty.etcd.watch_options.FeedOptions
@@ -276,7 +277,7 @@ local function open(core, opts)
         return misuse(wrong)
     end
     local from = opts.start_revision
-    if from == nil and opts.list ~= true then
+    if from == nil and (opts.from_now == true or opts.list ~= true) then
         local start, err = find_start(core, wants)
         if err ~= nil then
             return nil, err
@@ -303,6 +304,7 @@ local function open(core, opts)
         core = core,
         consumer = consumer,
         guard = make_guard(consumer),
+        from = from,
         cluster = nil
     }
     return setmetatable(fields, mt)

@@ -11,10 +11,11 @@ local DEFAULT_BYTES = 16 * 1024 * 1024
 ---@class resty.etcd.watch_options.FeedOptions
 ---@field key string Any bytes; "" with a `range_end` is the first key of all.
 ---@field range_end? string As etcd takes it: nil or "" for the key alone, "\0" for all keys from `key` on.
----@field start_revision? number First revision to report. Without it and without `list` the feed begins with what comes after `open`, which asks etcd for its revision before it returns.
+---@field start_revision? number First revision to report. Without it and without `list` the feed begins `from_now` on.
+---@field from_now? boolean The feed begins with what comes after `open`, which asks etcd for its revision before it returns.
 ---@field resumed? boolean Everything before `start_revision` has been seen: an etcd that is not there yet was restored from a backup. Without it such a revision is waited for.
 ---@field cluster_id? string The cluster that the revisions are of, if that is known: another one was restored from a backup.
----@field list? boolean The first batch is the full state, reason `list`: at `start_revision` - 1 if that is given, else as it is now.
+---@field list? boolean The first batch is the full state, reason `list`: at `start_revision` - 1 or `from_now` if given.
 ---@field relist? boolean When events are gone for good, after a compaction or a restore from a backup, the feed goes on with a full state, reason `compacted` or `restored`. Without it that is a final error of this name.
 ---@field progress? boolean Also batches without events, whenever etcd says how far it has come.
 ---@field prev_kv? boolean Events carry what the key was before; others on the same stream may get it too.

@@ -219,7 +219,7 @@ end
 ---@param self resty.etcd.dropin.state.State
 ---@param key string as `set` takes it
 ---@param opts? resty.etcd.watcher_options.WatcherOptions
----@return resty.etcd.watcher.Watcher? res # the watcher; without `list`, `relist` and `start_revision` it asks etcd for its revision first
+---@return resty.etcd.watcher.Watcher? res # the watcher; without `list` and `start_revision` it asks etcd for its revision first
 ---@return resty.etcd.errors.EtcdError? err
 local function open(self, key, opts)
     local wanted = opts or ({})
@@ -235,7 +235,7 @@ local function open(self, key, opts)
     local fields = {
         feed = feed,
         style = make_style(self, wanted),
-        known = wanted.relist == true and known_keys.new(wants.start_revision) or nil,
+        known = wanted.relist == true and known_keys.new(feed.from) or nil,
         wants_list = wanted.list == true,
         wants_progress = wanted.progress == true,
         on_batch = wanted.on_batch,

@@ -125,6 +125,7 @@ local function to_feed(cli, key, opts)
     feed.progress = opts.progress == true
     feed.relist = opts.relist == true
     feed.list = opts.list == true or opts.relist == true
+    feed.from_now = opts.list ~= true and opts.start_revision == nil
     return feed
 end
 _M.find_fault = find_fault

@@ -29,6 +29,8 @@ interface Fields {
     readonly consumer: Consumer;
     /** Closes the consumer when the feed is garbage. */
     readonly guard: object;
+    /** First revision that it reports, if that was known from the start. */
+    readonly from: number | undefined;
     /** Of streams that it left. */
     cluster: string | undefined;
 }
@@ -213,7 +215,7 @@ function make_guard(consumer: Consumer): object {
 }
 
 /**
- * Opens a feed. Only without `list` and `start_revision` does it wait for etcd, in phases that can wait; in others
+ * Opens a feed. Only one that begins from now on waits for etcd, in phases that can wait; in others
  * such a feed begins a moment later. All else goes on in timers.
  * @param core a client
  */
@@ -226,7 +228,7 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
         return misuse(wrong);
     }
     let from = opts.start_revision;
-    if (from === undefined && opts.list !== true) {
+    if (from === undefined && (opts.from_now === true || opts.list !== true)) {
         const [start, err] = find_start(core, wants);
         if (err !== undefined) {
             return $multi(undefined, err);
@@ -249,7 +251,7 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
     if (hub === undefined) {
         return misuse(start_err);
     }
-    const fields: Fields = { core, consumer, guard: make_guard(consumer), cluster: undefined };
+    const fields: Fields = { core, consumer, guard: make_guard(consumer), from, cluster: undefined };
     return $multi(setmetatable(fields as WatchFeed, mt));
 }
 

@@ -15,10 +15,11 @@ interface FeedOptions {
     /** As etcd takes it: nil or "" for the key alone, "\0" for all keys from `key` on. */
     range_end?: string;
     /**
-     * First revision to report. Without it and without `list` the feed begins with what comes after `open`, which
-     * asks etcd for its revision before it returns.
+     * First revision to report. Without it and without `list` the feed begins `from_now` on.
      */
     start_revision?: number;
+    /** The feed begins with what comes after `open`, which asks etcd for its revision before it returns. */
+    from_now?: boolean;
     /**
      * Everything before `start_revision` has been seen: an etcd that is not there yet was restored from a backup.
      * Without it such a revision is waited for.
@@ -26,7 +27,7 @@ interface FeedOptions {
     resumed?: boolean;
     /** The cluster that the revisions are of, if that is known: another one was restored from a backup. */
     cluster_id?: string;
-    /** The first batch is the full state, reason `list`: at `start_revision` - 1 if that is given, else as it is now. */
+    /** The first batch is the full state, reason `list`: at `start_revision` - 1 or `from_now` if given. */
     list?: boolean;
     /**
      * When events are gone for good, after a compaction or a restore from a backup, the feed goes on with a full

@@ -181,7 +181,7 @@ function make_style(cli: State, opts: WatcherOptions): BatchStyle {
  * Follows the changes of a key, or of all keys with a prefix. It resumes by itself after any trouble, with neither
  * loss nor repetition.
  * @param key as `set` takes it
- * @returns the watcher; without `list`, `relist` and `start_revision` it asks etcd for its revision first
+ * @returns the watcher; without `list` and `start_revision` it asks etcd for its revision first
  */
 function open(this: State, key: string, opts?: WatcherOptions): Result<Watcher, EtcdError> {
     const wanted = opts ?? {};
@@ -197,7 +197,7 @@ function open(this: State, key: string, opts?: WatcherOptions): Result<Watcher, 
     const fields: Fields = {
         feed,
         style: make_style(this, wanted),
-        known: wanted.relist === true ? known_keys.new(wants.start_revision) : undefined,
+        known: wanted.relist === true ? known_keys.new(feed.from) : undefined,
         wants_list: wanted.list === true,
         wants_progress: wanted.progress === true,
         on_batch: wanted.on_batch,

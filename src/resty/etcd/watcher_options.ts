@@ -131,6 +131,7 @@ function to_feed(cli: State, key: string, opts: WatcherOptions): FeedOptions {
     feed.progress = opts.progress === true;
     feed.relist = opts.relist === true;
     feed.list = opts.list === true || opts.relist === true;
+    feed.from_now = opts.list !== true && opts.start_revision === undefined;
     return feed;
 }
 

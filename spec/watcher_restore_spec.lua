@@ -1,0 +1,177 @@
+-- Watchers of an etcd that comes back with other data than it had, and of one that says often how far it has come.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local own_etcd = require "spec.support.own_etcd"
+local recorder = require "spec.support.recorder"
+local settings = require "fault.settings"
+local wire = require "spec.support.wire"
+
+local DIR = "/restore/"
+
+describe("a watcher of an etcd that", function()
+    local server, cli, restore
+
+    setup(function()
+        settings.announce("watcher restores")
+        restore = fake.never_ban()
+    end)
+
+    teardown(function()
+        restore()
+        settings.finish()
+    end)
+
+    before_each(function()
+        local interval = "watch-progress-notify-interval=200ms"
+        local flag = own_etcd.has("--" .. interval:match("^[^=]+")) and "--" or "--experimental-"
+        server = own_etcd.start { flag .. interval }
+        cli = assert(bed.new { http_host = server.http, timeout = 2 })
+    end)
+
+    after_each(function()
+        server:remove()
+    end)
+
+    local function put(name, value)
+        return tonumber(assert(cli:set(DIR .. name, value)).body.header.revision)
+    end
+
+    -- The server is killed, and comes back with what it had when `backup` was made; or, without, with nothing.
+    local function set_back(backup, token)
+        server:stop()
+        server:start_again(backup, token)
+    end
+
+    local function make_backup()
+        server:stop()
+        server:keep("backup")
+        server:start_again("data")
+    end
+
+    for _, how in ipairs { { name = "another cluster's data", token = "other" }, { name = "other data" } } do
+        it("was restored with " .. how.name .. " ends with `restored`", function()
+            local watcher = assert(cli:watcher(DIR, { prefix = true }))
+            for i = 1, 5 do
+                put(i, i)
+                assert.equals(i, assert(watcher:next(5)).events[1].kv.value)
+            end
+            set_back("new", how.token)
+            local batch, err = watcher:next(15)
+            assert.is_nil(batch)
+            assert.equals("restored", err.name)
+            assert.equals("failed", watcher:state())
+        end)
+
+        it("was restored with " .. how.name .. " is told all of it with `relist`, and goes on", function()
+            put("kept", 1)
+            local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true, list = true }))
+            assert(watcher:next(5))
+            for i = 1, 5 do
+                put(i, i)
+                assert(watcher:next(5))
+            end
+            set_back("new", how.token)
+            put("kept", 2)
+            local batch = assert(watcher:next(15))
+            assert.equals("restored", batch.reason)
+            local keys = { [DIR .. "kept"] = 1 }
+            for i = 1, 5 do
+                keys[DIR .. i] = i
+            end
+            recorder.apply(keys, batch)
+            if not keys[DIR .. "kept"] then -- the list was quicker than the put
+                recorder.apply(keys, assert(watcher:next(5)))
+            end
+            assert.same({ [DIR .. "kept"] = 2 }, keys)
+            put("a", 1)
+            assert.equals(1, watcher:next(5).events[1].kv.value)
+            watcher:close()
+        end)
+    end
+
+    it("was set back to a backup of itself is told the difference, though revisions are used twice", function()
+        put("a", "old")
+        put("b", "old")
+        make_backup()
+        local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true, list = true }))
+        assert.equals(2, #assert(watcher:next(5)).events)
+        put("b", "lost")
+        put("c", "lost")
+        put("d", "lost")
+        for _ = 1, 3 do
+            assert(watcher:next(5))
+        end
+        set_back("backup")
+        put("b", "new") -- the revision of the value that was lost
+        local keys = {}
+        local batch = assert(watcher:next(15))
+        assert.equals("restored", batch.reason)
+        recorder.apply(keys, batch)
+        while keys[DIR .. "b"] ~= "new" do
+            recorder.apply(keys, assert(watcher:next(5)))
+        end
+        assert.same({ [DIR .. "a"] = "old", [DIR .. "b"] = "new" }, keys)
+        watcher:close()
+    end)
+
+    it("was set back, with a client that never goes back in time, is told so too", function()
+        local monotonic = assert(bed.new { http_host = server.http, timeout = 2, monotonic = true })
+        local watcher = assert(monotonic:watcher(DIR, { prefix = true, relist = true, list = true }))
+        assert(watcher:next(5))
+        put("a", 1)
+        assert(watcher:next(5))
+        set_back("new")
+        local batch = assert(watcher:next(20))
+        assert.equals("restored", batch.reason)
+        watcher:close()
+    end)
+
+    it("only was restarted goes on as if nothing had been", function()
+        local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true }))
+        put("a", 1)
+        assert(watcher:next(5))
+        set_back("data")
+        put("a", 2)
+        local batch = assert(watcher:next(15))
+        assert.is_nil(batch.synthetic)
+        assert.equals(2, batch.events[1].kv.value)
+        watcher:close()
+    end)
+
+    it("says how far it has come tells it on, where that was asked for", function()
+        local told = assert(cli:watcher(DIR, { prefix = true, progress = true }))
+        local other = assert(cli:watcher(DIR, { prefix = true }))
+        put("a", 1)
+        assert.equals(1, #assert(told:next(5)).events)
+        assert.equals(1, #assert(other:next(5)).events)
+        local last = tonumber(assert(cli:set("/elsewhere", 1)).body.header.revision)
+        repeat
+            local batch = assert(told:next(5))
+            assert.same({}, batch.events)
+        until batch.revision == last
+        assert.equals(last, told:revision())
+        assert.equals(last, other:revision())
+        assert.is_nil((other:next(0)))
+        told:close()
+        other:close()
+    end)
+
+    it("says how far it has come needs no list after compactions of what others wrote", function()
+        local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true, silence = 1 }))
+        put("a", 1)
+        assert(watcher:next(5))
+        for i = 1, 5 do
+            local last = tonumber(assert(cli:set("/elsewhere", i)).body.header.revision)
+            assert(fake.eventually(function() return watcher:revision() == last end))
+            assert.equals(200, wire.post(server.http, "/v3/kv/compaction", { revision = last }))
+            server:stop()
+            server:start_again("data")
+        end
+        put("a", 2)
+        local batch = assert(watcher:next(15))
+        assert.is_nil(batch.synthetic)
+        assert.equals(2, batch.events[1].kv.value)
+        assert.equals(1, watcher:stats().lists)
+        watcher:close()
+    end)
+end)
