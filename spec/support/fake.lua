@@ -72,7 +72,7 @@ end
 -- Fields: http_host, port; requests (method, path, headers in lower case, body, connection); connections (so far), open;
 -- playing (scripts under way).
 function _M.new(...)
-    local self = tcp.listen(64)
+    local self = tcp.listen(1024)
     self.scripts = { ... }
     function self.serve(_, ...)
         self.scripts = { ... }
