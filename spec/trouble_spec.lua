@@ -35,7 +35,7 @@ describe("a client certificate with a CommonName", function()
         local none, err, details = cli:setnx("/k", 1)
         assert.is_nil(none)
         assert.is_truthy(err:find("CommonName of client", 1, true))
-        assert.equal("with auth on, etcd's gateway takes no client certificate that has a CommonName", details.hint)
+        assert.is_truthy(details.hint:find("etcd's gateway takes no client certificate that has a CommonName", 1, true))
     end)
 end)
 
