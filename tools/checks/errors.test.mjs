@@ -74,6 +74,9 @@ function texts(node) {
     return ts.isParenthesizedExpression(node) ? texts(node.expression) : [];
 }
 
+/** Answers between modules that no user meets. */
+const INTERNAL = new Set(["lost", "not wanted"]);
+
 /** Where the message is among the arguments of what makes errors. */
 const MAKERS = { failure: 1, refusal: 2, misuse: 0 };
 
@@ -142,15 +145,18 @@ function constant(file, name) {
 test("every error text of the driver is explained", () => {
     const found = errorTexts();
     assert.ok(found.length > 80, `${found.length} texts`);
+    const unexplained = [];
     for (const { text, at } of found) {
-        if (!/[a-z]{2}/.test(text.join(""))) {
-            continue; // nothing but holes
+        if (!/[a-z]{2}/.test(text.join("")) || INTERNAL.has(text[0])) {
+            continue; // the first are nothing but holes
         }
         const own = pattern(text);
         const filled = text.join(HOLE);
-        const known = spans.some(span => own.test(span)) || spanPatterns.some(span => span.test(filled));
-        assert.ok(known, `${at}: say in docs/errors.md what this means: ${filled}`);
+        if (!spans.some(span => own.test(span)) && !spanPatterns.some(span => span.test(filled))) {
+            unexplained.push(`${at}: ${filled}`);
+        }
     }
+    assert.deepEqual(unexplained, [], "say in docs/errors.md what they mean");
 });
 
 test("every text that is said to be the driver's own is in its source", () => {
