@@ -183,8 +183,9 @@ describe("a watcher whose revisions are compacted away", function()
             put("b", 1)
             local puts = watch { relist = true, filters = "NODELETE" }
             local deletions = watch { relist = true, filters = "NOPUT" }
-            assert(fake.eventually(function() return puts:stats().lists + deletions:stats().lists == 2 end))
+            assert(fake.eventually(function() return puts:stats().connected and deletions:stats().connected end))
             put("c", 1)
+            assert(fake.eventually(function() return deletions:stats().queued == 1 end))
             assert.same({ "PUT c=1" }, described(assert(puts:next(5))))
             while_away(puts, function()
                 put("d", 1)
@@ -196,6 +197,24 @@ describe("a watcher whose revisions are compacted away", function()
             local events = described(assert(deletions:next(15)))
             table.sort(events)
             assert.same({ "DELETE a", "DELETE c" }, events)
+        end)
+
+        it("is told the difference to where it began, though it had not taken anything yet", function()
+            put("a", 1)
+            put("b", 1)
+            local watcher = watch { relist = true }
+            assert(fake.eventually(function() return watcher:stats().lists == 1 end))
+            for i = 2, 3 do
+                while_away(watcher, function()
+                    assert(direct:delete(dir .. "a"))
+                    put("b", 0)
+                    compact(put("b", i))
+                end)
+                assert(fake.eventually(function() return watcher:stats().lists == i end)
+                    or fake.eventually(function() return watcher:stats().lists == i end))
+            end
+            assert.same({ "PUT b=3", "DELETE a" }, described(assert(watcher:next(5))))
+            assert.is_nil((watcher:next(0.1)))
         end)
 
         it("reads its keys anew when they are compacted away while it reads them", function()

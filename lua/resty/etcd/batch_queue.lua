@@ -10,7 +10,7 @@ local _M = {}
 ---@field bytes number
 ---@field max_events number
 ---@field max_bytes number
----@field full_at number? Where a full state waits: there is one at most.
+---@field full_at number? Where a full state waits that became necessary.
 
 ---@class resty.etcd.batch_queue.Item
 ---@field batch resty.etcd.feed.Batch
@@ -74,22 +74,24 @@ local function drop_last(queue)
     queue.bytes = queue.bytes - item.bytes
 end
 
---- Adds a full state, which takes the place of one that still waits and of all that came after that.
+--- Adds a full state. One that became necessary takes the place of another such one that still waits, and of all that
+--- came after that; the first list stays, as what is told later is told as the difference to it.
 ---@param queue resty.etcd.batch_queue.BatchQueue
 ---@param batch resty.etcd.feed.Batch
 local function push_full(queue, batch)
     local full_at = queue.full_at
     if full_at ~= nil then
-        local reason = queue.items[full_at].batch.reason
-        if reason ~= nil then
-            batch.reason = reason
+        if queue.items[full_at].batch.reason == "restored" then
+            batch.reason = "restored"
         end
         while queue.last >= full_at do
             drop_last(queue)
         end
     end
     push(queue, batch, 0)
-    queue.full_at = queue.last
+    if batch.reason ~= "list" then
+        queue.full_at = queue.last
+    end
 end
 
 --- The oldest batch, nil if there is none.

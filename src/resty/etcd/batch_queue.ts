@@ -10,7 +10,7 @@ interface BatchQueue {
     bytes: number;
     readonly max_events: number;
     readonly max_bytes: number;
-    /** Where a full state waits: there is one at most. */
+    /** Where a full state waits that became necessary. */
     full_at: number | undefined;
 }
 
@@ -62,20 +62,24 @@ function drop_last(queue: BatchQueue): void {
     queue.bytes = queue.bytes - item.bytes;
 }
 
-/** Adds a full state, which takes the place of one that still waits and of all that came after that. */
+/**
+ * Adds a full state. One that became necessary takes the place of another such one that still waits, and of all that
+ * came after that; the first list stays, as what is told later is told as the difference to it.
+ */
 function push_full(queue: BatchQueue, batch: Batch): void {
     const full_at = queue.full_at;
     if (full_at !== undefined) {
-        const reason = queue.items.get(full_at)!.batch.reason;
-        if (reason !== undefined) {
-            batch.reason = reason;
+        if (queue.items.get(full_at)!.batch.reason === "restored") {
+            batch.reason = "restored";
         }
         while (queue.last >= full_at) {
             drop_last(queue);
         }
     }
     push(queue, batch, 0);
-    queue.full_at = queue.last;
+    if (batch.reason !== "list") {
+        queue.full_at = queue.last;
+    }
 }
 
 /** The oldest batch, nil if there is none. */
