@@ -137,7 +137,7 @@ end
 local function say(hub, err, delay)
     local time = now()
     local said_at = hub.said_at[err.name]
-    if delay > 0 and (said_at == nil or time - said_at > QUIET) then
+    if delay > 0 and #hub.consumers > 0 and (said_at == nil or time - said_at > QUIET) then
         hub.said_at[err.name] = time
         local text = string.gsub(
             "watch of " .. hub.range.key .. ": " .. errors.text(err),

@@ -108,7 +108,7 @@ function stop(hub: Hub, reader: Thread): void {
 function say(hub: Hub, err: EtcdError, delay: number): void {
     const time = now();
     const said_at = hub.said_at.get(err.name);
-    if (delay > 0 && (said_at === undefined || time - said_at > QUIET)) {
+    if (delay > 0 && hub.consumers.length > 0 && (said_at === undefined || time - said_at > QUIET)) {
         hub.said_at.set(err.name, time);
         const [text] = string.gsub(`watch of ${hub.range.key}: ${errors.text(err)}`, "%c", "?");
         ngx.log(ngx.WARN, text, ". Opening it again");
