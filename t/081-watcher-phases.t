@@ -1,0 +1,85 @@
+use Test::Nginx::Socket 'no_plan';
+use lib 't/lib';
+use Bed;
+
+# What nginx's phases and its error log have to do with watchers.
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: there are no timers in init_by_lua, and it says so
+--- http_config
+    init_by_lua_block {
+        local watcher, err = require("testlib").new():watcher("/t/080")
+        package.loaded.early = { tostring(watcher), err.name, tostring(err) }
+    }
+--- lua
+    ngx.say(table.concat(require "early", "\n"))
+--- response_body
+nil
+bad_request
+a watch needs timers, and there are none in the init phase
+
+
+
+=== TEST 2: a watcher made in a request serves later ones, and may be closed by any
+--- config
+    location = /make {
+        content_by_lua_block {
+            package.loaded.kept = assert(require("testlib").new():watcher("/t/080b/", { prefix = true }))
+            ngx.say("made")
+        }
+    }
+    location = /use {
+        content_by_lua_block {
+            local watcher = package.loaded.kept
+            local cli = require("testlib").new()
+            for i = 1, 3 do
+                assert(cli:set("/t/080b/a", i))
+                ngx.say(watcher:next(5).events[1].kv.value)
+            end
+            assert(cli:rmdir("/t/080b/"))
+        }
+        log_by_lua_block {
+            -- the deletion may have come already; to wait for it is not for this phase
+            local batch, err = package.loaded.kept:next(0)
+            ngx.shared.test:set("in log", batch and batch.events[1].type or err.name)
+        }
+    }
+    location = /close {
+        content_by_lua_block {
+            local watcher = package.loaded.kept
+            watcher:close()
+            ngx.say(select(2, watcher:next(1)).name, " ", watcher:state())
+            local said = ngx.shared.test:get("in log")
+            ngx.say(said == "DELETE" or said == "timeout")
+        }
+    }
+--- request eval
+["GET /make", "GET /use", "GET /close"]
+--- response_body eval
+["made\n", "1\n2\n3\n", "closed closed\ntrue\n"]
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== TEST 3: an idle watcher writes nothing, also when its stream is opened anew
+--- config
+    lua_socket_log_errors on;
+--- lua
+    local watcher = assert(require("testlib").new():watcher("/t/080c", { silence = 1.2 }))
+    ngx.say(tostring(select(2, watcher:next(4))))
+    ngx.say(watcher:stats().ends.timeout)
+    watcher:close()
+--- response_body
+timeout
+2
+--- no_error_log
+[error]
+[warn]
+[crit]
+timed out
+--- timeout: 10
