@@ -9,7 +9,10 @@ local KINDS = {
     index = "table",
     share = "string",
     silence = "number",
-    mode = "string"
+    mode = "string",
+    shm_name = "string",
+    snapshot = "string",
+    snapshot_interval = "number"
 }
 
 --- What is wrong with an index; nil if nothing is.
@@ -48,6 +51,7 @@ local function check(dir, opts)
     local mode = ____opts_0.mode
     local share = ____opts_0.share
     local silence = ____opts_0.silence
+    local snapshot_interval = ____opts_0.snapshot_interval
     for name, fn in pairs(index or ({})) do
         local wrong = check_index(name, fn)
         if wrong ~= nil then
@@ -56,6 +60,12 @@ local function check(dir, opts)
     end
     if mode ~= nil and mode ~= "worker" and mode ~= "node" then
         return "opts.mode must be \"worker\" or \"node\""
+    end
+    if mode == "node" and opts.shm_name == nil then
+        return "opts.mode \"node\" needs opts.shm_name"
+    end
+    if snapshot_interval ~= nil and snapshot_interval <= 0 then
+        return "opts.snapshot_interval must be a number of seconds"
     end
     if share ~= nil and string.sub(dir, 1, #share) ~= share then
         return "opts.share must be the prefix or a part of it"

@@ -40,6 +40,9 @@ local _M = {}
 ---@field share? string Watchers and mirrors below this prefix share one stream.
 ---@field silence? number Seconds without a byte from etcd after which a stream is opened anew.
 ---@field mode? ("worker"|"node") Who watches: each worker, or one of them for all.
+---@field shm_name? string With `mode` "node": the shared dict for the log.
+---@field snapshot? string Path of a file with the latest state, to begin with while etcd is away.
+---@field snapshot_interval? number Seconds after a change before the file is written; default 5.
 
 --- All that is found under one value of an index.
 ---@class resty.etcd.mirror.types.Bucket

@@ -9,6 +9,9 @@ const KINDS: Record<string, string> = {
     share: "string",
     silence: "number",
     mode: "string",
+    shm_name: "string",
+    snapshot: "string",
+    snapshot_interval: "number",
 };
 
 /** What is wrong with an index; nil if nothing is. */
@@ -36,7 +39,7 @@ function check(dir: string, opts: unknown): string | undefined {
             return `opts.${name} must be ${kind}`;
         }
     }
-    const { index, mode, share, silence } = opts as Options;
+    const { index, mode, share, silence, snapshot_interval } = opts as Options;
     for (const [name, fn] of pairs(index ?? {})) {
         const wrong = check_index(name, fn);
         if (wrong !== undefined) {
@@ -45,6 +48,12 @@ function check(dir: string, opts: unknown): string | undefined {
     }
     if (mode !== undefined && (mode as string) !== "worker" && (mode as string) !== "node") {
         return 'opts.mode must be "worker" or "node"';
+    }
+    if (mode === "node" && (opts as Options).shm_name === undefined) {
+        return 'opts.mode "node" needs opts.shm_name';
+    }
+    if (snapshot_interval !== undefined && snapshot_interval <= 0) {
+        return "opts.snapshot_interval must be a number of seconds";
     }
     if (share !== undefined && string.sub(dir, 1, share.length) !== share) {
         return "opts.share must be the prefix or a part of it";

@@ -65,6 +65,12 @@ interface Options {
     silence?: number;
     /** Who watches: each worker, or one of them for all. */
     mode?: "worker" | "node";
+    /** With `mode` "node": the shared dict for the log. */
+    shm_name?: string;
+    /** Path of a file with the latest state, to begin with while etcd is away. */
+    snapshot?: string;
+    /** Seconds after a change before the file is written; default 5. */
+    snapshot_interval?: number;
 }
 
 /** All that is found under one value of an index. */

@@ -1,0 +1,309 @@
+-- An nginx of its own with several workers, each with a mirror of the same keys, which it watches over: keys are
+-- "k0" ... "k49", their values count up, so that each worker can tell what was lost, told twice or gone.
+local cjson = require "cjson.safe"
+
+local rig = {}
+
+local root = os.getenv("PWD")
+
+local function shell(command)
+    local pipe = assert(io.popen(command))
+    local answer = pipe:read("*a")
+    pipe:close()
+    return answer
+end
+rig.shell = shell
+
+-- Runs in each worker. What it finds is in the dict `report`.
+local WATCH = [[
+    local path = ngx.config.prefix() .. "options.lua"
+    local opts = dofile(path)
+    local report = ngx.shared.report
+    local pid = ngx.worker.pid()
+    local function count(name, n)
+        report:incr(name, n or 1, 0)
+    end
+    local etcd = require "resty.etcd"
+    local clock = require "resty.etcd.clock"
+    local started = clock.now()
+    local cli = assert(etcd.new { http_host = opts.http_host, serializer = "raw", timeout = 5 })
+    local m = assert(cli:mirror(opts.prefix, opts.mirror))
+    the_mirror = m
+    assert(ngx.timer.at(0, function()
+        if not m:wait_ready(30) then
+            return count("never ready")
+        end
+        local took = clock.now() - started
+        if took > (report:get("longest start") or 0) then
+            report:set("longest start", took)
+        end
+        count("ready")
+        report:set("ready " .. pid, true)
+    end))
+    m:on_change(function(changes)
+        for _, change in ipairs(changes.changes) do
+            count("events")
+            local new = change.kv and tonumber(change.kv.value)
+            local old = change.old and tonumber(change.old.value)
+            if new and old and new ~= old + 50 then
+                count(new > old and "left out" or "gone back")
+            end
+            if not change.kv then
+                count("deleted")
+            end
+            if change.kv and change.kv.key == opts.prefix .. "clock" then
+                local late = clock.now() - tonumber(change.kv.value)
+                report:rpush("late", late)
+            end
+        end
+        report:set("revision " .. pid, changes.revision)
+    end)
+    local function look(premature)
+        if premature then return end
+        local ppid = io.open("/proc/self/stat"):read("*l"):match("%) %u (%d+)")
+        if ppid == "1" then
+            os.exit(1)                         -- the rig is gone
+        end
+        if m:ready() then
+            for i = 0, 49 do
+                if m:get(opts.prefix .. "k" .. i) == nil then
+                    count("nil")
+                end
+            end
+            report:set("at " .. pid, m:revision())
+            report:set("age " .. pid, m:age() or -1)
+        end
+        local feed = m.feed and (m.feed.inner or m.feed)
+        if feed and feed.hub then
+            local source = feed.hub.writer and feed.hub.writer.source or feed.own
+            if source and source.stats then
+                report:set("lists " .. pid, source:stats().lists)
+            end
+            if feed.hub.writer then
+                if report:get("writer") ~= pid then
+                    report:set("writer", pid)
+                    report:set("writer since", clock.now())
+                end
+            end
+            report:set("alone " .. pid, feed.own ~= nil)
+        end
+    end
+    assert(ngx.timer.every(0.01, look))
+]]
+
+local REPORT = [[
+    local report = ngx.shared.report
+    local all = {}
+    for _, name in ipairs(report:get_keys(0)) do
+        local value = report:get(name)
+        all[name] = value
+    end
+    all.late = nil
+    ngx.print(require("cjson.safe").encode(all))
+]]
+
+local LATE = [[
+    local report = ngx.shared.report
+    local all = {}
+    repeat
+        local late = report:lpop("late")
+        all[#all + 1] = late
+    until not late
+    ngx.print(require("cjson.safe").encode(all))
+]]
+
+local function config(dir, workers, port, dict_size)
+    local modules = os.getenv("RESTY_MODULES") or "/usr/lib/nginx/modules"
+    local load = ""
+    if io.open(modules .. "/ngx_http_lua_module.so") then
+        load = ("load_module %s/ndk_http_module.so; load_module %s/ngx_http_lua_module.so;"):format(modules, modules)
+    end
+    local path = os.getenv("RESTY_LUA_PATH") or ""
+    return ([[
+        $load
+        user root;
+        daemon off; worker_processes $workers; pid $dir/nginx.pid; error_log $dir/error.log warn;
+        worker_shutdown_timeout 5;
+        env PWD;
+        events { worker_connections 256; }
+        http {
+            access_log off;
+            client_body_temp_path $dir/b; proxy_temp_path $dir/p; fastcgi_temp_path $dir/f;
+            uwsgi_temp_path $dir/u; scgi_temp_path $dir/s;
+            lua_package_path "$path;$root/lua/?.lua;$root/lua/?/init.lua;;";
+            lua_socket_log_errors off;
+            lua_shared_dict node $size;
+            lua_shared_dict report 10m;
+            lua_max_running_timers 1024; lua_max_pending_timers 1024;
+            init_worker_by_lua_file $dir/watch.lua;
+            server {
+                listen 127.0.0.1:$port;
+                location = /report { content_by_lua_file $dir/report.lua; }
+                location = /late { content_by_lua_file $dir/late.lua; }
+                location = /lua { content_by_lua_block {
+                    ngx.req.read_body()
+                    ngx.print(tostring(assert(loadstring(ngx.req.get_body_data()))()))
+                } }
+            }
+        }
+    ]]):gsub("$(%l+)", {
+        load = load, dir = dir, workers = workers, port = port, size = dict_size, root = root, path = path,
+    })
+end
+
+local function put(path, text)
+    local file = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+end
+
+function rig.free_port()
+    return tonumber(shell("node -e 'const s = require(\"net\").createServer().listen(0, \"127.0.0.1\", () => {"
+        .. " console.log(s.address().port); s.close(); })'"))
+end
+
+-- What leads to an etcd from another port, until it is stopped.
+function rig.proxy(port, http_host)
+    local to = http_host:match(":(%d+)$")
+    local script = ("const net = require('net'); net.createServer(a => { const b = net.connect(%d, '127.0.0.1');"
+        .. " a.pipe(b).pipe(a); a.on('error', () => b.destroy()); b.on('error', () => a.destroy()); })"
+        .. ".listen(%d, '127.0.0.1', () => console.log(process.pid))"):format(to, port)
+    local pipe = assert(io.popen(('exec setpriv --pdeathsig KILL node -e "%s"'):format(script)))
+    local pid = assert(pipe:read("*l"))
+    return {
+        stop = function()
+            os.execute("kill -KILL " .. pid)
+            pipe:close()
+        end,
+    }
+end
+
+-- Starts it. Options: workers, http_host, prefix, mirror (options of the mirrors), dict_size.
+function rig.start(opts)
+    local self = { dir = shell("mktemp -d"):gsub("%s+$", ""), port = rig.free_port(), opts = opts }
+    local dir = self.dir
+    put(dir .. "/nginx.conf", config(dir, opts.workers, self.port, opts.dict_size or "10m"))
+    put(dir .. "/watch.lua", WATCH)
+    put(dir .. "/report.lua", REPORT)
+    put(dir .. "/late.lua", LATE)
+
+    function self.set_options(_, changes)
+        for name, value in pairs(changes or {}) do
+            opts[name] = value
+        end
+        local function quote(value)
+            if type(value) ~= "table" then
+                return type(value) == "string" and ("%q"):format(value) or tostring(value)
+            end
+            local parts = {}
+            for name, field in pairs(value) do
+                parts[#parts + 1] = ("[%q] = %s"):format(name, quote(field))
+            end
+            return "{ " .. table.concat(parts, ", ") .. " }"
+        end
+        put(dir .. "/options.lua", "return " .. quote(opts))
+    end
+    self:set_options()
+    local nginx = os.getenv("RESTY_NGINX") or "nginx"
+    self.pipe = assert(io.popen(("exec setpriv --pdeathsig KILL %s -p %s/ -c %s/nginx.conf -e %s/error.log")
+        :format(nginx, dir, dir, dir)))
+
+    function self.request(_, path, body)
+        local sock = assert(ngx.socket.tcp())
+        sock:settimeouts(1000, 5000, 5000)
+        local ok, err = sock:connect("127.0.0.1", self.port)
+        if not ok then
+            return nil, err
+        end
+        body = body or ""
+        sock:send(("POST %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s"):format(path, #body, body))
+        local answer = sock:receive("*a")
+        sock:close()
+        return answer and answer:match("\r\n\r\n(.*)$")
+    end
+
+    -- What the workers found.
+    function self.report()
+        return cjson.decode(self:request("/report") or "") or {}
+    end
+
+    function self.late()
+        return cjson.decode(self:request("/late") or "") or {}
+    end
+
+    function self.lua(_, code)
+        return self:request("/lua", code)
+    end
+
+    -- The master's process id.
+    function self.master()
+        local file = io.open(dir .. "/nginx.pid")
+        local pid = file and tonumber(file:read("*l"))
+        if file then
+            file:close()
+        end
+        return pid
+    end
+
+    -- Process ids of its workers, those that are about to exit included.
+    function self.workers()
+        local pids = {}
+        for pid in shell("cat /proc/" .. self:master() .. "/task/*/children"):gmatch("%d+") do
+            pids[#pids + 1] = tonumber(pid)
+        end
+        return pids
+    end
+
+    function self.kill(_, signal, pid)
+        assert(os.execute(("kill -%s %d"):format(signal, pid)) == 0)
+    end
+
+    function self.wait(_, check, seconds)
+        local stop = ngx.now() + (seconds or 20)
+        local report
+        repeat
+            report = self:report()
+            if check(report) then
+                return report
+            end
+            ngx.sleep(0.02)
+        until ngx.now() > stop
+        return nil, cjson.encode(report)
+    end
+
+    function self.wait_ready(_, n, seconds)
+        return assert(self:wait(function(report) return (report.ready or 0) >= n end, seconds))
+    end
+
+    -- True when each of the workers of today has come to a revision.
+    function self.all_at(_, revision, seconds)
+        return self:wait(function(report)
+            for _, pid in ipairs(self:workers()) do
+                if (report["at " .. pid] or 0) < revision then
+                    return false
+                end
+            end
+            return true
+        end, seconds)
+    end
+
+    function self.log()
+        return shell("cat " .. dir .. "/error.log")
+    end
+
+    function self.stop()
+        local pid = self:master()
+        if pid then
+            for _, worker in ipairs(self:workers()) do
+                os.execute("kill -CONT " .. worker .. " 2>/dev/null")
+            end
+            os.execute("kill -TERM " .. pid)
+        end
+        self.pipe:close()
+        shell("rm -rf " .. dir)
+    end
+
+    return self
+end
+
+return rig
