@@ -76,6 +76,7 @@ describe("random damage of a login's answer", function()
                 while cli.auth.flight do -- who joins it shares its outcome
                     ngx.sleep(0.001)
                 end
+                self.wait_for_late_bytes()
                 local res, err = cli:get("/good/" .. case, { timeout = 30 })
                 return (not res or res.body.kvs[1].value ~= case) and "the next call with a login got " .. tostring(err) or nil
             end,

@@ -77,7 +77,8 @@ local function answer(self, request)
 end
 
 -- One of the places where cases run, one after the other. Fields for a case: cli, server, scripts and logins (for
--- requests to come, see fake.lua), served (requests so far), connection (of the latest), new_client.
+-- requests to come, see fake.lua), served (requests so far), connection (of the latest), new_client,
+-- timed, wait_for_late_bytes.
 local function new_slot(stalls, timeout)
     local self = { server = fake.new(), scripts = {}, logins = {}, worst = 0 }
     self.server.rest()
@@ -91,6 +92,14 @@ local function new_slot(stalls, timeout)
         local cli = assert(bed.new(all))
         cli.timeout = timeout
         return cli
+    end
+
+    -- Whoever answers may also answer late. Only what it sends until then is bound to be noticed.
+    function self.wait_for_late_bytes()
+        repeat
+            ngx.sleep(0.001)
+        until self.server.playing == 0
+        ngx.sleep(0.001) -- nginx looks at idle connections
     end
 
     -- Calls a function that has `seconds`, or as many as that function says behind it; returns what is wrong with the
@@ -121,11 +130,7 @@ local function run_case(self, one, name, case)
     end
     local ok, result = pcall(one, self, case, random_of(name, case))
     self.scripts, self.logins = {}, {}
-    -- Whoever answers may also answer late. Only what it sends until then is bound to be noticed.
-    repeat
-        ngx.sleep(0.001)
-    until self.server.playing == 0
-    ngx.sleep(0.001) -- nginx looks at idle connections
+    self.wait_for_late_bytes()
     wrong = good_call(self.cli, case)
     self.is_warm = not wrong -- it has left a connection in the pool for the next case
     return not ok and "threw " .. tostring(result) or result or self.wrong or wrong and "behind it " .. wrong
