@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/mirror/apply.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local newest = require("resty.etcd.newest")
 local slices = require("resty.etcd.slice")
 local draft = require("resty.etcd.mirror.draft")
 local indexes = require("resty.etcd.mirror.indexes")
@@ -134,7 +135,7 @@ local function commit_many(state, steps, found, slice)
             draft.keep(made, key, step.kv)
             changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv, old = old}
         else
-            changes[#changes + 1] = {type = "DELETE", key = key, old = old}
+            changes[#changes + 1] = newest.show({type = "DELETE", key = key, old = old})
         end
     end
     draft.take_over(state, made, found, slice)
@@ -196,7 +197,7 @@ local function take_full(state, batch, is_other)
             if kv ~= nil then
                 draft.ask_indexes(state, kv, found)
                 draft.keep(made, key, kv)
-                changes[#changes + 1] = {type = "PUT", key = key, kv = kv, old = held}
+                changes[#changes + 1] = newest.show({type = "PUT", key = key, kv = kv, old = held})
             else
                 made.bad[key] = items.reject(state, raw, key, err)
                 if held ~= nil and (is_other or held.create_revision == raw.create_revision) then
@@ -209,7 +210,7 @@ local function take_full(state, batch, is_other)
     for ____, key in ipairs(state.sorted) do
         slices.breathe(slice)
         if made.kvs[key] == nil then
-            changes[#changes + 1] = {type = "DELETE", key = key, old = kvs[key]}
+            changes[#changes + 1] = newest.show({type = "DELETE", key = key, old = kvs[key]})
         end
     end
     draft.take_over(state, made, found, slice)

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/mirror/items.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.clock")
+local newest = require("resty.etcd.newest")
 local guard = pcall
 local min = math.min
 
@@ -101,7 +102,7 @@ local function make(state, raw, key)
         end
         kv.value = made
     end
-    return kv
+    return newest.show(kv)
 end
 
 --- Says once that an item is not taken in; of very many, not of each.

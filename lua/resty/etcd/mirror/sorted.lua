@@ -1,11 +1,12 @@
 -- Generated from src/resty/etcd/mirror/sorted.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local key_ranges = require("resty.etcd.keys")
 local table_new = require("table.new")
 local floor = math.floor
+local max = math.max
 local insert = table.insert
 local remove = table.remove
 local sort = table.sort
-local sub = string.sub
 
 --- Where the first key is that is not before `key`, counted from 1.
 ---@param keys string[]
@@ -109,16 +110,17 @@ end
 ---@return resty.etcd.mirror.types.Kv[]
 local function pick_prefix(store, prefix)
     settle(store)
-    local keys = store.sorted
+    local sorted = store.sorted
+    local ____end = key_ranges.prefix_end(prefix)
+    local first = lower_bound(sorted, prefix)
+    local after = ____end == key_ranges.ZERO and #sorted + 1 or lower_bound(sorted, ____end)
     local kvs = store.kvs
-    local list = {}
-    local length = #prefix
-    local at = lower_bound(keys, prefix)
-    local key = keys[at]
-    while key ~= nil and sub(key, 1, length) == prefix do
-        list[#list + 1] = kvs[key]
-        at = at + 1
-        key = keys[at]
+    local list = table_new(
+        max(0, after - first),
+        0
+    )
+    for i = first, after - 1 do
+        list[i - first + 1] = kvs[sorted[i]]
     end
     return list
 end

@@ -1,5 +1,6 @@
 import table_new = require("table.new");
 import type { Batch, RawEvent } from "../feed";
+import * as newest from "../newest";
 import * as slices from "../slice";
 import type { Slice } from "../slice";
 import * as draft from "./draft";
@@ -116,7 +117,7 @@ function commit_many(state: State, steps: Step[], found: draft.Found, slice: Sli
             draft.keep(made, key, step.kv);
             changes.push({ type: "PUT", key, kv: step.kv, old });
         } else {
-            changes.push({ type: "DELETE", key, old });
+            changes.push(newest.show({ type: "DELETE", key, old }));
         }
     }
     draft.take_over(state, made, found, slice);
@@ -175,7 +176,7 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
             if (kv !== undefined) {
                 draft.ask_indexes(state, kv, found);
                 draft.keep(made, key, kv);
-                changes.push({ type: "PUT", key, kv, old: held });
+                changes.push(newest.show({ type: "PUT", key, kv, old: held }));
             } else {
                 made.bad.set(key, items.reject(state, raw, key, err));
                 // what was deleted and written anew is not the same item any more
@@ -189,7 +190,7 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
     for (const key of state.sorted) {
         slices.breathe(slice);
         if (made.kvs.get(key) === undefined) {
-            changes.push({ type: "DELETE", key, old: kvs.get(key) });
+            changes.push(newest.show({ type: "DELETE", key, old: kvs.get(key) }));
         }
     }
     draft.take_over(state, made, found, slice);

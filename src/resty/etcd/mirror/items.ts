@@ -1,6 +1,7 @@
 import * as clock from "../clock";
 import type { State as ClientState } from "../dropin/state";
 import type { RawKv } from "../feed";
+import * as newest from "../newest";
 import type { Decode, Invalid, Kv, State } from "./types";
 
 const guard = pcall as unknown as GuardedCall;
@@ -67,7 +68,7 @@ function make(state: State, raw: RawKv, key: string): Result<Kv> {
         }
         kv.value = made;
     }
-    return $multi(kv);
+    return $multi(newest.show(kv));
 }
 
 /** Says once that an item is not taken in; of very many, not of each. */

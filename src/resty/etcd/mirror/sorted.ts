@@ -1,11 +1,12 @@
 import table_new = require("table.new");
+import * as key_ranges from "../keys";
 import type { Kv, Store } from "./types";
 
 const floor = math.floor;
+const max = math.max;
 const insert = table.insert;
 const remove = table.remove;
 const sort = table.sort;
-const sub = string.sub;
 
 /** Where the first key is that is not before `key`, counted from 1. */
 function lower_bound(keys: readonly string[], key: string): number {
@@ -97,16 +98,14 @@ function pick(store: Store, keys: readonly string[]): readonly Kv[] {
 /** All keys that start with `prefix`, as a new array. */
 function pick_prefix(store: Store, prefix: string): readonly Kv[] {
     settle(store);
-    const keys = store.sorted;
+    const sorted = store.sorted;
+    const end = key_ranges.prefix_end(prefix);
+    const first = lower_bound(sorted, prefix);
+    const after = end === key_ranges.ZERO ? sorted.length + 1 : lower_bound(sorted, end);
     const kvs = store.kvs;
-    const list: Kv[] = [];
-    const length = prefix.length;
-    let at = lower_bound(keys, prefix);
-    let key = keys[at - 1];
-    while (key !== undefined && sub(key, 1, length) === prefix) {
-        list.push(kvs.get(key)!);
-        at = at + 1;
-        key = keys[at - 1];
+    const list = table_new(max(0, after - first), 0) as Kv[];
+    for (const i of $range(first, after - 1)) {
+        list[i - first] = kvs.get(sorted[i - 1]!)!;
     }
     return list;
 }
