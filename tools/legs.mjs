@@ -13,7 +13,7 @@ process.chdir(root);
 
 const versions = (process.env.ETCD_VERSIONS || "3.4 3.5").split(/[\s,]+/).filter(Boolean);
 const restyHttpFolders = (process.env.RESTY_HTTP_PATH ?? "").split(/[:;]/).filter(Boolean);
-const timeoutMs = Number(process.env.TEST_LEG_TIMEOUT || 900) * 1000;
+const timeoutMs = Number(process.env.TEST_LEG_TIMEOUT || 1800) * 1000;
 const servroot = path.join(root, "build", "servroot");
 const total = { passed: 0, failed: 0 };
 let running; // the child of the current leg
