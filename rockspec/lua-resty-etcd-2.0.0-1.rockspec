@@ -85,6 +85,7 @@ build = {
         ["resty.etcd.mirror.types"] = "lua/resty/etcd/mirror/types.lua",
         ["resty.etcd.mirror.waiting"] = "lua/resty/etcd/mirror/waiting.lua",
         ["resty.etcd.names"] = "lua/resty/etcd/names.lua",
+        ["resty.etcd.newest"] = "lua/resty/etcd/newest.lua",
         ["resty.etcd.node.chain"] = "lua/resty/etcd/node/chain.lua",
         ["resty.etcd.node.collapse"] = "lua/resty/etcd/node/collapse.lua",
         ["resty.etcd.node.cursor"] = "lua/resty/etcd/node/cursor.lua",
