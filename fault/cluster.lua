@@ -6,7 +6,9 @@ local health_check = require "resty.etcd.health_check"
 local process = require "fault.process"
 local wire = require "spec.support.wire"
 
-local cluster = { names = {}, url = {}, root = { user = "root", password = "root" } }
+local cluster = {
+    names = {}, url = {}, root = { user = "root", password = "root" }, login = { name = "root", password = "root" },
+}
 
 for _, member in ipairs(bed.cluster.members) do
     cluster.names[#cluster.names + 1] = member.name
@@ -26,10 +28,22 @@ function cluster.wait(what, check, seconds)
     end
 end
 
+-- POSTs for the administrator, with a token where one is needed; returns the HTTP status and the decoded answer, or nil.
+local function post_as_root(name, path, body, seconds)
+    local base, text = cluster.url[name], cjson.encode(body)
+    local status, answer = wire.exchange(base, "POST", path, text, seconds, cluster.token)
+    if status and status >= 400 and status < 500 then
+        local _, login = wire.exchange(base, "POST", "/v3/auth/authenticate", cjson.encode(cluster.login), seconds)
+        cluster.token = (cjson.decode(login or "") or {}).token
+        status, answer = wire.exchange(base, "POST", path, text, seconds, cluster.token)
+    end
+    return status, status and cjson.decode(answer)
+end
+
 -- What a member says of itself, nil if it does not within a moment.
 function cluster.status(name)
-    local status, text = wire.exchange(cluster.url[name], "POST", "/v3/maintenance/status", "{}", 0.5)
-    return status == 200 and cjson.decode(text) or nil
+    local status, answer = post_as_root(name, "/v3/maintenance/status", {}, 0.5)
+    return status == 200 and answer or nil
 end
 
 -- Sends KILL, STOP or CONT, and waits until it has taken effect; false if the member does not run.
@@ -86,25 +100,19 @@ function cluster.hand_over(from, to)
     if not target then
         return false
     end
-    local body = cjson.encode { targetID = target.header.member_id }
-    return wire.exchange(cluster.url[from], "POST", "/v3/maintenance/transfer-leadership", body, 5) == 200
+    local path = "/v3/maintenance/transfer-leadership"
+    return post_as_root(from, path, { targetID = target.header.member_id }, 5) == 200
 end
 
--- A request of the administrator's: any member serves it. It has to succeed.
+-- A request of the administrator's that has to succeed; any member serves it.
 function cluster.admin(path, body)
-    local base = cluster.url[cluster.names[1]]
-    local token
-    if cluster.auth_is_on() then
-        token = wire.token(base, cluster.root.user, cluster.root.password)
-    end
-    local status, answer = wire.post(base, path, body, token)
-    assert(status == 200, path .. ": " .. cjson.encode(answer))
+    local status, answer = post_as_root(cluster.names[1], path, body, 15)
+    assert(status == 200, path .. ": " .. tostring(cjson.encode(answer)))
     return answer
 end
 
 function cluster.auth_is_on()
-    local _, answer = wire.post(cluster.url[cluster.names[1]], "/v3/auth/authenticate",
-        { name = cluster.root.user, password = cluster.root.password })
+    local _, answer = post_as_root(cluster.names[1], "/v3/auth/authenticate", cluster.login, 15)
     return answer.token ~= nil
 end
 
@@ -167,6 +175,12 @@ function cluster.heal()
         cluster.restart(unpack(dead))
     end
     cluster.wait_for_leader()
+    for _, name in ipairs(cluster.names) do
+        -- one that stood still may take its time, though it knows the leader
+        cluster.wait("answer of " .. name, function()
+            return post_as_root(name, "/v3/kv/range", { key = "AA==" }, 1) == 200
+        end)
+    end
     cluster.disable_auth()
 end
 

@@ -65,6 +65,19 @@ function Load.succeeded(call)
     return call.res ~= nil and call.res.status == 200
 end
 
+-- The reads and writes that did not.
+function Load.failures(self)
+    local failures = {}
+    for _, calls in ipairs { self.reads, self.writes } do
+        for _, call in ipairs(calls) do
+            if call.ended and not Load.succeeded(call) then
+                failures[#failures + 1] = call
+            end
+        end
+    end
+    return failures
+end
+
 -- The texts of the errors of those calls that were begun at `from` or later and have ended, each with how many had it.
 function Load.errors(calls, from)
     local texts = {}

@@ -1,7 +1,7 @@
 -- How long the fault tests run, and what decides their chances.
 --
 --   SOAK        a factor for all loops and loads; default 1
---   FAULT_SEED  replays the choices of a run that printed it
+--   FAULT_SEED  replays the choices of a run that printed it; SEED, which tools/soak sets, serves too
 local ffi = require "ffi"
 
 ffi.cdef [[
@@ -11,12 +11,12 @@ int open(const char *, int, ...);
 int close(int);
 ]]
 local C = ffi.C
-local WRITE_CREATE_APPEND, STDERR = 0x441, 2
+local NEW_FILE, STDERR = 0x641, 2 -- to write, created or emptied, appended to
 
-local settings = { LOG = "build/fault.log" }
+local settings = {}
 
 settings.soak = math.max(tonumber(os.getenv "SOAK") or 1, 0.01)
-settings.seed = tonumber(os.getenv "FAULT_SEED") or (ngx.time() * 1000 + ngx.worker.pid()) % 2 ^ 31
+settings.seed = tonumber(os.getenv "FAULT_SEED" or os.getenv "SEED") or (ngx.time() * 1000 + ngx.worker.pid()) % 2 ^ 31
 
 -- A count of rounds, or seconds of load, at the factor asked for.
 function settings.scaled(n)
@@ -38,9 +38,10 @@ end
 -- For the setup of a spec: says how to run it again as it ran. Until `finish` nginx's log goes to a file: each broken
 -- connection is a line there, and thousands are broken.
 function settings.announce(name)
-    print(("\n%s: FAULT_SEED=%d SOAK=%g, log in %s"):format(name, settings.seed, settings.soak, settings.LOG))
-    local fd = C.open(settings.LOG, WRITE_CREATE_APPEND, ffi.cast("int", 420))
-    assert(fd >= 0, "cannot open " .. settings.LOG)
+    local log = ("build/fault-%s.log"):format(name:gsub(" ", "-"))
+    print(("\n%s: FAULT_SEED=%d SOAK=%g, log in %s"):format(name, settings.seed, settings.soak, log))
+    local fd = C.open(log, NEW_FILE, ffi.cast("int", 420))
+    assert(fd >= 0, "cannot open " .. log)
     settings.stderr = C.dup(STDERR)
     C.dup2(fd, STDERR)
     C.close(fd)
