@@ -83,6 +83,19 @@ describe("a server", function()
         assert.is_true(garbage < 65536, garbage .. " KiB of garbage")
     end)
 
+    it("cannot pass the late rest of an answer off as the next one", function()
+        local stolen = fake.reply '{"kvs":[{"key":"aw==","value":"InN0b2xlbiI="}]}'
+        server:serve({ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" .. '{"kvs', 0.05, stolen }, { fake.reply "{}" })
+        local cli = client {}
+        local res, err, details = cli:get("k")
+        assert.is_nil(res)
+        assert.equals('invalid response body: {"kvs', err)
+        assert.equals("bad_reply", details.name)
+        ngx.sleep(0.1)
+        assert.is_nil(assert(cli:get("k")).body.kvs)
+        assert.equals(2, server.connections)
+    end)
+
     it("cannot make a directory endless", function()
         local unary, unary_within, pages = call.unary, call.unary_within, 0
         local value = ("v"):rep(1024 * 1024)

@@ -191,6 +191,7 @@ local function unary(self, rpc, payload, attempt)
     local headers = answer.headers
     attempt.received = #answer.body
     if status >= 300 then
+        http_client.settle(route, answer, true)
         local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host, rpc.secret == true)
         return nil, retry.judge_refusal(
             rpc,
@@ -198,6 +199,8 @@ local function unary(self, rpc, payload, attempt)
         ), {status = status, headers = headers, body = body}
     end
     local message, err = decode_body(rpc, endpoint, answer.body)
+    local is_sound = message ~= nil or err ~= nil and err.name ~= "bad_reply"
+    http_client.settle(route, answer, is_sound)
     if message ~= nil then
         return {status = status, headers = headers, body = message}
     end

@@ -32,6 +32,8 @@ local _M = {}
 ---@field status number
 ---@field headers table
 ---@field body string
+---@field sock table The connection that it came on; to be given back with `settle`.
+---@field keepalive boolean Another request may go out on it.
 
 --- The connections of one client: what decides which of them may be shared.
 ---@class resty.etcd.http.Peer

@@ -116,7 +116,7 @@ local function ask(connector, route, delivery, body)
     )
 end
 
---- A request and its whole answer.
+--- A request and its whole answer. Its connection waits for `settle`.
 ---@param connector resty.etcd.http.Connector
 ---@param route resty.etcd.http.Route
 ---@param delivery resty.etcd.http.Delivery
@@ -134,16 +134,22 @@ local function exchange(connector, route, delivery, body)
         source.sock:close()
         return nil, body_err, true
     end
-    connection.release(
-        route.peer,
-        source.sock,
-        head.keepalive and source_reader.available(source) == 0
-    )
+    local keepalive = head.keepalive and source_reader.available(source) == 0
     return {
         status = head.status,
         headers = http1.own_headers(head),
-        body = text
+        body = text,
+        sock = source.sock,
+        keepalive = keepalive
     }
+end
+
+--- Gives the connection of an answer back.
+---@param route resty.etcd.http.Route
+---@param reply resty.etcd.http.Reply
+---@param is_sound boolean the answer made sense: the rest of one that was cut short may still be on its way
+local function settle(route, reply, is_sound)
+    connection.release(route.peer, reply.sock, is_sound and reply.keepalive)
 end
 
 --- A request whose answer is read as it comes.
@@ -176,5 +182,6 @@ local function open(connector, route, delivery, body)
 end
 _M.exchange = exchange
 _M.open = open
+_M.settle = settle
 
 return _M

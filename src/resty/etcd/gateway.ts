@@ -180,10 +180,13 @@ function unary(
     const headers = answer.headers;
     attempt.received = answer.body.length;
     if (status >= 300) {
+        http_client.settle(route, answer, true);
         const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host, rpc.secret === true);
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });
     }
     const [message, err] = decode_body(rpc, endpoint, answer.body);
+    const is_sound = message !== undefined || (err !== undefined && err.name !== "bad_reply");
+    http_client.settle(route, answer, is_sound);
     if (message !== undefined) {
         return $multi({ status, headers, body: message });
     }

@@ -49,6 +49,10 @@ interface Reply {
     readonly status: number;
     readonly headers: Headers;
     readonly body: string;
+    /** The connection that it came on; to be given back with `settle`. */
+    readonly sock: ngx.socket.Tcp;
+    /** Another request may go out on it. */
+    readonly keepalive: boolean;
 }
 
 /** The connections of one client: what decides which of them may be shared. */

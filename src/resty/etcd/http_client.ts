@@ -85,7 +85,7 @@ function ask(connector: Connector, route: Route, delivery: Delivery, body: strin
 }
 
 /**
- * A request and its whole answer.
+ * A request and its whole answer. Its connection waits for `settle`.
  * @returns the answer; or nil, an error text, and whether some of the request may have left
  */
 function exchange(
@@ -104,8 +104,16 @@ function exchange(
         return $multi(undefined, body_err, true);
     }
     // bytes beyond the answer belong to nothing: such a connection is not trusted again
-    connection.release(route.peer, source.sock, head.keepalive && source_reader.available(source) === 0);
-    return $multi({ status: head.status, headers: http1.own_headers(head), body: text });
+    const keepalive = head.keepalive && source_reader.available(source) === 0;
+    return $multi({ status: head.status, headers: http1.own_headers(head), body: text, sock: source.sock, keepalive });
+}
+
+/**
+ * Gives the connection of an answer back.
+ * @param is_sound the answer made sense: the rest of one that was cut short may still be on its way
+ */
+function settle(route: Route, reply: Reply, is_sound: boolean): void {
+    connection.release(route.peer, reply.sock, is_sound && reply.keepalive);
 }
 
 /**
@@ -134,4 +142,4 @@ function open(
     return $multi({ status: head.status, headers, body: body_stream.new(source, head) });
 }
 
-export { exchange, open };
+export { exchange, open, settle };
