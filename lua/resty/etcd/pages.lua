@@ -3,6 +3,7 @@ local _M = {}
 local call = require("resty.etcd.call")
 local errors = require("resty.etcd.errors")
 local int64 = require("resty.etcd.int64")
+local newest = require("resty.etcd.newest")
 local rpcs = require("resty.etcd.rpc")
 local min = math.min
 local max = math.max
@@ -20,6 +21,9 @@ local TRIES = 5
 
 --- A page of about so many bytes takes 2 to 8 ms to decode: docs/performance.md.
 local PAGE_BYTES = 512 * 1024
+
+--- Smaller where much else is held in memory, so that the garbage collector's share comes on top.
+local RAW_PAGE_BYTES = 128 * 1024
 
 --- As for one reply: no directory of etcd's comes near.
 local MAX_BYTES = 512 * 1024 * 1024
@@ -42,13 +46,14 @@ end
 --- How many keys of this kind make a page.
 ---@param kvs resty.etcd.pages.Kv[]
 ---@param bytes number
+---@param page_bytes number
 ---@return number
-local function next_size(kvs, bytes)
+local function next_size(kvs, bytes, page_bytes)
     return max(
         1,
         min(
             MAX_PAGE,
-            floor(PAGE_BYTES * #kvs / bytes)
+            floor(page_bytes * #kvs / bytes)
         )
     )
 end
@@ -92,10 +97,11 @@ end
 ---@param timeout number?
 ---@param on_page fun(context: any, kvs: resty.etcd.pages.Kv[])
 ---@param context any
+---@param page_bytes number
 ---@return resty.etcd.transport.Reply? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function read_pages(core, request, timeout, on_page, context)
+local function read_pages(core, request, timeout, on_page, context, page_bytes)
     local page = copy(request)
     local limit = FIRST_PAGE
     page.limit = limit
@@ -119,7 +125,7 @@ local function read_pages(core, request, timeout, on_page, context)
         if total > MAX_BYTES then
             return nil, errors.failure("bad_reply", "malformed reply: directory too long")
         end
-        limit = next_size(kvs, bytes)
+        limit = next_size(kvs, bytes, page_bytes)
         local from = (kvs[#kvs].key or "") .. "\000"
         page.limit = limit
         page.key = from
@@ -133,7 +139,7 @@ local function read_pages(core, request, timeout, on_page, context)
             return nil, errors.failure("bad_reply", "malformed reply: keys before those asked for")
         end
         for ____, kv in ipairs(kvs) do
-            all[#all + 1] = kv
+            all[#all + 1] = newest.show(kv)
         end
     end
     on_page(context, kvs)
@@ -156,7 +162,8 @@ local function read_all(core, request, timeout, on_page, context)
         request,
         timeout,
         on_page,
-        context
+        context,
+        PAGE_BYTES
     )
     if reply ~= nil then
         return reply
@@ -191,7 +198,8 @@ local function read_raw(core, request, timeout)
             request,
             timeout,
             leave_as_it_is,
-            nil
+            nil,
+            RAW_PAGE_BYTES
         )
         if reply ~= nil then
             return reply
