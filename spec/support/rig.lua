@@ -88,7 +88,7 @@ local WATCH = [[
             report:set("alone " .. pid, feed.own ~= nil)
         end
     end
-    assert(ngx.timer.every(0.01, look))
+    assert(opts.quiet or ngx.timer.every(0.01, look))
 ]]
 
 local REPORT = [[
@@ -178,7 +178,8 @@ function rig.proxy(port, http_host)
     }
 end
 
--- Starts it. Options: workers, http_host, prefix, mirror (options of the mirrors), dict_size.
+-- Starts it. Options: workers, http_host, prefix, mirror (options of the mirrors), dict_size; quiet: the workers do
+-- nothing besides.
 function rig.start(opts)
     local self = { dir = shell("mktemp -d"):gsub("%s+$", ""), port = rig.free_port(), opts = opts }
     local dir = self.dir

@@ -120,6 +120,9 @@ function _M.door(dict)
             return dict[name](dict, key, ...)
         end
     end
+    function door.free_space()
+        return dict:free_space()
+    end
     return door
 end
 

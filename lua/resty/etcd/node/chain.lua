@@ -90,7 +90,7 @@ local function log_named(dict, base, id)
     return {
         dict = dict,
         base = base,
-        name = base .. format("%d", id) .. "|"
+        name = base .. format("%x", id) .. "|"
     }
 end
 

@@ -24,6 +24,9 @@ local RETRY = 60
 --- Seconds after which something that is missing will not come any more.
 local LOST = 1
 
+--- Seconds within which a worker that died is followed by another one, surely.
+local UNDECIDED = 10
+
 --- Seconds after which it looks again for what is missing.
 local AGAIN = 0.02
 
@@ -55,13 +58,20 @@ local TRIES = 10
 --- Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up.
 ---@param feed resty.etcd.node.feed.Fields
 ---@param log resty.etcd.node.chain.Log
-local function note_loss(feed, log)
+---@param finding ("reset"|"record"|"end"|"between"|"lost")?
+local function note_loss(feed, log, finding)
+    if finding ~= "lost" and finding ~= "between" then
+        feed.lost_since = nil
+        return
+    end
     local time = now()
-    feed.cursor = nil
     if feed.lost_since == nil then
         feed.lost_since = time
     end
-    if time - feed.lost_since > LOST then
+    if finding == "lost" then
+        feed.cursor = nil
+    end
+    if time - feed.lost_since > (finding == "lost" and LOST or UNDECIDED) then
         feed.lost_since = nil
         hubs.give_up(feed.hub, log, nil)
     end
@@ -74,13 +84,10 @@ end
 local function join(feed, log)
     local cursor = cursors.new(log)
     local batch, finding = cursors.join_root(cursor)
-    if finding == "lost" then
-        note_loss(feed, log)
-    end
+    note_loss(feed, log, finding)
     if batch == nil then
         return nil
     end
-    feed.lost_since = nil
     feed.tries = 0
     feed.cursor = cursor
     local start = chain.start_of(log, cursor.epoch)
@@ -144,9 +151,7 @@ local function read(feed, log)
         return ____may_join_result_1
     end
     local batch, finding = cursors.next(cursor)
-    if finding == "lost" then
-        note_loss(feed, log)
-    end
+    note_loss(feed, log, finding)
     return batch
 end
 
@@ -184,10 +189,13 @@ local function next(self, timeout)
             local batch
             if log ~= nil then
                 batch = read(self, log)
-            elseif hub.is_alone and self.own == nil then
-                local err = go_alone(self)
-                if err ~= nil then
-                    return nil, err
+            else
+                self.tries = 0
+                if hub.is_alone and self.own == nil then
+                    local err = go_alone(self)
+                    if err ~= nil then
+                        return nil, err
+                    end
                 end
             end
             if batch == nil then
@@ -307,7 +315,11 @@ local function open(dict, identity, open_source)
     if ngx.get_phase() == "init" then
         return nil, errors.failure("bad_request", "not in init: workers are not there yet")
     end
-    local base = "resty.etcd|log" .. tostring(LAYOUT) .. "|" .. ngx.md5(identity) .. "|"
+    local base = "etcd log " .. tostring(LAYOUT) .. "|" .. string.sub(
+        ngx.md5(identity),
+        1,
+        20
+    ) .. "|"
     local of_dict = hubs_here[dict]
     if of_dict == nil then
         of_dict = {}

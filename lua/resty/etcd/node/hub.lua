@@ -103,7 +103,7 @@ end
 ---@param why string?
 local function give_up(hub, log, why)
     if not chain.is_broken(log) then
-        ngx.log(ngx.WARN, "shared log of watches is given up: ", why or "keys are missing")
+        ngx.log(ngx.WARN, "shared log of watches is given up: ", why or writers.MISSING)
     end
     chain.give_up(log, hub.settings.retry)
     hub.next_look = 0
@@ -164,7 +164,7 @@ local function keep_writing(writer)
     local log = writer.log
     local head, sealed = chain.head(log, writer.epoch)
     if head == nil or sealed then
-        writers.stop(writer, head == nil and "broken" or "deposed", "keys are missing")
+        writers.stop(writer, head == nil and "broken" or "deposed", writers.MISSING)
     end
     if writer.over ~= nil then
         return

@@ -10,7 +10,7 @@ local sub = string.sub
 local PIECE = 32 * 1024 - 256
 
 --- What a piece costs in the dict beside its bytes, about.
-local OVERHEAD = 160
+local OVERHEAD = 200
 
 --- What a piece begins with: checksum, its number, 1 if it is the last of a record, two numbers of the writer's.
 local HEADER = "^(%x%x%x%x%x%x%x%x)(%d+) ([01]) (%d+) (%d+)\n()"

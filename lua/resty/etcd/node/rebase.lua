@@ -96,8 +96,12 @@ local function move_to(writer, epoch, start, position, reason)
     local link = {to = epoch, at = writer.position, skip = position, reason = reason}
     local linked, link_err = chain.add_link(log, writer.epoch, link)
     local root = chain.number_at(log, "root")
-    if not linked or root == nil or root > writer.epoch then
-        writers.stop(writer, link_err == "no memory" and "broken" or "deposed", link_err)
+    if root == nil or link_err == "no memory" then
+        writers.stop(writer, "broken", link_err or writers.MISSING)
+        return nil
+    end
+    if not linked or root > writer.epoch then
+        writers.stop(writer, "deposed")
         return nil
     end
     chain.set_number(log, "root", epoch)
@@ -117,7 +121,7 @@ local function restart(writer, batch, cluster_id)
     local log = writer.log
     local epoch = chain.take_number(log)
     if epoch == nil then
-        writers.stop(writer, "broken", "keys are missing")
+        writers.stop(writer, "broken", writers.MISSING)
         return
     end
     local revision = batch.revision
@@ -216,8 +220,14 @@ end
 ---@param writer resty.etcd.node.writer.Writer
 ---@return boolean
 local function is_due(writer)
-    local is_long = writer.log_bytes > max(SHORT, writer.base_bytes)
-    return writer.root ~= 0 and (is_long or writer.epoch - writer.root > MANY)
+    local ____writer_0 = writer
+    local base_bytes = ____writer_0.base_bytes
+    local log_bytes = ____writer_0.log_bytes
+    if writer.root == 0 then
+        return false
+    end
+    local is_tight = writer.log.dict:free_space() < 2 * base_bytes and log_bytes > max(SHORT, base_bytes) / 4
+    return is_tight or log_bytes > max(SHORT, base_bytes) or writer.epoch - writer.root > MANY
 end
 
 --- Puts a new base under the log. The writer may add to it meanwhile.
@@ -230,7 +240,7 @@ local function compact(writer)
     local full = cursors.join(cursor, root, "list")
     local epoch = chain.take_number(log)
     if full == nil or epoch == nil then
-        return "keys are missing"
+        return writers.MISSING
     end
     local function is_wanted()
         return writer.over == nil and writer.root == root

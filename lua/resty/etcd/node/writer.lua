@@ -8,6 +8,9 @@ local pieces = require("resty.etcd.node.pieces")
 local sweep = require("resty.etcd.node.sweep")
 local now = clock.now
 
+--- Somebody else has removed what is needed, or the dict has, for others.
+local MISSING = "keys are missing"
+
 --- A feed out of etcd itself.
 ---@class resty.etcd.node.writer.Source: resty.etcd.feed.Feed
 ---@field cluster_id fun(self: resty.etcd.node.writer.Source): string? The cluster it is fed from, nil before that is known.
@@ -102,7 +105,7 @@ local function take_over(log, tail)
     end
     local epoch = chain.take_number(log)
     if at == nil or start == nil or epoch == nil then
-        return nil, "keys are missing"
+        return nil, MISSING
     end
     local prepared, err = chain.prepare(log, epoch, start)
     if not prepared then
@@ -131,7 +134,10 @@ local function take_over(log, tail)
         return nil, link_err == "exists" and "lost" or (link_err or "")
     end
     local root = chain.number_at(log, "root")
-    if root == nil or root > tail then
+    if root == nil then
+        return nil, MISSING
+    end
+    if root > tail then
         chain.release(log, epoch)
         return nil, "lost"
     end
@@ -203,7 +209,7 @@ local function append(writer, batch)
         if last ~= nil then
             local published, gone = chain.publish(log, epoch, last - position)
             if not published then
-                stop(writer, gone and "broken" or "deposed", "keys are missing")
+                stop(writer, gone and "broken" or "deposed", MISSING)
                 return
             end
             writer.position = last
@@ -231,6 +237,7 @@ local function tidy(writer)
 end
 _M.append = append
 _M.leave = leave
+_M.MISSING = MISSING
 _M.start_after = start_after
 _M.stop = stop
 _M.store = store

@@ -91,7 +91,7 @@ function key_of(log: Log, epoch: number, what: string): string {
 }
 
 function log_named(dict: NodeDict, base: string, id: number): Log {
-    return { dict, base, name: `${base}${format("%d", id)}|` };
+    return { dict, base, name: `${base}${format("%x", id)}|` };
 }
 
 /** Which log is the one of the day. */

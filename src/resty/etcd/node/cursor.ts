@@ -26,6 +26,8 @@ type Finding =
     | "reset"
     /** Nothing yet. */
     | "end"
+    /** What is next is being decided: whoever has sealed an epoch links another one, or somebody else does. */
+    | "between"
     /** Something that should be there is not. */
     | "lost";
 
@@ -46,7 +48,7 @@ function step(cursor: Cursor): LuaMultiReturn<[finding: Finding, record?: Stored
         if (is_sealed) {
             const link = chain.link_of(log, epoch);
             if (link === undefined) {
-                return $multi("end"); // whoever sealed it will link, or another one
+                return $multi("between");
             }
             last = link.at;
             if (cursor.position >= last) {
@@ -131,7 +133,7 @@ function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Ba
             if (kvs === undefined) {
                 return $multi(undefined, "lost");
             }
-        } else if (finding === "lost" || kvs === undefined) {
+        } else if (finding === "lost" || finding === "between" || kvs === undefined) {
             return $multi(undefined, finding);
         } else {
             const full = collapse.apply(kvs, changes, slice);

@@ -7,7 +7,7 @@ import type { Batch, Feed } from "../feed";
 import * as chain from "./chain";
 import type { Log } from "./chain";
 import * as cursors from "./cursor";
-import type { Cursor } from "./cursor";
+import type { Cursor, Finding } from "./cursor";
 import * as hubs from "./hub";
 import type { Hub, OpenSource } from "./hub";
 import * as leader from "./leader";
@@ -27,6 +27,8 @@ const TICK = 0.005;
 const RETRY = 60;
 /** Seconds after which something that is missing will not come any more. */
 const LOST = 1;
+/** Seconds within which a worker that died is followed by another one, surely. */
+const UNDECIDED = 10;
 /** Seconds after which it looks again for what is missing. */
 const AGAIN = 0.02;
 /** Seconds for which it waits at most, before it looks around. */
@@ -56,11 +58,17 @@ interface Fields {
 interface NodeFeed extends Fields, Methods {}
 
 /** Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up. */
-function note_loss(feed: Fields, log: Log): void {
+function note_loss(feed: Fields, log: Log, finding: Finding | undefined): void {
+    if (finding !== "lost" && finding !== "between") {
+        feed.lost_since = undefined;
+        return;
+    }
     const time = now();
-    feed.cursor = undefined;
     feed.lost_since ??= time;
-    if (time - feed.lost_since > LOST) {
+    if (finding === "lost") {
+        feed.cursor = undefined;
+    }
+    if (time - feed.lost_since > (finding === "lost" ? LOST : UNDECIDED)) {
         feed.lost_since = undefined;
         hubs.give_up(feed.hub, log, undefined);
     }
@@ -70,13 +78,10 @@ function note_loss(feed: Fields, log: Log): void {
 function join(feed: Fields, log: Log): Batch | undefined {
     const cursor = cursors.new(log);
     const [batch, finding] = cursors.join_root(cursor);
-    if (finding === "lost") {
-        note_loss(feed, log);
-    }
+    note_loss(feed, log, finding);
     if (batch === undefined) {
         return undefined;
     }
-    feed.lost_since = undefined;
     feed.tries = 0;
     feed.cursor = cursor;
     const start = chain.start_of(log, cursor.epoch);
@@ -124,9 +129,7 @@ function read(feed: Fields, log: Log): Batch | undefined {
         return may_join(feed, log) ? join(feed, log) : undefined;
     }
     const [batch, finding] = cursors.next(cursor);
-    if (finding === "lost") {
-        note_loss(feed, log);
-    }
+    note_loss(feed, log, finding);
     return batch;
 }
 
@@ -157,10 +160,13 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
         let batch: Batch | undefined;
         if (log !== undefined) {
             batch = read(this, log);
-        } else if (hub.is_alone && this.own === undefined) {
-            const err = go_alone(this);
-            if (err !== undefined) {
-                return $multi(undefined, err);
+        } else {
+            this.tries = 0; // nothing to wait for any more
+            if (hub.is_alone && this.own === undefined) {
+                const err = go_alone(this);
+                if (err !== undefined) {
+                    return $multi(undefined, err);
+                }
             }
         }
         if (batch === undefined) {
@@ -257,7 +263,7 @@ function open(dict: NodeDict, identity: string, open_source: OpenSource): Result
     if (ngx.get_phase() === "init") {
         return $multi(undefined, errors.failure("bad_request", "not in init: workers are not there yet"));
     }
-    const base = `resty.etcd|log${LAYOUT}|${ngx.md5(identity)}|`;
+    const base = `etcd log ${LAYOUT}|${string.sub(ngx.md5(identity), 1, 20)}|`;
     let of_dict = hubs_here.get(dict);
     if (of_dict === undefined) {
         of_dict = new LuaMap();

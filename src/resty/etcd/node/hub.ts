@@ -114,7 +114,7 @@ function look_at_head(hub: Hub): void {
 /** Gives the log up for all workers. */
 function give_up(hub: Hub, log: Log, why: string | undefined): void {
     if (!chain.is_broken(log)) {
-        ngx.log(ngx.WARN, "shared log of watches is given up: ", why ?? "keys are missing");
+        ngx.log(ngx.WARN, "shared log of watches is given up: ", why ?? writers.MISSING);
     }
     chain.give_up(log, hub.settings.retry);
     hub.next_look = 0;
@@ -166,7 +166,7 @@ function keep_writing(writer: Writer): void {
     const log = writer.log;
     const [head, sealed] = chain.head(log, writer.epoch);
     if (head === undefined || sealed) {
-        writers.stop(writer, head === undefined ? "broken" : "deposed", "keys are missing");
+        writers.stop(writer, head === undefined ? "broken" : "deposed", writers.MISSING);
     }
     if (writer.over !== undefined) {
         return;

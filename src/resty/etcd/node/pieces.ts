@@ -7,12 +7,12 @@ const match = string.match;
 const sub = string.sub;
 
 /** What the log needs of a shared dict. */
-type NodeDict = Pick<ngx.SharedDict, "get" | "safe_add" | "safe_set" | "incr" | "delete" | "ttl">;
+type NodeDict = Pick<ngx.SharedDict, "get" | "safe_add" | "safe_set" | "incr" | "delete" | "ttl" | "free_space">;
 
 /** Bytes of a piece: with its key and header it takes eight whole pages of the dict. */
 const PIECE = 32 * 1024 - 256;
 /** What a piece costs in the dict beside its bytes, about. */
-const OVERHEAD = 160;
+const OVERHEAD = 200;
 
 /** What a piece begins with: checksum, its number, 1 if it is the last of a record, two numbers of the writer's. */
 const HEADER = "^(%x%x%x%x%x%x%x%x)(%d+) ([01]) (%d+) (%d+)\n()";

@@ -88,8 +88,12 @@ function move_to(
     const link = { to: epoch, at: writer.position, skip: position, reason };
     const [linked, link_err] = chain.add_link(log, writer.epoch, link);
     const root = chain.number_at(log, "root");
-    if (!linked || root === undefined || root > writer.epoch) {
-        writers.stop(writer, link_err === "no memory" ? "broken" : "deposed", link_err);
+    if (root === undefined || link_err === "no memory") {
+        writers.stop(writer, "broken", link_err ?? writers.MISSING);
+        return undefined;
+    }
+    if (!linked || root > writer.epoch) {
+        writers.stop(writer, "deposed");
         return undefined;
     }
     chain.set_number(log, "root", epoch);
@@ -106,7 +110,7 @@ function restart(writer: Writer, batch: Batch, cluster_id: string | undefined): 
     const log = writer.log;
     const epoch = chain.take_number(log);
     if (epoch === undefined) {
-        writers.stop(writer, "broken", "keys are missing");
+        writers.stop(writer, "broken", writers.MISSING);
         return;
     }
     const revision = batch.revision;
@@ -162,8 +166,13 @@ function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Sta
 
 /** True if a new base is due. */
 function is_due(writer: Writer): boolean {
-    const is_long = writer.log_bytes > max(SHORT, writer.base_bytes);
-    return writer.root !== 0 && (is_long || writer.epoch - writer.root > MANY);
+    const { base_bytes, log_bytes } = writer;
+    if (writer.root === 0) {
+        return false;
+    }
+    // the new one needs room beside the old one
+    const is_tight = writer.log.dict.free_space() < 2 * base_bytes && log_bytes > max(SHORT, base_bytes) / 4;
+    return is_tight || log_bytes > max(SHORT, base_bytes) || writer.epoch - writer.root > MANY;
 }
 
 /**
@@ -177,7 +186,7 @@ function compact(writer: Writer): string | undefined {
     const [full] = cursors.join(cursor, root, "list");
     const epoch = chain.take_number(log);
     if (full === undefined || epoch === undefined) {
-        return "keys are missing";
+        return writers.MISSING;
     }
     const is_wanted = (): boolean => writer.over === undefined && writer.root === root;
     const revision = full.revision;

@@ -11,6 +11,9 @@ import * as sweep from "./sweep";
 
 const now = clock.now;
 
+/** Somebody else has removed what is needed, or the dict has, for others. */
+const MISSING = "keys are missing";
+
 /** A feed out of etcd itself. */
 interface Source extends Feed {
     /** The cluster it is fed from, nil before that is known. */
@@ -110,7 +113,7 @@ function take_over(log: Log, tail: number): Result<Writer> {
     }
     const epoch = chain.take_number(log);
     if (at === undefined || start === undefined || epoch === undefined) {
-        return $multi(undefined, "keys are missing");
+        return $multi(undefined, MISSING);
     }
     const [prepared, err] = chain.prepare(log, epoch, start);
     if (!prepared) {
@@ -124,7 +127,10 @@ function take_over(log: Log, tail: number): Result<Writer> {
         return $multi(undefined, link_err === "exists" ? "lost" : (link_err ?? ""));
     }
     const root = chain.number_at(log, "root");
-    if (root === undefined || root > tail) {
+    if (root === undefined) {
+        return $multi(undefined, MISSING);
+    }
+    if (root > tail) {
         chain.release(log, epoch); // stopped for so long that even the link had been removed
         return $multi(undefined, "lost");
     }
@@ -183,7 +189,7 @@ function append(writer: Writer, batch: Batch): void {
         if (last !== undefined) {
             const [published, gone] = chain.publish(log, epoch, last - position);
             if (!published) {
-                stop(writer, gone ? "broken" : "deposed", "keys are missing");
+                stop(writer, gone ? "broken" : "deposed", MISSING);
                 return;
             }
             writer.position = last;
@@ -206,4 +212,4 @@ function tidy(writer: Writer): void {
     }
 }
 
-export { append, leave, start_after, stop, store, take_over, tidy, type Over, type Source, type Writer };
+export { append, leave, MISSING, start_after, stop, store, take_over, tidy, type Over, type Source, type Writer };
