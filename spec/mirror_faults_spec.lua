@@ -34,16 +34,21 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         end
     end
 
+    local function start_mirror(silence)
+        model, told_wrong, last_told = {}, {}, 0
+        m = assert(client(1):mirror(dir, { silence = silence }))
+        m:on_change(follow)
+        assert(m:wait_ready(10))
+    end
+
     before_each(function()
         math.randomseed(SEED)
-        dir, model, told_wrong, last_told = bed.key("faults"), {}, {}, 0
+        dir = bed.key("faults")
         writer = client(0)
         for i = 1, 300 do
             assert(writer:set(dir .. i, i))
         end
-        m = assert(client(1):mirror(dir, { silence = 1 }))
-        m:on_change(follow)
-        assert(m:wait_ready(10))
+        start_mirror(1)
     end)
 
     after_each(function()
@@ -146,6 +151,35 @@ describe("with seed " .. SEED .. " a mirror converges", function()
             members.signal(name, "CONT")
             ngx.sleep(0.2)
         end)
-        assert.is_true((m:stats().full.compacted or 0) > 0, "the mirror met no compaction")
+    end)
+
+    it("when its member stands still until all that it has missed is compacted", function()
+        m:close()
+        start_mirror(4) -- so long does it wait for that member
+        local host, stopped = m.feed:stats().endpoint, nil
+        for i, name in ipairs(NAMES) do
+            if bed.cluster.http[i] == host then
+                stopped = name
+            end
+        end
+        members.signal(assert(stopped), "STOP")
+        local stop, missed, revision = clock.now() + 20, 0, nil
+        repeat -- the others may have to elect a leader first
+            local res = writer:set(dir .. "1", missed)
+            if res and res.status == 200 then
+                missed, revision = missed + 1, res.body.header.revision
+            end
+        until missed == 3 or clock.now() > stop
+        local others = {}
+        for i, name in ipairs(NAMES) do
+            others[#others + 1] = name ~= stopped and bed.cluster.http[i] or nil
+        end
+        members.etcdctl(table.concat(others, ","), "compact " .. assert(revision))
+        repeat
+            ngx.sleep(0.05)
+        until m:stats().full.compacted or clock.now() > stop
+        members.signal(stopped, "CONT")
+        assert.equal(1, m:stats().full.compacted)
+        check()
     end)
 end)

@@ -73,6 +73,7 @@ end
 -- playing (scripts under way).
 function _M.new(...)
     local self = tcp.listen(1024)
+    ngx.shared.test:delete(self.http_host) -- reports of another server that had the port
     self.scripts = { ... }
     function self.serve(_, ...)
         self.scripts = { ... }
