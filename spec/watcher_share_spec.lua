@@ -312,25 +312,45 @@ describe("watchers of one client", function()
             assert.equals(31, #recorder.take(slow, dir .. "last"))
         end)
 
-        it("even to wait for its list, it gets the list and what comes after", function()
-            assert(direct:set(dir .. "a/0", 0))
-            local quick = watch(dir, { prefix = true })
-            local pages = require "resty.etcd.pages"
-            local read_raw, hold = pages.read_raw, true
-            pages.read_raw = function(...)
-                while hold do
-                    ngx.sleep(0.01)
+        for _, late in ipairs { "asked for", "told" } do
+            it("even to wait for its list, " .. late .. " late, it gets the list and what comes after", function()
+                assert(direct:set(dir .. "a/0", 0))
+                local quick = watch(dir, { prefix = true })
+                local pages = require "resty.etcd.pages"
+                local read_raw, hold = pages.read_raw, true
+                local function delay()
+                    while hold do
+                        ngx.sleep(0.01)
+                    end
                 end
-                return read_raw(...)
-            end
-            local slow = watch(dir, { prefix = true, list = true, max_queue = 10 })
-            fill(1, 50)
-            settle(quick)
-            hold = false
-            assert.equals("list", assert(slow:next(5)).reason)
-            pages.read_raw = read_raw
-            assert(direct:set(dir .. "last", 0))
-            recorder.take(slow, dir .. "last")
-        end)
+                pages.read_raw = function(...)
+                    if late == "asked for" then
+                        delay()
+                    end
+                    local reply, err = read_raw(...)
+                    delay()
+                    return reply, err
+                end
+                finally(function() pages.read_raw = read_raw end)
+                local slow = watch(dir, { prefix = true, list = true, max_queue = 10 })
+                ngx.sleep(0.1)
+                fill(1, 50)
+                settle(quick)
+                hold = false
+                local keys = {}
+                local batch = assert(slow:next(5))
+                assert.equals("list", batch.reason)
+                recorder.apply(keys, batch)
+                assert.equals(1, slow:stats().times_behind)
+                assert(direct:set(dir .. "last", 0))
+                local told = 0
+                for _, later in ipairs(recorder.take(slow, dir .. "last")) do
+                    recorder.apply(keys, later)
+                    told = told + 1
+                end
+                assert.equals(late == "told" and 52 or 1, told)
+                assert.same(recorder.read(direct, dir), keys)
+            end)
+        end
     end)
 end)

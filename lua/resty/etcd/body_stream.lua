@@ -119,7 +119,9 @@ local function wait(body, deadline)
             return CANCELLED
         end
         if not ok or err ~= "timeout" then
-            body.heard = now()
+            if err == nil then
+                body.heard = now()
+            end
             return err
         end
         if deadline ~= nil and now() >= deadline then

@@ -27,6 +27,7 @@ local max = math.max
 ---@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
 ---@field held resty.etcd.feed.Batch[]
 ---@field list_at number? That state is of this revision; nil for the latest.
+---@field epoch number Counts how often its revisions were lost: a state read before is of no use.
 ---@field listing boolean Somebody reads that state.
 ---@field delivered number Everything up to it has been taken out of the queue.
 ---@field err resty.etcd.errors.EtcdError? Why no more will come, once the queue is empty.
@@ -69,6 +70,7 @@ local function create(wants, next, needs)
         needs = needs,
         held = {},
         list_at = nil,
+        epoch = 0,
         listing = false,
         delivered = 0,
         err = nil,
@@ -181,6 +183,7 @@ end
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 local function lose(consumer, reason)
     drop_held(consumer)
+    consumer.epoch = consumer.epoch + 1
     if consumer.needs == nil or consumer.list_at ~= nil then
         consumer.needs = reason
     end

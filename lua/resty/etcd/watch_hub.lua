@@ -33,7 +33,6 @@ local START_TIME = 1
 ---@field due number By then it should.
 ---@field consumers resty.etcd.watch_consumer.Consumer[]
 ---@field next number? All consumers have what is before it; nil while that is to be found out.
----@field epoch number Counts how often the revisions of its consumers were lost.
 ---@field known resty.etcd.watch_hub.Known
 ---@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
 ---@field stream resty.etcd.transport.Stream?
@@ -118,7 +117,6 @@ local function create(core, wants, next, apart, run)
         due = 0,
         consumers = {},
         next = next,
-        epoch = 0,
         known = {cluster_id = nil, raft_term = 0, revision = 0},
         apart = apart,
         stream = nil,
@@ -168,8 +166,11 @@ end
 ---@param revision number
 local function part(consumer, revision)
     consumer.times_behind = consumer.times_behind + 1
-    consumer.next = max(consumer.next, revision)
-    consumers.drop_held(consumer)
+    if consumer.needs == nil then
+        consumer.next = max(consumer.next, revision)
+    else
+        consumers.drop_held(consumer)
+    end
     leave(consumer)
 end
 
@@ -224,7 +225,6 @@ end
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@param err resty.etcd.errors.EtcdError
 local function lose(hub, reason, err)
-    hub.epoch = hub.epoch + 1
     hub.next = nil
     for ____, consumer in ipairs(hub.consumers) do
         if consumer.relist then

@@ -40,39 +40,44 @@ local function lose_start(consumer)
     end
 end
 
---- Reads the full state that a consumer of the hub waits for. The consumer is on the stream already, so nothing is
---- lost in between. Ends early when the stream has lost its place, and is called again when it has one.
+--- Its stream does not know where to go on, so a state read now could be too old.
 ---@param consumer resty.etcd.watch_consumer.Consumer
----@param hub resty.etcd.watch_hub.Hub
-local function read_for(consumer, hub)
+---@return boolean
+local function has_lost_its_place(consumer)
+    return consumer.hub ~= nil and consumer.hub.next == nil
+end
+
+--- Reads the full state that a consumer waits for. The consumer is on the stream already, so nothing is lost in between;
+--- or it was too slow even for that, has left, and will be back behind this state. Ends early when the stream has lost its
+--- place, and is called again when it has one.
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@param core resty.etcd.core.Core
+local function read_for(consumer, core)
     local backoff = backoffs.new()
-    while is_wanted(consumer) do
-        local epoch = hub.epoch
-        local kvs, outcome = ask.list(hub.core, consumer.range, consumer.list_at)
+    while is_wanted(consumer) and not has_lost_its_place(consumer) do
+        local epoch = consumer.epoch
+        local kvs, outcome = ask.list(core, consumer.range, consumer.list_at)
         if not is_wanted(consumer) then
             return
         end
-        local is_alone = consumer.hub == nil
         if kvs ~= nil then
-            if is_alone or hub.epoch == epoch then
+            if consumer.epoch == epoch then
                 consumers.accept(consumer, kvs, outcome)
-                return
             end
         elseif verdict.is_compacted(outcome) then
             lose_start(consumer)
-        elseif verdict.is_final(hub.core, outcome) then
+        elseif verdict.is_final(core, outcome) then
             hubs.leave(consumer)
             consumers.fail(consumer, outcome)
         else
-            hub.last_error = outcome
-            verdict.drop_token(hub.core, outcome)
+            if consumer.hub ~= nil then
+                consumer.hub.last_error = outcome
+            end
+            verdict.drop_token(core, outcome)
             pause(
                 consumer,
                 backoffs.next(backoff)
             )
-        end
-        if hub.next == nil and not is_alone then
-            return
         end
     end
 end

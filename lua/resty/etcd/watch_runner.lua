@@ -9,6 +9,7 @@ local hubs = require("resty.etcd.watch_hub")
 local streams = require("resty.etcd.watch_stream")
 local verdict = require("resty.etcd.watch_verdict")
 local now = clock.now
+local max = math.max
 local min = math.min
 local guard = pcall
 
@@ -37,7 +38,7 @@ local function read_stream(hub, turn)
 end
 
 local function read_list(consumer, hub, lists_now)
-    local ok, outcome = guard(lists.read_for, consumer, hub)
+    local ok, outcome = guard(lists.read_for, consumer, hub.core)
     lists_now[consumer] = nil
     consumer.listing = false
     if not ok then
@@ -108,23 +109,30 @@ local function look_around(hub, lists_now, seconds)
     return #hub.consumers > 0
 end
 
---- The stream stands, but has been silent for so long that it may be dead.
+--- The stream has been silent for so long that it may be dead.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param turn resty.etcd.watch_stream.Turn
 ---@return boolean
 local function is_silent(hub, turn)
-    return turn.stood_at ~= nil and not hub.blocked and hubs.age(hub) > hub.silence
+    if turn.stood_at == nil then
+        return hub.core.timeout <= 0 and now() - turn.began_at > hub.silence
+    end
+    return not hub.blocked and hubs.age(hub) > hub.silence
 end
 
 --- Ends a stream at once, whoever reads from it.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param reader table
 local function stop(hub, reader)
-    local ____opt_0 = hub.stream
-    if ____opt_0 ~= nil then
-        ____opt_0:close()
+    local stream = hub.stream
+    if stream ~= nil then
+        hub.heard_at = max(
+            hub.heard_at,
+            stream:heard_at()
+        )
+        stream:close()
+        hub.stream = nil
     end
-    hub.stream = nil
     hub.connected = false
     hub.blocked = false
     ngx.thread.kill(reader)
@@ -185,7 +193,13 @@ end
 ---@param lists_now table
 ---@return number?
 local function live(hub, lists_now)
-    local turn = {over = false, err = nil, stood_at = nil, delivered = false}
+    local turn = {
+        over = false,
+        err = nil,
+        began_at = now(),
+        stood_at = nil,
+        delivered = false
+    }
     local reader = ngx.thread.spawn(read_stream, hub, turn)
     while not turn.over do
         if not look_around(hub, lists_now, TICK) then

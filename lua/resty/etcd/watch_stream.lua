@@ -24,6 +24,7 @@ local OPTIONS = {require_leader = true}
 ---@class resty.etcd.watch_stream.Turn
 ---@field over boolean
 ---@field err resty.etcd.errors.EtcdError? Why it has ended.
+---@field began_at number
 ---@field stood_at number? When etcd said that it stands.
 ---@field delivered boolean Something was delivered.
 

@@ -114,7 +114,9 @@ function wait(body: Fields, deadline: number | undefined): string | undefined {
             return CANCELLED;
         }
         if (!ok || err !== "timeout") {
-            body.heard = now();
+            if (err === undefined) {
+                body.heard = now();
+            }
             return err;
         }
         if (deadline !== undefined && now() >= deadline) {

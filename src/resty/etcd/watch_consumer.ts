@@ -41,6 +41,8 @@ interface Consumer extends Wants {
     held: Batch[];
     /** That state is of this revision; nil for the latest. */
     list_at: number | undefined;
+    /** Counts how often its revisions were lost: a state read before is of no use. */
+    epoch: number;
     /** Somebody reads that state. */
     listing: boolean;
     /** Everything up to it has been taken out of the queue. */
@@ -80,6 +82,7 @@ function create(wants: Wants, next: number, needs: Reason | undefined): Result<C
         needs,
         held: [],
         list_at: undefined,
+        epoch: 0,
         listing: false,
         delivered: 0,
         err: undefined,
@@ -172,6 +175,7 @@ function accept(consumer: Consumer, full: RawKv[], revision: number): void {
 /** Its revisions are gone: only a full state helps. */
 function lose(consumer: Consumer, reason: Reason): void {
     drop_held(consumer);
+    consumer.epoch = consumer.epoch + 1;
     if (consumer.needs === undefined || consumer.list_at !== undefined) {
         consumer.needs = reason;
     }

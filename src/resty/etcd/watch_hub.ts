@@ -47,8 +47,6 @@ interface Hub {
     consumers: Consumer[];
     /** All consumers have what is before it; nil while that is to be found out. */
     next: number | undefined;
-    /** Counts how often the revisions of its consumers were lost. */
-    epoch: number;
     readonly known: Known;
     /** It began behind a stream of the same kind, and ends when it has come as far. */
     readonly apart: boolean;
@@ -120,7 +118,6 @@ function create(core: Core, wants: Wants, next: number | undefined, apart: boole
         due: 0,
         consumers: [],
         next,
-        epoch: 0,
         known: { cluster_id: undefined, raft_term: 0, revision: 0 },
         apart,
         stream: undefined,
@@ -165,8 +162,11 @@ function leave(consumer: Consumer): void {
 /** The consumer is too slow for the others: it goes on later, on a stream of its own. */
 function part(consumer: Consumer, revision: number): void {
     consumer.times_behind = consumer.times_behind + 1;
-    consumer.next = max(consumer.next, revision);
-    consumers.drop_held(consumer);
+    if (consumer.needs === undefined) {
+        consumer.next = max(consumer.next, revision);
+    } else {
+        consumers.drop_held(consumer); // it goes on behind its state, of whatever revision that will be
+    }
     leave(consumer);
 }
 
@@ -213,7 +213,6 @@ function progress(hub: Hub, revision: number): void {
 
 /** The revisions that the consumers need are gone: they need a full state, or have come to their end. */
 function lose(hub: Hub, reason: Reason, err: EtcdError): void {
-    hub.epoch = hub.epoch + 1;
     hub.next = undefined;
     for (const consumer of hub.consumers) {
         if (consumer.relist) {

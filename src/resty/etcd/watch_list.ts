@@ -1,9 +1,9 @@
+import type { Core } from "./core";
 import * as backoffs from "./backoff";
 import * as ask from "./watch_ask";
 import * as consumers from "./watch_consumer";
 import type { Consumer } from "./watch_consumer";
 import * as hubs from "./watch_hub";
-import type { Hub } from "./watch_hub";
 import * as verdict from "./watch_verdict";
 
 const min = math.min;
@@ -35,37 +35,39 @@ function lose_start(consumer: Consumer): void {
     }
 }
 
+/** Its stream does not know where to go on, so a state read now could be too old. */
+function has_lost_its_place(consumer: Consumer): boolean {
+    return consumer.hub !== undefined && consumer.hub.next === undefined;
+}
+
 /**
- * Reads the full state that a consumer of the hub waits for. The consumer is on the stream already, so nothing is
- * lost in between. Ends early when the stream has lost its place, and is called again when it has one.
+ * Reads the full state that a consumer waits for. The consumer is on the stream already, so nothing is lost in between;
+ * or it was too slow even for that, has left, and will be back behind this state. Ends early when the stream has lost its
+ * place, and is called again when it has one.
  */
-function read_for(consumer: Consumer, hub: Hub): void {
+function read_for(consumer: Consumer, core: Core): void {
     const backoff = backoffs.new();
-    while (is_wanted(consumer)) {
-        const epoch = hub.epoch;
-        const [kvs, outcome] = ask.list(hub.core, consumer.range, consumer.list_at);
+    while (is_wanted(consumer) && !has_lost_its_place(consumer)) {
+        const epoch = consumer.epoch;
+        const [kvs, outcome] = ask.list(core, consumer.range, consumer.list_at);
         if (!is_wanted(consumer)) {
             return;
         }
-        // too slow even for that, it has left the stream, and will be back behind this state
-        const is_alone = consumer.hub === undefined;
         if (kvs !== undefined) {
-            if (is_alone || hub.epoch === epoch) {
+            if (consumer.epoch === epoch) {
                 consumers.accept(consumer, kvs, outcome);
-                return;
             }
         } else if (verdict.is_compacted(outcome)) {
             lose_start(consumer);
-        } else if (verdict.is_final(hub.core, outcome)) {
+        } else if (verdict.is_final(core, outcome)) {
             hubs.leave(consumer);
             consumers.fail(consumer, outcome);
         } else {
-            hub.last_error = outcome;
-            verdict.drop_token(hub.core, outcome);
+            if (consumer.hub !== undefined) {
+                consumer.hub.last_error = outcome;
+            }
+            verdict.drop_token(core, outcome);
             pause(consumer, backoffs.next(backoff));
-        }
-        if (hub.next === undefined && !is_alone) {
-            return;
         }
     }
 }

@@ -14,6 +14,7 @@ import * as verdict from "./watch_verdict";
 type Thread = ngx.thread.Thread;
 
 const now = clock.now;
+const max = math.max;
 const min = math.min;
 const guard = pcall as unknown as GuardedCall;
 
@@ -37,7 +38,7 @@ function read_stream(hub: Hub, turn: Turn): void {
 }
 
 function read_list(consumer: Consumer, hub: Hub, lists_now: Lists): void {
-    const [ok, outcome] = guard(lists.read_for, consumer, hub);
+    const [ok, outcome] = guard(lists.read_for, consumer, hub.core);
     lists_now.delete(consumer);
     consumer.listing = false;
     if (!ok) {
@@ -90,15 +91,23 @@ function look_around(hub: Hub, lists_now: Lists, seconds: number): boolean {
     return hub.consumers.length > 0;
 }
 
-/** The stream stands, but has been silent for so long that it may be dead. */
+/** The stream has been silent for so long that it may be dead. */
 function is_silent(hub: Hub, turn: Turn): boolean {
-    return turn.stood_at !== undefined && !hub.blocked && hubs.age(hub) > hub.silence;
+    if (turn.stood_at === undefined) {
+        // opening has deadlines of its own, unless the client has none
+        return hub.core.timeout <= 0 && now() - turn.began_at > hub.silence;
+    }
+    return !hub.blocked && hubs.age(hub) > hub.silence;
 }
 
 /** Ends a stream at once, whoever reads from it. */
 function stop(hub: Hub, reader: Thread): void {
-    hub.stream?.close();
-    hub.stream = undefined;
+    const stream = hub.stream;
+    if (stream !== undefined) {
+        hub.heard_at = max(hub.heard_at, stream.heard_at());
+        stream.close();
+        hub.stream = undefined;
+    }
     hub.connected = false;
     hub.blocked = false;
     ngx.thread.kill(reader);
@@ -149,7 +158,7 @@ function conclude(hub: Hub, turn: Turn): number | undefined {
 
 /** Lets the stream live once; returns seconds until it is to be opened again, nil if it is not. */
 function live(hub: Hub, lists_now: Lists): number | undefined {
-    const turn: Turn = { over: false, err: undefined, stood_at: undefined, delivered: false };
+    const turn: Turn = { over: false, err: undefined, began_at: now(), stood_at: undefined, delivered: false };
     const reader = ngx.thread.spawn(read_stream, hub, turn);
     while (!turn.over) {
         if (!look_around(hub, lists_now, TICK)) {

@@ -28,6 +28,7 @@ interface Turn {
     over: boolean;
     /** Why it has ended. */
     err: EtcdError | undefined;
+    began_at: number;
     /** When etcd said that it stands. */
     stood_at: number | undefined;
     /** Something was delivered. */
