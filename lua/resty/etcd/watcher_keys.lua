@@ -2,6 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.clock")
 local turns = require("resty.etcd.turns")
+local table_new = require("table.new")
 
 --- The keys that a watcher knows to exist, to find out later what it has missed.
 ---@class resty.etcd.watcher_keys.KnownKeys
@@ -32,7 +33,7 @@ end
 ---@param full resty.etcd.feed.RawKv[]
 ---@return table
 local function revisions_of(full)
-    local revisions = {}
+    local revisions = table_new(0, #full)
     local since = clock.now()
     for ____, kv in ipairs(full) do
         revisions[kv.key] = kv.mod_revision

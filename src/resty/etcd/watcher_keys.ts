@@ -1,6 +1,7 @@
 import * as clock from "./clock";
 import type { RawEvent, RawKv, Reason } from "./feed";
 import * as turns from "./turns";
+import table_new = require("table.new");
 
 /** The keys that a watcher knows to exist, to find out later what it has missed. */
 interface KnownKeys {
@@ -28,7 +29,7 @@ function is_news(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
 
 /** The keys of a full state. */
 function revisions_of(full: readonly RawKv[]): LuaMap<string, string> {
-    const revisions = new LuaMap<string, string>();
+    const revisions = table_new(0, full.length) as LuaMap<string, string>; // growing would take long at a time
     let since = clock.now();
     for (const kv of full) {
         revisions.set(kv.key, kv.mod_revision);
