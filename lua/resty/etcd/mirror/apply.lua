@@ -6,7 +6,6 @@ local draft = require("resty.etcd.mirror.draft")
 local indexes = require("resty.etcd.mirror.indexes")
 local items = require("resty.etcd.mirror.items")
 local sorted = require("resty.etcd.mirror.sorted")
-local table_new = require("table.new")
 local sub = string.sub
 
 --- Up to so many events are taken in as they are, in less than 10 ms; for more of them the tables are made anew.
@@ -172,13 +171,14 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.feed.Batch
 ---@param is_other boolean etcd's history is another one, so that equal revisions say nothing
----@return resty.etcd.mirror.types.Change[] # what is different now, for readers; all of it is visible
+---@return resty.etcd.mirror.types.Change[] # what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`
 local function take_full(state, batch, is_other)
     local slice = slices.begin_anew()
     local full = batch.full
     local kvs = state.kvs
     local made = draft.create(#full)
-    local changes = table_new(is_other and #full or 0, 0)
+    local is_first = state.changed == 0
+    local changes = {}
     local found = draft.finds(state)
     for ____, raw in ipairs(full) do
         slices.breathe(slice)
@@ -197,7 +197,9 @@ local function take_full(state, batch, is_other)
             if kv ~= nil then
                 draft.ask_indexes(state, kv, found)
                 draft.keep(made, key, kv)
-                changes[#changes + 1] = newest.show({type = "PUT", key = key, kv = kv, old = held})
+                if not is_first then
+                    changes[#changes + 1] = newest.show({type = "PUT", key = key, kv = kv, old = held})
+                end
             else
                 made.bad[key] = items.reject(state, raw, key, err)
                 if held ~= nil and (is_other or held.create_revision == raw.create_revision) then
@@ -216,6 +218,21 @@ local function take_full(state, batch, is_other)
     draft.take_over(state, made, found, slice)
     return changes
 end
+
+--- The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody.
+---@param state resty.etcd.mirror.types.State
+---@return resty.etcd.mirror.types.Change[]
+local function all_new(state)
+    local slice = slices.begin()
+    local changes = {}
+    sorted.settle(state)
+    for ____, key in ipairs(state.sorted) do
+        slices.breathe(slice)
+        changes[#changes + 1] = newest.show({type = "PUT", key = key, kv = state.kvs[key]})
+    end
+    return changes
+end
+_M.all_new = all_new
 _M.take_events = take_events
 _M.take_full = take_full
 

@@ -140,10 +140,15 @@ local function follow(state, feed)
         if not acquire(state) then
             return nil
         end
-        local ok, changes = guard(take, state, batch)
+        local is_first = state.changed == 0
+        local ok, made = guard(take, state, batch)
         state.lock:post(1)
         if not ok then
-            return surprise(changes)
+            return surprise(made)
+        end
+        local changes = made
+        if is_first and #state.callbacks > 0 then
+            changes = apply.all_new(state)
         end
         if #changes > 0 then
             tell(state, batch.revision, changes)

@@ -1,4 +1,3 @@
-import table_new = require("table.new");
 import type { Batch, RawEvent } from "../feed";
 import * as newest from "../newest";
 import * as slices from "../slice";
@@ -150,14 +149,15 @@ function is_same(raw: RawEvent["kv"], held: { mod_revision: string; create_revis
 /**
  * Takes in a full state: what has not changed is left as it is.
  * @param is_other etcd's history is another one, so that equal revisions say nothing
- * @returns what is different now, for readers; all of it is visible
+ * @returns what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`
  */
 function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
     const slice = slices.begin_anew(); // whoever has read all this may have worked for long
     const full = batch.full!;
     const kvs = state.kvs;
     const made = draft.create(full.length);
-    const changes = table_new(is_other ? full.length : 0, 0) as Change[];
+    const is_first = state.changed === 0;
+    const changes: Change[] = [];
     const found = draft.finds(state);
     for (const raw of full) {
         slices.breathe(slice);
@@ -176,7 +176,9 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
             if (kv !== undefined) {
                 draft.ask_indexes(state, kv, found);
                 draft.keep(made, key, kv);
-                changes.push(newest.show({ type: "PUT", key, kv, old: held }));
+                if (!is_first) {
+                    changes.push(newest.show({ type: "PUT", key, kv, old: held }));
+                }
             } else {
                 made.bad.set(key, items.reject(state, raw, key, err));
                 // what was deleted and written anew is not the same item any more
@@ -197,4 +199,16 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
     return changes;
 }
 
-export { take_events, take_full };
+/** The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody. */
+function all_new(state: State): Change[] {
+    const slice = slices.begin();
+    const changes: Change[] = [];
+    sorted.settle(state);
+    for (const key of state.sorted) {
+        slices.breathe(slice);
+        changes.push(newest.show({ type: "PUT", key, kv: state.kvs.get(key)! }));
+    }
+    return changes;
+}
+
+export { all_new, take_events, take_full };

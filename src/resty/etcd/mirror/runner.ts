@@ -114,13 +114,18 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         if (!acquire(state)) {
             return undefined;
         }
-        const [ok, changes] = guard(take, state, batch);
+        const is_first = state.changed === 0;
+        const [ok, made] = guard(take, state, batch);
         state.lock.post(1);
         if (!ok) {
-            return surprise(changes);
+            return surprise(made);
         }
-        if ((changes as Change[]).length > 0) {
-            tell(state, batch.revision, changes as Change[]);
+        let changes = made as Change[];
+        if (is_first && state.callbacks.length > 0) {
+            changes = apply.all_new(state);
+        }
+        if (changes.length > 0) {
+            tell(state, batch.revision, changes);
         }
         state.has_heard = true;
         state.failure = undefined;
