@@ -2,7 +2,7 @@ PREFIX ?= /usr/local
 LUA_LIB_DIR ?= $(PREFIX)/share/lua/5.1
 DESTDIR ?=
 
-.PHONY: help build lint test soak demo demo-serve examples bench install clean distclean
+.PHONY: help build lint test soak soak-faults demo demo-serve examples bench install clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
