@@ -83,7 +83,7 @@ describe("the writer of a shared log", function()
         print("seed " .. seed)
         math.randomseed(seed)
         settled("start")
-        for n = 1, 25 * soak do
+        for n = 1, 12 * soak do
             local writer = writer_of()
             local at = math.random(60)
             local what = ("round %d, operation %d"):format(n, at)
@@ -103,7 +103,7 @@ describe("the writer of a shared log", function()
         math.randomseed(seed)
         settled("start")
         local bases = 0
-        for n = 1, 8 * soak do
+        for n = 1, 4 * soak do
             local writer = writer_of()
             local done = 0
             -- from the moment on in which it takes the number of an epoch for the base
@@ -137,7 +137,7 @@ describe("the writer of a shared log", function()
     it("may be stopped at any operation for longer than its lease, and writes into nobody's log when it wakes", function()
         math.randomseed(seed)
         settled("start")
-        for n = 1, 15 * soak do
+        for n = 1, 5 * soak do
             local writer = writer_of()
             local at = math.random(200)
             local what = ("round %d, operation %d"):format(n, at)
@@ -164,6 +164,105 @@ describe("the writer of a shared log", function()
             undisturbed(what)
             assert.is_true(support.eventually(function() return history.open_now == 1 end), what)
         end
+    end)
+
+    -- Stops a worker before it puts an epoch into the chain.
+    local function stop_at_link(worker)
+        worker.door.hook = function(_, name, key)
+            if name == "safe_add" and key:find("|%d+n$") then
+                worker.door.shut, worker.door.hook = true, nil
+            end
+        end
+    end
+
+    local function others_of(writer)
+        local others = {}
+        for _, worker in ipairs(workers) do
+            if worker ~= writer then
+                others[#others + 1] = worker
+            end
+        end
+        return others
+    end
+
+    it("may be stopped before it links a new base, and finds another one there", function()
+        settled("start")
+        local writer = writer_of()
+        stop_at_link(writer)
+        assert.is_true(support.eventually(function()
+            grow()
+            return writer.door.shut
+        end))
+        assert.not_equal(writer, writer_of())
+        churn(20)
+        ngx.sleep(0.1)
+        writer:go_on()
+        churn(20)
+        settled("after it went on")
+        undisturbed("after it went on")
+        assert.is_true(support.eventually(function() return history.open_now == 1 end))
+        churn(20)
+        workers[#workers + 1] = support.worker(dict, history, "crash" .. names .. "|")
+        settled("late")
+    end)
+
+    it("may be stopped before it takes over, and finds another one there", function()
+        settled("start")
+        local writer = writer_of()
+        local others = others_of(writer)
+        stop_at_link(others[1])
+        stop_at_link(others[2])
+        writer:close()
+        ngx.thread.wait(writer.thread)
+        assert.is_true(support.eventually(function() return others[1].door.shut and others[2].door.shut end))
+        workers = others
+        workers[3] = support.worker(dict, history, "crash" .. names .. "|")
+        churn(20)
+        assert.is_true(support.eventually(function() return workers[3].is_writer() end))
+        churn(20)
+        ngx.sleep(0.1)
+        for _, worker in ipairs(others) do
+            worker:go_on()
+        end
+        churn(20)
+        settled("after they went on")
+        undisturbed("after they went on")
+        assert.is_true(support.eventually(function() return history.open_now == 1 end))
+    end)
+
+    it("does not link a new base that lacks what it published last", function()
+        settled("start")
+        local writer = writer_of()
+        local others = others_of(writer)
+        local making, seen
+        writer.door.hook = function(_, name, key)
+            if name == "safe_set" and key:find("|%d+b%d+$") then
+                -- the log goes on while the base is written
+                making, seen = coroutine.running(), writer.hub.writer.position
+                churn(5)
+                ngx.sleep(0.02)
+            elseif making and coroutine.running() == making and name == "get" and key:find("|%d+h$") then
+                assert(writer.hub.writer.position > seen, "nothing was published meanwhile")
+                writer.door.shut, writer.door.hook = true, nil
+            end
+        end
+        stop_at_link(others[1])
+        stop_at_link(others[2])
+        assert.is_true(support.eventually(function()
+            if not writer.door.shut then
+                grow()
+            end
+            return others[1].door.shut or others[2].door.shut
+        end))
+        writer:go_on()
+        churn(5)
+        ngx.sleep(0.3)
+        for _, worker in ipairs(others) do
+            worker:go_on()
+        end
+        churn(5)
+        settled("after all went on")
+        undisturbed("after all went on")
     end)
 
     it("may be stopped and killed while it starts the log", function()
