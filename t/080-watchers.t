@@ -91,6 +91,9 @@ true
             require("ffi").cdef "int kill(int, int);"
             require("ffi").C.kill(master, 1)
             ngx.say(eventually(function() return #pids() == 4 end))
+            -- the old workers take connections until they are told to go, and must not be the ones to look for themselves
+            eventually(ngx.worker.exiting)
+            ngx.sleep(0.2)
         }
     }
     location = /after {
