@@ -157,12 +157,13 @@ local function pick()
     return connector
 end
 
---- Puts a connection with nothing unread back into its pool, or closes it.
+--- Puts a connection with nothing unread back into its pool, or closes it. A worker that has to go would wait for one
+--- that became idle after nginx has closed those that were.
 ---@param peer resty.etcd.http.Peer
 ---@param sock table
 ---@param reusable boolean
 local function release(peer, sock, reusable)
-    if reusable and peer.keepalive_ms > 0 then
+    if reusable and peer.keepalive_ms > 0 and not ngx.worker.exiting() then
         local ok = sock:setkeepalive(peer.keepalive_ms, peer.pool_size)
         if ok ~= nil then
             return

@@ -139,9 +139,12 @@ function pick(this: void): Connector {
     return connector;
 }
 
-/** Puts a connection with nothing unread back into its pool, or closes it. */
+/**
+ * Puts a connection with nothing unread back into its pool, or closes it. A worker that has to go would wait for one
+ * that became idle after nginx has closed those that were.
+ */
 function release(peer: Peer, sock: Tcp, reusable: boolean): void {
-    if (reusable && peer.keepalive_ms > 0) {
+    if (reusable && peer.keepalive_ms > 0 && !ngx.worker.exiting()) {
         const [ok] = sock.setkeepalive(peer.keepalive_ms, peer.pool_size);
         if (ok !== undefined) {
             return;
