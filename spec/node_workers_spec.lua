@@ -144,7 +144,7 @@ describe("workers with a mirror in node mode", function()
         start(4)
         load.start()
         ngx.sleep(0.5)
-        for n = 1, 3 * soak do
+        for n = 1, 5 * soak do
             local old = rig:workers()
             rig:kill("HUP", rig:master())
             rig:wait_ready(4 + 4 * n)

@@ -107,6 +107,7 @@ local function next_batch(self, timeout)
             return batch
         end
         if consumer.err == nil and ngx.worker.exiting() then
+            hubs.leave(consumer)
             consumers.fail(
                 consumer,
                 hubs.exiting()

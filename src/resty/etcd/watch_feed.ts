@@ -92,6 +92,7 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
             return $multi(batch);
         }
         if (consumer.err === undefined && ngx.worker.exiting()) {
+            hubs.leave(consumer); // else the stream would go on for it, and the worker with it
             consumers.fail(consumer, hubs.exiting());
         }
         if (consumer.err !== undefined) {
