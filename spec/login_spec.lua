@@ -1,5 +1,6 @@
 -- Logins with user and password, with a server that counts them and with etcd itself.
 local bed = require "spec.support.bed"
+local clock = require "resty.etcd.clock"
 local fake = require "spec.support.fake"
 
 local LOGIN = "/v3/auth/authenticate"
@@ -149,6 +150,26 @@ describe("a login", function()
             assert.equals(i, one.number)
             assert.equals("has no healthy etcd endpoint available", one.err)
         end
+    end)
+
+    it("in a cluster is over when the other members know its token", function()
+        local given
+        server:serve(serve { function()
+            given = clock.now()
+            return token "abc.7"
+        end })
+        local other = fake.new(function()
+            if clock.now() < given + 0.005 then
+                return { error_reply(401, 16, "etcdserver: invalid auth token") }
+            end
+            return { fake.reply(RANGE) }
+        end)
+        local res = client { http_host = { server.http_host, other.http_host }, init_count = -1 }:get("/k")
+        other:close()
+        assert.equals(200, res.status)
+        assert.equals(1, logins())
+        assert.equals("abc.7", other.requests[1].headers.authorization)
+        assert.equals(1, #other.requests)
     end)
 
     it("that failed is not remembered", function()
