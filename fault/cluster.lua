@@ -104,10 +104,27 @@ function cluster.hand_over(from, to)
     return post_as_root(from, path, { targetID = target.header.member_id }, 5) == 200
 end
 
--- A request of the administrator's that has to succeed; any member serves it.
+-- Waits until all members have applied all there is.
+local function settle()
+    cluster.wait("agreement", function()
+        local applied
+        for _, name in ipairs(cluster.names) do
+            local status = cluster.status(name)
+            if not status or status.raftAppliedIndex ~= (applied or status.raftIndex) then
+                return false
+            end
+            applied = status.raftAppliedIndex
+        end
+        return true
+    end)
+end
+
+-- A request of the administrator's that has to succeed; any member serves it. All members know of it then: one that is
+-- busy with it would not know tokens that are given out meanwhile.
 function cluster.admin(path, body)
     local status, answer = post_as_root(cluster.names[1], path, body, 15)
     assert(status == 200, path .. ": " .. tostring(cjson.encode(answer)))
+    settle()
     return answer
 end
 
@@ -122,28 +139,16 @@ function cluster.add_user(user, password)
     cluster.admin("/v3/auth/user/grant", { user = user, role = "root" })
 end
 
--- Waits until every member knows whether a token is needed.
-local function wait_for_auth(is_on)
-    for _, name in ipairs(cluster.names) do
-        cluster.wait("change of authentication at " .. name, function()
-            local status = wire.post(cluster.url[name], "/v3/kv/range", { key = "AA==", serializable = true })
-            return (status ~= 200) == is_on
-        end)
-    end
-end
-
 function cluster.enable_auth()
     cluster.admin("/v3/auth/role/add", { name = "root" })
     cluster.add_user(cluster.root.user, cluster.root.password)
     cluster.admin("/v3/auth/enable", {})
-    wait_for_auth(true)
 end
 
 -- Turns authentication off, and removes all users and roles, whichever of it there is.
 function cluster.disable_auth()
     if cluster.auth_is_on() then
         cluster.admin("/v3/auth/disable", {})
-        wait_for_auth(false)
     end
     for _, user in ipairs(cluster.admin("/v3/auth/user/list", {}).users or {}) do
         cluster.admin("/v3/auth/user/delete", { name = user })

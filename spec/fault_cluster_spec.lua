@@ -114,7 +114,8 @@ describe("calls to a cluster", function()
         ngx.sleep(settings.scaled(3))
         stop()
         assert.same({}, Load.errors(load.reads))
-        assert.is_true(Load.first_success(load.reads, stopped) < elected + 1)
+        -- those who wait for the stopped one go on when half of their time is over
+        assert.is_true(Load.first_success(load.reads, stopped) < math.max(elected, stopped + 2.5) + 1)
     end)
 
     for _, mode in ipairs { OWN, { name = "retry on and no bans", shared = { retry = true, fail_timeout = 0 } } } do
@@ -162,12 +163,9 @@ describe("calls to a cluster", function()
                 local res, err, details = timed(1.5, function() return client:get(key, { timeout = 1.5 }) end)
                 assert.is_nil(res)
                 assert.is_string(err)
-                -- etcd was told the time and may be first to say so, or that it has lost its leader
-                local known = false
-                for _, text in ipairs { "timeout", "context deadline exceeded", "timed out", "leader changed", "no leader" } do
-                    known = known or details.message:find(text, 1, true) ~= nil
-                end
-                assert.is_true(known, details.message)
+                -- etcd was told the time and may be first to say so, in the words of its version
+                assert.is_truthy(("timeout deadline_exceeded unavailable unknown canceled internal")
+                    :find(details.name, 1, true), details.name)
                 assert.is_true(details.retryable)
                 assert.is_false(details.maybe_applied)
             end
