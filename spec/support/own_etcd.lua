@@ -8,7 +8,6 @@
 --   server:remove()
 local bed = require "spec.support.bed"
 local process = require "fault.process"
-local tcp = require "spec.support.tcp"
 local wire = require "spec.support.wire"
 
 local own_etcd = {}
@@ -26,10 +25,18 @@ function own_etcd.has(flag)
     return process.read(help):find(flag, 1, true) ~= nil
 end
 
+local next_port = 20000 + (ngx.worker.pid() * 37 + ngx.now() * 1000) % 12000
+
+-- Below the range that the kernel takes for outgoing connections: a stopped server's stays free.
 local function free_port()
-    local socket = tcp.listen()
-    tcp.close(socket)
-    return socket.port
+    while true do
+        next_port = 20000 + math.floor(next_port + 1) % 12000
+        local sock = ngx.socket.tcp()
+        if not sock:connect("127.0.0.1", next_port) then
+            return next_port
+        end
+        sock:close()
+    end
 end
 
 local function wait_until(what, check)
@@ -61,7 +68,7 @@ function methods:start_again(data, token)
     wait_until("answer of etcd", function()
         return wire.exchange(self.http, "GET", "/health", "", 1) == 200
     end)
-    self.pid = tonumber(process.read(self.output):match("^(%d+)\n"))
+    self.pid = assert(tonumber(process.read(self.output):match("^(%d+)\n")))
 end
 
 function methods:stop()
