@@ -66,9 +66,11 @@ function methods:start_again(data, token)
     end
     self.output = process.start(unpack(words))
     wait_until("answer of etcd", function()
-        return wire.exchange(self.http, "GET", "/health", "", 1) == 200
+        local said = process.read(self.output)
+        self.pid = tonumber(said:match("^(%d+)\n"))
+        assert(process.read(self.output .. ".status") == "", said) -- another one may answer on its port
+        return self.pid and wire.exchange(self.http, "GET", "/health", "", 1) == 200
     end)
-    self.pid = assert(tonumber(process.read(self.output):match("^(%d+)\n")))
 end
 
 function methods:stop()
