@@ -119,6 +119,7 @@ build = {
         ["resty.etcd.target"] = "lua/resty/etcd/target.lua",
         ["resty.etcd.tls"] = "lua/resty/etcd/tls.lua",
         ["resty.etcd.transport"] = "lua/resty/etcd/transport.lua",
+        ["resty.etcd.trial"] = "lua/resty/etcd/trial.lua",
         ["resty.etcd.trusted_ca"] = "lua/resty/etcd/trusted_ca.lua",
         ["resty.etcd.turns"] = "lua/resty/etcd/turns.lua",
         ["resty.etcd.utils"] = "lua/resty/etcd/utils.lua",

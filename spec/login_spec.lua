@@ -29,6 +29,8 @@ local function error_reply(status, code, message)
     return fake.reply(('{"error":"%s","message":"%s","code":%d}'):format(message, message, code), status .. " Error")
 end
 
+local UNKNOWN_TOKEN = error_reply(401, 16, "etcdserver: invalid auth token")
+
 describe("a login", function()
     local server, restore
 
@@ -50,9 +52,9 @@ describe("a login", function()
         return assert(bed.new(all))
     end
 
-    local function logins()
+    local function logins(at)
         local count = 0
-        for _, request in ipairs(server.requests) do
+        for _, request in ipairs((at or server).requests) do
             count = count + (request.path == LOGIN and 1 or 0)
         end
         return count
@@ -152,24 +154,44 @@ describe("a login", function()
         end
     end)
 
-    it("in a cluster is over when the other members know its token", function()
+    -- Members that know a token only when `seconds` have passed since it was given out; then they answer with `answer`.
+    local function with_slow_members(seconds, answer, check)
         local given
-        server:serve(serve { function()
+        server:serve(serve(function()
             given = clock.now()
-            return token "abc.7"
-        end })
-        local other = fake.new(function()
-            if clock.now() < given + 0.005 then
-                return { error_reply(401, 16, "etcdserver: invalid auth token") }
-            end
-            return { fake.reply(RANGE) }
-        end)
-        local res = client { http_host = { server.http_host, other.http_host }, init_count = -1 }:get("/k")
+            return { token "abc.7" }
+        end, function()
+            return { clock.now() < given + seconds and UNKNOWN_TOKEN or answer }
+        end))
+        local other = fake.new(server.scripts[1])
+        check(client { http_host = { server.http_host, other.http_host }, init_count = -1 }, other)
         other:close()
-        assert.equals(200, res.status)
-        assert.equals(1, logins())
-        assert.equals("abc.7", other.requests[1].headers.authorization)
-        assert.equals(1, #other.requests)
+    end
+
+    it("gives a token that slow members come to know a moment later: calls wait for that, and log in once", function()
+        with_slow_members(0.2, fake.reply(RANGE), function(cli, other)
+            assert.equals(200, cli:get("/k").status)
+            assert.equals(1, logins())
+            assert.is_true(#other.requests > 1)
+            assert.is_true(#server.requests + #other.requests <= 8)
+        end)
+    end)
+
+    it("gives a token that a watch too waits for at slow members", function()
+        local created = '{"result":{"header":{"revision":"7"},"created":true}}\n'
+        with_slow_members(0.1, fake.reply(created), function(cli)
+            local read = assert(cli:watch("/k"))
+            assert.is_true(read().result.created)
+            assert.equals(1, logins())
+        end)
+    end)
+
+    it("gives a token that no member comes to know: calls log in once more, and are told in time", function()
+        with_slow_members(60, "", function(cli, other)
+            local res = cli:get("/k")
+            assert.equals("etcdserver: invalid auth token", res.body.error)
+            assert.equals(2, logins(server) + logins(other))
+        end)
     end)
 
     it("that failed is not remembered", function()

@@ -26,6 +26,8 @@ local MIN_SHARE = 1
 ---@field timeout number As the caller gave it.
 ---@field stream resty.etcd.attempt.StreamOptions? Nil for a call with a single answer.
 ---@field tries number
+---@field may_relogin boolean A refused token may be replaced by another one.
+---@field token_tries number How often it was sent again with a new token, for a member that had not heard of it.
 ---@field received number
 ---@field endpoint string?
 ---@field maybe_applied boolean A try of a write has left it open whether it was applied.
@@ -35,16 +37,15 @@ local MIN_SHARE = 1
 ---@param call resty.etcd.attempt.Call
 ---@param others number endpoints that may be tried after this one: with none it has all the time
 ---@param token string?
----@param may_relogin boolean
 ---@return resty.etcd.transport.Attempt?
-local function make(call, others, token, may_relogin)
+local function make(call, others, token)
     local core = call.core
-    local endpoint = balancer.choose_endpoint(core, call.tried)
+    local deadline = call.deadline
+    local endpoint = balancer.choose_endpoint(core, call.tried, deadline)
     if endpoint == nil then
         return nil
     end
     local started = now()
-    local deadline = call.deadline
     local connect_by = deadline
     local answer_by = deadline
     if deadline ~= nil and others > 0 then
@@ -69,7 +70,7 @@ local function make(call, others, token, may_relogin)
     return {
         endpoint = endpoint,
         token = sent,
-        may_relogin = may_relogin,
+        may_relogin = token ~= nil and (call.may_relogin or auth.is_new(core.auth, token)),
         via = via,
         started = started,
         deadline = answer_by,

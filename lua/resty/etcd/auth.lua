@@ -5,6 +5,7 @@ local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local log = require("resty.etcd.log")
 local now = clock.now
+local find = string.find
 local guard = pcall
 
 --- How long the timer of a login may take to start: nginx drops timers when too many of them run.
@@ -12,6 +13,12 @@ local START_TIME = 1
 
 --- Its owner hears why a login failed that had all of the owner's time.
 local LAST_WORD = 0.02
+
+--- Seconds within which all members that are well know a token of etcd's own, which travels through the log.
+local SPREAD_TIME = 1
+
+--- Ends the key that is in the shared dict while a token is new.
+local NEW = "|new"
 
 --- How long a login may take that has no deadline, before others stop counting on it.
 local PATIENCE = 60
@@ -30,6 +37,7 @@ local NONE = ""
 ---@field password string
 ---@field login fun(core: resty.etcd.core.Core, auth: resty.etcd.auth.Auth, timeout: number, not_after: number?): string?, resty.etcd.errors.EtcdError?
 ---@field token string?
+---@field new_until number Until then, members that are slow may not have heard of the token.
 ---@field flight resty.etcd.auth.Flight? The login under way.
 
 --- One login, and all who wait for it in the order in which they came.
@@ -52,6 +60,7 @@ local function create(user, password, login, options)
         dict = dict,
         dict_key = dict_key,
         token = nil,
+        new_until = 0,
         flight = nil
     }
 end
@@ -61,17 +70,23 @@ end
 ---@param fresh string
 local function keep(auth, fresh)
     auth.token = fresh
-    if auth.dict ~= nil and fresh ~= NONE then
-        auth.dict:set(auth.dict_key, fresh)
+    auth.new_until = now() + SPREAD_TIME
+    local dict = auth.dict
+    if dict ~= nil and fresh ~= NONE then
+        dict:set(auth.dict_key .. NEW, fresh, SPREAD_TIME)
+        dict:set(auth.dict_key, fresh)
     end
 end
 
 --- A token that another worker has found.
 ---@param auth resty.etcd.auth.Auth
 local function take_shared(auth)
-    if auth.dict ~= nil and auth.token == nil then
-        local shared = auth.dict:get(auth.dict_key)
+    local dict = auth.dict
+    if dict ~= nil and auth.token == nil then
+        local shared = dict:get(auth.dict_key)
+        local fresh = dict:get(auth.dict_key .. NEW)
         auth.token = shared
+        auth.new_until = fresh == shared and now() + SPREAD_TIME or 0
     end
 end
 
@@ -247,6 +262,18 @@ local function token(auth, core, deadline, timeout)
     return auth.token
 end
 
+--- Whether a token is so new that a member may refuse it and know it a moment later. A JWT is known at once.
+---@param auth resty.etcd.auth.Auth
+---@param old string
+---@return boolean
+local function is_new(auth, old)
+    if old ~= auth.token or now() >= auth.new_until then
+        return false
+    end
+    local simple = find(old, "^%a+%.%d+$")
+    return simple ~= nil
+end
+
 --- Forgets a token that etcd does not take any more, unless a newer one is there already.
 ---@param auth resty.etcd.auth.Auth
 ---@param old string
@@ -264,6 +291,7 @@ local function drop(auth, old)
 end
 _M.new = create
 _M.drop = drop
+_M.is_new = is_new
 _M.NONE = NONE
 _M.token = token
 

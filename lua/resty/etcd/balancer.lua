@@ -2,6 +2,7 @@
 local _M = {}
 local health = require("resty.etcd.health")
 local log = require("resty.etcd.log")
+local trials = require("resty.etcd.trial")
 local health_check = require("resty.etcd.health_check")
 
 --- The endpoints of a client and its place in their ring.
@@ -23,25 +24,49 @@ end
 
 --- The next endpoint of the ring that the shared health check lets through.
 ---@param ring resty.etcd.balancer.Ring
----@return resty.etcd.endpoint.Endpoint?
-local function next_healthy(ring)
+---@return resty.etcd.endpoint.Endpoint? endpoint # the endpoint, or one whose trial by another call is worth waiting for
+---@return string? on_trial
+local function look_around(ring)
     local endpoints = ring.endpoints
     local n = #endpoints
+    local on_trial
     for _ = 1, n do
         ring.init_count = ring.init_count + 1
         local endpoint = endpoints[floor(ring.init_count) % n + 1]
-        if endpoint ~= nil and (health_check.get_target_status(endpoint.http_host)) == true then
-            return endpoint
+        if endpoint ~= nil then
+            local host = endpoint.http_host
+            local is_healthy = health_check.get_target_status(host)
+            if is_healthy == false then
+                trials.expect(host)
+            elseif is_healthy == true then
+                if trials.may_use(host) then
+                    return endpoint
+                end
+                on_trial = host
+            end
         end
     end
-    return nil
+    return nil, on_trial
+end
+
+--- Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait.
+---@param ring resty.etcd.balancer.Ring
+---@param deadline number?
+---@return resty.etcd.endpoint.Endpoint?
+local function next_healthy(ring, deadline)
+    local endpoint, on_trial = look_around(ring)
+    while on_trial ~= nil and trials.wait(on_trial, deadline) do
+        endpoint, on_trial = look_around(ring)
+    end
+    return endpoint
 end
 
 --- Picks the endpoint of the next try.
 ---@param ring resty.etcd.balancer.Ring
 ---@param tried table? those that have failed the same call; the health check that all share does not ask
+---@param deadline number? of the call; nil for none
 ---@return resty.etcd.endpoint.Endpoint? # the endpoint, nil if none may be used
-local function choose_endpoint(ring, tried)
+local function choose_endpoint(ring, tried, deadline)
     if ring.rolled_in ~= nil and ring.rolled_in ~= ngx.worker.pid() then
         ring.rolled_in = ngx.worker.pid()
         ring.init_count = roll()
@@ -57,7 +82,7 @@ local function choose_endpoint(ring, tried)
             tried
         )
     else
-        endpoint = next_healthy(ring)
+        endpoint = next_healthy(ring, deadline)
     end
     if endpoint ~= nil and log.info_enabled() then
         ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host)
@@ -72,6 +97,11 @@ local function report_failure(ring, http_host)
     local own = ring.health
     if own == nil then
         health_check.report_failure(http_host)
+        local is_healthy = health_check.get_target_status(http_host)
+        if is_healthy == false then
+            trials.expect(http_host)
+        end
+        trials.fail(http_host)
     elseif health.failed(own, http_host) then
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
     end
@@ -83,7 +113,9 @@ end
 ---@param seconds number?
 local function report_success(ring, http_host, seconds)
     local own = ring.health
-    if own ~= nil then
+    if own == nil then
+        trials.pass(http_host)
+    else
         health.succeeded(own, http_host, seconds)
     end
 end
@@ -95,9 +127,12 @@ end
 local function report_other(ring, http_host, err)
     local own = ring.health
     if own == nil then
-        return
-    end
-    if err.name == "bad_reply" then
+        if err.name == "bad_request" then
+            trials.fail(http_host)
+        else
+            trials.pass(http_host)
+        end
+    elseif err.name == "bad_reply" then
         report_failure(ring, http_host)
     elseif err.name == "bad_request" then
         health.untried(own, http_host)

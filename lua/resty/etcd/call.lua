@@ -55,6 +55,25 @@ local function get_token(call)
     return token
 end
 
+--- Whether a call may be sent again after its token was refused: with the same one a little later, or with another.
+---@param call resty.etcd.attempt.Call
+---@param token string
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_token_renewed(call, token, err)
+    local own = call.core.auth
+    if retry.is_token_unknown(err) and auth.is_new(own, token) and pause.before_token(call.token_tries, call.deadline) then
+        call.token_tries = call.token_tries + 1
+        return true
+    end
+    if not call.may_relogin then
+        return false
+    end
+    call.may_relogin = false
+    auth.drop(own, token)
+    return true
+end
+
 --- Tries until there is a result, no sense in going on, or no time left.
 ---@param call resty.etcd.attempt.Call
 ---@return resty.etcd.transport.Reply|resty.etcd.transport.Stream? result
@@ -72,7 +91,6 @@ local function run(call)
         not_before = order.revision
         stale_left = STALE_TRIES * n
     end
-    local may_relogin = true
     local last
     while true do
         local token, login_err = get_token(call)
@@ -80,7 +98,7 @@ local function run(call)
             return nil, login_err
         end
         local others = balancer.has_retry(core) and min(n - call.tries, tries_left) - 1 or 0
-        local attempt = attempts.make(call, others, token, may_relogin and token ~= nil)
+        local attempt = attempts.make(call, others, token)
         if attempt == nil then
             return nil, no_endpoint(last)
         end
@@ -92,10 +110,8 @@ local function run(call)
             return result
         end
         call.maybe_applied = call.maybe_applied or err.maybe_applied
-        if token ~= nil and may_relogin and retry.is_token_trouble(err) then
-            may_relogin = false
-            auth.drop(core.auth, token)
-        else
+        local is_refused = token ~= nil and retry.is_token_trouble(err)
+        if not is_refused or not is_token_renewed(call, token, err) then
             if err.name == "stale_reply" then
                 stale_left = stale_left - 1
             else
@@ -186,6 +202,8 @@ local function start(core, rpc, request, timeout, stream, not_after)
         timeout = timeout,
         stream = stream,
         tries = 0,
+        may_relogin = true,
+        token_tries = 0,
         received = 0,
         endpoint = nil,
         maybe_applied = false,

@@ -2,17 +2,12 @@
 local _M = {}
 local auths = require("resty.etcd.auth")
 local call = require("resty.etcd.call")
-local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
 local find = string.find
-local guard = pcall
 
 --- etcd's own tokens are short, and a JWT comes nowhere near.
 local MAX_TOKEN = 16384
-
---- Seconds after which other members know a token too: they hear of it from the leader, and refuse it until then.
-local SPREAD_TIME = 0.01
 
 --- It goes into the head of each request: a line end in it would begin a line of the server's choice.
 ---@param value any
@@ -42,20 +37,6 @@ local function refused(cause)
     return err
 end
 
---- Waits until a token may be used at every member, unless it is a JWT, which needs no memory.
----@param core resty.etcd.core.Core
----@param token string
----@param not_after number?
-local function let_spread(core, token, not_after)
-    local simple = find(token, "^%a+%.%d+$")
-    if simple == nil or #core.endpoints < 2 then
-        return
-    end
-    if not_after == nil or clock.now() + SPREAD_TIME < not_after then
-        guard(ngx.sleep, SPREAD_TIME)
-    end
-end
-
 --- Logs in with user and password.
 ---@param core resty.etcd.core.Core
 ---@param auth resty.etcd.auth.Auth
@@ -75,7 +56,6 @@ local function login(core, auth, timeout, not_after)
     if reply ~= nil then
         local token = reply.body.token
         if is_token(token) then
-            let_spread(core, token, not_after)
             return token
         end
         return nil, refused(nil)

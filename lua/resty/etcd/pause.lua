@@ -9,6 +9,10 @@ local guard = pcall
 local FIRST = 0.025
 local LONGEST = 1
 
+--- Seconds that a member is given to hear of a token; they double with each refusal.
+local TOKEN_FIRST = 0.01
+local TOKEN_TRIES = 6
+
 --- Lets some time pass before an endpoint is asked once more. A client under the health check that all share goes
 --- on at once, as such clients always did.
 ---@param core resty.etcd.core.Core
@@ -33,6 +37,20 @@ local function before_try(core, tries, deadline)
     end
     return true
 end
+
+--- Lets some time pass before a token is sent again that the other members may not have heard of.
+---@param tries number how often that was done
+---@param deadline number?
+---@return boolean # false if it is no use to go on
+local function before_token(tries, deadline)
+    local seconds = TOKEN_FIRST * 2 ^ tries
+    if tries >= TOKEN_TRIES or deadline ~= nil and clock.now() + seconds >= deadline then
+        return false
+    end
+    local ok = guard(ngx.sleep, seconds)
+    return ok
+end
+_M.before_token = before_token
 _M.before_try = before_try
 
 return _M

@@ -9,12 +9,19 @@ local function has(text, part)
     return from ~= nil
 end
 
+--- The member knows nothing of the token: it is not valid any more, or not yet.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_token_unknown(err)
+    return err.code == 16 and has(err.message, "invalid auth token")
+end
+
 --- etcd refused the call because of its token, so it was not applied; a new login may help.
 ---@param err resty.etcd.errors.EtcdError
 ---@return boolean
 local function is_token_trouble(err)
     local message = err.message
-    return err.code == 16 and has(message, "invalid auth token") or err.code == 3 and (has(message, "user name is empty") or has(message, "revision of auth store is old"))
+    return is_token_unknown(err) or err.code == 3 and (has(message, "user name is empty") or has(message, "revision of auth store is old"))
 end
 
 --- etcd refuses a watch for its token with a reply of HTTP status 200; the code stands in the text.
@@ -83,6 +90,7 @@ local function judge_failure(rpc, err, sent)
 end
 _M.is_for_others = is_for_others
 _M.is_token_trouble = is_token_trouble
+_M.is_token_unknown = is_token_unknown
 _M.judge_failure = judge_failure
 _M.judge_refusal = judge_refusal
 _M.token_trouble_of_watch = token_trouble_of_watch

@@ -41,6 +41,10 @@ interface Call {
     /** Nil for a call with a single answer. */
     readonly stream: StreamOptions | undefined;
     tries: number;
+    /** A refused token may be replaced by another one. */
+    may_relogin: boolean;
+    /** How often it was sent again with a new token, for a member that had not heard of it. */
+    token_tries: number;
     received: number;
     endpoint: string | undefined;
     /** A try of a write has left it open whether it was applied. */
@@ -53,14 +57,14 @@ interface Call {
  * One try with its share of the call's time.
  * @param others endpoints that may be tried after this one: with none it has all the time
  */
-function make(call: Call, others: number, token: string | undefined, may_relogin: boolean): Attempt | undefined {
+function make(call: Call, others: number, token: string | undefined): Attempt | undefined {
     const core = call.core;
-    const endpoint = balancer.choose_endpoint(core, call.tried);
+    const deadline = call.deadline;
+    const endpoint = balancer.choose_endpoint(core, call.tried, deadline);
     if (endpoint === undefined) {
         return undefined;
     }
     const started = now();
-    const deadline = call.deadline;
     let connect_by = deadline;
     let answer_by = deadline;
     if (deadline !== undefined && others > 0) {
@@ -80,7 +84,7 @@ function make(call: Call, others: number, token: string | undefined, may_relogin
     return {
         endpoint,
         token: sent,
-        may_relogin,
+        may_relogin: token !== undefined && (call.may_relogin || auth.is_new(core.auth!, token)),
         via,
         started,
         deadline: answer_by,

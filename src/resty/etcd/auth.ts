@@ -8,12 +8,17 @@ import * as log from "./log";
 import type { Dict } from "./memory_dict";
 
 const now = clock.now;
+const find = string.find as StringFind;
 const guard = pcall as unknown as GuardedCall;
 
 /** How long the timer of a login may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
 /** Its owner hears why a login failed that had all of the owner's time. */
 const LAST_WORD = 0.02;
+/** Seconds within which all members that are well know a token of etcd's own, which travels through the log. */
+const SPREAD_TIME = 1;
+/** Ends the key that is in the shared dict while a token is new. */
+const NEW = "|new";
 /** How long a login may take that has no deadline, before others stop counting on it. */
 const PATIENCE = 60;
 
@@ -44,6 +49,8 @@ interface Auth extends AuthOptions {
     readonly password: string;
     readonly login: Login;
     token: string | undefined;
+    /** Until then, members that are slow may not have heard of the token. */
+    new_until: number;
     /** The login under way. */
     flight: Flight | undefined;
 }
@@ -59,22 +66,28 @@ interface Flight {
 
 function create(user: string, password: string, login: Login, options: AuthOptions): Auth {
     const { is_optional, dict, dict_key } = options;
-    return { user, password, login, is_optional, dict, dict_key, token: undefined, flight: undefined };
+    return { user, password, login, is_optional, dict, dict_key, token: undefined, new_until: 0, flight: undefined };
 }
 
 /** Keeps a new token, for other workers too. */
 function keep(auth: Auth, fresh: string): void {
     auth.token = fresh;
-    if (auth.dict !== undefined && fresh !== NONE) {
-        auth.dict.set(auth.dict_key, fresh);
+    auth.new_until = now() + SPREAD_TIME;
+    const dict = auth.dict;
+    if (dict !== undefined && fresh !== NONE) {
+        dict.set(auth.dict_key + NEW, fresh, SPREAD_TIME);
+        dict.set(auth.dict_key, fresh);
     }
 }
 
 /** A token that another worker has found. */
 function take_shared(auth: Auth): void {
-    if (auth.dict !== undefined && auth.token === undefined) {
-        const [shared] = auth.dict.get(auth.dict_key);
+    const dict = auth.dict;
+    if (dict !== undefined && auth.token === undefined) {
+        const [shared] = dict.get(auth.dict_key);
+        const [fresh] = dict.get(auth.dict_key + NEW);
         auth.token = shared as string | undefined;
+        auth.new_until = fresh === shared ? now() + SPREAD_TIME : 0;
     }
 }
 
@@ -195,6 +208,15 @@ function token(auth: Auth, core: Core, deadline: number | undefined, timeout: nu
     return $multi(auth.token);
 }
 
+/** Whether a token is so new that a member may refuse it and know it a moment later. A JWT is known at once. */
+function is_new(auth: Auth, old: string): boolean {
+    if (old !== auth.token || now() >= auth.new_until) {
+        return false;
+    }
+    const [simple] = find(old, "^%a+%.%d+$");
+    return simple !== undefined;
+}
+
 /** Forgets a token that etcd does not take any more, unless a newer one is there already. */
 function drop(auth: Auth, old: string): void {
     if (auth.token === old) {
@@ -209,4 +231,4 @@ function drop(auth: Auth, old: string): void {
     }
 }
 
-export { create as new, drop, NONE, token, type Auth };
+export { create as new, drop, is_new, NONE, token, type Auth };

@@ -4,6 +4,7 @@ import type { Health, Tried } from "./health";
 import * as health from "./health";
 import health_check = require("./health_check");
 import * as log from "./log";
+import * as trials from "./trial";
 
 /** The endpoints of a client and its place in their ring. */
 interface Ring {
@@ -26,26 +27,49 @@ function roll(): number {
     return ngx.crc32_short(`${ngx.worker.pid()}:${rolls}:${ngx.now()}`) % 100003;
 }
 
-/** The next endpoint of the ring that the shared health check lets through. */
-function next_healthy(ring: Ring): Endpoint | undefined {
+/**
+ * The next endpoint of the ring that the shared health check lets through.
+ * @returns the endpoint, or one whose trial by another call is worth waiting for
+ */
+function look_around(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined, on_trial?: string | undefined]> {
     const endpoints = ring.endpoints;
     const n = endpoints.length;
+    let on_trial: string | undefined;
     for (const _ of $range(1, n)) {
         ring.init_count = ring.init_count + 1;
         const endpoint = endpoints[floor(ring.init_count) % n];
-        if (endpoint !== undefined && health_check.get_target_status(endpoint.http_host)[0] === true) {
-            return endpoint;
+        if (endpoint !== undefined) {
+            const host = endpoint.http_host;
+            const [is_healthy] = health_check.get_target_status(host);
+            if (is_healthy === false) {
+                trials.expect(host);
+            } else if (is_healthy === true) {
+                if (trials.may_use(host)) {
+                    return $multi(endpoint);
+                }
+                on_trial = host;
+            }
         }
     }
-    return undefined;
+    return $multi(undefined, on_trial);
+}
+
+/** Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait. */
+function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | undefined {
+    let [endpoint, on_trial] = look_around(ring);
+    while (on_trial !== undefined && trials.wait(on_trial, deadline)) {
+        [endpoint, on_trial] = look_around(ring);
+    }
+    return endpoint;
 }
 
 /**
  * Picks the endpoint of the next try.
  * @param tried those that have failed the same call; the health check that all share does not ask
+ * @param deadline of the call; nil for none
  * @returns the endpoint, nil if none may be used
  */
-function choose_endpoint(ring: Ring, tried: Tried | undefined): Endpoint | undefined {
+function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number | undefined): Endpoint | undefined {
     // workers inherit a client made before they were forked: each starts elsewhere
     if (ring.rolled_in !== undefined && ring.rolled_in !== ngx.worker.pid()) {
         ring.rolled_in = ngx.worker.pid();
@@ -57,7 +81,7 @@ function choose_endpoint(ring: Ring, tried: Tried | undefined): Endpoint | undef
         ring.init_count = ring.init_count + 1;
         endpoint = health.pick(own, ring.endpoints, floor(ring.init_count), tried);
     } else {
-        endpoint = next_healthy(ring);
+        endpoint = next_healthy(ring, deadline);
     }
     if (endpoint !== undefined && log.info_enabled()) {
         // nginx prints the name of the function that logs: users look for it
@@ -71,6 +95,11 @@ function report_failure(ring: Ring, http_host: string): void {
     const own = ring.health;
     if (own === undefined) {
         health_check.report_failure(http_host);
+        const [is_healthy] = health_check.get_target_status(http_host);
+        if (is_healthy === false) {
+            trials.expect(http_host);
+        }
+        trials.fail(http_host);
     } else if (health.failed(own, http_host)) {
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
     }
@@ -79,7 +108,9 @@ function report_failure(ring: Ring, http_host: string): void {
 /** Counts an answer in an endpoint's favour. */
 function report_success(ring: Ring, http_host: string, seconds: number | undefined): void {
     const own = ring.health;
-    if (own !== undefined) {
+    if (own === undefined) {
+        trials.pass(http_host);
+    } else {
         health.succeeded(own, http_host, seconds);
     }
 }
@@ -88,9 +119,12 @@ function report_success(ring: Ring, http_host: string, seconds: number | undefin
 function report_other(ring: Ring, http_host: string, err: EtcdError): void {
     const own = ring.health;
     if (own === undefined) {
-        return;
-    }
-    if (err.name === "bad_reply") {
+        if (err.name === "bad_request") {
+            trials.fail(http_host);
+        } else {
+            trials.pass(http_host);
+        }
+    } else if (err.name === "bad_reply") {
         report_failure(ring, http_host);
     } else if (err.name === "bad_request") {
         health.untried(own, http_host);

@@ -54,6 +54,21 @@ function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?:
     return $multi(token);
 }
 
+/** Whether a call may be sent again after its token was refused: with the same one a little later, or with another. */
+function is_token_renewed(call: Call, token: string, err: EtcdError): boolean {
+    const own = call.core.auth!;
+    if (retry.is_token_unknown(err) && auth.is_new(own, token) && pause.before_token(call.token_tries, call.deadline)) {
+        call.token_tries = call.token_tries + 1;
+        return true;
+    }
+    if (!call.may_relogin) {
+        return false;
+    }
+    call.may_relogin = false;
+    auth.drop(own, token);
+    return true;
+}
+
 /** Tries until there is a result, no sense in going on, or no time left. */
 function run(call: Call): Outcome<Reply | Stream> {
     const core = call.core;
@@ -67,7 +82,6 @@ function run(call: Call): Outcome<Reply | Stream> {
         not_before = order.revision;
         stale_left = STALE_TRIES * n;
     }
-    let may_relogin = true;
     let last: EtcdError | undefined;
     while (true) {
         const [token, login_err] = get_token(call);
@@ -75,7 +89,7 @@ function run(call: Call): Outcome<Reply | Stream> {
             return $multi(undefined, login_err);
         }
         const others = balancer.has_retry(core) ? min(n - call.tries, tries_left) - 1 : 0;
-        const attempt = attempts.make(call, others, token, may_relogin && token !== undefined);
+        const attempt = attempts.make(call, others, token);
         if (attempt === undefined) {
             return $multi(undefined, no_endpoint(last));
         }
@@ -87,10 +101,8 @@ function run(call: Call): Outcome<Reply | Stream> {
             return $multi(result);
         }
         call.maybe_applied = call.maybe_applied || err.maybe_applied;
-        if (token !== undefined && may_relogin && retry.is_token_trouble(err)) {
-            may_relogin = false;
-            auth.drop(core.auth!, token);
-        } else {
+        const is_refused = token !== undefined && retry.is_token_trouble(err);
+        if (!is_refused || !is_token_renewed(call, token, err)) {
             if (err.name === "stale_reply") {
                 stale_left = stale_left - 1;
             } else {
@@ -170,6 +182,8 @@ function start(
         timeout,
         stream,
         tries: 0,
+        may_relogin: true,
+        token_tries: 0,
         received: 0,
         endpoint: undefined,
         maybe_applied: false,

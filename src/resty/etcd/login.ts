@@ -1,19 +1,15 @@
 import type { Auth } from "./auth";
 import * as auths from "./auth";
 import * as call from "./call";
-import * as clock from "./clock";
 import type { Core } from "./core";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import * as rpcs from "./rpc";
 
 const find = string.find as StringFind;
-const guard = pcall as unknown as GuardedCall;
 
 /** etcd's own tokens are short, and a JWT comes nowhere near. */
 const MAX_TOKEN = 16384;
-/** Seconds after which other members know a token too: they hear of it from the leader, and refuse it until then. */
-const SPREAD_TIME = 0.01;
 
 /** It goes into the head of each request: a line end in it would begin a line of the server's choice. */
 function is_token(value: unknown): value is string {
@@ -39,17 +35,6 @@ function refused(cause: EtcdError | undefined): EtcdError {
     return err;
 }
 
-/** Waits until a token may be used at every member, unless it is a JWT, which needs no memory. */
-function let_spread(core: Core, token: string, not_after: number | undefined): void {
-    const [simple] = find(token, "^%a+%.%d+$");
-    if (simple === undefined || core.endpoints.length < 2) {
-        return;
-    }
-    if (not_after === undefined || clock.now() + SPREAD_TIME < not_after) {
-        guard(ngx.sleep, SPREAD_TIME); // throws in a phase that cannot wait
-    }
-}
-
 /**
  * Logs in with user and password.
  * @returns the token; trouble with the connection or the server is passed on as it is
@@ -60,7 +45,6 @@ function login(core: Core, auth: Auth, timeout: number, not_after: number | unde
     if (reply !== undefined) {
         const token = reply.body.get("token");
         if (is_token(token)) {
-            let_spread(core, token, not_after);
             return $multi(token);
         }
         return $multi(undefined, refused(undefined));

@@ -9,6 +9,10 @@ const guard = pcall as unknown as GuardedCall;
 const FIRST = 0.025;
 const LONGEST = 1;
 
+/** Seconds that a member is given to hear of a token; they double with each refusal. */
+const TOKEN_FIRST = 0.01;
+const TOKEN_TRIES = 6;
+
 /**
  * Lets some time pass before an endpoint is asked once more. A client under the health check that all share goes
  * on at once, as such clients always did.
@@ -32,4 +36,18 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
     return true;
 }
 
-export { before_try };
+/**
+ * Lets some time pass before a token is sent again that the other members may not have heard of.
+ * @param tries how often that was done
+ * @returns false if it is no use to go on
+ */
+function before_token(tries: number, deadline: number | undefined): boolean {
+    const seconds = TOKEN_FIRST * 2 ** tries;
+    if (tries >= TOKEN_TRIES || (deadline !== undefined && clock.now() + seconds >= deadline)) {
+        return false;
+    }
+    const [ok] = guard(ngx.sleep, seconds); // throws in a phase that cannot wait
+    return ok;
+}
+
+export { before_token, before_try };

@@ -11,11 +11,16 @@ function has(text: string, part: string): boolean {
     return from !== undefined;
 }
 
+/** The member knows nothing of the token: it is not valid any more, or not yet. */
+function is_token_unknown(err: EtcdError): boolean {
+    return err.code === 16 && has(err.message, "invalid auth token");
+}
+
 /** etcd refused the call because of its token, so it was not applied; a new login may help. */
 function is_token_trouble(err: EtcdError): boolean {
     const message = err.message;
     return (
-        (err.code === 16 && has(message, "invalid auth token")) ||
+        is_token_unknown(err) ||
         (err.code === 3 && (has(message, "user name is empty") || has(message, "revision of auth store is old")))
     );
 }
@@ -75,4 +80,4 @@ function judge_failure(rpc: Rpc, err: EtcdError, sent: boolean): EtcdError {
     return err;
 }
 
-export { is_for_others, is_token_trouble, judge_failure, judge_refusal, token_trouble_of_watch };
+export { is_for_others, is_token_trouble, is_token_unknown, judge_failure, judge_refusal, token_trouble_of_watch };

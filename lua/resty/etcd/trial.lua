@@ -1,0 +1,105 @@
+-- Generated from src/resty/etcd/trial.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local clock = require("resty.etcd.clock")
+local now = clock.now
+local guard = pcall
+
+--- Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends.
+---@class resty.etcd.trial.Trial
+---@field ends_by number Until when the call that tries it now keeps others from it; 0 if there is none.
+---@field waiting table?
+
+--- How long the others wait at most: the call may have been killed, or may have much time.
+local LONGEST = 1
+
+--- By host: the health check that they belong to is one for all clients of a worker, too.
+local trials = {}
+
+--- Notes that an endpoint is banned.
+---@param host string
+local function expect(host)
+    if trials[host] == nil then
+        trials[host] = {ends_by = 0, waiting = nil}
+    end
+end
+
+--- Whether a call may use an endpoint that is not banned; if it is on trial, that is now this call's.
+---@param host string
+---@return boolean
+local function may_use(host)
+    local trial = trials[host]
+    if trial == nil then
+        return true
+    end
+    local time = now()
+    if time < trial.ends_by then
+        return false
+    end
+    trial.ends_by = time + LONGEST
+    return true
+end
+
+local function wake_all(trial)
+    local waiting = trial.waiting
+    if waiting ~= nil and waiting:count() < 0 then
+        waiting:post(-waiting:count())
+    end
+end
+
+--- The endpoint has let a call down, or was not tried after all.
+---@param host string
+local function fail(host)
+    local trial = trials[host]
+    if trial ~= nil then
+        trial.ends_by = 0
+        wake_all(trial)
+    end
+end
+
+--- The endpoint has answered.
+---@param host string
+local function pass(host)
+    local trial = trials[host]
+    if trial ~= nil then
+        trials[host] = nil
+        wake_all(trial)
+    end
+end
+
+--- Waits until a trial has ended.
+---@param host string
+---@param deadline number?
+---@return boolean # whether it is worth while to look for an endpoint again
+local function wait(host, deadline)
+    local trial = trials[host]
+    if trial == nil then
+        return true
+    end
+    local time = now()
+    if deadline ~= nil and time >= deadline then
+        return false
+    end
+    if trial.waiting == nil then
+        local ____temp_0 = {semaphore.new(0)}
+        trial.waiting = ____temp_0[1]
+    end
+    local waiting = trial.waiting
+    if waiting == nil then
+        return false
+    end
+    local seconds = math.min(trial.ends_by, deadline or trial.ends_by) - time
+    local may_wait = guard(
+        waiting.wait,
+        waiting,
+        math.max(0.001, seconds)
+    )
+    return may_wait
+end
+_M.expect = expect
+_M.fail = fail
+_M.may_use = may_use
+_M.pass = pass
+_M.wait = wait
+
+return _M

@@ -1,0 +1,123 @@
+-- The health check that all clients share: how calls come back to an endpoint whose ban has ended.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local health_check = require "resty.etcd.health_check"
+
+local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
+local NONE = "has no healthy etcd endpoint available"
+
+describe("an endpoint whose ban has ended", function()
+    local server, good
+
+    before_each(function()
+        assert(health_check.init { fail_timeout = 0.3, retry = false })
+    end)
+
+    after_each(function()
+        assert(health_check.init())
+        server:close()
+        if good then
+            good:close()
+            good = nil
+        end
+    end)
+
+    local function client(hosts, timeout)
+        return assert(bed.new { http_host = hosts, timeout = timeout or 3, init_count = -1 })
+    end
+
+    -- `n` calls at the same time: how often each outcome was.
+    local function together(cli, n, opts)
+        local threads, said = {}, {}
+        for i = 1, n do
+            threads[i] = ngx.thread.spawn(function()
+                local res, err = cli:get("/k", opts)
+                local answer = res and res.status or err
+                said[answer] = (said[answer] or 0) + 1
+            end)
+        end
+        for _, thread in ipairs(threads) do
+            ngx.thread.wait(thread)
+        end
+        return said
+    end
+
+    local function ban(cli)
+        assert.is_nil((cli:get("/k")))
+        assert.is_false((health_check.get_target_status(server.http_host)))
+        ngx.sleep(0.35)
+        assert.is_true((health_check.get_target_status(server.http_host)))
+    end
+
+    it("is tried by one call, and the others wait for how that ends: all succeed if it does", function()
+        server = fake.new({ fake.CLOSE }, { 0.2, OK }, { OK })
+        local cli = client(server.http_host)
+        ban(cli)
+        local reached
+        local watching = ngx.thread.spawn(function()
+            ngx.sleep(0.1)
+            reached = #server.requests
+        end)
+        assert.same({ [200] = 20 }, together(cli, 20))
+        ngx.thread.wait(watching)
+        assert.equal(2, reached) -- the failure, and the one that tries
+    end)
+
+    it("is left alone by all of them if it fails", function()
+        server = fake.new({ fake.CLOSE }, { 0.1, fake.CLOSE })
+        local cli = client(server.http_host)
+        ban(cli)
+        local said = together(cli, 20)
+        assert.equal(19, said[NONE])
+        assert.equal(2, #server.requests)
+    end)
+
+    it("costs no call more time than it has", function()
+        server = fake.new({ fake.CLOSE }, { 0.8, OK })
+        local cli = client(server.http_host)
+        ban(cli)
+        local slow = ngx.thread.spawn(function() return cli:get("/k") end)
+        local started = ngx.now()
+        local res, err = cli:get("/k", { timeout = 0.1 })
+        assert.is_nil(res)
+        assert.equal(NONE, err)
+        assert.is_true(ngx.now() - started < 0.5)
+        local _, answer = ngx.thread.wait(slow)
+        assert.equal(200, answer.status)
+    end)
+
+    it("keeps no call waiting while there is another endpoint", function()
+        server, good = fake.new({ fake.CLOSE }, { 0.8, OK }), fake.new { OK }
+        local cli = client { server.http_host, good.http_host }
+        ban(cli)
+        local other = client { server.http_host, good.http_host }
+        local slow = ngx.thread.spawn(function() return other:get("/k") end)
+        for _ = 1, 6 do
+            assert.equal(200, cli:get("/k").status)
+        end
+        assert.equal(2, #server.requests)
+        assert.equal(6, #good.requests)
+        ngx.thread.wait(slow)
+    end)
+
+    it("is tried by another call when the one that tried it was killed", function()
+        server = fake.new({ fake.CLOSE }, { 60 }, { OK })
+        local cli = client(server.http_host)
+        ban(cli)
+        local first = ngx.thread.spawn(function() return cli:get("/k") end)
+        ngx.sleep(0.01)
+        ngx.thread.kill(first)
+        assert.same({ [200] = 5 }, together(cli, 5))
+        assert.equal(7, #server.requests)
+    end)
+
+    it("is used by all again once it has answered, be it with a refusal", function()
+        server = fake.new({ fake.CLOSE }, { fake.reply('{"code":3,"message":"no"}', "400 Bad Request") }, { 0.2, OK })
+        local cli = client(server.http_host)
+        ban(cli)
+        assert.equal(400, cli:get("/k").status)
+        local started = ngx.now()
+        assert.same({ [200] = 5 }, together(cli, 5))
+        assert.is_true(ngx.now() - started < 0.5)
+    end)
+end)

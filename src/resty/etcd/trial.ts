@@ -1,0 +1,92 @@
+import * as semaphore from "ngx.semaphore";
+import type { Semaphore } from "ngx.semaphore";
+import * as clock from "./clock";
+
+const now = clock.now;
+const guard = pcall as unknown as GuardedCall;
+
+/** Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends. */
+interface Trial {
+    /** Until when the call that tries it now keeps others from it; 0 if there is none. */
+    ends_by: number;
+    waiting: Semaphore | undefined;
+}
+
+/** How long the others wait at most: the call may have been killed, or may have much time. */
+const LONGEST = 1;
+
+/** By host: the health check that they belong to is one for all clients of a worker, too. */
+const trials = new LuaMap<string, Trial>();
+
+/** Notes that an endpoint is banned. */
+function expect(host: string): void {
+    if (trials.get(host) === undefined) {
+        trials.set(host, { ends_by: 0, waiting: undefined });
+    }
+}
+
+/** Whether a call may use an endpoint that is not banned; if it is on trial, that is now this call's. */
+function may_use(host: string): boolean {
+    const trial = trials.get(host);
+    if (trial === undefined) {
+        return true;
+    }
+    const time = now();
+    if (time < trial.ends_by) {
+        return false;
+    }
+    trial.ends_by = time + LONGEST;
+    return true;
+}
+
+function wake_all(trial: Trial): void {
+    const waiting = trial.waiting;
+    if (waiting !== undefined && waiting.count() < 0) {
+        waiting.post(-waiting.count());
+    }
+}
+
+/** The endpoint has let a call down, or was not tried after all. */
+function fail(host: string): void {
+    const trial = trials.get(host);
+    if (trial !== undefined) {
+        trial.ends_by = 0;
+        wake_all(trial);
+    }
+}
+
+/** The endpoint has answered. */
+function pass(host: string): void {
+    const trial = trials.get(host);
+    if (trial !== undefined) {
+        trials.delete(host);
+        wake_all(trial);
+    }
+}
+
+/**
+ * Waits until a trial has ended.
+ * @returns whether it is worth while to look for an endpoint again
+ */
+function wait(host: string, deadline: number | undefined): boolean {
+    const trial = trials.get(host);
+    if (trial === undefined) {
+        return true;
+    }
+    const time = now();
+    if (deadline !== undefined && time >= deadline) {
+        return false;
+    }
+    if (trial.waiting === undefined) {
+        [trial.waiting] = semaphore.new(0);
+    }
+    const waiting = trial.waiting;
+    if (waiting === undefined) {
+        return false;
+    }
+    const seconds = math.min(trial.ends_by, deadline ?? trial.ends_by) - time;
+    const [may_wait] = guard(waiting.wait, waiting, math.max(0.001, seconds));
+    return may_wait; // it throws in a phase that cannot wait
+}
+
+export { expect, fail, may_use, pass, wait };
