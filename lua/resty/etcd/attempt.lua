@@ -4,6 +4,7 @@ local auth = require("resty.etcd.auth")
 local balancer = require("resty.etcd.balancer")
 local clock = require("resty.etcd.clock")
 local orders = require("resty.etcd.order")
+local pause = require("resty.etcd.pause")
 local retry = require("resty.etcd.retry")
 local rpcs = require("resty.etcd.rpc")
 local now = clock.now
@@ -32,6 +33,14 @@ local MIN_SHARE = 1
 ---@field endpoint string?
 ---@field maybe_applied boolean A try of a write has left it open whether it was applied.
 ---@field tried table? Endpoints that let the call down; nil if none has.
+
+--- The token is worth another try, should the member not know it.
+---@param call resty.etcd.attempt.Call
+---@param token string
+---@return boolean
+local function may_become_known(call, token)
+    return call.token_tries < pause.TOKEN_TRIES and auth.is_new(call.core.auth, token)
+end
 
 --- One try with its share of the call's time.
 ---@param call resty.etcd.attempt.Call
@@ -70,7 +79,7 @@ local function make(call, others, token)
     return {
         endpoint = endpoint,
         token = sent,
-        may_relogin = token ~= nil and (call.may_relogin or auth.is_new(core.auth, token)),
+        may_relogin = token ~= nil and (call.may_relogin or may_become_known(call, token)),
         via = via,
         started = started,
         deadline = answer_by,

@@ -11,6 +11,8 @@ local LONGEST = 1
 
 --- Seconds that a member is given to hear of a token; they double with each refusal.
 local TOKEN_FIRST = 0.01
+
+--- How often it is asked again.
 local TOKEN_TRIES = 6
 
 --- Lets some time pass before an endpoint is asked once more. A client under the health check that all share goes
@@ -52,5 +54,6 @@ local function before_token(tries, deadline)
 end
 _M.before_token = before_token
 _M.before_try = before_try
+_M.TOKEN_TRIES = TOKEN_TRIES
 
 return _M

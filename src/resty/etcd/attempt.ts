@@ -6,6 +6,7 @@ import type { Endpoint } from "./endpoint";
 import type { EtcdError } from "./errors";
 import type { Tried } from "./health";
 import * as orders from "./order";
+import * as pause from "./pause";
 import * as retry from "./retry";
 import type { Rpc } from "./rpc";
 import * as rpcs from "./rpc";
@@ -53,6 +54,11 @@ interface Call {
     tried: Tried | undefined;
 }
 
+/** The token is worth another try, should the member not know it. */
+function may_become_known(call: Call, token: string): boolean {
+    return call.token_tries < pause.TOKEN_TRIES && auth.is_new(call.core.auth!, token);
+}
+
 /**
  * One try with its share of the call's time.
  * @param others endpoints that may be tried after this one: with none it has all the time
@@ -84,7 +90,7 @@ function make(call: Call, others: number, token: string | undefined): Attempt | 
     return {
         endpoint,
         token: sent,
-        may_relogin: token !== undefined && (call.may_relogin || auth.is_new(core.auth!, token)),
+        may_relogin: token !== undefined && (call.may_relogin || may_become_known(call, token)),
         via,
         started,
         deadline: answer_by,

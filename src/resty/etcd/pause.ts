@@ -11,6 +11,7 @@ const LONGEST = 1;
 
 /** Seconds that a member is given to hear of a token; they double with each refusal. */
 const TOKEN_FIRST = 0.01;
+/** How often it is asked again. */
 const TOKEN_TRIES = 6;
 
 /**
@@ -50,4 +51,4 @@ function before_token(tries: number, deadline: number | undefined): boolean {
     return ok;
 }
 
-export { before_token, before_try };
+export { before_token, before_try, TOKEN_TRIES };
