@@ -1,4 +1,5 @@
 -- A client's own health check: which endpoint a call goes to, and what it may do after a failure.
+local clock = require "resty.etcd.clock"
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local tcp = require "spec.support.tcp"
@@ -70,6 +71,18 @@ describe("the choice by latency", function()
         end
         assert.equal(2, #slow.requests)
         assert.equal(12, #quick.requests)
+    end)
+
+    it("forgets hosts that have not been asked for long", function()
+        local server = serve { OK }
+        local cli = client { choice = "latency" }
+        get(cli, 1)
+        local latency = cli.health.latency
+        latency.seconds["http://gone"], latency.measured_at["http://gone"] = 0.1, clock.now() - 601
+        latency.forget_at = 0
+        get(cli, 1)
+        assert.is_nil(latency.seconds["http://gone"] or latency.measured_at["http://gone"])
+        assert.is_number(latency.seconds[server.http_host])
     end)
 
     it("spreads calls while nothing is known", function()

@@ -100,7 +100,7 @@ local function create(opts)
         retry_budget = opts.retry_budget or 0.2,
         dict = opts.shm_name ~= nil and ngx.shared[opts.shm_name] or memory_dict.new(),
         latency = opts.choice == "latency" and latencies.new() or nil,
-        opened_at = {},
+        opened_at = memory_dict.new(),
         tokens = MAX_TOKENS,
         next_open = 0
     }
@@ -199,14 +199,15 @@ local function open_one(health, endpoints)
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
         local since = health.dict:get(AWAY .. host)
-        local left_at = max(since or 0, opened_at[host] or 0)
+        local opened = opened_at:get(host)
+        local left_at = max(since or 0, opened or 0)
         if left_at < best_since then
             best = endpoint
             best_since = left_at
         end
     end
     if best ~= nil then
-        opened_at[best.http_host] = time
+        opened_at:set(best.http_host, time, MEMORY)
     end
     return best
 end

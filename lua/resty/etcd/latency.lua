@@ -7,6 +7,7 @@ local now = clock.now
 ---@class resty.etcd.latency.Latency
 ---@field seconds table Seconds that calls take, a moving average.
 ---@field measured_at table When an endpoint was measured last, or a call went out to do so.
+---@field forget_at number When hosts that are not asked any more are to be forgotten.
 
 --- Weight of the newest measurement.
 local WEIGHT = 0.2
@@ -14,8 +15,28 @@ local WEIGHT = 0.2
 --- After so many seconds an endpoint is measured anew.
 local MEASURE_AGAIN = 30
 
+--- After so many seconds without a call a host is forgotten.
+local MEMORY = 600
+
 local function create()
-    return {seconds = {}, measured_at = {}}
+    return {
+        seconds = {},
+        measured_at = {},
+        forget_at = now() + MEMORY
+    }
+end
+
+--- Endpoints come and go where names are resolved or members followed.
+---@param latency resty.etcd.latency.Latency
+---@param time number
+local function forget_old(latency, time)
+    for host, measured_at in pairs(latency.measured_at) do
+        if time - measured_at > MEMORY then
+            latency.seconds[host] = nil
+            latency.measured_at[host] = nil
+        end
+    end
+    latency.forget_at = time + MEMORY
 end
 
 --- Notes how long a call took.
@@ -25,7 +46,11 @@ end
 local function note(latency, host, seconds)
     local known = latency.seconds[host] or seconds
     latency.seconds[host] = known + WEIGHT * (seconds - known)
-    latency.measured_at[host] = now()
+    local time = now()
+    if time >= latency.forget_at then
+        forget_old(latency, time)
+    end
+    latency.measured_at[host] = time
 end
 
 local function is_measured(latency, host, time)

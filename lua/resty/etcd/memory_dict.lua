@@ -6,6 +6,10 @@ local now = clock.now
 ---@class resty.etcd.memory_dict.Fields
 ---@field values table
 ---@field ends table
+---@field sets_left number Values that will be set before what has expired is thrown away.
+
+--- How often a value is set between two times that what has expired is thrown away.
+local SETS = 100
 
 ---@class resty.etcd.memory_dict.MemoryDict: resty.etcd.memory_dict.Fields
 ---@field add fun(self: resty.etcd.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean, string?
@@ -21,7 +25,22 @@ local function get(self, key)
     return self.values[key]
 end
 
+local function throw_away(dict)
+    local time = now()
+    for key, ends in pairs(dict.ends) do
+        if ends <= time then
+            dict.values[key] = nil
+            dict.ends[key] = nil
+        end
+    end
+    dict.sets_left = SETS
+end
+
 local function set(self, key, value, exptime)
+    self.sets_left = self.sets_left - 1
+    if self.sets_left < 1 then
+        throw_away(self)
+    end
     self.values[key] = value
     if exptime ~= nil then
         self.ends[key] = now() + exptime
@@ -47,10 +66,10 @@ end
 local methods = {add = add, delete = delete_key, get = get, set = set}
 local mt = {__index = methods}
 
---- A worker's own stand-in for a shared dict. Its keys must be few: what has expired stays until it is overwritten.
+--- A worker's own stand-in for a shared dict, for few keys: it looks at all of them now and then.
 ---@return table
 local function create()
-    local fields = {values = {}, ends = {}}
+    local fields = {values = {}, ends = {}, sets_left = SETS}
     return setmetatable(fields, mt)
 end
 _M.new = create

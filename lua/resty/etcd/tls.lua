@@ -172,7 +172,7 @@ local function handshake(sock, tls, host)
     if has_client_cert(tls) then
         if sock.setclientcert == nil then
             if sock.tlshandshake == nil then
-                return nil, "this OpenResty has no client certificates for cosockets"
+                return nil, "client certificate: this OpenResty has none for cosockets"
             end
             return patched_handshake(sock, tls, server_name)
         end

@@ -9,18 +9,35 @@ local guard = pcall
 ---@class resty.etcd.trial.Trial
 ---@field ends_by number Until when the call that tries it now keeps others from it; 0 if there is none.
 ---@field waiting table?
+---@field banned_at number When the endpoint was seen banned last.
 
 --- How long the others wait at most: the call may have been killed, or may have much time.
 local LONGEST = 1
 
+--- Seconds after which an endpoint that nobody has come back to is forgotten.
+local MEMORY = 3600
+
 --- By host: the health check that they belong to is one for all clients of a worker, too.
 local trials = {}
+
+local function forget_old(time)
+    for host, trial in pairs(trials) do
+        if time - trial.banned_at > MEMORY then
+            trials[host] = nil
+        end
+    end
+end
 
 --- Notes that an endpoint is banned.
 ---@param host string
 local function expect(host)
-    if trials[host] == nil then
-        trials[host] = {ends_by = 0, waiting = nil}
+    local time = now()
+    local trial = trials[host]
+    if trial == nil then
+        forget_old(time)
+        trials[host] = {ends_by = 0, waiting = nil, banned_at = time}
+    else
+        trial.banned_at = time
     end
 end
 

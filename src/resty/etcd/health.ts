@@ -45,7 +45,7 @@ interface Health {
     /** nil unless the quicker of two is chosen. */
     readonly latency: Latency | undefined;
     /** When an endpoint that is left alone was last tried all the same, by host. */
-    readonly opened_at: LuaMap<string, number>;
+    readonly opened_at: Dict;
     /** Retries that may be made now. */
     tokens: number;
     next_open: number;
@@ -107,7 +107,7 @@ function create(opts: HealthOptions): Health {
         retry_budget: opts.retry_budget ?? 0.2,
         dict: opts.shm_name !== undefined ? ngx.shared[opts.shm_name]! : memory_dict.new(),
         latency: opts.choice === "latency" ? latencies.new() : undefined,
-        opened_at: new LuaMap(),
+        opened_at: memory_dict.new(),
         tokens: MAX_TOKENS,
         next_open: 0,
     };
@@ -186,14 +186,15 @@ function open_one(health: Health, endpoints: readonly Endpoint[]): Endpoint | un
     for (const endpoint of endpoints) {
         const host = endpoint.http_host;
         const [since] = health.dict.get(AWAY + host);
-        const left_at = max((since as number | undefined) ?? 0, opened_at.get(host) ?? 0);
+        const [opened] = opened_at.get(host);
+        const left_at = max((since as number | undefined) ?? 0, (opened as number | undefined) ?? 0);
         if (left_at < best_since) {
             best = endpoint;
             best_since = left_at;
         }
     }
     if (best !== undefined) {
-        opened_at.set(best.http_host, time);
+        opened_at.set(best.http_host, time, MEMORY);
     }
     return best;
 }

@@ -9,22 +9,41 @@ interface Latency {
     readonly seconds: LuaMap<string, number>;
     /** When an endpoint was measured last, or a call went out to do so. */
     readonly measured_at: LuaMap<string, number>;
+    /** When hosts that are not asked any more are to be forgotten. */
+    forget_at: number;
 }
 
 /** Weight of the newest measurement. */
 const WEIGHT = 0.2;
 /** After so many seconds an endpoint is measured anew. */
 const MEASURE_AGAIN = 30;
+/** After so many seconds without a call a host is forgotten. */
+const MEMORY = 600;
 
 function create(): Latency {
-    return { seconds: new LuaMap(), measured_at: new LuaMap() };
+    return { seconds: new LuaMap(), measured_at: new LuaMap(), forget_at: now() + MEMORY };
+}
+
+/** Endpoints come and go where names are resolved or members followed. */
+function forget_old(latency: Latency, time: number): void {
+    for (const [host, measured_at] of latency.measured_at) {
+        if (time - measured_at > MEMORY) {
+            latency.seconds.delete(host);
+            latency.measured_at.delete(host);
+        }
+    }
+    latency.forget_at = time + MEMORY;
 }
 
 /** Notes how long a call took. */
 function note(latency: Latency, host: string, seconds: number): void {
     const known = latency.seconds.get(host) ?? seconds;
     latency.seconds.set(host, known + WEIGHT * (seconds - known));
-    latency.measured_at.set(host, now());
+    const time = now();
+    if (time >= latency.forget_at) {
+        forget_old(latency, time);
+    }
+    latency.measured_at.set(host, time);
 }
 
 function is_measured(latency: Latency, host: string, time: number): boolean {

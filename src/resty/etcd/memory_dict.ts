@@ -9,7 +9,12 @@ type Value = ngx.DictValue;
 interface Fields {
     readonly values: LuaMap<string, Value>;
     readonly ends: LuaMap<string, number>;
+    /** Values that will be set before what has expired is thrown away. */
+    sets_left: number;
 }
+
+/** How often a value is set between two times that what has expired is thrown away. */
+const SETS = 100;
 
 interface MemoryDict extends Fields, Methods {}
 
@@ -21,7 +26,22 @@ function get(this: MemoryDict, key: string): LuaMultiReturn<[value: Value | unde
     return $multi(this.values.get(key));
 }
 
+function throw_away(dict: MemoryDict): void {
+    const time = now();
+    for (const [key, ends] of dict.ends) {
+        if (ends <= time) {
+            dict.values.delete(key);
+            dict.ends.delete(key);
+        }
+    }
+    dict.sets_left = SETS;
+}
+
 function set(this: MemoryDict, key: string, value: Value, exptime?: number): LuaMultiReturn<[ok: boolean]> {
+    this.sets_left = this.sets_left - 1;
+    if (this.sets_left < 1) {
+        throw_away(this);
+    }
     this.values.set(key, value);
     if (exptime !== undefined) {
         this.ends.set(key, now() + exptime);
@@ -54,9 +74,9 @@ const methods = { add, delete: delete_key, get, set };
 type Methods = typeof methods;
 const mt: LuaMetatable<MemoryDict, Methods> = { __index: methods };
 
-/** A worker's own stand-in for a shared dict. Its keys must be few: what has expired stays until it is overwritten. */
+/** A worker's own stand-in for a shared dict, for few keys: it looks at all of them now and then. */
 function create(): Dict {
-    const fields: Fields = { values: new LuaMap(), ends: new LuaMap() };
+    const fields: Fields = { values: new LuaMap(), ends: new LuaMap(), sets_left: SETS };
     return setmetatable(fields as MemoryDict, mt) as unknown as Dict;
 }
 

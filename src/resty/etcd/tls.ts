@@ -165,7 +165,7 @@ function handshake(sock: Tcp, tls: Tls, host: string): Result<true> {
     if (has_client_cert(tls)) {
         if (sock.setclientcert === undefined) {
             if (sock.tlshandshake === undefined) {
-                return $multi(undefined, "this OpenResty has no client certificates for cosockets");
+                return $multi(undefined, "client certificate: this OpenResty has none for cosockets");
             }
             return patched_handshake(sock, tls, server_name);
         }

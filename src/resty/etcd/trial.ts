@@ -10,18 +10,35 @@ interface Trial {
     /** Until when the call that tries it now keeps others from it; 0 if there is none. */
     ends_by: number;
     waiting: Semaphore | undefined;
+    /** When the endpoint was seen banned last. */
+    banned_at: number;
 }
 
 /** How long the others wait at most: the call may have been killed, or may have much time. */
 const LONGEST = 1;
+/** Seconds after which an endpoint that nobody has come back to is forgotten. */
+const MEMORY = 3600;
 
 /** By host: the health check that they belong to is one for all clients of a worker, too. */
 const trials = new LuaMap<string, Trial>();
 
+function forget_old(time: number): void {
+    for (const [host, trial] of trials) {
+        if (time - trial.banned_at > MEMORY) {
+            trials.delete(host);
+        }
+    }
+}
+
 /** Notes that an endpoint is banned. */
 function expect(host: string): void {
-    if (trials.get(host) === undefined) {
-        trials.set(host, { ends_by: 0, waiting: undefined });
+    const time = now();
+    const trial = trials.get(host);
+    if (trial === undefined) {
+        forget_old(time);
+        trials.set(host, { ends_by: 0, waiting: undefined, banned_at: time });
+    } else {
+        trial.banned_at = time;
     }
 }
 
