@@ -1,0 +1,65 @@
+-- Watchers and mirrors of an etcd that wants TLS and a client certificate.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+
+local certs = bed.certs
+
+describe("over TLS with a client certificate", function()
+    local cli, dir, restore
+
+    before_each(function()
+        restore = fake.never_ban()
+        cli = assert(bed.new {
+            http_host = bed.mtls.http, sni = "localhost", ssl_cert_path = certs.client, ssl_key_path = certs.client_key,
+            timeout = 3,
+        })
+        dir = bed.key "watcher-tls"
+    end)
+
+    after_each(function()
+        assert(cli:rmdir(dir))
+        restore()
+    end)
+
+    it("a watcher tells every change, big ones too, and lets go of its connection when it is closed", function()
+        local watcher = assert(cli:watcher(dir, { prefix = true }))
+        local big = ("x"):rep(300000)
+        for i = 1, 20 do
+            assert.equal(200, cli:set(dir .. i, i % 10 == 0 and big or i).status)
+        end
+        for i = 1, 20 do
+            local batch = assert(watcher:next(5))
+            assert.equal(1, #batch.events)
+            assert.equal(dir .. i, batch.events[1].kv.key)
+            assert.equal(i % 10 == 0 and big or i, batch.events[1].kv.value)
+        end
+        watcher:close()
+        local batch, err = watcher:next(1)
+        assert.is_nil(batch)
+        assert.equal("closed", err.name)
+    end)
+
+    it("a mirror follows the keys", function()
+        assert(cli:set(dir .. "a", { n = 1 }))
+        local mirror = assert(cli:mirror(dir))
+        assert(mirror:wait_ready(5))
+        assert.same({ n = 1 }, mirror:get(dir .. "a"))
+        assert(cli:set(dir .. "a", { n = 2 }))
+        assert.is_true(fake.eventually(function() return mirror:get(dir .. "a").n == 2 end))
+        mirror:close()
+    end)
+
+    it("a watcher that has no certificate says what is wrong, and a mirror that it is not ready", function()
+        local bare = assert(bed.new { http_host = bed.mtls.http, sni = "localhost", timeout = 1 })
+        local watcher = assert(bare:watcher(dir, { prefix = true, list = true }))
+        local batch, err = watcher:next(1.5)
+        assert.is_nil(batch)
+        assert.equal("timeout", err.name)
+        assert.is_truthy(next(watcher:stats().ends))
+        watcher:close()
+        local mirror = assert(bare:mirror(dir))
+        assert.is_nil((mirror:wait_ready(0.5)))
+        assert.is_false(mirror:ready())
+        mirror:close()
+    end)
+end)
