@@ -113,7 +113,7 @@ describe("readdir of a large directory", function()
         end
         local requests = watch_requests(cli)
         assert.equal(300, #assert(cli:readdir(dir)).body.kvs)
-        assert.equal(11, requests()) -- 64, then about 26 at a time: half a megabyte each
+        assert.equal(20, requests()) -- 64, then about 13 at a time: a quarter of a megabyte each
     end)
 
     it("takes options: keys_only, a key prefix, a serializer", function()

@@ -1,6 +1,5 @@
 -- Generated from src/resty/etcd/gateway.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local cjson = require("cjson.safe")
 local clock = require("resty.etcd.clock")
 local connection = require("resty.etcd.connection")
 local errors = require("resty.etcd.errors")
@@ -10,6 +9,7 @@ local hints = require("resty.etcd.hints")
 local http1 = require("resty.etcd.http1")
 local http_client = require("resty.etcd.http_client")
 local json_codec = require("resty.etcd.json_codec")
+local long_json = require("resty.etcd.long_json")
 local retry = require("resty.etcd.retry")
 local rpcs = require("resty.etcd.rpc")
 local target_parser = require("resty.etcd.target")
@@ -164,8 +164,8 @@ local function decode_body(rpc, endpoint, text)
         local line = string.match(text, "^[^\n]*")
         return gateway_stream.decode_line(rpc, endpoint.http_host, line or "")
     end
-    local json = cjson.decode(text)
-    if json_codec.decode(rpc.reply, json) ~= nil then
+    local json, bad = long_json.decode(rpc.reply, text)
+    if bad ~= nil then
         return nil
     end
     return json

@@ -4,7 +4,8 @@ local cjson = require("cjson.safe")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local gateway_error = require("resty.etcd.gateway_error")
-local json_codec = require("resty.etcd.json_codec")
+local long_json = require("resty.etcd.long_json")
+local slices = require("resty.etcd.slice")
 local now = clock.now
 local find = string.find
 local sub = string.sub
@@ -21,6 +22,7 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@field at number
 ---@field parts string[] The beginning of a line whose end has not arrived.
 ---@field parts_length number
+---@field undecoded string? A long line that is being decoded: whoever does that may be killed on the way.
 ---@field ended resty.etcd.errors.EtcdError? The stream has ended with this.
 ---@field ahead resty.etcd.errors.EtcdError? Met while looking ahead.
 ---@field peeked table? Looked at, but not taken.
@@ -37,6 +39,10 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@param stream resty.etcd.gateway_stream.Fields
 ---@return string?
 local function take_line(stream)
+    local undecoded = stream.undecoded
+    if undecoded ~= nil then
+        return undecoded
+    end
     local stop = find(stream.text, "\n", stream.at, true)
     if stop == nil then
         if stream.at <= #stream.text then
@@ -82,7 +88,7 @@ local function decode_line(rpc, endpoint, line)
     if blank ~= nil then
         return nil
     end
-    local json = cjson.decode(line)
+    local json, bad = long_json.decode(rpc.reply, line, "result")
     if type(json) ~= "table" then
         return not_etcds(endpoint, line)
     end
@@ -91,7 +97,7 @@ local function decode_line(rpc, endpoint, line)
         return nil, gateway_error.from_stream(envelope.error, endpoint)
     end
     local result = envelope.result
-    if result == nil or json_codec.decode(rpc.reply, result) ~= nil then
+    if result == nil or bad ~= nil then
         return not_etcds(endpoint, line)
     end
     return result
@@ -145,6 +151,9 @@ local function try_recv(self)
                 return nil
             end
             add(self, bytes)
+        elseif #line > long_json.LONG then
+            self.undecoded = line
+            return nil
         else
             local message, err = decode_line(self.rpc, self.endpoint, line)
             if message ~= nil then
@@ -182,6 +191,7 @@ local function receive(stream, timeout, deadline)
     if peeked ~= nil then
         return peeked
     end
+    local slice = slices.begin()
     while true do
         if stream.ahead ~= nil then
             local err = stream.ahead
@@ -193,7 +203,9 @@ local function receive(stream, timeout, deadline)
         end
         local line = take_line(stream)
         if line ~= nil then
+            stream.undecoded = line
             local message, err = decode_line(stream.rpc, stream.endpoint, line)
+            stream.undecoded = nil
             if message ~= nil then
                 return message
             end
@@ -214,6 +226,7 @@ local function receive(stream, timeout, deadline)
                 )
             elseif bytes ~= "" then
                 add(stream, bytes)
+                slices.breathe(slice)
             else
                 local message, err = finish(stream)
                 if message ~= nil then
@@ -282,6 +295,7 @@ local function create(rpc, endpoint, body)
         at = 1,
         parts = {},
         parts_length = 0,
+        undecoded = nil,
         ended = nil,
         ahead = nil,
         peeked = nil

@@ -322,14 +322,18 @@ local function read_chunked(source)
             end
             return concat(parts)
         end
-        local data, data_err = read_exact(source, size + 2)
+        local data, data_err = read_exact(source, size)
         if data == nil then
             return nil, data_err
         end
-        if sub(data, -2) ~= "\r\n" then
+        local ____end, end_err = read_exact(source, 2)
+        if ____end == nil then
+            return nil, end_err
+        end
+        if ____end ~= "\r\n" then
             return nil, "malformed reply: bad chunk end"
         end
-        parts[#parts + 1] = sub(data, 1, -3)
+        parts[#parts + 1] = data
         total = total + size
     end
 end

@@ -19,11 +19,8 @@ local COMPACTED = 11
 --- Where compactions come faster than pages, all is read at once after so many tries.
 local TRIES = 5
 
---- A page of about so many bytes takes 2 to 8 ms to decode: docs/performance.md.
-local PAGE_BYTES = 512 * 1024
-
---- Smaller where much else is held in memory, so that the garbage collector's share comes on top.
-local RAW_PAGE_BYTES = 128 * 1024
+--- Bytes of a page. With larger ones there are fewer requests, for each of which etcd counts all keys anew.
+local PAGE_BYTES = 256 * 1024
 
 --- As for one reply: no directory of etcd's comes near.
 local MAX_BYTES = 512 * 1024 * 1024
@@ -46,14 +43,13 @@ end
 --- How many keys of this kind make a page.
 ---@param kvs resty.etcd.pages.Kv[]
 ---@param bytes number
----@param page_bytes number
 ---@return number
-local function next_size(kvs, bytes, page_bytes)
+local function next_size(kvs, bytes)
     return max(
         1,
         min(
             MAX_PAGE,
-            floor(page_bytes * #kvs / bytes)
+            floor(PAGE_BYTES * #kvs / bytes)
         )
     )
 end
@@ -97,11 +93,10 @@ end
 ---@param timeout number?
 ---@param on_page fun(context: any, kvs: resty.etcd.pages.Kv[])
 ---@param context any
----@param page_bytes number
 ---@return resty.etcd.transport.Reply? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function read_pages(core, request, timeout, on_page, context, page_bytes)
+local function read_pages(core, request, timeout, on_page, context)
     local page = copy(request)
     local limit = FIRST_PAGE
     page.limit = limit
@@ -125,7 +120,7 @@ local function read_pages(core, request, timeout, on_page, context, page_bytes)
         if total > MAX_BYTES then
             return nil, errors.failure("bad_reply", "malformed reply: directory too long")
         end
-        limit = next_size(kvs, bytes, page_bytes)
+        limit = next_size(kvs, bytes)
         local from = (kvs[#kvs].key or "") .. "\000"
         page.limit = limit
         page.key = from
@@ -162,8 +157,7 @@ local function read_all(core, request, timeout, on_page, context)
         request,
         timeout,
         on_page,
-        context,
-        PAGE_BYTES
+        context
     )
     if reply ~= nil then
         return reply
@@ -198,8 +192,7 @@ local function read_raw(core, request, timeout)
             request,
             timeout,
             leave_as_it_is,
-            nil,
-            RAW_PAGE_BYTES
+            nil
         )
         if reply ~= nil then
             return reply

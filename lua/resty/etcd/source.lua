@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/source.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.clock")
+local slices = require("resty.etcd.slice")
 local now = clock.now
 local sub = string.sub
 local find = string.find
@@ -229,11 +230,13 @@ local function read_exact(source, n)
         return take(source, n)
     end
     local parts = {take_all(source)}
+    local slice = slices.begin()
     while true do
         local err = fill(source)
         if err ~= nil then
             return nil, err
         end
+        slices.breathe(slice)
         local more = available(source)
         if got + more >= n then
             parts[#parts + 1] = take(source, n - got)

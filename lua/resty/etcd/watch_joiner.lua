@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/watch_joiner.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local slices = require("resty.etcd.slice")
 
 --- A broken server must not fill the memory with fragments that never end.
 local MAX_JOINED = 512 * 1024 * 1024
@@ -60,7 +61,7 @@ local function is_malformed(events)
     return false
 end
 
---- Takes a reply and makes one batch of each revision that is complete with it.
+--- Takes a reply and makes one batch of each revision that is complete with it. Many events take several turns.
 ---@param joiner resty.etcd.watch_joiner.Joiner
 ---@param reply resty.etcd.watch_joiner.WatchReply
 ---@param from number first revision that was not delivered before: older events are dropped
@@ -86,7 +87,9 @@ local function add(joiner, reply, from)
     end
     local batches = {}
     local batch
+    local slice = slices.begin()
     for ____, event in ipairs(join(joiner, reply) or ({})) do
+        slices.breathe(slice)
         local revision = tonumber(event.kv.mod_revision)
         if event.type == nil then
             event.type = "PUT"

@@ -5,7 +5,7 @@ local call = require("resty.etcd.call")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
-local turns = require("resty.etcd.turns")
+local slices = require("resty.etcd.slice")
 local ask = require("resty.etcd.watch_ask")
 local hubs = require("resty.etcd.watch_hub")
 local joiners = require("resty.etcd.watch_joiner")
@@ -87,12 +87,12 @@ local function wait_for_room(hub, revision)
 end
 
 local function deliver_all(hub, turn, batches)
-    local since = now()
+    local slice = slices.begin()
     for ____, batch in ipairs(batches) do
         wait_for_room(hub, batch.revision)
         hubs.deliver(hub, batch)
         turn.delivered = true
-        since = turns.give_way(since)
+        slices.breathe(slice)
     end
 end
 
@@ -148,7 +148,7 @@ end
 local function take_all(hub, turn, stream)
     local joiner = joiners.new()
     local timeout = hub.core.timeout
-    local since = now()
+    local slice = slices.begin()
     while #hub.consumers > 0 do
         local message = stream:try_recv()
         if message == nil then
@@ -158,14 +158,14 @@ local function take_all(hub, turn, stream)
                 return err
             end
             message = next
-            since = now()
+            slice = slices.begin()
         end
         local err = take(hub, turn, joiner, message)
         if err ~= nil then
             return err
         end
         share.merge(hub)
-        since = turns.give_way(since)
+        slices.breathe(slice)
     end
     return errors.failure("closed", "closed")
 end

@@ -1,9 +1,7 @@
 -- Generated from src/resty/etcd/watcher_batch.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.clock")
-local turns = require("resty.etcd.turns")
+local slices = require("resty.etcd.slice")
 local known_keys = require("resty.etcd.watcher_keys")
-local now = clock.now
 local sub = string.sub
 
 --- A change of one key.
@@ -80,10 +78,10 @@ end
 ---@return resty.etcd.watcher_batch.WatchBatch
 local function make(style, batch)
     local events = {}
-    local since = now()
+    local slice = slices.begin()
     for ____, event in ipairs(batch.events) do
         add_event(style, event, events)
-        since = turns.give_way(since)
+        slices.breathe(slice)
     end
     return {revision = batch.revision, events = events}
 end
@@ -97,19 +95,19 @@ end
 local function make_of_full(style, batch, known, revisions)
     local events = {}
     local reason = batch.reason or "list"
-    local since = now()
+    local slice = slices.begin()
     for ____, kv in ipairs(batch.full) do
         if known == nil or known_keys.is_news(known, kv, reason) then
             add_event(style, {type = "PUT", kv = kv}, events)
         end
-        since = turns.give_way(since)
+        slices.breathe(slice)
     end
     if known ~= nil then
         for key in pairs(known.revisions) do
             if revisions[key] == nil then
                 add_event(style, {type = "DELETE", kv = {key = key}}, events)
             end
-            since = turns.give_way(since)
+            slices.breathe(slice)
         end
     end
     return {revision = batch.revision, events = events, synthetic = true, reason = reason}

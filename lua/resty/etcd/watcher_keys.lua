@@ -1,7 +1,6 @@
 -- Generated from src/resty/etcd/watcher_keys.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.clock")
-local turns = require("resty.etcd.turns")
+local slices = require("resty.etcd.slice")
 local table_new = require("table.new")
 
 --- The keys that a watcher knows to exist, to find out later what it has missed.
@@ -34,10 +33,10 @@ end
 ---@return table
 local function revisions_of(full)
     local revisions = table_new(0, #full)
-    local since = clock.now()
+    local slice = slices.begin()
     for ____, kv in ipairs(full) do
         revisions[kv.key] = kv.mod_revision
-        since = turns.give_way(since)
+        slices.breathe(slice)
     end
     return revisions
 end
@@ -46,7 +45,9 @@ end
 ---@param known resty.etcd.watcher_keys.KnownKeys
 ---@param events resty.etcd.feed.RawEvent[]
 local function note(known, events)
+    local slice = slices.begin()
     for ____, event in ipairs(events) do
+        slices.breathe(slice)
         if event.type == "PUT" then
             known.revisions[event.kv.key] = event.kv.mod_revision
         else

@@ -1,4 +1,3 @@
-import * as cjson from "cjson.safe";
 import * as clock from "./clock";
 import * as connection from "./connection";
 import type { Endpoint } from "./endpoint";
@@ -11,6 +10,7 @@ import * as hints from "./hints";
 import * as http1 from "./http1";
 import * as http_client from "./http_client";
 import * as json_codec from "./json_codec";
+import * as long_json from "./long_json";
 import * as retry from "./retry";
 import type { Rpc } from "./rpc";
 import * as rpcs from "./rpc";
@@ -148,8 +148,8 @@ function decode_body(
         const [line] = string.match(text, "^[^\n]*");
         return gateway_stream.decode_line(rpc, endpoint.http_host, line ?? "");
     }
-    const [json] = cjson.decode(text);
-    if (json_codec.decode(rpc.reply, json) !== undefined) {
+    const [json, bad] = long_json.decode(rpc.reply, text);
+    if (bad !== undefined) {
         return $multi(undefined);
     }
     return $multi(json as Message);

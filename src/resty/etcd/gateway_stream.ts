@@ -4,8 +4,9 @@ import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import * as gateway_error from "./gateway_error";
 import type { Body } from "./http";
-import * as json_codec from "./json_codec";
+import * as long_json from "./long_json";
 import type { Rpc } from "./rpc";
+import * as slices from "./slice";
 import type { Message, Stream } from "./transport";
 
 const now = clock.now;
@@ -26,6 +27,8 @@ interface Fields {
     /** The beginning of a line whose end has not arrived. */
     parts: string[];
     parts_length: number;
+    /** A long line that is being decoded: whoever does that may be killed on the way. */
+    undecoded: string | undefined;
     /** The stream has ended with this. */
     ended: EtcdError | undefined;
     /** Met while looking ahead. */
@@ -38,6 +41,10 @@ interface GatewayStream extends Fields, Methods {}
 
 /** The next complete line, without its end; nil while it has not arrived. */
 function take_line(stream: Fields): string | undefined {
+    const undecoded = stream.undecoded;
+    if (undecoded !== undefined) {
+        return undecoded;
+    }
     const [stop] = find(stream.text, "\n", stream.at, true);
     if (stop === undefined) {
         if (stream.at <= stream.text.length) {
@@ -82,7 +89,7 @@ function decode_line(
     if (blank !== undefined) {
         return $multi(undefined);
     }
-    const [json] = cjson.decode(line);
+    const [json, bad] = long_json.decode(rpc.reply, line, "result");
     if (typeof json !== "object") {
         return not_etcds(endpoint, line);
     }
@@ -91,7 +98,7 @@ function decode_line(
         return $multi(undefined, gateway_error.from_stream(envelope.error, endpoint));
     }
     const result = envelope.result;
-    if (result === undefined || json_codec.decode(rpc.reply, result) !== undefined) {
+    if (result === undefined || bad !== undefined) {
         return not_etcds(endpoint, line);
     }
     return $multi(result as Message);
@@ -136,6 +143,9 @@ function try_recv(this: GatewayStream): Message | undefined {
                 return undefined;
             }
             add(this, bytes);
+        } else if (line.length > long_json.LONG) {
+            this.undecoded = line; // it takes several turns, and nobody is to wait here
+            return undefined;
         } else {
             const [message, err] = decode_line(this.rpc, this.endpoint, line);
             if (message !== undefined) {
@@ -170,6 +180,7 @@ function receive(
     if (peeked !== undefined) {
         return $multi(peeked);
     }
+    const slice = slices.begin();
     while (true) {
         if (stream.ahead !== undefined) {
             const err = stream.ahead;
@@ -181,7 +192,9 @@ function receive(
         }
         const line = take_line(stream);
         if (line !== undefined) {
+            stream.undecoded = line;
             const [message, err] = decode_line(stream.rpc, stream.endpoint, line);
+            stream.undecoded = undefined;
             if (message !== undefined) {
                 return $multi(message);
             }
@@ -196,6 +209,7 @@ function receive(
                 end_with(stream, local_error(stream, read_err));
             } else if (bytes !== "") {
                 add(stream, bytes);
+                slices.breathe(slice);
             } else {
                 const [message, err] = finish(stream);
                 if (message !== undefined) {
@@ -249,6 +263,7 @@ function create(rpc: Rpc, endpoint: string, body: Body): Stream {
         at: 1,
         parts: [],
         parts_length: 0,
+        undecoded: undefined,
         ended: undefined,
         ahead: undefined,
         peeked: undefined,

@@ -266,14 +266,18 @@ function read_chunked(source: Source): Result<string> {
             }
             return $multi(concat(parts));
         }
-        const [data, data_err] = read_exact(source, size + 2);
+        const [data, data_err] = read_exact(source, size);
         if (data === undefined) {
             return $multi(undefined, data_err);
         }
-        if (sub(data, -2) !== "\r\n") {
+        const [end, end_err] = read_exact(source, 2);
+        if (end === undefined) {
+            return $multi(undefined, end_err);
+        }
+        if (end !== "\r\n") {
             return $multi(undefined, "malformed reply: bad chunk end");
         }
-        parts.push(sub(data, 1, -3));
+        parts.push(data);
         total = total + size;
     }
 }

@@ -1,4 +1,5 @@
 import * as clock from "./clock";
+import * as slices from "./slice";
 
 type Tcp = ngx.socket.Tcp;
 
@@ -180,11 +181,13 @@ function read_exact(source: Source, n: number): Result<string> {
         return $multi(take(source, n));
     }
     const parts: string[] = [take_all(source)];
+    const slice = slices.begin();
     while (true) {
         const err = fill(source);
         if (err !== undefined) {
             return $multi(undefined, err);
         }
+        slices.breathe(slice); // what is there already comes without waiting
         const more = available(source);
         if (got + more >= n) {
             parts.push(take(source, n - got));

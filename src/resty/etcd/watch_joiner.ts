@@ -1,4 +1,5 @@
 import type { Batch, RawEvent, RawKv } from "./feed";
+import * as slices from "./slice";
 
 /** A broken server must not fill the memory with fragments that never end. */
 const MAX_JOINED = 512 * 1024 * 1024;
@@ -61,7 +62,7 @@ function is_malformed(events: WireEvent[]): boolean {
 }
 
 /**
- * Takes a reply and makes one batch of each revision that is complete with it.
+ * Takes a reply and makes one batch of each revision that is complete with it. Many events take several turns.
  * @param from first revision that was not delivered before: older events are dropped
  * @returns the batches in the order of their revisions; nil if the reply is not what etcd sends
  */
@@ -81,7 +82,9 @@ function add(joiner: Joiner, reply: WatchReply, from: number): Batch[] | undefin
     }
     const batches: Batch[] = [];
     let batch: Batch | undefined;
+    const slice = slices.begin();
     for (const event of join(joiner, reply) ?? []) {
+        slices.breathe(slice);
         const revision = tonumber(event.kv!.mod_revision)!;
         event.type ??= "PUT";
         if (batch !== undefined && revision === batch.revision) {

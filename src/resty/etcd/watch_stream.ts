@@ -5,8 +5,8 @@ import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import type { Batch } from "./feed";
 import * as rpcs from "./rpc";
+import * as slices from "./slice";
 import type { Message, Stream } from "./transport";
-import * as turns from "./turns";
 import * as ask from "./watch_ask";
 import * as hubs from "./watch_hub";
 import type { Hub } from "./watch_hub";
@@ -87,12 +87,12 @@ function wait_for_room(hub: Hub, revision: number): void {
 }
 
 function deliver_all(hub: Hub, turn: Turn, batches: Batch[]): void {
-    let since = now();
+    const slice = slices.begin();
     for (const batch of batches) {
         wait_for_room(hub, batch.revision);
         hubs.deliver(hub, batch);
         turn.delivered = true;
-        since = turns.give_way(since);
+        slices.breathe(slice);
     }
 }
 
@@ -136,7 +136,7 @@ function take(hub: Hub, turn: Turn, joiner: Joiner, message: Message): EtcdError
 function take_all(hub: Hub, turn: Turn, stream: Stream): EtcdError {
     const joiner = joiners.new();
     const timeout = hub.core.timeout;
-    let since = now();
+    let slice = slices.begin();
     while (hub.consumers.length > 0) {
         let message = stream.try_recv();
         if (message === undefined) {
@@ -147,14 +147,14 @@ function take_all(hub: Hub, turn: Turn, stream: Stream): EtcdError {
                 return err;
             }
             message = next;
-            since = now();
+            slice = slices.begin();
         }
         const err = take(hub, turn, joiner, message);
         if (err !== undefined) {
             return err;
         }
         share.merge(hub);
-        since = turns.give_way(since);
+        slices.breathe(slice);
     }
     return errors.failure("closed", "closed");
 }

@@ -1,12 +1,10 @@
-import * as clock from "./clock";
 import type { KeyValue } from "./dropin/result";
 import type { Batch, RawEvent, RawKv } from "./feed";
 import type { Serializer } from "./serializer";
-import * as turns from "./turns";
+import * as slices from "./slice";
 import type { KnownKeys } from "./watcher_keys";
 import * as known_keys from "./watcher_keys";
 
-const now = clock.now;
 const sub = string.sub;
 
 /** A change of one key. */
@@ -73,10 +71,10 @@ function add_event(style: BatchStyle, event: RawEvent, events: WatchEvent[]): vo
 /** A batch for the watcher's user. Large ones take several turns. */
 function make(style: BatchStyle, batch: Batch): WatchBatch {
     const events: WatchEvent[] = [];
-    let since = now();
+    const slice = slices.begin();
     for (const event of batch.events) {
         add_event(style, event, events);
-        since = turns.give_way(since);
+        slices.breathe(slice);
     }
     return { revision: batch.revision, events };
 }
@@ -94,19 +92,19 @@ function make_of_full(
 ): WatchBatch {
     const events: WatchEvent[] = [];
     const reason = batch.reason ?? "list";
-    let since = now();
+    const slice = slices.begin();
     for (const kv of batch.full!) {
         if (known === undefined || known_keys.is_news(known, kv, reason)) {
             add_event(style, { type: "PUT", kv }, events);
         }
-        since = turns.give_way(since);
+        slices.breathe(slice);
     }
     if (known !== undefined) {
         for (const [key] of known.revisions) {
             if (revisions.get(key) === undefined) {
                 add_event(style, { type: "DELETE", kv: { key } as RawKv }, events);
             }
-            since = turns.give_way(since);
+            slices.breathe(slice);
         }
     }
     return { revision: batch.revision, events, synthetic: true, reason };

@@ -1,6 +1,5 @@
-import * as clock from "./clock";
 import type { RawEvent, RawKv, Reason } from "./feed";
-import * as turns from "./turns";
+import * as slices from "./slice";
 import table_new = require("table.new");
 
 /** The keys that a watcher knows to exist, to find out later what it has missed. */
@@ -30,17 +29,19 @@ function is_news(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
 /** The keys of a full state. */
 function revisions_of(full: readonly RawKv[]): LuaMap<string, string> {
     const revisions = table_new(0, full.length) as LuaMap<string, string>; // growing would take long at a time
-    let since = clock.now();
+    const slice = slices.begin();
     for (const kv of full) {
         revisions.set(kv.key, kv.mod_revision);
-        since = turns.give_way(since);
+        slices.breathe(slice);
     }
     return revisions;
 }
 
 /** Takes note of events. */
 function note(known: KnownKeys, events: readonly RawEvent[]): void {
+    const slice = slices.begin();
     for (const event of events) {
+        slices.breathe(slice);
         if (event.type === "PUT") {
             known.revisions.set(event.kv.key, event.kv.mod_revision);
         } else {

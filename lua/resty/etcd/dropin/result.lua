@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/dropin/result.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.errors")
+local slices = require("resty.etcd.slice")
 
 --- An answer of etcd. All of it may be written to.
 ---@class resty.etcd.dropin.result.Response
@@ -99,8 +100,10 @@ end
 
 local function decode_values(serializer, kvs)
     if kvs ~= nil then
+        local slice = slices.begin()
         for ____, kv in ipairs(kvs) do
             decode_value(serializer, kv)
+            slices.breathe(slice)
         end
     end
 end

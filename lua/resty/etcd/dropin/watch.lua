@@ -4,6 +4,7 @@ local balancer = require("resty.etcd.balancer")
 local call = require("resty.etcd.call")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
+local slices = require("resty.etcd.slice")
 local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.dropin.args")
 local result = require("resty.etcd.dropin.result")
@@ -147,20 +148,38 @@ local function merge_arrived(stream, reply)
     end
 end
 
-local function decode_events(cli, reply)
-    for ____, event in ipairs(reply.events or ({})) do
+--- A reply whose values are not all decoded yet: whoever does that may be killed on the way.
+---@class resty.etcd.dropin.watch.Unfinished
+---@field reply resty.etcd.dropin.watch.WatchResult
+---@field decoded number
+
+local function decode_events(cli, unfinished)
+    local events = unfinished.reply.events or ({})
+    local slice = slices.begin()
+    for i = unfinished.decoded + 1, #events do
+        local event = events[i]
+        unfinished.decoded = i
         result.decode_value(cli.serializer, event.kv)
         result.decode_value(cli.serializer, event.prev_kv)
+        slices.breathe(slice)
     end
 end
 
 local function make_reader(cli, stream, timeout, wants_progress)
     local held
+    local unfinished
     local last_error
     local last_details
     return function()
         while true do
             do
+                if unfinished ~= nil then
+                    local ____unfinished_0 = unfinished
+                    local reply = ____unfinished_0.reply
+                    decode_events(cli, unfinished)
+                    unfinished = nil
+                    return {result = reply}
+                end
                 if last_error ~= nil then
                     return nil, last_error, last_details
                 end
@@ -175,7 +194,7 @@ local function make_reader(cli, stream, timeout, wants_progress)
                         end
                         last_error = text
                         last_details = details
-                        goto __continue22
+                        goto __continue21
                     end
                     reply = message
                 end
@@ -183,11 +202,10 @@ local function make_reader(cli, stream, timeout, wants_progress)
                     held = merge_arrived(stream, reply)
                 end
                 if wants_progress or has_news(reply) then
-                    decode_events(cli, reply)
-                    return {result = reply}
+                    unfinished = {reply = reply, decoded = 0}
                 end
             end
-            ::__continue22::
+            ::__continue21::
         end
     end
 end

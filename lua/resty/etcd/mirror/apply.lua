@@ -6,6 +6,7 @@ local draft = require("resty.etcd.mirror.draft")
 local indexes = require("resty.etcd.mirror.indexes")
 local items = require("resty.etcd.mirror.items")
 local sorted = require("resty.etcd.mirror.sorted")
+local table_new = require("table.new")
 local sub = string.sub
 
 --- Up to so many events are taken in as they are, in less than 10 ms; for more of them the tables are made anew.
@@ -102,7 +103,7 @@ end
 local function commit_many(state, steps, found, slice)
     local made = draft.create(state.key_count)
     local changes = {}
-    local by_key = {}
+    local by_key = table_new(0, #steps)
     local added = made.added
     local kvs = state.kvs
     for key, item in pairs(state.bad) do
@@ -147,7 +148,7 @@ end
 ---@return resty.etcd.mirror.types.Change[] # what is different now, for readers; all of it is visible
 local function take_events(state, events)
     local slice = slices.begin()
-    local found = draft.finds(state)
+    local found = draft.finds(state, #events)
     local steps = prepare(state, events, found, slice)
     if #steps > FEW then
         return commit_many(state, steps, found, slice)
@@ -179,7 +180,7 @@ local function take_full(state, batch, is_other)
     local made = draft.create(#full)
     local is_first = state.changed == 0
     local changes = {}
-    local found = draft.finds(state)
+    local found = draft.finds(state, (is_first or is_other) and #full or 0)
     for ____, raw in ipairs(full) do
         slices.breathe(slice)
         local key = sub(raw.key, state.cut + 1)

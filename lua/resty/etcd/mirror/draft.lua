@@ -26,10 +26,13 @@ local function keep(draft, key, kv)
     draft.kvs[key] = kv
 end
 
-local function finds(store)
+---@param store resty.etcd.mirror.types.Store
+---@param size number how many keys may come: a large table takes long to grow
+---@return table
+local function finds(store, size)
     local found = {}
     for name in pairs(store.indexes) do
-        found[name] = {}
+        found[name] = table_new(0, size)
     end
     return found
 end
@@ -93,7 +96,7 @@ local function take_over(state, draft, found, slice)
     local all_values = {}
     for name, index in pairs(state.indexes) do
         local buckets = {}
-        local values = {}
+        local values = table_new(0, #sorted + #added)
         local fresh = found[name]
         for ____, keys in ipairs({sorted, added}) do
             for ____, key in ipairs(keys) do

@@ -58,7 +58,7 @@ local TRIES = 10
 --- Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up.
 ---@param feed resty.etcd.node.feed.Fields
 ---@param log resty.etcd.node.chain.Log
----@param finding ("reset"|"record"|"end"|"between"|"lost")?
+---@param finding ("end"|"reset"|"record"|"between"|"lost")?
 local function note_loss(feed, log, finding)
     if finding ~= "lost" and finding ~= "between" then
         feed.lost_since = nil

@@ -2,6 +2,7 @@ import type { EtcdError } from "../errors";
 import * as errors from "../errors";
 import type { Headers } from "../http";
 import type { Serializer } from "../serializer";
+import * as slices from "../slice";
 import type { Reply } from "../transport";
 
 /** An answer of etcd. All of it may be written to. */
@@ -92,8 +93,10 @@ function decode_value(serializer: Serializer, kv: KeyValue | undefined): void {
 
 function decode_values(serializer: Serializer, kvs: KeyValue[] | undefined): void {
     if (kvs !== undefined) {
+        const slice = slices.begin();
         for (const kv of kvs) {
             decode_value(serializer, kv);
+            slices.breathe(slice);
         }
     }
 }

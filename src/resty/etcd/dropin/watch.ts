@@ -3,6 +3,7 @@ import * as call from "../call";
 import type { EtcdError } from "../errors";
 import * as errors from "../errors";
 import * as rpcs from "../rpc";
+import * as slices from "../slice";
 import type { Message, Stream } from "../transport";
 import * as utils from "../utils";
 import * as args from "./args";
@@ -149,19 +150,37 @@ function merge_arrived(stream: Stream, reply: WatchResult): WatchResult | undefi
     }
 }
 
-function decode_events(cli: State, reply: WatchResult): void {
-    for (const event of reply.events ?? []) {
+/** A reply whose values are not all decoded yet: whoever does that may be killed on the way. */
+interface Unfinished {
+    readonly reply: WatchResult;
+    decoded: number;
+}
+
+function decode_events(cli: State, unfinished: Unfinished): void {
+    const events = unfinished.reply.events ?? [];
+    const slice = slices.begin();
+    for (const i of $range(unfinished.decoded + 1, events.length)) {
+        const event = events[i - 1]!;
+        unfinished.decoded = i;
         result.decode_value(cli.serializer, event.kv);
         result.decode_value(cli.serializer, event.prev_kv);
+        slices.breathe(slice);
     }
 }
 
 function make_reader(cli: State, stream: Stream, timeout: number | undefined, wants_progress: boolean): Reader {
     let held: WatchResult | undefined;
+    let unfinished: Unfinished | undefined;
     let last_error: string | undefined;
     let last_details: EtcdError | undefined;
     return () => {
         while (true) {
+            if (unfinished !== undefined) {
+                const { reply } = unfinished;
+                decode_events(cli, unfinished);
+                unfinished = undefined;
+                return $multi({ result: reply });
+            }
             if (last_error !== undefined) {
                 return $multi(undefined, last_error, last_details);
             }
@@ -184,8 +203,7 @@ function make_reader(cli: State, stream: Stream, timeout: number | undefined, wa
                 held = merge_arrived(stream, reply);
             }
             if (wants_progress || has_news(reply)) {
-                decode_events(cli, reply);
-                return $multi({ result: reply });
+                unfinished = { reply, decoded: 0 };
             }
         }
     };

@@ -6,6 +6,7 @@ import * as draft from "./draft";
 import * as indexes from "./indexes";
 import * as items from "./items";
 import * as sorted from "./sorted";
+import table_new = require("table.new");
 import type { Change, Invalid, Kv, State } from "./types";
 
 const sub = string.sub;
@@ -84,7 +85,7 @@ function commit(state: State, steps: Step[], found: draft.Found): Change[] {
 function commit_many(state: State, steps: Step[], found: draft.Found, slice: Slice): Change[] {
     const made = draft.create(state.key_count);
     const changes: Change[] = [];
-    const by_key = new LuaMap<string, Step>();
+    const by_key = table_new(0, steps.length) as LuaMap<string, Step>;
     const added = made.added;
     const kvs = state.kvs;
     for (const [key, item] of state.bad) {
@@ -129,7 +130,7 @@ function commit_many(state: State, steps: Step[], found: draft.Found, slice: Sli
  */
 function take_events(state: State, events: RawEvent[]): Change[] {
     const slice = slices.begin();
-    const found = draft.finds(state);
+    const found = draft.finds(state, events.length);
     const steps = prepare(state, events, found, slice);
     if (steps.length > FEW) {
         return commit_many(state, steps, found, slice);
@@ -158,7 +159,7 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
     const made = draft.create(full.length);
     const is_first = state.changed === 0;
     const changes: Change[] = [];
-    const found = draft.finds(state);
+    const found = draft.finds(state, is_first || is_other ? full.length : 0);
     for (const raw of full) {
         slices.breathe(slice);
         const key = sub(raw.key, state.cut + 1);

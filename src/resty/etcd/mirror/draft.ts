@@ -31,10 +31,11 @@ function keep(draft: Draft, key: string, kv: Kv): void {
     draft.kvs.set(key, kv);
 }
 
-function finds(store: Store): Found {
+/** @param size how many keys may come: a large table takes long to grow */
+function finds(store: Store, size: number): Found {
     const found: Found = new LuaMap();
     for (const [name] of store.indexes) {
-        found.set(name, new LuaMap());
+        found.set(name, table_new(0, size) as Values);
     }
     return found;
 }
@@ -75,7 +76,7 @@ function take_over(state: State, draft: Draft, found: Found, slice: Slice): void
     const all_values = new LuaMap<string, Values>();
     for (const [name, index] of state.indexes) {
         const buckets: Buckets = new LuaMap();
-        const values: Values = new LuaMap();
+        const values = table_new(0, sorted.length + added.length) as Values;
         const fresh = found.get(name)!;
         for (const keys of [sorted, added]) {
             for (const key of keys) {
