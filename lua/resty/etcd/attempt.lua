@@ -29,6 +29,10 @@ local MIN_SHARE = 1
 ---@field tries number
 ---@field may_relogin boolean A refused token may be replaced by another one.
 ---@field token_tries number How often it was sent again with a new token, for a member that had not heard of it.
+---@field shared_tries number How often a token of another worker was refused.
+---@field is_current boolean A member that serves it must be up to date with the others.
+---@field seen_revision number The revision that the client had seen when the call began, and the cluster it was of.
+---@field seen_cluster any
 ---@field received number
 ---@field endpoint string?
 ---@field maybe_applied boolean A try of a write has left it open whether it was applied.
@@ -132,7 +136,7 @@ local function avoid(call, endpoint)
     end
 end
 
-local function unary_at(call, attempt, not_before)
+local function unary_at(call, attempt)
     local core = call.core
     local reply, err, refusal = core.transport:unary(call.rpc, call.payload, attempt)
     call.received = call.received + attempt.received
@@ -141,7 +145,14 @@ local function unary_at(call, attempt, not_before)
     end
     local order = core.order
     if order ~= nil and call.rpc.page ~= true then
-        local stale = orders.check(order, call.rpc.write ~= true and not_before or 0, reply.body, attempt.endpoint.http_host)
+        local not_before = call.rpc.write ~= true and call.seen_revision or 0
+        local stale = orders.check(
+            order,
+            not_before,
+            call.seen_cluster,
+            reply.body,
+            attempt.endpoint.http_host
+        )
         if stale ~= nil then
             return nil, stale
         end
@@ -172,15 +183,14 @@ end
 --- Makes the try.
 ---@param call resty.etcd.attempt.Call
 ---@param attempt resty.etcd.transport.Attempt
----@param not_before number a revision that the client had seen already
 ---@return resty.etcd.transport.Reply|resty.etcd.transport.Stream? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function go(call, attempt, not_before)
+local function go(call, attempt)
     if call.stream ~= nil then
         return open_at(call, attempt)
     end
-    return unary_at(call, attempt, not_before)
+    return unary_at(call, attempt)
 end
 _M.avoid = avoid
 _M.go = go

@@ -37,6 +37,7 @@ local NONE = ""
 ---@field password string
 ---@field login fun(core: resty.etcd.core.Core, auth: resty.etcd.auth.Auth, timeout: number, not_after: number?): string?, resty.etcd.errors.EtcdError?
 ---@field token string?
+---@field is_shared boolean It was another worker's login that gave the token.
 ---@field new_until number Until then, members that are slow may not have heard of the token.
 ---@field flight resty.etcd.auth.Flight? The login under way.
 
@@ -60,6 +61,7 @@ local function create(user, password, login, options)
         dict = dict,
         dict_key = dict_key,
         token = nil,
+        is_shared = false,
         new_until = 0,
         flight = nil
     }
@@ -70,6 +72,7 @@ end
 ---@param fresh string
 local function keep(auth, fresh)
     auth.token = fresh
+    auth.is_shared = false
     auth.new_until = now() + SPREAD_TIME
     local dict = auth.dict
     if dict ~= nil and fresh ~= NONE then
@@ -86,6 +89,7 @@ local function take_shared(auth)
         local shared = dict:get(auth.dict_key)
         local fresh = dict:get(auth.dict_key .. NEW)
         auth.token = shared
+        auth.is_shared = shared ~= nil
         auth.new_until = fresh == shared and now() + SPREAD_TIME or 0
     end
 end
@@ -274,6 +278,14 @@ local function is_new(auth, old)
     return simple ~= nil
 end
 
+--- Whether another worker's login gave the token: it may be as old as the one before it.
+---@param auth resty.etcd.auth.Auth
+---@param old string
+---@return boolean
+local function is_of_others(auth, old)
+    return auth.is_shared and old == auth.token
+end
+
 --- Forgets a token that etcd does not take any more, unless a newer one is there already.
 ---@param auth resty.etcd.auth.Auth
 ---@param old string
@@ -292,6 +304,7 @@ end
 _M.new = create
 _M.drop = drop
 _M.is_new = is_new
+_M.is_of_others = is_of_others
 _M.NONE = NONE
 _M.token = token
 

@@ -24,29 +24,29 @@ end
 
 --- The next endpoint of the ring that the shared health check lets through.
 ---@param ring resty.etcd.balancer.Ring
----@return resty.etcd.endpoint.Endpoint? endpoint # the endpoint, or one whose trial by another call is worth waiting for
----@return string? on_trial
+---@return resty.etcd.endpoint.Endpoint? endpoint # the endpoint; or nil, and whether another call is trying one
+---@return boolean is_on_trial
 local function look_around(ring)
     local endpoints = ring.endpoints
     local n = #endpoints
-    local on_trial
+    local is_on_trial = false
     for _ = 1, n do
         ring.init_count = ring.init_count + 1
         local endpoint = endpoints[floor(ring.init_count) % n + 1]
-        if endpoint ~= nil then
-            local host = endpoint.http_host
-            local is_healthy = health_check.get_target_status(host)
+        local host = endpoint and endpoint.http_host
+        local is_healthy = health_check.get_target_status(host)
+        if type(host) == "string" then
             if is_healthy == false then
                 trials.expect(host)
             elseif is_healthy == true then
                 if trials.may_use(host) then
-                    return endpoint
+                    return endpoint, false
                 end
-                on_trial = host
+                is_on_trial = true
             end
         end
     end
-    return nil, on_trial
+    return nil, is_on_trial
 end
 
 --- Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait.
@@ -54,9 +54,9 @@ end
 ---@param deadline number?
 ---@return resty.etcd.endpoint.Endpoint?
 local function next_healthy(ring, deadline)
-    local endpoint, on_trial = look_around(ring)
-    while on_trial ~= nil and trials.wait(on_trial, deadline) do
-        endpoint, on_trial = look_around(ring)
+    local endpoint, is_on_trial = look_around(ring)
+    while is_on_trial and trials.wait(deadline) do
+        endpoint, is_on_trial = look_around(ring)
     end
     return endpoint
 end
@@ -97,8 +97,7 @@ local function report_failure(ring, http_host)
     local own = ring.health
     if own == nil then
         health_check.report_failure(http_host)
-        local is_healthy = health_check.get_target_status(http_host)
-        if is_healthy == false then
+        if health_check.is_banned(http_host) then
             trials.expect(http_host)
         end
         trials.fail(http_host)
@@ -120,22 +119,30 @@ local function report_success(ring, http_host, seconds)
     end
 end
 
+--- What was chosen was not tried after all.
+---@param ring resty.etcd.balancer.Ring
+---@param http_host string
+local function report_untried(ring, http_host)
+    local own = ring.health
+    if own == nil then
+        trials.fail(http_host)
+    else
+        health.untried(own, http_host)
+    end
+end
+
 --- What is no failure in the view that all share: a refusal, an answer that makes no sense, or no try at all.
 ---@param ring resty.etcd.balancer.Ring
 ---@param http_host string
 ---@param err resty.etcd.errors.EtcdError
 local function report_other(ring, http_host, err)
     local own = ring.health
-    if own == nil then
-        if err.name == "bad_request" then
-            trials.fail(http_host)
-        else
-            trials.pass(http_host)
-        end
+    if err.name == "bad_request" then
+        report_untried(ring, http_host)
+    elseif own == nil then
+        trials.pass(http_host)
     elseif err.name == "bad_reply" then
         report_failure(ring, http_host)
-    elseif err.name == "bad_request" then
-        health.untried(own, http_host)
     else
         health.succeeded(own, http_host, nil)
     end
@@ -179,6 +186,7 @@ _M.may_retry = may_retry
 _M.report_failure = report_failure
 _M.report_other = report_other
 _M.report_success = report_success
+_M.report_untried = report_untried
 _M.roll = roll
 
 return _M

@@ -7,6 +7,7 @@ local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local log = require("resty.etcd.log")
 local meters = require("resty.etcd.meter")
+local orders = require("resty.etcd.order")
 local pause = require("resty.etcd.pause")
 local resolution = require("resty.etcd.resolution")
 local retry = require("resty.etcd.retry")
@@ -16,6 +17,9 @@ local min = math.min
 
 --- A client that must not go back in time asks each endpoint so often before it gives up.
 local STALE_TRIES = 5
+
+--- So many tokens of other workers may be refused before the call logs in by itself.
+local SHARED_TRIES = 3
 
 ---@param last resty.etcd.errors.EtcdError? why an earlier try of the same call failed
 ---@return resty.etcd.errors.EtcdError
@@ -66,10 +70,13 @@ local function is_token_renewed(call, token, err)
         call.token_tries = call.token_tries + 1
         return true
     end
-    if not call.may_relogin then
+    if auth.is_of_others(own, token) and call.shared_tries < SHARED_TRIES then
+        call.shared_tries = call.shared_tries + 1
+    elseif call.may_relogin then
+        call.may_relogin = false
+    else
         return false
     end
-    call.may_relogin = false
     auth.drop(own, token)
     return true
 end
@@ -83,12 +90,10 @@ local function run(call)
     local core = call.core
     local deadline = call.deadline
     local order = core.order
-    local not_before = 0
     local stale_left = 0
     local n = #core.endpoints
     local tries_left = balancer.max_tries(core)
     if order ~= nil then
-        not_before = order.revision
         stale_left = STALE_TRIES * n
     end
     local last
@@ -102,9 +107,13 @@ local function run(call)
         if attempt == nil then
             return nil, no_endpoint(last)
         end
+        if deadline ~= nil and attempt.started >= deadline then
+            balancer.report_untried(core, attempt.endpoint.http_host)
+            return nil, last or errors.failure("timeout", "timeout")
+        end
         call.tries = call.tries + 1
         call.endpoint = attempt.endpoint.http_host
-        local result, err, refusal = attempts.go(call, attempt, not_before)
+        local result, err, refusal = attempts.go(call, attempt)
         attempts.report(call, attempt, err)
         if result ~= nil then
             return result
@@ -114,6 +123,9 @@ local function run(call)
         if not is_refused or not is_token_renewed(call, token, err) then
             if err.name == "stale_reply" then
                 stale_left = stale_left - 1
+                if stale_left < 0 then
+                    orders.give_in(order, call.is_current)
+                end
             else
                 tries_left = tries_left - 1
             end
@@ -194,6 +206,7 @@ local function start(core, rpc, request, timeout, stream, not_after)
     end
     local started = now()
     local deadline = min_time(timeout > 0 and started + timeout or nil, not_after)
+    local is_current = request.serializable ~= true
     local call = {
         core = core,
         rpc = rpc,
@@ -204,11 +217,19 @@ local function start(core, rpc, request, timeout, stream, not_after)
         tries = 0,
         may_relogin = true,
         token_tries = 0,
+        shared_tries = 0,
+        is_current = is_current,
+        seen_revision = 0,
+        seen_cluster = nil,
         received = 0,
         endpoint = nil,
         maybe_applied = false,
         tried = nil
     }
+    if core.order ~= nil then
+        call.seen_revision = core.order.revision
+        call.seen_cluster = core.order.cluster_id
+    end
     local plan = core.sync_plan
     if plan ~= nil and started >= plan.next then
         plan.next = started + plan.interval

@@ -1,8 +1,10 @@
 -- Generated from src/resty/etcd/connection.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local clock = require("resty.etcd.clock")
 local http1 = require("resty.etcd.http1")
 local source = require("resty.etcd.source")
 local tls = require("resty.etcd.tls")
+local now = clock.now
 local guard = pcall
 local find = string.find
 local ENOENT = 2
@@ -98,15 +100,17 @@ local function time_left(delivery, time)
     return (delivery.connect_by or deadline) - time, deadline - time
 end
 
---- Gives a socket its time to connect, and to make a TLS session; returns "timeout" if there is none.
+--- Gives a socket its time to connect, and to make a TLS session.
 ---@param sock table
 ---@param route resty.etcd.http.Route
 ---@param delivery resty.etcd.http.Delivery
 ---@param time number
----@return string?
-local function set_connect_timeouts(sock, route, delivery, time)
-    local connect_time, rest = time_left(delivery, time)
-    if connect_time ~= nil and rest ~= nil then
+---@param is_halved boolean both are one step: neither may take more than one half
+---@return string? # "timeout" if there is no time
+local function set_connect_timeouts(sock, route, delivery, time, is_halved)
+    local all, rest = time_left(delivery, time)
+    if all ~= nil and rest ~= nil then
+        local connect_time = is_halved and all / 2 or all
         if connect_time <= 0 then
             return "timeout"
         end
@@ -120,7 +124,13 @@ local function connect(route, delivery, time)
     if sock == nil then
         return nil, sock_err
     end
-    local late = set_connect_timeouts(sock, route, delivery, time)
+    local late = set_connect_timeouts(
+        sock,
+        route,
+        delivery,
+        time,
+        false
+    )
     if late ~= nil then
         return nil, late
     end
@@ -134,6 +144,17 @@ local function connect(route, delivery, time)
     end
     local target = route.target
     if target.scheme == "https" then
+        local too_late = set_connect_timeouts(
+            sock,
+            route,
+            delivery,
+            now(),
+            false
+        )
+        if too_late ~= nil then
+            sock:close()
+            return nil, too_late
+        end
         local session, tls_err = tls.handshake(sock, route.peer.tls, target.server_name)
         if session == nil then
             sock:close()

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/gateway.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local cjson = require("cjson.safe")
 local clock = require("resty.etcd.clock")
 local connection = require("resty.etcd.connection")
 local errors = require("resty.etcd.errors")
@@ -153,6 +154,14 @@ local function bad_host(endpoint, url)
     )
 end
 
+--- The password that a request holds.
+---@param payload string
+---@return string
+local function password_in(payload)
+    local request = cjson.decode(payload)
+    return tostring(request.password)
+end
+
 --- The message of a good answer; nil if it is none.
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param endpoint resty.etcd.endpoint.Endpoint
@@ -192,7 +201,8 @@ local function unary(self, rpc, payload, attempt)
     attempt.received = #answer.body
     if status >= 300 then
         http_client.settle(route, answer, true)
-        local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host, rpc.secret == true)
+        local secret = rpc.secret == true and password_in(payload) or nil
+        local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host, secret)
         return nil, retry.judge_refusal(
             rpc,
             with_hint(err, false)
@@ -252,7 +262,7 @@ local function open(self, rpc, payload, attempt)
     if opening.status >= 300 then
         local status = opening.status
         local text_body = read_error_body(opening.body, attempt.deadline)
-        local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host, false)
+        local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host, nil)
         local refusal = {status = status, headers = opening.headers, body = body}
         return nil, retry.judge_refusal(
             rpc,

@@ -25,6 +25,12 @@ local HTTP_STATUS = {
     401
 }
 
+--- Cancelled: some gateways call that trouble of the server.
+local CANCELLED = 1
+
+--- What etcd's own messages begin with.
+local OWN_WORDS = "etcdserver: "
+
 --- The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd.
 ---@class resty.etcd.gateway_error.ErrorBody
 ---@field error? any
@@ -60,8 +66,48 @@ local function text_of(value)
     return type(value) == "string" and value ~= "" and value or nil
 end
 
-local function number_of(value)
-    return type(value) == "number" and value or nil
+--- The gRPC code, if it is one. Others write an HTTP status in its place, or whatever they like: what comes with a
+--- status of 500 and above is believed only if it means trouble of the server.
+---@param value any
+---@param status number
+---@return number?
+local function code_of(value, status)
+    if type(value) ~= "number" then
+        return nil
+    end
+    local expected = HTTP_STATUS[value]
+    if expected == nil or status >= 500 and expected < 500 and value ~= CANCELLED then
+        return nil
+    end
+    return value
+end
+
+local function says(text, part)
+    local from = find(text, part, 1, true)
+    return from ~= nil
+end
+
+--- A server, or what stands in front of it, may say back what it was sent. etcd's own messages do not.
+---@param message string
+---@param text string all of the answer
+---@param secret string
+---@return boolean
+local function is_safe(message, text, secret)
+    if sub(message, 1, #OWN_WORDS) == OWN_WORDS then
+        return true
+    end
+    local escaped = cjson.encode(secret)
+    for ____, part in ipairs({
+        "password",
+        secret,
+        sub(escaped or "", 2, -2),
+        ngx.encode_base64(secret)
+    }) do
+        if part ~= "" and says(text, part) then
+            return false
+        end
+    end
+    return true
 end
 
 --- Reads an error answer. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies
@@ -69,25 +115,22 @@ end
 ---@param status number
 ---@param text string
 ---@param endpoint string
----@param secret boolean the request held a password, which some servers would say back
+---@param secret string? the password that the request held; nil if it held none
 ---@return resty.etcd.errors.EtcdError err # the error, and the body as users of the HTTP shape know it: `error` is always a string
 ---@return table body
 local function from_answer(status, text, endpoint, secret)
     local json = cjson.decode(text)
     local body = as_table(json)
-    local plain = snippet(text)
-    if secret then
-        local says_it_back = find(text, "password", 1, true)
-        if says_it_back ~= nil then
-            plain = ""
-        end
+    local nothing = "HTTP status " .. tostring(status)
+    local message = text_of(body.error) or text_of(body.message) or text_of(snippet(text)) or nothing
+    if secret ~= nil and not is_safe(message, text, secret) then
+        message = nothing
     end
-    local message = text_of(body.error) or text_of(body.message) or (plain ~= "" and plain or "HTTP status " .. tostring(status))
     body.error = message
     body.message = message
     return errors.refusal(
         status,
-        number_of(body.code),
+        code_of(body.code, status),
         message,
         endpoint
     ), body
@@ -100,8 +143,9 @@ end
 ---@return resty.etcd.errors.EtcdError
 local function from_stream(json, endpoint)
     local body = as_table(json)
-    local code = number_of(body.grpc_code) or number_of(body.code)
-    local status = number_of(body.http_code) or HTTP_STATUS[code or 0] or 500
+    local code = code_of(body.grpc_code, 0) or code_of(body.code, 0)
+    local told = body.http_code
+    local status = type(told) == "number" and told or (HTTP_STATUS[code or 0] or 500)
     return errors.refusal(
         status,
         code,

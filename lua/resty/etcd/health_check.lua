@@ -19,6 +19,7 @@ local now = clock.now
 ---@field disable fun()
 ---@field get_check_mode fun(): string
 ---@field get_target_status fun(http_host: string): boolean?, string?
+---@field is_banned fun(http_host: string): boolean
 ---@field init fun(opts?: table): resty.etcd.health_check.HealthCheck?, string?
 ---@field report_failure fun(http_host: string): true?, string?
 
@@ -66,6 +67,16 @@ local function init(opts)
     return health_check
 end
 
+--- Endpoints come and go where names are resolved or members followed.
+---@param time number
+local function forget_old(time)
+    for http_host, ban_end in pairs(banned_until) do
+        if ban_end <= time then
+            banned_until[http_host] = nil
+        end
+    end
+end
+
 --- Reports a failure of an endpoint, as every client does for each failed attempt.
 ---@param http_host string
 ---@return true? res
@@ -87,6 +98,7 @@ local function report_failure(http_host)
         local banned = (banned_until[http_host] or 0) > time
         banned_until[http_host] = time + conf.fail_timeout
         if not banned then
+            forget_old(time)
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
         end
         return true
@@ -109,6 +121,23 @@ local function report_failure(http_host)
     return true
 end
 
+--- The same as `get_target_status`, for the driver's own bookkeeping: users may have replaced that one.
+---@param http_host string
+---@return boolean
+local function is_banned(http_host)
+    local conf = health_check.conf
+    if disabled or conf == nil then
+        return false
+    end
+    local shm_name = conf.shm_name
+    if shm_name == nil then
+        local ban_end = banned_until[http_host]
+        return ban_end ~= nil and ban_end > now()
+    end
+    local flag = ngx.shared[shm_name]:get(UNHEALTHY .. http_host)
+    return flag ~= nil
+end
+
 --- Tells whether an endpoint may be used.
 ---@param http_host string
 ---@return boolean? healthy # true if it is healthy; false and perhaps an error text; nil and an error before `init`
@@ -124,13 +153,7 @@ local function get_target_status(http_host)
     if type(http_host) ~= "string" then
         return false, "etcd host invalid"
     end
-    local shm_name = conf.shm_name
-    if shm_name == nil then
-        local ban_end = banned_until[http_host]
-        return ban_end == nil or ban_end <= now()
-    end
-    local flag = ngx.shared[shm_name]:get(UNHEALTHY .. http_host)
-    return flag == nil
+    return not is_banned(http_host)
 end
 
 --- Turns the health check off in this process: every endpoint counts as healthy, a call is tried once.
@@ -141,6 +164,7 @@ health_check.disable = disable
 health_check.get_check_mode = get_check_mode
 health_check.get_target_status = get_target_status
 health_check.init = init
+health_check.is_banned = is_banned
 health_check.report_failure = report_failure
 local _M = health_check
 

@@ -31,6 +31,9 @@ local MAX_BODY = 512 * 1024 * 1024
 ---@field length number Body bytes to come, with framing "length".
 ---@field keepalive boolean The server will take another request on this connection.
 
+--- gRPC writes times with 8 digits at most.
+local MAX_SERVER_TIME = 99999999
+
 --- What all requests of a route begin with.
 ---@param method string
 ---@param path string
@@ -52,6 +55,9 @@ local function server_time(delivery)
     end
     local left = deadline - now()
     local rest = left - min(MAX_HEAD_START, left * HEAD_START)
+    if rest * 1000 > MAX_SERVER_TIME then
+        return nil
+    end
     return format(
         "%dm",
         max(

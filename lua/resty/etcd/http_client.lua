@@ -105,7 +105,7 @@ local function ask(connector, route, delivery, body)
     if fresh == nil then
         return nil, nil, fresh_err, true, false
     end
-    return ask_on(
+    local second, its_source, second_err = ask_on(
         fresh,
         false,
         fresh_link,
@@ -114,6 +114,10 @@ local function ask(connector, route, delivery, body)
         delivery,
         body
     )
+    if second ~= nil then
+        return second, its_source
+    end
+    return nil, nil, second_err, true, false
 end
 
 --- A request and its whole answer. Its connection waits for `settle`.

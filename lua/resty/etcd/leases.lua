@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/leases.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call")
+local clock = require("resty.etcd.clock")
 local entropy = require("resty.etcd.entropy")
 local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
@@ -12,7 +13,7 @@ end
 --- The lease was made by an earlier try whose answer was lost: this is what that would have said.
 ---@param core resty.etcd.core.Core
 ---@param id string
----@param timeout number?
+---@param timeout number
 ---@param not_after number?
 ---@return resty.etcd.transport.Reply? result
 ---@return resty.etcd.errors.EtcdError? err
@@ -47,18 +48,23 @@ end
 local function grant_chosen(core, ttl, timeout, not_after)
     local id = entropy.id()
     local request = {TTL = ttl, ID = id}
+    local time = timeout or core.timeout
+    local ends_by = not_after
+    if ends_by == nil and time > 0 then
+        ends_by = clock.now() + time
+    end
     local reply, err, refusal = call.unary_until(
         core,
         rpcs.lease_grant_chosen,
         request,
-        timeout or core.timeout,
-        not_after
+        time,
+        ends_by
     )
     if reply ~= nil then
         return reply
     end
     if exists_already(err) then
-        return found(core, id, timeout, not_after)
+        return found(core, id, time, ends_by)
     end
     return nil, err, refusal
 end

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/markers.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local semaphore = require("ngx.semaphore")
 local call = require("resty.etcd.call")
 local clock = require("resty.etcd.clock")
 local entropy = require("resty.etcd.entropy")
@@ -7,6 +8,8 @@ local errors = require("resty.etcd.errors")
 local leases = require("resty.etcd.leases")
 local rpcs = require("resty.etcd.rpc")
 local now = clock.now
+local guard = pcall
+local min = math.min
 
 --- A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
 --- transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
@@ -17,12 +20,17 @@ local now = clock.now
 ---@field count number
 ---@field lease string?
 ---@field fresh_until number Until when new markers are hung on it.
+---@field granted_by number A call makes a new one, and until then the others wait for it; 0 if none does.
+---@field waiting table?
 
 --- Seconds that a lease of markers lives. A call must end before its marker goes.
 local LEASE_TTL = 600
 
 --- For so many seconds it takes new ones.
 local LEASE_USE = 300
+
+--- Seconds after which others do not wait any more for a call that makes a lease: it may have been killed.
+local PATIENCE = 2
 
 --- gRPC code of what is not found, as the lease of a restored etcd.
 local NOT_FOUND = 5
@@ -34,7 +42,9 @@ local function create(prefix)
         pid = 0,
         count = 0,
         lease = nil,
-        fresh_until = 0
+        fresh_until = 0,
+        granted_by = 0,
+        waiting = nil
     }
 end
 
@@ -44,32 +54,81 @@ local function next_key(markers)
         markers.worker = entropy.id()
         markers.pid = pid
         markers.lease = nil
+        markers.waiting = nil
     end
     markers.count = markers.count + 1
     return markers.prefix .. markers.worker .. "/" .. tostring(markers.count)
 end
 
+local function wake_all(markers)
+    local waiting = markers.waiting
+    markers.granted_by = 0
+    if waiting ~= nil and waiting:count() < 0 then
+        waiting:post(-waiting:count())
+    end
+end
+
+--- Waits for the lease that another call is making, as long as there is a point in it.
+---@param markers resty.etcd.markers.Markers
+---@param deadline number
+local function wait(markers, deadline)
+    if markers.waiting == nil then
+        local made = semaphore.new(0)
+        markers.waiting = made
+    end
+    local waiting = markers.waiting
+    local may_wait = waiting ~= nil
+    while may_wait do
+        local left = min(markers.granted_by, deadline) - now()
+        if left <= 0 then
+            return
+        end
+        may_wait = guard(waiting.wait, waiting, left)
+    end
+end
+
 --- The lease that the next marker hangs on.
 ---@param core resty.etcd.core.Core
 ---@param timeout number
----@param deadline number?
+---@param deadline number
 ---@return string? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
 local function lease_of(core, timeout, deadline)
     local markers = core.markers
+    wait(markers, deadline)
     if markers.lease ~= nil and now() < markers.fresh_until then
         return markers.lease
     end
     local started = now()
+    markers.granted_by = started + PATIENCE
     local reply, err, refusal = leases.grant_chosen(core, LEASE_TTL, timeout, deadline)
     if reply == nil then
+        wake_all(markers)
         return nil, errors.with_outcome(err, false), refusal
     end
     local id = reply.body.ID
     markers.lease = id
     markers.fresh_until = started + LEASE_USE
+    wake_all(markers)
     return id
+end
+
+--- Whether etcd has the lease.
+---@param core resty.etcd.core.Core
+---@param lease string
+---@param timeout number
+---@param deadline number
+---@return boolean
+local function is_alive(core, lease, timeout, deadline)
+    local reply = call.unary_within(
+        core,
+        rpcs.lease_time_to_live,
+        {ID = lease},
+        timeout,
+        deadline
+    )
+    return reply ~= nil and (tonumber(reply.body.TTL) or 0) > 0
 end
 
 local function put_of(key, value, lease)
@@ -161,7 +220,7 @@ end
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
 local function run(core, txn, timeout)
-    local deadline = timeout > 0 and now() + timeout or nil
+    local deadline = now() + (timeout > 0 and min(timeout, LEASE_USE) or LEASE_USE)
     local key = next_key(core.markers)
     local has_new_lease = false
     while true do
@@ -184,7 +243,12 @@ local function run(core, txn, timeout)
         if err.code ~= NOT_FOUND or has_new_lease or err.maybe_applied then
             return nil, err, refusal
         end
-        core.markers.lease = nil
+        if core.markers.lease == lease then
+            if is_alive(core, lease, timeout, deadline) then
+                return nil, err, refusal
+            end
+            core.markers.lease = nil
+        end
         has_new_lease = true
     end
 end

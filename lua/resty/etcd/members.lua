@@ -8,17 +8,40 @@ local names = require("resty.etcd.names")
 local rpcs = require("resty.etcd.rpc")
 local now = clock.now
 local guard = pcall
+local NO_URL = "no member of the list has a client URL"
+
+--- The first URL of the scheme in use. What went through TLS is not to go without it all of a sudden.
+---@param urls string[]
+---@param scheme string
+---@return string?
+local function url_of(urls, scheme)
+    local beginning = scheme .. "://"
+    for ____, url in ipairs(urls) do
+        if string.sub(url, 1, #beginning) == beginning then
+            return url
+        end
+    end
+    local ____temp_0
+    if scheme == "http" then
+        ____temp_0 = urls[1]
+    else
+        ____temp_0 = nil
+    end
+    return ____temp_0
+end
 
 --- The members that serve clients: not learners, and not those that have not started yet.
 ---@param members table[]
 ---@param api_prefix string
+---@param scheme string
 ---@return resty.etcd.endpoint.Endpoint[]
-local function endpoints_of(members, api_prefix)
+local function endpoints_of(members, api_prefix, scheme)
     local found = {}
     for ____, member in ipairs(members) do
         local urls = member.clientURLs or ({})
-        if member.isLearner ~= true and urls[1] ~= nil then
-            local made = endpoint.new(urls[1], api_prefix)
+        local url = url_of(urls, scheme)
+        if member.isLearner ~= true and url ~= nil then
+            local made = endpoint.new(url, api_prefix)
             if made ~= nil then
                 found[#found + 1] = made
             end
@@ -37,9 +60,10 @@ local function read_members(core)
         return nil, err
     end
     local members = reply.body.members or ({})
-    local found = endpoints_of(members, core.api_prefix)
+    local scheme = core.endpoints[1].scheme
+    local found = endpoints_of(members, core.api_prefix, scheme)
     if #found == 0 then
-        return nil, errors.failure("bad_reply", "no member of the list has a client URL")
+        return nil, errors.failure("bad_reply", scheme == "http" and NO_URL or NO_URL .. " with https")
     end
     names.adopt(core, found)
     return true

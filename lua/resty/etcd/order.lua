@@ -6,9 +6,10 @@ local errors = require("resty.etcd.errors")
 ---@class resty.etcd.order.Order
 ---@field revision number
 ---@field cluster_id any
+---@field refused number The last revision that was refused as too old.
 
 local function create()
-    return {revision = 0, cluster_id = nil}
+    return {revision = 0, cluster_id = nil, refused = 0}
 end
 
 --- Notes how far etcd has come. Another cluster, as after a restore from a backup, counts anew.
@@ -30,14 +31,16 @@ end
 
 --- Looks whether a reply is older than what was seen before its call began.
 ---@param order resty.etcd.order.Order
----@param not_before number
+---@param not_before number the revision that was seen
+---@param cluster_id any of the cluster that it was seen of: revisions of another one say nothing
 ---@param body table
 ---@param endpoint string
 ---@return resty.etcd.errors.EtcdError? # an error if it is
-local function check(order, not_before, body, endpoint)
+local function check(order, not_before, cluster_id, body, endpoint)
     local header = body.header
     local revision = tonumber(header and header.revision)
-    if revision ~= nil and revision < not_before and (header and header.cluster_id) == order.cluster_id then
+    if revision ~= nil and revision < not_before and (header and header.cluster_id) == cluster_id then
+        order.refused = revision
         local text = endpoint .. ": stale reply: revision " .. tostring(revision) .. ", seen already " .. tostring(not_before)
         local err = errors.failure("stale_reply", text, endpoint)
         err.retryable = true
@@ -46,7 +49,25 @@ local function check(order, not_before, body, endpoint)
     note(order, header)
     return nil
 end
+
+--- All members have answered with revisions below what was seen. If they must have agreed among them for it, what was
+--- seen is history: they were restored from a backup, or began anew under the same cluster ID. Later calls are told so.
+---@param order resty.etcd.order.Order
+---@param is_current boolean the call was one that only members serve that are up to date
+local function give_in(order, is_current)
+    if is_current and order.refused < order.revision then
+        ngx.log(
+            ngx.WARN,
+            "etcd has gone back from revision ",
+            order.revision,
+            " to ",
+            order.refused
+        )
+        order.revision = order.refused
+    end
+end
 _M.check = check
 _M.new = create
+_M.give_in = give_in
 
 return _M

@@ -127,7 +127,13 @@ local function connect(route, delivery, time)
         return nil, new_err
     end
     local http = made
-    local late = connection.set_connect_timeouts(http.sock, route, delivery, time)
+    local late = connection.set_connect_timeouts(
+        http.sock,
+        route,
+        delivery,
+        time,
+        route.target.scheme == "https"
+    )
     if late ~= nil then
         return nil, late
     end

@@ -52,6 +52,14 @@ local function is_refused_up_front(err)
     return is_for_others(err) or err.code == 8 and has(err.message, "etcdserver: too many requests")
 end
 
+--- There was no room: in the database, or for the answer in a message. etcd finds that out before it proposes a write,
+--- and once more when the write has been applied.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_out_of_room(err)
+    return err.code == 8 and (has(err.message, "space exceeded") or has(err.message, "larger than max"))
+end
+
 --- Codes after which nobody knows: cancelled, unknown, deadline exceeded, internal, unavailable.
 ---@param err resty.etcd.errors.EtcdError
 ---@return boolean
@@ -72,6 +80,8 @@ local function judge_refusal(rpc, err)
         err.retryable = true
     elseif is_inconclusive(err) then
         err.retryable = rpcs.is_repeatable(rpc)
+        err.maybe_applied = rpc.write == true
+    elseif is_out_of_room(err) then
         err.maybe_applied = rpc.write == true
     end
     return err

@@ -8,7 +8,6 @@ local guard = pcall
 --- Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends.
 ---@class resty.etcd.trial.Trial
 ---@field ends_by number Until when the call that tries it now keeps others from it; 0 if there is none.
----@field waiting table?
 ---@field banned_at number When the endpoint was seen banned last.
 
 --- How long the others wait at most: the call may have been killed, or may have much time.
@@ -19,6 +18,9 @@ local MEMORY = 3600
 
 --- By host: the health check that they belong to is one for all clients of a worker, too.
 local trials = {}
+
+--- Calls that wait; for whichever trial ends first.
+local waiting
 
 local function forget_old(time)
     for host, trial in pairs(trials) do
@@ -35,7 +37,7 @@ local function expect(host)
     local trial = trials[host]
     if trial == nil then
         forget_old(time)
-        trials[host] = {ends_by = 0, waiting = nil, banned_at = time}
+        trials[host] = {ends_by = 0, banned_at = time}
     else
         trial.banned_at = time
     end
@@ -57,8 +59,7 @@ local function may_use(host)
     return true
 end
 
-local function wake_all(trial)
-    local waiting = trial.waiting
+local function wake_all()
     if waiting ~= nil and waiting:count() < 0 then
         waiting:post(-waiting:count())
     end
@@ -70,7 +71,7 @@ local function fail(host)
     local trial = trials[host]
     if trial ~= nil then
         trial.ends_by = 0
-        wake_all(trial)
+        wake_all()
     end
 end
 
@@ -80,36 +81,35 @@ local function pass(host)
     local trial = trials[host]
     if trial ~= nil then
         trials[host] = nil
-        wake_all(trial)
+        wake_all()
     end
 end
 
 --- Waits until a trial has ended.
----@param host string
 ---@param deadline number?
 ---@return boolean # whether it is worth while to look for an endpoint again
-local function wait(host, deadline)
-    local trial = trials[host]
-    if trial == nil then
-        return true
-    end
+local function wait(deadline)
     local time = now()
     if deadline ~= nil and time >= deadline then
         return false
     end
-    if trial.waiting == nil then
-        local ____temp_0 = {semaphore.new(0)}
-        trial.waiting = ____temp_0[1]
+    if waiting == nil then
+        local made = semaphore.new(0)
+        waiting = made
     end
-    local waiting = trial.waiting
     if waiting == nil then
         return false
     end
-    local seconds = math.min(trial.ends_by, deadline or trial.ends_by) - time
+    local ____until = math.min(time + LONGEST, deadline or math.huge)
+    for ____, trial in pairs(trials) do
+        if trial.ends_by > time then
+            ____until = math.min(____until, trial.ends_by)
+        end
+    end
     local may_wait = guard(
         waiting.wait,
         waiting,
-        math.max(0.001, seconds)
+        math.max(0.001, ____until - time)
     )
     return may_wait
 end

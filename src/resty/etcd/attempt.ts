@@ -46,6 +46,13 @@ interface Call {
     may_relogin: boolean;
     /** How often it was sent again with a new token, for a member that had not heard of it. */
     token_tries: number;
+    /** How often a token of another worker was refused. */
+    shared_tries: number;
+    /** A member that serves it must be up to date with the others. */
+    readonly is_current: boolean;
+    /** The revision that the client had seen when the call began, and the cluster it was of. */
+    seen_revision: number;
+    seen_cluster: unknown;
     received: number;
     endpoint: string | undefined;
     /** A try of a write has left it open whether it was applied. */
@@ -131,7 +138,7 @@ function avoid(call: Call, endpoint: Endpoint): void {
     }
 }
 
-function unary_at(call: Call, attempt: Attempt, not_before: number): Outcome<Reply> {
+function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
     const core = call.core;
     const [reply, err, refusal] = core.transport.unary(call.rpc, call.payload, attempt);
     call.received = call.received + attempt.received;
@@ -140,12 +147,8 @@ function unary_at(call: Call, attempt: Attempt, not_before: number): Outcome<Rep
     }
     const order = core.order;
     if (order !== undefined && call.rpc.page !== true) {
-        const stale = orders.check(
-            order,
-            call.rpc.write !== true ? not_before : 0,
-            reply.body,
-            attempt.endpoint.http_host,
-        );
+        const not_before = call.rpc.write !== true ? call.seen_revision : 0;
+        const stale = orders.check(order, not_before, call.seen_cluster, reply.body, attempt.endpoint.http_host);
         if (stale !== undefined) {
             return $multi(undefined, stale);
         }
@@ -171,15 +174,12 @@ function open_at(call: Call, attempt: Attempt): Outcome<Stream> {
     return $multi(stream);
 }
 
-/**
- * Makes the try.
- * @param not_before a revision that the client had seen already
- */
-function go(call: Call, attempt: Attempt, not_before: number): Outcome<Reply | Stream> {
+/** Makes the try. */
+function go(call: Call, attempt: Attempt): Outcome<Reply | Stream> {
     if (call.stream !== undefined) {
         return open_at(call, attempt);
     }
-    return unary_at(call, attempt, not_before);
+    return unary_at(call, attempt);
 }
 
 export { avoid, go, make, report, type Call, type Outcome, type StreamOptions };

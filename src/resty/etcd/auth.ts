@@ -49,6 +49,8 @@ interface Auth extends AuthOptions {
     readonly password: string;
     readonly login: Login;
     token: string | undefined;
+    /** It was another worker's login that gave the token. */
+    is_shared: boolean;
     /** Until then, members that are slow may not have heard of the token. */
     new_until: number;
     /** The login under way. */
@@ -66,12 +68,24 @@ interface Flight {
 
 function create(user: string, password: string, login: Login, options: AuthOptions): Auth {
     const { is_optional, dict, dict_key } = options;
-    return { user, password, login, is_optional, dict, dict_key, token: undefined, new_until: 0, flight: undefined };
+    return {
+        user,
+        password,
+        login,
+        is_optional,
+        dict,
+        dict_key,
+        token: undefined,
+        is_shared: false,
+        new_until: 0,
+        flight: undefined,
+    };
 }
 
 /** Keeps a new token, for other workers too. */
 function keep(auth: Auth, fresh: string): void {
     auth.token = fresh;
+    auth.is_shared = false;
     auth.new_until = now() + SPREAD_TIME;
     const dict = auth.dict;
     if (dict !== undefined && fresh !== NONE) {
@@ -87,6 +101,7 @@ function take_shared(auth: Auth): void {
         const [shared] = dict.get(auth.dict_key);
         const [fresh] = dict.get(auth.dict_key + NEW);
         auth.token = shared as string | undefined;
+        auth.is_shared = shared !== undefined;
         auth.new_until = fresh === shared ? now() + SPREAD_TIME : 0;
     }
 }
@@ -217,6 +232,11 @@ function is_new(auth: Auth, old: string): boolean {
     return simple !== undefined;
 }
 
+/** Whether another worker's login gave the token: it may be as old as the one before it. */
+function is_of_others(auth: Auth, old: string): boolean {
+    return auth.is_shared && old === auth.token;
+}
+
 /** Forgets a token that etcd does not take any more, unless a newer one is there already. */
 function drop(auth: Auth, old: string): void {
     if (auth.token === old) {
@@ -231,4 +251,4 @@ function drop(auth: Auth, old: string): void {
     }
 }
 
-export { create as new, drop, is_new, NONE, token, type Auth };
+export { create as new, drop, is_new, is_of_others, NONE, token, type Auth };

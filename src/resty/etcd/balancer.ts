@@ -29,36 +29,36 @@ function roll(): number {
 
 /**
  * The next endpoint of the ring that the shared health check lets through.
- * @returns the endpoint, or one whose trial by another call is worth waiting for
+ * @returns the endpoint; or nil, and whether another call is trying one
  */
-function look_around(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined, on_trial?: string | undefined]> {
+function look_around(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined, is_on_trial: boolean]> {
     const endpoints = ring.endpoints;
     const n = endpoints.length;
-    let on_trial: string | undefined;
+    let is_on_trial = false;
     for (const _ of $range(1, n)) {
         ring.init_count = ring.init_count + 1;
         const endpoint = endpoints[floor(ring.init_count) % n];
-        if (endpoint !== undefined) {
-            const host = endpoint.http_host;
-            const [is_healthy] = health_check.get_target_status(host);
+        const host = endpoint?.http_host;
+        const [is_healthy] = health_check.get_target_status(host as string);
+        if (typeof host === "string") {
             if (is_healthy === false) {
                 trials.expect(host);
             } else if (is_healthy === true) {
                 if (trials.may_use(host)) {
-                    return $multi(endpoint);
+                    return $multi(endpoint, false);
                 }
-                on_trial = host;
+                is_on_trial = true;
             }
         }
     }
-    return $multi(undefined, on_trial);
+    return $multi(undefined, is_on_trial);
 }
 
 /** Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait. */
 function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | undefined {
-    let [endpoint, on_trial] = look_around(ring);
-    while (on_trial !== undefined && trials.wait(on_trial, deadline)) {
-        [endpoint, on_trial] = look_around(ring);
+    let [endpoint, is_on_trial] = look_around(ring);
+    while (is_on_trial && trials.wait(deadline)) {
+        [endpoint, is_on_trial] = look_around(ring);
     }
     return endpoint;
 }
@@ -95,8 +95,7 @@ function report_failure(ring: Ring, http_host: string): void {
     const own = ring.health;
     if (own === undefined) {
         health_check.report_failure(http_host);
-        const [is_healthy] = health_check.get_target_status(http_host);
-        if (is_healthy === false) {
+        if (health_check.is_banned(http_host)) {
             trials.expect(http_host);
         }
         trials.fail(http_host);
@@ -115,19 +114,25 @@ function report_success(ring: Ring, http_host: string, seconds: number | undefin
     }
 }
 
+/** What was chosen was not tried after all. */
+function report_untried(ring: Ring, http_host: string): void {
+    const own = ring.health;
+    if (own === undefined) {
+        trials.fail(http_host);
+    } else {
+        health.untried(own, http_host);
+    }
+}
+
 /** What is no failure in the view that all share: a refusal, an answer that makes no sense, or no try at all. */
 function report_other(ring: Ring, http_host: string, err: EtcdError): void {
     const own = ring.health;
-    if (own === undefined) {
-        if (err.name === "bad_request") {
-            trials.fail(http_host);
-        } else {
-            trials.pass(http_host);
-        }
+    if (err.name === "bad_request") {
+        report_untried(ring, http_host);
+    } else if (own === undefined) {
+        trials.pass(http_host);
     } else if (err.name === "bad_reply") {
         report_failure(ring, http_host);
-    } else if (err.name === "bad_request") {
-        health.untried(own, http_host);
     } else {
         health.succeeded(own, http_host, undefined);
     }
@@ -167,6 +172,7 @@ export {
     report_failure,
     report_other,
     report_success,
+    report_untried,
     roll,
     type Ring,
 };

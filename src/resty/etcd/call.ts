@@ -9,6 +9,7 @@ import type { EtcdError } from "./errors";
 import * as log from "./log";
 import type { Meter } from "./meter";
 import * as meters from "./meter";
+import * as orders from "./order";
 import * as pause from "./pause";
 import * as resolution from "./resolution";
 import * as retry from "./retry";
@@ -21,6 +22,9 @@ const min = math.min;
 
 /** A client that must not go back in time asks each endpoint so often before it gives up. */
 const STALE_TRIES = 5;
+
+/** So many tokens of other workers may be refused before the call logs in by itself. */
+const SHARED_TRIES = 3;
 
 /** @param last why an earlier try of the same call failed */
 function no_endpoint(last: EtcdError | undefined): EtcdError {
@@ -61,10 +65,13 @@ function is_token_renewed(call: Call, token: string, err: EtcdError): boolean {
         call.token_tries = call.token_tries + 1;
         return true;
     }
-    if (!call.may_relogin) {
+    if (auth.is_of_others(own, token) && call.shared_tries < SHARED_TRIES) {
+        call.shared_tries = call.shared_tries + 1;
+    } else if (call.may_relogin) {
+        call.may_relogin = false;
+    } else {
         return false;
     }
-    call.may_relogin = false;
     auth.drop(own, token);
     return true;
 }
@@ -74,12 +81,10 @@ function run(call: Call): Outcome<Reply | Stream> {
     const core = call.core;
     const deadline = call.deadline;
     const order = core.order;
-    let not_before = 0;
     let stale_left = 0;
     const n = core.endpoints.length;
     let tries_left = balancer.max_tries(core);
     if (order !== undefined) {
-        not_before = order.revision;
         stale_left = STALE_TRIES * n;
     }
     let last: EtcdError | undefined;
@@ -93,9 +98,13 @@ function run(call: Call): Outcome<Reply | Stream> {
         if (attempt === undefined) {
             return $multi(undefined, no_endpoint(last));
         }
+        if (deadline !== undefined && attempt.started >= deadline) {
+            balancer.report_untried(core, attempt.endpoint.http_host); // it is not to blame
+            return $multi(undefined, last ?? errors.failure("timeout", "timeout"));
+        }
         call.tries = call.tries + 1;
         call.endpoint = attempt.endpoint.http_host;
-        const [result, err, refusal] = attempts.go(call, attempt, not_before);
+        const [result, err, refusal] = attempts.go(call, attempt);
         attempts.report(call, attempt, err);
         if (result !== undefined) {
             return $multi(result);
@@ -105,6 +114,9 @@ function run(call: Call): Outcome<Reply | Stream> {
         if (!is_refused || !is_token_renewed(call, token, err)) {
             if (err.name === "stale_reply") {
                 stale_left = stale_left - 1;
+                if (stale_left < 0) {
+                    orders.give_in(order!, call.is_current);
+                }
             } else {
                 tries_left = tries_left - 1;
             }
@@ -174,6 +186,7 @@ function start(
     }
     const started = now();
     const deadline = min_time(timeout > 0 ? started + timeout : undefined, not_after);
+    const is_current = (request as { serializable?: unknown }).serializable !== true;
     const call: Call = {
         core,
         rpc,
@@ -184,11 +197,19 @@ function start(
         tries: 0,
         may_relogin: true,
         token_tries: 0,
+        shared_tries: 0,
+        is_current,
+        seen_revision: 0,
+        seen_cluster: undefined,
         received: 0,
         endpoint: undefined,
         maybe_applied: false,
         tried: undefined,
     };
+    if (core.order !== undefined) {
+        call.seen_revision = core.order.revision;
+        call.seen_cluster = core.order.cluster_id;
+    }
     const plan = core.sync_plan;
     if (plan !== undefined && started >= plan.next) {
         plan.next = started + plan.interval;

@@ -1,8 +1,11 @@
+import * as clock from "./clock";
 import type { Connected, Connector, Delivery, Peer, Route } from "./http";
 import * as http1 from "./http1";
 import * as source from "./source";
 import type { Target } from "./target";
 import * as tls from "./tls";
+
+const now = clock.now;
 
 type Tcp = ngx.socket.Tcp;
 
@@ -85,10 +88,21 @@ function time_left(delivery: Delivery, time: number): LuaMultiReturn<[connect?: 
     return $multi((delivery.connect_by ?? deadline) - time, deadline - time);
 }
 
-/** Gives a socket its time to connect, and to make a TLS session; returns "timeout" if there is none. */
-function set_connect_timeouts(sock: Tcp, route: Route, delivery: Delivery, time: number): string | undefined {
-    const [connect_time, rest] = time_left(delivery, time);
-    if (connect_time !== undefined && rest !== undefined) {
+/**
+ * Gives a socket its time to connect, and to make a TLS session.
+ * @param is_halved both are one step: neither may take more than one half
+ * @returns "timeout" if there is no time
+ */
+function set_connect_timeouts(
+    sock: Tcp,
+    route: Route,
+    delivery: Delivery,
+    time: number,
+    is_halved: boolean,
+): string | undefined {
+    const [all, rest] = time_left(delivery, time);
+    if (all !== undefined && rest !== undefined) {
+        const connect_time = is_halved ? all / 2 : all;
         if (connect_time <= 0) {
             return "timeout";
         }
@@ -103,7 +117,7 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     if (sock === undefined) {
         return $multi(undefined, sock_err);
     }
-    const late = set_connect_timeouts(sock, route, delivery, time);
+    const late = set_connect_timeouts(sock, route, delivery, time, false);
     if (late !== undefined) {
         return $multi(undefined, late);
     }
@@ -117,6 +131,12 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     }
     const target = route.target;
     if (target.scheme === "https") {
+        // connecting has taken its part of the time
+        const too_late = set_connect_timeouts(sock, route, delivery, now(), false);
+        if (too_late !== undefined) {
+            sock.close();
+            return $multi(undefined, too_late);
+        }
         const [session, tls_err] = tls.handshake(sock, route.peer.tls, target.server_name);
         if (session === undefined) {
             sock.close();

@@ -1,3 +1,4 @@
+import * as cjson from "cjson.safe";
 import * as clock from "./clock";
 import * as connection from "./connection";
 import type { Endpoint } from "./endpoint";
@@ -138,6 +139,12 @@ function bad_host(endpoint: Endpoint, url: string): EtcdError {
     return errors.failure("bad_request", `invalid http host: ${tostring(url)}, err: not matched`, endpoint.http_host);
 }
 
+/** The password that a request holds. */
+function password_in(payload: string): string {
+    const [request] = cjson.decode(payload);
+    return tostring((request as { password?: unknown }).password);
+}
+
 /** The message of a good answer; nil if it is none. */
 function decode_body(
     rpc: Rpc,
@@ -181,7 +188,8 @@ function unary(
     attempt.received = answer.body.length;
     if (status >= 300) {
         http_client.settle(route, answer, true);
-        const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host, rpc.secret === true);
+        const secret = rpc.secret === true ? password_in(payload) : undefined;
+        const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host, secret);
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });
     }
     const [message, err] = decode_body(rpc, endpoint, answer.body);
@@ -236,7 +244,7 @@ function open(
     if (opening.status >= 300) {
         const status = opening.status;
         const text_body = read_error_body(opening.body, attempt.deadline);
-        const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host, false);
+        const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host, undefined);
         const refusal = { status, headers: opening.headers, body };
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), refusal);
     }

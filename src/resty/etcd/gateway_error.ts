@@ -8,6 +8,12 @@ const sub = string.sub;
 /** HTTP status by gRPC code, as etcd's gateway maps them. */
 const HTTP_STATUS = [408, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
 
+/** Cancelled: some gateways call that trouble of the server. */
+const CANCELLED = 1;
+
+/** What etcd's own messages begin with. */
+const OWN_WORDS = "etcdserver: ";
+
 /** The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd. */
 interface ErrorBody {
     error?: unknown;
@@ -36,36 +42,66 @@ function text_of(value: unknown): string | undefined {
     return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function number_of(value: unknown): number | undefined {
-    return typeof value === "number" ? value : undefined;
+/**
+ * The gRPC code, if it is one. Others write an HTTP status in its place, or whatever they like: what comes with a
+ * status of 500 and above is believed only if it means trouble of the server.
+ */
+function code_of(value: unknown, status: number): number | undefined {
+    if (typeof value !== "number") {
+        return undefined;
+    }
+    const expected = HTTP_STATUS[value - 1];
+    if (expected === undefined || (status >= 500 && expected < 500 && value !== CANCELLED)) {
+        return undefined;
+    }
+    return value;
+}
+
+function says(text: string, part: string): boolean {
+    const [from] = find(text, part, 1, true);
+    return from !== undefined;
+}
+
+/**
+ * A server, or what stands in front of it, may say back what it was sent. etcd's own messages do not.
+ * @param text all of the answer
+ */
+function is_safe(message: string, text: string, secret: string): boolean {
+    if (sub(message, 1, OWN_WORDS.length) === OWN_WORDS) {
+        return true;
+    }
+    const [escaped] = cjson.encode(secret);
+    for (const part of ["password", secret, sub(escaped ?? "", 2, -2), ngx.encode_base64(secret)]) {
+        if (part !== "" && says(text, part)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /**
  * Reads an error answer. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies
  * write text.
- * @param secret the request held a password, which some servers would say back
+ * @param secret the password that the request held; nil if it held none
  * @returns the error, and the body as users of the HTTP shape know it: `error` is always a string
  */
 function from_answer(
     status: number,
     text: string,
     endpoint: string,
-    secret: boolean,
+    secret: string | undefined,
 ): LuaMultiReturn<[err: EtcdError, body: LuaMap<string, unknown>]> {
     const [json] = cjson.decode(text);
     const body = as_table(json);
-    let plain = snippet(text);
-    if (secret) {
-        const [says_it_back] = find(text, "password", 1, true);
-        if (says_it_back !== undefined) {
-            plain = "";
-        }
+    const nothing = `HTTP status ${status}`;
+    let message = text_of(body.error) ?? text_of(body.message) ?? text_of(snippet(text)) ?? nothing;
+    if (secret !== undefined && !is_safe(message, text, secret)) {
+        message = nothing;
     }
-    const message = text_of(body.error) ?? text_of(body.message) ?? (plain !== "" ? plain : `HTTP status ${status}`);
     body.error = message;
     body.message = message;
     return $multi(
-        errors.refusal(status, number_of(body.code), message, endpoint),
+        errors.refusal(status, code_of(body.code, status), message, endpoint),
         body as unknown as LuaMap<string, unknown>,
     );
 }
@@ -76,8 +112,9 @@ function from_answer(
  */
 function from_stream(json: unknown, endpoint: string): EtcdError {
     const body = as_table(json);
-    const code = number_of(body.grpc_code) ?? number_of(body.code);
-    const status = number_of(body.http_code) ?? HTTP_STATUS[(code ?? 0) - 1] ?? 500;
+    const code = code_of(body.grpc_code, 0) ?? code_of(body.code, 0);
+    const told = body.http_code;
+    const status = typeof told === "number" ? told : (HTTP_STATUS[(code ?? 0) - 1] ?? 500);
     return errors.refusal(status, code, text_of(body.message) ?? text_of(json) ?? "unknown error", endpoint);
 }
 

@@ -28,6 +28,8 @@ interface HealthCheck {
     disable: (this: void) => void;
     get_check_mode: (this: void) => string;
     get_target_status: (this: void, http_host: string) => LuaMultiReturn<[healthy: boolean | undefined, err?: string]>;
+    /** @internal */
+    is_banned: (this: void, http_host: string) => boolean;
     init: (this: void, opts?: InitOptions) => Result<HealthCheck>;
     report_failure: (this: void, http_host: string) => Result<true>;
 }
@@ -86,6 +88,15 @@ function init(opts?: InitOptions): Result<HealthCheck> {
     return $multi(health_check);
 }
 
+/** Endpoints come and go where names are resolved or members followed. */
+function forget_old(time: number): void {
+    for (const [http_host, ban_end] of banned_until) {
+        if (ban_end <= time) {
+            banned_until.delete(http_host);
+        }
+    }
+}
+
 /** Reports a failure of an endpoint, as every client does for each failed attempt. */
 function report_failure(http_host: string): Result<true> {
     if (disabled) {
@@ -104,6 +115,7 @@ function report_failure(http_host: string): Result<true> {
         const banned = (banned_until.get(http_host) ?? 0) > time;
         banned_until.set(http_host, time + conf.fail_timeout);
         if (!banned) {
+            forget_old(time);
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
         }
         return $multi(true);
@@ -123,6 +135,21 @@ function report_failure(http_host: string): Result<true> {
     return $multi(true);
 }
 
+/** The same as `get_target_status`, for the driver's own bookkeeping: users may have replaced that one. */
+function is_banned(http_host: string): boolean {
+    const conf = health_check.conf;
+    if (disabled || conf === undefined) {
+        return false;
+    }
+    const shm_name = conf.shm_name;
+    if (shm_name === undefined) {
+        const ban_end = banned_until.get(http_host);
+        return ban_end !== undefined && ban_end > now();
+    }
+    const [flag] = ngx.shared[shm_name]!.get(UNHEALTHY + http_host);
+    return flag !== undefined;
+}
+
 /**
  * Tells whether an endpoint may be used.
  * @returns true if it is healthy; false and perhaps an error text; nil and an error before `init`
@@ -138,13 +165,7 @@ function get_target_status(http_host: string): LuaMultiReturn<[healthy: boolean 
     if (typeof http_host !== "string") {
         return $multi(false, "etcd host invalid");
     }
-    const shm_name = conf.shm_name;
-    if (shm_name === undefined) {
-        const ban_end = banned_until.get(http_host);
-        return $multi(ban_end === undefined || ban_end <= now());
-    }
-    const [flag] = ngx.shared[shm_name]!.get(UNHEALTHY + http_host);
-    return $multi(flag === undefined);
+    return $multi(!is_banned(http_host));
 }
 
 /** Turns the health check off in this process: every endpoint counts as healthy, a call is tried once. */
@@ -156,6 +177,7 @@ health_check.disable = disable;
 health_check.get_check_mode = get_check_mode;
 health_check.get_target_status = get_target_status;
 health_check.init = init;
+health_check.is_banned = is_banned;
 health_check.report_failure = report_failure;
 
 export = health_check;

@@ -42,6 +42,9 @@ interface Head {
     readonly keepalive: boolean;
 }
 
+/** gRPC writes times with 8 digits at most. */
+const MAX_SERVER_TIME = 99999999;
+
 /** What all requests of a route begin with. */
 function format_head(method: string, path: string, target: Target, extra: Extra): string {
     return `${method} ${path} HTTP/1.1\r\nHost: ${extra.host ?? target.authority}\r\n${extra.block}`;
@@ -58,6 +61,9 @@ function server_time(delivery: Delivery): string | undefined {
     }
     const left = deadline - now();
     const rest = left - min(MAX_HEAD_START, left * HEAD_START);
+    if (rest * 1000 > MAX_SERVER_TIME) {
+        return undefined;
+    }
     return format("%dm", max(1, floor(rest * 1000)));
 }
 

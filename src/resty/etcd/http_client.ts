@@ -81,7 +81,11 @@ function ask(connector: Connector, route: Route, delivery: Delivery, body: strin
     if (fresh === undefined) {
         return $multi(undefined, undefined, fresh_err, true, false);
     }
-    return ask_on(fresh, false, fresh_link, connector, route, delivery, body);
+    const [second, its_source, second_err] = ask_on(fresh, false, fresh_link, connector, route, delivery, body);
+    if (second !== undefined) {
+        return $multi(second, its_source);
+    }
+    return $multi(undefined, undefined, second_err, true, false); // the first one was sent, whatever became of this
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Outcome } from "./call";
 import * as call from "./call";
+import * as clock from "./clock";
 import type { Core } from "./core";
 import * as entropy from "./entropy";
 import type { EtcdError } from "./errors";
@@ -12,7 +13,7 @@ function exists_already(err: EtcdError): boolean {
 }
 
 /** The lease was made by an earlier try whose answer was lost: this is what that would have said. */
-function found(core: Core, id: string, timeout: number | undefined, not_after: number | undefined): Outcome<Reply> {
+function found(core: Core, id: string, timeout: number, not_after: number | undefined): Outcome<Reply> {
     const [reply, err] = call.unary_within(core, rpcs.lease_time_to_live, { ID: id }, timeout, not_after);
     if (reply === undefined) {
         return $multi(undefined, errors.with_outcome(err, true));
@@ -33,18 +34,17 @@ function found(core: Core, id: string, timeout: number | undefined, not_after: n
 function grant_chosen(core: Core, ttl: number, timeout: number | undefined, not_after?: number): Outcome<Reply> {
     const id = entropy.id();
     const request = { TTL: ttl, ID: id };
-    const [reply, err, refusal] = call.unary_until(
-        core,
-        rpcs.lease_grant_chosen,
-        request,
-        timeout ?? core.timeout,
-        not_after,
-    );
+    const time = timeout ?? core.timeout;
+    let ends_by = not_after;
+    if (ends_by === undefined && time > 0) {
+        ends_by = clock.now() + time; // for both calls that it may take
+    }
+    const [reply, err, refusal] = call.unary_until(core, rpcs.lease_grant_chosen, request, time, ends_by);
     if (reply !== undefined) {
         return $multi(reply);
     }
     if (exists_already(err)) {
-        return found(core, id, timeout, not_after);
+        return found(core, id, time, ends_by);
     }
     return $multi(undefined, err, refusal);
 }

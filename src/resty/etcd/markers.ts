@@ -1,3 +1,5 @@
+import * as semaphore from "ngx.semaphore";
+import type { Semaphore } from "ngx.semaphore";
 import type { Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "./clock";
@@ -9,6 +11,8 @@ import * as rpcs from "./rpc";
 import type { Message, Reply } from "./transport";
 
 const now = clock.now;
+const guard = pcall as unknown as GuardedCall;
+const min = math.min;
 
 /**
  * A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
@@ -23,17 +27,31 @@ interface Markers {
     lease: string | undefined;
     /** Until when new markers are hung on it. */
     fresh_until: number;
+    /** A call makes a new one, and until then the others wait for it; 0 if none does. */
+    granted_by: number;
+    waiting: Semaphore | undefined;
 }
 
 /** Seconds that a lease of markers lives. A call must end before its marker goes. */
 const LEASE_TTL = 600;
 /** For so many seconds it takes new ones. */
 const LEASE_USE = 300;
+/** Seconds after which others do not wait any more for a call that makes a lease: it may have been killed. */
+const PATIENCE = 2;
 /** gRPC code of what is not found, as the lease of a restored etcd. */
 const NOT_FOUND = 5;
 
 function create(prefix: string): Markers {
-    return { prefix, worker: undefined, pid: 0, count: 0, lease: undefined, fresh_until: 0 };
+    return {
+        prefix,
+        worker: undefined,
+        pid: 0,
+        count: 0,
+        lease: undefined,
+        fresh_until: 0,
+        granted_by: 0,
+        waiting: undefined,
+    };
 }
 
 function next_key(markers: Markers): string {
@@ -42,26 +60,62 @@ function next_key(markers: Markers): string {
         markers.worker = entropy.id();
         markers.pid = pid;
         markers.lease = undefined; // of the process that this one was forked from
+        markers.waiting = undefined;
     }
     markers.count = markers.count + 1;
     return `${markers.prefix}${markers.worker}/${markers.count}`;
 }
 
+function wake_all(markers: Markers): void {
+    const waiting = markers.waiting;
+    markers.granted_by = 0;
+    if (waiting !== undefined && waiting.count() < 0) {
+        waiting.post(-waiting.count());
+    }
+}
+
+/** Waits for the lease that another call is making, as long as there is a point in it. */
+function wait(markers: Markers, deadline: number): void {
+    if (markers.waiting === undefined) {
+        const [made] = semaphore.new(0);
+        markers.waiting = made;
+    }
+    const waiting = markers.waiting;
+    let may_wait = waiting !== undefined;
+    while (may_wait) {
+        const left = min(markers.granted_by, deadline) - now();
+        if (left <= 0) {
+            return;
+        }
+        [may_wait] = guard(waiting!.wait, waiting, left); // throws in a phase that cannot wait
+    }
+}
+
 /** The lease that the next marker hangs on. */
-function lease_of(core: Core, timeout: number, deadline: number | undefined): Outcome<string> {
+function lease_of(core: Core, timeout: number, deadline: number): Outcome<string> {
     const markers = core.markers;
+    wait(markers, deadline);
     if (markers.lease !== undefined && now() < markers.fresh_until) {
         return $multi(markers.lease);
     }
     const started = now();
+    markers.granted_by = started + PATIENCE;
     const [reply, err, refusal] = leases.grant_chosen(core, LEASE_TTL, timeout, deadline);
     if (reply === undefined) {
+        wake_all(markers);
         return $multi(undefined, errors.with_outcome(err, false), refusal); // the write itself was not sent
     }
     const id = reply.body.get("ID") as string;
     markers.lease = id;
     markers.fresh_until = started + LEASE_USE;
+    wake_all(markers);
     return $multi(id);
+}
+
+/** Whether etcd has the lease. */
+function is_alive(core: Core, lease: string, timeout: number, deadline: number): boolean {
+    const [reply] = call.unary_within(core, rpcs.lease_time_to_live, { ID: lease }, timeout, deadline);
+    return reply !== undefined && (tonumber(reply.body.get("TTL")) ?? 0) > 0;
 }
 
 function put_of(key: string, value: string, lease: string): object {
@@ -135,7 +189,8 @@ function unwrap(body: Message): Message {
  * @returns the reply; `replayed` is true in it, and `responses` missing, if an earlier try turned out to have been applied
  */
 function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
-    const deadline = timeout > 0 ? now() + timeout : undefined;
+    // its marker must outlive it
+    const deadline = now() + (timeout > 0 ? min(timeout, LEASE_USE) : LEASE_USE);
     const key = next_key(core.markers);
     let has_new_lease = false;
     while (true) {
@@ -153,7 +208,12 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
             return $multi(undefined, err, refusal);
         }
         // nothing was applied: the marker's lease is gone, or one of the transaction's own
-        core.markers.lease = undefined;
+        if (core.markers.lease === lease) {
+            if (is_alive(core, lease, timeout, deadline)) {
+                return $multi(undefined, err, refusal);
+            }
+            core.markers.lease = undefined;
+        }
         has_new_lease = true;
     }
 }

@@ -12,13 +12,27 @@ import type { Message } from "./transport";
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
 
+const NO_URL = "no member of the list has a client URL";
+
+/** The first URL of the scheme in use. What went through TLS is not to go without it all of a sudden. */
+function url_of(urls: string[], scheme: string): string | undefined {
+    const beginning = `${scheme}://`;
+    for (const url of urls) {
+        if (string.sub(url, 1, beginning.length) === beginning) {
+            return url;
+        }
+    }
+    return scheme === "http" ? urls[0] : undefined;
+}
+
 /** The members that serve clients: not learners, and not those that have not started yet. */
-function endpoints_of(members: Message[], api_prefix: string): Endpoint[] {
+function endpoints_of(members: Message[], api_prefix: string, scheme: string): Endpoint[] {
     const found: Endpoint[] = [];
     for (const member of members) {
         const urls = (member.get("clientURLs") as string[] | undefined) ?? [];
-        if (member.get("isLearner") !== true && urls[0] !== undefined) {
-            const made = endpoint.new(urls[0], api_prefix);
+        const url = url_of(urls, scheme);
+        if (member.get("isLearner") !== true && url !== undefined) {
+            const made = endpoint.new(url, api_prefix);
             if (made !== undefined) {
                 found.push(made);
             }
@@ -37,9 +51,10 @@ function read_members(core: Core): Result<true, EtcdError> {
         return $multi(undefined, err);
     }
     const members = (reply.body.get("members") as Message[] | undefined) ?? [];
-    const found = endpoints_of(members, core.api_prefix);
+    const scheme = core.endpoints[0]!.scheme;
+    const found = endpoints_of(members, core.api_prefix, scheme);
     if (found.length === 0) {
-        return $multi(undefined, errors.failure("bad_reply", "no member of the list has a client URL"));
+        return $multi(undefined, errors.failure("bad_reply", scheme === "http" ? NO_URL : `${NO_URL} with https`));
     }
     names.adopt(core, found);
     return $multi(true);

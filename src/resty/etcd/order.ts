@@ -6,10 +6,12 @@ import type { Message } from "./transport";
 interface Order {
     revision: number;
     cluster_id: unknown;
+    /** The last revision that was refused as too old. */
+    refused: number;
 }
 
 function create(): Order {
-    return { revision: 0, cluster_id: undefined };
+    return { revision: 0, cluster_id: undefined, refused: 0 };
 }
 
 /** Notes how far etcd has come. Another cluster, as after a restore from a backup, counts anew. */
@@ -29,12 +31,21 @@ function note(order: Order, header: Message | undefined): void {
 
 /**
  * Looks whether a reply is older than what was seen before its call began.
+ * @param not_before the revision that was seen
+ * @param cluster_id of the cluster that it was seen of: revisions of another one say nothing
  * @returns an error if it is
  */
-function check(order: Order, not_before: number, body: Message, endpoint: string): EtcdError | undefined {
+function check(
+    order: Order,
+    not_before: number,
+    cluster_id: unknown,
+    body: Message,
+    endpoint: string,
+): EtcdError | undefined {
     const header = body.get("header") as Message | undefined;
     const revision = tonumber(header?.get("revision"));
-    if (revision !== undefined && revision < not_before && header?.get("cluster_id") === order.cluster_id) {
+    if (revision !== undefined && revision < not_before && header?.get("cluster_id") === cluster_id) {
+        order.refused = revision;
         const text = `${endpoint}: stale reply: revision ${revision}, seen already ${not_before}`;
         const err = errors.failure("stale_reply", text, endpoint);
         err.retryable = true;
@@ -44,4 +55,16 @@ function check(order: Order, not_before: number, body: Message, endpoint: string
     return undefined;
 }
 
-export { check, create as new, type Order };
+/**
+ * All members have answered with revisions below what was seen. If they must have agreed among them for it, what was
+ * seen is history: they were restored from a backup, or began anew under the same cluster ID. Later calls are told so.
+ * @param is_current the call was one that only members serve that are up to date
+ */
+function give_in(order: Order, is_current: boolean): void {
+    if (is_current && order.refused < order.revision) {
+        ngx.log(ngx.WARN, "etcd has gone back from revision ", order.revision, " to ", order.refused);
+        order.revision = order.refused;
+    }
+}
+
+export { check, create as new, give_in, type Order };

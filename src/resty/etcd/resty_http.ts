@@ -117,7 +117,8 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
         return $multi(undefined, new_err);
     }
     const http = made as Http;
-    const late = connection.set_connect_timeouts(http.sock, route, delivery, time);
+    // it connects and makes the TLS session in one go, so each has one half of the time
+    const late = connection.set_connect_timeouts(http.sock, route, delivery, time, route.target.scheme === "https");
     if (late !== undefined) {
         return $multi(undefined, late);
     }

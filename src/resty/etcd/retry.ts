@@ -49,6 +49,14 @@ function is_refused_up_front(err: EtcdError): boolean {
     return is_for_others(err) || (err.code === 8 && has(err.message, "etcdserver: too many requests"));
 }
 
+/**
+ * There was no room: in the database, or for the answer in a message. etcd finds that out before it proposes a write,
+ * and once more when the write has been applied.
+ */
+function is_out_of_room(err: EtcdError): boolean {
+    return err.code === 8 && (has(err.message, "space exceeded") || has(err.message, "larger than max"));
+}
+
 /** Codes after which nobody knows: cancelled, unknown, deadline exceeded, internal, unavailable. */
 function is_inconclusive(err: EtcdError): boolean {
     const code = err.code;
@@ -64,6 +72,8 @@ function judge_refusal(rpc: Rpc, err: EtcdError): EtcdError {
         err.retryable = true;
     } else if (is_inconclusive(err)) {
         err.retryable = rpcs.is_repeatable(rpc);
+        err.maybe_applied = rpc.write === true;
+    } else if (is_out_of_room(err)) {
         err.maybe_applied = rpc.write === true;
     }
     return err;

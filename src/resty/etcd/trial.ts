@@ -9,7 +9,6 @@ const guard = pcall as unknown as GuardedCall;
 interface Trial {
     /** Until when the call that tries it now keeps others from it; 0 if there is none. */
     ends_by: number;
-    waiting: Semaphore | undefined;
     /** When the endpoint was seen banned last. */
     banned_at: number;
 }
@@ -21,6 +20,8 @@ const MEMORY = 3600;
 
 /** By host: the health check that they belong to is one for all clients of a worker, too. */
 const trials = new LuaMap<string, Trial>();
+/** Calls that wait; for whichever trial ends first. */
+let waiting: Semaphore | undefined;
 
 function forget_old(time: number): void {
     for (const [host, trial] of trials) {
@@ -36,7 +37,7 @@ function expect(host: string): void {
     const trial = trials.get(host);
     if (trial === undefined) {
         forget_old(time);
-        trials.set(host, { ends_by: 0, waiting: undefined, banned_at: time });
+        trials.set(host, { ends_by: 0, banned_at: time });
     } else {
         trial.banned_at = time;
     }
@@ -56,8 +57,7 @@ function may_use(host: string): boolean {
     return true;
 }
 
-function wake_all(trial: Trial): void {
-    const waiting = trial.waiting;
+function wake_all(): void {
     if (waiting !== undefined && waiting.count() < 0) {
         waiting.post(-waiting.count());
     }
@@ -68,7 +68,7 @@ function fail(host: string): void {
     const trial = trials.get(host);
     if (trial !== undefined) {
         trial.ends_by = 0;
-        wake_all(trial);
+        wake_all();
     }
 }
 
@@ -77,7 +77,7 @@ function pass(host: string): void {
     const trial = trials.get(host);
     if (trial !== undefined) {
         trials.delete(host);
-        wake_all(trial);
+        wake_all();
     }
 }
 
@@ -85,24 +85,25 @@ function pass(host: string): void {
  * Waits until a trial has ended.
  * @returns whether it is worth while to look for an endpoint again
  */
-function wait(host: string, deadline: number | undefined): boolean {
-    const trial = trials.get(host);
-    if (trial === undefined) {
-        return true;
-    }
+function wait(deadline: number | undefined): boolean {
     const time = now();
     if (deadline !== undefined && time >= deadline) {
         return false;
     }
-    if (trial.waiting === undefined) {
-        [trial.waiting] = semaphore.new(0);
+    if (waiting === undefined) {
+        const [made] = semaphore.new(0);
+        waiting = made;
     }
-    const waiting = trial.waiting;
     if (waiting === undefined) {
         return false;
     }
-    const seconds = math.min(trial.ends_by, deadline ?? trial.ends_by) - time;
-    const [may_wait] = guard(waiting.wait, waiting, math.max(0.001, seconds));
+    let until = math.min(time + LONGEST, deadline ?? math.huge);
+    for (const [, trial] of trials) {
+        if (trial.ends_by > time) {
+            until = math.min(until, trial.ends_by);
+        }
+    }
+    const [may_wait] = guard(waiting.wait, waiting, math.max(0.001, until - time));
     return may_wait; // it throws in a phase that cannot wait
 }
 

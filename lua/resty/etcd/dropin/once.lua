@@ -1,18 +1,26 @@
 -- Generated from src/resty/etcd/dropin/once.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call")
+local clock = require("resty.etcd.clock")
 local markers = require("resty.etcd.markers")
 local rpcs = require("resty.etcd.rpc")
 
 --- What the key was before a put that was applied at `revision`; nothing where that is compacted.
 ---@param cli resty.etcd.dropin.state.State
----@param request table
+---@param key any
 ---@param revision string
----@param timeout number?
+---@param timeout number
+---@param not_after number
 ---@return any
-local function read_before(cli, request, revision, timeout)
+local function read_before(cli, key, revision, timeout, not_after)
     local before = (tonumber(revision) or 1) - 1
-    local reply = call.unary_within(cli, rpcs.range, {key = request.key, revision = before}, timeout)
+    local reply = call.unary_within(
+        cli,
+        rpcs.range,
+        {key = key, revision = before},
+        timeout,
+        not_after
+    )
     if reply == nil then
         return nil
     end
@@ -30,7 +38,9 @@ end
 local function put_once(cli, request, opts)
     local txn = {}
     txn.success = {{request_put = request}}
-    local reply, err, refusal = markers.run(cli, txn, opts.timeout or cli.timeout)
+    local timeout = opts.timeout or cli.timeout
+    local not_after = timeout > 0 and clock.now() + timeout or math.huge
+    local reply, err, refusal = markers.run(cli, txn, timeout)
     if reply == nil then
         return nil, err, refusal
     end
@@ -40,7 +50,13 @@ local function put_once(cli, request, opts)
     if done.replayed == true then
         body.replayed = true
         if opts.prev_kv == true then
-            body.prev_kv = read_before(cli, request, done.header.revision, opts.timeout)
+            body.prev_kv = read_before(
+                cli,
+                request.key,
+                done.header.revision,
+                timeout,
+                not_after
+            )
         end
     elseif done.responses ~= nil then
         local ____opt_0 = done.responses[1]

@@ -83,7 +83,7 @@ local function lenient(reply, err, refusal)
         if hint ~= nil then
             refusal.body.hint = hint
         end
-        return refusal
+        return refusal, nil, err
     end
     return failed(err)
 end

@@ -1,5 +1,6 @@
 import type { Outcome } from "../call";
 import * as call from "../call";
+import * as clock from "../clock";
 import * as markers from "../markers";
 import * as rpcs from "../rpc";
 import type { Message, Reply } from "../transport";
@@ -8,9 +9,9 @@ import type { Header } from "./result";
 import type { State } from "./state";
 
 /** What the key was before a put that was applied at `revision`; nothing where that is compacted. */
-function read_before(cli: State, request: Message, revision: string, timeout: number | undefined): unknown {
+function read_before(cli: State, key: unknown, revision: string, timeout: number, not_after: number): unknown {
     const before = (tonumber(revision) ?? 1) - 1;
-    const [reply] = call.unary_within(cli, rpcs.range, { key: request.get("key"), revision: before }, timeout);
+    const [reply] = call.unary_within(cli, rpcs.range, { key, revision: before }, timeout, not_after);
     if (reply === undefined) {
         return undefined;
     }
@@ -22,7 +23,9 @@ function read_before(cli: State, request: Message, revision: string, timeout: nu
 function put_once(cli: State, request: Message, opts: SetOptions): Outcome<Reply> {
     const txn: Message = new LuaMap();
     txn.set("success", [{ request_put: request }]);
-    const [reply, err, refusal] = markers.run(cli, txn, opts.timeout ?? cli.timeout);
+    const timeout = opts.timeout ?? cli.timeout;
+    const not_after = timeout > 0 ? clock.now() + timeout : math.huge;
+    const [reply, err, refusal] = markers.run(cli, txn, timeout);
     if (reply === undefined) {
         return $multi(undefined, err, refusal);
     }
@@ -32,7 +35,7 @@ function put_once(cli: State, request: Message, opts: SetOptions): Outcome<Reply
     if (done.replayed === true) {
         body.set("replayed", true);
         if (opts.prev_kv === true) {
-            body.set("prev_kv", read_before(cli, request, done.header.revision, opts.timeout));
+            body.set("prev_kv", read_before(cli, request.get("key"), done.header.revision, timeout, not_after));
         }
     } else if (done.responses !== undefined) {
         body.set("prev_kv", done.responses[0]?.response_put.prev_kv);

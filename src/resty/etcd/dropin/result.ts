@@ -13,9 +13,10 @@ interface Response<Body> {
     body: Body;
 }
 
-/** `res`, or `nil, err` and what is known of the error. */
+/** `res`, or `nil` and a text; and what is known of an error or a refusal. */
 type Result3<Body> = LuaMultiReturn<
-    [res: Response<Body>, err?: undefined, details?: undefined] | [res: undefined, err: string, details: EtcdError]
+    | [res: Response<Body>, err?: undefined, details?: EtcdError | undefined]
+    | [res: undefined, err: string, details: EtcdError]
 >;
 
 /** In every answer; int64 values are decimal strings. */
@@ -78,7 +79,7 @@ function lenient<Body>(
         if (hint !== undefined) {
             refusal.body.set("hint", hint);
         }
-        return $multi(refusal as unknown as Response<Body>);
+        return $multi(refusal as unknown as Response<Body>, undefined, err);
     }
     return failed(err!);
 }
