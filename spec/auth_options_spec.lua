@@ -158,6 +158,28 @@ describe("clients with auth_shm_name", function()
         assert.equal(2, logins)
     end)
 
+    it("log in themselves where the token of another worker is as dead as their own", function()
+        local a, b = client(), client()
+        assert.equal(200, get(a))
+        local own = valid
+        ngx.shared.test:flush_all() -- both have logged in at the same time
+        assert.equal(200, get(b))
+        a.auth.token = own
+        valid = "another"
+        local threads, said = {}, {}
+        for i = 1, 20 do
+            threads[i] = ngx.thread.spawn(function()
+                local status = get(a)
+                said[status] = (said[status] or 0) + 1
+            end)
+        end
+        for _, thread in ipairs(threads) do
+            ngx.thread.wait(thread)
+        end
+        assert.same({ [200] = 20 }, said)
+        assert.equal(3, logins)
+    end)
+
     it("give up after one login where the renewed token is refused too", function()
         server:serve(function(request)
             if request.path ~= LOGIN then

@@ -132,6 +132,55 @@ describe("with answers that get lost and retry on,", function()
         assert.equal("1", version_of(key .. "3"))
     end)
 
+    local function count_of(path)
+        local count = 0
+        for _, one in ipairs(seen) do
+            count = count + (one:find(path, 1, true) and 1 or 0)
+        end
+        return count
+    end
+
+    -- `n` puts at the same time.
+    local function puts(n, opts)
+        local threads, said = {}, {}
+        for i = 1, n do
+            threads[i] = ngx.thread.spawn(function()
+                local res, err = cli:set(key .. i, "x", opts)
+                local answer = res and res.status or err
+                said[answer] = (said[answer] or 0) + 1
+            end)
+        end
+        for _, thread in ipairs(threads) do
+            ngx.thread.wait(thread)
+        end
+        return said
+    end
+
+    it("one lease is made for the markers of many writes at the same time, also after it was lost", function()
+        client("/kv/txn", { timeout = 10, marker_prefix = key .. "markers/" })
+        assert.same({ [200] = 50 }, puts(50, { idempotent = true }))
+        assert.equal(1, count_of "/lease/grant")
+        assert(direct:revoke(assert(direct:readdir(key .. "markers/")).body.kvs[1].lease))
+        assert.same({ [200] = 50 }, puts(50, { idempotent = true }))
+        assert.equal(2, count_of "/lease/grant")
+    end)
+
+    it("the lease of markers outlives writes that are refused for a lease of their own", function()
+        client("/kv/txn", { timeout = 10 })
+        assert.same({ [404] = 20 }, puts(20, { idempotent = true, lease = 12345 }))
+        assert.equal(1, count_of "/lease/grant")
+    end)
+
+    it("a call that makes the lease and is killed holds up the others for a moment", function()
+        client("/lease/grant", { timeout = 10 })
+        local answer = server.scripts[1]
+        server:serve({ 60 }, answer)
+        local first = ngx.thread.spawn(function() return cli:set(key .. "a", "x", { idempotent = true }) end)
+        ngx.sleep(0.05)
+        ngx.thread.kill(first)
+        assert.same({ [200] = 5 }, puts(5, { idempotent = true }))
+    end)
+
     it("a lease that does not exist is refused, not put off", function()
         client("/kv/txn")
         local res = assert(cli:set(key .. "1", "x", { idempotent = true, lease = 12345 }))
@@ -166,6 +215,16 @@ describe("with answers that get lost and retry on,", function()
         assert.equal(before + 1, #assert(direct:leases()).body.leases)
         assert.equal("60", assert(direct:timetolive(res.body.ID)).body.grantedTTL)
         assert(direct:revoke(res.body.ID))
+    end)
+
+    it("grant takes no longer than it may, though it asks twice", function()
+        client("/lease/grant")
+        server:serve({ 0.6, fake.CLOSE }, { fake.reply('{"code":9,"message":"etcdserver: lease already exists"}', "400 Bad Request") }, { 60 })
+        local started = ngx.now()
+        cli.timeout = 1
+        assert.is_nil((cli:grant(60)))
+        ngx.update_time()
+        assert.is_true(ngx.now() - started < 1.3)
     end)
 
     it("grant with the caller's ID is not sent again", function()

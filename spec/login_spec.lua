@@ -288,6 +288,21 @@ describe("a login", function()
         assert.equals(2, fake.reports(server.http_host))
     end)
 
+    it("never says the password, whatever the server says back", function()
+        for status, body in pairs {
+            ["403 Forbidden"] = '{"message":"blocked: {\\"password\\":\\"p/word\\"}"}',
+            ["400 Bad Request"] = '{"error":"no user with p/word"}',
+            ["502 Bad Gateway"] = '{"message":"cannot forward p\\/word"}',
+            ["503 Unavailable"] = "cannot forward " .. ngx.encode_base64("p/word"),
+        } do
+            server:serve(serve { fake.reply(body, status) })
+            local res, err, details = client():get("/k")
+            assert.is_nil(res)
+            local all = err .. (details.hint or "") .. details.message
+            assert.is_nil(all:find("word", 1, true), all)
+        end
+    end)
+
     it("passes on that nobody listens", function()
         local dead = require("spec.support.tcp").listen()
         local host = dead.http_host

@@ -159,6 +159,20 @@ describe("sync", function()
         assert.equal("https://n3.test:1/v3", cli.endpoints[2].full_prefix)
     end)
 
+    it("stays with TLS where the client has it", function()
+        local cli = client { http_host = bed.mtls.http, sni = "localhost", ssl_cert_path = bed.certs.client, ssl_key_path = bed.certs.client_key }
+        assert.is_true(cli:sync())
+        local known = hosts_of(cli)
+        local plain = client { http_host = "https://127.0.0.1:1" }
+        plain.transport = { encode = function() return "" end, unary = function()
+            local member = { clientURLs = { "http://10.0.0.1:1", "https://10.0.0.1:2" } }
+            return { status = 200, body = { members = { member, { clientURLs = { "http://10.0.0.2:1" } } } } }
+        end }
+        assert.is_true(plain:sync())
+        assert.same({ "https://10.0.0.1:2" }, hosts_of(plain))
+        assert.is_truthy(known[1]:find("^https:"))
+    end)
+
     it("keeps the tables of endpoints that stay", function()
         server:serve { list('"http://10.0.0.1:2379"', ('"%s"'):format(server.http_host)) }
         local cli = client()

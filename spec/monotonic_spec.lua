@@ -139,6 +139,37 @@ describe("a client with monotonic", function()
         assert.equal("stale_reply", details.name)
     end)
 
+    it("takes one call to see that etcd was restored under the same cluster ID: those after it go on from there", function()
+        local server = serve(900)
+        local cli = client()
+        local function current()
+            local res, _, details = cli:get "/k"
+            return res and tonumber(res.body.header.revision) or details.name
+        end
+        assert.equal(900, current())
+        server.revision = 20
+        assert.equal("stale_reply", current())
+        assert.equal(20, current())
+        server.revision = 21
+        assert.equal(21, current())
+    end)
+
+    it("lets no call fail because the cluster became another one while it was on its way", function()
+        local slow, quick = serve(5000), serve(107, "4711")
+        local cli = client { health = { retry = false } }
+        assert.equal(5000, revision(cli)) -- of the first one
+        slow:serve(function()
+            return { 0.2, fake.reply '{"header":{"cluster_id":"4711","revision":"106"}}' }
+        end)
+        cli.init_count = -1
+        local thread = ngx.thread.spawn(revision, cli)
+        ngx.sleep(0.05)
+        assert.equal(107, revision(cli))
+        assert.equal(1, #quick.requests)
+        local _, got = ngx.thread.wait(thread)
+        assert.equal(106, got)
+    end)
+
     it("does not forget because of a reply that tells no revision", function()
         local server = serve(9)
         local cli = client()

@@ -63,6 +63,12 @@ describe("the field Grpc-Timeout", function()
         assert.same({ "none" }, fields_of({ timeout = 0 }, get))
     end)
 
+    it("is not sent where it has no such time", function()
+        for _, timeout in ipairs { 1e6, 1e9 } do
+            assert.same({ "none" }, fields_of({ timeout = timeout }, get))
+        end
+    end)
+
     it("is understood by etcd for the longest timeout there is", function()
         local cli, key = assert(bed.new { timeout = 2147483647 }), bed.key "longest"
         assert.equal(200, assert(cli:set(key, 1)).status)

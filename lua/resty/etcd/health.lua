@@ -183,6 +183,13 @@ local function untried(health, host)
     health.dict:delete(PROBE .. host)
 end
 
+--- Users may have written to endpoints.
+---@param host any
+---@return boolean
+local function is_host(host)
+    return type(host) == "string"
+end
+
 --- Where no endpoint may be used: the one that has been left alone for the longest, once in a while.
 ---@param health resty.etcd.health.Health
 ---@param endpoints resty.etcd.endpoint.Endpoint[]
@@ -198,12 +205,14 @@ local function open_one(health, endpoints)
     local best_since = math.huge
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
-        local since = health.dict:get(AWAY .. host)
-        local opened = opened_at:get(host)
-        local left_at = max(since or 0, opened or 0)
-        if left_at < best_since then
-            best = endpoint
-            best_since = left_at
+        if is_host(host) then
+            local since = health.dict:get(AWAY .. host)
+            local opened = opened_at:get(host)
+            local left_at = max(since or 0, opened or 0)
+            if left_at < best_since then
+                best = endpoint
+                best_since = left_at
+            end
         end
     end
     if best ~= nil then
@@ -224,7 +233,7 @@ local function pick_of(health, endpoints, start, tried)
     for i = 0, n - 1 do
         local endpoint = endpoints[(start + i) % n + 1]
         local host = endpoint.http_host
-        if tried == nil or tried[host] ~= true then
+        if is_host(host) and (tried and tried[host]) ~= true then
             if fails_of(health, host) >= health.max_fails then
                 if may_probe(health, host) then
                     return endpoint

@@ -173,6 +173,11 @@ function untried(health: Health, host: string): void {
     health.dict.delete(PROBE + host);
 }
 
+/** Users may have written to endpoints. */
+function is_host(host: unknown): boolean {
+    return typeof host === "string";
+}
+
 /** Where no endpoint may be used: the one that has been left alone for the longest, once in a while. */
 function open_one(health: Health, endpoints: readonly Endpoint[]): Endpoint | undefined {
     const time = now();
@@ -185,12 +190,14 @@ function open_one(health: Health, endpoints: readonly Endpoint[]): Endpoint | un
     let best_since = math.huge;
     for (const endpoint of endpoints) {
         const host = endpoint.http_host;
-        const [since] = health.dict.get(AWAY + host);
-        const [opened] = opened_at.get(host);
-        const left_at = max((since as number | undefined) ?? 0, (opened as number | undefined) ?? 0);
-        if (left_at < best_since) {
-            best = endpoint;
-            best_since = left_at;
+        if (is_host(host)) {
+            const [since] = health.dict.get(AWAY + host);
+            const [opened] = opened_at.get(host);
+            const left_at = max((since as number | undefined) ?? 0, (opened as number | undefined) ?? 0);
+            if (left_at < best_since) {
+                best = endpoint;
+                best_since = left_at;
+            }
         }
     }
     if (best !== undefined) {
@@ -211,7 +218,7 @@ function pick_of(
     for (const i of $range(0, n - 1)) {
         const endpoint = endpoints[(start + i) % n]!;
         const host = endpoint.http_host;
-        if (tried === undefined || tried.get(host) !== true) {
+        if (is_host(host) && tried?.get(host) !== true) {
             if (fails_of(health, host) >= health.max_fails) {
                 if (may_probe(health, host)) {
                     return endpoint;

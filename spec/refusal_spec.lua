@@ -1,0 +1,113 @@
+-- What is known of a write that was refused: refusals that may come after the fact, and codes that are none.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+
+describe("a refused call", function()
+    local server
+
+    after_each(function()
+        server:close()
+    end)
+
+    local function client(body, status)
+        server = fake.new { fake.reply(body, status) }
+        return assert(bed.new { http_host = server.http_host, timeout = 2, health = { retry = false, max_fails = 100 } })
+    end
+
+    for _, message in ipairs {
+        "etcdserver: mvcc: database space exceeded",
+        "grpc: received message larger than max (5242880 vs. 4194304)",
+    } do
+        it("may have been applied, where etcd finds out too late: " .. message, function()
+            local cli = client(('{"error":"%s","message":"%s","code":8}'):format(message, message), "429 Too Many Requests")
+            local res, err, details = cli:set("/k", 1)
+            assert.equal(429, res.status)
+            assert.is_nil(err)
+            assert.equal("resource_exhausted", details.name)
+            assert.is_true(details.maybe_applied)
+            assert.is_false(details.retryable)
+            res, err, details = cli:txn({ { key = "a", target = "VERSION", result = "EQUAL", version = "0" } }, { { requestPut = { key = "a", value = "b" } } })
+            assert.is_nil(res)
+            assert.equal(message, err)
+            assert.is_true(details.maybe_applied)
+            assert.is_false(select(3, cli:get("/k")).maybe_applied)
+        end)
+    end
+
+    it("that etcd refused up front may be sent again, and was not applied", function()
+        local cli = client('{"code":8,"message":"etcdserver: too many requests"}', "429 Too Many Requests")
+        local res, _, details = cli:set("/k", 1)
+        assert.equal(429, res.status)
+        assert.is_true(details.retryable)
+        assert.is_false(details.maybe_applied)
+    end)
+
+    for name, body in pairs {
+        ["the status"] = '{"code":504,"message":"upstream timed out"}',
+        ["nothing"] = '{"code":0,"message":"upstream timed out"}',
+        ["a code of the caller's own faults"] = '{"code":3,"message":"upstream timed out"}',
+    } do
+        it("may have been applied, where a proxy in front of etcd writes " .. name .. " for a code", function()
+            local cli = client(body, "504 Gateway Timeout")
+            local res, err, details = cli:set("/k", 1)
+            assert.is_nil(res)
+            assert.equal("invalid response code: 504, upstream timed out", err)
+            assert.equal("http_error", details.name)
+            assert.is_nil(details.code)
+            assert.is_true(details.maybe_applied)
+            assert.is_true(select(3, cli:get("/k")).retryable)
+        end)
+    end
+
+    it("comes with what is known of it beside the answer", function()
+        local cli = client('{"code":7,"message":"etcdserver: permission denied"}', "403 Forbidden")
+        local res, err, details = cli:set("/k", 1)
+        assert.equal(403, res.status)
+        assert.is_nil(err)
+        assert.equal("permission_denied", details.name)
+        assert.is_false(details.maybe_applied)
+    end)
+end)
+
+describe("a client", function()
+    it("whose endpoint has no http_host answers that there is none", function()
+        for _, opts in ipairs { {}, { health = {} } } do
+            local cli = assert(bed.new(opts))
+            cli.endpoints = { { full_prefix = bed.single.http .. "/v3" } }
+            local res, err = cli:get("/k")
+            assert.is_nil(res)
+            assert.equal("has no healthy etcd endpoint available", err)
+        end
+    end)
+end)
+
+describe("connecting with TLS", function()
+    it("takes no longer than the call, though both the connection and the session are slow", function()
+        local server = fake.new { 60 } -- answers no handshake
+        local cli = assert(bed.new {
+            transport = "cosocket", http_host = server.http_host:gsub("http:", "https:"), timeout = 1, health = { retry = false },
+        })
+        local sockets = ngx.socket.tcp
+        ngx.socket.tcp = function() -- luacheck: ignore 122
+            local sock = sockets()
+            return setmetatable({
+                connect = function(_, ...)
+                    ngx.sleep(0.6)
+                    return sock:connect(...)
+                end,
+            }, {
+                __index = function(_, name)
+                    return function(_, ...) return sock[name](sock, ...) end
+                end,
+            })
+        end
+        local started = ngx.now()
+        local res, err = cli:get("/k")
+        ngx.socket.tcp = sockets -- luacheck: ignore 122
+        ngx.update_time()
+        assert.is_nil(res)
+        assert.is_string(err)
+        assert.is_true(ngx.now() - started < 1.3)
+        server:close()
+    end)
+end)
