@@ -1,6 +1,7 @@
--- A mirror in one worker: its look-ups beside those of lua-resty-lrucache and of a shared dict with JSON, and what the
--- first sync of many keys costs. Needs a real etcd, whose keys below /bench/ it replaces.
---   BENCH_ETCD=http://... tools/resty-run bench/mirror.lua [GETS] [ROUNDS] [KEYS...]
+-- A mirror in one worker: its look-ups beside those of lua-resty-lrucache and of a shared dict with JSON, and how long
+-- the worker is busy in one go with the first sync of many keys, with readdir, and with what a watch has to catch up on.
+-- Needs a real etcd, whose keys below /bench/ it replaces.
+--   BENCH_ETCD=http://... RESTY_HTTP_CONF="lua_shared_dict bench 128m;" tools/resty-run bench/mirror.lua [GETS] [ROUNDS] [KEYS...]
 local cjson = require "cjson.safe"
 local etcd = require "resty.etcd"
 local ffi = require "ffi"
@@ -26,8 +27,9 @@ end
 
 local value = { uri = "/hello", upstream = { nodes = { ["127.0.0.1:1980"] = 1 }, type = "roundrobin" } }
 
+-- Returns the revision of the first.
 local function load_keys(n)
-    assert(cli:rmdir("/bench/"))
+    local first = assert(cli:rmdir("/bench/")).body.header.revision + 1
     for from = 1, n, 100 do
         local ops = {}
         for i = from, math.min(n, from + 99) do
@@ -35,6 +37,7 @@ local function load_keys(n)
         end
         assert(cli:txn({ { key = "/bench", target = "CREATE", result = "EQUAL", create_revision = 0 } }, ops))
     end
+    return first
 end
 
 -- Lets the worker's CPU time be looked at whenever something else may run; what passes between two looks is a stretch
@@ -51,23 +54,78 @@ local function watch_stretches()
     return stretch
 end
 
+-- Runs something in each round and prints how long nothing else ran; beside it what LuaJIT needs to double its table of
+-- strings once, as that cannot be done by pieces.
+local function bench_stretch(what, run)
+    local took, took_cpu, longest = {}, {}, {}
+    for round = 1, rounds do
+        for _ = 1, 3 do
+            collectgarbage()
+        end
+        ngx.sleep(0.2)
+        local stretch, start, start_cpu = watch_stretches(), now(), cpu()
+        run()
+        took[round], took_cpu[round] = (now() - start) * 1000, (cpu() - start_cpu) * 1000
+        stretch.stop = true
+        longest[round] = ("%.1f"):format(stretch.longest * 1000)
+    end
+    print(("  %-34s %5.0f ms, of them %4.0f ms CPU; longest stretches %s ms"):format(
+        what, median(took), median(took_cpu), table.concat(longest, " ")))
+end
+
+local function string_table(n)
+    collectgarbage()
+    collectgarbage("stop")
+    local strings, longest, before = {}, 0, cpu()
+    for i = 1, n do
+        strings[i] = "one of many " .. i
+        local after = cpu()
+        longest = math.max(longest, after - before)
+        before = after
+    end
+    collectgarbage("restart")
+    print(("  a string more, where there are up to %d: longest %.1f ms"):format(n, longest * 1000))
+end
+
 local function timed(what, run)
     local start = cpu()
     run()
     print(("  %-46s %8.2f ms"):format(what, (cpu() - start) * 1000))
 end
 
-local function bench_sync(n)
-    load_keys(n)
-    ngx.sleep(0.5)
-    collectgarbage()
-    local stretch, start, start_cpu = watch_stretches(), now(), cpu()
-    local m = assert(cli:mirror("/bench/", { index = { uri = function(route) return route.uri end } }))
+local function sync(mode)
+    local m = assert(cli:mirror("/bench/", {
+        mode = mode, shm_name = "bench", index = { uri = function(route) return route.uri end },
+    }))
     assert(m:wait_ready(60))
-    local took, took_cpu = now() - start, cpu() - start_cpu
-    stretch.stop = true
-    print(("%d keys: first sync %.0f ms, of them %.0f ms CPU; longest stretch %.1f ms"):format(
-        m:count(), took * 1000, took_cpu * 1000, stretch.longest * 1000))
+    return m
+end
+
+local function bench_sync(n)
+    local first = load_keys(n)
+    print(("%d keys, %d rounds"):format(n, rounds))
+    string_table(2 * n)
+    bench_stretch("readdir", function()
+        assert(#assert(cli:readdir("/bench/")).body.kvs == n)
+    end)
+    bench_stretch("a watch of what was put", function()
+        local watcher, count = assert(cli:watcher("/bench/", { prefix = true, start_revision = first })), 0
+        while count < n do
+            count = count + #assert(watcher:next(60)).events
+        end
+        watcher:close()
+    end)
+    bench_stretch("first sync, mode node", function()
+        local m = sync("node")
+        m:close()
+        ngx.sleep(1) -- so that the worker does not write the log any more
+        ngx.shared.bench:flush_all()
+        ngx.shared.bench:flush_expired()
+    end)
+    bench_stretch("first sync, mode worker", function()
+        sync("worker"):close()
+    end)
+    local m = sync("worker")
     timed("all(), for the first time", function() m:all() end)
     timed("by() of an index that finds all of them", function() m:by("uri", "/hello") end)
     local res = assert(cli:set("/bench/new", value))

@@ -18,7 +18,7 @@ await run(async () => {
     console.log(`mode = "${mode}"`);
     console.log((await (await fetch(`http://127.0.0.1:${port}/puts?n=2000`)).text()).trim());
     if (mode === "worker") {
-        const env = { ...process.env, BENCH_ETCD: etcd.url };
+        const env = { ...process.env, BENCH_ETCD: etcd.url, RESTY_HTTP_CONF: "lua_shared_dict bench 128m;" };
         spawnSync(path.join(root, "tools/resty-run"), ["bench/mirror.lua"], { cwd: root, env, stdio: "inherit" });
     }
 });

@@ -15,6 +15,9 @@ local PAUSE = 0.001
 ---@class resty.etcd.slice.Slice
 ---@field since number
 
+--- Seconds after which a call that may wait has surely done so.
+local WAIT = 0.0005
+
 local function begin()
     return {since = now()}
 end
@@ -38,8 +41,19 @@ local function breathe(slice)
         slice.since = now()
     end
 end
+
+--- For work on what comes now and then: it begins anew if one has waited for it.
+---@param slice resty.etcd.slice.Slice
+---@param since number when one began to wait
+local function go_on(slice, since)
+    local time = now()
+    if time - since > WAIT then
+        slice.since = time
+    end
+end
 _M.begin = begin
 _M.begin_anew = begin_anew
 _M.breathe = breathe
+_M.go_on = go_on
 
 return _M

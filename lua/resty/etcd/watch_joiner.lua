@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/watch_joiner.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local newest = require("resty.etcd.newest")
 local slices = require("resty.etcd.slice")
 
 --- A broken server must not fill the memory with fragments that never end.
@@ -22,7 +23,7 @@ local MAX_JOINED = 512 * 1024 * 1024
 
 --- Makes batches of a stream's replies.
 ---@class resty.etcd.watch_joiner.Joiner
----@field parts resty.etcd.watch_joiner.WireEvent[]? Events of replies that were not the last of their kind.
+---@field parts resty.etcd.watch_joiner.WireEvent[][]? Events of replies that were not the last of their kind: not in one table, as large ones burden the collector.
 ---@field bytes number
 ---@field dropped number Events that were delivered before, or that went back in time.
 
@@ -30,22 +31,45 @@ local function create()
     return {parts = nil, bytes = 0, dropped = 0}
 end
 
---- All events of replies that belong together, nil while some are missing.
+--- All events of replies that belong together, none while some are missing.
 ---@param joiner resty.etcd.watch_joiner.Joiner
 ---@param reply resty.etcd.watch_joiner.WatchReply
----@return resty.etcd.watch_joiner.WireEvent[]?
+---@return resty.etcd.watch_joiner.WireEvent[][]
 local function join(joiner, reply)
-    local events = reply.events or ({})
-    local parts = joiner.parts
-    if parts == nil and reply.fragment ~= true then
-        return events
+    local parts = joiner.parts or ({})
+    if reply.events ~= nil then
+        parts[#parts + 1] = reply.events
     end
-    local all = parts or ({})
-    for ____, event in ipairs(events) do
-        all[#all + 1] = event
+    if reply.fragment == true then
+        joiner.parts = parts
+        return {}
     end
-    joiner.parts = reply.fragment == true and all or nil
-    return joiner.parts == nil and all or nil
+    joiner.parts = nil
+    return parts
+end
+
+--- Adds an event to the batch of its revision, the last one or a new one.
+---@param joiner resty.etcd.watch_joiner.Joiner
+---@param event resty.etcd.watch_joiner.WireEvent
+---@param from number
+---@param batches resty.etcd.feed.Batch[]
+local function add_event(joiner, event, from, batches)
+    local revision = tonumber(event.kv.mod_revision)
+    local batch = batches[#batches]
+    if event.type == nil then
+        event.type = "PUT"
+    end
+    if batch ~= nil and revision == batch.revision then
+        local ____batch_events_0 = batch.events
+        ____batch_events_0[#____batch_events_0 + 1] = event
+    elseif revision >= from and (batch == nil or revision > batch.revision) then
+        if batch ~= nil then
+            newest.show(batch)
+        end
+        batches[#batches + 1] = {revision = revision, events = {event}}
+    else
+        joiner.dropped = joiner.dropped + 1
+    end
 end
 
 --- Not what etcd sends.
@@ -72,12 +96,12 @@ local function add(joiner, reply, from)
     end
     if reply.fragment == true then
         for ____, event in ipairs(reply.events or ({})) do
-            local ____joiner_6 = joiner
-            local ____joiner_bytes_2 = joiner.bytes
-            local ____opt_0 = event.kv
-            local ____temp_5 = ____joiner_bytes_2 + #(____opt_0 and ____opt_0.value or "")
-            local ____opt_3 = event.prev_kv
-            ____joiner_6.bytes = ____temp_5 + #(____opt_3 and ____opt_3.value or "") + 100
+            local ____joiner_7 = joiner
+            local ____joiner_bytes_3 = joiner.bytes
+            local ____opt_1 = event.kv
+            local ____temp_6 = ____joiner_bytes_3 + #(____opt_1 and ____opt_1.value or "")
+            local ____opt_4 = event.prev_kv
+            ____joiner_7.bytes = ____temp_6 + #(____opt_4 and ____opt_4.value or "") + 100
         end
         if joiner.bytes > MAX_JOINED then
             return nil
@@ -86,22 +110,11 @@ local function add(joiner, reply, from)
         joiner.bytes = 0
     end
     local batches = {}
-    local batch
     local slice = slices.begin()
-    for ____, event in ipairs(join(joiner, reply) or ({})) do
-        slices.breathe(slice)
-        local revision = tonumber(event.kv.mod_revision)
-        if event.type == nil then
-            event.type = "PUT"
-        end
-        if batch ~= nil and revision == batch.revision then
-            local ____batch_events_7 = batch.events
-            ____batch_events_7[#____batch_events_7 + 1] = event
-        elseif revision >= from and (batch == nil or revision > batch.revision) then
-            batch = {revision = revision, events = {event}}
-            batches[#batches + 1] = batch
-        else
-            joiner.dropped = joiner.dropped + 1
+    for ____, part in ipairs(join(joiner, reply)) do
+        for ____, event in ipairs(part) do
+            slices.breathe(slice)
+            add_event(joiner, event, from, batches)
         end
     end
     return batches

@@ -2,6 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
+local slices = require("resty.etcd.slice")
 local feeds = require("resty.etcd.watch_feed")
 local batches_of = require("resty.etcd.watcher_batch")
 local known_keys = require("resty.etcd.watcher_keys")
@@ -26,6 +27,7 @@ local LOOK = 1
 ---@field on_batch (fun(batch: resty.etcd.watcher_batch.WatchBatch?, err?: resty.etcd.errors.EtcdError))?
 ---@field current resty.etcd.feed.Batch? Taken from the feed, but not told yet: whoever works on it may be killed with its request.
 ---@field callback_errors number
+---@field slice resty.etcd.slice.Slice
 
 --- Follows the changes of keys, each exactly once, for as long as etcd keeps them.
 ---@class resty.etcd.watcher.Watcher: resty.etcd.watcher.Fields
@@ -90,7 +92,10 @@ local function next_batch(self, timeout)
     local deadline = timeout ~= nil and clock.now() + timeout or nil
     while true do
         if self.current == nil then
-            local batch, err = self.feed:next(deadline ~= nil and deadline - clock.now() or nil)
+            slices.breathe(self.slice)
+            local since = clock.now()
+            local batch, err = self.feed:next(deadline ~= nil and deadline - since or nil)
+            slices.go_on(self.slice, since)
             if batch == nil then
                 return nil, err
             end
@@ -240,7 +245,8 @@ local function open(self, key, opts)
         wants_progress = wanted.progress == true,
         on_batch = wanted.on_batch,
         current = nil,
-        callback_errors = 0
+        callback_errors = 0,
+        slice = slices.begin()
     }
     local watcher = setmetatable(fields, mt)
     if wanted.on_batch ~= nil then

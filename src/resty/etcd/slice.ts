@@ -17,6 +17,9 @@ interface Slice {
     since: number;
 }
 
+/** Seconds after which a call that may wait has surely done so. */
+const WAIT = 0.0005;
+
 function begin(): Slice {
     return { since: now() };
 }
@@ -39,4 +42,15 @@ function breathe(slice: Slice): void {
     }
 }
 
-export { begin, begin_anew, breathe, type Slice };
+/**
+ * For work on what comes now and then: it begins anew if one has waited for it.
+ * @param since when one began to wait
+ */
+function go_on(slice: Slice, since: number): void {
+    const time = now();
+    if (time - since > WAIT) {
+        slice.since = time;
+    }
+}
+
+export { begin, begin_anew, breathe, go_on, type Slice };

@@ -1,4 +1,5 @@
 import type { Batch, RawEvent, RawKv } from "./feed";
+import * as newest from "./newest";
 import * as slices from "./slice";
 
 /** A broken server must not fill the memory with fragments that never end. */
@@ -24,8 +25,8 @@ interface WireEvent {
 
 /** Makes batches of a stream's replies. */
 interface Joiner {
-    /** Events of replies that were not the last of their kind. */
-    parts: WireEvent[] | undefined;
+    /** Events of replies that were not the last of their kind: not in one table, as large ones burden the collector. */
+    parts: WireEvent[][] | undefined;
     bytes: number;
     /** Events that were delivered before, or that went back in time. */
     dropped: number;
@@ -35,19 +36,35 @@ function create(): Joiner {
     return { parts: undefined, bytes: 0, dropped: 0 };
 }
 
-/** All events of replies that belong together, nil while some are missing. */
-function join(joiner: Joiner, reply: WatchReply): WireEvent[] | undefined {
-    const events = reply.events ?? [];
-    const parts = joiner.parts;
-    if (parts === undefined && reply.fragment !== true) {
-        return events;
+/** All events of replies that belong together, none while some are missing. */
+function join(joiner: Joiner, reply: WatchReply): WireEvent[][] {
+    const parts = joiner.parts ?? [];
+    if (reply.events !== undefined) {
+        parts.push(reply.events);
     }
-    const all = parts ?? [];
-    for (const event of events) {
-        all.push(event);
+    if (reply.fragment === true) {
+        joiner.parts = parts;
+        return [];
     }
-    joiner.parts = reply.fragment === true ? all : undefined;
-    return joiner.parts === undefined ? all : undefined;
+    joiner.parts = undefined;
+    return parts;
+}
+
+/** Adds an event to the batch of its revision, the last one or a new one. */
+function add_event(joiner: Joiner, event: WireEvent, from: number, batches: Batch[]): void {
+    const revision = tonumber(event.kv!.mod_revision)!;
+    const batch = batches[batches.length - 1];
+    event.type ??= "PUT";
+    if (batch !== undefined && revision === batch.revision) {
+        batch.events.push(event as RawEvent);
+    } else if (revision >= from && (batch === undefined || revision > batch.revision)) {
+        if (batch !== undefined) {
+            newest.show(batch); // nothing is added to it any more
+        }
+        batches.push({ revision, events: [event as RawEvent] });
+    } else {
+        joiner.dropped = joiner.dropped + 1;
+    }
 }
 
 /** Not what etcd sends. */
@@ -81,19 +98,11 @@ function add(joiner: Joiner, reply: WatchReply, from: number): Batch[] | undefin
         joiner.bytes = 0;
     }
     const batches: Batch[] = [];
-    let batch: Batch | undefined;
     const slice = slices.begin();
-    for (const event of join(joiner, reply) ?? []) {
-        slices.breathe(slice);
-        const revision = tonumber(event.kv!.mod_revision)!;
-        event.type ??= "PUT";
-        if (batch !== undefined && revision === batch.revision) {
-            batch.events.push(event as RawEvent);
-        } else if (revision >= from && (batch === undefined || revision > batch.revision)) {
-            batch = { revision, events: [event as RawEvent] };
-            batches.push(batch);
-        } else {
-            joiner.dropped = joiner.dropped + 1;
+    for (const part of join(joiner, reply)) {
+        for (const event of part) {
+            slices.breathe(slice);
+            add_event(joiner, event, from, batches);
         }
     }
     return batches;

@@ -3,6 +3,8 @@ import type { State } from "./dropin/state";
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
 import type { Batch } from "./feed";
+import * as slices from "./slice";
+import type { Slice } from "./slice";
 import * as feeds from "./watch_feed";
 import type { WatchFeed } from "./watch_feed";
 import type { FeedStats } from "./watch_report";
@@ -36,6 +38,7 @@ interface Fields {
     /** Taken from the feed, but not told yet: whoever works on it may be killed with its request. */
     current: Batch | undefined;
     callback_errors: number;
+    readonly slice: Slice;
 }
 
 /** Follows the changes of keys, each exactly once, for as long as etcd keeps them. */
@@ -82,7 +85,10 @@ function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdErr
     const deadline = timeout !== undefined ? clock.now() + timeout : undefined;
     while (true) {
         if (this.current === undefined) {
-            const [batch, err] = this.feed.next(deadline !== undefined ? deadline - clock.now() : undefined);
+            slices.breathe(this.slice); // where many have come it does not wait for the next one
+            const since = clock.now();
+            const [batch, err] = this.feed.next(deadline !== undefined ? deadline - since : undefined);
+            slices.go_on(this.slice, since);
             if (batch === undefined) {
                 return $multi(undefined, err);
             }
@@ -203,6 +209,7 @@ function open(this: State, key: string, opts?: WatcherOptions): Result<Watcher, 
         on_batch: wanted.on_batch,
         current: undefined,
         callback_errors: 0,
+        slice: slices.begin(),
     };
     const watcher = setmetatable(fields as Watcher, mt);
     if (wanted.on_batch !== undefined) {

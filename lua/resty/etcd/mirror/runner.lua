@@ -3,6 +3,7 @@ local _M = {}
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local health = require("resty.etcd.health")
+local slices = require("resty.etcd.slice")
 local apply = require("resty.etcd.mirror.apply")
 local now = clock.now
 local min = math.min
@@ -125,10 +126,14 @@ end
 ---@param feed resty.etcd.feed.Feed
 ---@return resty.etcd.errors.EtcdError?
 local function follow(state, feed)
+    local slice = slices.begin()
     for _ = 1, BATCHES_PER_TIMER do
+        slices.breathe(slice)
         local batch
         while batch == nil do
+            local since = now()
             local got, err = feed:next(LOOK)
+            slices.go_on(slice, since)
             if is_over(state) then
                 return nil
             end

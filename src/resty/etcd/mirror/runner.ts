@@ -3,6 +3,7 @@ import type { EtcdError } from "../errors";
 import * as errors from "../errors";
 import type { Batch, Feed } from "../feed";
 import * as health from "../health";
+import * as slices from "../slice";
 import * as apply from "./apply";
 import type { Change, State } from "./types";
 
@@ -99,10 +100,14 @@ function surprise(what: unknown): EtcdError {
 
 /** Takes in what a feed gives until it fails; an error only if it does. */
 function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
+    const slice = slices.begin();
     for (const _ of $range(1, BATCHES_PER_TIMER)) {
+        slices.breathe(slice); // where many have come it does not wait for the next one
         let batch: Batch | undefined;
         while (batch === undefined) {
+            const since = now();
             const [got, err] = feed.next(LOOK);
+            slices.go_on(slice, since);
             if (is_over(state)) {
                 return undefined;
             }
