@@ -1,6 +1,6 @@
 -- How a mirror takes in what changes, fed by a script.
-local clock = require "resty.etcd.clock"
 local scripted = require "spec.support.scripted"
+local turns = require "spec.support.turns"
 
 describe("a mirror's changes", function()
     local feed, m, heard
@@ -184,26 +184,30 @@ describe("a mirror's changes", function()
     end)
 
     it("are taken in by slices, so that nothing else waits for long", function()
-        start { transform = function(value)
-            local stop = clock.now() + 0.0005
-            while clock.now() < stop do end -- luacheck: ignore 542
-            return value
-        end }
+        start { transform = turns.work }
         local items = {}
         for i = 1, 400 do
             items[i] = { ("/a/%04d"):format(i), "1", 3 }
         end
-        local turns, stop = 0, false
-        ngx.thread.spawn(function()
-            while not stop do
-                turns = turns + 1
-                ngx.sleep(0.001)
-            end
+        local others = turns.count(function()
+            feed:full(10, unpack(items)) -- 200 ms of work
+            scripted.at(m, 10)
         end)
-        feed:full(10, unpack(items)) -- 200 ms of work
+        assert.is_true(others >= 20, others .. " turns of others")
+        assert.equal(400, m:count())
+    end)
+
+    it("let others have their turn, too, where many revisions have come at once", function()
+        start { transform = turns.work }
+        feed:full(10)
         scripted.at(m, 10)
-        stop = true
-        assert.is_true(turns >= 20, turns .. " turns of others")
+        local others = turns.count(function()
+            for i = 1, 400 do
+                feed:put(10 + i, "/a/" .. i, "1")
+            end
+            scripted.at(m, 410)
+        end)
+        assert.is_true(others >= 20, others .. " turns of others")
         assert.equal(400, m:count())
     end)
 end)

@@ -2,6 +2,7 @@
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
 local fake = require "spec.support.fake"
+local turns = require "spec.support.turns"
 local wire = require "spec.support.wire"
 
 local dir = bed.key("pages") .. "/"
@@ -114,6 +115,15 @@ describe("readdir of a large directory", function()
         local requests = watch_requests(cli)
         assert.equal(300, #assert(cli:readdir(dir)).body.kvs)
         assert.equal(20, requests()) -- 64, then about 13 at a time: a quarter of a megabyte each
+    end)
+
+    it("lets others have their turn while values are deserialized", function()
+        put_many(cli, 200, "v")
+        local slow = assert(bed.new { serializer = { deserialize = turns.work } })
+        local res
+        local others = turns.count(function() res = assert(slow:readdir(dir)) end)
+        assert.equal('"v"', res.body.kvs[200].value)
+        assert.is_true(others >= 20, others .. " turns of others")
     end)
 
     it("takes options: keys_only, a key prefix, a serializer", function()

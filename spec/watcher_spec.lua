@@ -2,6 +2,7 @@
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local recorder = require "spec.support.recorder"
+local turns = require "spec.support.turns"
 
 local dir = bed.key("watcher")
 
@@ -45,6 +46,20 @@ describe("a watcher", function()
             watchers[i] = nil
         end
         assert(cli:rmdir(dir))
+    end)
+
+    it("lets others have their turn when it catches up", function()
+        local first = assert(cli:set(dir .. "k", 0)).body.header.revision
+        write_some(cli, 1, 200)
+        local watcher = watch(dir, { prefix = true, start_revision = first }, assert(bed.new { serializer = { deserialize = turns.work } }))
+        assert(watcher:next(5))
+        ngx.sleep(0.2) -- by then all the rest has come
+        local others = turns.count(function()
+            for i = 1, 200 do
+                assert.equals(('{"n":%d}'):format(i), next_event(watcher).kv.value)
+            end
+        end)
+        assert.is_true(others >= 20, others .. " turns of others")
     end)
 
     it("tells every change after the call that made it, with decoded values", function()
