@@ -121,9 +121,9 @@ describe("readdir of a large directory", function()
         put_many(cli, 200, "v")
         local slow = assert(bed.new { serializer = { deserialize = turns.work } })
         local res
-        local others = turns.count(function() res = assert(slow:readdir(dir)) end)
+        local most = turns.most(function() res = assert(slow:readdir(dir)) end)
         assert.equal('"v"', res.body.kvs[200].value)
-        assert.is_true(others >= 20, others .. " turns of others")
+        assert.is_true(most > 0 and most <= turns.FEW, most .. " in one go")
     end)
 
     it("takes options: keys_only, a key prefix, a serializer", function()
