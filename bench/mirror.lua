@@ -76,15 +76,15 @@ end
 local function string_table(n)
     collectgarbage()
     collectgarbage("stop")
-    local strings, longest, before = {}, 0, cpu()
+    local items, longest = {}, 0
     for i = 1, n do
-        strings[i] = "one of many " .. i
-        local after = cpu()
-        longest = math.max(longest, after - before)
-        before = after
+        local before = cpu()
+        local text = "one of many " .. i
+        longest = math.max(longest, cpu() - before)
+        items[i] = { text = text, a = 1, b = 2, c = 3, d = 4 } -- as far from the next one as keys are
     end
     collectgarbage("restart")
-    print(("  a string more, where there are up to %d: longest %.1f ms"):format(n, longest * 1000))
+    print(("  to make one string, where there are up to %d: at most %.1f ms"):format(#items, longest * 1000))
 end
 
 local function timed(what, run)
