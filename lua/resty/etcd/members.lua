@@ -9,6 +9,7 @@ local rpcs = require("resty.etcd.rpc")
 local now = clock.now
 local guard = pcall
 local NO_URL = "no member of the list has a client URL"
+local NO_SECURE_URL = "no member of the list has a client URL with https"
 
 --- The first URL of the scheme in use. What went through TLS is not to go without it all of a sudden.
 ---@param urls string[]
@@ -63,7 +64,7 @@ local function read_members(core)
     local scheme = core.endpoints[1].scheme
     local found = endpoints_of(members, core.api_prefix, scheme)
     if #found == 0 then
-        return nil, errors.failure("bad_reply", scheme == "http" and NO_URL or NO_URL .. " with https")
+        return nil, errors.failure("bad_reply", scheme == "http" and NO_URL or NO_SECURE_URL)
     end
     names.adopt(core, found)
     return true

@@ -13,6 +13,7 @@ const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
 
 const NO_URL = "no member of the list has a client URL";
+const NO_SECURE_URL = "no member of the list has a client URL with https";
 
 /** The first URL of the scheme in use. What went through TLS is not to go without it all of a sudden. */
 function url_of(urls: string[], scheme: string): string | undefined {
@@ -54,7 +55,7 @@ function read_members(core: Core): Result<true, EtcdError> {
     const scheme = core.endpoints[0]!.scheme;
     const found = endpoints_of(members, core.api_prefix, scheme);
     if (found.length === 0) {
-        return $multi(undefined, errors.failure("bad_reply", scheme === "http" ? NO_URL : `${NO_URL} with https`));
+        return $multi(undefined, errors.failure("bad_reply", scheme === "http" ? NO_URL : NO_SECURE_URL));
     }
     names.adopt(core, found);
     return $multi(true);
