@@ -1,11 +1,12 @@
 -- Mirrors in several workers, each watching by itself or all through one of them: what an idle worker costs, and how
 -- long a change takes from before its put until each worker sees it. Needs a real etcd, whose keys below /bench/ it uses.
---   BENCH_ETCD=http://... RESTY_LUA_PATH="$PWD/?.lua" tools/resty-run bench/node.lua [WORKERS] [IDLE SECONDS] [PUTS]
+--   BENCH_ETCD=http://... RESTY_LUA_PATH="$PWD/?.lua" tools/resty-run bench/node.lua [WORKERS] [IDLE SECONDS] [PUTS] [MIRRORS]
 local clock = require "resty.etcd.clock"
 local etcd = require "resty.etcd"
 local rigs = require "spec.support.rig"
 
 local workers, idle, puts = tonumber(arg[1]) or 4, tonumber(arg[2]) or 20, tonumber(arg[3]) or 1000
+local mirrors = tonumber(arg[4]) or 1
 local host = assert(os.getenv("BENCH_ETCD"), "BENCH_ETCD is not set")
 local cli = assert(etcd.new { http_host = host, serializer = "raw" })
 local prefix = "/bench/node/"
@@ -27,7 +28,8 @@ for _, mode in ipairs { "worker", "node" } do
         assert(cli:set(prefix .. "k" .. i, tostring(i)))
     end
     local rig = rigs.start {
-        workers = workers, http_host = host, prefix = prefix, quiet = true, mirror = { mode = mode, shm_name = "node" },
+        workers = workers, http_host = host, prefix = prefix, quiet = true, mirrors = mirrors,
+        mirror = { mode = mode, shm_name = "node" },
     }
     rig:wait_ready(workers)
     ngx.sleep(1)
@@ -40,7 +42,7 @@ for _, mode in ipairs { "worker", "node" } do
     for _, pid in ipairs(rig:workers()) do
         shares[#shares + 1] = ("%.2f %%"):format((cpu(pid) - before[pid]) / 1e7 / seconds)
     end
-    print(("mode %s, %d workers"):format(mode, workers))
+    print(("mode %s, %d workers, %d mirrors in each"):format(mode, workers, mirrors))
     print("  CPU of idle workers, of a core:  " .. table.concat(shares, ", "))
 
     local took = {}

@@ -97,6 +97,7 @@ build = {
         ["resty.etcd.node.pieces"] = "lua/resty/etcd/node/pieces.lua",
         ["resty.etcd.node.rebase"] = "lua/resty/etcd/node/rebase.lua",
         ["resty.etcd.node.sweep"] = "lua/resty/etcd/node/sweep.lua",
+        ["resty.etcd.node.ticker"] = "lua/resty/etcd/node/ticker.lua",
         ["resty.etcd.node.writer"] = "lua/resty/etcd/node/writer.lua",
         ["resty.etcd.options"] = "lua/resty/etcd/options.lua",
         ["resty.etcd.order"] = "lua/resty/etcd/order.lua",

@@ -28,7 +28,9 @@ local WATCH = [[
     local started = clock.now()
     local cli = assert(etcd.new { http_host = opts.http_host, serializer = "raw", timeout = 5 })
     local m = assert(cli:mirror(opts.prefix, opts.mirror))
-    the_mirror = m
+    for i = 2, opts.mirrors or 1 do
+        assert(cli:mirror(opts.prefix .. "k" .. i, opts.mirror))
+    end
     assert(ngx.timer.at(0, function()
         if not m:wait_ready(30) then
             return count("never ready")
@@ -179,7 +181,7 @@ function rig.proxy(port, http_host)
 end
 
 -- Starts it. Options: workers, http_host, prefix, mirror (options of the mirrors), dict_size; quiet: the workers do
--- nothing besides.
+-- nothing besides; mirrors: so many in each worker.
 function rig.start(opts)
     local self = { dir = shell("mktemp -d"):gsub("%s+$", ""), port = rig.free_port(), opts = opts }
     local dir = self.dir

@@ -1,6 +1,7 @@
 -- Several workers in one process: each has its own hub and sees the shared dict through a door of its own, which can be
 -- shut at any operation. A worker behind a shut door stands still, as one that was stopped or killed.
 local feeds = require "resty.etcd.node.feed"
+local tickers = require "resty.etcd.node.ticker"
 
 local _M = {}
 
@@ -126,8 +127,6 @@ function _M.door(dict)
     return door
 end
 
-local SETTINGS = { tick = 0.002, retry = 0.5 }
-
 -- A worker with one reader, which takes in and checks all that it is given. Fields: state (value by key), revision, events,
 -- full (how often by reason), wrong (what was against the rules).
 function _M.worker(dict, history, base)
@@ -138,8 +137,8 @@ function _M.worker(dict, history, base)
         table.insert(self.sources, source)
         return source
     end
-    self.hub = feeds.new_hub(self.door, base, open, SETTINGS)
-    self.feed = assert(feeds.attach(self.hub))
+    self.hub = feeds.new_hub(self.door, base, open, 0.5)
+    self.feed = assert(feeds.attach(tickers.new(0.002), self.hub))
 
     local function take(batch)
         if batch.full then

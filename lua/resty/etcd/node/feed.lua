@@ -7,6 +7,7 @@ local chain = require("resty.etcd.node.chain")
 local cursors = require("resty.etcd.node.cursor")
 local hubs = require("resty.etcd.node.hub")
 local leader = require("resty.etcd.node.leader")
+local tickers = require("resty.etcd.node.ticker")
 local writers = require("resty.etcd.node.writer")
 local now = clock.now
 local max = math.max
@@ -38,6 +39,7 @@ local TRIES = 10
 
 ---@class resty.etcd.node.feed.Fields
 ---@field hub resty.etcd.node.hub.Hub
+---@field ticker resty.etcd.node.ticker.Ticker
 ---@field signal table
 ---@field cursor resty.etcd.node.cursor.Cursor? Where it stands in the log.
 ---@field own resty.etcd.node.writer.Source? A feed of its own, while there is no log.
@@ -116,14 +118,12 @@ local function may_join(feed, log)
     end
     local tail = feed.hub.tail
     local at = chain.head(log, tail)
-    local ____temp_0
+    local revision = feed.revision
     if at ~= nil then
-        ____temp_0 = writers.start_after(log, tail, at)
-    else
-        ____temp_0 = nil
+        local ____opt_0 = writers.start_after(log, tail, at)
+        revision = ____opt_0 and ____opt_0.revision or revision
     end
-    local start = ____temp_0
-    if start == nil or start.revision >= feed.revision then
+    if revision >= feed.revision then
         return true
     end
     feed.tries = feed.tries + 1
@@ -142,13 +142,10 @@ end
 local function read(feed, log)
     local cursor = feed.cursor
     if cursor == nil or cursor.log.name ~= log.name then
-        local ____may_join_result_1
-        if may_join(feed, log) then
-            ____may_join_result_1 = join(feed, log)
-        else
-            ____may_join_result_1 = nil
+        if not may_join(feed, log) then
+            return nil
         end
-        return ____may_join_result_1
+        return join(feed, log)
     end
     local batch, finding = cursors.next(cursor)
     note_loss(feed, log, finding)
@@ -184,7 +181,7 @@ local function next(self, timeout)
     local deadline = timeout ~= nil and now() + timeout or nil
     while not self.is_closed and not ngx.worker.exiting() do
         do
-            hubs.ensure(hub)
+            tickers.ensure(self.ticker, hub)
             local log = hub.log
             local batch
             if log ~= nil then
@@ -215,14 +212,14 @@ local function next(self, timeout)
                     if deadline ~= nil and now() >= deadline then
                         return nil, err
                     end
-                    goto __continue21
+                    goto __continue23
                 end
                 batch = own_batch
             end
             self.revision = batch.revision
             return batch
         end
-        ::__continue21::
+        ::__continue23::
     end
     return nil, errors.failure("closed", "closed")
 end
@@ -258,6 +255,9 @@ end
 local methods = {age = age, close = close, next = next}
 local mt = {__index = methods}
 
+--- Looks around for all logs of this worker.
+local ticker_here = tickers.new(TICK)
+
 --- By the dict and what all keys begin with: what this worker has.
 local hubs_here = {}
 
@@ -265,29 +265,31 @@ local hubs_here = {}
 ---@param dict table
 ---@param base string
 ---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.node.writer.Source?, resty.etcd.errors.EtcdError?
----@param settings resty.etcd.node.hub.Settings
+---@param retry number
 ---@return resty.etcd.node.hub.Hub
-local function new_hub(dict, base, open_source, settings)
+local function new_hub(dict, base, open_source, retry)
     return hubs.new(
         dict,
         base,
         open_source,
-        settings,
+        retry,
         leader.lead
     )
 end
 
 --- One more reader of a worker.
+---@param ticker resty.etcd.node.ticker.Ticker
 ---@param hub resty.etcd.node.hub.Hub
 ---@return resty.etcd.feed.Feed? res
 ---@return resty.etcd.errors.EtcdError? err
-local function attach(hub)
+local function attach(ticker, hub)
     local signal, err = semaphore.new(0)
     if signal == nil then
         return nil, errors.failure("bad_request", err)
     end
     local fields = {
         hub = hub,
+        ticker = ticker,
         signal = signal,
         cursor = nil,
         own = nil,
@@ -301,7 +303,7 @@ local function attach(hub)
     }
     hub.readers[signal] = true
     hub.reader_count = hub.reader_count + 1
-    hubs.ensure(hub)
+    tickers.ensure(ticker, hub)
     return setmetatable(fields, mt)
 end
 
@@ -327,10 +329,10 @@ local function open(dict, identity, open_source)
     end
     local hub = of_dict[base]
     if hub == nil then
-        hub = new_hub(dict, base, open_source, {tick = TICK, retry = RETRY})
+        hub = new_hub(dict, base, open_source, RETRY)
         of_dict[base] = hub
     end
-    return attach(hub)
+    return attach(ticker_here, hub)
 end
 _M.attach = attach
 _M.new_hub = new_hub

@@ -6,7 +6,6 @@ local chain = require("resty.etcd.node.chain")
 local sweep = require("resty.etcd.node.sweep")
 local writers = require("resty.etcd.node.writer")
 local now = clock.now
-local guard = pcall
 
 --- Seconds of silence after which a writer counts as gone. It gives a sign of life five times as often.
 local LEASE = 1
@@ -17,19 +16,12 @@ local LOOK = 0.1
 --- Seconds that a worker has for taking over, before others try.
 local CANDIDATE = 0.5
 
---- Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends.
-local SHIFT = 300
-
----@class resty.etcd.node.hub.Settings
----@field tick number Seconds between two looks at the head of the log.
----@field retry number Seconds after which a log that was given up is tried anew.
-
 --- What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer.
 ---@class resty.etcd.node.hub.Hub
 ---@field dict table
 ---@field base string In front of all keys in the dict.
 ---@field open_source fun(from: number?, cluster_id: string?): resty.etcd.node.writer.Source?, resty.etcd.errors.EtcdError?
----@field settings resty.etcd.node.hub.Settings
+---@field retry number Seconds after which a log that was given up is tried anew.
 ---@field lead fun(premature: boolean, hub: resty.etcd.node.hub.Hub, writer: resty.etcd.node.writer.Writer) Writes the log in a timer of its own.
 ---@field log resty.etcd.node.chain.Log? The log of the day; nil if there is none, or it is given up.
 ---@field is_alone boolean There is no log to wait for: readers go on by themselves.
@@ -39,8 +31,8 @@ local SHIFT = 300
 ---@field writer resty.etcd.node.writer.Writer? This worker is the writer.
 ---@field readers table Of all readers, to be posted when there may be something new.
 ---@field reader_count number
----@field is_running boolean
----@field ticked number
+---@field is_ticking boolean Somebody lets it look around.
+---@field rests_until number Not before that, after an error.
 ---@field next_look number
 ---@field retry_at number When a first log may be tried again, if the dict had no room for one.
 
@@ -105,7 +97,7 @@ local function give_up(hub, log, why)
     if not chain.is_broken(log) then
         ngx.log(ngx.WARN, "shared log of watches is given up: ", why or writers.MISSING)
     end
-    chain.give_up(log, hub.settings.retry)
+    chain.give_up(log, hub.retry)
     hub.next_look = 0
 end
 
@@ -128,13 +120,13 @@ local function find_log(hub)
             if old ~= nil then
                 dict:safe_set(
                     base .. "retry",
-                    now() + hub.settings.retry
+                    now() + hub.retry
                 )
                 sweep.all(old)
             end
             local begun, err = chain.begin(dict, base, old)
             if begun == nil then
-                hub.retry_at = now() + hub.settings.retry
+                hub.retry_at = now() + hub.retry
                 ngx.log(ngx.WARN, "no room for a shared log of watches: ", err)
             end
             log = begun
@@ -226,11 +218,10 @@ local function look(hub)
     end
 end
 
---- One round.
+--- One round of looking around.
 ---@param hub resty.etcd.node.hub.Hub
 local function tick(hub)
     local time = now()
-    hub.ticked = time
     look_at_head(hub)
     if time >= hub.next_look then
         hub.next_look = time + LOOK * (1 + random.next() / 4)
@@ -238,6 +229,8 @@ local function tick(hub)
     end
 end
 
+--- Leaves the log to other workers.
+---@param hub resty.etcd.node.hub.Hub
 local function leave(hub)
     local writer = hub.writer
     if writer ~= nil then
@@ -248,43 +241,12 @@ local function leave(hub)
     wake(hub)
 end
 
-local function run(_premature, hub)
-    local since = now()
-    while hub.reader_count > 0 and not ngx.worker.exiting() do
-        local ok, err = guard(tick, hub)
-        if not ok then
-            ngx.log(ngx.ERR, "shared log of watches: ", err)
-            ngx.sleep(1)
-        end
-        if now() - since > SHIFT and (ngx.timer.at(0, run, hub)) ~= nil then
-            return
-        end
-        ngx.sleep(hub.settings.tick)
-    end
-    hub.is_running = false
-    leave(hub)
-end
-
---- Sees to it that somebody looks for what is new. Timers may be dropped by nginx.
----@param hub resty.etcd.node.hub.Hub
-local function ensure(hub)
-    if hub.is_running and now() - hub.ticked < 2 then
-        return
-    end
-    if hub.reader_count > 0 and not ngx.worker.exiting() then
-        local ok = ngx.timer.at(0, run, hub)
-        hub.is_running = ok ~= nil
-        hub.is_alone = ok == nil and hub.log == nil
-        hub.ticked = now()
-    end
-end
-
-local function create(dict, base, open_source, settings, lead)
+local function create(dict, base, open_source, retry, lead)
     return {
         dict = dict,
         base = base,
         open_source = open_source,
-        settings = settings,
+        retry = retry,
         lead = lead,
         log = nil,
         is_alone = false,
@@ -294,15 +256,15 @@ local function create(dict, base, open_source, settings, lead)
         writer = nil,
         readers = {},
         reader_count = 0,
-        is_running = false,
-        ticked = 0,
+        is_ticking = false,
+        rests_until = 0,
         next_look = 0,
         retry_at = 0
     }
 end
 _M.new = create
-_M.ensure = ensure
 _M.give_up = give_up
+_M.leave = leave
 _M.tick = tick
 _M.wake = wake
 

@@ -12,6 +12,8 @@ import * as hubs from "./hub";
 import type { Hub, OpenSource } from "./hub";
 import * as leader from "./leader";
 import type { NodeDict } from "./pieces";
+import * as tickers from "./ticker";
+import type { Ticker } from "./ticker";
 import type { Source } from "./writer";
 import * as writers from "./writer";
 
@@ -38,6 +40,7 @@ const TRIES = 10;
 
 interface Fields {
     readonly hub: Hub;
+    readonly ticker: Ticker;
     readonly signal: Semaphore;
     /** Where it stands in the log. */
     cursor: Cursor | undefined;
@@ -109,8 +112,11 @@ function may_join(feed: Fields, log: Log): boolean {
     }
     const tail = feed.hub.tail;
     const [at] = chain.head(log, tail);
-    const start = at !== undefined ? writers.start_after(log, tail, at) : undefined;
-    if (start === undefined || start.revision >= feed.revision) {
+    let revision = feed.revision;
+    if (at !== undefined) {
+        revision = writers.start_after(log, tail, at)?.revision ?? revision;
+    }
+    if (revision >= feed.revision) {
         return true;
     }
     feed.tries = feed.tries + 1;
@@ -126,7 +132,10 @@ function may_join(feed: Fields, log: Log): boolean {
 function read(feed: Fields, log: Log): Batch | undefined {
     const cursor = feed.cursor;
     if (cursor === undefined || cursor.log.name !== log.name) {
-        return may_join(feed, log) ? join(feed, log) : undefined;
+        if (!may_join(feed, log)) {
+            return undefined;
+        }
+        return join(feed, log);
     }
     const [batch, finding] = cursors.next(cursor);
     note_loss(feed, log, finding);
@@ -155,7 +164,7 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
     const hub = this.hub;
     const deadline = timeout !== undefined ? now() + timeout : undefined;
     while (!this.is_closed && !ngx.worker.exiting()) {
-        hubs.ensure(hub);
+        tickers.ensure(this.ticker, hub);
         const log = hub.log;
         let batch: Batch | undefined;
         if (log !== undefined) {
@@ -220,22 +229,25 @@ const methods = { age, close, next };
 type Methods = typeof methods;
 const mt: LuaMetatable<NodeFeed, Methods> = { __index: methods };
 
+/** Looks around for all logs of this worker. */
+const ticker_here = tickers.new(TICK);
 /** By the dict and what all keys begin with: what this worker has. */
 const hubs_here: LuaMap<NodeDict, LuaMap<string, Hub>> = new LuaMap();
 
 /** Makes what one worker has of a log. */
-function new_hub(dict: NodeDict, base: string, open_source: OpenSource, settings: hubs.Settings): Hub {
-    return hubs.new(dict, base, open_source, settings, leader.lead);
+function new_hub(dict: NodeDict, base: string, open_source: OpenSource, retry: number): Hub {
+    return hubs.new(dict, base, open_source, retry, leader.lead);
 }
 
 /** One more reader of a worker. */
-function attach(hub: Hub): Result<Feed, EtcdError> {
+function attach(ticker: Ticker, hub: Hub): Result<Feed, EtcdError> {
     const [signal, err] = semaphore.new(0);
     if (signal === undefined) {
         return $multi(undefined, errors.failure("bad_request", err));
     }
     const fields: Fields = {
         hub,
+        ticker,
         signal,
         cursor: undefined,
         own: undefined,
@@ -249,7 +261,7 @@ function attach(hub: Hub): Result<Feed, EtcdError> {
     };
     hub.readers.add(signal);
     hub.reader_count = hub.reader_count + 1;
-    hubs.ensure(hub);
+    tickers.ensure(ticker, hub);
     return $multi(setmetatable(fields as NodeFeed, mt));
 }
 
@@ -271,10 +283,10 @@ function open(dict: NodeDict, identity: string, open_source: OpenSource): Result
     }
     let hub = of_dict.get(base);
     if (hub === undefined) {
-        hub = new_hub(dict, base, open_source, { tick: TICK, retry: RETRY });
+        hub = new_hub(dict, base, open_source, RETRY);
         of_dict.set(base, hub);
     }
-    return attach(hub);
+    return attach(ticker_here, hub);
 }
 
 export { attach, new_hub, open };

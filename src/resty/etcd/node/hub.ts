@@ -10,7 +10,6 @@ import type { Source, Writer } from "./writer";
 import * as writers from "./writer";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 
 /** Seconds of silence after which a writer counts as gone. It gives a sign of life five times as often. */
 const LEASE = 1;
@@ -18,9 +17,6 @@ const LEASE = 1;
 const LOOK = 0.1;
 /** Seconds that a worker has for taking over, before others try. */
 const CANDIDATE = 0.5;
-/** Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends. */
-const SHIFT = 300;
-
 /**
  * Opens a feed out of etcd.
  * @param from first revision to report; nil for the full state first
@@ -28,20 +24,14 @@ const SHIFT = 300;
  */
 type OpenSource = (this: void, from: number | undefined, cluster_id: string | undefined) => Result<Source, EtcdError>;
 
-interface Settings {
-    /** Seconds between two looks at the head of the log. */
-    tick: number;
-    /** Seconds after which a log that was given up is tried anew. */
-    retry: number;
-}
-
 /** What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer. */
 interface Hub {
     readonly dict: NodeDict;
     /** In front of all keys in the dict. */
     readonly base: string;
     readonly open_source: OpenSource;
-    readonly settings: Settings;
+    /** Seconds after which a log that was given up is tried anew. */
+    readonly retry: number;
     /** Writes the log in a timer of its own. */
     readonly lead: (this: void, premature: boolean, hub: Hub, writer: Writer) => void;
     /** The log of the day; nil if there is none, or it is given up. */
@@ -57,8 +47,10 @@ interface Hub {
     /** Of all readers, to be posted when there may be something new. */
     readonly readers: LuaSet<Semaphore>;
     reader_count: number;
-    is_running: boolean;
-    ticked: number;
+    /** Somebody lets it look around. */
+    is_ticking: boolean;
+    /** Not before that, after an error. */
+    rests_until: number;
     next_look: number;
     /** When a first log may be tried again, if the dict had no room for one. */
     retry_at: number;
@@ -116,7 +108,7 @@ function give_up(hub: Hub, log: Log, why: string | undefined): void {
     if (!chain.is_broken(log)) {
         ngx.log(ngx.WARN, "shared log of watches is given up: ", why ?? writers.MISSING);
     }
-    chain.give_up(log, hub.settings.retry);
+    chain.give_up(log, hub.retry);
     hub.next_look = 0;
 }
 
@@ -136,12 +128,12 @@ function find_log(hub: Hub): void {
         log = undefined;
         if (wait <= 0) {
             if (old !== undefined) {
-                dict.safe_set(`${base}retry`, now() + hub.settings.retry); // one tries at a time
+                dict.safe_set(`${base}retry`, now() + hub.retry); // one tries at a time
                 sweep.all(old);
             }
             const [begun, err] = chain.begin(dict, base, old);
             if (begun === undefined) {
-                hub.retry_at = now() + hub.settings.retry;
+                hub.retry_at = now() + hub.retry;
                 ngx.log(ngx.WARN, "no room for a shared log of watches: ", err);
             }
             log = begun;
@@ -221,10 +213,9 @@ function look(hub: Hub): void {
     }
 }
 
-/** One round. */
+/** One round of looking around. */
 function tick(hub: Hub): void {
     const time = now();
-    hub.ticked = time;
     look_at_head(hub);
     if (time >= hub.next_look) {
         hub.next_look = time + LOOK * (1 + random.next() / 4); // not all workers at once
@@ -232,6 +223,7 @@ function tick(hub: Hub): void {
     }
 }
 
+/** Leaves the log to other workers. */
 function leave(hub: Hub): void {
     const writer = hub.writer;
     if (writer !== undefined) {
@@ -242,42 +234,12 @@ function leave(hub: Hub): void {
     wake(hub);
 }
 
-function run(_premature: boolean, hub: Hub): void {
-    const since = now();
-    while (hub.reader_count > 0 && !ngx.worker.exiting()) {
-        const [ok, err] = guard(tick, hub);
-        if (!ok) {
-            ngx.log(ngx.ERR, "shared log of watches: ", err);
-            ngx.sleep(1);
-        }
-        if (now() - since > SHIFT && ngx.timer.at(0, run, hub)[0] !== undefined) {
-            return;
-        }
-        ngx.sleep(hub.settings.tick);
-    }
-    hub.is_running = false;
-    leave(hub);
-}
-
-/** Sees to it that somebody looks for what is new. Timers may be dropped by nginx. */
-function ensure(hub: Hub): void {
-    if (hub.is_running && now() - hub.ticked < 2) {
-        return;
-    }
-    if (hub.reader_count > 0 && !ngx.worker.exiting()) {
-        const [ok] = ngx.timer.at(0, run, hub);
-        hub.is_running = ok !== undefined;
-        hub.is_alone = ok === undefined && hub.log === undefined;
-        hub.ticked = now();
-    }
-}
-
-function create(dict: NodeDict, base: string, open_source: OpenSource, settings: Settings, lead: Hub["lead"]): Hub {
+function create(dict: NodeDict, base: string, open_source: OpenSource, retry: number, lead: Hub["lead"]): Hub {
     return {
         dict,
         base,
         open_source,
-        settings,
+        retry,
         lead,
         log: undefined,
         is_alone: false,
@@ -287,11 +249,11 @@ function create(dict: NodeDict, base: string, open_source: OpenSource, settings:
         writer: undefined,
         readers: new LuaSet(),
         reader_count: 0,
-        is_running: false,
-        ticked: 0,
+        is_ticking: false,
+        rests_until: 0,
         next_look: 0,
         retry_at: 0,
     };
 }
 
-export { create as new, ensure, give_up, tick, wake, type Hub, type OpenSource, type Settings };
+export { create as new, give_up, leave, tick, wake, type Hub, type OpenSource };
