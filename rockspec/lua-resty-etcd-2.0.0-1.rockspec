@@ -98,6 +98,7 @@ build = {
         ["resty.etcd.node.rebase"] = "lua/resty/etcd/node/rebase.lua",
         ["resty.etcd.node.sweep"] = "lua/resty/etcd/node/sweep.lua",
         ["resty.etcd.node.ticker"] = "lua/resty/etcd/node/ticker.lua",
+        ["resty.etcd.node.worker"] = "lua/resty/etcd/node/worker.lua",
         ["resty.etcd.node.writer"] = "lua/resty/etcd/node/writer.lua",
         ["resty.etcd.options"] = "lua/resty/etcd/options.lua",
         ["resty.etcd.order"] = "lua/resty/etcd/order.lua",

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/mirror/feeds.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local args = require("resty.etcd.dropin.args")
-local node_feed = require("resty.etcd.node.feed")
+local node = require("resty.etcd.node.worker")
 local snapshot_feed = require("resty.etcd.snapshot_feed")
 local watch_feed = require("resty.etcd.watch_feed")
 
@@ -111,7 +111,7 @@ local function choose(cli, dir, opts)
             return nil, "opts.shm_name: no shared dict " .. (opts.shm_name or "")
         end
         local open_source = opener(cli, wanted)
-        source = function() return node_feed.open(dict, identity, open_source) end
+        source = function() return node.open(dict, identity, open_source) end
     end
     if opts.snapshot ~= nil then
         source = with_snapshot(source, opts.snapshot, identity, opts.snapshot_interval)

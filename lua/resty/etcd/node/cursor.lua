@@ -19,7 +19,7 @@ end
 
 --- Moves on to what is next, through links; a record is read, and the cursor stands behind it.
 ---@param cursor resty.etcd.node.cursor.Cursor
----@return "end"|"reset"|"record"|"between"|"lost" finding
+---@return "end"|"reset"|"lost"|"record"|"between" finding
 ---@return resty.etcd.node.pieces.Stored? record
 ---@return resty.etcd.node.chain.Link? link
 local function step(cursor)
@@ -106,7 +106,7 @@ end
 ---@param epoch number the base's; 0 as long as there is none
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@return resty.etcd.feed.Batch? # the state; nil and `end` if there is none yet, nil and `lost` if something is missing
----@return ("end"|"reset"|"record"|"between"|"lost")?
+---@return ("end"|"reset"|"lost"|"record"|"between")?
 local function join(cursor, epoch, reason)
     local slice = slices.begin()
     local why = reason
@@ -143,7 +143,7 @@ end
 --- Joins where reading begins now.
 ---@param cursor resty.etcd.node.cursor.Cursor
 ---@return resty.etcd.feed.Batch?
----@return ("end"|"reset"|"record"|"between"|"lost")?
+---@return ("end"|"reset"|"lost"|"record"|"between")?
 local function join_root(cursor)
     local root = chain.number_at(cursor.log, "root")
     if root == nil then
@@ -155,7 +155,7 @@ end
 --- The next batch after the cursor.
 ---@param cursor resty.etcd.node.cursor.Cursor
 ---@return resty.etcd.feed.Batch? # nil and `end` if there is none yet, nil and `lost` if something is missing
----@return ("end"|"reset"|"record"|"between"|"lost")?
+---@return ("end"|"reset"|"lost"|"record"|"between")?
 local function next(cursor)
     local finding, record, link = step(cursor)
     if finding == "record" then

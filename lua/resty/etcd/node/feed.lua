@@ -13,15 +13,6 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- Of keys and values in the dict: another layout has other names.
-local LAYOUT = 1
-
---- Seconds between two looks at the head of the log.
-local TICK = 0.005
-
---- Seconds after which a log that was given up is tried anew.
-local RETRY = 60
-
 --- Seconds after which something that is missing will not come any more.
 local LOST = 1
 
@@ -60,7 +51,7 @@ local TRIES = 10
 --- Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up.
 ---@param feed resty.etcd.node.feed.Fields
 ---@param log resty.etcd.node.chain.Log
----@param finding ("end"|"reset"|"record"|"between"|"lost")?
+---@param finding ("end"|"reset"|"lost"|"record"|"between")?
 local function note_loss(feed, log, finding)
     if finding ~= "lost" and finding ~= "between" then
         feed.lost_since = nil
@@ -255,12 +246,6 @@ end
 local methods = {age = age, close = close, next = next}
 local mt = {__index = methods}
 
---- Looks around for all logs of this worker.
-local ticker_here = tickers.new(TICK)
-
---- By the dict and what all keys begin with: what this worker has.
-local hubs_here = {}
-
 --- Makes what one worker has of a log.
 ---@param dict table
 ---@param base string
@@ -306,36 +291,7 @@ local function attach(ticker, hub)
     tickers.ensure(ticker, hub)
     return setmetatable(fields, mt)
 end
-
---- A feed for this worker out of a log that is in a shared dict, and that one worker of the machine writes for all.
----@param dict table where the log is
----@param identity string what the log is of: the same for all workers that share it, and for no others
----@param open_source fun(from: number?, cluster_id: string?): resty.etcd.node.writer.Source?, resty.etcd.errors.EtcdError? opens a feed out of etcd itself, for the worker that writes, and for all where the dict fails
----@return resty.etcd.feed.Feed? res
----@return resty.etcd.errors.EtcdError? err
-local function open(dict, identity, open_source)
-    if ngx.get_phase() == "init" then
-        return nil, errors.failure("bad_request", "not in init: workers are not there yet")
-    end
-    local base = "etcd log " .. tostring(LAYOUT) .. "|" .. string.sub(
-        ngx.md5(identity),
-        1,
-        20
-    ) .. "|"
-    local of_dict = hubs_here[dict]
-    if of_dict == nil then
-        of_dict = {}
-        hubs_here[dict] = of_dict
-    end
-    local hub = of_dict[base]
-    if hub == nil then
-        hub = new_hub(dict, base, open_source, RETRY)
-        of_dict[base] = hub
-    end
-    return attach(ticker_here, hub)
-end
 _M.attach = attach
 _M.new_hub = new_hub
-_M.open = open
 
 return _M

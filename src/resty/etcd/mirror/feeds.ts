@@ -1,7 +1,7 @@
 import * as args from "../dropin/args";
 import type { State as ClientState } from "../dropin/state";
-import * as node_feed from "../node/feed";
 import type { OpenSource } from "../node/hub";
+import * as node from "../node/worker";
 import * as snapshot_feed from "../snapshot_feed";
 import * as watch_feed from "../watch_feed";
 import type { FeedOptions } from "../watch_feed";
@@ -85,7 +85,7 @@ function choose(cli: ClientState, dir: string, opts: Options): Result<Source> {
             return $multi(undefined, `opts.shm_name: no shared dict ${opts.shm_name ?? ""}`);
         }
         const open_source = opener(cli, wanted);
-        source = () => node_feed.open(dict, identity, open_source);
+        source = () => node.open(dict, identity, open_source);
     }
     if (opts.snapshot !== undefined) {
         source = with_snapshot(source, opts.snapshot, identity, opts.snapshot_interval);

@@ -21,12 +21,6 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Of keys and values in the dict: another layout has other names. */
-const LAYOUT = 1;
-/** Seconds between two looks at the head of the log. */
-const TICK = 0.005;
-/** Seconds after which a log that was given up is tried anew. */
-const RETRY = 60;
 /** Seconds after which something that is missing will not come any more. */
 const LOST = 1;
 /** Seconds within which a worker that died is followed by another one, surely. */
@@ -229,11 +223,6 @@ const methods = { age, close, next };
 type Methods = typeof methods;
 const mt: LuaMetatable<NodeFeed, Methods> = { __index: methods };
 
-/** Looks around for all logs of this worker. */
-const ticker_here = tickers.new(TICK);
-/** By the dict and what all keys begin with: what this worker has. */
-const hubs_here: LuaMap<NodeDict, LuaMap<string, Hub>> = new LuaMap();
-
 /** Makes what one worker has of a log. */
 function new_hub(dict: NodeDict, base: string, open_source: OpenSource, retry: number): Hub {
     return hubs.new(dict, base, open_source, retry, leader.lead);
@@ -265,28 +254,4 @@ function attach(ticker: Ticker, hub: Hub): Result<Feed, EtcdError> {
     return $multi(setmetatable(fields as NodeFeed, mt));
 }
 
-/**
- * A feed for this worker out of a log that is in a shared dict, and that one worker of the machine writes for all.
- * @param dict where the log is
- * @param identity what the log is of: the same for all workers that share it, and for no others
- * @param open_source opens a feed out of etcd itself, for the worker that writes, and for all where the dict fails
- */
-function open(dict: NodeDict, identity: string, open_source: OpenSource): Result<Feed, EtcdError> {
-    if (ngx.get_phase() === "init") {
-        return $multi(undefined, errors.failure("bad_request", "not in init: workers are not there yet"));
-    }
-    const base = `etcd log ${LAYOUT}|${string.sub(ngx.md5(identity), 1, 20)}|`;
-    let of_dict = hubs_here.get(dict);
-    if (of_dict === undefined) {
-        of_dict = new LuaMap();
-        hubs_here.set(dict, of_dict);
-    }
-    let hub = of_dict.get(base);
-    if (hub === undefined) {
-        hub = new_hub(dict, base, open_source, RETRY);
-        of_dict.set(base, hub);
-    }
-    return attach(ticker_here, hub);
-}
-
-export { attach, new_hub, open };
+export { attach, new_hub };
