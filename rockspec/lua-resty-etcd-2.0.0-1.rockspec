@@ -96,6 +96,7 @@ build = {
         ["resty.etcd.node.leader"] = "lua/resty/etcd/node/leader.lua",
         ["resty.etcd.node.pieces"] = "lua/resty/etcd/node/pieces.lua",
         ["resty.etcd.node.rebase"] = "lua/resty/etcd/node/rebase.lua",
+        ["resty.etcd.node.start"] = "lua/resty/etcd/node/start.lua",
         ["resty.etcd.node.sweep"] = "lua/resty/etcd/node/sweep.lua",
         ["resty.etcd.node.ticker"] = "lua/resty/etcd/node/ticker.lua",
         ["resty.etcd.node.worker"] = "lua/resty/etcd/node/worker.lua",

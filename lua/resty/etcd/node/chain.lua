@@ -21,23 +21,18 @@ local random = require("resty.etcd.random")
 ---- What comes before an epoch with a base is removed after this one was linked. A late writer may remove only what
 ---  comes before its own base, which nobody needs then; a reader that was in there starts again at the root.
 ---- The root, where reading begins, is a hint. A late writer may set it back to what is gone; the writer of the day
----  sets it right with its next sign of life.
+---  sets it right with its next sign of life, as it knows from its own epoch what that stands on.
 ---- Links outlive their epochs by thousands of them, so that a late `safe_add` fails for as long.
 ---- Numbers are overwritten in place, which needs no memory: a full dict can still say that the log is broken.
 --- A missing key, whatever removed it, is noticed by number, a changed one by checksum; then the log is given up for a
 --- new one under another name.
+---
+--- Each operation on the dict is whole by itself. A worker that dies within one loses nginx's lock to the master, which
+--- frees it; one that is stopped within one holds up all users of the dict until it goes on, which only nginx can change.
 ---@class resty.etcd.node.chain.Log
 ---@field dict table
 ---@field base string Of the logs that come one after the other.
 ---@field name string In front of all of this log's keys.
-
---- What an epoch begins with.
----@class resty.etcd.node.chain.Start
----@field revision number Everything up to it comes before; 0 if nothing is known yet.
----@field pieces number Pieces of its base; 0 for none.
----@field base_bytes number Bytes of the base that it stands on, its own or an earlier one.
----@field log_bytes number Bytes of the log between that base and this epoch.
----@field cluster_id string?
 
 --- How an epoch is followed by another.
 ---@class resty.etcd.node.chain.Link
@@ -106,7 +101,7 @@ local function current(dict, base)
     return log_named(dict, base, id)
 end
 
---- Removes a log's own numbers; what they stand for is gone.
+--- Removes a log's own numbers.
 ---@param log resty.etcd.node.chain.Log
 local function forget(log)
     for ____, name in ipairs(NUMBERS) do
@@ -211,64 +206,12 @@ local function seal(log, epoch)
     )
 end
 
-local function start_of(log, epoch)
-    local value = log.dict:get(key_of(log, epoch, "s"))
-    if type(value) ~= "string" then
-        return nil
-    end
-    local revision, pieces, base_bytes, log_bytes, cluster_id = match(value, "^(%d+) (%d+) (%d+) (%d+) (%d*)$")
-    if revision == nil then
-        return nil
-    end
-    return {
-        revision = tonumber(revision),
-        pieces = tonumber(pieces),
-        base_bytes = tonumber(base_bytes),
-        log_bytes = tonumber(log_bytes),
-        cluster_id = not_empty(cluster_id)
-    }
-end
-
 --- Takes a number for a new epoch.
 ---@param log resty.etcd.node.chain.Log
 ---@return number?
 local function take_number(log)
     local value = log.dict:incr(log.name .. "epochs", 1)
     return value
-end
-
---- Makes an epoch complete, but for its base and for the link that leads to it.
----@param log resty.etcd.node.chain.Log
----@param epoch number
----@param start resty.etcd.node.chain.Start
----@return boolean ok
----@return string? err
-local function prepare(log, epoch, start)
-    local counts = format(
-        "%d %d %d %d",
-        start.revision,
-        start.pieces,
-        start.base_bytes,
-        start.log_bytes
-    )
-    local text = counts .. " " .. (start.cluster_id or "")
-    local ok, err = log.dict:safe_set(
-        key_of(log, epoch, "s"),
-        text
-    )
-    if not ok then
-        return false, err
-    end
-    for ____, what in ipairs({"h", "c", "l"}) do
-        local stored, store_err = log.dict:safe_set(
-            key_of(log, epoch, what),
-            0
-        )
-        if not stored then
-            return false, store_err
-        end
-    end
-    return true
 end
 
 local function link_of(log, epoch)
@@ -357,8 +300,8 @@ _M.head = head
 _M.is_broken = is_broken
 _M.key_of = key_of
 _M.link_of = link_of
+_M.not_empty = not_empty
 _M.number_at = number_at
-_M.prepare = prepare
 _M.publish = publish
 _M.release = release
 _M.renew = renew
@@ -366,7 +309,6 @@ _M.retry_in = retry_in
 _M.seal = seal
 _M.set_number = set_number
 _M.silence = silence
-_M.start_of = start_of
 _M.take_number = take_number
 
 return _M

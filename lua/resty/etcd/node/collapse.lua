@@ -109,6 +109,5 @@ local function apply(kvs, changes, slice)
     return result
 end
 _M.apply = apply
-_M.sort_slowly = sort_slowly
 
 return _M

@@ -5,6 +5,7 @@ local chain = require("resty.etcd.node.chain")
 local collapse = require("resty.etcd.node.collapse")
 local encoding = require("resty.etcd.node.encoding")
 local pieces = require("resty.etcd.node.pieces")
+local starts = require("resty.etcd.node.start")
 
 --- A place in the log.
 ---@class resty.etcd.node.cursor.Cursor
@@ -73,7 +74,7 @@ end
 ---@return resty.etcd.feed.RawKv[]?
 local function read_base(cursor, epoch, slice)
     local log = cursor.log
-    local start = chain.start_of(log, epoch)
+    local start = starts.read(log, epoch)
     if start == nil then
         return nil
     end

@@ -9,6 +9,7 @@ local hubs = require("resty.etcd.node.hub")
 local leader = require("resty.etcd.node.leader")
 local tickers = require("resty.etcd.node.ticker")
 local writers = require("resty.etcd.node.writer")
+local starts = require("resty.etcd.node.start")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -83,7 +84,7 @@ local function join(feed, log)
     end
     feed.tries = 0
     feed.cursor = cursor
-    local start = chain.start_of(log, cursor.epoch)
+    local start = starts.read(log, cursor.epoch)
     if start ~= nil then
         feed.cluster_id = start.cluster_id
     end

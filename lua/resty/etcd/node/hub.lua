@@ -155,8 +155,10 @@ end
 local function keep_writing(writer)
     local log = writer.log
     local head, sealed = chain.head(log, writer.epoch)
-    if head == nil or sealed then
-        writers.stop(writer, head == nil and "broken" or "deposed", writers.MISSING)
+    if head == nil then
+        writers.miss(writer)
+    elseif sealed then
+        writers.stop(writer, "deposed")
     end
     if writer.over ~= nil then
         return

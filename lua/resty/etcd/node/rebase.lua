@@ -1,6 +1,5 @@
 -- Generated from src/resty/etcd/node/rebase.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.clock")
 local slices = require("resty.etcd.slice")
 local chain = require("resty.etcd.node.chain")
 local cursors = require("resty.etcd.node.cursor")
@@ -8,11 +7,8 @@ local encoding = require("resty.etcd.node.encoding")
 local pieces = require("resty.etcd.node.pieces")
 local sweep = require("resty.etcd.node.sweep")
 local writers = require("resty.etcd.node.writer")
-local now = clock.now
+local starts = require("resty.etcd.node.start")
 local max = math.max
-
---- Seconds for which readers may be on their way out of what is to be removed.
-local GRACE = 5
 
 --- A log is shorter than this, or than its base.
 local SHORT = 256 * 1024
@@ -73,13 +69,13 @@ end
 --- Puts an epoch with a base behind the writer's and makes it the writer's. Nothing waits in here.
 ---@param writer resty.etcd.node.writer.Writer
 ---@param epoch number
----@param start resty.etcd.node.chain.Start
+---@param start resty.etcd.node.start.Beginning
 ---@param position number pieces that the new epoch has already
 ---@param reason ("compacted"|"restored"|"list"|"snapshot")?
 ---@return string? # nil, or why the epoch could not even be prepared
 local function move_to(writer, epoch, start, position, reason)
     local log = writer.log
-    local prepared, err = chain.prepare(log, epoch, start)
+    local prepared, err = starts.prepare(log, epoch, start)
     if not prepared then
         return err
     end
@@ -109,7 +105,6 @@ local function move_to(writer, epoch, start, position, reason)
     writer.position = position
     writer.root = epoch
     writer.base_bytes = start.base_bytes
-    writer.sweep_at = now() + GRACE
     return nil
 end
 
@@ -139,6 +134,7 @@ local function restart(writer, batch, cluster_id)
     if count ~= nil then
         local start = {
             revision = revision,
+            root = epoch,
             pieces = count,
             base_bytes = bytes,
             log_bytes = 0,
@@ -170,7 +166,7 @@ end
 ---@param writer resty.etcd.node.writer.Writer
 ---@param cursor resty.etcd.node.cursor.Cursor
 ---@param epoch number
----@param start resty.etcd.node.chain.Start
+---@param start resty.etcd.node.start.Beginning
 ---@return string?
 local function copy_and_move(writer, cursor, epoch, start)
     local prefix = chain.key_of(writer.log, epoch, "r")
@@ -255,12 +251,14 @@ local function compact(writer)
     )
     local err = base_err
     if count ~= nil then
+        local id = writer.cluster_id
         local start = {
             revision = revision,
+            root = epoch,
             pieces = count,
             base_bytes = bytes,
             log_bytes = 0,
-            cluster_id = writer.cluster_id
+            cluster_id = id
         }
         err = copy_and_move(writer, cursor, epoch, start)
     end

@@ -1,9 +1,12 @@
 -- Generated from src/resty/etcd/node/sweep.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local clock = require("resty.etcd.clock")
 local slices = require("resty.etcd.slice")
 local chain = require("resty.etcd.node.chain")
 local pieces = require("resty.etcd.node.pieces")
+local starts = require("resty.etcd.node.start")
 local max = math.max
+local now = clock.now
 
 --- Epochs that are gone over once more: a writer that was stopped may have left a last piece there.
 local AGAIN = 16
@@ -30,6 +33,31 @@ local function remove_epoch(log, epoch, slice)
     for ____, what in ipairs({"h", "s", "c", "l"}) do
         dict:delete(chain.key_of(log, epoch, what))
     end
+end
+
+--- The newest base that is there for so many seconds: what is before it is surely read by nobody any more.
+---@param log resty.etcd.node.chain.Log
+---@param root number
+---@param seconds number
+---@return number?
+local function settled(log, root, seconds)
+    local swept = chain.number_at(log, "swept") or root
+    local made_by = now() - seconds
+    for epoch = root, swept + 1, -1 do
+        local start = starts.read(log, epoch)
+        if start ~= nil and start.root == epoch and start.made_at <= made_by then
+            return epoch
+        end
+    end
+    return nil
+end
+
+--- True if there are epochs before `root` that were not removed yet.
+---@param log resty.etcd.node.chain.Log
+---@param root number
+---@return boolean
+local function is_due(log, root)
+    return (chain.number_at(log, "swept") or root) < root
 end
 
 --- Removes the epochs before `root`.
@@ -65,6 +93,8 @@ local function all(log)
 end
 _M.all = all
 _M.before = before
+_M.is_due = is_due
 _M.remove_epoch = remove_epoch
+_M.settled = settled
 
 return _M

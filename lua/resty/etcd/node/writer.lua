@@ -6,10 +6,14 @@ local chain = require("resty.etcd.node.chain")
 local encoding = require("resty.etcd.node.encoding")
 local pieces = require("resty.etcd.node.pieces")
 local sweep = require("resty.etcd.node.sweep")
+local starts = require("resty.etcd.node.start")
 local now = clock.now
 
 --- Somebody else has removed what is needed, or the dict has, for others.
 local MISSING = "keys are missing"
+
+--- Seconds for which readers may be on their way out of what is to be removed.
+local GRACE = 5
 
 --- A feed out of etcd itself.
 ---@class resty.etcd.node.writer.Source: resty.etcd.feed.Feed
@@ -25,7 +29,7 @@ local MISSING = "keys are missing"
 ---@field base_bytes number
 ---@field log_bytes number
 ---@field cluster_id string?
----@field sweep_at number? When what comes before the root may be removed; nil if that was done.
+---@field tidy_at number When it is to look again for what may be removed.
 ---@field is_compacting boolean A new base is being made.
 ---@field compact_at number Not before that.
 ---@field source resty.etcd.node.writer.Source? Where the batches come from.
@@ -40,6 +44,21 @@ local function stop(writer, over, trouble)
             writer.source:close()
         end
     end
+end
+
+--- An epoch is gone because others are far ahead, and not because the dict has lost it.
+---@param log resty.etcd.node.chain.Log
+---@param epoch number
+---@return boolean
+local function is_passed(log, epoch)
+    return chain.link_of(log, epoch) ~= nil
+end
+
+--- The writer's epoch is gone.
+---@param writer resty.etcd.node.writer.Writer
+local function miss(writer)
+    local over = is_passed(writer.log, writer.epoch) and "deposed" or "broken"
+    stop(writer, over, MISSING)
 end
 
 --- Lets another worker begin at once.
@@ -57,15 +76,16 @@ end
 ---@param log resty.etcd.node.chain.Log
 ---@param epoch number
 ---@param at number
----@return resty.etcd.node.chain.Start?
+---@return resty.etcd.node.start.Beginning?
 local function start_after(log, epoch, at)
-    local start = chain.start_of(log, epoch)
+    local start = starts.read(log, epoch)
     if start == nil then
         if epoch ~= 0 then
             return nil
         end
         start = {
             revision = 0,
+            root = 0,
             pieces = 0,
             base_bytes = 0,
             log_bytes = 0,
@@ -105,9 +125,9 @@ local function take_over(log, tail)
     end
     local epoch = chain.take_number(log)
     if at == nil or start == nil or epoch == nil then
-        return nil, MISSING
+        return nil, is_passed(log, tail) and "lost" or MISSING
     end
-    local prepared, err = chain.prepare(log, epoch, start)
+    local prepared, err = starts.prepare(log, epoch, start)
     if not prepared then
         sweep.remove_epoch(
             log,
@@ -146,11 +166,11 @@ local function take_over(log, tail)
         epoch = epoch,
         position = 0,
         revision = start.revision,
-        root = root,
+        root = start.root,
         base_bytes = start.base_bytes,
         log_bytes = start.log_bytes,
         cluster_id = start.cluster_id,
-        sweep_at = nil,
+        tidy_at = 0,
         is_compacting = false,
         compact_at = 0,
         source = nil,
@@ -163,7 +183,6 @@ end
 ---@param writer resty.etcd.node.writer.Writer
 ---@param slice resty.etcd.slice.Slice
 local function make_room(writer, slice)
-    writer.sweep_at = nil
     sweep.before(writer.log, writer.root, slice)
 end
 
@@ -181,7 +200,7 @@ local function store(writer, prefix, first, record, slice)
     if last ~= nil then
         return last
     end
-    if writer.sweep_at == nil then
+    if not sweep.is_due(writer.log, writer.root) then
         return nil, err
     end
     make_room(writer, slice)
@@ -208,8 +227,12 @@ local function append(writer, batch)
         )
         if last ~= nil then
             local published, gone = chain.publish(log, epoch, last - position)
+            if gone then
+                miss(writer)
+                return
+            end
             if not published then
-                stop(writer, gone and "broken" or "deposed", MISSING)
+                stop(writer, "deposed")
                 return
             end
             writer.position = last
@@ -217,7 +240,7 @@ local function append(writer, batch)
             writer.log_bytes = total
             return
         end
-        if writer.sweep_at == nil then
+        if not sweep.is_due(log, writer.root) then
             stop(writer, "broken", err)
             return
         end
@@ -228,15 +251,22 @@ end
 --- Removes what is not needed any more, after a while.
 ---@param writer resty.etcd.node.writer.Writer
 local function tidy(writer)
-    if writer.sweep_at ~= nil and now() >= writer.sweep_at then
-        make_room(
-            writer,
-            slices.begin()
-        )
+    local time = now()
+    if time >= writer.tidy_at then
+        writer.tidy_at = time + GRACE / 5
+        local epoch = sweep.settled(writer.log, writer.root, GRACE)
+        if epoch ~= nil then
+            sweep.before(
+                writer.log,
+                epoch,
+                slices.begin()
+            )
+        end
     end
 end
 _M.append = append
 _M.leave = leave
+_M.miss = miss
 _M.MISSING = MISSING
 _M.start_after = start_after
 _M.stop = stop

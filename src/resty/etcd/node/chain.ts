@@ -21,11 +21,14 @@ import type { NodeDict } from "./pieces";
  * - What comes before an epoch with a base is removed after this one was linked. A late writer may remove only what
  *   comes before its own base, which nobody needs then; a reader that was in there starts again at the root.
  * - The root, where reading begins, is a hint. A late writer may set it back to what is gone; the writer of the day
- *   sets it right with its next sign of life.
+ *   sets it right with its next sign of life, as it knows from its own epoch what that stands on.
  * - Links outlive their epochs by thousands of them, so that a late `safe_add` fails for as long.
  * - Numbers are overwritten in place, which needs no memory: a full dict can still say that the log is broken.
  * A missing key, whatever removed it, is noticed by number, a changed one by checksum; then the log is given up for a
  * new one under another name.
+ *
+ * Each operation on the dict is whole by itself. A worker that dies within one loses nginx's lock to the master, which
+ * frees it; one that is stopped within one holds up all users of the dict until it goes on, which only nginx can change.
  */
 interface Log {
     readonly dict: NodeDict;
@@ -33,19 +36,6 @@ interface Log {
     readonly base: string;
     /** In front of all of this log's keys. */
     readonly name: string;
-}
-
-/** What an epoch begins with. */
-interface Start {
-    /** Everything up to it comes before; 0 if nothing is known yet. */
-    revision: number;
-    /** Pieces of its base; 0 for none. */
-    pieces: number;
-    /** Bytes of the base that it stands on, its own or an earlier one. */
-    base_bytes: number;
-    /** Bytes of the log between that base and this epoch. */
-    log_bytes: number;
-    cluster_id: string | undefined;
 }
 
 /** How an epoch is followed by another. */
@@ -103,7 +93,7 @@ function current(dict: NodeDict, base: string): Log | undefined {
     return log_named(dict, base, id as number);
 }
 
-/** Removes a log's own numbers; what they stand for is gone. */
+/** Removes a log's own numbers. */
 function forget(log: Log): void {
     for (const name of NUMBERS) {
         log.dict.delete(log.name + name);
@@ -182,45 +172,10 @@ function seal(log: Log, epoch: number): void {
     log.dict.incr(key_of(log, epoch, "h"), SEAL);
 }
 
-function start_of(log: Log, epoch: number): Start | undefined {
-    const [value] = log.dict.get(key_of(log, epoch, "s"));
-    if (typeof value !== "string") {
-        return undefined;
-    }
-    const [revision, pieces, base_bytes, log_bytes, cluster_id] = match(value, "^(%d+) (%d+) (%d+) (%d+) (%d*)$");
-    if (revision === undefined) {
-        return undefined;
-    }
-    return {
-        revision: tonumber(revision)!,
-        pieces: tonumber(pieces)!,
-        base_bytes: tonumber(base_bytes)!,
-        log_bytes: tonumber(log_bytes)!,
-        cluster_id: not_empty(cluster_id),
-    };
-}
-
 /** Takes a number for a new epoch. */
 function take_number(log: Log): number | undefined {
     const [value] = log.dict.incr(`${log.name}epochs`, 1);
     return value;
-}
-
-/** Makes an epoch complete, but for its base and for the link that leads to it. */
-function prepare(log: Log, epoch: number, start: Start): LuaMultiReturn<[ok: boolean, err?: string | undefined]> {
-    const counts = format("%d %d %d %d", start.revision, start.pieces, start.base_bytes, start.log_bytes);
-    const text = `${counts} ${start.cluster_id ?? ""}`;
-    const [ok, err] = log.dict.safe_set(key_of(log, epoch, "s"), text);
-    if (!ok) {
-        return $multi(false, err);
-    }
-    for (const what of ["h", "c", "l"]) {
-        const [stored, store_err] = log.dict.safe_set(key_of(log, epoch, what), 0);
-        if (!stored) {
-            return $multi(false, store_err);
-        }
-    }
-    return $multi(true);
 }
 
 function link_of(log: Log, epoch: number): Link | undefined {
@@ -277,8 +232,8 @@ export {
     is_broken,
     key_of,
     link_of,
+    not_empty,
     number_at,
-    prepare,
     publish,
     release,
     renew,
@@ -286,9 +241,7 @@ export {
     seal,
     set_number,
     silence,
-    start_of,
     take_number,
     type Link,
     type Log,
-    type Start,
 };

@@ -93,4 +93,4 @@ function apply(kvs: RawKv[], changes: Changes, slice: Slice): RawKv[] {
     return result;
 }
 
-export { apply, sort_slowly, type Changes };
+export { apply, type Changes };

@@ -8,6 +8,7 @@ import type { Changes } from "./collapse";
 import * as encoding from "./encoding";
 import * as pieces from "./pieces";
 import type { Stored } from "./pieces";
+import * as starts from "./start";
 
 /** A place in the log. */
 interface Cursor {
@@ -76,7 +77,7 @@ function step(cursor: Cursor): LuaMultiReturn<[finding: Finding, record?: Stored
 /** Reads the base of an epoch and stands at its beginning; nil if it is not all there. */
 function read_base(cursor: Cursor, epoch: number, slice: Slice): RawKv[] | undefined {
     const log = cursor.log;
-    const start = chain.start_of(log, epoch);
+    const start = starts.read(log, epoch);
     if (start === undefined) {
         return undefined;
     }

@@ -16,6 +16,7 @@ import * as tickers from "./ticker";
 import type { Ticker } from "./ticker";
 import type { Source } from "./writer";
 import * as writers from "./writer";
+import * as starts from "./start";
 
 const now = clock.now;
 const max = math.max;
@@ -81,7 +82,7 @@ function join(feed: Fields, log: Log): Batch | undefined {
     }
     feed.tries = 0;
     feed.cursor = cursor;
-    const start = chain.start_of(log, cursor.epoch);
+    const start = starts.read(log, cursor.epoch);
     if (start !== undefined) {
         feed.cluster_id = start.cluster_id;
     }

@@ -157,8 +157,10 @@ function find_log(hub: Hub): void {
 function keep_writing(writer: Writer): void {
     const log = writer.log;
     const [head, sealed] = chain.head(log, writer.epoch);
-    if (head === undefined || sealed) {
-        writers.stop(writer, head === undefined ? "broken" : "deposed", writers.MISSING);
+    if (head === undefined) {
+        writers.miss(writer);
+    } else if (sealed) {
+        writers.stop(writer, "deposed");
     }
     if (writer.over !== undefined) {
         return;

@@ -1,8 +1,6 @@
-import * as clock from "../clock";
 import type { Batch, RawKv, Reason } from "../feed";
 import * as slices from "../slice";
 import * as chain from "./chain";
-import type { Start } from "./chain";
 import * as cursors from "./cursor";
 import type { Cursor } from "./cursor";
 import * as encoding from "./encoding";
@@ -10,12 +8,11 @@ import * as pieces from "./pieces";
 import * as sweep from "./sweep";
 import * as writers from "./writer";
 import type { Writer } from "./writer";
+import * as starts from "./start";
+import type { Beginning } from "./start";
 
-const now = clock.now;
 const max = math.max;
 
-/** Seconds for which readers may be on their way out of what is to be removed. */
-const GRACE = 5;
 /** A log is shorter than this, or than its base. */
 const SHORT = 256 * 1024;
 /** Epochs in the chain that have no base: each one is a step for those who join. */
@@ -73,12 +70,12 @@ function write_base(
 function move_to(
     writer: Writer,
     epoch: number,
-    start: Start,
+    start: Beginning,
     position: number,
     reason: Reason | undefined,
 ): string | undefined {
     const log = writer.log;
-    const [prepared, err] = chain.prepare(log, epoch, start);
+    const [prepared, err] = starts.prepare(log, epoch, start);
     if (!prepared) {
         return err;
     }
@@ -101,7 +98,6 @@ function move_to(
     writer.position = position;
     writer.root = epoch;
     writer.base_bytes = start.base_bytes;
-    writer.sweep_at = now() + GRACE;
     return undefined;
 }
 
@@ -118,7 +114,7 @@ function restart(writer: Writer, batch: Batch, cluster_id: string | undefined): 
     const [count, bytes, base_err] = write_base(writer, epoch, batch.full!, revision, is_wanted);
     let err = base_err;
     if (count !== undefined) {
-        const start = { revision, pieces: count, base_bytes: bytes, log_bytes: 0, cluster_id };
+        const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, cluster_id };
         err = move_to(writer, epoch, start, 0, batch.reason ?? "list");
     }
     if (writer.epoch !== epoch) {
@@ -132,7 +128,7 @@ function restart(writer: Writer, batch: Batch, cluster_id: string | undefined): 
 }
 
 /** Copies what came after the base; then, without waiting, puts base and copies in the place of the log. */
-function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Start): string | undefined {
+function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beginning): string | undefined {
     const prefix = chain.key_of(writer.log, epoch, "r");
     const slice = slices.begin();
     let position = 0;
@@ -193,7 +189,8 @@ function compact(writer: Writer): string | undefined {
     const [count, bytes, base_err] = write_base(writer, epoch, full.full!, revision, is_wanted);
     let err = base_err;
     if (count !== undefined) {
-        const start = { revision, pieces: count, base_bytes: bytes, log_bytes: 0, cluster_id: writer.cluster_id };
+        const id = writer.cluster_id;
+        const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, cluster_id: id };
         err = copy_and_move(writer, cursor, epoch, start);
     }
     if (writer.epoch !== epoch) {

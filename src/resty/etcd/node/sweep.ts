@@ -1,10 +1,13 @@
+import * as clock from "../clock";
 import * as slices from "../slice";
 import type { Slice } from "../slice";
 import * as chain from "./chain";
 import type { Log } from "./chain";
 import * as pieces from "./pieces";
+import * as starts from "./start";
 
 const max = math.max;
+const now = clock.now;
 
 /** Epochs that are gone over once more: a writer that was stopped may have left a last piece there. */
 const AGAIN = 16;
@@ -19,6 +22,24 @@ function remove_epoch(log: Log, epoch: number, slice: Slice): void {
     for (const what of ["h", "s", "c", "l"]) {
         dict.delete(chain.key_of(log, epoch, what));
     }
+}
+
+/** The newest base that is there for so many seconds: what is before it is surely read by nobody any more. */
+function settled(log: Log, root: number, seconds: number): number | undefined {
+    const swept = chain.number_at(log, "swept") ?? root;
+    const made_by = now() - seconds;
+    for (const epoch of $range(root, swept + 1, -1)) {
+        const start = starts.read(log, epoch);
+        if (start !== undefined && start.root === epoch && start.made_at <= made_by) {
+            return epoch;
+        }
+    }
+    return undefined;
+}
+
+/** True if there are epochs before `root` that were not removed yet. */
+function is_due(log: Log, root: number): boolean {
+    return (chain.number_at(log, "swept") ?? root) < root;
 }
 
 /** Removes the epochs before `root`. */
@@ -45,4 +66,4 @@ function all(log: Log): void {
     chain.forget(log);
 }
 
-export { all, before, remove_epoch };
+export { all, before, is_due, remove_epoch, settled };

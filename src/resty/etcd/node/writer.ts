@@ -3,16 +3,21 @@ import type { Batch, Feed } from "../feed";
 import * as slices from "../slice";
 import type { Slice } from "../slice";
 import * as chain from "./chain";
-import type { Log, Start } from "./chain";
+import type { Log } from "./chain";
 import * as encoding from "./encoding";
 import * as pieces from "./pieces";
 import type { Record } from "./pieces";
 import * as sweep from "./sweep";
+import * as starts from "./start";
+import type { Beginning } from "./start";
 
 const now = clock.now;
 
 /** Somebody else has removed what is needed, or the dict has, for others. */
 const MISSING = "keys are missing";
+
+/** Seconds for which readers may be on their way out of what is to be removed. */
+const GRACE = 5;
 
 /** A feed out of etcd itself. */
 interface Source extends Feed {
@@ -42,8 +47,8 @@ interface Writer {
     base_bytes: number;
     log_bytes: number;
     cluster_id: string | undefined;
-    /** When what comes before the root may be removed; nil if that was done. */
-    sweep_at: number | undefined;
+    /** When it is to look again for what may be removed. */
+    tidy_at: number;
     /** A new base is being made. */
     is_compacting: boolean;
     /** Not before that. */
@@ -65,6 +70,17 @@ function stop(writer: Writer, over: Over, trouble?: string): void {
     }
 }
 
+/** An epoch is gone because others are far ahead, and not because the dict has lost it. */
+function is_passed(log: Log, epoch: number): boolean {
+    return chain.link_of(log, epoch) !== undefined;
+}
+
+/** The writer's epoch is gone. */
+function miss(writer: Writer): void {
+    const over = is_passed(writer.log, writer.epoch) ? "deposed" : "broken";
+    stop(writer, over, MISSING);
+}
+
 /** Lets another worker begin at once. */
 function leave(writer: Writer): void {
     const log = writer.log;
@@ -76,13 +92,13 @@ function leave(writer: Writer): void {
 }
 
 /** How far the chain has come at piece `at` of its last epoch, as a successor is to begin. */
-function start_after(log: Log, epoch: number, at: number): Start | undefined {
-    let start = chain.start_of(log, epoch);
+function start_after(log: Log, epoch: number, at: number): Beginning | undefined {
+    let start: Beginning | undefined = starts.read(log, epoch);
     if (start === undefined) {
         if (epoch !== 0) {
             return undefined;
         }
-        start = { revision: 0, pieces: 0, base_bytes: 0, log_bytes: 0, cluster_id: undefined };
+        start = { revision: 0, root: 0, pieces: 0, base_bytes: 0, log_bytes: 0, cluster_id: undefined };
     }
     start.pieces = 0;
     if (at > 0) {
@@ -107,15 +123,15 @@ function take_over(log: Log, tail: number): Result<Writer> {
         chain.seal(log, tail);
     }
     const [at] = chain.head(log, tail);
-    let start: Start | undefined;
+    let start: Beginning | undefined;
     if (at !== undefined) {
         start = start_after(log, tail, at);
     }
     const epoch = chain.take_number(log);
     if (at === undefined || start === undefined || epoch === undefined) {
-        return $multi(undefined, MISSING);
+        return $multi(undefined, is_passed(log, tail) ? "lost" : MISSING);
     }
-    const [prepared, err] = chain.prepare(log, epoch, start);
+    const [prepared, err] = starts.prepare(log, epoch, start);
     if (!prepared) {
         sweep.remove_epoch(log, epoch, slices.begin());
         return $multi(undefined, err ?? "");
@@ -139,11 +155,11 @@ function take_over(log: Log, tail: number): Result<Writer> {
         epoch,
         position: 0,
         revision: start.revision,
-        root,
+        root: start.root,
         base_bytes: start.base_bytes,
         log_bytes: start.log_bytes,
         cluster_id: start.cluster_id,
-        sweep_at: undefined,
+        tidy_at: 0,
         is_compacting: false,
         compact_at: 0,
         source: undefined,
@@ -154,7 +170,6 @@ function take_over(log: Log, tail: number): Result<Writer> {
 
 /** Makes room, even if some readers are still on their way. */
 function make_room(writer: Writer, slice: Slice): void {
-    writer.sweep_at = undefined;
     sweep.before(writer.log, writer.root, slice);
 }
 
@@ -168,7 +183,7 @@ function store(writer: Writer, prefix: string, first: number, record: Record, sl
     if (last !== undefined) {
         return $multi(last);
     }
-    if (writer.sweep_at === undefined) {
+    if (!sweep.is_due(writer.log, writer.root)) {
         return $multi(undefined, err);
     }
     make_room(writer, slice);
@@ -188,8 +203,12 @@ function append(writer: Writer, batch: Batch): void {
         const [last, err] = pieces.write(log.dict, chain.key_of(log, epoch, "r"), position + 1, record);
         if (last !== undefined) {
             const [published, gone] = chain.publish(log, epoch, last - position);
+            if (gone) {
+                miss(writer);
+                return;
+            }
             if (!published) {
-                stop(writer, gone ? "broken" : "deposed", MISSING);
+                stop(writer, "deposed");
                 return;
             }
             writer.position = last;
@@ -197,7 +216,7 @@ function append(writer: Writer, batch: Batch): void {
             writer.log_bytes = total;
             return;
         }
-        if (writer.sweep_at === undefined) {
+        if (!sweep.is_due(log, writer.root)) {
             stop(writer, "broken", err);
             return;
         }
@@ -207,9 +226,14 @@ function append(writer: Writer, batch: Batch): void {
 
 /** Removes what is not needed any more, after a while. */
 function tidy(writer: Writer): void {
-    if (writer.sweep_at !== undefined && now() >= writer.sweep_at) {
-        make_room(writer, slices.begin());
+    const time = now();
+    if (time >= writer.tidy_at) {
+        writer.tidy_at = time + GRACE / 5;
+        const epoch = sweep.settled(writer.log, writer.root, GRACE);
+        if (epoch !== undefined) {
+            sweep.before(writer.log, epoch, slices.begin());
+        }
     }
 }
 
-export { append, leave, MISSING, start_after, stop, store, take_over, tidy, type Over, type Source, type Writer };
+export { append, leave, miss, MISSING, start_after, stop, store, take_over, tidy, type Over, type Source, type Writer };
