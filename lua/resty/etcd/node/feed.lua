@@ -17,6 +17,9 @@ local min = math.min
 --- Seconds after which something that is missing will not come any more.
 local LOST = 1
 
+--- Seconds between two looks after which they say nothing about each other.
+local STALL = 0.5
+
 --- Seconds within which a worker that died is followed by another one, surely.
 local UNDECIDED = 10
 
@@ -38,6 +41,7 @@ local TRIES = 10
 ---@field revision number Everything up to it was delivered.
 ---@field cluster_id string?
 ---@field lost_since number? Since when something has been missing in the log.
+---@field missed_at number When that was seen last.
 ---@field next_join number
 ---@field tries number
 ---@field since number
@@ -59,9 +63,10 @@ local function note_loss(feed, log, finding)
         return
     end
     local time = now()
-    if feed.lost_since == nil then
+    if feed.lost_since == nil or time - feed.missed_at > STALL then
         feed.lost_since = time
     end
+    feed.missed_at = time
     if finding == "lost" then
         feed.cursor = nil
     end
@@ -204,14 +209,14 @@ local function next(self, timeout)
                     if deadline ~= nil and now() >= deadline then
                         return nil, err
                     end
-                    goto __continue23
+                    goto __continue24
                 end
                 batch = own_batch
             end
             self.revision = batch.revision
             return batch
         end
-        ::__continue23::
+        ::__continue24::
     end
     return nil, errors.failure("closed", "closed")
 end
@@ -282,6 +287,7 @@ local function attach(ticker, hub)
         revision = 0,
         cluster_id = nil,
         lost_since = nil,
+        missed_at = 0,
         next_join = 0,
         tries = 0,
         since = now(),

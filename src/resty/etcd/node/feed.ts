@@ -24,6 +24,8 @@ const min = math.min;
 
 /** Seconds after which something that is missing will not come any more. */
 const LOST = 1;
+/** Seconds between two looks after which they say nothing about each other. */
+const STALL = 0.5;
 /** Seconds within which a worker that died is followed by another one, surely. */
 const UNDECIDED = 10;
 /** Seconds after which it looks again for what is missing. */
@@ -46,6 +48,8 @@ interface Fields {
     cluster_id: string | undefined;
     /** Since when something has been missing in the log. */
     lost_since: number | undefined;
+    /** When that was seen last. */
+    missed_at: number;
     next_join: number;
     tries: number;
     readonly since: number;
@@ -62,7 +66,10 @@ function note_loss(feed: Fields, log: Log, finding: Finding | undefined): void {
         return;
     }
     const time = now();
-    feed.lost_since ??= time;
+    if (feed.lost_since === undefined || time - feed.missed_at > STALL) {
+        feed.lost_since = time; // also if the worker was stopped meanwhile
+    }
+    feed.missed_at = time;
     if (finding === "lost") {
         feed.cursor = undefined;
     }
@@ -244,6 +251,7 @@ function attach(ticker: Ticker, hub: Hub): Result<Feed, EtcdError> {
         revision: 0,
         cluster_id: undefined,
         lost_since: undefined,
+        missed_at: 0,
         next_join: 0,
         tries: 0,
         since: now(),
