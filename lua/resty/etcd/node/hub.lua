@@ -65,11 +65,6 @@ local function look_at_head(hub)
         return
     end
     local value = hub.dict:get(hub.head_key)
-    if value == hub.head then
-        return
-    end
-    hub.head = value
-    wake(hub)
     if value == nil then
         stand_at(
             hub,
@@ -78,6 +73,11 @@ local function look_at_head(hub)
         )
         return
     end
+    if value == hub.head then
+        return
+    end
+    hub.head = value
+    wake(hub)
     while is_sealed(log, hub.tail) do
         hub.next_look = 0
         local link = chain.link_of(log, hub.tail)

@@ -83,15 +83,16 @@ function look_at_head(hub: Hub): void {
         return;
     }
     const [value] = hub.dict.get(hub.head_key);
+    if (value === undefined) {
+        // gone; as the root is a hint, that may be gone, too, for a moment
+        stand_at(hub, log, chain.number_at(log, "root") ?? 0);
+        return;
+    }
     if (value === hub.head) {
         return;
     }
     hub.head = value;
     wake(hub);
-    if (value === undefined) {
-        stand_at(hub, log, chain.number_at(log, "root") ?? 0);
-        return;
-    }
     while (is_sealed(log, hub.tail)) {
         hub.next_look = 0; // if there is no link yet, the writer may be gone
         const link = chain.link_of(log, hub.tail);
