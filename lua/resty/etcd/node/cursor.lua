@@ -13,9 +13,16 @@ local starts = require("resty.etcd.node.start")
 ---@field epoch number
 ---@field position number Last piece that was read.
 ---@field revision number Everything up to it was read.
+---@field history number As of the latest base that was read: the epoch with which etcd's history became another one.
 
 local function create(log)
-    return {log = log, epoch = 0, position = 0, revision = 0}
+    return {
+        log = log,
+        epoch = 0,
+        position = 0,
+        revision = 0,
+        history = 0
+    }
 end
 
 --- Moves on to what is next, through links; a record is read, and the cursor stands behind it.
@@ -93,6 +100,7 @@ local function read_base(cursor, epoch, slice)
     cursor.epoch = epoch
     cursor.position = 0
     cursor.revision = start.revision
+    cursor.history = start.history
     return kvs
 end
 
@@ -153,6 +161,27 @@ local function join_root(cursor)
     return join(cursor, root, "list")
 end
 
+--- Follows a link to a state that begins anew. The cursor stays where it is if that cannot be read to its end now.
+---@param cursor resty.etcd.node.cursor.Cursor
+---@param link resty.etcd.node.chain.Link
+---@return resty.etcd.feed.Batch?
+---@return ("reset"|"lost"|"record"|"end"|"between")?
+local function follow_reset(cursor, link)
+    local ahead = create(cursor.log)
+    local batch, finding = join(ahead, link.to, link.reason)
+    if batch == nil then
+        return nil, finding
+    end
+    if ahead.history > cursor.epoch then
+        batch.reason = "restored"
+    end
+    cursor.epoch = ahead.epoch
+    cursor.position = ahead.position
+    cursor.revision = ahead.revision
+    cursor.history = ahead.history
+    return batch
+end
+
 --- The next batch after the cursor.
 ---@param cursor resty.etcd.node.cursor.Cursor
 ---@return resty.etcd.feed.Batch? # nil and `end` if there is none yet, nil and `lost` if something is missing
@@ -169,7 +198,7 @@ local function next(cursor)
         }
     end
     if finding == "reset" then
-        return join(cursor, link.to, link.reason)
+        return follow_reset(cursor, link)
     end
     return nil, finding
 end

@@ -8,8 +8,8 @@ local cursors = require("resty.etcd.node.cursor")
 local hubs = require("resty.etcd.node.hub")
 local leader = require("resty.etcd.node.leader")
 local tickers = require("resty.etcd.node.ticker")
-local writers = require("resty.etcd.node.writer")
 local starts = require("resty.etcd.node.start")
+local writers = require("resty.etcd.node.writer")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -36,7 +36,8 @@ local TRIES = 10
 ---@field hub resty.etcd.node.hub.Hub
 ---@field ticker resty.etcd.node.ticker.Ticker
 ---@field signal table
----@field cursor resty.etcd.node.cursor.Cursor? Where it stands in the log.
+---@field cursor resty.etcd.node.cursor.Cursor? Where it stands in the log, or stood at last.
+---@field is_following boolean It goes on from there; else it has to join.
 ---@field own resty.etcd.node.writer.Source? A feed of its own, while there is no log.
 ---@field revision number Everything up to it was delivered.
 ---@field cluster_id string?
@@ -68,12 +69,25 @@ local function note_loss(feed, log, finding)
     end
     feed.missed_at = time
     if finding == "lost" then
-        feed.cursor = nil
+        feed.is_following = false
     end
     if time - feed.lost_since > (finding == "lost" and LOST or UNDECIDED) then
         feed.lost_since = nil
         hubs.give_up(feed.hub, log, nil)
     end
+end
+
+--- True if etcd was restored from a backup since the reader was told anything, or if that cannot be known.
+---@param feed resty.etcd.node.feed.Fields
+---@param cursor resty.etcd.node.cursor.Cursor
+---@param cluster_id string?
+---@return boolean
+local function is_other_history(feed, cursor, cluster_id)
+    if feed.own ~= nil then
+        return cluster_id ~= (feed.own:cluster_id() or feed.cluster_id)
+    end
+    local stood = feed.cursor
+    return stood == nil or stood.log.name ~= cursor.log.name or cursor.history > stood.epoch
 end
 
 --- Reads the state of the log from its base on; nil if it is of no use yet.
@@ -87,12 +101,18 @@ local function join(feed, log)
     if batch == nil then
         return nil
     end
+    local start = starts.read(log, cursor.epoch)
+    local cluster_id = feed.cluster_id
+    if start ~= nil then
+        cluster_id = start.cluster_id
+    end
+    if feed.revision > 0 and is_other_history(feed, cursor, cluster_id) then
+        batch.reason = "restored"
+    end
     feed.tries = 0
     feed.cursor = cursor
-    local start = starts.read(log, cursor.epoch)
-    if start ~= nil then
-        feed.cluster_id = start.cluster_id
-    end
+    feed.is_following = true
+    feed.cluster_id = cluster_id
     if feed.own ~= nil then
         feed.own:close()
         feed.own = nil
@@ -115,12 +135,8 @@ local function may_join(feed, log)
     end
     local tail = feed.hub.tail
     local at = chain.head(log, tail)
-    local revision = feed.revision
-    if at ~= nil then
-        local ____opt_0 = writers.start_after(log, tail, at)
-        revision = ____opt_0 and ____opt_0.revision or revision
-    end
-    if revision >= feed.revision then
+    local start = at ~= nil and writers.start_after(log, tail, at)
+    if start == false or start == nil or start.revision >= feed.revision then
         return true
     end
     feed.tries = feed.tries + 1
@@ -138,7 +154,7 @@ end
 ---@return resty.etcd.feed.Batch?
 local function read(feed, log)
     local cursor = feed.cursor
-    if cursor == nil or cursor.log.name ~= log.name then
+    if cursor == nil or not feed.is_following or cursor.log.name ~= log.name then
         if not may_join(feed, log) then
             return nil
         end
@@ -166,7 +182,7 @@ end
 ---@param feed resty.etcd.node.feed.Fields
 ---@return resty.etcd.errors.EtcdError?
 local function go_alone(feed)
-    feed.cursor = nil
+    feed.is_following = false
     local from = feed.revision > 0 and feed.revision + 1 or nil
     local own, err = feed.hub.open_source(from, feed.cluster_id)
     feed.own = own
@@ -177,46 +193,40 @@ local function next(self, timeout)
     local hub = self.hub
     local deadline = timeout ~= nil and now() + timeout or nil
     while not self.is_closed and not ngx.worker.exiting() do
-        do
-            tickers.ensure(self.ticker, hub)
-            local log = hub.log
-            local batch
-            if log ~= nil then
-                batch = read(self, log)
-            else
-                self.tries = 0
-                if hub.is_alone and self.own == nil then
-                    local err = go_alone(self)
-                    if err ~= nil then
-                        return nil, err
-                    end
+        tickers.ensure(self.ticker, hub)
+        local log = hub.log
+        local batch
+        if log ~= nil then
+            batch = read(self, log)
+        else
+            self.tries = 0
+            if hub.is_alone and self.own == nil then
+                local err = go_alone(self)
+                if err ~= nil then
+                    return nil, err
                 end
             end
-            if batch == nil then
-                local left = deadline ~= nil and deadline - now() or PATIENCE
-                local longest = (self.lost_since ~= nil or self.tries > 0) and AGAIN or PATIENCE
-                local own_batch, err = wait(
-                    self,
-                    max(
-                        0,
-                        min(left, longest)
-                    )
+        end
+        if batch == nil then
+            local left = deadline ~= nil and deadline - now() or PATIENCE
+            local longest = (self.lost_since ~= nil or self.tries > 0) and AGAIN or PATIENCE
+            local own_batch, err = wait(
+                self,
+                max(
+                    0,
+                    min(left, longest)
                 )
-                if own_batch == nil then
-                    if err.name ~= "timeout" then
-                        return nil, err
-                    end
-                    if deadline ~= nil and now() >= deadline then
-                        return nil, err
-                    end
-                    goto __continue24
-                end
-                batch = own_batch
+            )
+            local is_late = deadline ~= nil and now() >= deadline
+            if own_batch == nil and (is_late or err.name ~= "timeout") then
+                return nil, err
             end
+            batch = own_batch
+        end
+        if batch ~= nil then
             self.revision = batch.revision
             return batch
         end
-        ::__continue24::
     end
     return nil, errors.failure("closed", "closed")
 end
@@ -283,6 +293,7 @@ local function attach(ticker, hub)
         ticker = ticker,
         signal = signal,
         cursor = nil,
+        is_following = false,
         own = nil,
         revision = 0,
         cluster_id = nil,

@@ -105,6 +105,7 @@ local function move_to(writer, epoch, start, position, reason)
     writer.position = position
     writer.root = epoch
     writer.base_bytes = start.base_bytes
+    writer.history = start.history
     return nil
 end
 
@@ -132,12 +133,14 @@ local function restart(writer, batch, cluster_id)
     )
     local err = base_err
     if count ~= nil then
+        local history = batch.reason == "restored" and epoch or writer.history
         local start = {
             revision = revision,
             root = epoch,
             pieces = count,
             base_bytes = bytes,
             log_bytes = 0,
+            history = history,
             cluster_id = cluster_id
         }
         err = move_to(
@@ -251,14 +254,16 @@ local function compact(writer)
     )
     local err = base_err
     if count ~= nil then
-        local id = writer.cluster_id
+        local history = writer.history
+        local cluster_id = writer.cluster_id
         local start = {
             revision = revision,
             root = epoch,
             pieces = count,
             base_bytes = bytes,
             log_bytes = 0,
-            cluster_id = id
+            history = history,
+            cluster_id = cluster_id
         }
         err = copy_and_move(writer, cursor, epoch, start)
     end

@@ -10,6 +10,7 @@ local chain = require("resty.etcd.node.chain")
 ---@field pieces number Pieces of its base; 0 for none.
 ---@field base_bytes number Bytes of the base that it stands on.
 ---@field log_bytes number Bytes of the log between that base and this epoch.
+---@field history number The epoch with which etcd's history became another one, restored from a backup; 0 for none.
 ---@field cluster_id string?
 
 ---@class resty.etcd.node.start.Start: resty.etcd.node.start.Beginning
@@ -18,7 +19,7 @@ local chain = require("resty.etcd.node.chain")
 local format = string.format
 local match = string.match
 local now = clock.now
-local START = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$"
+local START = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$"
 
 --- What an epoch begins with; nil if that is gone.
 ---@param log resty.etcd.node.chain.Log
@@ -29,7 +30,7 @@ local function read(log, epoch)
     if type(value) ~= "string" then
         return nil
     end
-    local revision, root, pieces, base_bytes, log_bytes, made_at, cluster_id = match(value, START)
+    local revision, root, pieces, base_bytes, log_bytes, history, made_at, cluster_id = match(value, START)
     if revision == nil then
         return nil
     end
@@ -39,6 +40,7 @@ local function read(log, epoch)
         pieces = tonumber(pieces),
         base_bytes = tonumber(base_bytes),
         log_bytes = tonumber(log_bytes),
+        history = tonumber(history),
         cluster_id = chain.not_empty(cluster_id),
         made_at = tonumber(made_at) / 1000
     }
@@ -53,10 +55,12 @@ end
 local function prepare(log, epoch, start)
     local place = format("%d %d", start.revision, start.root)
     local sizes = format("%d %d %d", start.pieces, start.base_bytes, start.log_bytes)
-    local text = place .. " " .. sizes .. " " .. format(
-        "%d",
+    local times = format(
+        "%d %d",
+        start.history,
         now() * 1000
-    ) .. " " .. (start.cluster_id or "")
+    )
+    local text = place .. " " .. sizes .. " " .. times .. " " .. (start.cluster_id or "")
     local ok, err = log.dict:safe_set(
         chain.key_of(log, epoch, "s"),
         text

@@ -28,6 +28,7 @@ local GRACE = 5
 ---@field root number Where reading begins.
 ---@field base_bytes number
 ---@field log_bytes number
+---@field history number The epoch with which etcd's history became another one.
 ---@field cluster_id string?
 ---@field tidy_at number When it is to look again for what may be removed.
 ---@field is_compacting boolean A new base is being made.
@@ -89,6 +90,7 @@ local function start_after(log, epoch, at)
             pieces = 0,
             base_bytes = 0,
             log_bytes = 0,
+            history = 0,
             cluster_id = nil
         }
     end
@@ -169,6 +171,7 @@ local function take_over(log, tail)
         root = start.root,
         base_bytes = start.base_bytes,
         log_bytes = start.log_bytes,
+        history = start.history,
         cluster_id = start.cluster_id,
         tidy_at = 0,
         is_compacting = false,

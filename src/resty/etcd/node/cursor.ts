@@ -18,6 +18,8 @@ interface Cursor {
     position: number;
     /** Everything up to it was read. */
     revision: number;
+    /** As of the latest base that was read: the epoch with which etcd's history became another one. */
+    history: number;
 }
 
 /** What is found at a cursor. */
@@ -33,7 +35,7 @@ type Finding =
     | "lost";
 
 function create(log: Log): Cursor {
-    return { log, epoch: 0, position: 0, revision: 0 };
+    return { log, epoch: 0, position: 0, revision: 0, history: 0 };
 }
 
 /** Moves on to what is next, through links; a record is read, and the cursor stands behind it. */
@@ -96,6 +98,7 @@ function read_base(cursor: Cursor, epoch: number, slice: Slice): RawKv[] | undef
     cursor.epoch = epoch;
     cursor.position = 0;
     cursor.revision = start.revision;
+    cursor.history = start.history;
     return kvs;
 }
 
@@ -152,17 +155,34 @@ function join_root(cursor: Cursor): LuaMultiReturn<[Batch | undefined, Finding?]
     return join(cursor, root, "list");
 }
 
+/** Follows a link to a state that begins anew. The cursor stays where it is if that cannot be read to its end now. */
+function follow_reset(cursor: Cursor, link: Link): LuaMultiReturn<[Batch | undefined, (Finding | undefined)?]> {
+    const ahead = create(cursor.log);
+    const [batch, finding] = join(ahead, link.to, link.reason as Reason);
+    if (batch === undefined) {
+        return $multi(undefined, finding);
+    }
+    if (ahead.history > cursor.epoch) {
+        batch.reason = "restored"; // even if another reset came after it
+    }
+    cursor.epoch = ahead.epoch;
+    cursor.position = ahead.position;
+    cursor.revision = ahead.revision;
+    cursor.history = ahead.history;
+    return $multi(batch);
+}
+
 /**
  * The next batch after the cursor.
  * @returns nil and `end` if there is none yet, nil and `lost` if something is missing
  */
-function next(cursor: Cursor): LuaMultiReturn<[Batch | undefined, Finding?]> {
+function next(cursor: Cursor): LuaMultiReturn<[Batch | undefined, (Finding | undefined)?]> {
     const [finding, record, link] = step(cursor);
     if (finding === "record") {
         return $multi({ revision: cursor.revision, events: encoding.decode_events(record!.payload, slices.begin()) });
     }
     if (finding === "reset") {
-        return join(cursor, link!.to, link!.reason as Reason);
+        return follow_reset(cursor, link!);
     }
     return $multi(undefined, finding);
 }

@@ -14,9 +14,9 @@ import * as leader from "./leader";
 import type { NodeDict } from "./pieces";
 import * as tickers from "./ticker";
 import type { Ticker } from "./ticker";
+import * as starts from "./start";
 import type { Source } from "./writer";
 import * as writers from "./writer";
-import * as starts from "./start";
 
 const now = clock.now;
 const max = math.max;
@@ -39,8 +39,10 @@ interface Fields {
     readonly hub: Hub;
     readonly ticker: Ticker;
     readonly signal: Semaphore;
-    /** Where it stands in the log. */
+    /** Where it stands in the log, or stood at last. */
     cursor: Cursor | undefined;
+    /** It goes on from there; else it has to join. */
+    is_following: boolean;
     /** A feed of its own, while there is no log. */
     own: Source | undefined;
     /** Everything up to it was delivered. */
@@ -71,12 +73,21 @@ function note_loss(feed: Fields, log: Log, finding: Finding | undefined): void {
     }
     feed.missed_at = time;
     if (finding === "lost") {
-        feed.cursor = undefined;
+        feed.is_following = false;
     }
     if (time - feed.lost_since > (finding === "lost" ? LOST : UNDECIDED)) {
         feed.lost_since = undefined;
         hubs.give_up(feed.hub, log, undefined);
     }
+}
+
+/** True if etcd was restored from a backup since the reader was told anything, or if that cannot be known. */
+function is_other_history(feed: Fields, cursor: Cursor, cluster_id: string | undefined): boolean {
+    if (feed.own !== undefined) {
+        return cluster_id !== (feed.own.cluster_id() ?? feed.cluster_id);
+    }
+    const stood = feed.cursor;
+    return stood === undefined || stood.log.name !== cursor.log.name || cursor.history > stood.epoch;
 }
 
 /** Reads the state of the log from its base on; nil if it is of no use yet. */
@@ -87,12 +98,18 @@ function join(feed: Fields, log: Log): Batch | undefined {
     if (batch === undefined) {
         return undefined;
     }
+    const start = starts.read(log, cursor.epoch);
+    let cluster_id = feed.cluster_id;
+    if (start !== undefined) {
+        cluster_id = start.cluster_id;
+    }
+    if (feed.revision > 0 && is_other_history(feed, cursor, cluster_id)) {
+        batch.reason = "restored"; // revisions that are the same may stand for something else
+    }
     feed.tries = 0;
     feed.cursor = cursor;
-    const start = starts.read(log, cursor.epoch);
-    if (start !== undefined) {
-        feed.cluster_id = start.cluster_id;
-    }
+    feed.is_following = true;
+    feed.cluster_id = cluster_id;
     if (feed.own !== undefined) {
         feed.own.close();
         feed.own = undefined;
@@ -114,11 +131,8 @@ function may_join(feed: Fields, log: Log): boolean {
     }
     const tail = feed.hub.tail;
     const [at] = chain.head(log, tail);
-    let revision = feed.revision;
-    if (at !== undefined) {
-        revision = writers.start_after(log, tail, at)?.revision ?? revision;
-    }
-    if (revision >= feed.revision) {
+    const start = at !== undefined && writers.start_after(log, tail, at);
+    if (start === false || start === undefined || start.revision >= feed.revision) {
         return true;
     }
     feed.tries = feed.tries + 1;
@@ -133,7 +147,7 @@ function may_join(feed: Fields, log: Log): boolean {
 /** What the log has for the reader now; nil for nothing. */
 function read(feed: Fields, log: Log): Batch | undefined {
     const cursor = feed.cursor;
-    if (cursor === undefined || cursor.log.name !== log.name) {
+    if (cursor === undefined || !feed.is_following || cursor.log.name !== log.name) {
         if (!may_join(feed, log)) {
             return undefined;
         }
@@ -155,7 +169,7 @@ function wait(feed: Fields, seconds: number): Result<Batch, EtcdError> {
 
 /** Goes on without a log. */
 function go_alone(feed: Fields): EtcdError | undefined {
-    feed.cursor = undefined;
+    feed.is_following = false;
     const from = feed.revision > 0 ? feed.revision + 1 : undefined;
     const [own, err] = feed.hub.open_source(from, feed.cluster_id);
     feed.own = own;
@@ -184,19 +198,16 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
             const left = deadline !== undefined ? deadline - now() : PATIENCE;
             const longest = this.lost_since !== undefined || this.tries > 0 ? AGAIN : PATIENCE;
             const [own_batch, err] = wait(this, max(0, min(left, longest)));
-            if (own_batch === undefined) {
-                if (err.name !== "timeout") {
-                    return $multi(undefined, err);
-                }
-                if (deadline !== undefined && now() >= deadline) {
-                    return $multi(undefined, err);
-                }
-                continue;
+            const is_late = deadline !== undefined && now() >= deadline;
+            if (own_batch === undefined && (is_late || err.name !== "timeout")) {
+                return $multi(undefined, err);
             }
             batch = own_batch;
         }
-        this.revision = batch.revision;
-        return $multi(batch);
+        if (batch !== undefined) {
+            this.revision = batch.revision;
+            return $multi(batch);
+        }
     }
     return $multi(undefined, errors.failure("closed", "closed"));
 }
@@ -247,6 +258,7 @@ function attach(ticker: Ticker, hub: Hub): Result<Feed, EtcdError> {
         ticker,
         signal,
         cursor: undefined,
+        is_following: false,
         own: undefined,
         revision: 0,
         cluster_id: undefined,

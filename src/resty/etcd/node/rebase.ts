@@ -98,6 +98,7 @@ function move_to(
     writer.position = position;
     writer.root = epoch;
     writer.base_bytes = start.base_bytes;
+    writer.history = start.history;
     return undefined;
 }
 
@@ -114,7 +115,8 @@ function restart(writer: Writer, batch: Batch, cluster_id: string | undefined): 
     const [count, bytes, base_err] = write_base(writer, epoch, batch.full!, revision, is_wanted);
     let err = base_err;
     if (count !== undefined) {
-        const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, cluster_id };
+        const history = batch.reason === "restored" ? epoch : writer.history;
+        const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, history, cluster_id };
         err = move_to(writer, epoch, start, 0, batch.reason ?? "list");
     }
     if (writer.epoch !== epoch) {
@@ -189,8 +191,9 @@ function compact(writer: Writer): string | undefined {
     const [count, bytes, base_err] = write_base(writer, epoch, full.full!, revision, is_wanted);
     let err = base_err;
     if (count !== undefined) {
-        const id = writer.cluster_id;
-        const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, cluster_id: id };
+        const history = writer.history;
+        const cluster_id = writer.cluster_id;
+        const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, history, cluster_id };
         err = copy_and_move(writer, cursor, epoch, start);
     }
     if (writer.epoch !== epoch) {

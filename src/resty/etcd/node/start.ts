@@ -14,6 +14,8 @@ interface Beginning {
     base_bytes: number;
     /** Bytes of the log between that base and this epoch. */
     log_bytes: number;
+    /** The epoch with which etcd's history became another one, restored from a backup; 0 for none. */
+    history: number;
     cluster_id: string | undefined;
 }
 
@@ -26,7 +28,7 @@ const format = string.format;
 const match = string.match;
 const now = clock.now;
 
-const START = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$";
+const START = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$";
 
 /** What an epoch begins with; nil if that is gone. */
 function read(log: Log, epoch: number): Start | undefined {
@@ -34,7 +36,7 @@ function read(log: Log, epoch: number): Start | undefined {
     if (typeof value !== "string") {
         return undefined;
     }
-    const [revision, root, pieces, base_bytes, log_bytes, made_at, cluster_id] = match(value, START);
+    const [revision, root, pieces, base_bytes, log_bytes, history, made_at, cluster_id] = match(value, START);
     if (revision === undefined) {
         return undefined;
     }
@@ -44,6 +46,7 @@ function read(log: Log, epoch: number): Start | undefined {
         pieces: tonumber(pieces)!,
         base_bytes: tonumber(base_bytes)!,
         log_bytes: tonumber(log_bytes)!,
+        history: tonumber(history)!,
         cluster_id: chain.not_empty(cluster_id),
         made_at: tonumber(made_at)! / 1000,
     };
@@ -53,7 +56,8 @@ function read(log: Log, epoch: number): Start | undefined {
 function prepare(log: Log, epoch: number, start: Beginning): LuaMultiReturn<[ok: boolean, err?: string | undefined]> {
     const place = format("%d %d", start.revision, start.root);
     const sizes = format("%d %d %d", start.pieces, start.base_bytes, start.log_bytes);
-    const text = `${place} ${sizes} ${format("%d", now() * 1000)} ${start.cluster_id ?? ""}`;
+    const times = format("%d %d", start.history, now() * 1000);
+    const text = `${place} ${sizes} ${times} ${start.cluster_id ?? ""}`;
     const [ok, err] = log.dict.safe_set(chain.key_of(log, epoch, "s"), text);
     if (!ok) {
         return $multi(false, err);

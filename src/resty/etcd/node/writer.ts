@@ -46,6 +46,8 @@ interface Writer {
     root: number;
     base_bytes: number;
     log_bytes: number;
+    /** The epoch with which etcd's history became another one. */
+    history: number;
     cluster_id: string | undefined;
     /** When it is to look again for what may be removed. */
     tidy_at: number;
@@ -98,7 +100,7 @@ function start_after(log: Log, epoch: number, at: number): Beginning | undefined
         if (epoch !== 0) {
             return undefined;
         }
-        start = { revision: 0, root: 0, pieces: 0, base_bytes: 0, log_bytes: 0, cluster_id: undefined };
+        start = { revision: 0, root: 0, pieces: 0, base_bytes: 0, log_bytes: 0, history: 0, cluster_id: undefined };
     }
     start.pieces = 0;
     if (at > 0) {
@@ -158,6 +160,7 @@ function take_over(log: Log, tail: number): Result<Writer> {
         root: start.root,
         base_bytes: start.base_bytes,
         log_bytes: start.log_bytes,
+        history: start.history,
         cluster_id: start.cluster_id,
         tidy_at: 0,
         is_compacting: false,
