@@ -3,6 +3,7 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
+local slices = require("resty.etcd.slice")
 local chain = require("resty.etcd.node.chain")
 local cursors = require("resty.etcd.node.cursor")
 local hubs = require("resty.etcd.node.hub")
@@ -46,6 +47,7 @@ local TRIES = 10
 ---@field next_join number
 ---@field tries number
 ---@field since number
+---@field slice resty.etcd.slice.Slice Since it has waited last.
 ---@field is_closed boolean
 
 --- A feed out of the log that one worker writes for all.
@@ -197,6 +199,7 @@ local function next(self, timeout)
         local log = hub.log
         local batch
         if log ~= nil then
+            slices.breathe(self.slice)
             batch = read(self, log)
         else
             self.tries = 0
@@ -217,6 +220,7 @@ local function next(self, timeout)
                     min(left, longest)
                 )
             )
+            self.slice.since = now()
             local is_late = deadline ~= nil and now() >= deadline
             if own_batch == nil and (is_late or err.name ~= "timeout") then
                 return nil, err
@@ -302,6 +306,7 @@ local function attach(ticker, hub)
         next_join = 0,
         tries = 0,
         since = now(),
+        slice = slices.begin(),
         is_closed = false
     }
     hub.readers[signal] = true

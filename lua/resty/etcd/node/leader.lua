@@ -2,6 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
+local slices = require("resty.etcd.slice")
 local hubs = require("resty.etcd.node.hub")
 local rebase = require("resty.etcd.node.rebase")
 local writers = require("resty.etcd.node.writer")
@@ -13,6 +14,9 @@ local LOOK = 0.25
 
 --- Seconds before a new base is tried again, if that failed.
 local PAUSE = 30
+
+--- Seconds after which a batch was surely waited for, and others had their turn.
+local WAITED = 0.001
 
 --- Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends.
 local SHIFT = 300
@@ -75,8 +79,13 @@ local function write(hub, writer)
         writer.source = source
     end
     local source = writer.source
+    local slice = slices.begin()
     while not is_over(writer) do
+        local asked = now()
         local batch, err = source:next(LOOK)
+        if now() - asked > WAITED then
+            slice.since = now()
+        end
         if is_over(writer) then
             break
         end
@@ -92,6 +101,7 @@ local function write(hub, writer)
             )
         end
         look_after(hub, writer)
+        slices.breathe(slice)
         if now() - since > SHIFT and not writer.is_compacting then
             return false
         end

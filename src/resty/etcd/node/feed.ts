@@ -4,6 +4,8 @@ import * as clock from "../clock";
 import * as errors from "../errors";
 import type { EtcdError } from "../errors";
 import type { Batch, Feed } from "../feed";
+import * as slices from "../slice";
+import type { Slice } from "../slice";
 import * as chain from "./chain";
 import type { Log } from "./chain";
 import * as cursors from "./cursor";
@@ -55,6 +57,8 @@ interface Fields {
     next_join: number;
     tries: number;
     readonly since: number;
+    /** Since it has waited last. */
+    readonly slice: Slice;
     is_closed: boolean;
 }
 
@@ -184,6 +188,7 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
         const log = hub.log;
         let batch: Batch | undefined;
         if (log !== undefined) {
+            slices.breathe(this.slice); // whoever is behind may have thousands to read
             batch = read(this, log);
         } else {
             this.tries = 0; // nothing to wait for any more
@@ -198,6 +203,7 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
             const left = deadline !== undefined ? deadline - now() : PATIENCE;
             const longest = this.lost_since !== undefined || this.tries > 0 ? AGAIN : PATIENCE;
             const [own_batch, err] = wait(this, max(0, min(left, longest)));
+            this.slice.since = now();
             const is_late = deadline !== undefined && now() >= deadline;
             if (own_batch === undefined && (is_late || err.name !== "timeout")) {
                 return $multi(undefined, err);
@@ -267,6 +273,7 @@ function attach(ticker: Ticker, hub: Hub): Result<Feed, EtcdError> {
         next_join: 0,
         tries: 0,
         since: now(),
+        slice: slices.begin(),
         is_closed: false,
     };
     hub.readers.add(signal);

@@ -1,6 +1,7 @@
 import * as clock from "../clock";
 import * as errors from "../errors";
 import type { Batch } from "../feed";
+import * as slices from "../slice";
 import * as hubs from "./hub";
 import type { Hub } from "./hub";
 import * as rebase from "./rebase";
@@ -14,6 +15,8 @@ const guard = pcall as unknown as GuardedCall;
 const LOOK = 0.25;
 /** Seconds before a new base is tried again, if that failed. */
 const PAUSE = 30;
+/** Seconds after which a batch was surely waited for, and others had their turn. */
+const WAITED = 0.001;
 /** Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends. */
 const SHIFT = 300;
 
@@ -62,8 +65,13 @@ function write(hub: Hub, writer: Writer): boolean {
         writer.source = source;
     }
     const source = writer.source;
+    const slice = slices.begin();
     while (!is_over(writer)) {
+        const asked = now();
         const [batch, err] = source.next(LOOK);
+        if (now() - asked > WAITED) {
+            slice.since = now();
+        }
         if (is_over(writer)) {
             break;
         }
@@ -76,6 +84,7 @@ function write(hub: Hub, writer: Writer): boolean {
             writers.stop(writer, "broken", errors.text(err));
         }
         look_after(hub, writer);
+        slices.breathe(slice); // there may be thousands, which nobody has to be waited for
         if (now() - since > SHIFT && !writer.is_compacting) {
             return false;
         }
