@@ -1,5 +1,7 @@
 -- Workers that are stopped or killed between any two operations on the shared dict, while they write the log.
+local slices = require "resty.etcd.slice"
 local support = require "spec.support.workers"
+local sweep = require "resty.etcd.node.sweep"
 
 local dict = ngx.shared.node
 local names = 0
@@ -270,6 +272,65 @@ describe("the writer of a shared log", function()
         churn(5)
         settled("after all went on")
         undisturbed("after all went on")
+    end)
+
+    it("may be stopped right after a new state, which no reader passes by", function()
+        settled("start")
+        local writer = writer_of()
+        local others = others_of(writer)
+        local reader, heir = others[1], others[2]
+        reader:stop()
+        churn(5)
+        history.away = 1
+        ngx.sleep(0.02)
+        churn(30)
+        history:compact()
+        history.away = nil
+        assert.is_true(support.eventually(function() return heir.full.compacted end))
+        stop_at_link(heir)
+        writer:stop()
+        assert.is_true(support.eventually(function() return heir.door.shut end))
+        -- the new state ends where nobody knows yet what is next
+        reader:go_on()
+        ngx.sleep(0.1)
+        heir:go_on()
+        churn(5)
+        settled("without the writer")
+        assert.same({ list = 1, compacted = 1 }, reader.full)
+        writer:go_on()
+        churn(5)
+        settled("with the writer")
+    end)
+
+    it("may be stopped before it says where reading begins, and finds the log when that is gone", function()
+        settled("start")
+        local writer = writer_of()
+        local linked
+        writer.door.hook = function(_, name, key)
+            if name == "safe_add" and key:find("|%d+n$") then
+                linked = true
+            elseif linked and name == "safe_set" and key:find("|root$") then
+                writer.door.shut, writer.door.hook = true, nil
+            end
+        end
+        assert.is_true(support.eventually(function()
+            grow()
+            return writer.door.shut
+        end))
+        local other = writer_of()
+        local gone = other.hub.writer.root
+        assert.is_true(support.eventually(function()
+            grow()
+            return other.hub.writer.root > gone
+        end))
+        sweep.before(other.hub.log, other.hub.writer.root, slices.begin())
+        dict:set(other.hub.log.name .. "root", gone)
+        writer:go_on()
+        assert.is_true(support.eventually(function() return writer.hub.tail == other.hub.writer.epoch end))
+        churn(5)
+        settled("after it went on")
+        assert.equal(1, history.lists)
+        assert.is_nil(writer.feed.own)
     end)
 
     it("may be stopped and killed while it starts the log", function()

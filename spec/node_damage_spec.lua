@@ -1,4 +1,5 @@
 -- A shared log in a dict that is too small, that others fill, or into which others write.
+local chain = require "resty.etcd.node.chain"
 local support = require "spec.support.workers"
 
 local node = ngx.shared.node
@@ -92,6 +93,45 @@ describe("a shared log", function()
         churn(20)
         settled()
         assert.equal(1, history.open_now)
+    end)
+
+    it("gives room back from its oldest end, and readers that are only a little behind miss nothing", function()
+        start(node, 3)
+        settled()
+        for i = 1, 10000 do
+            if node:free_space() < 1200 * 1024 then
+                break
+            end
+            node:safe_add("other " .. i, ("z"):rep(4000 - 100))
+        end
+        local writer = support.writer_of(workers).hub.writer
+        local log = writer.log
+        local function grow(bases)
+            local goal = writer.root + bases
+            assert.is_true(support.eventually(function()
+                churn(50, 600)
+                ngx.sleep(0.003)
+                return writer.root >= goal
+            end))
+        end
+        assert.is_true(support.eventually(function()
+            grow(1)
+            return chain.number_at(log, "swept") > 0
+        end))
+        local slow
+        for _, worker in ipairs(workers) do
+            slow = not worker.is_writer() and worker or slow
+        end
+        slow:stop()
+        local swept = chain.number_at(log, "swept")
+        grow(2)
+        assert.is_true(chain.number_at(log, "swept") > swept)
+        slow:go_on()
+        settled()
+        for _, worker in ipairs(workers) do
+            assert.same({ list = 1 }, worker.full)
+        end
+        assert.equal(0, alone())
     end)
 
     it("in a dict that others fill is noticed to be incomplete, and never wrong", function()

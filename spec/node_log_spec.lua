@@ -1,5 +1,9 @@
 -- The log through which the workers of a node share one watch, with several workers in this one process.
+local pieces = require "resty.etcd.node.pieces"
+local node_worker = require "resty.etcd.node.worker"
+local slices = require "resty.etcd.slice"
 local support = require "spec.support.workers"
+local sweep = require "resty.etcd.node.sweep"
 
 local dict = ngx.shared.node
 local names = 0
@@ -99,7 +103,7 @@ describe("a shared log", function()
         history:put("/k/large", ("x"):rep(300000))
         start(2)
         settled()
-        for n = 32400, 32600 do
+        for n = pieces.PIECE - 100, pieces.PIECE + 100 do
             history:put("/k/" .. n, ("y"):rep(n))
         end
         settled()
@@ -226,5 +230,111 @@ describe("a shared log", function()
         assert.is_true(support.eventually(function() return history.open_now == 1 end))
         churn(20)
         settled()
+    end)
+
+    -- Lets the log get a new base, and forget what was before it.
+    local function move_on()
+        local writer = support.writer_of(workers).hub.writer
+        local root = writer.root
+        assert.is_true(support.eventually(function()
+            churn(50)
+            ngx.sleep(0.003)
+            return writer.root > root
+        end))
+        sweep.before(writer.log, writer.root, slices.begin())
+    end
+
+    local function reader()
+        for _, worker in ipairs(workers) do
+            if not worker.is_writer() then
+                return worker
+            end
+        end
+    end
+
+    it("is joined anew by a reader that was left behind, and by nobody else", function()
+        start(3)
+        settled()
+        local slow = reader()
+        slow:stop()
+        move_on()
+        slow:go_on()
+        settled()
+        for _, worker in ipairs(workers) do
+            assert.same({ list = worker == slow and 2 or 1 }, worker.full)
+        end
+        assert.equal(1, history.lists)
+    end)
+
+    it("tells a reader that was left behind if etcd was restored from a backup meanwhile", function()
+        start(3)
+        settled()
+        local backup, revision = {}, history.revision
+        for key, kv in pairs(history.kvs) do
+            backup[key] = kv
+        end
+        churn(30)
+        settled()
+        local slow = reader()
+        slow:stop()
+        history:restore(backup, revision)
+        history:put("/k/new", "world")
+        settled()
+        move_on()
+        slow:go_on()
+        settled()
+        assert.same({ list = 1, restored = 1 }, slow.full)
+        slow:stop()
+        move_on()
+        slow:go_on()
+        settled()
+        assert.same({ list = 2, restored = 1 }, slow.full)
+    end)
+
+    it("is looked at by the one timer of its worker, which ends with the last reader", function()
+        local at, started, running = ngx.timer.at, 0, 0
+        finally(function()
+            ngx.timer.at = at -- luacheck: ignore
+        end)
+        -- luacheck: ignore
+        ngx.timer.at = function(delay, fn, ...)
+            if not debug.getinfo(fn, "S").source:find("node/ticker.lua", 1, true) then
+                return at(delay, fn, ...)
+            end
+            started = started + 1
+            return at(delay, function(...)
+                running = running + 1
+                fn(...)
+                running = running - 1
+            end, ...)
+        end
+        local function open(name)
+            return assert(node_worker.open(dict, base .. name, history.open))
+        end
+        local function take(feed, revision)
+            local batch
+            repeat
+                batch = assert(feed:next(5))
+            until batch.revision >= revision
+        end
+        local feeds = {}
+        for i = 1, 10 do
+            feeds[i] = open(i % 7)
+            take(feeds[i], history.revision)
+        end
+        assert.same({ 1, 1 }, { started, running })
+        for i = 1, 9 do
+            feeds[i]:close()
+        end
+        churn(3)
+        take(feeds[10], history.revision)
+        feeds[10]:close()
+        assert.is_true(support.eventually(function() return running == 0 end))
+        assert.is_true(support.eventually(function() return history.open_now == 0 end))
+        local again = open "again"
+        take(again, history.revision)
+        assert.same({ 2, 1 }, { started, running })
+        again:close()
+        assert.is_true(support.eventually(function() return running == 0 end))
     end)
 end)

@@ -13,7 +13,7 @@ local guard = pcall
 local LOOK = 0.25
 
 --- Seconds before a new base is tried again, if that failed.
-local PAUSE = 30
+local PAUSE = 10
 
 --- Seconds after which a batch was surely waited for, and others had their turn.
 local WAITED = 0.001

@@ -6,8 +6,8 @@ local format = string.format
 local match = string.match
 local sub = string.sub
 
---- Bytes of a piece: with its key and header it takes eight whole pages of the dict.
-local PIECE = 32 * 1024 - 256
+--- Bytes of a piece: with its key and header it takes one page of the dict, as room is often in single pages only.
+local PIECE = 4096 - 256
 
 --- What a piece costs in the dict beside its bytes, about.
 local OVERHEAD = 200

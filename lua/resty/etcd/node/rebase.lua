@@ -219,14 +219,17 @@ end
 ---@param writer resty.etcd.node.writer.Writer
 ---@return boolean
 local function is_due(writer)
-    local ____writer_0 = writer
-    local base_bytes = ____writer_0.base_bytes
-    local log_bytes = ____writer_0.log_bytes
+    local base_bytes = writer.base_bytes
+    local log_bytes = writer.log_bytes
     if writer.root == 0 then
         return false
     end
-    local is_tight = writer.log.dict:free_space() < 2 * base_bytes and log_bytes > max(SHORT, base_bytes) / 4
-    return is_tight or log_bytes > max(SHORT, base_bytes) or writer.epoch - writer.root > MANY
+    local longest = max(SHORT, base_bytes)
+    if log_bytes > longest or writer.epoch - writer.root > MANY then
+        return true
+    end
+    local log = writer.log
+    return log_bytes > longest / 4 and log.dict:free_space() < 2 * base_bytes and not sweep.is_due(log, writer.root)
 end
 
 --- Puts a new base under the log. The writer may add to it meanwhile.

@@ -35,7 +35,7 @@ local function remove_epoch(log, epoch, slice)
     end
 end
 
---- The newest base that is there for so many seconds: what is before it is surely read by nobody any more.
+--- The newest base that is there for so many seconds: for as long readers could leave what is before it.
 ---@param log resty.etcd.node.chain.Log
 ---@param root number
 ---@param seconds number
@@ -50,6 +50,21 @@ local function settled(log, root, seconds)
         end
     end
     return nil
+end
+
+--- The oldest base that was not swept to: of what may be removed, what is before it is missed least.
+---@param log resty.etcd.node.chain.Log
+---@param root number
+---@return number
+local function oldest(log, root)
+    local swept = chain.number_at(log, "swept") or root
+    for epoch = swept + 1, root - 1 do
+        local start = starts.read(log, epoch)
+        if start ~= nil and start.root == epoch then
+            return epoch
+        end
+    end
+    return root
 end
 
 --- True if there are epochs before `root` that were not removed yet.
@@ -94,6 +109,7 @@ end
 _M.all = all
 _M.before = before
 _M.is_due = is_due
+_M.oldest = oldest
 _M.remove_epoch = remove_epoch
 _M.settled = settled
 

@@ -15,6 +15,12 @@ local MISSING = "keys are missing"
 --- Seconds for which readers may be on their way out of what is to be removed.
 local GRACE = 5
 
+--- Bytes of the dict that are kept free, as long as there is anything to remove for it.
+local RESERVE = 64 * 1024
+
+--- Seconds between two looks whether a new base is done for which the log has to wait.
+local PRESSED = 0.005
+
 --- A feed out of etcd itself.
 ---@class resty.etcd.node.writer.Source: resty.etcd.feed.Feed
 ---@field cluster_id fun(self: resty.etcd.node.writer.Source): string? The cluster it is fed from, nil before that is known.
@@ -66,7 +72,10 @@ end
 ---@param writer resty.etcd.node.writer.Writer
 local function leave(writer)
     local log = writer.log
-    local ____, is_sealed = chain.head(log, writer.epoch)
+    local head, is_sealed = chain.head(log, writer.epoch)
+    if head == nil then
+        return
+    end
     chain.release(log, writer.epoch)
     if not is_sealed then
         chain.seal(log, writer.epoch)
@@ -182,14 +191,33 @@ local function take_over(log, tail)
     }
 end
 
---- Makes room, even if some readers are still on their way.
+--- Removes the oldest of what is not needed, even if readers that are slow are still there.
 ---@param writer resty.etcd.node.writer.Writer
 ---@param slice resty.etcd.slice.Slice
+---@return boolean # false if there is nothing left of it
 local function make_room(writer, slice)
-    sweep.before(writer.log, writer.root, slice)
+    local log = writer.log
+    local root = writer.root
+    if not sweep.is_due(log, root) then
+        return false
+    end
+    sweep.before(
+        log,
+        sweep.oldest(log, root),
+        slice
+    )
+    return true
 end
 
---- Writes a record somewhere aside; where there is no memory, once more after what is not needed was removed.
+--- Makes room before it is needed: whoever takes over, or puts a new base in place, cannot wait for any.
+---@param writer resty.etcd.node.writer.Writer
+---@param slice resty.etcd.slice.Slice
+local function keep_room(writer, slice)
+    while writer.log.dict:free_space() < RESERVE and make_room(writer, slice) do
+    end
+end
+
+--- Writes a record somewhere aside; where there is no memory, as much is removed of what is not needed as it takes.
 ---@param writer resty.etcd.node.writer.Writer
 ---@param prefix string
 ---@param first number
@@ -198,16 +226,24 @@ end
 ---@return number? res # the number of its last piece
 ---@return string? err
 local function store(writer, prefix, first, record, slice)
-    local dict = writer.log.dict
-    local last, err = pieces.write(dict, prefix, first, record)
-    if last ~= nil then
-        return last
+    keep_room(writer, slice)
+    while true do
+        local last, err = pieces.write(writer.log.dict, prefix, first, record)
+        if last ~= nil then
+            return last
+        end
+        if not make_room(writer, slice) then
+            return nil, err
+        end
     end
-    if not sweep.is_due(writer.log, writer.root) then
-        return nil, err
-    end
-    make_room(writer, slice)
-    return pieces.write(dict, prefix, first, record)
+end
+
+--- A new base is being made, and if the log grew on there would be no room for that, and what is copied behind it.
+---@param writer resty.etcd.node.writer.Writer
+---@return boolean
+local function is_pressed(writer)
+    local needed = writer.base_bytes + writer.log_bytes + RESERVE
+    return writer.is_compacting and writer.log.dict:free_space() < needed
 end
 
 --- Adds a batch of events.
@@ -216,6 +252,12 @@ end
 local function append(writer, batch)
     local slice = slices.begin()
     local payload = encoding.encode_events(batch.events, slice)
+    keep_room(writer, slice)
+    while is_pressed(writer) do
+        if not make_room(writer, slice) then
+            ngx.sleep(PRESSED)
+        end
+    end
     while writer.over == nil do
         local log = writer.log
         local epoch = writer.epoch
@@ -243,11 +285,9 @@ local function append(writer, batch)
             writer.log_bytes = total
             return
         end
-        if not sweep.is_due(log, writer.root) then
+        if not make_room(writer, slice) then
             stop(writer, "broken", err)
-            return
         end
-        make_room(writer, slice)
     end
 end
 

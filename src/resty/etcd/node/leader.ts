@@ -14,7 +14,7 @@ const guard = pcall as unknown as GuardedCall;
 /** Seconds after which it looks around, if nothing comes. */
 const LOOK = 0.25;
 /** Seconds before a new base is tried again, if that failed. */
-const PAUSE = 30;
+const PAUSE = 10;
 /** Seconds after which a batch was surely waited for, and others had their turn. */
 const WAITED = 0.001;
 /** Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends. */

@@ -164,13 +164,18 @@ function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beg
 
 /** True if a new base is due. */
 function is_due(writer: Writer): boolean {
-    const { base_bytes, log_bytes } = writer;
+    const base_bytes = writer.base_bytes;
+    const log_bytes = writer.log_bytes;
     if (writer.root === 0) {
         return false;
     }
-    // the new one needs room beside the old one
-    const is_tight = writer.log.dict.free_space() < 2 * base_bytes && log_bytes > max(SHORT, base_bytes) / 4;
-    return is_tight || log_bytes > max(SHORT, base_bytes) || writer.epoch - writer.root > MANY;
+    const longest = max(SHORT, base_bytes);
+    if (log_bytes > longest || writer.epoch - writer.root > MANY) {
+        return true;
+    }
+    // the new one needs room beside the old one, and there is nothing that could be removed for it
+    const log = writer.log;
+    return log_bytes > longest / 4 && log.dict.free_space() < 2 * base_bytes && !sweep.is_due(log, writer.root);
 }
 
 /**

@@ -24,7 +24,7 @@ function remove_epoch(log: Log, epoch: number, slice: Slice): void {
     }
 }
 
-/** The newest base that is there for so many seconds: what is before it is surely read by nobody any more. */
+/** The newest base that is there for so many seconds: for as long readers could leave what is before it. */
 function settled(log: Log, root: number, seconds: number): number | undefined {
     const swept = chain.number_at(log, "swept") ?? root;
     const made_by = now() - seconds;
@@ -35,6 +35,18 @@ function settled(log: Log, root: number, seconds: number): number | undefined {
         }
     }
     return undefined;
+}
+
+/** The oldest base that was not swept to: of what may be removed, what is before it is missed least. */
+function oldest(log: Log, root: number): number {
+    const swept = chain.number_at(log, "swept") ?? root;
+    for (const epoch of $range(swept + 1, root - 1)) {
+        const start = starts.read(log, epoch);
+        if (start !== undefined && start.root === epoch) {
+            return epoch;
+        }
+    }
+    return root;
 }
 
 /** True if there are epochs before `root` that were not removed yet. */
@@ -66,4 +78,4 @@ function all(log: Log): void {
     chain.forget(log);
 }
 
-export { all, before, is_due, remove_epoch, settled };
+export { all, before, is_due, oldest, remove_epoch, settled };

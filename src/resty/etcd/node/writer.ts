@@ -18,6 +18,10 @@ const MISSING = "keys are missing";
 
 /** Seconds for which readers may be on their way out of what is to be removed. */
 const GRACE = 5;
+/** Bytes of the dict that are kept free, as long as there is anything to remove for it. */
+const RESERVE = 64 * 1024;
+/** Seconds between two looks whether a new base is done for which the log has to wait. */
+const PRESSED = 0.005;
 
 /** A feed out of etcd itself. */
 interface Source extends Feed {
@@ -86,7 +90,10 @@ function miss(writer: Writer): void {
 /** Lets another worker begin at once. */
 function leave(writer: Writer): void {
     const log = writer.log;
-    const [, is_sealed] = chain.head(log, writer.epoch);
+    const [head, is_sealed] = chain.head(log, writer.epoch);
+    if (head === undefined) {
+        return;
+    }
     chain.release(log, writer.epoch);
     if (!is_sealed) {
         chain.seal(log, writer.epoch); // all look at it
@@ -171,32 +178,61 @@ function take_over(log: Log, tail: number): Result<Writer> {
     });
 }
 
-/** Makes room, even if some readers are still on their way. */
-function make_room(writer: Writer, slice: Slice): void {
-    sweep.before(writer.log, writer.root, slice);
+/**
+ * Removes the oldest of what is not needed, even if readers that are slow are still there.
+ * @returns false if there is nothing left of it
+ */
+function make_room(writer: Writer, slice: Slice): boolean {
+    const log = writer.log;
+    const root = writer.root;
+    if (!sweep.is_due(log, root)) {
+        return false;
+    }
+    sweep.before(log, sweep.oldest(log, root), slice);
+    return true;
+}
+
+/** Makes room before it is needed: whoever takes over, or puts a new base in place, cannot wait for any. */
+function keep_room(writer: Writer, slice: Slice): void {
+    while (writer.log.dict.free_space() < RESERVE && make_room(writer, slice)) {
+        // until there is enough
+    }
 }
 
 /**
- * Writes a record somewhere aside; where there is no memory, once more after what is not needed was removed.
+ * Writes a record somewhere aside; where there is no memory, as much is removed of what is not needed as it takes.
  * @returns the number of its last piece
  */
 function store(writer: Writer, prefix: string, first: number, record: Record, slice: Slice): Result<number> {
-    const dict = writer.log.dict;
-    const [last, err] = pieces.write(dict, prefix, first, record);
-    if (last !== undefined) {
-        return $multi(last);
+    keep_room(writer, slice);
+    while (true) {
+        const [last, err] = pieces.write(writer.log.dict, prefix, first, record);
+        if (last !== undefined) {
+            return $multi(last);
+        }
+        if (!make_room(writer, slice)) {
+            return $multi(undefined, err);
+        }
     }
-    if (!sweep.is_due(writer.log, writer.root)) {
-        return $multi(undefined, err);
-    }
-    make_room(writer, slice);
-    return pieces.write(dict, prefix, first, record);
+}
+
+/** A new base is being made, and if the log grew on there would be no room for that, and what is copied behind it. */
+function is_pressed(writer: Writer): boolean {
+    // at most all of the log is new keys, or came since the base was begun
+    const needed = writer.base_bytes + writer.log_bytes + RESERVE;
+    return writer.is_compacting && writer.log.dict.free_space() < needed;
 }
 
 /** Adds a batch of events. */
 function append(writer: Writer, batch: Batch): void {
     const slice = slices.begin();
     const payload = encoding.encode_events(batch.events, slice);
+    keep_room(writer, slice);
+    while (is_pressed(writer)) {
+        if (!make_room(writer, slice)) {
+            ngx.sleep(PRESSED);
+        }
+    }
     while (writer.over === undefined) {
         const log = writer.log; // nothing waits from here on
         const epoch = writer.epoch;
@@ -219,11 +255,9 @@ function append(writer: Writer, batch: Batch): void {
             writer.log_bytes = total;
             return;
         }
-        if (!sweep.is_due(log, writer.root)) {
+        if (!make_room(writer, slice)) {
             stop(writer, "broken", err);
-            return;
         }
-        make_room(writer, slice);
     }
 }
 
