@@ -42,13 +42,31 @@ local WATCH = [[
         count("ready")
         report:set("ready " .. pid, true)
     end))
+    local states, told = 0, 0
     m:on_change(function(changes)
+        -- a full state takes the place of the changes that are not told any more
+        local taken = 0
+        for _, n in pairs(m:stats().full) do
+            taken = taken + n
+        end
+        local is_state = taken > states
+        if is_state and states > 0 then
+            count("taken anew")
+            count("taken anew by " .. pid)
+        end
+        states = taken
+        if changes.revision <= told then
+            count("gone back")
+        end
+        told = changes.revision
         for _, change in ipairs(changes.changes) do
             count("events")
             local new = change.kv and tonumber(change.kv.value)
             local old = change.old and tonumber(change.old.value)
-            if new and old and new ~= old + 50 then
-                count(new > old and "left out" or "gone back")
+            if new and old and new <= old then
+                count("gone back")
+            elseif new and old and new ~= old + 50 and not is_state then
+                count("left out")
             end
             if not change.kv then
                 count("deleted")
