@@ -99,7 +99,7 @@ describe("a shared log", function()
         start(node, 3)
         settled()
         for i = 1, 10000 do
-            if node:free_space() < 1200 * 1024 then
+            if node:free_space() < 2500 * 1024 then
                 break
             end
             node:safe_add("other " .. i, ("z"):rep(4000 - 100))
@@ -109,7 +109,7 @@ describe("a shared log", function()
         local function grow(bases)
             local goal = writer.root + bases
             assert.is_true(support.eventually(function()
-                churn(50, 600)
+                churn(20, 600)
                 ngx.sleep(0.003)
                 return writer.root >= goal
             end))

@@ -165,7 +165,7 @@ end
 ---@param cursor resty.etcd.node.cursor.Cursor
 ---@param link resty.etcd.node.chain.Link
 ---@return resty.etcd.feed.Batch?
----@return ("reset"|"lost"|"record"|"end"|"between")?
+---@return ("end"|"reset"|"lost"|"record"|"between")?
 local function follow_reset(cursor, link)
     local ahead = create(cursor.log)
     local batch, finding = join(ahead, link.to, link.reason)
