@@ -6,8 +6,9 @@ local format = string.format
 local match = string.match
 local sub = string.sub
 
---- Bytes of a piece: with its key and header it takes one page of the dict, as room is often in single pages only.
-local PIECE = 4096 - 256
+--- Bytes of a piece: with its key and header it takes four pages of the dict. Larger ones often find no room that is all
+-- in one place, and with smaller ones writing takes longer.
+local PIECE = 16 * 1024 - 256
 
 --- What a piece costs in the dict beside its bytes, about.
 local OVERHEAD = 200

@@ -9,8 +9,11 @@ const sub = string.sub;
 /** What the log needs of a shared dict. */
 type NodeDict = Pick<ngx.SharedDict, "get" | "safe_add" | "safe_set" | "incr" | "delete" | "ttl" | "free_space">;
 
-/** Bytes of a piece: with its key and header it takes one page of the dict, as room is often in single pages only. */
-const PIECE = 4096 - 256;
+/**
+ * Bytes of a piece: with its key and header it takes four pages of the dict. Larger ones often find no room that is all
+ * in one place, and with smaller ones writing takes longer.
+ */
+const PIECE = 16 * 1024 - 256;
 /** What a piece costs in the dict beside its bytes, about. */
 const OVERHEAD = 200;
 
