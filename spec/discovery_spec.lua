@@ -2,6 +2,9 @@
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.clock"
 local discovery = require "resty.etcd.discovery"
+local etcd = require "resty.etcd"
+local own_etcd = require "spec.support.own_etcd"
+local rigs = require "spec.support.rig"
 
 local function wait_for(seconds, check)
     local stop = clock.now() + seconds
@@ -118,6 +121,147 @@ describe("discovery", function()
         assert.is_nil(reg:state().err)
     end)
 
+    it("writes the key again that somebody deleted, and counts that as a loss", function()
+        assert(found:wait_ready(3))
+        local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
+        wait_for(3, function() return #found:peers("web") == 1 end)
+        local lease = reg:state().lease
+        assert(cli:delete("/services/web/10.0.0.1:80"))
+        wait_for(3, function() return #found:peers("web") == 0 end)
+        wait_for(3, function() return #found:peers("web") == 1 end)
+        wait_for(3, function() return reg:state().losses == 1 end)
+        assert.equal(lease, reg:state().lease)
+        assert.equal(lease, cli:get("/services/web/10.0.0.1:80").body.kvs[1].lease)
+        assert.is_true(reg:state().registered)
+    end)
+
+    it("takes back a key without a lease, and leaves alone what was written with its own", function()
+        assert(found:wait_ready(3))
+        local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
+        local key, lease = "/services/web/10.0.0.1:80", reg:state().lease
+        assert(cli:set(key, { host = "10.0.0.1", port = 80, weight = 0 }, { ignore_lease = true }))
+        local renewals = reg:state().renewals
+        wait_for(5, function() return reg:state().renewals >= renewals + 2 end)
+        assert.equal(0, found:peers("web")[1].weight)
+        assert.equal(0, reg:state().losses)
+        assert(cli:set(key, { host = "10.0.0.1", port = 80, weight = 7 }))
+        wait_for(3, function() return found:peers("web")[1].weight == 7 end)
+        wait_for(3, function() return found:peers("web")[1].weight == 1 end)
+        assert.equal(lease, cli:get(key).body.kvs[1].lease)
+    end)
+
+    it("leaves the key to a later registration of its id, and takes it again when that ends", function()
+        assert(found:wait_ready(3))
+        local gone
+        found.mirror:on_change(function() gone = gone or #found:peers("web") == 0 end)
+        local first = register("web", { id = "one", host = "10.0.0.1", port = 80 }, { ttl = 2 })
+        wait_for(3, function() return #found:peers("web") == 1 end)
+        local second = register("web", { id = "one", host = "10.0.0.2", port = 80 }, { ttl = 2 })
+        wait_for(3, function() return first:state().taken_by == second:state().lease end)
+        local state = first:state()
+        assert.is_false(state.registered)
+        assert.equal("the key is taken by another registration, of lease " .. state.taken_by, state.err)
+        assert.equal(0, state.losses)
+        local renewals = state.renewals
+        wait_for(5, function() return first:state().renewals >= renewals + 2 end)
+        assert.equal("10.0.0.2", hosts("web")) -- nobody fights
+        assert.is_falsy(gone)
+        second:close()
+        wait_for(3, function() return hosts("web") == "10.0.0.1" end)
+        wait_for(3, function() return first:state().registered end)
+        assert.is_nil(first:state().taken_by)
+        assert.is_nil(first:state().err)
+    end)
+
+    it("passes an instance on from worker to worker in a reload, so that it is there all the time", function()
+        assert(found:wait_ready(3))
+        local most, least, ready = 0, math.huge, false
+        found.mirror:on_change(function()
+            local n = #found:peers("web")
+            most, least = math.max(most, n), ready and math.min(least, n) or least
+        end)
+        local rig = rigs.start {
+            workers = 2, http_host = bed.single.http, prefix = dir .. "/none/", quiet = true, init_worker = ([[
+                local opts = { prefix = %q, ttl = 60 }
+                reg = assert(require("resty.etcd.discovery").register(cli, "web", { host = "10.0.0.1", port = 80 }, opts))
+            ]]):format(dir .. "/services/"),
+        }
+        finally(function() rig.stop() end)
+        local key = "/services/web/10.0.0.1:80"
+        local function lease()
+            local kv = (cli:get(key).body.kvs or {})[1]
+            return kv and kv.lease
+        end
+        wait_for(10, function() return #(found:peers("web") or {}) == 1 end)
+        rig:wait_ready(2)
+        ready = true
+        for _ = 1, 3 do
+            local before, old = lease(), rig:workers()
+            rig:kill("HUP", rig:master())
+            wait_for(10, function()
+                for _, pid in ipairs(rig:workers()) do
+                    if pid == old[1] or pid == old[2] then
+                        return false
+                    end
+                end
+                return true
+            end)
+            assert.not_equal(before, lease())
+        end
+        assert.equal(1, most)
+        assert.is_true(least >= 1, "was gone for a while")
+        rig:kill("QUIT", rig:master())
+        wait_for(5, function() return #found:peers("web") == 0 end)
+    end)
+
+    it("keeps the pace of the time that etcd has granted, where that is not what was asked for", function()
+        local server = own_etcd.start { "--election-timeout=4000" }
+        finally(function() server:remove() end)
+        local own = assert(etcd.new { http_host = server.http })
+        local reg = assert(discovery.register(own, "web", { host = "10.0.0.1", port = 80 }, { ttl = 1 }))
+        finally(function() reg:close() server:remove() end)
+        wait_for(5, function() return reg:state().registered end)
+        assert.equal(6, reg:state().ttl)
+        local lowest, stop = 6, clock.now() + 5
+        while clock.now() < stop do
+            lowest = math.min(lowest, reg:state().expires_in)
+            ngx.sleep(0.02)
+        end
+        assert.is_true(lowest > 2.5, "seconds left: " .. lowest)
+        assert.is_true(reg:state().renewals >= 2)
+    end)
+
+    for name, is_there in pairs { ["while it is registered"] = true, ["while it registers"] = false } do
+        it("lets its worker end within a second or two where etcd does not answer, " .. name, function()
+            local port = rigs.free_port()
+            local proxy = rigs.proxy(port, bed.single.http)
+            finally(function() proxy.stop() end)
+            local rig = rigs.start {
+                workers = 1, http_host = "http://127.0.0.1:" .. port, prefix = dir .. "/none/", quiet = true,
+            }
+            finally(function() proxy.stop() rig.stop() end)
+            rig:wait_ready(1)
+            if not is_there then
+                proxy.pause()
+            end
+            assert.equal("true", rig:lua([[
+                local opts = { prefix = "]] .. dir .. [[/services/", ttl = 60 }
+                local cli = assert(require("resty.etcd").new { http_host = "http://127.0.0.1:]] .. port .. [[" })
+                reg = assert(require("resty.etcd.discovery").register(cli, "web", { host = "10.0.0.1", port = 80 }, opts))
+                ngx.sleep(0.5)
+                return reg:state().registered == ]] .. tostring(is_there)))
+            proxy.pause()
+            local started = clock.now()
+            local pid = rig:workers()[1]
+            rig:kill("QUIT", pid)
+            wait_for(10, function() return rig:workers()[1] ~= pid end)
+            local took = clock.now() - started
+            assert.is_true(took < 3, "seconds: " .. took)
+            assert.is_nil(rig:log():find("not revoked"))
+            assert.is_nil(rig:log():find("registration of"))
+        end)
+    end
+
     it("says that nothing is registered once the lease must have run out, and tries on", function()
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
         local endpoints = cli.endpoints
@@ -152,10 +296,44 @@ describe("discovery", function()
         assert.equal("service must be a name without /", err_of(nil, {}))
         assert.equal("instance must be table", err_of("web"))
         assert.equal("instance.host must be string", err_of("web", {}))
-        assert.equal("instance.port must be a port", err_of("web", { host = "a", port = 0.5 }))
+        assert.equal("instance.port must be a port", err_of("web", { host = "10.0.0.1", port = 0.5 }))
         assert.equal("instance.id must be string", err_of("web", { id = "" }))
-        assert.equal("instance.weight must be unsigned number", err_of("web", { host = "a", port = 1, weight = -1 }))
-        assert.equal("opts.ttl must be a whole number of seconds", err_of("web", { host = "a", port = 1 }, { ttl = 0 }))
-        assert.is_truthy(err_of("web", { host = "a", port = 1, meta = print }))
+        assert.equal("instance.weight must be unsigned number", err_of("web", { host = "10.0.0.1", port = 1, weight = -1 }))
+        assert.equal("opts.ttl must be a whole number of seconds", err_of("web", { host = "10.0.0.1", port = 1 }, { ttl = 0 }))
+        assert.equal("opts.ttl must be a whole number of seconds", err_of("web", { host = "10.0.0.1", port = 1 }, { ttl = 1 / 0 }))
+        assert.equal("opts.ttl must be number", err_of("web", { host = "10.0.0.1", port = 1 }, { ttl = "5" }))
+        assert.equal("opts must be table", err_of("web", { host = "10.0.0.1", port = 1 }, 5))
+        assert.equal("unknown option tll", err_of("web", { host = "10.0.0.1", port = 1 }, { tll = 5 }))
+        assert.equal("opts.prefix must be string", err_of("web", { host = "10.0.0.1", port = 1 }, { prefix = 5 }))
+        assert.is_truthy(err_of("web", { host = "10.0.0.1", port = 1, meta = print }))
+        assert.equal("cli must be table", select(2, discovery.register(nil, "web", { host = "10.0.0.1", port = 1 })))
+    end)
+
+    it("says what is wrong with a call", function()
+        assert.equal("cli must be table", select(2, discovery.new()))
+        assert.equal("opts must be table", select(2, discovery.new(cli, true)))
+        assert.equal("opts.prefix must be string", select(2, discovery.new(cli, { prefix = 5 })))
+        assert.equal("unknown option ttl", select(2, discovery.new(cli, { ttl = 5 })))
+        assert(found:wait_ready(3))
+        assert.equal("service must be a name without /", select(2, found:peers()))
+        assert.is_true(found:ready())
+        assert.equal("ready", found:state().status)
+        assert.is_true(found:age() < 60)
+    end)
+
+    it("takes addresses only, unless names are wanted", function()
+        local with_names = assert(discovery.new(cli, { names = true }))
+        finally(function() with_names:close() end)
+        assert(found:wait_ready(3))
+        assert(with_names:wait_ready(3))
+        local wrong = "instance.host must be an address, unless opts.names is set"
+        for _, host in ipairs { "db.internal", "localhost", "::1", "10.0.0.256", "10.0.0", "10.0.0.1.2", "[::1" } do
+            assert.equal(wrong, select(2, discovery.register(cli, "web", { host = host, port = 80 })), host)
+        end
+        register("web", { host = "[2001:db8::1]", port = 80 })
+        register("web", { host = "db.internal", port = 80 }, { names = true })
+        wait_for(3, function() return hosts("web") == "[2001:db8::1]" and #with_names:peers("web") == 2 end)
+        wait_for(3, function() return found:state().invalid == 1 end)
+        assert.equal("validate: " .. wrong, found:invalid()["/services/web/db.internal:80"].err)
     end)
 end)

@@ -191,6 +191,10 @@ function rig.proxy(port, http_host)
     local pipe = assert(io.popen(('exec setpriv --pdeathsig KILL node -e "%s"'):format(script)))
     local pid = assert(pipe:read("*l"))
     return {
+        -- it takes connections from now on, and passes nothing on
+        pause = function()
+            os.execute("kill -STOP " .. pid)
+        end,
         stop = function()
             os.execute("kill -KILL " .. pid)
             pipe:close()
@@ -199,12 +203,12 @@ function rig.proxy(port, http_host)
 end
 
 -- Starts it. Options: workers, http_host, prefix, mirror (options of the mirrors), dict_size; quiet: the workers do
--- nothing besides; mirrors: so many in each worker.
+-- nothing besides; mirrors: so many in each worker; init_worker: code that they run too.
 function rig.start(opts)
     local self = { dir = shell("mktemp -d"):gsub("%s+$", ""), port = rig.free_port(), opts = opts }
     local dir = self.dir
     put(dir .. "/nginx.conf", config(dir, opts.workers, self.port, opts.dict_size or "10m"))
-    put(dir .. "/watch.lua", WATCH)
+    put(dir .. "/watch.lua", WATCH .. (opts.init_worker or ""))
     put(dir .. "/report.lua", REPORT)
     put(dir .. "/late.lua", LATE)
 

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/discovery.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cjson = require("cjson.safe")
+local checks = require("resty.etcd.checks")
 local mirrors = require("resty.etcd.mirror")
 local registrations = require("resty.etcd.registration")
 local utils = require("resty.etcd.utils")
@@ -8,6 +9,9 @@ local floor = math.floor
 local match = string.match
 local PREFIX = "/services/"
 local TTL = 10
+
+--- etcd grants no more.
+local LONGEST_TTL = 9000000000
 
 --- Where a service can be reached.
 ---@class resty.etcd.discovery.Instance
@@ -28,6 +32,7 @@ local TTL = 10
 
 ---@class resty.etcd.discovery.Options
 ---@field prefix? string Where the services are; default `/services/`.
+---@field names? boolean Host names are taken too. balancer_by_lua knows addresses only.
 
 ---@class resty.etcd.discovery.RegisterOptions: resty.etcd.discovery.Options
 ---@field ttl? number Seconds after which the instance is gone when its worker is; default 10.
@@ -43,14 +48,39 @@ local TTL = 10
 
 --- The instances of services.
 ---@class resty.etcd.discovery.Discovery: resty.etcd.discovery.State
+---@field age fun(self: resty.etcd.discovery.State): number
 ---@field close fun(self: resty.etcd.discovery.State): true
+---@field invalid fun(self: resty.etcd.discovery.State): table<string, resty.etcd.mirror.types.Invalid>
 ---@field peers fun(self: resty.etcd.discovery.State, service: string): resty.etcd.discovery.Peer[]?, string?
+---@field ready fun(self: resty.etcd.discovery.State): boolean
+---@field state fun(self: resty.etcd.discovery.State): resty.etcd.mirror.reports.Status
 ---@field wait_ready fun(self: resty.etcd.discovery.State, timeout?: number): true?, resty.etcd.errors.EtcdError?
+
+--- Types of the options: those of `new`, and of `register` besides.
+local KINDS = {prefix = "string", names = "boolean"}
+local REGISTER_KINDS = {prefix = "string", names = "boolean", ttl = "number"}
+
+--- Something that `set_current_peer` takes: no name, and IPv6 in brackets.
+---@param host string
+---@return boolean
+local function is_address(host)
+    if (match(host, "^%[[%x:.]+%]$")) ~= nil then
+        return true
+    end
+    local parts = {match(host, "^(%d+)%.(%d+)%.(%d+)%.(%d+)$")}
+    for ____, part in ipairs(parts) do
+        if tonumber(part) > 255 then
+            return false
+        end
+    end
+    return #parts == 4
+end
 
 --- What is wrong with an instance; nil if nothing is.
 ---@param instance any
+---@param may_be_name boolean
 ---@return string?
-local function check(instance)
+local function check(instance, may_be_name)
     if type(instance) ~= "table" then
         return "instance must be table"
     end
@@ -64,6 +94,9 @@ local function check(instance)
     end
     if type(host) ~= "string" or host == "" then
         return "instance.host must be string"
+    end
+    if not may_be_name and not is_address(host) then
+        return "instance.host must be an address, unless opts.names is set"
     end
     if type(port) ~= "number" or floor(port) ~= port or port < 1 or port > 65535 then
         return "instance.port must be a port"
@@ -100,19 +133,19 @@ end
 ---@return resty.etcd.registration.Registration? res # a registration, which is made in the background
 ---@return string? err
 local function register(cli, service, instance, opts)
-    local wrong = check_service(service) or check(instance)
+    local wrong = checks.check_client(cli) or check_service(service) or checks.check_kinds(opts, REGISTER_KINDS) or check(instance, (opts and opts.names) == true)
     if wrong ~= nil then
         return nil, wrong
     end
     local ttl = opts and opts.ttl or TTL
-    if type(ttl) ~= "number" or floor(ttl) ~= ttl or ttl < 1 then
+    if floor(ttl) ~= ttl or ttl < 1 or ttl > LONGEST_TTL then
         return nil, "opts.ttl must be a whole number of seconds"
     end
-    local ____instance_5 = instance
-    local host = ____instance_5.host
-    local port = ____instance_5.port
-    local weight = ____instance_5.weight
-    local meta = ____instance_5.meta
+    local ____instance_7 = instance
+    local host = ____instance_7.host
+    local port = ____instance_7.port
+    local weight = ____instance_7.weight
+    local meta = ____instance_7.meta
     local value, err = cjson.encode({host = host, port = port, weight = weight, meta = meta})
     if value == nil then
         return nil, err
@@ -132,6 +165,9 @@ end
 ---@return resty.etcd.discovery.Peer[]? res
 ---@return string? err
 local function peers(self, service)
+    if type(service) ~= "string" then
+        return nil, "service must be a name without /"
+    end
     local kvs, err = self.mirror:by("service", service)
     if kvs == nil then
         return nil, err
@@ -152,6 +188,34 @@ local function peers(self, service)
     return made.peers
 end
 
+--- Seconds since etcd was last heard of; as for mirrors.
+---@param self resty.etcd.discovery.State
+---@return number
+local function age(self)
+    return self.mirror:age()
+end
+
+--- What is below the prefix and is not taken in, by key; as for mirrors.
+---@param self resty.etcd.discovery.State
+---@return table<string, resty.etcd.mirror.types.Invalid>
+local function invalid(self)
+    return self.mirror:invalid()
+end
+
+--- There is a full state; as for mirrors.
+---@param self resty.etcd.discovery.State
+---@return boolean
+local function ready(self)
+    return self.mirror:ready()
+end
+
+--- How it is; as for mirrors.
+---@param self resty.etcd.discovery.State
+---@return resty.etcd.mirror.reports.Status
+local function state_of(self)
+    return self.mirror:state()
+end
+
 --- Waits for the first full state; as for mirrors.
 ---@param self resty.etcd.discovery.State
 ---@param timeout? number
@@ -167,7 +231,15 @@ end
 local function close(self)
     return self.mirror:close()
 end
-local methods = {close = close, peers = peers, wait_ready = wait_ready}
+local methods = {
+    age = age,
+    close = close,
+    invalid = invalid,
+    peers = peers,
+    ready = ready,
+    state = state_of,
+    wait_ready = wait_ready
+}
 local mt = {__index = methods}
 
 --- Follows all services below a prefix.
@@ -176,6 +248,11 @@ local mt = {__index = methods}
 ---@return resty.etcd.discovery.Discovery? res
 ---@return string? err
 local function create(cli, opts)
+    local misuse = checks.check_client(cli) or checks.check_kinds(opts, KINDS)
+    if misuse ~= nil then
+        return nil, misuse
+    end
+    local may_be_name = (opts and opts.names) == true
     local prefix = opts and opts.prefix or PREFIX
     local skipped = #prefix + 1
     local mirror, err = mirrors.new(
@@ -184,7 +261,7 @@ local function create(cli, opts)
         {
             decode = function(bytes) return cjson.decode(bytes) end,
             validate = function(value)
-                local wrong = check(value)
+                local wrong = check(value, may_be_name)
                 return wrong == nil, wrong
             end,
             transform = function(value, kv)
@@ -192,11 +269,11 @@ local function create(cli, opts)
                 if service == nil then
                     return nil, "the key is not PREFIX/SERVICE/ID"
                 end
-                local ____value_10 = value
-                local host = ____value_10.host
-                local port = ____value_10.port
-                local weight = ____value_10.weight
-                local meta = ____value_10.meta
+                local ____value_14 = value
+                local host = ____value_14.host
+                local port = ____value_14.port
+                local weight = ____value_14.weight
+                local meta = ____value_14.meta
                 return {
                     service = service,
                     id = id,

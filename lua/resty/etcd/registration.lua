@@ -1,11 +1,10 @@
 -- Generated from src/resty/etcd/registration.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local call = require("resty.etcd.call")
+local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local health = require("resty.etcd.health")
-local leases = require("resty.etcd.leases")
-local rpcs = require("resty.etcd.rpc")
+local steps = require("resty.etcd.registration_steps")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -14,11 +13,8 @@ local guard = pcall
 --- Longest pause between two tries.
 local LONGEST_PAUSE = 2
 
---- Longest time that one call may take.
-local LONGEST_CALL = 5
-
---- gRPC code of a lease that is gone.
-local NOT_FOUND = 5
+--- Seconds after which a step that takes long looks whether the worker is to end.
+local LOOK = 0.25
 
 --- A registration as others may see it.
 ---@class resty.etcd.registration.Status
@@ -26,173 +22,75 @@ local NOT_FOUND = 5
 ---@field lease string? nil while there is none.
 ---@field expires_in number Seconds until the lease runs out, unless it is renewed; counted from when the last renewal was sent.
 ---@field renewals number
----@field losses number How often the lease was lost.
+---@field losses number How often the instance was not to be found any more: its lease or its key was gone.
+---@field ttl number Seconds, as etcd granted them.
+---@field taken_by string? The lease of another registration of the same id that has the key now; nil while none has.
 ---@field err string? Why the latest step failed.
 
----@class resty.etcd.registration.State
----@field cli resty.etcd.dropin.state.State
----@field key string As etcd stores it.
----@field value string
----@field ttl number
----@field lease string?
----@field is_registered boolean
----@field expires_at number
----@field is_closed boolean
----@field renewals number
----@field losses number
----@field failures number Steps that failed in a row.
----@field err resty.etcd.errors.EtcdError?
-
 --- An instance of a service that is to be found for as long as this worker lives.
----@class resty.etcd.registration.Registration: resty.etcd.registration.State
----@field close fun(self: resty.etcd.registration.State): true
----@field state fun(self: resty.etcd.registration.State): resty.etcd.registration.Status
+---@class resty.etcd.registration.Registration: resty.etcd.registration_steps.State
+---@field close fun(self: resty.etcd.registration_steps.State): true
+---@field state fun(self: resty.etcd.registration_steps.State): resty.etcd.registration.Status
 
-local function call_time(reg)
-    return max(
-        0.5,
-        min(LONGEST_CALL, reg.ttl / 3)
-    )
-end
-
---- The lease is gone, or nobody can know whether it is.
----@param reg resty.etcd.registration.State
-local function lose(reg)
-    if reg.is_registered then
-        reg.losses = reg.losses + 1
-    end
-    reg.lease = nil
-    reg.is_registered = false
-end
-
---- The time that a lease has is counted from when it was asked for: etcd's own count ends later.
----@param reg resty.etcd.registration.State
----@param sent number
----@param granted any
-local function keep_until(reg, sent, granted)
-    reg.expires_at = sent + (tonumber(granted) or reg.ttl)
-end
-
-local function grant(reg)
-    local sent = now()
-    local reply, err = leases.grant_chosen(
-        reg.cli,
-        reg.ttl,
-        call_time(reg)
-    )
-    if reply == nil then
-        return err
-    end
-    reg.lease = reply.body.ID
-    keep_until(reg, sent, reply.body.TTL)
-    return nil
-end
-
-local function put(reg)
-    local request = {key = reg.key, value = reg.value, lease = reg.lease}
-    local reply, err = call.unary(
-        reg.cli,
-        rpcs.put,
-        request,
-        call_time(reg)
-    )
-    if reply == nil then
-        if err.code == NOT_FOUND then
-            lose(reg)
-        end
-        return err
-    end
-    reg.is_registered = true
-    return nil
-end
-
-local function renew(reg)
-    local sent = now()
-    local reply, err = call.unary(
-        reg.cli,
-        rpcs.lease_keep_alive,
-        {ID = reg.lease},
-        call_time(reg)
-    )
-    if reply == nil then
-        return err
-    end
-    local ttl = reply.body.TTL
-    if ttl == nil then
-        lose(reg)
-        return errors.refusal(404, NOT_FOUND, "etcdserver: requested lease not found")
-    end
-    reg.renewals = reg.renewals + 1
-    keep_until(reg, sent, ttl)
-    return nil
-end
-
-local function has_lease(reg)
-    return reg.lease ~= nil
-end
-
---- It may have been closed while a call was under way.
----@param reg resty.etcd.registration.State
----@return boolean
-local function is_over(reg)
-    return reg.is_closed or ngx.worker.exiting()
-end
-
---- Whatever is to be done next.
----@param reg resty.etcd.registration.State
----@return resty.etcd.errors.EtcdError?
-local function advance(reg)
-    if reg.lease ~= nil and now() >= reg.expires_at then
-        lose(reg)
-    end
-    local err
-    if reg.is_registered then
-        err = renew(reg)
-        if has_lease(reg) then
-            return err
-        end
-    end
-    if not has_lease(reg) and not is_over(reg) then
-        err = grant(reg)
-    end
-    if not has_lease(reg) or is_over(reg) then
-        return err
-    end
-    return put(reg)
-end
-
---- Revokes the lease, which deletes the key.
----@param reg resty.etcd.registration.State
-local function leave(reg)
-    local lease = reg.lease
-    reg.is_closed = true
-    reg.lease = nil
-    reg.is_registered = false
-    if lease ~= nil then
-        local reply, err = call.unary(
-            reg.cli,
-            rpcs.lease_revoke,
-            {ID = lease},
-            call_time(reg)
+--- Runs a step to its end, whatever comes.
+---@param reg resty.etcd.registration_steps.State
+---@param fn fun(reg: resty.etcd.registration_steps.State): resty.etcd.errors.EtcdError?
+---@param done table
+---@param result table
+local function run(reg, fn, done, result)
+    local ok, failed = guard(fn, reg)
+    local err = failed
+    if not ok then
+        err = errors.failure(
+            "bad_reply",
+            tostring(failed)
         )
-        if reply == nil then
-            ngx.log(
-                ngx.WARN,
-                "lease of ",
-                reg.key,
-                " not revoked: ",
-                errors.text(err),
-                "; it runs out by itself"
-            )
-        end
     end
+    result.err = err
+    done:post(1)
+end
+
+--- Runs a step, which may wait for etcd for long: but not while the worker ends.
+---@param reg resty.etcd.registration_steps.State
+---@param fn fun(reg: resty.etcd.registration_steps.State): resty.etcd.errors.EtcdError?
+---@param grace number seconds that it still has then
+---@return resty.etcd.errors.EtcdError?
+local function run_within_life(reg, fn, grace)
+    local done, err = semaphore.new(0)
+    if done == nil then
+        return errors.failure("bad_reply", err)
+    end
+    local result = {}
+    local thread = ngx.thread.spawn(
+        run,
+        reg,
+        fn,
+        done,
+        result
+    )
+    local is_done = done:wait(LOOK)
+    while is_done ~= true and not ngx.worker.exiting() do
+        is_done = done:wait(LOOK)
+    end
+    if is_done ~= true and grace > 0 then
+        is_done = done:wait(grace)
+    end
+    if is_done ~= true then
+        ngx.thread.kill(thread)
+    end
+    return result.err
+end
+
+--- Revokes the lease: what the worker cannot wait for runs out by itself.
+---@param reg resty.etcd.registration_steps.State
+local function leave(reg)
+    run_within_life(reg, steps.leave, steps.LAST_CALL)
 end
 
 local function note(reg, err)
-    if err == nil then
-        reg.failures = 0
-    else
-        reg.failures = reg.failures + 1
+    local is_failure = err ~= nil and reg.taken_by == nil
+    reg.failures = is_failure and reg.failures + 1 or 0
+    if err ~= nil then
         local ____opt_0 = reg.err
         if (____opt_0 and ____opt_0.message) ~= err.message then
             ngx.log(
@@ -209,38 +107,31 @@ local function note(reg, err)
 end
 
 --- Seconds until the next step.
----@param reg resty.etcd.registration.State
+---@param reg resty.etcd.registration_steps.State
 ---@return number
 local function delay(reg)
     if reg.failures == 0 then
         return max(
             0,
-            reg.expires_at - now() - reg.ttl * 2 / 3
+            reg.expires_at - now() - reg.granted * 2 / 3
         )
     end
     return health.jittered(min(
         LONGEST_PAUSE,
-        reg.ttl / 6,
+        reg.granted / 6,
         0.1 * 2 ^ min(reg.failures, 10)
     ))
 end
 
 --- One step, and the timer of the next. nginx calls it at once when the worker ends.
 ---@param premature boolean
----@param reg resty.etcd.registration.State
+---@param reg resty.etcd.registration_steps.State
 local function step(premature, reg)
-    while not premature and not is_over(reg) do
-        local ok, failed = guard(advance, reg)
-        local err = failed
-        if not ok then
-            err = errors.failure(
-                "bad_reply",
-                tostring(failed)
-            )
-        end
-        note(reg, err)
-        local seconds = delay(reg)
-        if not is_over(reg) then
+    while not premature and not steps.is_over(reg) do
+        local err = run_within_life(reg, steps.advance, 0)
+        if not steps.is_over(reg) then
+            note(reg, err)
+            local seconds = delay(reg)
             local started = ngx.timer.at(seconds, step, reg)
             if started ~= nil then
                 return
@@ -256,7 +147,7 @@ local function leave_in_timer(_premature, reg)
 end
 
 --- How the registration is.
----@param self resty.etcd.registration.State
+---@param self resty.etcd.registration_steps.State
 ---@return resty.etcd.registration.Status
 local function state_of(self)
     local ____opt_2 = self.err
@@ -270,12 +161,14 @@ local function state_of(self)
         ) or 0,
         renewals = self.renewals,
         losses = self.losses,
+        ttl = self.granted,
+        taken_by = self.taken_by,
         err = err
     }
 end
 
 --- Ends the registration: the instance is not to be found any more.
----@param self resty.etcd.registration.State
+---@param self resty.etcd.registration_steps.State
 ---@return true
 local function close(self)
     if not self.is_closed then
@@ -300,8 +193,12 @@ local function create(cli, key, value, ttl)
         key = key,
         value = value,
         ttl = ttl,
+        granted = ttl,
         lease = nil,
+        former = nil,
+        is_new = true,
         is_registered = false,
+        taken_by = nil,
         expires_at = 0,
         is_closed = false,
         renewals = 0,

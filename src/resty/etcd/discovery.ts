@@ -1,8 +1,9 @@
 import * as cjson from "cjson.safe";
+import * as checks from "./checks";
 import type { State as ClientState } from "./dropin/state";
 import type { EtcdError } from "./errors";
 import * as mirrors from "./mirror";
-import type { Kv, Mirror } from "./mirror";
+import type { Kv, Mirror, Status } from "./mirror";
 import * as registrations from "./registration";
 import type { Registration } from "./registration";
 import * as utils from "./utils";
@@ -12,6 +13,8 @@ const match = string.match;
 
 const PREFIX = "/services/";
 const TTL = 10;
+/** etcd grants no more. */
+const LONGEST_TTL = 9000000000;
 
 /** Where a service can be reached. */
 interface Instance {
@@ -38,6 +41,8 @@ interface Peer {
 interface Options {
     /** Where the services are; default `/services/`. */
     prefix?: string;
+    /** Host names are taken too. balancer_by_lua knows addresses only. */
+    names?: boolean;
 }
 
 interface RegisterOptions extends Options {
@@ -60,8 +65,26 @@ interface State {
 /** The instances of services. */
 interface Discovery extends State, Methods {}
 
+/** Types of the options: those of `new`, and of `register` besides. */
+const KINDS: Record<string, string> = { prefix: "string", names: "boolean" };
+const REGISTER_KINDS: Record<string, string> = { prefix: "string", names: "boolean", ttl: "number" };
+
+/** Something that `set_current_peer` takes: no name, and IPv6 in brackets. */
+function is_address(host: string): boolean {
+    if (match(host, "^%[[%x:.]+%]$")[0] !== undefined) {
+        return true;
+    }
+    const parts = [...match(host, "^(%d+)%.(%d+)%.(%d+)%.(%d+)$")];
+    for (const part of parts) {
+        if (tonumber(part)! > 255) {
+            return false;
+        }
+    }
+    return parts.length === 4;
+}
+
 /** What is wrong with an instance; nil if nothing is. */
-function check(instance: unknown): string | undefined {
+function check(instance: unknown, may_be_name: boolean): string | undefined {
     if (typeof instance !== "object") {
         return "instance must be table";
     }
@@ -71,6 +94,9 @@ function check(instance: unknown): string | undefined {
     }
     if (typeof host !== "string" || host === "") {
         return "instance.host must be string";
+    }
+    if (!may_be_name && !is_address(host)) {
+        return "instance.host must be an address, unless opts.names is set";
     }
     if (typeof port !== "number" || floor(port) !== port || port < 1 || port > 65535) {
         return "instance.port must be a port";
@@ -90,12 +116,16 @@ function check_service(service: unknown): string | undefined {
  * @returns a registration, which is made in the background
  */
 function register(cli: ClientState, service: string, instance: Instance, opts?: RegisterOptions): Result<Registration> {
-    const wrong = check_service(service) ?? check(instance);
+    const wrong =
+        checks.check_client(cli) ??
+        check_service(service) ??
+        checks.check_kinds(opts, REGISTER_KINDS) ??
+        check(instance, opts?.names === true);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
     }
     const ttl = opts?.ttl ?? TTL;
-    if (typeof ttl !== "number" || floor(ttl) !== ttl || ttl < 1) {
+    if (floor(ttl) !== ttl || ttl < 1 || ttl > LONGEST_TTL) {
         return $multi(undefined, "opts.ttl must be a whole number of seconds");
     }
     const { host, port, weight, meta } = instance;
@@ -109,6 +139,9 @@ function register(cli: ClientState, service: string, instance: Instance, opts?: 
 
 /** Instances as arrays, made anew only for services that have changed. */
 function peers(this: State, service: string): Result<readonly Peer[]> {
+    if (typeof service !== "string") {
+        return $multi(undefined, "service must be a name without /");
+    }
     const [kvs, err] = this.mirror.by("service", service);
     if (kvs === undefined) {
         return $multi(undefined, err);
@@ -129,6 +162,26 @@ function peers(this: State, service: string): Result<readonly Peer[]> {
     return $multi(made.peers);
 }
 
+/** Seconds since etcd was last heard of; as for mirrors. */
+function age(this: State): number {
+    return this.mirror.age();
+}
+
+/** What is below the prefix and is not taken in, by key; as for mirrors. */
+function invalid(this: State): ReturnType<Mirror["invalid"]> {
+    return this.mirror.invalid();
+}
+
+/** There is a full state; as for mirrors. */
+function ready(this: State): boolean {
+    return this.mirror.ready();
+}
+
+/** How it is; as for mirrors. */
+function state_of(this: State): Status {
+    return this.mirror.state();
+}
+
 /** Waits for the first full state; as for mirrors. */
 function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     return this.mirror.wait_ready(timeout);
@@ -139,18 +192,23 @@ function close(this: State): true {
     return this.mirror.close();
 }
 
-const methods = { close, peers, wait_ready };
+const methods = { age, close, invalid, peers, ready, state: state_of, wait_ready };
 type Methods = typeof methods;
 const mt: LuaMetatable<Discovery, Methods> = { __index: methods };
 
 /** Follows all services below a prefix. */
 function create(cli: ClientState, opts?: Options): Result<Discovery> {
+    const misuse = checks.check_client(cli) ?? checks.check_kinds(opts, KINDS);
+    if (misuse !== undefined) {
+        return $multi(undefined, misuse);
+    }
+    const may_be_name = opts?.names === true;
     const prefix = opts?.prefix ?? PREFIX;
     const skipped = prefix.length + 1;
     const [mirror, err] = mirrors.new(cli, prefix, {
         decode: bytes => cjson.decode(bytes),
         validate: value => {
-            const wrong = check(value);
+            const wrong = check(value, may_be_name);
             return $multi(wrong === undefined, wrong);
         },
         transform: (value: Instance, kv) => {
