@@ -78,6 +78,21 @@ async function config_center(etcd, { PORT }) {
     await settles(PORT, "/", {}, 200, "good night");
     await settles(PORT, `/config/greeting?revision=${revision}`, {}, 200, "good day");
     await settles(PORT, "/config/none", {}, 404, "no such document");
+    put(etcd, "/config/greeting", "good");
+    await settles(PORT, "/config/greeting", {}, 200, "decode");
+    await settles(PORT, "/", {}, 200, "good night"); // the last good one
+    const late = await ask(PORT, uri, { method: "PUT", body: '{"text":"hello again"}' });
+    show(`PUT ${uri}`, late);
+    assert.equal(late.status, 409);
+    const newest = JSON.parse(late.text).revision;
+    await settles(PORT, `/config/greeting?revision=${newest}`, {}, 422, "decode");
+    await settles(PORT, "/config/greeting?revision=999999", {}, 404, "future revision");
+    await settles(PORT, "/config/greeting?revision=x", {}, 400, "revision must be a revision");
+    const mended = { method: "PUT", body: '{"text":"hello again"}' };
+    assert.equal((await ask(PORT, `/config/greeting?if_revision=${newest}`, mended)).status, 200);
+    await settles(PORT, "/", {}, 200, "hello again");
+    put(etcd, "/config/broken", "good");
+    await settles(PORT, "/config/broken", {}, 422, "decode");
     put(etcd, "/config/log", '{"level":"debug"}');
     await waitFor("the header", async () => (await ask(PORT, "/")).headers["x-level"] === "debug");
     put(etcd, "/config/maintenance", "true");

@@ -29,17 +29,31 @@ local function answer(status, body)
     ngx.say(cjson.encode(body))
 end
 
+-- Errors of calls have names; what the worker's own memory answers is a text.
+local STATUS = { conflict = 409, invalid = 422, bad_request = 400, out_of_range = 404 }
+
+local function fail(err)
+    return answer(STATUS[err.name] or 503, { error = tostring(err), revision = err.revision })
+end
+
 local function read(name, revision)
-    local document, at
     if revision then
-        document, at = conf:history(name, revision)
-    else
-        document, at = conf:get(name)
+        local document, at = conf:history(name, revision)
+        if document ~= nil then
+            return answer(200, { revision = at, document = document })
+        elseif at then
+            return fail(at)
+        end
+        return answer(404, { error = "no such document" })
     end
+    local document, at, newer = conf:get(name)
     if document ~= nil then
-        return answer(200, { revision = at, document = document })
+        -- etcd may have a newer one that cannot be used: the last good one serves, and this says why
+        return answer(200, { revision = at, document = document, newer = newer })
+    elseif newer then
+        return answer(422, { error = newer.err, revision = newer.mod_revision })
     end
-    return answer(at and 503 or 404, { error = tostring(at or "no such document") })
+    return answer(at and 503 or 404, { error = at or "no such document" })
 end
 
 local function write(name, if_revision)
@@ -52,7 +66,7 @@ local function write(name, if_revision)
     if revision then
         return answer(200, { revision = revision })
     end
-    return answer(why.name == "conflict" and 409 or 503, { error = tostring(why) })
+    return fail(why)
 end
 
 -- For content_by_lua: GET /config/NAME[?revision=N], PUT /config/NAME[?if_revision=N]

@@ -1,60 +1,92 @@
 -- Generated from src/resty/etcd/config.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call")
+local checks = require("resty.etcd.checks")
+local writes = require("resty.etcd.config_writes")
 local args = require("resty.etcd.dropin.args")
 local errors = require("resty.etcd.errors")
 local int64 = require("resty.etcd.int64")
 local mirrors = require("resty.etcd.mirror")
+local items = require("resty.etcd.mirror.items")
 local rpcs = require("resty.etcd.rpc")
-local serializer = require("resty.etcd.serializer")
-local utils = require("resty.etcd.utils")
-
----@class resty.etcd.config.PutOptions
----@field if_revision? (string|number) Write only if the document is at this revision; 0: only if there is none.
----@field timeout? number Seconds for the call.
-
----@class resty.etcd.config.State
----@field cli resty.etcd.dropin.state.State
----@field dir string
----@field mirror resty.etcd.mirror.Mirror Where the documents are read.
+local sub = string.sub
 
 --- Documents by name, each with the revision that wrote it.
----@class resty.etcd.config.Config: resty.etcd.config.State
----@field close fun(self: resty.etcd.config.State): true
----@field get fun(self: resty.etcd.config.State, name: string): any, string?
----@field history fun(self: resty.etcd.config.State, name: string, revision: string|number, timeout?: number): any, (string|resty.etcd.errors.EtcdError)?
----@field put fun(self: resty.etcd.config.State, name: string, document: any, opts?: resty.etcd.config.PutOptions): string?, resty.etcd.errors.EtcdError?
----@field wait_ready fun(self: resty.etcd.config.State, timeout?: number): true?, resty.etcd.errors.EtcdError?
----@field watch fun(self: resty.etcd.config.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?
-
-local function bad_request(message)
-    return errors.failure("bad_request", message)
-end
-
-local function key_of(state, name)
-    return utils.get_real_key(state.cli.key_prefix, state.dir .. name)
-end
+---@class resty.etcd.config.Config: resty.etcd.config_writes.State
+---@field age fun(self: resty.etcd.config_writes.State): number
+---@field close fun(self: resty.etcd.config_writes.State): true
+---@field delete fun(self: resty.etcd.config_writes.State, name: string, opts?: resty.etcd.config_writes.WriteOptions): string?, resty.etcd.errors.EtcdError?
+---@field get fun(self: resty.etcd.config_writes.State, name: string): any, string?, resty.etcd.mirror.types.Invalid?
+---@field history fun(self: resty.etcd.config_writes.State, name: string, revision: string|number, timeout?: number): any, (string|resty.etcd.errors.EtcdError)?
+---@field invalid fun(self: resty.etcd.config_writes.State): table<string, resty.etcd.mirror.types.Invalid>
+---@field names fun(self: resty.etcd.config_writes.State): string[]?, string?
+---@field put fun(self: resty.etcd.config_writes.State, name: string, document: any, opts?: resty.etcd.config_writes.WriteOptions): string?, resty.etcd.errors.EtcdError?
+---@field ready fun(self: resty.etcd.config_writes.State): boolean
+---@field state fun(self: resty.etcd.config_writes.State): resty.etcd.mirror.reports.Status
+---@field wait_ready fun(self: resty.etcd.config_writes.State, timeout?: number): true?, resty.etcd.errors.EtcdError?
+---@field watch fun(self: resty.etcd.config_writes.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?
 
 --- Reads a document; in every phase.
----@param self resty.etcd.config.State
+---@param self resty.etcd.config_writes.State
 ---@param name string
----@return any document # the document and its revision; nil and nil if there is none; nil and "not ready"
+---@return any document # the document and its revision; nil and nil if there is none; nil and an error. Where etcd has a newer one that is not taken in, that one's `{err, mod_revision, create_revision}` besides
 ---@return string? revision
+---@return resty.etcd.mirror.types.Invalid? newer
 local function get(self, name)
-    local document, kv = self.mirror:get(self.dir .. name)
-    if document == nil then
-        return nil, kv
+    if type(name) ~= "string" then
+        return nil, "key must be string"
     end
-    return document, kv.mod_revision
+    local key = self.dir .. name
+    local newer = self.mirror.bad[key]
+    local document, kv = self.mirror:get(key)
+    if document == nil then
+        return nil, kv, newer
+    end
+    return document, kv.mod_revision, newer
+end
+
+--- The names of all documents, sorted: an array that is not to be written to.
+---@param self resty.etcd.config_writes.State
+---@return string[]? res
+---@return string? err
+local function names(self)
+    local kvs, err = self.mirror:all()
+    if kvs == nil then
+        return nil, err
+    end
+    if self.listed ~= kvs then
+        local list = {}
+        for ____, kv in ipairs(kvs) do
+            list[#list + 1] = sub(kv.key, #self.dir + 1)
+        end
+        self.listed = kvs
+        self.listed_names = list
+    end
+    return self.listed_names
+end
+
+--- What etcd has and is not taken in, by name.
+---@param self resty.etcd.config_writes.State
+---@return table<string, resty.etcd.mirror.types.Invalid>
+local function invalid(self)
+    local found = {}
+    for key, item in pairs(self.mirror.bad) do
+        found[sub(key, #self.dir + 1)] = item
+    end
+    return found
 end
 
 --- Has a function called after each change of a document.
----@param self resty.etcd.config.State
+---@param self resty.etcd.config_writes.State
 ---@param name string
 ---@param callback fun(document: any, revision: string?)
 ---@return fun()? res # a function that ends it
 ---@return string? err
 local function watch(self, name, callback)
+    local wrong = args.check_key(name)
+    if wrong ~= nil then
+        return nil, wrong
+    end
     if type(callback) ~= "function" then
         return nil, "callback must be function"
     end
@@ -69,64 +101,36 @@ local function watch(self, name, callback)
     end)
 end
 
---- Writes a document. The mirror shows it as soon as etcd tells of it.
----@param self resty.etcd.config.State
----@param name string
----@param document any
----@param opts? resty.etcd.config.PutOptions
----@return string? res # its revision; nil and an error, named `conflict` if another has changed it
----@return resty.etcd.errors.EtcdError? err
-local function put(self, name, document, opts)
-    local wrong = args.check_key(name) or args.check_opts(opts)
-    if wrong ~= nil then
-        return nil, bad_request(wrong)
+--- What is wrong with a call of `history`; nil if nothing is.
+---@param name any
+---@param revision string?
+---@param timeout any
+---@return string?
+local function check_history(name, revision, timeout)
+    if revision == nil or tonumber(revision) < 1 then
+        return "revision must be a revision"
     end
-    local value, value_err = serializer.serialize(self.cli.serializer, document)
-    if value == nil then
-        return nil, bad_request(value_err)
-    end
-    local key = key_of(self, name)
-    local message = {}
-    message.success = {{request_put = {key = key, value = value}}}
-    local wanted
-    if (opts and opts.if_revision) ~= nil then
-        wanted = int64.to_text(opts.if_revision)
-        if wanted == nil then
-            return nil, bad_request("opts.if_revision must be a revision")
-        end
-        message.compare = {{key = key, target = "MOD", result = "EQUAL", mod_revision = wanted}}
-    end
-    local reply, err = call.unary(self.cli, rpcs.txn, message, opts and opts.timeout)
-    if reply == nil then
-        return nil, err
-    end
-    if reply.body.succeeded ~= true then
-        return nil, errors.failure(
-            "conflict",
-            "the document is not at revision " .. tostring(wanted)
-        )
-    end
-    return reply.body.header.revision
+    return args.check_key(name) or args.check_opts({timeout = timeout})
 end
 
---- Reads a document as it was at a revision, from etcd.
----@param self resty.etcd.config.State
+--- Reads a document as it was at a revision, from etcd; made as those of the mirror are.
+---@param self resty.etcd.config_writes.State
 ---@param name string
 ---@param revision string|number
 ---@param timeout? number
----@return any document # the document and the revision that wrote it; nil and nil if there was none; nil and an error
+---@return any document # the document and the revision that wrote it; nil and nil if there was none; nil and an error, named `invalid` for one that is not taken in
 ---@return (string|resty.etcd.errors.EtcdError)? revision
 local function history(self, name, revision, timeout)
     local at = int64.to_text(revision)
-    local wrong = args.check_key(name) or (at == nil and "revision must be a revision" or nil)
+    local wrong = check_history(name, at, timeout)
     if wrong ~= nil then
-        return nil, bad_request(wrong)
+        return nil, errors.failure("bad_request", wrong)
     end
     local reply, err = call.unary(
         self.cli,
         rpcs.range,
         {
-            key = key_of(self, name),
+            key = writes.key_of(self, name),
             revision = at
         },
         timeout
@@ -134,17 +138,43 @@ local function history(self, name, revision, timeout)
     if reply == nil then
         return nil, err
     end
-    local ____opt_8 = reply.body.kvs
-    local kv = ____opt_8 and ____opt_8[1]
-    if kv == nil then
+    local ____opt_4 = reply.body.kvs
+    local raw = ____opt_4 and ____opt_4[1]
+    if raw == nil then
         return nil, nil
     end
-    local document = self.cli.serializer.deserialize(kv.value or "")
-    return document, kv.mod_revision
+    local kv, bad = items.make(self.mirror, raw, self.dir .. name)
+    if kv == nil then
+        local err_invalid = errors.failure("invalid", bad)
+        err_invalid.revision = raw.mod_revision
+        return nil, err_invalid
+    end
+    return kv.value, kv.mod_revision
+end
+
+--- Seconds since etcd was last heard of; as for mirrors.
+---@param self resty.etcd.config_writes.State
+---@return number
+local function age(self)
+    return self.mirror:age()
+end
+
+--- There is a full state; as for mirrors.
+---@param self resty.etcd.config_writes.State
+---@return boolean
+local function ready(self)
+    return self.mirror:ready()
+end
+
+--- How it is; as for mirrors.
+---@param self resty.etcd.config_writes.State
+---@return resty.etcd.mirror.reports.Status
+local function state_of(self)
+    return self.mirror:state()
 end
 
 --- Waits for the first full state; as for mirrors.
----@param self resty.etcd.config.State
+---@param self resty.etcd.config_writes.State
 ---@param timeout? number
 ---@return true? res
 ---@return resty.etcd.errors.EtcdError? err
@@ -153,16 +183,22 @@ local function wait_ready(self, timeout)
 end
 
 --- Ends following etcd.
----@param self resty.etcd.config.State
+---@param self resty.etcd.config_writes.State
 ---@return true
 local function close(self)
     return self.mirror:close()
 end
 local methods = {
+    age = age,
     close = close,
+    delete = writes.remove,
     get = get,
     history = history,
-    put = put,
+    invalid = invalid,
+    names = names,
+    put = writes.put,
+    ready = ready,
+    state = state_of,
     wait_ready = wait_ready,
     watch = watch
 }
@@ -175,11 +211,15 @@ local mt = {__index = methods}
 ---@return resty.etcd.config.Config? res
 ---@return string? err
 local function create(cli, dir, opts)
+    local wrong = checks.check_client(cli)
+    if wrong ~= nil then
+        return nil, wrong
+    end
     local mirror, err = mirrors.new(cli, dir, opts)
     if mirror == nil then
         return nil, err
     end
-    return setmetatable({cli = cli, dir = dir, mirror = mirror}, mt)
+    return setmetatable({cli = cli, dir = dir, mirror = mirror, listed_names = {}}, mt)
 end
 _M.new = create
 

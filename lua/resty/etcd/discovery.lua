@@ -7,6 +7,7 @@ local registrations = require("resty.etcd.registration")
 local utils = require("resty.etcd.utils")
 local floor = math.floor
 local match = string.match
+local max = math.max
 local PREFIX = "/services/"
 local TTL = 10
 
@@ -67,13 +68,16 @@ local function is_address(host)
     if (match(host, "^%[[%x:.]+%]$")) ~= nil then
         return true
     end
-    local parts = {match(host, "^(%d+)%.(%d+)%.(%d+)%.(%d+)$")}
-    for ____, part in ipairs(parts) do
-        if tonumber(part) > 255 then
-            return false
-        end
+    local a, b, c, d = match(host, "^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
+    if a == nil then
+        return false
     end
-    return #parts == 4
+    return max(
+        tonumber(a),
+        tonumber(b),
+        tonumber(c),
+        tonumber(d)
+    ) <= 255
 end
 
 --- What is wrong with an instance; nil if nothing is.

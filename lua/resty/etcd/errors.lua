@@ -11,6 +11,7 @@ local _M = {}
 ---@field retryable boolean The same call may be sent again, safely and with hope.
 ---@field maybe_applied boolean The call was a write and etcd may have applied it.
 ---@field compact_revision? number Oldest revision that a watch may begin at; only where etcd told it with `compacted`.
+---@field revision? string Revision of what etcd has instead, 0 for nothing; only of `conflict` and `invalid` in the configuration centre.
 ---@field hint? string What may be the matter, where the text alone would mislead.
 
 local NAMES = {}

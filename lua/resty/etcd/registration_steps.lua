@@ -3,6 +3,7 @@ local _M = {}
 local call = require("resty.etcd.call")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
+local first_kv = require("resty.etcd.first_kv")
 local leases = require("resty.etcd.leases")
 local rpcs = require("resty.etcd.rpc")
 local now = clock.now
@@ -113,22 +114,10 @@ local function renew(reg)
     return nil
 end
 
---- The key as a transaction has read it where its condition did not hold.
----@param body table
----@return resty.etcd.feed.RawKv?
-local function read_kv(body)
-    local responses = body.responses
-    local ____opt_4 = responses and responses[1]
-    local ____opt_2 = ____opt_4 and ____opt_4.response_range
-    local ____opt_0 = ____opt_2 and ____opt_2.kvs
-    return ____opt_0 and ____opt_0[1]
-end
-
 local function settle(reg)
     reg.is_new = false
     reg.is_registered = true
     reg.taken_by = nil
-    return nil
 end
 
 --- Another registration has the key: to write it again and again would help nobody.
@@ -162,7 +151,8 @@ local function put(reg)
     if reply == nil then
         return judge_put(reg, err)
     end
-    return settle(reg)
+    settle(reg)
+    return nil
 end
 
 --- Writes the key anew, unless somebody was faster.
@@ -182,14 +172,15 @@ local function put_again(reg, mod_revision)
         return judge_put(reg, err)
     end
     if reply.body.succeeded ~= true then
-        local kv = read_kv(reply.body)
+        local kv = first_kv.of_txn(reply.body)
         local holder = kv and kv.lease
         if holder == nil then
             return errors.failure("conflict", "the key was changed meanwhile")
         end
         return yield_to(reg, holder)
     end
-    return settle(reg)
+    settle(reg)
+    return nil
 end
 
 --- Looks whether the key is there and belongs to the lease, and writes it if it is nobody's.
@@ -208,9 +199,10 @@ local function check_key(reg)
         return err
     end
     if reply.body.succeeded == true then
-        return settle(reg)
+        settle(reg)
+        return nil
     end
-    local kv = read_kv(reply.body)
+    local kv = first_kv.of_txn(reply.body)
     local holder = kv and kv.lease
     if holder ~= nil and holder ~= reg.former then
         return yield_to(reg, holder)

@@ -1,4 +1,7 @@
 import * as call from "./call";
+import * as checks from "./checks";
+import * as writes from "./config_writes";
+import type { State, WriteOptions } from "./config_writes";
 import * as args from "./dropin/args";
 import type { State as ClientState } from "./dropin/state";
 import type { EtcdError } from "./errors";
@@ -6,11 +9,12 @@ import * as errors from "./errors";
 import type { RawKv } from "./feed";
 import * as int64 from "./int64";
 import * as mirrors from "./mirror";
-import type { Mirror, Options } from "./mirror";
+import type { Kv, Options, Status } from "./mirror";
+import * as items from "./mirror/items";
+import type { Invalid } from "./mirror/types";
 import * as rpcs from "./rpc";
-import * as serializer from "./serializer";
-import type { Message } from "./transport";
-import * as utils from "./utils";
+
+const sub = string.sub;
 
 /** A document of any kind that the serializer takes. */
 type Document = any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
@@ -18,44 +22,54 @@ type Document = any; // eslint-disable-line @typescript-eslint/no-explicit-any -
 /** Called with a document's new state; nil and nil when it is deleted. */
 type OnDocument = (this: void, document: Document, revision: string | undefined) => void;
 
-interface PutOptions {
-    /** Write only if the document is at this revision; 0: only if there is none. */
-    if_revision?: number | string;
-    /** Seconds for the call. */
-    timeout?: number;
-}
-
-interface State {
-    readonly cli: ClientState;
-    readonly dir: string;
-    /** Where the documents are read. */
-    readonly mirror: Mirror;
-}
-
 /** Documents by name, each with the revision that wrote it. */
 interface Config extends State, Methods {}
 
-type Found = LuaMultiReturn<[document: Document, revision: string | undefined]>;
+type Found = LuaMultiReturn<[document: Document, revision: string | undefined, newer?: Invalid | undefined]>;
 type Told = LuaMultiReturn<[document: Document, revision: string | EtcdError | undefined]>;
-
-function bad_request(message: string): EtcdError {
-    return errors.failure("bad_request", message);
-}
-
-function key_of(state: State, name: string): string {
-    return utils.get_real_key(state.cli.key_prefix, state.dir + name);
-}
 
 /**
  * Reads a document; in every phase.
- * @returns the document and its revision; nil and nil if there is none; nil and "not ready"
+ * @returns the document and its revision; nil and nil if there is none; nil and an error. Where etcd has a newer one
+ *   that is not taken in, that one's `{err, mod_revision, create_revision}` besides
  */
 function get(this: State, name: string): Found {
-    const [document, kv] = this.mirror.get(this.dir + name);
-    if (document === undefined) {
-        return $multi(undefined, kv as string | undefined);
+    if (typeof name !== "string") {
+        return $multi(undefined, "key must be string");
     }
-    return $multi(document, (kv as mirrors.Kv).mod_revision);
+    const key = this.dir + name;
+    const newer = this.mirror.bad.get(key);
+    const [document, kv] = this.mirror.get(key);
+    if (document === undefined) {
+        return $multi(undefined, kv as string | undefined, newer);
+    }
+    return $multi(document, (kv as Kv).mod_revision, newer);
+}
+
+/** The names of all documents, sorted: an array that is not to be written to. */
+function names(this: State): Result<readonly string[]> {
+    const [kvs, err] = this.mirror.all();
+    if (kvs === undefined) {
+        return $multi(undefined, err);
+    }
+    if (this.listed !== kvs) {
+        const list: string[] = [];
+        for (const kv of kvs) {
+            list.push(sub(kv.key, this.dir.length + 1));
+        }
+        this.listed = kvs;
+        this.listed_names = list;
+    }
+    return $multi(this.listed_names);
+}
+
+/** What etcd has and is not taken in, by name. */
+function invalid(this: State): Record<string, Invalid> {
+    const found: Record<string, Invalid> = {};
+    for (const [key, item] of this.mirror.bad) {
+        found[sub(key, this.dir.length + 1)] = item;
+    }
+    return found;
 }
 
 /**
@@ -63,6 +77,10 @@ function get(this: State, name: string): Found {
  * @returns a function that ends it
  */
 function watch(this: State, name: string, callback: OnDocument): Result<(this: void) => void> {
+    const wrong = args.check_key(name);
+    if (wrong !== undefined) {
+        return $multi(undefined, wrong);
+    }
     if (typeof callback !== "function") {
         return $multi(undefined, "callback must be function");
     }
@@ -77,60 +95,55 @@ function watch(this: State, name: string, callback: OnDocument): Result<(this: v
     });
 }
 
-/**
- * Writes a document. The mirror shows it as soon as etcd tells of it.
- * @returns its revision; nil and an error, named `conflict` if another has changed it
- */
-function put(this: State, name: string, document: Document, opts?: PutOptions): Result<string, EtcdError> {
-    const wrong = args.check_key(name) ?? args.check_opts(opts);
-    if (wrong !== undefined) {
-        return $multi(undefined, bad_request(wrong));
+/** What is wrong with a call of `history`; nil if nothing is. */
+function check_history(name: unknown, revision: string | undefined, timeout: unknown): string | undefined {
+    if (revision === undefined || tonumber(revision)! < 1) {
+        return "revision must be a revision";
     }
-    const [value, value_err] = serializer.serialize(this.cli.serializer, document);
-    if (value === undefined) {
-        return $multi(undefined, bad_request(value_err));
-    }
-    const key = key_of(this, name);
-    const message: Message = new LuaMap();
-    message.set("success", [{ request_put: { key, value } }]);
-    let wanted: string | undefined;
-    if (opts?.if_revision !== undefined) {
-        wanted = int64.to_text(opts.if_revision);
-        if (wanted === undefined) {
-            return $multi(undefined, bad_request("opts.if_revision must be a revision"));
-        }
-        message.set("compare", [{ key, target: "MOD", result: "EQUAL", mod_revision: wanted }]);
-    }
-    const [reply, err] = call.unary(this.cli, rpcs.txn, message, opts?.timeout);
-    if (reply === undefined) {
-        return $multi(undefined, err);
-    }
-    if (reply.body.get("succeeded") !== true) {
-        return $multi(undefined, errors.failure("conflict", `the document is not at revision ${wanted}`));
-    }
-    return $multi((reply.body.get("header") as Message).get("revision") as string);
+    return args.check_key(name) ?? args.check_opts({ timeout });
 }
 
 /**
- * Reads a document as it was at a revision, from etcd.
- * @returns the document and the revision that wrote it; nil and nil if there was none; nil and an error
+ * Reads a document as it was at a revision, from etcd; made as those of the mirror are.
+ * @returns the document and the revision that wrote it; nil and nil if there was none; nil and an error, named
+ *   `invalid` for one that is not taken in
  */
 function history(this: State, name: string, revision: number | string, timeout?: number): Told {
     const at = int64.to_text(revision);
-    const wrong = args.check_key(name) ?? (at === undefined ? "revision must be a revision" : undefined);
+    const wrong = check_history(name, at, timeout);
     if (wrong !== undefined) {
-        return $multi(undefined, bad_request(wrong));
+        return $multi(undefined, errors.failure("bad_request", wrong));
     }
-    const [reply, err] = call.unary(this.cli, rpcs.range, { key: key_of(this, name), revision: at }, timeout);
+    const [reply, err] = call.unary(this.cli, rpcs.range, { key: writes.key_of(this, name), revision: at }, timeout);
     if (reply === undefined) {
         return $multi(undefined, err);
     }
-    const kv = (reply.body.get("kvs") as RawKv[] | undefined)?.[0];
-    if (kv === undefined) {
+    const raw = (reply.body.get("kvs") as RawKv[] | undefined)?.[0];
+    if (raw === undefined) {
         return $multi(undefined, undefined);
     }
-    const [document] = this.cli.serializer.deserialize(kv.value ?? "");
-    return $multi(document, kv.mod_revision);
+    const [kv, bad] = items.make(this.mirror, raw, this.dir + name);
+    if (kv === undefined) {
+        const err_invalid = errors.failure("invalid", bad);
+        err_invalid.revision = raw.mod_revision;
+        return $multi(undefined, err_invalid);
+    }
+    return $multi(kv.value, kv.mod_revision);
+}
+
+/** Seconds since etcd was last heard of; as for mirrors. */
+function age(this: State): number {
+    return this.mirror.age();
+}
+
+/** There is a full state; as for mirrors. */
+function ready(this: State): boolean {
+    return this.mirror.ready();
+}
+
+/** How it is; as for mirrors. */
+function state_of(this: State): Status {
+    return this.mirror.state();
 }
 
 /** Waits for the first full state; as for mirrors. */
@@ -143,7 +156,20 @@ function close(this: State): true {
     return this.mirror.close();
 }
 
-const methods = { close, get, history, put, wait_ready, watch };
+const methods = {
+    age,
+    close,
+    delete: writes.remove,
+    get,
+    history,
+    invalid,
+    names,
+    put: writes.put,
+    ready,
+    state: state_of,
+    wait_ready,
+    watch,
+};
 type Methods = typeof methods;
 const mt: LuaMetatable<Config, Methods> = { __index: methods };
 
@@ -152,11 +178,15 @@ const mt: LuaMetatable<Config, Methods> = { __index: methods };
  * @param opts those of mirrors
  */
 function create(cli: ClientState, dir: string, opts?: Options): Result<Config> {
+    const wrong = checks.check_client(cli);
+    if (wrong !== undefined) {
+        return $multi(undefined, wrong);
+    }
     const [mirror, err] = mirrors.new(cli, dir, opts);
     if (mirror === undefined) {
         return $multi(undefined, err);
     }
-    return $multi(setmetatable({ cli, dir, mirror } as Config, mt));
+    return $multi(setmetatable({ cli, dir, mirror, listed_names: [] } as unknown as Config, mt));
 }
 
-export { create as new, type Config, type PutOptions };
+export { create as new, type Config, type WriteOptions };

@@ -10,6 +10,7 @@ import * as utils from "./utils";
 
 const floor = math.floor;
 const match = string.match;
+const max = math.max;
 
 const PREFIX = "/services/";
 const TTL = 10;
@@ -74,13 +75,11 @@ function is_address(host: string): boolean {
     if (match(host, "^%[[%x:.]+%]$")[0] !== undefined) {
         return true;
     }
-    const parts = [...match(host, "^(%d+)%.(%d+)%.(%d+)%.(%d+)$")];
-    for (const part of parts) {
-        if (tonumber(part)! > 255) {
-            return false;
-        }
+    const [a, b, c, d] = match(host, "^(%d+)%.(%d+)%.(%d+)%.(%d+)$");
+    if (a === undefined) {
+        return false;
     }
-    return parts.length === 4;
+    return max(tonumber(a)!, tonumber(b)!, tonumber(c)!, tonumber(d)!) <= 255;
 }
 
 /** What is wrong with an instance; nil if nothing is. */

@@ -15,6 +15,8 @@ interface EtcdError {
     maybe_applied: boolean;
     /** Oldest revision that a watch may begin at; only where etcd told it with `compacted`. */
     compact_revision?: number;
+    /** Revision of what etcd has instead, 0 for nothing; only of `conflict` and `invalid` in the configuration centre. */
+    revision?: string;
     /** What may be the matter, where the text alone would mislead. */
     hint?: string;
 }

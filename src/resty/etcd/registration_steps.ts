@@ -3,10 +3,9 @@ import * as clock from "./clock";
 import type { State as ClientState } from "./dropin/state";
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
-import type { RawKv } from "./feed";
+import * as first_kv from "./first_kv";
 import * as leases from "./leases";
 import * as rpcs from "./rpc";
-import type { Message } from "./transport";
 
 const now = clock.now;
 const max = math.max;
@@ -103,17 +102,10 @@ function renew(reg: State): EtcdError | undefined {
     return undefined;
 }
 
-/** The key as a transaction has read it where its condition did not hold. */
-function read_kv(body: Message): RawKv | undefined {
-    const responses = body.get("responses") as { response_range?: { kvs?: RawKv[] } }[] | undefined;
-    return responses?.[0]?.response_range?.kvs?.[0];
-}
-
-function settle(reg: State): undefined {
+function settle(reg: State): void {
     reg.is_new = false;
     reg.is_registered = true;
     reg.taken_by = undefined;
-    return undefined;
 }
 
 /** Another registration has the key: to write it again and again would help nobody. */
@@ -137,7 +129,8 @@ function put(reg: State): EtcdError | undefined {
     if (reply === undefined) {
         return judge_put(reg, err);
     }
-    return settle(reg);
+    settle(reg);
+    return undefined;
 }
 
 /** Writes the key anew, unless somebody was faster. */
@@ -153,14 +146,15 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
         return judge_put(reg, err);
     }
     if (reply.body.get("succeeded") !== true) {
-        const kv = read_kv(reply.body);
+        const kv = first_kv.of_txn(reply.body);
         const holder = kv?.lease;
         if (holder === undefined) {
             return errors.failure("conflict", "the key was changed meanwhile");
         }
         return yield_to(reg, holder);
     }
-    return settle(reg);
+    settle(reg);
+    return undefined;
 }
 
 /** Looks whether the key is there and belongs to the lease, and writes it if it is nobody's. */
@@ -175,9 +169,10 @@ function check_key(reg: State): EtcdError | undefined {
         return err;
     }
     if (reply.body.get("succeeded") === true) {
-        return settle(reg);
+        settle(reg);
+        return undefined;
     }
-    const kv = read_kv(reply.body);
+    const kv = first_kv.of_txn(reply.body);
     const holder = kv?.lease;
     // what is held by no lease would stay for ever
     if (holder !== undefined && holder !== reg.former) {
