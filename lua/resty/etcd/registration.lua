@@ -32,63 +32,8 @@ local LOOK = 0.25
 ---@field close fun(self: resty.etcd.registration_steps.State): true
 ---@field state fun(self: resty.etcd.registration_steps.State): resty.etcd.registration.Status
 
---- Runs a step to its end, whatever comes.
----@param reg resty.etcd.registration_steps.State
----@param fn fun(reg: resty.etcd.registration_steps.State): resty.etcd.errors.EtcdError?
----@param done table
----@param result table
-local function run(reg, fn, done, result)
-    local ok, failed = guard(fn, reg)
-    local err = failed
-    if not ok then
-        err = errors.failure(
-            "bad_reply",
-            tostring(failed)
-        )
-    end
-    result.err = err
-    done:post(1)
-end
-
---- Runs a step, which may wait for etcd for long: but not while the worker ends.
----@param reg resty.etcd.registration_steps.State
----@param fn fun(reg: resty.etcd.registration_steps.State): resty.etcd.errors.EtcdError?
----@param grace number seconds that it still has then
----@return resty.etcd.errors.EtcdError?
-local function run_within_life(reg, fn, grace)
-    local done, err = semaphore.new(0)
-    if done == nil then
-        return errors.failure("bad_reply", err)
-    end
-    local result = {}
-    local thread = ngx.thread.spawn(
-        run,
-        reg,
-        fn,
-        done,
-        result
-    )
-    local is_done = done:wait(LOOK)
-    while is_done ~= true and not ngx.worker.exiting() do
-        is_done = done:wait(LOOK)
-    end
-    if is_done ~= true and grace > 0 then
-        is_done = done:wait(grace)
-    end
-    if is_done ~= true then
-        ngx.thread.kill(thread)
-    end
-    return result.err
-end
-
---- Revokes the lease: what the worker cannot wait for runs out by itself.
----@param reg resty.etcd.registration_steps.State
-local function leave(reg)
-    run_within_life(reg, steps.leave, steps.LAST_CALL)
-end
-
 local function note(reg, err)
-    local is_failure = err ~= nil and reg.taken_by == nil
+    local is_failure = err ~= nil and err.name ~= "conflict"
     reg.failures = is_failure and reg.failures + 1 or 0
     if err ~= nil then
         local ____opt_0 = reg.err
@@ -104,6 +49,76 @@ local function note(reg, err)
         end
     end
     reg.err = err
+end
+
+--- Does what is next, and notes how that went.
+---@param reg resty.etcd.registration_steps.State
+local function advance(reg)
+    local ok, failed = guard(steps.advance, reg)
+    local err = failed
+    if not ok then
+        err = errors.failure(
+            "bad_reply",
+            tostring(failed)
+        )
+    end
+    if not steps.is_over(reg) then
+        note(reg, err)
+    end
+end
+
+--- Runs a step to its end, whatever comes.
+---@param reg resty.etcd.registration_steps.State
+---@param fn fun(reg: resty.etcd.registration_steps.State)
+---@param done table
+local function run(reg, fn, done)
+    local ok, err = guard(fn, reg)
+    if not ok then
+        ngx.log(
+            ngx.WARN,
+            "registration of ",
+            reg.key,
+            ": ",
+            tostring(err)
+        )
+    end
+    done:post(1)
+end
+
+--- Runs a step, which may wait for etcd for long: but not while the worker ends.
+---@param reg resty.etcd.registration_steps.State
+---@param fn fun(reg: resty.etcd.registration_steps.State)
+---@param grace number seconds that it still has then
+local function run_within_life(reg, fn, grace)
+    local done, err = semaphore.new(0)
+    if done == nil then
+        ngx.log(
+            ngx.WARN,
+            "registration of ",
+            reg.key,
+            ": ",
+            err
+        )
+        ngx.sleep(LOOK)
+        return
+    end
+    local thread = ngx.thread.spawn(run, reg, fn, done)
+    local is_done = done:wait(LOOK)
+    while is_done ~= true and not ngx.worker.exiting() do
+        is_done = done:wait(LOOK)
+    end
+    if is_done ~= true and grace > 0 then
+        is_done = done:wait(grace)
+    end
+    if is_done ~= true then
+        ngx.thread.kill(thread)
+    end
+end
+
+--- Revokes the lease: what the worker cannot wait for runs out by itself.
+---@param reg resty.etcd.registration_steps.State
+local function leave(reg)
+    run_within_life(reg, steps.leave, steps.LAST_CALL)
 end
 
 --- Seconds until the next step.
@@ -128,9 +143,8 @@ end
 ---@param reg resty.etcd.registration_steps.State
 local function step(premature, reg)
     while not premature and not steps.is_over(reg) do
-        local err = run_within_life(reg, steps.advance, 0)
+        run_within_life(reg, advance, 0)
         if not steps.is_over(reg) then
-            note(reg, err)
             local seconds = delay(reg)
             local started = ngx.timer.at(seconds, step, reg)
             if started ~= nil then

@@ -272,7 +272,6 @@ local function leave(reg)
             )
         end
     end
-    return nil
 end
 _M.LAST_CALL = LAST_CALL
 _M.advance = advance

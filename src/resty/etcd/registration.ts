@@ -40,16 +40,37 @@ interface Status {
 /** An instance of a service that is to be found for as long as this worker lives. */
 interface Registration extends State, Methods {}
 
-type Step = (this: void, reg: State) => EtcdError | undefined;
+type Step = (this: void, reg: State) => void;
 
-/** Runs a step to its end, whatever comes. */
-function run(reg: State, fn: Step, done: Semaphore, result: { err?: EtcdError | undefined }): void {
-    const [ok, failed] = guard(fn, reg);
+function note(reg: State, err: EtcdError | undefined): void {
+    const is_failure = err !== undefined && err.name !== "conflict"; // that it is taken is no reason to hurry
+    reg.failures = is_failure ? reg.failures + 1 : 0;
+    if (err !== undefined) {
+        if (reg.err?.message !== err.message) {
+            ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.text(err), "; trying again");
+        }
+    }
+    reg.err = err;
+}
+
+/** Does what is next, and notes how that went. */
+function advance(this: void, reg: State): void {
+    const [ok, failed] = guard(steps.advance, reg);
     let err = failed as EtcdError | undefined;
     if (!ok) {
         err = errors.failure("bad_reply", tostring(failed)); // whatever happens, it goes on
     }
-    result.err = err;
+    if (!steps.is_over(reg)) {
+        note(reg, err);
+    }
+}
+
+/** Runs a step to its end, whatever comes. */
+function run(this: void, reg: State, fn: Step, done: Semaphore): void {
+    const [ok, err] = guard(fn, reg);
+    if (!ok) {
+        ngx.log(ngx.WARN, "registration of ", reg.key, ": ", tostring(err));
+    }
     done.post(1);
 }
 
@@ -57,13 +78,14 @@ function run(reg: State, fn: Step, done: Semaphore, result: { err?: EtcdError | 
  * Runs a step, which may wait for etcd for long: but not while the worker ends.
  * @param grace seconds that it still has then
  */
-function run_within_life(reg: State, fn: Step, grace: number): EtcdError | undefined {
+function run_within_life(reg: State, fn: Step, grace: number): void {
     const [done, err] = semaphore.new(0);
     if (done === undefined) {
-        return errors.failure("bad_reply", err);
+        ngx.log(ngx.WARN, "registration of ", reg.key, ": ", err);
+        ngx.sleep(LOOK);
+        return;
     }
-    const result: { err?: EtcdError | undefined } = {};
-    const thread = ngx.thread.spawn(run, reg, fn, done, result);
+    const thread = ngx.thread.spawn(run, reg, fn, done);
     let [is_done] = done.wait(LOOK);
     while (is_done !== true && !ngx.worker.exiting()) {
         [is_done] = done.wait(LOOK);
@@ -74,23 +96,11 @@ function run_within_life(reg: State, fn: Step, grace: number): EtcdError | undef
     if (is_done !== true) {
         ngx.thread.kill(thread);
     }
-    return result.err;
 }
 
 /** Revokes the lease: what the worker cannot wait for runs out by itself. */
 function leave(reg: State): void {
     run_within_life(reg, steps.leave, steps.LAST_CALL);
-}
-
-function note(reg: State, err: EtcdError | undefined): void {
-    const is_failure = err !== undefined && reg.taken_by === undefined;
-    reg.failures = is_failure ? reg.failures + 1 : 0;
-    if (err !== undefined) {
-        if (reg.err?.message !== err.message) {
-            ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.text(err), "; trying again");
-        }
-    }
-    reg.err = err;
 }
 
 /** Seconds until the next step. */
@@ -104,9 +114,8 @@ function delay(reg: State): number {
 /** One step, and the timer of the next. nginx calls it at once when the worker ends. */
 function step(premature: boolean, reg: State): void {
     while (!premature && !steps.is_over(reg)) {
-        const err = run_within_life(reg, steps.advance, 0);
+        run_within_life(reg, advance, 0);
         if (!steps.is_over(reg)) {
-            note(reg, err);
             const seconds = delay(reg);
             const [started] = ngx.timer.at(seconds, step, reg);
             if (started !== undefined) {

@@ -218,7 +218,7 @@ function advance(this: void, reg: State): EtcdError | undefined {
 }
 
 /** Revokes the lease, which deletes the key if that belongs to it. */
-function leave(this: void, reg: State): undefined {
+function leave(this: void, reg: State): void {
     const lease = reg.lease;
     reg.is_closed = true;
     reg.lease = undefined;
@@ -231,7 +231,6 @@ function leave(this: void, reg: State): undefined {
             ngx.log(ngx.WARN, "lease of ", reg.key, " not revoked: ", errors.text(err), "; it runs out by itself");
         }
     }
-    return undefined;
 }
 
 export { LAST_CALL, advance, is_over, leave, type State };
