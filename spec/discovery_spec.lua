@@ -121,6 +121,22 @@ describe("discovery", function()
         assert.is_nil(reg:state().err)
     end)
 
+    it("takes its key over from a lease of its own that it had to give up", function()
+        assert(found:wait_ready(3))
+        local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 6 })
+        local key, lease = "/services/web/10.0.0.1:80", reg:state().lease
+        wait_for(3, function() return #found:peers("web") == 1 end)
+        local gone
+        found.mirror:on_change(function() gone = gone or #found:peers("web") == 0 end)
+        reg.expires_at = 0 -- as after a time without etcd, which may keep leases for longer
+        wait_for(4, function() return reg:state().registered and reg:state().lease ~= lease end)
+        assert.equal(reg:state().lease, cli:get(key).body.kvs[1].lease)
+        cli:revoke(lease)
+        ngx.sleep(0.1)
+        assert.is_falsy(gone)
+        assert.equal(1, reg:state().losses)
+    end)
+
     it("writes the key again that somebody deleted, and counts that as a loss", function()
         assert(found:wait_ready(3))
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
