@@ -255,6 +255,30 @@ describe("stats and metrics", function()
         assert.is_number(values['resty_etcd_call_seconds_bucketrpc="Range",le="0.0025"'])
     end)
 
+    it("are text with labels of the caller's own in every line, whatever is in them", function()
+        local cli = assert(bed.new { metrics = true })
+        assert(cli:get "/k")
+        local text = assert(cli:metrics { worker = 3, client = 'a "b" \\ c\nd' })
+        local lines = 0
+        for line in text:gmatch("([^\n]+)\n") do
+            lines = lines + 1
+            if line:sub(1, 1) ~= "#" then
+                assert.equal([[{client="a \"b\" \\ c\nd",worker="3",rpc="Range"]], line:match('^[^{]*({.-rpc="Range")'))
+            end
+        end
+        assert.is_true(lines > 10)
+    end)
+
+    it("refuse labels that Prometheus would not read, and their own", function()
+        local cli = assert(bed.new { metrics = true })
+        for _, labels in ipairs { { ["a b"] = 1 }, { rpc = "x" }, { le = "x" }, { outcome = "x" }, { a = true }, { "x" }, 7 } do
+            local text, err = cli:metrics(labels)
+            assert.is_nil(text)
+            assert.equal("bad_request", err.name)
+            assert.is_truthy(tostring(err):find("^labels"))
+        end
+    end)
+
     it("are a text without any call too", function()
         assert.is_truthy(assert(bed.new { metrics = true }):metrics():find("^# HELP resty_etcd_calls_total "))
     end)

@@ -9,12 +9,14 @@ local lease = require("resty.etcd.dropin.lease")
 local result = require("resty.etcd.dropin.result")
 local txn = require("resty.etcd.dropin.txn")
 local watch = require("resty.etcd.dropin.watch")
+local errors = require("resty.etcd.errors")
 local gateway = require("resty.etcd.gateway")
 local health = require("resty.etcd.health")
 local login = require("resty.etcd.login")
 local markers = require("resty.etcd.markers")
 local members = require("resty.etcd.members")
 local meters = require("resty.etcd.meter")
+local prometheus = require("resty.etcd.prometheus")
 local mirrors = require("resty.etcd.mirror")
 local options = require("resty.etcd.options")
 local orders = require("resty.etcd.order")
@@ -33,7 +35,7 @@ local health_check = require("resty.etcd.health_check")
 ---@field grant fun(self: resty.etcd.dropin.state.State, ttl: number, id?: (string|number)): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field keepalive fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field leases fun(self: resty.etcd.dropin.state.State): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
----@field metrics fun(self: resty.etcd.dropin.state.State): string?, resty.etcd.errors.EtcdError?
+---@field metrics fun(self: resty.etcd.dropin.state.State, labels?: table<string, string|number>): string?, resty.etcd.errors.EtcdError?
 ---@field mirror fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.Mirror?, string?
 ---@field readdir fun(self: resty.etcd.dropin.state.State, dir: string, opts?: resty.etcd.dropin.kv.RangeOptions): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
 ---@field revoke fun(self: resty.etcd.dropin.state.State, id: string|number): resty.etcd.dropin.result.Response?, string?, resty.etcd.errors.EtcdError?
@@ -81,15 +83,20 @@ end
 
 --- The same in Prometheus' text format.
 ---@param self resty.etcd.dropin.state.State
+---@param labels? table<string, string|number> more labels for every line, to tell workers and clients from each other
 ---@return string? res # nil and an error unless the client was made with `metrics`
 ---@return resty.etcd.errors.EtcdError? err
-local function metrics(self)
+local function metrics(self, labels)
     local ____opt_2 = self.meter
     local counted = ____opt_2 and ____opt_2.stats
     if counted == nil then
         return nil, meters.not_counting()
     end
-    return meters.prometheus(counted)
+    local wrong = prometheus.check_labels(labels)
+    if wrong ~= nil then
+        return nil, errors.failure("bad_request", wrong)
+    end
+    return prometheus.format_stats(counted, labels or ({}))
 end
 
 --- Frees what the client holds. Its connections stay in their pools, which it shares with others.

@@ -1,8 +1,6 @@
 -- Generated from src/resty/etcd/meter.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.errors")
-local concat = table.concat
-local format = string.format
 local guard = pcall
 
 --- What is known of a call when it has ended; for a stream, of its opening.
@@ -107,127 +105,14 @@ local function record(meter, info)
     end
 end
 
---- Names in their order, so that the text is the same each time.
----@param of table
----@return string[]
-local function sorted_names(of)
-    local names = {}
-    for name in pairs(of) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
-end
-
-local function call_lines(lines, rpc, row)
-    for ____, outcome in ipairs(sorted_names(row.outcomes)) do
-        lines[#lines + 1] = format("resty_etcd_calls_total{rpc=\"%s\",outcome=\"%s\"} %d", rpc, outcome, row.outcomes[outcome])
-    end
-end
-
-local function retry_line(lines, rpc, row)
-    lines[#lines + 1] = format("resty_etcd_retries_total{rpc=\"%s\"} %d", rpc, row.retries)
-end
-
-local function sent_line(lines, rpc, row)
-    lines[#lines + 1] = format("resty_etcd_sent_bytes_total{rpc=\"%s\"} %d", rpc, row.sent)
-end
-
-local function received_line(lines, rpc, row)
-    lines[#lines + 1] = format("resty_etcd_received_bytes_total{rpc=\"%s\"} %d", rpc, row.received)
-end
-
-local function seconds_lines(lines, rpc, row)
-    local all = 0
-    for ____, n in pairs(row.outcomes) do
-        all = all + n
-    end
-    for i = 1, #buckets do
-        local le = buckets[i]
-        lines[#lines + 1] = format(
-            "resty_etcd_call_seconds_bucket{rpc=\"%s\",le=\"%s\"} %d",
-            rpc,
-            tostring(le),
-            row.within[i]
-        )
-    end
-    lines[#lines + 1] = format("resty_etcd_call_seconds_bucket{rpc=\"%s\",le=\"+Inf\"} %d", rpc, all)
-    lines[#lines + 1] = format("resty_etcd_call_seconds_sum{rpc=\"%s\"} %.6f", rpc, row.seconds)
-    lines[#lines + 1] = format("resty_etcd_call_seconds_count{rpc=\"%s\"} %d", rpc, all)
-end
-
---- Adds the lines of one metric, of all RPCs.
----@param lines string[]
----@param stats table<string, resty.etcd.meter.RpcStats>
----@param name string
----@param kind string
----@param help string
----@param line fun(lines: string[], rpc: string, row: resty.etcd.meter.RpcStats)
-local function add_metric(lines, stats, name, kind, help, line)
-    lines[#lines + 1] = "# HELP resty_etcd_" .. name .. " " .. help
-    lines[#lines + 1] = "# TYPE resty_etcd_" .. name .. " " .. kind
-    for ____, rpc in ipairs(sorted_names(stats)) do
-        line(lines, rpc, stats[rpc])
-    end
-end
-
---- The counters in Prometheus' text format.
----@param stats table<string, resty.etcd.meter.RpcStats>
----@return string
-local function prometheus(stats)
-    local lines = {}
-    add_metric(
-        lines,
-        stats,
-        "calls_total",
-        "counter",
-        "Calls that have ended.",
-        call_lines
-    )
-    add_metric(
-        lines,
-        stats,
-        "retries_total",
-        "counter",
-        "Tries beyond the first.",
-        retry_line
-    )
-    add_metric(
-        lines,
-        stats,
-        "sent_bytes_total",
-        "counter",
-        "Bytes of request bodies.",
-        sent_line
-    )
-    add_metric(
-        lines,
-        stats,
-        "received_bytes_total",
-        "counter",
-        "Bytes of answer bodies.",
-        received_line
-    )
-    add_metric(
-        lines,
-        stats,
-        "call_seconds",
-        "histogram",
-        "Seconds that calls took.",
-        seconds_lines
-    )
-    lines[#lines + 1] = ""
-    return concat(lines, "\n")
-end
-
 --- Why there are no counters.
 ---@return resty.etcd.errors.EtcdError
 local function not_counting()
     return errors.failure("bad_request", "opts.metrics is not set")
 end
+_M.buckets = buckets
 _M.new = create
 _M.not_counting = not_counting
-_M.prometheus = prometheus
 _M.record = record
 
 return _M

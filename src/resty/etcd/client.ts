@@ -12,6 +12,7 @@ import type { State } from "./dropin/state";
 import * as txn from "./dropin/txn";
 import * as watch from "./dropin/watch";
 import type { EtcdError } from "./errors";
+import * as errors from "./errors";
 import * as gateway from "./gateway";
 import health_check = require("./health_check");
 import * as health from "./health";
@@ -20,6 +21,8 @@ import * as markers from "./markers";
 import * as members from "./members";
 import type { Dict } from "./memory_dict";
 import * as meters from "./meter";
+import * as prometheus from "./prometheus";
+import type { Labels } from "./prometheus";
 import * as mirrors from "./mirror";
 import type { Names } from "./names";
 import * as options from "./options";
@@ -62,14 +65,19 @@ function stats(this: State): Result<meters.Stats, EtcdError> {
 
 /**
  * The same in Prometheus' text format.
+ * @param labels more labels for every line, to tell workers and clients from each other
  * @returns nil and an error unless the client was made with `metrics`
  */
-function metrics(this: State): Result<string, EtcdError> {
+function metrics(this: State, labels?: Labels): Result<string, EtcdError> {
     const counted = this.meter?.stats;
     if (counted === undefined) {
         return $multi(undefined, meters.not_counting());
     }
-    return $multi(meters.prometheus(counted));
+    const wrong = prometheus.check_labels(labels);
+    if (wrong !== undefined) {
+        return $multi(undefined, errors.failure("bad_request", wrong));
+    }
+    return $multi(prometheus.format_stats(counted, labels ?? {}));
 }
 
 /** Frees what the client holds. Its connections stay in their pools, which it shares with others. */

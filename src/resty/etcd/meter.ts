@@ -1,8 +1,6 @@
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
 
-const concat = table.concat;
-const format = string.format;
 const guard = pcall as unknown as GuardedCall;
 
 /** What is known of a call when it has ended; for a stream, of its opening. */
@@ -102,82 +100,15 @@ function record(meter: Meter, info: CallInfo): void {
     }
 }
 
-/** Names in their order, so that the text is the same each time. */
-function sorted_names(of: object): string[] {
-    const names: string[] = [];
-    for (const [name] of pairs(of as Record<string, unknown>)) {
-        names.push(name);
-    }
-    table.sort(names);
-    return names;
-}
-
-type Line = (this: void, lines: string[], rpc: string, row: RpcStats) => void;
-
-function call_lines(this: void, lines: string[], rpc: string, row: RpcStats): void {
-    for (const outcome of sorted_names(row.outcomes)) {
-        lines.push(format('resty_etcd_calls_total{rpc="%s",outcome="%s"} %d', rpc, outcome, row.outcomes[outcome]!));
-    }
-}
-
-function retry_line(this: void, lines: string[], rpc: string, row: RpcStats): void {
-    lines.push(format('resty_etcd_retries_total{rpc="%s"} %d', rpc, row.retries));
-}
-
-function sent_line(this: void, lines: string[], rpc: string, row: RpcStats): void {
-    lines.push(format('resty_etcd_sent_bytes_total{rpc="%s"} %d', rpc, row.sent));
-}
-
-function received_line(this: void, lines: string[], rpc: string, row: RpcStats): void {
-    lines.push(format('resty_etcd_received_bytes_total{rpc="%s"} %d', rpc, row.received));
-}
-
-function seconds_lines(this: void, lines: string[], rpc: string, row: RpcStats): void {
-    let all = 0;
-    for (const [, n] of pairs(row.outcomes)) {
-        all = all + n;
-    }
-    for (const i of $range(1, buckets.length)) {
-        const le = buckets[i - 1]!;
-        lines.push(
-            format('resty_etcd_call_seconds_bucket{rpc="%s",le="%s"} %d', rpc, tostring(le), row.within[i - 1]!),
-        );
-    }
-    lines.push(format('resty_etcd_call_seconds_bucket{rpc="%s",le="+Inf"} %d', rpc, all));
-    lines.push(format('resty_etcd_call_seconds_sum{rpc="%s"} %.6f', rpc, row.seconds));
-    lines.push(format('resty_etcd_call_seconds_count{rpc="%s"} %d', rpc, all));
-}
-
-/** Adds the lines of one metric, of all RPCs. */
-function add_metric(lines: string[], stats: Stats, name: string, kind: string, help: string, line: Line): void {
-    lines.push(`# HELP resty_etcd_${name} ${help}`);
-    lines.push(`# TYPE resty_etcd_${name} ${kind}`);
-    for (const rpc of sorted_names(stats)) {
-        line(lines, rpc, stats[rpc]!);
-    }
-}
-
-/** The counters in Prometheus' text format. */
-function prometheus(stats: Stats): string {
-    const lines: string[] = [];
-    add_metric(lines, stats, "calls_total", "counter", "Calls that have ended.", call_lines);
-    add_metric(lines, stats, "retries_total", "counter", "Tries beyond the first.", retry_line);
-    add_metric(lines, stats, "sent_bytes_total", "counter", "Bytes of request bodies.", sent_line);
-    add_metric(lines, stats, "received_bytes_total", "counter", "Bytes of answer bodies.", received_line);
-    add_metric(lines, stats, "call_seconds", "histogram", "Seconds that calls took.", seconds_lines);
-    lines.push("");
-    return concat(lines, "\n");
-}
-
 /** Why there are no counters. */
 function not_counting(): EtcdError {
     return errors.failure("bad_request", "opts.metrics is not set");
 }
 
 export {
+    buckets,
     create as new,
     not_counting,
-    prometheus,
     record,
     type CallInfo,
     type Meter,
