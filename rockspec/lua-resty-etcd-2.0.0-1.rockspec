@@ -67,6 +67,7 @@ build = {
         ["resty.etcd.keys"] = "lua/resty/etcd/keys.lua",
         ["resty.etcd.latency"] = "lua/resty/etcd/latency.lua",
         ["resty.etcd.leases"] = "lua/resty/etcd/leases.lua",
+        ["resty.etcd.leftovers"] = "lua/resty/etcd/leftovers.lua",
         ["resty.etcd.log"] = "lua/resty/etcd/log.lua",
         ["resty.etcd.login"] = "lua/resty/etcd/login.lua",
         ["resty.etcd.long_json"] = "lua/resty/etcd/long_json.lua",

@@ -1,4 +1,5 @@
 -- Snapshot files: a state to begin with while etcd is away.
+local process = require "fault.process"
 local snapshot = require "resty.etcd.snapshot"
 local snapshot_feed = require "resty.etcd.snapshot_feed"
 
@@ -231,6 +232,95 @@ describe("a snapshot file", function()
             assert(feed:next(1))
             assert.is_true(eventually(function() return snapshot.read(path, "me").revision == 5 end))
             assert.same(kvs(1), snapshot.read(path, "me").kvs)
+        end)
+
+        it("whose values are others at the same revisions is of another history; one that agrees is not", function()
+            for _, other in ipairs { false, true } do
+                file = snapshot_feed.file_of(path, "me", 5)
+                assert(snapshot.write(path, state(8)))
+                local feed = snapshot_feed.wrap(inner, file)
+                assert.equal("snapshot", feed:next(1).reason)
+                local batch = full(4503599627370500, 9)
+                table.remove(batch.full, 2) -- what is gone, or new, or younger, says nothing
+                batch.full[3].value, batch.full[3].mod_revision = "younger", "4503599627370499"
+                if other then
+                    batch.full[6].value = "other"
+                end
+                local again = full(4503599627370501, 1)
+                inner.batches = { batch, again }
+                local got = feed:next(1)
+                assert.equal(other and "restored" or "list", got.reason)
+                assert.equal(batch.full, got.full)
+                assert.is_nil(file.told) -- and is not kept any longer
+                assert.equal(again, feed:next(1))
+            end
+        end)
+
+        it("that cannot be written is given up with its feed, and its keys are let go", function()
+            local real, writes = snapshot.write, 0
+            snapshot.write = function(...)
+                writes = writes + 1
+                return real(...)
+            end
+            file = snapshot_feed.file_of("/nowhere/at/all", "me", 0.02)
+            local feed = snapshot_feed.wrap(inner, file)
+            inner.batches = { full(9, 2) }
+            assert(feed:next(1))
+            local goes_on = eventually(function() return writes >= 3 end)
+            feed:close()
+            ngx.sleep(0.05)
+            local before = writes
+            ngx.sleep(0.1)
+            snapshot.write = real
+            assert.is_true(goes_on)
+            assert.equal(before, writes)
+            assert.is_nil(file.keeper.kvs)
+            assert.is_false(file.keeper.is_planned)
+        end)
+
+        it("is still written when its feed has ended, and lets go of the keys then", function()
+            local feed = snapshot_feed.wrap(inner, file)
+            inner.batches = { full(9, 2) }
+            assert(feed:next(1))
+            feed:close()
+            assert.is_true(eventually(function() return (snapshot.read(path, "me")) end))
+            assert.is_true(eventually(function() return file.keeper.kvs == nil end))
+            -- and goes on with the next one
+            feed = snapshot_feed.wrap(inner, file)
+            inner.batches = { full(11, 3), put_event(12, "/k/x", "y") }
+            assert(feed:next(1))
+            assert(feed:next(1))
+            assert.is_true(eventually(function() return snapshot.read(path, "me").revision == 12 end))
+            assert.equal(4, #snapshot.read(path, "me").kvs)
+        end)
+
+        it("is written by who removes what a killed worker left, and nothing else", function()
+            local dead = process.start("true")
+            local words = process.start("sh", "-c", "echo $$")
+            assert.is_true(eventually(function()
+                return process.read(words):find("%d\n") and process.read(dead .. ".status") ~= ""
+            end))
+            local pid = process.read(words):match("%d+")
+            local strange = path .. "[a]*" -- not a pattern
+            local kept = { strange .. ".1.tmp", strange .. ".tmp", strange .. ".x1.tmp", path .. "[a]x." .. pid .. ".tmp" }
+            local left = strange .. "." .. pid .. ".tmp"
+            for _, name in ipairs { left, unpack(kept) } do
+                assert(io.open(name, "wb")):close()
+            end
+            file = snapshot_feed.file_of(strange, "me", 0.02)
+            local feed = snapshot_feed.wrap(inner, file)
+            inner.batches = { full(9, 2) }
+            assert(feed:next(1))
+            assert.is_true(eventually(function() return (snapshot.read(strange, "me")) end))
+            local there = {}
+            for i, name in ipairs { left, unpack(kept) } do
+                there[i] = io.open(name) ~= nil
+                os.remove(name)
+            end
+            os.remove(strange)
+            process.forget(dead)
+            process.forget(words)
+            assert.same({ false, true, true, true, true }, there)
         end)
     end)
 end)

@@ -2,6 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.clock")
 local keepers = require("resty.etcd.snapshot_keeper")
+local slices = require("resty.etcd.slice")
 local snapshots = require("resty.etcd.snapshot")
 local now = clock.now
 local max = math.max
@@ -19,6 +20,7 @@ local INTERVAL = 5
 ---@field identity string
 ---@field keeper resty.etcd.snapshot_keeper.Keeper? nil in the workers that do not write.
 ---@field is_used boolean A state was told, by etcd or out of the file: it is not read any more.
+---@field told resty.etcd.feed.RawKv[]? What was told out of the file, until it can be compared with what etcd has.
 ---@field heard_at number? When the state out of the file was etcd's, while there is no newer one.
 
 ---@class resty.etcd.snapshot_feed.Fields
@@ -42,21 +44,66 @@ local function read(file)
         return nil
     end
     file.heard_at = snapshot.heard_at
+    file.told = snapshot.kvs
     return {revision = snapshot.revision, events = {}, full = snapshot.kvs, reason = "snapshot"}
+end
+
+--- A key has the same revisions in both and another value: so these are not of one history.
+---@param told resty.etcd.feed.RawKv[]
+---@param full resty.etcd.feed.RawKv[]
+---@return boolean
+local function contradicts(told, full)
+    local slice = slices.begin_anew()
+    local at = 1
+    for ____, kv in ipairs(full) do
+        slices.breathe(slice)
+        local old = told[at]
+        while old ~= nil and old.key < kv.key do
+            slices.breathe(slice)
+            at = at + 1
+            old = told[at]
+        end
+        if old ~= nil and old.key == kv.key then
+            local is_same = old.mod_revision == kv.mod_revision and old.create_revision == kv.create_revision
+            if is_same and (old.value or "") ~= (kv.value or "") then
+                return true
+            end
+        end
+    end
+    return false
+end
+
+--- etcd's first state after that of the file. Where etcd was set up anew and filled by the same steps, revisions alone
+--- do not tell that its values are others.
+---@param file resty.etcd.snapshot_feed.File
+---@param batch resty.etcd.feed.Batch
+---@return resty.etcd.feed.Batch
+local function compare(file, batch)
+    local told = file.told
+    local full = batch.full
+    if told == nil or full == nil then
+        return batch
+    end
+    file.told = nil
+    if not contradicts(told, full) then
+        return batch
+    end
+    return {revision = batch.revision, events = batch.events, full = full, reason = "restored"}
 end
 
 local function pass_on(feed, batch)
     local file = feed.file
     file.is_used = true
+    local compared = compare(file, batch)
     file.heard_at = nil
     if file.keeper ~= nil then
         keepers.note(
             file.keeper,
-            batch,
+            compared,
             feed.inner:age()
         )
     end
-    return batch
+    return compared
 end
 
 local function next(self, timeout)
@@ -107,6 +154,10 @@ end
 
 local function close(self)
     self.inner:close()
+    local keeper = self.file.keeper
+    if keeper ~= nil then
+        keepers.rest(keeper)
+    end
 end
 local methods = {age = age, close = close, next = next}
 local mt = {__index = methods}
@@ -122,6 +173,7 @@ local function file_of(path, identity, interval)
         identity = identity,
         keeper = nil,
         is_used = false,
+        told = nil,
         heard_at = nil
     }
     if ngx.worker.id() == 0 then
@@ -135,6 +187,9 @@ end
 ---@param file resty.etcd.snapshot_feed.File
 ---@return resty.etcd.feed.Feed
 local function wrap(inner, file)
+    if file.keeper ~= nil then
+        keepers.attend(file.keeper)
+    end
     local fields = {
         inner = inner,
         file = file,

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/snapshot_keeper.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local collapse = require("resty.etcd.node.collapse")
+local leftovers = require("resty.etcd.leftovers")
 local slices = require("resty.etcd.slice")
 local snapshots = require("resty.etcd.snapshot")
 
@@ -9,12 +10,14 @@ local snapshots = require("resty.etcd.snapshot")
 ---@field path string
 ---@field identity string
 ---@field interval number Seconds after a change before it is written.
----@field kvs resty.etcd.feed.RawKv[] All keys, as they were when they were last put together.
+---@field kvs resty.etcd.feed.RawKv[]? All keys, as they were when they were last put together; nil while nothing is known.
 ---@field changes table What has happened since.
 ---@field revision number
 ---@field heard_at number
 ---@field fulls number Full states so far.
 ---@field is_dirty boolean Something has changed since it was written.
+---@field is_fed boolean There is a feed.
+---@field is_clean boolean What a worker left that was killed while it wrote has been looked for.
 ---@field is_planned boolean A timer is set, or it is being written.
 ---@field save fun(premature: boolean, keeper: resty.etcd.snapshot_keeper.Keeper)
 ---@field failure string? As the last attempt ended: it is logged once.
@@ -29,12 +32,17 @@ end
 
 --- Writes what there is at this moment; what comes meanwhile is for the next time.
 ---@param keeper resty.etcd.snapshot_keeper.Keeper
+---@param kvs resty.etcd.feed.RawKv[]
 ---@return true? res
 ---@return string? err
-local function write(keeper)
+local function write(keeper, kvs)
+    if not keeper.is_clean then
+        keeper.is_clean = true
+        leftovers.remove(keeper.path)
+    end
     local changes = keeper.changes
     local fulls = keeper.fulls
-    local snapshot = {identity = keeper.identity, revision = keeper.revision, heard_at = keeper.heard_at, kvs = keeper.kvs}
+    local snapshot = {identity = keeper.identity, revision = keeper.revision, heard_at = keeper.heard_at, kvs = kvs}
     keeper.changes = {}
     snapshot.kvs = collapse.apply(
         snapshot.kvs,
@@ -47,6 +55,16 @@ local function write(keeper)
     return snapshots.write(keeper.path, snapshot)
 end
 
+--- Lets go of the keys where no more will come: the next feed begins with all of them.
+---@param keeper resty.etcd.snapshot_keeper.Keeper
+local function forget(keeper)
+    if not keeper.is_fed and not keeper.is_planned then
+        keeper.kvs = nil
+        keeper.changes = {}
+        keeper.is_dirty = false
+    end
+end
+
 local function plan(keeper)
     local planned = ngx.timer.at(keeper.interval, keeper.save, keeper)
     keeper.is_planned = planned ~= nil
@@ -56,9 +74,9 @@ end
 ---@param _premature boolean
 ---@param keeper resty.etcd.snapshot_keeper.Keeper
 local function save(_premature, keeper)
-    while needs_writing(keeper) do
+    while needs_writing(keeper) and keeper.kvs ~= nil do
         keeper.is_dirty = false
-        local ok, err = write(keeper)
+        local ok, err = write(keeper, keeper.kvs)
         if ok == nil and err ~= keeper.failure then
             ngx.log(ngx.WARN, "snapshot is not written: ", err)
         end
@@ -68,10 +86,11 @@ local function save(_premature, keeper)
         end
     end
     keeper.is_planned = false
-    if needs_writing(keeper) or keeper.failure ~= nil then
+    if needs_writing(keeper) or keeper.failure ~= nil and keeper.is_fed then
         keeper.is_dirty = true
         plan(keeper)
     end
+    forget(keeper)
 end
 
 --- Takes note of a batch.
@@ -85,7 +104,7 @@ local function note(keeper, batch, age)
         keeper.kvs = batch.full
         keeper.changes = {}
         keeper.fulls = keeper.fulls + 1
-    elseif #batch.events == 0 then
+    elseif #batch.events == 0 or keeper.kvs == nil then
         return
     end
     for ____, event in ipairs(batch.events) do
@@ -97,23 +116,40 @@ local function note(keeper, batch, age)
     end
 end
 
+--- A feed begins.
+---@param keeper resty.etcd.snapshot_keeper.Keeper
+local function attend(keeper)
+    keeper.is_fed = true
+end
+
+--- The feed has ended: what it told last is still written, if that can be done.
+---@param keeper resty.etcd.snapshot_keeper.Keeper
+local function rest(keeper)
+    keeper.is_fed = false
+    forget(keeper)
+end
+
 local function create(path, identity, interval)
     return {
         path = path,
         identity = identity,
         interval = interval,
         save = save,
-        kvs = {},
+        kvs = nil,
         changes = {},
         revision = 0,
         heard_at = 0,
         fulls = 0,
         is_dirty = false,
+        is_fed = false,
+        is_clean = false,
         is_planned = false,
         failure = nil
     }
 end
+_M.attend = attend
 _M.new = create
 _M.note = note
+_M.rest = rest
 
 return _M

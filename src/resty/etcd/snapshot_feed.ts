@@ -1,8 +1,9 @@
 import * as clock from "./clock";
 import type { EtcdError } from "./errors";
-import type { Batch, Feed } from "./feed";
+import type { Batch, Feed, RawKv } from "./feed";
 import * as keepers from "./snapshot_keeper";
 import type { Keeper } from "./snapshot_keeper";
+import * as slices from "./slice";
 import * as snapshots from "./snapshot";
 
 const now = clock.now;
@@ -22,6 +23,8 @@ interface File {
     keeper: Keeper | undefined;
     /** A state was told, by etcd or out of the file: it is not read any more. */
     is_used: boolean;
+    /** What was told out of the file, until it can be compared with what etcd has. */
+    told: RawKv[] | undefined;
     /** When the state out of the file was etcd's, while there is no newer one. */
     heard_at: number | undefined;
 }
@@ -44,17 +47,58 @@ function read(file: File): Batch | undefined {
         return undefined;
     }
     file.heard_at = snapshot.heard_at;
+    file.told = snapshot.kvs;
     return { revision: snapshot.revision, events: [], full: snapshot.kvs, reason: "snapshot" };
+}
+
+/** A key has the same revisions in both and another value: so these are not of one history. */
+function contradicts(told: RawKv[], full: RawKv[]): boolean {
+    const slice = slices.begin_anew();
+    let at = 1;
+    for (const kv of full) {
+        slices.breathe(slice);
+        let old = told[at - 1];
+        while (old !== undefined && old.key < kv.key) {
+            slices.breathe(slice);
+            at = at + 1;
+            old = told[at - 1];
+        }
+        if (old !== undefined && old.key === kv.key) {
+            const is_same = old.mod_revision === kv.mod_revision && old.create_revision === kv.create_revision;
+            if (is_same && (old.value ?? "") !== (kv.value ?? "")) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/**
+ * etcd's first state after that of the file. Where etcd was set up anew and filled by the same steps, revisions alone
+ * do not tell that its values are others.
+ */
+function compare(file: File, batch: Batch): Batch {
+    const told = file.told;
+    const full = batch.full;
+    if (told === undefined || full === undefined) {
+        return batch;
+    }
+    file.told = undefined;
+    if (!contradicts(told, full)) {
+        return batch;
+    }
+    return { revision: batch.revision, events: batch.events, full, reason: "restored" };
 }
 
 function pass_on(feed: Fields, batch: Batch): Result<Batch, EtcdError> {
     const file = feed.file;
     file.is_used = true;
+    const compared = compare(file, batch);
     file.heard_at = undefined;
     if (file.keeper !== undefined) {
-        keepers.note(file.keeper, batch, feed.inner.age());
+        keepers.note(file.keeper, compared, feed.inner.age());
     }
-    return $multi(batch);
+    return $multi(compared);
 }
 
 function next(this: SnapshotFeed, timeout: number | undefined): Result<Batch, EtcdError> {
@@ -99,6 +143,10 @@ function age(this: SnapshotFeed): number {
 
 function close(this: SnapshotFeed): void {
     this.inner.close();
+    const keeper = this.file.keeper;
+    if (keeper !== undefined) {
+        keepers.rest(keeper);
+    }
 }
 
 const methods = { age, close, next };
@@ -111,7 +159,7 @@ const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
  * @param interval seconds after a change before it is written
  */
 function file_of(path: string, identity: string, interval?: number): File {
-    const file: File = { path, identity, keeper: undefined, is_used: false, heard_at: undefined };
+    const file: File = { path, identity, keeper: undefined, is_used: false, told: undefined, heard_at: undefined };
     if (ngx.worker.id() === 0) {
         file.keeper = keepers.new(path, identity, interval ?? INTERVAL);
     }
@@ -120,6 +168,9 @@ function file_of(path: string, identity: string, interval?: number): File {
 
 /** Tells the state out of a file first, if etcd does not answer at once, and keeps the file up to date. */
 function wrap(inner: Feed, file: File): Feed {
+    if (file.keeper !== undefined) {
+        keepers.attend(file.keeper);
+    }
     const fields: Fields = { inner, file, starts_at: now() + HEAD_START };
     return setmetatable(fields as SnapshotFeed, mt);
 }

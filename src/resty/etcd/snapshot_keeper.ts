@@ -1,6 +1,7 @@
 import type { Batch, RawKv } from "./feed";
 import * as collapse from "./node/collapse";
 import type { Changes } from "./node/collapse";
+import * as leftovers from "./leftovers";
 import * as slices from "./slice";
 import * as snapshots from "./snapshot";
 import type { Snapshot } from "./snapshot";
@@ -11,8 +12,8 @@ interface Keeper {
     readonly identity: string;
     /** Seconds after a change before it is written. */
     readonly interval: number;
-    /** All keys, as they were when they were last put together. */
-    kvs: RawKv[];
+    /** All keys, as they were when they were last put together; nil while nothing is known. */
+    kvs: RawKv[] | undefined;
     /** What has happened since. */
     changes: Changes;
     revision: number;
@@ -21,6 +22,10 @@ interface Keeper {
     fulls: number;
     /** Something has changed since it was written. */
     is_dirty: boolean;
+    /** There is a feed. */
+    is_fed: boolean;
+    /** What a worker left that was killed while it wrote has been looked for. */
+    is_clean: boolean;
     /** A timer is set, or it is being written. */
     is_planned: boolean;
     readonly save: (this: void, premature: boolean, keeper: Keeper) => void;
@@ -37,14 +42,18 @@ function needs_writing(keeper: Keeper): boolean {
 }
 
 /** Writes what there is at this moment; what comes meanwhile is for the next time. */
-function write(keeper: Keeper): Result<true> {
+function write(keeper: Keeper, kvs: RawKv[]): Result<true> {
+    if (!keeper.is_clean) {
+        keeper.is_clean = true;
+        leftovers.remove(keeper.path);
+    }
     const changes = keeper.changes;
     const fulls = keeper.fulls;
     const snapshot: Snapshot = {
         identity: keeper.identity,
         revision: keeper.revision,
         heard_at: keeper.heard_at,
-        kvs: keeper.kvs,
+        kvs,
     };
     keeper.changes = new LuaMap();
     snapshot.kvs = collapse.apply(snapshot.kvs, changes, slices.begin());
@@ -54,6 +63,15 @@ function write(keeper: Keeper): Result<true> {
     return snapshots.write(keeper.path, snapshot);
 }
 
+/** Lets go of the keys where no more will come: the next feed begins with all of them. */
+function forget(keeper: Keeper): void {
+    if (!keeper.is_fed && !keeper.is_planned) {
+        keeper.kvs = undefined;
+        keeper.changes = new LuaMap();
+        keeper.is_dirty = false;
+    }
+}
+
 function plan(keeper: Keeper): void {
     const [planned] = ngx.timer.at(keeper.interval, keeper.save, keeper);
     keeper.is_planned = planned !== undefined;
@@ -61,9 +79,9 @@ function plan(keeper: Keeper): void {
 
 /** In a timer; nginx runs it early when the worker ends. */
 function save(_premature: boolean, keeper: Keeper): void {
-    while (needs_writing(keeper)) {
+    while (needs_writing(keeper) && keeper.kvs !== undefined) {
         keeper.is_dirty = false;
-        const [ok, err] = write(keeper);
+        const [ok, err] = write(keeper, keeper.kvs);
         if (ok === undefined && err !== keeper.failure) {
             ngx.log(ngx.WARN, "snapshot is not written: ", err);
         }
@@ -73,10 +91,11 @@ function save(_premature: boolean, keeper: Keeper): void {
         }
     }
     keeper.is_planned = false;
-    if (needs_writing(keeper) || keeper.failure !== undefined) {
+    if (needs_writing(keeper) || (keeper.failure !== undefined && keeper.is_fed)) {
         keeper.is_dirty = true;
         plan(keeper);
     }
+    forget(keeper);
 }
 
 /** Takes note of a batch. */
@@ -87,7 +106,7 @@ function note(keeper: Keeper, batch: Batch, age: number): void {
         keeper.kvs = batch.full;
         keeper.changes = new LuaMap();
         keeper.fulls = keeper.fulls + 1;
-    } else if (batch.events.length === 0) {
+    } else if (batch.events.length === 0 || keeper.kvs === undefined) {
         return;
     }
     for (const event of batch.events) {
@@ -99,21 +118,34 @@ function note(keeper: Keeper, batch: Batch, age: number): void {
     }
 }
 
+/** A feed begins. */
+function attend(keeper: Keeper): void {
+    keeper.is_fed = true;
+}
+
+/** The feed has ended: what it told last is still written, if that can be done. */
+function rest(keeper: Keeper): void {
+    keeper.is_fed = false;
+    forget(keeper);
+}
+
 function create(path: string, identity: string, interval: number): Keeper {
     return {
         path,
         identity,
         interval,
         save,
-        kvs: [],
+        kvs: undefined,
         changes: new LuaMap(),
         revision: 0,
         heard_at: 0,
         fulls: 0,
         is_dirty: false,
+        is_fed: false,
+        is_clean: false,
         is_planned: false,
         failure: undefined,
     };
 }
 
-export { create as new, note, type Keeper };
+export { attend, create as new, note, rest, type Keeper };
