@@ -183,6 +183,138 @@ describe("a mirror's changes", function()
         assert.equal("callback must be function", err)
     end)
 
+    it("are told to nobody who has said that it is enough, or after the end", function()
+        start()
+        local calls, stop = {}, nil
+        m:on_change(function()
+            calls[#calls + 1] = "first"
+            stop()
+        end)
+        stop = m:on_change(function() calls[#calls + 1] = "stopped" end)
+        m:on_change(function(told)
+            calls[#calls + 1] = "third"
+            if told.revision == 11 then
+                m:close()
+            end
+        end)
+        m:on_change(function() calls[#calls + 1] = "last" end)
+        feed:full(10, { "/a/1", "1", 3 })
+        feed:put(11, "/a/1", "2")
+        scripted.at(m, 11)
+        ngx.sleep(0.02)
+        assert.equal("first third last first third", table.concat(calls, " "))
+    end)
+
+    local function wait_for(check)
+        local stop = clock.now() + 5
+        while not check() and clock.now() < stop do
+            ngx.sleep(0.001)
+        end
+        assert.is_truthy(check())
+    end
+
+    it("become visible while a function is slow, and are all told in their order when it is back", function()
+        start()
+        local gate, told = false, {}
+        m:on_change(function(one)
+            told[#told + 1] = one.revision
+            wait_for(function() return gate end)
+        end)
+        feed:full(10, { "/a/1", "1", 3 })
+        for i = 11, 30 do
+            feed:put(i, "/a/1", tostring(i))
+        end
+        scripted.at(m, 30)
+        assert.equal(30, m:get("/a/1"))
+        assert.same({ 10 }, told)
+        assert.equal(20, m:state().untold)
+        gate = true
+        wait_for(function() return #told == 21 end)
+        for i, revision in ipairs(told) do
+            assert.equal(9 + i, revision)
+        end
+        assert.equal(21, #heard)
+        assert.equal("30: PUT /a/1 30<29", last())
+        assert.same({ 0, 0 }, { m:state().untold, m:stats().merged })
+    end)
+
+    it("that wait in thousands for a slow function become one exact difference", function()
+        local seed = ngx.time() + ngx.worker.pid()
+        print("seed " .. seed)
+        math.randomseed(seed)
+        start()
+        local gate, shadow, calls = false, {}, 0
+        m:on_change(function(told)
+            calls = calls + 1
+            for _, change in ipairs(told.changes) do
+                -- what it was is what was told last
+                assert(shadow[change.key] == (change.old and change.old.value))
+                assert((change.type == "PUT") == (change.kv ~= nil))
+                shadow[change.key] = change.kv and change.kv.value
+            end
+            wait_for(function() return gate end)
+        end)
+        feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 4 })
+        for i = 11, 6000 do
+            local key = "/a/" .. math.random(400)
+            if math.random(3) == 1 then
+                feed:delete(i, key)
+            else
+                feed:put(i, key, tostring(i))
+            end
+        end
+        scripted.at(m, 6000)
+        assert.is_true(m:stats().merged >= 2)
+        assert.is_true(m:state().untold <= 2048, m:state().untold)
+        gate = true
+        wait_for(function() return m:state().untold == 0 and not m.is_telling end)
+        assert.equal(0, m:stats().callback_errors)
+        assert.is_true(calls < 2048)
+        local n = 0
+        for key, value in pairs(shadow) do
+            n = n + 1
+            assert.equal(m:get(key), value)
+        end
+        assert.equal(m:count(), n)
+        -- and from here on as before
+        local before = calls
+        feed:put(6001, "/a/1", "1")
+        feed:put(6002, "/a/1", "2")
+        scripted.at(m, 6002)
+        assert.equal(before + 2, calls)
+    end)
+
+    it("do not wait for a function that never returns; it is complained of, and an exiting worker does without it", function()
+        local log, lines = ngx.log, {}
+        ngx.log = function(_, ...) -- luacheck: ignore 122
+            lines[#lines + 1] = table.concat { ... }
+        end
+        ngx.sleep(0.7) -- earlier mirrors end
+        local timers = ngx.timer.running_count()
+        start()
+        m:on_change(function() ngx.sleep(1000) end)
+        feed:full(10, { "/a/1", "1", 3 })
+        feed:put(11, "/a/1", "2")
+        scripted.at(m, 11)
+        assert.equal(2, m:get("/a/1"))
+        wait_for(function() return #lines > 0 end)
+        feed:fail("permission_denied", "no") -- another feed
+        feed:full(12, { "/a/1", "3", 12, 3 })
+        scripted.at(m, 12)
+        assert.equal(3, m:get("/a/1"))
+        local exiting = ngx.worker.exiting
+        ngx.worker.exiting = function() return true end -- luacheck: ignore 122
+        local stop = clock.now() + 3
+        while ngx.timer.running_count() > timers and clock.now() < stop do
+            ngx.sleep(0.01)
+        end
+        ngx.worker.exiting = exiting -- luacheck: ignore 122
+        ngx.log = log -- luacheck: ignore 122
+        assert.equal(timers, ngx.timer.running_count())
+        assert.equal("mirror of /a/: on_change: a function has not returned for 1 s; what follows waits for it", lines[1])
+        assert.equal(2, #lines)
+    end)
+
     it("are taken in by slices, so that nothing else waits for long", function()
         start { transform = turns.work }
         local items = {}

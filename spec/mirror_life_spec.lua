@@ -151,4 +151,83 @@ describe("a mirror", function()
         scripted.at(m, 10501)
         assert.equal(1, m:get("/a/1"))
     end)
+
+    it("is as it says when the first functions are called, also after a failure", function()
+        local seen
+        m:on_change(function()
+            local state = m:state()
+            seen = ("%s %s %s %s"):format(state.status, state.err, m:age() < 5, m:ready())
+        end)
+        feed:full(10, { "/a/1", "1", 3 })
+        scripted.at(m, 10)
+        assert.equal("ready nil true true", seen)
+        feed:fail("permission_denied", "no")
+        feed:full(11, { "/a/1", "2", 11, 3 })
+        scripted.at(m, 11)
+        assert.equal(1, m:stats().failures)
+        assert.equal("ready nil true true", seen)
+    end)
+
+    it("says what keeps it from etcd, ready or not", function()
+        local trouble = errors.failure("connect_failed", "connection refused")
+        feed.trouble = function() return trouble end
+        ngx.sleep(0.01)
+        assert.same({ "retrying", "connection refused" }, { m:state().status, m:state().err })
+        local _, err = m:wait_ready(0.01)
+        assert.same({ "timeout", "the mirror is not ready: timeout: connection refused" }, { err.name, tostring(err) })
+        feed:full(10, { "/a/1", "1", 3 })
+        scripted.at(m, 10)
+        assert.same({ "retrying", "connection refused" }, { m:state().status, m:state().err })
+        trouble = nil
+        assert.same({ "ready" }, { m:state().status, m:state().err })
+    end)
+
+    for name, what in pairs {
+        ["a first state"] = function() feed:full(10, { "/a/1", "1", 3 }) end,
+        ["a change"] = function() feed:put(10, "/a/1", "1") end,
+        ["many changes of one revision"] = function()
+            local changes = {}
+            for i = 1, 200 do
+                changes[i] = { "/a/" .. i, "1" }
+            end
+            feed:events(10, unpack(changes))
+        end,
+        ["a state again"] = function() feed:full(10, { "/a/0", "1", 3 }, { "/a/1", "1", 4 }) end,
+        ["a state that changes nothing"] = function()
+            m.slow("0")
+            feed:full(10, { "/a/0", "0", 3 }, { "/a/2", "{", 4 })
+        end,
+    } do
+        it("takes in nothing of " .. name .. " that it was at when it was closed", function()
+            m:close()
+            local in_work, told, slow = false, 0, "1"
+            m = assert(feed:mirror("/a/", { decode = function(bytes)
+                if bytes == slow or bytes == "{" then
+                    in_work = true
+                    ngx.sleep(0.05)
+                end
+                return bytes ~= "{" and bytes or nil
+            end }))
+            m.slow = function(bytes) slow = bytes end
+            m:on_change(function() told = told + 1 end)
+            if name ~= "a first state" then
+                feed:full(5, { "/a/0", "0", 3 })
+                scripted.at(m, 5)
+            end
+            local before, version, revision = told, m:version(), m:revision()
+            what()
+            local stop = clock.now() + 3
+            while not in_work and clock.now() < stop do
+                ngx.sleep(0.001)
+            end
+            assert.is_true(in_work)
+            m:close()
+            ngx.sleep(0.15)
+            assert.same({ before, version, revision }, { told, m:version(), m:revision() })
+            assert.is_nil((m:get("/a/1")))
+            assert.equal(m:count(), m:get("/a/0") and 1 or 0)
+            assert.same({}, m:invalid())
+            assert.equal("closed", m:state().status)
+        end)
+    end
 end)

@@ -133,6 +133,93 @@ describe("a mirror", function()
         assert.equal(500, m.list_count)
     end)
 
+    it("keeps the arrays of all keys and of a prefix, however many other prefixes are asked for", function()
+        start()
+        feed:full(10, { "/a/b", "1", 3 })
+        scripted.at(m, 10)
+        local all = m:all()
+        for i = 1, 1001 do
+            m:prefix("/a/" .. i)
+        end
+        assert.equal(all, m:all())
+    end)
+
+    it("keeps all its arrays through a full state that changes nothing", function()
+        start { index = { host = function(value) return value.hosts end } }
+        local items = { { "/a/1", '{"hosts":["x","y"]}', 3 }, { "/a/2", '{"hosts":"x"}', 4 }, { "/a/3", "{", 5 } }
+        feed:full(10, unpack(items))
+        scripted.at(m, 10)
+        local all, prefix, x, y = m:all(), m:prefix("/a/1"), m:by("host", "x"), m:by("host", "y")
+        feed:full(11, unpack(items))
+        items[3] = { "/a/3", "{{", 12, 5 } -- another bad one is no change either, but it is the one that is reported
+        feed:full(12, unpack(items))
+        scripted.at(m, 12)
+        assert.equal(all, m:all())
+        assert.equal(prefix, m:prefix("/a/1"))
+        assert.equal(x, m:by("host", "x"))
+        assert.equal(y, m:by("host", "y"))
+        assert.equal("12", m:invalid()["/a/3"].mod_revision)
+        items[3] = nil
+        feed:full(13, unpack(items))
+        scripted.at(m, 13)
+        assert.same({}, m:invalid())
+        assert.equal(all, m:all())
+    end)
+
+    it("keeps what is found under a value until that changes, whatever else does", function()
+        start { index = { host = function(value) return value.hosts end } }
+        local items, deletions = {}, {}
+        for i = 1, 300 do
+            items[i] = { ("/a/%03d"):format(i), '{"hosts":"other"}', 3 }
+            deletions[i] = { items[i][1] }
+        end
+        items[301] = { "/a/x1", '{"hosts":["x","y","z"]}', 3 }
+        items[302] = { "/a/x2", '{"hosts":["x"]}', 3 }
+        feed:full(10, unpack(items))
+        scripted.at(m, 10)
+        local x, y = m:by("host", "x"), m:by("host", "y")
+        local read
+        -- an array that is first asked for while the changes are taken in is kept as well
+        m.opts.transform = function(value)
+            read = m:by("host", "z")
+            return value
+        end
+        deletions[300] = { "/a/300", '{"hosts":"other"}', 3 }
+        feed:events(11, unpack(deletions)) -- very many by one revision
+        scripted.at(m, 11)
+        assert.equal(3, m:count())
+        assert.equal(x, m:by("host", "x"))
+        assert.equal(y, m:by("host", "y"))
+        assert.equal(read, m:by("host", "z"))
+        assert.equal(1, #m:by("host", "other"))
+        items = { { "/a/x1", '{"hosts":["x","y"]}', 3 }, { "/a/x2", '{"hosts":["x"],"n":1}', 12, 3 } }
+        feed:state("compacted", 12, unpack(items))
+        scripted.at(m, 12)
+        assert.equal(y, m:by("host", "y"))
+        assert.are_not.equal(x, m:by("host", "x"))
+        assert.equal(1, m:by("host", "x")[2].value.n)
+        assert.equal(0, #m:by("host", "other"))
+    end)
+
+    it("says what is wrong with an argument", function()
+        start { index = { n = function(value) return value end } }
+        feed:full(10, { "/a/b", "1", 3 })
+        scripted.at(m, 10)
+        for _, wrong in ipairs { false, 1, {} } do
+            assert.same({ nil, "prefix must be string" }, { m:prefix(wrong or nil) })
+            assert.is_nil((m:get(wrong or nil)))
+            assert.same({ nil, "no index " .. tostring(wrong or nil) }, { m:by(wrong or nil, 1) })
+        end
+        assert.equal(0, #m:by("n", nil))
+        assert.equal(0, #m:by("n", 0 / 0))
+        for _, wrong in ipairs { "1", false, 0 / 0 } do
+            local _, err = m:wait_ready(wrong)
+            assert.same({ "bad_request", "timeout must be number of seconds" }, { err.name, tostring(err) })
+            _, err = m:get_linearizable("/a/b", wrong)
+            assert.same({ "bad_request", "timeout must be number of seconds" }, { err.name, tostring(err) })
+        end
+    end)
+
     it("finds keys by an index: one value, several, or none", function()
         start { index = { host = function(value) return value.hosts end } }
         feed:full(10, { "/a/1", '{"hosts":["x","y","x"]}', 3 }, { "/a/2", '{"hosts":"x"}', 4 }, { "/a/3", "{}", 5 })
@@ -176,6 +263,55 @@ describe("a mirror", function()
         scripted.at(m, 11)
         assert.equal("/a/1 /a/2", scripted.keys(m:by("value", "x")))
         assert.equal(0, #m:by("value", "y"))
+    end)
+
+    it("makes no index when it is closed", function()
+        start()
+        feed:full(10, { "/a/1", '"x"', 3 })
+        scripted.at(m, 10)
+        m.lock:wait(0) -- somebody changes the store
+        assert(m:index("before", function(value) return value end))
+        m:close()
+        assert.same({ nil, "the mirror is closed" }, { m:index("after", function(value) return value end) })
+        assert.same({ nil, "no index after" }, { m:by("after", "x") })
+        ngx.sleep(0.6)
+        assert.same({ nil, "no index before" }, { m:by("before", "x") })
+    end)
+
+    it("goes on when an index cannot be made, and says so", function()
+        start()
+        feed:full(10, { "/a/1", '"x"', 3 })
+        scripted.at(m, 10)
+        local known = m.sorted[1]
+        m.sorted[1] = "/a/none" -- what never happens
+        assert(m:index("value", function(value) return value end))
+        ngx.sleep(0.01)
+        m.sorted[1] = known
+        assert.same({ nil, "no index value" }, { m:by("value", "x") })
+        feed:put(11, "/a/2", '"x"')
+        scripted.at(m, 11)
+        assert(m:index("value", function(value) return value end))
+        ngx.sleep(0.01)
+        assert.equal("/a/1 /a/2", scripted.keys(m:by("value", "x")))
+    end)
+
+    it("logs no line for each of very many keys that an index throws at", function()
+        local log, lines = ngx.log, {}
+        ngx.log = function(_, ...) -- luacheck: ignore 122
+            lines[#lines + 1] = table.concat { ... }
+        end
+        start { index = { bad = function() error("oops\n", 0) end } }
+        local items = {}
+        for i = 1, 1000 do
+            items[i] = { ("/a/%04d"):format(i), "1", 3 }
+        end
+        feed:full(10, unpack(items))
+        scripted.at(m, 10)
+        ngx.log = log -- luacheck: ignore 122
+        assert.equal(1000, m:stats().index_errors)
+        assert.equal(1000, m:count())
+        assert.equal("mirror of /a/: index bad: /a/0001: oops?", lines[1])
+        assert.is_true(#lines >= 20 and #lines <= 25)
     end)
 
     it("leaves an item out of an index whose function throws, and keeps it", function()

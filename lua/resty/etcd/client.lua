@@ -192,6 +192,7 @@ local function create(opts)
     end
     local state = {
         endpoints = endpoints,
+        configured = endpoints,
         is_cluster = #endpoints > 1,
         init_count = wanted.init_count or balancer.roll(),
         rolled_in = wanted.init_count == nil and ngx.worker.pid() or nil,

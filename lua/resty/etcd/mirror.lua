@@ -4,6 +4,7 @@ local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.clock")
 local draft = require("resty.etcd.mirror.draft")
 local indexes = require("resty.etcd.mirror.indexes")
+local complaints = require("resty.etcd.mirror.complaints")
 local items = require("resty.etcd.mirror.items")
 local options = require("resty.etcd.mirror.options")
 local reads = require("resty.etcd.mirror.reads")
@@ -11,10 +12,12 @@ local reports = require("resty.etcd.mirror.reports")
 local runner = require("resty.etcd.mirror.runner")
 local sorted = require("resty.etcd.mirror.sorted")
 local feeds = require("resty.etcd.mirror.feeds")
+local teller = require("resty.etcd.mirror.teller")
 local truth = require("resty.etcd.mirror.truth")
 local waiting = require("resty.etcd.mirror.waiting")
 local slices = require("resty.etcd.slice")
 local utils = require("resty.etcd.utils")
+local guard = pcall
 
 --- Keys below a prefix, as etcd has them, in this worker's memory.
 ---@class resty.etcd.mirror.Mirror: resty.etcd.mirror.types.State
@@ -45,7 +48,7 @@ local function on_change(self, callback)
     if type(callback) ~= "function" then
         return nil, "callback must be function"
     end
-    local added = {fn = callback}
+    local added = {fn = callback, is_stopped = false}
     local all = {}
     for ____, one in ipairs(self.callbacks) do
         all[#all + 1] = one
@@ -53,6 +56,7 @@ local function on_change(self, callback)
     all[#all + 1] = added
     self.callbacks = all
     return function()
+        added.is_stopped = true
         local others = {}
         for ____, one in ipairs(self.callbacks) do
             if one ~= added then
@@ -64,26 +68,35 @@ local function on_change(self, callback)
 end
 
 --- Makes an index of what is there already. Nothing else changes the mirror meanwhile.
----@param premature boolean
 ---@param state resty.etcd.mirror.types.State
 ---@param made resty.etcd.mirror.types.Index
+local function fill_index(state, made)
+    local slice = slices.begin()
+    sorted.settle(state)
+    for ____, key in ipairs(state.sorted) do
+        slices.breathe(slice)
+        indexes.add(
+            made.buckets,
+            made.values,
+            key,
+            draft.ask_index(state, made, state.kvs[key])
+        )
+    end
+    state.indexes[made.name] = made
+end
+
 local function make_index(premature, state, made)
     if not premature and runner.acquire(state) then
-        local slice = slices.begin()
-        sorted.settle(state)
-        for ____, key in ipairs(state.sorted) do
-            slices.breathe(slice)
-            indexes.add(
-                made.buckets,
-                made.values,
-                key,
-                draft.ask_index(state, made, state.kvs[key])
+        local ok, err = guard(fill_index, state, made)
+        state.lock:post(1)
+        if not ok then
+            complaints.log(
+                state,
+                "index " .. made.name .. " is not made: " .. complaints.text_of(err, "no reason")
             )
         end
-        state.indexes[made.name] = made
-        state.making[made.name] = nil
-        state.lock:post(1)
     end
+    state.making[made.name] = nil
 end
 
 --- Adds an index; where there are keys already it is made in the background, and `by` says "not ready" till then.
@@ -96,6 +109,9 @@ local function index(self, name, fn)
     local wrong = options.check_index(name, fn)
     if wrong ~= nil then
         return nil, wrong
+    end
+    if self.is_closed then
+        return nil, "the mirror is closed"
     end
     if self.indexes[name] ~= nil or self.making[name] == true then
         return nil, "there is an index " .. name .. " already"
@@ -200,6 +216,7 @@ local function create(cli, dir, opts, source)
             full = {},
             invalid = 0,
             callback_errors = 0,
+            merged = 0,
             index_errors = 0,
             failures = 0
         },
@@ -210,11 +227,17 @@ local function create(cli, dir, opts, source)
         heard_at = nil,
         failure = nil,
         callbacks = {},
+        untold = {},
+        untold_count = 0,
+        merge_at = teller.MANY,
+        is_telling = false,
+        teller = nil,
+        called_at = nil,
         waiters = setmetatable({}, {__mode = "k"}),
         lock = lock,
         wake = wake,
         making = {},
-        log_tokens = items.BURST,
+        log_tokens = complaints.BURST,
         log_refilled = clock.now(),
         log_withheld = 0
     }

@@ -32,6 +32,7 @@ local INTERVAL = 5
 ---@field age fun(self: resty.etcd.snapshot_feed.SnapshotFeed): number
 ---@field close fun(self: resty.etcd.snapshot_feed.SnapshotFeed)
 ---@field next fun(self: resty.etcd.snapshot_feed.SnapshotFeed, timeout: number?): resty.etcd.feed.Batch?, resty.etcd.errors.EtcdError?
+---@field trouble fun(self: resty.etcd.snapshot_feed.SnapshotFeed): resty.etcd.errors.EtcdError?
 
 --- The state out of the file; nil if it cannot be used.
 ---@param file resty.etcd.snapshot_feed.File
@@ -152,6 +153,17 @@ local function age(self)
     return self.inner:age()
 end
 
+local function trouble(self)
+    local inner = self.inner
+    local ____temp_0
+    if inner.trouble ~= nil then
+        ____temp_0 = inner:trouble()
+    else
+        ____temp_0 = nil
+    end
+    return ____temp_0
+end
+
 local function close(self)
     self.inner:close()
     local keeper = self.file.keeper
@@ -159,7 +171,7 @@ local function close(self)
         keepers.rest(keeper)
     end
 end
-local methods = {age = age, close = close, next = next}
+local methods = {age = age, close = close, next = next, trouble = trouble}
 local mt = {__index = methods}
 
 --- What is to be known of a file. One worker writes it.

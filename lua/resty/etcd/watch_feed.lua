@@ -27,7 +27,7 @@ local LOOK = 1
 
 --- A feed out of etcd itself. Events and keys in its batches may be shared with other consumers: they are read,
 --- never written to. One that is dropped without `close` is closed when it is collected as garbage.
----@class resty.etcd.watch_feed.WatchFeed: resty.etcd.watch_feed.Fields, resty.etcd.feed.Feed
+---@class resty.etcd.watch_feed.WatchFeed: resty.etcd.watch_feed.Fields
 ---@field age fun(self: resty.etcd.watch_feed.WatchFeed): number
 ---@field close fun(self: resty.etcd.watch_feed.WatchFeed)
 ---@field cluster_id fun(self: resty.etcd.watch_feed.WatchFeed): string?
@@ -35,6 +35,7 @@ local LOOK = 1
 ---@field revision fun(self: resty.etcd.watch_feed.WatchFeed): number
 ---@field state fun(self: resty.etcd.watch_feed.WatchFeed): string
 ---@field stats fun(self: resty.etcd.watch_feed.WatchFeed): resty.etcd.watch_report.FeedStats
+---@field trouble fun(self: resty.etcd.watch_feed.WatchFeed): resty.etcd.errors.EtcdError?
 
 --- Goes on where the consumer stands, on a stream that has not passed it.
 ---@param feed resty.etcd.watch_feed.Fields
@@ -154,15 +155,29 @@ local function age(self)
     ) or own
 end
 
+--- Why etcd cannot be followed now: the stream does not stand, or no full state can be read.
+---@param self resty.etcd.watch_feed.WatchFeed
+---@return resty.etcd.errors.EtcdError?
+local function trouble(self)
+    local ____self_consumer_4 = self.consumer
+    local err = ____self_consumer_4.err
+    local hub = ____self_consumer_4.hub
+    local needs = ____self_consumer_4.needs
+    if err ~= nil or hub == nil or hub.connected and needs == nil then
+        return err
+    end
+    return hub.last_error
+end
+
 --- Everything up to it has been delivered by `next`; 0 before anything is known.
 ---@param self resty.etcd.watch_feed.WatchFeed
 ---@return number
 local function revision(self)
-    local ____self_consumer_4 = self.consumer
-    local hub = ____self_consumer_4.hub
-    local delivered = ____self_consumer_4.delivered
-    local queue = ____self_consumer_4.queue
-    local needs = ____self_consumer_4.needs
+    local ____self_consumer_5 = self.consumer
+    local hub = ____self_consumer_5.hub
+    local delivered = ____self_consumer_5.delivered
+    local queue = ____self_consumer_5.queue
+    local needs = ____self_consumer_5.needs
     if needs == nil and (hub and hub.next) ~= nil and batch_queue.is_empty(queue) then
         return max(delivered, hub.next - 1)
     end
@@ -200,7 +215,8 @@ local methods = {
     next = next_batch,
     revision = revision,
     state = state,
-    stats = stats
+    stats = stats,
+    trouble = trouble
 }
 local mt = {__index = methods}
 

@@ -173,6 +173,7 @@ function create(opts?: Options): Result<Client> {
     }
     const state: State = {
         endpoints,
+        configured: endpoints,
         is_cluster: endpoints.length > 1,
         init_count: wanted.init_count ?? balancer.roll(),
         rolled_in: wanted.init_count === undefined ? ngx.worker.pid() : undefined,

@@ -3,6 +3,7 @@ import * as clock from "./clock";
 import type { State as ClientState } from "./dropin/state";
 import * as draft from "./mirror/draft";
 import * as indexes from "./mirror/indexes";
+import * as complaints from "./mirror/complaints";
 import * as items from "./mirror/items";
 import * as options from "./mirror/options";
 import * as reads from "./mirror/reads";
@@ -11,11 +12,14 @@ import type { Status } from "./mirror/reports";
 import * as runner from "./mirror/runner";
 import * as sorted from "./mirror/sorted";
 import * as feeds from "./mirror/feeds";
+import * as teller from "./mirror/teller";
 import * as truth from "./mirror/truth";
 import type { Callback, Change, Changes, Index, IndexFn, Kv, OnChange, Options, Source, State } from "./mirror/types";
 import * as waiting from "./mirror/waiting";
 import * as slices from "./slice";
 import * as utils from "./utils";
+
+const guard = pcall as unknown as GuardedCall;
 
 /** Keys below a prefix, as etcd has them, in this worker's memory. */
 interface Mirror extends State, Methods {}
@@ -28,7 +32,7 @@ function on_change(this: State, callback: OnChange): Result<(this: void) => void
     if (typeof callback !== "function") {
         return $multi(undefined, "callback must be function");
     }
-    const added: Callback = { fn: callback };
+    const added: Callback = { fn: callback, is_stopped: false };
     const all: Callback[] = [];
     for (const one of this.callbacks) {
         all.push(one);
@@ -36,6 +40,7 @@ function on_change(this: State, callback: OnChange): Result<(this: void) => void
     all.push(added);
     this.callbacks = all;
     return $multi(() => {
+        added.is_stopped = true;
         const others: Callback[] = [];
         for (const one of this.callbacks) {
             if (one !== added) {
@@ -47,18 +52,25 @@ function on_change(this: State, callback: OnChange): Result<(this: void) => void
 }
 
 /** Makes an index of what is there already. Nothing else changes the mirror meanwhile. */
+function fill_index(this: void, state: State, made: Index): void {
+    const slice = slices.begin();
+    sorted.settle(state);
+    for (const key of state.sorted) {
+        slices.breathe(slice);
+        indexes.add(made.buckets, made.values, key, draft.ask_index(state, made, state.kvs.get(key)!));
+    }
+    state.indexes.set(made.name, made);
+}
+
 function make_index(premature: boolean, state: State, made: Index): void {
     if (!premature && runner.acquire(state)) {
-        const slice = slices.begin();
-        sorted.settle(state);
-        for (const key of state.sorted) {
-            slices.breathe(slice);
-            indexes.add(made.buckets, made.values, key, draft.ask_index(state, made, state.kvs.get(key)!));
-        }
-        state.indexes.set(made.name, made);
-        state.making.delete(made.name);
+        const [ok, err] = guard(fill_index, state, made);
         state.lock.post(1);
+        if (!ok) {
+            complaints.log(state, `index ${made.name} is not made: ${complaints.text_of(err, "no reason")}`);
+        }
     }
+    state.making.delete(made.name);
 }
 
 /** Adds an index; where there are keys already it is made in the background, and `by` says "not ready" till then. */
@@ -66,6 +78,9 @@ function index(this: State, name: string, fn: IndexFn): Result<true> {
     const wrong = options.check_index(name, fn);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
+    }
+    if (this.is_closed) {
+        return $multi(undefined, "the mirror is closed");
     }
     if (this.indexes.get(name) !== undefined || this.making.get(name) === true) {
         return $multi(undefined, `there is an index ${name} already`);
@@ -163,6 +178,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
             full: {},
             invalid: 0,
             callback_errors: 0,
+            merged: 0,
             index_errors: 0,
             failures: 0,
         },
@@ -173,11 +189,17 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         heard_at: undefined,
         failure: undefined,
         callbacks: [],
+        untold: [],
+        untold_count: 0,
+        merge_at: teller.MANY,
+        is_telling: false,
+        teller: undefined,
+        called_at: undefined,
         waiters: setmetatable(new LuaMap(), { __mode: "k" }),
         lock,
         wake,
         making: new LuaMap(),
-        log_tokens: items.BURST,
+        log_tokens: complaints.BURST,
         log_refilled: clock.now(),
         log_withheld: 0,
     };

@@ -141,6 +141,11 @@ function age(this: SnapshotFeed): number {
     return this.inner.age();
 }
 
+function trouble(this: SnapshotFeed): EtcdError | undefined {
+    const inner = this.inner;
+    return inner.trouble !== undefined ? inner.trouble() : undefined;
+}
+
 function close(this: SnapshotFeed): void {
     this.inner.close();
     const keeper = this.file.keeper;
@@ -149,7 +154,7 @@ function close(this: SnapshotFeed): void {
     }
 }
 
-const methods = { age, close, next };
+const methods = { age, close, next, trouble };
 type Methods = typeof methods;
 const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
 

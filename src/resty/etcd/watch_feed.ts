@@ -3,7 +3,7 @@ import * as clock from "./clock";
 import type { Core } from "./core";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
-import type { Batch, Feed, Reason } from "./feed";
+import type { Batch, Reason } from "./feed";
 import * as ask from "./watch_ask";
 import * as consumers from "./watch_consumer";
 import type { Consumer, Wants } from "./watch_consumer";
@@ -39,7 +39,7 @@ interface Fields {
  * A feed out of etcd itself. Events and keys in its batches may be shared with other consumers: they are read,
  * never written to. One that is dropped without `close` is closed when it is collected as garbage.
  */
-interface WatchFeed extends Fields, Methods, Feed {}
+interface WatchFeed extends Fields, Methods {}
 
 /** Goes on where the consumer stands, on a stream that has not passed it. */
 function resume(feed: Fields): void {
@@ -128,6 +128,15 @@ function age(this: WatchFeed): number {
     return hub !== undefined ? min(own, hubs.age(hub)) : own;
 }
 
+/** Why etcd cannot be followed now: the stream does not stand, or no full state can be read. */
+function trouble(this: WatchFeed): EtcdError | undefined {
+    const { err, hub, needs } = this.consumer;
+    if (err !== undefined || hub === undefined || (hub.connected && needs === undefined)) {
+        return err;
+    }
+    return hub.last_error;
+}
+
 /** Everything up to it has been delivered by `next`; 0 before anything is known. */
 function revision(this: WatchFeed): number {
     const { hub, delivered, queue, needs } = this.consumer;
@@ -156,7 +165,7 @@ function stats(this: WatchFeed): FeedStats {
     return report.stats(this.consumer);
 }
 
-const methods = { age, close, cluster_id, next: next_batch, revision, state, stats };
+const methods = { age, close, cluster_id, next: next_batch, revision, state, stats, trouble };
 type Methods = typeof methods;
 const mt: LuaMetatable<WatchFeed, Methods> = { __index: methods };
 

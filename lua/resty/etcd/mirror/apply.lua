@@ -99,7 +99,7 @@ end
 ---@param steps resty.etcd.mirror.apply.Step[]
 ---@param found table
 ---@param slice resty.etcd.slice.Slice
----@return resty.etcd.mirror.types.Change[]
+---@return resty.etcd.mirror.types.Change[]?
 local function commit_many(state, steps, found, slice)
     local made = draft.create(state.key_count)
     local changes = {}
@@ -138,20 +138,22 @@ local function commit_many(state, steps, found, slice)
             changes[#changes + 1] = newest.show({type = "DELETE", key = key, old = old})
         end
     end
-    draft.take_over(state, made, found, slice)
-    return changes
+    return draft.take_over(state, made, found, slice) and changes or nil
 end
 
 --- Takes in what one revision has changed.
 ---@param state resty.etcd.mirror.types.State
 ---@param events resty.etcd.feed.RawEvent[]
----@return resty.etcd.mirror.types.Change[] # what is different now, for readers; all of it is visible
+---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
 local function take_events(state, events)
     local slice = slices.begin()
     local found = draft.finds(state, #events)
     local steps = prepare(state, events, found, slice)
     if #steps > FEW then
         return commit_many(state, steps, found, slice)
+    end
+    if state.is_closed then
+        return nil
     end
     local changes = commit(state, steps, found)
     if #state.added > MANY_ADDED then
@@ -172,7 +174,7 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.feed.Batch
 ---@param is_other boolean etcd's history is another one, so that equal revisions say nothing
----@return resty.etcd.mirror.types.Change[] # what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`
+---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`. nil if the mirror was closed meanwhile
 local function take_full(state, batch, is_other)
     local slice = slices.begin_anew()
     local full = batch.full
@@ -216,8 +218,14 @@ local function take_full(state, batch, is_other)
             changes[#changes + 1] = newest.show({type = "DELETE", key = key, old = kvs[key]})
         end
     end
-    draft.take_over(state, made, found, slice)
-    return changes
+    if #changes == 0 and not is_first then
+        if state.is_closed then
+            return nil
+        end
+        state.bad = made.bad
+        return changes
+    end
+    return draft.take_over(state, made, found, slice) and changes or nil
 end
 
 --- The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody.

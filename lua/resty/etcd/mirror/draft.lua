@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/mirror/draft.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local slices = require("resty.etcd.slice")
+local complaints = require("resty.etcd.mirror.complaints")
 local indexes = require("resty.etcd.mirror.indexes")
 local table_new = require("table.new")
 
@@ -47,14 +48,9 @@ local function ask_index(state, index, kv)
     if not ok then
         local counters = state.counters
         counters.index_errors = counters.index_errors + 1
-        ngx.log(
-            ngx.WARN,
-            "mirror of ",
-            state.dir,
-            ": index ",
-            index.name,
-            ": ",
-            tostring(value)
+        complaints.log(
+            state,
+            "index " .. index.name .. ": " .. kv.key .. ": " .. complaints.text_of(value, "no reason")
         )
         return nil
     end
@@ -74,12 +70,62 @@ local function ask_indexes(state, kv, found)
     end
 end
 
+local function forget_prefixes(store)
+    store.lists = {}
+    store.list_count = 0
+end
+
 --- Arrays of before the latest change are nobody's any more.
 ---@param store resty.etcd.mirror.types.Store
 local function forget_lists(store)
     store.list = nil
-    store.lists = {}
-    store.list_count = 0
+    forget_prefixes(store)
+end
+
+--- The same keys are found there, and each is what it was.
+---@param old resty.etcd.mirror.types.Bucket
+---@param bucket resty.etcd.mirror.types.Bucket
+---@param before table
+---@param kvs table
+---@param slice resty.etcd.slice.Slice
+---@return boolean
+local function is_unchanged(old, bucket, before, kvs, slice)
+    local ____bucket_0 = bucket
+    local keys = ____bucket_0.keys
+    local old_keys = old.keys
+    if #keys ~= #old_keys then
+        return false
+    end
+    for i = 1, #keys do
+        slices.breathe(slice)
+        local key = keys[i]
+        if key ~= old_keys[i] or kvs[key] ~= before[key] then
+            return false
+        end
+    end
+    return true
+end
+
+--- A bucket in which nothing has changed stays, and so does the array that was made of it, or is made meanwhile.
+---@param buckets table
+---@param index resty.etcd.mirror.types.Index
+---@param state resty.etcd.mirror.types.State
+---@param draft resty.etcd.mirror.draft.Draft
+---@param slice resty.etcd.slice.Slice
+local function keep_buckets(buckets, index, state, draft, slice)
+    for value, bucket in pairs(buckets) do
+        slices.breathe(slice)
+        local old = index.buckets[value]
+        if old ~= nil and is_unchanged(
+            old,
+            bucket,
+            state.kvs,
+            draft.kvs,
+            slice
+        ) then
+            buckets[value] = old
+        end
+    end
 end
 
 --- Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
@@ -87,11 +133,12 @@ end
 ---@param draft resty.etcd.mirror.draft.Draft
 ---@param found table
 ---@param slice resty.etcd.slice.Slice
+---@return boolean # false if the mirror was closed meanwhile: it is as it was
 local function take_over(state, draft, found, slice)
-    local ____draft_0 = draft
-    local kvs = ____draft_0.kvs
-    local sorted = ____draft_0.sorted
-    local added = ____draft_0.added
+    local ____draft_1 = draft
+    local kvs = ____draft_1.kvs
+    local sorted = ____draft_1.sorted
+    local added = ____draft_1.added
     local all_buckets = {}
     local all_values = {}
     for name, index in pairs(state.indexes) do
@@ -106,8 +153,18 @@ local function take_over(state, draft, found, slice)
                 indexes.add(buckets, values, key, known[key])
             end
         end
+        keep_buckets(
+            buckets,
+            index,
+            state,
+            draft,
+            slice
+        )
         all_buckets[name] = buckets
         all_values[name] = values
+    end
+    if state.is_closed then
+        return false
     end
     state.kvs = kvs
     state.key_count = #sorted + #added
@@ -120,12 +177,14 @@ local function take_over(state, draft, found, slice)
         index.values = all_values[name]
     end
     forget_lists(state)
+    return true
 end
 _M.ask_index = ask_index
 _M.ask_indexes = ask_indexes
 _M.create = create
 _M.finds = finds
 _M.forget_lists = forget_lists
+_M.forget_prefixes = forget_prefixes
 _M.keep = keep
 _M.take_over = take_over
 

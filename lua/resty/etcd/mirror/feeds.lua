@@ -14,13 +14,14 @@ local function range_of(cli, dir)
     return {key = range.key, range_end = range.range_end}
 end
 
---- What a state is of: the same for all workers and files that may share it, and for no others.
+--- What a state is of: the same for all workers and files that may share it, and for no others. It goes by the endpoints
+--- that the client was made with: those in use change with the list of members and with addresses.
 ---@param cli resty.etcd.dropin.state.State
 ---@param wanted resty.etcd.watch_options.FeedOptions
 ---@return string
 local function identity_of(cli, wanted)
     local endpoints = {}
-    for ____, endpoint in ipairs(cli.endpoints) do
+    for ____, endpoint in ipairs(cli.configured) do
         endpoints[#endpoints + 1] = endpoint.full_prefix
     end
     table.sort(endpoints)

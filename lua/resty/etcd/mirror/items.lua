@@ -1,25 +1,8 @@
 -- Generated from src/resty/etcd/mirror/items.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.clock")
 local newest = require("resty.etcd.newest")
+local complaints = require("resty.etcd.mirror.complaints")
 local guard = pcall
-local min = math.min
-
---- Lines about invalid items in a burst, and how many more a second.
-local BURST = 20
-local PER_SECOND = 1
-
---- What a user's function says was wrong, whatever it is.
----@param err any
----@param otherwise string
----@return string
-local function text_of(err, otherwise)
-    if err == nil then
-        return otherwise
-    end
-    local ok, text = guard(tostring, err)
-    return ok and text or otherwise
-end
 
 --- Why a step of the way has led to nothing: what the user's function said, or what it threw.
 ---@param step string
@@ -33,7 +16,7 @@ local function reason(step, ran, result, err, otherwise)
     if not ran then
         said = result
     end
-    return step .. ": " .. text_of(said, otherwise)
+    return step .. ": " .. complaints.text_of(said, otherwise)
 end
 
 --- How values are read where a mirror does not say.
@@ -105,32 +88,6 @@ local function make(state, raw, key)
     return newest.show(kv)
 end
 
---- Says once that an item is not taken in; of very many, not of each.
----@param state resty.etcd.mirror.types.State
----@param key string
----@param item resty.etcd.mirror.types.Invalid
-local function log_invalid(state, key, item)
-    local time = clock.now()
-    state.log_tokens = min(BURST, state.log_tokens + (time - state.log_refilled) * PER_SECOND)
-    state.log_refilled = time
-    if state.log_tokens < 1 then
-        state.log_withheld = state.log_withheld + 1
-        return
-    end
-    state.log_tokens = state.log_tokens - 1
-    local printable = string.gsub(key .. ": " .. item.err, "%c", "?")
-    local others = state.log_withheld > 0 and " (and " .. tostring(state.log_withheld) .. " others)" or ""
-    state.log_withheld = 0
-    ngx.log(
-        ngx.WARN,
-        "mirror of ",
-        state.dir,
-        ": item not taken in: ",
-        printable,
-        others
-    )
-end
-
 --- Why an item is not taken in, for those who ask later.
 ---@param state resty.etcd.mirror.types.State
 ---@param raw resty.etcd.feed.RawKv
@@ -140,10 +97,9 @@ end
 local function reject(state, raw, key, err)
     local item = {err = err, create_revision = raw.create_revision, mod_revision = raw.mod_revision}
     state.counters.invalid = state.counters.invalid + 1
-    log_invalid(state, key, item)
+    complaints.log(state, "item not taken in: " .. key .. ": " .. err)
     return item
 end
-_M.BURST = BURST
 _M.by_serializer = by_serializer
 _M.make = make
 _M.reject = reject

@@ -26,6 +26,20 @@ local function check_index(name, fn)
     return type(fn) ~= "function" and "index " .. name .. " must be function" or nil
 end
 
+--- What is wrong with a number of seconds to wait; nil if nothing is.
+---@param timeout any
+---@return string?
+local function check_timeout(timeout)
+    local is_right = timeout == nil or type(timeout) == "number" and timeout == timeout
+    local ____is_right_0
+    if is_right then
+        ____is_right_0 = nil
+    else
+        ____is_right_0 = "timeout must be number of seconds"
+    end
+    return ____is_right_0
+end
+
 --- What is wrong with the options of a mirror; nil if nothing is.
 ---@param dir string
 ---@param opts any
@@ -46,12 +60,12 @@ local function check(dir, opts)
             return "opts." .. name .. " must be " .. kind
         end
     end
-    local ____opts_0 = opts
-    local index = ____opts_0.index
-    local mode = ____opts_0.mode
-    local share = ____opts_0.share
-    local silence = ____opts_0.silence
-    local snapshot_interval = ____opts_0.snapshot_interval
+    local ____opts_1 = opts
+    local index = ____opts_1.index
+    local mode = ____opts_1.mode
+    local share = ____opts_1.share
+    local silence = ____opts_1.silence
+    local snapshot_interval = ____opts_1.snapshot_interval
     for name, fn in pairs(index or ({})) do
         local wrong = check_index(name, fn)
         if wrong ~= nil then
@@ -70,15 +84,16 @@ local function check(dir, opts)
     if share ~= nil and string.sub(dir, 1, #share) ~= share then
         return "opts.share must be the prefix or a part of it"
     end
-    local ____temp_1
+    local ____temp_2
     if silence == nil or silence > 0 then
-        ____temp_1 = nil
+        ____temp_2 = nil
     else
-        ____temp_1 = "opts.silence must be a number of seconds"
+        ____temp_2 = "opts.silence must be a number of seconds"
     end
-    return ____temp_1
+    return ____temp_2
 end
 _M.check = check
 _M.check_index = check_index
+_M.check_timeout = check_timeout
 
 return _M

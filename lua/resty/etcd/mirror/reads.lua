@@ -46,6 +46,9 @@ end
 ---@return resty.etcd.mirror.types.Kv[]? res
 ---@return string? err
 local function prefix(self, dir)
+    if type(dir) ~= "string" then
+        return nil, "prefix must be string"
+    end
     if self.absent ~= nil then
         return nil, self.absent
     end
@@ -53,7 +56,7 @@ local function prefix(self, dir)
     if list == nil then
         list = sorted.pick_prefix(self, dir)
         if self.list_count >= MAX_LISTS then
-            draft.forget_lists(self)
+            draft.forget_prefixes(self)
         end
         self.list_count = self.list_count + 1
         self.lists[dir] = list

@@ -11,6 +11,7 @@ local reads = require("resty.etcd.mirror.reads")
 ---@field count number
 ---@field age number
 ---@field invalid number Items that are not taken in.
+---@field untold number Changes that wait for functions given to `on_change`.
 ---@field prefix string
 ---@field mode string
 ---@field err string? Why etcd cannot be followed.
@@ -26,6 +27,19 @@ local function invalid(self)
     return copy
 end
 
+--- Why etcd cannot be followed; nil if nothing is known to be wrong.
+---@param state resty.etcd.mirror.types.State
+---@return resty.etcd.errors.EtcdError?
+local function trouble_of(state)
+    local ____state_0 = state
+    local failure = ____state_0.failure
+    local feed = ____state_0.feed
+    if failure ~= nil or feed == nil or feed.trouble == nil then
+        return failure
+    end
+    return feed:trouble()
+end
+
 --- How the mirror is.
 ---@param self resty.etcd.mirror.types.State
 ---@return resty.etcd.mirror.reports.Status
@@ -34,14 +48,14 @@ local function state_of(self)
     for _ in pairs(self.bad) do
         bad = bad + 1
     end
+    local trouble = trouble_of(self)
     local status = self.absent ~= nil and "starting" or "ready"
     if self.is_closed then
         status = "closed"
-    elseif self.failure ~= nil then
+    elseif trouble ~= nil then
         status = "retrying"
     end
-    local ____opt_0 = self.failure
-    local err = ____opt_0 and ____opt_0.message
+    local err = trouble and trouble.message
     return {
         status = status,
         ready = self.absent == nil,
@@ -50,6 +64,7 @@ local function state_of(self)
         count = self.key_count,
         age = reads.age(self),
         invalid = bad,
+        untold = self.untold_count,
         prefix = self.dir,
         mode = self.opts.mode or "worker",
         err = err
@@ -65,5 +80,6 @@ end
 _M.invalid = invalid
 _M.state_of = state_of
 _M.stats = stats
+_M.trouble_of = trouble_of
 
 return _M

@@ -5,6 +5,7 @@ local errors = require("resty.etcd.errors")
 local health = require("resty.etcd.health")
 local slices = require("resty.etcd.slice")
 local apply = require("resty.etcd.mirror.apply")
+local teller = require("resty.etcd.mirror.teller")
 local now = clock.now
 local min = math.min
 local guard = pcall
@@ -44,31 +45,10 @@ local function wake_waiters(state)
     end
 end
 
---- Tells those who want to hear of changes, which they can all see already.
----@param state resty.etcd.mirror.types.State
----@param revision number
----@param changes resty.etcd.mirror.types.Change[]
-local function tell(state, revision, changes)
-    local told = {revision = revision, changes = changes}
-    for ____, callback in ipairs(state.callbacks) do
-        local ok, err = guard(callback.fn, told)
-        if not ok then
-            state.counters.callback_errors = state.counters.callback_errors + 1
-            ngx.log(
-                ngx.WARN,
-                "mirror of ",
-                state.dir,
-                ": on_change: ",
-                tostring(err)
-            )
-        end
-    end
-end
-
 --- Takes in a full state, or a restart of history under which revisions have gone back.
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.feed.Batch
----@return resty.etcd.mirror.types.Change[]
+---@return resty.etcd.mirror.types.Change[]?
 local function take_full(state, batch)
     local full = state.counters.full
     local reason = batch.reason or "list"
@@ -91,7 +71,7 @@ end
 --- Takes in a batch; returns what is different now. Nothing waits between the change and the end of this.
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.feed.Batch
----@return resty.etcd.mirror.types.Change[]
+---@return resty.etcd.mirror.types.Change[]? # nil if the mirror was closed meanwhile: it is as it was
 local function take(state, batch)
     local changes = {}
     count(state, batch)
@@ -100,7 +80,14 @@ local function take(state, batch)
     elseif #batch.events > 0 then
         changes = apply.take_events(state, batch.events)
     end
+    if changes == nil then
+        return nil
+    end
     state.at_revision = batch.revision
+    state.has_heard = true
+    if batch.reason ~= "snapshot" then
+        state.failure = nil
+    end
     if #changes > 0 or batch.full ~= nil and state.changed == 0 then
         state.changed = state.changed + 1
     end
@@ -134,6 +121,7 @@ local function follow(state, feed)
             local since = now()
             local got, err = feed:next(LOOK)
             slices.go_on(slice, since)
+            teller.look(state)
             if is_over(state) then
                 return nil
             end
@@ -152,14 +140,13 @@ local function follow(state, feed)
             return surprise(made)
         end
         local changes = made
+        if changes == nil then
+            return nil
+        end
         if is_first and #state.callbacks > 0 then
             changes = apply.all_new(state)
         end
-        if #changes > 0 then
-            tell(state, batch.revision, changes)
-        end
-        state.has_heard = true
-        state.failure = nil
+        teller.tell(state, batch.revision, changes)
     end
     return nil
 end
@@ -253,12 +240,14 @@ local function run(premature, state, failures)
             note_failure(state, err)
             pause(state, in_a_row - 1)
         end
-        local started = ngx.timer.at(0, run, state, in_a_row)
-        if started ~= nil then
+        if not state.is_telling and (ngx.timer.at(0, run, state, in_a_row)) ~= nil then
             return
         end
     end
     finish(state)
+    if not premature then
+        teller.finish(state)
+    end
 end
 
 --- Starts it in a timer of this worker.

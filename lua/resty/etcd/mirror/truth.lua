@@ -6,6 +6,7 @@ local errors = require("resty.etcd.errors")
 local rpcs = require("resty.etcd.rpc")
 local utils = require("resty.etcd.utils")
 local items = require("resty.etcd.mirror.items")
+local options = require("resty.etcd.mirror.options")
 local sub = string.sub
 
 --- Asks etcd itself, for those who need the truth of this moment. Decoded, validated and transformed like the rest.
@@ -15,7 +16,7 @@ local sub = string.sub
 ---@return any value # as `get`; nil and an error of etcd, or one named `invalid` for an item that is not taken in
 ---@return (resty.etcd.errors.EtcdError|resty.etcd.mirror.types.Kv)? kv
 local function get_linearizable(self, key, timeout)
-    local wrong = args.check_key(key)
+    local wrong = args.check_key(key) or options.check_timeout(timeout)
     if wrong ~= nil then
         return nil, errors.failure("bad_request", wrong)
     end

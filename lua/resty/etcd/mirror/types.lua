@@ -31,6 +31,11 @@ local _M = {}
 --- A function of a caller's, as one thing that can be taken off again.
 ---@class resty.etcd.mirror.types.Callback
 ---@field fn fun(changes: resty.etcd.mirror.types.Changes)
+---@field is_stopped boolean It was taken off: it is not called any more.
+
+--- Changes that nobody was told of yet.
+---@class resty.etcd.mirror.types.Untold: resty.etcd.mirror.types.Changes
+---@field callbacks resty.etcd.mirror.types.Callback[] Those who asked for changes when these came.
 
 ---@class resty.etcd.mirror.types.Options
 ---@field decode? (fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any) Makes a value of bytes; default the client's serializer.
@@ -78,6 +83,7 @@ local _M = {}
 ---@field full table<string, number> Full states, by reason.
 ---@field invalid number Items that were not taken in.
 ---@field callback_errors number
+---@field merged number How often changes that waited for functions of `on_change` became one difference.
 ---@field index_errors number
 ---@field failures number Feeds that ended in an error.
 
@@ -96,11 +102,17 @@ local _M = {}
 ---@field heard_at number? When etcd was last heard of by the feed before.
 ---@field failure resty.etcd.errors.EtcdError?
 ---@field callbacks resty.etcd.mirror.types.Callback[]
+---@field untold resty.etcd.mirror.types.Untold[] In their order; and how many changes that is, and from how many on they become one difference.
+---@field untold_count number
+---@field merge_at number
+---@field is_telling boolean A light thread tells them.
+---@field teller table? That thread.
+---@field called_at number? When it called the function that runs; nil once that has been said to be slow.
 ---@field waiters table Those who wait for the first state; who was killed or has given up is forgotten.
 ---@field lock table Whoever has it may change the store, and yield in between.
 ---@field wake table Ends a pause between two feeds.
 ---@field making table Indexes that are being made.
----@field log_tokens number Lines that may be logged of invalid items now, and how many were not.
+---@field log_tokens number Lines that may be logged of users' functions and items now, and how many were not.
 ---@field log_refilled number
 ---@field log_withheld number
 

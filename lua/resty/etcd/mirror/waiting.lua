@@ -3,7 +3,9 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
+local options = require("resty.etcd.mirror.options")
 local reads = require("resty.etcd.mirror.reads")
+local reports = require("resty.etcd.mirror.reports")
 local now = clock.now
 local min = math.min
 local guard = pcall
@@ -11,12 +13,25 @@ local guard = pcall
 --- Seconds of one wait among several.
 local STEP = 10
 
+--- The time is over; and what has taken it, as far as that is known.
+---@param state resty.etcd.mirror.types.State
+---@return resty.etcd.errors.EtcdError
+local function not_in_time(state)
+    local trouble = reports.trouble_of(state)
+    local why = trouble ~= nil and ": " .. errors.text(trouble) or ""
+    return errors.failure("timeout", "the mirror is not ready: timeout" .. why)
+end
+
 --- Waits for the first full state.
 ---@param self resty.etcd.mirror.types.State
 ---@param timeout? number seconds; nil waits for ever
 ---@return true? res # true; nil and an error named `timeout` or `closed`, or `bad_request` where nothing can wait
 ---@return resty.etcd.errors.EtcdError? err
 local function wait_ready(self, timeout)
+    local wrong = options.check_timeout(timeout)
+    if wrong ~= nil then
+        return nil, errors.failure("bad_request", wrong)
+    end
     if reads.ready(self) then
         return true
     end
@@ -29,7 +44,7 @@ local function wait_ready(self, timeout)
     while not self.is_closed do
         local left = deadline - now()
         if left <= 0 then
-            return nil, errors.failure("timeout", "the mirror is not ready: timeout")
+            return nil, not_in_time(self)
         end
         local ran, ok, err = guard(
             waiter.wait,

@@ -82,7 +82,7 @@ function commit(state: State, steps: Step[], found: draft.Found): Change[] {
 }
 
 /** The same for many events of one revision: the tables are made anew, and taken into use at once. */
-function commit_many(state: State, steps: Step[], found: draft.Found, slice: Slice): Change[] {
+function commit_many(state: State, steps: Step[], found: draft.Found, slice: Slice): Change[] | undefined {
     const made = draft.create(state.key_count);
     const changes: Change[] = [];
     const by_key = table_new(0, steps.length) as LuaMap<string, Step>;
@@ -120,20 +120,22 @@ function commit_many(state: State, steps: Step[], found: draft.Found, slice: Sli
             changes.push(newest.show({ type: "DELETE", key, old }));
         }
     }
-    draft.take_over(state, made, found, slice);
-    return changes;
+    return draft.take_over(state, made, found, slice) ? changes : undefined;
 }
 
 /**
  * Takes in what one revision has changed.
- * @returns what is different now, for readers; all of it is visible
+ * @returns what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
  */
-function take_events(state: State, events: RawEvent[]): Change[] {
+function take_events(state: State, events: RawEvent[]): Change[] | undefined {
     const slice = slices.begin();
     const found = draft.finds(state, events.length);
     const steps = prepare(state, events, found, slice);
     if (steps.length > FEW) {
         return commit_many(state, steps, found, slice);
+    }
+    if (state.is_closed) {
+        return undefined;
     }
     const changes = commit(state, steps, found);
     if (state.added.length > MANY_ADDED) {
@@ -150,9 +152,10 @@ function is_same(raw: RawEvent["kv"], held: { mod_revision: string; create_revis
 /**
  * Takes in a full state: what has not changed is left as it is.
  * @param is_other etcd's history is another one, so that equal revisions say nothing
- * @returns what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`
+ * @returns what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`.
+ * nil if the mirror was closed meanwhile
  */
-function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
+function take_full(state: State, batch: Batch, is_other: boolean): Change[] | undefined {
     const slice = slices.begin_anew(); // whoever has read all this may have worked for long
     const full = batch.full!;
     const kvs = state.kvs;
@@ -196,8 +199,14 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] {
             changes.push(newest.show({ type: "DELETE", key, old: kvs.get(key) }));
         }
     }
-    draft.take_over(state, made, found, slice);
-    return changes;
+    if (changes.length === 0 && !is_first) {
+        if (state.is_closed) {
+            return undefined;
+        }
+        state.bad = made.bad; // all else is as it was, and stays the same tables
+        return changes;
+    }
+    return draft.take_over(state, made, found, slice) ? changes : undefined;
 }
 
 /** The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody. */

@@ -1,8 +1,9 @@
 import table_new = require("table.new");
 import * as slices from "../slice";
 import type { Slice } from "../slice";
+import * as complaints from "./complaints";
 import * as indexes from "./indexes";
-import type { Buckets, Index, Invalid, Kv, State, Store, Values } from "./types";
+import type { Bucket, Buckets, Index, Invalid, Kv, State, Store, Values } from "./types";
 
 /** Tables that are made beside those in use, in slices, to be put in their place at once. */
 interface Draft {
@@ -46,7 +47,7 @@ function ask_index(state: State, index: Index, kv: Kv): AnyNotNil | undefined {
     if (!ok) {
         const counters = state.counters;
         counters.index_errors = counters.index_errors + 1;
-        ngx.log(ngx.WARN, "mirror of ", state.dir, ": index ", index.name, ": ", tostring(value));
+        complaints.log(state, `index ${index.name}: ${kv.key}: ${complaints.text_of(value, "no reason")}`);
         return undefined;
     }
     return value as AnyNotNil | undefined;
@@ -62,15 +63,50 @@ function ask_indexes(state: State, kv: Kv, found: Found): void {
     }
 }
 
-/** Arrays of before the latest change are nobody's any more. */
-function forget_lists(store: Store): void {
-    store.list = undefined;
+function forget_prefixes(store: Store): void {
     store.lists = new LuaMap();
     store.list_count = 0;
 }
 
-/** Puts the draft in the place of what is in use. Only the last step changes anything, and it is short. */
-function take_over(state: State, draft: Draft, found: Found, slice: Slice): void {
+/** Arrays of before the latest change are nobody's any more. */
+function forget_lists(store: Store): void {
+    store.list = undefined;
+    forget_prefixes(store);
+}
+
+/** The same keys are found there, and each is what it was. */
+function is_unchanged(old: Bucket, bucket: Bucket, before: Draft["kvs"], kvs: Draft["kvs"], slice: Slice): boolean {
+    const { keys } = bucket;
+    const old_keys = old.keys;
+    if (keys.length !== old_keys.length) {
+        return false;
+    }
+    for (const i of $range(1, keys.length)) {
+        slices.breathe(slice);
+        const key = keys[i - 1]!;
+        if (key !== old_keys[i - 1] || kvs.get(key) !== before.get(key)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** A bucket in which nothing has changed stays, and so does the array that was made of it, or is made meanwhile. */
+function keep_buckets(buckets: Buckets, index: Index, state: State, draft: Draft, slice: Slice): void {
+    for (const [value, bucket] of buckets) {
+        slices.breathe(slice);
+        const old = index.buckets.get(value);
+        if (old !== undefined && is_unchanged(old, bucket, state.kvs, draft.kvs, slice)) {
+            buckets.set(value, old);
+        }
+    }
+}
+
+/**
+ * Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
+ * @returns false if the mirror was closed meanwhile: it is as it was
+ */
+function take_over(state: State, draft: Draft, found: Found, slice: Slice): boolean {
     const { kvs, sorted, added } = draft;
     const all_buckets = new LuaMap<string, Buckets>();
     const all_values = new LuaMap<string, Values>();
@@ -86,8 +122,12 @@ function take_over(state: State, draft: Draft, found: Found, slice: Slice): void
                 indexes.add(buckets, values, key, known.get(key));
             }
         }
+        keep_buckets(buckets, index, state, draft, slice);
         all_buckets.set(name, buckets);
         all_values.set(name, values);
+    }
+    if (state.is_closed) {
+        return false;
     }
     state.kvs = kvs;
     state.key_count = sorted.length + added.length;
@@ -100,6 +140,7 @@ function take_over(state: State, draft: Draft, found: Found, slice: Slice): void
         index.values = all_values.get(name)!;
     }
     forget_lists(state);
+    return true;
 }
 
-export { ask_index, ask_indexes, create, finds, forget_lists, keep, take_over, type Draft, type Found };
+export { ask_index, ask_indexes, create, finds, forget_lists, forget_prefixes, keep, take_over, type Draft, type Found };

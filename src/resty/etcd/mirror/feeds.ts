@@ -13,10 +13,13 @@ function range_of(cli: ClientState, dir: string): { key: string; range_end: stri
     return { key: range.get("key") as string, range_end: range.get("range_end") as string };
 }
 
-/** What a state is of: the same for all workers and files that may share it, and for no others. */
+/**
+ * What a state is of: the same for all workers and files that may share it, and for no others. It goes by the endpoints
+ * that the client was made with: those in use change with the list of members and with addresses.
+ */
 function identity_of(cli: ClientState, wanted: FeedOptions): string {
     const endpoints: string[] = [];
-    for (const endpoint of cli.endpoints) {
+    for (const endpoint of cli.configured) {
         endpoints.push(endpoint.full_prefix);
     }
     table.sort(endpoints);

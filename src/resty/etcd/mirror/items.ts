@@ -1,24 +1,10 @@
-import * as clock from "../clock";
 import type { State as ClientState } from "../dropin/state";
 import type { RawKv } from "../feed";
 import * as newest from "../newest";
+import * as complaints from "./complaints";
 import type { Decode, Invalid, Kv, State } from "./types";
 
 const guard = pcall as unknown as GuardedCall;
-const min = math.min;
-
-/** Lines about invalid items in a burst, and how many more a second. */
-const BURST = 20;
-const PER_SECOND = 1;
-
-/** What a user's function says was wrong, whatever it is. */
-function text_of(err: unknown, otherwise: string): string {
-    if (err === undefined) {
-        return otherwise;
-    }
-    const [ok, text] = guard(tostring, err);
-    return ok ? (text as string) : otherwise;
-}
 
 /** Why a step of the way has led to nothing: what the user's function said, or what it threw. */
 function reason(step: string, ran: boolean, result: unknown, err: unknown, otherwise: string): string {
@@ -26,7 +12,7 @@ function reason(step: string, ran: boolean, result: unknown, err: unknown, other
     if (!ran) {
         said = result;
     }
-    return `${step}: ${text_of(said, otherwise)}`;
+    return `${step}: ${complaints.text_of(said, otherwise)}`;
 }
 
 /** How values are read where a mirror does not say. */
@@ -71,28 +57,12 @@ function make(state: State, raw: RawKv, key: string): Result<Kv> {
     return $multi(newest.show(kv));
 }
 
-/** Says once that an item is not taken in; of very many, not of each. */
-function log_invalid(state: State, key: string, item: Invalid): void {
-    const time = clock.now();
-    state.log_tokens = min(BURST, state.log_tokens + (time - state.log_refilled) * PER_SECOND);
-    state.log_refilled = time;
-    if (state.log_tokens < 1) {
-        state.log_withheld = state.log_withheld + 1;
-        return;
-    }
-    state.log_tokens = state.log_tokens - 1;
-    const [printable] = string.gsub(`${key}: ${item.err}`, "%c", "?");
-    const others = state.log_withheld > 0 ? ` (and ${state.log_withheld} others)` : "";
-    state.log_withheld = 0;
-    ngx.log(ngx.WARN, "mirror of ", state.dir, ": item not taken in: ", printable, others);
-}
-
 /** Why an item is not taken in, for those who ask later. */
 function reject(state: State, raw: RawKv, key: string, err: string): Invalid {
     const item: Invalid = { err, create_revision: raw.create_revision, mod_revision: raw.mod_revision };
     state.counters.invalid = state.counters.invalid + 1;
-    log_invalid(state, key, item);
+    complaints.log(state, `item not taken in: ${key}: ${err}`);
     return item;
 }
 
-export { BURST, by_serializer, make, reject };
+export { by_serializer, make, reject };

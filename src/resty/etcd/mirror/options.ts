@@ -22,6 +22,12 @@ function check_index(name: unknown, fn: unknown): string | undefined {
     return typeof fn !== "function" ? `index ${name} must be function` : undefined;
 }
 
+/** What is wrong with a number of seconds to wait; nil if nothing is. */
+function check_timeout(timeout: unknown): string | undefined {
+    const is_right = timeout === undefined || (typeof timeout === "number" && timeout === timeout);
+    return is_right ? undefined : "timeout must be number of seconds";
+}
+
 /** What is wrong with the options of a mirror; nil if nothing is. */
 function check(dir: string, opts: unknown): string | undefined {
     if (opts === undefined) {
@@ -61,4 +67,4 @@ function check(dir: string, opts: unknown): string | undefined {
     return silence === undefined || silence > 0 ? undefined : "opts.silence must be a number of seconds";
 }
 
-export { check, check_index };
+export { check, check_index, check_timeout };

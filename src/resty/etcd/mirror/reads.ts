@@ -41,6 +41,9 @@ function all(this: State): Result<readonly Kv[]> {
 
 /** The same of all keys that start with a prefix, which is the mirror's own or longer. */
 function prefix(this: State, dir: string): Result<readonly Kv[]> {
+    if (typeof dir !== "string") {
+        return $multi(undefined, "prefix must be string");
+    }
     if (this.absent !== undefined) {
         return $multi(undefined, this.absent);
     }
@@ -48,7 +51,7 @@ function prefix(this: State, dir: string): Result<readonly Kv[]> {
     if (list === undefined) {
         list = sorted.pick_prefix(this, dir);
         if (this.list_count >= MAX_LISTS) {
-            draft.forget_lists(this);
+            draft.forget_prefixes(this);
         }
         this.list_count = this.list_count + 1;
         this.lists.set(dir, list);

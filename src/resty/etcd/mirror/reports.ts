@@ -1,3 +1,4 @@
+import type { EtcdError } from "../errors";
 import * as reads from "./reads";
 import type { Counters, Invalid, State } from "./types";
 
@@ -12,6 +13,8 @@ interface Status {
     readonly age: number;
     /** Items that are not taken in. */
     readonly invalid: number;
+    /** Changes that wait for functions given to `on_change`. */
+    readonly untold: number;
     readonly prefix: string;
     readonly mode: string;
     /** Why etcd cannot be followed. */
@@ -27,19 +30,29 @@ function invalid(this: State): Record<string, Invalid> {
     return copy;
 }
 
+/** Why etcd cannot be followed; nil if nothing is known to be wrong. */
+function trouble_of(state: State): EtcdError | undefined {
+    const { failure, feed } = state;
+    if (failure !== undefined || feed === undefined || feed.trouble === undefined) {
+        return failure;
+    }
+    return feed.trouble();
+}
+
 /** How the mirror is. */
 function state_of(this: State): Status {
     let bad = 0;
     for (const [_] of this.bad) {
         bad = bad + 1;
     }
+    const trouble = trouble_of(this);
     let status: Status["status"] = this.absent !== undefined ? "starting" : "ready";
     if (this.is_closed) {
         status = "closed";
-    } else if (this.failure !== undefined) {
+    } else if (trouble !== undefined) {
         status = "retrying";
     }
-    const err = this.failure?.message;
+    const err = trouble?.message;
     return {
         status,
         ready: this.absent === undefined,
@@ -48,6 +61,7 @@ function state_of(this: State): Status {
         count: this.key_count,
         age: reads.age.call(this),
         invalid: bad,
+        untold: this.untold_count,
         prefix: this.dir,
         mode: this.opts.mode ?? "worker",
         err,
@@ -59,4 +73,4 @@ function stats(this: State): Counters {
     return this.counters;
 }
 
-export { invalid, state_of, stats, type Status };
+export { invalid, state_of, stats, trouble_of, type Status };

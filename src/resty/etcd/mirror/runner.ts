@@ -5,6 +5,7 @@ import type { Batch, Feed } from "../feed";
 import * as health from "../health";
 import * as slices from "../slice";
 import * as apply from "./apply";
+import * as teller from "./teller";
 import type { Change, State } from "./types";
 
 const now = clock.now;
@@ -41,20 +42,8 @@ function wake_waiters(state: State): void {
     }
 }
 
-/** Tells those who want to hear of changes, which they can all see already. */
-function tell(state: State, revision: number, changes: Change[]): void {
-    const told = { revision, changes };
-    for (const callback of state.callbacks) {
-        const [ok, err] = guard(callback.fn, told);
-        if (!ok) {
-            state.counters.callback_errors = state.counters.callback_errors + 1;
-            ngx.log(ngx.WARN, "mirror of ", state.dir, ": on_change: ", tostring(err));
-        }
-    }
-}
-
 /** Takes in a full state, or a restart of history under which revisions have gone back. */
-function take_full(state: State, batch: Batch): Change[] {
+function take_full(state: State, batch: Batch): Change[] | undefined {
     const full = state.counters.full;
     const reason = batch.reason ?? "list";
     full[reason] = (full[reason] ?? 0) + 1;
@@ -73,16 +62,26 @@ function count(state: State, batch: Batch): void {
     }
 }
 
-/** Takes in a batch; returns what is different now. Nothing waits between the change and the end of this. */
-function take(this: void, state: State, batch: Batch): Change[] {
-    let changes: Change[] = [];
+/**
+ * Takes in a batch; returns what is different now. Nothing waits between the change and the end of this.
+ * @returns nil if the mirror was closed meanwhile: it is as it was
+ */
+function take(this: void, state: State, batch: Batch): Change[] | undefined {
+    let changes: Change[] | undefined = [];
     count(state, batch);
     if (batch.full !== undefined) {
         changes = take_full(state, batch);
     } else if (batch.events.length > 0) {
         changes = apply.take_events(state, batch.events);
     }
+    if (changes === undefined) {
+        return undefined;
+    }
     state.at_revision = batch.revision;
+    state.has_heard = true;
+    if (batch.reason !== "snapshot") {
+        state.failure = undefined; // a file says nothing of how etcd is
+    }
     if (changes.length > 0 || (batch.full !== undefined && state.changed === 0)) {
         state.changed = state.changed + 1;
     }
@@ -108,6 +107,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
             const since = now();
             const [got, err] = feed.next(LOOK);
             slices.go_on(slice, since);
+            teller.look(state);
             if (is_over(state)) {
                 return undefined;
             }
@@ -125,15 +125,14 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         if (!ok) {
             return surprise(made);
         }
-        let changes = made as Change[];
+        let changes = made as Change[] | undefined;
+        if (changes === undefined) {
+            return undefined;
+        }
         if (is_first && state.callbacks.length > 0) {
             changes = apply.all_new(state);
         }
-        if (changes.length > 0) {
-            tell(state, batch.revision, changes);
-        }
-        state.has_heard = true;
-        state.failure = undefined;
+        teller.tell(state, batch.revision, changes);
     }
     return undefined;
 }
@@ -207,12 +206,15 @@ function run(premature: boolean, state: State, failures: number): void {
             note_failure(state, err);
             pause(state, in_a_row - 1);
         }
-        const [started] = ngx.timer.at(0, run, state, in_a_row);
-        if (started !== undefined) {
+        // a function that has not returned keeps this timer, as it runs in it
+        if (!state.is_telling && ngx.timer.at(0, run, state, in_a_row)[0] !== undefined) {
             return;
         }
     }
     finish(state);
+    if (!premature) {
+        teller.finish(state);
+    }
 }
 
 /** Starts it in a timer of this worker. */

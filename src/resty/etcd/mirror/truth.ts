@@ -6,6 +6,7 @@ import type { RawKv } from "../feed";
 import * as rpcs from "../rpc";
 import * as utils from "../utils";
 import * as items from "./items";
+import * as options from "./options";
 import type { Kv, State } from "./types";
 
 const sub = string.sub;
@@ -18,7 +19,7 @@ type Told = LuaMultiReturn<[value: any, kv: Kv | EtcdError | undefined]>; // esl
  * @returns as `get`; nil and an error of etcd, or one named `invalid` for an item that is not taken in
  */
 function get_linearizable(this: State, key: string, timeout?: number): Told {
-    const wrong = args.check_key(key);
+    const wrong = args.check_key(key) ?? options.check_timeout(timeout);
     if (wrong !== undefined) {
         return $multi(undefined, errors.failure("bad_request", wrong));
     }

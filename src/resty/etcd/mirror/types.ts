@@ -27,7 +27,7 @@ interface Change {
     readonly type: "PUT" | "DELETE";
     readonly key: string;
     /** nil for a deletion. */
-    readonly kv?: Kv;
+    readonly kv?: Kv | undefined;
     /** What it was before; nil if it was not there. */
     readonly old?: Kv | undefined;
 }
@@ -46,6 +46,14 @@ type IndexFn = (this: void, value: any, kv: Kv) => unknown; // eslint-disable-li
 /** A function of a caller's, as one thing that can be taken off again. */
 interface Callback {
     readonly fn: OnChange;
+    /** It was taken off: it is not called any more. */
+    is_stopped: boolean;
+}
+
+/** Changes that nobody was told of yet. */
+interface Untold extends Changes {
+    /** Those who asked for changes when these came. */
+    readonly callbacks: readonly Callback[];
 }
 
 type Decode = (this: void, bytes: string, kv: Kv) => LuaMultiReturn<[value: unknown, err?: unknown]>;
@@ -123,6 +131,8 @@ interface Counters {
     /** Items that were not taken in. */
     invalid: number;
     callback_errors: number;
+    /** How often changes that waited for functions of `on_change` became one difference. */
+    merged: number;
     index_errors: number;
     /** Feeds that ended in an error. */
     failures: number;
@@ -149,6 +159,16 @@ interface State extends Store {
     heard_at: number | undefined;
     failure: EtcdError | undefined;
     callbacks: readonly Callback[];
+    /** In their order; and how many changes that is, and from how many on they become one difference. */
+    untold: Untold[];
+    untold_count: number;
+    merge_at: number;
+    /** A light thread tells them. */
+    is_telling: boolean;
+    /** That thread. */
+    teller: ngx.thread.Thread | undefined;
+    /** When it called the function that runs; nil once that has been said to be slow. */
+    called_at: number | undefined;
     /** Those who wait for the first state; who was killed or has given up is forgotten. */
     readonly waiters: LuaMap<Semaphore, true>;
     /** Whoever has it may change the store, and yield in between. */
@@ -157,7 +177,7 @@ interface State extends Store {
     readonly wake: Semaphore;
     /** Indexes that are being made. */
     readonly making: LuaMap<string, true>;
-    /** Lines that may be logged of invalid items now, and how many were not. */
+    /** Lines that may be logged of users' functions and items now, and how many were not. */
     log_tokens: number;
     log_refilled: number;
     log_withheld: number;
@@ -180,5 +200,6 @@ export type {
     Source,
     State,
     Store,
+    Untold,
     Values,
 };

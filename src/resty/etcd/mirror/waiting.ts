@@ -2,7 +2,9 @@ import * as semaphore from "ngx.semaphore";
 import * as clock from "../clock";
 import * as errors from "../errors";
 import type { EtcdError } from "../errors";
+import * as options from "./options";
 import * as reads from "./reads";
+import * as reports from "./reports";
 import type { State } from "./types";
 
 const now = clock.now;
@@ -12,12 +14,23 @@ const guard = pcall as unknown as GuardedCall;
 /** Seconds of one wait among several. */
 const STEP = 10;
 
+/** The time is over; and what has taken it, as far as that is known. */
+function not_in_time(state: State): EtcdError {
+    const trouble = reports.trouble_of(state);
+    const why = trouble !== undefined ? `: ${errors.text(trouble)}` : "";
+    return errors.failure("timeout", `the mirror is not ready: timeout${why}`);
+}
+
 /**
  * Waits for the first full state.
  * @param timeout seconds; nil waits for ever
  * @returns true; nil and an error named `timeout` or `closed`, or `bad_request` where nothing can wait
  */
 function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
+    const wrong = options.check_timeout(timeout);
+    if (wrong !== undefined) {
+        return $multi(undefined, errors.failure("bad_request", wrong));
+    }
     if (reads.ready.call(this)) {
         return $multi(true);
     }
@@ -30,7 +43,7 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     while (!this.is_closed) {
         const left = deadline - now();
         if (left <= 0) {
-            return $multi(undefined, errors.failure("timeout", "the mirror is not ready: timeout"));
+            return $multi(undefined, not_in_time(this));
         }
         const [ran, ok, err] = guard(waiter.wait, waiter, min(left, STEP));
         if (!ran || (ok === undefined && err !== "timeout")) {
