@@ -238,6 +238,25 @@ describe("a mirror's changes", function()
         assert.same({ 0, 0 }, { m:state().untold, m:stats().merged })
     end)
 
+    it("are told one by one to functions that do not wait, and before others, however many come at once", function()
+        start()
+        local last_told, ahead, told = 10, 0, 0
+        m:on_change(function(one)
+            local stop = clock.now() + 0.0003
+            while clock.now() < stop do end -- luacheck: ignore 542
+            ahead = math.max(ahead, m:revision() - one.revision)
+            told = told + (one.revision == last_told + 1 and 1 or 0)
+            last_told = one.revision
+        end)
+        feed:full(10)
+        for i = 11, 3010 do
+            feed:put(i, "/a/" .. i % 50, tostring(i))
+        end
+        scripted.at(m, 3010)
+        assert.same({ 3000, 0, 0 }, { told, ahead, m:stats().merged })
+        assert.equal(3000, #heard)
+    end)
+
     it("that wait in thousands for a slow function become one exact difference", function()
         local seed = ngx.time() + ngx.worker.pid()
         print("seed " .. seed)

@@ -155,4 +155,38 @@ describe("a mirror of etcd", function()
         assert.is_true(ok, tostring(err))
         assert.equal(1, value)
     end)
+
+    it("says why it is not ready", function()
+        m = assert(new { http_host = "http://127.0.0.1:1", health = {} }:mirror(dir))
+        local ok, err = m:wait_ready(1)
+        local state = m:state()
+        assert.is_nil(ok)
+        assert.equal("timeout", err.name)
+        assert.equal("the mirror is not ready: timeout: " .. state.err, tostring(err))
+        assert.equal("retrying", state.status)
+        assert.is_truthy(state.err:find("connection refused") or state.err:find("no healthy etcd endpoint"))
+    end)
+
+    it("shares its file and its log with mirrors of the same configured endpoints, whatever those in use are now", function()
+        local snapshot_feed = require "resty.etcd.snapshot_feed"
+        local file_of, identities = snapshot_feed.file_of, {}
+        snapshot_feed.file_of = function(path, identity, interval)
+            identities[#identities + 1] = identity
+            return file_of(path, identity, interval)
+        end
+        local one = new { http_host = bed.cluster.http[1] }
+        local other = new { http_host = bed.cluster.http[2] }
+        for _, client in ipairs { one, other } do
+            for _ = 1, 2 do
+                m = assert(client:mirror(dir, { snapshot = "/nowhere/at/all" }))
+                m:close()
+                assert(client:sync())
+                assert.equal(#bed.cluster.http, #client.endpoints)
+            end
+        end
+        snapshot_feed.file_of = file_of
+        assert.equal(identities[1], identities[2])
+        assert.equal(identities[3], identities[4])
+        assert.are_not.equal(identities[1], identities[3])
+    end)
 end)

@@ -233,6 +233,7 @@ local function create(cli, dir, opts, source)
         is_telling = false,
         teller = nil,
         called_at = nil,
+        is_complained = false,
         waiters = setmetatable({}, {__mode = "k"}),
         lock = lock,
         wake = wake,

@@ -22,6 +22,7 @@ local function begin()
     return {since = now()}
 end
 
+--- Lets others run, in phases that can wait.
 local function pause()
     guard(ngx.sleep, PAUSE)
 end
@@ -55,5 +56,6 @@ _M.begin = begin
 _M.begin_anew = begin_anew
 _M.breathe = breathe
 _M.go_on = go_on
+_M.pause = pause
 
 return _M

@@ -21,7 +21,7 @@ function find(path: string): LuaMap<string, number> {
     const found = ffi.new("struct resty_etcd_found");
     if (C.resty_etcd_glob(`${pattern}.*.tmp`, 0, undefined, found) === 0) {
         for (const i of $range(0, tonumber(found.count)! - 1)) {
-            const file = ffi.string(found.paths[i]!);
+            const file = ffi.string(found.paths[i]);
             const [pid] = string.match(string.sub(file, path.length + 1), "^%.(%d+)%.tmp$");
             if (pid !== undefined) {
                 files.set(file, tonumber(pid)!);

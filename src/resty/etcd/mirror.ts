@@ -195,6 +195,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         is_telling: false,
         teller: undefined,
         called_at: undefined,
+        is_complained: false,
         waiters: setmetatable(new LuaMap(), { __mode: "k" }),
         lock,
         wake,

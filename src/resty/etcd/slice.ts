@@ -24,6 +24,7 @@ function begin(): Slice {
     return { since: now() };
 }
 
+/** Lets others run, in phases that can wait. */
 function pause(): void {
     guard(ngx.sleep, PAUSE); // throws in a phase that cannot wait
 }
@@ -53,4 +54,4 @@ function go_on(slice: Slice, since: number): void {
     }
 }
 
-export { begin, begin_anew, breathe, go_on, type Slice };
+export { begin, begin_anew, breathe, go_on, pause, type Slice };

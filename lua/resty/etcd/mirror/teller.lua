@@ -33,6 +33,7 @@ local function tell_all(state, item, slice)
             state.called_at = now()
             local ok, err = guard(callback.fn, told)
             state.called_at = nil
+            state.is_complained = false
             if not ok then
                 local counters = state.counters
                 counters.callback_errors = counters.callback_errors + 1
@@ -50,9 +51,9 @@ local function tell_all(state, item, slice)
     end
 end
 
---- Tells what there is, in a light thread.
+--- Tells what there is.
 ---@param state resty.etcd.mirror.types.State
-local function drain(state)
+local function tell_what_waits(state)
     local slice = slices.begin()
     local item = remove(state.untold, 1)
     while item ~= nil do
@@ -60,9 +61,16 @@ local function drain(state)
         tell_all(state, item, slice)
         item = remove(state.untold, 1)
     end
+end
+
+--- The same, in a light thread.
+---@param state resty.etcd.mirror.types.State
+local function drain(state)
+    guard(tell_what_waits, state)
     state.merge_at = MANY
     state.is_telling = false
     state.teller = nil
+    state.called_at = nil
 end
 
 --- A change after another one of the same key.
@@ -123,8 +131,8 @@ end
 ---@param state resty.etcd.mirror.types.State
 local function look(state)
     local called_at = state.called_at
-    if called_at ~= nil and now() - called_at > SLOW then
-        state.called_at = nil
+    if called_at ~= nil and not state.is_complained and now() - called_at > SLOW then
+        state.is_complained = true
         complaints.log(
             state,
             "on_change: a function has not returned for " .. tostring(SLOW) .. " s; what follows waits for it"
@@ -132,8 +140,8 @@ local function look(state)
     end
 end
 
---- Tells those who want to hear of changes, which they can all see already. Called at once; where an earlier call
---- has not returned, after it. Only one light thread may do this.
+--- Tells those who want to hear of changes, which they can all see already. Functions that do not wait have returned
+--- when this does; others are left to themselves, and what follows is told after them. Only one light thread may do this.
 ---@param state resty.etcd.mirror.types.State
 ---@param revision number
 ---@param changes resty.etcd.mirror.types.Change[]
@@ -154,6 +162,9 @@ local function tell(state, revision, changes)
         if state.is_telling then
             state.teller = thread
         end
+    end
+    while state.is_telling and state.called_at == nil do
+        slices.pause()
     end
 end
 

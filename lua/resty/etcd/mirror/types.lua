@@ -107,7 +107,8 @@ local _M = {}
 ---@field merge_at number
 ---@field is_telling boolean A light thread tells them.
 ---@field teller table? That thread.
----@field called_at number? When it called the function that runs; nil once that has been said to be slow.
+---@field called_at number? When it called the function that has not returned; nil between two calls.
+---@field is_complained boolean That this function is slow has been said.
 ---@field waiters table Those who wait for the first state; who was killed or has given up is forgotten.
 ---@field lock table Whoever has it may change the store, and yield in between.
 ---@field wake table Ends a pause between two feeds.

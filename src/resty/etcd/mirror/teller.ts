@@ -29,6 +29,7 @@ function tell_all(state: State, item: Untold, slice: Slice): void {
             state.called_at = now();
             const [ok, err] = guard(callback.fn, told);
             state.called_at = undefined;
+            state.is_complained = false;
             if (!ok) {
                 const counters = state.counters;
                 counters.callback_errors = counters.callback_errors + 1;
@@ -40,8 +41,8 @@ function tell_all(state: State, item: Untold, slice: Slice): void {
     }
 }
 
-/** Tells what there is, in a light thread. */
-function drain(this: void, state: State): void {
+/** Tells what there is. */
+function tell_what_waits(this: void, state: State): void {
     const slice = slices.begin();
     let item = remove(state.untold, 1);
     while (item !== undefined) {
@@ -49,9 +50,15 @@ function drain(this: void, state: State): void {
         tell_all(state, item, slice);
         item = remove(state.untold, 1);
     }
+}
+
+/** The same, in a light thread. */
+function drain(this: void, state: State): void {
+    guard(tell_what_waits, state); // nothing throws there, but the mirror waits for the end of it
     state.merge_at = MANY;
     state.is_telling = false;
     state.teller = undefined;
+    state.called_at = undefined;
 }
 
 /** A change after another one of the same key. */
@@ -105,15 +112,15 @@ function merge(state: State): void {
 /** Says once of each call that it takes long. */
 function look(state: State): void {
     const called_at = state.called_at;
-    if (called_at !== undefined && now() - called_at > SLOW) {
-        state.called_at = undefined;
+    if (called_at !== undefined && !state.is_complained && now() - called_at > SLOW) {
+        state.is_complained = true;
         complaints.log(state, `on_change: a function has not returned for ${SLOW} s; what follows waits for it`);
     }
 }
 
 /**
- * Tells those who want to hear of changes, which they can all see already. Called at once; where an earlier call
- * has not returned, after it. Only one light thread may do this.
+ * Tells those who want to hear of changes, which they can all see already. Functions that do not wait have returned
+ * when this does; others are left to themselves, and what follows is told after them. Only one light thread may do this.
  */
 function tell(state: State, revision: number, changes: Change[]): void {
     const callbacks = state.callbacks;
@@ -131,6 +138,9 @@ function tell(state: State, revision: number, changes: Change[]): void {
         if (state.is_telling as boolean) {
             state.teller = thread;
         }
+    }
+    while (state.is_telling && state.called_at === undefined) {
+        slices.pause(); // it only lets others run
     }
 }
 

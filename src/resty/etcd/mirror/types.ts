@@ -167,8 +167,10 @@ interface State extends Store {
     is_telling: boolean;
     /** That thread. */
     teller: ngx.thread.Thread | undefined;
-    /** When it called the function that runs; nil once that has been said to be slow. */
+    /** When it called the function that has not returned; nil between two calls. */
     called_at: number | undefined;
+    /** That this function is slow has been said. */
+    is_complained: boolean;
     /** Those who wait for the first state; who was killed or has given up is forgotten. */
     readonly waiters: LuaMap<Semaphore, true>;
     /** Whoever has it may change the store, and yield in between. */
