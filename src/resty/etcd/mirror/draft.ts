@@ -143,4 +143,15 @@ function take_over(state: State, draft: Draft, found: Found, slice: Slice): bool
     return true;
 }
 
-export { ask_index, ask_indexes, create, finds, forget_lists, forget_prefixes, keep, take_over, type Draft, type Found };
+export {
+    ask_index,
+    ask_indexes,
+    create,
+    finds,
+    forget_lists,
+    forget_prefixes,
+    keep,
+    take_over,
+    type Draft,
+    type Found,
+};
