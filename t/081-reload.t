@@ -9,7 +9,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a reload ends mirrors and registrations of old workers within seconds, and new ones take their place
+=== TEST 1: a reload ends mirrors, what they call, and registrations of old workers in seconds; new ones take their place
 --- http_config
     init_worker_by_lua_block {
         local t = require "testlib"
@@ -21,6 +21,7 @@ __DATA__
         local cli = t.new { key_prefix = dict:get("dir") }
         package.loaded.cli = cli
         package.loaded.mirror = assert(cli:mirror("/"))
+        assert(package.loaded.mirror:on_change(function() ngx.sleep(1000) end)) -- holds up nobody
         local instance = { host = "127.0.0.1", port = 80 }
         package.loaded.registration = assert(discovery.register(cli, "web", instance, { ttl = 60 }))
     }
