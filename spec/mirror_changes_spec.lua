@@ -1,4 +1,5 @@
 -- How a mirror takes in what changes, fed by a script.
+local clock = require "resty.etcd.clock"
 local scripted = require "spec.support.scripted"
 local turns = require "spec.support.turns"
 
