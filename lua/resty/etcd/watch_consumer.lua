@@ -23,6 +23,7 @@ local max = math.max
 ---@field ready table
 ---@field waiting boolean A light thread waits in `next`.
 ---@field hub resty.etcd.watch_hub.Hub? The stream that serves it; nil while its consumer is behind, and at the end.
+---@field known resty.etcd.watch_hub.Known? What is known of etcd apart from that stream; nil for nothing.
 ---@field next number First revision that is not in its queue yet.
 ---@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
 ---@field held resty.etcd.feed.Batch[]
@@ -66,6 +67,7 @@ local function create(wants, next, needs)
         ready = ready,
         waiting = false,
         hub = nil,
+        known = nil,
         next = next,
         needs = needs,
         held = {},

@@ -231,20 +231,16 @@ local function can_wait()
     return phase == "rewrite" or phase == "access" or phase == "content" or phase == "timer" or phase == "ssl_cert" or phase == "ssl_client_hello" or phase == "ssl_session_fetch"
 end
 
---- Where a feed begins that is to tell what comes from now on.
+--- Where etcd is, for a feed that is to tell what comes from now on; nil where nothing can wait.
 ---@param core resty.etcd.core.Core
 ---@param wants resty.etcd.watch_consumer.Wants
----@return number? next
+---@return resty.etcd.watch_hub.Known? known
 ---@return resty.etcd.errors.EtcdError? err
 local function find_start(core, wants)
     if not can_wait() then
         return nil
     end
-    local known, err = ask.status(core, wants.range)
-    if known == nil then
-        return nil, err
-    end
-    return known.revision + 1
+    return ask.status(core, wants.range)
 end
 
 --- Puts the consumer on a stream.
@@ -258,13 +254,8 @@ local function connect(core, consumer, from, opts)
     if opts.resumed ~= true and opts.cluster_id == nil then
         return share.join(consumer, core, from, runner.run)
     end
-    local hub, err = share.open_for(consumer, core, from, runner.run)
-    if hub == nil then
-        return nil, err
-    end
-    hub.known.cluster_id = opts.cluster_id
-    hub.known.revision = (opts.start_revision or 1) - 1
-    return hub
+    consumer.known = {cluster_id = opts.cluster_id, raft_term = 0, revision = (opts.start_revision or 1) - 1}
+    return share.open_for(consumer, core, from, runner.run)
 end
 
 --- Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest.
@@ -294,18 +285,23 @@ local function open(core, opts)
         return misuse(wrong)
     end
     local from = opts.start_revision
+    local known
     if from == nil and (opts.from_now == true or opts.list ~= true) then
-        local start, err = find_start(core, wants)
+        local status, err = find_start(core, wants)
         if err ~= nil then
             return nil, err
         end
-        from = start
+        if status ~= nil then
+            known = status
+            from = status.revision + 1
+        end
     end
     local needs = opts.list == true and "list" or nil
     local consumer, create_err = consumers.new(wants, from or 0, needs)
     if consumer == nil then
         return misuse(create_err)
     end
+    consumer.known = known
     if opts.list == true and from ~= nil then
         if from == 1 then
             consumers.accept(consumer, {}, 0)

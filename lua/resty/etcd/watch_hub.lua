@@ -90,15 +90,22 @@ local function revive(hub)
     end
 end
 
+local function copy(known)
+    if known == nil then
+        return {cluster_id = nil, raft_term = 0, revision = 0}
+    end
+    return {cluster_id = known.cluster_id, raft_term = known.raft_term, revision = known.revision}
+end
+
 --- A stream of the consumer's kind that begins at `next`.
 ---@param core resty.etcd.core.Core
----@param wants resty.etcd.watch_consumer.Wants
+---@param consumer resty.etcd.watch_consumer.Consumer
 ---@param next number?
 ---@param apart boolean
 ---@param run fun(premature: boolean, hub: resty.etcd.watch_hub.Hub)
 ---@return resty.etcd.watch_hub.Hub? res
 ---@return string? err
-local function create(core, wants, next, apart, run)
+local function create(core, consumer, next, apart, run)
     local wake, err = semaphore.new(0)
     local room, room_err = semaphore.new(0)
     if wake == nil or room == nil then
@@ -106,10 +113,10 @@ local function create(core, wants, next, apart, run)
     end
     return {
         core = core,
-        range = wants.hub_range,
-        prev_kv = wants.prev_kv,
-        filters = wants.filters,
-        silence = wants.silence,
+        range = consumer.hub_range,
+        prev_kv = consumer.prev_kv,
+        filters = consumer.filters,
+        silence = consumer.silence,
         run = run,
         wake = wake,
         poked = false,
@@ -117,7 +124,7 @@ local function create(core, wants, next, apart, run)
         due = 0,
         consumers = {},
         next = next,
-        known = {cluster_id = nil, raft_term = 0, revision = 0},
+        known = copy(consumer.known),
         apart = apart,
         stream = nil,
         connected = false,

@@ -12,26 +12,33 @@ local function suits(hub, wants)
     return key_range.contains(hub.range, wants.hub_range) and hub.filters == wants.filters and (hub.prev_kv or not wants.prev_kv) and hub.silence <= wants.silence
 end
 
+--- The stream is where the consumer can join it.
+---@param hub resty.etcd.watch_hub.Hub
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@param from number?
+---@return boolean
+local function fits(hub, consumer, from)
+    local next = hub.next
+    if from ~= nil then
+        return next ~= nil and next <= from
+    end
+    if consumer.needs == nil then
+        return next == nil and not hub.running and hub.known.cluster_id == nil
+    end
+    return not hub.apart and (next == nil or next <= hub.known.revision + 1)
+end
+
 --- The stream that may serve the consumer and has come furthest.
 ---@param core resty.etcd.core.Core
----@param wants resty.etcd.watch_consumer.Wants
+---@param consumer resty.etcd.watch_consumer.Consumer
 ---@param from number?
 ---@return resty.etcd.watch_hub.Hub?
-local function find(core, wants, from)
+local function find(core, consumer, from)
     local best
     for ____, hub in ipairs(hubs.hubs_of(core)) do
-        if suits(hub, wants) then
-            local next = hub.next
-            local ____temp_0
-            if from == nil then
-                ____temp_0 = not hub.apart
-            else
-                ____temp_0 = next ~= nil and next <= from
-            end
-            local fits = ____temp_0
-            if fits and (best == nil or (next or 0) > (best.next or 0)) then
-                best = hub
-            end
+        local may_serve = suits(hub, consumer) and fits(hub, consumer, from)
+        if may_serve and (best == nil or (hub.next or 0) > (best.next or 0)) then
+            best = hub
         end
     end
     return best
@@ -39,8 +46,8 @@ end
 
 local function add(hub, consumer)
     consumer.hub = hub
-    local ____hub_consumers_1 = hub.consumers
-    ____hub_consumers_1[#____hub_consumers_1 + 1] = consumer
+    local ____hub_consumers_0 = hub.consumers
+    ____hub_consumers_0[#____hub_consumers_0 + 1] = consumer
     hubs.poke(hub)
 end
 
@@ -70,8 +77,8 @@ local function open_for(consumer, core, next, run)
     if ok == nil then
         return nil, start_err
     end
-    local ____hubs_hubs_of_result_2 = hubs.hubs_of(core)
-    ____hubs_hubs_of_result_2[#____hubs_hubs_of_result_2 + 1] = hub
+    local ____hubs_hubs_of_result_1 = hubs.hubs_of(core)
+    ____hubs_hubs_of_result_1[#____hubs_hubs_of_result_1 + 1] = hub
     add(hub, consumer)
     return hub
 end
@@ -79,7 +86,7 @@ end
 --- Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
 ---@param consumer resty.etcd.watch_consumer.Consumer
 ---@param core resty.etcd.core.Core
----@param from number? nil if the consumer will read the state as it then is
+---@param from number? nil if the consumer begins now, or with the state as it will be read
 ---@param run fun(premature: boolean, hub: resty.etcd.watch_hub.Hub)
 ---@return resty.etcd.watch_hub.Hub? res
 ---@return string? err
@@ -102,7 +109,9 @@ local function merge(hub)
         for ____, other in ipairs(hubs.hubs_of(hub.core)) do
             local fits = other ~= hub and not other.apart and other.next ~= nil and other.next <= hub.next
             if fits and suits(other, consumer) then
-                consumer.next = max(consumer.next, hub.next)
+                if consumer.needs == nil then
+                    consumer.next = max(consumer.next, hub.next)
+                end
                 hubs.leave(consumer)
                 add(other, consumer)
                 break

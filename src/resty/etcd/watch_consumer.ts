@@ -6,7 +6,7 @@ import * as clock from "./clock";
 import type { EtcdError } from "./errors";
 import type { Batch, RawKv, Reason } from "./feed";
 import type { KeyRange } from "./key_range";
-import type { Hub } from "./watch_hub";
+import type { Hub, Known } from "./watch_hub";
 
 const max = math.max;
 
@@ -34,6 +34,8 @@ interface Consumer extends Wants {
     waiting: boolean;
     /** The stream that serves it; nil while its consumer is behind, and at the end. */
     hub: Hub | undefined;
+    /** What is known of etcd apart from that stream; nil for nothing. */
+    known: Known | undefined;
     /** First revision that is not in its queue yet. */
     next: number;
     /** The full state that it waits for, and what came meanwhile. */
@@ -78,6 +80,7 @@ function create(wants: Wants, next: number, needs: Reason | undefined): Result<C
         ready,
         waiting: false,
         hub: undefined,
+        known: undefined,
         next,
         needs,
         held: [],

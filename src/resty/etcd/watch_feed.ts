@@ -8,7 +8,7 @@ import * as ask from "./watch_ask";
 import * as consumers from "./watch_consumer";
 import type { Consumer, Wants } from "./watch_consumer";
 import * as hubs from "./watch_hub";
-import type { Hub } from "./watch_hub";
+import type { Hub, Known } from "./watch_hub";
 import * as wanting from "./watch_options";
 import type { FeedOptions } from "./watch_options";
 import * as report from "./watch_report";
@@ -187,16 +187,12 @@ function can_wait(): boolean {
     );
 }
 
-/** Where a feed begins that is to tell what comes from now on. */
-function find_start(core: Core, wants: Wants): LuaMultiReturn<[next: number | undefined, err?: EtcdError]> {
+/** Where etcd is, for a feed that is to tell what comes from now on; nil where nothing can wait. */
+function find_start(core: Core, wants: Wants): LuaMultiReturn<[known: Known | undefined, err?: EtcdError | undefined]> {
     if (!can_wait()) {
         return $multi(undefined);
     }
-    const [known, err] = ask.status(core, wants.range);
-    if (known === undefined) {
-        return $multi(undefined, err);
-    }
-    return $multi(known.revision + 1);
+    return ask.status(core, wants.range);
 }
 
 /** Puts the consumer on a stream. */
@@ -205,13 +201,8 @@ function connect(core: Core, consumer: Consumer, from: number | undefined, opts:
         return share.join(consumer, core, from, runner.run);
     }
     // what has been seen of etcd is not true of other streams
-    const [hub, err] = share.open_for(consumer, core, from, runner.run);
-    if (hub === undefined) {
-        return $multi(undefined, err);
-    }
-    hub.known.cluster_id = opts.cluster_id;
-    hub.known.revision = (opts.start_revision ?? 1) - 1;
-    return $multi(hub);
+    consumer.known = { cluster_id: opts.cluster_id, raft_term: 0, revision: (opts.start_revision ?? 1) - 1 };
+    return share.open_for(consumer, core, from, runner.run);
 }
 
 /** Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest. */
@@ -238,18 +229,23 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
         return misuse(wrong);
     }
     let from = opts.start_revision;
+    let known: Known | undefined;
     if (from === undefined && (opts.from_now === true || opts.list !== true)) {
-        const [start, err] = find_start(core, wants);
+        const [status, err] = find_start(core, wants);
         if (err !== undefined) {
             return $multi(undefined, err);
         }
-        from = start;
+        if (status !== undefined) {
+            known = status;
+            from = status.revision + 1;
+        }
     }
     const needs: Reason | undefined = opts.list === true ? "list" : undefined;
     const [consumer, create_err] = consumers.new(wants, from ?? 0, needs);
     if (consumer === undefined) {
         return misuse(create_err);
     }
+    consumer.known = known;
     if (opts.list === true && from !== undefined) {
         if (from === 1) {
             consumers.accept(consumer, [], 0); // etcd takes 0 for the latest

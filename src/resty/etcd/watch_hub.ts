@@ -12,7 +12,7 @@ import * as key_range from "./key_range";
 import type { KeyRange } from "./key_range";
 import type { Stream } from "./transport";
 import * as consumers from "./watch_consumer";
-import type { Consumer, Wants } from "./watch_consumer";
+import type { Consumer } from "./watch_consumer";
 
 const now = clock.now;
 const max = math.max;
@@ -98,8 +98,21 @@ function revive(hub: Hub): void {
     }
 }
 
+function copy(known: Known | undefined): Known {
+    if (known === undefined) {
+        return { cluster_id: undefined, raft_term: 0, revision: 0 };
+    }
+    return { cluster_id: known.cluster_id, raft_term: known.raft_term, revision: known.revision };
+}
+
 /** A stream of the consumer's kind that begins at `next`. */
-function create(core: Core, wants: Wants, next: number | undefined, apart: boolean, run: Hub["run"]): Result<Hub> {
+function create(
+    core: Core,
+    consumer: Consumer,
+    next: number | undefined,
+    apart: boolean,
+    run: Hub["run"],
+): Result<Hub> {
     const [wake, err] = semaphore.new(0);
     const [room, room_err] = semaphore.new(0);
     if (wake === undefined || room === undefined) {
@@ -107,10 +120,10 @@ function create(core: Core, wants: Wants, next: number | undefined, apart: boole
     }
     return $multi({
         core,
-        range: wants.hub_range,
-        prev_kv: wants.prev_kv,
-        filters: wants.filters,
-        silence: wants.silence,
+        range: consumer.hub_range,
+        prev_kv: consumer.prev_kv,
+        filters: consumer.filters,
+        silence: consumer.silence,
         run,
         wake,
         poked: false,
@@ -118,7 +131,7 @@ function create(core: Core, wants: Wants, next: number | undefined, apart: boole
         due: 0,
         consumers: [],
         next,
-        known: { cluster_id: undefined, raft_term: 0, revision: 0 },
+        known: copy(consumer.known),
         apart,
         stream: undefined,
         connected: false,

@@ -16,16 +16,27 @@ function suits(hub: Hub, wants: Wants): boolean {
     );
 }
 
+/** The stream is where the consumer can join it. */
+function fits(hub: Hub, consumer: Consumer, from: number | undefined): boolean {
+    const next = hub.next;
+    if (from !== undefined) {
+        return next !== undefined && next <= from;
+    }
+    if (consumer.needs === undefined) {
+        // it begins now: only where that has not been asked for yet
+        return next === undefined && !hub.running && hub.known.cluster_id === undefined;
+    }
+    // one that begins in the future would leave out what comes before
+    return !hub.apart && (next === undefined || next <= hub.known.revision + 1);
+}
+
 /** The stream that may serve the consumer and has come furthest. */
-function find(core: Core, wants: Wants, from: number | undefined): Hub | undefined {
+function find(core: Core, consumer: Consumer, from: number | undefined): Hub | undefined {
     let best: Hub | undefined;
     for (const hub of hubs.hubs_of(core)) {
-        if (suits(hub, wants)) {
-            const next = hub.next;
-            const fits = from === undefined ? !hub.apart : next !== undefined && next <= from;
-            if (fits && (best === undefined || (next ?? 0) > (best.next ?? 0))) {
-                best = hub;
-            }
+        const may_serve = suits(hub, consumer) && fits(hub, consumer, from);
+        if (may_serve && (best === undefined || (hub.next ?? 0) > (best.next ?? 0))) {
+            best = hub;
         }
     }
     return best;
@@ -58,7 +69,7 @@ function open_for(consumer: Consumer, core: Core, next: number | undefined, run:
 
 /**
  * Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
- * @param from nil if the consumer will read the state as it then is
+ * @param from nil if the consumer begins now, or with the state as it will be read
  */
 function join(consumer: Consumer, core: Core, from: number | undefined, run: Hub["run"]): Result<Hub> {
     const hub = find(core, consumer, from);
@@ -78,7 +89,9 @@ function merge(hub: Hub): void {
         for (const other of hubs.hubs_of(hub.core)) {
             const fits = other !== hub && !other.apart && other.next !== undefined && other.next <= hub.next!;
             if (fits && suits(other, consumer)) {
-                consumer.next = max(consumer.next, hub.next!);
+                if (consumer.needs === undefined) {
+                    consumer.next = max(consumer.next, hub.next!);
+                }
                 hubs.leave(consumer);
                 add(other, consumer);
                 break;

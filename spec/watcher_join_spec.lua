@@ -1,0 +1,114 @@
+-- Watchers that join a stream, leave it, and come back, wherever it is at that time.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local recorder = require "spec.support.recorder"
+local tap = require "spec.support.tap"
+
+local dir = bed.key("watcher-join")
+
+describe("a watcher", function()
+    local line, cli, direct
+    local watchers = {}
+
+    local function watch(key, opts)
+        local watcher, err = cli:watcher(key, opts)
+        assert.is_nil(err)
+        watchers[#watchers + 1] = watcher
+        return watcher
+    end
+
+    local function put(name, value)
+        return tonumber(assert(direct:set(dir .. name, value)).body.header.revision)
+    end
+
+    local function values(batches)
+        local all = {}
+        for _, batch in ipairs(batches) do
+            for _, event in ipairs(batch.events) do
+                all[#all + 1] = event.kv.value
+            end
+        end
+        return all
+    end
+
+    before_each(function()
+        line = tap.new(bed.single.http)
+        cli = assert(bed.new { http_host = line.http_host, timeout = 5 })
+        direct = assert(bed.new())
+    end)
+
+    after_each(function()
+        for i = #watchers, 1, -1 do
+            watchers[i]:close()
+            watchers[i] = nil
+        end
+        line:close()
+        assert(direct:rmdir(dir))
+    end)
+
+    for _, when in ipairs { "opened at once", "standing" } do
+        it("with a list beside one that begins in the future, " .. when .. ", is told what comes before that", function()
+            local now = put("first", 0)
+            local future = watch(dir, { prefix = true, start_revision = now + 20 })
+            if when == "standing" then
+                assert(fake.eventually(function() return future:stats().connected end))
+            end
+            local present = watch(dir, { prefix = true, list = true })
+            assert.equals(now, assert(present:next(5)).revision)
+            local expected, late = {}, {}
+            for i = 1, 30 do
+                expected[i] = i
+                late[i - 19] = i >= 20 and i or nil
+                put(i, i)
+            end
+            assert.same(expected, values(recorder.take(present, dir .. "30")))
+            assert.same(late, values(recorder.take(future, dir .. "30")))
+            assert(fake.eventually(function() return line.open == 1 or not put("x", 1) end))
+        end)
+    end
+
+    it("opened where nothing can wait is not told the past that another one is told", function()
+        local first = put("a", 1)
+        for i = 2, 6 do
+            put("a", i)
+        end
+        local get_phase = ngx.get_phase
+        finally(function() ngx.get_phase = get_phase end)
+        local past = watch(dir, { prefix = true, start_revision = first })
+        local present = {}
+        ngx.get_phase = function() return "init_worker" end
+        for i = 1, 3 do
+            present[i] = watch(dir, { prefix = true })
+        end
+        ngx.get_phase = get_phase
+        for i = 1, 3 do
+            assert(fake.eventually(function() return present[i]:revision() > 0 end))
+        end
+        put("b", 7)
+        assert.same({ 1, 2, 3, 4, 5, 6, 7 }, values(recorder.take(past, dir .. "b")))
+        for i = 1, 3 do
+            assert.same({ 7 }, values(recorder.take(present[i], dir .. "b")))
+        end
+    end)
+
+    it("that reads the state before its start while it changes streams misses nothing", function()
+        local first = put("a", 1)
+        put("a", 2)
+        local live = watch(dir, { prefix = true })
+        assert(fake.eventually(function() return live:stats().connected end))
+        local pages = require "resty.etcd.pages"
+        local read_raw, hold = pages.read_raw, true
+        pages.read_raw = function(...)
+            while hold do
+                ngx.sleep(0.01)
+            end
+            return read_raw(...)
+        end
+        finally(function() pages.read_raw = read_raw end)
+        local late = watch(dir, { prefix = true, list = true, start_revision = first + 1 })
+        assert(fake.eventually(function() return late:stats().consumers == 2 end))
+        hold = false
+        put("b", 3)
+        assert.same({ 1, 2, 3 }, values(recorder.take(late, dir .. "b")))
+    end)
+end)
