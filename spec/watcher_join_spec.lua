@@ -111,4 +111,37 @@ describe("a watcher", function()
         put("b", 3)
         assert.same({ 1, 2, 3 }, values(recorder.take(late, dir .. "b")))
     end)
+
+    for _, company in ipairs { "alone", "beside another one" } do
+        it("with a list and a small queue, " .. company .. ", gets its list and all that comes after while others write", function()
+            put("a", 0)
+            if company ~= "alone" then
+                watch(dir, { prefix = true })
+            end
+            local stop = false
+            local writer = ngx.thread.spawn(function()
+                local i = 0
+                while not stop do
+                    i = i + 1
+                    put("a", i)
+                end
+            end)
+            local watcher = watch(dir, { prefix = true, list = true, max_queue = 10 })
+            local keys = {}
+            local batch, err = watcher:next(10)
+            stop = true
+            assert(ngx.thread.wait(writer))
+            assert.is_nil(err)
+            assert.equals("list", batch.reason)
+            recorder.apply(keys, batch)
+            put("last", 1)
+            local revision = batch.revision
+            for _, later in ipairs(recorder.take(watcher, dir .. "last")) do
+                assert.equals(revision + 1, later.revision)
+                revision = later.revision
+                recorder.apply(keys, later)
+            end
+            assert.same(recorder.read(direct, dir), keys)
+        end)
+    end
 end)

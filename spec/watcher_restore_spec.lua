@@ -89,6 +89,45 @@ describe("a watcher of an etcd that", function()
         end)
     end
 
+    for _, ahead in ipairs { "behind", "ahead of" } do
+        it("was restored while the watcher was too slow for it, " .. ahead .. " it, is told so", function()
+            local quick = assert(cli:watcher(DIR, { prefix = true, relist = true }))
+            local slow = assert(cli:watcher(DIR, { prefix = true, relist = true, max_queue = 2 }))
+            local ends = assert(cli:watcher(DIR, { prefix = true, max_queue = 2 }))
+            for i = 1, 20 do
+                put("old" .. i, i)
+            end
+            assert.is_true(fake.eventually(function()
+                return slow:state() == "behind" and ends:state() == "behind"
+            end))
+            set_back("new")
+            for i = 1, ahead == "behind" and 1 or 30 do
+                put("new" .. i, i)
+            end
+            repeat
+                local batch = assert(quick:next(15))
+            until batch.reason == "restored"
+            local keys = {}
+            while not keys[DIR .. "last"] do
+                local batch, err = slow:next(15)
+                assert.is_nil(err)
+                recorder.apply(keys, batch)
+                if batch.reason == "restored" then
+                    put("last", 1)
+                end
+            end
+            assert.same(recorder.read(cli, DIR), keys)
+            local batch, err
+            repeat
+                batch, err = ends:next(15)
+            until not batch
+            assert.equals("restored", err.name)
+            quick:close()
+            slow:close()
+            ends:close()
+        end)
+    end
+
     it("was set back to a backup of itself is told the difference, though revisions are used twice", function()
         put("a", "old")
         put("b", "old")

@@ -24,6 +24,7 @@ local max = math.max
 ---@field waiting boolean A light thread waits in `next`.
 ---@field hub resty.etcd.watch_hub.Hub? The stream that serves it; nil while its consumer is behind, and at the end.
 ---@field known resty.etcd.watch_hub.Known? What is known of etcd apart from that stream; nil for nothing.
+---@field past resty.etcd.watch_hub.Past? The past that this is part of, if it was learnt by a stream.
 ---@field next number First revision that is not in its queue yet.
 ---@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
 ---@field held resty.etcd.feed.Batch[]
@@ -68,6 +69,7 @@ local function create(wants, next, needs)
         waiting = false,
         hub = nil,
         known = nil,
+        past = nil,
         next = next,
         needs = needs,
         held = {},
@@ -123,13 +125,20 @@ local function put(consumer, batch)
     end
 end
 
+--- The state that it waits for will be read later, so it needs nothing of what comes now.
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@return boolean
+local function is_idle(consumer)
+    return consumer.needs ~= nil and not consumer.listing and consumer.list_at == nil
+end
+
 --- Takes a batch of events, into the queue or aside until the state before it is known.
 ---@param consumer resty.etcd.watch_consumer.Consumer
 ---@param batch resty.etcd.feed.Batch
 local function give(consumer, batch)
     if consumer.needs == nil then
         put(consumer, batch)
-    elseif batch.revision >= consumer.next then
+    elseif not is_idle(consumer) and batch.revision >= consumer.next then
         local ____consumer_held_1 = consumer.held
         ____consumer_held_1[#____consumer_held_1 + 1] = batch
         consumer.queue.events = consumer.queue.events + #batch.events
@@ -186,7 +195,10 @@ end
 local function lose(consumer, reason)
     drop_held(consumer)
     consumer.epoch = consumer.epoch + 1
-    if consumer.needs == nil or consumer.list_at ~= nil then
+    local ____consumer_2 = consumer
+    local needs = ____consumer_2.needs
+    local list_at = ____consumer_2.list_at
+    if needs == nil or list_at ~= nil or needs == "compacted" and reason == "restored" then
         consumer.needs = reason
     end
     consumer.list_at = nil
@@ -209,6 +221,7 @@ _M.new = create
 _M.drop_held = drop_held
 _M.fail = fail
 _M.give = give
+_M.is_idle = is_idle
 _M.lose = lose
 _M.tell_progress = tell_progress
 _M.wake = wake

@@ -41,9 +41,13 @@ local LOOK = 1
 ---@param feed resty.etcd.watch_feed.Fields
 local function resume(feed)
     local consumer = feed.consumer
-    local is_behind = consumer.hub == nil and not consumer.listing and consumer.needs == nil
+    local is_behind = consumer.hub == nil and not consumer.listing
     if is_behind and consumer.err == nil and batch_queue.has_room(consumer.queue) then
-        share.join(consumer, feed.core, consumer.next, runner.run)
+        local from = consumer.next
+        if consumer.needs ~= nil and consumer.list_at == nil then
+            from = nil
+        end
+        share.join(consumer, feed.core, from, runner.run)
     end
 end
 

@@ -19,6 +19,10 @@ local START_TIME = 1
 ---@field raft_term number
 ---@field revision number A revision that it surely had.
 
+--- What etcd had done when something was learnt of it. It may be lost by a restore from a backup.
+---@class resty.etcd.watch_hub.Past
+---@field lost boolean
+
 --- A stream of events that resumes by itself, and the consumers that it serves.
 ---@class resty.etcd.watch_hub.Hub
 ---@field core resty.etcd.core.Core
@@ -34,6 +38,7 @@ local START_TIME = 1
 ---@field consumers resty.etcd.watch_consumer.Consumer[]
 ---@field next number? All consumers have what is before it; nil while that is to be found out.
 ---@field known resty.etcd.watch_hub.Known
+---@field past resty.etcd.watch_hub.Past The past that this is part of.
 ---@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
 ---@field stream resty.etcd.transport.Stream?
 ---@field connected boolean
@@ -125,6 +130,7 @@ local function create(core, consumer, next, apart, run)
         consumers = {},
         next = next,
         known = copy(consumer.known),
+        past = consumer.past or ({lost = false}),
         apart = apart,
         stream = nil,
         connected = false,
@@ -168,16 +174,26 @@ local function leave(consumer)
     end
 end
 
+--- The consumer takes along what its stream has learnt of etcd.
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@param hub resty.etcd.watch_hub.Hub
+local function take_along(consumer, hub)
+    consumer.known = copy(hub.known)
+    consumer.past = hub.past
+end
+
 --- The consumer is too slow for the others: it goes on later, on a stream of its own.
+---@param hub resty.etcd.watch_hub.Hub
 ---@param consumer resty.etcd.watch_consumer.Consumer
 ---@param revision number
-local function part(consumer, revision)
+local function part(hub, consumer, revision)
     consumer.times_behind = consumer.times_behind + 1
     if consumer.needs == nil then
         consumer.next = max(consumer.next, revision)
     else
         consumers.drop_held(consumer)
     end
+    take_along(consumer, hub)
     leave(consumer)
 end
 
@@ -187,11 +203,11 @@ end
 ---@return resty.etcd.watch_consumer.Consumer? # that one
 local function make_room(hub, revision)
     for ____, consumer in ipairs(hub.consumers) do
-        if batch_queue.is_full(consumer.queue) then
+        if batch_queue.is_full(consumer.queue) and not consumers.is_idle(consumer) then
             if #hub.consumers == 1 and consumer.needs == nil then
                 return consumer
             end
-            part(consumer, revision)
+            part(hub, consumer, revision)
         end
     end
     return nil
@@ -233,6 +249,10 @@ end
 ---@param err resty.etcd.errors.EtcdError
 local function lose(hub, reason, err)
     hub.next = nil
+    if reason == "restored" then
+        hub.past.lost = true
+        hub.past = {lost = false}
+    end
     for ____, consumer in ipairs(hub.consumers) do
         if consumer.relist then
             consumers.lose(consumer, reason)

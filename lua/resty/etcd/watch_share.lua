@@ -12,6 +12,20 @@ local function suits(hub, wants)
     return key_range.contains(hub.range, wants.hub_range) and hub.filters == wants.filters and (hub.prev_kv or not wants.prev_kv) and hub.silence <= wants.silence
 end
 
+--- What the consumer takes along from another stream is true of this one too, as far as is known.
+---@param hub resty.etcd.watch_hub.Hub
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@return boolean
+local function has_past_of(hub, consumer)
+    if consumer.past ~= nil then
+        return consumer.past == hub.past
+    end
+    local ____opt_0 = consumer.known
+    local cluster_id = ____opt_0 and ____opt_0.cluster_id
+    local other_id = hub.known.cluster_id
+    return cluster_id == nil or other_id == nil or cluster_id == other_id
+end
+
 --- The stream is where the consumer can join it.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param consumer resty.etcd.watch_consumer.Consumer
@@ -36,7 +50,7 @@ end
 local function find(core, consumer, from)
     local best
     for ____, hub in ipairs(hubs.hubs_of(core)) do
-        local may_serve = suits(hub, consumer) and fits(hub, consumer, from)
+        local may_serve = suits(hub, consumer) and has_past_of(hub, consumer) and fits(hub, consumer, from)
         if may_serve and (best == nil or (hub.next or 0) > (best.next or 0)) then
             best = hub
         end
@@ -46,8 +60,8 @@ end
 
 local function add(hub, consumer)
     consumer.hub = hub
-    local ____hub_consumers_0 = hub.consumers
-    ____hub_consumers_0[#____hub_consumers_0 + 1] = consumer
+    local ____hub_consumers_2 = hub.consumers
+    ____hub_consumers_2[#____hub_consumers_2 + 1] = consumer
     hubs.poke(hub)
 end
 
@@ -77,8 +91,8 @@ local function open_for(consumer, core, next, run)
     if ok == nil then
         return nil, start_err
     end
-    local ____hubs_hubs_of_result_1 = hubs.hubs_of(core)
-    ____hubs_hubs_of_result_1[#____hubs_hubs_of_result_1 + 1] = hub
+    local ____hubs_hubs_of_result_3 = hubs.hubs_of(core)
+    ____hubs_hubs_of_result_3[#____hubs_hubs_of_result_3 + 1] = hub
     add(hub, consumer)
     return hub
 end
@@ -99,6 +113,14 @@ local function join(consumer, core, from, run)
     return hub
 end
 
+--- The other stream may take over the consumers of this one, which has begun apart.
+---@param other resty.etcd.watch_hub.Hub
+---@param hub resty.etcd.watch_hub.Hub
+---@return boolean
+local function may_take_over(other, hub)
+    return other ~= hub and not other.apart and other.next ~= nil and other.next <= hub.next and other.known.cluster_id == hub.known.cluster_id and not hub.past.lost
+end
+
 --- Hands the consumers of a stream that began apart to the one that it has caught up with.
 ---@param hub resty.etcd.watch_hub.Hub
 local function merge(hub)
@@ -107,8 +129,7 @@ local function merge(hub)
     end
     for ____, consumer in ipairs(hub.consumers) do
         for ____, other in ipairs(hubs.hubs_of(hub.core)) do
-            local fits = other ~= hub and not other.apart and other.next ~= nil and other.next <= hub.next
-            if fits and suits(other, consumer) then
+            if may_take_over(other, hub) and suits(other, consumer) then
                 if consumer.needs == nil then
                     consumer.next = max(consumer.next, hub.next)
                 end

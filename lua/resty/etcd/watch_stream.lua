@@ -58,7 +58,7 @@ local function place(hub)
     end
     hub.heard_at = now()
     local known = hub.known
-    if ask.went_back(known, status) then
+    if ask.went_back(known, status) or hub.past.lost then
         hubs.lose(
             hub,
             "restored",

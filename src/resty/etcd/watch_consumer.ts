@@ -6,7 +6,7 @@ import * as clock from "./clock";
 import type { EtcdError } from "./errors";
 import type { Batch, RawKv, Reason } from "./feed";
 import type { KeyRange } from "./key_range";
-import type { Hub, Known } from "./watch_hub";
+import type { Hub, Known, Past } from "./watch_hub";
 
 const max = math.max;
 
@@ -36,6 +36,8 @@ interface Consumer extends Wants {
     hub: Hub | undefined;
     /** What is known of etcd apart from that stream; nil for nothing. */
     known: Known | undefined;
+    /** The past that this is part of, if it was learnt by a stream. */
+    past: Past | undefined;
     /** First revision that is not in its queue yet. */
     next: number;
     /** The full state that it waits for, and what came meanwhile. */
@@ -81,6 +83,7 @@ function create(wants: Wants, next: number, needs: Reason | undefined): Result<C
         waiting: false,
         hub: undefined,
         known: undefined,
+        past: undefined,
         next,
         needs,
         held: [],
@@ -127,11 +130,16 @@ function put(consumer: Consumer, batch: Batch): void {
     }
 }
 
+/** The state that it waits for will be read later, so it needs nothing of what comes now. */
+function is_idle(consumer: Consumer): boolean {
+    return consumer.needs !== undefined && !consumer.listing && consumer.list_at === undefined;
+}
+
 /** Takes a batch of events, into the queue or aside until the state before it is known. */
 function give(consumer: Consumer, batch: Batch): void {
     if (consumer.needs === undefined) {
         put(consumer, batch);
-    } else if (batch.revision >= consumer.next) {
+    } else if (!is_idle(consumer) && batch.revision >= consumer.next) {
         consumer.held.push(batch);
         consumer.queue.events = consumer.queue.events + batch.events.length;
         consumer.queue.bytes = consumer.queue.bytes + weigh(batch);
@@ -179,7 +187,8 @@ function accept(consumer: Consumer, full: RawKv[], revision: number): void {
 function lose(consumer: Consumer, reason: Reason): void {
     drop_held(consumer);
     consumer.epoch = consumer.epoch + 1;
-    if (consumer.needs === undefined || consumer.list_at !== undefined) {
+    const { needs, list_at } = consumer;
+    if (needs === undefined || list_at !== undefined || (needs === "compacted" && reason === "restored")) {
         consumer.needs = reason;
     }
     consumer.list_at = undefined;
@@ -194,4 +203,4 @@ function fail(consumer: Consumer, err: EtcdError): void {
     wake(consumer);
 }
 
-export { accept, create as new, drop_held, fail, give, lose, tell_progress, wake, type Consumer, type Wants };
+export { accept, create as new, drop_held, fail, give, is_idle, lose, tell_progress, wake, type Consumer, type Wants };

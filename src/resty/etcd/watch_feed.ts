@@ -44,9 +44,13 @@ interface WatchFeed extends Fields, Methods {}
 /** Goes on where the consumer stands, on a stream that has not passed it. */
 function resume(feed: Fields): void {
     const consumer = feed.consumer;
-    const is_behind = consumer.hub === undefined && !consumer.listing && consumer.needs === undefined;
+    const is_behind = consumer.hub === undefined && !consumer.listing;
     if (is_behind && consumer.err === undefined && batch_queue.has_room(consumer.queue)) {
-        share.join(consumer, feed.core, consumer.next, runner.run);
+        let from: number | undefined = consumer.next;
+        if (consumer.needs !== undefined && consumer.list_at === undefined) {
+            from = undefined; // it goes on behind a state that will be read
+        }
+        share.join(consumer, feed.core, from, runner.run);
     }
 }
 

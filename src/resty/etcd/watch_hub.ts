@@ -28,6 +28,11 @@ interface Known {
     revision: number;
 }
 
+/** What etcd had done when something was learnt of it. It may be lost by a restore from a backup. */
+interface Past {
+    lost: boolean;
+}
+
 /** A stream of events that resumes by itself, and the consumers that it serves. */
 interface Hub {
     readonly core: Core;
@@ -48,6 +53,8 @@ interface Hub {
     /** All consumers have what is before it; nil while that is to be found out. */
     next: number | undefined;
     readonly known: Known;
+    /** The past that this is part of. */
+    past: Past;
     /** It began behind a stream of the same kind, and ends when it has come as far. */
     readonly apart: boolean;
     stream: Stream | undefined;
@@ -132,6 +139,7 @@ function create(
         consumers: [],
         next,
         known: copy(consumer.known),
+        past: consumer.past ?? { lost: false },
         apart,
         stream: undefined,
         connected: false,
@@ -172,14 +180,21 @@ function leave(consumer: Consumer): void {
     }
 }
 
+/** The consumer takes along what its stream has learnt of etcd. */
+function take_along(consumer: Consumer, hub: Hub): void {
+    consumer.known = copy(hub.known);
+    consumer.past = hub.past;
+}
+
 /** The consumer is too slow for the others: it goes on later, on a stream of its own. */
-function part(consumer: Consumer, revision: number): void {
+function part(hub: Hub, consumer: Consumer, revision: number): void {
     consumer.times_behind = consumer.times_behind + 1;
     if (consumer.needs === undefined) {
         consumer.next = max(consumer.next, revision);
     } else {
         consumers.drop_held(consumer); // it goes on behind its state, of whatever revision that will be
     }
+    take_along(consumer, hub);
     leave(consumer);
 }
 
@@ -189,11 +204,11 @@ function part(consumer: Consumer, revision: number): void {
  */
 function make_room(hub: Hub, revision: number): Consumer | undefined {
     for (const consumer of hub.consumers) {
-        if (batch_queue.is_full(consumer.queue)) {
+        if (batch_queue.is_full(consumer.queue) && !consumers.is_idle(consumer)) {
             if (hub.consumers.length === 1 && consumer.needs === undefined) {
                 return consumer;
             }
-            part(consumer, revision);
+            part(hub, consumer, revision);
         }
     }
     return undefined;
@@ -227,6 +242,10 @@ function progress(hub: Hub, revision: number): void {
 /** The revisions that the consumers need are gone: they need a full state, or have come to their end. */
 function lose(hub: Hub, reason: Reason, err: EtcdError): void {
     hub.next = undefined;
+    if (reason === "restored") {
+        hub.past.lost = true; // whoever has left the stream with this past will be told too
+        hub.past = { lost: false };
+    }
     for (const consumer of hub.consumers) {
         if (consumer.relist) {
             consumers.lose(consumer, reason);
@@ -273,4 +292,5 @@ export {
     start,
     type Hub,
     type Known,
+    type Past,
 };

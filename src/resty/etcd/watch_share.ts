@@ -16,6 +16,16 @@ function suits(hub: Hub, wants: Wants): boolean {
     );
 }
 
+/** What the consumer takes along from another stream is true of this one too, as far as is known. */
+function has_past_of(hub: Hub, consumer: Consumer): boolean {
+    if (consumer.past !== undefined) {
+        return consumer.past === hub.past;
+    }
+    const cluster_id = consumer.known?.cluster_id;
+    const other_id = hub.known.cluster_id;
+    return cluster_id === undefined || other_id === undefined || cluster_id === other_id;
+}
+
 /** The stream is where the consumer can join it. */
 function fits(hub: Hub, consumer: Consumer, from: number | undefined): boolean {
     const next = hub.next;
@@ -34,7 +44,7 @@ function fits(hub: Hub, consumer: Consumer, from: number | undefined): boolean {
 function find(core: Core, consumer: Consumer, from: number | undefined): Hub | undefined {
     let best: Hub | undefined;
     for (const hub of hubs.hubs_of(core)) {
-        const may_serve = suits(hub, consumer) && fits(hub, consumer, from);
+        const may_serve = suits(hub, consumer) && has_past_of(hub, consumer) && fits(hub, consumer, from);
         if (may_serve && (best === undefined || (hub.next ?? 0) > (best.next ?? 0))) {
             best = hub;
         }
@@ -80,6 +90,18 @@ function join(consumer: Consumer, core: Core, from: number | undefined, run: Hub
     return $multi(hub);
 }
 
+/** The other stream may take over the consumers of this one, which has begun apart. */
+function may_take_over(other: Hub, hub: Hub): boolean {
+    return (
+        other !== hub &&
+        !other.apart &&
+        other.next !== undefined &&
+        other.next <= hub.next! &&
+        other.known.cluster_id === hub.known.cluster_id &&
+        !hub.past.lost
+    );
+}
+
 /** Hands the consumers of a stream that began apart to the one that it has caught up with. */
 function merge(hub: Hub): void {
     if (!hub.apart) {
@@ -87,8 +109,7 @@ function merge(hub: Hub): void {
     }
     for (const consumer of hub.consumers) {
         for (const other of hubs.hubs_of(hub.core)) {
-            const fits = other !== hub && !other.apart && other.next !== undefined && other.next <= hub.next!;
-            if (fits && suits(other, consumer)) {
+            if (may_take_over(other, hub) && suits(other, consumer)) {
                 if (consumer.needs === undefined) {
                     consumer.next = max(consumer.next, hub.next!);
                 }

@@ -66,7 +66,7 @@ function place(hub: Hub): EtcdError | undefined {
     }
     hub.heard_at = now();
     const known = hub.known;
-    if (ask.went_back(known, status)) {
+    if (ask.went_back(known, status) || hub.past.lost) {
         hubs.lose(hub, "restored", verdict.restored());
     }
     known.cluster_id = status.cluster_id;
