@@ -8,7 +8,7 @@ local wire = require "spec.support.wire"
 
 describe("a watcher whose revisions are compacted away", function()
     local dir, direct, line, restore
-    local watchers = {}
+    local watchers, clients = {}, {} -- a client for each watcher
     local random = settings.random("compact")
 
     setup(function()
@@ -36,12 +36,13 @@ describe("a watcher whose revisions are compacted away", function()
         assert(direct:rmdir(dir))
     end)
 
-    local function watch(opts)
+    local function watch(opts, like)
         opts.prefix = true
-        local cli = assert(bed.new { http_host = line.http_host, timeout = 10 })
+        local cli = like and clients[like] or assert(bed.new { http_host = line.http_host, timeout = 10 })
         local watcher, err = cli:watcher(dir, opts)
         assert.is_nil(err)
         watchers[#watchers + 1] = watcher
+        clients[watcher] = cli
         return watcher
     end
 
@@ -118,6 +119,65 @@ describe("a watcher whose revisions are compacted away", function()
         line:cut()
         put("a", 2)
         assert.equals(2, watcher:next(5).events[1].kv.value)
+    end)
+
+    describe("beside another one that needs what is gone", function()
+        local function elsewhere(count)
+            local last
+            for i = 1, count do
+                last = tonumber(assert(direct:set(bed.key("elsewhere"), i)).body.header.revision)
+            end
+            return last
+        end
+
+        for _, relist in ipairs { false, true } do
+            it("goes on" .. (relist and ", and the other one too with `relist`" or ""), function()
+                local old = watch { relist = relist }
+                assert(eventually(function() return old:stats().connected and (not relist or old:stats().lists == 1) end))
+                local last = elsewhere(5)
+                local watcher = watch({}, old)
+                local future = watch({ start_revision = last + 5 }, old)
+                assert.equals(3, old:stats().consumers)
+                while_away(old, function() compact(last) end)
+                for i = 1, 4 do
+                    put("a", i)
+                    assert.same({ "PUT a=" .. i }, described(assert(watcher:next(10))))
+                    if relist then
+                        assert.same({ "PUT a=" .. i }, described(assert(old:next(10))))
+                    end
+                end
+                assert.equals(relist and "watching" or "failed", old:state())
+                put("a", 5)
+                assert.same({ "PUT a=5" }, described(assert(future:next(10))))
+            end)
+        end
+
+        it("still gets its first list, though it could not take another one", function()
+            put("a", 1)
+            local old = watch {}
+            assert(eventually(function() return old:stats().connected end))
+            local pages = require "resty.etcd.pages"
+            local read_raw, hold = pages.read_raw, true
+            pages.read_raw = function(...)
+                local reply, err = read_raw(...)
+                while hold do
+                    ngx.sleep(0.01)
+                end
+                return reply, err
+            end
+            finally(function() pages.read_raw = read_raw end)
+            local watcher = watch({ list = true }, old)
+            assert(eventually(function() return watcher:state() == "listing" end))
+            while_away(old, function()
+                put("b", 1)
+                compact(put("b", 2))
+            end)
+            assert(eventually(function() return old:state() == "failed" end))
+            hold = false
+            assert.same({ "PUT a=1", "PUT b=2" }, described(assert(watcher:next(10))))
+            put("c", 1)
+            assert.same({ "PUT c=1" }, described(assert(watcher:next(10))))
+        end)
     end)
 
     describe("with `relist`", function()

@@ -132,6 +132,13 @@ local function is_idle(consumer)
     return consumer.needs ~= nil and not consumer.listing and consumer.list_at == nil
 end
 
+--- It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost.
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@return boolean
+local function is_new(consumer)
+    return consumer.needs == "list" and consumer.list_at == nil
+end
+
 --- Takes a batch of events, into the queue or aside until the state before it is known.
 ---@param consumer resty.etcd.watch_consumer.Consumer
 ---@param batch resty.etcd.feed.Batch
@@ -222,6 +229,7 @@ _M.drop_held = drop_held
 _M.fail = fail
 _M.give = give
 _M.is_idle = is_idle
+_M.is_new = is_new
 _M.lose = lose
 _M.tell_progress = tell_progress
 _M.wake = wake

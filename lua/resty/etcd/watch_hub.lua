@@ -9,6 +9,7 @@ local key_range = require("resty.etcd.key_range")
 local consumers = require("resty.etcd.watch_consumer")
 local now = clock.now
 local max = math.max
+local min = math.min
 
 --- How long a timer may take to start: nginx drops timers when too many of them run.
 local START_TIME = 1
@@ -243,24 +244,35 @@ local function progress(hub, revision)
     end
 end
 
---- The revisions that the consumers need are gone: they need a full state, or have come to their end.
+--- Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
+--- behind them go on.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@param err resty.etcd.errors.EtcdError
 local function lose(hub, reason, err)
-    hub.next = nil
+    local oldest = err.compact_revision
+    local next
+    if oldest ~= nil then
+        hub.known.revision = max(hub.known.revision, oldest)
+    end
     if reason == "restored" then
         hub.past.lost = true
         hub.past = {lost = false}
     end
     for ____, consumer in ipairs(hub.consumers) do
-        if consumer.relist then
+        if oldest ~= nil and consumer.next >= oldest then
+            next = min(next or consumer.next, consumer.next)
+        elseif consumer.relist or consumers.is_new(consumer) then
             consumers.lose(consumer, reason)
         else
             leave(consumer)
             consumers.fail(consumer, err)
         end
     end
+    if next ~= nil then
+        next = min(next, hub.known.revision + 1)
+    end
+    hub.next = next
 end
 
 --- Ends it, and all of its consumers with it.

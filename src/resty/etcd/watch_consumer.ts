@@ -135,6 +135,11 @@ function is_idle(consumer: Consumer): boolean {
     return consumer.needs !== undefined && !consumer.listing && consumer.list_at === undefined;
 }
 
+/** It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost. */
+function is_new(consumer: Consumer): boolean {
+    return consumer.needs === "list" && consumer.list_at === undefined;
+}
+
 /** Takes a batch of events, into the queue or aside until the state before it is known. */
 function give(consumer: Consumer, batch: Batch): void {
     if (consumer.needs === undefined) {
@@ -203,4 +208,4 @@ function fail(consumer: Consumer, err: EtcdError): void {
     wake(consumer);
 }
 
-export { accept, create as new, drop_held, fail, give, is_idle, lose, tell_progress, wake, type Consumer, type Wants };
+export { accept, create as new, drop_held, fail, give, is_idle, is_new, lose, tell_progress, wake, type Consumer, type Wants };

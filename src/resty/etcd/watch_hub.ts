@@ -16,6 +16,7 @@ import type { Consumer } from "./watch_consumer";
 
 const now = clock.now;
 const max = math.max;
+const min = math.min;
 
 /** How long a timer may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
@@ -239,21 +240,34 @@ function progress(hub: Hub, revision: number): void {
     }
 }
 
-/** The revisions that the consumers need are gone: they need a full state, or have come to their end. */
+/**
+ * Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
+ * behind them go on.
+ */
 function lose(hub: Hub, reason: Reason, err: EtcdError): void {
-    hub.next = undefined;
+    const oldest = err.compact_revision;
+    let next: number | undefined;
+    if (oldest !== undefined) {
+        hub.known.revision = max(hub.known.revision, oldest);
+    }
     if (reason === "restored") {
         hub.past.lost = true; // whoever has left the stream with this past will be told too
         hub.past = { lost: false };
     }
     for (const consumer of hub.consumers) {
-        if (consumer.relist) {
+        if (oldest !== undefined && consumer.next >= oldest) {
+            next = min(next ?? consumer.next, consumer.next);
+        } else if (consumer.relist || consumers.is_new(consumer)) {
             consumers.lose(consumer, reason);
         } else {
             leave(consumer);
             consumers.fail(consumer, err);
         }
     }
+    if (next !== undefined) {
+        next = min(next, hub.known.revision + 1); // states are read that may be no newer
+    }
+    hub.next = next;
 }
 
 /** Ends it, and all of its consumers with it. */
