@@ -73,14 +73,14 @@ describe("a watcher", function()
             put("a", i)
         end
         local get_phase = ngx.get_phase
-        finally(function() ngx.get_phase = get_phase end)
+        finally(function() rawset(ngx, "get_phase", get_phase) end)
         local past = watch(dir, { prefix = true, start_revision = first })
         local present = {}
-        ngx.get_phase = function() return "init_worker" end
+        rawset(ngx, "get_phase", function() return "init_worker" end)
         for i = 1, 3 do
             present[i] = watch(dir, { prefix = true })
         end
-        ngx.get_phase = get_phase
+        rawset(ngx, "get_phase", get_phase)
         for i = 1, 3 do
             assert(fake.eventually(function() return present[i]:revision() > 0 end))
         end

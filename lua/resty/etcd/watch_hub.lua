@@ -315,5 +315,6 @@ _M.poke = poke
 _M.progress = progress
 _M.revive = revive
 _M.start = start
+_M.take_along = take_along
 
 return _M

@@ -6,6 +6,7 @@ local errors = require("resty.etcd.errors")
 local consumers = require("resty.etcd.watch_consumer")
 local lists = require("resty.etcd.watch_list")
 local hubs = require("resty.etcd.watch_hub")
+local share = require("resty.etcd.watch_share")
 local streams = require("resty.etcd.watch_stream")
 local verdict = require("resty.etcd.watch_verdict")
 local now = clock.now
@@ -167,6 +168,9 @@ local function conclude(hub, turn)
     hub.ends[name] = (hub.ends[name] or 0) + 1
     verdict.drop_token(hub.core, err)
     if verdict.is_final(hub.core, err) then
+        if verdict.is_forbidden(err) then
+            share.split(hub)
+        end
         hubs["end"](hub, err)
         return nil
     end

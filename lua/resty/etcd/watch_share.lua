@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/watch_share.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local key_range = require("resty.etcd.key_range")
+local consumers = require("resty.etcd.watch_consumer")
 local hubs = require("resty.etcd.watch_hub")
 local max = math.max
 
@@ -140,8 +141,28 @@ local function merge(hub)
         end
     end
 end
+
+--- Gives each consumer of a narrower range than the stream's a stream of its own, which goes on where that stands.
+---@param hub resty.etcd.watch_hub.Hub
+local function split(hub)
+    for ____, consumer in ipairs(hub.consumers) do
+        if not key_range.contains(consumer.hub_range, hub.range) then
+            hubs.take_along(consumer, hub)
+            hubs.leave(consumer)
+            local next = max(consumer.next, hub.next or 0)
+            if consumer.needs == nil then
+                consumer.next = next
+            end
+            local own = open_for(consumer, hub.core, next > 0 and next or nil, hub.run)
+            if own == nil then
+                consumers.drop_held(consumer)
+            end
+        end
+    end
+end
 _M.join = join
 _M.merge = merge
 _M.open_for = open_for
+_M.split = split
 
 return _M

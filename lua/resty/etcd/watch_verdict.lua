@@ -74,6 +74,13 @@ local function are_credentials_refused(err)
     return err.name == "login_failed" and err.code == 3
 end
 
+--- The user may not read all of the keys.
+---@param err resty.etcd.errors.EtcdError
+---@return boolean
+local function is_forbidden(err)
+    return err.code == 7
+end
+
 --- No later try can succeed by itself: whoever runs the program must do something.
 ---@param core resty.etcd.core.Core
 ---@param err resty.etcd.errors.EtcdError
@@ -82,8 +89,7 @@ local function is_final(core, err)
     if retry.is_token_trouble(err) then
         return core.auth == nil
     end
-    local code = err.code
-    return err.name == "bad_request" or are_credentials_refused(err) or code == 3 or code == 7
+    return err.name == "bad_request" or are_credentials_refused(err) or err.code == 3 or is_forbidden(err)
 end
 
 --- Forgets a token that etcd does not take.
@@ -107,6 +113,7 @@ _M.compacted = compacted
 _M.drop_token = drop_token
 _M.is_compacted = is_compacted
 _M.is_final = is_final
+_M.is_forbidden = is_forbidden
 _M.of_cancel = of_cancel
 _M.restored = restored
 

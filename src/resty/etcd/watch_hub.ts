@@ -304,6 +304,7 @@ export {
     progress,
     revive,
     start,
+    take_along,
     type Hub,
     type Known,
     type Past,

@@ -7,6 +7,7 @@ import type { Consumer } from "./watch_consumer";
 import * as lists from "./watch_list";
 import * as hubs from "./watch_hub";
 import type { Hub } from "./watch_hub";
+import * as share from "./watch_share";
 import * as streams from "./watch_stream";
 import type { Turn } from "./watch_stream";
 import * as verdict from "./watch_verdict";
@@ -135,6 +136,9 @@ function conclude(hub: Hub, turn: Turn): number | undefined {
     hub.ends.set(name, (hub.ends.get(name) ?? 0) + 1);
     verdict.drop_token(hub.core, err);
     if (verdict.is_final(hub.core, err)) {
+        if (verdict.is_forbidden(err)) {
+            share.split(hub); // less than all of it may be allowed
+        }
         hubs.end(hub, err);
         return undefined;
     }

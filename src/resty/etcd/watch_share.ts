@@ -1,5 +1,6 @@
 import type { Core } from "./core";
 import * as key_range from "./key_range";
+import * as consumers from "./watch_consumer";
 import type { Consumer, Wants } from "./watch_consumer";
 import * as hubs from "./watch_hub";
 import type { Hub } from "./watch_hub";
@@ -121,4 +122,22 @@ function merge(hub: Hub): void {
     }
 }
 
-export { join, merge, open_for };
+/** Gives each consumer of a narrower range than the stream's a stream of its own, which goes on where that stands. */
+function split(hub: Hub): void {
+    for (const consumer of hub.consumers) {
+        if (!key_range.contains(consumer.hub_range, hub.range)) {
+            hubs.take_along(consumer, hub);
+            hubs.leave(consumer);
+            const next = max(consumer.next, hub.next ?? 0); // what it holds reaches as far as the stream does
+            if (consumer.needs === undefined) {
+                consumer.next = next;
+            }
+            const [own] = open_for(consumer, hub.core, next > 0 ? next : undefined, hub.run);
+            if (own === undefined) {
+                consumers.drop_held(consumer); // it is tried again when its consumer asks
+            }
+        }
+    }
+}
+
+export { join, merge, open_for, split };

@@ -60,13 +60,17 @@ function are_credentials_refused(err: EtcdError): boolean {
     return err.name === "login_failed" && err.code === 3;
 }
 
+/** The user may not read all of the keys. */
+function is_forbidden(err: EtcdError): boolean {
+    return err.code === 7;
+}
+
 /** No later try can succeed by itself: whoever runs the program must do something. */
 function is_final(core: Core, err: EtcdError): boolean {
     if (retry.is_token_trouble(err)) {
         return core.auth === undefined;
     }
-    const code = err.code;
-    return err.name === "bad_request" || are_credentials_refused(err) || code === 3 || code === 7;
+    return err.name === "bad_request" || are_credentials_refused(err) || err.code === 3 || is_forbidden(err);
 }
 
 /** Forgets a token that etcd does not take. */
@@ -82,4 +86,4 @@ function is_compacted(err: EtcdError): boolean {
     return err.code === 11 && has(err.message, "has been compacted");
 }
 
-export { compacted, drop_token, is_compacted, is_final, of_cancel, restored };
+export { compacted, drop_token, is_compacted, is_final, is_forbidden, of_cancel, restored };

@@ -1,0 +1,113 @@
+-- Watchers of a user who may read a part of the keys, on streams that they share with others.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local recorder = require "spec.support.recorder"
+local tap = require "spec.support.tap"
+local wire = require "spec.support.wire"
+
+local dir = bed.key("watcher-rights")
+local wide, narrow = dir .. "wide/", dir .. "wide/narrow/"
+
+local function login(user, password)
+    local status, answer = wire.post(bed.auth.http, "/v3/auth/authenticate", { name = user, password = password })
+    assert.equals(200, status)
+    return answer.token
+end
+
+describe("a watcher", function()
+    local root, token, line, restore
+    local name = "rights" .. ngx.worker.pid()
+
+    local function change(path, body)
+        assert.equals(200, (wire.post(bed.auth.http, "/v3/auth/" .. path, body, token)))
+    end
+
+    local function key_end(key)
+        return ngx.encode_base64(key:sub(1, -2) .. "0")
+    end
+
+    local function grant(key)
+        change("role/grant", { name = name, perm = { permType = "READ", key = ngx.encode_base64(key), range_end = key_end(key) } })
+    end
+
+    local function revoke(key)
+        change("role/revoke", { role = name, key = ngx.encode_base64(key), range_end = key_end(key) })
+    end
+
+    setup(function()
+        restore = fake.never_ban()
+        token = login(bed.auth.user, bed.auth.password)
+        root = assert(bed.new { http_host = bed.auth.http, user = bed.auth.user, password = bed.auth.password })
+        change("role/add", { name = name })
+        change("user/add", { name = name, password = name })
+        change("user/grant", { user = name, role = name })
+    end)
+
+    teardown(function()
+        change("user/delete", { name = name })
+        change("role/delete", { role = name })
+        assert(root:rmdir(dir))
+        restore()
+    end)
+
+    before_each(function()
+        line = tap.new(bed.auth.http)
+        grant(narrow)
+    end)
+
+    after_each(function()
+        revoke(narrow)
+        line:close()
+    end)
+
+    local function new_client()
+        return assert(bed.new { http_host = line.http_host, user = name, password = name, timeout = 5 })
+    end
+
+    it("of keys that it may read is served, though it has joined one of keys that it may not", function()
+        local cli = new_client()
+        assert(root:set(narrow .. "a", 1))
+        local everything = assert(cli:watcher("", { prefix = true, list = true }))
+        local own = assert(cli:watcher(narrow, { prefix = true, list = true }))
+        assert.equals(2, own:stats().consumers)
+        local _, err = everything:next(5)
+        assert.equals("permission_denied", err.name)
+        assert.equals("list", assert(own:next(5)).reason)
+        assert(root:set(narrow .. "a", 2))
+        assert.equals(2, assert(own:next(5)).events[1].kv.value)
+        own:close()
+        everything:close()
+    end)
+
+    it("loses nothing when the rights to what another one watches are revoked", function()
+        grant(wide)
+        local cli = new_client()
+        local other = assert(cli:watcher(wide, { prefix = true }))
+        local own = { assert(cli:watcher(narrow, { prefix = true })), assert(cli:watcher(narrow .. "a")) }
+        local shared = assert(cli:watcher(narrow .. "b/", { prefix = true, share = wide }))
+        assert(root:set(narrow .. "a", 1))
+        recorder.take(other, narrow .. "a")
+        assert.equals(1, line.watches)
+        line.cut_after = function() return 0 end
+        revoke(wide)
+        line:cut()
+        for i = 2, 5 do
+            assert(root:set(narrow .. "a", i))
+        end
+        line.cut_after = nil
+        local _, err = other:next(10)
+        assert.equals("permission_denied", err.name)
+        _, err = shared:next(10)
+        assert.equals("permission_denied", err.name)
+        for _, watcher in ipairs(own) do
+            for i = 1, 5 do
+                local batch = assert(watcher:next(10))
+                assert.equals(i, batch.events[1].kv.value)
+            end
+            assert.equals("watching", watcher:state())
+            watcher:close()
+        end
+        other:close()
+        shared:close()
+    end)
+end)
