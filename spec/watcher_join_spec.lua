@@ -144,4 +144,37 @@ describe("a watcher", function()
             assert.same(recorder.read(direct, dir), keys)
         end)
     end
+
+    it("that is too slow again and again changes streams seldom, and is at last back on the shared one", function()
+        local quick = watch(dir, { prefix = true })
+        local slow = watch(dir, { prefix = true, max_queue = 2 })
+        put("a", 0)
+        recorder.take(quick, dir .. "a")
+        recorder.take(slow, dir .. "a")
+        for i = 1, 6 do
+            line.frozen = true -- all of these come at once
+            for n = 1, 9 do
+                put("a", n)
+            end
+            put(i, i)
+            line.frozen = false
+            assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, i }, values(recorder.take(slow, dir .. i)))
+            recorder.take(quick, dir .. i)
+            if i == 1 then
+                assert(fake.eventually(function() return line.open == 1 or not put("b", 0) end))
+                put("c", 0)
+                recorder.take(quick, dir .. "c")
+                recorder.take(slow, dir .. "c")
+            end
+        end
+        assert.equals(2, slow:stats().times_behind)
+        assert.equals(3, line.watches)
+        local given_up = ngx.now() + 10
+        while line.open > 1 and ngx.now() < given_up do
+            put("b", 0)
+            assert(slow:next(5))
+            ngx.sleep(0.05)
+        end
+        assert.equals(1, line.open)
+    end)
 end)

@@ -38,6 +38,8 @@ local max = math.max
 ---@field batches number
 ---@field lists number
 ---@field times_behind number How often it was too slow for a stream that it shared.
+---@field behind_at number When it was that last.
+---@field apart_until number Until then it has a stream of its own: it was too slow twice within a short time.
 
 local function create(wants, next, needs)
     local ready, err = semaphore.new(0)
@@ -82,7 +84,9 @@ local function create(wants, next, needs)
         heard_at = clock.now(),
         batches = 0,
         lists = 0,
-        times_behind = 0
+        times_behind = 0,
+        behind_at = 0,
+        apart_until = 0
     }
 end
 

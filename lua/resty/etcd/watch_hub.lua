@@ -14,6 +14,9 @@ local min = math.min
 --- How long a timer may take to start: nginx drops timers when too many of them run.
 local START_TIME = 1
 
+--- A consumer that is too slow twice within so many seconds keeps a stream of its own for as long.
+local APART = 5
+
 --- What is known of the etcd behind a stream.
 ---@class resty.etcd.watch_hub.Known
 ---@field cluster_id string?
@@ -188,6 +191,11 @@ end
 ---@param consumer resty.etcd.watch_consumer.Consumer
 ---@param revision number
 local function part(hub, consumer, revision)
+    local time = now()
+    if consumer.times_behind > 0 and time - consumer.behind_at < APART then
+        consumer.apart_until = time + APART
+    end
+    consumer.behind_at = time
     consumer.times_behind = consumer.times_behind + 1
     if consumer.needs == nil then
         consumer.next = max(consumer.next, revision)

@@ -1,8 +1,10 @@
 -- Generated from src/resty/etcd/watch_share.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local clock = require("resty.etcd.clock")
 local key_range = require("resty.etcd.key_range")
 local consumers = require("resty.etcd.watch_consumer")
 local hubs = require("resty.etcd.watch_hub")
+local now = clock.now
 local max = math.max
 
 --- Streams of the hub's kind can serve the consumer.
@@ -50,6 +52,9 @@ end
 ---@return resty.etcd.watch_hub.Hub?
 local function find(core, consumer, from)
     local best
+    if now() < consumer.apart_until then
+        return best
+    end
     for ____, hub in ipairs(hubs.hubs_of(core)) do
         local may_serve = suits(hub, consumer) and has_past_of(hub, consumer) and fits(hub, consumer, from)
         if may_serve and (best == nil or (hub.next or 0) > (best.next or 0)) then
@@ -128,9 +133,10 @@ local function merge(hub)
     if not hub.apart then
         return
     end
+    local time = now()
     for ____, consumer in ipairs(hub.consumers) do
         for ____, other in ipairs(hubs.hubs_of(hub.core)) do
-            if may_take_over(other, hub) and suits(other, consumer) then
+            if time >= consumer.apart_until and may_take_over(other, hub) and suits(other, consumer) then
                 if consumer.needs == nil then
                     consumer.next = max(consumer.next, hub.next)
                 end

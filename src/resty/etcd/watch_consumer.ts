@@ -60,6 +60,10 @@ interface Consumer extends Wants {
     lists: number;
     /** How often it was too slow for a stream that it shared. */
     times_behind: number;
+    /** When it was that last. */
+    behind_at: number;
+    /** Until then it has a stream of its own: it was too slow twice within a short time. */
+    apart_until: number;
 }
 
 function create(wants: Wants, next: number, needs: Reason | undefined): Result<Consumer> {
@@ -97,6 +101,8 @@ function create(wants: Wants, next: number, needs: Reason | undefined): Result<C
         batches: 0,
         lists: 0,
         times_behind: 0,
+        behind_at: 0,
+        apart_until: 0,
     });
 }
 

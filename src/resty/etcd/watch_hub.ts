@@ -21,6 +21,9 @@ const min = math.min;
 /** How long a timer may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
 
+/** A consumer that is too slow twice within so many seconds keeps a stream of its own for as long. */
+const APART = 5;
+
 /** What is known of the etcd behind a stream. */
 interface Known {
     cluster_id: string | undefined;
@@ -189,6 +192,11 @@ function take_along(consumer: Consumer, hub: Hub): void {
 
 /** The consumer is too slow for the others: it goes on later, on a stream of its own. */
 function part(hub: Hub, consumer: Consumer, revision: number): void {
+    const time = now();
+    if (consumer.times_behind > 0 && time - consumer.behind_at < APART) {
+        consumer.apart_until = time + APART;
+    }
+    consumer.behind_at = time;
     consumer.times_behind = consumer.times_behind + 1;
     if (consumer.needs === undefined) {
         consumer.next = max(consumer.next, revision);

@@ -1,3 +1,4 @@
+import * as clock from "./clock";
 import type { Core } from "./core";
 import * as key_range from "./key_range";
 import * as consumers from "./watch_consumer";
@@ -5,6 +6,7 @@ import type { Consumer, Wants } from "./watch_consumer";
 import * as hubs from "./watch_hub";
 import type { Hub } from "./watch_hub";
 
+const now = clock.now;
 const max = math.max;
 
 /** Streams of the hub's kind can serve the consumer. */
@@ -44,6 +46,9 @@ function fits(hub: Hub, consumer: Consumer, from: number | undefined): boolean {
 /** The stream that may serve the consumer and has come furthest. */
 function find(core: Core, consumer: Consumer, from: number | undefined): Hub | undefined {
     let best: Hub | undefined;
+    if (now() < consumer.apart_until) {
+        return best;
+    }
     for (const hub of hubs.hubs_of(core)) {
         const may_serve = suits(hub, consumer) && has_past_of(hub, consumer) && fits(hub, consumer, from);
         if (may_serve && (best === undefined || (hub.next ?? 0) > (best.next ?? 0))) {
@@ -108,9 +113,10 @@ function merge(hub: Hub): void {
     if (!hub.apart) {
         return;
     }
+    const time = now();
     for (const consumer of hub.consumers) {
         for (const other of hubs.hubs_of(hub.core)) {
-            if (may_take_over(other, hub) && suits(other, consumer)) {
+            if (time >= consumer.apart_until && may_take_over(other, hub) && suits(other, consumer)) {
                 if (consumer.needs === undefined) {
                     consumer.next = max(consumer.next, hub.next!);
                 }
