@@ -177,4 +177,48 @@ describe("a watcher", function()
         end
         assert.equals(1, line.open)
     end)
+
+    it("says of no batch that it has been told while it is still being made", function()
+        local watcher, said
+        cli = assert(bed.new {
+            timeout = 5,
+            serializer = {
+                serialize = tostring,
+                deserialize = function(bytes)
+                    said = watcher:revision()
+                    return bytes
+                end,
+            },
+        })
+        watcher = watch(dir, { prefix = true })
+        for i = 1, 3 do
+            local revision = put("a", i)
+            assert.equals(revision, assert(watcher:next(5)).revision)
+            assert.is_true(said < revision)
+            assert.equals(revision, watcher:revision())
+        end
+    end)
+
+    it("does not take back what it has said when it joins a stream that etcd has told less", function()
+        local start = put("a", 0)
+        local quiet = watch(dir, { prefix = true })
+        assert(fake.eventually(function() return quiet:stats().connected end))
+        for i = 1, 5 do
+            assert(direct:set(bed.key("elsewhere"), i))
+        end
+        local get_phase = ngx.get_phase
+        finally(function() rawset(ngx, "get_phase", get_phase) end)
+        rawset(ngx, "get_phase", function() return "init_worker" end)
+        local watcher = watch(dir, { prefix = true })
+        rawset(ngx, "get_phase", get_phase)
+        local given_up, said = ngx.now() + 5, 0
+        repeat
+            local revision = watcher:revision()
+            assert.is_true(revision >= said)
+            said = revision
+            ngx.sleep(0.001)
+        until watcher:stats().consumers == 2 or ngx.now() > given_up
+        assert.equals(2, watcher:stats().consumers)
+        assert.is_true(watcher:revision() >= start + 5)
+    end)
 end)

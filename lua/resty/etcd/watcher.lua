@@ -7,6 +7,7 @@ local feeds = require("resty.etcd.watch_feed")
 local batches_of = require("resty.etcd.watcher_batch")
 local known_keys = require("resty.etcd.watcher_keys")
 local options = require("resty.etcd.watcher_options")
+local max = math.max
 local guard = pcall
 
 --- nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches.
@@ -26,6 +27,7 @@ local LOOK = 1
 ---@field wants_progress boolean
 ---@field on_batch (fun(batch: resty.etcd.watcher_batch.WatchBatch?, err?: resty.etcd.errors.EtcdError))?
 ---@field current resty.etcd.feed.Batch? Taken from the feed, but not told yet: whoever works on it may be killed with its request.
+---@field told number Everything up to it has been told, and it was said so.
 ---@field callback_errors number
 ---@field slice resty.etcd.slice.Slice
 
@@ -79,6 +81,7 @@ local function translate(watcher, batch)
         end
     end
     watcher.current = nil
+    watcher.told = batch.reason == "restored" and batch.revision or max(watcher.told, batch.revision)
     local is_due = wants_progress or wants_list and batch.reason == "list"
     return made ~= nil and (#made.events > 0 or is_due) and made or nil
 end
@@ -123,11 +126,17 @@ local function close(self)
     return true
 end
 
---- Everything up to this revision has been told.
+--- Everything up to this revision has been told. It never goes back, but where etcd did.
 ---@param self resty.etcd.watcher.Watcher
 ---@return number
 local function revision(self)
-    return self.feed:revision()
+    if self.current == nil then
+        self.told = max(
+            self.told,
+            self.feed:revision()
+        )
+    end
+    return self.told
 end
 
 --- What has happened so far.
@@ -245,6 +254,7 @@ local function open(self, key, opts)
         wants_progress = wanted.progress == true,
         on_batch = wanted.on_batch,
         current = nil,
+        told = 0,
         callback_errors = 0,
         slice = slices.begin()
     }

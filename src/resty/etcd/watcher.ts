@@ -15,6 +15,7 @@ import * as known_keys from "./watcher_keys";
 import type { WatcherOptions } from "./watcher_options";
 import * as options from "./watcher_options";
 
+const max = math.max;
 const guard = pcall as unknown as GuardedCall;
 
 /** nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches. */
@@ -37,6 +38,8 @@ interface Fields {
     readonly on_batch: WatcherOptions["on_batch"];
     /** Taken from the feed, but not told yet: whoever works on it may be killed with its request. */
     current: Batch | undefined;
+    /** Everything up to it has been told, and it was said so. */
+    told: number;
     callback_errors: number;
     readonly slice: Slice;
 }
@@ -72,6 +75,7 @@ function translate(watcher: Fields, batch: Batch): WatchBatch | undefined {
         }
     }
     watcher.current = undefined;
+    watcher.told = batch.reason === "restored" ? batch.revision : max(watcher.told, batch.revision);
     const is_due = wants_progress || (wants_list && batch.reason === "list");
     return made !== undefined && (made.events.length > 0 || is_due) ? made : undefined;
 }
@@ -114,9 +118,12 @@ function close(this: Watcher): true {
     return true;
 }
 
-/** Everything up to this revision has been told. */
+/** Everything up to this revision has been told. It never goes back, but where etcd did. */
 function revision(this: Watcher): number {
-    return this.feed.revision();
+    if (this.current === undefined) {
+        this.told = max(this.told, this.feed.revision());
+    }
+    return this.told;
 }
 
 /** What has happened so far. */
@@ -208,6 +215,7 @@ function open(this: State, key: string, opts?: WatcherOptions): Result<Watcher, 
         wants_progress: wanted.progress === true,
         on_batch: wanted.on_batch,
         current: undefined,
+        told: 0,
         callback_errors: 0,
         slice: slices.begin(),
     };
