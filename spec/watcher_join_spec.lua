@@ -221,4 +221,15 @@ describe("a watcher", function()
         assert.equals(2, watcher:stats().consumers)
         assert.is_true(watcher:revision() >= start + 5)
     end)
+
+    it("that takes nothing has no more bytes waiting than it may", function()
+        local slow = watch(dir, { prefix = true, max_queue_bytes = 10000 })
+        for i = 1, 30 do
+            put(i, ("x"):rep(1000))
+        end
+        assert(fake.eventually(function() return slow:state() == "behind" end))
+        assert.is_true(slow:stats().queued < 12)
+        put("last", 0)
+        assert.equals(31, #recorder.take(slow, dir .. "last"))
+    end)
 end)

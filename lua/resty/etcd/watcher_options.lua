@@ -19,6 +19,7 @@ local utils = require("resty.etcd.utils")
 ---@field silence? number Seconds without any byte after which the stream is opened anew; default 60.
 ---@field share? string A shorter prefix, whose stream watchers of several keys under it share.
 ---@field max_queue? number Events that may wait to be taken; default 10,000.
+---@field max_queue_bytes? number Bytes of events that may wait to be taken; default 16 MiB.
 ---@field on_batch? (fun(batch: resty.etcd.watcher_batch.WatchBatch?, err?: resty.etcd.errors.EtcdError)) Called with each batch, in a timer; with nil and an error if the watcher comes to an end by itself.
 
 local function is_positive(value)
@@ -77,6 +78,9 @@ local function find_fault(key, opts)
     if opts.max_queue ~= nil and not is_positive(opts.max_queue) then
         return "opts.max_queue must be a positive number"
     end
+    if opts.max_queue_bytes ~= nil and not is_positive(opts.max_queue_bytes) then
+        return "opts.max_queue_bytes must be a positive number"
+    end
     if not is_type(opts.share, "string") then
         return "opts.share must be string"
     end
@@ -120,6 +124,9 @@ local function to_feed(cli, key, opts)
     end
     if opts.max_queue ~= nil then
         feed.max_queue = opts.max_queue
+    end
+    if opts.max_queue_bytes ~= nil then
+        feed.max_queue_bytes = opts.max_queue_bytes
     end
     feed.prev_kv = opts.prev_kv == true
     feed.progress = opts.progress == true

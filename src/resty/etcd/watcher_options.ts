@@ -34,6 +34,8 @@ interface WatcherOptions {
     share?: string;
     /** Events that may wait to be taken; default 10,000. */
     max_queue?: number;
+    /** Bytes of events that may wait to be taken; default 16 MiB. */
+    max_queue_bytes?: number;
     /** Called with each batch, in a timer; with nil and an error if the watcher comes to an end by itself. */
     on_batch?: (this: void, batch: WatchBatch | undefined, err?: EtcdError) => void;
 }
@@ -89,6 +91,9 @@ function find_fault(key: unknown, opts: WatcherOptions): string | undefined {
     if (opts.max_queue !== undefined && !is_positive(opts.max_queue)) {
         return "opts.max_queue must be a positive number";
     }
+    if (opts.max_queue_bytes !== undefined && !is_positive(opts.max_queue_bytes)) {
+        return "opts.max_queue_bytes must be a positive number";
+    }
     if (!is_type(opts.share, "string")) {
         return "opts.share must be string";
     }
@@ -126,6 +131,9 @@ function to_feed(cli: State, key: string, opts: WatcherOptions): FeedOptions {
     }
     if (opts.max_queue !== undefined) {
         feed.max_queue = opts.max_queue;
+    }
+    if (opts.max_queue_bytes !== undefined) {
+        feed.max_queue_bytes = opts.max_queue_bytes;
     }
     feed.prev_kv = opts.prev_kv === true;
     feed.progress = opts.progress === true;
