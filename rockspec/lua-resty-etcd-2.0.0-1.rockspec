@@ -140,6 +140,7 @@ build = {
         ["resty.etcd.watch_joiner"] = "lua/resty/etcd/watch_joiner.lua",
         ["resty.etcd.watch_list"] = "lua/resty/etcd/watch_list.lua",
         ["resty.etcd.watch_options"] = "lua/resty/etcd/watch_options.lua",
+        ["resty.etcd.watch_parting"] = "lua/resty/etcd/watch_parting.lua",
         ["resty.etcd.watch_report"] = "lua/resty/etcd/watch_report.lua",
         ["resty.etcd.watch_runner"] = "lua/resty/etcd/watch_runner.lua",
         ["resty.etcd.watch_share"] = "lua/resty/etcd/watch_share.lua",

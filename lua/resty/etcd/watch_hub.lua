@@ -2,7 +2,6 @@
 local _M = {}
 local semaphore = require("ngx.semaphore")
 local backoffs = require("resty.etcd.backoff")
-local batch_queue = require("resty.etcd.batch_queue")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local key_range = require("resty.etcd.key_range")
@@ -13,9 +12,6 @@ local min = math.min
 
 --- How long a timer may take to start: nginx drops timers when too many of them run.
 local START_TIME = 1
-
---- A consumer that is too slow twice within so many seconds keeps a stream of its own for as long.
-local APART = 5
 
 --- What is known of the etcd behind a stream.
 ---@class resty.etcd.watch_hub.Known
@@ -178,50 +174,6 @@ local function leave(consumer)
     end
 end
 
---- The consumer takes along what its stream has learnt of etcd.
----@param consumer resty.etcd.watch_consumer.Consumer
----@param hub resty.etcd.watch_hub.Hub
-local function take_along(consumer, hub)
-    consumer.known = copy(hub.known)
-    consumer.past = hub.past
-end
-
---- The consumer is too slow for the others: it goes on later, on a stream of its own.
----@param hub resty.etcd.watch_hub.Hub
----@param consumer resty.etcd.watch_consumer.Consumer
----@param revision number
-local function part(hub, consumer, revision)
-    local time = now()
-    if consumer.times_behind > 0 and time - consumer.behind_at < APART then
-        consumer.apart_until = time + APART
-    end
-    consumer.behind_at = time
-    consumer.times_behind = consumer.times_behind + 1
-    if consumer.needs == nil then
-        consumer.next = max(consumer.next, revision)
-    else
-        consumers.drop_held(consumer)
-    end
-    take_along(consumer, hub)
-    leave(consumer)
-end
-
---- Parts with consumers that have no room, unless one is alone.
----@param hub resty.etcd.watch_hub.Hub
----@param revision number
----@return resty.etcd.watch_consumer.Consumer? # that one
-local function make_room(hub, revision)
-    for ____, consumer in ipairs(hub.consumers) do
-        if batch_queue.is_full(consumer.queue) and not consumers.is_idle(consumer) then
-            if #hub.consumers == 1 and consumer.needs == nil then
-                return consumer
-            end
-            part(hub, consumer, revision)
-        end
-    end
-    return nil
-end
-
 --- Gives each consumer its part of a batch. All of them have room.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param batch resty.etcd.feed.Batch
@@ -311,6 +263,7 @@ local function exiting()
     return errors.failure("closed", "closed: the worker is exiting")
 end
 _M.age = age
+_M.copy_known = copy
 _M.new = create
 _M.deliver = deliver
 _M["end"] = ____end
@@ -318,11 +271,9 @@ _M.exiting = exiting
 _M.hubs_of = hubs_of
 _M.leave = leave
 _M.lose = lose
-_M.make_room = make_room
 _M.poke = poke
 _M.progress = progress
 _M.revive = revive
 _M.start = start
-_M.take_along = take_along
 
 return _M

@@ -4,6 +4,7 @@ local clock = require("resty.etcd.clock")
 local key_range = require("resty.etcd.key_range")
 local consumers = require("resty.etcd.watch_consumer")
 local hubs = require("resty.etcd.watch_hub")
+local parting = require("resty.etcd.watch_parting")
 local now = clock.now
 local max = math.max
 
@@ -153,7 +154,7 @@ end
 local function split(hub)
     for ____, consumer in ipairs(hub.consumers) do
         if not key_range.contains(consumer.hub_range, hub.range) then
-            hubs.take_along(consumer, hub)
+            parting.take_along(consumer, hub)
             hubs.leave(consumer)
             local next = max(consumer.next, hub.next or 0)
             if consumer.needs == nil then

@@ -9,6 +9,7 @@ local slices = require("resty.etcd.slice")
 local ask = require("resty.etcd.watch_ask")
 local hubs = require("resty.etcd.watch_hub")
 local joiners = require("resty.etcd.watch_joiner")
+local parting = require("resty.etcd.watch_parting")
 local share = require("resty.etcd.watch_share")
 local verdict = require("resty.etcd.watch_verdict")
 local now = clock.now
@@ -78,7 +79,7 @@ end
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param revision number
 local function wait_for_room(hub, revision)
-    while hubs.make_room(hub, revision) ~= nil do
+    while parting.make_room(hub, revision) ~= nil do
         hub.blocked = true
         hub.room:wait(LOOK)
         hub.heard_at = now()

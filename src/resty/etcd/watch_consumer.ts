@@ -214,4 +214,17 @@ function fail(consumer: Consumer, err: EtcdError): void {
     wake(consumer);
 }
 
-export { accept, create as new, drop_held, fail, give, is_idle, is_new, lose, tell_progress, wake, type Consumer, type Wants };
+export {
+    accept,
+    create as new,
+    drop_held,
+    fail,
+    give,
+    is_idle,
+    is_new,
+    lose,
+    tell_progress,
+    wake,
+    type Consumer,
+    type Wants,
+};

@@ -2,7 +2,6 @@ import * as semaphore from "ngx.semaphore";
 import type { Semaphore } from "ngx.semaphore";
 import type { Backoff } from "./backoff";
 import * as backoffs from "./backoff";
-import * as batch_queue from "./batch_queue";
 import * as clock from "./clock";
 import type { Core } from "./core";
 import * as errors from "./errors";
@@ -20,9 +19,6 @@ const min = math.min;
 
 /** How long a timer may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
-
-/** A consumer that is too slow twice within so many seconds keeps a stream of its own for as long. */
-const APART = 5;
 
 /** What is known of the etcd behind a stream. */
 interface Known {
@@ -184,45 +180,6 @@ function leave(consumer: Consumer): void {
     }
 }
 
-/** The consumer takes along what its stream has learnt of etcd. */
-function take_along(consumer: Consumer, hub: Hub): void {
-    consumer.known = copy(hub.known);
-    consumer.past = hub.past;
-}
-
-/** The consumer is too slow for the others: it goes on later, on a stream of its own. */
-function part(hub: Hub, consumer: Consumer, revision: number): void {
-    const time = now();
-    if (consumer.times_behind > 0 && time - consumer.behind_at < APART) {
-        consumer.apart_until = time + APART;
-    }
-    consumer.behind_at = time;
-    consumer.times_behind = consumer.times_behind + 1;
-    if (consumer.needs === undefined) {
-        consumer.next = max(consumer.next, revision);
-    } else {
-        consumers.drop_held(consumer); // it goes on behind its state, of whatever revision that will be
-    }
-    take_along(consumer, hub);
-    leave(consumer);
-}
-
-/**
- * Parts with consumers that have no room, unless one is alone.
- * @returns that one
- */
-function make_room(hub: Hub, revision: number): Consumer | undefined {
-    for (const consumer of hub.consumers) {
-        if (batch_queue.is_full(consumer.queue) && !consumers.is_idle(consumer)) {
-            if (hub.consumers.length === 1 && consumer.needs === undefined) {
-                return consumer;
-            }
-            part(hub, consumer, revision);
-        }
-    }
-    return undefined;
-}
-
 /** Gives each consumer its part of a batch. All of them have room. */
 function deliver(hub: Hub, batch: Batch): void {
     const { revision } = batch;
@@ -300,6 +257,7 @@ function exiting(): EtcdError {
 
 export {
     age,
+    copy as copy_known,
     create as new,
     deliver,
     end,
@@ -307,12 +265,10 @@ export {
     hubs_of,
     leave,
     lose,
-    make_room,
     poke,
     progress,
     revive,
     start,
-    take_along,
     type Hub,
     type Known,
     type Past,

@@ -5,6 +5,7 @@ import * as consumers from "./watch_consumer";
 import type { Consumer, Wants } from "./watch_consumer";
 import * as hubs from "./watch_hub";
 import type { Hub } from "./watch_hub";
+import * as parting from "./watch_parting";
 
 const now = clock.now;
 const max = math.max;
@@ -132,7 +133,7 @@ function merge(hub: Hub): void {
 function split(hub: Hub): void {
     for (const consumer of hub.consumers) {
         if (!key_range.contains(consumer.hub_range, hub.range)) {
-            hubs.take_along(consumer, hub);
+            parting.take_along(consumer, hub);
             hubs.leave(consumer);
             const next = max(consumer.next, hub.next ?? 0); // what it holds reaches as far as the stream does
             if (consumer.needs === undefined) {

@@ -12,6 +12,7 @@ import * as hubs from "./watch_hub";
 import type { Hub } from "./watch_hub";
 import * as joiners from "./watch_joiner";
 import type { Joiner, WatchReply } from "./watch_joiner";
+import * as parting from "./watch_parting";
 import * as share from "./watch_share";
 import * as verdict from "./watch_verdict";
 
@@ -78,7 +79,7 @@ function place(hub: Hub): EtcdError | undefined {
 
 /** Waits until the only consumer has taken something, or is not alone any more. */
 function wait_for_room(hub: Hub, revision: number): void {
-    while (hubs.make_room(hub, revision) !== undefined) {
+    while (parting.make_room(hub, revision) !== undefined) {
         hub.blocked = true;
         hub.room.wait(LOOK);
         hub.heard_at = now(); // it is not etcd that is silent
