@@ -54,7 +54,7 @@ end
 local function find(core, consumer, from)
     local best
     if now() < consumer.apart_until then
-        return best
+        return nil
     end
     for ____, hub in ipairs(hubs.hubs_of(core)) do
         local may_serve = suits(hub, consumer) and has_past_of(hub, consumer) and fits(hub, consumer, from)

@@ -48,7 +48,7 @@ function fits(hub: Hub, consumer: Consumer, from: number | undefined): boolean {
 function find(core: Core, consumer: Consumer, from: number | undefined): Hub | undefined {
     let best: Hub | undefined;
     if (now() < consumer.apart_until) {
-        return best;
+        return undefined;
     }
     for (const hub of hubs.hubs_of(core)) {
         const may_serve = suits(hub, consumer) && has_past_of(hub, consumer) && fits(hub, consumer, from);
