@@ -212,6 +212,9 @@ end
 local function lose(hub, reason, err)
     local oldest = err.compact_revision
     local next
+    if oldest ~= nil and oldest <= (hub.next or 0) then
+        oldest = nil
+    end
     if oldest ~= nil then
         hub.known.revision = max(hub.known.revision, oldest)
     end

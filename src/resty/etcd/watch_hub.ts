@@ -210,8 +210,11 @@ function progress(hub: Hub, revision: number): void {
  * behind them go on.
  */
 function lose(hub: Hub, reason: Reason, err: EtcdError): void {
-    const oldest = err.compact_revision;
+    let oldest = err.compact_revision;
     let next: number | undefined;
+    if (oldest !== undefined && oldest <= (hub.next ?? 0)) {
+        oldest = undefined; // the stream has no need of what is before: nobody knows what is gone
+    }
     if (oldest !== undefined) {
         hub.known.revision = max(hub.known.revision, oldest);
     }
