@@ -111,6 +111,7 @@ build = {
         ["resty.etcd.order"] = "lua/resty/etcd/order.lua",
         ["resty.etcd.pages"] = "lua/resty/etcd/pages.lua",
         ["resty.etcd.pause"] = "lua/resty/etcd/pause.lua",
+        ["resty.etcd.prometheus"] = "lua/resty/etcd/prometheus.lua",
         ["resty.etcd.random"] = "lua/resty/etcd/random.lua",
         ["resty.etcd.registration"] = "lua/resty/etcd/registration.lua",
         ["resty.etcd.registration_steps"] = "lua/resty/etcd/registration_steps.lua",

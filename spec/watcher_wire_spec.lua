@@ -3,41 +3,10 @@ local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local recorder = require "spec.support.recorder"
+local replies = require "spec.support.replies"
 local tcp = require "spec.support.tcp"
 
-local b64 = ngx.encode_base64
-local HEADER = { cluster_id = "7", member_id = "8", raft_term = "2" }
-
-local function header(revision, more)
-    local all = { revision = revision and tostring(revision) }
-    for name, value in pairs(HEADER) do
-        all[name] = value
-    end
-    for name, value in pairs(more or {}) do
-        all[name] = value
-    end
-    return all
-end
-
-local function put(revision, key, value)
-    local kv = {
-        key = b64(key), value = b64('"' .. (value or "v") .. '"'), mod_revision = tostring(revision),
-        create_revision = "1", version = "1",
-    }
-    return { kv = kv }
-end
-
-local function line(result)
-    return fake.chunk(cjson.encode { result = result } .. "\n")
-end
-
-local function created(revision)
-    return fake.CHUNKED .. line { header = header(revision), created = true }
-end
-
-local function events(revision, ...)
-    return line { header = header(revision), events = { ... } }
-end
+local header, put, line, created, events = replies.header, replies.put, replies.line, replies.created, replies.events
 
 describe("a watcher", function()
     local server, restore, cli, watcher

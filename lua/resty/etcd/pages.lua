@@ -108,13 +108,17 @@ local function read_pages(core, request, timeout, on_page, context)
     local all = body.kvs or ({})
     body.more = nil
     local count = tonumber(body.count) or 0
-    if is_of_latest(request) then
+    local is_latest = is_of_latest(request)
+    if is_latest then
         local ____opt_0 = body.header
         page.revision = ____opt_0 and ____opt_0.revision
     end
     local kvs = all
     local total = 0
     while #kvs > 0 and (#all < count or count == 0 and #kvs >= limit) do
+        if is_latest and is_of_latest(page) then
+            return nil, errors.failure("bad_reply", "malformed reply: a page without its revision")
+        end
         local bytes = size_of(kvs)
         total = total + bytes
         if total > MAX_BYTES then

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/watch_ask.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call")
+local errors = require("resty.etcd.errors")
 local pages = require("resty.etcd.pages")
 local rpcs = require("resty.etcd.rpc")
 
@@ -14,13 +15,19 @@ local function forget_order(core, err)
     end
 end
 
+--- What a reply says of the etcd that it comes from. What stands in front of etcd may answer without saying so.
+---@param reply resty.etcd.transport.Reply
+---@return resty.etcd.watch_hub.Known? res
+---@return resty.etcd.errors.EtcdError? err
 local function known_from(reply)
     local header = reply.body.header
-    return {
-        cluster_id = header and header.cluster_id,
-        raft_term = tonumber(header and header.raft_term) or 0,
-        revision = tonumber(header and header.revision) or 0
-    }
+    local cluster_id = header and header.cluster_id
+    local raft_term = tonumber(header and header.raft_term) or 0
+    local revision = tonumber(header and header.revision) or 0
+    if cluster_id == nil or raft_term < 1 or revision < 1 then
+        return nil, errors.failure("bad_reply", "malformed reply: it does not say of which revision it is")
+    end
+    return {cluster_id = cluster_id, raft_term = raft_term, revision = revision}
 end
 
 --- Asks etcd how far it has come, with a linearizable read that costs little.
@@ -53,8 +60,12 @@ local function list(core, range, revision)
         forget_order(core, err)
         return nil, err
     end
+    local known, bad = known_from(reply)
+    if known == nil then
+        return nil, bad
+    end
     local kvs = reply.body.kvs or ({})
-    return kvs, revision or known_from(reply).revision
+    return kvs, revision or known.revision
 end
 
 --- The etcd that answered is not the one that is known, or was set back: it was restored from a backup.

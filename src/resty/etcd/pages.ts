@@ -93,13 +93,18 @@ function read_pages(
     const all = (body.get("kvs") as Kv[] | undefined) ?? [];
     body.delete("more");
     const count = tonumber(body.get("count")) ?? 0;
-    if (is_of_latest(request)) {
+    const is_latest = is_of_latest(request);
+    if (is_latest) {
         page.set("revision", (body.get("header") as Message | undefined)?.get("revision"));
     }
     let kvs = all;
     let total = 0;
     // what only resembles etcd may tell no count: there a full page has a successor
     while (kvs.length > 0 && (all.length < count || (count === 0 && kvs.length >= limit))) {
+        if (is_latest && is_of_latest(page)) {
+            // pages of different revisions make a state that never was
+            return $multi(undefined, errors.failure("bad_reply", "malformed reply: a page without its revision"));
+        }
         const bytes = size_of(kvs);
         total = total + bytes;
         if (total > MAX_BYTES) {

@@ -1,5 +1,6 @@
 import * as call from "./call";
 import type { Core } from "./core";
+import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import type { RawKv } from "./feed";
 import type { KeyRange } from "./key_range";
@@ -17,13 +18,16 @@ function forget_order(core: Core, err: EtcdError): void {
     }
 }
 
-function known_from(reply: Reply): Known {
+/** What a reply says of the etcd that it comes from. What stands in front of etcd may answer without saying so. */
+function known_from(reply: Reply): Result<Known, EtcdError> {
     const header = reply.body.get("header") as Message | undefined;
-    return {
-        cluster_id: header?.get("cluster_id") as string | undefined,
-        raft_term: tonumber(header?.get("raft_term")) ?? 0,
-        revision: tonumber(header?.get("revision")) ?? 0,
-    };
+    const cluster_id = header?.get("cluster_id") as string | undefined;
+    const raft_term = tonumber(header?.get("raft_term")) ?? 0;
+    const revision = tonumber(header?.get("revision")) ?? 0;
+    if (cluster_id === undefined || raft_term < 1 || revision < 1) {
+        return $multi(undefined, errors.failure("bad_reply", "malformed reply: it does not say of which revision it is"));
+    }
+    return $multi({ cluster_id, raft_term, revision });
 }
 
 /** Asks etcd how far it has come, with a linearizable read that costs little. */
@@ -33,7 +37,7 @@ function status(core: Core, range: KeyRange): Result<Known, EtcdError> {
         forget_order(core, err);
         return $multi(undefined, err);
     }
-    return $multi(known_from(reply));
+    return known_from(reply);
 }
 
 /**
@@ -54,8 +58,12 @@ function list(
         forget_order(core, err);
         return $multi(undefined, err);
     }
+    const [known, bad] = known_from(reply);
+    if (known === undefined) {
+        return $multi(undefined, bad);
+    }
     const kvs = (reply.body.get("kvs") as RawKv[] | undefined) ?? [];
-    return $multi(kvs, revision ?? known_from(reply).revision);
+    return $multi(kvs, revision ?? known.revision);
 }
 
 /** The etcd that answered is not the one that is known, or was set back: it was restored from a backup. */
