@@ -104,6 +104,17 @@ describe("a watcher", function()
         end)
     end)
 
+    it("reads its state as soon as the stream has its place, not when the timer next looks up", function()
+        read = function(asked) return replies.read(10, not asked.count_only and { put(5, "k").kv } or nil) end
+        watch = function() return { created(10) } end
+        local soon = 0
+        for _ = 1, 5 do -- the timer looks up every 0.5 seconds; a busy machine may be slow now and then
+            soon = soon + (open { prefix = true, list = true }:next(0.3) and 1 or 0)
+            watchers[#watchers]:close()
+        end
+        assert.is_true(soon >= 1)
+    end)
+
     it("takes no state out of pages that do not say of which revision they are", function()
         local kvs = {}
         for i = 1, 64 do

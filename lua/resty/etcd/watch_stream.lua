@@ -71,6 +71,7 @@ local function place(hub)
     known.revision = status.revision
     if hub.next == nil then
         hub.next = status.revision + 1
+        hubs.poke(hub)
     end
     return nil
 end

@@ -73,7 +73,10 @@ function place(hub: Hub): EtcdError | undefined {
     known.cluster_id = status.cluster_id;
     known.raft_term = status.raft_term;
     known.revision = status.revision;
-    hub.next ??= status.revision + 1;
+    if (hub.next === undefined) {
+        hub.next = status.revision + 1;
+        hubs.poke(hub); // lists wait for it
+    }
     return undefined;
 }
 
