@@ -151,6 +151,7 @@ build = {
         ["resty.etcd.watcher_batch"] = "lua/resty/etcd/watcher_batch.lua",
         ["resty.etcd.watcher_keys"] = "lua/resty/etcd/watcher_keys.lua",
         ["resty.etcd.watcher_options"] = "lua/resty/etcd/watcher_options.lua",
+        ["resty.etcd.watcher_push"] = "lua/resty/etcd/watcher_push.lua",
         ["resty.etcd.x509"] = "lua/resty/etcd/x509.lua",
     },
 }

@@ -101,6 +101,16 @@ local function next_batch(self, timeout)
         if consumer.closed then
             return nil, errors.failure("closed", "closed")
         end
+        if ngx.worker.exiting() then
+            if consumer.err == nil then
+                hubs.leave(consumer)
+                consumers.fail(
+                    consumer,
+                    hubs.exiting()
+                )
+            end
+            batch_queue.clear(consumer.queue)
+        end
         local batch = batch_queue.pop(consumer.queue)
         if batch ~= nil then
             consumer.delivered = max(consumer.delivered, batch.revision)
@@ -110,13 +120,6 @@ local function next_batch(self, timeout)
             consumer.batches = consumer.batches + 1
             after_pop(self)
             return batch
-        end
-        if consumer.err == nil and ngx.worker.exiting() then
-            hubs.leave(consumer)
-            consumers.fail(
-                consumer,
-                hubs.exiting()
-            )
         end
         if consumer.err ~= nil then
             return nil, consumer.err

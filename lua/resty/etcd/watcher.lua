@@ -7,17 +7,11 @@ local feeds = require("resty.etcd.watch_feed")
 local batches_of = require("resty.etcd.watcher_batch")
 local known_keys = require("resty.etcd.watcher_keys")
 local options = require("resty.etcd.watcher_options")
+local pushes = require("resty.etcd.watcher_push")
 local max = math.max
-local guard = pcall
-
---- nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches.
-local BATCHES_PER_TIMER = 1000
-
---- A timer that waits for batches looks up so often, in seconds.
-local LOOK = 1
 
 ---@class resty.etcd.watcher.WatcherStats: resty.etcd.watch_report.FeedStats
----@field callback_errors number Times that `on_batch` threw.
+---@field callback_errors number Times that `on_batch` threw, or ended its timer.
 
 ---@class resty.etcd.watcher.Fields
 ---@field feed resty.etcd.watch_feed.WatchFeed
@@ -25,10 +19,9 @@ local LOOK = 1
 ---@field known resty.etcd.watcher_keys.KnownKeys? Nil where lost revisions end the watcher.
 ---@field wants_list boolean
 ---@field wants_progress boolean
----@field on_batch (fun(batch: resty.etcd.watcher_batch.WatchBatch?, err?: resty.etcd.errors.EtcdError))?
 ---@field current resty.etcd.feed.Batch? Taken from the feed, but not told yet: whoever works on it may be killed with its request.
 ---@field told number Everything up to it has been told, and it was said so.
----@field callback_errors number
+---@field push resty.etcd.watcher_push.Push? Nil without `on_batch`.
 ---@field slice resty.etcd.slice.Slice
 
 --- Follows the changes of keys, each exactly once, for as long as etcd keeps them.
@@ -144,7 +137,8 @@ end
 ---@return resty.etcd.watcher.WatcherStats
 local function stats(self)
     local counted = self.feed:stats()
-    counted.callback_errors = self.callback_errors
+    local ____opt_2 = self.push
+    counted.callback_errors = ____opt_2 and ____opt_2.errors or 0
     return counted
 end
 
@@ -164,47 +158,6 @@ local methods = {
 }
 local mt = {__index = methods}
 
---- Calls back; whatever the user's function does, the stream goes on.
----@param watcher resty.etcd.watcher.Watcher
----@param batch resty.etcd.watcher_batch.WatchBatch?
----@param err resty.etcd.errors.EtcdError?
-local function call_back(watcher, batch, err)
-    local ok, thrown = guard(watcher.on_batch, batch, err)
-    if not ok then
-        watcher.callback_errors = watcher.callback_errors + 1
-        ngx.log(
-            ngx.ERR,
-            "on_batch of a watcher: ",
-            tostring(thrown)
-        )
-    end
-end
-
---- Gives batches to the callback.
----@param premature boolean
----@param watcher resty.etcd.watcher.Watcher
-local function push(premature, watcher)
-    if premature then
-        return
-    end
-    local count = 0
-    while true do
-        local batch, err = watcher:next(LOOK)
-        if batch ~= nil then
-            call_back(watcher, batch, nil)
-            count = count + 1
-        elseif err.name == "closed" then
-            return
-        elseif err.name ~= "timeout" then
-            call_back(watcher, nil, err)
-            return
-        end
-        if count >= BATCHES_PER_TIMER and (ngx.timer.at(0, push, watcher)) ~= nil then
-            return
-        end
-    end
-end
-
 local function make_style(cli, opts)
     local no_put = false
     local no_delete = false
@@ -212,16 +165,16 @@ local function make_style(cli, opts)
         no_put = no_put or filter == "NOPUT"
         no_delete = no_delete or filter == "NODELETE"
     end
-    local ____temp_3 = #cli.key_prefix
-    local ____temp_2
+    local ____temp_5 = #cli.key_prefix
+    local ____temp_4
     if opts.raw == true then
-        ____temp_2 = nil
+        ____temp_4 = nil
     else
-        ____temp_2 = cli.serializer
+        ____temp_4 = cli.serializer
     end
     return {
-        prefix_length = ____temp_3,
-        serializer = ____temp_2,
+        prefix_length = ____temp_5,
+        serializer = ____temp_4,
         prev_kv = opts.prev_kv == true,
         no_put = no_put,
         no_delete = no_delete
@@ -252,19 +205,19 @@ local function open(self, key, opts)
         known = wanted.relist == true and known_keys.new(feed.from) or nil,
         wants_list = wanted.list == true,
         wants_progress = wanted.progress == true,
-        on_batch = wanted.on_batch,
         current = nil,
         told = 0,
-        callback_errors = 0,
+        push = nil,
         slice = slices.begin()
     }
     local watcher = setmetatable(fields, mt)
     if wanted.on_batch ~= nil then
-        local ok, timer_err = ngx.timer.at(0, push, watcher)
-        if ok == nil then
+        local push, timer_err = pushes.new(watcher, wanted.on_batch)
+        if push == nil then
             feed:close()
             return nil, errors.failure("bad_request", timer_err)
         end
+        watcher.push = push
     end
     return watcher
 end

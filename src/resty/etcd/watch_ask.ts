@@ -25,7 +25,10 @@ function known_from(reply: Reply): Result<Known, EtcdError> {
     const raft_term = tonumber(header?.get("raft_term")) ?? 0;
     const revision = tonumber(header?.get("revision")) ?? 0;
     if (cluster_id === undefined || raft_term < 1 || revision < 1) {
-        return $multi(undefined, errors.failure("bad_reply", "malformed reply: it does not say of which revision it is"));
+        return $multi(
+            undefined,
+            errors.failure("bad_reply", "malformed reply: it does not say of which revision it is"),
+        );
     }
     return $multi({ cluster_id, raft_term, revision });
 }

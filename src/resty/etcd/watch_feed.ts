@@ -85,6 +85,13 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
         if (consumer.closed) {
             return $multi(undefined, errors.failure("closed", "closed"));
         }
+        if (ngx.worker.exiting()) {
+            if (consumer.err === undefined) {
+                hubs.leave(consumer); // else the stream would go on for it, and the worker with it
+                consumers.fail(consumer, hubs.exiting());
+            }
+            batch_queue.clear(consumer.queue); // what waits could keep it as long
+        }
         const batch = batch_queue.pop(consumer.queue);
         if (batch !== undefined) {
             consumer.delivered = max(consumer.delivered, batch.revision);
@@ -94,10 +101,6 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
             consumer.batches = consumer.batches + 1;
             after_pop(this);
             return $multi(batch);
-        }
-        if (consumer.err === undefined && ngx.worker.exiting()) {
-            hubs.leave(consumer); // else the stream would go on for it, and the worker with it
-            consumers.fail(consumer, hubs.exiting());
         }
         if (consumer.err !== undefined) {
             return $multi(undefined, consumer.err);

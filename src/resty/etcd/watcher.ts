@@ -14,17 +14,13 @@ import type { KnownKeys } from "./watcher_keys";
 import * as known_keys from "./watcher_keys";
 import type { WatcherOptions } from "./watcher_options";
 import * as options from "./watcher_options";
+import * as pushes from "./watcher_push";
+import type { Push } from "./watcher_push";
 
 const max = math.max;
-const guard = pcall as unknown as GuardedCall;
-
-/** nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches. */
-const BATCHES_PER_TIMER = 1000;
-/** A timer that waits for batches looks up so often, in seconds. */
-const LOOK = 1;
 
 interface WatcherStats extends FeedStats {
-    /** Times that `on_batch` threw. */
+    /** Times that `on_batch` threw, or ended its timer. */
     callback_errors: number;
 }
 
@@ -35,12 +31,12 @@ interface Fields {
     readonly known: KnownKeys | undefined;
     readonly wants_list: boolean;
     readonly wants_progress: boolean;
-    readonly on_batch: WatcherOptions["on_batch"];
     /** Taken from the feed, but not told yet: whoever works on it may be killed with its request. */
     current: Batch | undefined;
     /** Everything up to it has been told, and it was said so. */
     told: number;
-    callback_errors: number;
+    /** Nil without `on_batch`. */
+    push: Push | undefined;
     readonly slice: Slice;
 }
 
@@ -129,7 +125,7 @@ function revision(this: Watcher): number {
 /** What has happened so far. */
 function stats(this: Watcher): WatcherStats {
     const counted = this.feed.stats() as WatcherStats;
-    counted.callback_errors = this.callback_errors;
+    counted.callback_errors = this.push?.errors ?? 0;
     return counted;
 }
 
@@ -141,38 +137,6 @@ function state(this: Watcher): string {
 const methods = { batches, close, next: next_batch, revision, state, stats };
 type Methods = typeof methods;
 const mt: LuaMetatable<Watcher, Methods> = { __index: methods };
-
-/** Calls back; whatever the user's function does, the stream goes on. */
-function call_back(watcher: Watcher, batch: WatchBatch | undefined, err: EtcdError | undefined): void {
-    const [ok, thrown] = guard(watcher.on_batch, batch, err);
-    if (!ok) {
-        watcher.callback_errors = watcher.callback_errors + 1;
-        ngx.log(ngx.ERR, "on_batch of a watcher: ", tostring(thrown));
-    }
-}
-
-/** Gives batches to the callback. */
-function push(premature: boolean, watcher: Watcher): void {
-    if (premature) {
-        return;
-    }
-    let count = 0;
-    while (true) {
-        const [batch, err] = watcher.next(LOOK);
-        if (batch !== undefined) {
-            call_back(watcher, batch, undefined);
-            count = count + 1;
-        } else if (err.name === "closed") {
-            return;
-        } else if (err.name !== "timeout") {
-            call_back(watcher, undefined, err);
-            return;
-        }
-        if (count >= BATCHES_PER_TIMER && ngx.timer.at(0, push, watcher)[0] !== undefined) {
-            return;
-        }
-    }
-}
 
 function make_style(cli: State, opts: WatcherOptions): BatchStyle {
     let no_put = false;
@@ -213,19 +177,19 @@ function open(this: State, key: string, opts?: WatcherOptions): Result<Watcher, 
         known: wanted.relist === true ? known_keys.new(feed.from) : undefined,
         wants_list: wanted.list === true,
         wants_progress: wanted.progress === true,
-        on_batch: wanted.on_batch,
         current: undefined,
         told: 0,
-        callback_errors: 0,
+        push: undefined,
         slice: slices.begin(),
     };
     const watcher = setmetatable(fields as Watcher, mt);
     if (wanted.on_batch !== undefined) {
-        const [ok, timer_err] = ngx.timer.at(0, push, watcher);
-        if (ok === undefined) {
+        const [push, timer_err] = pushes.new(watcher, wanted.on_batch);
+        if (push === undefined) {
             feed.close();
             return $multi(undefined, errors.failure("bad_request", timer_err));
         }
+        watcher.push = push;
     }
     return $multi(watcher);
 }

@@ -1,0 +1,194 @@
+import * as clock from "./clock";
+import type { EtcdError } from "./errors";
+import type { WatchBatch } from "./watcher_batch";
+
+const now = clock.now;
+const guard = pcall as unknown as GuardedCall;
+
+/** nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches. */
+const BATCHES_PER_TIMER = 1000;
+/** A timer that waits for batches looks up so often, in seconds. */
+const LOOK = 1;
+/** How long a timer may take to start: nginx drops timers when too many of them run. */
+const START_TIME = 1;
+/** The keeper of the worker looks after all timers so often, in seconds; they give signs of life twice as often. */
+const KEEP = 1;
+/** So many looks without a sign of life, and the timer is no more. */
+const MISSED = 3;
+
+type OnBatch = (this: void, batch: WatchBatch | undefined, err?: EtcdError) => unknown;
+
+/** Where batches come from. */
+interface Source {
+    next(timeout?: number): Result<WatchBatch, EtcdError>;
+    close(): unknown;
+}
+
+/** Gives the batches of a watcher to a callback, in one timer after the other. */
+interface Push {
+    readonly source: Source;
+    readonly on_batch: OnBatch;
+    /** What a timer does. */
+    readonly run: (this: void, premature: boolean, push: Push, id: number) => void;
+    /** Timers so far: they are numbered. */
+    timers: number;
+    /** The timer that may push. */
+    turn: number;
+    /** It has started. */
+    running: boolean;
+    /** Looks of the keeper since the last sign of life. */
+    missed: number;
+    /** Times that the callback threw, or ended its timer. */
+    errors: number;
+}
+
+/** All of this worker that have not come to their end. */
+const pushes: LuaMap<Push, true> = new LuaMap<Push, true>();
+let is_kept = false;
+
+function note_error(push: Push, text: string): void {
+    push.errors = push.errors + 1;
+    ngx.log(ngx.ERR, "on_batch of a watcher: ", text);
+}
+
+/** Calls back; whatever the user's function does, the stream goes on. */
+function call_back(push: Push, batch: WatchBatch | undefined, err: EtcdError | undefined): void {
+    const [ok, thrown] = guard(push.on_batch, batch, err);
+    if (!ok) {
+        const [has_text, text] = guard(tostring, thrown);
+        note_error(push, has_text && typeof text === "string" ? text : "an error without text");
+    }
+}
+
+/** Gives the turn to a new timer. */
+function start(push: Push): Result<true> {
+    const id = push.timers + 1;
+    const [ok, err] = ngx.timer.at(0, push.run, push, id);
+    if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    push.timers = id;
+    push.turn = id;
+    push.running = false;
+    push.missed = 0;
+    return $multi(true);
+}
+
+function is_running(push: Push): boolean {
+    return push.running;
+}
+
+/** Hands over to a new timer; false if nginx has dropped that. */
+function hand_over(push: Push): boolean {
+    const own = push.turn;
+    if (start(push)[0] === undefined) {
+        return false;
+    }
+    const give_up = now() + START_TIME;
+    while (!is_running(push) && now() < give_up) {
+        ngx.sleep(0.005);
+    }
+    if (is_running(push)) {
+        return true;
+    }
+    push.turn = own;
+    push.running = true;
+    return false;
+}
+
+/** There is nothing more to tell. */
+function finish(push: Push): void {
+    pushes.delete(push);
+}
+
+/** Calls back with what comes. */
+function work(push: Push): void {
+    let count = 0;
+    while (true) {
+        const [batch, err] = push.source.next(LOOK);
+        if (batch !== undefined) {
+            call_back(push, batch, undefined);
+            count = count + 1;
+        } else if (err.name !== "timeout") {
+            finish(push);
+            if (err.name !== "closed") {
+                call_back(push, undefined, err);
+            }
+            return;
+        }
+        if (ngx.worker.exiting()) {
+            push.source.close();
+            finish(push);
+            return;
+        }
+        if (count >= BATCHES_PER_TIMER) {
+            if (hand_over(push)) {
+                return;
+            }
+            count = 0;
+        }
+    }
+}
+
+/** Says that the timer lives: a callback may end it (`ngx.exit`), and then nobody else is told. */
+function give_signs(push: Push): void {
+    while (true) {
+        push.missed = 0;
+        ngx.sleep(KEEP / 2);
+    }
+}
+
+function run(premature: boolean, push: Push, id: number): void {
+    if (id !== push.turn) {
+        return; // it comes too late
+    }
+    push.running = true;
+    if (premature) {
+        push.source.close();
+        finish(push);
+        return;
+    }
+    const signs = ngx.thread.spawn(give_signs, push);
+    work(push);
+    ngx.thread.kill(signs);
+}
+
+/** Looks after the timers of this worker: nginx may have dropped one, or a callback may have ended its own. */
+function keep(premature: boolean): void {
+    if (premature) {
+        return;
+    }
+    for (const [push] of pushes) {
+        push.missed = push.missed + 1;
+        if (push.missed >= MISSED) {
+            if (push.running) {
+                note_error(push, "it has ended its timer");
+            }
+            start(push);
+        }
+    }
+}
+
+/**
+ * Has a function called with each batch, in timers, until the source has no more or the worker ends.
+ * @returns what it has come to so far
+ */
+function create(source: Source, on_batch: OnBatch): Result<Push> {
+    if (!is_kept) {
+        // such a timer comes again even where nginx has dropped it for once
+        const [kept, keep_err] = ngx.timer.every(KEEP, keep);
+        if (kept === undefined) {
+            return $multi(undefined, keep_err);
+        }
+        is_kept = true;
+    }
+    const push: Push = { source, on_batch, run, timers: 0, turn: 0, running: false, missed: 0, errors: 0 };
+    const [ok, err] = start(push);
+    if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    pushes.set(push, true);
+    return $multi(push);
+}
+
+export { create as new, type Push };
