@@ -81,7 +81,8 @@ local function is_forbidden(err)
     return err.code == 7
 end
 
---- No later try can succeed by itself: whoever runs the program must do something.
+--- No later try can succeed by itself, as etcd does not want this user or this watch. All else may pass, a certificate
+--- that is not there included: its file may come.
 ---@param core resty.etcd.core.Core
 ---@param err resty.etcd.errors.EtcdError
 ---@return boolean
@@ -89,7 +90,7 @@ local function is_final(core, err)
     if retry.is_token_trouble(err) then
         return core.auth == nil
     end
-    return err.name == "bad_request" or are_credentials_refused(err) or err.code == 3 or is_forbidden(err)
+    return are_credentials_refused(err) or err.code == 3 or is_forbidden(err)
 end
 
 --- Forgets a token that etcd does not take.

@@ -65,12 +65,15 @@ function is_forbidden(err: EtcdError): boolean {
     return err.code === 7;
 }
 
-/** No later try can succeed by itself: whoever runs the program must do something. */
+/**
+ * No later try can succeed by itself, as etcd does not want this user or this watch. All else may pass, a certificate
+ * that is not there included: its file may come.
+ */
 function is_final(core: Core, err: EtcdError): boolean {
     if (retry.is_token_trouble(err)) {
         return core.auth === undefined;
     }
-    return err.name === "bad_request" || are_credentials_refused(err) || err.code === 3 || is_forbidden(err);
+    return are_credentials_refused(err) || err.code === 3 || is_forbidden(err);
 }
 
 /** Forgets a token that etcd does not take. */
