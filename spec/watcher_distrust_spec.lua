@@ -1,6 +1,7 @@
 -- What watchers make of servers that are not what they should be, with a scripted one in the place of etcd.
 local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
+local clock = require "resty.etcd.clock"
 local fake = require "spec.support.fake"
 local replies = require "spec.support.replies"
 
@@ -113,6 +114,115 @@ describe("a watcher", function()
             watchers[#watchers]:close()
         end
         assert.is_true(soon >= 1)
+    end)
+
+    describe("while it reads its state", function()
+        local pages
+
+        before_each(function()
+            pages = 0
+            watch = function() return { created(10) } end
+            read = function(asked)
+                if asked.count_only then
+                    return replies.read(10)
+                end
+                pages = pages + 1
+                local kvs = {}
+                for i = 1, 64 do
+                    kvs[i] = put(5, ("k%05d%02d"):format(pages, i)).kv
+                end
+                return 0.05, fake.reply(cjson.encode { header = replies.header(10), kvs = kvs, count = "1000000" })
+            end
+            open { prefix = true } -- keeps the stream
+        end)
+
+        local CLOSINGS = {
+            ["is closed"] = function(all) table.remove(all):close() end,
+            ["is forgotten"] = function(all)
+                all[#all] = nil
+                collectgarbage()
+                collectgarbage()
+            end,
+        }
+
+        for name, close in pairs(CLOSINGS) do
+            it("stops to read when it " .. name, function()
+                assert.is_nil(open { prefix = true, list = true }:next(0))
+                assert(fake.eventually(function() return pages > 3 end))
+                local before = server.open
+                close(watchers)
+                ngx.sleep(0.6) -- the timer looks for what is forgotten every 0.5 seconds
+                local read_then = pages
+                ngx.sleep(0.3)
+                assert.equals(read_then, pages)
+                collectgarbage()
+                collectgarbage()
+                assert(fake.eventually(function() return server.open < before end))
+                assert.equals("watching", watchers[1]:state())
+            end)
+        end
+    end)
+
+    it("leaves nothing behind of a state that was read", function()
+        read = function(asked) return replies.read(10, not asked.count_only and { put(5, "k").kv } or nil) end
+        watch = function() return { created(10) } end
+        local keep = open { prefix = true }
+        assert(fake.eventually(function() return keep:state() == "watching" end))
+        local threads = setmetatable({}, { __mode = "k" })
+        local real = ngx.thread.spawn
+        finally(function() rawset(ngx.thread, "spawn", real) end)
+        rawset(ngx.thread, "spawn", function(...)
+            local thread = real(...)
+            threads[thread] = true
+            return thread
+        end)
+        for _ = 1, 20 do
+            local watcher = open { prefix = true, list = true }
+            assert(watcher:next(5))
+            watcher:close()
+            watchers[#watchers] = nil
+        end
+        assert(fake.eventually(function()
+            collectgarbage()
+            collectgarbage()
+            local left = 0
+            for _ in pairs(threads) do
+                left = left + 1
+            end
+            return left <= 2
+        end))
+        assert.equals(1, keep:stats().opened)
+    end)
+
+    it("gives up a stream that does not stand in time, though bytes drip in, and counts it against the member", function()
+        watch = function(n)
+            local script = { fake.CHUNKED }
+            for i = 1, n == 1 and 100 or 0 do
+                script[i * 2] = fake.chunk("\n")
+                script[i * 2 + 1] = 0.2
+            end
+            return n == 1 and script or { created(10), events(11, put(11, "k")) }
+        end
+        local watcher = open { prefix = true }
+        assert.equals(11, assert(watcher:next(10)).revision)
+        assert.same({ timeout = 1 }, watcher:stats().ends)
+        assert.equals(1, fake.reports(server.http_host))
+    end)
+
+    it("opens streams that break after each event anew at once, but not without end", function()
+        local revision = 10
+        read = function() return replies.read(revision) end
+        watch = function()
+            revision = revision + 1
+            return { created(revision), events(revision, put(revision, "k")), fake.CLOSE }
+        end
+        local watcher = open { prefix = true }
+        local stop = clock.now() + 2
+        while clock.now() < stop do
+            local batch = watcher:next(stop - clock.now())
+            assert.is_true(batch == nil or batch.revision <= revision)
+        end
+        assert.is_true(watches >= 5 and watches <= 60, watches .. " in 2 seconds")
     end)
 
     it("takes no state out of pages that do not say of which revision they are", function()

@@ -273,6 +273,18 @@ describe("a watcher", function()
         assert.equals("closed", select(2, watcher:next()).name)
     end)
 
+    it("goes on when its client is closed: it has a `close` of its own", function()
+        local watcher = watch(dir, { prefix = true, silence = 1 })
+        assert(fake.eventually(function() return watcher:state() == "watching" end))
+        assert.is_true(cli:close())
+        assert(cli:set(dir .. "a", 1))
+        assert.equals(1, next_event(watcher).kv.value)
+        ngx.sleep(1.6) -- another stream
+        assert(cli:set(dir .. "a", 2))
+        assert.equals(2, next_event(watcher).kv.value)
+        assert.is_true(watcher:stats().opened > 1)
+    end)
+
     it("that is closed wakes the one who waits", function()
         local watcher = watch(dir, { prefix = true })
         local thread = ngx.thread.spawn(function() return watcher:next() end)

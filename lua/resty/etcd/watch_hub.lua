@@ -51,6 +51,7 @@ local START_TIME = 1
 ---@field dropped number
 ---@field last_error resty.etcd.errors.EtcdError?
 ---@field backoff resty.etcd.backoff.Backoff
+---@field hurried_at number When it was opened anew without a pause.
 ---@field said_at table When it last said what is the matter, by name of the trouble.
 
 --- The streams of a client.
@@ -143,6 +144,7 @@ local function create(core, consumer, next, apart, run)
         dropped = 0,
         last_error = nil,
         backoff = backoffs.new(),
+        hurried_at = 0,
         said_at = {}
     }
 end

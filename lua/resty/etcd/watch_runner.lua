@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/watch_runner.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local backoffs = require("resty.etcd.backoff")
+local balancer = require("resty.etcd.balancer")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local consumers = require("resty.etcd.watch_consumer")
@@ -20,11 +21,19 @@ local TICK = 0.5
 --- A stream that stood for so many seconds was healthy.
 local LIFE = 1
 
+--- A stream that was well is opened anew without a pause, but not more often than after so many seconds.
+local HURRY = 0.1
+
 --- Asking the health check once more costs no connection, so it is done this soon.
 local NO_ENDPOINT = 1
 
 --- One line in so many seconds about the same trouble.
 local QUIET = 10
+
+--- A light thread of this timer that reads a full state.
+---@class resty.etcd.watch_runner.Reading
+---@field thread table?
+---@field over boolean
 
 local function read_stream(hub, turn)
     local ok, outcome = guard(streams.run, hub, turn)
@@ -38,9 +47,9 @@ local function read_stream(hub, turn)
     hubs.poke(hub)
 end
 
-local function read_list(consumer, hub, lists_now)
+local function read_list(consumer, hub, reading)
     local ok, outcome = guard(lists.read_for, consumer, hub.core)
-    lists_now[consumer] = nil
+    reading.over = true
     consumer.listing = false
     if not ok then
         hubs.leave(consumer)
@@ -55,6 +64,33 @@ local function read_list(consumer, hub, lists_now)
     hubs.poke(hub)
 end
 
+--- Until then nginx keeps a thread that is over, too.
+---@param lists_now table
+---@param consumer resty.etcd.watch_consumer.Consumer
+---@param reading resty.etcd.watch_runner.Reading
+local function end_reading(lists_now, consumer, reading)
+    ngx.thread.kill(reading.thread)
+    lists_now[consumer] = nil
+end
+
+--- Ends the threads of those who do not want their state any more, and frees what is left of those that are done.
+---@param lists_now table
+---@return boolean # whether some still read
+local function sweep_lists(lists_now)
+    local is_listing = false
+    for consumer, reading in pairs(lists_now) do
+        if reading.over then
+            end_reading(lists_now, consumer, reading)
+        elseif consumer.closed or consumer.err ~= nil then
+            end_reading(lists_now, consumer, reading)
+            consumer.listing = false
+        else
+            is_listing = true
+        end
+    end
+    return is_listing
+end
+
 --- Reads full states for those who wait for one, once the stream has its place.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param lists_now table
@@ -65,20 +101,20 @@ local function start_lists(hub, lists_now)
     for ____, consumer in ipairs(hub.consumers) do
         if consumer.needs ~= nil and not consumer.listing then
             consumer.listing = true
-            local thread = ngx.thread.spawn(read_list, consumer, hub, lists_now)
-            if consumer.listing then
-                lists_now[consumer] = thread
-            end
+            local reading = {thread = nil, over = false}
+            reading.thread = ngx.thread.spawn(read_list, consumer, hub, reading)
+            lists_now[consumer] = reading
         end
     end
 end
 
 local function stop_lists(lists_now, err)
-    for consumer, thread in pairs(lists_now) do
-        ngx.thread.kill(thread)
-        lists_now[consumer] = nil
-        consumer.listing = false
-        consumers.fail(consumer, err)
+    for consumer, reading in pairs(lists_now) do
+        end_reading(lists_now, consumer, reading)
+        if not reading.over then
+            consumer.listing = false
+            consumers.fail(consumer, err)
+        end
     end
 end
 
@@ -88,6 +124,7 @@ end
 ---@param seconds number
 ---@return boolean
 local function look_around(hub, lists_now, seconds)
+    sweep_lists(lists_now)
     start_lists(hub, lists_now)
     hub.wake:wait(seconds)
     hub.poked = false
@@ -110,15 +147,33 @@ local function look_around(hub, lists_now, seconds)
     return #hub.consumers > 0
 end
 
---- The stream has been silent for so long that it may be dead.
+--- The stream has been silent for so long that it may be dead; or it does not stand yet, whatever comes.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param turn resty.etcd.watch_stream.Turn
 ---@return boolean
 local function is_silent(hub, turn)
-    if turn.stood_at == nil then
-        return hub.core.timeout <= 0 and now() - turn.began_at > hub.silence
+    if turn.stood_at ~= nil then
+        return not hub.blocked and hubs.age(hub) > hub.silence
     end
-    return not hub.blocked and hubs.age(hub) > hub.silence
+    local timeout = hub.core.timeout
+    if timeout <= 0 then
+        return now() - turn.began_at > hub.silence
+    end
+    return turn.answered_at ~= nil and now() - turn.answered_at > timeout
+end
+
+--- Ends a stream from which nothing comes, or nothing of use.
+---@param hub resty.etcd.watch_hub.Hub
+---@param turn resty.etcd.watch_stream.Turn
+local function give_up(hub, turn)
+    local text = "timeout: nothing has come for " .. tostring(hub.silence) .. " seconds"
+    local stream = hub.stream
+    if turn.stood_at == nil and stream ~= nil then
+        text = "timeout: the watch does not stand"
+        balancer.report_failure(hub.core, stream.endpoint)
+    end
+    turn.err = errors.failure("timeout", text, stream and stream.endpoint)
+    turn.over = true
 end
 
 --- Ends a stream at once, whoever reads from it.
@@ -185,8 +240,9 @@ local function conclude(hub, turn)
     elseif name == "no_endpoint" then
         delay = min(delay, NO_ENDPOINT)
     end
-    if may_hurry then
+    if may_hurry and now() - hub.hurried_at > HURRY then
         delay = 0
+        hub.hurried_at = now()
     end
     say(hub, err, delay)
     return delay
@@ -201,6 +257,7 @@ local function live(hub, lists_now)
         over = false,
         err = nil,
         began_at = now(),
+        answered_at = nil,
         stood_at = nil,
         delivered = false
     }
@@ -211,11 +268,7 @@ local function live(hub, lists_now)
             return nil
         end
         if turn.err == nil and is_silent(hub, turn) then
-            turn.err = errors.failure(
-                "timeout",
-                "timeout: nothing has come for " .. tostring(hub.silence) .. " seconds"
-            )
-            turn.over = true
+            give_up(hub, turn)
         end
     end
     stop(hub, reader)
@@ -257,13 +310,13 @@ local function run(premature, hub)
     while #hub.consumers > 0 do
         local delay = live(hub, lists_now)
         if delay ~= nil then
-            if (next(lists_now)) == nil and (hubs.start(hub, delay)) ~= nil then
+            if not sweep_lists(lists_now) and (hubs.start(hub, delay)) ~= nil then
                 return
             end
             rest(hub, lists_now, delay)
         end
     end
-    while (next(lists_now)) ~= nil do
+    while sweep_lists(lists_now) do
         look_around(hub, lists_now, TICK)
     end
 end

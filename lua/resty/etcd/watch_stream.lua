@@ -26,6 +26,7 @@ local OPTIONS = {require_leader = true}
 ---@field over boolean
 ---@field err resty.etcd.errors.EtcdError? Why it has ended.
 ---@field began_at number
+---@field answered_at number? When its answer began.
 ---@field stood_at number? When etcd said that it stands.
 ---@field delivered boolean Something was delivered.
 
@@ -149,13 +150,11 @@ end
 ---@return resty.etcd.errors.EtcdError
 local function take_all(hub, turn, stream)
     local joiner = joiners.new()
-    local timeout = hub.core.timeout
     local slice = slices.begin()
     while #hub.consumers > 0 do
         local message = stream:try_recv()
         if message == nil then
-            local patience = turn.stood_at == nil and timeout > 0 and timeout or nil
-            local next, err = stream:recv(patience)
+            local next, err = stream:recv(nil)
             if next == nil then
                 return err
             end
@@ -196,6 +195,7 @@ local function run(hub, turn)
         return open_err
     end
     hub.stream = stream
+    turn.answered_at = now()
     local err = take_all(hub, turn, stream)
     stream:close()
     if (err.http_status or 0) >= 500 or err.name == "bad_reply" then

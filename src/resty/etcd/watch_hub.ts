@@ -69,6 +69,8 @@ interface Hub {
     dropped: number;
     last_error: EtcdError | undefined;
     readonly backoff: Backoff;
+    /** When it was opened anew without a pause. */
+    hurried_at: number;
     /** When it last said what is the matter, by name of the trouble. */
     readonly said_at: LuaMap<string, number>;
 }
@@ -152,6 +154,7 @@ function create(
         dropped: 0,
         last_error: undefined,
         backoff: backoffs.new(),
+        hurried_at: 0,
         said_at: new LuaMap(),
     });
 }

@@ -1,4 +1,5 @@
 import * as backoffs from "./backoff";
+import * as balancer from "./balancer";
 import * as clock from "./clock";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
@@ -23,13 +24,20 @@ const guard = pcall as unknown as GuardedCall;
 const TICK = 0.5;
 /** A stream that stood for so many seconds was healthy. */
 const LIFE = 1;
+/** A stream that was well is opened anew without a pause, but not more often than after so many seconds. */
+const HURRY = 0.1;
 /** Asking the health check once more costs no connection, so it is done this soon. */
 const NO_ENDPOINT = 1;
 /** One line in so many seconds about the same trouble. */
 const QUIET = 10;
 
-/** Light threads of this timer that read full states. */
-type Lists = LuaMap<Consumer, Thread>;
+/** A light thread of this timer that reads a full state. */
+interface Reading {
+    thread: Thread | undefined;
+    over: boolean;
+}
+
+type Lists = LuaMap<Consumer, Reading>;
 
 function read_stream(hub: Hub, turn: Turn): void {
     const [ok, outcome] = guard(streams.run, hub, turn);
@@ -38,15 +46,40 @@ function read_stream(hub: Hub, turn: Turn): void {
     hubs.poke(hub);
 }
 
-function read_list(consumer: Consumer, hub: Hub, lists_now: Lists): void {
+function read_list(consumer: Consumer, hub: Hub, reading: Reading): void {
     const [ok, outcome] = guard(lists.read_for, consumer, hub.core);
-    lists_now.delete(consumer);
+    reading.over = true;
     consumer.listing = false;
     if (!ok) {
         hubs.leave(consumer);
         consumers.fail(consumer, errors.failure("bad_reply", tostring(outcome)));
     }
     hubs.poke(hub);
+}
+
+/** Until then nginx keeps a thread that is over, too. */
+function end_reading(lists_now: Lists, consumer: Consumer, reading: Reading): void {
+    ngx.thread.kill(reading.thread!);
+    lists_now.delete(consumer);
+}
+
+/**
+ * Ends the threads of those who do not want their state any more, and frees what is left of those that are done.
+ * @returns whether some still read
+ */
+function sweep_lists(lists_now: Lists): boolean {
+    let is_listing = false;
+    for (const [consumer, reading] of lists_now) {
+        if (reading.over) {
+            end_reading(lists_now, consumer, reading);
+        } else if (consumer.closed || consumer.err !== undefined) {
+            end_reading(lists_now, consumer, reading);
+            consumer.listing = false;
+        } else {
+            is_listing = true;
+        }
+    }
+    return is_listing;
 }
 
 /** Reads full states for those who wait for one, once the stream has its place. */
@@ -57,25 +90,26 @@ function start_lists(hub: Hub, lists_now: Lists): void {
     for (const consumer of hub.consumers) {
         if (consumer.needs !== undefined && !consumer.listing) {
             consumer.listing = true;
-            const thread = ngx.thread.spawn(read_list, consumer, hub, lists_now);
-            if (consumer.listing as boolean) {
-                lists_now.set(consumer, thread);
-            }
+            const reading: Reading = { thread: undefined, over: false };
+            reading.thread = ngx.thread.spawn(read_list, consumer, hub, reading);
+            lists_now.set(consumer, reading);
         }
     }
 }
 
 function stop_lists(lists_now: Lists, err: EtcdError): void {
-    for (const [consumer, thread] of lists_now) {
-        ngx.thread.kill(thread);
-        lists_now.delete(consumer);
-        consumer.listing = false;
-        consumers.fail(consumer, err);
+    for (const [consumer, reading] of lists_now) {
+        end_reading(lists_now, consumer, reading);
+        if (!reading.over) {
+            consumer.listing = false;
+            consumers.fail(consumer, err);
+        }
     }
 }
 
 /** Waits for something to do; returns false when nobody wants the stream any more. */
 function look_around(hub: Hub, lists_now: Lists, seconds: number): boolean {
+    sweep_lists(lists_now);
     start_lists(hub, lists_now);
     hub.wake.wait(seconds);
     hub.poked = false;
@@ -92,13 +126,29 @@ function look_around(hub: Hub, lists_now: Lists, seconds: number): boolean {
     return hub.consumers.length > 0;
 }
 
-/** The stream has been silent for so long that it may be dead. */
+/** The stream has been silent for so long that it may be dead; or it does not stand yet, whatever comes. */
 function is_silent(hub: Hub, turn: Turn): boolean {
-    if (turn.stood_at === undefined) {
-        // opening has deadlines of its own, unless the client has none
-        return hub.core.timeout <= 0 && now() - turn.began_at > hub.silence;
+    if (turn.stood_at !== undefined) {
+        return !hub.blocked && hubs.age(hub) > hub.silence;
     }
-    return !hub.blocked && hubs.age(hub) > hub.silence;
+    const timeout = hub.core.timeout;
+    if (timeout <= 0) {
+        return now() - turn.began_at > hub.silence;
+    }
+    // what comes before the answer begins has deadlines of its own
+    return turn.answered_at !== undefined && now() - turn.answered_at > timeout;
+}
+
+/** Ends a stream from which nothing comes, or nothing of use. */
+function give_up(hub: Hub, turn: Turn): void {
+    let text = `timeout: nothing has come for ${hub.silence} seconds`;
+    const stream = hub.stream;
+    if (turn.stood_at === undefined && stream !== undefined) {
+        text = "timeout: the watch does not stand";
+        balancer.report_failure(hub.core, stream.endpoint);
+    }
+    turn.err = errors.failure("timeout", text, stream?.endpoint);
+    turn.over = true;
 }
 
 /** Ends a stream at once, whoever reads from it. */
@@ -153,8 +203,9 @@ function conclude(hub: Hub, turn: Turn): number | undefined {
     } else if (name === "no_endpoint") {
         delay = min(delay, NO_ENDPOINT);
     }
-    if (may_hurry) {
+    if (may_hurry && now() - hub.hurried_at > HURRY) {
         delay = 0; // it was well until now
+        hub.hurried_at = now();
     }
     say(hub, err, delay);
     return delay;
@@ -162,7 +213,14 @@ function conclude(hub: Hub, turn: Turn): number | undefined {
 
 /** Lets the stream live once; returns seconds until it is to be opened again, nil if it is not. */
 function live(hub: Hub, lists_now: Lists): number | undefined {
-    const turn: Turn = { over: false, err: undefined, began_at: now(), stood_at: undefined, delivered: false };
+    const turn: Turn = {
+        over: false,
+        err: undefined,
+        began_at: now(),
+        answered_at: undefined,
+        stood_at: undefined,
+        delivered: false,
+    };
     const reader = ngx.thread.spawn(read_stream, hub, turn);
     while (!turn.over) {
         if (!look_around(hub, lists_now, TICK)) {
@@ -170,8 +228,7 @@ function live(hub: Hub, lists_now: Lists): number | undefined {
             return undefined;
         }
         if (turn.err === undefined && is_silent(hub, turn)) {
-            turn.err = errors.failure("timeout", `timeout: nothing has come for ${hub.silence} seconds`);
-            turn.over = true;
+            give_up(hub, turn);
         }
     }
     stop(hub, reader);
@@ -202,14 +259,14 @@ function run(premature: boolean, hub: Hub): void {
         const delay = live(hub, lists_now);
         if (delay !== undefined) {
             // memory that nginx gives to a timer is free when that ends: so each stream has its own
-            if (next(lists_now)[0] === undefined && hubs.start(hub, delay)[0] !== undefined) {
+            if (!sweep_lists(lists_now) && hubs.start(hub, delay)[0] !== undefined) {
                 return;
             }
             rest(hub, lists_now, delay);
         }
     }
     // those who had no room while their state was read go on without the stream
-    while (next(lists_now)[0] !== undefined) {
+    while (sweep_lists(lists_now)) {
         look_around(hub, lists_now, TICK);
     }
 }

@@ -30,6 +30,8 @@ interface Turn {
     /** Why it has ended. */
     err: EtcdError | undefined;
     began_at: number;
+    /** When its answer began. */
+    answered_at: number | undefined;
     /** When etcd said that it stands. */
     stood_at: number | undefined;
     /** Something was delivered. */
@@ -139,14 +141,12 @@ function take(hub: Hub, turn: Turn, joiner: Joiner, message: Message): EtcdError
 /** Takes replies as they come, until there is a reason not to go on. */
 function take_all(hub: Hub, turn: Turn, stream: Stream): EtcdError {
     const joiner = joiners.new();
-    const timeout = hub.core.timeout;
     let slice = slices.begin();
     while (hub.consumers.length > 0) {
         let message = stream.try_recv();
         if (message === undefined) {
             // how long a stream may be silent is for the timer to watch, as nginx writes a line for each socket timeout
-            const patience = turn.stood_at === undefined && timeout > 0 ? timeout : undefined;
-            const [next, err] = stream.recv(patience);
+            const [next, err] = stream.recv(undefined);
             if (next === undefined) {
                 return err;
             }
@@ -178,6 +178,7 @@ function run(hub: Hub, turn: Turn): EtcdError {
         return open_err;
     }
     hub.stream = stream;
+    turn.answered_at = now();
     const err = take_all(hub, turn, stream);
     stream.close();
     if ((err.http_status ?? 0) >= 500 || err.name === "bad_reply") {
