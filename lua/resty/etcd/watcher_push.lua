@@ -170,6 +170,7 @@ local function keep(premature)
         push.missed = push.missed + 1
         if push.missed >= MISSED then
             if push.running then
+                push.running = false
                 note_error(push, "it has ended its timer")
             end
             start(push)

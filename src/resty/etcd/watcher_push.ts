@@ -162,6 +162,7 @@ function keep(premature: boolean): void {
         push.missed = push.missed + 1;
         if (push.missed >= MISSED) {
             if (push.running) {
+                push.running = false;
                 note_error(push, "it has ended its timer");
             }
             start(push);
