@@ -42,7 +42,7 @@ function process.read(file)
     end
     local text = handle:read("*a")
     handle:close()
-    return text
+    return text or "" -- of a process that has just ended, /proc opens, and fails to read
 end
 
 function process.forget(file)
