@@ -135,6 +135,7 @@ build = {
         ["resty.etcd.trusted_ca"] = "lua/resty/etcd/trusted_ca.lua",
         ["resty.etcd.utils"] = "lua/resty/etcd/utils.lua",
         ["resty.etcd.watch_ask"] = "lua/resty/etcd/watch_ask.lua",
+        ["resty.etcd.watch_check"] = "lua/resty/etcd/watch_check.lua",
         ["resty.etcd.watch_consumer"] = "lua/resty/etcd/watch_consumer.lua",
         ["resty.etcd.watch_feed"] = "lua/resty/etcd/watch_feed.lua",
         ["resty.etcd.watch_hub"] = "lua/resty/etcd/watch_hub.lua",

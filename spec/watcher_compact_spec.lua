@@ -77,6 +77,23 @@ describe("a watcher whose revisions are compacted away", function()
         return events
     end
 
+    it("by what others write goes on: it is only quiet, and its stream is looked after without one", function()
+        local watcher = watch { silence = 0.5 }
+        put("a", 1)
+        assert(watcher:next(5))
+        for i = 1, 3 do
+            local other = bed.key("watcher-compact-other")
+            compact(tonumber(assert(direct:set(other, i)).body.header.revision))
+            ngx.sleep(1.5) -- silent for so long that somebody has to look
+        end
+        assert.equals(1, watcher:stats().opened)
+        put("a", 2)
+        local batch, err = watcher:next(5)
+        assert.is_nil(err)
+        assert.equals(2, batch.events[1].kv.value)
+        assert.is_true(line.watches > 1)
+    end)
+
     it("ends with `compacted` and the oldest revision there is", function()
         local first = put("a", 1)
         put("a", 2)

@@ -174,12 +174,38 @@ describe("a watcher", function()
             assert.equals(0, fake.reports(server.http_host))
         end)
 
-        it("after `silence` at the same revision: that is no failure", function()
-            watch({ silence = 0.3 }, nil, { created(10) }, { created(10) }, { created(10), events(11, put(11, "k")) })
+        it("at the same revision when a silent stream turns out to have missed something: that is no failure", function()
+            local told = { created(10), events(11, put(11, "k")) }
+            watch({ silence = 0.3 }, nil, { created(10) }, told, told)
+            assert_told(11, "k=v")
+            assert.same({ 11, 11, 11 }, starts) -- the second one is to find out
+            assert.same({ timeout = 1 }, watcher:stats().ends)
+            assert.equals(0, fake.reports(server.http_host))
+        end)
+
+        it("at the same revision when a silent stream's member does not answer any more", function()
+            watch({ silence = 0.3 }, nil, { created(10) }, { 60 }, { created(10), events(11, put(11, "k")) })
             assert_told(11, "k=v")
             assert.same({ 11, 11, 11 }, starts)
-            assert.same({ timeout = 2 }, watcher:stats().ends)
-            assert.equals(0, fake.reports(server.http_host))
+            assert.same({ timeout = 1 }, watcher:stats().ends)
+        end)
+
+        it("not when a silent stream has missed nothing: that one is idle, and goes on", function()
+            watch({ silence = 0.3 }, nil, { created(10), 2.5, events(11, put(11, "k")) }, { created(10) })
+            assert.is_true(fake.eventually(function() return #starts >= 2 end))
+            assert_told(11, "k=v")
+            assert.equals(1, watcher:stats().opened)
+            assert.same({}, watcher:stats().ends)
+            assert.is_true(fake.eventually(function() return server.open == 1 end)) -- what was to find out has gone
+        end)
+
+        it("not when nobody can tell any more what a silent stream should have told", function()
+            local canceled = line { header = header(50), canceled = true, compact_revision = "40",
+                cancel_reason = "etcdserver: mvcc: required revision has been compacted" }
+            watch({ silence = 0.3 }, nil, { created(10), 2.5, events(51, put(51, "k")) }, { created(50), canceled })
+            assert_told(51, "k=v")
+            assert.equals(1, watcher:stats().opened)
+            assert.same({}, watcher:stats().ends)
         end)
 
         it("not while bytes drip in: that is not silence", function()

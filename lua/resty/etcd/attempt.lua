@@ -17,6 +17,7 @@ local MIN_SHARE = 1
 --- What a stream may ask for besides its request.
 ---@class resty.etcd.attempt.StreamOptions
 ---@field require_leader? boolean The server ends it when its member has lost the leader.
+---@field at? resty.etcd.endpoint.Endpoint The one endpoint that it is to be of.
 
 --- A call under way.
 ---@class resty.etcd.attempt.Call
@@ -54,7 +55,8 @@ end
 local function make(call, others, token)
     local core = call.core
     local deadline = call.deadline
-    local endpoint = balancer.choose_endpoint(core, call.tried, deadline)
+    local ____opt_0 = call.stream
+    local endpoint = ____opt_0 and ____opt_0.at or balancer.choose_endpoint(core, call.tried, deadline)
     if endpoint == nil then
         return nil
     end

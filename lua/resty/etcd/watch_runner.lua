@@ -4,6 +4,7 @@ local backoffs = require("resty.etcd.backoff")
 local balancer = require("resty.etcd.balancer")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
+local checks = require("resty.etcd.watch_check")
 local consumers = require("resty.etcd.watch_consumer")
 local lists = require("resty.etcd.watch_list")
 local hubs = require("resty.etcd.watch_hub")
@@ -23,6 +24,9 @@ local LIFE = 1
 
 --- A stream that was well is opened anew without a pause, but not more often than after so many seconds.
 local HURRY = 0.1
+
+--- etcd tells of progress every 10 minutes at least: a stream that stands is not silent for so many seconds.
+local PROGRESS = 660
 
 --- Asking the health check once more costs no connection, so it is done this soon.
 local NO_ENDPOINT = 1
@@ -162,6 +166,48 @@ local function is_silent(hub, turn)
     return turn.answered_at ~= nil and now() - turn.answered_at > timeout
 end
 
+--- Ends the check of a stream that was silent.
+---@param turn resty.etcd.watch_stream.Turn
+local function end_check(turn)
+    if turn.check ~= nil then
+        checks.stop(turn.check)
+        turn.check = nil
+    end
+end
+
+--- A silent stream that stands: is it idle, or dead? Returns whether to give it up.
+---@param hub resty.etcd.watch_hub.Hub
+---@param turn resty.etcd.watch_stream.Turn
+---@return boolean
+local function is_dead(hub, turn)
+    local stream = hub.stream
+    local time = now()
+    if turn.stood_at == nil or stream == nil or time - stream:heard_at() > PROGRESS then
+        return true
+    end
+    if turn.check == nil then
+        if time >= turn.next_check then
+            turn.check = checks.start(
+                hub,
+                stream,
+                streams.create_request(hub)
+            )
+        end
+        return false
+    end
+    local ____turn_check_0 = turn.check
+    local stood_at = ____turn_check_0.stood_at
+    local outcome = checks.outcome(turn.check)
+    if outcome ~= nil then
+        end_check(turn)
+        turn.next_check = time + hub.silence
+        if outcome == "well" then
+            hub.heard_at = max(hub.heard_at, stood_at or 0)
+        end
+    end
+    return outcome == "dead"
+end
+
 --- Ends a stream from which nothing comes, or nothing of use.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param turn resty.etcd.watch_stream.Turn
@@ -259,18 +305,24 @@ local function live(hub, lists_now)
         began_at = now(),
         answered_at = nil,
         stood_at = nil,
-        delivered = false
+        delivered = false,
+        check = nil,
+        next_check = 0
     }
     local reader = ngx.thread.spawn(read_stream, hub, turn)
     while not turn.over do
         if not look_around(hub, lists_now, TICK) then
+            end_check(turn)
             stop(hub, reader)
             return nil
         end
-        if turn.err == nil and is_silent(hub, turn) then
+        if not is_silent(hub, turn) then
+            end_check(turn)
+        elseif turn.err == nil and is_dead(hub, turn) then
             give_up(hub, turn)
         end
     end
+    end_check(turn)
     stop(hub, reader)
     return conclude(hub, turn)
 end

@@ -29,6 +29,8 @@ local OPTIONS = {require_leader = true}
 ---@field answered_at number? When its answer began.
 ---@field stood_at number? When etcd said that it stands.
 ---@field delivered boolean Something was delivered.
+---@field check resty.etcd.watch_check.Check? Under way, as the stream has been silent; nil if it is not.
+---@field next_check number Not before that.
 
 local function create_request(hub)
     local request = {}
@@ -203,6 +205,7 @@ local function run(hub, turn)
     end
     return err
 end
+_M.create_request = create_request
 _M.run = run
 
 return _M

@@ -28,6 +28,8 @@ type Outcome<T> = LuaMultiReturn<
 interface StreamOptions {
     /** The server ends it when its member has lost the leader. */
     require_leader?: boolean;
+    /** The one endpoint that it is to be of. */
+    at?: Endpoint;
 }
 
 /** A call under way. */
@@ -73,7 +75,7 @@ function may_become_known(call: Call, token: string): boolean {
 function make(call: Call, others: number, token: string | undefined): Attempt | undefined {
     const core = call.core;
     const deadline = call.deadline;
-    const endpoint = balancer.choose_endpoint(core, call.tried, deadline);
+    const endpoint = call.stream?.at ?? balancer.choose_endpoint(core, call.tried, deadline);
     if (endpoint === undefined) {
         return undefined;
     }

@@ -3,6 +3,7 @@ import * as balancer from "./balancer";
 import * as clock from "./clock";
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
+import * as checks from "./watch_check";
 import * as consumers from "./watch_consumer";
 import type { Consumer } from "./watch_consumer";
 import * as lists from "./watch_list";
@@ -26,6 +27,8 @@ const TICK = 0.5;
 const LIFE = 1;
 /** A stream that was well is opened anew without a pause, but not more often than after so many seconds. */
 const HURRY = 0.1;
+/** etcd tells of progress every 10 minutes at least: a stream that stands is not silent for so many seconds. */
+const PROGRESS = 660;
 /** Asking the health check once more costs no connection, so it is done this soon. */
 const NO_ENDPOINT = 1;
 /** One line in so many seconds about the same trouble. */
@@ -139,6 +142,39 @@ function is_silent(hub: Hub, turn: Turn): boolean {
     return turn.answered_at !== undefined && now() - turn.answered_at > timeout;
 }
 
+/** Ends the check of a stream that was silent. */
+function end_check(turn: Turn): void {
+    if (turn.check !== undefined) {
+        checks.stop(turn.check);
+        turn.check = undefined;
+    }
+}
+
+/** A silent stream that stands: is it idle, or dead? Returns whether to give it up. */
+function is_dead(hub: Hub, turn: Turn): boolean {
+    const stream = hub.stream;
+    const time = now();
+    if (turn.stood_at === undefined || stream === undefined || time - stream.heard_at() > PROGRESS) {
+        return true;
+    }
+    if (turn.check === undefined) {
+        if (time >= turn.next_check) {
+            turn.check = checks.start(hub, stream, streams.create_request(hub));
+        }
+        return false;
+    }
+    const { stood_at } = turn.check;
+    const outcome = checks.outcome(turn.check);
+    if (outcome !== undefined) {
+        end_check(turn);
+        turn.next_check = time + hub.silence;
+        if (outcome === "well") {
+            hub.heard_at = max(hub.heard_at, stood_at ?? 0); // it would have told all until then
+        }
+    }
+    return outcome === "dead";
+}
+
 /** Ends a stream from which nothing comes, or nothing of use. */
 function give_up(hub: Hub, turn: Turn): void {
     let text = `timeout: nothing has come for ${hub.silence} seconds`;
@@ -220,17 +256,23 @@ function live(hub: Hub, lists_now: Lists): number | undefined {
         answered_at: undefined,
         stood_at: undefined,
         delivered: false,
+        check: undefined,
+        next_check: 0,
     };
     const reader = ngx.thread.spawn(read_stream, hub, turn);
     while (!turn.over) {
         if (!look_around(hub, lists_now, TICK)) {
+            end_check(turn);
             stop(hub, reader);
             return undefined;
         }
-        if (turn.err === undefined && is_silent(hub, turn)) {
+        if (!is_silent(hub, turn)) {
+            end_check(turn);
+        } else if (turn.err === undefined && is_dead(hub, turn)) {
             give_up(hub, turn);
         }
     }
+    end_check(turn);
     stop(hub, reader);
     return conclude(hub, turn);
 }

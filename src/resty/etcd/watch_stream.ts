@@ -8,6 +8,7 @@ import * as rpcs from "./rpc";
 import * as slices from "./slice";
 import type { Message, Stream } from "./transport";
 import * as ask from "./watch_ask";
+import type { Check } from "./watch_check";
 import * as hubs from "./watch_hub";
 import type { Hub } from "./watch_hub";
 import * as joiners from "./watch_joiner";
@@ -36,6 +37,10 @@ interface Turn {
     stood_at: number | undefined;
     /** Something was delivered. */
     delivered: boolean;
+    /** Under way, as the stream has been silent; nil if it is not. */
+    check: Check | undefined;
+    /** Not before that. */
+    next_check: number;
 }
 
 function create_request(hub: Hub): Message {
@@ -187,4 +192,4 @@ function run(hub: Hub, turn: Turn): EtcdError {
     return err;
 }
 
-export { run, type Turn };
+export { create_request, run, type Turn };
