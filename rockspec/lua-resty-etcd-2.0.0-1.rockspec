@@ -62,6 +62,7 @@ build = {
         ["resty.etcd.http_client"] = "lua/resty/etcd/http_client.lua",
         ["resty.etcd.int64"] = "lua/resty/etcd/int64.lua",
         ["resty.etcd.json_codec"] = "lua/resty/etcd/json_codec.lua",
+        ["resty.etcd.keeper"] = "lua/resty/etcd/keeper.lua",
         ["resty.etcd.kept"] = "lua/resty/etcd/kept.lua",
         ["resty.etcd.key_range"] = "lua/resty/etcd/key_range.lua",
         ["resty.etcd.keys"] = "lua/resty/etcd/keys.lua",

@@ -222,6 +222,9 @@ local function create(cli, dir, opts, source)
         },
         absent = reads.NOT_READY,
         is_closed = false,
+        life = {running = false, missed = 0},
+        timers = 0,
+        is_taking = false,
         feed = nil,
         has_heard = false,
         heard_at = nil,
@@ -245,7 +248,7 @@ local function create(cli, dir, opts, source)
     for name, fn in pairs(opts and opts.index or ({})) do
         state.indexes[name] = indexes.create(name, fn)
     end
-    local ok, err = runner.start(state)
+    local ok, err = runner.begin(state)
     if ok == nil then
         return nil, err
     end

@@ -4,6 +4,7 @@ local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local health = require("resty.etcd.health")
+local keeper = require("resty.etcd.keeper")
 local steps = require("resty.etcd.registration_steps")
 local now = clock.now
 local max = math.max
@@ -138,22 +139,47 @@ local function delay(reg)
     ))
 end
 
---- One step, and the timer of the next. nginx calls it at once when the worker ends.
+--- Has the next step made in so many seconds.
+---@param timer fun(premature: boolean, reg: resty.etcd.registration_steps.State, id: number)
+---@param reg resty.etcd.registration_steps.State
+---@param seconds number
+---@return true? res
+---@return string? err
+local function plan(timer, reg, seconds)
+    local ok, err = ngx.timer.at(seconds, timer, reg, reg.timers + 1)
+    if ok == nil then
+        return nil, err
+    end
+    reg.timers = reg.timers + 1
+    keeper.rest(reg.life, seconds)
+    return true
+end
+
+--- Steps, until another timer is there for the next one. nginx calls it at once when the worker ends.
 ---@param premature boolean
 ---@param reg resty.etcd.registration_steps.State
-local function step(premature, reg)
+---@param timer fun(premature: boolean, reg: resty.etcd.registration_steps.State, id: number)
+local function work(premature, reg, timer)
     while not premature and not steps.is_over(reg) do
         run_within_life(reg, advance, 0)
         if not steps.is_over(reg) then
             local seconds = delay(reg)
-            local started = ngx.timer.at(seconds, step, reg)
-            if started ~= nil then
+            if (plan(timer, reg, seconds)) ~= nil then
                 return
             end
             ngx.sleep(min(seconds, 0.5))
         end
     end
+    keeper.let_go(reg.life)
     leave(reg)
+end
+
+local function step(premature, reg, id)
+    if id == reg.timers then
+        local signs = keeper.begin(reg.life)
+        work(premature, reg, step)
+        ngx.thread.kill(signs)
+    end
 end
 
 local function leave_in_timer(_premature, reg)
@@ -187,6 +213,7 @@ end
 local function close(self)
     if not self.is_closed then
         self.is_closed = true
+        keeper.let_go(self.life)
         ngx.timer.at(0, leave_in_timer, self)
     end
     return true
@@ -207,6 +234,8 @@ local function create(cli, key, value, ttl)
         key = key,
         value = value,
         ttl = ttl,
+        life = {running = false, missed = 0},
+        timers = 0,
         granted = ttl,
         lease = nil,
         former = nil,
@@ -220,8 +249,18 @@ local function create(cli, key, value, ttl)
         failures = 0,
         err = nil
     }
-    local ok, err = ngx.timer.at(0, step, state)
+    local kept, keep_err = keeper.keep(
+        state.life,
+        function()
+            plan(step, state, 0)
+        end
+    )
+    if kept == nil then
+        return nil, keep_err
+    end
+    local ok, err = plan(step, state, 0)
     if ok == nil then
+        keeper.let_go(state.life)
         return nil, err
     end
     return setmetatable(state, mt)

@@ -24,6 +24,8 @@ local NOT_FOUND = 5
 ---@field key string As etcd stores it.
 ---@field value string
 ---@field ttl number As asked for.
+---@field life resty.etcd.keeper.Life Of the timers that it runs in.
+---@field timers number Timers so far: the last one is the one that may run.
 ---@field granted number As granted: etcd raises what is too short for it.
 ---@field lease string?
 ---@field former string? The lease before: what it still holds is nobody else's.

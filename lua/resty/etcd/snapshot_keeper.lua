@@ -1,9 +1,14 @@
 -- Generated from src/resty/etcd/snapshot_keeper.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local clock = require("resty.etcd.clock")
 local collapse = require("resty.etcd.node.collapse")
 local leftovers = require("resty.etcd.leftovers")
 local slices = require("resty.etcd.slice")
 local snapshots = require("resty.etcd.snapshot")
+local now = clock.now
+
+--- Seconds after which a timer that should have run was dropped by nginx, as too many of them ran.
+local LATE = 60
 
 --- Keeps a file up to date with what goes by.
 ---@class resty.etcd.snapshot_keeper.Keeper
@@ -19,6 +24,7 @@ local snapshots = require("resty.etcd.snapshot")
 ---@field is_fed boolean There is a feed.
 ---@field is_clean boolean What a worker left that was killed while it wrote has been looked for.
 ---@field is_planned boolean A timer is set, or it is being written.
+---@field due number By then it should have been written.
 ---@field save fun(premature: boolean, keeper: resty.etcd.snapshot_keeper.Keeper)
 ---@field failure string? As the last attempt ended: it is logged once.
 
@@ -68,6 +74,7 @@ end
 local function plan(keeper)
     local planned = ngx.timer.at(keeper.interval, keeper.save, keeper)
     keeper.is_planned = planned ~= nil
+    keeper.due = now() + keeper.interval + LATE
 end
 
 --- In a timer; nginx runs it early when the worker ends.
@@ -111,7 +118,7 @@ local function note(keeper, batch, age)
         keeper.changes[event.kv.key] = event
     end
     keeper.is_dirty = true
-    if not keeper.is_planned then
+    if not keeper.is_planned or now() > keeper.due then
         plan(keeper)
     end
 end
@@ -140,6 +147,7 @@ local function create(path, identity, interval)
         revision = 0,
         heard_at = 0,
         fulls = 0,
+        due = 0,
         is_dirty = false,
         is_fed = false,
         is_clean = false,

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/watcher_push.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.clock")
+local keeper = require("resty.etcd.keeper")
 local now = clock.now
 local guard = pcall
 
@@ -13,31 +14,19 @@ local LOOK = 1
 --- How long a timer may take to start: nginx drops timers when too many of them run.
 local START_TIME = 1
 
---- The keeper of the worker looks after all timers so often, in seconds; they give signs of life twice as often.
-local KEEP = 1
-
---- So many looks without a sign of life, and the timer is no more.
-local MISSED = 3
-
 --- Where batches come from.
 ---@class resty.etcd.watcher_push.Source
 ---@field next fun(self: resty.etcd.watcher_push.Source, timeout?: number): resty.etcd.watcher_batch.WatchBatch?, resty.etcd.errors.EtcdError?
 ---@field close fun(self: resty.etcd.watcher_push.Source): any
 
 --- Gives the batches of a watcher to a callback, in one timer after the other.
----@class resty.etcd.watcher_push.Push
+---@class resty.etcd.watcher_push.Push: resty.etcd.keeper.Life
 ---@field source resty.etcd.watcher_push.Source
 ---@field on_batch fun(batch: resty.etcd.watcher_batch.WatchBatch?, err?: resty.etcd.errors.EtcdError): any
 ---@field run fun(premature: boolean, push: resty.etcd.watcher_push.Push, id: number) What a timer does.
 ---@field timers number Timers so far: they are numbered.
 ---@field turn number The timer that may push.
----@field running boolean It has started.
----@field missed number Looks of the keeper since the last sign of life.
 ---@field errors number Times that the callback threw, or ended its timer.
-
---- All of this worker that have not come to their end.
-local pushes = {}
-local is_kept = false
 
 local function note_error(push, text)
     push.errors = push.errors + 1
@@ -100,12 +89,6 @@ local function hand_over(push)
     return false
 end
 
---- There is nothing more to tell.
----@param push resty.etcd.watcher_push.Push
-local function finish(push)
-    pushes[push] = nil
-end
-
 --- Calls back with what comes.
 ---@param push resty.etcd.watcher_push.Push
 local function work(push)
@@ -116,7 +99,7 @@ local function work(push)
             call_back(push, batch, nil)
             count = count + 1
         elseif err.name ~= "timeout" then
-            finish(push)
+            keeper.let_go(push)
             if err.name ~= "closed" then
                 call_back(push, nil, err)
             end
@@ -124,7 +107,7 @@ local function work(push)
         end
         if ngx.worker.exiting() then
             push.source:close()
-            finish(push)
+            keeper.let_go(push)
             return
         end
         if count >= BATCHES_PER_TIMER then
@@ -136,46 +119,18 @@ local function work(push)
     end
 end
 
---- Says that the timer lives: a callback may end it (`ngx.exit`), and then nobody else is told.
----@param push resty.etcd.watcher_push.Push
-local function give_signs(push)
-    while true do
-        push.missed = 0
-        ngx.sleep(KEEP / 2)
-    end
-end
-
 local function run(premature, push, id)
     if id ~= push.turn then
         return
     end
-    push.running = true
     if premature then
         push.source:close()
-        finish(push)
+        keeper.let_go(push)
         return
     end
-    local signs = ngx.thread.spawn(give_signs, push)
+    local signs = keeper.begin(push)
     work(push)
     ngx.thread.kill(signs)
-end
-
---- Looks after the timers of this worker: nginx may have dropped one, or a callback may have ended its own.
----@param premature boolean
-local function keep(premature)
-    if premature then
-        return
-    end
-    for push in pairs(pushes) do
-        push.missed = push.missed + 1
-        if push.missed >= MISSED then
-            if push.running then
-                push.running = false
-                note_error(push, "it has ended its timer")
-            end
-            start(push)
-        end
-    end
 end
 
 --- Has a function called with each batch, in timers, until the source has no more or the worker ends.
@@ -184,13 +139,6 @@ end
 ---@return resty.etcd.watcher_push.Push? res # what it has come to so far
 ---@return string? err
 local function create(source, on_batch)
-    if not is_kept then
-        local kept, keep_err = ngx.timer.every(KEEP, keep)
-        if kept == nil then
-            return nil, keep_err
-        end
-        is_kept = true
-    end
     local push = {
         source = source,
         on_batch = on_batch,
@@ -205,7 +153,18 @@ local function create(source, on_batch)
     if ok == nil then
         return nil, err
     end
-    pushes[push] = true
+    local kept, keep_err = keeper.keep(
+        push,
+        function(had_begun)
+            if had_begun then
+                note_error(push, "it has ended its timer")
+            end
+            start(push)
+        end
+    )
+    if kept == nil then
+        return nil, keep_err
+    end
     return push
 end
 _M.new = create

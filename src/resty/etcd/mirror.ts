@@ -184,6 +184,9 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         },
         absent: reads.NOT_READY,
         is_closed: false,
+        life: { running: false, missed: 0 },
+        timers: 0,
+        is_taking: false,
         feed: undefined,
         has_heard: false,
         heard_at: undefined,
@@ -207,7 +210,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
     for (const [name, fn] of pairs(opts?.index ?? {})) {
         state.indexes.set(name, indexes.create(name, fn));
     }
-    const [ok, err] = runner.start(state);
+    const [ok, err] = runner.begin(state);
     if (ok === undefined) {
         return $multi(undefined, err);
     }

@@ -5,6 +5,7 @@ import type { State as ClientState } from "./dropin/state";
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
 import * as health from "./health";
+import * as keeper from "./keeper";
 import * as steps from "./registration_steps";
 import type { State } from "./registration_steps";
 
@@ -111,20 +112,41 @@ function delay(reg: State): number {
     return health.jittered(min(LONGEST_PAUSE, reg.granted / 6, 0.1 * 2 ** min(reg.failures, 10)));
 }
 
-/** One step, and the timer of the next. nginx calls it at once when the worker ends. */
-function step(premature: boolean, reg: State): void {
+type Timer = (this: void, premature: boolean, reg: State, id: number) => void;
+
+/** Has the next step made in so many seconds. */
+function plan(timer: Timer, reg: State, seconds: number): Result<true> {
+    const [ok, err] = ngx.timer.at(seconds, timer, reg, reg.timers + 1);
+    if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    reg.timers = reg.timers + 1;
+    keeper.rest(reg.life, seconds);
+    return $multi(true);
+}
+
+/** Steps, until another timer is there for the next one. nginx calls it at once when the worker ends. */
+function work(this: void, premature: boolean, reg: State, timer: Timer): void {
     while (!premature && !steps.is_over(reg)) {
         run_within_life(reg, advance, 0);
         if (!steps.is_over(reg)) {
             const seconds = delay(reg);
-            const [started] = ngx.timer.at(seconds, step, reg);
-            if (started !== undefined) {
+            if (plan(timer, reg, seconds)[0] !== undefined) {
                 return;
             }
             ngx.sleep(min(seconds, 0.5)); // no timer to be had
         }
     }
+    keeper.let_go(reg.life);
     leave(reg);
+}
+
+function step(this: void, premature: boolean, reg: State, id: number): void {
+    if (id === reg.timers) {
+        const signs = keeper.begin(reg.life);
+        work(premature, reg, step);
+        ngx.thread.kill(signs);
+    }
 }
 
 function leave_in_timer(_premature: boolean, reg: State): void {
@@ -150,6 +172,7 @@ function state_of(this: State): Status {
 function close(this: State): true {
     if (!this.is_closed) {
         this.is_closed = true;
+        keeper.let_go(this.life);
         ngx.timer.at(0, leave_in_timer, this);
     }
     return true;
@@ -170,6 +193,8 @@ function create(cli: ClientState, key: string, value: string, ttl: number): Resu
         key,
         value,
         ttl,
+        life: { running: false, missed: 0 },
+        timers: 0,
         granted: ttl,
         lease: undefined,
         former: undefined,
@@ -183,8 +208,15 @@ function create(cli: ClientState, key: string, value: string, ttl: number): Resu
         failures: 0,
         err: undefined,
     };
-    const [ok, err] = ngx.timer.at(0, step, state);
+    const [kept, keep_err] = keeper.keep(state.life, () => {
+        plan(step, state, 0);
+    });
+    if (kept === undefined) {
+        return $multi(undefined, keep_err);
+    }
+    const [ok, err] = plan(step, state, 0);
     if (ok === undefined) {
+        keeper.let_go(state.life);
         return $multi(undefined, err);
     }
     return $multi(setmetatable(state as Registration, mt));

@@ -4,6 +4,7 @@ import type { State as ClientState } from "./dropin/state";
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
 import * as first_kv from "./first_kv";
+import type { Life } from "./keeper";
 import * as leases from "./leases";
 import * as rpcs from "./rpc";
 
@@ -25,6 +26,10 @@ interface State {
     readonly value: string;
     /** As asked for. */
     readonly ttl: number;
+    /** Of the timers that it runs in. */
+    readonly life: Life;
+    /** Timers so far: the last one is the one that may run. */
+    timers: number;
     /** As granted: etcd raises what is too short for it. */
     granted: number;
     lease: string | undefined;

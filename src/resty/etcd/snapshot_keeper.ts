@@ -1,3 +1,4 @@
+import * as clock from "./clock";
 import type { Batch, RawKv } from "./feed";
 import * as collapse from "./node/collapse";
 import type { Changes } from "./node/collapse";
@@ -5,6 +6,11 @@ import * as leftovers from "./leftovers";
 import * as slices from "./slice";
 import * as snapshots from "./snapshot";
 import type { Snapshot } from "./snapshot";
+
+const now = clock.now;
+
+/** Seconds after which a timer that should have run was dropped by nginx, as too many of them ran. */
+const LATE = 60;
 
 /** Keeps a file up to date with what goes by. */
 interface Keeper {
@@ -28,6 +34,8 @@ interface Keeper {
     is_clean: boolean;
     /** A timer is set, or it is being written. */
     is_planned: boolean;
+    /** By then it should have been written. */
+    due: number;
     readonly save: (this: void, premature: boolean, keeper: Keeper) => void;
     /** As the last attempt ended: it is logged once. */
     failure: string | undefined;
@@ -75,6 +83,7 @@ function forget(keeper: Keeper): void {
 function plan(keeper: Keeper): void {
     const [planned] = ngx.timer.at(keeper.interval, keeper.save, keeper);
     keeper.is_planned = planned !== undefined;
+    keeper.due = now() + keeper.interval + LATE;
 }
 
 /** In a timer; nginx runs it early when the worker ends. */
@@ -113,8 +122,8 @@ function note(keeper: Keeper, batch: Batch, age: number): void {
         keeper.changes.set(event.kv.key, event);
     }
     keeper.is_dirty = true;
-    if (!keeper.is_planned) {
-        plan(keeper);
+    if (!keeper.is_planned || now() > keeper.due) {
+        plan(keeper); // also if nginx has dropped the timer
     }
 }
 
@@ -140,6 +149,7 @@ function create(path: string, identity: string, interval: number): Keeper {
         revision: 0,
         heard_at: 0,
         fulls: 0,
+        due: 0,
         is_dirty: false,
         is_fed: false,
         is_clean: false,

@@ -1,5 +1,7 @@
 import * as clock from "./clock";
 import type { EtcdError } from "./errors";
+import * as keeper from "./keeper";
+import type { Life } from "./keeper";
 import type { WatchBatch } from "./watcher_batch";
 
 const now = clock.now;
@@ -11,10 +13,6 @@ const BATCHES_PER_TIMER = 1000;
 const LOOK = 1;
 /** How long a timer may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
-/** The keeper of the worker looks after all timers so often, in seconds; they give signs of life twice as often. */
-const KEEP = 1;
-/** So many looks without a sign of life, and the timer is no more. */
-const MISSED = 3;
 
 type OnBatch = (this: void, batch: WatchBatch | undefined, err?: EtcdError) => unknown;
 
@@ -25,7 +23,7 @@ interface Source {
 }
 
 /** Gives the batches of a watcher to a callback, in one timer after the other. */
-interface Push {
+interface Push extends Life {
     readonly source: Source;
     readonly on_batch: OnBatch;
     /** What a timer does. */
@@ -34,17 +32,9 @@ interface Push {
     timers: number;
     /** The timer that may push. */
     turn: number;
-    /** It has started. */
-    running: boolean;
-    /** Looks of the keeper since the last sign of life. */
-    missed: number;
     /** Times that the callback threw, or ended its timer. */
     errors: number;
 }
-
-/** All of this worker that have not come to their end. */
-const pushes: LuaMap<Push, true> = new LuaMap<Push, true>();
-let is_kept = false;
 
 function note_error(push: Push, text: string): void {
     push.errors = push.errors + 1;
@@ -96,11 +86,6 @@ function hand_over(push: Push): boolean {
     return false;
 }
 
-/** There is nothing more to tell. */
-function finish(push: Push): void {
-    pushes.delete(push);
-}
-
 /** Calls back with what comes. */
 function work(push: Push): void {
     let count = 0;
@@ -110,7 +95,7 @@ function work(push: Push): void {
             call_back(push, batch, undefined);
             count = count + 1;
         } else if (err.name !== "timeout") {
-            finish(push);
+            keeper.let_go(push);
             if (err.name !== "closed") {
                 call_back(push, undefined, err);
             }
@@ -118,7 +103,7 @@ function work(push: Push): void {
         }
         if (ngx.worker.exiting()) {
             push.source.close();
-            finish(push);
+            keeper.let_go(push);
             return;
         }
         if (count >= BATCHES_PER_TIMER) {
@@ -130,44 +115,18 @@ function work(push: Push): void {
     }
 }
 
-/** Says that the timer lives: a callback may end it (`ngx.exit`), and then nobody else is told. */
-function give_signs(push: Push): void {
-    while (true) {
-        push.missed = 0;
-        ngx.sleep(KEEP / 2);
-    }
-}
-
 function run(premature: boolean, push: Push, id: number): void {
     if (id !== push.turn) {
         return; // it comes too late
     }
-    push.running = true;
     if (premature) {
         push.source.close();
-        finish(push);
+        keeper.let_go(push);
         return;
     }
-    const signs = ngx.thread.spawn(give_signs, push);
+    const signs = keeper.begin(push);
     work(push);
     ngx.thread.kill(signs);
-}
-
-/** Looks after the timers of this worker: nginx may have dropped one, or a callback may have ended its own. */
-function keep(premature: boolean): void {
-    if (premature) {
-        return;
-    }
-    for (const [push] of pushes) {
-        push.missed = push.missed + 1;
-        if (push.missed >= MISSED) {
-            if (push.running) {
-                push.running = false;
-                note_error(push, "it has ended its timer");
-            }
-            start(push);
-        }
-    }
 }
 
 /**
@@ -175,20 +134,20 @@ function keep(premature: boolean): void {
  * @returns what it has come to so far
  */
 function create(source: Source, on_batch: OnBatch): Result<Push> {
-    if (!is_kept) {
-        // such a timer comes again even where nginx has dropped it for once
-        const [kept, keep_err] = ngx.timer.every(KEEP, keep);
-        if (kept === undefined) {
-            return $multi(undefined, keep_err);
-        }
-        is_kept = true;
-    }
     const push: Push = { source, on_batch, run, timers: 0, turn: 0, running: false, missed: 0, errors: 0 };
     const [ok, err] = start(push);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
-    pushes.set(push, true);
+    const [kept, keep_err] = keeper.keep(push, had_begun => {
+        if (had_begun) {
+            note_error(push, "it has ended its timer");
+        }
+        start(push);
+    });
+    if (kept === undefined) {
+        return $multi(undefined, keep_err);
+    }
     return $multi(push);
 }
 

@@ -3,6 +3,7 @@ local _M = {}
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local health = require("resty.etcd.health")
+local keeper = require("resty.etcd.keeper")
 local slices = require("resty.etcd.slice")
 local apply = require("resty.etcd.mirror.apply")
 local teller = require("resty.etcd.mirror.teller")
@@ -134,7 +135,9 @@ local function follow(state, feed)
             return nil
         end
         local is_first = state.changed == 0
+        state.is_taking = true
         local ok, made = guard(take, state, batch)
+        state.is_taking = false
         state.lock:post(1)
         if not ok then
             return surprise(made)
@@ -218,29 +221,61 @@ local function finish(state)
     state.is_closed = true
     drop_feed(state)
     wake_waiters(state)
+    keeper.let_go(state.life)
+end
+
+--- Follows one feed until that fails.
+---@param state resty.etcd.mirror.types.State
+---@param failures number of feeds in a row so far
+---@return number # the same, now
+local function follow_one(state, failures)
+    local ok, failed = guard(turn, state)
+    local err = failed
+    if not ok then
+        err = surprise(failed)
+    end
+    if err == nil then
+        return 0
+    end
+    local in_a_row = state.has_heard and 1 or failures + 1
+    drop_feed(state)
+    note_failure(state, err)
+    pause(state, in_a_row - 1)
+    return in_a_row
+end
+
+--- Goes on in a new timer.
+---@param timer fun(premature: boolean, state: resty.etcd.mirror.types.State, failures: number, id: number)
+---@param state resty.etcd.mirror.types.State
+---@param failures number
+---@return true? res
+---@return string? err
+local function start(timer, state, failures)
+    local ok, err = ngx.timer.at(
+        0,
+        timer,
+        state,
+        failures,
+        state.timers + 1
+    )
+    if ok == nil then
+        return nil, err
+    end
+    state.timers = state.timers + 1
+    state.life.running = false
+    return true
 end
 
 --- Keeps the mirror up to date until it is closed or the worker ends.
 ---@param premature boolean
 ---@param state resty.etcd.mirror.types.State
 ---@param failures number
-local function run(premature, state, failures)
+---@param timer fun(premature: boolean, state: resty.etcd.mirror.types.State, failures: number, id: number)
+local function work(premature, state, failures, timer)
     local in_a_row = failures
     while not premature and not is_over(state) do
-        local ok, failed = guard(turn, state)
-        local err = failed
-        if not ok then
-            err = surprise(failed)
-        end
-        if err == nil then
-            in_a_row = 0
-        else
-            in_a_row = state.has_heard and 1 or in_a_row + 1
-            drop_feed(state)
-            note_failure(state, err)
-            pause(state, in_a_row - 1)
-        end
-        if not state.is_telling and (ngx.timer.at(0, run, state, in_a_row)) ~= nil then
+        in_a_row = follow_one(state, in_a_row)
+        if not state.is_telling and (start(timer, state, in_a_row)) ~= nil then
             return
         end
     end
@@ -250,19 +285,61 @@ local function run(premature, state, failures)
     end
 end
 
+--- A timer of the mirror; one that comes too late does nothing.
+---@param premature boolean
+---@param state resty.etcd.mirror.types.State
+---@param failures number
+---@param id number
+local function run(premature, state, failures, id)
+    if id == state.timers then
+        local signs = keeper.begin(state.life)
+        work(premature, state, failures, run)
+        ngx.thread.kill(signs)
+    end
+end
+
+--- Its timer is no more: what that was about is not known, so it begins with a new feed.
+---@param state resty.etcd.mirror.types.State
+---@param had_begun boolean
+local function begin_anew(state, had_begun)
+    if state.is_taking then
+        state.is_taking = false
+        state.lock:post(1)
+    end
+    teller.forget(state)
+    if had_begun then
+        drop_feed(state)
+        note_failure(
+            state,
+            errors.failure("closed", "a function of the mirror's has ended its timer")
+        )
+    end
+    start(run, state, 0)
+end
+
 --- Starts it in a timer of this worker.
 ---@param state resty.etcd.mirror.types.State
 ---@return true? res
 ---@return string? err
-local function start(state)
-    local ok, err = ngx.timer.at(0, run, state, 0)
+local function begin(state)
+    local kept, keep_err = keeper.keep(
+        state.life,
+        function(had_begun)
+            begin_anew(state, had_begun)
+        end
+    )
+    if kept == nil then
+        return nil, keep_err
+    end
+    local ok, err = start(run, state, 0)
     if ok == nil then
+        keeper.let_go(state.life)
         return nil, err
     end
     return true
 end
 _M.acquire = acquire
+_M.begin = begin
 _M.finish = finish
-_M.start = start
 
 return _M

@@ -168,6 +168,15 @@ local function tell(state, revision, changes)
     end
 end
 
+--- The timer that the functions ran in is no more.
+---@param state resty.etcd.mirror.types.State
+local function forget(state)
+    state.is_telling = false
+    state.teller = nil
+    state.called_at = nil
+    state.merge_at = MANY
+end
+
 --- Waits in the timer that the functions run in until they have returned; a worker that ends waits for none for long.
 ---@param state resty.etcd.mirror.types.State
 local function finish(state)
@@ -188,6 +197,7 @@ local function finish(state)
 end
 _M.MANY = MANY
 _M.finish = finish
+_M.forget = forget
 _M.look = look
 _M.tell = tell
 

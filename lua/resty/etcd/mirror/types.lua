@@ -97,6 +97,9 @@ local _M = {}
 ---@field counters resty.etcd.mirror.types.Counters
 ---@field absent string? What `get` says of a key that is not there.
 ---@field is_closed boolean
+---@field life resty.etcd.keeper.Life Of the timer that it runs in.
+---@field timers number Timers so far: the last one is the one that may run.
+---@field is_taking boolean It is changing the store.
 ---@field feed resty.etcd.feed.Feed?
 ---@field has_heard boolean The feed has delivered something.
 ---@field heard_at number? When etcd was last heard of by the feed before.

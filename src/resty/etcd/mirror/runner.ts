@@ -3,6 +3,7 @@ import type { EtcdError } from "../errors";
 import * as errors from "../errors";
 import type { Batch, Feed } from "../feed";
 import * as health from "../health";
+import * as keeper from "../keeper";
 import * as slices from "../slice";
 import * as apply from "./apply";
 import * as teller from "./teller";
@@ -120,7 +121,9 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
             return undefined;
         }
         const is_first = state.changed === 0;
+        state.is_taking = true;
         const [ok, made] = guard(take, state, batch);
+        state.is_taking = false;
         state.lock.post(1);
         if (!ok) {
             return surprise(made);
@@ -187,27 +190,50 @@ function finish(state: State): void {
     state.is_closed = true;
     drop_feed(state);
     wake_waiters(state);
+    keeper.let_go(state.life);
+}
+
+/**
+ * Follows one feed until that fails.
+ * @param failures of feeds in a row so far
+ * @returns the same, now
+ */
+function follow_one(state: State, failures: number): number {
+    const [ok, failed] = guard(turn, state);
+    let err = failed as EtcdError | undefined;
+    if (!ok) {
+        err = surprise(failed); // whatever happens, it goes on
+    }
+    if (err === undefined) {
+        return 0;
+    }
+    const in_a_row = state.has_heard ? 1 : failures + 1;
+    drop_feed(state);
+    note_failure(state, err);
+    pause(state, in_a_row - 1);
+    return in_a_row;
+}
+
+type Timer = (this: void, premature: boolean, state: State, failures: number, id: number) => void;
+
+/** Goes on in a new timer. */
+function start(timer: Timer, state: State, failures: number): Result<true> {
+    const [ok, err] = ngx.timer.at(0, timer, state, failures, state.timers + 1);
+    if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    state.timers = state.timers + 1;
+    state.life.running = false;
+    return $multi(true);
 }
 
 /** Keeps the mirror up to date until it is closed or the worker ends. */
-function run(premature: boolean, state: State, failures: number): void {
+function work(this: void, premature: boolean, state: State, failures: number, timer: Timer): void {
     let in_a_row = failures;
     while (!premature && !is_over(state)) {
-        const [ok, failed] = guard(turn, state);
-        let err = failed as EtcdError | undefined;
-        if (!ok) {
-            err = surprise(failed); // whatever happens, it goes on
-        }
-        if (err === undefined) {
-            in_a_row = 0;
-        } else {
-            in_a_row = state.has_heard ? 1 : in_a_row + 1;
-            drop_feed(state);
-            note_failure(state, err);
-            pause(state, in_a_row - 1);
-        }
+        in_a_row = follow_one(state, in_a_row);
         // a function that has not returned keeps this timer, as it runs in it
-        if (!state.is_telling && ngx.timer.at(0, run, state, in_a_row)[0] !== undefined) {
+        if (!state.is_telling && start(timer, state, in_a_row)[0] !== undefined) {
             return;
         }
     }
@@ -217,13 +243,43 @@ function run(premature: boolean, state: State, failures: number): void {
     }
 }
 
+/** A timer of the mirror; one that comes too late does nothing. */
+function run(this: void, premature: boolean, state: State, failures: number, id: number): void {
+    if (id === state.timers) {
+        const signs = keeper.begin(state.life);
+        work(premature, state, failures, run);
+        ngx.thread.kill(signs);
+    }
+}
+
+/** Its timer is no more: what that was about is not known, so it begins with a new feed. */
+function begin_anew(state: State, had_begun: boolean): void {
+    if (state.is_taking) {
+        state.is_taking = false;
+        state.lock.post(1);
+    }
+    teller.forget(state);
+    if (had_begun) {
+        drop_feed(state);
+        note_failure(state, errors.failure("closed", "a function of the mirror's has ended its timer"));
+    }
+    start(run, state, 0);
+}
+
 /** Starts it in a timer of this worker. */
-function start(state: State): Result<true> {
-    const [ok, err] = ngx.timer.at(0, run, state, 0);
+function begin(state: State): Result<true> {
+    const [kept, keep_err] = keeper.keep(state.life, had_begun => {
+        begin_anew(state, had_begun);
+    });
+    if (kept === undefined) {
+        return $multi(undefined, keep_err);
+    }
+    const [ok, err] = start(run, state, 0);
     if (ok === undefined) {
+        keeper.let_go(state.life);
         return $multi(undefined, err);
     }
     return $multi(true);
 }
 
-export { acquire, finish, start };
+export { acquire, begin, finish };

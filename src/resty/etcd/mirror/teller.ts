@@ -144,6 +144,14 @@ function tell(state: State, revision: number, changes: Change[]): void {
     }
 }
 
+/** The timer that the functions ran in is no more. */
+function forget(state: State): void {
+    state.is_telling = false;
+    state.teller = undefined;
+    state.called_at = undefined;
+    state.merge_at = MANY;
+}
+
 /** Waits in the timer that the functions run in until they have returned; a worker that ends waits for none for long. */
 function finish(state: State): void {
     state.untold = [];
@@ -160,4 +168,4 @@ function finish(state: State): void {
     }
 }
 
-export { MANY, finish, look, tell };
+export { MANY, finish, forget, look, tell };

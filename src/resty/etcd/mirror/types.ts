@@ -1,6 +1,7 @@
 import type { Semaphore } from "ngx.semaphore";
 import type { State as ClientState } from "../dropin/state";
 import type { EtcdError } from "../errors";
+import type { Life } from "../keeper";
 import type { Feed } from "../feed";
 
 /** A key as a mirror holds it; int64 values are decimal strings. */
@@ -152,6 +153,12 @@ interface State extends Store {
     /** What `get` says of a key that is not there. */
     absent: string | undefined;
     is_closed: boolean;
+    /** Of the timer that it runs in. */
+    readonly life: Life;
+    /** Timers so far: the last one is the one that may run. */
+    timers: number;
+    /** It is changing the store. */
+    is_taking: boolean;
     feed: Feed | undefined;
     /** The feed has delivered something. */
     has_heard: boolean;
