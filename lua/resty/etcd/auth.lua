@@ -278,12 +278,13 @@ local function is_new(auth, old)
     return simple ~= nil
 end
 
---- Whether another worker's login gave the token: it may be as old as the one before it.
+--- Whether a refused token says nothing about a login of this worker: another worker's login gave it, and it may be as
+--- old as the one before it; or another call has dropped it already.
 ---@param auth resty.etcd.auth.Auth
 ---@param old string
 ---@return boolean
 local function is_of_others(auth, old)
-    return auth.is_shared and old == auth.token
+    return auth.is_shared or old ~= auth.token
 end
 
 --- Forgets a token that etcd does not take any more, unless a newer one is there already.

@@ -18,7 +18,7 @@ local min = math.min
 --- A client that must not go back in time asks each endpoint so often before it gives up.
 local STALE_TRIES = 5
 
---- So many tokens of other workers may be refused before the call logs in by itself.
+--- So many tokens may be refused that are not of a login of the call's own, before it has one.
 local SHARED_TRIES = 3
 
 ---@param last resty.etcd.errors.EtcdError? why an earlier try of the same call failed

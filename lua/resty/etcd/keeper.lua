@@ -37,7 +37,7 @@ local function look(premature)
 end
 
 --- Looks after work in a timer: nginx drops timers when too many run, which it says to nobody, and a user's function may
---- end the one that it is called in (`ngx.exit`).
+--- end the one that it is called in.
 ---@param life resty.etcd.keeper.Life
 ---@param on_lost fun(had_begun: boolean)
 ---@return true? res

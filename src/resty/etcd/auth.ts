@@ -232,9 +232,12 @@ function is_new(auth: Auth, old: string): boolean {
     return simple !== undefined;
 }
 
-/** Whether another worker's login gave the token: it may be as old as the one before it. */
+/**
+ * Whether a refused token says nothing about a login of this worker: another worker's login gave it, and it may be as
+ * old as the one before it; or another call has dropped it already.
+ */
 function is_of_others(auth: Auth, old: string): boolean {
-    return auth.is_shared && old === auth.token;
+    return auth.is_shared || old !== auth.token;
 }
 
 /** Forgets a token that etcd does not take any more, unless a newer one is there already. */

@@ -43,7 +43,7 @@ function look(premature: boolean): void {
 
 /**
  * Looks after work in a timer: nginx drops timers when too many run, which it says to nobody, and a user's function may
- * end the one that it is called in (`ngx.exit`).
+ * end the one that it is called in.
  */
 function keep(life: Life, on_lost: OnLost): Result<true> {
     if (!is_kept) {
