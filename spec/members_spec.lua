@@ -199,6 +199,19 @@ describe("sync", function()
         end
     end)
 
+    it("goes back to the endpoints that the client was made with, where those that etcd tells of cannot be reached", function()
+        server:serve { list '"http://127.0.0.1:1"' }
+        local cli = client { health = { max_fails = 1000 } }
+        assert.is_true(cli:sync())
+        assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
+        local ok, err = cli:sync()
+        assert.is_nil(ok)
+        assert.equal("connect_failed", err.name)
+        assert.same({ server.http_host }, hosts_of(cli))
+        assert.is_true(cli:sync())
+        assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
+    end)
+
     it("of a client with sync_interval is done in the background by the calls that come when it is due", function()
         server:serve(function(request)
             return request.path == "/v3/cluster/member/list" and { list(('"%s"'):format(m1), ('"%s"'):format(m2)) }

@@ -32,6 +32,7 @@ describe("the option resolve", function()
             ["yes"] = "opts.resolve must be boolean or table",
             [{ interval = 0 }] = "opts.resolve.interval must be number of seconds",
             [{ interval = "1" }] = "opts.resolve.interval must be number of seconds",
+            [{ ipv6 = 1 }] = "opts.resolve.ipv6 must be boolean",
         }
         for value, text in pairs(texts) do
             local cli, err = bed.new { resolve = value }
@@ -233,6 +234,18 @@ describe("names that the driver resolves", function()
             { A = { "127.0.0.1", "127.0.0.1" }, AAAA = { "2001:db8:0:0:1::2", "::1" } }
         cli = new { http_host = "http://both.test:1" }
         eventually_at(cli, { "http://127.0.0.1:1", "http://[2001:db8::1:0:0:2]:1", "http://[::1]:1" })
+    end)
+
+    it("have no IPv6 addresses where the client wants none", function()
+        nameserver.records["both.test"] = { A = { "127.0.0.1" }, AAAA = { "::1" } }
+        local cli = new {
+            http_host = "http://both.test:1", timeout = 1,
+            resolve = { nameservers = { { "127.0.0.1", nameserver.port } }, ipv6 = false },
+        }
+        cli:version()
+        assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
+        ngx.sleep(0.3)
+        assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
     end)
 
     it("are asked for once by calls that come at the same time, which all wait for it", function()

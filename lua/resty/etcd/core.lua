@@ -14,6 +14,7 @@ local _M = {}
 ---@field transport resty.etcd.transport.Transport
 ---@field auth resty.etcd.auth.Auth? Nil without user and password.
 ---@field api_prefix string `/v3`, for endpoints that etcd tells of.
+---@field configured resty.etcd.endpoint.Endpoint[] The endpoints that the client was made with.
 ---@field is_cluster boolean More than one endpoint.
 ---@field sync_plan resty.etcd.core.SyncPlan? Nil unless the endpoints follow the list of members.
 ---@field names resty.etcd.names.Names? Nil unless names are resolved by the driver.

@@ -51,13 +51,30 @@ local function endpoints_of(members, api_prefix, scheme)
     return found
 end
 
+--- Back to the endpoints that the client was made with: those that etcd tells of may be out of this client's reach.
+---@param core resty.etcd.core.Core
+local function go_back(core)
+    local given = core.configured
+    local current = core.names ~= nil and core.names.configured or core.endpoints
+    if current ~= given then
+        local copy = {}
+        for ____, one in ipairs(given) do
+            copy[#copy + 1] = one
+        end
+        names.adopt(core, copy)
+    end
+end
+
 --- Asks etcd for its members and makes the first client URL of each an endpoint, learners left out.
 ---@param core resty.etcd.core.Core
----@return true? res # true; or nil and an error, and then the endpoints are what they were
+---@return true? res # true; or nil and an error, and then the endpoints are what they were, or those that the client was made with
 ---@return resty.etcd.errors.EtcdError? err
 local function read_members(core)
     local reply, err = call.unary(core, rpcs.member_list, {})
     if reply == nil then
+        if err.http_status == nil then
+            go_back(core)
+        end
         return nil, err
     end
     local members = reply.body.members or ({})

@@ -17,6 +17,7 @@ local match = string.match
 ---@class resty.etcd.names.Names
 ---@field nameservers (string|table<number, (string|number)?>)[]
 ---@field interval number Seconds.
+---@field ipv6 boolean
 ---@field configured resty.etcd.endpoint.Endpoint[] As they were configured, or as etcd told of them.
 ---@field known table By name.
 ---@field next number When the next round is due.

@@ -28,6 +28,7 @@ local ROUND_TIME = 20
 ---@class resty.etcd.resolution.ResolveOptions
 ---@field nameservers? (string|table<number, (string|number)?>)[] Default: those of `/etc/resolv.conf`.
 ---@field interval? number Seconds after which names are resolved anew; default 30.
+---@field ipv6? boolean Asks for IPv6 addresses too; default true.
 
 --- One name in a round.
 ---@class resty.etcd.resolution.Question
@@ -106,14 +107,16 @@ local function resolve_all(core, plan, flight)
             question,
             dns.A
         )
-        threads[#threads + 1] = ngx.thread.spawn(
-            ask,
-            core,
-            plan,
-            flight,
-            question,
-            dns.AAAA
-        )
+        if plan.ipv6 then
+            threads[#threads + 1] = ngx.thread.spawn(
+                ask,
+                core,
+                plan,
+                flight,
+                question,
+                dns.AAAA
+            )
+        end
     end
     for ____, thread in ipairs(threads) do
         ngx.thread.wait(thread)
@@ -221,6 +224,14 @@ local function create(wanted, endpoints)
     if type(interval) ~= "number" or interval <= 0 or interval ~= interval then
         return nil, "opts.resolve.interval must be number of seconds"
     end
+    local ____opts_ipv6_0 = opts.ipv6
+    if ____opts_ipv6_0 == nil then
+        ____opts_ipv6_0 = true
+    end
+    local ipv6 = ____opts_ipv6_0
+    if type(ipv6) ~= "boolean" then
+        return nil, "opts.resolve.ipv6 must be boolean"
+    end
     if not dns.is_installed() then
         return nil, "opts.resolve: lua-resty-dns is not installed"
     end
@@ -231,6 +242,7 @@ local function create(wanted, endpoints)
     local plan = {
         nameservers = nameservers,
         interval = interval,
+        ipv6 = ipv6,
         configured = endpoints,
         known = {},
         next = 0,

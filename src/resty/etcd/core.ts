@@ -1,5 +1,6 @@
 import type { Auth } from "./auth";
 import type { Ring } from "./balancer";
+import type { Endpoint } from "./endpoint";
 import type { Markers } from "./markers";
 import type { Meter } from "./meter";
 import type { Names } from "./names";
@@ -27,6 +28,8 @@ interface Core extends Ring {
     readonly auth: Auth | undefined;
     /** `/v3`, for endpoints that etcd tells of. */
     readonly api_prefix: string;
+    /** The endpoints that the client was made with. */
+    readonly configured: Endpoint[];
     /** More than one endpoint. */
     is_cluster: boolean;
     /** Nil unless the endpoints follow the list of members. */

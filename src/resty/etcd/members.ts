@@ -42,13 +42,29 @@ function endpoints_of(members: Message[], api_prefix: string, scheme: string): E
     return found;
 }
 
+/** Back to the endpoints that the client was made with: those that etcd tells of may be out of this client's reach. */
+function go_back(core: Core): void {
+    const given = core.configured;
+    const current = core.names !== undefined ? core.names.configured : core.endpoints;
+    if (current !== given) {
+        const copy: Endpoint[] = [];
+        for (const one of given) {
+            copy.push(one);
+        }
+        names.adopt(core, copy);
+    }
+}
+
 /**
  * Asks etcd for its members and makes the first client URL of each an endpoint, learners left out.
- * @returns true; or nil and an error, and then the endpoints are what they were
+ * @returns true; or nil and an error, and then the endpoints are what they were, or those that the client was made with
  */
 function read_members(core: Core): Result<true, EtcdError> {
     const [reply, err] = call.unary(core, rpcs.member_list, {});
     if (reply === undefined) {
+        if (err.http_status === undefined) {
+            go_back(core);
+        }
         return $multi(undefined, err);
     }
     const members = (reply.body.get("members") as Message[] | undefined) ?? [];

@@ -23,6 +23,7 @@ interface Names {
     readonly nameservers: Nameserver[];
     /** Seconds. */
     readonly interval: number;
+    readonly ipv6: boolean;
     /** As they were configured, or as etcd told of them. */
     configured: Endpoint[];
     /** By name. */

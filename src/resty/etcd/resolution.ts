@@ -30,6 +30,8 @@ interface ResolveOptions {
     nameservers?: Nameserver[];
     /** Seconds after which names are resolved anew; default 30. */
     interval?: number;
+    /** Asks for IPv6 addresses too; default true. */
+    ipv6?: boolean;
 }
 
 /** One name in a round. */
@@ -92,7 +94,9 @@ function resolve_all(core: Core, plan: Names, flight: Flight): void {
     const threads: ngx.thread.Thread[] = [];
     for (const question of questions) {
         threads.push(ngx.thread.spawn(ask, core, plan, flight, question, dns.A));
-        threads.push(ngx.thread.spawn(ask, core, plan, flight, question, dns.AAAA));
+        if (plan.ipv6) {
+            threads.push(ngx.thread.spawn(ask, core, plan, flight, question, dns.AAAA));
+        }
     }
     for (const thread of threads) {
         ngx.thread.wait(thread);
@@ -171,6 +175,10 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<Names> {
     if (typeof interval !== "number" || interval <= 0 || interval !== interval) {
         return $multi(undefined, "opts.resolve.interval must be number of seconds");
     }
+    const ipv6: unknown = opts.ipv6 ?? true;
+    if (typeof ipv6 !== "boolean") {
+        return $multi(undefined, "opts.resolve.ipv6 must be boolean");
+    }
     if (!dns.is_installed()) {
         return $multi(undefined, "opts.resolve: lua-resty-dns is not installed");
     }
@@ -181,6 +189,7 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<Names> {
     const plan: Names = {
         nameservers,
         interval,
+        ipv6,
         configured: endpoints,
         known: new LuaMap(),
         next: 0,

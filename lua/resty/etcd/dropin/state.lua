@@ -5,7 +5,6 @@ local _M = {}
 ---@class resty.etcd.dropin.state.State: resty.etcd.core.Core
 ---@field key_prefix string Put in front of every key.
 ---@field use_grpc boolean False until native gRPC is built.
----@field configured resty.etcd.endpoint.Endpoint[] The endpoints that it was made with.
 ---@field serializer resty.etcd.serializer.Serializer
 
 return _M

@@ -1,5 +1,4 @@
 import type { Core } from "../core";
-import type { Endpoint } from "../endpoint";
 import type { Serializer } from "../serializer";
 
 /** A client as its own methods see it. */
@@ -8,8 +7,6 @@ interface State extends Core {
     key_prefix: string;
     /** False until native gRPC is built. */
     use_grpc: boolean;
-    /** The endpoints that it was made with. */
-    readonly configured: readonly Endpoint[];
     readonly serializer: Serializer;
 }
 
