@@ -135,7 +135,7 @@ describe("a server that", function()
     it("sends 10 MiB in one piece costs a few times that much memory, and its connection", function()
         local highest = 0
         hostile.run {
-            name = "10 MiB", cases = hostile.scale(#floods * 2, 0.1), timeout = 10, slots = 1, case_size = 2 * ten,
+            name = "10 MiB", cases = hostile.scale(#floods, 0.1), timeout = 10, slots = 1, case_size = 2 * ten,
             one = function(self, case)
                 local name, expected, make = unpack(floods[case % #floods + 1], 1, 3)
                 local cli = expected == "login_failed" and self.new_client { user = "u", password = "p" } or self.cli

@@ -131,6 +131,15 @@ local function is_alive(core, lease, timeout, deadline)
     return reply ~= nil and (tonumber(reply.body.TTL) or 0) > 0
 end
 
+--- No more markers are hung on a lease that is gone; others may have made a new one meanwhile.
+---@param markers resty.etcd.markers.Markers
+---@param lease string
+local function forget_lease(markers, lease)
+    if markers.lease == lease then
+        markers.lease = nil
+    end
+end
+
 local function put_of(key, value, lease)
     return {request_put = {key = key, value = value, lease = lease}}
 end
@@ -243,12 +252,10 @@ local function run(core, txn, timeout)
         if err.code ~= NOT_FOUND or has_new_lease or err.maybe_applied then
             return nil, err, refusal
         end
-        if core.markers.lease == lease then
-            if is_alive(core, lease, timeout, deadline) then
-                return nil, err, refusal
-            end
-            core.markers.lease = nil
+        if core.markers.lease == lease and is_alive(core, lease, timeout, deadline) then
+            return nil, err, refusal
         end
+        forget_lease(core.markers, lease)
         has_new_lease = true
     end
 end

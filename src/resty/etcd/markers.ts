@@ -118,6 +118,13 @@ function is_alive(core: Core, lease: string, timeout: number, deadline: number):
     return reply !== undefined && (tonumber(reply.body.get("TTL")) ?? 0) > 0;
 }
 
+/** No more markers are hung on a lease that is gone; others may have made a new one meanwhile. */
+function forget_lease(markers: Markers, lease: string): void {
+    if (markers.lease === lease) {
+        markers.lease = undefined;
+    }
+}
+
 function put_of(key: string, value: string, lease: string): object {
     return { request_put: { key, value, lease } };
 }
@@ -208,12 +215,10 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
             return $multi(undefined, err, refusal);
         }
         // nothing was applied: the marker's lease is gone, or one of the transaction's own
-        if (core.markers.lease === lease) {
-            if (is_alive(core, lease, timeout, deadline)) {
-                return $multi(undefined, err, refusal);
-            }
-            core.markers.lease = undefined;
+        if (core.markers.lease === lease && is_alive(core, lease, timeout, deadline)) {
+            return $multi(undefined, err, refusal);
         }
+        forget_lease(core.markers, lease);
         has_new_lease = true;
     }
 }
