@@ -114,12 +114,14 @@ describe("a shared log", function()
     it("gets a new base when it has grown long, which nobody notices", function()
         start(3)
         settled()
-        for _ = 1, 60 do
+        local writer = support.writer_of(workers).hub.writer
+        local rounds = 0
+        repeat -- a busy machine makes fewer bases in the same time
+            rounds = rounds + 1
             churn(50)
             ngx.sleep(0.003)
-        end
+        until rounds >= 60 and writer.root > 3 or rounds == 600
         settled()
-        local writer = support.writer_of(workers).hub.writer
         assert.is_true(writer.root > 3)
         for _, worker in ipairs(workers) do
             assert.same({ list = 1 }, worker.full)
