@@ -7,67 +7,27 @@ master_on();
 workers(1);
 no_long_string();
 
-our $eventually = <<'_EOC_';
-    init_by_lua_block {
-        function _G.eventually(check)
-            for _ = 1, 2000 do
-                if check() then
-                    return true
-                end
-                ngx.sleep(0.01)
-            end
-            return false
-        end
-
-        local taken, is_over = 0, false
-
-        local function hold()
-            taken = taken + 1
-            while not is_over do
-                ngx.sleep(0.01)
-            end
-            taken = taken - 1
-        end
-
-        -- Takes so many timers.
-        function _G.take_timers(n)
-            is_over = false
-            for _ = 1, n do
-                assert(ngx.timer.at(0, hold))
-            end
-        end
-
-        function _G.have_taken(n)
-            return eventually(function() return taken == n end)
-        end
-
-        function _G.give_timers_back()
-            is_over = true
-            have_taken(0)
-        end
-    }
-_EOC_
-
 run_tests();
 
 __DATA__
 
 === TEST 1: a watcher whose timers nginx drops calls back when there are timers again
---- http_config eval: "lua_max_running_timers 4;$main::eventually"
+--- http_config: lua_max_running_timers 4;
 --- lua
+    local timers = require "timers"
     local cli = require("testlib").new()
-    take_timers(4)
-    have_taken(4)
+    timers.take(4)
+    timers.have_taken(4)
     local seen = {}
     local watcher = assert(cli:watcher("/t/082/", { prefix = true, on_batch = function(batch)
         seen[#seen + 1] = batch.events[1].kv.value
     end }))
     ngx.sleep(0.1)
-    give_timers_back()
+    timers.give_back()
     for i = 1, 3 do
         assert(cli:set("/t/082/a", i))
     end
-    ngx.say(eventually(function() return #seen == 3 end))
+    ngx.say(timers.eventually(function() return #seen == 3 end))
     ngx.say(table.concat(seen, " "))
     watcher:close()
     assert(cli:rmdir("/t/082/"))
@@ -80,29 +40,30 @@ true
 
 
 === TEST 2: callbacks go on in their timer where there is no other, and in order
---- http_config eval: "lua_max_running_timers 4;$main::eventually"
+--- http_config: lua_max_running_timers 4;
 --- lua
+    local timers = require "timers"
     local cli = require("testlib").new()
     local seen, in_order = 0, true
     local watcher = assert(cli:watcher("/t/082/", { prefix = true, on_batch = function(batch)
         seen = seen + 1
         in_order = in_order and batch.events[1].kv.value == seen
         if seen == 1000 then
-            take_timers(1) -- in front of the one in which the callbacks are to go on
+            timers.take(1) -- in front of the one in which the callbacks are to go on
         end
     end }))
-    eventually(function() return watcher:state() == "watching" end)
-    take_timers(2) -- the stream and the callback have the others
-    have_taken(2)
+    timers.eventually(function() return watcher:state() == "watching" end)
+    timers.take(2) -- the stream and the callback have the others
+    timers.have_taken(2)
     for i = 1, 2100 do
         assert(cli:set("/t/082/a", i))
     end
-    ngx.say(eventually(function() return seen == 2100 end))
-    give_timers_back()
+    ngx.say(timers.eventually(function() return seen == 2100 end))
+    timers.give_back()
     for i = 2101, 3100 do
         assert(cli:set("/t/082/a", i))
     end
-    ngx.say(eventually(function() return seen == 3100 end))
+    ngx.say(timers.eventually(function() return seen == 3100 end))
     ngx.say(in_order)
     watcher:close()
     assert(cli:rmdir("/t/082/"))
@@ -116,10 +77,10 @@ true
 
 
 === TEST 3: a worker that has to go does not wait for what is still to be told
---- http_config eval: $main::eventually
 --- config
     location = /reload {
         content_by_lua_block {
+            local timers = require "timers"
             local cli, dict = require("testlib").new(), ngx.shared.test
             package.loaded.kept = assert(cli:watcher("/t/082/", { prefix = true, on_batch = function()
                 dict:incr("told", 1, 0)
@@ -134,14 +95,15 @@ true
             file:close()
             require("ffi").cdef "int kill(int, int);"
             require("ffi").C.kill(master, 1)
-            ngx.say(eventually(ngx.worker.exiting))
+            ngx.say(timers.eventually(ngx.worker.exiting))
         }
     }
     location = /after {
         content_by_lua_block {
+            local timers = require "timers"
             local dict = ngx.shared.test
             pcall(require("ffi").cdef, "int kill(int, int);")
-            ngx.say(eventually(function() return require("ffi").C.kill(dict:get("old"), 0) ~= 0 end))
+            ngx.say(timers.eventually(function() return require("ffi").C.kill(dict:get("old"), 0) ~= 0 end))
             ngx.say(dict:get("told") < 20)
             assert(require("testlib").new():rmdir("/t/082/"))
         }

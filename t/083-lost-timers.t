@@ -7,57 +7,21 @@ master_on();
 workers(1);
 no_long_string();
 
-our $timers = <<'_EOC_';
-    init_by_lua_block {
-        function _G.eventually(check)
-            for _ = 1, 2000 do
-                if check() then
-                    return true
-                end
-                ngx.sleep(0.01)
-            end
-            return false
-        end
-
-        local taken, is_over = 0, false
-
-        local function hold()
-            taken = taken + 1
-            while not is_over do
-                ngx.sleep(0.01)
-            end
-            taken = taken - 1
-        end
-
-        -- Takes so many timers.
-        function _G.take_timers(n)
-            is_over = false
-            for _ = 1, n do
-                assert(ngx.timer.at(0, hold))
-            end
-            assert(eventually(function() return taken == n end))
-        end
-
-        function _G.give_timers_back()
-            is_over = true
-            assert(eventually(function() return taken == 0 end))
-        end
-    }
-_EOC_
-
 run_tests();
 
 __DATA__
 
 === TEST 1: a mirror whose first timer nginx drops begins when there are timers again
---- http_config eval: "lua_max_running_timers 4;$main::timers"
+--- http_config: lua_max_running_timers 4;
 --- lua
+    local timers = require "timers"
     local cli = require("testlib").new()
     assert(cli:set("/t/083/a", 1))
-    take_timers(4)
+    timers.take(4)
+    assert(timers.have_taken(4))
     local mirror = assert(cli:mirror("/t/083/"))
     ngx.sleep(0.1)
-    give_timers_back()
+    assert(timers.give_back())
     ngx.say(mirror:wait_ready(15))
     ngx.say((mirror:get("/t/083/a")))
     mirror:close()
@@ -71,8 +35,8 @@ true
 
 
 === TEST 2: a mirror goes on when a function of on_change or a transform ends its timer
---- http_config eval: $main::timers
 --- lua
+    local timers = require "timers"
     local cli = require("testlib").new()
     assert(cli:set("/t/083/a", 1))
     local ends = ""
@@ -95,13 +59,13 @@ true
     for i, who in ipairs { "on_change", "transform" } do
         ends = who
         assert(cli:set("/t/083/a", i * 10))
-        ngx.say(eventually(function() return ends == "" end))
+        ngx.say(timers.eventually(function() return ends == "" end))
         assert(cli:set("/t/083/a", i * 10 + 1))
-        ngx.say(eventually(function() return mirror:get("/t/083/a") == i * 10 + 1 end))
-        ngx.say(eventually(function() return last == i * 10 + 1 end))
+        ngx.say(timers.eventually(function() return mirror:get("/t/083/a") == i * 10 + 1 end))
+        ngx.say(timers.eventually(function() return last == i * 10 + 1 end))
     end
     ngx.say(mirror:index("values", function(value) return value end))
-    ngx.say(eventually(function() return #(mirror:by("values", 21) or {}) == 1 end))
+    ngx.say(timers.eventually(function() return #(mirror:by("values", 21) or {}) == 1 end))
     mirror:close()
     assert(cli:rmdir("/t/083/"))
 --- response_body
@@ -121,20 +85,22 @@ true
 
 
 === TEST 3: a registration whose timer nginx drops is renewed, or made again, when there are timers again
---- http_config eval: "lua_max_running_timers 4;$main::timers"
+--- http_config: lua_max_running_timers 4;
 --- lua
+    local timers = require "timers"
     local cli = require("testlib").new()
     local registrations = require "resty.etcd.registration"
     local reg = assert(registrations.new(cli, "/t/083/peer", "x", 2))
-    ngx.say(eventually(function() return reg:state().registered end))
-    take_timers(4)
+    ngx.say(timers.eventually(function() return reg:state().registered end))
+    timers.take(4)
+    assert(timers.have_taken(4))
     ngx.sleep(3) -- its time is over, and so is its lease
     ngx.say(reg:state().registered)
-    give_timers_back()
-    ngx.say(eventually(function() return reg:state().registered end))
+    assert(timers.give_back())
+    ngx.say(timers.eventually(function() return reg:state().registered end))
     ngx.say(#cli:get("/t/083/peer").body.kvs)
     reg:close()
-    ngx.say(eventually(function() return not cli:get("/t/083/peer").body.kvs end))
+    ngx.say(timers.eventually(function() return not cli:get("/t/083/peer").body.kvs end))
 --- response_body
 true
 false
