@@ -4,6 +4,7 @@ local clock = require "resty.etcd.clock"
 local discovery = require "resty.etcd.discovery"
 local etcd = require "resty.etcd"
 local own_etcd = require "spec.support.own_etcd"
+local ports = require "spec.support.ports"
 local rigs = require "spec.support.rig"
 
 local function wait_for(seconds, check)
@@ -255,7 +256,7 @@ describe("discovery", function()
 
     for name, is_there in pairs { ["while it is registered"] = true, ["while it registers"] = false } do
         it("lets its worker end within a second or two where etcd does not answer, " .. name, function()
-            local port = rigs.free_port()
+            local port = ports.free()
             local proxy = rigs.proxy(port, bed.single.http)
             finally(function() proxy.stop() end)
             local rig = rigs.start {

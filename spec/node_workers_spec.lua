@@ -1,5 +1,6 @@
 -- One watch for all workers of a node, with real workers that are killed, stopped and replaced.
 local bed = require "spec.support.bed"
+local ports = require "spec.support.ports"
 local rigs = require "spec.support.rig"
 
 local soak = tonumber(os.getenv("SOAK")) or 1
@@ -267,7 +268,7 @@ describe("workers with a mirror in node mode", function()
 
     it("begin with what a snapshot has while etcd is away, and have what etcd has when it is back", function()
         local path = os.tmpname()
-        local port = rigs.free_port()
+        local port = ports.free()
         local etcd = rigs.proxy(port, HOST)
         local host = "http://127.0.0.1:" .. port
         local mirror = { mode = "node", shm_name = "node", snapshot = path, snapshot_interval = 0.1 }

@@ -30,6 +30,7 @@ const START_TIMEOUT_MS = 30_000;
 const CLUSTER = ["m1", "m2", "m3"];
 const PLAIN = ["single", "auth", ...CLUSTER];
 const TLS = ["tls", "mtls"];
+const PORTS = { first: 20_000, slices: 20, perSlice: 600 };
 
 function fail(message) {
     throw new Error(message);
@@ -156,21 +157,48 @@ function listen(host, port) {
     });
 }
 
-/** Free ports, below the range that the kernel takes for outgoing connections: a stopped server's stays free. */
-async function freePorts(host, count) {
-    const servers = [];
-    for (let tries = 0; servers.length < count; tries++) {
+const closed = server => new Promise(resolve => server.close(resolve));
+
+/**
+ * A slice of the machine's ports that no other bed has, below the range that the kernel takes for outgoing
+ * connections: the port of a stopped server stays free until it is started again. Its first port shows that it is taken:
+ * by the socket that is returned, and after that by the server `single`.
+ */
+async function takeSlice() {
+    const firsts = Array.from({ length: PORTS.slices }, (_, i) => PORTS.first + i * PORTS.perSlice);
+    while (firsts.length > 0) {
+        const [first] = firsts.splice(randomInt(firsts.length), 1);
+        const server = await listen("127.0.0.1", first).catch(() => undefined);
+        if (server) {
+            return server;
+        }
+    }
+    fail("no free ports: too many test beds");
+}
+
+/** Free ports among those that a bed's own servers may have: the first half of its slice, but for that of `single`. */
+async function freePorts(host, count, slice, taken = new Set()) {
+    const ports = new Set();
+    for (let tries = 0; ports.size < count; tries++) {
         if (tries > 1000) {
             fail(`no free ports on ${host}`);
         }
-        const server = await listen(host, randomInt(20_000, 32_000)).catch(() => undefined);
+        const port = slice + randomInt(1, PORTS.perSlice / 2);
+        const server = taken.has(port) || ports.has(port) ? undefined : await listen(host, port).catch(() => undefined);
         if (server) {
-            servers.push(server);
+            await closed(server);
+            ports.add(port);
         }
     }
-    const ports = servers.map(server => server.address().port);
-    await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
-    return ports;
+    return [...ports];
+}
+
+/** Free ports for one more server of a bed: those of its servers are taken, whether they run or not. */
+function morePorts(dir, count) {
+    const records = fs.readdirSync(path.join(dir, "members")).filter(file => file.endsWith(".json"));
+    const flags = records.map(file => readJson(path.join(dir, "members", file)).args.join(" ")).join(" ");
+    const taken = new Set([...flags.matchAll(/:(\d+)\b/g)].map(found => Number(found[1])));
+    return freePorts("127.0.0.1", count, readJson(path.join(dir, "bed.json")).single.port, taken);
 }
 
 async function makeCertificates(dir, certs) {
@@ -282,11 +310,13 @@ async function up(dir, etcdVersion) {
     };
 
     const names = [...PLAIN, ...TLS];
-    const ports = await freePorts("127.0.0.1", names.length * 2);
+    const sliceTaken = await takeSlice();
+    const slice = sliceTaken.address().port;
+    const ports = [slice, ...(await freePorts("127.0.0.1", names.length * 2 - 1, slice))];
     const clientPort = Object.fromEntries(names.map((name, i) => [name, ports[2 * i]]));
     const peerUrl = Object.fromEntries(names.map((name, i) => [name, `http://127.0.0.1:${ports[2 * i + 1]}`]));
     const urlOf = name => `${TLS.includes(name) ? "https" : "http"}://127.0.0.1:${clientPort[name]}`;
-    const [port6] = await freePorts("::1", 1).catch(() => []);
+    const [port6] = await freePorts("::1", 1, slice).catch(() => []);
 
     const common = await commonFlags(dir, command);
     const argsOf = name => {
@@ -325,6 +355,7 @@ async function up(dir, etcdVersion) {
         password: "secret-root",
         reader: { user: "reader", password: "secret-reader" },
     };
+    await closed(sliceTaken);
     await Promise.all([
         ...["single", ...CLUSTER].map(start),
         start("auth").then(() => enableAuth(auth.http, auth)),
@@ -348,6 +379,7 @@ async function up(dir, etcdVersion) {
             http: CLUSTER.map(urlOf),
             members: CLUSTER.map(name => ({ name, ...endpoint(name) })),
         },
+        ports: { first: slice + PORTS.perSlice / 2, last: slice + PORTS.perSlice - 1 },
         certs,
         pids,
     });
@@ -408,7 +440,7 @@ async function join(dir, name) {
     const { cluster } = readJson(path.join(dir, "bed.json"));
     const { command, args } = recordOf(dir, CLUSTER[0]);
     const [base] = cluster.http;
-    const [clientPort, peerPort] = await freePorts("127.0.0.1", 2);
+    const [clientPort, peerPort] = await morePorts(dir, 2);
     const url = `http://127.0.0.1:${clientPort}`;
     const peerUrl = `http://127.0.0.1:${peerPort}`;
     await change(base, "/v3/cluster/member/add", { peerURLs: [peerUrl], isLearner: true });
@@ -460,7 +492,7 @@ async function add(dir, name, flags) {
         await killAndWait(dir, name, recordOf(dir, name).pid);
         fs.rmSync(path.join(dir, "data", name), { recursive: true, force: true });
     }
-    const [port, peerPort, spare] = await freePorts("127.0.0.1", 3);
+    const [port, peerPort, spare] = await morePorts(dir, 3);
     const scheme = flags.some(flag => flag.startsWith("--cert-file")) ? "https" : "http";
     const url = `${scheme}://127.0.0.1:${port}`;
     const peerUrl = `http://127.0.0.1:${peerPort}`;

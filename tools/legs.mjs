@@ -1,9 +1,11 @@
 // Runs the legs of the test suite, for tools/test: for each etcd version a test bed, the specs on each transport and
 // Test::Nginx; then the checks in tools/checks. The last line is the sum: "N passed, N failed".
+//
+// The tests wait more than they compute, so that TEST_LANES versions at a time (default 2) are tested side by side;
+// each line tells its version.
 
 import { execFile, spawn } from "node:child_process";
 import fs from "node:fs";
-import net from "node:net";
 import path from "node:path";
 import readline from "node:readline";
 import { promisify } from "node:util";
@@ -14,22 +16,26 @@ process.chdir(root);
 const versions = (process.env.ETCD_VERSIONS || "3.4 3.5").split(/[\s,]+/).filter(Boolean);
 const restyHttpFolders = (process.env.RESTY_HTTP_PATH ?? "").split(/[:;]/).filter(Boolean);
 const timeoutMs = Number(process.env.TEST_LEG_TIMEOUT || 1800) * 1000;
-const servroot = path.join(root, "build", "servroot");
+const lanes = Math.max(1, Number(process.env.TEST_LANES || 2));
 const total = { passed: 0, failed: 0 };
-let running; // the child of the current leg
-let bedDir; // of the bed that is up
-let bedCommand; // the latest one
+const children = new Map(); // of the legs that run, each with its servroot
+const bedDirs = new Set(); // of the beds that are up
+const bedCommands = new Set(); // those that run
 let stopping = false;
 
-function bed(command, ...args) {
-    bedCommand = promisify(execFile)(process.execPath, ["tools/bed.mjs", command, ...args]);
-    return bedCommand;
+async function bed(command, dir, ...args) {
+    const promise = promisify(execFile)(process.execPath, ["tools/bed.mjs", command, "--dir", dir, ...args]);
+    bedCommands.add(promise);
+    try {
+        return await promise;
+    } finally {
+        bedCommands.delete(promise);
+    }
 }
 
-async function bedDown() {
-    if (bedDir !== undefined) {
-        await bed("down", "--dir", bedDir);
-        bedDir = undefined;
+async function bedDown(dir) {
+    if (bedDirs.delete(dir)) {
+        await bed("down", dir);
     }
 }
 
@@ -50,10 +56,10 @@ function killGroup(child, signal) {
 }
 
 /** Test::Nginx's nginx is a daemon, in no group of ours: a killed leg leaves it behind. */
-function killDaemon() {
+function killDaemon(servroot) {
     try {
         const pid = fs.readFileSync(path.join(servroot, "logs", "nginx.pid"), "utf8").trim();
-        if (fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(servroot)) {
+        if (fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`${servroot}/`)) {
             process.kill(Number(pid), "SIGKILL");
         }
     } catch {
@@ -64,11 +70,11 @@ function killDaemon() {
 /** Lets a leg clean up behind itself, but not for long. */
 function stopLeg(child) {
     killGroup(child, "SIGTERM");
-    killDaemon();
+    killDaemon(children.get(child));
     setTimeout(() => killGroup(child, "SIGKILL"), 2000).unref();
 }
 
-/** Runs a command, prints the lines that `onLine` does not return false for; resolves with how it ended. */
+/** Runs a command and passes its lines on; resolves with how it ended. */
 async function run(command, args, env, onLine) {
     await haltIfStopping();
     const child = spawn(command, args, {
@@ -76,40 +82,41 @@ async function run(command, args, env, onLine) {
         stdio: ["ignore", "pipe", "pipe"],
         detached: true,
     });
-    running = child;
+    children.set(child, env.TEST_NGINX_SERVROOT);
     let timedOut = false;
     const timer = setTimeout(() => {
         timedOut = true;
         stopLeg(child);
     }, timeoutMs);
     for (const stream of [child.stdout, child.stderr]) {
-        readline.createInterface({ input: stream, crlfDelay: Infinity }).on("line", line => {
-            if (onLine(line) !== false) {
-                console.log(line);
-            }
-        });
+        readline.createInterface({ input: stream, crlfDelay: Infinity }).on("line", onLine);
     }
     const end = await new Promise(resolve => {
         child.on("error", error => resolve(error.message));
         child.on("close", (code, signal) => resolve(code === 0 ? "" : signal ? `signal ${signal}` : `status ${code}`));
     });
     clearTimeout(timer);
-    running = undefined;
+    children.delete(child);
     return timedOut ? `killed after ${timeoutMs / 1000} s` : end;
 }
 
 /**
- * One leg: `count(line, counts)` picks the numbers out of the output. A leg that ends badly, or that ran nothing, is a
- * failure even when it reports none.
+ * One leg: `count(line, counts)` picks the numbers out of the output; lines that it returns false for are not shown. A
+ * leg that ends badly, or that ran nothing, is a failure even when it reports none.
  */
-async function leg(title, command, args, env, count) {
-    console.log(`\n== ${title}`);
+async function leg(lane, title, command, args, env, count) {
+    const say = line => console.log(`${lane}| ${line}`);
+    say(`== ${title}`);
     const counts = { passed: 0, failed: 0, pending: 0 };
     const started = Date.now();
-    const end = await run(command, args, env, line => count(line, counts));
+    const end = await run(command, args, env, line => {
+        if (count(line, counts) !== false) {
+            say(line);
+        }
+    });
     if (counts.failed === 0 && (end !== "" || counts.passed === 0)) {
         counts.failed = 1;
-        console.log(`FAILED: ${end === "" ? "no test ran" : `ended with ${end}`}`);
+        say(`FAILED: ${end === "" ? "no test ran" : `ended with ${end}`}`);
     }
     if (process.env.RESTY_NO_PENDING === "1") {
         counts.failed += counts.pending;
@@ -118,7 +125,7 @@ async function leg(title, command, args, env, count) {
     total.failed += counts.failed;
     const seconds = ((Date.now() - started) / 1000).toFixed(1);
     const pending = counts.pending > 0 ? `, ${counts.pending} pending` : "";
-    console.log(`-- ${counts.passed} passed, ${counts.failed} failed${pending} in ${seconds} s`);
+    say(`-- ${title}: ${counts.passed} passed, ${counts.failed} failed${pending} in ${seconds} s`);
 }
 
 function countBusted(line, counts) {
@@ -162,17 +169,6 @@ function countNode(line, counts) {
     return !line.startsWith("ℹ");
 }
 
-function freePort() {
-    return new Promise((resolve, reject) => {
-        const server = net.createServer();
-        server.once("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
-        });
-    });
-}
-
 function filesIn(folder, pattern, options) {
     const names = fs.existsSync(folder) ? fs.readdirSync(folder, options) : [];
     return names
@@ -181,8 +177,8 @@ function filesIn(folder, pattern, options) {
         .map(name => path.join(folder, name));
 }
 
-async function testNginxEnv(bedFile) {
-    const { single } = JSON.parse(fs.readFileSync(bedFile, "utf8"));
+function testNginxEnv(bedFile, servroot) {
+    const { single, ports } = JSON.parse(fs.readFileSync(bedFile, "utf8"));
     const modules = ["ndk_http_module.so", "ngx_http_lua_module.so"]
         .map(name => path.join(process.env.RESTY_MODULES || "/usr/lib/nginx/modules", name))
         .filter(file => fs.existsSync(file));
@@ -193,7 +189,7 @@ async function testNginxEnv(bedFile) {
         TEST_NGINX_BINARY: process.env.RESTY_NGINX || "nginx",
         TEST_NGINX_LOAD_MODULES: modules.join(" "),
         TEST_NGINX_SERVROOT: servroot,
-        TEST_NGINX_PORT: String(await freePort()),
+        TEST_NGINX_PORT: String(ports.last),
         ...(process.getuid() === 0 ? { TEST_NGINX_WORKER_USER: "root" } : {}),
         TEST_NGINX_ROOT: root,
         TEST_NGINX_LUA_CPATH: [...multiarch, ";"].join(";"),
@@ -204,47 +200,53 @@ async function testNginxEnv(bedFile) {
 }
 
 async function testVersion(version) {
-    const started = Date.now();
-    bedDir = path.join(root, ".bed", version);
-    let bedFile;
+    const bedDir = path.join(root, ".bed", version);
+    bedDirs.add(bedDir);
     try {
-        bedFile = (await bed("up", "--etcd", version, "--dir", bedDir)).stdout.trim();
+        const bedFile = (await bed("up", bedDir, "--etcd", version)).stdout.trim();
+        await testWith(version, bedFile);
     } catch (error) {
         await haltIfStopping();
         total.failed++;
-        console.log(`\n== etcd ${version}\nFAILED: no test bed\n${error.stderr ?? error.message}`);
-        return;
+        console.log(`etcd ${version}: FAILED: ${error.stderr ?? error.message}`);
+    } finally {
+        await bedDown(bedDir);
     }
+}
+
+async function testWith(version, bedFile) {
     const exact = JSON.parse(fs.readFileSync(bedFile, "utf8")).version;
     const name = `etcd ${exact === version ? version : `${version} (${exact})`}`;
-    console.log(`\n${name}: test bed up in ${((Date.now() - started) / 1000).toFixed(1)} s`);
-
     const specFolders = ["build/spec", "spec"];
     if (specFolders.some(folder => filesIn(folder, /_spec\.lua$/, { recursive: true }).length > 0)) {
         const env = { ETCD_BED: bedFile, ETCD_TRANSPORT: "cosocket" };
-        await leg(`${name}: specs, cosocket`, "tools/run-specs", [], env, countBusted);
+        await leg(version, `${name}: specs, cosocket`, "tools/run-specs", [], env, countBusted);
         for (const folder of restyHttpFolders) {
             const legEnv = { ...env, ETCD_TRANSPORT: "resty_http", RESTY_HTTP_PATH: folder };
-            await leg(`${name}: specs, resty_http from ${folder}`, "tools/run-specs", [], legEnv, countBusted);
+            await leg(version, `${name}: specs, resty_http from ${folder}`, "tools/run-specs", [], legEnv, countBusted);
         }
     }
     const tests = filesIn("t", /\.t$/);
     if (tests.length > 0) {
+        const servroot = path.join(root, "build", "servroot", version);
         fs.mkdirSync(path.dirname(servroot), { recursive: true });
-        const env = await testNginxEnv(bedFile);
-        await leg(`${name}: Test::Nginx`, "prove", ["-v", ...tests], env, countTap);
+        const env = testNginxEnv(bedFile, servroot);
+        await leg(version, `${name}: Test::Nginx`, "prove", ["-v", ...tests], env, countTap);
     }
 }
 
 async function stop() {
     stopping = true;
-    if (running) {
-        stopLeg(running);
-        await new Promise(resolve => running.once("close", resolve));
+    const ended = [...children.keys()].map(child => new Promise(resolve => child.once("close", resolve)));
+    for (const child of children.keys()) {
+        stopLeg(child);
     }
-    bedCommand?.child.kill("SIGTERM");
-    await bedCommand?.catch(() => {});
-    await bedDown().catch(error => console.error(error.message));
+    await Promise.all(ended);
+    for (const command of bedCommands) {
+        command.child.kill("SIGTERM");
+    }
+    await Promise.allSettled(bedCommands);
+    await Promise.all([...bedDirs].map(bedDown)).catch(error => console.error(error.message));
     process.exit(1);
 }
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
@@ -254,16 +256,16 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
 if (restyHttpFolders.length === 0) {
     console.log("SKIPPED: resty_http leg (set RESTY_HTTP_PATH to folders with resty/http.lua)");
 }
-for (const version of versions) {
-    try {
+const waiting = [...versions];
+async function lane() {
+    for (let version = waiting.shift(); version !== undefined; version = waiting.shift()) {
         await testVersion(version);
-    } finally {
-        await bedDown();
     }
 }
+await Promise.all(Array.from({ length: lanes }, lane));
 const checks = filesIn("tools/checks", /\.test\.mjs$/);
 if (checks.length > 0) {
-    await leg("checks", process.execPath, ["--test", "--test-reporter=spec", ...checks], {}, countNode);
+    await leg("checks", "checks", process.execPath, ["--test", "--test-reporter=spec", ...checks], {}, countNode);
 }
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;

@@ -8,6 +8,7 @@
 --   server:remove()
 local bed = require "spec.support.bed"
 local process = require "fault.process"
+local ports = require "spec.support.ports"
 local wire = require "spec.support.wire"
 
 local own_etcd = {}
@@ -23,20 +24,6 @@ function own_etcd.has(flag)
         ngx.sleep(0.01)
     end
     return process.read(help):find(flag, 1, true) ~= nil
-end
-
-local next_port = 20000 + (ngx.worker.pid() * 37 + ngx.now() * 1000) % 12000
-
--- Below the range that the kernel takes for outgoing connections: a stopped server's stays free.
-local function free_port()
-    while true do
-        next_port = 20000 + math.floor(next_port + 1) % 12000
-        local sock = ngx.socket.tcp()
-        if not sock:connect("127.0.0.1", next_port) then
-            return next_port
-        end
-        sock:close()
-    end
 end
 
 local function wait_until(what, check)
@@ -94,7 +81,7 @@ function own_etcd.start(flags)
     os.remove(dir)
     local self = setmetatable({
         name = "own-" .. dir:match("[^/]+$"), dir = dir, flags = flags or {},
-        http = "http://127.0.0.1:" .. free_port(), peer = "http://127.0.0.1:" .. free_port(),
+        http = "http://127.0.0.1:" .. ports.free(), peer = "http://127.0.0.1:" .. ports.free(),
     }, mt)
     self:start_again("data")
     return self

@@ -1,6 +1,7 @@
 -- An nginx of its own with several workers, each with a mirror of the same keys, which it watches over: keys are
 -- "k0" ... "k49", their values count up, so that each worker can tell what was lost, told twice or gone.
 local cjson = require "cjson.safe"
+local ports = require "spec.support.ports"
 
 local rig = {}
 
@@ -177,11 +178,6 @@ local function put(path, text)
     file:close()
 end
 
-function rig.free_port()
-    return tonumber(shell("node -e 'const s = require(\"net\").createServer().listen(0, \"127.0.0.1\", () => {"
-        .. " console.log(s.address().port); s.close(); })'"))
-end
-
 -- What leads to an etcd from another port, until it is stopped.
 function rig.proxy(port, http_host)
     local to = http_host:match(":(%d+)$")
@@ -205,7 +201,7 @@ end
 -- Starts it. Options: workers, http_host, prefix, mirror (options of the mirrors), dict_size; quiet: the workers do
 -- nothing besides; mirrors: so many in each worker; init_worker: code that they run too.
 function rig.start(opts)
-    local self = { dir = shell("mktemp -d"):gsub("%s+$", ""), port = rig.free_port(), opts = opts }
+    local self = { dir = shell("mktemp -d"):gsub("%s+$", ""), port = ports.free(), opts = opts }
     local dir = self.dir
     put(dir .. "/nginx.conf", config(dir, opts.workers, self.port, opts.dict_size or "10m"))
     put(dir .. "/watch.lua", WATCH .. (opts.init_worker or ""))
