@@ -20,22 +20,32 @@ local function hold()
     taken = taken - 1
 end
 
--- Takes so many, once there are as many.
-function _M.take(n)
+-- Asks nginx for one.
+function _M.ask()
     is_over = false
-    for _ = 1, n do
-        assert(ngx.timer.at(0, hold))
-    end
+    assert(ngx.timer.at(0, hold))
 end
 
--- Waits until so many are taken.
-function _M.have_taken(n)
-    return _M.eventually(function() return taken == n end)
+-- Takes so many, and waits until it has them: nginx drops a timer of ours too while one of the driver's runs.
+function _M.take(n)
+    return _M.eventually(function()
+        if taken < n then
+            local before = taken
+            _M.ask()
+            for _ = 1, 20 do
+                if taken > before then
+                    break
+                end
+                ngx.sleep(0.001)
+            end
+        end
+        return taken == n
+    end)
 end
 
 function _M.give_back()
     is_over = true
-    return _M.have_taken(0)
+    return _M.eventually(function() return taken == 0 end)
 end
 
 return _M
