@@ -163,7 +163,7 @@ end
 ---@return resty.etcd.errors.EtcdError?
 local function put_again(reg, mod_revision)
     local key = reg.key
-    local request = {compare = {{key = key, target = "MOD", result = "EQUAL", mod_revision = mod_revision}}, success = {{request_put = {key = key, value = reg.value, lease = reg.lease}}}, failure = {{request_range = {key = key, keys_only = true}}}}
+    local request = {compare = {{key = key, target = "MOD", result = "EQUAL", mod_revision = mod_revision}}, success = {{request_put = {key = key, value = reg.value, lease = reg.lease}}}, failure = {{request_range = {key = key}}}}
     local reply, err = call.unary(
         reg.cli,
         rpcs.txn,
@@ -190,7 +190,7 @@ end
 ---@return resty.etcd.errors.EtcdError?
 local function check_key(reg)
     local key = reg.key
-    local request = {compare = {{key = key, target = "LEASE", result = "EQUAL", lease = reg.lease}}, failure = {{request_range = {key = key, keys_only = true}}}}
+    local request = {compare = {{key = key, target = "LEASE", result = "EQUAL", lease = reg.lease}}, failure = {{request_range = {key = key}}}}
     local reply, err = call.unary(
         reg.cli,
         rpcs.txn_read,

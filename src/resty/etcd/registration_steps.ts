@@ -144,7 +144,7 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
     const request = {
         compare: [{ key, target: "MOD", result: "EQUAL", mod_revision }],
         success: [{ request_put: { key, value: reg.value, lease: reg.lease } }],
-        failure: [{ request_range: { key, keys_only: true } }],
+        failure: [{ request_range: { key } }], // etcd 3.7 leaves the lease out where only keys are asked for
     };
     const [reply, err] = call.unary(reg.cli, rpcs.txn, request, call_time(reg));
     if (reply === undefined) {
@@ -167,7 +167,7 @@ function check_key(reg: State): EtcdError | undefined {
     const key = reg.key;
     const request = {
         compare: [{ key, target: "LEASE", result: "EQUAL", lease: reg.lease }],
-        failure: [{ request_range: { key, keys_only: true } }],
+        failure: [{ request_range: { key } }], // etcd 3.7 leaves the lease out where only keys are asked for
     };
     const [reply, err] = call.unary(reg.cli, rpcs.txn_read, request, call_time(reg));
     if (reply === undefined) {
