@@ -156,14 +156,20 @@ describe("with seed " .. SEED .. " a mirror converges", function()
     it("when its member stands still until all that it has missed is compacted", function()
         m:close()
         start_mirror(4) -- so long does it wait for that member
-        local host, stopped = m.feed:stats().endpoint, nil
+        local stop = clock.now() + 20
+        local host, stopped
+        repeat -- its stream is opened after the list
+            ngx.sleep(0.01)
+            host = m.feed:stats().endpoint
+        until host or clock.now() > stop
         for i, name in ipairs(NAMES) do
             if bed.cluster.http[i] == host then
                 stopped = name
             end
         end
         members.signal(assert(stopped), "STOP")
-        local stop, missed, revision = clock.now() + 20, 0, nil
+        local missed, revision = 0, nil
+        stop = clock.now() + 20
         repeat -- the others may have to elect a leader first
             local res = writer:set(dir .. "1", missed)
             if res and res.status == 200 then
