@@ -1,13 +1,15 @@
 -- A stand-in for cosockets where nginx has none, as users put it into ngx.socket.tcp: blocking sockets of the C
 -- library, with a few methods only. It knows IPv4 addresses, no names, and no TLS: handshakes are recorded and refused.
+-- Without a port `connect` takes `unix:/path`, and from then on the socket is of that kind, as with luasocket.
 local bit = require "bit"
 local ffi = require "ffi"
 
 ffi.cdef [[
     struct shim_address { uint16_t family; uint16_t port; uint32_t host; char zero[8]; };
+    struct shim_unix_address { uint16_t family; char path[108]; };
     struct shim_time { long seconds; long microseconds; };
     int socket(int domain, int type, int protocol);
-    int connect(int fd, const struct shim_address *address, unsigned int length);
+    int connect(int fd, const void *address, unsigned int length);
     int setsockopt(int fd, int level, int name, const void *value, unsigned int length);
     ssize_t send(int fd, const void *bytes, size_t length, int flags);
     ssize_t recv(int fd, void *bytes, size_t length, int flags);
@@ -16,7 +18,7 @@ ffi.cdef [[
     char *strerror(int number);
 ]]
 local C = ffi.C
-local AF_INET, SOCK_STREAM, SOL_SOCKET, SO_RCVTIMEO, SO_SNDTIMEO, MSG_NOSIGNAL = 2, 1, 1, 20, 21, 0x4000
+local AF_UNIX, AF_INET, SOCK_STREAM, SOL_SOCKET, SO_RCVTIMEO, SO_SNDTIMEO, MSG_NOSIGNAL = 1, 2, 1, 1, 20, 21, 0x4000
 local EAGAIN, EPIPE, ECONNRESET = 11, 32, 104
 local READ_SIZE = 4096
 
@@ -40,16 +42,40 @@ local function failure()
     return ffi.string(C.strerror(number)):lower()
 end
 
-function methods:connect(host, port)
-    self.fd = C.socket(AF_INET, SOCK_STREAM, 0)
-    if self.timeout_ms then
-        self:settimeout(self.timeout_ms)
-    end
+local function inet_address(host, port)
     local address = ffi.new("struct shim_address")
     address.family = AF_INET
     address.port = bit.bor(bit.lshift(bit.band(port, 0xff), 8), bit.rshift(port, 8))
     address.host = C.inet_addr(host)
-    if C.connect(self.fd, address, ffi.sizeof(address)) ~= 0 then
+    return address, ffi.sizeof(address)
+end
+
+local function unix_address(host)
+    local path = assert(host:match("^unix:(.+)"))
+    return ffi.new("struct shim_unix_address", AF_UNIX, path), 2 + #path + 1
+end
+
+function methods:connect(host, port)
+    if not port then
+        self.family = AF_UNIX
+    elseif type(port) ~= "number" then
+        error("bad argument #2 to 'connect' (string expected, got " .. type(port) .. ")")
+    end
+    self.family = self.family or AF_INET
+    if port and self.family == AF_UNIX then
+        return nil, "no such file or directory"
+    end
+    self.fd = C.socket(self.family, SOCK_STREAM, 0)
+    if self.timeout_ms then
+        self:settimeout(self.timeout_ms)
+    end
+    local address, length
+    if port then
+        address, length = inet_address(host, port)
+    else
+        address, length = unix_address(host)
+    end
+    if C.connect(self.fd, address, length) ~= 0 then
         local err = failure()
         self:close()
         return nil, err

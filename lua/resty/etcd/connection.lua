@@ -70,23 +70,6 @@ local function exists(unix_address)
     return code ~= ENOENT
 end
 
-local function dial(route, sock, via)
-    local target = route.target
-    if via ~= nil and exists(via) then
-        local ok = sock:connect(
-            via,
-            pool_options(route.peer, target, via)
-        )
-        if ok ~= nil then
-            return ok
-        end
-    end
-    if target.port == nil then
-        return sock:connect(target.host, route.pool)
-    end
-    return sock:connect(target.host, target.port, route.pool)
-end
-
 --- Seconds for connecting and for all that follows; nil and nil where nginx's own timeouts hold.
 ---@param delivery resty.etcd.http.Delivery
 ---@param time number
@@ -119,10 +102,16 @@ local function set_connect_timeouts(sock, route, delivery, time, is_halved)
     return nil
 end
 
-local function connect(route, delivery, time)
-    local sock, sock_err = new_socket()
+--- A socket that has its time to connect.
+---@param route resty.etcd.http.Route
+---@param delivery resty.etcd.http.Delivery
+---@param time number
+---@return table? res
+---@return string? err
+local function open_socket(route, delivery, time)
+    local sock, err = new_socket()
     if sock == nil then
-        return nil, sock_err
+        return nil, err
     end
     local late = set_connect_timeouts(
         sock,
@@ -134,8 +123,59 @@ local function connect(route, delivery, time)
     if late ~= nil then
         return nil, late
     end
-    local ok, err = dial(route, sock, delivery.via)
+    return sock
+end
+
+--- Stand-ins for cosockets know a socket in the file system by the missing port, and have no pools.
+---@param sock table
+---@param address string
+---@param pool table
+---@return 1? res
+---@return string? err
+local function dial_unix(sock, address, pool)
+    if sock.receiveany == nil then
+        return sock:connect(address)
+    end
+    return sock:connect(address, pool)
+end
+
+local function dial_target(sock, route)
+    local target = route.target
+    if target.port == nil then
+        return dial_unix(sock, target.host, route.pool)
+    end
+    return sock:connect(target.host, target.port, route.pool)
+end
+
+local function dial(route, delivery, time)
+    local via = delivery.via
+    if via ~= nil and exists(via) then
+        local proxied = open_socket(route, delivery, time)
+        if proxied ~= nil then
+            local ok = dial_unix(
+                proxied,
+                via,
+                pool_options(route.peer, route.target, via)
+            )
+            if ok ~= nil then
+                return proxied
+            end
+        end
+    end
+    local sock, sock_err = open_socket(route, delivery, time)
+    if sock == nil then
+        return nil, sock_err
+    end
+    local ok, err = dial_target(sock, route)
     if ok == nil then
+        return nil, err
+    end
+    return sock
+end
+
+local function connect(route, delivery, time)
+    local sock, err = dial(route, delivery, time)
+    if sock == nil then
         return nil, err
     end
     local times = sock:getreusedtimes()

@@ -65,20 +65,6 @@ function exists(unix_address: string): boolean {
     return code !== ENOENT;
 }
 
-function dial(route: Route, sock: Tcp, via: string | undefined): Result<1> {
-    const target = route.target;
-    if (via !== undefined && exists(via)) {
-        const [ok] = sock.connect(via, pool_options(route.peer, target, via));
-        if (ok !== undefined) {
-            return $multi(ok);
-        }
-    }
-    if (target.port === undefined) {
-        return sock.connect(target.host, route.pool);
-    }
-    return sock.connect(target.host, target.port, route.pool);
-}
-
 /** Seconds for connecting and for all that follows; nil and nil where nginx's own timeouts hold. */
 function time_left(delivery: Delivery, time: number): LuaMultiReturn<[connect?: number, rest?: number]> {
     const deadline = delivery.deadline;
@@ -112,17 +98,61 @@ function set_connect_timeouts(
     return undefined;
 }
 
-function connect(this: void, route: Route, delivery: Delivery, time: number): Connected {
-    const [sock, sock_err] = new_socket();
+/** A socket that has its time to connect. */
+function open_socket(route: Route, delivery: Delivery, time: number): Result<Tcp> {
+    const [sock, err] = new_socket();
     if (sock === undefined) {
-        return $multi(undefined, sock_err);
+        return $multi(undefined, err);
     }
     const late = set_connect_timeouts(sock, route, delivery, time, false);
     if (late !== undefined) {
         return $multi(undefined, late);
     }
-    const [ok, err] = dial(route, sock, delivery.via);
+    return $multi(sock);
+}
+
+/** Stand-ins for cosockets know a socket in the file system by the missing port, and have no pools. */
+function dial_unix(sock: Tcp, address: string, pool: ngx.socket.ConnectOpts): Result<1> {
+    if (sock.receiveany === undefined) {
+        return sock.connect(address);
+    }
+    return sock.connect(address, pool);
+}
+
+function dial_target(sock: Tcp, route: Route): Result<1> {
+    const target = route.target;
+    if (target.port === undefined) {
+        return dial_unix(sock, target.host, route.pool);
+    }
+    return sock.connect(target.host, target.port, route.pool);
+}
+
+function dial(route: Route, delivery: Delivery, time: number): Result<Tcp> {
+    const via = delivery.via;
+    if (via !== undefined && exists(via)) {
+        const [proxied] = open_socket(route, delivery, time);
+        if (proxied !== undefined) {
+            const [ok] = dial_unix(proxied, via, pool_options(route.peer, route.target, via));
+            if (ok !== undefined) {
+                return $multi(proxied);
+            }
+        }
+    }
+    // a new one: a stand-in's is of the kind that it was first connected as
+    const [sock, sock_err] = open_socket(route, delivery, time);
+    if (sock === undefined) {
+        return $multi(undefined, sock_err);
+    }
+    const [ok, err] = dial_target(sock, route);
     if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    return $multi(sock);
+}
+
+function connect(this: void, route: Route, delivery: Delivery, time: number): Connected {
+    const [sock, err] = dial(route, delivery, time);
+    if (sock === undefined) {
         return $multi(undefined, err);
     }
     const [times] = sock.getreusedtimes();
