@@ -298,3 +298,42 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
 2 nil | waiting for the login: API disabled in the context of log_by_lua*
 4 nil | HOST: not in this phase: API disabled in the context of log_by_lua*
 200 200
+
+
+
+=== TEST 10: a large directory is read in init_by_lua and init_worker_by_lua without a pause
+--- http_config
+    init_by_lua_block {
+        local t = require "testlib"
+        require("blocking_socket").install()
+        local key = t.key()
+        local function fill()
+            local cli = t.new()
+            for i = 1, 50 do
+                cli:set(key .. i, ("x"):rep(20000))
+            end
+        end
+        function package.loaded.read_all()
+            local sleep, slept = ngx.sleep, 0
+            ngx.sleep = function(...) -- luacheck: ignore 122
+                slept = slept + 1
+                return sleep(...)
+            end
+            local body = t.new():readdir(key).body
+            ngx.sleep = sleep -- luacheck: ignore 122
+            return #body.kvs .. " keys, " .. slept .. " pauses"
+        end
+        fill()
+        package.loaded.all_in_init = package.loaded.read_all()
+    }
+    init_worker_by_lua_block {
+        package.loaded.all_in_init_worker = package.loaded.read_all()
+    }
+--- lua
+    ngx.say(require "all_in_init")
+    ngx.say(require "all_in_init_worker")
+    ngx.say(tonumber(require("read_all")():match("(%d+) pauses")) > 0)
+--- response_body
+50 keys, 0 pauses
+50 keys, 0 pauses
+true

@@ -2,6 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.clock")
 local health = require("resty.etcd.health")
+local slices = require("resty.etcd.slice")
 local min = math.min
 local guard = pcall
 
@@ -34,7 +35,7 @@ local function before_try(core, tries, deadline)
     if deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
-    if seconds > 0 then
+    if seconds > 0 and slices.may_pause() then
         guard(ngx.sleep, seconds)
     end
     return true
@@ -47,6 +48,9 @@ end
 local function before_token(tries, deadline)
     local seconds = TOKEN_FIRST * 2 ^ tries
     if tries >= TOKEN_TRIES or deadline ~= nil and clock.now() + seconds >= deadline then
+        return false
+    end
+    if not slices.may_pause() then
         return false
     end
     local ok = guard(ngx.sleep, seconds)

@@ -22,9 +22,18 @@ local function begin()
     return {since = now()}
 end
 
+--- Whether there is anybody to let run: not while nginx starts, where programs may have put a blocking sleep.
+---@return boolean
+local function may_pause()
+    local phase = ngx.get_phase()
+    return phase ~= "init" and phase ~= "init_worker"
+end
+
 --- Lets others run, in phases that can wait.
 local function pause()
-    guard(ngx.sleep, PAUSE)
+    if may_pause() then
+        guard(ngx.sleep, PAUSE)
+    end
 end
 
 --- Begins one after a pause, for work that comes after other work of unknown length.
@@ -56,6 +65,7 @@ _M.begin = begin
 _M.begin_anew = begin_anew
 _M.breathe = breathe
 _M.go_on = go_on
+_M.may_pause = may_pause
 _M.pause = pause
 
 return _M

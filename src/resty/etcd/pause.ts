@@ -1,6 +1,7 @@
 import * as clock from "./clock";
 import type { Core } from "./core";
 import * as health from "./health";
+import * as slices from "./slice";
 
 const min = math.min;
 const guard = pcall as unknown as GuardedCall;
@@ -31,7 +32,7 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
     if (deadline !== undefined && clock.now() + seconds >= deadline) {
         return false;
     }
-    if (seconds > 0) {
+    if (seconds > 0 && slices.may_pause()) {
         guard(ngx.sleep, seconds); // throws in a phase that cannot wait
     }
     return true;
@@ -45,6 +46,9 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
 function before_token(tries: number, deadline: number | undefined): boolean {
     const seconds = TOKEN_FIRST * 2 ** tries;
     if (tries >= TOKEN_TRIES || (deadline !== undefined && clock.now() + seconds >= deadline)) {
+        return false;
+    }
+    if (!slices.may_pause()) {
         return false;
     }
     const [ok] = guard(ngx.sleep, seconds); // throws in a phase that cannot wait

@@ -24,9 +24,17 @@ function begin(): Slice {
     return { since: now() };
 }
 
+/** Whether there is anybody to let run: not while nginx starts, where programs may have put a blocking sleep. */
+function may_pause(): boolean {
+    const phase = ngx.get_phase();
+    return phase !== "init" && phase !== "init_worker";
+}
+
 /** Lets others run, in phases that can wait. */
 function pause(): void {
-    guard(ngx.sleep, PAUSE); // throws in a phase that cannot wait
+    if (may_pause()) {
+        guard(ngx.sleep, PAUSE); // throws in a phase that cannot wait
+    }
 }
 
 /** Begins one after a pause, for work that comes after other work of unknown length. */
@@ -54,4 +62,4 @@ function go_on(slice: Slice, since: number): void {
     }
 }
 
-export { begin, begin_anew, breathe, go_on, pause, type Slice };
+export { begin, begin_anew, breathe, go_on, may_pause, pause, type Slice };
