@@ -161,6 +161,20 @@ describe("a watch", function()
     end)
 end)
 
+describe("a watch that etcd cancels", function()
+    it("answers `closed` from then on, and its connection is closed", function()
+        local server = fake.new({ fake.CHUNKED .. fake.chunk('{"result":{"created":true}}\n')
+            .. fake.chunk('{"result":{"canceled":true,"compact_revision":"7"}}\n') })
+        local reader = established(assert(bed.new { http_host = server.http_host, timeout = 2 }):watch("/a"))
+        assert.equals(1, server.open)
+        local reply = assert(reader())
+        assert.equals("7", reply.result.compact_revision)
+        assert_ended(reader, "closed")
+        assert.is_true(fake.eventually(function() return server.open == 0 end))
+        server:close()
+    end)
+end)
+
 describe("a watch of a server that ends", function()
     local name, restore
     local member = bed.cluster.members[3]
@@ -241,6 +255,7 @@ describe("a watch with a user", function()
         assert.is_true(reply.result.created)
         assert.matches(reason, reply.result.cancel_reason, 1, true)
         assert.is_nil(reply.result.events)
+        assert_ended(reader, "closed")
     end
 
     it("that may not read the key is canceled with etcd's reason", function()

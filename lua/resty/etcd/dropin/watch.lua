@@ -178,6 +178,9 @@ local function make_reader(cli, stream, timeout, wants_progress)
                     local reply = ____unfinished_0.reply
                     decode_events(cli, unfinished)
                     unfinished = nil
+                    if reply.canceled == true then
+                        stream:close()
+                    end
                     return {result = reply}
                 end
                 if last_error ~= nil then

@@ -179,6 +179,9 @@ function make_reader(cli: State, stream: Stream, timeout: number | undefined, wa
                 const { reply } = unfinished;
                 decode_events(cli, unfinished);
                 unfinished = undefined;
+                if (reply.canceled === true) {
+                    stream.close(); // etcd keeps the connection, but nothing more comes on it
+                }
                 return $multi({ result: reply });
             }
             if (last_error !== undefined) {
