@@ -152,6 +152,17 @@ describe("a client", function()
             assert.equal("has no healthy etcd endpoint available", err)
         end)
 
+        it("an endpoint of fewer fields, whose watches go where its other calls go", function()
+            for _, missing in ipairs { "scheme", "host", "address", "api_prefix" } do
+                local cli = assert(bed.new())
+                cli.endpoints[1][missing] = nil
+                assert.equal(200, assert(cli:get(prefix)).status)
+                local reader, _, handle = assert(cli:watchdir(prefix, { need_cancel = true }))
+                assert.is_true(assert(reader()).result.created)
+                assert.equal(1, (cli:watchcancel(handle)))
+            end
+        end)
+
         it("a host that is no string is never chosen", function()
             local cli = assert(bed.new())
             cli.endpoints[1].http_host = 12

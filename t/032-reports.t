@@ -148,7 +148,30 @@ short: <host>: closed: [it]
 
 
 
-=== TEST 5: one report per failed attempt
+=== TEST 5: answers of status 200 that make no sense do not count
+--- config
+    location = /odd/v3/kv/range {
+        return 200 "<html>";
+    }
+    location = /odd/v3/kv/put {
+        return 200 "<html>";
+    }
+    location = /odd/v3/lease/keepalive {
+        return 200 "<html>";
+    }
+--- lua
+    local t = require "testlib"
+    t.reports_of("get", t.here("/odd"), t.get)
+    t.reports_of("set", t.here("/odd"), t.put)
+    t.reports_of("keepalive", t.here("/odd"), function(cli) return cli:keepalive(7) end)
+--- response_body
+get: invalid response body: <html>: []
+set: invalid response body: <html>: []
+keepalive: invalid response body: <html>: []
+
+
+
+=== TEST 6: one report per failed attempt
 --- config
     location /broken/ {
         return 503 '{"code":14,"message":"no leader"}';
@@ -165,7 +188,7 @@ retried: <host>: connection refused: [it, it, it, it]
 
 
 
-=== TEST 6: logins: connection and 5xx count, refusals and malformed answers do not
+=== TEST 7: logins: connection and 5xx count, refusals and malformed answers do not
 --- config
     location ~ ^/login/(?<kind>\w+)/v3/auth/authenticate$ {
         content_by_lua_block {
@@ -202,7 +225,7 @@ wrong password: authenticate refresh token fail: []
 
 
 
-=== TEST 7: a reader's timeout and a cancelled watch do not count
+=== TEST 8: a reader's timeout and a cancelled watch do not count
 --- lua
     local t = require "testlib"
     t.reports_of("timeout", t.bed.single.http, function(cli)
@@ -222,7 +245,7 @@ cancelled: closed: []
 
 
 
-=== TEST 8: an error of 500 and above inside a watch counts, one below does not
+=== TEST 9: an error of 500 and above inside a watch counts, one below does not
 --- config
     location ~ ^/stream/(?<code>\d+)/ {
         content_by_lua_block {
@@ -245,7 +268,7 @@ cancelled: closed: []
 
 
 
-=== TEST 9: a dead connection from the pool is replaced silently for a read
+=== TEST 10: a dead connection from the pool is replaced silently for a read
 --- config
     location /once/ { # serves the first request of each connection only
         rewrite_by_lua_block {
@@ -273,7 +296,7 @@ write: <host>: closed: [it]
 
 
 
-=== TEST 10: a call that is wrong in itself does not count
+=== TEST 11: a call that is wrong in itself does not count
 --- lua
     local t = require "testlib"
     t.reports_of("empty key", t.bed.single.http, function(cli) return cli:get("") end)

@@ -95,11 +95,14 @@ end
 ---@param endpoint resty.etcd.endpoint.Endpoint
 ---@return string
 local function stream_url(endpoint)
-    if type(endpoint.address) ~= "string" then
+    local scheme = endpoint.scheme
+    local address = endpoint.address
+    local api_prefix = endpoint.api_prefix
+    if type(scheme) ~= "string" or type(address) ~= "string" or type(api_prefix) ~= "string" then
         return endpoint.full_prefix
     end
     local port = endpoint.port or ""
-    return endpoint.scheme .. "://" .. endpoint.address .. ":" .. port .. endpoint.api_prefix
+    return scheme .. "://" .. address .. ":" .. port .. api_prefix
 end
 
 --- How errors begin that are not the endpoint's doing, and would be the same at every other.
@@ -215,6 +218,9 @@ local function unary(self, rpc, payload, attempt)
         return {status = status, headers = headers, body = message}
     end
     if err ~= nil then
+        if err.name == "bad_reply" then
+            err.http_status = status
+        end
         return nil, retry.judge_refusal(rpc, err)
     end
     local shown = rpc.secret == true and "not shown" or gateway_error.snippet(answer.body)

@@ -89,11 +89,14 @@ function route_to(gateway: Fields, rpc: Rpc, endpoint: Endpoint, url: string): R
 
 /** Where watches go: users may have rewritten each of these fields, or made the endpoint themselves. */
 function stream_url(endpoint: Endpoint): string {
-    if (typeof endpoint.address !== "string") {
+    const scheme = endpoint.scheme;
+    const address = endpoint.address;
+    const api_prefix = endpoint.api_prefix;
+    if (typeof scheme !== "string" || typeof address !== "string" || typeof api_prefix !== "string") {
         return endpoint.full_prefix;
     }
     const port = endpoint.port ?? "";
-    return `${endpoint.scheme}://${endpoint.address}:${port}${endpoint.api_prefix}`;
+    return `${scheme}://${address}:${port}${api_prefix}`;
 }
 
 /** How errors begin that are not the endpoint's doing, and would be the same at every other. */
@@ -199,6 +202,9 @@ function unary(
         return $multi({ status, headers, body: message });
     }
     if (err !== undefined) {
+        if (err.name === "bad_reply") {
+            err.http_status = status;
+        }
         return $multi(undefined, retry.judge_refusal(rpc, err));
     }
     const shown = rpc.secret === true ? "not shown" : gateway_error.snippet(answer.body);
