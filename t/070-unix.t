@@ -185,3 +185,47 @@ true
 nil | unix:/no/such/socket: no such file or directory | connect_failed
 --- error_log
 [crit]
+
+
+
+=== TEST 9: TLS through the socket: the name is still the endpoint's, and pools are kept apart by it
+--- http_config
+    lua_ssl_trusted_certificate $TEST_NGINX_CA;
+    server {
+        listen unix:$TEST_NGINX_HTML_DIR/tls.sock ssl;
+        ssl_certificate $TEST_NGINX_SERVER_CERT;
+        ssl_certificate_key $TEST_NGINX_SERVER_KEY;
+        proxy_buffering off;
+        proxy_http_version 1.1;
+        location / {
+            access_by_lua_block {
+                local dict = ngx.shared.test
+                dict:set("hosts", (dict:get("hosts") or "") .. " " .. ngx.var.http_host .. "|" .. (ngx.var.ssl_server_name or ""))
+            }
+            proxy_pass $TEST_NGINX_ETCD;
+        }
+    }
+--- lua
+    local t = require "testlib"
+    t.reset()
+    local socket = t.socket:gsub("etcd.sock", "tls.sock")
+    local function client(host, opts)
+        opts = opts or {}
+        opts.http_host, opts.unix_socket_proxy = host, socket
+        return t.new(opts)
+    end
+    local cli = client("https://etcd.test:2379")
+    local key = t.key()
+    ngx.say(cli:set(key, "v").status, " ", cli:get(key).body.kvs[1].value, " ", cli:version().status)
+    ngx.say(assert(cli:watch(key))().result.created, t.hosts())
+    ngx.say(cli:delete(key).body.deleted, t.hosts())
+    ngx.say(t.line(client("https://other.test:2379"):get(key)), t.hosts())
+    ngx.say(client("https://other.test:2379", { sni = "etcd.test" }):get(key).status, t.hosts())
+    ngx.say(client("https://third.test:2379", { ssl_verify = false }):get(key).status, t.hosts())
+--- response_body
+200 v 200
+true etcd.test:2379|etcd.test etcd.test:2379|etcd.test etcd.test:2379|etcd.test etcd.test:2379|etcd.test
+1 etcd.test:2379|etcd.test
+nil | https://other.test:2379: certificate host mismatch | connect_failed
+200 other.test:2379|etcd.test
+200 third.test:2379|third.test
