@@ -101,6 +101,16 @@ describe("a watch", function()
         assert.same({ "PUT d", "PUT d/1", "PUT d2", "DELETE d/1" }, brief(take(reader, 4)))
     end)
 
+    it("of a directory whose name ends in bytes 0xff tells of its keys alone", function()
+        local reader = established(cli:watchdir(dir .. "p\255", { prev_kv = true }))
+        for _, name in ipairs { "p\254", "q", "p\255", "p\255\255a" } do
+            put(name, name)
+        end
+        local events = take(reader, 2)
+        assert.same({ dir .. "p\255", dir .. "p\255\255a" }, { events[1].kv.key, events[2].kv.key })
+        assert_silent(reader)
+    end)
+
     it("of the directory \"\" tells of all keys, of a client's own where it has a key_prefix", function()
         local all = established(cli:watchdir(""))
         local mine = assert(bed.new { key_prefix = dir .. "p" })
@@ -178,6 +188,8 @@ describe("a watch", function()
             { { filters = { 7 } }, "filters has no such value: 7" },
             { { start_revision = "soon" }, "start_revision must be integer" },
             { { start_revision = 1.5 }, "start_revision must be integer" },
+            { { start_revision = -1 }, "start_revision must not be negative" },
+            { { start_revision = "-7" }, "start_revision must not be negative" },
             { { prev_kv = "yes" }, "prev_kv must be boolean" },
             { { timeout = "long" }, "opts.timeout must be number of seconds" },
             { 7, "opts must be table" },

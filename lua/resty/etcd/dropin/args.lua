@@ -30,6 +30,18 @@ local function check_opts(opts)
     return nil
 end
 
+--- What is wrong with a watch's options; nil if nothing is.
+---@param opts table?
+---@return string?
+local function check_watch_opts(opts)
+    local wrong = check_opts(opts)
+    if wrong ~= nil then
+        return wrong
+    end
+    local from = tostring(opts and opts.start_revision)
+    return string.sub(from, 1, 1) == "-" and "start_revision must not be negative" or nil
+end
+
 --- A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part, "" the
 --- key alone.
 ---@param prefix string
@@ -70,6 +82,7 @@ local function prefix_range(prefix, dir)
 end
 _M.check_key = check_key
 _M.check_opts = check_opts
+_M.check_watch_opts = check_watch_opts
 _M.copy = copy
 _M.prefix_range = prefix_range
 _M.real_range_end = real_range_end

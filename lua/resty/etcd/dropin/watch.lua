@@ -252,7 +252,7 @@ end
 ---@return string? err
 ---@return (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)? handle
 local function watch(self, key, opts)
-    local wrong = args.check_key(key) or args.check_opts(opts)
+    local wrong = args.check_key(key) or args.check_watch_opts(opts)
     if wrong ~= nil then
         return nil, wrong, errors.failure("bad_request", wrong)
     end
@@ -269,7 +269,7 @@ end
 ---@return string? err
 ---@return (resty.etcd.errors.EtcdError|resty.etcd.dropin.watch.WatchHandle)? handle
 local function watchdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or args.check_opts(opts)
+    local wrong = type(dir) ~= "string" and "key must be string" or args.check_watch_opts(opts)
     if wrong ~= nil then
         return nil, wrong, errors.failure("bad_request", wrong)
     end

@@ -25,6 +25,17 @@ function check_opts(opts: unknown): string | undefined {
     return undefined;
 }
 
+/** What is wrong with a watch's options; nil if nothing is. */
+function check_watch_opts(opts: { start_revision?: unknown } | undefined): string | undefined {
+    const wrong = check_opts(opts);
+    if (wrong !== undefined) {
+        return wrong;
+    }
+    // some versions of etcd refuse it, others keep a watch that never tells anything
+    const from = tostring(opts?.start_revision);
+    return string.sub(from, 1, 1) === "-" ? "start_revision must not be negative" : undefined;
+}
+
 /**
  * A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part, "" the
  * key alone.
@@ -57,4 +68,4 @@ function prefix_range(prefix: string, dir: string): Message {
     return request;
 }
 
-export { check_key, check_opts, copy, prefix_range, real_range_end };
+export { check_key, check_opts, check_watch_opts, copy, prefix_range, real_range_end };

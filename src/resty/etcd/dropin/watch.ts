@@ -253,7 +253,7 @@ function watch(
     key: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const wrong = args.check_key(key) ?? args.check_opts(opts);
+    const wrong = args.check_key(key) ?? args.check_watch_opts(opts);
     if (wrong !== undefined) {
         return $multi(undefined, wrong, errors.failure("bad_request", wrong));
     }
@@ -272,7 +272,7 @@ function watchdir(
     dir: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const wrong = typeof dir !== "string" ? "key must be string" : args.check_opts(opts);
+    const wrong = typeof dir !== "string" ? "key must be string" : args.check_watch_opts(opts);
     if (wrong !== undefined) {
         return $multi(undefined, wrong, errors.failure("bad_request", wrong));
     }
