@@ -194,7 +194,46 @@ sslhandshake false 127.0.0.1 false
 
 
 
-=== TEST 8: without a stand-in, calls in init_by_lua and init_worker_by_lua say what is the matter
+=== TEST 8: a stand-in's handshake that fails with false is a failure: nothing is sent on its connection
+--- http_config
+    init_by_lua_block {
+        local t = require "testlib"
+        local shim = require "blocking_socket"
+        shim.install()
+        require("resty.etcd.health_check").init { fail_timeout = 0 }
+        local make = ngx.socket.tcp
+        local sent = {}
+        ngx.socket.tcp = function() -- luacheck: ignore 122
+            local sock = make()
+            local function refuse()
+                return false, "certificate verify failed"
+            end
+            sock.sslhandshake, sock.tlshandshake = refuse, refuse
+            function sock.send(_, bytes)
+                sent[#sent + 1] = bytes
+                return nil, "closed"
+            end
+            return sock
+        end
+        local certs = t.bed.certs
+        local lines = {}
+        for i, opts in ipairs { {}, { ssl_cert_path = certs.client, ssl_key_path = certs.client_key } } do
+            opts.http_host = t.bed.tls.http
+            lines[i] = t.line(t.new(opts):get("/x")):gsub("https://[%d.:]+:", "HOST:")
+        end
+        lines[#lines + 1] = #sent .. " sent"
+        package.loaded.early_lines = lines
+    }
+--- lua
+    ngx.say(table.concat(require "early_lines", "\n"))
+--- response_body
+nil | HOST: certificate verify failed | connect_failed
+nil | HOST: certificate verify failed | connect_failed
+0 sent
+
+
+
+=== TEST 9: without a stand-in, calls in init_by_lua and init_worker_by_lua say what is the matter
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -233,7 +272,7 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
 
 
 
-=== TEST 9: in the filters and in the log phase calls answer an error, never throw, and ban nothing
+=== TEST 10: in the filters and in the log phase calls answer an error, never throw, and ban nothing
 --- config
     location = /filtered {
         content_by_lua_block {
@@ -301,7 +340,7 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
 
 
 
-=== TEST 10: a large directory is read in init_by_lua and init_worker_by_lua without a pause
+=== TEST 11: a large directory is read in init_by_lua and init_worker_by_lua without a pause
 --- http_config
     init_by_lua_block {
         local t = require "testlib"

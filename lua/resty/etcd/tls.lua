@@ -115,7 +115,7 @@ local function reason_of(thrown)
     return ok and message ~= nil and message or TURNED_DOWN
 end
 
---- What a handshake tells that may throw.
+--- What a handshake tells that may throw. Those of stand-ins, as of luasec, fail with false.
 ---@param ok boolean
 ---@param session any
 ---@param err any
@@ -125,8 +125,8 @@ local function guarded(ok, session, err)
     if not ok then
         return nil, reason_of(tostring(session))
     end
-    if session == nil and err ~= nil then
-        return nil, tostring(err)
+    if session == false or session == nil and err ~= nil then
+        return nil, err ~= nil and tostring(err) or "handshake failed"
     end
     return true
 end

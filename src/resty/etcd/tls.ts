@@ -119,13 +119,13 @@ function reason_of(thrown: string): string {
     return ok && message !== undefined ? (message as string) : TURNED_DOWN;
 }
 
-/** What a handshake tells that may throw. */
+/** What a handshake tells that may throw. Those of stand-ins, as of luasec, fail with false. */
 function guarded(ok: boolean, session: unknown, err: unknown): Result<true> {
     if (!ok) {
         return $multi(undefined, reason_of(tostring(session)));
     }
-    if (session === undefined && err !== undefined) {
-        return $multi(undefined, tostring(err));
+    if (session === false || (session === undefined && err !== undefined)) {
+        return $multi(undefined, err !== undefined ? tostring(err) : "handshake failed");
     }
     return $multi(true);
 }
