@@ -1,4 +1,5 @@
 local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
 
 describe("lease", function()
     local prefix = bed.key("lease")
@@ -190,6 +191,32 @@ describe("lease", function()
         assert.equal("-1", res.body.TTL)
         assert.equal(id, res.body.ID)
         assert.is_nil(res.body.keys)
+    end)
+
+    -- A renewal is the first message of a stream, whose errors gateways wrap in another way than others.
+    for _, case in ipairs {
+        { "403 Forbidden", 7, '{"error":{"grpc_code":7,"http_code":403,"message":"%s","http_status":"Forbidden"}}' },
+        { "403 Forbidden", 7, '{"error":{"code":7,"message":"%s","details":[]}}' },
+        { "503 Unavailable", 14, '{"error":{"grpc_code":14,"http_code":503,"message":"%s","http_status":"Service Unavailable"}}' },
+        { "503 Unavailable", 14, '{"error":{"code":14,"message":"%s"}}' },
+    } do
+        local status, code, body = case[1], case[2], case[3]
+        it("whose renewal is refused as " .. body .. " is nil and etcd's message", function()
+            local restore = fake.never_ban()
+            local server = fake.new({ fake.reply(body:format("etcdserver: why"), status) })
+            local res, err, details = assert(bed.new { http_host = server.http_host }):keepalive(7)
+            server:close()
+            restore()
+            assert.is_nil(res)
+            assert.equal((code == 14 and "invalid response code: 503, " or "") .. "etcdserver: why", err)
+            assert.same({ code, "etcdserver: why", tonumber(status:sub(1, 3)) }, { details.code, details.message, details.http_status })
+        end)
+    end
+
+    it("cannot be renewed without user where etcd asks for one", function()
+        local _, err = assert(bed.new { http_host = bed.auth.http }):keepalive(7)
+        -- older versions do not ask
+        assert.is_true(err == "etcdserver: user name is empty" or err == "etcdserver: requested lease not found", err)
     end)
 
     it("deletes its keys when it expires, unless it was renewed", function()

@@ -339,6 +339,22 @@ describe("a login", function()
         end)
     end
 
+    for _, body in ipairs {
+        '{"error":{"grpc_code":16,"http_code":401,"message":"etcdserver: invalid auth token","http_status":"Unauthorized"}}',
+        '{"error":{"code":16,"message":"etcdserver: invalid auth token"}}',
+    } do
+        it("is made again, and a lease's renewal sent again, after: " .. body, function()
+            server:serve(serve(function(n) return { token("token" .. n) } end, function(request)
+                if request.headers.authorization == "token1" then
+                    return { fake.reply(body, "401 Unauthorized") }
+                end
+                return { fake.reply('{"result":{"header":{"revision":"7"},"ID":"5","TTL":"60"}}\n') }
+            end))
+            assert.equals("60", assert(client():keepalive(5)).body.result.TTL)
+            assert.equals(2, logins())
+        end)
+    end
+
     it("is made again once only: then the answer is the caller's", function()
         server:serve(serve({ token "abc" }, function()
             return { error_reply(401, 16, "etcdserver: invalid auth token") }

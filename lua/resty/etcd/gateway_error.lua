@@ -122,18 +122,15 @@ local function from_answer(status, text, endpoint, secret)
     local json = cjson.decode(text)
     local body = as_table(json)
     local nothing = "HTTP status " .. tostring(status)
-    local message = text_of(body.error) or text_of(body.message) or text_of(snippet(text)) or nothing
+    local inner = as_table(body.error)
+    local message = text_of(body.error) or text_of(body.message) or text_of(inner.message) or text_of(snippet(text)) or nothing
     if secret ~= nil and not is_safe(message, text, secret) then
         message = nothing
     end
+    local code = code_of(body.code, status) or code_of(inner.grpc_code, status) or code_of(inner.code, status)
     body.error = message
     body.message = message
-    return errors.refusal(
-        status,
-        code_of(body.code, status),
-        message,
-        endpoint
-    ), body
+    return errors.refusal(status, code, message, endpoint), body
 end
 
 --- Reads the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,

@@ -94,16 +94,17 @@ function from_answer(
     const [json] = cjson.decode(text);
     const body = as_table(json);
     const nothing = `HTTP status ${status}`;
-    let message = text_of(body.error) ?? text_of(body.message) ?? text_of(snippet(text)) ?? nothing;
+    // the error of a stream, where it is the first that comes: renewals of leases are such
+    const inner = as_table(body.error);
+    let message =
+        text_of(body.error) ?? text_of(body.message) ?? text_of(inner.message) ?? text_of(snippet(text)) ?? nothing;
     if (secret !== undefined && !is_safe(message, text, secret)) {
         message = nothing;
     }
+    const code = code_of(body.code, status) ?? code_of(inner.grpc_code, status) ?? code_of(inner.code, status);
     body.error = message;
     body.message = message;
-    return $multi(
-        errors.refusal(status, code_of(body.code, status), message, endpoint),
-        body as unknown as LuaMap<string, unknown>,
-    );
+    return $multi(errors.refusal(status, code, message, endpoint), body as unknown as LuaMap<string, unknown>);
 }
 
 /**
