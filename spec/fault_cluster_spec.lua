@@ -2,6 +2,7 @@
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.clock"
 local cluster = require "fault.cluster"
+local fake = require "spec.support.fake"
 local health_check = require "resty.etcd.health_check"
 local history = require "fault.history"
 local Load = require "fault.load"
@@ -174,6 +175,36 @@ describe("calls to a cluster", function()
         it("a serializable read is answered", function()
             local res = timed(1, function() return cli:get(key, { timeout = 1, serializable = true }) end)
             assert.equal("value 0", res.body.kvs[1].value)
+        end)
+
+        it("a watch that requires a leader ends or is refused, and one that does not knows of nothing", function()
+            local function watch(opts)
+                local read, err = cli:watch(key, opts)
+                while read do
+                    local reply
+                    reply, err = read()
+                    if not reply then
+                        return err
+                    end
+                end
+                return err
+            end
+            assert.equal("timeout", watch { timeout = 8 })
+            assert.equal("failed to watch data, response code: 503, etcdserver: no leader",
+                watch { timeout = 8, require_leader = true })
+            cluster.heal()
+            local read
+            assert.is_truthy(fake.eventually(function()
+                read = cli:watch(key, { timeout = 15, require_leader = true })
+                return read
+            end))
+            assert.is_true(read().result.created)
+            for _, name in ipairs(cluster.others(alive)) do
+                cluster.signal(name, "STOP")
+            end
+            local reply, err = read()
+            assert.is_nil(reply)
+            assert.equal(cluster.url[alive] .. ": Service Unavailable", err)
         end)
 
         it("a write says that it may have been applied, which is true once there is one again", function()

@@ -38,6 +38,9 @@ local function check_watch_opts(opts)
     if wrong ~= nil then
         return wrong
     end
+    if (opts and opts.require_leader) ~= nil and type(opts.require_leader) ~= "boolean" then
+        return "require_leader must be boolean"
+    end
     local from = tostring(opts and opts.start_revision)
     return string.sub(from, 1, 1) == "-" and "start_revision must not be negative" or nil
 end

@@ -17,6 +17,7 @@ local result = require("resty.etcd.dropin.result")
 ---@field watch_id? (string|number)
 ---@field fragment? boolean Let etcd split large replies.
 ---@field need_cancel? boolean Also return what `watchcancel` takes.
+---@field require_leader? boolean Let etcd end the watch when its member has lost the leader; default false.
 
 ---@class resty.etcd.dropin.watch.Event
 ---@field type? "DELETE" "DELETE"; nil for a put.
@@ -42,7 +43,6 @@ local result = require("resty.etcd.dropin.result")
 ---@class resty.etcd.dropin.watch.WatchHandle
 ---@field close fun(self: resty.etcd.dropin.watch.WatchHandle): number
 
-local NO_OPTIONS = {}
 local CREATE_OPTIONS = {
     "start_revision",
     "progress_notify",
@@ -225,12 +225,13 @@ local function start(cli, create_request, opts)
     if (opts and opts.filters) ~= nil then
         create_request.filters = type(opts.filters) == "table" and opts.filters or ({opts.filters})
     end
+    local options = {require_leader = (opts and opts.require_leader) == true}
     local stream, err, refusal = call.open(
         cli,
         rpcs.watch,
         {create_request = create_request},
         opts and opts.timeout,
-        NO_OPTIONS
+        options
     )
     if stream == nil then
         return open_failed(err, refusal ~= nil)

@@ -26,10 +26,15 @@ function check_opts(opts: unknown): string | undefined {
 }
 
 /** What is wrong with a watch's options; nil if nothing is. */
-function check_watch_opts(opts: { start_revision?: unknown } | undefined): string | undefined {
+function check_watch_opts(
+    opts: { start_revision?: unknown; require_leader?: unknown } | undefined,
+): string | undefined {
     const wrong = check_opts(opts);
     if (wrong !== undefined) {
         return wrong;
+    }
+    if (opts?.require_leader !== undefined && typeof opts.require_leader !== "boolean") {
+        return "require_leader must be boolean";
     }
     // some versions of etcd refuse it, others keep a watch that never tells anything
     const from = tostring(opts?.start_revision);

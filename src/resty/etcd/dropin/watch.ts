@@ -26,6 +26,8 @@ interface WatchOptions extends CallOptions {
     fragment?: boolean;
     /** Also return what `watchcancel` takes. */
     need_cancel?: boolean;
+    /** Let etcd end the watch when its member has lost the leader; default false. */
+    require_leader?: boolean;
 }
 
 interface Event {
@@ -65,7 +67,6 @@ interface WatchHandle {
     close(): number;
 }
 
-const NO_OPTIONS: call.StreamOptions = {};
 const CREATE_OPTIONS = ["start_revision", "progress_notify", "prev_kv", "watch_id", "fragment"];
 
 /** Names of HTTP statuses that etcd's errors have. */
@@ -230,7 +231,8 @@ function start(
     if (opts?.filters !== undefined) {
         create_request.set("filters", typeof opts.filters === "object" ? opts.filters : [opts.filters]);
     }
-    const [stream, err, refusal] = call.open(cli, rpcs.watch, { create_request }, opts?.timeout, NO_OPTIONS);
+    const options: call.StreamOptions = { require_leader: opts?.require_leader === true };
+    const [stream, err, refusal] = call.open(cli, rpcs.watch, { create_request }, opts?.timeout, options);
     if (stream === undefined) {
         return open_failed(err, refusal !== undefined);
     }
