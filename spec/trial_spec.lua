@@ -134,4 +134,16 @@ describe("an endpoint whose ban has ended", function()
         assert.same({ [200] = 5 }, together(cli, 5))
         assert.is_true(ngx.now() - started < 0.5)
     end)
+
+    it("is of no account where a function of the user's own says which endpoints are healthy", function()
+        server = fake.new({ fake.CLOSE }, { 60 })
+        local get_target_status = health_check.get_target_status
+        health_check.get_target_status = function() return true end
+        local cli = client(server.http_host)
+        assert.is_nil((cli:get("/k")))
+        local said = together(cli, 10, { timeout = 0.3 })
+        health_check.get_target_status = get_target_status
+        assert.same({ [server.http_host .. ": timeout"] = 10 }, said)
+        assert.equal(11, #server.requests)
+    end)
 end)

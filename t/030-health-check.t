@@ -286,3 +286,35 @@ Retrying
 true
 200
 true
+
+
+
+=== TEST 14: disable leaves nothing of earlier bans: calls go out at once, side by side
+--- config
+    location /slow/ {
+        access_by_lua_block {
+            ngx.sleep(0.6)
+        }
+        proxy_pass $TEST_NGINX_ETCD/;
+    }
+--- lua
+    local t = require "testlib"
+    local health_check = require "resty.etcd.health_check"
+    local cli = t.new { http_host = t.here("/slow") }
+    health_check.report_failure(t.here("/slow"))
+    ngx.say(t.line(cli:get(t.key())))
+    health_check.disable()
+    local threads = {}
+    for i = 1, 3 do
+        threads[i] = ngx.thread.spawn(function()
+            return (cli:get(t.key(), { timeout = 1.1 }) or {}).status
+        end)
+    end
+    for i = 1, 3 do
+        ngx.say(select(2, ngx.thread.wait(threads[i])))
+    end
+--- response_body
+nil | has no healthy etcd endpoint available | no_endpoint
+200
+200
+200

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/health_check.ts by TypeScriptToLua. Do not edit.
 local clock = require("resty.etcd.clock")
 local log = require("resty.etcd.log")
+local trials = require("resty.etcd.trial")
 local now = clock.now
 
 --- Settings of the health check.
@@ -121,14 +122,7 @@ local function report_failure(http_host)
     return true
 end
 
---- The same as `get_target_status`, for the driver's own bookkeeping: users may have replaced that one.
----@param http_host string
----@return boolean
-local function is_banned(http_host)
-    local conf = health_check.conf
-    if disabled or conf == nil then
-        return false
-    end
+local function is_flagged(conf, http_host)
     local shm_name = conf.shm_name
     if shm_name == nil then
         local ban_end = banned_until[http_host]
@@ -153,12 +147,25 @@ local function get_target_status(http_host)
     if type(http_host) ~= "string" then
         return false, "etcd host invalid"
     end
-    return not is_banned(http_host)
+    return not is_flagged(conf, http_host)
+end
+
+--- Whether a ban keeps calls from an endpoint, for the driver's own bookkeeping. Where users have put a function of their
+--- own in the place of `get_target_status`, that one decides.
+---@param http_host string
+---@return boolean
+local function is_banned(http_host)
+    local conf = health_check.conf
+    if disabled or conf == nil or health_check.get_target_status ~= get_target_status then
+        return false
+    end
+    return is_flagged(conf, http_host)
 end
 
 --- Turns the health check off in this process: every endpoint counts as healthy, a call is tried once.
 local function disable()
     disabled = true
+    trials.forget_all()
 end
 health_check.disable = disable
 health_check.get_check_mode = get_check_mode

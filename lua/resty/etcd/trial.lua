@@ -85,6 +85,14 @@ local function pass(host)
     end
 end
 
+--- There are no bans any more: all may go on.
+local function forget_all()
+    for host in pairs(trials) do
+        trials[host] = nil
+    end
+    wake_all()
+end
+
 --- Waits until a trial has ended.
 ---@param deadline number?
 ---@return boolean # whether it is worth while to look for an endpoint again
@@ -115,6 +123,7 @@ local function wait(deadline)
 end
 _M.expect = expect
 _M.fail = fail
+_M.forget_all = forget_all
 _M.may_use = may_use
 _M.pass = pass
 _M.wait = wait

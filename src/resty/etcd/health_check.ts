@@ -1,5 +1,6 @@
 import * as clock from "./clock";
 import * as log from "./log";
+import * as trials from "./trial";
 
 const now = clock.now;
 
@@ -135,12 +136,7 @@ function report_failure(http_host: string): Result<true> {
     return $multi(true);
 }
 
-/** The same as `get_target_status`, for the driver's own bookkeeping: users may have replaced that one. */
-function is_banned(http_host: string): boolean {
-    const conf = health_check.conf;
-    if (disabled || conf === undefined) {
-        return false;
-    }
+function is_flagged(conf: Conf, http_host: string): boolean {
     const shm_name = conf.shm_name;
     if (shm_name === undefined) {
         const ban_end = banned_until.get(http_host);
@@ -165,12 +161,25 @@ function get_target_status(http_host: string): LuaMultiReturn<[healthy: boolean 
     if (typeof http_host !== "string") {
         return $multi(false, "etcd host invalid");
     }
-    return $multi(!is_banned(http_host));
+    return $multi(!is_flagged(conf, http_host));
+}
+
+/**
+ * Whether a ban keeps calls from an endpoint, for the driver's own bookkeeping. Where users have put a function of their
+ * own in the place of `get_target_status`, that one decides.
+ */
+function is_banned(http_host: string): boolean {
+    const conf = health_check.conf;
+    if (disabled || conf === undefined || health_check.get_target_status !== get_target_status) {
+        return false;
+    }
+    return is_flagged(conf, http_host);
 }
 
 /** Turns the health check off in this process: every endpoint counts as healthy, a call is tried once. */
 function disable(): void {
     disabled = true;
+    trials.forget_all();
 }
 
 health_check.disable = disable;

@@ -81,6 +81,14 @@ function pass(host: string): void {
     }
 }
 
+/** There are no bans any more: all may go on. */
+function forget_all(): void {
+    for (const [host] of trials) {
+        trials.delete(host);
+    }
+    wake_all();
+}
+
 /**
  * Waits until a trial has ended.
  * @returns whether it is worth while to look for an endpoint again
@@ -107,4 +115,4 @@ function wait(deadline: number | undefined): boolean {
     return may_wait; // it throws in a phase that cannot wait
 }
 
-export { expect, fail, may_use, pass, wait };
+export { expect, fail, forget_all, may_use, pass, wait };
