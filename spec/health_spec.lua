@@ -206,6 +206,50 @@ describe("while every endpoint is left alone", function()
         end
     end)
 
+    for name, make in pairs {
+        ["by all clients of a worker together"] = function(hosts)
+            local clients = {}
+            for i = 1, 4 do
+                clients[i] = client(hosts, {})
+            end
+            return function(i) return clients[i % 4 + 1] end
+        end,
+        ["also by clients that are made for a call each, and share a dict"] = function(hosts)
+            return function() return client(hosts, { shm_name = "test" }) end
+        end,
+    } do
+        it("etcd is spared " .. name .. ", which all come back", function()
+            for _ = 1, 3 do
+                serve { fake.CLOSE }
+            end
+            local hosts = { servers[1].http_host, servers[2].http_host, servers[3].http_host }
+            local client_of, calls = make(hosts), 0
+            local counts = load({
+                get = function(_, key)
+                    calls = calls + 1
+                    return client_of(calls):get(key)
+                end,
+            }, 20, 3)
+            for i = 2, 3 do
+                local all = 0
+                for j = 1, 3 do
+                    all = all + counts[i][j] - counts[i - 1][j]
+                end
+                assert.is_true(all > 0 and all <= 10, "connections in one second: " .. all)
+            end
+            for _, server in ipairs(servers) do
+                server:serve { OK }
+            end
+            local served = 0
+            assert.is_true(fake.eventually(function()
+                ngx.sleep(0.01)
+                calls = calls + 1
+                served = get(client_of(calls)) == 200 and served + 1 or 0
+                return served >= 8
+            end))
+        end)
+    end
+
     it("and come back, the first that answers is used by all, long before its time away is over", function()
         local server = serve { fake.CLOSE }
         local cli = client(server.http_host, { max_fails = 1, fail_timeout = 60 })

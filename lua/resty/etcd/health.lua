@@ -28,7 +28,6 @@ local min = math.min
 ---@field retry_budget number
 ---@field dict table Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again.
 ---@field latency resty.etcd.latency.Latency? nil unless the quicker of two is chosen.
----@field opened_at table When an endpoint that is left alone was last tried all the same, by host.
 ---@field tokens number Retries that may be made now.
 ---@field next_open number
 
@@ -40,8 +39,8 @@ local PROBE = PREFIX .. "probe|"
 --- Retries that may be made in a burst.
 local MAX_TOKENS = 10
 
---- Seconds between two tries while every endpoint is left alone.
-local OPEN_GAP = 0.2
+--- Seconds between two tries of endpoints that are left alone, however many clients a worker has.
+local TRY_GAP = 0.2
 
 --- How long a call that tries an endpoint again keeps others from it, should it never tell how it ended.
 local PROBE_TIME = 5
@@ -51,6 +50,9 @@ local MEMORY = 600
 
 --- The least that a shared dict can tell from "for ever", in seconds.
 local SHORTEST = 0.001
+
+--- When this worker has last tried an endpoint that had failed, by host: all its clients spare etcd together.
+local tried_at = memory_dict.new()
 
 --- What is wrong with the options; nil if nothing is.
 ---@param opts any
@@ -100,7 +102,6 @@ local function create(opts)
         retry_budget = opts.retry_budget or 0.2,
         dict = opts.shm_name ~= nil and ngx.shared[opts.shm_name] or memory_dict.new(),
         latency = opts.choice == "latency" and latencies.new() or nil,
-        opened_at = memory_dict.new(),
         tokens = MAX_TOKENS,
         next_open = 0
     }
@@ -111,17 +112,34 @@ local function fails_of(health, host)
     return fails or 0
 end
 
+--- Whether no call of this worker has just tried a failed endpoint; each of `n` has its turn.
+---@param host string
+---@param n number
+---@return boolean
+local function is_rested(host, n)
+    local tried = tried_at:get(host)
+    return tried == nil or now() - tried >= n * TRY_GAP
+end
+
 --- It is time to try a failed endpoint again, and for this call to do so.
 ---@param health resty.etcd.health.Health
 ---@param host string
+---@param n number
 ---@return boolean
-local function may_probe(health, host)
+local function may_probe(health, host, n)
     local dict = health.dict
     local away = dict:get(AWAY .. host)
-    if away ~= nil then
+    if away ~= nil or not is_rested(host, n) then
         return false
     end
     local is_first = dict:add(PROBE .. host, 1, PROBE_TIME)
+    if is_first then
+        tried_at:set(
+            host,
+            now(),
+            MEMORY
+        )
+    end
     return is_first
 end
 
@@ -170,6 +188,7 @@ local function succeeded(health, host, seconds)
         dict:delete(FAILS .. host)
         dict:delete(AWAY .. host)
         dict:delete(PROBE .. host)
+        tried_at:delete(host)
     end
     if health.latency ~= nil and seconds ~= nil then
         latencies.note(health.latency, host, seconds)
@@ -181,6 +200,7 @@ end
 ---@param host string
 local function untried(health, host)
     health.dict:delete(PROBE .. host)
+    tried_at:delete(host)
 end
 
 --- Users may have written to endpoints.
@@ -199,16 +219,15 @@ local function open_one(health, endpoints)
     if not health.fail_open or time < health.next_open then
         return nil
     end
-    health.next_open = time + OPEN_GAP
-    local opened_at = health.opened_at
+    health.next_open = time + TRY_GAP
     local best
     local best_since = math.huge
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
-        if is_host(host) then
+        if is_host(host) and is_rested(host, #endpoints) then
             local since = health.dict:get(AWAY .. host)
-            local opened = opened_at:get(host)
-            local left_at = max(since or 0, opened or 0)
+            local tried = tried_at:get(host)
+            local left_at = max(since or 0, tried or 0)
             if left_at < best_since then
                 best = endpoint
                 best_since = left_at
@@ -216,7 +235,7 @@ local function open_one(health, endpoints)
         end
     end
     if best ~= nil then
-        opened_at:set(best.http_host, time, MEMORY)
+        tried_at:set(best.http_host, time, MEMORY)
     end
     return best
 end
@@ -235,7 +254,7 @@ local function pick_of(health, endpoints, start, tried)
         local host = endpoint.http_host
         if is_host(host) and (tried and tried[host]) ~= true then
             if fails_of(health, host) >= health.max_fails then
-                if may_probe(health, host) then
+                if may_probe(health, host, n) then
                     return endpoint
                 end
             elseif health.latency == nil then

@@ -44,8 +44,6 @@ interface Health {
     readonly dict: Dict;
     /** nil unless the quicker of two is chosen. */
     readonly latency: Latency | undefined;
-    /** When an endpoint that is left alone was last tried all the same, by host. */
-    readonly opened_at: Dict;
     /** Retries that may be made now. */
     tokens: number;
     next_open: number;
@@ -58,14 +56,17 @@ const PROBE = `${PREFIX}probe|`;
 
 /** Retries that may be made in a burst. */
 const MAX_TOKENS = 10;
-/** Seconds between two tries while every endpoint is left alone. */
-const OPEN_GAP = 0.2;
+/** Seconds between two tries of endpoints that are left alone, however many clients a worker has. */
+const TRY_GAP = 0.2;
 /** How long a call that tries an endpoint again keeps others from it, should it never tell how it ended. */
 const PROBE_TIME = 5;
 /** A run of failures is forgotten after so many seconds without another, but not while an endpoint is left alone. */
 const MEMORY = 600;
 /** The least that a shared dict can tell from "for ever", in seconds. */
 const SHORTEST = 0.001;
+
+/** When this worker has last tried an endpoint that had failed, by host: all its clients spare etcd together. */
+const tried_at = memory_dict.new();
 
 /** What is wrong with the options; nil if nothing is. */
 function check(opts: unknown): string | undefined {
@@ -107,7 +108,6 @@ function create(opts: HealthOptions): Health {
         retry_budget: opts.retry_budget ?? 0.2,
         dict: opts.shm_name !== undefined ? ngx.shared[opts.shm_name]! : memory_dict.new(),
         latency: opts.choice === "latency" ? latencies.new() : undefined,
-        opened_at: memory_dict.new(),
         tokens: MAX_TOKENS,
         next_open: 0,
     };
@@ -118,14 +118,23 @@ function fails_of(health: Health, host: string): number {
     return (fails as number | undefined) ?? 0;
 }
 
+/** Whether no call of this worker has just tried a failed endpoint; each of `n` has its turn. */
+function is_rested(host: string, n: number): boolean {
+    const [tried] = tried_at.get(host);
+    return tried === undefined || now() - (tried as number) >= n * TRY_GAP;
+}
+
 /** It is time to try a failed endpoint again, and for this call to do so. */
-function may_probe(health: Health, host: string): boolean {
+function may_probe(health: Health, host: string, n: number): boolean {
     const dict = health.dict;
     const [away] = dict.get(AWAY + host);
-    if (away !== undefined) {
+    if (away !== undefined || !is_rested(host, n)) {
         return false;
     }
     const [is_first] = dict.add(PROBE + host, 1, PROBE_TIME);
+    if (is_first) {
+        tried_at.set(host, now(), MEMORY);
+    }
     return is_first;
 }
 
@@ -162,6 +171,7 @@ function succeeded(health: Health, host: string, seconds: number | undefined): v
         dict.delete(FAILS + host);
         dict.delete(AWAY + host);
         dict.delete(PROBE + host);
+        tried_at.delete(host);
     }
     if (health.latency !== undefined && seconds !== undefined) {
         latencies.note(health.latency, host, seconds);
@@ -171,6 +181,7 @@ function succeeded(health: Health, host: string, seconds: number | undefined): v
 /** Notes that a call was not made after all. */
 function untried(health: Health, host: string): void {
     health.dict.delete(PROBE + host);
+    tried_at.delete(host);
 }
 
 /** Users may have written to endpoints. */
@@ -184,16 +195,15 @@ function open_one(health: Health, endpoints: readonly Endpoint[]): Endpoint | un
     if (!health.fail_open || time < health.next_open) {
         return undefined;
     }
-    health.next_open = time + OPEN_GAP;
-    const opened_at = health.opened_at;
+    health.next_open = time + TRY_GAP;
     let best: Endpoint | undefined;
     let best_since = math.huge;
     for (const endpoint of endpoints) {
         const host = endpoint.http_host;
-        if (is_host(host)) {
+        if (is_host(host) && is_rested(host, endpoints.length)) {
             const [since] = health.dict.get(AWAY + host);
-            const [opened] = opened_at.get(host);
-            const left_at = max((since as number | undefined) ?? 0, (opened as number | undefined) ?? 0);
+            const [tried] = tried_at.get(host);
+            const left_at = max((since as number | undefined) ?? 0, (tried as number | undefined) ?? 0);
             if (left_at < best_since) {
                 best = endpoint;
                 best_since = left_at;
@@ -201,7 +211,7 @@ function open_one(health: Health, endpoints: readonly Endpoint[]): Endpoint | un
         }
     }
     if (best !== undefined) {
-        opened_at.set(best.http_host, time, MEMORY);
+        tried_at.set(best.http_host, time, MEMORY);
     }
     return best;
 }
@@ -220,7 +230,7 @@ function pick_of(
         const host = endpoint.http_host;
         if (is_host(host) && tried?.get(host) !== true) {
             if (fails_of(health, host) >= health.max_fails) {
-                if (may_probe(health, host)) {
+                if (may_probe(health, host, n)) {
                     return endpoint;
                 }
             } else if (health.latency === undefined) {
