@@ -146,4 +146,47 @@ describe("an endpoint whose ban has ended", function()
         assert.same({ [server.http_host .. ": timeout"] = 10 }, said)
         assert.equal(11, #server.requests)
     end)
+
+    it("is tried in its turn: where many of them come to their end, there are ten connections a second at most", function()
+        assert(health_check.init { fail_timeout = 0.3, max_fails = 3, retry = true, shm_name = "etcd_health" })
+        local servers, hosts = {}, {}
+        for i = 1, 5 do
+            servers[i] = fake.new { fake.CLOSE }
+            hosts[i] = servers[i].http_host
+        end
+        server = servers[1]
+        local cli = client(hosts)
+        for _ = 1, 15 do
+            cli:get("/k")
+        end
+        for _, host in ipairs(hosts) do
+            assert.is_false((health_check.get_target_status(host)))
+        end
+        local function connections()
+            local all = 0
+            for _, one in ipairs(servers) do
+                all = all + one.connections
+            end
+            return all
+        end
+        local before, stop, threads = connections(), ngx.now() + 1, {}
+        for i = 1, 10 do
+            threads[i] = ngx.thread.spawn(function()
+                while ngx.now() < stop do
+                    cli:get("/k", { timeout = 0.5 })
+                    ngx.sleep(0.005)
+                end
+            end)
+        end
+        ngx.sleep(1)
+        local more = connections() - before
+        for _, thread in ipairs(threads) do
+            ngx.thread.wait(thread)
+        end
+        for i = 2, 5 do
+            servers[i]:close()
+        end
+        ngx.shared.etcd_health:flush_all()
+        assert.is_true(more > 0 and more <= 10, more .. " connections")
+    end)
 end)

@@ -13,11 +13,17 @@ local guard = pcall
 --- How long the others wait at most: the call may have been killed, or may have much time.
 local LONGEST = 1
 
+--- Seconds between two tries, of whichever endpoints: many may come back at the same moment, or fail several times.
+local GAP = 0.125
+
 --- Seconds after which an endpoint that nobody has come back to is forgotten.
 local MEMORY = 3600
 
 --- By host: the health check that they belong to is one for all clients of a worker, too.
 local trials = {}
+
+--- Until then no call tries another endpoint.
+local next_try = 0
 
 --- Calls that wait; for whichever trial ends first.
 local waiting
@@ -52,10 +58,11 @@ local function may_use(host)
         return true
     end
     local time = now()
-    if time < trial.ends_by then
+    if time < trial.ends_by or time < next_try then
         return false
     end
     trial.ends_by = time + LONGEST
+    next_try = time + GAP
     return true
 end
 
@@ -81,6 +88,7 @@ local function pass(host)
     local trial = trials[host]
     if trial ~= nil then
         trials[host] = nil
+        next_try = 0
         wake_all()
     end
 end
@@ -109,6 +117,9 @@ local function wait(deadline)
         return false
     end
     local ____until = math.min(time + LONGEST, deadline or math.huge)
+    if next_try > time then
+        ____until = math.min(____until, next_try)
+    end
     for ____, trial in pairs(trials) do
         if trial.ends_by > time then
             ____until = math.min(____until, trial.ends_by)

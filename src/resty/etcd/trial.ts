@@ -15,11 +15,15 @@ interface Trial {
 
 /** How long the others wait at most: the call may have been killed, or may have much time. */
 const LONGEST = 1;
+/** Seconds between two tries, of whichever endpoints: many may come back at the same moment, or fail several times. */
+const GAP = 0.125;
 /** Seconds after which an endpoint that nobody has come back to is forgotten. */
 const MEMORY = 3600;
 
 /** By host: the health check that they belong to is one for all clients of a worker, too. */
 const trials = new LuaMap<string, Trial>();
+/** Until then no call tries another endpoint. */
+let next_try = 0;
 /** Calls that wait; for whichever trial ends first. */
 let waiting: Semaphore | undefined;
 
@@ -50,10 +54,11 @@ function may_use(host: string): boolean {
         return true;
     }
     const time = now();
-    if (time < trial.ends_by) {
+    if (time < trial.ends_by || time < next_try) {
         return false;
     }
     trial.ends_by = time + LONGEST;
+    next_try = time + GAP;
     return true;
 }
 
@@ -77,6 +82,7 @@ function pass(host: string): void {
     const trial = trials.get(host);
     if (trial !== undefined) {
         trials.delete(host);
+        next_try = 0;
         wake_all();
     }
 }
@@ -106,6 +112,9 @@ function wait(deadline: number | undefined): boolean {
         return false;
     }
     let until = math.min(time + LONGEST, deadline ?? math.huge);
+    if (next_try > time) {
+        until = math.min(until, next_try);
+    }
     for (const [, trial] of trials) {
         if (trial.ends_by > time) {
             until = math.min(until, trial.ends_by);
