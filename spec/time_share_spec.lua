@@ -51,6 +51,28 @@ describe("with retry on", function()
         end
     end)
 
+    it("a stand-in for cosockets, which has one timeout for all, connects in an endpoint's share of the time", function()
+        local tcp, connects = ngx.socket.tcp, {}
+        ngx.socket.tcp = function() -- luacheck: ignore 122
+            local timeout
+            return {
+                settimeout = function(_, ms) timeout = ms end,
+                connect = function()
+                    connects[#connects + 1] = timeout
+                    return nil, "timeout"
+                end,
+                close = function() end,
+            }
+        end
+        local cli = assert(bed.new {
+            transport = "cosocket", http_host = { "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3" }, timeout = 6,
+        })
+        local res = cli:get("k")
+        ngx.socket.tcp = tcp -- luacheck: ignore 122
+        assert.is_nil(res)
+        assert.same({ 2000, 3000, 6000 }, { connects[1], connects[2], connects[3] })
+    end)
+
     it("a write over a pooled TLS connection has all of the call's time", function()
         local tcp, reads = ngx.socket.tcp, {}
         ngx.socket.tcp = function() -- luacheck: ignore 122

@@ -54,7 +54,7 @@ local function set_timeouts(sock, connect, rest)
     else
         sock:settimeout(max(
             1,
-            ceil(rest)
+            ceil(connect)
         ) * 1000)
     end
 end

@@ -41,8 +41,8 @@ function set_timeouts(sock: Tcp, connect: number, rest: number): void {
         const ms = to_ms(rest);
         sock.settimeouts(to_ms(connect), ms, ms);
     } else {
-        // a stand-in for cosockets that may know whole seconds only
-        sock.settimeout(max(1, ceil(rest)) * 1000);
+        // a stand-in for cosockets has one timeout, set anew once connected, and may know whole seconds only
+        sock.settimeout(max(1, ceil(connect)) * 1000);
     }
 }
 
