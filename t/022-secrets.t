@@ -114,3 +114,45 @@ password: false false
 lines: true
 --- no_error_log
 open-sesame
+
+
+
+=== TEST 3: nor is a token in those of calls to what says back all it was sent
+--- config
+    location ~ ^/login-echo(\d+)/v3/auth/authenticate$ {
+        content_by_lua_block {
+            ngx.say('{"token":"open-token.', ("x"):rep(300), '"}')
+        }
+    }
+    location ~ ^/login-echo(\d+)/ {
+        rewrite ^/login-(.*)$ /$1 last;
+    }
+--- lua
+    local t = require "testlib"
+    local results = {}
+    for _, status in ipairs { 200, 401, 503 } do
+        for _, health in ipairs { { max_fails = 100 }, false } do
+            if not health then
+                require("resty.etcd.health_check").init { fail_timeout = 0, retry = true }
+            end
+            local cli = t.new {
+                http_host = t.here("/login-echo" .. status), user = "root", password = "open-sesame", health = health or nil,
+                on_call = function(info) results[#results + 1] = info end,
+            }
+            for method, arg in pairs { get = "/k", set = "/k", readdir = "/k", grant = 5, keepalive = 5, watch = "/k" } do
+                local res, err, details = cli[method](cli, arg, method == "set" and 1 or nil)
+                if type(res) == "function" then
+                    res, err, details = res()
+                end
+                results[#results + 1] = { res or false, err, details }
+            end
+        end
+    end
+    ngx.say(#results > 36)
+    t.say_leaks({ token = "open-token" }, results)
+--- response_body
+true
+token: false false
+lines: true
+--- no_error_log
+open-token

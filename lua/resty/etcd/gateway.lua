@@ -169,12 +169,13 @@ end
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param endpoint resty.etcd.endpoint.Endpoint
 ---@param text string
+---@param token string?
 ---@return table? message
 ---@return resty.etcd.errors.EtcdError? err
-local function decode_body(rpc, endpoint, text)
+local function decode_body(rpc, endpoint, text, token)
     if rpc.stream == true then
         local line = string.match(text, "^[^\n]*")
-        return gateway_stream.decode_line(rpc, endpoint.http_host, line or "")
+        return gateway_stream.decode_line(rpc, endpoint.http_host, line or "", token)
     end
     local json, bad = long_json.decode(rpc.reply, text)
     if bad ~= nil then
@@ -201,17 +202,19 @@ local function unary(self, rpc, payload, attempt)
     end
     local status = answer.status
     local headers = answer.headers
+    local token = attempt.token
     attempt.received = #answer.body
     if status >= 300 then
         http_client.settle(route, answer, true)
         local secret = rpc.secret == true and password_in(payload) or nil
-        local err, body = gateway_error.from_answer(status, answer.body, endpoint.http_host, secret)
+        local shown = gateway_error.without_token(answer.body, token)
+        local err, body = gateway_error.from_answer(status, shown, endpoint.http_host, secret)
         return nil, retry.judge_refusal(
             rpc,
             with_hint(err, false)
         ), {status = status, headers = headers, body = body}
     end
-    local message, err = decode_body(rpc, endpoint, answer.body)
+    local message, err = decode_body(rpc, endpoint, answer.body, token)
     local is_sound = message ~= nil or err ~= nil and err.name ~= "bad_reply"
     http_client.settle(route, answer, is_sound)
     if message ~= nil then
@@ -223,7 +226,10 @@ local function unary(self, rpc, payload, attempt)
         end
         return nil, retry.judge_refusal(rpc, err)
     end
-    local shown = rpc.secret == true and "not shown" or gateway_error.snippet(answer.body)
+    local shown = "not shown"
+    if rpc.secret ~= true then
+        shown = gateway_error.snippet(gateway_error.without_token(answer.body, token))
+    end
     local bad = errors.failure("bad_reply", "invalid response body: " .. shown, endpoint.http_host)
     bad.http_status = status
     bad.maybe_applied = rpc.write == true
@@ -267,7 +273,10 @@ local function open(self, rpc, payload, attempt)
     end
     if opening.status >= 300 then
         local status = opening.status
-        local text_body = read_error_body(opening.body, attempt.deadline)
+        local text_body = gateway_error.without_token(
+            read_error_body(opening.body, attempt.deadline),
+            attempt.token
+        )
         local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host, nil)
         local refusal = {status = status, headers = opening.headers, body = body}
         return nil, retry.judge_refusal(
@@ -275,7 +284,7 @@ local function open(self, rpc, payload, attempt)
             with_hint(err, false)
         ), refusal
     end
-    return gateway_stream.new(rpc, endpoint.http_host, opening.body)
+    return gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token)
 end
 
 local function close(self)

@@ -31,6 +31,15 @@ local CANCELLED = 1
 --- What etcd's own messages begin with.
 local OWN_WORDS = "etcdserver: "
 
+--- No etcd's token is shorter. What is might be a part of any message.
+local MIN_TOKEN = 8
+
+--- So much of one tells it from all else: a long text is searched quickly then.
+local MAX_NEEDLE = 32
+
+--- Nobody looks at what an error says beyond this.
+local MAX_SHOWN = 65536
+
 --- The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd.
 ---@class resty.etcd.gateway_error.ErrorBody
 ---@field error? any
@@ -50,6 +59,30 @@ local function snippet(text)
     )
     local trimmed = string.match(line, "^ ?(.-) ?$")
     return #text > 200 and tostring(trimmed) .. "..." or (trimmed or "")
+end
+
+--- What may be shown of foreign text: a server, or what stands in front of it, may say back what it was sent.
+---@param text string
+---@param token string? that the request held; nil if it held none
+---@return string
+local function without_token(text, token)
+    if token == nil or #token < MIN_TOKEN then
+        return text
+    end
+    local beginning = sub(token, 1, MAX_NEEDLE)
+    local from = find(text, beginning, 1, true)
+    if from == nil then
+        return text
+    end
+    local at = 1
+    local parts = {}
+    while from ~= nil and from <= MAX_SHOWN do
+        parts[#parts + 1] = sub(text, at, from - 1)
+        at = from + #token
+        from = find(text, beginning, at, true)
+    end
+    parts[#parts + 1] = sub(text, at)
+    return table.concat(parts, "...")
 end
 
 --- The body, or an empty one in the place of what is none.
@@ -153,5 +186,6 @@ end
 _M.from_answer = from_answer
 _M.from_stream = from_stream
 _M.snippet = snippet
+_M.without_token = without_token
 
 return _M

@@ -18,6 +18,7 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@field rpc resty.etcd.rpc.Rpc
 ---@field endpoint string
 ---@field body resty.etcd.http.Body
+---@field token string? What it was asked for with: no error says it.
 ---@field text string Bytes of the body, from `at` on not consumed.
 ---@field at number
 ---@field parts string[] The beginning of a line whose end has not arrived.
@@ -72,8 +73,8 @@ local function add(stream, bytes)
     stream.at = 1
 end
 
-local function not_etcds(endpoint, line)
-    local text = "invalid response body: " .. gateway_error.snippet(line)
+local function not_etcds(endpoint, line, token)
+    local text = "invalid response body: " .. gateway_error.snippet(gateway_error.without_token(line, token))
     return nil, errors.failure("bad_reply", text, endpoint)
 end
 
@@ -81,24 +82,27 @@ end
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param endpoint string
 ---@param line string
+---@param token string? that the request held; nil if it held none
 ---@return table? message
 ---@return resty.etcd.errors.EtcdError? err
-local function decode_line(rpc, endpoint, line)
+local function decode_line(rpc, endpoint, line, token)
     local blank = find(line, "^%s*$")
     if blank ~= nil then
         return nil
     end
     local json, bad = long_json.decode(rpc.reply, line, "result")
     if type(json) ~= "table" then
-        return not_etcds(endpoint, line)
+        return not_etcds(endpoint, line, token)
     end
     local envelope = json
     if envelope.error ~= nil and envelope.error ~= cjson.null then
-        return nil, gateway_error.from_stream(envelope.error, endpoint)
+        local err = gateway_error.from_stream(envelope.error, endpoint)
+        err.message = gateway_error.without_token(err.message, token)
+        return nil, err
     end
     local result = envelope.result
     if result == nil or bad ~= nil then
-        return not_etcds(endpoint, line)
+        return not_etcds(endpoint, line, token)
     end
     return result
 end
@@ -155,7 +159,7 @@ local function try_recv(self)
             self.undecoded = line
             return nil
         else
-            local message, err = decode_line(self.rpc, self.endpoint, line)
+            local message, err = decode_line(self.rpc, self.endpoint, line, self.token)
             if message ~= nil then
                 return message
             end
@@ -177,7 +181,7 @@ local function finish(stream)
         stream,
         errors.failure("closed", "closed", stream.endpoint)
     )
-    return decode_line(stream.rpc, stream.endpoint, rest)
+    return decode_line(stream.rpc, stream.endpoint, rest, stream.token)
 end
 
 --- The next message.
@@ -204,7 +208,7 @@ local function receive(stream, timeout, deadline)
         local line = take_line(stream)
         if line ~= nil then
             stream.undecoded = line
-            local message, err = decode_line(stream.rpc, stream.endpoint, line)
+            local message, err = decode_line(stream.rpc, stream.endpoint, line, stream.token)
             stream.undecoded = nil
             if message ~= nil then
                 return message
@@ -281,16 +285,18 @@ local methods = {
 }
 local mt = {__index = methods}
 
---- A stream of messages over a streamed body.
+--- A stream of messages over a streamed body, and the token that it was asked for with.
 ---@param rpc resty.etcd.rpc.Rpc
 ---@param endpoint string
 ---@param body resty.etcd.http.Body
+---@param token string?
 ---@return resty.etcd.transport.Stream
-local function create(rpc, endpoint, body)
+local function create(rpc, endpoint, body, token)
     local fields = {
         rpc = rpc,
         endpoint = endpoint,
         body = body,
+        token = token,
         text = "",
         at = 1,
         parts = {},

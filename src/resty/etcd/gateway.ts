@@ -153,10 +153,11 @@ function decode_body(
     rpc: Rpc,
     endpoint: Endpoint,
     text: string,
+    token: string | undefined,
 ): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
     if (rpc.stream === true) {
         const [line] = string.match(text, "^[^\n]*");
-        return gateway_stream.decode_line(rpc, endpoint.http_host, line ?? "");
+        return gateway_stream.decode_line(rpc, endpoint.http_host, line ?? "", token);
     }
     const [json, bad] = long_json.decode(rpc.reply, text);
     if (bad !== undefined) {
@@ -188,14 +189,16 @@ function unary(
     }
     const status = answer.status;
     const headers = answer.headers;
+    const token = attempt.token;
     attempt.received = answer.body.length;
     if (status >= 300) {
         http_client.settle(route, answer, true);
         const secret = rpc.secret === true ? password_in(payload) : undefined;
-        const [err, body] = gateway_error.from_answer(status, answer.body, endpoint.http_host, secret);
+        const shown = gateway_error.without_token(answer.body, token);
+        const [err, body] = gateway_error.from_answer(status, shown, endpoint.http_host, secret);
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });
     }
-    const [message, err] = decode_body(rpc, endpoint, answer.body);
+    const [message, err] = decode_body(rpc, endpoint, answer.body, token);
     const is_sound = message !== undefined || (err !== undefined && err.name !== "bad_reply");
     http_client.settle(route, answer, is_sound);
     if (message !== undefined) {
@@ -207,7 +210,10 @@ function unary(
         }
         return $multi(undefined, retry.judge_refusal(rpc, err));
     }
-    const shown = rpc.secret === true ? "not shown" : gateway_error.snippet(answer.body);
+    let shown = "not shown";
+    if (rpc.secret !== true) {
+        shown = gateway_error.snippet(gateway_error.without_token(answer.body, token));
+    }
     const bad = errors.failure("bad_reply", `invalid response body: ${shown}`, endpoint.http_host);
     bad.http_status = status;
     bad.maybe_applied = rpc.write === true;
@@ -249,12 +255,12 @@ function open(
     }
     if (opening.status >= 300) {
         const status = opening.status;
-        const text_body = read_error_body(opening.body, attempt.deadline);
+        const text_body = gateway_error.without_token(read_error_body(opening.body, attempt.deadline), attempt.token);
         const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host, undefined);
         const refusal = { status, headers: opening.headers, body };
         return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), refusal);
     }
-    return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body));
+    return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token));
 }
 
 function close(this: Gateway): void {

@@ -14,6 +14,13 @@ const CANCELLED = 1;
 /** What etcd's own messages begin with. */
 const OWN_WORDS = "etcdserver: ";
 
+/** No etcd's token is shorter. What is might be a part of any message. */
+const MIN_TOKEN = 8;
+/** So much of one tells it from all else: a long text is searched quickly then. */
+const MAX_NEEDLE = 32;
+/** Nobody looks at what an error says beyond this. */
+const MAX_SHOWN = 65536;
+
 /** The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd. */
 interface ErrorBody {
     error?: unknown;
@@ -28,6 +35,30 @@ function snippet(text: string): string {
     const [line] = string.gsub(sub(text, 1, 200), "[%c%s]+", " ");
     const [trimmed] = string.match(line, "^ ?(.-) ?$");
     return text.length > 200 ? `${trimmed}...` : (trimmed ?? "");
+}
+
+/**
+ * What may be shown of foreign text: a server, or what stands in front of it, may say back what it was sent.
+ * @param token that the request held; nil if it held none
+ */
+function without_token(text: string, token: string | undefined): string {
+    if (token === undefined || token.length < MIN_TOKEN) {
+        return text;
+    }
+    const beginning = sub(token, 1, MAX_NEEDLE);
+    let [from] = find(text, beginning, 1, true);
+    if (from === undefined) {
+        return text;
+    }
+    let at = 1;
+    const parts: string[] = [];
+    while (from !== undefined && from <= MAX_SHOWN) {
+        parts.push(sub(text, at, from - 1));
+        at = from + token.length;
+        [from] = find(text, beginning, at, true);
+    }
+    parts.push(sub(text, at));
+    return table.concat(parts, "...");
 }
 
 /** The body, or an empty one in the place of what is none. */
@@ -119,4 +150,4 @@ function from_stream(json: unknown, endpoint: string): EtcdError {
     return errors.refusal(status, code, text_of(body.message) ?? text_of(json) ?? "unknown error", endpoint);
 }
 
-export { from_answer, from_stream, snippet };
+export { from_answer, from_stream, snippet, without_token };

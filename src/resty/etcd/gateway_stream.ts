@@ -21,6 +21,8 @@ interface Fields {
     readonly rpc: Rpc;
     readonly endpoint: string;
     readonly body: Body;
+    /** What it was asked for with: no error says it. */
+    readonly token: string | undefined;
     /** Bytes of the body, from `at` on not consumed. */
     text: string;
     at: number;
@@ -74,16 +76,24 @@ function add(stream: Fields, bytes: string): void {
     stream.at = 1;
 }
 
-function not_etcds(endpoint: string, line: string): LuaMultiReturn<[message: undefined, err: EtcdError]> {
-    const text = `invalid response body: ${gateway_error.snippet(line)}`;
+function not_etcds(
+    endpoint: string,
+    line: string,
+    token: string | undefined,
+): LuaMultiReturn<[message: undefined, err: EtcdError]> {
+    const text = `invalid response body: ${gateway_error.snippet(gateway_error.without_token(line, token))}`;
     return $multi(undefined, errors.failure("bad_reply", text, endpoint));
 }
 
-/** Decodes a line; nil and nil for an empty one. */
+/**
+ * Decodes a line; nil and nil for an empty one.
+ * @param token that the request held; nil if it held none
+ */
 function decode_line(
     rpc: Rpc,
     endpoint: string,
     line: string,
+    token: string | undefined,
 ): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
     const [blank] = find(line, "^%s*$");
     if (blank !== undefined) {
@@ -91,15 +101,17 @@ function decode_line(
     }
     const [json, bad] = long_json.decode(rpc.reply, line, "result");
     if (typeof json !== "object") {
-        return not_etcds(endpoint, line);
+        return not_etcds(endpoint, line, token);
     }
     const envelope = json as { result?: unknown; error?: unknown };
     if (envelope.error !== undefined && envelope.error !== cjson.null) {
-        return $multi(undefined, gateway_error.from_stream(envelope.error, endpoint));
+        const err = gateway_error.from_stream(envelope.error, endpoint);
+        err.message = gateway_error.without_token(err.message, token);
+        return $multi(undefined, err);
     }
     const result = envelope.result;
     if (result === undefined || bad !== undefined) {
-        return not_etcds(endpoint, line);
+        return not_etcds(endpoint, line, token);
     }
     return $multi(result as Message);
 }
@@ -147,7 +159,7 @@ function try_recv(this: GatewayStream): Message | undefined {
             this.undecoded = line; // it takes several turns, and nobody is to wait here
             return undefined;
         } else {
-            const [message, err] = decode_line(this.rpc, this.endpoint, line);
+            const [message, err] = decode_line(this.rpc, this.endpoint, line, this.token);
             if (message !== undefined) {
                 return message;
             }
@@ -163,7 +175,7 @@ function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, e
     stream.parts = [];
     stream.parts_length = 0;
     end_with(stream, errors.failure("closed", "closed", stream.endpoint));
-    return decode_line(stream.rpc, stream.endpoint, rest);
+    return decode_line(stream.rpc, stream.endpoint, rest, stream.token);
 }
 
 /**
@@ -193,7 +205,7 @@ function receive(
         const line = take_line(stream);
         if (line !== undefined) {
             stream.undecoded = line;
-            const [message, err] = decode_line(stream.rpc, stream.endpoint, line);
+            const [message, err] = decode_line(stream.rpc, stream.endpoint, line, stream.token);
             stream.undecoded = undefined;
             if (message !== undefined) {
                 return $multi(message);
@@ -253,12 +265,13 @@ const methods = { allow_cancel, close, heard_at, peek, recv, try_recv };
 type Methods = typeof methods;
 const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
 
-/** A stream of messages over a streamed body. */
-function create(rpc: Rpc, endpoint: string, body: Body): Stream {
+/** A stream of messages over a streamed body, and the token that it was asked for with. */
+function create(rpc: Rpc, endpoint: string, body: Body, token: string | undefined): Stream {
     const fields: Fields = {
         rpc,
         endpoint,
         body,
+        token,
         text: "",
         at: 1,
         parts: [],
