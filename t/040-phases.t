@@ -298,8 +298,8 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
             for i, method in ipairs { "get", "watch", "version" } do
                 for j, opts in ipairs { {}, t.root() } do
                     local cli = t.new(opts)
-                    local ok, res, err = pcall(cli[method], cli, "/x")
-                    local line = ok and tostring(res) .. " | " .. tostring(err) or "thrown: " .. tostring(res)
+                    local ok, res, err, details = pcall(cli[method], cli, "/x")
+                    local line = ok and t.line(res, err, details) or "thrown: " .. tostring(res)
                     -- a library's text says where it was
                     results[phase][2 * i + j - 2] = line:gsub("http://[%d.:]+:", "HOST:"):gsub("%S+%.lua:%d+: ", "")
                 end
@@ -330,12 +330,12 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
     end
     ngx.say(t.new():get("/x").status, " ", t.new(t.root()):get("/x").status)
 --- response_body
-2 nil | waiting for the login: API disabled in the context of header_filter_by_lua*
-4 nil | HOST: not in this phase: API disabled in the context of header_filter_by_lua*
-2 nil | waiting for the login: API disabled in the context of body_filter_by_lua*
-4 nil | HOST: not in this phase: API disabled in the context of body_filter_by_lua*
-2 nil | waiting for the login: API disabled in the context of log_by_lua*
-4 nil | HOST: not in this phase: API disabled in the context of log_by_lua*
+2 nil | waiting for the login: API disabled in the context of header_filter_by_lua* | bad_request
+4 nil | HOST: not in this phase: API disabled in the context of header_filter_by_lua* | bad_request
+2 nil | waiting for the login: API disabled in the context of body_filter_by_lua* | bad_request
+4 nil | HOST: not in this phase: API disabled in the context of body_filter_by_lua* | bad_request
+2 nil | waiting for the login: API disabled in the context of log_by_lua* | bad_request
+4 nil | HOST: not in this phase: API disabled in the context of log_by_lua* | bad_request
 200 200
 
 
@@ -376,3 +376,54 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
 50 keys, 0 pauses
 50 keys, 0 pauses
 true
+
+
+
+=== TEST 12: nor do they keep the worker busy where others would wait for what another call does
+--- config
+    location /slow/ {
+        access_by_lua_block {
+            ngx.sleep(0.5)
+        }
+        proxy_pass $TEST_NGINX_ETCD/;
+    }
+    location = /logs {
+        content_by_lua_block {
+            ngx.say("body")
+        }
+        log_by_lua_block {
+            local clock = require "resty.etcd.clock"
+            local t = require "testlib"
+            local started = clock.now()
+            t.from_log()
+            t.busy = clock.now() - started
+        }
+    }
+--- lua
+    local t = require "testlib"
+    local health_check = require "resty.etcd.health_check"
+    health_check.init { fail_timeout = 0.1 }
+    -- Runs `during` in the log phase of a request, while `call` is under way.
+    local function busy(call, during)
+        local thread = ngx.thread.spawn(call)
+        t.from_log = during
+        local sock = ngx.socket.tcp()
+        assert(sock:connect("127.0.0.1", tonumber(os.getenv("TEST_NGINX_SERVER_PORT"))))
+        sock:send("GET /logs HTTP/1.0\r\n\r\n")
+        assert(sock:receive("*a"))
+        sock:close()
+        local _, res = ngx.thread.wait(thread)
+        ngx.say(res.status, " ", t.busy < 0.3 and "not busy" or "busy for " .. t.busy)
+    end
+    local cli = t.new { http_host = t.here("/slow") }
+    health_check.report_failure(t.here("/slow"))
+    cli:get("/x")
+    ngx.sleep(0.2)
+    busy(function() return cli:get("/x") end, function() cli:get("/x") end)
+    local key = t.key()
+    busy(function() return cli:set(key, 1, { idempotent = true }) end,
+        function() cli:set(key, 2, { idempotent = true }) end)
+    cli:delete(key)
+--- response_body
+200 not busy
+200 not busy

@@ -170,10 +170,10 @@ local function wait(flight, deadline)
             return flight.err
         end
         if err ~= "timeout" then
-            return errors.failure(
-                "login_failed",
-                "waiting for the login: " .. tostring(err)
-            )
+            local text = tostring(err)
+            local disabled = find(text, "API disabled", 1, true)
+            local name = disabled ~= nil and "bad_request" or "login_failed"
+            return errors.failure(name, "waiting for the login: " .. text)
         end
     end
 end

@@ -83,7 +83,8 @@ local function wait(markers, deadline)
         if left <= 0 then
             return
         end
-        may_wait = guard(waiting.wait, waiting, left)
+        local ran, ok, err = guard(waiting.wait, waiting, left)
+        may_wait = ran and (ok == true or err == "timeout")
     end
 end
 

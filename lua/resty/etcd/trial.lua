@@ -125,12 +125,17 @@ local function wait(deadline)
             ____until = math.min(____until, trial.ends_by)
         end
     end
-    local may_wait = guard(
+    local ran, ok, err = guard(
         waiting.wait,
         waiting,
         math.max(0.001, ____until - time)
     )
-    return may_wait
+    if ran and (ok == true or err == "timeout") then
+        return true
+    end
+    local is_early = next_try > time
+    next_try = 0
+    return is_early
 end
 _M.expect = expect
 _M.fail = fail

@@ -163,7 +163,10 @@ function wait(flight: Flight, deadline?: number): EtcdError | undefined {
             return flight.err;
         }
         if (err !== "timeout") {
-            return errors.failure("login_failed", `waiting for the login: ${tostring(err)}`);
+            const text = tostring(err);
+            const [disabled] = find(text, "API disabled", 1, true); // or says so
+            const name = disabled !== undefined ? "bad_request" : "login_failed";
+            return errors.failure(name, `waiting for the login: ${text}`);
         }
     }
 }

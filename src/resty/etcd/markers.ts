@@ -87,7 +87,8 @@ function wait(markers: Markers, deadline: number): void {
         if (left <= 0) {
             return;
         }
-        [may_wait] = guard(waiting!.wait, waiting, left); // throws in a phase that cannot wait
+        const [ran, ok, err] = guard(waiting!.wait, waiting!, left);
+        may_wait = ran && (ok === true || err === "timeout"); // a phase that cannot wait throws, or says so
     }
 }
 
