@@ -226,6 +226,19 @@ describe("a login", function()
         assert.same({ 200, 200 }, { ends[1].res.status, ends[2].res.status })
     end)
 
+    it("that had no timer, and was killed with the thread that made it, is made again by one who waits", function()
+        server:serve({ 60 }, { 0.1, token "abc" }, { fake.reply(RANGE) })
+        local at = ngx.timer.at
+        ngx.timer.at = function() return nil, "too many pending timers" end -- luacheck: ignore 122
+        local ends, threads = together(client { timeout = 10 }, 3)
+        ngx.sleep(0.05)
+        assert(ngx.thread.kill(threads[1]))
+        finish { threads[2], threads[3] }
+        ngx.timer.at = at -- luacheck: ignore 122
+        assert.equals(2, logins())
+        assert.same({ 200, 200 }, { ends[1].res and ends[1].res.status, ends[2].res and ends[2].res.status })
+    end)
+
     it("serves later calls when all who asked for it are gone", function()
         server:serve(serve { 0.1, token "abc" })
         local cli = client()

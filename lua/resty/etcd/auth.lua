@@ -23,6 +23,9 @@ local NEW = "|new"
 --- How long a login may take that has no deadline, before others stop counting on it.
 local PATIENCE = 60
 
+--- The same for one that is not in a timer: it may have been killed with the request that makes it.
+local SHORT_PATIENCE = 2
+
 --- The token of an etcd without authentication.
 local NONE = ""
 
@@ -101,7 +104,6 @@ end
 ---@param timeout number
 ---@param deadline number?
 local function fly(auth, core, flight, timeout, deadline)
-    flight.ends_by = (deadline or now() + PATIENCE) + START_TIME
     local ok, got, err = guard(
         auth.login,
         core,
@@ -130,6 +132,7 @@ local function fly(auth, core, flight, timeout, deadline)
 end
 
 local function fly_in_timer(_premature, auth, core, flight, timeout, deadline)
+    flight.ends_by = (deadline or now() + PATIENCE) + START_TIME
     fly(
         auth,
         core,
@@ -215,6 +218,7 @@ local function take_off(auth, core, timeout, deadline)
             return flight
         end
     end
+    flight.ends_by = now() + SHORT_PATIENCE
     fly(
         auth,
         core,

@@ -21,6 +21,8 @@ const SPREAD_TIME = 1;
 const NEW = "|new";
 /** How long a login may take that has no deadline, before others stop counting on it. */
 const PATIENCE = 60;
+/** The same for one that is not in a timer: it may have been killed with the request that makes it. */
+const SHORT_PATIENCE = 2;
 
 /** Asks etcd for a token. */
 type Login = (
@@ -108,7 +110,6 @@ function take_shared(auth: Auth): void {
 
 /** Logs in and tells everyone who waits. */
 function fly(auth: Auth, core: Core, flight: Flight, timeout: number, deadline: number | undefined): void {
-    flight.ends_by = (deadline ?? now() + PATIENCE) + START_TIME;
     const [ok, got, err] = guard(auth.login, core, auth, timeout, deadline);
     if (ok) {
         flight.token = got as string | undefined;
@@ -135,6 +136,7 @@ function fly_in_timer(
     timeout: number,
     deadline: number | undefined,
 ): void {
+    flight.ends_by = (deadline ?? now() + PATIENCE) + START_TIME;
     fly(auth, core, flight, timeout, deadline);
 }
 
@@ -191,6 +193,7 @@ function take_off(auth: Auth, core: Core, timeout: number, deadline: number | un
             return flight;
         }
     }
+    flight.ends_by = now() + SHORT_PATIENCE;
     fly(auth, core, flight, timeout, deadline);
     return flight;
 }
