@@ -212,6 +212,21 @@ describe("sync", function()
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
     end)
 
+    it("does not do so for a phase that has no sockets", function()
+        server:serve { list '"http://127.0.0.1:1"' }
+        local cli = client { transport = "cosocket" }
+        assert.is_true(cli:sync())
+        local sockets = ngx.socket.tcp
+        ngx.socket.tcp = function() -- luacheck: ignore 122
+            error("API disabled in the context of log_by_lua*")
+        end
+        local ok, err = cli:sync()
+        ngx.socket.tcp = sockets -- luacheck: ignore 122
+        assert.is_nil(ok)
+        assert.equal("bad_request", err.name)
+        assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
+    end)
+
     it("of a client with sync_interval is done in the background by the calls that come when it is due", function()
         server:serve(function(request)
             return request.path == "/v3/cluster/member/list" and { list(('"%s"'):format(m1), ('"%s"'):format(m2)) }

@@ -72,7 +72,7 @@ end
 local function read_members(core)
     local reply, err = call.unary(core, rpcs.member_list, {})
     if reply == nil then
-        if err.http_status == nil then
+        if err.http_status == nil and err.name ~= "bad_request" then
             go_back(core)
         end
         return nil, err

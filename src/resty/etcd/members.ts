@@ -62,7 +62,7 @@ function go_back(core: Core): void {
 function read_members(core: Core): Result<true, EtcdError> {
     const [reply, err] = call.unary(core, rpcs.member_list, {});
     if (reply === undefined) {
-        if (err.http_status === undefined) {
+        if (err.http_status === undefined && err.name !== "bad_request") {
             go_back(core);
         }
         return $multi(undefined, err);
