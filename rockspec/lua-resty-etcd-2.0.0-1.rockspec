@@ -130,6 +130,7 @@ build = {
         ["resty.etcd.snapshot_keeper"] = "lua/resty/etcd/snapshot_keeper.lua",
         ["resty.etcd.source"] = "lua/resty/etcd/source.lua",
         ["resty.etcd.target"] = "lua/resty/etcd/target.lua",
+        ["resty.etcd.timers"] = "lua/resty/etcd/timers.lua",
         ["resty.etcd.tls"] = "lua/resty/etcd/tls.lua",
         ["resty.etcd.transport"] = "lua/resty/etcd/transport.lua",
         ["resty.etcd.trial"] = "lua/resty/etcd/trial.lua",

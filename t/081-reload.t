@@ -93,3 +93,84 @@ true
 --- no_error_log
 [error]
 [alert]
+
+
+
+=== TEST 2: in exit_worker_by_lua, where nginx has neither sockets nor timers, nothing throws
+--- http_config
+    exit_worker_by_lua_block {
+        local t = require "testlib"
+        if not package.loaded.early then
+            return
+        end
+        local lines = {}
+        local function try(name, fn, ...)
+            local ok, res, err, details = pcall(fn, ...)
+            local at = type(err) == "table" and err.name or details and details.name
+            lines[#lines + 1] = name .. ": " .. (ok and tostring(res) .. " " .. tostring(at) or "thrown: " .. tostring(res))
+        end
+        local early = package.loaded.early
+        try("registration", early.registration.close, early.registration)
+        try("watcher", early.watcher.close, early.watcher)
+        try("mirror", early.mirror.close, early.mirror)
+        for name, cli in pairs { user = t.new(t.root()), nobody = t.new() } do
+            for _, method in ipairs { "set", "watch" } do
+                try(name .. " " .. method, cli[method], cli, "/x", method == "set" and 1 or nil)
+            end
+            try(name .. " watcher", cli.watcher, cli, "/x")
+        end
+        local ok, made, err = pcall(early.cli.mirror, early.cli, "/x")
+        lines[#lines + 1] = "new mirror: " .. tostring(ok) .. " " .. tostring(made) .. " " .. type(err)
+        table.sort(lines)
+        ngx.shared.test:set("at exit", table.concat(lines, "\n"))
+    }
+--- config
+    location = /t {
+        content_by_lua_block {
+            local t = require "testlib"
+            local cli = t.new { key_prefix = t.key() }
+            package.loaded.early = {
+                cli = cli,
+                mirror = assert(cli:mirror("/")),
+                watcher = assert(cli:watcher("/", { prefix = true })),
+                registration = assert(require("resty.etcd.discovery").register(cli, "web", { host = "127.0.0.1", port = 80 })),
+            }
+            assert(package.loaded.early.mirror:wait_ready(5))
+            local ffi = require "ffi"
+            ffi.cdef "int kill(int, int);"
+            local file = assert(io.open(ngx.config.prefix() .. "logs/nginx.pid"))
+            ffi.C.kill(tonumber(file:read("*a")), 1)
+            file:close()
+            ngx.sleep(0.5)
+            ngx.say("reloaded")
+        }
+    }
+    location = /after {
+        content_by_lua_block {
+            for _ = 1, 500 do
+                if ngx.shared.test:get("at exit") then
+                    break
+                end
+                ngx.sleep(0.01)
+            end
+            ngx.say(ngx.shared.test:get("at exit"))
+        }
+    }
+--- request eval
+["GET /t", "GET /after"]
+--- response_body eval
+["reloaded
+", "mirror: true nil
+new mirror: true nil string
+nobody set: nil bad_request
+nobody watch: nil bad_request
+nobody watcher: nil bad_request
+registration: true nil
+user set: nil bad_request
+user watch: nil bad_request
+user watcher: nil bad_request
+watcher: true nil
+"]
+--- no_error_log
+[error]
+[alert]

@@ -4,6 +4,7 @@ local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local log = require("resty.etcd.log")
+local timers = require("resty.etcd.timers")
 local now = clock.now
 local find = string.find
 local guard = pcall
@@ -205,7 +206,7 @@ local function take_off(auth, core, timeout, deadline)
     }
     auth.flight = flight
     if not after_a_lost_one and not must_be_inline() then
-        local ok = ngx.timer.at(
+        local ok = timers.at(
             0,
             fly_in_timer,
             auth,

@@ -16,6 +16,7 @@ local teller = require("resty.etcd.mirror.teller")
 local truth = require("resty.etcd.mirror.truth")
 local waiting = require("resty.etcd.mirror.waiting")
 local slices = require("resty.etcd.slice")
+local timers = require("resty.etcd.timers")
 local utils = require("resty.etcd.utils")
 local guard = pcall
 
@@ -117,7 +118,7 @@ local function index(self, name, fn)
         return nil, "there is an index " .. name .. " already"
     end
     self.making[name] = true
-    local ok, err = ngx.timer.at(
+    local ok, err = timers.at(
         0,
         make_index,
         self,

@@ -6,6 +6,7 @@ local errors = require("resty.etcd.errors")
 local health = require("resty.etcd.health")
 local keeper = require("resty.etcd.keeper")
 local steps = require("resty.etcd.registration_steps")
+local timers = require("resty.etcd.timers")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -146,7 +147,7 @@ end
 ---@return true? res
 ---@return string? err
 local function plan(timer, reg, seconds)
-    local ok, err = ngx.timer.at(seconds, timer, reg, reg.timers + 1)
+    local ok, err = timers.at(seconds, timer, reg, reg.timers + 1)
     if ok == nil then
         return nil, err
     end
@@ -214,7 +215,7 @@ local function close(self)
     if not self.is_closed then
         self.is_closed = true
         keeper.let_go(self.life)
-        ngx.timer.at(0, leave_in_timer, self)
+        timers.at(0, leave_in_timer, self)
     end
     return true
 end

@@ -5,6 +5,7 @@ local backoffs = require("resty.etcd.backoff")
 local clock = require("resty.etcd.clock")
 local errors = require("resty.etcd.errors")
 local key_range = require("resty.etcd.key_range")
+local timers = require("resty.etcd.timers")
 local consumers = require("resty.etcd.watch_consumer")
 local now = clock.now
 local max = math.max
@@ -79,7 +80,7 @@ end
 ---@return true? res
 ---@return string? err
 local function start(hub, delay)
-    local ok, err = ngx.timer.at(delay, hub.run, hub)
+    local ok, err = timers.at(delay, hub.run, hub)
     if ok == nil then
         return nil, err
     end

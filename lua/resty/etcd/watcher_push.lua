@@ -2,6 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.clock")
 local keeper = require("resty.etcd.keeper")
+local timers = require("resty.etcd.timers")
 local now = clock.now
 local guard = pcall
 
@@ -54,7 +55,7 @@ end
 ---@return string? err
 local function start(push)
     local id = push.timers + 1
-    local ok, err = ngx.timer.at(0, push.run, push, id)
+    local ok, err = timers.at(0, push.run, push, id)
     if ok == nil then
         return nil, err
     end

@@ -6,6 +6,7 @@ import * as errors from "./errors";
 import type { EtcdError } from "./errors";
 import * as log from "./log";
 import type { Dict } from "./memory_dict";
+import * as timers from "./timers";
 
 const now = clock.now;
 const find = string.find as StringFind;
@@ -188,7 +189,7 @@ function take_off(auth: Auth, core: Core, timeout: number, deadline: number | un
     const flight: Flight = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
     auth.flight = flight;
     if (!after_a_lost_one && !must_be_inline()) {
-        const [ok] = ngx.timer.at(0, fly_in_timer, auth, core, flight, timeout, deadline);
+        const [ok] = timers.at(0, fly_in_timer, auth, core, flight, timeout, deadline);
         if (ok !== undefined) {
             return flight;
         }

@@ -17,6 +17,7 @@ import * as truth from "./mirror/truth";
 import type { Callback, Change, Changes, Index, IndexFn, Kv, OnChange, Options, Source, State } from "./mirror/types";
 import * as waiting from "./mirror/waiting";
 import * as slices from "./slice";
+import * as timers from "./timers";
 import * as utils from "./utils";
 
 const guard = pcall as unknown as GuardedCall;
@@ -86,7 +87,7 @@ function index(this: State, name: string, fn: IndexFn): Result<true> {
         return $multi(undefined, `there is an index ${name} already`);
     }
     this.making.set(name, true);
-    const [ok, err] = ngx.timer.at(0, make_index, this, indexes.create(name, fn));
+    const [ok, err] = timers.at(0, make_index, this, indexes.create(name, fn));
     if (ok === undefined) {
         this.making.delete(name);
         return $multi(undefined, err);

@@ -8,6 +8,7 @@ import * as health from "./health";
 import * as keeper from "./keeper";
 import * as steps from "./registration_steps";
 import type { State } from "./registration_steps";
+import * as timers from "./timers";
 
 const now = clock.now;
 const max = math.max;
@@ -116,7 +117,7 @@ type Timer = (this: void, premature: boolean, reg: State, id: number) => void;
 
 /** Has the next step made in so many seconds. */
 function plan(timer: Timer, reg: State, seconds: number): Result<true> {
-    const [ok, err] = ngx.timer.at(seconds, timer, reg, reg.timers + 1);
+    const [ok, err] = timers.at(seconds, timer, reg, reg.timers + 1);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
@@ -173,7 +174,7 @@ function close(this: State): true {
     if (!this.is_closed) {
         this.is_closed = true;
         keeper.let_go(this.life);
-        ngx.timer.at(0, leave_in_timer, this);
+        timers.at(0, leave_in_timer, this);
     }
     return true;
 }

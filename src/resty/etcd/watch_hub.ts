@@ -10,6 +10,7 @@ import type { Batch, Reason } from "./feed";
 import * as key_range from "./key_range";
 import type { KeyRange } from "./key_range";
 import type { Stream } from "./transport";
+import * as timers from "./timers";
 import * as consumers from "./watch_consumer";
 import type { Consumer } from "./watch_consumer";
 
@@ -91,7 +92,7 @@ function poke(hub: Hub): void {
 
 /** Starts the hub's timer. */
 function start(hub: Hub, delay: number): Result<true> {
-    const [ok, err] = ngx.timer.at(delay, hub.run, hub);
+    const [ok, err] = timers.at(delay, hub.run, hub);
     if (ok === undefined) {
         return $multi(undefined, err);
     }

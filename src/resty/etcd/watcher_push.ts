@@ -2,6 +2,7 @@ import * as clock from "./clock";
 import type { EtcdError } from "./errors";
 import * as keeper from "./keeper";
 import type { Life } from "./keeper";
+import * as timers from "./timers";
 import type { WatchBatch } from "./watcher_batch";
 
 const now = clock.now;
@@ -53,7 +54,7 @@ function call_back(push: Push, batch: WatchBatch | undefined, err: EtcdError | u
 /** Gives the turn to a new timer. */
 function start(push: Push): Result<true> {
     const id = push.timers + 1;
-    const [ok, err] = ngx.timer.at(0, push.run, push, id);
+    const [ok, err] = timers.at(0, push.run, push, id);
     if (ok === undefined) {
         return $multi(undefined, err);
     }

@@ -7,6 +7,7 @@ local keeper = require("resty.etcd.keeper")
 local slices = require("resty.etcd.slice")
 local apply = require("resty.etcd.mirror.apply")
 local teller = require("resty.etcd.mirror.teller")
+local timers = require("resty.etcd.timers")
 local now = clock.now
 local min = math.min
 local guard = pcall
@@ -251,7 +252,7 @@ end
 ---@return true? res
 ---@return string? err
 local function start(timer, state, failures)
-    local ok, err = ngx.timer.at(
+    local ok, err = timers.at(
         0,
         timer,
         state,

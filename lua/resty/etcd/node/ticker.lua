@@ -2,6 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.clock")
 local hubs = require("resty.etcd.node.hub")
+local timers = require("resty.etcd.timers")
 local now = clock.now
 local guard = pcall
 
@@ -123,7 +124,7 @@ local function ensure(ticker, hub)
     if not is_running then
         ticker.turn = ticker.turn + 1
         ticker.ticked = time
-        local ok = ngx.timer.at(0, run, ticker, ticker.turn)
+        local ok = timers.at(0, run, ticker, ticker.turn)
         ticker.is_running = ok ~= nil
         hub.is_alone = ok == nil and hub.log == nil
     end

@@ -8,6 +8,7 @@ import * as slices from "../slice";
 import * as apply from "./apply";
 import * as teller from "./teller";
 import type { Change, State } from "./types";
+import * as timers from "../timers";
 
 const now = clock.now;
 const min = math.min;
@@ -218,7 +219,7 @@ type Timer = (this: void, premature: boolean, state: State, failures: number, id
 
 /** Goes on in a new timer. */
 function start(timer: Timer, state: State, failures: number): Result<true> {
-    const [ok, err] = ngx.timer.at(0, timer, state, failures, state.timers + 1);
+    const [ok, err] = timers.at(0, timer, state, failures, state.timers + 1);
     if (ok === undefined) {
         return $multi(undefined, err);
     }

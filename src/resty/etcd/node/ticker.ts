@@ -1,6 +1,7 @@
 import * as clock from "../clock";
 import * as hubs from "./hub";
 import type { Hub } from "./hub";
+import * as timers from "../timers";
 
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
@@ -114,7 +115,7 @@ function ensure(ticker: Ticker, hub: Hub): void {
     if (!is_running) {
         ticker.turn = ticker.turn + 1;
         ticker.ticked = time;
-        const [ok] = ngx.timer.at(0, run, ticker, ticker.turn);
+        const [ok] = timers.at(0, run, ticker, ticker.turn);
         ticker.is_running = ok !== undefined;
         hub.is_alone = ok === undefined && hub.log === undefined;
     }
