@@ -183,6 +183,14 @@ describe("sync", function()
         assert.equal(known, cli.endpoints[2])
     end)
 
+    it("takes a user's own endpoint as it is", function()
+        server:serve { list '"http://10.0.0.1:2379"' }
+        local cli = client()
+        cli.endpoints = { { http_host = server.http_host, full_prefix = server.http_host .. "/v3" } }
+        assert.is_true(cli:sync())
+        assert.same({ "http://10.0.0.1:2379" }, hosts_of(cli))
+    end)
+
     it("leaves the endpoints alone when it fails", function()
         local cli = client { health = { max_fails = 1000 } }
         local before = cli.endpoints

@@ -78,7 +78,8 @@ local function read_members(core)
         return nil, err
     end
     local members = reply.body.members or ({})
-    local scheme = core.endpoints[1].scheme
+    local first = core.endpoints[1]
+    local scheme = first and first.scheme or core.configured[1].scheme
     local found = endpoints_of(members, core.api_prefix, scheme)
     if #found == 0 then
         return nil, errors.failure("bad_reply", scheme == "http" and NO_URL or NO_SECURE_URL)

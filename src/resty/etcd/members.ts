@@ -68,7 +68,9 @@ function read_members(core: Core): Result<true, EtcdError> {
         return $multi(undefined, err);
     }
     const members = (reply.body.get("members") as Message[] | undefined) ?? [];
-    const scheme = core.endpoints[0]!.scheme;
+    // users may have made endpoints of their own, which need not say it
+    const first = core.endpoints[0] as Partial<Endpoint> | undefined;
+    const scheme = first?.scheme ?? core.configured[0]!.scheme;
     const found = endpoints_of(members, core.api_prefix, scheme);
     if (found.length === 0) {
         return $multi(undefined, errors.failure("bad_reply", scheme === "http" ? NO_URL : NO_SECURE_URL));
