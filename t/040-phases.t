@@ -379,7 +379,7 @@ true
 
 
 
-=== TEST 12: nor do they keep the worker busy where others would wait for what another call does
+=== TEST 12: calls in the log phase do not keep the worker busy where others would wait for what another call does
 --- config
     location /slow/ {
         access_by_lua_block {
