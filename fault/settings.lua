@@ -2,6 +2,7 @@
 --
 --   SOAK        a factor for all loops and loads; default 1
 --   FAULT_SEED  replays the choices of a run that printed it; SEED, which tools/soak sets, serves too
+local bed = require "spec.support.bed"
 local ffi = require "ffi"
 
 ffi.cdef [[
@@ -38,7 +39,7 @@ end
 -- For the setup of a spec: says how to run it again as it ran. Until `finish` nginx's log goes to a file: each broken
 -- connection is a line there, and thousands are broken.
 function settings.announce(name)
-    local log = ("build/fault-%s.log"):format(name:gsub(" ", "-"))
+    local log = ("build/fault-%s-%s.log"):format(name:gsub(" ", "-"), bed.etcd) -- versions are tested side by side
     print(("\n%s: FAULT_SEED=%d SOAK=%g, log in %s"):format(name, settings.seed, settings.soak, log))
     local fd = C.open(log, NEW_FILE, ffi.cast("int", 420))
     assert(fd >= 0, "cannot open " .. log)
