@@ -130,12 +130,55 @@ describe("a watcher whose revisions are compacted away", function()
 
     it("is not told so where nothing that it needs is gone", function()
         local watcher = watch {}
+        assert(eventually(function() return watcher:stats().connected end))
+        ngx.sleep(0.3) -- by then etcd has nothing more of the past to tell
         local first = put("a", 1)
         compact(first)
         assert.equals(1, watcher:next(5).events[1].kv.value)
         line:cut()
         put("a", 2)
         assert.equals(2, watcher:next(5).events[1].kv.value)
+    end)
+
+    -- Older etcd forgets such a deletion, and says nothing to whoever begins with its revision.
+    for _, relist in ipairs { false, true } do
+        it("misses no deletion in the very revision of the compaction, " .. (relist and "with" or "without") .. " `relist`", function()
+            put("a", 1)
+            local watcher = watch { relist = relist }
+            put("b", 1)
+            assert.same({ "PUT b=1" }, described(assert(watcher:next(5))))
+            while_away(watcher, function()
+                local deleted = tonumber(assert(direct:delete(dir .. "a")).body.header.revision)
+                put("b", 2)
+                compact(deleted)
+            end)
+            local batch, err = watcher:next(10)
+            if relist then
+                assert.is_nil(err)
+                assert.equals("compacted", batch.reason)
+                local told = described(batch)
+                table.sort(told)
+                assert.same({ "DELETE a", "PUT b=2" }, told)
+            else
+                assert.equals("compacted", err.name)
+            end
+            put("b", 3)
+            if relist then
+                assert.same({ "PUT b=3" }, described(assert(watcher:next(10))))
+            end
+        end)
+    end
+
+    it("begins where its caller says, also at the oldest revision that there is", function()
+        put("a", 1)
+        local last = put("a", 2)
+        compact(last)
+        local watcher = watch { start_revision = last }
+        assert.same({ "PUT a=2" }, described(assert(watcher:next(5))))
+        line:cut()
+        put("a", 3)
+        assert.same({ "PUT a=3" }, described(assert(watcher:next(5))))
+        assert.equals(0, watcher:stats().dropped)
     end)
 
     describe("beside another one that needs what is gone", function()

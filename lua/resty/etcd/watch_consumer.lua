@@ -26,6 +26,7 @@ local max = math.max
 ---@field known resty.etcd.watch_hub.Known? What is known of etcd apart from that stream; nil for nothing.
 ---@field past resty.etcd.watch_hub.Past? The past that this is part of, if it was learnt by a stream.
 ---@field next number First revision that is not in its queue yet.
+---@field unknown_before number? Nothing is known of what is before this revision, which a caller has chosen.
 ---@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
 ---@field held resty.etcd.feed.Batch[]
 ---@field list_at number? That state is of this revision; nil for the latest.
@@ -73,6 +74,7 @@ local function create(wants, next, needs)
         known = nil,
         past = nil,
         next = next,
+        unknown_before = nil,
         needs = needs,
         held = {},
         list_at = nil,

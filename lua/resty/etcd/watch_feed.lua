@@ -309,6 +309,9 @@ local function open(core, opts)
         return misuse(create_err)
     end
     consumer.known = known
+    if opts.list ~= true and opts.resumed ~= true then
+        consumer.unknown_before = opts.start_revision
+    end
     if opts.list == true and from ~= nil then
         if from == 1 then
             consumers.accept(consumer, {}, 0)

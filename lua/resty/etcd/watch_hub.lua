@@ -38,6 +38,7 @@ local START_TIME = 1
 ---@field due number By then it should.
 ---@field consumers resty.etcd.watch_consumer.Consumer[]
 ---@field next number? All consumers have what is before it; nil while that is to be found out.
+---@field unknown_before number? Nothing is known of what is before this revision.
 ---@field known resty.etcd.watch_hub.Known
 ---@field past resty.etcd.watch_hub.Past The past that this is part of.
 ---@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
@@ -131,6 +132,7 @@ local function create(core, consumer, next, apart, run)
         due = 0,
         consumers = {},
         next = next,
+        unknown_before = consumer.unknown_before,
         known = copy(consumer.known),
         past = consumer.past or ({lost = false}),
         apart = apart,
@@ -177,6 +179,15 @@ local function leave(consumer)
     end
 end
 
+--- From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
+--- deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
+---@param hub resty.etcd.watch_hub.Hub
+---@return number
+local function asks_from(hub)
+    local next = hub.next
+    return next == hub.unknown_before and next or max(next - 1, 1)
+end
+
 --- Gives each consumer its part of a batch. All of them have room.
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param batch resty.etcd.feed.Batch
@@ -215,7 +226,7 @@ end
 local function lose(hub, reason, err)
     local oldest = err.compact_revision
     local next
-    if oldest ~= nil and oldest <= (hub.next or 0) then
+    if oldest ~= nil and (hub.next == nil or oldest <= asks_from(hub)) then
         oldest = nil
     end
     if oldest ~= nil then
@@ -226,7 +237,7 @@ local function lose(hub, reason, err)
         hub.past = {lost = false}
     end
     for ____, consumer in ipairs(hub.consumers) do
-        if oldest ~= nil and consumer.next >= oldest then
+        if oldest ~= nil and consumer.next > oldest then
             next = min(next or consumer.next, consumer.next)
         elseif consumer.relist or consumers.is_new(consumer) then
             consumers.lose(consumer, reason)
@@ -269,6 +280,7 @@ local function exiting()
     return errors.failure("closed", "closed: the worker is exiting")
 end
 _M.age = age
+_M.asks_from = asks_from
 _M.copy_known = copy
 _M.new = create
 _M.deliver = deliver

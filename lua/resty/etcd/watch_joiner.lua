@@ -25,10 +25,11 @@ local MAX_JOINED = 512 * 1024 * 1024
 ---@class resty.etcd.watch_joiner.Joiner
 ---@field parts resty.etcd.watch_joiner.WireEvent[][]? Events of replies that were not the last of their kind: not in one table, as large ones burden the collector.
 ---@field bytes number
+---@field first number The first revision that was asked for.
 ---@field dropped number Events that were delivered before, or that went back in time.
 
-local function create()
-    return {parts = nil, bytes = 0, dropped = 0}
+local function create(first)
+    return {parts = nil, bytes = 0, first = first, dropped = 0}
 end
 
 --- All events of replies that belong together, none while some are missing.
@@ -67,7 +68,7 @@ local function add_event(joiner, event, from, batches)
             newest.show(batch)
         end
         batches[#batches + 1] = {revision = revision, events = {event}}
-    else
+    elseif revision ~= joiner.first then
         joiner.dropped = joiner.dropped + 1
     end
 end

@@ -190,7 +190,7 @@ local function is_dead(hub, turn)
             turn.check = checks.start(
                 hub,
                 stream,
-                streams.create_request(hub)
+                streams.create_request(hub, hub.next)
             )
         end
         return false

@@ -32,11 +32,15 @@ local OPTIONS = {require_leader = true}
 ---@field check resty.etcd.watch_check.Check? Under way, as the stream has been silent; nil if it is not.
 ---@field next_check number Not before that.
 
-local function create_request(hub)
+--- What asks for the events of the hub's stream from a revision on.
+---@param hub resty.etcd.watch_hub.Hub
+---@param from number
+---@return table
+local function create_request(hub, from)
     local request = {}
     request.key = hub.range.key
     request.range_end = hub.range.range_end
-    request.start_revision = hub.next
+    request.start_revision = from
     request.progress_notify = true
     request.fragment = true
     if hub.prev_kv then
@@ -149,9 +153,10 @@ end
 ---@param hub resty.etcd.watch_hub.Hub
 ---@param turn resty.etcd.watch_stream.Turn
 ---@param stream resty.etcd.transport.Stream
+---@param from number
 ---@return resty.etcd.errors.EtcdError
-local function take_all(hub, turn, stream)
-    local joiner = joiners.new()
+local function take_all(hub, turn, stream, from)
+    local joiner = joiners.new(from)
     local slice = slices.begin()
     while #hub.consumers > 0 do
         local message = stream:try_recv()
@@ -185,7 +190,8 @@ local function run(hub, turn)
     if #hub.consumers == 0 then
         return errors.failure("closed", "closed")
     end
-    local request = {create_request = create_request(hub)}
+    local from = hubs.asks_from(hub)
+    local request = {create_request = create_request(hub, from)}
     local stream, open_err = call.open(
         hub.core,
         rpcs.watch,
@@ -198,7 +204,7 @@ local function run(hub, turn)
     end
     hub.stream = stream
     turn.answered_at = now()
-    local err = take_all(hub, turn, stream)
+    local err = take_all(hub, turn, stream, from)
     stream:close()
     if (err.http_status or 0) >= 500 or err.name == "bad_reply" then
         balancer.report_failure(hub.core, stream.endpoint)

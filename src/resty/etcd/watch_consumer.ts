@@ -40,6 +40,8 @@ interface Consumer extends Wants {
     past: Past | undefined;
     /** First revision that is not in its queue yet. */
     next: number;
+    /** Nothing is known of what is before this revision, which a caller has chosen. */
+    unknown_before: number | undefined;
     /** The full state that it waits for, and what came meanwhile. */
     needs: Reason | undefined;
     held: Batch[];
@@ -89,6 +91,7 @@ function create(wants: Wants, next: number, needs: Reason | undefined): Result<C
         known: undefined,
         past: undefined,
         next,
+        unknown_before: undefined,
         needs,
         held: [],
         list_at: undefined,

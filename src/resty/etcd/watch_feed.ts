@@ -253,6 +253,9 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
         return misuse(create_err);
     }
     consumer.known = known;
+    if (opts.list !== true && opts.resumed !== true) {
+        consumer.unknown_before = opts.start_revision;
+    }
     if (opts.list === true && from !== undefined) {
         if (from === 1) {
             consumers.accept(consumer, [], 0); // etcd takes 0 for the latest

@@ -53,6 +53,8 @@ interface Hub {
     consumers: Consumer[];
     /** All consumers have what is before it; nil while that is to be found out. */
     next: number | undefined;
+    /** Nothing is known of what is before this revision. */
+    readonly unknown_before: number | undefined;
     readonly known: Known;
     /** The past that this is part of. */
     past: Past;
@@ -141,6 +143,7 @@ function create(
         due: 0,
         consumers: [],
         next,
+        unknown_before: consumer.unknown_before,
         known: copy(consumer.known),
         past: consumer.past ?? { lost: false },
         apart,
@@ -184,6 +187,15 @@ function leave(consumer: Consumer): void {
     }
 }
 
+/**
+ * From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
+ * deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
+ */
+function asks_from(hub: Hub): number {
+    const next = hub.next!;
+    return next === hub.unknown_before ? next : max(next - 1, 1);
+}
+
 /** Gives each consumer its part of a batch. All of them have room. */
 function deliver(hub: Hub, batch: Batch): void {
     const { revision } = batch;
@@ -216,7 +228,7 @@ function progress(hub: Hub, revision: number): void {
 function lose(hub: Hub, reason: Reason, err: EtcdError): void {
     let oldest = err.compact_revision;
     let next: number | undefined;
-    if (oldest !== undefined && oldest <= (hub.next ?? 0)) {
+    if (oldest !== undefined && (hub.next === undefined || oldest <= asks_from(hub))) {
         oldest = undefined; // the stream has no need of what is before: nobody knows what is gone
     }
     if (oldest !== undefined) {
@@ -227,7 +239,7 @@ function lose(hub: Hub, reason: Reason, err: EtcdError): void {
         hub.past = { lost: false };
     }
     for (const consumer of hub.consumers) {
-        if (oldest !== undefined && consumer.next >= oldest) {
+        if (oldest !== undefined && consumer.next > oldest) {
             next = min(next ?? consumer.next, consumer.next);
         } else if (consumer.relist || consumers.is_new(consumer)) {
             consumers.lose(consumer, reason);
@@ -264,6 +276,7 @@ function exiting(): EtcdError {
 
 export {
     age,
+    asks_from,
     copy as copy_known,
     create as new,
     deliver,

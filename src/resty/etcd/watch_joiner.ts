@@ -28,12 +28,14 @@ interface Joiner {
     /** Events of replies that were not the last of their kind: not in one table, as large ones burden the collector. */
     parts: WireEvent[][] | undefined;
     bytes: number;
+    /** The first revision that was asked for. */
+    readonly first: number;
     /** Events that were delivered before, or that went back in time. */
     dropped: number;
 }
 
-function create(): Joiner {
-    return { parts: undefined, bytes: 0, dropped: 0 };
+function create(first: number): Joiner {
+    return { parts: undefined, bytes: 0, first, dropped: 0 };
 }
 
 /** All events of replies that belong together, none while some are missing. */
@@ -62,8 +64,8 @@ function add_event(joiner: Joiner, event: WireEvent, from: number, batches: Batc
             newest.show(batch); // nothing is added to it any more
         }
         batches.push({ revision, events: [event as RawEvent] });
-    } else {
-        joiner.dropped = joiner.dropped + 1;
+    } else if (revision !== joiner.first) {
+        joiner.dropped = joiner.dropped + 1; // and not asked for once more
     }
 }
 

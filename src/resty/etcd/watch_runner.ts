@@ -159,7 +159,7 @@ function is_dead(hub: Hub, turn: Turn): boolean {
     }
     if (turn.check === undefined) {
         if (time >= turn.next_check) {
-            turn.check = checks.start(hub, stream, streams.create_request(hub));
+            turn.check = checks.start(hub, stream, streams.create_request(hub, hub.next!));
         }
         return false;
     }

@@ -43,11 +43,12 @@ interface Turn {
     next_check: number;
 }
 
-function create_request(hub: Hub): Message {
+/** What asks for the events of the hub's stream from a revision on. */
+function create_request(hub: Hub, from: number): Message {
     const request: Message = new LuaMap();
     request.set("key", hub.range.key);
     request.set("range_end", hub.range.range_end);
-    request.set("start_revision", hub.next);
+    request.set("start_revision", from);
     request.set("progress_notify", true);
     request.set("fragment", true);
     if (hub.prev_kv) {
@@ -144,8 +145,8 @@ function take(hub: Hub, turn: Turn, joiner: Joiner, message: Message): EtcdError
 }
 
 /** Takes replies as they come, until there is a reason not to go on. */
-function take_all(hub: Hub, turn: Turn, stream: Stream): EtcdError {
-    const joiner = joiners.new();
+function take_all(hub: Hub, turn: Turn, stream: Stream, from: number): EtcdError {
+    const joiner = joiners.new(from);
     let slice = slices.begin();
     while (hub.consumers.length > 0) {
         let message = stream.try_recv();
@@ -177,14 +178,15 @@ function run(hub: Hub, turn: Turn): EtcdError {
     if (hub.consumers.length === 0) {
         return errors.failure("closed", "closed");
     }
-    const request = { create_request: create_request(hub) };
+    const from = hubs.asks_from(hub);
+    const request = { create_request: create_request(hub, from) };
     const [stream, open_err] = call.open(hub.core, rpcs.watch, request, undefined, OPTIONS);
     if (stream === undefined) {
         return open_err;
     }
     hub.stream = stream;
     turn.answered_at = now();
-    const err = take_all(hub, turn, stream);
+    const err = take_all(hub, turn, stream, from);
     stream.close();
     if ((err.http_status ?? 0) >= 500 || err.name === "bad_reply") {
         balancer.report_failure(hub.core, stream.endpoint);
