@@ -59,6 +59,20 @@ describe("a refused call", function()
         end)
     end
 
+    for name, body in pairs {
+        ["an older"] = '{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader","http_status":"Service Unavailable"}}',
+        ["a newer"] = '{"error":{"code":14,"message":"etcdserver: no leader"}}\n',
+    } do
+        it("is understood in the shape of streams too, where " .. name .. " gateway refuses a watch", function()
+            local res, err, details = client(body, "503 Service Unavailable"):watch("/k")
+            assert.is_nil(res)
+            assert.equal("failed to watch data, response code: 503, etcdserver: no leader", err)
+            assert.equal("unavailable", details.name)
+            assert.equal(14, details.code)
+            assert.is_true(details.retryable)
+        end)
+    end
+
     it("comes with what is known of it beside the answer", function()
         local cli = client('{"code":7,"message":"etcdserver: permission denied"}', "403 Forbidden")
         local res, err, details = cli:set("/k", 1)
