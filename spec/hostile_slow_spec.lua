@@ -113,6 +113,27 @@ describe("a server that", function()
         }
     end)
 
+    it("takes its bytes bit by bit is left at the deadline", function()
+        local value = ("v"):rep(20 * MIB)
+        hostile.run {
+            name = "takes bytes bit by bit", cases = hostile.scale(2, 0.1), timeout = 0.5, slots = 1,
+            one = function(self)
+                local server = tcp.listen(16, 65536)
+                ngx.thread.spawn(function()
+                    local conn = tcp.accept(server)
+                    while tcp.receive(conn) do
+                        ngx.sleep(0.005)
+                    end
+                    tcp.close(conn)
+                end)
+                local cli = self.new_client { http_host = server.http_host, serializer = "raw" }
+                local wrong, res, err, details = self.timed(0.5, cli.set, cli, "/bad", value)
+                tcp.close(server)
+                return wrong or res and "an answer out of nothing" or hostile.wrong_result(res, err, details)
+            end,
+        }
+    end)
+
     -- What is sent, and how the error of a call begins behind its address, or of what name it is; nil for a result.
     local ten = 10 * MIB
     local floods = {

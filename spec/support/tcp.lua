@@ -20,8 +20,9 @@ local used = {} -- ports: a ban of one server must not hit a later one
 
 local _M = { TICK = 0.001 }
 
--- A socket on a free port of the loopback interface: {fd, port, http_host}. Without backlog it refuses connections.
-function _M.listen(backlog)
+-- A socket on a free port of the loopback interface: {fd, port, http_host}. Without backlog it refuses connections; with
+-- `window` no more than so many bytes wait for `receive`.
+function _M.listen(backlog, window)
     local address, size = ffi.new("uint8_t[16]"), ffi.new("unsigned[1]", 16)
     local fd, port
     repeat
@@ -32,6 +33,7 @@ function _M.listen(backlog)
         local taken = used[port]
         used[port] = true
     until not taken or C.close(fd) ~= 0
+    assert(not window or C.setsockopt(fd, 1, 8, ffi.new("int[1]", window), 4) == 0) -- SO_RCVBUF
     assert(not backlog or C.listen(fd, backlog) == 0)
     return { fd = fd, port = port, http_host = "http://127.0.0.1:" .. port }
 end

@@ -7,7 +7,11 @@ local tls = require("resty.etcd.tls")
 local now = clock.now
 local guard = pcall
 local find = string.find
+local sub = string.sub
 local ENOENT = 2
+
+--- What is longer is sent in parts: a buffer of the kernel that takes some more takes all of one.
+local PART_SIZE = 16384
 
 --- Pool options by name: a table per call would be garbage.
 local pools = {}
@@ -63,7 +67,7 @@ end
 ---@param unix_address string
 ---@return boolean
 local function exists(unix_address)
-    local file, ____, code = io.open(string.sub(unix_address, 6))
+    local file, ____, code = io.open(sub(unix_address, 6))
     if file ~= nil then
         file:close()
     end
@@ -204,9 +208,47 @@ local function connect(route, delivery, time)
     return sock, nil, false, sock
 end
 
+--- A long text in parts, as nginx's timeout is for each bit that the other side takes. Before each part the socket gets
+--- what time there is left.
+---@param sock table
+---@param delivery resty.etcd.http.Delivery
+---@param text string
+---@return fun(): string?, string? # a function for the next part; that answers nil at the end, or nil and "timeout"
+local function parts_of(sock, delivery, text)
+    local side = source.new(sock, delivery.deadline, 0)
+    local at = 1
+    return function()
+        if at > #text then
+            return
+        end
+        local late = source.rearm(side)
+        if late ~= nil then
+            return nil, late
+        end
+        local part = sub(text, at, at + PART_SIZE - 1)
+        at = at + PART_SIZE
+        return part
+    end
+end
+
 local function send(link, route, delivery, body)
-    local ____, err = link:send(http1.format_request(route, delivery, body))
-    return err
+    local sock = link
+    local text = http1.format_request(route, delivery, body)
+    if #text <= PART_SIZE then
+        local ____, err = sock:send(text)
+        return err
+    end
+    local next_part = parts_of(sock, delivery, text)
+    while true do
+        local part, late = next_part()
+        if part == nil then
+            return late
+        end
+        local ____, err = sock:send(part)
+        if err ~= nil then
+            return err
+        end
+    end
 end
 
 --- The embedded client: nothing but cosockets.
@@ -243,6 +285,8 @@ end
 _M.is_dead = is_dead
 _M.make = make
 _M.NOT_IN_THIS_PHASE = NOT_IN_THIS_PHASE
+_M.PART_SIZE = PART_SIZE
+_M.parts_of = parts_of
 _M.pick = pick
 _M.pool_options = pool_options
 _M.release = release

@@ -150,7 +150,7 @@ local function connect(route, delivery, time)
     return http.sock, nil, (times or 0) > 0, http
 end
 
-local function request_params(route, delivery, body)
+local function request_params(http, route, delivery, body)
     local headers = {Host = route.target.authority, ["Content-Type"] = "application/json"}
     for name, value in pairs(route.extra.fields) do
         headers[name] = value
@@ -168,6 +168,10 @@ local function request_params(route, delivery, body)
     local params = {method = route.method, path = route.path, headers = headers, body = nil}
     if route.method ~= "GET" then
         params.body = body
+        if #body > connection.PART_SIZE then
+            headers["Content-Length"] = #body
+            params.body = connection.parts_of(http.sock, delivery, body)
+        end
     end
     return params
 end
@@ -177,7 +181,7 @@ local function send(link, route, delivery, body)
     local ok, sent, err = guard(
         http.send_request,
         http,
-        request_params(route, delivery, body)
+        request_params(http, route, delivery, body)
     )
     local ____, send_err = guarded(ok, sent, err)
     return send_err

@@ -12,7 +12,13 @@ type Tcp = ngx.socket.Tcp;
 const guard = pcall as unknown as GuardedCall;
 const find = string.find as StringFind;
 
+const sub = string.sub;
+
 const ENOENT = 2;
+/** What is longer is sent in parts: a buffer of the kernel that takes some more takes all of one. */
+const PART_SIZE = 16384;
+
+type Part = (this: void) => LuaMultiReturn<[part?: string | undefined, late?: string]>;
 
 /** Pool options by name: a table per call would be garbage. */
 const pools = new LuaMap<string, ngx.socket.ConnectOpts>();
@@ -60,7 +66,7 @@ function new_socket(): Result<Tcp> {
 
 /** nginx would log at level crit that a socket is missing. Opening one fails, but tells whether it is there. */
 function exists(unix_address: string): boolean {
-    const [file, , code] = io.open(string.sub(unix_address, 6));
+    const [file, , code] = io.open(sub(unix_address, 6));
     file?.close();
     return code !== ENOENT;
 }
@@ -176,9 +182,46 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     return $multi(sock, undefined, false, sock);
 }
 
+/**
+ * A long text in parts, as nginx's timeout is for each bit that the other side takes. Before each part the socket gets
+ * what time there is left.
+ * @returns a function for the next part; that answers nil at the end, or nil and "timeout"
+ */
+function parts_of(sock: Tcp, delivery: Delivery, text: string): Part {
+    const side = source.new(sock, delivery.deadline, 0);
+    let at = 1;
+    return () => {
+        if (at > text.length) {
+            return $multi();
+        }
+        const late = source.rearm(side);
+        if (late !== undefined) {
+            return $multi(undefined, late);
+        }
+        const part = sub(text, at, at + PART_SIZE - 1);
+        at = at + PART_SIZE;
+        return $multi(part);
+    };
+}
+
 function send(this: void, link: unknown, route: Route, delivery: Delivery, body: string): string | undefined {
-    const [, err] = (link as Tcp).send(http1.format_request(route, delivery, body));
-    return err;
+    const sock = link as Tcp;
+    const text = http1.format_request(route, delivery, body);
+    if (text.length <= PART_SIZE) {
+        const [, err] = sock.send(text);
+        return err;
+    }
+    const next_part = parts_of(sock, delivery, text);
+    while (true) {
+        const [part, late] = next_part();
+        if (part === undefined) {
+            return late;
+        }
+        const [, err] = sock.send(part);
+        if (err !== undefined) {
+            return err;
+        }
+    }
 }
 
 /** The embedded client: nothing but cosockets. */
@@ -209,4 +252,15 @@ function is_dead(err: string): boolean {
     return reset !== undefined || err === "closed" || err === "broken pipe";
 }
 
-export { is_dead, make, NOT_IN_THIS_PHASE, pick, pool_options, release, set_connect_timeouts, time_left };
+export {
+    is_dead,
+    make,
+    NOT_IN_THIS_PHASE,
+    PART_SIZE,
+    parts_of,
+    pick,
+    pool_options,
+    release,
+    set_connect_timeouts,
+    time_left,
+};

@@ -135,7 +135,7 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     return $multi(http.sock, undefined, (times ?? 0) > 0, http);
 }
 
-function request_params(route: Route, delivery: Delivery, body: string): RequestParams {
+function request_params(http: Http, route: Route, delivery: Delivery, body: string): RequestParams {
     const headers: Record<string, string | number> = {
         Host: route.target.authority,
         "Content-Type": "application/json",
@@ -156,13 +156,17 @@ function request_params(route: Route, delivery: Delivery, body: string): Request
     const params: RequestParams = { method: route.method, path: route.path, headers, body: undefined };
     if (route.method !== "GET") {
         params.body = body;
+        if (body.length > connection.PART_SIZE) {
+            headers["Content-Length"] = body.length;
+            params.body = connection.parts_of(http.sock, delivery, body);
+        }
     }
     return params;
 }
 
 function send(this: void, link: unknown, route: Route, delivery: Delivery, body: string): string | undefined {
     const http = link as Http;
-    const [ok, sent, err] = guard(http.send_request, http, request_params(route, delivery, body));
+    const [ok, sent, err] = guard(http.send_request, http, request_params(http, route, delivery, body));
     const [, send_err] = guarded<true>(ok, sent, err);
     return send_err;
 }
