@@ -54,6 +54,19 @@ describe("the deadline of a call", function()
         return hosts
     end
 
+    it("that is over before anything was sent leaves a call that may be made again", function()
+        local cli = assert(bed.new { http_host = serve(1, { OK })[1], health = { retry = false } })
+        for _, call in ipairs { cli.get, cli.delete } do
+            local res, err, details = call(cli, "/k", { timeout = 1e-9 })
+            assert.is_nil(res)
+            assert.equal("timeout", err)
+            assert.equal("timeout", details.name)
+            assert.is_true(details.retryable)
+            assert.is_false(details.maybe_applied)
+        end
+        assert.equal(0, #servers[1].requests)
+    end)
+
     -- Makes a call that may take `timeout` seconds; returns what is wrong with its time, if anything is.
     local function timed(call, cli, timeout, what)
         local started = clock.now()

@@ -32,6 +32,14 @@ local function no_endpoint(last)
     return err
 end
 
+--- The time was up before anything was sent.
+---@return resty.etcd.errors.EtcdError
+local function out_of_time()
+    local err = errors.failure("timeout", "timeout")
+    err.retryable = true
+    return err
+end
+
 --- The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble.
 ---@param err resty.etcd.errors.EtcdError
 ---@return boolean
@@ -109,7 +117,7 @@ local function run(call)
         end
         if deadline ~= nil and attempt.started >= deadline then
             balancer.report_untried(core, attempt.endpoint.http_host)
-            return nil, last or errors.failure("timeout", "timeout")
+            return nil, last or out_of_time()
         end
         call.tries = call.tries + 1
         call.endpoint = attempt.endpoint.http_host

@@ -36,6 +36,13 @@ function no_endpoint(last: EtcdError | undefined): EtcdError {
     return err;
 }
 
+/** The time was up before anything was sent. */
+function out_of_time(): EtcdError {
+    const err = errors.failure("timeout", "timeout");
+    err.retryable = true;
+    return err;
+}
+
 /** The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble. */
 function is_elsewhere(err: EtcdError): boolean {
     return err.name === "stale_reply" || retry.is_for_others(err);
@@ -100,7 +107,7 @@ function run(call: Call): Outcome<Reply | Stream> {
         }
         if (deadline !== undefined && attempt.started >= deadline) {
             balancer.report_untried(core, attempt.endpoint.http_host); // it is not to blame
-            return $multi(undefined, last ?? errors.failure("timeout", "timeout"));
+            return $multi(undefined, last ?? out_of_time());
         }
         call.tries = call.tries + 1;
         call.endpoint = attempt.endpoint.http_host;
