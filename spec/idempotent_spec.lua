@@ -60,6 +60,20 @@ describe("with answers that get lost and retry on,", function()
         assert.equal("1", version_of(key .. "1"))
     end)
 
+    it("an idempotent put whose marker got no lease was not sent, and may be sent again", function()
+        client("/lease/")
+        cut(100)
+        local res, err, details = cli:set(key .. "1", "new", { idempotent = true })
+        assert.is_nil(res)
+        assert.equal(server.http_host .. ": closed", err)
+        assert.equal("connection_lost", details.name)
+        assert.is_true(details.retryable)
+        assert.is_false(details.maybe_applied)
+        for _, path in ipairs(seen) do
+            assert.equal("/v3/lease/grant", path)
+        end
+    end)
+
     it("its answer is that of the try that was applied, with what the key was before", function()
         client("/kv/txn")
         assert(direct:set(key .. "1", "old"))

@@ -12,13 +12,14 @@ end
 
 --- The lease was made by an earlier try whose answer was lost: this is what that would have said.
 ---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc
 ---@param id string
 ---@param timeout number
 ---@param not_after number?
 ---@return resty.etcd.transport.Reply? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function found(core, id, timeout, not_after)
+local function found(core, rpc, id, timeout, not_after)
     local reply, err = call.unary_within(
         core,
         rpcs.lease_time_to_live,
@@ -27,7 +28,7 @@ local function found(core, id, timeout, not_after)
         not_after
     )
     if reply == nil then
-        return nil, errors.with_outcome(err, true)
+        return nil, errors.with_outcome(err, rpc.write == true)
     end
     local body = {}
     body.header = reply.body.header
@@ -39,13 +40,14 @@ end
 
 --- Makes a lease whose ID is chosen here, at random, so that it may be asked for again: there will be one of it.
 ---@param core resty.etcd.core.Core
+---@param rpc resty.etcd.rpc.Rpc what it counts as
 ---@param ttl number seconds
 ---@param timeout number?
 ---@param not_after? number when the call that it is for must end; nil for one of its own
 ---@return resty.etcd.transport.Reply? result
 ---@return resty.etcd.errors.EtcdError? err
 ---@return resty.etcd.transport.Reply? refusal
-local function grant_chosen(core, ttl, timeout, not_after)
+local function grant_chosen(core, rpc, ttl, timeout, not_after)
     local id = entropy.id()
     local request = {TTL = ttl, ID = id}
     local time = timeout or core.timeout
@@ -55,7 +57,7 @@ local function grant_chosen(core, ttl, timeout, not_after)
     end
     local reply, err, refusal = call.unary_until(
         core,
-        rpcs.lease_grant_chosen,
+        rpc,
         request,
         time,
         ends_by
@@ -64,7 +66,13 @@ local function grant_chosen(core, ttl, timeout, not_after)
         return reply
     end
     if exists_already(err) then
-        return found(core, id, time, ends_by)
+        return found(
+            core,
+            rpc,
+            id,
+            time,
+            ends_by
+        )
     end
     return nil, err, refusal
 end

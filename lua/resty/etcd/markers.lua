@@ -4,7 +4,6 @@ local semaphore = require("ngx.semaphore")
 local call = require("resty.etcd.call")
 local clock = require("resty.etcd.clock")
 local entropy = require("resty.etcd.entropy")
-local errors = require("resty.etcd.errors")
 local leases = require("resty.etcd.leases")
 local rpcs = require("resty.etcd.rpc")
 local now = clock.now
@@ -103,10 +102,16 @@ local function lease_of(core, timeout, deadline)
     end
     local started = now()
     markers.granted_by = started + PATIENCE
-    local reply, err, refusal = leases.grant_chosen(core, LEASE_TTL, timeout, deadline)
+    local reply, err, refusal = leases.grant_chosen(
+        core,
+        rpcs.lease_grant_spare,
+        LEASE_TTL,
+        timeout,
+        deadline
+    )
     if reply == nil then
         wake_all(markers)
-        return nil, errors.with_outcome(err, false), refusal
+        return nil, err, refusal
     end
     local id = reply.body.ID
     markers.lease = id

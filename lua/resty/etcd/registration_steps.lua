@@ -84,6 +84,7 @@ local function grant(reg)
     local sent = now()
     local reply, err = leases.grant_chosen(
         reg.cli,
+        rpcs.lease_grant_chosen,
         reg.ttl,
         call_time(reg)
     )

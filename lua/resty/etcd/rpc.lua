@@ -74,6 +74,9 @@ local lease_grant_chosen = {
     write = true,
     idempotent = true
 }
+
+--- With such an ID, where nothing is lost if the answer is: it counts as a read.
+local lease_grant_spare = {method = "/etcdserverpb.Lease/LeaseGrant", path = "/lease/grant", request = schema.lease_grant_request, reply = schema.lease_grant_response}
 local lease_revoke = {
     method = "/etcdserverpb.Lease/LeaseRevoke",
     path = "/lease/revoke",
@@ -140,6 +143,7 @@ _M.delete_range = delete_range
 _M.is_repeatable = is_repeatable
 _M.lease_grant = lease_grant
 _M.lease_grant_chosen = lease_grant_chosen
+_M.lease_grant_spare = lease_grant_spare
 _M.lease_keep_alive = lease_keep_alive
 _M.lease_leases = lease_leases
 _M.lease_revoke = lease_revoke

@@ -5,6 +5,7 @@ import type { Core } from "./core";
 import * as entropy from "./entropy";
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
+import type { Rpc } from "./rpc";
 import * as rpcs from "./rpc";
 import type { Message, Reply } from "./transport";
 
@@ -13,10 +14,10 @@ function exists_already(err: EtcdError): boolean {
 }
 
 /** The lease was made by an earlier try whose answer was lost: this is what that would have said. */
-function found(core: Core, id: string, timeout: number, not_after: number | undefined): Outcome<Reply> {
+function found(core: Core, rpc: Rpc, id: string, timeout: number, not_after: number | undefined): Outcome<Reply> {
     const [reply, err] = call.unary_within(core, rpcs.lease_time_to_live, { ID: id }, timeout, not_after);
     if (reply === undefined) {
-        return $multi(undefined, errors.with_outcome(err, true));
+        return $multi(undefined, errors.with_outcome(err, rpc.write === true));
     }
     const body: Message = new LuaMap();
     body.set("header", reply.body.get("header"));
@@ -28,10 +29,17 @@ function found(core: Core, id: string, timeout: number, not_after: number | unde
 
 /**
  * Makes a lease whose ID is chosen here, at random, so that it may be asked for again: there will be one of it.
+ * @param rpc what it counts as
  * @param ttl seconds
  * @param not_after when the call that it is for must end; nil for one of its own
  */
-function grant_chosen(core: Core, ttl: number, timeout: number | undefined, not_after?: number): Outcome<Reply> {
+function grant_chosen(
+    core: Core,
+    rpc: Rpc,
+    ttl: number,
+    timeout: number | undefined,
+    not_after?: number,
+): Outcome<Reply> {
     const id = entropy.id();
     const request = { TTL: ttl, ID: id };
     const time = timeout ?? core.timeout;
@@ -39,12 +47,12 @@ function grant_chosen(core: Core, ttl: number, timeout: number | undefined, not_
     if (ends_by === undefined && time > 0) {
         ends_by = clock.now() + time; // for both calls that it may take
     }
-    const [reply, err, refusal] = call.unary_until(core, rpcs.lease_grant_chosen, request, time, ends_by);
+    const [reply, err, refusal] = call.unary_until(core, rpc, request, time, ends_by);
     if (reply !== undefined) {
         return $multi(reply);
     }
     if (exists_already(err)) {
-        return found(core, id, time, ends_by);
+        return found(core, rpc, id, time, ends_by);
     }
     return $multi(undefined, err, refusal);
 }

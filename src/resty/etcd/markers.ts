@@ -5,7 +5,6 @@ import * as call from "./call";
 import * as clock from "./clock";
 import type { Core } from "./core";
 import * as entropy from "./entropy";
-import * as errors from "./errors";
 import * as leases from "./leases";
 import * as rpcs from "./rpc";
 import type { Message, Reply } from "./transport";
@@ -101,10 +100,11 @@ function lease_of(core: Core, timeout: number, deadline: number): Outcome<string
     }
     const started = now();
     markers.granted_by = started + PATIENCE;
-    const [reply, err, refusal] = leases.grant_chosen(core, LEASE_TTL, timeout, deadline);
+    // a read, as its errors are those of a write that was not sent
+    const [reply, err, refusal] = leases.grant_chosen(core, rpcs.lease_grant_spare, LEASE_TTL, timeout, deadline);
     if (reply === undefined) {
         wake_all(markers);
-        return $multi(undefined, errors.with_outcome(err, false), refusal); // the write itself was not sent
+        return $multi(undefined, err, refusal);
     }
     const id = reply.body.get("ID") as string;
     markers.lease = id;

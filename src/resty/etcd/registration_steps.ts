@@ -82,7 +82,7 @@ function keep_until(reg: State, sent: number, granted: unknown): void {
 
 function grant(reg: State): EtcdError | undefined {
     const sent = now();
-    const [reply, err] = leases.grant_chosen(reg.cli, reg.ttl, call_time(reg));
+    const [reply, err] = leases.grant_chosen(reg.cli, rpcs.lease_grant_chosen, reg.ttl, call_time(reg));
     if (reply === undefined) {
         return err;
     }

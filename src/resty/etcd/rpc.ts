@@ -89,6 +89,13 @@ const lease_grant_chosen: Rpc = {
     write: true,
     idempotent: true,
 };
+/** With such an ID, where nothing is lost if the answer is: it counts as a read. */
+const lease_grant_spare: Rpc = {
+    method: "/etcdserverpb.Lease/LeaseGrant",
+    path: "/lease/grant",
+    request: schema.lease_grant_request,
+    reply: schema.lease_grant_response,
+};
 const lease_revoke: Rpc = {
     method: "/etcdserverpb.Lease/LeaseRevoke",
     path: "/lease/revoke",
@@ -167,6 +174,7 @@ export {
     is_repeatable,
     lease_grant,
     lease_grant_chosen,
+    lease_grant_spare,
     lease_keep_alive,
     lease_leases,
     lease_revoke,

@@ -47,7 +47,7 @@ local function grant(self, ttl, id)
         return result.misuse("ttl must be integer")
     end
     if id == nil or tostring(id) == "0" then
-        local reply, err = lease_calls.grant_chosen(self, ttl, nil)
+        local reply, err = lease_calls.grant_chosen(self, rpcs.lease_grant_chosen, ttl, nil)
         return result.strict(reply, err)
     end
     local reply, err = call.unary(self, rpcs.lease_grant, {TTL = ttl, ID = id})

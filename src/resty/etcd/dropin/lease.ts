@@ -52,7 +52,7 @@ function grant(this: State, ttl: number, id?: Integer): Result3<GrantBody> {
         return result.misuse("ttl must be integer");
     }
     if (id === undefined || tostring(id) === "0") {
-        const [reply, err] = lease_calls.grant_chosen(this, ttl, undefined);
+        const [reply, err] = lease_calls.grant_chosen(this, rpcs.lease_grant_chosen, ttl, undefined);
         return result.strict(reply, err);
     }
     const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id });
