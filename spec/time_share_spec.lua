@@ -73,6 +73,28 @@ describe("with retry on", function()
         assert.same({ 2000, 3000, 6000 }, { connects[1], connects[2], connects[3] })
     end)
 
+    -- Between the two tries another call logs in.
+    it("an endpoint that refused a token has not been tried: the other one does not get its time", function()
+        local cli
+        local first = fake.new(function(request)
+            if request.headers.authorization == "old" then
+                cli.auth.token = "new"
+                return { reply(REFUSED, "401 Unauthorized") }
+            end
+            return { reply(OK) }
+        end)
+        local black_hole = fake.new({ 4 })
+        cli = assert(bed.new {
+            http_host = { first.http_host, black_hole.http_host }, timeout = 2, init_count = -1, user = "u", password = "p",
+        })
+        cli.auth.token = "old"
+        assert.equal(200, assert(cli:get("k")).status)
+        assert.equal(1, #black_hole.requests)
+        assert.equal(2, #first.requests)
+        first:close()
+        black_hole:close()
+    end)
+
     it("a write over a pooled TLS connection has all of the call's time", function()
         local tcp, reads = ngx.socket.tcp, {}
         ngx.socket.tcp = function() -- luacheck: ignore 122

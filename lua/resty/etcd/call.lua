@@ -89,6 +89,18 @@ local function is_token_renewed(call, token, err)
     return true
 end
 
+--- Endpoints that may still be tried once, after the next one. A refused token says nothing of its endpoint.
+---@param call resty.etcd.attempt.Call
+---@param tries_left number
+---@return number
+local function others_left(call, tries_left)
+    local refused = call.token_tries + call.shared_tries
+    if not call.may_relogin then
+        refused = refused + 1
+    end
+    return min(#call.core.endpoints - call.tries + refused, tries_left) - 1
+end
+
 --- Tries until there is a result, no sense in going on, or no time left.
 ---@param call resty.etcd.attempt.Call
 ---@return resty.etcd.transport.Reply|resty.etcd.transport.Stream? result
@@ -99,10 +111,9 @@ local function run(call)
     local deadline = call.deadline
     local order = core.order
     local stale_left = 0
-    local n = #core.endpoints
     local tries_left = balancer.max_tries(core)
     if order ~= nil then
-        stale_left = STALE_TRIES * n
+        stale_left = STALE_TRIES * #core.endpoints
     end
     local last
     while true do
@@ -110,7 +121,7 @@ local function run(call)
         if login_err ~= nil then
             return nil, login_err
         end
-        local others = balancer.has_retry(core) and min(n - call.tries, tries_left) - 1 or 0
+        local others = balancer.has_retry(core) and others_left(call, tries_left) or 0
         local attempt = attempts.make(call, others, token)
         if attempt == nil then
             return nil, no_endpoint(last)

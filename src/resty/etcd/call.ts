@@ -83,16 +83,24 @@ function is_token_renewed(call: Call, token: string, err: EtcdError): boolean {
     return true;
 }
 
+/** Endpoints that may still be tried once, after the next one. A refused token says nothing of its endpoint. */
+function others_left(call: Call, tries_left: number): number {
+    let refused = call.token_tries + call.shared_tries;
+    if (!call.may_relogin) {
+        refused = refused + 1;
+    }
+    return min(call.core.endpoints.length - call.tries + refused, tries_left) - 1;
+}
+
 /** Tries until there is a result, no sense in going on, or no time left. */
 function run(call: Call): Outcome<Reply | Stream> {
     const core = call.core;
     const deadline = call.deadline;
     const order = core.order;
     let stale_left = 0;
-    const n = core.endpoints.length;
     let tries_left = balancer.max_tries(core);
     if (order !== undefined) {
-        stale_left = STALE_TRIES * n;
+        stale_left = STALE_TRIES * core.endpoints.length;
     }
     let last: EtcdError | undefined;
     while (true) {
@@ -100,7 +108,7 @@ function run(call: Call): Outcome<Reply | Stream> {
         if (login_err !== undefined) {
             return $multi(undefined, login_err);
         }
-        const others = balancer.has_retry(core) ? min(n - call.tries, tries_left) - 1 : 0;
+        const others = balancer.has_retry(core) ? others_left(call, tries_left) : 0;
         const attempt = attempts.make(call, others, token);
         if (attempt === undefined) {
             return $multi(undefined, no_endpoint(last));
