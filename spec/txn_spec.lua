@@ -316,6 +316,19 @@ describe("txn", function()
             misused(text, cli:txn({ absent("a") }, nil, {}))
         end)
 
+        it("transactions within transactions without end, or nearly so", function()
+            local endless = { compare = { absent("a") }, success = { put("a", 1) } }
+            endless.failure = { { requestTxn = endless } }
+            misused("request_txn is nested too deeply", cli:txn({ absent("a") }, { { requestTxn = endless } }))
+            local deep = range("a")
+            for _ = 1, 100 do
+                deep = { requestTxn = { compare = { absent("a") }, success = { deep } } }
+            end
+            assert(cli:txn({ absent("a") }, { deep }))
+            deep = { requestTxn = { compare = { absent("a") }, success = { deep } } }
+            misused("request_txn is nested too deeply", cli:txn({ absent("a") }, { deep }))
+        end)
+
         it("arguments of wrong types", function()
             misused("compare must be table", cli:txn("x", { put("a", 1) }))
             misused("success must be table", cli:txn({ absent("a") }, "x"))

@@ -94,7 +94,7 @@ local function txn(self, compare, success, failure, opts)
     if wrong ~= nil then
         return result.misuse(wrong)
     end
-    local message, err = messages.txn_message(self, {compare = compare, success = success, failure = failure})
+    local message, err = messages.txn_message(self, {compare = compare, success = success, failure = failure}, 0)
     if message == nil then
         return result.misuse(err)
     end

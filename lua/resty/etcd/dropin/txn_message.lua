@@ -4,6 +4,9 @@ local serializer = require("resty.etcd.serializer")
 local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.dropin.args")
 
+--- Transactions within a transaction go no deeper: a table that holds itself would have no end.
+local MAX_DEPTH = 100
+
 --- `prevKv` and `requestPut` become what etcd's messages call them.
 ---@param name string
 ---@return string
@@ -120,9 +123,13 @@ end
 --- A whole transaction as a message.
 ---@param cli resty.etcd.dropin.state.State
 ---@param parts table<string, any>
+---@param depth number how many it is within
 ---@return table? res
 ---@return string? err
-local function txn_message(cli, parts)
+local function txn_message(cli, parts, depth)
+    if depth > MAX_DEPTH then
+        return nil, "request_txn is nested too deeply"
+    end
     for name, list in pairs(parts) do
         if name ~= "compare" and name ~= "success" and name ~= "failure" then
             return nil, "unknown field " .. tostring(name)
@@ -150,7 +157,7 @@ local function txn_message(cli, parts)
             local made
             local err
             if kind == "request_txn" then
-                made, err = txn_message(cli, body)
+                made, err = txn_message(cli, body, depth + 1)
             else
                 made, err = plain_op(cli, kind, body)
             end

@@ -96,7 +96,7 @@ function txn(this: State, compare: Row[], success?: Row[], failure?: Row[], opts
     if (wrong !== undefined) {
         return result.misuse(wrong);
     }
-    const [message, err] = messages.txn_message(this, { compare, success, failure });
+    const [message, err] = messages.txn_message(this, { compare, success, failure }, 0);
     if (message === undefined) {
         return result.misuse(err);
     }

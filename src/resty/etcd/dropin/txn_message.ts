@@ -4,6 +4,9 @@ import * as utils from "../utils";
 import * as args from "./args";
 import type { State } from "./state";
 
+/** Transactions within a transaction go no deeper: a table that holds itself would have no end. */
+const MAX_DEPTH = 100;
+
 /** A table of a caller's, with field names as etcd writes them or in camelCase. */
 type Row = Record<string, unknown>;
 
@@ -98,8 +101,14 @@ function kind_of(op: Row): LuaMultiReturn<[kind: string, body: Row] | [kind: und
     return $multi(kind, body as Row);
 }
 
-/** A whole transaction as a message. */
-function txn_message(cli: State, parts: Row): Result<Message> {
+/**
+ * A whole transaction as a message.
+ * @param depth how many it is within
+ */
+function txn_message(cli: State, parts: Row, depth: number): Result<Message> {
+    if (depth > MAX_DEPTH) {
+        return $multi(undefined, "request_txn is nested too deeply");
+    }
     for (const [name, list] of pairs(parts)) {
         if (name !== "compare" && name !== "success" && name !== "failure") {
             return $multi(undefined, `unknown field ${tostring(name)}`);
@@ -127,7 +136,7 @@ function txn_message(cli: State, parts: Row): Result<Message> {
             let made: Message | undefined;
             let err: string | undefined;
             if (kind === "request_txn") {
-                [made, err] = txn_message(cli, body);
+                [made, err] = txn_message(cli, body, depth + 1);
             } else {
                 [made, err] = plain_op(cli, kind, body);
             }
