@@ -175,6 +175,22 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
+    it("that ends in the wait for a login leaves calls that may be made again, whoever it was that logged in", function()
+        local server = fake.new({ 5 })
+        local cli, threads = client(server), {}
+        for i, call in ipairs { cli.get, cli.delete, cli.get } do
+            threads[i] = ngx.thread.spawn(function() return select(3, call(cli, "k")) end)
+            ngx.sleep(0.01)
+        end
+        for _, thread in ipairs(threads) do
+            local _, details = ngx.thread.wait(thread)
+            assert.equal("timeout", details.name)
+            assert.is_true(details.retryable)
+            assert.is_false(details.maybe_applied)
+        end
+        server:close()
+    end)
+
     it("is not spent on a try, and no endpoint is blamed, when the login took all of it", function()
         local server = fake.new({ reply('{"token":"a"}') })
         local cli = client(server)

@@ -78,7 +78,7 @@ function texts(node) {
 const INTERNAL = new Set(["lost", "not wanted"]);
 
 /** Where the message is among the arguments of what makes errors. */
-const MAKERS = { failure: 1, refusal: 2, misuse: 0 };
+const MAKERS = { failure: 1, out_of_time: 0, refusal: 2, misuse: 0 };
 
 /** The arguments of a call that are error texts. */
 function messages(call) {

@@ -157,7 +157,7 @@ local function wait(flight, deadline)
     while true do
         local time = now()
         if deadline ~= nil and time >= deadline then
-            return errors.failure("timeout", "waiting for the login: timeout")
+            return errors.out_of_time("waiting for the login: timeout")
         end
         if time >= flight.ends_by then
             return nil

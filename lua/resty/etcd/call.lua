@@ -32,14 +32,6 @@ local function no_endpoint(last)
     return err
 end
 
---- The time was up before anything was sent.
----@return resty.etcd.errors.EtcdError
-local function out_of_time()
-    local err = errors.failure("timeout", "timeout")
-    err.retryable = true
-    return err
-end
-
 --- The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble.
 ---@param err resty.etcd.errors.EtcdError
 ---@return boolean
@@ -62,7 +54,7 @@ local function get_token(call)
         return nil, err
     end
     if deadline ~= nil and now() >= deadline then
-        return nil, errors.failure("timeout", "timeout after the login")
+        return nil, errors.out_of_time("timeout after the login")
     end
     return token
 end
@@ -128,7 +120,7 @@ local function run(call)
         end
         if deadline ~= nil and attempt.started >= deadline then
             balancer.report_untried(core, attempt.endpoint.http_host)
-            return nil, last or out_of_time()
+            return nil, last or errors.out_of_time("timeout")
         end
         call.tries = call.tries + 1
         call.endpoint = attempt.endpoint.http_host

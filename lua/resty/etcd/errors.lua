@@ -53,6 +53,15 @@ local function failure(name, message, endpoint)
     return setmetatable(err, mt)
 end
 
+--- The time was up before anything of the call itself was sent.
+---@param message string
+---@return resty.etcd.errors.EtcdError
+local function out_of_time(message)
+    local err = failure("timeout", message)
+    err.retryable = true
+    return err
+end
+
 --- An answer of etcd (or of what stands in front of it) that is an error.
 ---@param http_status number
 ---@param code number?
@@ -102,6 +111,7 @@ local function text(err)
     return status ~= nil and status >= 500 and "invalid response code: " .. tostring(status) .. ", " .. err.message or err.message
 end
 _M.failure = failure
+_M.out_of_time = out_of_time
 _M.refusal = refusal
 _M.text = text
 _M.with_outcome = with_outcome

@@ -152,7 +152,7 @@ function wait(flight: Flight, deadline?: number): EtcdError | undefined {
     while (true) {
         const time = now();
         if (deadline !== undefined && time >= deadline) {
-            return errors.failure("timeout", "waiting for the login: timeout");
+            return errors.out_of_time("waiting for the login: timeout");
         }
         if (time >= flight.ends_by) {
             return undefined;

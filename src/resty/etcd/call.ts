@@ -36,13 +36,6 @@ function no_endpoint(last: EtcdError | undefined): EtcdError {
     return err;
 }
 
-/** The time was up before anything was sent. */
-function out_of_time(): EtcdError {
-    const err = errors.failure("timeout", "timeout");
-    err.retryable = true;
-    return err;
-}
-
 /** The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble. */
 function is_elsewhere(err: EtcdError): boolean {
     return err.name === "stale_reply" || retry.is_for_others(err);
@@ -60,7 +53,7 @@ function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?:
         return $multi(undefined, err);
     }
     if (deadline !== undefined && now() >= deadline) {
-        return $multi(undefined, errors.failure("timeout", "timeout after the login"));
+        return $multi(undefined, errors.out_of_time("timeout after the login"));
     }
     return $multi(token);
 }
@@ -115,7 +108,7 @@ function run(call: Call): Outcome<Reply | Stream> {
         }
         if (deadline !== undefined && attempt.started >= deadline) {
             balancer.report_untried(core, attempt.endpoint.http_host); // it is not to blame
-            return $multi(undefined, last ?? out_of_time());
+            return $multi(undefined, last ?? errors.out_of_time("timeout"));
         }
         call.tries = call.tries + 1;
         call.endpoint = attempt.endpoint.http_host;

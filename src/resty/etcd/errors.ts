@@ -86,6 +86,13 @@ function failure(name: LocalName, message: string, endpoint?: string): EtcdError
     return setmetatable(err, mt);
 }
 
+/** The time was up before anything of the call itself was sent. */
+function out_of_time(message: string): EtcdError {
+    const err = failure("timeout", message);
+    err.retryable = true;
+    return err;
+}
+
 /** An answer of etcd (or of what stands in front of it) that is an error. */
 function refusal(http_status: number, code: number | undefined, message: string, endpoint?: string): EtcdError {
     const err: EtcdError = {
@@ -127,4 +134,4 @@ function text(err: EtcdError): string {
     return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
 }
 
-export { failure, refusal, text, with_outcome, type EtcdError, type LocalName };
+export { failure, out_of_time, refusal, text, with_outcome, type EtcdError, type LocalName };
