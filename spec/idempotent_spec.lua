@@ -74,6 +74,23 @@ describe("with answers that get lost and retry on,", function()
         end
     end)
 
+    it("one that is killed while it asks for the markers' lease does not cost the others their time", function()
+        local asked = 0
+        server = fake.new(function(request)
+            if request.path == "/v3/lease/grant" then
+                asked = asked + 1
+                return { asked == 1 and 3 or 0, fake.reply '{"header":{"revision":"7"},"ID":"5","TTL":"600"}' }
+            end
+            return { fake.reply '{"header":{"revision":"8"},"succeeded":true,"responses":[{"response_txn":{"succeeded":true}}]}' }
+        end)
+        cli = assert(bed.new { http_host = server.http_host, timeout = 1 })
+        local first = ngx.thread.spawn(function() return cli:set(key .. "1", "new", { idempotent = true }) end)
+        ngx.sleep(0.05)
+        assert(ngx.thread.kill(first))
+        assert(cli:set(key .. "2", "new", { idempotent = true }))
+        assert.equal(2, asked)
+    end)
+
     it("its answer is that of the try that was applied, with what the key was before", function()
         client("/kv/txn")
         assert(direct:set(key .. "1", "old"))

@@ -67,10 +67,11 @@ local function wake_all(markers)
     end
 end
 
---- Waits for the lease that another call is making, as long as there is a point in it.
+--- Waits for the lease that another call is making, but leaves time to make one: that call may have been killed.
 ---@param markers resty.etcd.markers.Markers
 ---@param deadline number
 local function wait(markers, deadline)
+    local latest = (now() + deadline) / 2
     if markers.waiting == nil then
         local made = semaphore.new(0)
         markers.waiting = made
@@ -78,7 +79,7 @@ local function wait(markers, deadline)
     local waiting = markers.waiting
     local may_wait = waiting ~= nil
     while may_wait do
-        local left = min(markers.granted_by, deadline) - now()
+        local left = min(markers.granted_by, latest) - now()
         if left <= 0 then
             return
         end

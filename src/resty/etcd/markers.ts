@@ -73,8 +73,9 @@ function wake_all(markers: Markers): void {
     }
 }
 
-/** Waits for the lease that another call is making, as long as there is a point in it. */
+/** Waits for the lease that another call is making, but leaves time to make one: that call may have been killed. */
 function wait(markers: Markers, deadline: number): void {
+    const latest = (now() + deadline) / 2;
     if (markers.waiting === undefined) {
         const [made] = semaphore.new(0);
         markers.waiting = made;
@@ -82,7 +83,7 @@ function wait(markers: Markers, deadline: number): void {
     const waiting = markers.waiting;
     let may_wait = waiting !== undefined;
     while (may_wait) {
-        const left = min(markers.granted_by, deadline) - now();
+        const left = min(markers.granted_by, latest) - now();
         if (left <= 0) {
             return;
         }
