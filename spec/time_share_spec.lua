@@ -2,6 +2,7 @@
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local health_check = require "resty.etcd.health_check"
+local sockets = require "spec.support.tcp"
 
 local OK = '{"header":{"revision":"1"}}'
 local REFUSED = '{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}'
@@ -71,6 +72,25 @@ describe("with retry on", function()
         ngx.socket.tcp = tcp -- luacheck: ignore 122
         assert.is_nil(res)
         assert.same({ 2000, 3000, 6000 }, { connects[1], connects[2], connects[3] })
+    end)
+
+    it("a short call goes on too, from a member that takes no connections and from one that does not answer", function()
+        local mute, full, well = fake.new({ 4 }), sockets.listen(0), fake.new({ reply(OK) })
+        for _ = 1, 3 do -- the kernel takes no more than these
+            local sock = ngx.socket.tcp()
+            sock:settimeout(50)
+            sock:connect("127.0.0.1", full.port)
+        end
+        for _, host in ipairs { mute.http_host, full.http_host } do
+            local cli = assert(bed.new { http_host = { host, well.http_host }, timeout = 1, init_count = -1 })
+            local time, res, err = elapsed(function() return cli:get("k") end)
+            assert.is_nil(err)
+            assert.equal(200, res.status)
+            assert.is_true(time > 0.4 and time < 0.9)
+        end
+        mute:close()
+        well:close()
+        sockets.close(full)
     end)
 
     -- Between the two tries another call logs in.

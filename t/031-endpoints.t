@@ -387,7 +387,7 @@ true 1 2
 
 
 
-=== TEST 19: a call that has used up its time does not move on
+=== TEST 19: a call moves on while it has time, and not when that is used up
 --- config
     location /slow/ {
         content_by_lua_block {
@@ -399,8 +399,13 @@ true 1 2
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true }
     local cli = t.new { http_host = { t.here("/slow"), t.here("/good") }, init_count = -1 }
-    ngx.say((t.line(cli:get(t.key(), { timeout = 0.3 })):gsub("http://%S+: ", "")))
+    ngx.say(cli:get(t.key(), { timeout = 0.3 }) ~= nil)
     ngx.say(t.counted("slow"), " ", t.counted("good"))
+    cli = t.new { http_host = { t.here("/slow/a"), t.here("/slow/b") }, init_count = -1 }
+    ngx.say((t.line(cli:get(t.key(), { timeout = 0.3 })):gsub("http://%S+: ", "")))
+    ngx.say(t.counted("slow"))
 --- response_body
+true
+1 1
 nil | timeout | timeout
-1 0
+3

@@ -11,7 +11,7 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- Where other endpoints may be tried, each has its share of the time, of so many seconds at least.
+--- Where others may be tried, connecting has its share of the time; up to half of it, while that is below so many seconds.
 local MIN_SHARE = 1
 
 --- What a stream may ask for besides its request.
@@ -65,15 +65,12 @@ local function make(call, others, token)
     local answer_by = deadline
     if deadline ~= nil and others > 0 then
         local left = max(0, deadline - started)
-        connect_by = started + min(
-            left,
-            max(MIN_SHARE, left / (others + 1))
+        connect_by = started + max(
+            left / (others + 1),
+            min(MIN_SHARE, left / 2)
         )
         if rpcs.is_repeatable(call.rpc) then
-            answer_by = started + min(
-                left,
-                max(MIN_SHARE, left / 2)
-            )
+            answer_by = started + left / 2
         end
     end
     local sent = token

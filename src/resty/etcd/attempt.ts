@@ -16,7 +16,7 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Where other endpoints may be tried, each has its share of the time, of so many seconds at least. */
+/** Where others may be tried, connecting has its share of the time; up to half of it, while that is below so many seconds. */
 const MIN_SHARE = 1;
 
 /** How a call ends: with a reply or a stream; or with an error and perhaps the server's answer. */
@@ -84,10 +84,9 @@ function make(call: Call, others: number, token: string | undefined): Attempt | 
     let answer_by = deadline;
     if (deadline !== undefined && others > 0) {
         const left = max(0, deadline - started);
-        connect_by = started + min(left, max(MIN_SHARE, left / (others + 1)));
+        connect_by = started + max(left / (others + 1), min(MIN_SHARE, left / 2));
         if (rpcs.is_repeatable(call.rpc)) {
-            // half of what is left; a write that was sent is not sent elsewhere, so it has all of it
-            answer_by = started + min(left, max(MIN_SHARE, left / 2));
+            answer_by = started + left / 2; // a write that was sent is not sent elsewhere, so it has all of it
         }
     }
     let sent = token;
