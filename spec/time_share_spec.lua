@@ -71,7 +71,7 @@ describe("with retry on", function()
         local res = cli:get("k")
         ngx.socket.tcp = tcp -- luacheck: ignore 122
         assert.is_nil(res)
-        assert.same({ 2000, 3000, 6000 }, { connects[1], connects[2], connects[3] })
+        assert.same({ 1000, 1000, 6000 }, { connects[1], connects[2], connects[3] })
     end)
 
     it("a short call goes on too, from a member that takes no connections and from one that does not answer", function()
@@ -89,6 +89,29 @@ describe("with retry on", function()
             assert.is_true(time > 0.4 and time < 0.9)
         end
         mute:close()
+        well:close()
+        sockets.close(full)
+    end)
+
+    it("a member that takes no connections costs reads and writes a second, however much time they have", function()
+        local full, well = sockets.listen(0), fake.new({ reply(OK) })
+        for _ = 1, 3 do -- the kernel takes no more than these
+            local sock = ngx.socket.tcp()
+            sock:settimeout(50)
+            sock:connect("127.0.0.1", full.port)
+        end
+        local cli = assert(bed.new { http_host = { full.http_host, well.http_host }, timeout = 30, init_count = -1 })
+        for _, call in ipairs { function() return cli:get("k") end, function() return cli:set("k", 1) end } do
+            cli.init_count = -1
+            local time, res, err = elapsed(call)
+            assert.is_nil(err)
+            assert.equal(200, res.status)
+            assert.is_true(time > 0.9 and time < 1.5, time)
+        end
+        local alone = assert(bed.new { http_host = full.http_host, timeout = 2 })
+        local time, _, err = elapsed(function() return alone:get("k") end)
+        assert.equal(full.http_host .. ": timeout", err)
+        assert.is_true(time > 1.9) -- where there is no other it has all of the time
         well:close()
         sockets.close(full)
     end)

@@ -11,7 +11,10 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- Where others may be tried, connecting has its share of the time; up to half of it, while that is below so many seconds.
+--- Where others may be tried, a connection stands within so many seconds, or somewhere else.
+local LONGEST_CONNECT = 1
+
+--- A TLS session is made of the share of the time; up to half of it, while that is below so many seconds.
 local MIN_SHARE = 1
 
 --- What a stream may ask for besides its request.
@@ -62,13 +65,16 @@ local function make(call, others, token)
     end
     local started = now()
     local connect_by = deadline
+    local session_by = deadline
     local answer_by = deadline
     if deadline ~= nil and others > 0 then
         local left = max(0, deadline - started)
-        connect_by = started + max(
+        local share = max(
             left / (others + 1),
             min(MIN_SHARE, left / 2)
         )
+        connect_by = started + min(share, LONGEST_CONNECT)
+        session_by = started + share
         if rpcs.is_repeatable(call.rpc) then
             answer_by = started + left / 2
         end
@@ -87,6 +93,7 @@ local function make(call, others, token)
         started = started,
         deadline = answer_by,
         connect_by = connect_by,
+        session_by = session_by,
         tell_time = stream == nil,
         require_leader = stream ~= nil and stream.require_leader == true,
         received = 0

@@ -8,6 +8,7 @@ local now = clock.now
 local guard = pcall
 local find = string.find
 local sub = string.sub
+local min = math.min
 local ENOENT = 2
 
 --- What is longer is sent in parts: a buffer of the kernel that takes some more takes all of one.
@@ -74,20 +75,7 @@ local function exists(unix_address)
     return code ~= ENOENT
 end
 
---- Seconds for connecting and for all that follows; nil and nil where nginx's own timeouts hold.
----@param delivery resty.etcd.http.Delivery
----@param time number
----@return number? connect
----@return number? rest
-local function time_left(delivery, time)
-    local deadline = delivery.deadline
-    if deadline == nil then
-        return
-    end
-    return (delivery.connect_by or deadline) - time, deadline - time
-end
-
---- Gives a socket its time to connect, and to make a TLS session.
+--- Gives a socket its time to connect, and to make a TLS session. Without a deadline nginx's own timeouts hold.
 ---@param sock table
 ---@param route resty.etcd.http.Route
 ---@param delivery resty.etcd.http.Delivery
@@ -95,13 +83,31 @@ end
 ---@param is_halved boolean both are one step: neither may take more than one half
 ---@return string? # "timeout" if there is no time
 local function set_connect_timeouts(sock, route, delivery, time, is_halved)
-    local all, rest = time_left(delivery, time)
-    if all ~= nil and rest ~= nil then
-        local connect_time = is_halved and all / 2 or all
+    local deadline = delivery.deadline
+    if deadline ~= nil then
+        local all = (delivery.session_by or deadline) - time
+        local session_time = is_halved and all / 2 or all
+        local connect_time = min((delivery.connect_by or deadline) - time, session_time)
         if connect_time <= 0 then
             return "timeout"
         end
-        source.set_timeouts(sock, connect_time, route.target.scheme == "https" and connect_time or rest)
+        source.set_timeouts(sock, connect_time, route.target.scheme == "https" and session_time or deadline - time)
+    end
+    return nil
+end
+
+--- Connecting has taken its part of the time: the rest of it is for the TLS session.
+---@param sock table
+---@param delivery resty.etcd.http.Delivery
+---@return string?
+local function set_session_timeout(sock, delivery)
+    local deadline = delivery.deadline
+    if deadline ~= nil then
+        local left = (delivery.session_by or deadline) - now()
+        if left <= 0 then
+            return "timeout"
+        end
+        source.set_timeouts(sock, left, left)
     end
     return nil
 end
@@ -188,13 +194,7 @@ local function connect(route, delivery, time)
     end
     local target = route.target
     if target.scheme == "https" then
-        local too_late = set_connect_timeouts(
-            sock,
-            route,
-            delivery,
-            now(),
-            false
-        )
+        local too_late = set_session_timeout(sock, delivery)
         if too_late ~= nil then
             sock:close()
             return nil, too_late
@@ -291,6 +291,5 @@ _M.pick = pick
 _M.pool_options = pool_options
 _M.release = release
 _M.set_connect_timeouts = set_connect_timeouts
-_M.time_left = time_left
 
 return _M

@@ -25,6 +25,7 @@ local _M = {}
 ---@field started number
 ---@field deadline number? nil leaves the time to nginx's own socket timeouts.
 ---@field connect_by number? The connection must stand by then.
+---@field session_by number? And its TLS session by then.
 ---@field tell_time boolean The server is told how much time there is, so that it gives up a little earlier by itself.
 ---@field require_leader boolean The server ends the stream when its member has lost the leader.
 

@@ -16,7 +16,9 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Where others may be tried, connecting has its share of the time; up to half of it, while that is below so many seconds. */
+/** Where others may be tried, a connection stands within so many seconds, or somewhere else. */
+const LONGEST_CONNECT = 1;
+/** A TLS session is made of the share of the time; up to half of it, while that is below so many seconds. */
 const MIN_SHARE = 1;
 
 /** How a call ends: with a reply or a stream; or with an error and perhaps the server's answer. */
@@ -81,10 +83,13 @@ function make(call: Call, others: number, token: string | undefined): Attempt | 
     }
     const started = now();
     let connect_by = deadline;
+    let session_by = deadline;
     let answer_by = deadline;
     if (deadline !== undefined && others > 0) {
         const left = max(0, deadline - started);
-        connect_by = started + max(left / (others + 1), min(MIN_SHARE, left / 2));
+        const share = max(left / (others + 1), min(MIN_SHARE, left / 2));
+        connect_by = started + min(share, LONGEST_CONNECT);
+        session_by = started + share;
         if (rpcs.is_repeatable(call.rpc)) {
             answer_by = started + left / 2; // a write that was sent is not sent elsewhere, so it has all of it
         }
@@ -103,6 +108,7 @@ function make(call: Call, others: number, token: string | undefined): Attempt | 
         started,
         deadline: answer_by,
         connect_by,
+        session_by,
         tell_time: stream === undefined,
         require_leader: stream !== undefined && stream.require_leader === true,
         received: 0,

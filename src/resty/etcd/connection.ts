@@ -13,6 +13,7 @@ const guard = pcall as unknown as GuardedCall;
 const find = string.find as StringFind;
 
 const sub = string.sub;
+const min = math.min;
 
 const ENOENT = 2;
 /** What is longer is sent in parts: a buffer of the kernel that takes some more takes all of one. */
@@ -71,17 +72,8 @@ function exists(unix_address: string): boolean {
     return code !== ENOENT;
 }
 
-/** Seconds for connecting and for all that follows; nil and nil where nginx's own timeouts hold. */
-function time_left(delivery: Delivery, time: number): LuaMultiReturn<[connect?: number, rest?: number]> {
-    const deadline = delivery.deadline;
-    if (deadline === undefined) {
-        return $multi();
-    }
-    return $multi((delivery.connect_by ?? deadline) - time, deadline - time);
-}
-
 /**
- * Gives a socket its time to connect, and to make a TLS session.
+ * Gives a socket its time to connect, and to make a TLS session. Without a deadline nginx's own timeouts hold.
  * @param is_halved both are one step: neither may take more than one half
  * @returns "timeout" if there is no time
  */
@@ -92,14 +84,29 @@ function set_connect_timeouts(
     time: number,
     is_halved: boolean,
 ): string | undefined {
-    const [all, rest] = time_left(delivery, time);
-    if (all !== undefined && rest !== undefined) {
-        const connect_time = is_halved ? all / 2 : all;
+    const deadline = delivery.deadline;
+    if (deadline !== undefined) {
+        const all = (delivery.session_by ?? deadline) - time;
+        const session_time = is_halved ? all / 2 : all;
+        const connect_time = min((delivery.connect_by ?? deadline) - time, session_time);
         if (connect_time <= 0) {
             return "timeout";
         }
         // the handshake has the read timeout
-        source.set_timeouts(sock, connect_time, route.target.scheme === "https" ? connect_time : rest);
+        source.set_timeouts(sock, connect_time, route.target.scheme === "https" ? session_time : deadline - time);
+    }
+    return undefined;
+}
+
+/** Connecting has taken its part of the time: the rest of it is for the TLS session. */
+function set_session_timeout(sock: Tcp, delivery: Delivery): string | undefined {
+    const deadline = delivery.deadline;
+    if (deadline !== undefined) {
+        const left = (delivery.session_by ?? deadline) - now();
+        if (left <= 0) {
+            return "timeout";
+        }
+        source.set_timeouts(sock, left, left);
     }
     return undefined;
 }
@@ -167,8 +174,7 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     }
     const target = route.target;
     if (target.scheme === "https") {
-        // connecting has taken its part of the time
-        const too_late = set_connect_timeouts(sock, route, delivery, now(), false);
+        const too_late = set_session_timeout(sock, delivery);
         if (too_late !== undefined) {
             sock.close();
             return $multi(undefined, too_late);
@@ -262,5 +268,4 @@ export {
     pool_options,
     release,
     set_connect_timeouts,
-    time_left,
 };

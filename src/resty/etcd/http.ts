@@ -39,6 +39,8 @@ interface Delivery {
     readonly deadline: number | undefined;
     /** The connection must stand by then. */
     readonly connect_by: number | undefined;
+    /** And its TLS session by then. */
+    readonly session_by: number | undefined;
     /** The server is told how much time there is, so that it gives up a little earlier by itself. */
     readonly tell_time: boolean;
     /** The server ends the stream when its member has lost the leader. */
