@@ -7,31 +7,14 @@ local tcp = require "spec.support.tcp"
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
 local DOWN = fake.reply('{"code":14,"message":"etcdserver: no leader"}', "503 Service Unavailable")
 
-local servers
-
-local function serve(...)
-    local server = fake.new(...)
-    servers[#servers + 1] = server
-    return server
-end
+local group = fake.group()
+local serve, servers = group.serve, group.servers
 
 local function client(opts, timeout)
-    local hosts = {}
-    for i, server in ipairs(servers) do
-        hosts[i] = server.http_host
-    end
-    return assert(bed.new { http_host = hosts, health = opts, timeout = timeout or 3, init_count = -1 })
+    return assert(bed.new { http_host = group.hosts(), health = opts, timeout = timeout or 3, init_count = -1 })
 end
 
-before_each(function()
-    servers = {}
-end)
-
-after_each(function()
-    for _, server in ipairs(servers) do
-        server:close()
-    end
-end)
+after_each(group.close)
 
 describe("the choice by latency", function()
     local function get(cli, n)
@@ -143,7 +126,7 @@ describe("a call that failed", function()
     it("is not made elsewhere if it was a write that may have been applied", function()
         local good
         for _, script in ipairs { { fake.RESET }, { fake.CLOSE }, { DOWN } } do
-            servers = {}
+            group.close()
             local bad = serve(script)
             good = serve { OK }
             local res, _, details = client({}):set("/k", 1)

@@ -9,13 +9,8 @@ local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
 local DOWN = fake.reply('{"code":14,"message":"etcdserver: no leader"}', "503 Service Unavailable")
 local NONE = "has no healthy etcd endpoint available"
 
-local servers
-
-local function serve(...)
-    local server = fake.new(...)
-    servers[#servers + 1] = server
-    return server
-end
+local group = fake.group()
+local serve, servers = group.serve, group.servers
 
 local function client(hosts, opts, timeout)
     return assert(bed.new { http_host = hosts, health = opts, timeout = timeout or 3, init_count = -1 })
@@ -26,15 +21,7 @@ local function get(cli)
     return res and res.status or err
 end
 
-before_each(function()
-    servers = {}
-end)
-
-after_each(function()
-    for _, server in ipairs(servers) do
-        server:close()
-    end
-end)
+after_each(group.close)
 
 describe("an endpoint", function()
     it("is left alone after so many failures in a row, and a success between them clears the count", function()

@@ -3,6 +3,7 @@ local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local health_check = require "resty.etcd.health_check"
 local tcp = require "spec.support.tcp"
+local together = require "spec.support.together"
 
 -- A proxy in front of the single server: `cut(n)` loses the answers to the next n requests that `pattern` matches.
 local function lossy(pattern)
@@ -173,18 +174,7 @@ describe("with answers that get lost and retry on,", function()
 
     -- `n` puts at the same time.
     local function puts(n, opts)
-        local threads, said = {}, {}
-        for i = 1, n do
-            threads[i] = ngx.thread.spawn(function()
-                local res, err = cli:set(key .. i, "x", opts)
-                local answer = res and res.status or err
-                said[answer] = (said[answer] or 0) + 1
-            end)
-        end
-        for _, thread in ipairs(threads) do
-            ngx.thread.wait(thread)
-        end
-        return said
+        return together(n, function(i) return cli:set(key .. i, "x", opts) end)
     end
 
     it("one lease is made for the markers of many writes at the same time, also after it was lost", function()

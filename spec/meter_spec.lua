@@ -6,23 +6,10 @@ local tcp = require "spec.support.tcp"
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
 local DOWN = fake.reply('{"code":14,"message":"etcdserver: no leader"}', "503 Service Unavailable")
 
-local servers
+local group = fake.group()
+local serve, servers = group.serve, group.servers
 
-local function serve(...)
-    local server = fake.new(...)
-    servers[#servers + 1] = server
-    return server
-end
-
-before_each(function()
-    servers = {}
-end)
-
-after_each(function()
-    for _, server in ipairs(servers) do
-        server:close()
-    end
-end)
+after_each(group.close)
 
 describe("on_call", function()
     local seen

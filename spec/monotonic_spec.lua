@@ -3,7 +3,8 @@ local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local wire = require "spec.support.wire"
 
-local servers
+local group = fake.group()
+local servers = group.servers
 
 -- A server that answers ranges at `revision`, which may be changed, and a client of several.
 local function serve(revision, cluster_id)
@@ -15,16 +16,11 @@ local function serve(revision, cluster_id)
         return { fake.reply(('{"header":{"cluster_id":"%s","revision":"%d"}}'):format(server.cluster_id, server.revision)) }
     end)
     server.revision, server.cluster_id = revision, cluster_id or "18446744073709551615"
-    servers[#servers + 1] = server
-    return server
+    return group.add(server)
 end
 
 local function client(opts)
-    local hosts = {}
-    for i, server in ipairs(servers) do
-        hosts[i] = server.http_host
-    end
-    local all = { http_host = hosts, monotonic = true, init_count = -1, timeout = 3, health = {} }
+    local all = { http_host = group.hosts(), monotonic = true, init_count = -1, timeout = 3, health = {} }
     for name, value in pairs(opts or {}) do
         all[name] = value
     end
@@ -36,15 +32,7 @@ local function revision(cli, timeout)
     return res and tonumber(res.body.header.revision), err, details
 end
 
-before_each(function()
-    servers = {}
-end)
-
-after_each(function()
-    for _, server in ipairs(servers) do
-        server:close()
-    end
-end)
+after_each(group.close)
 
 describe("a client with monotonic", function()
     it("asks another endpoint in the place of one that lags", function()

@@ -2,6 +2,7 @@
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local health_check = require "resty.etcd.health_check"
+local at_once = require "spec.support.together"
 
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
 local NONE = "has no healthy etcd endpoint available"
@@ -28,18 +29,7 @@ describe("an endpoint whose ban has ended", function()
 
     -- `n` calls at the same time: how often each outcome was.
     local function together(cli, n, opts)
-        local threads, said = {}, {}
-        for i = 1, n do
-            threads[i] = ngx.thread.spawn(function()
-                local res, err = cli:get("/k", opts)
-                local answer = res and res.status or err
-                said[answer] = (said[answer] or 0) + 1
-            end)
-        end
-        for _, thread in ipairs(threads) do
-            ngx.thread.wait(thread)
-        end
-        return said
+        return at_once(n, function() return cli:get("/k", opts) end)
     end
 
     local function ban(cli)

@@ -99,6 +99,34 @@ function _M.new(...)
     return self
 end
 
+-- Several servers that end together: {servers, ...}.
+function _M.group()
+    local servers = {}
+    local self = { servers = servers }
+    function self.serve(...)
+        return self.add(_M.new(...))
+    end
+    function self.add(server)
+        servers[#servers + 1] = server
+        return server
+    end
+    -- The `http_host` of each, in the order in which they were made.
+    function self.hosts()
+        local hosts = {}
+        for i, server in ipairs(servers) do
+            hosts[i] = server.http_host
+        end
+        return hosts
+    end
+    function self.close()
+        for i = #servers, 1, -1 do
+            servers[i]:close()
+            servers[i] = nil
+        end
+    end
+    return self
+end
+
 -- Waits until `check()` is true, for at most 2 seconds; returns what it says last.
 function _M.eventually(check)
     local stop = ngx.now() + 2

@@ -258,14 +258,4 @@ function is_dead(err: string): boolean {
     return reset !== undefined || err === "closed" || err === "broken pipe";
 }
 
-export {
-    is_dead,
-    make,
-    NOT_IN_THIS_PHASE,
-    PART_SIZE,
-    parts_of,
-    pick,
-    pool_options,
-    release,
-    set_connect_timeouts,
-};
+export { is_dead, make, NOT_IN_THIS_PHASE, PART_SIZE, parts_of, pick, pool_options, release, set_connect_timeouts };
