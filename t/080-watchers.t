@@ -23,15 +23,7 @@ our $following = <<'_EOC_';
         package.loaded.kept_watcher = watcher
     }
     init_by_lua_block {
-        function _G.eventually(check)
-            for _ = 1, 1000 do
-                if check() then
-                    return true
-                end
-                ngx.sleep(0.01)
-            end
-            return false
-        end
+        _G.eventually = require("timers").eventually
 
         function _G.pids()
             local dict, pids = ngx.shared.test, {}
