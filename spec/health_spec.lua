@@ -164,7 +164,7 @@ describe("while every endpoint is left alone", function()
             end)
         end
         for i = 1, seconds do
-            ngx.sleep(started + i - ngx.now())
+            ngx.sleep(math.max(0, started + i - ngx.now()))
             counts[i] = {}
             for j, server in ipairs(servers) do
                 counts[i][j] = server.connections

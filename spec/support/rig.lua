@@ -229,9 +229,9 @@ function rig.start(opts)
     self.pipe = assert(io.popen(("exec setpriv --pdeathsig KILL %s -p %s/ -c %s/nginx.conf -e %s/error.log")
         :format(nginx, dir, dir, dir)))
 
-    function self.request(_, path, body)
+    function self.request(_, path, body, timeout)
         local sock = assert(ngx.socket.tcp())
-        sock:settimeouts(1000, 5000, 5000)
+        sock:settimeouts(1000, timeout or 5000, timeout or 5000)
         local ok, err = sock:connect("127.0.0.1", self.port)
         if not ok then
             return nil, err
@@ -243,9 +243,10 @@ function rig.start(opts)
         return answer and answer:match("\r\n\r\n(.*)$")
     end
 
-    -- What the workers found.
+    -- What the workers found, or nothing: a worker that is stopped just as it was given the request holds it up. Better
+    -- asked again soon, as `wait` does.
     function self.report()
-        return cjson.decode(self:request("/report") or "") or {}
+        return cjson.decode(self:request("/report", nil, 1000) or "") or {}
     end
 
     function self.late()
