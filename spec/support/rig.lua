@@ -102,8 +102,8 @@ local WATCH = [[
             end
             if feed.hub.writer then
                 if report:get("writer") ~= pid then
-                    report:set("writer", pid)
                     report:set("writer since", clock.now())
+                    report:set("writer", pid)
                 end
             end
             report:set("alone " .. pid, feed.own ~= nil)
