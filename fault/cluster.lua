@@ -51,7 +51,7 @@ function cluster.signal(name, signal)
     local record = cjson.decode(process.read(("%s/members/%s.json"):format(bed.dir, name)))
     local done = process.signal(record.pid, "--name=" .. name, signal)
     if done and signal == "KILL" then
-        cluster.wait("end of " .. name, function() return not process.signal(record.pid, "--name=" .. name) end)
+        cluster.wait("end of " .. name, function() return process.has_ended(record.pid, "--name=" .. name) end)
     elseif done and signal == "STOP" then
         cluster.wait("stop of " .. name, function() return process.is_stopped(record.pid) end)
     end

@@ -1,4 +1,5 @@
 -- Other programs, started beside the running specs without holding them up.
+local bit = require "bit"
 local ffi = require "ffi"
 
 ffi.cdef [[
@@ -7,6 +8,7 @@ int kill(int, int);
 ]]
 local C = ffi.C
 local F_SETFD, CLOEXEC = 2, 1
+local PF_EXITING = 4
 
 local process = { SIGNALS = { KILL = 9, CONT = 18, STOP = 19 } }
 
@@ -72,17 +74,32 @@ function process.signal(pid, word, signal)
     return C.kill(pid, signal and process.SIGNALS[signal] or 0) == 0
 end
 
+-- The states of all threads of a process, and whether one of them is on its way out.
+local function threads(pid)
+    local list = assert(io.popen("cat /proc/" .. pid .. "/task/*/stat 2>/dev/null"))
+    local text = list:read("*a")
+    list:close()
+    local states, is_exiting = {}, false
+    for state, flags in text:gmatch("%) (%a) %-?%d+ %-?%d+ %-?%d+ %-?%d+ %-?%d+ (%d+)") do
+        states[#states + 1] = state
+        is_exiting = is_exiting or bit.band(tonumber(flags), PF_EXITING) ~= 0
+    end
+    return table.concat(states), is_exiting
+end
+
 -- Whether a process stands still, with all of its threads.
 function process.is_stopped(pid)
-    local list = assert(io.popen("cat /proc/" .. pid .. "/task/*/stat"))
-    local states = list:read("*a")
-    list:close()
-    for state in states:gmatch("%) (%a) %-?%d") do
-        if state ~= "T" then
-            return false
-        end
+    return threads(pid):find("^T+$") ~= nil
+end
+
+-- Whether a process that was killed is gone. It has no command line any more while its last threads still keep its
+-- sockets open.
+function process.has_ended(pid, word)
+    if process.signal(pid, word) then
+        return false
     end
-    return states ~= ""
+    local states, is_exiting = threads(pid)
+    return not (is_exiting and states:find("[^ZX]"))
 end
 
 return process

@@ -181,6 +181,7 @@ describe("a watcher whose connection is cut", function()
     end)
 
     it("again and again opens it at once after it has lived, and waits longer and longer when it has not", function()
+        finally(fake.even_pauses())
         local line = new_line()
         local watcher = watch(line, { list = true })
         assert(watcher:next(5))

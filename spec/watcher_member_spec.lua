@@ -182,6 +182,7 @@ describe("a watcher of a cluster", function()
     end)
 
     it("keeps the peace while all members are down, and goes on when they are back", function()
+        finally(fake.even_pauses())
         start_load()
         local watcher = watch { start_revision = first + 1, prev_kv = true }
         serving(watcher)

@@ -2,7 +2,6 @@
 local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
-local random = require "resty.etcd.random"
 local recorder = require "spec.support.recorder"
 local replies = require "spec.support.replies"
 local tcp = require "spec.support.tcp"
@@ -340,9 +339,7 @@ describe("a watcher", function()
     end)
 
     it("tries a server that refuses connections a few times a second at most", function()
-        local next_number = random.next
-        random.next = function() return 0.5 end -- pauses of middle length: by chance there are more of them, or fewer
-        finally(function() random.next = next_number end)
+        finally(fake.even_pauses())
         local port = tcp.listen()
         local none = assert(bed.new { http_host = port.http_host, timeout = 1 })
         watcher = assert(none:watcher("k", { list = true }))

@@ -60,6 +60,24 @@ function isAlive(dir, name, pid) {
     }
 }
 
+const PF_EXITING = 0x4;
+
+/** Whether a process that no longer has a command line has threads left, which keep its sockets open. */
+function isEnding(pid) {
+    try {
+        const threads = fs.readdirSync(`/proc/${pid}/task`).map(thread => {
+            const [state, , , , , , flags] = fs
+                .readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8")
+                .replace(/^.*\) /s, "")
+                .split(" ");
+            return { state, isExiting: (Number(flags) & PF_EXITING) !== 0 };
+        });
+        return threads.some(({ isExiting }) => isExiting) && threads.some(({ state }) => !"ZX".includes(state));
+    } catch {
+        return fs.existsSync(`/proc/${pid}`) && isEnding(pid); // a thread that ended meanwhile
+    }
+}
+
 function sendSignal(dir, name, pid, signal) {
     if (!isAlive(dir, name, pid)) {
         return false;
@@ -70,7 +88,7 @@ function sendSignal(dir, name, pid, signal) {
 
 async function killAndWait(dir, name, pid) {
     sendSignal(dir, name, pid, "SIGKILL");
-    for (const end = Date.now() + 10_000; isAlive(dir, name, pid); await sleep(5)) {
+    for (const end = Date.now() + 10_000; isAlive(dir, name, pid) || isEnding(pid); await sleep(5)) {
         if (Date.now() > end) {
             fail(`${name} (process ${pid}) does not end`);
         }

@@ -5,6 +5,7 @@
 -- Each request takes the next script; the last one serves all that follow. Steps: a string is sent, a number is a pause
 -- in seconds, a function is called with the connection and what it returns is sent; CLOSE and RESET end the connection,
 -- which otherwise waits for another request. A function in place of a script gets the request and returns the script.
+local random = require "resty.etcd.random"
 local tcp = require "spec.support.tcp"
 local health_check = require "resty.etcd.health_check"
 
@@ -142,6 +143,15 @@ function _M.never_ban()
     assert(health_check.init { shm_name = "test", max_fails = 1000000, fail_timeout = 60 })
     return function()
         health_check.conf = conf
+    end
+end
+
+-- Pauses before a next try are of middle length, not by chance shorter or longer. Returns what ends that.
+function _M.even_pauses()
+    local next_number = random.next
+    random.next = function() return 0.5 end
+    return function()
+        random.next = next_number
     end
 end
 

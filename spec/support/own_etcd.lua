@@ -63,7 +63,7 @@ end
 function methods:stop()
     local word = "--name=" .. self.name
     process.signal(self.pid, word, "KILL")
-    wait_until("end of etcd", function() return not process.signal(self.pid, word) end)
+    wait_until("end of etcd", function() return process.has_ended(self.pid, word) end)
     process.forget(self.output)
 end
 
