@@ -135,7 +135,10 @@ second: http://127.0.0.1:1: connection refused
             ngx.sleep(0.1)
             -- takes the right to try it, and keeps it for a while
             local picked = health.pick(cli.health, cli.endpoints, 0)
-            ngx.timer.at(0.3, function()
+            ngx.timer.at(0, function()
+                while not ngx.shared.test:get("asked") do
+                    ngx.sleep(0.01)
+                end
                 health.succeeded(cli.health, cli.endpoints[1].http_host)
                 ngx.shared.test:set("succeeded", true)
             end)
@@ -143,6 +146,7 @@ second: http://127.0.0.1:1: connection refused
         end, function(t)
             local cli = t.new(opts)
             local _, err = cli:get("/k")
+            ngx.shared.test:set("asked", true)
             while not ngx.shared.test:get("succeeded") do
                 ngx.sleep(0.01)
             end
