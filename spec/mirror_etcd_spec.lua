@@ -1,7 +1,9 @@
 -- Mirrors of a real etcd.
 local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
 local members = require "spec.support.members"
 local scripted = require "spec.support.scripted"
+local tap = require "spec.support.tap"
 
 local function new(opts)
     return assert(bed.new(opts))
@@ -113,24 +115,39 @@ describe("a mirror of etcd", function()
     end)
 
     it("takes in nothing twice when etcd has compacted what it has not seen", function()
-        local single = bed.single.http
+        local line = tap.new(bed.single.http)
+        local end_even_pauses = fake.even_pauses()
+        finally(function()
+            end_even_pauses()
+            line:close()
+        end)
         for i = 1, 20 do
             cli:set(dir .. i, i)
         end
-        m = assert(cli:mirror(dir, { silence = 1 }))
+        m = assert(new { http_host = line.http_host, health = { max_fails = 1000 } }:mirror(dir))
         assert(m:wait_ready(3))
         local told = {}
         m:on_change(function(one) told[#told + 1] = one end)
-        -- what the feed says after a compaction, on a state that is mostly the same
+        assert.is_true(fake.eventually(function() return line.open == 1 end))
+        line.cut_after = function() return 0 end
+        line:cut()
+        assert(cli:set(dir .. "20", "old"))
+        assert(cli:delete(dir .. "19"))
         local last = revision(cli:set(dir .. "20", "new"))
+        members.etcdctl(bed.single.http, "compact " .. last)
+        line.cut_after = nil
         scripted.at(m, last)
-        members.etcdctl(single, "compact " .. last)
-        local again = assert(cli:mirror(dir))
-        assert(again:wait_ready(3))
-        assert.equal(20, again:count())
-        again:close()
-        assert.equal(1, #told)
+        assert.equal(1, m:stats().full.compacted)
+        local keys = {}
+        for _, one in ipairs(told) do
+            for _, change in ipairs(one.changes) do
+                keys[#keys + 1] = change.type .. " " .. change.key:sub(#dir + 1)
+            end
+        end
+        table.sort(keys)
+        assert.same({ "DELETE 19", "PUT 20" }, keys)
         assert.equal("new", (m:get(dir .. "20")))
+        assert.equal(19, m:count())
     end)
 
     it("whose user may not read says so, serves nothing, and goes on when it may", function()
