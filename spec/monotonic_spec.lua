@@ -1,6 +1,8 @@
 -- Replies that never go back in time.
 local bed = require "spec.support.bed"
+local clock = require "resty.etcd.clock"
 local fake = require "spec.support.fake"
+local health = require "resty.etcd.health"
 local wire = require "spec.support.wire"
 
 local group = fake.group()
@@ -17,6 +19,20 @@ local function serve(revision, cluster_id)
     end)
     server.revision, server.cluster_id = revision, cluster_id or "18446744073709551615"
     return group.add(server)
+end
+
+-- Lets a server answer so, but only when the function that this returns was called.
+local function hold(server, body)
+    local is_held = true
+    server:serve { function(conn)
+        while is_held and conn.fd do
+            ngx.sleep(0.001)
+        end
+        return fake.reply(body)
+    end }
+    return function()
+        is_held = false
+    end
 end
 
 local function client(opts)
@@ -94,23 +110,24 @@ describe("a client with monotonic", function()
         local cli = client()
         revision(cli)
         server.revision = 8
-        ngx.update_time()
-        local started = ngx.now()
-        local _, _, details = revision(cli, 0.1)
-        ngx.update_time()
+        local jittered = health.jittered
+        health.jittered = function(seconds) return 10 * seconds end -- 0.25 s, and then 0.5 s
+        finally(function() health.jittered = jittered end)
+        local started = clock.now()
+        local _, _, details = revision(cli, 0.6)
+        local took = clock.now() - started
         assert.equal("stale_reply", details.name)
-        assert.is_true(ngx.now() - started < 0.5)
+        assert.equal(1 + 2, #server.requests)
+        assert.is_true(took < 0.6, "took " .. took)
     end)
 
     it("does not blame calls that were on their way when something newer was seen", function()
         local slow, quick = serve(7), serve(9)
-        slow:serve(function()
-            return { 0.2, fake.reply('{"header":{"cluster_id":"' .. slow.cluster_id .. '","revision":"7"}}') }
-        end)
+        local let_go = hold(slow, '{"header":{"cluster_id":"' .. slow.cluster_id .. '","revision":"7"}}')
         local cli = client { health = { retry = false } }
         local thread = ngx.thread.spawn(revision, cli)
-        ngx.sleep(0.05)
         assert.equal(9, revision(cli))
+        let_go()
         local _, got = ngx.thread.wait(thread)
         assert.equal(7, got)
         assert.equal(1, #quick.requests)
@@ -146,14 +163,12 @@ describe("a client with monotonic", function()
         local slow, quick = serve(5000), serve(107, "4711")
         local cli = client { health = { retry = false } }
         assert.equal(5000, revision(cli)) -- of the first one
-        slow:serve(function()
-            return { 0.2, fake.reply '{"header":{"cluster_id":"4711","revision":"106"}}' }
-        end)
+        local let_go = hold(slow, '{"header":{"cluster_id":"4711","revision":"106"}}')
         cli.init_count = -1
         local thread = ngx.thread.spawn(revision, cli)
-        ngx.sleep(0.05)
         assert.equal(107, revision(cli))
         assert.equal(1, #quick.requests)
+        let_go()
         local _, got = ngx.thread.wait(thread)
         assert.equal(106, got)
     end)
@@ -200,18 +215,23 @@ describe("a real member that was cut off", function()
         end
     end
 
-    -- The leader, and the others.
+    -- The leader, and the others; once there is one.
     local function roles()
-        local ids, leader = {}, nil
-        for i, member in ipairs(members) do
-            local _, status = wire.post(member.http, "/v3/maintenance/status", {})
-            ids[i], leader = status.header.member_id, status.leader
-        end
-        for i, id in ipairs(ids) do
-            if id == leader then
-                return members[i], members[i % 3 + 1], members[(i + 1) % 3 + 1]
+        local stop = ngx.now() + 20
+        repeat
+            local ids, leader = {}, nil
+            for i, member in ipairs(members) do
+                local _, status = wire.post(member.http, "/v3/maintenance/status", {})
+                ids[i], leader = status.header.member_id, status.leader
             end
-        end
+            for i, id in ipairs(ids) do
+                if id == leader then
+                    return members[i], members[i % 3 + 1], members[(i + 1) % 3 + 1]
+                end
+            end
+            ngx.sleep(0.1)
+        until ngx.now() > stop
+        error "no leader"
     end
 
     local function client_of(member, opts)
