@@ -8,7 +8,7 @@ local function signal(name)
 end
 
 describe("with a stopped member in front and retry on", function()
-    local cli
+    local cli, tries
     local key = bed.key("black-hole")
 
     setup(function()
@@ -23,7 +23,10 @@ describe("with a stopped member in front and retry on", function()
     end)
 
     before_each(function()
-        cli = assert(bed.new { http_host = bed.cluster.http, timeout = 8, init_count = -1 })
+        cli = assert(bed.new {
+            http_host = bed.cluster.http, timeout = 8, init_count = -1,
+            on_call = function(info) tries = info.tries end,
+        })
     end)
 
     it("a read moves on in time, and its call succeeds", function()
@@ -31,12 +34,14 @@ describe("with a stopped member in front and retry on", function()
         local res = assert(cli:get(key))
         ngx.update_time()
         assert.equal(200, res.status)
+        assert.is_true(tries > 1)
         assert.is_true(ngx.now() - started < 6)
     end)
 
     it("a watch is opened elsewhere", function()
         local read = assert(cli:watchdir(key))
         assert.is_true(assert(read()).result.created)
+        assert.is_true(tries > 1)
     end)
 
     it("a write is not sent elsewhere, has all of its time, and may have been applied", function()
@@ -48,6 +53,7 @@ describe("with a stopped member in front and retry on", function()
         assert.equal(bed.cluster.http[1] .. ": timeout", err)
         assert.is_true(details.maybe_applied)
         assert.is_false(details.retryable)
+        assert.equal(1, tries)
         assert.is_true(ngx.now() - started > 1.9)
     end)
 end)
