@@ -101,18 +101,21 @@ describe("a connection that is cut after each byte of", function()
                 for _ = 1, settings.scaled(100) do
                     positions[#positions + 1] = pick(whole) - 1
                 end
+                local results = 0
                 for _, bytes in ipairs(positions) do
                     rig:set { mode = "reply", bytes = bytes, reset = reset }
                     local res, err, details = cli:get(key)
                     if res then
                         assert.equal(value, res.body.kvs[1].value)
                         assert.equal(whole, bytes)
+                        results = results + 1
                     else
                         assert.is_string(err)
                         assert.is_true(details.retryable)
                         assert.is_false(details.maybe_applied)
                     end
                 end
+                assert.equal(1, results)
             end
         end)
     end
