@@ -60,7 +60,7 @@ describe("a mirror", function()
         end
         for i = 2, 5 do
             local pause = times[i] - times[i - 1]
-            assert.is_true(pause >= 0.05 * 2 ^ (i - 2), "pause of " .. pause)
+            assert.is_true(pause >= 0.05 * 2 ^ (i - 2) - 0.002, "pause of " .. pause) -- timers may be early
         end
         assert.equal(1, #lines)
     end)
@@ -79,6 +79,7 @@ describe("a mirror", function()
             ngx.sleep(0.001)
         end
         assert.equal(2, m:get("/a/1"))
+        assert.equal(1, m:stats().failures)
     end)
 
     it("lets all go on that wait for it", function()

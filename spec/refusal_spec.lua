@@ -115,13 +115,14 @@ describe("connecting with TLS", function()
                 end,
             })
         end
+        ngx.update_time()
         local started = ngx.now()
         local res, err = cli:get("/k")
         ngx.socket.tcp = sockets -- luacheck: ignore 122
         ngx.update_time()
         assert.is_nil(res)
-        assert.is_string(err)
-        assert.is_true(ngx.now() - started < 1.3)
+        assert.is_truthy(err:find("timeout", 1, true), err)
+        assert.is_true(ngx.now() - started < 1.5) -- 1.6 if each had its own time
         server:close()
     end)
 end)

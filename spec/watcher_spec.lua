@@ -245,7 +245,16 @@ describe("a watcher", function()
             end
             assert_silent(watcher)
         end
-        assert_told(all, unpack(names))
+        local told, batch = {}, all:next(5)
+        while batch do -- among all keys there may be some that run out, which are none of this spec
+            for _, event in ipairs(batch.events) do
+                if event.kv.key:sub(1, #dir) == dir then
+                    told[#told + 1] = event.kv.key:sub(#dir + 1)
+                end
+            end
+            batch = all:next(0.2)
+        end
+        assert.same(names, told)
         assert_told(high, "\255", "\255\255", "\255a")
         assert_told(range, "b", "bb", "c")
         assert_told(from, "c", "d", "\255", "\255\255", "\255a")
