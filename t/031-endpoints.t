@@ -392,17 +392,17 @@ true 1 2
     location /slow/ {
         content_by_lua_block {
             require("testlib").count("slow")
-            ngx.sleep(1)
+            ngx.sleep(3)
         }
     }
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true }
     local cli = t.new { http_host = { t.here("/slow"), t.here("/good") }, init_count = -1 }
-    ngx.say(cli:get(t.key(), { timeout = 0.3 }) ~= nil)
+    ngx.say(cli:get(t.key(), { timeout = 1 }) ~= nil)
     ngx.say(t.counted("slow"), " ", t.counted("good"))
     cli = t.new { http_host = { t.here("/slow/a"), t.here("/slow/b") }, init_count = -1 }
-    ngx.say((t.line(cli:get(t.key(), { timeout = 0.3 })):gsub("http://%S+: ", "")))
+    ngx.say((t.line(cli:get(t.key(), { timeout = 1 })):gsub("http://%S+: ", "")))
     ngx.say(t.counted("slow"))
 --- response_body
 true

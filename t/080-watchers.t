@@ -74,32 +74,35 @@ true
             local watcher = assert(require("testlib").new():watcher("/t/080", { list = true }))
             watcher:next(5)
             package.loaded.kept_too = watcher
-            eventually(function() return #pids() == 2 end)
-            eventually(function() return package.loaded.kept_watcher:state() == "watching" end)
+            assert(eventually(function() return #pids() == 2 end))
+            assert(eventually(function() return package.loaded.kept_watcher:state() == "watching" end))
             dict:set("old", table.concat(pids(), " "))
             local file = io.open(ngx.config.prefix() .. "logs/nginx.pid")
             local master = file:read("*n")
             file:close()
             require("ffi").cdef "int kill(int, int);"
+            dict:set("started", ngx.now())
             require("ffi").C.kill(master, 1)
             ngx.say(eventually(function() return #pids() == 4 end))
             -- the old workers take connections until they are told to go, and must not be the ones to look for themselves
-            eventually(ngx.worker.exiting)
-            ngx.sleep(0.2)
+            assert(eventually(ngx.worker.exiting))
+            for pid in dict:get("old"):gmatch("%d+") do
+                local is_other = tonumber(pid) ~= ngx.worker.pid()
+                assert(not is_other or eventually(function() return require("ffi").C.kill(tonumber(pid), 0) ~= 0 end))
+            end
         }
     }
     location = /after {
         content_by_lua_block {
             local t = require "testlib"
             local cli, dict = t.new(), ngx.shared.test
-            local started = ngx.now()
             local C = require("ffi").C
             pcall(require("ffi").cdef, "int kill(int, int);")
             local old = dict:get("old")
             for pid in old:gmatch("%d+") do
                 ngx.say(eventually(function() return C.kill(tonumber(pid), 0) ~= 0 end))
             end
-            ngx.say(ngx.now() - started < 10)
+            ngx.say(ngx.now() - dict:get("started") < 10)
             local value = ngx.now() .. ""
             assert(cli:set("/t/080/a", value))
             for _, pid in ipairs(pids()) do

@@ -51,7 +51,7 @@ true
             timers.ask() -- in front of the one in which the callbacks are to go on
         end
     end }))
-    timers.eventually(function() return watcher:state() == "watching" end)
+    assert(timers.eventually(function() return watcher:state() == "watching" end))
     assert(timers.take(2)) -- the stream and the callback have the others
     for i = 1, 2100 do
         assert(cli:set("/t/082/a", i))
