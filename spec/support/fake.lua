@@ -130,6 +130,7 @@ end
 
 -- Waits until `check()` is true, for at most 2 seconds; returns what it says last.
 function _M.eventually(check)
+    ngx.update_time() -- what was before may have held up nginx, as the start of another program does
     local stop = ngx.now() + 2
     while not check() and ngx.now() < stop do
         ngx.sleep(tcp.TICK)
