@@ -126,12 +126,16 @@ describe("a watcher whose connection is cut", function()
         write(20, settings.scaled(500), 0)
         local truth = recorder.truth(bed.single.http, dir, first, dir .. "last")
         local line = new_line()
+        line.pause = 0.001 -- all of it takes many times 50 ms, however quick the machine is
         local watcher = watch(line, { start_revision = first, prev_kv = true })
         local done = false
         local cutter = ngx.thread.spawn(function()
             while not done do
-                ngx.sleep(0.05)
-                line:cut(random(2) == 1, 1000) -- the first events may take etcd longer than that
+                local before = watcher:revision()
+                repeat -- the first events of a stream may take longer than that
+                    ngx.sleep(0.05)
+                until done or watcher:revision() > before
+                line:cut(random(2) == 1)
             end
         end)
         local batches = recorder.take(watcher, dir .. "last", settings.scaled(60))
@@ -177,6 +181,7 @@ describe("a watcher whose connection is cut", function()
             other:close()
         end
         print(("%d revisions, %d streams"):format(#batches, watcher:stats().opened))
+        assert.is_true(watcher:stats().opened > 5 and #watchers == 10)
         watcher:close()
     end)
 
@@ -185,10 +190,16 @@ describe("a watcher whose connection is cut", function()
         local line = new_line()
         local watcher = watch(line, { list = true })
         assert(watcher:next(5))
+        assert.is_true(fake.eventually(function() return watcher:stats().connected end))
         ngx.sleep(1.1)
+        backoff.next = function() return 60 end
         line:cut()
-        ngx.sleep(0.1)
-        assert.equals(2, line.watches)
+        assert.is_true(fake.eventually(function() return line.watches == 2 end))
+        local pauses = {}
+        backoff.next = function(state)
+            pauses[#pauses + 1] = next_wait(state)
+            return pauses[#pauses]
+        end
         line.cut_after = function() return 100 end
         line:cut()
         local started = ngx.now()
@@ -196,6 +207,10 @@ describe("a watcher whose connection is cut", function()
             ngx.sleep(0.1)
         end
         assert.is_true(line.watches >= 4)
+        for i = 2, #pauses do
+            assert.is_true(pauses[i] > pauses[i - 1])
+        end
+        assert.is_true(#pauses >= 2 and pauses[#pauses] <= 3)
         assert.is_true(line.watches <= 2 + 3 * 5, line.watches .. " connections in 3 seconds")
         line.cut_after = nil
         assert(direct:set(dir .. "a", 1))

@@ -26,6 +26,9 @@ local function pass_down(self, conn, sock)
             conn.left = conn.left - #bytes
         end
         conn.passed = conn.passed + #bytes
+        if self.pause then
+            ngx.sleep(self.pause)
+        end
         while self.frozen and conn.watch do
             ngx.sleep(tcp.TICK)
         end
