@@ -65,6 +65,15 @@ function Load.succeeded(call)
     return call.res ~= nil and call.res.status == 200
 end
 
+-- How many of them have ended.
+function Load.ended(calls)
+    local count = 0
+    for _, call in ipairs(calls) do
+        count = count + (call.ended and 1 or 0)
+    end
+    return count
+end
+
 -- The reads and writes that did not.
 function Load.failures(self)
     local failures = {}

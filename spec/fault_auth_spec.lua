@@ -190,6 +190,7 @@ describe("authentication", function()
             switch(cluster.disable_auth)
         end
         load:stop()
+        assert.is_true(#load.reads > 4 and #load.writes > 2)
         -- members learn of it one after another; a call logs in again once, and may be refused by two of them
         for _, call in ipairs(Load.failures(load)) do
             local is_during = false

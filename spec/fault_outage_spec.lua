@@ -52,9 +52,13 @@ describe("when all endpoints are down, a worker under load", function()
         })
         local cli = assert(bed.new { http_host = rig.hosts, timeout = 2, health = mode.own })
         load = Load.start { cli = cli, key = bed.key("outage"), readers = THREADS - 4, writers = 4, pause = 0.01 }
-        ngx.sleep(0.1)
+        local give_up = clock.now() + 10
+        while Load.ended(load.reads) < THREADS - 4 or Load.ended(load.writes) < 4 do
+            assert(clock.now() < give_up, "the calls do not end")
+            ngx.sleep(0.01)
+        end
         assert.same({}, Load.errors(load.reads))
-        assert.is_true(#load.reads >= THREADS - 4)
+        assert.same({}, Load.errors(load.writes))
         rig:set { mode = "refuse" }
     end
 
@@ -87,11 +91,13 @@ describe("when all endpoints are down, a worker under load", function()
         it("makes at most " .. MOST_CONNECTS .. " connects a second when bans end, with " .. mode.name, function()
             start(mode)
             ngx.sleep(1)
+            local all = 0
             for _ = 1, settings.scaled(2) do
                 local a, b, c = unpack(connects_in_a_second())
                 assert.is_true(a + b + c <= MOST_CONNECTS, a + b + c .. " connects")
-                assert.is_true(a + b + c > 0)
+                all = all + a + b + c
             end
+            assert.is_true(all > 0) -- between bans that end at the same moment a second may pass without any
         end)
     end
 
