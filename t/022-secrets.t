@@ -70,6 +70,7 @@ __DATA__
     assert(cli:get("/k"))
     cli.auth.token = "refused-token.1"
     assert(cli:get("/k"))
+    assert(#seen >= 5) -- two logins and three reads
     t.say_leaks({ password = t.bed.auth.password }, seen, cli:metrics())
     t.say_leaks({ token = first }, seen, cli:metrics())
     t.say_leaks({ refused = "refused-token.1" }, seen)

@@ -229,7 +229,7 @@ wrong password: authenticate refresh token fail: []
 --- lua
     local t = require "testlib"
     t.reports_of("timeout", t.bed.single.http, function(cli)
-        local reader = assert(cli:watch("/reports", { timeout = 0.2 }))
+        local reader = assert(cli:watch("/reports", { timeout = 0.7 }))
         assert(reader())
         return reader()
     end)

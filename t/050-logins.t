@@ -20,6 +20,9 @@ add_block_preprocessor(sub {
                     t.count("logins with a token")
                 end
                 ngx.sleep(0.2)
+                while ngx.shared.test:get("hold") do -- a test says how long
+                    ngx.sleep(0.005)
+                end
             elseif ngx.req.get_headers()["authorization"] then
                 t.count("calls with a token")
             end
@@ -40,6 +43,16 @@ _EOC_
                 all[name] = value
             end
             t.client = t.new(all)
+        end
+        --- Waits until so much has been counted.
+        function t.wait_for(name, n)
+            for _ = 1, 1000 do
+                if t.counted(name) >= n then
+                    return
+                end
+                ngx.sleep(0.005)
+            end
+            error("no " .. name)
         end
         --- Opens a connection and sends a request.
         function t.send(path)
@@ -97,21 +110,29 @@ calls with a token: 12
             t.client:get("/x")
             t.count("aborted ended")
         }
+        log_by_lua_block {
+            require("testlib").count("aborted is gone")
+        }
     }
     location = /waits {
         content_by_lua_block {
+            require("testlib").count("waits")
             ngx.print(require("testlib").client:get("/x").status)
         }
     }
 --- lua
     local t = require "testlib"
     t.start()
-    local began, ended = t.counted("aborted began"), t.counted("aborted ended")
+    local began, ended, gone = t.counted("aborted began"), t.counted("aborted ended"), t.counted("aborted is gone")
+    local waiting = t.counted("waits")
+    ngx.shared.test:set("hold", true)
     local aborted = t.send("/aborted")
-    ngx.sleep(0.05)
+    t.wait_for("logins", 1)
     local waits = t.send("/waits")
-    ngx.sleep(0.02)
+    t.wait_for("waits", waiting + 1)
     aborted:close()
+    t.wait_for("aborted is gone", gone + 1)
+    ngx.shared.test:delete("hold")
     ngx.say(waits:receive("*a"):match("%d+$"))
     ngx.say(t.counted("aborted began") - began, " ", t.counted("aborted ended") - ended)
     t.counts()
@@ -130,10 +151,12 @@ calls with a token: 1
     local function get(key)
         return t.client:get(key)
     end
+    ngx.shared.test:set("hold", true)
     local owner = ngx.thread.spawn(get, "/x")
     local waiter = ngx.thread.spawn(get, "/y")
-    ngx.sleep(0.05)
+    t.wait_for("logins", 1)
     ngx.say(ngx.thread.kill(owner))
+    ngx.shared.test:delete("hold")
     local _, res = ngx.thread.wait(waiter)
     ngx.say(res.status)
     t.counts()

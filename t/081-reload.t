@@ -37,14 +37,19 @@ __DATA__
                 ngx.sleep(0.01)
             end
             dict:set("old", ngx.worker.pid())
-            dict:set("lease", package.loaded.registration:state().lease)
+            dict:set("lease", assert(package.loaded.registration:state().lease))
             ngx.say(m:count())
             local ffi = require "ffi"
             ffi.cdef "int kill(int, int);"
             local file = assert(io.open(ngx.config.prefix() .. "logs/nginx.pid"))
             ffi.C.kill(tonumber(file:read("*a")), 1)
             file:close()
-            ngx.sleep(0.5)
+            for _ = 1, 1000 do -- until this worker takes no more connections
+                if ngx.worker.exiting() then
+                    break
+                end
+                ngx.sleep(0.01)
+            end
         }
     }
     location = /after {
@@ -76,7 +81,12 @@ __DATA__
                 assert(lease.ID ~= dict:get("lease"), "the old worker's lease is still there")
             end
             package.loaded.registration:close()
-            ngx.sleep(0.1)
+            for _ = 1, 300 do
+                if m:count() == 0 then
+                    break
+                end
+                ngx.sleep(0.01)
+            end
             ngx.say(m:count())
         }
     }
@@ -141,7 +151,12 @@ true
             local file = assert(io.open(ngx.config.prefix() .. "logs/nginx.pid"))
             ffi.C.kill(tonumber(file:read("*a")), 1)
             file:close()
-            ngx.sleep(0.5)
+            for _ = 1, 1000 do -- until this worker takes no more connections
+                if ngx.worker.exiting() then
+                    break
+                end
+                ngx.sleep(0.01)
+            end
             ngx.say("reloaded")
         }
     }

@@ -20,12 +20,14 @@ __DATA__
     assert(timers.take(4))
     local mirror = assert(cli:mirror("/t/083/"))
     ngx.sleep(0.1)
+    ngx.say(mirror:ready())
     assert(timers.give_back())
     ngx.say(mirror:wait_ready(15))
     ngx.say((mirror:get("/t/083/a")))
     mirror:close()
     assert(cli:rmdir("/t/083/"))
 --- response_body
+false
 true
 1
 --- error_log eval: qr/\[alert\].*lua_max_running_timers are not enough/
