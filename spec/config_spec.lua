@@ -174,8 +174,14 @@ describe("the configuration centre", function()
         end
         assert.same({ { 1, first }, {} }, told)
         cancel()
+        local last
+        assert(conf:watch("limits", function(document) last = document end))
         put("limits", 2)
-        ngx.sleep(0.02)
+        stop = clock.now() + 3
+        while not last and clock.now() < stop do
+            ngx.sleep(0.005)
+        end
+        assert.equal(2, last) -- who still watches it has been told
         assert.equal(2, #told)
     end)
 

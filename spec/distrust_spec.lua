@@ -61,7 +61,7 @@ describe("a server", function()
         end
         server:serve({ fake.reply(TOKEN:format("t")) }, drip)
         local cli, started = client { timeout = 1, user = "u", password = "p" }, meter.now()
-        local reader = cli:watch("k", { timeout = 0.2 })
+        local reader = cli:watch("k", { timeout = 0.5 })
         assert.is_true(meter.now() - started < 1)
         local reply, err = assert(reader)()
         assert.is_nil(reply)

@@ -80,7 +80,7 @@ describe("on_call", function()
         assert.equal(servers[1].http_host, seen[1].endpoint)
         assert.equal(#DOWN:match("\r\n\r\n(.*)") + #OK:match("\r\n\r\n(.*)"), seen[1].received)
 
-        cli = client { http_host = dead.http_host, health = { retry = false, fail_open = false, max_fails = 1 } }
+        cli = client { http_host = dead.http_host, health = { retry = false, fail_open = false, max_fails = 1, fail_timeout = 60 } }
         assert(not cli:set("/k", 1))
         assert.equal("connect_failed", seen[2].outcome)
         assert.equal("connect_failed", seen[2].err.name)

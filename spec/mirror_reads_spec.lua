@@ -1,5 +1,6 @@
 -- What can be read of a mirror, fed by a script.
 local clock = require "resty.etcd.clock"
+local fake = require "spec.support.fake"
 local scripted = require "spec.support.scripted"
 
 describe("a mirror", function()
@@ -285,13 +286,13 @@ describe("a mirror", function()
         local known = m.sorted[1]
         m.sorted[1] = "/a/none" -- what never happens
         assert(m:index("value", function(value) return value end))
-        ngx.sleep(0.01)
+        fake.eventually(function() return select(2, m:by("value", "x")) ~= "not ready" end)
         m.sorted[1] = known
         assert.same({ nil, "no index value" }, { m:by("value", "x") })
         feed:put(11, "/a/2", '"x"')
         scripted.at(m, 11)
         assert(m:index("value", function(value) return value end))
-        ngx.sleep(0.01)
+        fake.eventually(function() return m:by("value", "x") end)
         assert.equal("/a/1 /a/2", scripted.keys(m:by("value", "x")))
     end)
 

@@ -169,13 +169,16 @@ describe("a shared log", function()
     it("says how long ago etcd was heard of", function()
         start(2)
         settled()
-        ngx.sleep(0.3)
-        assert.is_true(workers[1].feed:age() < 0.6 and workers[1].feed:age() >= 0.125)
-        assert.is_true(workers[2].feed:age() < 0.6)
+        ngx.sleep(0.6)
+        for _, worker in ipairs(workers) do
+            -- it may come to more when this process has just stood still
+            assert.is_true(support.eventually(function() return worker.feed:age() < 0.6 end))
+            assert.is_true(worker.feed:age() >= 0.125)
+        end
         history.away = 10
-        ngx.sleep(0.3)
-        assert.is_true(workers[1].feed:age() >= 10)
-        assert.is_true(workers[2].feed:age() >= 10)
+        for _, worker in ipairs(workers) do
+            assert.is_true(support.eventually(function() return worker.feed:age() >= 10 end, 2))
+        end
     end)
 
     it("goes on under another worker at once when its writer leaves", function()

@@ -93,12 +93,14 @@ describe("calls on leases", function()
     end)
 
     it("have the client's timeout, in a login and after it", function()
+        local slow
         local server = fake.new(function(request)
-            return { request.path == "/v3/auth/authenticate" and 0 or 3, fake.reply '{"token":"t"}' }
+            return { request.path:find(slow, 1, true) and 3 or 0, fake.reply '{"token":"t"}' }
         end)
-        for _, user in ipairs { false, "u" } do
+        for _, case in ipairs { { nil, "/v3/" }, { "u", "/v3/" }, { "u", "lease" } } do
+            slow = case[2]
             local cli = assert(bed.new {
-                http_host = server.http_host, user = user or nil, timeout = 1, health = { max_fails = 100, retry = false },
+                http_host = server.http_host, user = case[1], timeout = 1, health = { max_fails = 100, retry = false },
             })
             ngx.update_time()
             local started = ngx.now()

@@ -1,6 +1,7 @@
 -- Watchers and mirrors of an etcd that wants TLS and a client certificate.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
+local meter = require "spec.support.meter"
 
 local certs = bed.certs
 
@@ -22,6 +23,8 @@ describe("over TLS with a client certificate", function()
     end)
 
     it("a watcher tells every change, big ones too, and lets go of its connection when it is closed", function()
+        assert(cli:get(dir)) -- its connection stays in the pool
+        local descriptors = meter.descriptors()
         local watcher = assert(cli:watcher(dir, { prefix = true }))
         local big = ("x"):rep(300000)
         for i = 1, 20 do
@@ -33,10 +36,12 @@ describe("over TLS with a client certificate", function()
             assert.equal(dir .. i, batch.events[1].kv.key)
             assert.equal(i % 10 == 0 and big or i, batch.events[1].kv.value)
         end
+        assert.is_true(meter.descriptors() > descriptors)
         watcher:close()
         local batch, err = watcher:next(1)
         assert.is_nil(batch)
         assert.equal("closed", err.name)
+        assert.is_true(fake.eventually(function() return meter.descriptors() <= descriptors end))
     end)
 
     it("a mirror follows the keys", function()
