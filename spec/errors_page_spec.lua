@@ -22,11 +22,13 @@ local function entries(title)
     for item in list:gmatch("\n%- ([^\n]*)") do
         local texts, rest = item:match("^(`[^%[]-)(%[.*)$")
         assert.is_string(texts, item)
+        local before = #found
         for text in texts:gmatch("`([^`]+)`") do
             for verdict in rest:gmatch("%[([%l_]+ | %l+ | %l+)%]") do
                 found[#found + 1] = { text = text, verdict = verdict }
             end
         end
+        assert.is_true(#found > before, item)
     end
     return found
 end
@@ -49,11 +51,14 @@ describe("the page of errors", function()
     end)
 
     it("says of each of etcd's names what may be repeated", function()
+        local judged = 0
         for line in page:match("\n### etcd's\n(.-)\n## "):gmatch("\n(%- `[%l_]+` %[[^\n]+)") do
             local name, read, write = line:match("`([%l_]+)` %[(%l+) | (%l+)%]")
             assert.equals(read, verdict_on(rpcs.range, name, "x"), line)
             assert.equals(write, verdict_on(rpcs.put, name, "x"), line)
+            judged = judged + 1
         end
+        assert.equals(#names, judged)
     end)
 
     for _, title in ipairs { "etcd: the cluster", "etcd: requests", "etcd: users" } do
