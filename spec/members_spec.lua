@@ -3,6 +3,13 @@ local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local wire = require "spec.support.wire"
 
+local INTERVAL = 60
+
+-- Lets so many seconds pass for the plan of a client with sync_interval.
+local function age(cli, seconds)
+    cli.sync_plan.next = cli.sync_plan.next - seconds
+end
+
 local function tool(command)
     local pipe = assert(io.popen(("node tools/bed.mjs %s --dir '%s' m4"):format(command, bed.dir)))
     local said = pipe:read("*a")
@@ -193,7 +200,7 @@ describe("sync", function()
 
     it("leaves the endpoints alone when it fails", function()
         local cli = client { health = { max_fails = 1000 } }
-        local before = cli.endpoints
+        local before, hosts = cli.endpoints, hosts_of(cli)
         for name, script in pairs {
             unavailable = { fake.reply('{"code":14,"message":"etcdserver: no leader"}', "503 Service Unavailable") },
             bad_reply = { list("") },
@@ -204,6 +211,7 @@ describe("sync", function()
             assert.is_nil(ok)
             assert.equal(name, err.name)
             assert.equal(before, cli.endpoints)
+            assert.same(hosts, hosts_of(cli))
         end
     end)
 
@@ -240,10 +248,13 @@ describe("sync", function()
             return request.path == "/v3/cluster/member/list" and { list(('"%s"'):format(m1), ('"%s"'):format(m2)) }
                 or { fake.reply '{"header":{"cluster_id":"1","revision":"7"}}' }
         end)
-        local cli = client { sync_interval = 0.2 }
+        local cli = client { sync_interval = INTERVAL }
+        age(cli, INTERVAL / 2)
         assert(cli:get "/k")
+        ngx.sleep(0.05)
         assert.equal(1, #server.requests) -- not due yet
-        ngx.sleep(0.25)
+        age(cli, INTERVAL / 2)
+        ngx.sleep(0.05)
         assert.same({ server.http_host }, hosts_of(cli)) -- nothing is done while it is not used
         assert(cli:get "/k")
         assert.is_true(fake.eventually(function() return #cli.endpoints == 2 end))
@@ -277,12 +288,15 @@ describe("sync", function()
             return is_list and { 0.1, list(('"%s"'):format(server.http_host)) }
                 or { fake.reply '{"header":{"cluster_id":"1","revision":"7"}}' }
         end)
-        local cli = client { sync_interval = 0.3 }
-        ngx.sleep(0.35)
-        for _ = 1, 20 do
-            assert(cli:get "/k")
+        local cli = client { sync_interval = INTERVAL }
+        for n = 1, 2 do
+            age(cli, INTERVAL)
+            for _ = 1, 20 do
+                assert(cli:get "/k")
+            end
+            assert.is_true(fake.eventually(function() return lists == n and server.playing == 0 end))
         end
         ngx.sleep(0.05)
-        assert.equal(1, lists)
+        assert.equal(2, lists)
     end)
 end)
