@@ -115,6 +115,12 @@ describe("lease", function()
     end)
 
     it("IDs that are none are refused, nothing is sent", function()
+        local etcd, server = cli, fake.new({ fake.CLOSE })
+        cli = assert(bed.new { http_host = server.http_host })
+        finally(function()
+            cli = etcd
+            server:close()
+        end)
         for _, id in ipairs { "abc", "", 1.5, {}, true, "1e5", "0x10" } do
             misused("ID must be integer", cli:grant(60, id))
             misused("ID must be integer", cli:revoke(id))
@@ -125,6 +131,8 @@ describe("lease", function()
         misused("lease keepalive command needs ID argument", cli:keepalive())
         misused("lease timetolive command needs ID argument", cli:timetolive())
         misused("lease timetolive command needs ID argument", cli:timetolive(nil, true))
+        ngx.sleep(0.02)
+        assert.equal(0, server.connections)
     end)
 
     it("keepalive answers the renewed lease", function()
@@ -163,9 +171,12 @@ describe("lease", function()
         assert.is_true(seen[first])
         assert.is_true(seen[second])
         assert(cli:revoke(first))
+        seen = {}
         for _, lease in ipairs(assert(cli:leases()).body.leases) do
-            assert.not_equal(first, lease.ID)
+            seen[lease.ID] = true
         end
+        assert.is_nil(seen[first])
+        assert.is_true(seen[second])
     end)
 
     it("revoke deletes the lease's keys", function()
