@@ -23,6 +23,14 @@ describe("a mirror's changes", function()
         return table.concat(words, " ")
     end
 
+    local function wait_for(check, seconds)
+        local stop = clock.now() + (seconds or 5)
+        while not check() and clock.now() < stop do
+            ngx.sleep(0.001)
+        end
+        assert.is_truthy(check())
+    end
+
     after_each(function()
         m:close()
     end)
@@ -40,9 +48,10 @@ describe("a mirror's changes", function()
     end)
 
     it("are not visible while the user's functions yield", function()
-        local gate = true
+        local gate, is_slow = true, false
         start { decode = function(bytes)
             while bytes == "slow" and gate do
+                is_slow = true
                 ngx.sleep(0.001)
             end
             return bytes
@@ -50,6 +59,7 @@ describe("a mirror's changes", function()
         feed:full(10, { "/a/1", "1", 3 })
         feed:events(11, { "/a/1", "2" }, { "/a/2", "slow" })
         scripted.at(m, 10)
+        wait_for(function() return is_slow end)
         ngx.sleep(0.02)
         assert.equal("1", m:get("/a/1"))
         assert.equal(10, m:revision())
@@ -112,15 +122,11 @@ describe("a mirror's changes", function()
         feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 4 })
         feed:state("restored", 8, { "/a/1", "7", 3 })
         scripted.at(m, 8)
-        while #heard < 2 do
-            ngx.sleep(0.001)
-        end
+        wait_for(function() return #heard == 2 end)
         assert.equal("8: PUT /a/1 7<1 DELETE /a/2 <2", last())
         assert.equal(8, m:revision())
         feed:full(7, { "/a/1", "8", 3 }) -- a new feed cannot know, but revisions went back
-        while #heard < 3 do
-            ngx.sleep(0.001)
-        end
+        wait_for(function() return #heard == 3 end)
         assert.equal("7: PUT /a/1 8<7", last())
     end)
 
@@ -206,14 +212,6 @@ describe("a mirror's changes", function()
         assert.equal("first third last first third", table.concat(calls, " "))
     end)
 
-    local function wait_for(check)
-        local stop = clock.now() + 5
-        while not check() and clock.now() < stop do
-            ngx.sleep(0.001)
-        end
-        assert.is_truthy(check())
-    end
-
     it("become visible while a function is slow, and are all told in their order when it is back", function()
         start()
         local gate, told = false, {}
@@ -253,7 +251,7 @@ describe("a mirror's changes", function()
         for i = 11, 3010 do
             feed:put(i, "/a/" .. i % 50, tostring(i))
         end
-        scripted.at(m, 3010)
+        scripted.at(m, 3010, 60) -- a second of work
         assert.same({ 3000, 0, 0 }, { told, ahead, m:stats().merged })
         assert.equal(3000, #heard)
     end)
@@ -272,7 +270,7 @@ describe("a mirror's changes", function()
                 assert((change.type == "PUT") == (change.kv ~= nil))
                 shadow[change.key] = change.kv and change.kv.value
             end
-            wait_for(function() return gate end)
+            wait_for(function() return gate end, 120)
         end)
         feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 4 })
         for i = 11, 6000 do
@@ -283,7 +281,7 @@ describe("a mirror's changes", function()
                 feed:put(i, key, tostring(i))
             end
         end
-        scripted.at(m, 6000)
+        scripted.at(m, 6000, 60)
         assert.is_true(m:stats().merged >= 2)
         assert.is_true(m:state().untold <= 2048, m:state().untold)
         gate = true
@@ -305,12 +303,19 @@ describe("a mirror's changes", function()
     end)
 
     it("do not wait for a function that never returns; it is complained of, and an exiting worker does without it", function()
-        local log, lines = ngx.log, {}
+        local timers
+        repeat -- earlier mirrors end
+            timers = ngx.timer.running_count()
+            ngx.sleep(0.7)
+        until ngx.timer.running_count() == timers
+        local log, exiting, lines = ngx.log, ngx.worker.exiting, {}
+        finally(function()
+            ngx.log = log -- luacheck: ignore 122
+            ngx.worker.exiting = exiting -- luacheck: ignore 122
+        end)
         ngx.log = function(_, ...) -- luacheck: ignore 122
             lines[#lines + 1] = table.concat { ... }
         end
-        ngx.sleep(0.7) -- earlier mirrors end
-        local timers = ngx.timer.running_count()
         start()
         m:on_change(function() ngx.sleep(1000) end)
         feed:full(10, { "/a/1", "1", 3 })
@@ -322,14 +327,11 @@ describe("a mirror's changes", function()
         feed:full(12, { "/a/1", "3", 12, 3 })
         scripted.at(m, 12)
         assert.equal(3, m:get("/a/1"))
-        local exiting = ngx.worker.exiting
         ngx.worker.exiting = function() return true end -- luacheck: ignore 122
         local stop = clock.now() + 3
         while ngx.timer.running_count() > timers and clock.now() < stop do
             ngx.sleep(0.01)
         end
-        ngx.worker.exiting = exiting -- luacheck: ignore 122
-        ngx.log = log -- luacheck: ignore 122
         assert.equal(timers, ngx.timer.running_count())
         assert.equal("mirror of /a/: on_change: a function has not returned for 1 s; what follows waits for it", lines[1])
         assert.equal(2, #lines)

@@ -88,14 +88,20 @@ describe("a mirror with a snapshot file", function()
         written()
         m = mirror()
         assert(m:wait_ready(5))
-        local told = 0
-        m:on_change(function() told = told + 1 end)
+        local told = {}
+        m:on_change(function(one)
+            for _, change in ipairs(one.changes) do
+                told[#told + 1] = change.key
+            end
+        end)
         local all, version = m:all(), m:version()
         assert.same({ snapshot = 1 }, m:stats().full)
         server:start_again("data")
         assert.is_true(eventually(function() return m:stats().full.list end) == 1)
         assert.equal(all, m:all())
         assert.equal(version, m:version())
-        assert.equal(0, told)
+        assert(client():set("/r/c", "new"))
+        assert.is_true(eventually(function() return #told > 0 end))
+        assert.same({ "/r/c" }, told)
     end)
 end)

@@ -101,9 +101,9 @@ function methods:mirror(dir, opts, cli)
     end)
 end
 
--- Waits until the mirror has come to a revision.
-function _M.at(m, revision)
-    local stop = clock.now() + 5
+-- Waits until the mirror has come to a revision, for 5 seconds unless told otherwise.
+function _M.at(m, revision, seconds)
+    local stop = clock.now() + (seconds or 5)
     while m:revision() < revision and clock.now() < stop do
         ngx.sleep(0.001)
     end
