@@ -71,14 +71,17 @@ describe("workers with a mirror in node mode", function()
     end
     function load.stop()
         load.running = false
-        ngx.thread.wait(load.thread)
+        assert(ngx.thread.wait(load.thread))
     end
 
     before_each(function()
         prefix = bed.key("node")
         cli = assert(bed.new { serializer = "raw" })
         load.next = 0
-        watches_before = watches()
+        repeat -- those of earlier specs end
+            watches_before = watches()
+            ngx.sleep(0.1)
+        until watches() == watches_before
         load.put(50)
     end)
 
@@ -89,6 +92,7 @@ describe("workers with a mirror in node mode", function()
         if rig then
             rig:stop()
             rig = nil
+            assert.is_true(eventually(function() return watches() <= watches_before end))
         end
     end)
 
@@ -215,6 +219,9 @@ describe("workers with a mirror in node mode", function()
             local what = math.random(3)
             if what == 1 then
                 rig:kill("KILL", pid)
+                assert.is_true(eventually(function() -- until then it is among the workers, and may be gone the next moment
+                    return not (" " .. table.concat(rig:workers(), " ") .. " "):find(" " .. pid .. " ", 1, true)
+                end))
             elseif what == 2 then
                 rig:kill("STOP", pid)
             end
@@ -267,7 +274,7 @@ describe("workers with a mirror in node mode", function()
         load.put(100)
         local report = assert(rig:all_at(load.revision))
         right(report)
-        assert.equal(3, watches() - watches_before)
+        assert.is_true(eventually(function() return watches() - watches_before == 3 end))
         assert.is_truthy(rig:log():find("shared log of watches is given up: no memory", 1, true))
     end)
 
