@@ -206,15 +206,15 @@ update endpoint: http://a.test:2379 to unhealthy
 --- lua
     local health_check = require "resty.etcd.health_check"
     local dict = ngx.shared.etcd_health
-    health_check.init { shm_name = "etcd_health", max_fails = 2, fail_timeout = 0.6 }
+    health_check.init { shm_name = "etcd_health", max_fails = 2, fail_timeout = 1.5 }
     local host = "http://a.test:2379"
     health_check.report_failure(host)
-    ngx.sleep(0.4)
+    ngx.sleep(1)
     health_check.report_failure(host)
     ngx.say(dict:get(host), " ", health_check.get_target_status(host))
-    ngx.sleep(0.4)
+    ngx.sleep(1)
     ngx.say(dict:get(host), " ", health_check.get_target_status(host))
-    ngx.sleep(0.4)
+    ngx.sleep(1)
     ngx.say(dict:get(host), " ", health_check.get_target_status(host))
     health_check.report_failure(host)
     ngx.say(dict:get(host), " ", health_check.get_target_status(host))
@@ -223,6 +223,7 @@ update endpoint: http://a.test:2379 to unhealthy
 nil false
 nil true
 1 true
+--- timeout: 10
 
 
 
