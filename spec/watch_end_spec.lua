@@ -180,7 +180,7 @@ describe("a watch of a server that ends", function()
     local member = bed.cluster.members[3]
 
     local function tool(...)
-        os.execute(("node tools/bed.mjs %s --dir '%s' %s"):format(..., bed.dir, table.concat({ select(2, ...) }, " ")))
+        bed.run(("node tools/bed.mjs %s --dir '%s' %s"):format(..., bed.dir, table.concat({ select(2, ...) }, " ")))
     end
 
     before_each(function()
@@ -236,8 +236,8 @@ describe("a watch with a user", function()
     local root
 
     local function etcdctl(command)
-        assert(os.execute(("ETCDCTL_API=3 '%s' --endpoints=%s --user=%s:%s %s >/dev/null 2>&1"):format(bed.etcdctl, bed.auth.http,
-            bed.auth.user, bed.auth.password, command)))
+        bed.run(("ETCDCTL_API=3 '%s' --endpoints=%s --user=%s:%s %s >/dev/null 2>&1"):format(bed.etcdctl, bed.auth.http,
+            bed.auth.user, bed.auth.password, command))
     end
 
     local function client(user, password)
