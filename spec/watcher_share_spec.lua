@@ -224,10 +224,10 @@ describe("watchers of one client", function()
             local function forgotten()
                 local watcher = assert(cli:watcher(dir, { prefix = true }))
                 local thread = ngx.thread.spawn(function() return watcher:next() end)
-                ngx.sleep(0.05)
+                assert(fake.eventually(function() return line.open == 1 end))
                 ngx.thread.kill(thread) -- as with its request
             end
-            ngx.thread.wait(ngx.thread.spawn(forgotten))
+            assert(ngx.thread.wait(ngx.thread.spawn(forgotten)))
             assert.equals(1, line.open)
             assert(fake.eventually(function()
                 collectgarbage()
@@ -317,9 +317,10 @@ describe("watchers of one client", function()
                 assert(direct:set(dir .. "a/0", 0))
                 local quick = watch(dir, { prefix = true })
                 local pages = require "resty.etcd.pages"
-                local read_raw, hold = pages.read_raw, true
+                local read_raw, hold, is_held = pages.read_raw, true, false
                 local function delay()
                     while hold do
+                        is_held = true
                         ngx.sleep(0.01)
                     end
                 end
@@ -333,7 +334,7 @@ describe("watchers of one client", function()
                 end
                 finally(function() pages.read_raw = read_raw end)
                 local slow = watch(dir, { prefix = true, list = true, max_queue = 10 })
-                ngx.sleep(0.1)
+                assert(fake.eventually(function() return is_held end))
                 fill(1, 50)
                 settle(quick)
                 hold = false
