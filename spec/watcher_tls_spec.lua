@@ -1,19 +1,23 @@
 -- Watchers and mirrors of an etcd that wants TLS and a client certificate.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
-local meter = require "spec.support.meter"
+local tap = require "spec.support.tap"
 
 local certs = bed.certs
 
 describe("over TLS with a client certificate", function()
     local cli, dir, restore
 
-    before_each(function()
-        restore = fake.never_ban()
-        cli = assert(bed.new {
-            http_host = bed.mtls.http, sni = "localhost", ssl_cert_path = certs.client, ssl_key_path = certs.client_key,
+    local function client(http_host)
+        return assert(bed.new {
+            http_host = http_host, sni = "localhost", ssl_cert_path = certs.client, ssl_key_path = certs.client_key,
             timeout = 3,
         })
+    end
+
+    before_each(function()
+        restore = fake.never_ban()
+        cli = client(bed.mtls.http)
         dir = bed.key "watcher-tls"
     end)
 
@@ -23,9 +27,9 @@ describe("over TLS with a client certificate", function()
     end)
 
     it("a watcher tells every change, big ones too, and lets go of its connection when it is closed", function()
-        assert(cli:get(dir)) -- its connection stays in the pool
-        local descriptors = meter.descriptors()
-        local watcher = assert(cli:watcher(dir, { prefix = true }))
+        local line = tap.new(bed.mtls.http)
+        finally(function() line:close() end)
+        local watcher = assert(client(line.http_host):watcher(dir, { prefix = true }))
         local big = ("x"):rep(300000)
         for i = 1, 20 do
             assert.equal(200, cli:set(dir .. i, i % 10 == 0 and big or i).status)
@@ -36,12 +40,12 @@ describe("over TLS with a client certificate", function()
             assert.equal(dir .. i, batch.events[1].kv.key)
             assert.equal(i % 10 == 0 and big or i, batch.events[1].kv.value)
         end
-        assert.is_true(meter.descriptors() > descriptors)
+        assert.equal(1, line:standing())
         watcher:close()
         local batch, err = watcher:next(1)
         assert.is_nil(batch)
         assert.equal("closed", err.name)
-        assert.is_true(fake.eventually(function() return meter.descriptors() <= descriptors end))
+        assert.is_true(fake.eventually(function() return line:standing() == 0 end))
     end)
 
     it("a mirror follows the keys", function()

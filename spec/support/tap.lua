@@ -4,7 +4,8 @@
 --   local line = tap.new(bed.single.http)
 --   line.http_host                   for a client
 --   line.connects, line.watches      connections so far, and watches begun on them
---   line.open                        watches that stand
+--   line.open                        watches that stand; they cannot be told from others in TLS
+--   line:standing()                  connections that stand, of whatever kind
 --   line.cut_after = function(n)     bytes of the reply to let through for the n-th watch, nil for all
 --   line.reset = true                that cut is a reset
 --   line:cut()                       cuts all connections that carry a watch; with true as argument by a reset. The
@@ -77,7 +78,8 @@ end
 
 function tap.new(http_host)
     local self = tcp.listen(64)
-    local host, port = http_host:match("^http://([^:]+):(%d+)$")
+    local scheme, host, port = http_host:match("^(https?)://([^:]+):(%d+)$")
+    self.http_host = self.http_host:gsub("^http", scheme)
     self.target = { host = host, port = tonumber(port) }
     self.connects, self.watches, self.open, self.all = 0, 0, 0, {}
     function self.cut(_, reset, bytes)
@@ -86,6 +88,13 @@ function tap.new(http_host)
                 tcp.close(conn, reset)
             end
         end
+    end
+    function self.standing()
+        local count = 0
+        for _ in pairs(self.all) do
+            count = count + 1
+        end
+        return count
     end
     function self.close()
         tcp.close(self)
