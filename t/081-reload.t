@@ -39,17 +39,7 @@ __DATA__
             dict:set("old", ngx.worker.pid())
             dict:set("lease", assert(package.loaded.registration:state().lease))
             ngx.say(m:count())
-            local ffi = require "ffi"
-            ffi.cdef "int kill(int, int);"
-            local file = assert(io.open(ngx.config.prefix() .. "logs/nginx.pid"))
-            ffi.C.kill(tonumber(file:read("*a")), 1)
-            file:close()
-            for _ = 1, 1000 do -- until this worker takes no more connections
-                if ngx.worker.exiting() then
-                    break
-                end
-                ngx.sleep(0.01)
-            end
+            require("reload")()
         }
     }
     location = /after {
@@ -146,17 +136,7 @@ true
                 registration = assert(require("resty.etcd.discovery").register(cli, "web", { host = "127.0.0.1", port = 80 })),
             }
             assert(package.loaded.early.mirror:wait_ready(5))
-            local ffi = require "ffi"
-            ffi.cdef "int kill(int, int);"
-            local file = assert(io.open(ngx.config.prefix() .. "logs/nginx.pid"))
-            ffi.C.kill(tonumber(file:read("*a")), 1)
-            file:close()
-            for _ = 1, 1000 do -- until this worker takes no more connections
-                if ngx.worker.exiting() then
-                    break
-                end
-                ngx.sleep(0.01)
-            end
+            require("reload")()
             ngx.say("reloaded")
         }
     }
