@@ -47,7 +47,7 @@ describe("the writer of a shared log", function()
     end
 
     local function settled(what)
-        local difference = support.settle(workers, history, 30)
+        local difference = support.settle(workers, history, 8)
         assert.is_nil(difference and what .. ": " .. difference)
     end
 

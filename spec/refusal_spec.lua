@@ -122,7 +122,7 @@ describe("connecting with TLS", function()
         ngx.update_time()
         assert.is_nil(res)
         assert.is_truthy(err:find("timeout", 1, true), err)
-        assert.is_true(ngx.now() - started < 1.5) -- 1.6 if each had its own time
+        assert.is_true(ngx.now() - started < 1.3) -- 1.6 if each had its own time
         server:close()
     end)
 end)

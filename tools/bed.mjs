@@ -74,7 +74,7 @@ function isEnding(pid) {
         });
         return threads.some(({ isExiting }) => isExiting) && threads.some(({ state }) => !"ZX".includes(state));
     } catch {
-        return fs.existsSync(`/proc/${pid}`) && isEnding(pid); // a thread that ended meanwhile
+        return fs.existsSync(`/proc/${pid}`); // a thread has just ended: it has to be looked at again
     }
 }
 
