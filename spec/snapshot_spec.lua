@@ -100,12 +100,11 @@ describe("a snapshot file", function()
     end)
 
     it("is written and read with others running", function()
-        local longest, last, running = 0, ngx.now(), true
+        local longest, last, running = 0, os.clock(), true
         ngx.thread.spawn(function()
             while running do
                 ngx.sleep(0.001)
-                ngx.update_time()
-                longest, last = math.max(longest, ngx.now() - last), ngx.now()
+                longest, last = math.max(longest, os.clock() - last), os.clock()
             end
         end)
         local all = state(100000)
@@ -115,7 +114,7 @@ describe("a snapshot file", function()
         assert(snapshot.write(path, all))
         assert.equal(100000, #assert(snapshot.read(path, "me")).kvs)
         running = false
-        assert.is_true(longest < 0.1, longest) -- 4 ms if nobody else uses the machine
+        assert.is_true(longest < 0.05, longest) -- seconds of the CPU: 4 ms if nobody else uses the machine
     end)
 
     describe("in front of a feed", function()
