@@ -134,10 +134,13 @@ describe("on connections that are cut every 5 ms", function()
 
     it("a lease is granted at most once, and not at all if its error says so", function()
         assert(health_check.init { retry = true, fail_timeout = 0 })
-        -- By ID, without those of `before`, which may run out meanwhile; and how many they are.
+        -- By ID, without those of `before`, which may run out meanwhile; and how many they are. A member lists what it
+        -- has applied itself, and another may have granted the last one: a linearizable read waits for that.
         local function leases(before)
             local ids, count = {}, 0
-            for _, lease in ipairs(assert(direct():leases()).body.leases or {}) do
+            local member = direct()
+            assert(member:get(key))
+            for _, lease in ipairs(assert(member:leases()).body.leases or {}) do
                 if not before[lease.ID] then
                     ids[lease.ID], count = true, count + 1
                 end
