@@ -123,6 +123,16 @@ describe("a snapshot file", function()
         assert.equal(400, #got.kvs)
     end)
 
+    it("is written and read in parts of 64 KB and a key", function()
+        assert(snapshot.write(path, state(3000)))
+        local parts = 0
+        for size in content():gmatch("chunk %d+ (%d+) %x+ %x+\n") do
+            parts = parts + 1
+            assert.is_true(tonumber(size) < 65536 + 1024, size)
+        end
+        assert.is_true(parts > 2)
+    end)
+
     describe("in front of a feed", function()
         local inner, file
 
