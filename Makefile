@@ -26,9 +26,9 @@ soak: ## the long form of the hostile specs: a million cases and more (SOAK=7: a
 soak-faults: ## the long form of the specs that do harm to members and connections, one after another (SOAK=5)
 	tools/setup test
 	npm run -s build
-	SOAK=$${SOAK:-5} SOAK_PROCESSES=1 tools/soak spec/fault_at_most_once_spec.lua spec/fault_c*_spec.lua \
-		spec/fault_outage_spec.lua spec/mirror_faults_spec.lua spec/node_crash_spec.lua spec/node_workers_spec.lua \
-		spec/watcher_compact_spec.lua spec/watcher_cut_spec.lua spec/watcher_member_spec.lua
+	SOAK=$${SOAK:-5} SOAK_PROCESSES=1 tools/soak spec/fault/at_most_once_spec.lua spec/fault_c*_spec.lua \
+		spec/fault/outage_spec.lua spec/mirror/faults_spec.lua spec/shared_log/crash_spec.lua spec/shared_log/workers_spec.lua \
+		spec/watcher/compaction_spec.lua spec/watcher/disconnect_spec.lua spec/watcher/member_failure_spec.lua
 
 demo: ## set up and show the driver at work against a private etcd
 	tools/setup demo

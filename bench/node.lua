@@ -1,7 +1,7 @@
 -- Mirrors in several workers, each watching by itself or all through one of them: what an idle worker costs, and how
 -- long a change takes from before its put until each worker sees it. Needs a real etcd, whose keys below /bench/ it uses.
 --   BENCH_ETCD=http://... RESTY_LUA_PATH="$PWD/?.lua" tools/resty-run bench/node.lua [WORKERS] [IDLE SECONDS] [PUTS] [MIRRORS]
-local clock = require "resty.etcd.clock"
+local clock = require "resty.etcd.base.clock"
 local etcd = require "resty.etcd"
 local rigs = require "spec.support.rig"
 

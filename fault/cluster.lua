@@ -1,7 +1,7 @@
 -- The three members of the bed's cluster, and what is done to them.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
-local clock = require "resty.etcd.clock"
+local clock = require "resty.etcd.base.clock"
 local health_check = require "resty.etcd.health_check"
 local process = require "fault.process"
 local wire = require "spec.support.wire"

@@ -4,7 +4,7 @@
 --   ...
 --   load:stop()
 --   load.reads, load.writes    lists of {started, ended, res, err, details}; writes also have the `value` they put
-local clock = require "resty.etcd.clock"
+local clock = require "resty.etcd.base.clock"
 
 local Load = {}
 local methods = {}

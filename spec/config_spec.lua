@@ -1,6 +1,6 @@
 -- The configuration centre: documents by name, of a real etcd.
 local bed = require "spec.support.bed"
-local clock = require "resty.etcd.clock"
+local clock = require "resty.etcd.base.clock"
 local config = require "resty.etcd.config"
 local scripted = require "spec.support.scripted"
 

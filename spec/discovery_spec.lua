@@ -1,6 +1,6 @@
 -- Service discovery: registrations and peers, of a real etcd.
 local bed = require "spec.support.bed"
-local clock = require "resty.etcd.clock"
+local clock = require "resty.etcd.base.clock"
 local discovery = require "resty.etcd.discovery"
 local etcd = require "resty.etcd"
 local own_etcd = require "spec.support.own_etcd"
@@ -296,7 +296,7 @@ describe("discovery", function()
     it("says that nothing is registered once the lease must have run out, and tries on", function()
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
         local endpoints = cli.endpoints
-        cli.endpoints = { assert(require "resty.etcd.endpoint".new("http://127.0.0.1:1", "/v3")) }
+        cli.endpoints = { assert(require "resty.etcd.endpoint.endpoint".new("http://127.0.0.1:1", "/v3")) }
         wait_for(5, function() return not reg:state().registered end)
         wait_for(3, function() return reg:state().losses == 1 end)
         assert.is_truthy(reg:state().err)
@@ -361,7 +361,7 @@ describe("discovery", function()
         register("web", { id = "one", host = "10.0.0.2", port = 80 })
         wait_for(3, function() return reg:state().taken_by end)
         local taken, endpoints = reg:state().err, counted.endpoints
-        counted.endpoints = { assert(require "resty.etcd.endpoint".new("http://127.0.0.1:1", "/v3")) }
+        counted.endpoints = { assert(require "resty.etcd.endpoint.endpoint".new("http://127.0.0.1:1", "/v3")) }
         calls = 0
         wait_for(3, function() return reg:state().err ~= taken end)
         ngx.sleep(0.5)

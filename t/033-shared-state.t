@@ -129,7 +129,7 @@ second: http://127.0.0.1:1: connection refused
             health = { shm_name = "etcd_health", max_fails = 1, fail_timeout = 0.05, fail_open = false, retry = false },
         }
         require("testlib").in_turn(function(t)
-            local health = require "resty.etcd.health"
+            local health = require "resty.etcd.endpoint.client_health"
             local cli = t.new(opts)
             health.failed(cli.health, cli.endpoints[1].http_host)
             ngx.sleep(0.1)

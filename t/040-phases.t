@@ -392,7 +392,7 @@ true
             ngx.say("body")
         }
         log_by_lua_block {
-            local clock = require "resty.etcd.clock"
+            local clock = require "resty.etcd.base.clock"
             local t = require "testlib"
             local started = clock.now()
             t.from_log()

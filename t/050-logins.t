@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# Logins between requests and their ends. What one worker alone can show is in spec/login_spec.lua.
+# Logins between requests and their ends. What one worker alone can show is in spec/call/authenticate_spec.lua.
 log_level('info');
 worker_connections(512);
 repeat_each(2);

@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# What depends on nginx's own configuration and log. All else of TLS is in spec/tls_spec.lua.
+# What depends on nginx's own configuration and log. All else of TLS is in spec/transport/tls/tls_spec.lua.
 log_level('info');
 repeat_each(2);
 no_long_string();

@@ -90,7 +90,7 @@ true
 --- lua
     local timers = require "timers"
     local cli = require("testlib").new()
-    local registrations = require "resty.etcd.registration"
+    local registrations = require "resty.etcd.discovery.registration"
     local reg = assert(registrations.new(cli, "/t/083/peer", "x", 2))
     ngx.say(timers.eventually(function() return reg:state().registered end))
     assert(timers.take(4))

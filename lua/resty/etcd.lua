@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local client = require("resty.etcd.client")
+local client = require("resty.etcd.client.client")
 
 --- Version of this module.
 local VERSION = "2.0.0"

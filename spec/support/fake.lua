@@ -5,7 +5,7 @@
 -- Each request takes the next script; the last one serves all that follow. Steps: a string is sent, a number is a pause
 -- in seconds, a function is called with the connection and what it returns is sent; CLOSE and RESET end the connection,
 -- which otherwise waits for another request. A function in place of a script gets the request and returns the script.
-local random = require "resty.etcd.random"
+local random = require "resty.etcd.base.random"
 local tcp = require "spec.support.tcp"
 local health_check = require "resty.etcd.health_check"
 

@@ -1,5 +1,5 @@
 -- What a run costs: CPU stalls of the worker, Lua memory, resident memory, open descriptors.
-local clock = require "resty.etcd.clock"
+local clock = require "resty.etcd.base.clock"
 local lfs = require "lfs"
 
 local _M = { now = clock.now }

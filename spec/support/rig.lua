@@ -25,7 +25,7 @@ local WATCH = [[
         report:incr(name, n or 1, 0)
     end
     local etcd = require "resty.etcd"
-    local clock = require "resty.etcd.clock"
+    local clock = require "resty.etcd.base.clock"
     local started = clock.now()
     local cli = assert(etcd.new { http_host = opts.http_host, serializer = "raw", timeout = 5 })
     local m = assert(cli:mirror(opts.prefix, opts.mirror))

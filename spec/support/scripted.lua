@@ -4,9 +4,9 @@
 --   local m = feed:mirror(cli, "/a/", opts)
 --   feed:full(10, { "/a/1", "1", 3 })     -- revision, then key, value and mod_revision of each item
 --   feed:put(11, "/a/1", "2")
-local clock = require "resty.etcd.clock"
-local errors = require "resty.etcd.errors"
-local mirrors = require "resty.etcd.mirror"
+local clock = require "resty.etcd.base.clock"
+local errors = require "resty.etcd.protocol.errors"
+local mirrors = require "resty.etcd.mirror.mirror"
 local semaphore = require "ngx.semaphore"
 
 local _M = {}

@@ -1,5 +1,5 @@
 -- How much is done in one go, while other light threads want their turn.
-local clock = require "resty.etcd.clock"
+local clock = require "resty.etcd.base.clock"
 
 local _M = {}
 

@@ -1,7 +1,7 @@
 -- Several workers in one process: each has its own hub and sees the shared dict through a door of its own, which can be
 -- shut at any operation. A worker behind a shut door stands still, as one that was stopped or killed.
-local feeds = require "resty.etcd.node.feed"
-local tickers = require "resty.etcd.node.ticker"
+local feeds = require "resty.etcd.shared_log.log_feed"
+local tickers = require "resty.etcd.shared_log.poll_timer"
 
 local _M = {}
 

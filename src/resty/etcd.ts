@@ -1,11 +1,11 @@
-import * as client from "./etcd/client";
+import * as client from "./etcd/client/client";
 
 /** Version of this module. */
 const VERSION = "2.0.0";
 const create = client.new;
 
 export { VERSION as _VERSION, create as new };
-export type { Client, VersionBody } from "./etcd/client";
+export type { Client, VersionBody } from "./etcd/client/client";
 export type {
     DeleteBody,
     DeleteOptions,
@@ -15,13 +15,13 @@ export type {
     RmdirOptions,
     SetBody,
     SetOptions,
-} from "./etcd/dropin/kv";
-export type { GrantBody, KeepaliveBody, LeasesBody, RevokeBody, TimetoliveBody } from "./etcd/dropin/lease";
-export type { Header, KeyValue, Response, Result3 } from "./etcd/dropin/result";
-export type { OpResponse, SetIfOptions, TxnBody, TxnOptions } from "./etcd/dropin/txn";
-export type { Event, Reader, WatchHandle, WatchOptions, WatchReply, WatchResult } from "./etcd/dropin/watch";
-export type { EtcdError } from "./etcd/errors";
-export type { HealthOptions } from "./etcd/health";
-export type { CallInfo, OnCall, RpcStats, Stats } from "./etcd/meter";
-export type { Options } from "./etcd/options";
-export type { Serializer } from "./etcd/serializer";
+} from "./etcd/api/kv";
+export type { GrantBody, KeepaliveBody, LeasesBody, RevokeBody, TimetoliveBody } from "./etcd/api/lease";
+export type { Header, KeyValue, Response, Result3 } from "./etcd/api/result";
+export type { OpResponse, SetIfOptions, TxnBody, TxnOptions } from "./etcd/api/txn";
+export type { Event, Reader, WatchHandle, WatchOptions, WatchReply, WatchResult } from "./etcd/api/watch";
+export type { EtcdError } from "./etcd/protocol/errors";
+export type { HealthOptions } from "./etcd/endpoint/client_health";
+export type { CallInfo, OnCall, RpcStats, Stats } from "./etcd/metrics/call_metrics";
+export type { Options } from "./etcd/client/options";
+export type { Serializer } from "./etcd/serializers/serializer";

@@ -1,33 +1,33 @@
 -- Generated from src/resty/etcd/config.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local call = require("resty.etcd.call")
-local checks = require("resty.etcd.checks")
-local writes = require("resty.etcd.config_writes")
-local args = require("resty.etcd.dropin.args")
-local errors = require("resty.etcd.errors")
-local int64 = require("resty.etcd.int64")
-local mirrors = require("resty.etcd.mirror")
-local items = require("resty.etcd.mirror.items")
-local rpcs = require("resty.etcd.rpc")
+local call = require("resty.etcd.call.call")
+local checks = require("resty.etcd.base.checks")
+local writes = require("resty.etcd.config.writes")
+local args = require("resty.etcd.api.request_options")
+local errors = require("resty.etcd.protocol.errors")
+local int64 = require("resty.etcd.protocol.int64")
+local mirrors = require("resty.etcd.mirror.mirror")
+local items = require("resty.etcd.mirror.decode")
+local rpcs = require("resty.etcd.protocol.rpc")
 local sub = string.sub
 
 --- Documents by name, each with the revision that wrote it.
----@class resty.etcd.config.Config: resty.etcd.config_writes.State
----@field age fun(self: resty.etcd.config_writes.State): number
----@field close fun(self: resty.etcd.config_writes.State): true
----@field delete fun(self: resty.etcd.config_writes.State, name: string, opts?: resty.etcd.config_writes.WriteOptions): string?, resty.etcd.errors.EtcdError?
----@field get fun(self: resty.etcd.config_writes.State, name: string): any, string?, resty.etcd.mirror.types.Invalid?
----@field history fun(self: resty.etcd.config_writes.State, name: string, revision: string|number, timeout?: number): any, (string|resty.etcd.errors.EtcdError)?
----@field invalid fun(self: resty.etcd.config_writes.State): table<string, resty.etcd.mirror.types.Invalid>
----@field names fun(self: resty.etcd.config_writes.State): string[]?, string?
----@field put fun(self: resty.etcd.config_writes.State, name: string, document: any, opts?: resty.etcd.config_writes.WriteOptions): string?, resty.etcd.errors.EtcdError?
----@field ready fun(self: resty.etcd.config_writes.State): boolean
----@field state fun(self: resty.etcd.config_writes.State): resty.etcd.mirror.reports.Status
----@field wait_ready fun(self: resty.etcd.config_writes.State, timeout?: number): true?, resty.etcd.errors.EtcdError?
----@field watch fun(self: resty.etcd.config_writes.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?
+---@class resty.etcd.config.Config: resty.etcd.config.writes.State
+---@field age fun(self: resty.etcd.config.writes.State): number
+---@field close fun(self: resty.etcd.config.writes.State): true
+---@field delete fun(self: resty.etcd.config.writes.State, name: string, opts?: resty.etcd.config.writes.WriteOptions): string?, resty.etcd.protocol.errors.EtcdError?
+---@field get fun(self: resty.etcd.config.writes.State, name: string): any, string?, resty.etcd.mirror.types.Invalid?
+---@field history fun(self: resty.etcd.config.writes.State, name: string, revision: string|number, timeout?: number): any, (string|resty.etcd.protocol.errors.EtcdError)?
+---@field invalid fun(self: resty.etcd.config.writes.State): table<string, resty.etcd.mirror.types.Invalid>
+---@field names fun(self: resty.etcd.config.writes.State): string[]?, string?
+---@field put fun(self: resty.etcd.config.writes.State, name: string, document: any, opts?: resty.etcd.config.writes.WriteOptions): string?, resty.etcd.protocol.errors.EtcdError?
+---@field ready fun(self: resty.etcd.config.writes.State): boolean
+---@field state fun(self: resty.etcd.config.writes.State): resty.etcd.mirror.status.Status
+---@field wait_ready fun(self: resty.etcd.config.writes.State, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
+---@field watch fun(self: resty.etcd.config.writes.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?
 
 --- Reads a document; in every phase.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@return any document # the document and its revision; nil and nil if there is none; nil and an error. Where etcd has a newer one that is not taken in, that one's `{err, mod_revision, create_revision}` besides
 ---@return string? revision
@@ -46,7 +46,7 @@ local function get(self, name)
 end
 
 --- The names of all documents, sorted: an array that is not to be written to.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@return string[]? res
 ---@return string? err
 local function names(self)
@@ -66,7 +66,7 @@ local function names(self)
 end
 
 --- What etcd has and is not taken in, by name.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@return table<string, resty.etcd.mirror.types.Invalid>
 local function invalid(self)
     local found = {}
@@ -77,7 +77,7 @@ local function invalid(self)
 end
 
 --- Has a function called after each change of a document.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param callback fun(document: any, revision: string?)
 ---@return fun()? res # a function that ends it
@@ -114,12 +114,12 @@ local function check_history(name, revision, timeout)
 end
 
 --- Reads a document as it was at a revision, from etcd; made as those of the mirror are.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param revision string|number
 ---@param timeout? number
 ---@return any document # the document and the revision that wrote it; nil and nil if there was none; nil and an error, named `invalid` for one that is not taken in
----@return (string|resty.etcd.errors.EtcdError)? revision
+---@return (string|resty.etcd.protocol.errors.EtcdError)? revision
 local function history(self, name, revision, timeout)
     local at = int64.to_text(revision)
     local wrong = check_history(name, at, timeout)
@@ -153,37 +153,37 @@ local function history(self, name, revision, timeout)
 end
 
 --- Seconds since etcd was last heard of; as for mirrors.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@return number
 local function age(self)
     return self.mirror:age()
 end
 
 --- There is a full state; as for mirrors.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@return boolean
 local function ready(self)
     return self.mirror:ready()
 end
 
 --- How it is; as for mirrors.
----@param self resty.etcd.config_writes.State
----@return resty.etcd.mirror.reports.Status
+---@param self resty.etcd.config.writes.State
+---@return resty.etcd.mirror.status.Status
 local function state_of(self)
     return self.mirror:state()
 end
 
 --- Waits for the first full state; as for mirrors.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@param timeout? number
 ---@return true? res
----@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.protocol.errors.EtcdError? err
 local function wait_ready(self, timeout)
     return self.mirror:wait_ready(timeout)
 end
 
 --- Ends following etcd.
----@param self resty.etcd.config_writes.State
+---@param self resty.etcd.config.writes.State
 ---@return true
 local function close(self)
     return self.mirror:close()
@@ -205,7 +205,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- Documents below a prefix.
----@param cli resty.etcd.dropin.state.State
+---@param cli resty.etcd.api.state.State
 ---@param dir string
 ---@param opts? resty.etcd.mirror.types.Options those of mirrors
 ---@return resty.etcd.config.Config? res

@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/discovery.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cjson = require("cjson.safe")
-local checks = require("resty.etcd.checks")
-local mirrors = require("resty.etcd.mirror")
-local registrations = require("resty.etcd.registration")
+local checks = require("resty.etcd.base.checks")
+local mirrors = require("resty.etcd.mirror.mirror")
+local registrations = require("resty.etcd.discovery.registration")
 local utils = require("resty.etcd.utils")
 local floor = math.floor
 local match = string.match
@@ -44,7 +44,7 @@ local LONGEST_TTL = 9000000000
 ---@field peers resty.etcd.discovery.Peer[]
 
 ---@class resty.etcd.discovery.State
----@field mirror resty.etcd.mirror.Mirror Where the instances are read.
+---@field mirror resty.etcd.mirror.mirror.Mirror Where the instances are read.
 ---@field made table
 
 --- The instances of services.
@@ -54,8 +54,8 @@ local LONGEST_TTL = 9000000000
 ---@field invalid fun(self: resty.etcd.discovery.State): table<string, resty.etcd.mirror.types.Invalid>
 ---@field peers fun(self: resty.etcd.discovery.State, service: string): resty.etcd.discovery.Peer[]?, string?
 ---@field ready fun(self: resty.etcd.discovery.State): boolean
----@field state fun(self: resty.etcd.discovery.State): resty.etcd.mirror.reports.Status
----@field wait_ready fun(self: resty.etcd.discovery.State, timeout?: number): true?, resty.etcd.errors.EtcdError?
+---@field state fun(self: resty.etcd.discovery.State): resty.etcd.mirror.status.Status
+---@field wait_ready fun(self: resty.etcd.discovery.State, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
 
 --- Types of the options: those of `new`, and of `register` besides.
 local KINDS = {prefix = "string", names = "boolean"}
@@ -130,11 +130,11 @@ local function check_service(service)
 end
 
 --- Lets an instance of a service be found: until it is closed, or its worker ends.
----@param cli resty.etcd.dropin.state.State
+---@param cli resty.etcd.api.state.State
 ---@param service string
 ---@param instance resty.etcd.discovery.Instance
 ---@param opts? resty.etcd.discovery.RegisterOptions
----@return resty.etcd.registration.Registration? res # a registration, which is made in the background
+---@return resty.etcd.discovery.registration.Registration? res # a registration, which is made in the background
 ---@return string? err
 local function register(cli, service, instance, opts)
     local wrong = checks.check_client(cli) or check_service(service) or checks.check_kinds(opts, REGISTER_KINDS) or check(instance, (opts and opts.names) == true)
@@ -215,7 +215,7 @@ end
 
 --- How it is; as for mirrors.
 ---@param self resty.etcd.discovery.State
----@return resty.etcd.mirror.reports.Status
+---@return resty.etcd.mirror.status.Status
 local function state_of(self)
     return self.mirror:state()
 end
@@ -224,7 +224,7 @@ end
 ---@param self resty.etcd.discovery.State
 ---@param timeout? number
 ---@return true? res
----@return resty.etcd.errors.EtcdError? err
+---@return resty.etcd.protocol.errors.EtcdError? err
 local function wait_ready(self, timeout)
     return self.mirror:wait_ready(timeout)
 end
@@ -247,7 +247,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- Follows all services below a prefix.
----@param cli resty.etcd.dropin.state.State
+---@param cli resty.etcd.api.state.State
 ---@param opts? resty.etcd.discovery.Options
 ---@return resty.etcd.discovery.Discovery? res
 ---@return string? err

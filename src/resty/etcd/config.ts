@@ -1,18 +1,18 @@
-import * as call from "./call";
-import * as checks from "./checks";
-import * as writes from "./config_writes";
-import type { State, WriteOptions } from "./config_writes";
-import * as args from "./dropin/args";
-import type { State as ClientState } from "./dropin/state";
-import type { EtcdError } from "./errors";
-import * as errors from "./errors";
-import type { RawKv } from "./feed";
-import * as int64 from "./int64";
-import * as mirrors from "./mirror";
-import type { Kv, Options, Status } from "./mirror";
-import * as items from "./mirror/items";
+import * as call from "./call/call";
+import * as checks from "./base/checks";
+import * as writes from "./config/writes";
+import type { State, WriteOptions } from "./config/writes";
+import * as args from "./api/request_options";
+import type { State as ClientState } from "./api/state";
+import type { EtcdError } from "./protocol/errors";
+import * as errors from "./protocol/errors";
+import type { RawKv } from "./watch/feed";
+import * as int64 from "./protocol/int64";
+import * as mirrors from "./mirror/mirror";
+import type { Kv, Options, Status } from "./mirror/mirror";
+import * as items from "./mirror/decode";
 import type { Invalid } from "./mirror/types";
-import * as rpcs from "./rpc";
+import * as rpcs from "./protocol/rpc";
 
 const sub = string.sub;
 

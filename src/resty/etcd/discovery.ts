@@ -1,11 +1,11 @@
 import * as cjson from "cjson.safe";
-import * as checks from "./checks";
-import type { State as ClientState } from "./dropin/state";
-import type { EtcdError } from "./errors";
-import * as mirrors from "./mirror";
-import type { Kv, Mirror, Status } from "./mirror";
-import * as registrations from "./registration";
-import type { Registration } from "./registration";
+import * as checks from "./base/checks";
+import type { State as ClientState } from "./api/state";
+import type { EtcdError } from "./protocol/errors";
+import * as mirrors from "./mirror/mirror";
+import type { Kv, Mirror, Status } from "./mirror/mirror";
+import * as registrations from "./discovery/registration";
+import type { Registration } from "./discovery/registration";
 import * as utils from "./utils";
 
 const floor = math.floor;

@@ -1,11 +1,11 @@
 -- Generated from src/resty/etcd/mirror/apply.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local newest = require("resty.etcd.newest")
-local slices = require("resty.etcd.slice")
-local draft = require("resty.etcd.mirror.draft")
+local newest = require("resty.etcd.base.gc_barrier")
+local slices = require("resty.etcd.base.time_slice")
+local draft = require("resty.etcd.mirror.rebuild")
 local indexes = require("resty.etcd.mirror.indexes")
-local items = require("resty.etcd.mirror.items")
-local sorted = require("resty.etcd.mirror.sorted")
+local items = require("resty.etcd.mirror.decode")
+local sorted = require("resty.etcd.mirror.sorted_keys")
 local table_new = require("table.new")
 local sub = string.sub
 
@@ -23,9 +23,9 @@ local MANY_ADDED = 4096
 
 --- The user's functions are run, nothing is changed yet.
 ---@param state resty.etcd.mirror.types.State
----@param events resty.etcd.feed.RawEvent[]
+---@param events resty.etcd.watch.feed.RawEvent[]
 ---@param found table
----@param slice resty.etcd.slice.Slice
+---@param slice resty.etcd.base.time_slice.Slice
 ---@return resty.etcd.mirror.apply.Step[]
 local function prepare(state, events, found, slice)
     local steps = {}
@@ -98,7 +98,7 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param steps resty.etcd.mirror.apply.Step[]
 ---@param found table
----@param slice resty.etcd.slice.Slice
+---@param slice resty.etcd.base.time_slice.Slice
 ---@return resty.etcd.mirror.types.Change[]?
 local function commit_many(state, steps, found, slice)
     local made = draft.create(state.key_count)
@@ -143,7 +143,7 @@ end
 
 --- Takes in what one revision has changed.
 ---@param state resty.etcd.mirror.types.State
----@param events resty.etcd.feed.RawEvent[]
+---@param events resty.etcd.watch.feed.RawEvent[]
 ---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
 local function take_events(state, events)
     local slice = slices.begin()
@@ -163,7 +163,7 @@ local function take_events(state, events)
 end
 
 --- What is held of a key, taken in or not, is what etcd has.
----@param raw resty.etcd.feed.RawKv
+---@param raw resty.etcd.watch.feed.RawKv
 ---@param held table?
 ---@return boolean
 local function is_same(raw, held)
@@ -172,7 +172,7 @@ end
 
 --- Takes in a full state: what has not changed is left as it is.
 ---@param state resty.etcd.mirror.types.State
----@param batch resty.etcd.feed.Batch
+---@param batch resty.etcd.watch.feed.Batch
 ---@param is_other boolean etcd's history is another one, so that equal revisions say nothing
 ---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`. nil if the mirror was closed meanwhile
 local function take_full(state, batch, is_other)

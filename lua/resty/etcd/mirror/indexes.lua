@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/mirror/indexes.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local sorted = require("resty.etcd.mirror.sorted")
+local sorted = require("resty.etcd.mirror.sorted_keys")
 local guard = pcall
 
 local function create(name, fn)

@@ -88,22 +88,22 @@ local _M = {}
 ---@field failures number Feeds that ended in an error.
 
 ---@class resty.etcd.mirror.types.State: resty.etcd.mirror.types.Store
----@field cli resty.etcd.dropin.state.State
+---@field cli resty.etcd.api.state.State
 ---@field dir string
 ---@field opts resty.etcd.mirror.types.Options
 ---@field decode fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
 ---@field cut number Bytes of the client's prefix.
----@field source fun(): resty.etcd.feed.Feed?, resty.etcd.errors.EtcdError?
+---@field source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
 ---@field counters resty.etcd.mirror.types.Counters
 ---@field absent string? What `get` says of a key that is not there.
 ---@field is_closed boolean
----@field life resty.etcd.keeper.Life Of the timer that it runs in.
+---@field life resty.etcd.base.watchdog.Life Of the timer that it runs in.
 ---@field timers number Timers so far: the last one is the one that may run.
 ---@field is_taking boolean It is changing the store.
----@field feed resty.etcd.feed.Feed?
+---@field feed resty.etcd.watch.feed.Feed?
 ---@field has_heard boolean The feed has delivered something.
 ---@field heard_at number? When etcd was last heard of by the feed before.
----@field failure resty.etcd.errors.EtcdError?
+---@field failure resty.etcd.protocol.errors.EtcdError?
 ---@field callbacks resty.etcd.mirror.types.Callback[]
 ---@field untold resty.etcd.mirror.types.Untold[] In their order; and how many changes that is, and from how many on they become one difference.
 ---@field untold_count number

@@ -1,11 +1,11 @@
-import type { Batch, RawEvent } from "../feed";
-import * as newest from "../newest";
-import * as slices from "../slice";
-import type { Slice } from "../slice";
-import * as draft from "./draft";
+import type { Batch, RawEvent } from "../watch/feed";
+import * as newest from "../base/gc_barrier";
+import * as slices from "../base/time_slice";
+import type { Slice } from "../base/time_slice";
+import * as draft from "./rebuild";
 import * as indexes from "./indexes";
-import * as items from "./items";
-import * as sorted from "./sorted";
+import * as items from "./decode";
+import * as sorted from "./sorted_keys";
 import table_new = require("table.new");
 import type { Change, Invalid, Kv, State } from "./types";
 

@@ -1,4 +1,4 @@
-import * as sorted from "./sorted";
+import * as sorted from "./sorted_keys";
 import type { Buckets, Index, IndexFn, Kv, Store, Values } from "./types";
 
 const guard = pcall as unknown as GuardedCall;

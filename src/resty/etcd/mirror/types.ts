@@ -1,8 +1,8 @@
 import type { Semaphore } from "ngx.semaphore";
-import type { State as ClientState } from "../dropin/state";
-import type { EtcdError } from "../errors";
-import type { Life } from "../keeper";
-import type { Feed } from "../feed";
+import type { State as ClientState } from "../api/state";
+import type { EtcdError } from "../protocol/errors";
+import type { Life } from "../base/watchdog";
+import type { Feed } from "../watch/feed";
 
 /** A key as a mirror holds it; int64 values are decimal strings. */
 interface Kv {

@@ -1,0 +1,70 @@
+-- Generated from src/resty/etcd/api/idempotent_put.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call.call")
+local clock = require("resty.etcd.base.clock")
+local markers = require("resty.etcd.call.idempotency")
+local rpcs = require("resty.etcd.protocol.rpc")
+
+--- What the key was before a put that was applied at `revision`; nothing where that is compacted.
+---@param cli resty.etcd.api.state.State
+---@param key any
+---@param revision string
+---@param timeout number
+---@param not_after number
+---@return any
+local function read_before(cli, key, revision, timeout, not_after)
+    local before = (tonumber(revision) or 1) - 1
+    local reply = call.unary_within(
+        cli,
+        rpcs.range,
+        {key = key, revision = before},
+        timeout,
+        not_after
+    )
+    if reply == nil then
+        return nil
+    end
+    local kvs = reply.body.kvs or ({})
+    return kvs[1]
+end
+
+--- A put in a transaction that is applied once.
+---@param cli resty.etcd.api.state.State
+---@param request table
+---@param opts resty.etcd.api.kv.SetOptions
+---@return resty.etcd.transport.transport.Reply? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? refusal
+local function put_once(cli, request, opts)
+    local txn = {}
+    txn.success = {{request_put = request}}
+    local timeout = opts.timeout or cli.timeout
+    local not_after = timeout > 0 and clock.now() + timeout or math.huge
+    local reply, err, refusal = markers.run(cli, txn, timeout)
+    if reply == nil then
+        return nil, err, refusal
+    end
+    local done = reply.body
+    local body = {}
+    body.header = done.header
+    if done.replayed == true then
+        body.replayed = true
+        if opts.prev_kv == true then
+            body.prev_kv = read_before(
+                cli,
+                request.key,
+                done.header.revision,
+                timeout,
+                not_after
+            )
+        end
+    elseif done.responses ~= nil then
+        local ____opt_0 = done.responses[1]
+        body.prev_kv = ____opt_0 and ____opt_0.response_put.prev_kv
+    end
+    reply.body = body
+    return reply
+end
+_M.put_once = put_once
+
+return _M

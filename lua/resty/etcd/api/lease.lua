@@ -1,0 +1,122 @@
+-- Generated from src/resty/etcd/api/lease.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call.call")
+local errors = require("resty.etcd.protocol.errors")
+local lease_calls = require("resty.etcd.call.lease_grant")
+local rpcs = require("resty.etcd.protocol.rpc")
+local result = require("resty.etcd.api.result")
+
+---@class resty.etcd.api.lease.GrantBody
+---@field header resty.etcd.api.result.Header
+---@field ID string
+---@field TTL string
+
+---@class resty.etcd.api.lease.RevokeBody: resty.etcd.api.result.ErrorBody
+---@field header resty.etcd.api.result.Header
+
+---@class resty.etcd.api.lease.KeepaliveBody
+---@field result table
+
+---@class resty.etcd.api.lease.TimetoliveBody: resty.etcd.api.result.ErrorBody
+---@field header resty.etcd.api.result.Header
+---@field ID string
+---@field TTL string Seconds left; "-1" if there is no such lease.
+---@field grantedTTL? string
+---@field keys? string[]
+
+---@class resty.etcd.api.lease.LeasesBody: resty.etcd.api.result.ErrorBody
+---@field header resty.etcd.api.result.Header
+---@field leases? table[]
+
+local function needs_id(command)
+    return result.misuse("lease " .. command .. " command needs ID argument")
+end
+
+--- Makes a lease.
+---@param self resty.etcd.api.state.State
+---@param ttl number seconds; etcd raises it to its minimum
+---@param id? (string|number) chosen at random if nil, so that the lease may be asked for again where an answer was lost
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function grant(self, ttl, id)
+    if ttl == nil then
+        return result.misuse("lease grant command needs TTL argument")
+    end
+    if type(ttl) ~= "number" or math.floor(ttl) ~= ttl then
+        return result.misuse("ttl must be integer")
+    end
+    if id == nil or tostring(id) == "0" then
+        local reply, err = lease_calls.grant_chosen(self, rpcs.lease_grant_chosen, ttl, nil)
+        return result.strict(reply, err)
+    end
+    local reply, err = call.unary(self, rpcs.lease_grant, {TTL = ttl, ID = id})
+    return result.strict(reply, err)
+end
+
+--- Ends a lease; the keys attached to it are deleted.
+---@param self resty.etcd.api.state.State
+---@param id string|number
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function revoke(self, id)
+    if id == nil then
+        return needs_id("revoke")
+    end
+    local reply, err, refusal = call.unary(self, rpcs.lease_revoke, {ID = id})
+    return result.lenient(reply, err, refusal)
+end
+
+--- Renews a lease once.
+---@param self resty.etcd.api.state.State
+---@param id string|number
+---@return resty.etcd.api.result.Response? res # `res.body.result.TTL` is what it is renewed to; a lease that is gone is an error
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function keepalive(self, id)
+    if id == nil then
+        return needs_id("keepalive")
+    end
+    local reply, err = call.unary(self, rpcs.lease_keep_alive, {ID = id})
+    if reply == nil then
+        return result.failed(err)
+    end
+    if reply.body.TTL == nil then
+        return result.failed(errors.refusal(404, 5, "etcdserver: requested lease not found"))
+    end
+    local body = {result = reply.body}
+    return {status = reply.status, headers = reply.headers, body = body}
+end
+
+--- Tells how long a lease still lives.
+---@param self resty.etcd.api.state.State
+---@param id string|number
+---@param keys? boolean also tell the keys attached to it
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function timetolive(self, id, keys)
+    if id == nil then
+        return needs_id("timetolive")
+    end
+    local reply, err, refusal = call.unary(self, rpcs.lease_time_to_live, {ID = id, keys = keys == true})
+    return result.lenient(reply, err, refusal)
+end
+
+--- Lists all leases.
+---@param self resty.etcd.api.state.State
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function leases(self)
+    local reply, err, refusal = call.unary(self, rpcs.lease_leases, {})
+    return result.lenient(reply, err, refusal)
+end
+_M.grant = grant
+_M.keepalive = keepalive
+_M.leases = leases
+_M.revoke = revoke
+_M.timetolive = timetolive
+
+return _M

@@ -1,0 +1,117 @@
+-- Generated from src/resty/etcd/api/result.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local errors = require("resty.etcd.protocol.errors")
+local slices = require("resty.etcd.base.time_slice")
+
+--- An answer of etcd. All of it may be written to.
+---@class resty.etcd.api.result.Response
+---@field status number HTTP status.
+---@field headers table
+---@field body any
+
+--- In every answer; int64 values are decimal strings.
+---@class resty.etcd.api.result.Header
+---@field cluster_id string
+---@field member_id string
+---@field revision string
+---@field raft_term string
+
+--- A key as it is stored; int64 values are decimal strings.
+---@class resty.etcd.api.result.KeyValue
+---@field key string
+---@field value? any Through the serializer; nil for bytes it does not understand.
+---@field create_revision string
+---@field mod_revision string
+---@field version string
+---@field lease? string
+
+--- A refused call (HTTP 4xx): fields of the body are those of the error.
+---@class resty.etcd.api.result.ErrorBody
+---@field error? string
+---@field message? string
+---@field code? number
+---@field hint? string What may be the matter, where the message alone would mislead.
+
+--- An error that is the caller's own.
+---@generic Body
+---@param message string
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function misuse(message)
+    return nil, message, errors.failure("bad_request", message)
+end
+
+--- An error of a call.
+---@generic Body
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function failed(err)
+    return nil, errors.text(err), err
+end
+
+--- Either an answer or an error: every refusal is an error.
+---@generic Body
+---@param reply resty.etcd.transport.transport.Reply?
+---@param err resty.etcd.protocol.errors.EtcdError?
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function strict(reply, err)
+    if reply == nil then
+        return failed(err)
+    end
+    return reply
+end
+
+--- Refusals below 500 are answers too, with `body.error` and perhaps `body.hint`.
+---@generic Body
+---@param reply resty.etcd.transport.transport.Reply?
+---@param err resty.etcd.protocol.errors.EtcdError?
+---@param refusal resty.etcd.transport.transport.Reply?
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function lenient(reply, err, refusal)
+    if reply ~= nil then
+        return reply
+    end
+    if refusal ~= nil and refusal.status < 500 then
+        local hint = err and err.hint
+        if hint ~= nil then
+            refusal.body.hint = hint
+        end
+        return refusal, nil, err
+    end
+    return failed(err)
+end
+
+--- Decodes the value of a key in place.
+---@param serializer resty.etcd.serializers.serializer.Serializer
+---@param kv resty.etcd.api.result.KeyValue?
+local function decode_value(serializer, kv)
+    if kv ~= nil then
+        local value = serializer.deserialize(kv.value or "")
+        kv.value = value
+    end
+end
+
+local function decode_values(serializer, kvs)
+    if kvs ~= nil then
+        local slice = slices.begin()
+        for ____, kv in ipairs(kvs) do
+            decode_value(serializer, kv)
+            slices.breathe(slice)
+        end
+    end
+end
+_M.decode_value = decode_value
+_M.decode_values = decode_values
+_M.failed = failed
+_M.lenient = lenient
+_M.misuse = misuse
+_M.strict = strict
+
+return _M

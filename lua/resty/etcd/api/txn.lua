@@ -1,0 +1,172 @@
+-- Generated from src/resty/etcd/api/txn.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call.call")
+local markers = require("resty.etcd.call.idempotency")
+local rpcs = require("resty.etcd.protocol.rpc")
+local serializer = require("resty.etcd.serializers.serializer")
+local utils = require("resty.etcd.utils")
+local args = require("resty.etcd.api.request_options")
+local result = require("resty.etcd.api.result")
+local messages = require("resty.etcd.api.txn_request")
+
+---@class resty.etcd.api.txn.TxnBody
+---@field header resty.etcd.api.result.Header
+---@field succeeded? true The comparison held and `success` was run; nil if `failure` was.
+---@field responses? resty.etcd.api.txn.OpResponse[]
+---@field replayed? true Of an idempotent one: an earlier try turned out to have been applied. Its `responses` are lost.
+
+--- One of them, by the kind of the operation.
+---@class resty.etcd.api.txn.OpResponse
+---@field response_range? resty.etcd.api.kv.GetBody
+---@field response_put? resty.etcd.api.kv.SetBody
+---@field response_delete_range? resty.etcd.api.kv.DeleteBody
+---@field response_txn? resty.etcd.api.txn.TxnBody
+
+---@class resty.etcd.api.txn.TxnOptions: resty.etcd.api.kv.CallOptions
+---@field idempotent? boolean May be sent again when its outcome is unknown, as it is applied once; default false.
+
+---@class resty.etcd.api.txn.SetIfOptions: resty.etcd.api.kv.SetOptions, resty.etcd.api.txn.TxnOptions
+
+--- Decodes the values in all answers of a transaction, in place.
+---@param cli resty.etcd.api.state.State
+---@param body resty.etcd.api.txn.TxnBody
+local function decode_responses(cli, body)
+    for ____, response in ipairs(body.responses or ({})) do
+        local response_range = response.response_range
+        local response_put = response.response_put
+        local response_delete_range = response.response_delete_range
+        local response_txn = response.response_txn
+        if response_range ~= nil then
+            result.decode_values(cli.serializer, response_range.kvs)
+        end
+        if response_put ~= nil then
+            result.decode_value(cli.serializer, response_put.prev_kv)
+        end
+        if response_delete_range ~= nil then
+            result.decode_values(cli.serializer, response_delete_range.prev_kvs)
+        end
+        if response_txn ~= nil then
+            decode_responses(cli, response_txn)
+        end
+    end
+end
+
+local function call_txn(cli, message, opts)
+    if messages.is_read_only(message) then
+        return call.unary(cli, rpcs.txn_read, message, opts and opts.timeout)
+    end
+    if (opts and opts.idempotent) == true then
+        return markers.run(cli, message, opts.timeout or cli.timeout)
+    end
+    return call.unary(cli, rpcs.txn, message, opts and opts.timeout)
+end
+
+local function send(cli, message, opts)
+    local reply, err = call_txn(cli, message, opts)
+    if reply ~= nil then
+        decode_responses(cli, reply.body)
+    end
+    return result.strict(reply, err)
+end
+
+local function is_empty(list)
+    return list == nil or type(list) == "table" and list[1] == nil
+end
+
+--- Runs a transaction. Keys are plain and get the client's prefix, values go through the serializer, in every
+--- branch and at every depth; the tables given are not changed.
+---@param self resty.etcd.api.state.State
+---@param compare table<string, any>[] rows `{key, target, result, value | version | mod_revision | create_revision | lease}`
+---@param success? table<string, any>[] operations if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
+---@param failure? table<string, any>[] operations if one does not
+---@param opts? resty.etcd.api.txn.TxnOptions
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function txn(self, compare, success, failure, opts)
+    if is_empty(compare) then
+        return result.misuse("compare couldn't be empty")
+    end
+    if is_empty(success) and is_empty(failure) then
+        return result.misuse("success and failure couldn't be empty at the same time")
+    end
+    local wrong = args.check_opts(opts)
+    if wrong ~= nil then
+        return result.misuse(wrong)
+    end
+    local message, err = messages.txn_message(self, {compare = compare, success = success, failure = failure}, 0)
+    if message == nil then
+        return result.misuse(err)
+    end
+    return send(self, message, opts)
+end
+
+--- A put that depends on whether the key exists.
+---@param cli resty.etcd.api.state.State
+---@param branch "success"|"failure"
+---@param key string
+---@param val any
+---@param opts resty.etcd.api.txn.SetIfOptions?
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function set_if(cli, branch, key, val, opts)
+    local wrong = args.check_key(key) or args.check_opts(opts)
+    if wrong ~= nil then
+        return result.misuse(wrong)
+    end
+    local value, value_err = serializer.serialize(cli.serializer, val)
+    if value == nil then
+        return result.misuse(value_err)
+    end
+    local real_key = utils.get_real_key(cli.key_prefix, key)
+    local put = {}
+    put.key = real_key
+    put.value = value
+    args.copy(opts, {"lease", "prev_kv"}, put)
+    local message = {}
+    message.compare = {{key = real_key, target = "CREATE", result = "EQUAL", create_revision = 0}}
+    message[branch] = {{request_put = put}}
+    return send(cli, message, opts)
+end
+
+--- Writes a key that does not exist.
+---@param self resty.etcd.api.state.State
+---@param key string
+---@param val any
+---@param opts? resty.etcd.api.txn.SetIfOptions
+---@return resty.etcd.api.result.Response? res # `res.body.succeeded` tells that it did not exist and is written
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function setnx(self, key, val, opts)
+    return set_if(
+        self,
+        "success",
+        key,
+        val,
+        opts
+    )
+end
+
+--- Writes a key that exists.
+---@param self resty.etcd.api.state.State
+---@param key string
+---@param val any
+---@param opts? resty.etcd.api.txn.SetIfOptions
+---@return resty.etcd.api.result.Response? res # `res.body.succeeded` tells that the key does not exist, so that nothing was written
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function setx(self, key, val, opts)
+    return set_if(
+        self,
+        "failure",
+        key,
+        val,
+        opts
+    )
+end
+_M.setnx = setnx
+_M.setx = setx
+_M.txn = txn
+
+return _M

@@ -1,0 +1,204 @@
+-- Generated from src/resty/etcd/api/txn_request.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local serializer = require("resty.etcd.serializers.serializer")
+local utils = require("resty.etcd.utils")
+local args = require("resty.etcd.api.request_options")
+
+--- Transactions within a transaction go no deeper: a table that holds itself would have no end.
+local MAX_DEPTH = 100
+
+--- `prevKv` and `requestPut` become what etcd's messages call them.
+---@param name string
+---@return string
+local function snake_case(name)
+    local snake = string.gsub(
+        name,
+        "%u",
+        function(upper) return "_" .. string.lower(upper) end
+    )
+    return snake
+end
+
+--- A row as a message of ours: the caller's table stays as it is.
+---@param row table<string, any>
+---@return table
+local function copy_row(row)
+    local message = {}
+    for name, value in pairs(row) do
+        message[snake_case(tostring(name))] = value
+    end
+    return message
+end
+
+--- Puts the client's prefix in front of key and range end; returns what is wrong with them, or nil.
+---@param cli resty.etcd.api.state.State
+---@param message table
+---@return string?
+local function prefix_keys(cli, message)
+    local key = message.key
+    if type(key) ~= "string" then
+        return "key must be string"
+    end
+    message.key = utils.get_real_key(cli.key_prefix, key)
+    local range_end = message.range_end
+    if range_end ~= nil then
+        message.range_end = args.real_range_end(cli.key_prefix, range_end)
+    end
+    return nil
+end
+
+--- Serializes the value of a message in place; returns an error text or nil.
+---@param cli resty.etcd.api.state.State
+---@param message table
+---@return string?
+local function serialize_value(cli, message)
+    local value, err = serializer.serialize(cli.serializer, message.value)
+    if value == nil then
+        return err
+    end
+    message.value = value
+    return nil
+end
+
+local function compare_messages(cli, rows)
+    local messages = {}
+    for ____, row in ipairs(rows) do
+        if type(row) ~= "table" then
+            return nil, "compare must hold tables"
+        end
+        local message = copy_row(row)
+        local err = prefix_keys(cli, message)
+        if err == nil and message.value ~= nil then
+            err = serialize_value(cli, message)
+        end
+        if err ~= nil then
+            return nil, err
+        end
+        messages[#messages + 1] = message
+    end
+    return messages
+end
+
+--- A put, range or delete as a message.
+---@param cli resty.etcd.api.state.State
+---@param kind string
+---@param row table<string, any>
+---@return table? res
+---@return string? err
+local function plain_op(cli, kind, row)
+    local message = copy_row(row)
+    local err = prefix_keys(cli, message)
+    if err == nil and kind == "request_put" and message.ignore_value ~= true then
+        err = serialize_value(cli, message)
+    end
+    if err ~= nil then
+        return nil, err
+    end
+    return message
+end
+
+--- The one kind of an operation and what belongs to it; nil and what is wrong otherwise.
+---@param op table<string, any>
+---@return string? kind
+---@return table<string, any>|string body
+local function kind_of(op)
+    local kind
+    local body
+    for name, value in pairs(op) do
+        if kind ~= nil then
+            return nil, "each operation must be of one kind"
+        end
+        kind = snake_case(tostring(name))
+        body = value
+    end
+    if kind == nil then
+        return nil, "each operation must be of one kind"
+    end
+    if type(body) ~= "table" then
+        return nil, kind .. " must be table"
+    end
+    return kind, body
+end
+
+--- A whole transaction as a message.
+---@param cli resty.etcd.api.state.State
+---@param parts table<string, any>
+---@param depth number how many it is within
+---@return table? res
+---@return string? err
+local function txn_message(cli, parts, depth)
+    if depth > MAX_DEPTH then
+        return nil, "request_txn is nested too deeply"
+    end
+    for name, list in pairs(parts) do
+        if name ~= "compare" and name ~= "success" and name ~= "failure" then
+            return nil, "unknown field " .. tostring(name)
+        end
+        if type(list) ~= "table" then
+            return nil, name .. " must be table"
+        end
+    end
+    local message = {}
+    local rows, compare_err = compare_messages(cli, parts.compare or ({}))
+    if rows == nil then
+        return nil, compare_err
+    end
+    message.compare = rows
+    for ____, branch in ipairs({"success", "failure"}) do
+        local ops = {}
+        for ____, op in ipairs(parts[branch] or ({})) do
+            if type(op) ~= "table" then
+                return nil, branch .. " must hold tables"
+            end
+            local kind, body = kind_of(op)
+            if kind == nil then
+                return nil, body
+            end
+            local made
+            local err
+            if kind == "request_txn" then
+                made, err = txn_message(cli, body, depth + 1)
+            else
+                made, err = plain_op(cli, kind, body)
+            end
+            if made == nil then
+                return nil, err
+            end
+            local wrapped = {}
+            wrapped[kind] = made
+            ops[#ops + 1] = wrapped
+        end
+        message[branch] = ops
+    end
+    return message
+end
+
+--- Nothing but reads, at every depth.
+---@param message table
+---@return boolean
+local function is_read_only(message)
+    for ____, branch in ipairs({"success", "failure"}) do
+        local ____message_branch_1 = message[branch]
+        if ____message_branch_1 == nil then
+            ____message_branch_1 = {}
+        end
+        for ____, op in ipairs(____message_branch_1) do
+            local inner = op.request_txn
+            local ____temp_0
+            if inner ~= nil then
+                ____temp_0 = is_read_only(inner)
+            else
+                ____temp_0 = op.request_range ~= nil
+            end
+            local reads = ____temp_0
+            if not reads then
+                return false
+            end
+        end
+    end
+    return true
+end
+_M.is_read_only = is_read_only
+_M.txn_message = txn_message
+
+return _M

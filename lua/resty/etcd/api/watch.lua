@@ -1,0 +1,301 @@
+-- Generated from src/resty/etcd/api/watch.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local balancer = require("resty.etcd.endpoint.balancer")
+local call = require("resty.etcd.call.call")
+local errors = require("resty.etcd.protocol.errors")
+local rpcs = require("resty.etcd.protocol.rpc")
+local slices = require("resty.etcd.base.time_slice")
+local utils = require("resty.etcd.utils")
+local args = require("resty.etcd.api.request_options")
+local result = require("resty.etcd.api.result")
+
+---@class resty.etcd.api.watch.WatchOptions: resty.etcd.api.kv.CallOptions
+---@field start_revision? (string|number) First revision to report; default: what comes after now.
+---@field progress_notify? boolean Also answer replies without events, which tell how far etcd has come.
+---@field filters? (string|number|(string|number)[]) "NOPUT", "NODELETE", or their numbers; one or an array.
+---@field prev_kv? boolean Answer what each key was before.
+---@field watch_id? (string|number)
+---@field fragment? boolean Let etcd split large replies.
+---@field need_cancel? boolean Also return what `watchcancel` takes.
+---@field require_leader? boolean Let etcd end the watch when its member has lost the leader; default false.
+
+---@class resty.etcd.api.watch.Event
+---@field type? "DELETE" "DELETE"; nil for a put.
+---@field kv resty.etcd.api.result.KeyValue
+---@field prev_kv? resty.etcd.api.result.KeyValue
+
+---@class resty.etcd.api.watch.WatchResult
+---@field header resty.etcd.api.result.Header
+---@field watch_id? string
+---@field created? true
+---@field canceled? true
+---@field cancel_reason? string
+---@field compact_revision? string
+---@field events? resty.etcd.api.watch.Event[]
+---@field fragment? true More events of the same revision follow; only where `fragment` was asked for.
+
+--- A reply of a watch, or an error that etcd sent in its place.
+---@class resty.etcd.api.watch.WatchReply
+---@field result? resty.etcd.api.watch.WatchResult
+---@field error? table
+
+--- What `watchcancel` takes.
+---@class resty.etcd.api.watch.WatchHandle
+---@field close fun(self: resty.etcd.api.watch.WatchHandle): number
+
+local CREATE_OPTIONS = {
+    "start_revision",
+    "progress_notify",
+    "prev_kv",
+    "watch_id",
+    "fragment"
+}
+
+--- Names of HTTP statuses that etcd's errors have.
+local STATUS_TEXT = {}
+STATUS_TEXT[400] = "Bad Request"
+STATUS_TEXT[401] = "Unauthorized"
+STATUS_TEXT[403] = "Forbidden"
+STATUS_TEXT[404] = "Not Found"
+STATUS_TEXT[408] = "Request Timeout"
+STATUS_TEXT[409] = "Conflict"
+STATUS_TEXT[412] = "Precondition Failed"
+STATUS_TEXT[429] = "Too Many Requests"
+STATUS_TEXT[499] = "Client Closed Request"
+STATUS_TEXT[500] = "Internal Server Error"
+STATUS_TEXT[501] = "Not Implemented"
+STATUS_TEXT[503] = "Service Unavailable"
+STATUS_TEXT[504] = "Gateway Timeout"
+
+local function status_text(status)
+    return STATUS_TEXT[status] or tostring(status)
+end
+
+--- Opening a watch failed.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@param refused boolean
+---@return nil reader
+---@return string err
+---@return resty.etcd.protocol.errors.EtcdError details
+local function open_failed(err, refused)
+    if refused then
+        local text = "failed to watch data, response code: " .. tostring(err.http_status or 0) .. ", " .. err.message
+        return nil, text, err
+    end
+    return nil, errors.text(err), err
+end
+
+--- An error that came instead of a reply.
+---@param cli resty.etcd.api.state.State
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return resty.etcd.api.watch.WatchReply? reply
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function stream_failed(cli, err)
+    local status = err.http_status
+    if status == nil then
+        return nil, err.message, err
+    end
+    if status >= 500 then
+        local endpoint = err.endpoint or ""
+        balancer.report_failure(cli, endpoint)
+        return nil, endpoint .. ": " .. status_text(status), err
+    end
+    local refusal = {
+        http_code = status,
+        http_status = status_text(status),
+        message = err.message
+    }
+    if err.code ~= nil then
+        refusal.grpc_code = err.code
+    end
+    return {error = refusal}
+end
+
+--- A reply with news, as opposed to one that only tells how far etcd has come.
+---@param reply resty.etcd.api.watch.WatchResult
+---@return boolean
+local function has_news(reply)
+    return reply.events ~= nil or reply.created == true or reply.canceled == true
+end
+
+--- Events that may be merged with those of another reply.
+---@param reply resty.etcd.api.watch.WatchResult
+---@return boolean
+local function is_plain(reply)
+    return reply.created ~= true and reply.canceled ~= true
+end
+
+--- Adds to `reply` what has arrived behind it; returns the first reply that must stand alone, if any.
+---@param stream resty.etcd.transport.transport.Stream
+---@param reply resty.etcd.api.watch.WatchResult
+---@return resty.etcd.api.watch.WatchResult?
+local function merge_arrived(stream, reply)
+    local events = reply.events
+    while true do
+        local more = stream:try_recv()
+        if more == nil then
+            return nil
+        end
+        if not is_plain(more) then
+            return more
+        end
+        for ____, event in ipairs(more.events or ({})) do
+            events[#events + 1] = event
+        end
+        reply.header = more.header
+        reply.fragment = more.fragment
+    end
+end
+
+--- A reply whose values are not all decoded yet: whoever does that may be killed on the way.
+---@class resty.etcd.api.watch.Unfinished
+---@field reply resty.etcd.api.watch.WatchResult
+---@field decoded number
+
+local function decode_events(cli, unfinished)
+    local events = unfinished.reply.events or ({})
+    local slice = slices.begin()
+    for i = unfinished.decoded + 1, #events do
+        local event = events[i]
+        unfinished.decoded = i
+        result.decode_value(cli.serializer, event.kv)
+        result.decode_value(cli.serializer, event.prev_kv)
+        slices.breathe(slice)
+    end
+end
+
+local function make_reader(cli, stream, timeout, wants_progress)
+    local held
+    local unfinished
+    local last_error
+    local last_details
+    return function()
+        while true do
+            do
+                if unfinished ~= nil then
+                    local ____unfinished_0 = unfinished
+                    local reply = ____unfinished_0.reply
+                    decode_events(cli, unfinished)
+                    unfinished = nil
+                    if reply.canceled == true then
+                        stream:close()
+                    end
+                    return {result = reply}
+                end
+                if last_error ~= nil then
+                    return nil, last_error, last_details
+                end
+                local reply = held
+                held = nil
+                if reply == nil then
+                    local message, err = stream:recv(timeout)
+                    if message == nil then
+                        local error_reply, text, details = stream_failed(cli, err)
+                        if error_reply ~= nil then
+                            return error_reply
+                        end
+                        last_error = text
+                        last_details = details
+                        goto __continue21
+                    end
+                    reply = message
+                end
+                if reply.events ~= nil and is_plain(reply) then
+                    held = merge_arrived(stream, reply)
+                end
+                if wants_progress or has_news(reply) then
+                    unfinished = {reply = reply, decoded = 0}
+                end
+            end
+            ::__continue21::
+        end
+    end
+end
+
+local function make_handle(stream)
+    return {close = function(self)
+        stream:close()
+        return 1
+    end}
+end
+
+local function start(cli, create_request, opts)
+    args.copy(opts, CREATE_OPTIONS, create_request)
+    if (opts and opts.filters) ~= nil then
+        create_request.filters = type(opts.filters) == "table" and opts.filters or ({opts.filters})
+    end
+    local options = {require_leader = (opts and opts.require_leader) == true}
+    local stream, err, refusal = call.open(
+        cli,
+        rpcs.watch,
+        {create_request = create_request},
+        opts and opts.timeout,
+        options
+    )
+    if stream == nil then
+        return open_failed(err, refusal ~= nil)
+    end
+    local timeout = opts and opts.timeout or cli.timeout
+    local reader = make_reader(cli, stream, timeout > 0 and timeout or nil, (opts and opts.progress_notify) == true)
+    if (opts and opts.need_cancel) == true then
+        stream:allow_cancel()
+        return reader, nil, make_handle(stream)
+    end
+    return reader
+end
+
+--- Watches a key.
+---@param self resty.etcd.api.state.State
+---@param key string not empty
+---@param opts? resty.etcd.api.watch.WatchOptions
+---@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that gives the next reply at each call
+---@return string? err
+---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
+local function watch(self, key, opts)
+    local wrong = args.check_key(key) or args.check_watch_opts(opts)
+    if wrong ~= nil then
+        return nil, wrong, errors.failure("bad_request", wrong)
+    end
+    local request = {}
+    request.key = utils.get_real_key(self.key_prefix, key)
+    return start(self, request, opts)
+end
+
+--- Watches all keys that start with `dir`, which is taken as it is.
+---@param self resty.etcd.api.state.State
+---@param dir string "" for all keys
+---@param opts? resty.etcd.api.watch.WatchOptions
+---@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that gives the next reply at each call
+---@return string? err
+---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
+local function watchdir(self, dir, opts)
+    local wrong = type(dir) ~= "string" and "key must be string" or args.check_watch_opts(opts)
+    if wrong ~= nil then
+        return nil, wrong, errors.failure("bad_request", wrong)
+    end
+    return start(
+        self,
+        args.prefix_range(self.key_prefix, dir),
+        opts
+    )
+end
+
+--- Ends a watch that was started with `need_cancel`. A read pending in another light thread ends within a second.
+---@param self resty.etcd.api.state.State
+---@param http_cli resty.etcd.api.watch.WatchHandle what the watch returned third
+---@return number? ok # 1
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function watchcancel(self, http_cli)
+    if type(http_cli) ~= "table" or type(http_cli.close) ~= "function" then
+        local wrong = "http_cli is not what a watch returned"
+        return nil, wrong, errors.failure("bad_request", wrong)
+    end
+    return http_cli:close()
+end
+_M.watch = watch
+_M.watchcancel = watchcancel
+_M.watchdir = watchdir
+
+return _M

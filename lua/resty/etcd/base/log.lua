@@ -1,0 +1,14 @@
+-- Generated from src/resty/etcd/base/log.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local errlog = require("ngx.errlog")
+local level = errlog.get_sys_filter_level
+local INFO = ngx.INFO
+
+--- True if info lines are written: ask before building one, so that it costs nothing when they are not.
+---@return boolean
+local function info_enabled()
+    return level() >= INFO
+end
+_M.info_enabled = info_enabled
+
+return _M

@@ -1,0 +1,31 @@
+-- Generated from src/resty/etcd/base/random.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local floor = math.floor
+local MODULUS = 2147483647
+local FACTOR = 48271
+local state = 0
+local seeded_in
+
+--- A number in [0, 1) for jitter and choices, from a sequence that differs between workers. Lua's own random
+--- numbers are the program's: they are neither seeded nor used here.
+---@return number
+local function next()
+    local pid = ngx.worker.pid()
+    if seeded_in ~= pid then
+        seeded_in = pid
+        state = ngx.crc32_short(tostring(pid) .. ":" .. tostring(ngx.now())) % (MODULUS - 1) + 1
+    end
+    state = state * FACTOR % MODULUS
+    return (state - 1) / (MODULUS - 1)
+end
+
+--- An integer from 0 to `n` - 1.
+---@param n number
+---@return number
+local function below(n)
+    return floor(next() * n)
+end
+_M.below = below
+_M.next = next
+
+return _M

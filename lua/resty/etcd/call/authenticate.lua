@@ -1,0 +1,74 @@
+-- Generated from src/resty/etcd/call/authenticate.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local auths = require("resty.etcd.call.token")
+local call = require("resty.etcd.call.call")
+local errors = require("resty.etcd.protocol.errors")
+local rpcs = require("resty.etcd.protocol.rpc")
+local find = string.find
+
+--- etcd's own tokens are short, and a JWT comes nowhere near.
+local MAX_TOKEN = 16384
+
+--- It goes into the head of each request: a line end in it would begin a line of the server's choice.
+---@param value any
+---@return boolean
+local function is_token(value)
+    if type(value) ~= "string" or #value > MAX_TOKEN then
+        return false
+    end
+    local from = find(value, "^[!-~]+$")
+    return from ~= nil
+end
+
+--- A refusal has one text for all reasons; the reason is in `hint`.
+---@param cause resty.etcd.protocol.errors.EtcdError?
+---@return resty.etcd.protocol.errors.EtcdError
+local function refused(cause)
+    local err = errors.failure("login_failed", "authenticate refresh token fail", cause and cause.endpoint)
+    if cause ~= nil then
+        err.hint = cause.hint ~= nil and cause.message .. "; " .. cause.hint or cause.message
+        if cause.code ~= nil then
+            err.code = cause.code
+        end
+        if cause.http_status ~= nil then
+            err.http_status = cause.http_status
+        end
+    end
+    return err
+end
+
+--- Logs in with user and password.
+---@param core resty.etcd.call.client_state.Core
+---@param auth resty.etcd.call.token.Auth
+---@param timeout number
+---@param not_after number?
+---@return string? res # the token; trouble with the connection or the server is passed on as it is
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function login(core, auth, timeout, not_after)
+    local request = {name = auth.user, password = auth.password}
+    local reply, err = call.unary_until(
+        core,
+        rpcs.authenticate,
+        request,
+        timeout,
+        not_after
+    )
+    if reply ~= nil then
+        local token = reply.body.token
+        if is_token(token) then
+            return token
+        end
+        return nil, refused(nil)
+    end
+    if auth.is_optional and err.code == 9 and err.message == "etcdserver: authentication is not enabled" then
+        ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token")
+        return auths.NONE
+    end
+    if err.http_status ~= nil and err.http_status < 500 then
+        return nil, refused(err)
+    end
+    return nil, err
+end
+_M.login = login
+
+return _M

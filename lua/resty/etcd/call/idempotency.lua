@@ -1,0 +1,272 @@
+-- Generated from src/resty/etcd/call/idempotency.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local call = require("resty.etcd.call.call")
+local clock = require("resty.etcd.base.clock")
+local entropy = require("resty.etcd.base.unique_id")
+local leases = require("resty.etcd.call.lease_grant")
+local rpcs = require("resty.etcd.protocol.rpc")
+local now = clock.now
+local guard = pcall
+local min = math.min
+
+--- A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
+--- transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
+---@class resty.etcd.call.idempotency.Markers
+---@field prefix string
+---@field worker string? The worker's own part of the keys.
+---@field pid number
+---@field count number
+---@field lease string?
+---@field fresh_until number Until when new markers are hung on it.
+---@field granted_by number A call makes a new one, and until then the others wait for it; 0 if none does.
+---@field waiting table?
+
+--- Seconds that a lease of markers lives. A call must end before its marker goes.
+local LEASE_TTL = 600
+
+--- For so many seconds it takes new ones.
+local LEASE_USE = 300
+
+--- Seconds after which others do not wait any more for a call that makes a lease: it may have been killed.
+local PATIENCE = 2
+
+--- gRPC code of what is not found, as the lease of a restored etcd.
+local NOT_FOUND = 5
+
+local function create(prefix)
+    return {
+        prefix = prefix,
+        worker = nil,
+        pid = 0,
+        count = 0,
+        lease = nil,
+        fresh_until = 0,
+        granted_by = 0,
+        waiting = nil
+    }
+end
+
+local function next_key(markers)
+    local pid = ngx.worker.pid()
+    if markers.worker == nil or markers.pid ~= pid then
+        markers.worker = entropy.id()
+        markers.pid = pid
+        markers.lease = nil
+        markers.waiting = nil
+    end
+    markers.count = markers.count + 1
+    return markers.prefix .. markers.worker .. "/" .. tostring(markers.count)
+end
+
+local function wake_all(markers)
+    local waiting = markers.waiting
+    markers.granted_by = 0
+    if waiting ~= nil and waiting:count() < 0 then
+        waiting:post(-waiting:count())
+    end
+end
+
+--- Waits for the lease that another call is making, but leaves time to make one: that call may have been killed.
+---@param markers resty.etcd.call.idempotency.Markers
+---@param deadline number
+local function wait(markers, deadline)
+    local latest = (now() + deadline) / 2
+    if markers.waiting == nil then
+        local made = semaphore.new(0)
+        markers.waiting = made
+    end
+    local waiting = markers.waiting
+    local may_wait = waiting ~= nil
+    while may_wait do
+        local left = min(markers.granted_by, latest) - now()
+        if left <= 0 then
+            return
+        end
+        local ran, ok, err = guard(waiting.wait, waiting, left)
+        may_wait = ran and (ok == true or err == "timeout")
+    end
+end
+
+--- The lease that the next marker hangs on.
+---@param core resty.etcd.call.client_state.Core
+---@param timeout number
+---@param deadline number
+---@return string? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? refusal
+local function lease_of(core, timeout, deadline)
+    local markers = core.markers
+    wait(markers, deadline)
+    if markers.lease ~= nil and now() < markers.fresh_until then
+        return markers.lease
+    end
+    local started = now()
+    markers.granted_by = started + PATIENCE
+    local reply, err, refusal = leases.grant_chosen(
+        core,
+        rpcs.lease_grant_spare,
+        LEASE_TTL,
+        timeout,
+        deadline
+    )
+    if reply == nil then
+        wake_all(markers)
+        return nil, err, refusal
+    end
+    local id = reply.body.ID
+    markers.lease = id
+    markers.fresh_until = started + LEASE_USE
+    wake_all(markers)
+    return id
+end
+
+--- Whether etcd has the lease.
+---@param core resty.etcd.call.client_state.Core
+---@param lease string
+---@param timeout number
+---@param deadline number
+---@return boolean
+local function is_alive(core, lease, timeout, deadline)
+    local reply = call.unary_within(
+        core,
+        rpcs.lease_time_to_live,
+        {ID = lease},
+        timeout,
+        deadline
+    )
+    return reply ~= nil and (tonumber(reply.body.TTL) or 0) > 0
+end
+
+--- No more markers are hung on a lease that is gone; others may have made a new one meanwhile.
+---@param markers resty.etcd.call.idempotency.Markers
+---@param lease string
+local function forget_lease(markers, lease)
+    if markers.lease == lease then
+        markers.lease = nil
+    end
+end
+
+local function put_of(key, value, lease)
+    return {request_put = {key = key, value = value, lease = lease}}
+end
+
+--- The operations of a branch, and the marker.
+---@param ops table[]?
+---@param marker table
+---@return table[]
+local function with_marker(ops, marker)
+    local all = {}
+    for ____, op in ipairs(ops or ({})) do
+        all[#all + 1] = op
+    end
+    all[#all + 1] = marker
+    return all
+end
+
+--- A transaction that runs another one unless the marker says that it was run.
+---@param txn table
+---@param key string
+---@param lease string
+---@return table
+local function mark(txn, key, lease)
+    local inner = {
+        compare = txn.compare or ({}),
+        success = with_marker(
+            txn.success,
+            put_of(key, "1", lease)
+        ),
+        failure = with_marker(
+            txn.failure,
+            put_of(key, "0", lease)
+        )
+    }
+    return {compare = {{key = key, target = "CREATE", result = "EQUAL", create_revision = 0}}, success = {{request_txn = inner}}, failure = {{request_range = {key = key}}}}
+end
+
+--- The first response of a transaction, by its kind.
+---@param body table
+---@param kind string
+---@return table
+local function first_response(body, kind)
+    local responses = body.responses or ({})
+    local first = responses[1]
+    if first == nil then
+        return {}
+    end
+    return first[kind] or ({})
+end
+
+--- What the transaction inside was answered with, now or when it was run.
+---@param body table
+---@return table
+local function unwrap(body)
+    local result = {}
+    local header = body.header
+    result.header = header
+    if body.succeeded == true then
+        local inner = first_response(body, "response_txn")
+        local responses = inner.responses or ({})
+        table.remove(responses)
+        result.succeeded = inner.succeeded
+        if #responses > 0 then
+            result.responses = responses
+        end
+        return result
+    end
+    local kvs = first_response(body, "response_range").kvs or ({})
+    local marker = kvs[1]
+    result.replayed = true
+    if marker ~= nil then
+        if marker.value == "1" then
+            result.succeeded = true
+        end
+        if header ~= nil then
+            header.revision = marker.mod_revision
+        end
+    end
+    return result
+end
+
+--- Runs a transaction that may be sent again when its outcome is unknown.
+---@param core resty.etcd.call.client_state.Core
+---@param txn table its message
+---@param timeout number
+---@return resty.etcd.transport.transport.Reply? result # the reply; `replayed` is true in it, and `responses` missing, if an earlier try turned out to have been applied
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? refusal
+local function run(core, txn, timeout)
+    local deadline = now() + (timeout > 0 and min(timeout, LEASE_USE) or LEASE_USE)
+    local key = next_key(core.markers)
+    local has_new_lease = false
+    while true do
+        local lease, lease_err, lease_refusal = lease_of(core, timeout, deadline)
+        if lease == nil then
+            return nil, lease_err, lease_refusal
+        end
+        local request = mark(txn, key, lease)
+        local reply, err, refusal = call.unary_until(
+            core,
+            rpcs.txn_marked,
+            request,
+            timeout,
+            deadline
+        )
+        if reply ~= nil then
+            reply.body = unwrap(reply.body)
+            return reply
+        end
+        if err.code ~= NOT_FOUND or has_new_lease or err.maybe_applied then
+            return nil, err, refusal
+        end
+        if core.markers.lease == lease and is_alive(core, lease, timeout, deadline) then
+            return nil, err, refusal
+        end
+        forget_lease(core.markers, lease)
+        has_new_lease = true
+    end
+end
+_M.new = create
+_M.run = run
+
+return _M

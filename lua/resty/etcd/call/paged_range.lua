@@ -1,0 +1,219 @@
+-- Generated from src/resty/etcd/call/paged_range.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call.call")
+local errors = require("resty.etcd.protocol.errors")
+local int64 = require("resty.etcd.protocol.int64")
+local newest = require("resty.etcd.base.gc_barrier")
+local rpcs = require("resty.etcd.protocol.rpc")
+local min = math.min
+local max = math.max
+local floor = math.floor
+
+--- Keys in the first page; later ones follow from how large the values are.
+local FIRST_PAGE = 64
+local MAX_PAGE = 4096
+
+--- gRPC code of a read at a revision that is no more.
+local COMPACTED = 11
+
+--- Where compactions come faster than pages, all is read at once after so many tries.
+local TRIES = 5
+
+--- Bytes of a page. With larger ones there are fewer requests, for each of which etcd counts all keys anew.
+local PAGE_BYTES = 256 * 1024
+
+--- As for one reply: no directory of etcd's comes near.
+local MAX_BYTES = 512 * 1024 * 1024
+
+---@class resty.etcd.call.paged_range.Kv
+---@field key? string
+---@field value? string
+
+--- About how many bytes a page holds.
+---@param kvs resty.etcd.call.paged_range.Kv[]
+---@return number
+local function size_of(kvs)
+    local bytes = 1
+    for ____, kv in ipairs(kvs) do
+        bytes = bytes + #(kv.key or "") + #(kv.value or "") + 64
+    end
+    return bytes
+end
+
+--- How many keys of this kind make a page.
+---@param kvs resty.etcd.call.paged_range.Kv[]
+---@param bytes number
+---@return number
+local function next_size(kvs, bytes)
+    return max(
+        1,
+        min(
+            MAX_PAGE,
+            floor(PAGE_BYTES * #kvs / bytes)
+        )
+    )
+end
+
+local function copy(request)
+    local page = {}
+    for name, value in pairs(request) do
+        page[name] = value
+    end
+    return page
+end
+
+--- Reads the range once more, at once: the revision of the first page was compacted away.
+---@param core resty.etcd.call.client_state.Core
+---@param request table
+---@param timeout number?
+---@param on_page fun(context: any, kvs: resty.etcd.call.paged_range.Kv[])
+---@param context any
+---@return resty.etcd.transport.transport.Reply? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? refusal
+local function read_at_once(core, request, timeout, on_page, context)
+    local reply, err, refusal = call.unary_within(core, rpcs.range, request, timeout)
+    if reply == nil then
+        return nil, err, refusal
+    end
+    on_page(context, reply.body.kvs or ({}))
+    return reply
+end
+
+--- The read is of what is latest, not of a revision that its caller gave.
+---@param request table
+---@return boolean
+local function is_of_latest(request)
+    return (int64.to_text(request.revision) or "0") == "0"
+end
+
+--- Reads the range in pages, all at the revision of the first.
+---@param core resty.etcd.call.client_state.Core
+---@param request table
+---@param timeout number?
+---@param on_page fun(context: any, kvs: resty.etcd.call.paged_range.Kv[])
+---@param context any
+---@return resty.etcd.transport.transport.Reply? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? refusal
+local function read_pages(core, request, timeout, on_page, context)
+    local page = copy(request)
+    local limit = FIRST_PAGE
+    page.limit = limit
+    local reply, err, refusal = call.unary(core, rpcs.range, page, timeout)
+    if reply == nil then
+        return nil, err, refusal
+    end
+    local body = reply.body
+    local all = body.kvs or ({})
+    body.more = nil
+    local count = tonumber(body.count) or 0
+    local is_latest = is_of_latest(request)
+    if is_latest then
+        local ____opt_0 = body.header
+        page.revision = ____opt_0 and ____opt_0.revision
+    end
+    local kvs = all
+    local total = 0
+    while #kvs > 0 and (#all < count or count == 0 and #kvs >= limit) do
+        if is_latest and is_of_latest(page) then
+            return nil, errors.failure("bad_reply", "malformed reply: a page without its revision")
+        end
+        local bytes = size_of(kvs)
+        total = total + bytes
+        if total > MAX_BYTES then
+            return nil, errors.failure("bad_reply", "malformed reply: directory too long")
+        end
+        limit = next_size(kvs, bytes)
+        local from = (kvs[#kvs].key or "") .. "\000"
+        page.limit = limit
+        page.key = from
+        on_page(context, kvs)
+        local next_reply, next_err, next_refusal = call.unary_within(core, rpcs.range, page, timeout)
+        if next_reply == nil then
+            return nil, next_err, next_refusal
+        end
+        kvs = next_reply.body.kvs or ({})
+        if #kvs > 0 and (kvs[1].key or "") < from then
+            return nil, errors.failure("bad_reply", "malformed reply: keys before those asked for")
+        end
+        for ____, kv in ipairs(kvs) do
+            all[#all + 1] = newest.show(kv)
+        end
+    end
+    on_page(context, kvs)
+    return reply
+end
+
+--- Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
+--- busy with one of them for long. The reply is that of one read of all.
+---@param core resty.etcd.call.client_state.Core
+---@param request table without limit and in key order
+---@param timeout number? for each page
+---@param on_page fun(context: any, kvs: resty.etcd.call.paged_range.Kv[])
+---@param context any
+---@return resty.etcd.transport.transport.Reply? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? refusal
+local function read_all(core, request, timeout, on_page, context)
+    local reply, err, refusal = read_pages(
+        core,
+        request,
+        timeout,
+        on_page,
+        context
+    )
+    if reply ~= nil then
+        return reply
+    end
+    if err.code == COMPACTED and is_of_latest(request) then
+        return read_at_once(
+            core,
+            request,
+            timeout,
+            on_page,
+            context
+        )
+    end
+    return nil, err, refusal
+end
+
+local function leave_as_it_is()
+end
+
+--- The same, with values left as they are. Pages whose revision is compacted away meanwhile are read anew, before
+--- all is read at once.
+---@param core resty.etcd.call.client_state.Core
+---@param request table
+---@param timeout number?
+---@return resty.etcd.transport.transport.Reply? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? refusal
+local function read_raw(core, request, timeout)
+    for _ = 1, TRIES do
+        local reply, err, refusal = read_pages(
+            core,
+            request,
+            timeout,
+            leave_as_it_is,
+            nil
+        )
+        if reply ~= nil then
+            return reply
+        end
+        if err.code ~= COMPACTED or not is_of_latest(request) then
+            return nil, err, refusal
+        end
+    end
+    return read_at_once(
+        core,
+        request,
+        timeout,
+        leave_as_it_is,
+        nil
+    )
+end
+_M.read_all = read_all
+_M.read_raw = read_raw
+
+return _M

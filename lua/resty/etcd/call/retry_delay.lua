@@ -1,0 +1,63 @@
+-- Generated from src/resty/etcd/call/retry_delay.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.base.clock")
+local health = require("resty.etcd.endpoint.client_health")
+local slices = require("resty.etcd.base.time_slice")
+local min = math.min
+local guard = pcall
+
+--- Seconds before a second round of tries; it doubles with each round.
+local FIRST = 0.025
+local LONGEST = 1
+
+--- Seconds that a member is given to hear of a token; they double with each refusal.
+local TOKEN_FIRST = 0.01
+
+--- How often it is asked again.
+local TOKEN_TRIES = 6
+
+--- Lets some time pass before an endpoint is asked once more. A client under the health check that all share goes
+--- on at once, as such clients always did.
+---@param core resty.etcd.call.client_state.Core
+---@param tries number how often the call was tried
+---@param deadline number?
+---@return boolean # false if there is no time for another try
+local function before_try(core, tries, deadline)
+    local n = #core.endpoints
+    local seconds = 0
+    if tries >= n and (core.health ~= nil or core.order ~= nil) then
+        local round = math.floor(tries / n) - 1
+        seconds = health.jittered(min(
+            LONGEST,
+            FIRST * 2 ^ min(round, 10)
+        ))
+    end
+    if deadline ~= nil and clock.now() + seconds >= deadline then
+        return false
+    end
+    if seconds > 0 and slices.may_pause() then
+        guard(ngx.sleep, seconds)
+    end
+    return true
+end
+
+--- Lets some time pass before a token is sent again that the other members may not have heard of.
+---@param tries number how often that was done
+---@param deadline number?
+---@return boolean # false if it is no use to go on
+local function before_token(tries, deadline)
+    local seconds = TOKEN_FIRST * 2 ^ tries
+    if tries >= TOKEN_TRIES or deadline ~= nil and clock.now() + seconds >= deadline then
+        return false
+    end
+    if not slices.may_pause() then
+        return false
+    end
+    local ok = guard(ngx.sleep, seconds)
+    return ok
+end
+_M.before_token = before_token
+_M.before_try = before_try
+_M.TOKEN_TRIES = TOKEN_TRIES
+
+return _M

@@ -1,0 +1,221 @@
+-- Generated from src/resty/etcd/client/client.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local auth = require("resty.etcd.call.token")
+local balancer = require("resty.etcd.endpoint.balancer")
+local call = require("resty.etcd.call.call")
+local connection = require("resty.etcd.transport.http.cosocket")
+local kv = require("resty.etcd.api.kv")
+local lease = require("resty.etcd.api.lease")
+local result = require("resty.etcd.api.result")
+local txn = require("resty.etcd.api.txn")
+local watch = require("resty.etcd.api.watch")
+local errors = require("resty.etcd.protocol.errors")
+local gateway = require("resty.etcd.transport.gateway.gateway")
+local health = require("resty.etcd.endpoint.client_health")
+local login = require("resty.etcd.call.authenticate")
+local markers = require("resty.etcd.call.idempotency")
+local members = require("resty.etcd.api.member_sync")
+local meters = require("resty.etcd.metrics.call_metrics")
+local prometheus = require("resty.etcd.metrics.prometheus")
+local mirrors = require("resty.etcd.mirror.mirror")
+local options = require("resty.etcd.client.options")
+local orders = require("resty.etcd.call.monotonic")
+local resolution = require("resty.etcd.endpoint.resolver")
+local resty_http = require("resty.etcd.transport.http.resty_http")
+local rpcs = require("resty.etcd.protocol.rpc")
+local serializers = require("resty.etcd.serializers.serializer")
+local watchers = require("resty.etcd.watcher.watcher")
+local health_check = require("resty.etcd.endpoint.shared_health")
+
+--- A client of etcd. Its methods may be replaced.
+---@class resty.etcd.client.client.Client: resty.etcd.api.state.State
+---@field close fun(self: resty.etcd.api.state.State): true
+---@field delete fun(self: resty.etcd.api.state.State, key: string, opts?: resty.etcd.api.kv.DeleteOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field get fun(self: resty.etcd.api.state.State, key: string, opts?: resty.etcd.api.kv.GetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field grant fun(self: resty.etcd.api.state.State, ttl: number, id?: (string|number)): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field keepalive fun(self: resty.etcd.api.state.State, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field leases fun(self: resty.etcd.api.state.State): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field metrics fun(self: resty.etcd.api.state.State, labels?: table<string, string|number>): string?, resty.etcd.protocol.errors.EtcdError?
+---@field mirror fun(self: resty.etcd.api.state.State, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.mirror.Mirror?, string?
+---@field readdir fun(self: resty.etcd.api.state.State, dir: string, opts?: resty.etcd.api.kv.RangeOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field revoke fun(self: resty.etcd.api.state.State, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field rmdir fun(self: resty.etcd.api.state.State, dir: string, opts?: resty.etcd.api.kv.RmdirOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field set fun(self: resty.etcd.api.state.State, key: string, val: any, opts?: resty.etcd.api.kv.SetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field setnx fun(self: resty.etcd.api.state.State, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field setx fun(self: resty.etcd.api.state.State, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field stats fun(self: resty.etcd.api.state.State): table<string, resty.etcd.metrics.call_metrics.RpcStats>?, resty.etcd.protocol.errors.EtcdError?
+---@field sync fun(self: resty.etcd.call.client_state.Core): true?, resty.etcd.protocol.errors.EtcdError?
+---@field timetolive fun(self: resty.etcd.api.state.State, id: string|number, keys?: boolean): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field txn fun(self: resty.etcd.api.state.State, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.api.txn.TxnOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field version fun(self: resty.etcd.api.state.State): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field watch fun(self: resty.etcd.api.state.State, key: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
+---@field watchcancel fun(self: resty.etcd.api.state.State, http_cli: resty.etcd.api.watch.WatchHandle): number?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field watchdir fun(self: resty.etcd.api.state.State, dir: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
+---@field watcher fun(self: resty.etcd.api.state.State, key: string, opts?: resty.etcd.watcher.options.WatcherOptions): resty.etcd.watcher.watcher.Watcher?, resty.etcd.protocol.errors.EtcdError?
+
+---@class resty.etcd.client.client.VersionBody
+---@field etcdserver string Version of the member that answered.
+---@field etcdcluster string Version of the cluster.
+---@field error? string
+
+--- Asks the member for its version.
+---@param self resty.etcd.api.state.State
+---@return resty.etcd.api.result.Response? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function version(self)
+    local reply, err, refusal = call.unary(self, rpcs.version, {})
+    return result.lenient(reply, err, refusal)
+end
+
+--- What calls of this client have come to in this worker, by name of the RPC.
+---@param self resty.etcd.api.state.State
+---@return table<string, resty.etcd.metrics.call_metrics.RpcStats>? res # nil and an error unless the client was made with `metrics`
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function stats(self)
+    local ____opt_0 = self.meter
+    local counted = ____opt_0 and ____opt_0.stats
+    if counted == nil then
+        return nil, meters.not_counting()
+    end
+    return counted
+end
+
+--- The same in Prometheus' text format.
+---@param self resty.etcd.api.state.State
+---@param labels? table<string, string|number> more labels for every line, to tell workers and clients from each other
+---@return string? res # nil and an error unless the client was made with `metrics`
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function metrics(self, labels)
+    local ____opt_2 = self.meter
+    local counted = ____opt_2 and ____opt_2.stats
+    if counted == nil then
+        return nil, meters.not_counting()
+    end
+    local wrong = prometheus.check_labels(labels)
+    if wrong ~= nil then
+        return nil, errors.failure("bad_request", wrong)
+    end
+    return prometheus.format_stats(counted, labels or ({}))
+end
+
+--- Frees what the client holds. Its connections stay in their pools, which it shares with others.
+---@param self resty.etcd.api.state.State
+---@return true
+local function close(self)
+    self.transport:close()
+    return true
+end
+local methods = {
+    close = close,
+    delete = kv.delete_key,
+    get = kv.get,
+    grant = lease.grant,
+    keepalive = lease.keepalive,
+    leases = lease.leases,
+    metrics = metrics,
+    mirror = mirrors.mirror,
+    readdir = kv.readdir,
+    revoke = lease.revoke,
+    rmdir = kv.rmdir,
+    set = kv.set,
+    setnx = txn.setnx,
+    setx = txn.setx,
+    stats = stats,
+    sync = members.sync,
+    timetolive = lease.timetolive,
+    txn = txn.txn,
+    version = version,
+    watch = watch.watch,
+    watchcancel = watch.watchcancel,
+    watchdir = watch.watchdir,
+    watcher = watchers.open
+}
+local mt = {__index = methods}
+
+local function make_auth(opts, endpoints)
+    if opts.user == nil then
+        return nil
+    end
+    local password = opts.password or ""
+    local identity = opts.user .. "\000" .. password
+    for ____, endpoint in ipairs(endpoints) do
+        identity = identity .. "\000" .. endpoint.full_prefix
+    end
+    local dict
+    if opts.auth_shm_name ~= nil then
+        dict = ngx.shared[opts.auth_shm_name]
+    end
+    local dict_key = "resty.etcd|token|" .. ngx.md5(identity)
+    return auth.new(opts.user, password, login.login, {is_optional = opts.auth_optional == true, dict = dict, dict_key = dict_key})
+end
+
+local function make_meter(opts)
+    if opts.on_call == nil and opts.metrics ~= true then
+        return nil
+    end
+    return meters.new(opts.on_call, opts.metrics == true)
+end
+
+--- Makes a client. It connects when it is used.
+---@param opts? resty.etcd.client.options.Options
+---@return resty.etcd.client.client.Client? res # the client
+---@return string? err
+local function create(opts)
+    if opts ~= nil and type(opts) ~= "table" then
+        return nil, "opts must be table"
+    end
+    local wanted = opts or ({})
+    local settings, err = options.read(wanted)
+    if settings == nil then
+        return nil, err
+    end
+    local kind = wanted.use_grpc == true and "grpc" or wanted.transport
+    if kind == "grpc" then
+        return nil, "the grpc transport is not available yet"
+    end
+    local has_library = kind ~= "cosocket" and resty_http.is_installed()
+    if kind == "resty_http" and not has_library then
+        return nil, "lua-resty-http is not installed"
+    end
+    local endpoints = settings.endpoints
+    local resolved
+    if wanted.resolve ~= nil and wanted.resolve ~= false then
+        local made, resolve_err = resolution.new(wanted.resolve, endpoints)
+        if made == nil then
+            return nil, resolve_err
+        end
+        resolved = made
+    end
+    if wanted.health == nil and health_check.conf == nil then
+        health_check.init()
+    end
+    local state = {
+        endpoints = endpoints,
+        configured = endpoints,
+        is_cluster = #endpoints > 1,
+        init_count = wanted.init_count or balancer.roll(),
+        rolled_in = wanted.init_count == nil and ngx.worker.pid() or nil,
+        timeout = wanted.timeout or 5,
+        key_prefix = wanted.key_prefix or "",
+        use_grpc = false,
+        transport = gateway.new(has_library and resty_http.pick or connection.pick, settings.peer, settings.extra),
+        auth = make_auth(wanted, endpoints),
+        health = wanted.health ~= nil and health.new(wanted.health) or nil,
+        order = wanted.monotonic == true and orders.new() or nil,
+        meter = make_meter(wanted),
+        markers = markers.new(wanted.marker_prefix or "/resty.etcd/applied/"),
+        sync_plan = wanted.sync_interval ~= nil and members.plan(wanted.sync_interval) or nil,
+        names = resolved,
+        api_prefix = settings.api_prefix,
+        serializer = serializers.select_serializer(wanted.serializer),
+        extra_json = settings.extra_json
+    }
+    if wanted.unix_socket_proxy ~= nil then
+        state.unix_socket_proxy = wanted.unix_socket_proxy
+    end
+    return setmetatable(state, mt)
+end
+_M.new = create
+
+return _M

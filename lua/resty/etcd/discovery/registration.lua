@@ -1,0 +1,271 @@
+-- Generated from src/resty/etcd/discovery/registration.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local clock = require("resty.etcd.base.clock")
+local errors = require("resty.etcd.protocol.errors")
+local health = require("resty.etcd.endpoint.client_health")
+local keeper = require("resty.etcd.base.watchdog")
+local steps = require("resty.etcd.discovery.registration_steps")
+local timers = require("resty.etcd.base.timers")
+local now = clock.now
+local max = math.max
+local min = math.min
+local guard = pcall
+
+--- Longest pause between two tries.
+local LONGEST_PAUSE = 2
+
+--- Seconds after which a step that takes long looks whether the worker is to end.
+local LOOK = 0.25
+
+--- A registration as others may see it.
+---@class resty.etcd.discovery.registration.Status
+---@field registered boolean The instance is to be found, as far as is known here.
+---@field lease string? nil while there is none.
+---@field expires_in number Seconds until the lease runs out, unless it is renewed; counted from when the last renewal was sent.
+---@field renewals number
+---@field losses number How often the instance was not to be found any more: its lease or its key was gone.
+---@field ttl number Seconds, as etcd granted them.
+---@field taken_by string? The lease of another registration of the same id that has the key now; nil while none has.
+---@field err string? Why the latest step failed.
+
+--- An instance of a service that is to be found for as long as this worker lives.
+---@class resty.etcd.discovery.registration.Registration: resty.etcd.discovery.registration_steps.State
+---@field close fun(self: resty.etcd.discovery.registration_steps.State): true
+---@field state fun(self: resty.etcd.discovery.registration_steps.State): resty.etcd.discovery.registration.Status
+
+local function note(reg, err)
+    local is_failure = err ~= nil and err.name ~= "conflict"
+    reg.failures = is_failure and reg.failures + 1 or 0
+    if err ~= nil then
+        local ____opt_0 = reg.err
+        if (____opt_0 and ____opt_0.message) ~= err.message then
+            ngx.log(
+                ngx.WARN,
+                "registration of ",
+                reg.key,
+                ": ",
+                errors.text(err),
+                "; trying again"
+            )
+        end
+    end
+    reg.err = err
+end
+
+--- Does what is next, and notes how that went.
+---@param reg resty.etcd.discovery.registration_steps.State
+local function advance(reg)
+    local ok, failed = guard(steps.advance, reg)
+    local err = failed
+    if not ok then
+        err = errors.failure(
+            "bad_reply",
+            tostring(failed)
+        )
+    end
+    if not steps.is_over(reg) then
+        note(reg, err)
+    end
+end
+
+--- Runs a step to its end, whatever comes.
+---@param reg resty.etcd.discovery.registration_steps.State
+---@param fn fun(reg: resty.etcd.discovery.registration_steps.State)
+---@param done table
+local function run(reg, fn, done)
+    local ok, err = guard(fn, reg)
+    if not ok then
+        ngx.log(
+            ngx.WARN,
+            "registration of ",
+            reg.key,
+            ": ",
+            tostring(err)
+        )
+    end
+    done:post(1)
+end
+
+--- Runs a step, which may wait for etcd for long: but not while the worker ends.
+---@param reg resty.etcd.discovery.registration_steps.State
+---@param fn fun(reg: resty.etcd.discovery.registration_steps.State)
+---@param grace number seconds that it still has then
+local function run_within_life(reg, fn, grace)
+    local done, err = semaphore.new(0)
+    if done == nil then
+        ngx.log(
+            ngx.WARN,
+            "registration of ",
+            reg.key,
+            ": ",
+            err
+        )
+        ngx.sleep(LOOK)
+        return
+    end
+    local thread = ngx.thread.spawn(run, reg, fn, done)
+    local is_done = done:wait(LOOK)
+    while is_done ~= true and not ngx.worker.exiting() do
+        is_done = done:wait(LOOK)
+    end
+    if is_done ~= true and grace > 0 then
+        is_done = done:wait(grace)
+    end
+    if is_done ~= true then
+        ngx.thread.kill(thread)
+    end
+end
+
+--- Revokes the lease: what the worker cannot wait for runs out by itself.
+---@param reg resty.etcd.discovery.registration_steps.State
+local function leave(reg)
+    run_within_life(reg, steps.leave, steps.LAST_CALL)
+end
+
+--- Seconds until the next step.
+---@param reg resty.etcd.discovery.registration_steps.State
+---@return number
+local function delay(reg)
+    if reg.failures == 0 then
+        return max(
+            0,
+            reg.expires_at - now() - reg.granted * 2 / 3
+        )
+    end
+    return health.jittered(min(
+        LONGEST_PAUSE,
+        reg.granted / 6,
+        0.1 * 2 ^ min(reg.failures, 10)
+    ))
+end
+
+--- Has the next step made in so many seconds.
+---@param timer fun(premature: boolean, reg: resty.etcd.discovery.registration_steps.State, id: number)
+---@param reg resty.etcd.discovery.registration_steps.State
+---@param seconds number
+---@return true? res
+---@return string? err
+local function plan(timer, reg, seconds)
+    local ok, err = timers.at(seconds, timer, reg, reg.timers + 1)
+    if ok == nil then
+        return nil, err
+    end
+    reg.timers = reg.timers + 1
+    keeper.rest(reg.life, seconds)
+    return true
+end
+
+--- Steps, until another timer is there for the next one. nginx calls it at once when the worker ends.
+---@param premature boolean
+---@param reg resty.etcd.discovery.registration_steps.State
+---@param timer fun(premature: boolean, reg: resty.etcd.discovery.registration_steps.State, id: number)
+local function work(premature, reg, timer)
+    while not premature and not steps.is_over(reg) do
+        run_within_life(reg, advance, 0)
+        if not steps.is_over(reg) then
+            local seconds = delay(reg)
+            if (plan(timer, reg, seconds)) ~= nil then
+                return
+            end
+            ngx.sleep(min(seconds, 0.5))
+        end
+    end
+    keeper.let_go(reg.life)
+    leave(reg)
+end
+
+local function step(premature, reg, id)
+    if id == reg.timers then
+        local signs = keeper.begin(reg.life)
+        work(premature, reg, step)
+        ngx.thread.kill(signs)
+    end
+end
+
+local function leave_in_timer(_premature, reg)
+    leave(reg)
+end
+
+--- How the registration is.
+---@param self resty.etcd.discovery.registration_steps.State
+---@return resty.etcd.discovery.registration.Status
+local function state_of(self)
+    local ____opt_2 = self.err
+    local err = ____opt_2 and ____opt_2.message
+    return {
+        registered = self.is_registered and now() < self.expires_at,
+        lease = self.lease,
+        expires_in = self.lease ~= nil and max(
+            0,
+            self.expires_at - now()
+        ) or 0,
+        renewals = self.renewals,
+        losses = self.losses,
+        ttl = self.granted,
+        taken_by = self.taken_by,
+        err = err
+    }
+end
+
+--- Ends the registration: the instance is not to be found any more.
+---@param self resty.etcd.discovery.registration_steps.State
+---@return true
+local function close(self)
+    if not self.is_closed then
+        self.is_closed = true
+        keeper.let_go(self.life)
+        timers.at(0, leave_in_timer, self)
+    end
+    return true
+end
+local methods = {close = close, state = state_of}
+local mt = {__index = methods}
+
+--- Keeps a key for as long as this worker lives.
+---@param cli resty.etcd.api.state.State
+---@param key string as etcd stores it
+---@param value string
+---@param ttl number seconds after which it is gone when the worker is
+---@return resty.etcd.discovery.registration.Registration? res
+---@return string? err
+local function create(cli, key, value, ttl)
+    local state = {
+        cli = cli,
+        key = key,
+        value = value,
+        ttl = ttl,
+        life = {running = false, missed = 0},
+        timers = 0,
+        granted = ttl,
+        lease = nil,
+        former = nil,
+        is_new = true,
+        is_registered = false,
+        taken_by = nil,
+        expires_at = 0,
+        is_closed = false,
+        renewals = 0,
+        losses = 0,
+        failures = 0,
+        err = nil
+    }
+    local kept, keep_err = keeper.keep(
+        state.life,
+        function()
+            plan(step, state, 0)
+        end
+    )
+    if kept == nil then
+        return nil, keep_err
+    end
+    local ok, err = plan(step, state, 0)
+    if ok == nil then
+        keeper.let_go(state.life)
+        return nil, err
+    end
+    return setmetatable(state, mt)
+end
+_M.new = create
+
+return _M

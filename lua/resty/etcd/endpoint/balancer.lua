@@ -1,0 +1,192 @@
+-- Generated from src/resty/etcd/endpoint/balancer.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local health = require("resty.etcd.endpoint.client_health")
+local log = require("resty.etcd.base.log")
+local trials = require("resty.etcd.endpoint.half_open")
+local health_check = require("resty.etcd.endpoint.shared_health")
+
+--- The endpoints of a client and its place in their ring.
+---@class resty.etcd.endpoint.balancer.Ring
+---@field endpoints resty.etcd.endpoint.endpoint.Endpoint[]
+---@field init_count number Choices made so far, from a random start unless the user gives one.
+---@field rolled_in number? The process that rolled the random start; nil for a start of the user's.
+---@field health resty.etcd.endpoint.client_health.Health? The client's own health check; nil for the one that all share.
+
+local floor = math.floor
+local rolls = 0
+
+--- A start that differs between workers and clients, without touching Lua's own random numbers.
+---@return number
+local function roll()
+    rolls = rolls + 1
+    return ngx.crc32_short(tostring(ngx.worker.pid()) .. ":" .. tostring(rolls) .. ":" .. tostring(ngx.now())) % 100003
+end
+
+--- The next endpoint of the ring that the shared health check lets through.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@return resty.etcd.endpoint.endpoint.Endpoint? endpoint # the endpoint; or nil, and whether another call is trying one
+---@return boolean is_on_trial
+local function look_around(ring)
+    local endpoints = ring.endpoints
+    local n = #endpoints
+    local is_on_trial = false
+    for _ = 1, n do
+        ring.init_count = ring.init_count + 1
+        local endpoint = endpoints[floor(ring.init_count) % n + 1]
+        local host = endpoint and endpoint.http_host
+        local is_healthy = health_check.get_target_status(host)
+        if type(host) == "string" then
+            if is_healthy == false then
+                trials.expect(host)
+            elseif is_healthy == true then
+                if trials.may_use(host) then
+                    return endpoint, false
+                end
+                is_on_trial = true
+            end
+        end
+    end
+    return nil, is_on_trial
+end
+
+--- Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param deadline number?
+---@return resty.etcd.endpoint.endpoint.Endpoint?
+local function next_healthy(ring, deadline)
+    local endpoint, is_on_trial = look_around(ring)
+    while is_on_trial and trials.wait(deadline) do
+        endpoint, is_on_trial = look_around(ring)
+    end
+    return endpoint
+end
+
+--- Picks the endpoint of the next try.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param tried table? those that have failed the same call; the health check that all share does not ask
+---@param deadline number? of the call; nil for none
+---@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint, nil if none may be used
+local function choose_endpoint(ring, tried, deadline)
+    if ring.rolled_in ~= nil and ring.rolled_in ~= ngx.worker.pid() then
+        ring.rolled_in = ngx.worker.pid()
+        ring.init_count = roll()
+    end
+    local endpoint
+    local own = ring.health
+    if own ~= nil then
+        ring.init_count = ring.init_count + 1
+        endpoint = health.pick(
+            own,
+            ring.endpoints,
+            floor(ring.init_count),
+            tried
+        )
+    else
+        endpoint = next_healthy(ring, deadline)
+    end
+    if endpoint ~= nil and log.info_enabled() then
+        ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host)
+    end
+    return endpoint
+end
+
+--- Counts a failed attempt against an endpoint.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param http_host string
+local function report_failure(ring, http_host)
+    local own = ring.health
+    if own == nil then
+        health_check.report_failure(http_host)
+        if health_check.is_banned(http_host) then
+            trials.expect(http_host)
+        end
+        trials.fail(http_host)
+    elseif health.failed(own, http_host) then
+        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+    end
+end
+
+--- Counts an answer in an endpoint's favour.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param http_host string
+---@param seconds number?
+local function report_success(ring, http_host, seconds)
+    local own = ring.health
+    if own == nil then
+        trials.pass(http_host)
+    else
+        health.succeeded(own, http_host, seconds)
+    end
+end
+
+--- What was chosen was not tried after all.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param http_host string
+local function report_untried(ring, http_host)
+    local own = ring.health
+    if own == nil then
+        trials.fail(http_host)
+    else
+        health.untried(own, http_host)
+    end
+end
+
+--- What is no failure in the view that all share: a refusal, an answer that makes no sense, or no try at all.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param http_host string
+---@param err resty.etcd.protocol.errors.EtcdError
+local function report_other(ring, http_host, err)
+    local own = ring.health
+    if err.name == "bad_request" then
+        report_untried(ring, http_host)
+    elseif own == nil then
+        trials.pass(http_host)
+    elseif err.name == "bad_reply" then
+        report_failure(ring, http_host)
+    else
+        health.succeeded(own, http_host, nil)
+    end
+end
+
+--- How many endpoints a call may try, and whether it goes on at all.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@return number
+local function max_tries(ring)
+    local own = ring.health
+    if own ~= nil then
+        health.note_call(own)
+        return own.retry and 2 * #ring.endpoints + 1 or 1
+    end
+    local conf = health_check.conf
+    if (conf and conf.retry) ~= true or health_check.get_check_mode() == health_check.DISABLED_MODE then
+        return 1
+    end
+    return #ring.endpoints * conf.max_fails + 1
+end
+
+--- Whether another try would be within the client's means.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@return boolean
+local function has_retry(ring)
+    local own = ring.health
+    return own == nil or health.has_retry(own)
+end
+
+--- Whether another try is within the client's means; it is taken out of them.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@return boolean
+local function may_retry(ring)
+    local own = ring.health
+    return own == nil or health.take_retry(own)
+end
+_M.choose_endpoint = choose_endpoint
+_M.has_retry = has_retry
+_M.max_tries = max_tries
+_M.may_retry = may_retry
+_M.report_failure = report_failure
+_M.report_other = report_other
+_M.report_success = report_success
+_M.report_untried = report_untried
+_M.roll = roll
+
+return _M

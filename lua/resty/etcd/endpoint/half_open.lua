@@ -1,0 +1,147 @@
+-- Generated from src/resty/etcd/endpoint/half_open.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local clock = require("resty.etcd.base.clock")
+local now = clock.now
+local guard = pcall
+
+--- Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends.
+---@class resty.etcd.endpoint.half_open.Trial
+---@field ends_by number Until when the call that tries it now keeps others from it; 0 if there is none.
+---@field banned_at number When the endpoint was seen banned last.
+
+--- How long the others wait at most: the call may have been killed, or may have much time.
+local LONGEST = 1
+
+--- Seconds between two tries, of whichever endpoints: many may come back at the same moment, or fail several times.
+local GAP = 0.125
+
+--- Seconds after which an endpoint that nobody has come back to is forgotten.
+local MEMORY = 3600
+
+--- By host: the health check that they belong to is one for all clients of a worker, too.
+local trials = {}
+
+--- Until then no call tries another endpoint.
+local next_try = 0
+
+--- Calls that wait; for whichever trial ends first.
+local waiting
+
+local function forget_old(time)
+    for host, trial in pairs(trials) do
+        if time - trial.banned_at > MEMORY then
+            trials[host] = nil
+        end
+    end
+end
+
+--- Notes that an endpoint is banned.
+---@param host string
+local function expect(host)
+    local time = now()
+    local trial = trials[host]
+    if trial == nil then
+        forget_old(time)
+        trials[host] = {ends_by = 0, banned_at = time}
+    else
+        trial.banned_at = time
+    end
+end
+
+--- Whether a call may use an endpoint that is not banned; if it is on trial, that is now this call's.
+---@param host string
+---@return boolean
+local function may_use(host)
+    local trial = trials[host]
+    if trial == nil then
+        return true
+    end
+    local time = now()
+    if time < trial.ends_by or time < next_try then
+        return false
+    end
+    trial.ends_by = time + LONGEST
+    next_try = time + GAP
+    return true
+end
+
+local function wake_all()
+    if waiting ~= nil and waiting:count() < 0 then
+        waiting:post(-waiting:count())
+    end
+end
+
+--- The endpoint has let a call down, or was not tried after all.
+---@param host string
+local function fail(host)
+    local trial = trials[host]
+    if trial ~= nil then
+        trial.ends_by = 0
+        wake_all()
+    end
+end
+
+--- The endpoint has answered.
+---@param host string
+local function pass(host)
+    local trial = trials[host]
+    if trial ~= nil then
+        trials[host] = nil
+        next_try = 0
+        wake_all()
+    end
+end
+
+--- There are no bans any more: all may go on.
+local function forget_all()
+    for host in pairs(trials) do
+        trials[host] = nil
+    end
+    wake_all()
+end
+
+--- Waits until a trial has ended.
+---@param deadline number?
+---@return boolean # whether it is worth while to look for an endpoint again
+local function wait(deadline)
+    local time = now()
+    if deadline ~= nil and time >= deadline then
+        return false
+    end
+    if waiting == nil then
+        local made = semaphore.new(0)
+        waiting = made
+    end
+    if waiting == nil then
+        return false
+    end
+    local ____until = math.min(time + LONGEST, deadline or math.huge)
+    if next_try > time then
+        ____until = math.min(____until, next_try)
+    end
+    for ____, trial in pairs(trials) do
+        if trial.ends_by > time then
+            ____until = math.min(____until, trial.ends_by)
+        end
+    end
+    local ran, ok, err = guard(
+        waiting.wait,
+        waiting,
+        math.max(0.001, ____until - time)
+    )
+    if ran and (ok == true or err == "timeout") then
+        return true
+    end
+    local is_early = next_try > time
+    next_try = 0
+    return is_early
+end
+_M.expect = expect
+_M.fail = fail
+_M.forget_all = forget_all
+_M.may_use = may_use
+_M.pass = pass
+_M.wait = wait
+
+return _M

@@ -1,0 +1,178 @@
+-- Generated from src/resty/etcd/endpoint/shared_health.ts by TypeScriptToLua. Do not edit.
+local clock = require("resty.etcd.base.clock")
+local log = require("resty.etcd.base.log")
+local trials = require("resty.etcd.endpoint.half_open")
+local now = clock.now
+
+--- Settings of the health check.
+---@class resty.etcd.endpoint.shared_health.Conf
+---@field shm_name? string Name of a shared dict, to share the state between workers.
+---@field fail_timeout number Seconds that an endpoint stays away after its failures, and in which failures count together; default 10.
+---@field max_fails number Failures that make an endpoint unhealthy, with a shared dict; default 1.
+---@field retry boolean Go on to another endpoint when a call fails; default false.
+
+--- The module: one for the whole process. Its functions are looked up in it at each use, so they may be replaced.
+---@class resty.etcd.endpoint.shared_health.HealthCheck
+---@field conf resty.etcd.endpoint.shared_health.Conf? The settings in force; nil before `init`.
+---@field DISABLED_MODE string
+---@field ROUND_ROBIN_MODE string
+---@field SHARED_DICT_MODE string
+---@field disable fun()
+---@field get_check_mode fun(): string
+---@field get_target_status fun(http_host: string): boolean?, string?
+---@field is_banned fun(http_host: string): boolean
+---@field init fun(opts?: table): resty.etcd.endpoint.shared_health.HealthCheck?, string?
+---@field report_failure fun(http_host: string): true?, string?
+
+local ROUND_ROBIN_MODE = "round_robin"
+local SHARED_DICT_MODE = "shared_dict"
+local DISABLED_MODE = "disabled"
+local UNHEALTHY = "unhealthy-"
+local health_check = {DISABLED_MODE = DISABLED_MODE, ROUND_ROBIN_MODE = ROUND_ROBIN_MODE, SHARED_DICT_MODE = SHARED_DICT_MODE}
+local disabled = false
+
+--- Until when an endpoint is banned, without a shared dict.
+local banned_until = {}
+
+--- The mode in force.
+---@return string
+local function get_check_mode()
+    if disabled then
+        return DISABLED_MODE
+    end
+    local conf = health_check.conf
+    return conf ~= nil and conf.shm_name ~= nil and SHARED_DICT_MODE or ROUND_ROBIN_MODE
+end
+
+--- Sets up the health check of this process, for all clients. It may be called again, to change settings or mode.
+---@param opts? table
+---@return resty.etcd.endpoint.shared_health.HealthCheck? res # this module
+---@return string? err
+local function init(opts)
+    local shm_name = opts and opts.shm_name
+    if shm_name ~= nil and ngx.shared[shm_name] == nil then
+        return nil, "failed to get ngx.shared dict: " .. shm_name
+    end
+    local conf = {fail_timeout = opts and opts.fail_timeout or 10, max_fails = opts and opts.max_fails or 1, retry = (opts and opts.retry) == true}
+    if shm_name ~= nil then
+        conf.shm_name = shm_name
+    end
+    health_check.conf = conf
+    if log.info_enabled() then
+        if shm_name ~= nil then
+            ngx.log(ngx.INFO, "healthy check use ngx.shared dict: ", shm_name)
+        else
+            ngx.log(ngx.INFO, "healthy check use round robin")
+        end
+    end
+    return health_check
+end
+
+--- Endpoints come and go where names are resolved or members followed.
+---@param time number
+local function forget_old(time)
+    for http_host, ban_end in pairs(banned_until) do
+        if ban_end <= time then
+            banned_until[http_host] = nil
+        end
+    end
+end
+
+--- Reports a failure of an endpoint, as every client does for each failed attempt.
+---@param http_host string
+---@return true? res
+---@return string? err
+local function report_failure(http_host)
+    if disabled then
+        return true
+    end
+    local conf = health_check.conf
+    if conf == nil then
+        return nil, "etcd health check uninitialized"
+    end
+    if type(http_host) ~= "string" then
+        return nil, "etcd host invalid"
+    end
+    local shm_name = conf.shm_name
+    if shm_name == nil then
+        local time = now()
+        local banned = (banned_until[http_host] or 0) > time
+        banned_until[http_host] = time + conf.fail_timeout
+        if not banned then
+            forget_old(time)
+            ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+        end
+        return true
+    end
+    local dict = ngx.shared[shm_name]
+    local fails, err = dict:incr(http_host, 1, 0, conf.fail_timeout)
+    if fails == nil then
+        return nil, err or "no memory"
+    end
+    if fails >= conf.max_fails then
+        local added = dict:add(
+            UNHEALTHY .. http_host,
+            1,
+            math.max(conf.fail_timeout, 0.001)
+        )
+        if added then
+            ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+        end
+    end
+    return true
+end
+
+local function is_flagged(conf, http_host)
+    local shm_name = conf.shm_name
+    if shm_name == nil then
+        local ban_end = banned_until[http_host]
+        return ban_end ~= nil and ban_end > now()
+    end
+    local flag = ngx.shared[shm_name]:get(UNHEALTHY .. http_host)
+    return flag ~= nil
+end
+
+--- Tells whether an endpoint may be used.
+---@param http_host string
+---@return boolean? healthy # true if it is healthy; false and perhaps an error text; nil and an error before `init`
+---@return string? err
+local function get_target_status(http_host)
+    if disabled then
+        return true
+    end
+    local conf = health_check.conf
+    if conf == nil then
+        return nil, "etcd health check uninitialized"
+    end
+    if type(http_host) ~= "string" then
+        return false, "etcd host invalid"
+    end
+    return not is_flagged(conf, http_host)
+end
+
+--- Whether a ban keeps calls from an endpoint, for the driver's own bookkeeping. Where users have put a function of their
+--- own in the place of `get_target_status`, that one decides.
+---@param http_host string
+---@return boolean
+local function is_banned(http_host)
+    local conf = health_check.conf
+    if disabled or conf == nil or health_check.get_target_status ~= get_target_status then
+        return false
+    end
+    return is_flagged(conf, http_host)
+end
+
+--- Turns the health check off in this process: every endpoint counts as healthy, a call is tried once.
+local function disable()
+    disabled = true
+    trials.forget_all()
+end
+health_check.disable = disable
+health_check.get_check_mode = get_check_mode
+health_check.get_target_status = get_target_status
+health_check.init = init
+health_check.is_banned = is_banned
+health_check.report_failure = report_failure
+local _M = health_check
+
+return _M

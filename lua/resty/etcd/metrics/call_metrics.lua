@@ -1,0 +1,118 @@
+-- Generated from src/resty/etcd/metrics/call_metrics.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local errors = require("resty.etcd.protocol.errors")
+local guard = pcall
+
+--- What is known of a call when it has ended; for a stream, of its opening.
+---@class resty.etcd.metrics.call_metrics.CallInfo
+---@field rpc string Name of the RPC, such as `Range`.
+---@field endpoint? string The endpoint of the last try; nil if there was none.
+---@field ms number From its beginning to its end, all tries and waits included.
+---@field sent number Bytes of the request's body, times the tries.
+---@field received number Bytes of the bodies of the answers.
+---@field tries number How often it was tried.
+---@field outcome string `ok`, or the name of the error.
+---@field err? resty.etcd.protocol.errors.EtcdError The error, if there was one.
+
+--- Counters of one RPC, since the client was made.
+---@class resty.etcd.metrics.call_metrics.RpcStats
+---@field outcomes table<string, number> Calls by their outcome: `ok`, or the name of the error.
+---@field retries number Tries beyond the first.
+---@field sent number
+---@field received number
+---@field seconds number Seconds that the calls took together.
+---@field within number[] Calls that took at most so many seconds: one number for each of `buckets`, each counting all faster ones too.
+
+---@class resty.etcd.metrics.call_metrics.Meter
+---@field on_call (fun(info: resty.etcd.metrics.call_metrics.CallInfo))?
+---@field stats table<string, resty.etcd.metrics.call_metrics.RpcStats>? nil where nothing is counted.
+---@field has_complained boolean
+
+--- Upper bounds in seconds.
+local buckets = {
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10
+}
+
+local function create(on_call, counts)
+    return {on_call = on_call, stats = counts and ({}) or nil, has_complained = false}
+end
+
+local function new_stats()
+    local within = {}
+    for ____, _ in ipairs(buckets) do
+        within[#within + 1] = 0
+    end
+    return {
+        outcomes = {},
+        retries = 0,
+        sent = 0,
+        received = 0,
+        seconds = 0,
+        within = within
+    }
+end
+
+local function count(stats, info)
+    local row = stats[info.rpc]
+    if row == nil then
+        row = new_stats()
+        stats[info.rpc] = row
+    end
+    local seconds = info.ms / 1000
+    row.outcomes[info.outcome] = (row.outcomes[info.outcome] or 0) + 1
+    row.retries = row.retries + (info.tries > 1 and info.tries - 1 or 0)
+    row.sent = row.sent + info.sent
+    row.received = row.received + info.received
+    row.seconds = row.seconds + seconds
+    local within = row.within
+    for i = #buckets, 1, -1 do
+        if seconds > buckets[i] then
+            break
+        end
+        within[i] = within[i] + 1
+    end
+end
+
+--- Takes note of a call that has ended.
+---@param meter resty.etcd.metrics.call_metrics.Meter
+---@param info resty.etcd.metrics.call_metrics.CallInfo
+local function record(meter, info)
+    if meter.stats ~= nil then
+        count(meter.stats, info)
+    end
+    if meter.on_call ~= nil then
+        local ok, err = guard(meter.on_call, info)
+        if not ok and not meter.has_complained then
+            meter.has_complained = true
+            ngx.log(
+                ngx.WARN,
+                "on_call: ",
+                tostring(err)
+            )
+        end
+    end
+end
+
+--- Why there are no counters.
+---@return resty.etcd.protocol.errors.EtcdError
+local function not_counting()
+    return errors.failure("bad_request", "opts.metrics is not set")
+end
+_M.buckets = buckets
+_M.new = create
+_M.not_counting = not_counting
+_M.record = record
+
+return _M

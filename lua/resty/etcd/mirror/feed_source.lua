@@ -1,0 +1,124 @@
+-- Generated from src/resty/etcd/mirror/feed_source.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local args = require("resty.etcd.api.request_options")
+local node = require("resty.etcd.shared_log.open")
+local snapshot_feed = require("resty.etcd.storage.snapshot_feed")
+local watch_feed = require("resty.etcd.watch.etcd_feed")
+
+--- Key and range end of all keys below a prefix.
+---@param cli resty.etcd.api.state.State
+---@param dir string
+---@return table
+local function range_of(cli, dir)
+    local range = args.prefix_range(cli.key_prefix, dir)
+    return {key = range.key, range_end = range.range_end}
+end
+
+--- What a state is of: the same for all workers and files that may share it, and for no others. It goes by the endpoints
+--- that the client was made with: those in use change with the list of members and with addresses.
+---@param cli resty.etcd.api.state.State
+---@param wanted resty.etcd.watch.options.FeedOptions
+---@return string
+local function identity_of(cli, wanted)
+    local endpoints = {}
+    for ____, endpoint in ipairs(cli.configured) do
+        endpoints[#endpoints + 1] = endpoint.full_prefix
+    end
+    table.sort(endpoints)
+    local user = cli.auth ~= nil and cli.auth.user or ""
+    return table.concat(endpoints, "\000") .. "\000\000" .. user .. "\000" .. wanted.key .. "\000\000" .. (wanted.range_end or "")
+end
+
+--- What opens the feed that one worker fills a shared dict from, and each worker its own where the dict fails.
+---@param cli resty.etcd.api.state.State
+---@param wanted resty.etcd.watch.options.FeedOptions
+---@return fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
+local function opener(cli, wanted)
+    return function(from, cluster_id)
+        local ____wanted_0 = wanted
+        local key = ____wanted_0.key
+        local range_end = ____wanted_0.range_end
+        local share = ____wanted_0.share
+        local options = {key = key, relist = true, progress = true}
+        if range_end ~= nil then
+            options.range_end = range_end
+        end
+        if share ~= nil then
+            options.share = share
+        end
+        if wanted.silence ~= nil then
+            options.silence = wanted.silence
+        end
+        if from == nil then
+            options.list = true
+        else
+            options.start_revision = from
+            options.resumed = true
+            if cluster_id ~= nil then
+                options.cluster_id = cluster_id
+            end
+        end
+        return watch_feed.open(cli, options)
+    end
+end
+
+--- Tells the state out of a file where etcd does not answer at once.
+---@param source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
+---@param path string
+---@param identity string
+---@param interval number?
+---@return fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
+local function with_snapshot(source, path, identity, interval)
+    local file = snapshot_feed.file_of(path, identity, interval)
+    return function()
+        local feed, err = source()
+        if feed == nil then
+            return nil, err
+        end
+        return snapshot_feed.wrap(feed, file)
+    end
+end
+
+--- Chooses where a mirror's batches come from.
+---@param cli resty.etcd.api.state.State
+---@param dir string prefix without the client's own
+---@param opts resty.etcd.mirror.types.Options
+---@return fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError? res # what opens a feed of all keys below the prefix, the full state first
+---@return string? err
+local function choose(cli, dir, opts)
+    local ____range_of_result_1 = range_of(cli, dir)
+    local key = ____range_of_result_1.key
+    local range_end = ____range_of_result_1.range_end
+    local wanted = {
+        key = key,
+        range_end = range_end,
+        list = true,
+        relist = true,
+        progress = true
+    }
+    if opts.silence ~= nil then
+        wanted.silence = opts.silence
+    end
+    if opts.share ~= nil then
+        wanted.share = range_of(cli, opts.share)
+    end
+    local identity = identity_of(cli, wanted)
+    local function source()
+        return watch_feed.open(cli, wanted)
+    end
+    if opts.mode == "node" then
+        local dict = ngx.shared[opts.shm_name or ""]
+        if dict == nil then
+            return nil, "opts.shm_name: no shared dict " .. (opts.shm_name or "")
+        end
+        local open_source = opener(cli, wanted)
+        source = function() return node.open(dict, identity, open_source) end
+    end
+    if opts.snapshot ~= nil then
+        source = with_snapshot(source, opts.snapshot, identity, opts.snapshot_interval)
+    end
+    return source
+end
+_M.choose = choose
+
+return _M

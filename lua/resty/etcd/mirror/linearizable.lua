@@ -1,0 +1,45 @@
+-- Generated from src/resty/etcd/mirror/linearizable.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call.call")
+local args = require("resty.etcd.api.request_options")
+local errors = require("resty.etcd.protocol.errors")
+local rpcs = require("resty.etcd.protocol.rpc")
+local utils = require("resty.etcd.utils")
+local items = require("resty.etcd.mirror.decode")
+local options = require("resty.etcd.mirror.options")
+local sub = string.sub
+
+--- Asks etcd itself, for those who need the truth of this moment. Decoded, validated and transformed like the rest.
+---@param self resty.etcd.mirror.types.State
+---@param key string
+---@param timeout? number
+---@return any value # as `get`; nil and an error of etcd, or one named `invalid` for an item that is not taken in
+---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Kv)? kv
+local function get_linearizable(self, key, timeout)
+    local wrong = args.check_key(key) or options.check_timeout(timeout)
+    if wrong ~= nil then
+        return nil, errors.failure("bad_request", wrong)
+    end
+    local request = {key = utils.get_real_key(self.cli.key_prefix, key)}
+    local reply, err = call.unary(self.cli, rpcs.range, request, timeout)
+    if reply == nil then
+        return nil, err
+    end
+    local ____opt_0 = reply.body.kvs
+    local raw = ____opt_0 and ____opt_0[1]
+    if raw == nil then
+        return nil, nil
+    end
+    local kv, bad = items.make(
+        self,
+        raw,
+        sub(raw.key, self.cut + 1)
+    )
+    if kv == nil then
+        return nil, errors.failure("invalid", bad)
+    end
+    return kv.value, kv
+end
+_M.get_linearizable = get_linearizable
+
+return _M

@@ -1,0 +1,191 @@
+-- Generated from src/resty/etcd/mirror/rebuild.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local slices = require("resty.etcd.base.time_slice")
+local complaints = require("resty.etcd.mirror.rate_limited_log")
+local indexes = require("resty.etcd.mirror.indexes")
+local table_new = require("table.new")
+
+--- Tables that are made beside those in use, in slices, to be put in their place at once.
+---@class resty.etcd.mirror.rebuild.Draft
+---@field kvs table
+---@field sorted string[]
+---@field added string[] Keys that are not in their order yet.
+---@field bad table
+
+local function create(size)
+    return {
+        kvs = table_new(0, size),
+        sorted = table_new(size, 0),
+        added = {},
+        bad = {}
+    }
+end
+
+local function keep(draft, key, kv)
+    local sorted = draft.sorted
+    sorted[#sorted + 1] = key
+    draft.kvs[key] = kv
+end
+
+---@param store resty.etcd.mirror.types.Store
+---@param size number how many keys may come: a large table takes long to grow
+---@return table
+local function finds(store, size)
+    local found = {}
+    for name in pairs(store.indexes) do
+        found[name] = table_new(0, size)
+    end
+    return found
+end
+
+--- Asks one index about a key. Where its function throws, the key is not found under anything there.
+---@param state resty.etcd.mirror.types.State
+---@param index resty.etcd.mirror.types.Index
+---@param kv resty.etcd.mirror.types.Kv
+---@return table?
+local function ask_index(state, index, kv)
+    local ok, value = indexes.ask(index, kv)
+    if not ok then
+        local counters = state.counters
+        counters.index_errors = counters.index_errors + 1
+        complaints.log(
+            state,
+            "index " .. index.name .. ": " .. kv.key .. ": " .. complaints.text_of(value, "no reason")
+        )
+        return nil
+    end
+    return value
+end
+
+--- Asks all indexes about a changed key.
+---@param state resty.etcd.mirror.types.State
+---@param kv resty.etcd.mirror.types.Kv
+---@param found table
+local function ask_indexes(state, kv, found)
+    for name, index in pairs(state.indexes) do
+        local value = ask_index(state, index, kv)
+        if value ~= nil then
+            found[name][kv.key] = value
+        end
+    end
+end
+
+local function forget_prefixes(store)
+    store.lists = {}
+    store.list_count = 0
+end
+
+--- Arrays of before the latest change are nobody's any more.
+---@param store resty.etcd.mirror.types.Store
+local function forget_lists(store)
+    store.list = nil
+    forget_prefixes(store)
+end
+
+--- The same keys are found there, and each is what it was.
+---@param old resty.etcd.mirror.types.Bucket
+---@param bucket resty.etcd.mirror.types.Bucket
+---@param before table
+---@param kvs table
+---@param slice resty.etcd.base.time_slice.Slice
+---@return boolean
+local function is_unchanged(old, bucket, before, kvs, slice)
+    local ____bucket_0 = bucket
+    local keys = ____bucket_0.keys
+    local old_keys = old.keys
+    if #keys ~= #old_keys then
+        return false
+    end
+    for i = 1, #keys do
+        slices.breathe(slice)
+        local key = keys[i]
+        if key ~= old_keys[i] or kvs[key] ~= before[key] then
+            return false
+        end
+    end
+    return true
+end
+
+--- A bucket in which nothing has changed stays, and so does the array that was made of it, or is made meanwhile.
+---@param buckets table
+---@param index resty.etcd.mirror.types.Index
+---@param state resty.etcd.mirror.types.State
+---@param draft resty.etcd.mirror.rebuild.Draft
+---@param slice resty.etcd.base.time_slice.Slice
+local function keep_buckets(buckets, index, state, draft, slice)
+    for value, bucket in pairs(buckets) do
+        slices.breathe(slice)
+        local old = index.buckets[value]
+        if old ~= nil and is_unchanged(
+            old,
+            bucket,
+            state.kvs,
+            draft.kvs,
+            slice
+        ) then
+            buckets[value] = old
+        end
+    end
+end
+
+--- Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
+---@param state resty.etcd.mirror.types.State
+---@param draft resty.etcd.mirror.rebuild.Draft
+---@param found table
+---@param slice resty.etcd.base.time_slice.Slice
+---@return boolean # false if the mirror was closed meanwhile: it is as it was
+local function take_over(state, draft, found, slice)
+    local ____draft_1 = draft
+    local kvs = ____draft_1.kvs
+    local sorted = ____draft_1.sorted
+    local added = ____draft_1.added
+    local all_buckets = {}
+    local all_values = {}
+    for name, index in pairs(state.indexes) do
+        local buckets = {}
+        local values = table_new(0, #sorted + #added)
+        local fresh = found[name]
+        for ____, keys in ipairs({sorted, added}) do
+            for ____, key in ipairs(keys) do
+                slices.breathe(slice)
+                local is_as_before = kvs[key] == state.kvs[key]
+                local known = is_as_before and index.values or fresh
+                indexes.add(buckets, values, key, known[key])
+            end
+        end
+        keep_buckets(
+            buckets,
+            index,
+            state,
+            draft,
+            slice
+        )
+        all_buckets[name] = buckets
+        all_values[name] = values
+    end
+    if state.is_closed then
+        return false
+    end
+    state.kvs = kvs
+    state.key_count = #sorted + #added
+    state.sorted = sorted
+    state.added = added
+    state.has_gaps = false
+    state.bad = draft.bad
+    for name, index in pairs(state.indexes) do
+        index.buckets = all_buckets[name]
+        index.values = all_values[name]
+    end
+    forget_lists(state)
+    return true
+end
+_M.ask_index = ask_index
+_M.ask_indexes = ask_indexes
+_M.create = create
+_M.finds = finds
+_M.forget_lists = forget_lists
+_M.forget_prefixes = forget_prefixes
+_M.keep = keep
+_M.take_over = take_over
+
+return _M

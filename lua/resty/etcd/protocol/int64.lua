@@ -1,0 +1,44 @@
+-- Generated from src/resty/etcd/protocol/int64.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local format = string.format
+local find = string.find
+local floor = math.floor
+local byte = string.byte
+
+--- Numbers of Lua are exact up to here.
+local EXACT = 2 ^ 53
+
+--- The decimal text of an int64 that a caller gave as string, number or cdata; nil for anything else.
+---@param value any
+---@return string?
+local function to_text(value)
+    if type(value) == "number" then
+        return floor(value) == value and value >= -EXACT and value <= EXACT and format("%d", value) or nil
+    end
+    local text
+    if type(value) == "string" then
+        text = value
+    elseif type(value) == "cdata" then
+        text = string.gsub(
+            tostring(value),
+            "U?LL$",
+            ""
+        )
+    else
+        return nil
+    end
+    local from = find(text, "^-?%d+$")
+    return from ~= nil and #text <= 20 and text or nil
+end
+
+--- A quick look at text from the server: it begins as a number and is no longer than one.
+---@param text string
+---@return boolean
+local function looks_right(text)
+    local first = byte(text, 1)
+    return first ~= nil and first <= 57 and (first >= 48 or first == 45) and #text <= 20
+end
+_M.looks_right = looks_right
+_M.to_text = to_text
+
+return _M

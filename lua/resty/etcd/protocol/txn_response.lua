@@ -1,0 +1,19 @@
+-- Generated from src/resty/etcd/protocol/txn_response.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+---@class resty.etcd.protocol.txn_response.Response
+---@field response_range? table
+
+--- The key that the first operation of a transaction has read; nil if it has not, or there was none.
+---@param body table
+---@return resty.etcd.watch.feed.RawKv?
+local function of_txn(body)
+    local responses = body.responses
+    local ____opt_4 = responses and responses[1]
+    local ____opt_2 = ____opt_4 and ____opt_4.response_range
+    local ____opt_0 = ____opt_2 and ____opt_2.kvs
+    return ____opt_0 and ____opt_0[1]
+end
+_M.of_txn = of_txn
+
+return _M

@@ -1,0 +1,140 @@
+-- Generated from src/resty/etcd/shared_log/writer_loop.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.base.clock")
+local errors = require("resty.etcd.protocol.errors")
+local slices = require("resty.etcd.base.time_slice")
+local hubs = require("resty.etcd.shared_log.coordinator")
+local rebase = require("resty.etcd.shared_log.compaction")
+local writers = require("resty.etcd.shared_log.writer")
+local now = clock.now
+local guard = pcall
+
+--- Seconds after which it looks around, if nothing comes.
+local LOOK = 0.25
+
+--- Seconds before a new base is tried again, if that failed.
+local PAUSE = 10
+
+--- Seconds after which a batch was surely waited for, and others had their turn.
+local WAITED = 0.001
+
+--- Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends.
+local SHIFT = 300
+
+local function is_over(writer)
+    return writer.over ~= nil
+end
+
+local function compact(hub, writer)
+    local ok, err = guard(rebase.compact, writer)
+    if not ok or err ~= nil then
+        ngx.log(ngx.INFO, "shared log of watches: no new base: ", err)
+        writer.compact_at = now() + PAUSE
+    end
+    writer.is_compacting = false
+    hubs.wake(hub)
+end
+
+--- Lets a new base be made beside, when one is due.
+---@param hub resty.etcd.shared_log.coordinator.Hub
+---@param writer resty.etcd.shared_log.writer.Writer
+local function look_after(hub, writer)
+    if not writer.is_compacting and now() >= writer.compact_at and rebase.is_due(writer) then
+        writer.is_compacting = true
+        ngx.thread.spawn(compact, hub, writer)
+    end
+    writers.tidy(writer)
+end
+
+local function take(hub, writer, source, batch)
+    if batch.full ~= nil then
+        rebase.restart(
+            writer,
+            batch,
+            source:cluster_id()
+        )
+    else
+        writers.append(writer, batch)
+    end
+    hubs.wake(hub)
+end
+
+--- Writes what comes, until the writer is none any more; false if it has only been at it for long.
+---@param hub resty.etcd.shared_log.coordinator.Hub
+---@param writer resty.etcd.shared_log.writer.Writer
+---@return boolean
+local function write(hub, writer)
+    local since = now()
+    if writer.source == nil then
+        local from = writer.revision > 0 and writer.revision + 1 or nil
+        local source, err = hub.open_source(from, writer.cluster_id)
+        if source == nil then
+            writers.stop(
+                writer,
+                "broken",
+                errors.text(err)
+            )
+            return true
+        end
+        writer.source = source
+    end
+    local source = writer.source
+    local slice = slices.begin()
+    while not is_over(writer) do
+        local asked = now()
+        local batch, err = source:next(LOOK)
+        if now() - asked > WAITED then
+            slice.since = now()
+        end
+        if is_over(writer) then
+            break
+        end
+        if batch ~= nil then
+            take(hub, writer, source, batch)
+        elseif ngx.worker.exiting() then
+            writers.stop(writer, "leaving")
+        elseif err.name ~= "timeout" then
+            writers.stop(
+                writer,
+                "broken",
+                errors.text(err)
+            )
+        end
+        look_after(hub, writer)
+        slices.breathe(slice)
+        if now() - since > SHIFT and not writer.is_compacting then
+            return false
+        end
+    end
+    return true
+end
+
+--- Writes the log, as a timer.
+---@param _premature boolean
+---@param hub resty.etcd.shared_log.coordinator.Hub
+---@param writer resty.etcd.shared_log.writer.Writer
+local function lead(_premature, hub, writer)
+    local ok, is_done = guard(write, hub, writer)
+    if ok and is_done == false and (ngx.timer.at(0, lead, hub, writer)) ~= nil then
+        return
+    end
+    if not ok then
+        ngx.log(ngx.ERR, "shared log of watches: ", is_done)
+    end
+    writers.stop(writer, "leaving")
+    if writer.source ~= nil then
+        writer.source:close()
+    end
+    if hub.writer == writer then
+        hub.writer = nil
+    end
+    if writer.over == "broken" then
+        hubs.give_up(hub, writer.log, writer.trouble)
+    else
+        writers.leave(writer)
+    end
+    hubs.wake(hub)
+end
+_M.lead = lead
+
+return _M

@@ -1,0 +1,129 @@
+-- Generated from src/resty/etcd/storage/kv_encoding.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local slices = require("resty.etcd.base.time_slice")
+local byte = string.byte
+local char = string.char
+local floor = math.floor
+local sub = string.sub
+
+--- Bytes before the strings of a key: flags, two lengths of four bytes, four lengths of one.
+local HEAD = 13
+local DELETION = 1
+local WITH_VALUE = 2
+local WITH_LEASE = 4
+
+--- A key in bytes. Lengths come first, so that reading needs no search.
+---@param kv resty.etcd.watch.feed.RawKv
+---@param is_deletion boolean
+---@return string
+local function encode(kv, is_deletion)
+    local key = kv.key
+    local value = kv.value or ""
+    local created = is_deletion and "" or kv.create_revision
+    local modified = kv.mod_revision
+    local version = is_deletion and "" or kv.version
+    local lease = kv.lease or ""
+    local flags = is_deletion and DELETION or 0
+    if kv.value ~= nil then
+        flags = flags + WITH_VALUE
+    end
+    if kv.lease ~= nil then
+        flags = flags + WITH_LEASE
+    end
+    local k = #key
+    local v = #value
+    local head = char(
+        flags,
+        k % 256,
+        floor(k / 256) % 256,
+        floor(k / 65536) % 256,
+        floor(k / 16777216),
+        v % 256,
+        floor(v / 256) % 256,
+        floor(v / 65536) % 256,
+        floor(v / 16777216),
+        #created,
+        #modified,
+        #version,
+        #lease
+    )
+    return head .. key .. value .. created .. modified .. version .. lease
+end
+
+--- All of a revision in bytes. What a key was before is left out.
+---@param events resty.etcd.watch.feed.RawEvent[]
+---@param slice resty.etcd.base.time_slice.Slice
+---@return string
+local function encode_events(events, slice)
+    local parts = {}
+    for ____, event in ipairs(events) do
+        parts[#parts + 1] = encode(event.kv, event.type == "DELETE")
+        slices.breathe(slice)
+    end
+    return table.concat(parts, "")
+end
+
+--- Reads one key.
+---@param bytes string
+---@param at number where its bytes begin, counted from 1
+---@return resty.etcd.watch.feed.RawKv kv # the key, whether it is a deletion, and where the next one begins
+---@return boolean is_deletion
+---@return number next
+local function decode(bytes, at)
+    local flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l = byte(bytes, at, at + HEAD - 1)
+    local key_at = at + HEAD
+    local value_at = key_at + k0 + k1 * 256 + k2 * 65536 + k3 * 16777216
+    local created_at = value_at + v0 + v1 * 256 + v2 * 65536 + v3 * 16777216
+    local modified_at = created_at + c
+    local version_at = modified_at + m
+    local lease_at = version_at + n
+    local next = lease_at + l
+    local is_deletion = flags % 2 == DELETION
+    local kv = {
+        key = sub(bytes, key_at, value_at - 1),
+        mod_revision = sub(bytes, modified_at, version_at - 1)
+    }
+    if not is_deletion then
+        kv.create_revision = sub(bytes, created_at, modified_at - 1)
+        kv.version = sub(bytes, version_at, lease_at - 1)
+        if flags >= WITH_LEASE then
+            kv.lease = sub(bytes, lease_at, next - 1)
+        end
+        if flags % WITH_LEASE >= WITH_VALUE then
+            kv.value = sub(bytes, value_at, created_at - 1)
+        end
+    end
+    return kv, is_deletion, next
+end
+
+local function decode_events(bytes, slice)
+    local events = {}
+    local at = 1
+    while at <= #bytes do
+        local kv, is_deletion, next = decode(bytes, at)
+        events[#events + 1] = {type = is_deletion and "DELETE" or "PUT", kv = kv}
+        at = next
+        slices.breathe(slice)
+    end
+    return events
+end
+
+--- Appends the keys that `bytes` holds.
+---@param bytes string
+---@param kvs resty.etcd.watch.feed.RawKv[]
+---@param slice resty.etcd.base.time_slice.Slice
+local function decode_kvs(bytes, kvs, slice)
+    local at = 1
+    while at <= #bytes do
+        local kv, ____, next = decode(bytes, at)
+        kvs[#kvs + 1] = kv
+        at = next
+        slices.breathe(slice)
+    end
+end
+_M.decode_events = decode_events
+_M.decode_kvs = decode_kvs
+_M.encode = encode
+_M.encode_events = encode_events
+
+return _M

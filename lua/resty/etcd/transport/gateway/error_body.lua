@@ -1,0 +1,191 @@
+-- Generated from src/resty/etcd/transport/gateway/error_body.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local cjson = require("cjson.safe")
+local errors = require("resty.etcd.protocol.errors")
+local find = string.find
+local sub = string.sub
+
+--- HTTP status by gRPC code, as etcd's gateway maps them.
+local HTTP_STATUS = {
+    408,
+    500,
+    400,
+    504,
+    404,
+    409,
+    403,
+    429,
+    400,
+    409,
+    400,
+    501,
+    500,
+    503,
+    500,
+    401
+}
+
+--- Cancelled: some gateways call that trouble of the server.
+local CANCELLED = 1
+
+--- What etcd's own messages begin with.
+local OWN_WORDS = "etcdserver: "
+
+--- No etcd's token is shorter. What is might be a part of any message.
+local MIN_TOKEN = 8
+
+--- So much of one tells it from all else: a long text is searched quickly then.
+local MAX_NEEDLE = 32
+
+--- Nobody looks at what an error says beyond this.
+local MAX_SHOWN = 65536
+
+--- The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd.
+---@class resty.etcd.transport.gateway.error_body.ErrorBody
+---@field error? any
+---@field message? any
+---@field code? any
+---@field grpc_code? any
+---@field http_code? any
+
+--- A short piece of foreign text that fits into a message.
+---@param text string
+---@return string
+local function snippet(text)
+    local line = string.gsub(
+        sub(text, 1, 200),
+        "[%c%s]+",
+        " "
+    )
+    local trimmed = string.match(line, "^ ?(.-) ?$")
+    return #text > 200 and tostring(trimmed) .. "..." or (trimmed or "")
+end
+
+--- What may be shown of foreign text: a server, or what stands in front of it, may say back what it was sent.
+---@param text string
+---@param token string? that the request held; nil if it held none
+---@return string
+local function without_token(text, token)
+    if token == nil or #token < MIN_TOKEN then
+        return text
+    end
+    local beginning = sub(token, 1, MAX_NEEDLE)
+    local from = find(text, beginning, 1, true)
+    if from == nil then
+        return text
+    end
+    local at = 1
+    local parts = {}
+    while from ~= nil and from <= MAX_SHOWN do
+        parts[#parts + 1] = sub(text, at, from - 1)
+        at = from + #token
+        from = find(text, beginning, at, true)
+    end
+    parts[#parts + 1] = sub(text, at)
+    return table.concat(parts, "...")
+end
+
+--- The body, or an empty one in the place of what is none.
+---@param json any
+---@return resty.etcd.transport.gateway.error_body.ErrorBody
+local function as_table(json)
+    if type(json) == "table" then
+        return json
+    end
+    return {}
+end
+
+local function text_of(value)
+    return type(value) == "string" and value ~= "" and value or nil
+end
+
+--- The gRPC code, if it is one. Others write an HTTP status in its place, or whatever they like: what comes with a
+--- status of 500 and above is believed only if it means trouble of the server.
+---@param value any
+---@param status number
+---@return number?
+local function code_of(value, status)
+    if type(value) ~= "number" then
+        return nil
+    end
+    local expected = HTTP_STATUS[value]
+    if expected == nil or status >= 500 and expected < 500 and value ~= CANCELLED then
+        return nil
+    end
+    return value
+end
+
+local function says(text, part)
+    local from = find(text, part, 1, true)
+    return from ~= nil
+end
+
+--- A server, or what stands in front of it, may say back what it was sent. etcd's own messages do not.
+---@param message string
+---@param text string all of the answer
+---@param secret string
+---@return boolean
+local function is_safe(message, text, secret)
+    if sub(message, 1, #OWN_WORDS) == OWN_WORDS then
+        return true
+    end
+    local escaped = cjson.encode(secret)
+    for ____, part in ipairs({
+        "password",
+        secret,
+        sub(escaped or "", 2, -2),
+        ngx.encode_base64(secret)
+    }) do
+        if part ~= "" and says(text, part) then
+            return false
+        end
+    end
+    return true
+end
+
+--- Reads an error answer. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies
+--- write text.
+---@param status number
+---@param text string
+---@param endpoint string
+---@param secret string? the password that the request held; nil if it held none
+---@return resty.etcd.protocol.errors.EtcdError err # the error, and the body as users of the HTTP shape know it: `error` is always a string
+---@return table body
+local function from_answer(status, text, endpoint, secret)
+    local json = cjson.decode(text)
+    local body = as_table(json)
+    local nothing = "HTTP status " .. tostring(status)
+    local inner = as_table(body.error)
+    local message = text_of(body.error) or text_of(body.message) or text_of(inner.message) or text_of(snippet(text)) or nothing
+    if secret ~= nil and not is_safe(message, text, secret) then
+        message = nothing
+    end
+    local code = code_of(body.code, status) or code_of(inner.grpc_code, status) or code_of(inner.code, status)
+    body.error = message
+    body.message = message
+    return errors.refusal(status, code, message, endpoint), body
+end
+
+--- Reads the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,
+--- `{code, message}` from newer ones.
+---@param json any
+---@param endpoint string
+---@return resty.etcd.protocol.errors.EtcdError
+local function from_stream(json, endpoint)
+    local body = as_table(json)
+    local code = code_of(body.grpc_code, 0) or code_of(body.code, 0)
+    local told = body.http_code
+    local status = type(told) == "number" and told or (HTTP_STATUS[code or 0] or 500)
+    return errors.refusal(
+        status,
+        code,
+        text_of(body.message) or text_of(json) or "unknown error",
+        endpoint
+    )
+end
+_M.from_answer = from_answer
+_M.from_stream = from_stream
+_M.snippet = snippet
+_M.without_token = without_token
+
+return _M

@@ -1,0 +1,314 @@
+-- Generated from src/resty/etcd/transport/gateway/gateway.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local cjson = require("cjson.safe")
+local clock = require("resty.etcd.base.clock")
+local connection = require("resty.etcd.transport.http.cosocket")
+local errors = require("resty.etcd.protocol.errors")
+local gateway_error = require("resty.etcd.transport.gateway.error_body")
+local gateway_stream = require("resty.etcd.transport.gateway.stream")
+local hints = require("resty.etcd.transport.error_hints")
+local http1 = require("resty.etcd.transport.http.http1")
+local http_client = require("resty.etcd.transport.http.client")
+local json_codec = require("resty.etcd.transport.gateway.json_codec")
+local long_json = require("resty.etcd.transport.gateway.chunked_json")
+local retry = require("resty.etcd.protocol.retry_policy")
+local rpcs = require("resty.etcd.protocol.rpc")
+local target_parser = require("resty.etcd.endpoint.url")
+local now = clock.now
+local find = string.find
+local sub = string.sub
+local concat = table.concat
+
+--- Distinct endpoints a client may see before the memory of them is dropped.
+local MAX_ENDPOINTS = 100
+
+--- No error answer is longer; the rest of one is not read.
+local MAX_ERROR_BODY = 65536
+
+---@class resty.etcd.transport.gateway.gateway.Fields
+---@field pick fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.http.types.Delivery): resty.etcd.transport.http.types.Connector
+---@field peer resty.etcd.transport.http.types.Peer
+---@field extra resty.etcd.transport.http.types.Extra
+---@field routes table By URL, with the name that its address stands for, and RPC.
+---@field endpoint_count number
+
+---@class resty.etcd.transport.gateway.gateway.Gateway: resty.etcd.transport.gateway.gateway.Fields
+---@field close fun(self: resty.etcd.transport.gateway.gateway.Gateway)
+---@field encode fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, request: table): string?, string?
+---@field open fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Stream?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply?
+---@field unary fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply?
+
+local function make_route(gateway, rpc, url, dns_name)
+    local target = target_parser.parse(url, dns_name)
+    if target == nil then
+        return nil
+    end
+    local method = rpc.page == true and "GET" or "POST"
+    local path = target.path .. rpc.path
+    local extra = gateway.extra
+    local peer = gateway.peer
+    return {
+        method = method,
+        target = target,
+        path = path,
+        extra = extra,
+        peer = peer,
+        pool = connection.pool_options(peer, target, ""),
+        head = http1.format_head(method, path, target, extra),
+        repeatable = rpcs.is_repeatable(rpc)
+    }
+end
+
+--- The way of an RPC to a URL of an endpoint; nil if the URL is none.
+---@param gateway resty.etcd.transport.gateway.gateway.Fields
+---@param rpc resty.etcd.protocol.rpc.Rpc
+---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
+---@param url string
+---@return resty.etcd.transport.http.types.Route?
+local function route_to(gateway, rpc, endpoint, url)
+    if type(url) ~= "string" then
+        return nil
+    end
+    local dns_name = endpoint.dns_name
+    local key = dns_name ~= nil and url .. " " .. dns_name or url
+    local routes = gateway.routes[key]
+    if routes == nil then
+        if gateway.endpoint_count >= MAX_ENDPOINTS then
+            gateway.routes = {}
+            gateway.endpoint_count = 0
+        end
+        routes = {}
+        gateway.routes[key] = routes
+        gateway.endpoint_count = gateway.endpoint_count + 1
+    end
+    local route = routes[rpc]
+    if route == nil then
+        route = make_route(gateway, rpc, url, dns_name)
+        if route ~= nil then
+            routes[rpc] = route
+        end
+    end
+    return route
+end
+
+--- Where watches go: users may have rewritten each of these fields, or made the endpoint themselves.
+---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
+---@return string
+local function stream_url(endpoint)
+    local scheme = endpoint.scheme
+    local address = endpoint.address
+    local api_prefix = endpoint.api_prefix
+    if type(scheme) ~= "string" or type(address) ~= "string" or type(api_prefix) ~= "string" then
+        return endpoint.full_prefix
+    end
+    local port = endpoint.port or ""
+    return scheme .. "://" .. address .. ":" .. port .. api_prefix
+end
+
+--- How errors begin that are not the endpoint's doing, and would be the same at every other.
+local OWN_TROUBLE = {connection.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
+
+local function is_own_trouble(text)
+    for ____, beginning in ipairs(OWN_TROUBLE) do
+        if sub(text, 1, #beginning) == beginning then
+            return true
+        end
+    end
+    return false
+end
+
+local function with_hint(err, silent)
+    local hint = hints.hint_for(err.message, silent)
+    if hint ~= nil then
+        err.hint = hint
+    end
+    return err
+end
+
+--- Trouble on the way, as an error of the call.
+---@param rpc resty.etcd.protocol.rpc.Rpc
+---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
+---@param text string
+---@param sent boolean
+---@return resty.etcd.protocol.errors.EtcdError
+local function trouble(rpc, endpoint, text, sent)
+    if is_own_trouble(text) then
+        local err = errors.failure("bad_request", endpoint.http_host .. ": " .. text, endpoint.http_host)
+        return with_hint(err, false)
+    end
+    local malformed = find(text, "malformed", 1, true)
+    local name = malformed ~= nil and "bad_reply" or (text == "timeout" and "timeout" or (sent and "connection_lost" or "connect_failed"))
+    local err = errors.failure(name, endpoint.http_host .. ": " .. text, endpoint.http_host)
+    return retry.judge_failure(
+        rpc,
+        with_hint(
+            err,
+            connection.is_dead(text)
+        ),
+        sent
+    )
+end
+
+local function bad_host(endpoint, url)
+    return errors.failure(
+        "bad_request",
+        "invalid http host: " .. tostring(url) .. ", err: not matched",
+        endpoint.http_host
+    )
+end
+
+--- The password that a request holds.
+---@param payload string
+---@return string
+local function password_in(payload)
+    local request = cjson.decode(payload)
+    return tostring(request.password)
+end
+
+--- The message of a good answer; nil if it is none.
+---@param rpc resty.etcd.protocol.rpc.Rpc
+---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
+---@param text string
+---@param token string?
+---@return table? message
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function decode_body(rpc, endpoint, text, token)
+    if rpc.stream == true then
+        local line = string.match(text, "^[^\n]*")
+        return gateway_stream.decode_line(rpc, endpoint.http_host, line or "", token)
+    end
+    local json, bad = long_json.decode(rpc.reply, text)
+    if bad ~= nil then
+        return nil
+    end
+    return json
+end
+
+local function encode(self, rpc, request)
+    return json_codec.encode(rpc.request, request)
+end
+
+local function unary(self, rpc, payload, attempt)
+    local endpoint = attempt.endpoint
+    local url = rpc.page == true and endpoint.http_host or endpoint.full_prefix
+    local route = route_to(self, rpc, endpoint, url)
+    if route == nil then
+        return nil, bad_host(endpoint, url)
+    end
+    local connector = self.pick(route, attempt)
+    local answer, text, sent = http_client.exchange(connector, route, attempt, payload)
+    if answer == nil then
+        return nil, trouble(rpc, endpoint, text, sent)
+    end
+    local status = answer.status
+    local headers = answer.headers
+    local token = attempt.token
+    attempt.received = #answer.body
+    if status >= 300 then
+        http_client.settle(route, answer, true)
+        local secret = rpc.secret == true and password_in(payload) or nil
+        local shown = gateway_error.without_token(answer.body, token)
+        local err, body = gateway_error.from_answer(status, shown, endpoint.http_host, secret)
+        return nil, retry.judge_refusal(
+            rpc,
+            with_hint(err, false)
+        ), {status = status, headers = headers, body = body}
+    end
+    local message, err = decode_body(rpc, endpoint, answer.body, token)
+    local is_sound = message ~= nil or err ~= nil and err.name ~= "bad_reply"
+    http_client.settle(route, answer, is_sound)
+    if message ~= nil then
+        return {status = status, headers = headers, body = message}
+    end
+    if err ~= nil then
+        if err.name == "bad_reply" then
+            err.http_status = status
+        end
+        return nil, retry.judge_refusal(rpc, err)
+    end
+    local shown = "not shown"
+    if rpc.secret ~= true then
+        shown = gateway_error.snippet(gateway_error.without_token(answer.body, token))
+    end
+    local bad = errors.failure("bad_reply", "invalid response body: " .. shown, endpoint.http_host)
+    bad.http_status = status
+    bad.maybe_applied = rpc.write == true
+    return nil, bad
+end
+
+--- As much of an error answer as is worth reading.
+---@param body resty.etcd.transport.http.types.Body
+---@param deadline number?
+---@return string
+local function read_error_body(body, deadline)
+    local parts = {}
+    local length = 0
+    while length < MAX_ERROR_BODY do
+        local bytes = body:read(deadline ~= nil and deadline - now() or nil)
+        if bytes == nil or bytes == "" then
+            break
+        end
+        parts[#parts + 1] = bytes
+        length = length + #bytes
+    end
+    body:close()
+    return sub(
+        concat(parts),
+        1,
+        MAX_ERROR_BODY
+    )
+end
+
+local function open(self, rpc, payload, attempt)
+    local endpoint = attempt.endpoint
+    local url = stream_url(endpoint)
+    local route = route_to(self, rpc, endpoint, url)
+    if route == nil then
+        return nil, bad_host(endpoint, url)
+    end
+    local connector = self.pick(route, attempt)
+    local opening, text, sent = http_client.open(connector, route, attempt, payload)
+    if opening == nil then
+        return nil, trouble(rpc, endpoint, text, sent)
+    end
+    if opening.status >= 300 then
+        local status = opening.status
+        local text_body = gateway_error.without_token(
+            read_error_body(opening.body, attempt.deadline),
+            attempt.token
+        )
+        local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host, nil)
+        local refusal = {status = status, headers = opening.headers, body = body}
+        return nil, retry.judge_refusal(
+            rpc,
+            with_hint(err, false)
+        ), refusal
+    end
+    return gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token)
+end
+
+local function close(self)
+    self.routes = {}
+    self.endpoint_count = 0
+end
+local methods = {close = close, encode = encode, open = open, unary = unary}
+local mt = {__index = methods}
+
+--- etcd's JSON gateway, over one of the HTTP clients.
+---@param pick fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.http.types.Delivery): resty.etcd.transport.http.types.Connector
+---@param peer resty.etcd.transport.http.types.Peer
+---@param extra resty.etcd.transport.http.types.Extra
+---@return resty.etcd.transport.transport.Transport
+local function create(pick, peer, extra)
+    local fields = {
+        pick = pick,
+        peer = peer,
+        extra = extra,
+        routes = {},
+        endpoint_count = 0
+    }
+    return setmetatable(fields, mt)
+end
+_M.new = create
+
+return _M

@@ -1,0 +1,235 @@
+-- Generated from src/resty/etcd/transport/gateway/json_codec.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local cjson = require("cjson.safe")
+local int64 = require("resty.etcd.protocol.int64")
+local json_text = cjson.encode
+local null_value = cjson.null
+local encode_base64 = ngx.encode_base64
+local decode_base64 = ngx.decode_base64
+local concat = table.concat
+local EXPECTED = {
+    bytes = "string",
+    string = "string",
+    int64 = "integer",
+    uint64 = "integer",
+    bool = "boolean"
+}
+
+local function enum_name(field, value)
+    local wanted = type(value) == "string" and string.upper(value) or value
+    for name, number in pairs(field.values) do
+        if name == wanted or number == wanted then
+            return name
+        end
+    end
+    return nil
+end
+
+--- The JSON of one scalar or enum value; nil for a value of another type.
+---@param field resty.etcd.protocol.schema.Field
+---@param value any
+---@return string?
+local function scalar_text(field, value)
+    local scalar = field.scalar
+    if scalar == "bytes" then
+        return type(value) == "string" and "\"" .. encode_base64(value) .. "\"" or nil
+    end
+    if scalar == "bool" then
+        return type(value) == "boolean" and tostring(value) or nil
+    end
+    if scalar == "string" then
+        return type(value) == "string" and (json_text(value)) or nil
+    end
+    if scalar == nil then
+        local name = enum_name(field, value)
+        return name ~= nil and "\"" .. name .. "\"" or nil
+    end
+    local text = int64.to_text(value)
+    return text ~= nil and "\"" .. text .. "\"" or nil
+end
+
+--- Appends the JSON of a message to `out`; returns what is wrong with it, or nil.
+---@param out string[]
+---@param message table
+---@param fields table
+---@return string?
+local function write_message(out, message, fields)
+    local separator = "{\""
+    for name, value in pairs(fields) do
+        local field = message[name]
+        if field == nil then
+            return "unknown field " .. name
+        end
+        out[#out + 1] = separator .. name .. "\":"
+        separator = ",\""
+        local inner = field.message
+        if field.repeated ~= true and inner == nil then
+            local text = scalar_text(field, value)
+            if text == nil then
+                local expected = field.scalar
+                return expected ~= nil and name .. " must be " .. EXPECTED[expected] or name .. " has no such value: " .. tostring(value)
+            end
+            out[#out + 1] = text
+        elseif type(value) ~= "table" then
+            return name .. " must be table"
+        elseif field.repeated ~= true then
+            local err = write_message(out, inner, value)
+            if err ~= nil then
+                return err
+            end
+        else
+            out[#out + 1] = "["
+            for i, item in ipairs(value) do
+                if i > 1 then
+                    out[#out + 1] = ","
+                end
+                if inner == nil then
+                    local text = scalar_text(field, item)
+                    if text == nil then
+                        return name .. " has no such value: " .. tostring(item)
+                    end
+                    out[#out + 1] = text
+                elseif type(item) ~= "table" then
+                    return name .. " must hold tables"
+                else
+                    local err = write_message(out, inner, item)
+                    if err ~= nil then
+                        return err
+                    end
+                end
+            end
+            out[#out + 1] = "]"
+        end
+    end
+    out[#out + 1] = separator == "{\"" and "{}" or "}"
+    return nil
+end
+
+--- The JSON of a message as etcd's gateway takes it on every version: proto names, int64 in quotes,
+--- padded base64, enum names in upper case.
+---@param message table
+---@param fields table the message; a field of a wrong type is an error, never passed on
+---@return string? res
+---@return string? err
+local function encode(message, fields)
+    local out = {}
+    local err = write_message(out, message, fields)
+    if err ~= nil then
+        return nil, err
+    end
+    return concat(out)
+end
+
+--- A scalar of a reply as it is above the seam.
+---@param field resty.etcd.protocol.schema.Field
+---@param value any
+---@return any # the value, nil if it is zero; the second is true for a value of another type
+---@return boolean?
+local function read_scalar(field, value)
+    local scalar = field.scalar
+    if scalar == "bytes" then
+        if value == "" then
+            return nil
+        end
+        if type(value) ~= "string" then
+            return nil, true
+        end
+        local bytes = decode_base64(value)
+        return bytes, bytes == nil
+    end
+    if scalar == "bool" then
+        if value == false then
+            return nil
+        end
+        return value, value ~= true
+    end
+    if scalar == "string" then
+        if value == "" then
+            return nil
+        end
+        return value, type(value) ~= "string"
+    end
+    if scalar == nil then
+        local name = enum_name(field, value)
+        if name ~= nil and field.values[name] == 0 then
+            return nil
+        end
+        return name, name == nil
+    end
+    local text = type(value) == "string" and int64.looks_right(value) and value or int64.to_text(value)
+    if text == "0" then
+        return nil
+    end
+    return text, text == nil
+end
+
+--- Turns the decoded JSON of a message into the message, in place; returns the name of a malformed field.
+---@param message table
+---@param name string
+---@param json any
+---@return string?
+local function read_message(message, name, json)
+    if type(json) ~= "table" then
+        return name
+    end
+    local fields = json
+    for key, value in pairs(fields) do
+        do
+            local field = message[key]
+            if field == nil then
+                goto __continue41
+            end
+            local inner = field.message
+            if value == null_value then
+                fields[key] = nil
+            elseif field.repeated ~= true and inner == nil then
+                local scalar, bad = read_scalar(field, value)
+                if bad == true then
+                    return key
+                end
+                fields[key] = scalar
+            elseif field.repeated ~= true then
+                local bad = read_message(inner, key, value)
+                if bad ~= nil then
+                    return bad
+                end
+            elseif type(value) ~= "table" then
+                return key
+            else
+                local items = value
+                local n = #items
+                for i = 1, n do
+                    if inner ~= nil then
+                        local bad = read_message(inner, key, items[i])
+                        if bad ~= nil then
+                            return bad
+                        end
+                    else
+                        local scalar, bad = read_scalar(field, items[i])
+                        if bad == true or scalar == nil then
+                            return key
+                        end
+                        items[i] = scalar
+                    end
+                end
+                if n == 0 then
+                    fields[key] = nil
+                end
+            end
+        end
+        ::__continue41::
+    end
+    return nil
+end
+
+--- Turns decoded JSON into a message, in place. Fields that the schema does not know stay as they are.
+---@param message table
+---@param json any
+---@return string? # nil, or the name of the field that is malformed
+local function decode(message, json)
+    return read_message(message, "body", json)
+end
+_M.decode = decode
+_M.encode = encode
+
+return _M

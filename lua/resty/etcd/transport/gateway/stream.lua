@@ -1,0 +1,314 @@
+-- Generated from src/resty/etcd/transport/gateway/stream.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local cjson = require("cjson.safe")
+local clock = require("resty.etcd.base.clock")
+local errors = require("resty.etcd.protocol.errors")
+local gateway_error = require("resty.etcd.transport.gateway.error_body")
+local long_json = require("resty.etcd.transport.gateway.chunked_json")
+local slices = require("resty.etcd.base.time_slice")
+local now = clock.now
+local find = string.find
+local sub = string.sub
+local concat = table.concat
+
+--- A message is one line; one that grows beyond this is not etcd's.
+local MAX_LINE = 512 * 1024 * 1024
+
+---@class resty.etcd.transport.gateway.stream.Fields
+---@field rpc resty.etcd.protocol.rpc.Rpc
+---@field endpoint string
+---@field body resty.etcd.transport.http.types.Body
+---@field token string? What it was asked for with: no error says it.
+---@field text string Bytes of the body, from `at` on not consumed.
+---@field at number
+---@field parts string[] The beginning of a line whose end has not arrived.
+---@field parts_length number
+---@field undecoded string? A long line that is being decoded: whoever does that may be killed on the way.
+---@field ended resty.etcd.protocol.errors.EtcdError? The stream has ended with this.
+---@field ahead resty.etcd.protocol.errors.EtcdError? Met while looking ahead.
+---@field peeked table? Looked at, but not taken.
+
+---@class resty.etcd.transport.gateway.stream.GatewayStream: resty.etcd.transport.gateway.stream.Fields
+---@field allow_cancel fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
+---@field close fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
+---@field heard_at fun(self: resty.etcd.transport.gateway.stream.GatewayStream): number
+---@field peek fun(self: resty.etcd.transport.gateway.stream.GatewayStream, timeout: number?): table?
+---@field recv fun(self: resty.etcd.transport.gateway.stream.GatewayStream, timeout: number?): table?, resty.etcd.protocol.errors.EtcdError?
+---@field try_recv fun(self: resty.etcd.transport.gateway.stream.GatewayStream): table?
+
+--- The next complete line, without its end; nil while it has not arrived.
+---@param stream resty.etcd.transport.gateway.stream.Fields
+---@return string?
+local function take_line(stream)
+    local undecoded = stream.undecoded
+    if undecoded ~= nil then
+        return undecoded
+    end
+    local stop = find(stream.text, "\n", stream.at, true)
+    if stop == nil then
+        if stream.at <= #stream.text then
+            local rest = sub(stream.text, stream.at)
+            local parts = stream.parts
+            parts[#parts + 1] = rest
+            stream.parts_length = stream.parts_length + #rest
+            stream.text = ""
+            stream.at = 1
+        end
+        return nil
+    end
+    local line = sub(stream.text, stream.at, stop - 1)
+    stream.at = stop + 1
+    if stream.parts_length > 0 then
+        local parts = stream.parts
+        parts[#parts + 1] = line
+        line = concat(parts)
+        stream.parts = {}
+        stream.parts_length = 0
+    end
+    return line
+end
+
+local function add(stream, bytes)
+    stream.text = bytes
+    stream.at = 1
+end
+
+local function not_etcds(endpoint, line, token)
+    local text = "invalid response body: " .. gateway_error.snippet(gateway_error.without_token(line, token))
+    return nil, errors.failure("bad_reply", text, endpoint)
+end
+
+--- Decodes a line; nil and nil for an empty one.
+---@param rpc resty.etcd.protocol.rpc.Rpc
+---@param endpoint string
+---@param line string
+---@param token string? that the request held; nil if it held none
+---@return table? message
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function decode_line(rpc, endpoint, line, token)
+    local blank = find(line, "^%s*$")
+    if blank ~= nil then
+        return nil
+    end
+    local json, bad = long_json.decode(rpc.reply, line, "result")
+    if type(json) ~= "table" then
+        return not_etcds(endpoint, line, token)
+    end
+    local envelope = json
+    if envelope.error ~= nil and envelope.error ~= cjson.null then
+        local err = gateway_error.from_stream(envelope.error, endpoint)
+        err.message = gateway_error.without_token(err.message, token)
+        return nil, err
+    end
+    local result = envelope.result
+    if result == nil or bad ~= nil then
+        return not_etcds(endpoint, line, token)
+    end
+    return result
+end
+
+local function end_with(stream, err)
+    stream.ended = err
+    stream.body:close()
+end
+
+--- Socket errors keep their bare text.
+---@param stream resty.etcd.transport.gateway.stream.Fields
+---@param text string
+---@return resty.etcd.protocol.errors.EtcdError
+local function local_error(stream, text)
+    if text == "timeout" or text == "closed" then
+        return errors.failure(text, text, stream.endpoint)
+    end
+    local malformed = find(text, "malformed", 1, true)
+    return errors.failure(malformed ~= nil and "bad_reply" or "connection_lost", text, stream.endpoint)
+end
+
+--- Ends the stream after an error that came in it; from then on it is just closed.
+---@param stream resty.etcd.transport.gateway.stream.Fields
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return resty.etcd.protocol.errors.EtcdError
+local function failed(stream, err)
+    end_with(
+        stream,
+        err.name == "bad_reply" and err or errors.failure("closed", "closed", stream.endpoint)
+    )
+    return err
+end
+
+local function take_peeked(stream)
+    local message = stream.peeked
+    stream.peeked = nil
+    return message
+end
+
+local function try_recv(self)
+    local peeked = take_peeked(self)
+    if peeked ~= nil then
+        return peeked
+    end
+    while self.ended == nil and self.ahead == nil do
+        local line = take_line(self)
+        if line == nil then
+            local bytes = self.body:peek()
+            if bytes == nil then
+                return nil
+            end
+            add(self, bytes)
+        elseif #line > long_json.LONG then
+            self.undecoded = line
+            return nil
+        else
+            local message, err = decode_line(self.rpc, self.endpoint, line, self.token)
+            if message ~= nil then
+                return message
+            end
+            self.ahead = err
+        end
+    end
+    return nil
+end
+
+--- The body has ended: an unfinished line is complete all the same, as old gateways write their last error.
+---@param stream resty.etcd.transport.gateway.stream.Fields
+---@return table? message
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function finish(stream)
+    local rest = concat(stream.parts)
+    stream.parts = {}
+    stream.parts_length = 0
+    end_with(
+        stream,
+        errors.failure("closed", "closed", stream.endpoint)
+    )
+    return decode_line(stream.rpc, stream.endpoint, rest, stream.token)
+end
+
+--- The next message.
+---@param stream resty.etcd.transport.gateway.stream.Fields
+---@param timeout number? seconds without a byte
+---@param deadline number? for all of it
+---@return table? res
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function receive(stream, timeout, deadline)
+    local peeked = take_peeked(stream)
+    if peeked ~= nil then
+        return peeked
+    end
+    local slice = slices.begin()
+    while true do
+        if stream.ahead ~= nil then
+            local err = stream.ahead
+            stream.ahead = nil
+            return nil, stream.ended == nil and failed(stream, err) or err
+        end
+        if stream.ended ~= nil then
+            return nil, stream.ended
+        end
+        local line = take_line(stream)
+        if line ~= nil then
+            stream.undecoded = line
+            local message, err = decode_line(stream.rpc, stream.endpoint, line, stream.token)
+            stream.undecoded = nil
+            if message ~= nil then
+                return message
+            end
+            if err ~= nil then
+                return nil, failed(stream, err)
+            end
+        elseif stream.parts_length > MAX_LINE then
+            end_with(
+                stream,
+                errors.failure("bad_reply", "malformed reply: line too long", stream.endpoint)
+            )
+        else
+            local bytes, read_err = stream.body:read(deadline ~= nil and deadline - now() or timeout)
+            if bytes == nil then
+                end_with(
+                    stream,
+                    local_error(stream, read_err)
+                )
+            elseif bytes ~= "" then
+                add(stream, bytes)
+                slices.breathe(slice)
+            else
+                local message, err = finish(stream)
+                if message ~= nil then
+                    return message
+                end
+                if err ~= nil then
+                    return nil, err
+                end
+            end
+        end
+    end
+end
+
+local function recv(self, timeout)
+    return receive(self, timeout, nil)
+end
+
+local function peek(self, timeout)
+    local message, err = receive(
+        self,
+        nil,
+        timeout ~= nil and now() + timeout or nil
+    )
+    self.peeked = message
+    self.ahead = err
+    return message
+end
+
+local function heard_at(self)
+    return self.body:heard_at()
+end
+
+local function allow_cancel(self)
+    self.body:allow_cancel()
+end
+
+local function close(self)
+    if self.ended == nil then
+        end_with(
+            self,
+            errors.failure("closed", "closed", self.endpoint)
+        )
+    end
+end
+local methods = {
+    allow_cancel = allow_cancel,
+    close = close,
+    heard_at = heard_at,
+    peek = peek,
+    recv = recv,
+    try_recv = try_recv
+}
+local mt = {__index = methods}
+
+--- A stream of messages over a streamed body, and the token that it was asked for with.
+---@param rpc resty.etcd.protocol.rpc.Rpc
+---@param endpoint string
+---@param body resty.etcd.transport.http.types.Body
+---@param token string?
+---@return resty.etcd.transport.transport.Stream
+local function create(rpc, endpoint, body, token)
+    local fields = {
+        rpc = rpc,
+        endpoint = endpoint,
+        body = body,
+        token = token,
+        text = "",
+        at = 1,
+        parts = {},
+        parts_length = 0,
+        undecoded = nil,
+        ended = nil,
+        ahead = nil,
+        peeked = nil
+    }
+    return setmetatable(fields, mt)
+end
+_M.new = create
+_M.decode_line = decode_line
+
+return _M

@@ -1,0 +1,208 @@
+-- Generated from src/resty/etcd/transport/http/body_stream.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.base.clock")
+local http1 = require("resty.etcd.transport.http.http1")
+local source_reader = require("resty.etcd.transport.http.socket_reader")
+local now = clock.now
+local find = string.find
+local sub = string.sub
+local min = math.min
+
+--- A cancelled reader wakes up after so many seconds at the latest.
+local CANCEL_SLICE = 0.5
+
+--- More than a socket can wait.
+local FOREVER = 1000000000
+
+--- Not the server's doing, so it never passes for the end of a body.
+local CANCELLED = "cancelled"
+
+---@class resty.etcd.transport.http.body_stream.Fields
+---@field source resty.etcd.transport.http.socket_reader.Source
+---@field chunked boolean
+---@field state "done"|"data"|"size"|"gap"|"trailer"
+---@field left number? Bytes of the chunk or body still to come; nil if only the end of the connection ends it.
+---@field malformed string? What was wrong with the framing: nothing behind it can be trusted.
+---@field closed boolean
+---@field cancellable boolean
+---@field heard number
+
+---@class resty.etcd.transport.http.body_stream.BodyStream: resty.etcd.transport.http.body_stream.Fields
+---@field allow_cancel fun(self: resty.etcd.transport.http.body_stream.BodyStream)
+---@field close fun(self: resty.etcd.transport.http.body_stream.BodyStream)
+---@field heard_at fun(self: resty.etcd.transport.http.body_stream.BodyStream): number
+---@field peek fun(self: resty.etcd.transport.http.body_stream.BodyStream): string?
+---@field read fun(self: resty.etcd.transport.http.body_stream.BodyStream, timeout: number?): string?, string?
+
+--- A complete line, or nil while it has not arrived.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return string?
+local function buffered_line(source)
+    local start, stop = find(source.buffer, "\r\n", source.at, true)
+    if start == nil then
+        return nil
+    end
+    local line = sub(source.buffer, source.at, start - 1)
+    source.at = stop + 1
+    return line
+end
+
+--- Decodes what has arrived.
+---@param body resty.etcd.transport.http.body_stream.Fields
+---@return string? # bytes of the body, "" at its end; nil if more must arrive first, or if it is malformed
+local function decode(body)
+    local source = body.source
+    while body.malformed == nil do
+        if body.state == "done" then
+            return ""
+        end
+        local waiting = source_reader.available(source)
+        if body.state == "data" then
+            if waiting == 0 then
+                return nil
+            end
+            if body.left == nil then
+                return source_reader.take_all(source)
+            end
+            local bytes = source_reader.take(
+                source,
+                min(waiting, body.left)
+            )
+            body.left = body.left - #bytes
+            if body.left == 0 then
+                body.state = body.chunked and "gap" or "done"
+            end
+            return bytes
+        end
+        local line = buffered_line(source)
+        if line == nil then
+            if waiting > 65536 then
+                body.malformed = "malformed reply: line too long"
+            end
+            return nil
+        end
+        if body.state == "gap" then
+            if line ~= "" then
+                body.malformed = "malformed reply: bad chunk end"
+            end
+            body.state = "size"
+        elseif body.state == "size" then
+            local size = http1.parse_chunk_size(line)
+            if size == nil then
+                body.malformed = "malformed reply: bad chunk size"
+            else
+                body.left = size
+                body.state = size == 0 and "trailer" or "data"
+            end
+        elseif line == "" then
+            body.state = "done"
+        end
+    end
+    return nil
+end
+
+--- Waits for more bytes until `deadline`; a stream that may be cancelled looks for that every `CANCEL_SLICE`.
+---@param body resty.etcd.transport.http.body_stream.Fields
+---@param deadline number?
+---@return string?
+local function wait(body, deadline)
+    local source = body.source
+    while true do
+        local wait_until = now() + (body.cancellable and CANCEL_SLICE or FOREVER)
+        if deadline ~= nil then
+            wait_until = min(wait_until, deadline)
+        end
+        source.deadline = wait_until
+        source.armed = 0
+        local ok, err = pcall(source_reader.fill, source)
+        if body.closed then
+            return CANCELLED
+        end
+        if not ok or err ~= "timeout" then
+            if err == nil then
+                body.heard = now()
+            end
+            return err
+        end
+        if deadline ~= nil and now() >= deadline then
+            return "timeout"
+        end
+    end
+end
+
+local function peek(self)
+    local bytes = decode(self)
+    if bytes == "" then
+        return nil
+    end
+    return bytes
+end
+
+local function heard_at(self)
+    return self.heard
+end
+
+local function allow_cancel(self)
+    self.cancellable = true
+end
+
+local function close(self)
+    self.closed = true
+    local sock = self.source.sock
+    pcall(sock.close, sock)
+end
+
+local function read(self, timeout)
+    local deadline = timeout ~= nil and now() + timeout or nil
+    while true do
+        if self.closed then
+            return nil, "closed"
+        end
+        local bytes = decode(self)
+        if bytes ~= nil then
+            return bytes
+        end
+        local err = self.malformed or wait(self, deadline)
+        if err ~= nil then
+            if err == "closed" and self.state == "data" and self.left == nil then
+                self.state = "done"
+            else
+                self:close()
+                return nil, err == CANCELLED and "closed" or err
+            end
+        end
+    end
+end
+local methods = {
+    allow_cancel = allow_cancel,
+    close = close,
+    heard_at = heard_at,
+    peek = peek,
+    read = read
+}
+local mt = {__index = methods}
+
+--- A body that is read as it arrives.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@param head resty.etcd.transport.http.http1.Head
+---@return resty.etcd.transport.http.types.Body
+local function create(source, head)
+    local chunked = head.framing == "chunked"
+    local fields = {
+        source = source,
+        chunked = chunked,
+        state = chunked and "size" or "data",
+        left = head.framing == "length" and head.length or nil,
+        malformed = nil,
+        closed = false,
+        cancellable = false,
+        heard = now()
+    }
+    if fields.left == 0 then
+        fields.state = "done"
+    end
+    return setmetatable(fields, mt)
+end
+_M.new = create
+
+return _M

@@ -1,0 +1,191 @@
+-- Generated from src/resty/etcd/transport/http/client.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local body_stream = require("resty.etcd.transport.http.body_stream")
+local clock = require("resty.etcd.base.clock")
+local connection = require("resty.etcd.transport.http.cosocket")
+local http1 = require("resty.etcd.transport.http.http1")
+local source_reader = require("resty.etcd.transport.http.socket_reader")
+local now = clock.now
+
+--- How many dead pooled connections are thrown away in the search for a fresh one.
+local MAX_DISCARDS = 256
+
+--- Connects past the pool.
+---@param connector resty.etcd.transport.http.types.Connector
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@return table? sock
+---@return string? err
+---@return boolean? reused
+---@return any? link
+local function connect_fresh(connector, route, delivery)
+    for _ = 1, MAX_DISCARDS do
+        local sock, err, reused, link = connector.connect(
+            route,
+            delivery,
+            now()
+        )
+        if sock == nil then
+            return nil, err
+        end
+        if not reused then
+            return sock, nil, false, link
+        end
+        sock:close()
+    end
+    return nil, "no fresh connection"
+end
+
+--- Sends on a connection and reads the head of the answer. `stale`: the connection was dead from the start.
+---@param sock table
+---@param reused boolean
+---@param link any
+---@param connector resty.etcd.transport.http.types.Connector
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@param body string
+---@return resty.etcd.transport.http.http1.Head? head
+---@return resty.etcd.transport.http.socket_reader.Source? source
+---@return string? err
+---@return boolean? sent
+---@return boolean? stale
+local function ask_on(sock, reused, link, connector, route, delivery, body)
+    local is_set = reused and route.target.scheme == "http"
+    local source = source_reader.new(sock, delivery.deadline, is_set and delivery.started or 0)
+    local late = source_reader.rearm(source)
+    if late ~= nil then
+        sock:close()
+        return nil, nil, late, false, false
+    end
+    local send_err = connector.send(link, route, delivery, body)
+    if send_err ~= nil then
+        sock:close()
+        return nil, nil, send_err, true, reused and connection.is_dead(send_err)
+    end
+    local head, head_err = http1.read_head(source)
+    if head == nil then
+        sock:close()
+        local stale = reused and not source.touched and connection.is_dead(head_err)
+        return nil, nil, head_err, true, stale
+    end
+    return head, source
+end
+
+--- Asks, with a second go on a fresh connection where the pooled one was dead and that is safe.
+---@param connector resty.etcd.transport.http.types.Connector
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@param body string
+---@return resty.etcd.transport.http.http1.Head? head
+---@return resty.etcd.transport.http.socket_reader.Source? source
+---@return string? err
+---@return boolean? sent
+---@return boolean? stale
+local function ask(connector, route, delivery, body)
+    local sock, connect_err, reused, link = connector.connect(route, delivery, delivery.started)
+    if sock == nil then
+        return nil, nil, connect_err, false, false
+    end
+    local head, source, err, sent, stale = ask_on(
+        sock,
+        reused,
+        link,
+        connector,
+        route,
+        delivery,
+        body
+    )
+    if head ~= nil then
+        return head, source
+    end
+    if not stale or not route.repeatable then
+        return nil, nil, err, sent, stale
+    end
+    local fresh, fresh_err, ____, fresh_link = connect_fresh(connector, route, delivery)
+    if fresh == nil then
+        return nil, nil, fresh_err, true, false
+    end
+    local second, its_source, second_err = ask_on(
+        fresh,
+        false,
+        fresh_link,
+        connector,
+        route,
+        delivery,
+        body
+    )
+    if second ~= nil then
+        return second, its_source
+    end
+    return nil, nil, second_err, true, false
+end
+
+--- A request and its whole answer. Its connection waits for `settle`.
+---@param connector resty.etcd.transport.http.types.Connector
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@param body string
+---@return resty.etcd.transport.http.types.Reply? reply # the answer; or nil, an error text, and whether some of the request may have left
+---@return string? err
+---@return boolean? sent
+local function exchange(connector, route, delivery, body)
+    local head, source, err, sent = ask(connector, route, delivery, body)
+    if head == nil then
+        return nil, err, sent
+    end
+    local text, body_err = http1.read_body(source, head)
+    if text == nil then
+        source.sock:close()
+        return nil, body_err, true
+    end
+    local keepalive = head.keepalive and source_reader.available(source) == 0
+    return {
+        status = head.status,
+        headers = http1.own_headers(head),
+        body = text,
+        sock = source.sock,
+        keepalive = keepalive
+    }
+end
+
+--- Gives the connection of an answer back.
+---@param route resty.etcd.transport.http.types.Route
+---@param reply resty.etcd.transport.http.types.Reply
+---@param is_sound boolean the answer made sense: the rest of one that was cut short may still be on its way
+local function settle(route, reply, is_sound)
+    connection.release(route.peer, reply.sock, is_sound and reply.keepalive)
+end
+
+--- A request whose answer is read as it comes.
+---@param connector resty.etcd.transport.http.types.Connector
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@param body string
+---@return resty.etcd.transport.http.types.Opening? opening # the begun answer; or nil, an error text, and whether some of the request may have left
+---@return string? err
+---@return boolean? sent
+local function open(connector, route, delivery, body)
+    local phase = ngx.get_phase()
+    if phase == "init" or phase == "init_worker" then
+        return nil, connection.NOT_IN_THIS_PHASE .. ": streams", false
+    end
+    local head, source, err, sent = ask(connector, route, delivery, body)
+    if head == nil then
+        return nil, err, sent
+    end
+    if source.sock.receiveany == nil then
+        source.sock:close()
+        return nil, "a stand-in for cosockets has no streams", true
+    end
+    local headers = http1.own_headers(head)
+    return {
+        status = head.status,
+        headers = headers,
+        body = body_stream.new(source, head)
+    }
+end
+_M.exchange = exchange
+_M.open = open
+_M.settle = settle
+
+return _M

@@ -1,0 +1,295 @@
+-- Generated from src/resty/etcd/transport/http/cosocket.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.base.clock")
+local http1 = require("resty.etcd.transport.http.http1")
+local source = require("resty.etcd.transport.http.socket_reader")
+local tls = require("resty.etcd.transport.tls.handshake")
+local now = clock.now
+local guard = pcall
+local find = string.find
+local sub = string.sub
+local min = math.min
+local ENOENT = 2
+
+--- What is longer is sent in parts: a buffer of the kernel that takes some more takes all of one.
+local PART_SIZE = 16384
+
+--- Pool options by name: a table per call would be garbage.
+local pools = {}
+
+--- Different pools are few; a runaway of names is cut off.
+local MAX_POOLS = 1000
+local pool_count = 0
+
+local function pool_options(peer, target, via)
+    local secure = target.scheme == "https" and (peer.tls.sni or target.server_name) .. "|" .. peer.tls.identity or ""
+    local name = "resty.etcd|" .. via .. "|" .. target.host .. "|" .. tostring(target.port or 0) .. "|" .. tostring(peer.pool_size) .. "|" .. secure
+    local opts = pools[name]
+    if opts == nil then
+        opts = {pool = name, pool_size = peer.pool_size}
+        if pool_count < MAX_POOLS then
+            pool_count = pool_count + 1
+            pools[name] = opts
+        end
+    end
+    return opts
+end
+
+--- In the error text of what the phase does not allow.
+local NOT_IN_THIS_PHASE = "not in this phase"
+
+--- Makes what needs a cosocket: throwing is nginx's way of saying that the phase has none.
+---@param maker any
+---@return table? res
+---@return string? err
+local function make(maker)
+    local ok, made, err = guard(maker)
+    if not ok then
+        return nil, NOT_IN_THIS_PHASE .. ": " .. tostring(made)
+    end
+    if made == nil then
+        return nil, tostring(err)
+    end
+    return made
+end
+
+--- A socket, or why there is none. `ngx.socket.tcp` is looked up each time: users replace it.
+---@return table? res
+---@return string? err
+local function new_socket()
+    local sock, err = make(ngx.socket.tcp)
+    if sock == nil then
+        return nil, err
+    end
+    return sock
+end
+
+--- nginx would log at level crit that a socket is missing. Opening one fails, but tells whether it is there.
+---@param unix_address string
+---@return boolean
+local function exists(unix_address)
+    local file, ____, code = io.open(sub(unix_address, 6))
+    if file ~= nil then
+        file:close()
+    end
+    return code ~= ENOENT
+end
+
+--- Gives a socket its time to connect, and to make a TLS session. Without a deadline nginx's own timeouts hold.
+---@param sock table
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@param time number
+---@param is_halved boolean both are one step: neither may take more than one half
+---@return string? # "timeout" if there is no time
+local function set_connect_timeouts(sock, route, delivery, time, is_halved)
+    local deadline = delivery.deadline
+    if deadline ~= nil then
+        local all = (delivery.session_by or deadline) - time
+        local session_time = is_halved and all / 2 or all
+        local connect_time = min((delivery.connect_by or deadline) - time, session_time)
+        if connect_time <= 0 then
+            return "timeout"
+        end
+        source.set_timeouts(sock, connect_time, route.target.scheme == "https" and session_time or deadline - time)
+    end
+    return nil
+end
+
+--- Connecting has taken its part of the time: the rest of it is for the TLS session.
+---@param sock table
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@return string?
+local function set_session_timeout(sock, delivery)
+    local deadline = delivery.deadline
+    if deadline ~= nil then
+        local left = (delivery.session_by or deadline) - now()
+        if left <= 0 then
+            return "timeout"
+        end
+        source.set_timeouts(sock, left, left)
+    end
+    return nil
+end
+
+--- A socket that has its time to connect.
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@param time number
+---@return table? res
+---@return string? err
+local function open_socket(route, delivery, time)
+    local sock, err = new_socket()
+    if sock == nil then
+        return nil, err
+    end
+    local late = set_connect_timeouts(
+        sock,
+        route,
+        delivery,
+        time,
+        false
+    )
+    if late ~= nil then
+        return nil, late
+    end
+    return sock
+end
+
+--- Stand-ins for cosockets know a socket in the file system by the missing port, and have no pools.
+---@param sock table
+---@param address string
+---@param pool table
+---@return 1? res
+---@return string? err
+local function dial_unix(sock, address, pool)
+    if sock.receiveany == nil then
+        return sock:connect(address)
+    end
+    return sock:connect(address, pool)
+end
+
+local function dial_target(sock, route)
+    local target = route.target
+    if target.port == nil then
+        return dial_unix(sock, target.host, route.pool)
+    end
+    return sock:connect(target.host, target.port, route.pool)
+end
+
+local function dial(route, delivery, time)
+    local via = delivery.via
+    if via ~= nil and exists(via) then
+        local proxied = open_socket(route, delivery, time)
+        if proxied ~= nil then
+            local ok = dial_unix(
+                proxied,
+                via,
+                pool_options(route.peer, route.target, via)
+            )
+            if ok ~= nil then
+                return proxied
+            end
+        end
+    end
+    local sock, sock_err = open_socket(route, delivery, time)
+    if sock == nil then
+        return nil, sock_err
+    end
+    local ok, err = dial_target(sock, route)
+    if ok == nil then
+        return nil, err
+    end
+    return sock
+end
+
+local function connect(route, delivery, time)
+    local sock, err = dial(route, delivery, time)
+    if sock == nil then
+        return nil, err
+    end
+    local times = sock:getreusedtimes()
+    if (times or 0) > 0 then
+        return sock, nil, true, sock
+    end
+    local target = route.target
+    if target.scheme == "https" then
+        local too_late = set_session_timeout(sock, delivery)
+        if too_late ~= nil then
+            sock:close()
+            return nil, too_late
+        end
+        local session, tls_err = tls.handshake(sock, route.peer.tls, target.server_name)
+        if session == nil then
+            sock:close()
+            return nil, tls_err
+        end
+    end
+    return sock, nil, false, sock
+end
+
+--- A long text in parts, as nginx's timeout is for each bit that the other side takes. Before each part the socket gets
+--- what time there is left.
+---@param sock table
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@param text string
+---@return fun(): string?, string? # a function for the next part; that answers nil at the end, or nil and "timeout"
+local function parts_of(sock, delivery, text)
+    local side = source.new(sock, delivery.deadline, 0)
+    local at = 1
+    return function()
+        if at > #text then
+            return
+        end
+        local late = source.rearm(side)
+        if late ~= nil then
+            return nil, late
+        end
+        local part = sub(text, at, at + PART_SIZE - 1)
+        at = at + PART_SIZE
+        return part
+    end
+end
+
+local function send(link, route, delivery, body)
+    local sock = link
+    local text = http1.format_request(route, delivery, body)
+    if #text <= PART_SIZE then
+        local ____, err = sock:send(text)
+        return err
+    end
+    local next_part = parts_of(sock, delivery, text)
+    while true do
+        local part, late = next_part()
+        if part == nil then
+            return late
+        end
+        local ____, err = sock:send(part)
+        if err ~= nil then
+            return err
+        end
+    end
+end
+
+--- The embedded client: nothing but cosockets.
+local connector = {connect = connect, send = send}
+
+--- It serves every request.
+---@return resty.etcd.transport.http.types.Connector
+local function pick()
+    return connector
+end
+
+--- Puts a connection with nothing unread back into its pool, or closes it. A worker that has to go would wait for one
+--- that became idle after nginx has closed those that were.
+---@param peer resty.etcd.transport.http.types.Peer
+---@param sock table
+---@param reusable boolean
+local function release(peer, sock, reusable)
+    if reusable and peer.keepalive_ms > 0 and not ngx.worker.exiting() then
+        local ok = sock:setkeepalive(peer.keepalive_ms, peer.pool_size)
+        if ok ~= nil then
+            return
+        end
+    end
+    sock:close()
+end
+
+--- The text of a socket error that a dead pooled connection gives.
+---@param err string
+---@return boolean
+local function is_dead(err)
+    local reset = find(err, "reset by peer", 1, true)
+    return reset ~= nil or err == "closed" or err == "broken pipe"
+end
+_M.is_dead = is_dead
+_M.make = make
+_M.NOT_IN_THIS_PHASE = NOT_IN_THIS_PHASE
+_M.PART_SIZE = PART_SIZE
+_M.parts_of = parts_of
+_M.pick = pick
+_M.pool_options = pool_options
+_M.release = release
+_M.set_connect_timeouts = set_connect_timeouts
+
+return _M

@@ -1,0 +1,400 @@
+-- Generated from src/resty/etcd/transport/http/http1.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.base.clock")
+local source_reader = require("resty.etcd.transport.http.socket_reader")
+local byte = string.byte
+local sub = string.sub
+local find = string.find
+local match = string.match
+local lower = string.lower
+local concat = table.concat
+local format = string.format
+local floor = math.floor
+local max = math.max
+local min = math.min
+local now = clock.now
+local has_clone, table_clone = pcall(require, "table.clone")
+local read_line = source_reader.read_line
+local read_exact = source_reader.read_exact
+
+--- The server gives up earlier than the caller, by this share of the time, and by so many seconds at most.
+local HEAD_START = 0.1
+local MAX_HEAD_START = 0.1
+
+--- No reply of etcd comes near; beyond it something is wrong with the server.
+local MAX_BODY = 512 * 1024 * 1024
+
+---@class resty.etcd.transport.http.http1.Head
+---@field status number
+---@field headers table
+---@field framing "length"|"chunked"|"close"
+---@field length number Body bytes to come, with framing "length".
+---@field keepalive boolean The server will take another request on this connection.
+
+--- gRPC writes times with 8 digits at most.
+local MAX_SERVER_TIME = 99999999
+
+--- What all requests of a route begin with.
+---@param method string
+---@param path string
+---@param target resty.etcd.endpoint.url.Target
+---@param extra resty.etcd.transport.http.types.Extra
+---@return string
+local function format_head(method, path, target, extra)
+    return method .. " " .. path .. " HTTP/1.1\r\nHost: " .. (extra.host or target.authority) .. "\r\n" .. extra.block
+end
+
+--- How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
+--- answer to that still arrives in time. Nil where it is not told.
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@return string?
+local function server_time(delivery)
+    local deadline = delivery.deadline
+    if deadline == nil or not delivery.tell_time then
+        return nil
+    end
+    local left = deadline - now()
+    local rest = left - min(MAX_HEAD_START, left * HEAD_START)
+    if rest * 1000 > MAX_SERVER_TIME then
+        return nil
+    end
+    return format(
+        "%dm",
+        max(
+            1,
+            floor(rest * 1000)
+        )
+    )
+end
+
+--- The header fields of one request alone.
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@return string
+local function format_own_fields(delivery)
+    local time = server_time(delivery)
+    local fields = time ~= nil and "Grpc-Timeout: " .. time .. "\r\n" or ""
+    if delivery.token ~= nil then
+        fields = fields .. "Authorization: " .. delivery.token .. "\r\n"
+    end
+    if delivery.require_leader then
+        fields = fields .. "Grpc-Metadata-hasleader: true\r\n"
+    end
+    return fields
+end
+
+--- The bytes of a request.
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@param body string
+---@return string
+local function format_request(route, delivery, body)
+    local fields = format_own_fields(delivery)
+    if route.method == "GET" then
+        return route.head .. fields .. "\r\n"
+    end
+    return route.head .. fields .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body
+end
+
+--- Header fields from the lines behind the status line.
+---@param head string
+---@param from number
+---@return table?
+local function parse_fields(head, from)
+    local headers = {}
+    local start = from
+    while start <= #head do
+        local stop = find(head, "\r\n", start, true)
+        if stop == nil then
+            stop = #head + 1
+        end
+        local colon = find(head, ":", start, true)
+        if colon == nil or colon >= stop or colon == start then
+            return nil
+        end
+        local value_at = colon + 1
+        while byte(head, value_at) == 32 do
+            value_at = value_at + 1
+        end
+        local name = sub(head, start, colon - 1)
+        local value = sub(head, value_at, stop - 1)
+        local earlier = headers[name]
+        headers[name] = earlier ~= nil and earlier .. ", " .. value or value
+        start = stop + 2
+    end
+    return headers
+end
+
+--- A field by its name in lower case, whatever case it was sent in.
+---@param headers table
+---@param name string
+---@return string?
+local function field(headers, name)
+    for key, value in pairs(headers) do
+        if #key == #name and lower(key) == name then
+            return value
+        end
+    end
+    return nil
+end
+
+local function has_token(value, token)
+    if value == nil then
+        return false
+    end
+    local from = find(
+        lower(value),
+        token,
+        1,
+        true
+    )
+    return from ~= nil
+end
+
+--- Works out from the fields how the body ends.
+---@param status number
+---@param headers table
+---@param is_http11 boolean
+---@return resty.etcd.transport.http.http1.Head? # the head; nil if they contradict that there is a body
+local function make_head(status, headers, is_http11)
+    local connection = field(headers, "connection")
+    local keepalive = not has_token(connection, "close")
+    if not is_http11 then
+        keepalive = has_token(connection, "keep-alive")
+    end
+    if has_token(
+        field(headers, "transfer-encoding"),
+        "chunked"
+    ) then
+        return {
+            status = status,
+            headers = headers,
+            framing = "chunked",
+            length = 0,
+            keepalive = keepalive
+        }
+    end
+    if status == 204 or status == 304 then
+        return {
+            status = status,
+            headers = headers,
+            framing = "length",
+            length = 0,
+            keepalive = keepalive
+        }
+    end
+    local length_text = field(headers, "content-length")
+    if length_text == nil then
+        return {
+            status = status,
+            headers = headers,
+            framing = "close",
+            length = 0,
+            keepalive = false
+        }
+    end
+    local digits = match(length_text, "^(%d+)%s*$")
+    local length = tonumber(digits)
+    if length == nil or length > MAX_BODY then
+        return nil
+    end
+    return {
+        status = status,
+        headers = headers,
+        framing = "length",
+        length = length,
+        keepalive = keepalive
+    }
+end
+
+--- Parses status line and header fields.
+---@param text string
+---@return resty.etcd.transport.http.http1.Head? # the head; nil if it is malformed
+local function parse_head(text)
+    local digits = match(text, "^HTTP/1%.%d ([1-9]%d%d)")
+    local status = tonumber(digits)
+    if status == nil then
+        return nil
+    end
+    local line_end = find(text, "\r\n", 10, true)
+    local headers = parse_fields(text, line_end ~= nil and line_end + 2 or #text + 1)
+    if headers == nil then
+        return nil
+    end
+    return make_head(
+        status,
+        headers,
+        byte(text, 8) == 49
+    )
+end
+
+--- A server's heads are the same for as long as its clock shows the same second, but for the length: they are
+-- parsed once.
+local parsed_heads = {}
+local parsed_count = 0
+local MAX_PARSED = 64
+
+local function remember(text, head)
+    if parsed_count >= MAX_PARSED then
+        parsed_heads = {}
+        parsed_count = 0
+    end
+    parsed_heads[text] = head
+    parsed_count = parsed_count + 1
+end
+
+--- The head's fields for the caller to keep and change.
+---@param head resty.etcd.transport.http.http1.Head
+---@return table
+local function own_headers(head)
+    if has_clone then
+        return table_clone(head.headers)
+    end
+    local copy = {}
+    for name, value in pairs(head.headers) do
+        copy[name] = value
+    end
+    return copy
+end
+
+--- Reads the head of the final answer, skipping interim ones.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return resty.etcd.transport.http.http1.Head? res
+---@return string? err
+local function read_head(source)
+    while true do
+        local text, err = source_reader.read_head(source)
+        if text == nil then
+            return nil, err
+        end
+        local head = parsed_heads[text]
+        if head == nil then
+            head = parse_head(text)
+            if head == nil then
+                return nil, "malformed reply: bad HTTP head"
+            end
+            remember(text, head)
+        end
+        if head.status >= 200 then
+            return head
+        end
+    end
+end
+
+--- The size in a chunk's first line; nil if it is malformed.
+---@param line string
+---@return number?
+local function parse_chunk_size(line)
+    local digits = match(line, "^(%x+)%s*$")
+    local hex = digits or (match(line, "^(%x+)%s*;"))
+    if hex == nil or #hex > 8 then
+        return nil
+    end
+    local size = tonumber(hex, 16)
+    return size ~= nil and size <= MAX_BODY and size or nil
+end
+
+--- Reads trailer fields up to the empty line; returns an error text or nil.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return string?
+local function skip_trailers(source)
+    for _ = 1, 100 do
+        local line, err = read_line(source)
+        if line == nil then
+            return err
+        end
+        if line == "" then
+            return nil
+        end
+    end
+    return "malformed reply: too many trailers"
+end
+
+local function read_chunked(source)
+    local parts = {}
+    local total = 0
+    while true do
+        local line, err = read_line(source)
+        if line == nil then
+            return nil, err
+        end
+        local size = parse_chunk_size(line)
+        if size == nil or total + size > MAX_BODY then
+            return nil, "malformed reply: bad chunk size"
+        end
+        if size == 0 then
+            local trailer_err = skip_trailers(source)
+            if trailer_err ~= nil then
+                return nil, trailer_err
+            end
+            return concat(parts)
+        end
+        local data, data_err = read_exact(source, size)
+        if data == nil then
+            return nil, data_err
+        end
+        local ____end, end_err = read_exact(source, 2)
+        if ____end == nil then
+            return nil, end_err
+        end
+        if ____end ~= "\r\n" then
+            return nil, "malformed reply: bad chunk end"
+        end
+        parts[#parts + 1] = data
+        total = total + size
+    end
+end
+
+--- Reads until the server closes the connection, which is how such a body ends.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return string? res
+---@return string? err
+local function read_to_end(source)
+    if source.sock.receiveany == nil then
+        local text, read_err = source.sock:receive("*a")
+        if text == nil then
+            return nil, read_err
+        end
+        return text
+    end
+    local parts = {source_reader.take_all(source)}
+    local total = #parts[1]
+    while total <= MAX_BODY do
+        local err = source_reader.fill(source)
+        if err == "closed" then
+            return concat(parts)
+        end
+        if err ~= nil then
+            return nil, err
+        end
+        total = total + source_reader.available(source)
+        parts[#parts + 1] = source_reader.take_all(source)
+    end
+    return nil, "malformed reply: body too long"
+end
+
+--- Reads the whole body behind a head.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@param head resty.etcd.transport.http.http1.Head
+---@return string? res
+---@return string? err
+local function read_body(source, head)
+    if head.framing == "length" then
+        return read_exact(source, head.length)
+    end
+    if head.framing == "chunked" then
+        return read_chunked(source)
+    end
+    return read_to_end(source)
+end
+_M.field = field
+_M.format_head = format_head
+_M.format_request = format_request
+_M.make_head = make_head
+_M.own_headers = own_headers
+_M.parse_chunk_size = parse_chunk_size
+_M.parse_head = parse_head
+_M.read_body = read_body
+_M.read_head = read_head
+_M.server_time = server_time
+
+return _M

@@ -1,0 +1,210 @@
+-- Generated from src/resty/etcd/transport/http/resty_http.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local connection = require("resty.etcd.transport.http.cosocket")
+local http1 = require("resty.etcd.transport.http.http1")
+local tls = require("resty.etcd.transport.tls.handshake")
+local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
+
+--- Its two halves are public, and `request` is nothing but both.
+---@class resty.etcd.transport.http.resty_http.Http: table
+---@field send_request fun(self: resty.etcd.transport.http.resty_http.Http, params: table): true?, string?
+
+local guard = pcall
+
+--- The library, nil where it is not installed. It is looked for once a worker.
+local library
+local looked = false
+local has_openssl = false
+
+local function find_library()
+    if not looked then
+        looked = true
+        local found, module = pcall(require, "resty.http")
+        if found and type(module) == "table" then
+            library = module
+            has_openssl = pcall(require, "resty.openssl.x509.chain")
+        end
+    end
+    return library
+end
+local measured = setmetatable(
+    {},
+    {__len = function() return 1 end}
+)
+
+--- LuaJIT may be built without `__len` of tables, and then lua-resty-openssl counts no certificates.
+local HAS_LEN = #measured == 1
+
+--- The library takes a client certificate: not APISIX's fork, which drops it where cosockets are not
+--- patched, and ledgetech's only from 0.17 on and with lua-resty-openssl beside it.
+---@param http table
+---@return boolean
+local function takes_client_cert(http)
+    local version = tonumber((string.match(http._VERSION or "", "^%d+%.%d+"))) or 0
+    return http.tls_handshake == nil and version >= 0.17 and has_openssl and HAS_LEN
+end
+
+--- The library can make this TLS session.
+---@param http table
+---@param wanted resty.etcd.transport.tls.handshake.Tls
+---@return boolean
+local function can_handshake(http, wanted)
+    if tls.has_client_cert(wanted) and not takes_client_cert(http) then
+        return false
+    end
+    local path = wanted.trusted_ca
+    if path == nil then
+        return true
+    end
+    if wanted.trust ~= nil then
+        return wanted.trust == false
+    end
+    local probe = connection.make(http.new)
+    return probe ~= nil and not trusted_ca.is_usable(probe.sock, wanted, path)
+end
+
+--- resty.http can serve this request; what it cannot do goes to the embedded client.
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@return boolean
+local function can_serve(route, delivery)
+    local phase = ngx.get_phase()
+    if phase == "init" or phase == "init_worker" then
+        return false
+    end
+    local http = find_library()
+    if http == nil or delivery.via ~= nil or route.target.port == nil then
+        return false
+    end
+    return route.target.scheme == "http" or can_handshake(http, route.peer.tls)
+end
+
+--- The library's calls may throw: on what a hostile server sends, and see `tls.reason_of`.
+---@generic T
+---@param ok boolean
+---@param value any
+---@param err any
+---@return T? res
+---@return string? err
+local function guarded(ok, value, err)
+    if not ok then
+        return nil, tls.reason_of(tostring(value))
+    end
+    if value == nil then
+        return nil, err ~= nil and tostring(err) or "closed"
+    end
+    return value
+end
+
+local function connect_params(route)
+    local peer = route.peer
+    local target = route.target
+    local params = {
+        scheme = target.scheme,
+        host = target.host,
+        port = target.port,
+        pool = connection.pool_options(peer, target, "resty.http").pool,
+        pool_size = peer.pool_size
+    }
+    if target.scheme == "https" then
+        params.ssl_verify = peer.tls.verify
+        params.ssl_server_name = peer.tls.sni or target.server_name
+        if tls.has_client_cert(peer.tls) then
+            local pair, err = tls.client_pair(peer.tls)
+            if pair == nil then
+                return nil, err
+            end
+            params.ssl_client_cert = pair.cert
+            params.ssl_client_priv_key = pair.key
+        end
+    end
+    return params
+end
+
+local function connect(route, delivery, time)
+    local made, new_err = connection.make(find_library().new)
+    if made == nil then
+        return nil, new_err
+    end
+    local http = made
+    local late = connection.set_connect_timeouts(
+        http.sock,
+        route,
+        delivery,
+        time,
+        route.target.scheme == "https"
+    )
+    if late ~= nil then
+        return nil, late
+    end
+    local params, params_err = connect_params(route)
+    if params == nil then
+        return nil, params_err
+    end
+    local ok, connected, connect_err = guard(http.connect, http, params)
+    local done, err = guarded(ok, connected, connect_err)
+    if done == nil then
+        return nil, err
+    end
+    local times = http:get_reused_times()
+    return http.sock, nil, (times or 0) > 0, http
+end
+
+local function request_params(http, route, delivery, body)
+    local headers = {Host = route.target.authority, ["Content-Type"] = "application/json"}
+    for name, value in pairs(route.extra.fields) do
+        headers[name] = value
+    end
+    if delivery.token ~= nil then
+        headers.Authorization = delivery.token
+    end
+    local time = http1.server_time(delivery)
+    if time ~= nil then
+        headers["Grpc-Timeout"] = time
+    end
+    if delivery.require_leader then
+        headers["Grpc-Metadata-hasleader"] = "true"
+    end
+    local params = {method = route.method, path = route.path, headers = headers, body = nil}
+    if route.method ~= "GET" then
+        params.body = body
+        if #body > connection.PART_SIZE then
+            headers["Content-Length"] = #body
+            params.body = connection.parts_of(http.sock, delivery, body)
+        end
+    end
+    return params
+end
+
+local function send(link, route, delivery, body)
+    local http = link
+    local ok, sent, err = guard(
+        http.send_request,
+        http,
+        request_params(http, route, delivery, body)
+    )
+    local ____, send_err = guarded(ok, sent, err)
+    return send_err
+end
+
+--- `lua-resty-http`, whichever of its variants is installed: it connects and sends. The answer is read by our
+-- own decoder, as the library's knows no deadline, trusts what is malformed, and loses bytes at a timeout.
+local connector = {connect = connect, send = send}
+
+--- The library where it can serve the request, the embedded client where not.
+---@param route resty.etcd.transport.http.types.Route
+---@param delivery resty.etcd.transport.http.types.Delivery
+---@return resty.etcd.transport.http.types.Connector
+local function pick(route, delivery)
+    return can_serve(route, delivery) and connector or connection.pick()
+end
+
+--- True where the library is installed.
+---@return boolean
+local function is_installed()
+    return find_library() ~= nil
+end
+_M.is_installed = is_installed
+_M.pick = pick
+
+return _M

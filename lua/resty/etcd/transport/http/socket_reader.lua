@@ -1,0 +1,260 @@
+-- Generated from src/resty/etcd/transport/http/socket_reader.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local clock = require("resty.etcd.base.clock")
+local slices = require("resty.etcd.base.time_slice")
+local now = clock.now
+local sub = string.sub
+local find = string.find
+local concat = table.concat
+local max = math.max
+local ceil = math.ceil
+
+--- A read takes what is there, up to this much.
+local READ_SIZE = 65536
+
+--- Timeouts are set anew once they are off by more than this, in seconds.
+local DRIFT = 0.005
+local MAX_LINE = 65536
+local MAX_TIMEOUT_MS = 2147483647
+
+--- The receiving side of a connection: what has arrived and is not consumed yet.
+---@class resty.etcd.transport.http.socket_reader.Source
+---@field sock table
+---@field buffer string
+---@field at number Index of the first byte not consumed.
+---@field deadline number?
+---@field armed number When the socket's timeouts were set.
+---@field touched boolean Bytes have arrived on it.
+
+--- Milliseconds for a socket, never 0, which would mean nginx's default.
+---@param seconds number
+---@return number
+local function to_ms(seconds)
+    return max(
+        1,
+        math.min(
+            ceil(seconds * 1000),
+            MAX_TIMEOUT_MS
+        )
+    )
+end
+
+--- Sets the socket's timeouts, in seconds from now.
+---@param sock table
+---@param connect number
+---@param rest number
+local function set_timeouts(sock, connect, rest)
+    if sock.settimeouts ~= nil then
+        local ms = to_ms(rest)
+        sock:settimeouts(
+            to_ms(connect),
+            ms,
+            ms
+        )
+    else
+        sock:settimeout(max(
+            1,
+            ceil(connect)
+        ) * 1000)
+    end
+end
+
+local function create(sock, deadline, armed)
+    return {
+        sock = sock,
+        buffer = "",
+        at = 1,
+        deadline = deadline,
+        armed = armed,
+        touched = false
+    }
+end
+
+--- Gives the socket what is left until the deadline; returns "timeout" if that is nothing.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return string?
+local function rearm(source)
+    if source.deadline == nil then
+        return nil
+    end
+    local time = now()
+    local left = source.deadline - time
+    if left <= 0 then
+        return "timeout"
+    end
+    if time - source.armed > DRIFT then
+        set_timeouts(source.sock, left, left)
+        source.armed = time
+    end
+    return nil
+end
+
+--- How many bytes wait in the buffer.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return number
+local function available(source)
+    return #source.buffer - source.at + 1
+end
+
+--- Takes all that waits in the buffer.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return string
+local function take_all(source)
+    local bytes = source.at == 1 and source.buffer or sub(source.buffer, source.at)
+    source.buffer = ""
+    source.at = 1
+    return bytes
+end
+
+--- Takes `n` bytes that wait in the buffer.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@param n number
+---@return string
+local function take(source, n)
+    local from = source.at
+    source.at = from + n
+    return sub(source.buffer, from, from + n - 1)
+end
+
+--- Waits for more bytes; returns an error text, nil when some came.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return string?
+local function fill(source)
+    local late = rearm(source)
+    if late ~= nil then
+        return late
+    end
+    local data, err = source.sock:receiveany(READ_SIZE)
+    if data == nil then
+        return err
+    end
+    source.touched = true
+    source.buffer = available(source) == 0 and data or take_all(source) .. data
+    source.at = 1
+    return nil
+end
+
+--- A read for stand-ins that cannot say "what is there": by line or by length.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@param what number|"*l"
+---@return string? res
+---@return string? err
+local function receive_plain(source, what)
+    local late = rearm(source)
+    if late ~= nil then
+        return nil, late
+    end
+    local data, err = source.sock:receive(what)
+    if data == nil then
+        return nil, err
+    end
+    source.touched = true
+    return data
+end
+
+--- Bytes up to the delimiter, which is consumed and left out.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@param delimiter string
+---@return string? res
+---@return string? err
+local function read_until(source, delimiter)
+    local from = source.at
+    while true do
+        local start, stop = find(source.buffer, delimiter, from, true)
+        if start ~= nil then
+            local text = sub(source.buffer, source.at, start - 1)
+            source.at = stop + 1
+            return text
+        end
+        local seen = available(source)
+        if seen > MAX_LINE then
+            return nil, "malformed reply: line too long"
+        end
+        local err = fill(source)
+        if err ~= nil then
+            return nil, err
+        end
+        from = max(1, seen - #delimiter + 2)
+    end
+end
+
+--- A line without its line end.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return string? res
+---@return string? err
+local function read_line(source)
+    if source.sock.receiveany == nil then
+        return receive_plain(source, "*l")
+    end
+    return read_until(source, "\r\n")
+end
+
+--- Status line and header fields up to the empty line.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@return string? res
+---@return string? err
+local function read_head(source)
+    if source.sock.receiveany ~= nil then
+        return read_until(source, "\r\n\r\n")
+    end
+    local lines = {}
+    while true do
+        local line, err = receive_plain(source, "*l")
+        if line == nil then
+            return nil, err
+        end
+        if line == "" then
+            return concat(lines, "\r\n")
+        end
+        lines[#lines + 1] = line
+        if #lines > 1000 then
+            return nil, "malformed reply: too many header fields"
+        end
+    end
+end
+
+--- Exactly `n` bytes.
+---@param source resty.etcd.transport.http.socket_reader.Source
+---@param n number
+---@return string? res
+---@return string? err
+local function read_exact(source, n)
+    if n == 0 then
+        return ""
+    end
+    if source.sock.receiveany == nil then
+        return receive_plain(source, n)
+    end
+    local got = available(source)
+    if got >= n then
+        return take(source, n)
+    end
+    local parts = {take_all(source)}
+    local slice = slices.begin()
+    while true do
+        local err = fill(source)
+        if err ~= nil then
+            return nil, err
+        end
+        slices.breathe(slice)
+        local more = available(source)
+        if got + more >= n then
+            parts[#parts + 1] = take(source, n - got)
+            return concat(parts)
+        end
+        got = got + more
+        parts[#parts + 1] = take_all(source)
+    end
+end
+_M.available = available
+_M.new = create
+_M.fill = fill
+_M.read_exact = read_exact
+_M.read_head = read_head
+_M.read_line = read_line
+_M.rearm = rearm
+_M.set_timeouts = set_timeouts
+_M.take = take
+_M.take_all = take_all
+
+return _M

@@ -1,0 +1,82 @@
+-- Generated from src/resty/etcd/transport/tls/trusted_ca.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local kept = require("resty.etcd.transport.tls.file_reload")
+local log = require("resty.etcd.base.log")
+
+--- A file of CA certificates as OpenSSL wants it.
+---@class resty.etcd.transport.tls.trusted_ca.Trust: resty.etcd.transport.tls.file_reload.Kept
+---@field store resty.etcd.transport.tls.trusted_ca.Store
+
+--- The part of lua-resty-openssl that is used.
+---@class resty.etcd.transport.tls.trusted_ca.Store
+---@field ctx any An `X509_STORE`.
+---@field load_file fun(self: resty.etcd.transport.tls.trusted_ca.Store, path: string): boolean?, string?
+
+---@class resty.etcd.transport.tls.trusted_ca.StoreModule
+---@field new fun(): resty.etcd.transport.tls.trusted_ca.Store?, string?
+
+local STORE_MODULE = "resty.openssl.x509.store"
+
+--- True where the platform's sockets take CAs of their own; otherwise says, once a client, that `trusted_ca` has no
+--- effect.
+---@param sock table
+---@param tls resty.etcd.transport.tls.handshake.Tls
+---@param path string
+---@return boolean
+local function is_usable(sock, tls, path)
+    if tls.trust == nil then
+        if sock.settrustedstore ~= nil then
+            local found = pcall(require, STORE_MODULE)
+            if found then
+                return true
+            end
+        end
+        if sock.receiveany ~= nil then
+            tls.trust = false
+        end
+        if log.info_enabled() then
+            ngx.log(ngx.INFO, "trusted_ca is ignored, use lua_ssl_trusted_certificate: ", path)
+        end
+        return false
+    end
+    return tls.trust ~= false
+end
+
+local function load(path, known)
+    local source, read_err = kept.read_file(path)
+    if source == nil then
+        return nil, "trusted_ca: " .. read_err
+    end
+    if known ~= nil and known.source == source then
+        return known
+    end
+    local ____, module = pcall(require, STORE_MODULE)
+    local store, err = module.new()
+    if store == nil then
+        return nil, "trusted_ca: " .. err
+    end
+    local ok, load_err = store:load_file(path)
+    if ok ~= true then
+        return nil, "trusted_ca: " .. path .. ": " .. (load_err or "no certificate")
+    end
+    return {store = store, source = source, checked_at = 0}
+end
+
+--- Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil.
+---@param sock table
+---@param tls resty.etcd.transport.tls.handshake.Tls
+---@param path string
+---@return string?
+local function apply(sock, tls, path)
+    local trust, err = kept.renew(tls.trust, load, path)
+    if trust == nil then
+        return err
+    end
+    tls.trust = trust
+    local ____, set_err = sock:settrustedstore(trust.store.ctx)
+    return set_err
+end
+_M.apply = apply
+_M.is_usable = is_usable
+
+return _M

@@ -1,0 +1,151 @@
+-- Generated from src/resty/etcd/watch/liveness.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local call = require("resty.etcd.call.call")
+local clock = require("resty.etcd.base.clock")
+local rpcs = require("resty.etcd.protocol.rpc")
+local verdict = require("resty.etcd.watch.errors")
+local now = clock.now
+local guard = pcall
+
+--- Seconds for the second stream to stand, to be told what the first one was not, and for that one to be told too.
+local WAIT = 1
+
+--- A stream that is silent has nothing to tell, or is dead. A second one from the same place, at the same endpoint, for a
+--- moment, tells which: what it is told at once the first one has missed.
+---@class resty.etcd.watch.liveness.Check
+---@field thread table?
+---@field began_at number
+---@field stream resty.etcd.transport.transport.Stream?
+---@field stood_at number? When etcd said that it stands.
+---@field told_at number? When it was told of something.
+---@field failed boolean It has ended, and not because of a compaction.
+---@field compacted boolean What it wanted to begin with is compacted, which says nothing about a stream that stands already.
+
+--- The endpoint that the stream is of; nil if that is none of the client's any more.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@param stream resty.etcd.transport.transport.Stream
+---@return resty.etcd.endpoint.endpoint.Endpoint?
+local function endpoint_of(hub, stream)
+    for ____, endpoint in ipairs(hub.core.endpoints) do
+        if endpoint.http_host == stream.endpoint then
+            return endpoint
+        end
+    end
+    return nil
+end
+
+local function take(check, reply, endpoint)
+    if reply.canceled == true then
+        check.compacted = verdict.of_cancel(reply, endpoint).name == "compacted"
+        check.failed = not check.compacted
+    elseif reply.created == true then
+        check.stood_at = now()
+    elseif reply.events ~= nil then
+        if check.told_at == nil then
+            check.told_at = now()
+        end
+    end
+end
+
+--- Reads what comes. How long that may take is for `outcome` to say, as nginx writes a line for each socket timeout.
+---@param check resty.etcd.watch.liveness.Check
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@param request table
+---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
+local function read(check, hub, request, endpoint)
+    local stream = call.open(
+        hub.core,
+        rpcs.watch,
+        {create_request = request},
+        nil,
+        {require_leader = true, at = endpoint}
+    )
+    check.stream = stream
+    check.failed = stream == nil
+    while stream ~= nil and not check.failed and not check.compacted do
+        local message = stream:recv(nil)
+        if message == nil then
+            check.failed = true
+        else
+            take(check, message, endpoint.http_host)
+        end
+    end
+end
+
+local function run(check, hub, request, endpoint)
+    local ok = guard(
+        read,
+        check,
+        hub,
+        request,
+        endpoint
+    )
+    check.failed = check.failed or not ok
+end
+
+--- Begins a check of the hub's stream.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@param stream resty.etcd.transport.transport.Stream
+---@param request table
+---@return resty.etcd.watch.liveness.Check
+local function start(hub, stream, request)
+    local check = {
+        thread = nil,
+        began_at = now(),
+        stream = nil,
+        stood_at = nil,
+        told_at = nil,
+        failed = false,
+        compacted = false
+    }
+    local endpoint = endpoint_of(hub, stream)
+    if endpoint == nil then
+        check.failed = true
+    else
+        check.thread = ngx.thread.spawn(
+            run,
+            check,
+            hub,
+            request,
+            endpoint
+        )
+    end
+    return check
+end
+
+--- What a check of a stream that has been silent all the while says; nil while it says nothing yet.
+---@param check resty.etcd.watch.liveness.Check
+---@return ("unknown"|"well"|"dead")?
+local function outcome(check)
+    local time = now()
+    if check.failed then
+        return "dead"
+    end
+    if check.compacted then
+        return "unknown"
+    end
+    if check.told_at ~= nil then
+        return time - check.told_at > WAIT and "dead" or nil
+    end
+    if check.stood_at ~= nil then
+        return time - check.stood_at > WAIT and "well" or nil
+    end
+    return time - check.began_at > WAIT and "dead" or nil
+end
+
+--- Ends it, and frees what it has.
+---@param check resty.etcd.watch.liveness.Check
+local function stop(check)
+    local ____opt_0 = check.stream
+    if ____opt_0 ~= nil then
+        ____opt_0:close()
+    end
+    if check.thread ~= nil then
+        ngx.thread.kill(check.thread)
+    end
+end
+_M.outcome = outcome
+_M.start = start
+_M.stop = stop
+
+return _M

@@ -1,0 +1,61 @@
+-- Generated from src/resty/etcd/watch/options.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local key_range = require("resty.etcd.protocol.key_range")
+local sort = table.sort
+local concat = table.concat
+local DEFAULT_SILENCE = 60
+local DEFAULT_EVENTS = 10000
+local DEFAULT_BYTES = 16 * 1024 * 1024
+
+--- What a consumer wants to be fed with. Keys are as etcd stores them, without any of the client's prefix.
+---@class resty.etcd.watch.options.FeedOptions
+---@field key string Any bytes; "" with a `range_end` is the first key of all.
+---@field range_end? string As etcd takes it: nil or "" for the key alone, "\0" for all keys from `key` on.
+---@field start_revision? number First revision to report. Without it and without `list` the feed begins `from_now` on.
+---@field from_now? boolean The feed begins with what comes after `open`, which asks etcd for its revision before it returns.
+---@field resumed? boolean Everything before `start_revision` has been seen: an etcd that is not there yet was restored from a backup. Without it such a revision is waited for.
+---@field cluster_id? string The cluster that the revisions are of, if that is known: another one was restored from a backup.
+---@field list? boolean The first batch is the full state, reason `list`: at `start_revision` - 1 or `from_now` if given.
+---@field relist? boolean When events are gone for good, after a compaction or a restore from a backup, the feed goes on with a full state, reason `compacted` or `restored`. Without it that is a final error of this name.
+---@field progress? boolean Also batches without events, whenever etcd says how far it has come.
+---@field prev_kv? boolean Events carry what the key was before; others on the same stream may get it too.
+---@field filters? string[] "NOPUT", "NODELETE": events that etcd leaves out.
+---@field silence? number Seconds without any byte after which the stream counts as dead and is opened again; default 60.
+---@field share? table A wider range, for a stream that also serves others within that range.
+---@field max_queue? number Events that may wait for the consumer; default 10,000.
+---@field max_queue_bytes? number Bytes of events that may wait for the consumer; default 16 MiB.
+
+--- What the options come to; nil and what is wrong with them.
+---@param opts resty.etcd.watch.options.FeedOptions
+---@return resty.etcd.watch.subscriber.Wants? res
+---@return string? err
+local function read(opts)
+    local range = key_range.of(opts.key, opts.range_end)
+    local share = opts.share
+    local hub_range = share ~= nil and key_range.of(share.key, share.range_end) or range
+    if range.key == "" or key_range.is_empty(range) then
+        return nil, "no key is in this range"
+    end
+    if not key_range.contains(hub_range, range) then
+        return nil, "the range to share does not contain the keys"
+    end
+    local filters = {}
+    for ____, filter in ipairs(opts.filters or ({})) do
+        filters[#filters + 1] = filter
+    end
+    sort(filters)
+    return {
+        range = range,
+        hub_range = hub_range,
+        relist = opts.relist == true,
+        progress = opts.progress == true,
+        prev_kv = opts.prev_kv == true,
+        filters = concat(filters, " "),
+        silence = opts.silence or DEFAULT_SILENCE,
+        max_events = opts.max_queue or DEFAULT_EVENTS,
+        max_bytes = opts.max_queue_bytes or DEFAULT_BYTES
+    }
+end
+_M.read = read
+
+return _M

@@ -1,0 +1,297 @@
+-- Generated from src/resty/etcd/watch/shared_watch.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local backoffs = require("resty.etcd.base.backoff")
+local clock = require("resty.etcd.base.clock")
+local errors = require("resty.etcd.protocol.errors")
+local key_range = require("resty.etcd.protocol.key_range")
+local timers = require("resty.etcd.base.timers")
+local consumers = require("resty.etcd.watch.subscriber")
+local now = clock.now
+local max = math.max
+local min = math.min
+
+--- How long a timer may take to start: nginx drops timers when too many of them run.
+local START_TIME = 1
+
+--- What is known of the etcd behind a stream.
+---@class resty.etcd.watch.shared_watch.Known
+---@field cluster_id string?
+---@field raft_term number
+---@field revision number A revision that it surely had.
+
+--- What etcd had done when something was learnt of it. It may be lost by a restore from a backup.
+---@class resty.etcd.watch.shared_watch.Past
+---@field lost boolean
+
+--- A stream of events that resumes by itself, and the consumers that it serves.
+---@class resty.etcd.watch.shared_watch.Hub
+---@field core resty.etcd.call.client_state.Core
+---@field range resty.etcd.protocol.key_range.KeyRange
+---@field prev_kv boolean
+---@field filters string
+---@field silence number
+---@field run fun(premature: boolean, hub: resty.etcd.watch.shared_watch.Hub) What its timer does.
+---@field wake table Wakes the timer.
+---@field poked boolean
+---@field running boolean Its timer runs.
+---@field due number By then it should.
+---@field consumers resty.etcd.watch.subscriber.Consumer[]
+---@field next number? All consumers have what is before it; nil while that is to be found out.
+---@field unknown_before number? Nothing is known of what is before this revision.
+---@field known resty.etcd.watch.shared_watch.Known
+---@field past resty.etcd.watch.shared_watch.Past The past that this is part of.
+---@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
+---@field stream resty.etcd.transport.transport.Stream?
+---@field connected boolean
+---@field heard_at number
+---@field blocked boolean The only consumer is too slow, and the stream is not read until it has taken something.
+---@field room table
+---@field opened number
+---@field ends table
+---@field events number
+---@field dropped number
+---@field last_error resty.etcd.protocol.errors.EtcdError?
+---@field backoff resty.etcd.base.backoff.Backoff
+---@field hurried_at number When it was opened anew without a pause.
+---@field said_at table When it last said what is the matter, by name of the trouble.
+
+--- The streams of a client.
+---@param core resty.etcd.call.client_state.Core
+---@return resty.etcd.watch.shared_watch.Hub[]
+local function hubs_of(core)
+    if core.hubs == nil then
+        core.hubs = {}
+    end
+    return core.hubs
+end
+
+--- Wakes the hub's timer.
+---@param hub resty.etcd.watch.shared_watch.Hub
+local function poke(hub)
+    if not hub.poked then
+        hub.poked = true
+        hub.wake:post(1)
+    end
+end
+
+--- Starts the hub's timer.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@param delay number
+---@return true? res
+---@return string? err
+local function start(hub, delay)
+    local ok, err = timers.at(delay, hub.run, hub)
+    if ok == nil then
+        return nil, err
+    end
+    hub.running = false
+    hub.due = now() + delay + START_TIME
+    return true
+end
+
+--- Starts its timer once more if nginx has dropped it.
+---@param hub resty.etcd.watch.shared_watch.Hub
+local function revive(hub)
+    if not hub.running and now() > hub.due then
+        start(hub, 0)
+    end
+end
+
+local function copy(known)
+    if known == nil then
+        return {cluster_id = nil, raft_term = 0, revision = 0}
+    end
+    return {cluster_id = known.cluster_id, raft_term = known.raft_term, revision = known.revision}
+end
+
+--- A stream of the consumer's kind that begins at `next`.
+---@param core resty.etcd.call.client_state.Core
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@param next number?
+---@param apart boolean
+---@param run fun(premature: boolean, hub: resty.etcd.watch.shared_watch.Hub)
+---@return resty.etcd.watch.shared_watch.Hub? res
+---@return string? err
+local function create(core, consumer, next, apart, run)
+    local wake, err = semaphore.new(0)
+    local room, room_err = semaphore.new(0)
+    if wake == nil or room == nil then
+        return nil, err or room_err or "no semaphore"
+    end
+    return {
+        core = core,
+        range = consumer.hub_range,
+        prev_kv = consumer.prev_kv,
+        filters = consumer.filters,
+        silence = consumer.silence,
+        run = run,
+        wake = wake,
+        poked = false,
+        running = false,
+        due = 0,
+        consumers = {},
+        next = next,
+        unknown_before = consumer.unknown_before,
+        known = copy(consumer.known),
+        past = consumer.past or ({lost = false}),
+        apart = apart,
+        stream = nil,
+        connected = false,
+        heard_at = now(),
+        blocked = false,
+        room = room,
+        opened = 0,
+        ends = {},
+        events = 0,
+        dropped = 0,
+        last_error = nil,
+        backoff = backoffs.new(),
+        hurried_at = 0,
+        said_at = {}
+    }
+end
+
+local function without(list, item)
+    local rest = {}
+    for ____, other in ipairs(list) do
+        if other ~= item then
+            rest[#rest + 1] = other
+        end
+    end
+    return rest
+end
+
+--- The stream does not serve the consumer any more. The last one to leave ends it.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+local function leave(consumer)
+    local hub = consumer.hub
+    if hub ~= nil then
+        consumer.hub = nil
+        hub.consumers = without(hub.consumers, consumer)
+        if #hub.consumers == 0 then
+            hub.core.hubs = without(
+                hubs_of(hub.core),
+                hub
+            )
+        end
+        poke(hub)
+    end
+end
+
+--- From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
+--- deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@return number
+local function asks_from(hub)
+    local next = hub.next
+    return next == hub.unknown_before and next or max(next - 1, 1)
+end
+
+--- Gives each consumer its part of a batch. All of them have room.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@param batch resty.etcd.watch.feed.Batch
+local function deliver(hub, batch)
+    local ____batch_0 = batch
+    local revision = ____batch_0.revision
+    hub.next = revision + 1
+    hub.known.revision = max(hub.known.revision, revision)
+    hub.events = hub.events + #batch.events
+    for ____, consumer in ipairs(hub.consumers) do
+        local events = key_range.pick(consumer.range, batch.events)
+        if events ~= nil then
+            consumers.give(consumer, events == batch.events and batch or ({revision = revision, events = events}))
+        end
+    end
+end
+
+--- All events up to `revision` have been delivered.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@param revision number
+local function progress(hub, revision)
+    if revision >= hub.next then
+        hub.next = revision + 1
+        hub.known.revision = max(hub.known.revision, revision)
+        for ____, consumer in ipairs(hub.consumers) do
+            consumers.tell_progress(consumer, revision)
+        end
+    end
+end
+
+--- Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
+--- behind them go on.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@param reason "compacted"|"restored"|"list"|"snapshot"
+---@param err resty.etcd.protocol.errors.EtcdError
+local function lose(hub, reason, err)
+    local oldest = err.compact_revision
+    local next
+    if oldest ~= nil and (hub.next == nil or oldest <= asks_from(hub)) then
+        oldest = nil
+    end
+    if oldest ~= nil then
+        hub.known.revision = max(hub.known.revision, oldest)
+    end
+    if reason == "restored" then
+        hub.past.lost = true
+        hub.past = {lost = false}
+    end
+    for ____, consumer in ipairs(hub.consumers) do
+        if oldest ~= nil and consumer.next > oldest then
+            next = min(next or consumer.next, consumer.next)
+        elseif consumer.relist or consumers.is_new(consumer) then
+            consumers.lose(consumer, reason)
+        else
+            leave(consumer)
+            consumers.fail(consumer, err)
+        end
+    end
+    if next ~= nil then
+        next = min(next, hub.known.revision + 1)
+    end
+    hub.next = next
+end
+
+--- Ends it, and all of its consumers with it.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@param err resty.etcd.protocol.errors.EtcdError
+local function ____end(hub, err)
+    for ____, consumer in ipairs(hub.consumers) do
+        leave(consumer)
+        consumers.fail(consumer, err)
+    end
+end
+
+--- Seconds since etcd was heard of last.
+---@param hub resty.etcd.watch.shared_watch.Hub
+---@return number
+local function age(hub)
+    local stream = hub.stream
+    local heard_at = stream ~= nil and max(
+        hub.heard_at,
+        stream:heard_at()
+    ) or hub.heard_at
+    return now() - heard_at
+end
+
+--- For consumers whose program ends.
+---@return resty.etcd.protocol.errors.EtcdError
+local function exiting()
+    return errors.failure("closed", "closed: the worker is exiting")
+end
+_M.age = age
+_M.asks_from = asks_from
+_M.copy_known = copy
+_M.new = create
+_M.deliver = deliver
+_M["end"] = ____end
+_M.exiting = exiting
+_M.hubs_of = hubs_of
+_M.leave = leave
+_M.lose = lose
+_M.poke = poke
+_M.progress = progress
+_M.revive = revive
+_M.start = start
+
+return _M

@@ -1,0 +1,243 @@
+-- Generated from src/resty/etcd/watch/subscriber.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local semaphore = require("ngx.semaphore")
+local batch_queue = require("resty.etcd.watch.batch_queue")
+local clock = require("resty.etcd.base.clock")
+local max = math.max
+
+--- What a consumer wants.
+---@class resty.etcd.watch.subscriber.Wants
+---@field range resty.etcd.protocol.key_range.KeyRange
+---@field hub_range resty.etcd.protocol.key_range.KeyRange The stream that may serve it covers this.
+---@field relist boolean A full state may come at any time.
+---@field progress boolean
+---@field prev_kv boolean
+---@field filters string Sorted, in one string; "" for none.
+---@field silence number
+---@field max_events number
+---@field max_bytes number
+
+--- One consumer of a stream: what waits for it, and where it stands.
+---@class resty.etcd.watch.subscriber.Consumer: resty.etcd.watch.subscriber.Wants
+---@field queue resty.etcd.watch.batch_queue.BatchQueue
+---@field ready table
+---@field waiting boolean A light thread waits in `next`.
+---@field hub resty.etcd.watch.shared_watch.Hub? The stream that serves it; nil while its consumer is behind, and at the end.
+---@field known resty.etcd.watch.shared_watch.Known? What is known of etcd apart from that stream; nil for nothing.
+---@field past resty.etcd.watch.shared_watch.Past? The past that this is part of, if it was learnt by a stream.
+---@field next number First revision that is not in its queue yet.
+---@field unknown_before number? Nothing is known of what is before this revision, which a caller has chosen.
+---@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
+---@field held resty.etcd.watch.feed.Batch[]
+---@field list_at number? That state is of this revision; nil for the latest.
+---@field epoch number Counts how often its revisions were lost: a state read before is of no use.
+---@field listing boolean Somebody reads that state.
+---@field delivered number Everything up to it has been taken out of the queue.
+---@field err resty.etcd.protocol.errors.EtcdError? Why no more will come, once the queue is empty.
+---@field closed boolean
+---@field heard_at number When etcd was heard of apart from the stream.
+---@field batches number
+---@field lists number
+---@field times_behind number How often it was too slow for a stream that it shared.
+---@field behind_at number When it was that last.
+---@field apart_until number Until then it has a stream of its own: it was too slow twice within a short time.
+
+local function create(wants, next, needs)
+    local ready, err = semaphore.new(0)
+    if ready == nil then
+        return nil, err
+    end
+    local ____wants_0 = wants
+    local range = ____wants_0.range
+    local hub_range = ____wants_0.hub_range
+    local relist = ____wants_0.relist
+    local progress = ____wants_0.progress
+    local prev_kv = ____wants_0.prev_kv
+    local filters = ____wants_0.filters
+    local silence = ____wants_0.silence
+    local max_events = ____wants_0.max_events
+    local max_bytes = ____wants_0.max_bytes
+    return {
+        range = range,
+        hub_range = hub_range,
+        relist = relist,
+        progress = progress,
+        prev_kv = prev_kv,
+        filters = filters,
+        silence = silence,
+        max_events = max_events,
+        max_bytes = max_bytes,
+        queue = batch_queue.new(max_events, max_bytes),
+        ready = ready,
+        waiting = false,
+        hub = nil,
+        known = nil,
+        past = nil,
+        next = next,
+        unknown_before = nil,
+        needs = needs,
+        held = {},
+        list_at = nil,
+        epoch = 0,
+        listing = false,
+        delivered = 0,
+        err = nil,
+        closed = false,
+        heard_at = clock.now(),
+        batches = 0,
+        lists = 0,
+        times_behind = 0,
+        behind_at = 0,
+        apart_until = 0
+    }
+end
+
+--- Wakes the one who waits for batches.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+local function wake(consumer)
+    if consumer.waiting then
+        consumer.waiting = false
+        consumer.ready:post(1)
+    end
+end
+
+local function weigh_kv(kv)
+    return kv == nil and 0 or #kv.key + #(kv.value or "") + 100
+end
+
+--- About how much memory the events take.
+---@param batch resty.etcd.watch.feed.Batch
+---@return number
+local function weigh(batch)
+    local bytes = 0
+    for ____, event in ipairs(batch.events) do
+        bytes = bytes + weigh_kv(event.kv) + weigh_kv(event.prev_kv)
+    end
+    return bytes
+end
+
+--- Puts a batch into the queue, unless it has been there.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@param batch resty.etcd.watch.feed.Batch
+local function put(consumer, batch)
+    if batch.revision >= consumer.next then
+        consumer.next = batch.revision + 1
+        batch_queue.push(
+            consumer.queue,
+            batch,
+            weigh(batch)
+        )
+        wake(consumer)
+    end
+end
+
+--- The state that it waits for will be read later, so it needs nothing of what comes now.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@return boolean
+local function is_idle(consumer)
+    return consumer.needs ~= nil and not consumer.listing and consumer.list_at == nil
+end
+
+--- It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@return boolean
+local function is_new(consumer)
+    return consumer.needs == "list" and consumer.list_at == nil
+end
+
+--- Takes a batch of events, into the queue or aside until the state before it is known.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@param batch resty.etcd.watch.feed.Batch
+local function give(consumer, batch)
+    if consumer.needs == nil then
+        put(consumer, batch)
+    elseif not is_idle(consumer) and batch.revision >= consumer.next then
+        local ____consumer_held_1 = consumer.held
+        ____consumer_held_1[#____consumer_held_1 + 1] = batch
+        consumer.queue.events = consumer.queue.events + #batch.events
+        consumer.queue.bytes = consumer.queue.bytes + weigh(batch)
+    end
+end
+
+--- Forgets what was put aside.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+local function drop_held(consumer)
+    for ____, batch in ipairs(consumer.held) do
+        consumer.queue.events = consumer.queue.events - #batch.events
+        consumer.queue.bytes = consumer.queue.bytes - weigh(batch)
+    end
+    consumer.held = {}
+end
+
+--- Notes how far etcd has come, where the consumer wants to know.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@param revision number
+local function tell_progress(consumer, revision)
+    if consumer.needs == nil and revision >= consumer.next then
+        consumer.next = revision + 1
+        if consumer.progress then
+            batch_queue.push_progress(consumer.queue, revision)
+            wake(consumer)
+        end
+    end
+end
+
+--- Takes the full state that it has waited for, and what came in the meantime.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@param full resty.etcd.watch.feed.RawKv[]
+---@param revision number
+local function accept(consumer, full, revision)
+    local reason = consumer.needs or "list"
+    local held = consumer.held
+    drop_held(consumer)
+    consumer.needs = nil
+    consumer.list_at = nil
+    consumer.heard_at = clock.now()
+    consumer.lists = consumer.lists + 1
+    consumer.next = max(consumer.next, revision + 1)
+    batch_queue.push_full(consumer.queue, {revision = revision, events = {}, full = full, reason = reason})
+    wake(consumer)
+    for ____, batch in ipairs(held) do
+        put(consumer, batch)
+    end
+end
+
+--- Its revisions are gone: only a full state helps.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@param reason "compacted"|"restored"|"list"|"snapshot"
+local function lose(consumer, reason)
+    drop_held(consumer)
+    consumer.epoch = consumer.epoch + 1
+    local ____consumer_2 = consumer
+    local needs = ____consumer_2.needs
+    local list_at = ____consumer_2.list_at
+    if needs == nil or list_at ~= nil or needs == "compacted" and reason == "restored" then
+        consumer.needs = reason
+    end
+    consumer.list_at = nil
+    consumer.next = 0
+end
+
+--- No more will come.
+---@param consumer resty.etcd.watch.subscriber.Consumer
+---@param err resty.etcd.protocol.errors.EtcdError
+local function fail(consumer, err)
+    drop_held(consumer)
+    consumer.hub = nil
+    if consumer.err == nil then
+        consumer.err = err
+    end
+    wake(consumer)
+end
+_M.accept = accept
+_M.new = create
+_M.drop_held = drop_held
+_M.fail = fail
+_M.give = give
+_M.is_idle = is_idle
+_M.is_new = is_new
+_M.lose = lose
+_M.tell_progress = tell_progress
+_M.wake = wake
+
+return _M

@@ -1,0 +1,118 @@
+-- Generated from src/resty/etcd/watcher/batch.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local slices = require("resty.etcd.base.time_slice")
+local known_keys = require("resty.etcd.watcher.known_keys")
+local sub = string.sub
+
+--- A change of one key.
+---@class resty.etcd.watcher.batch.WatchEvent
+---@field type "PUT"|"DELETE"
+---@field kv resty.etcd.api.result.KeyValue Of a deletion only `key` and `mod_revision`; where it was found out afterwards, only `key`.
+---@field prev_kv? resty.etcd.api.result.KeyValue What it was before; nil if there was nothing, if it was not asked for, or if nobody knows any more.
+
+--- All that one revision has changed.
+---@class resty.etcd.watcher.batch.WatchBatch
+---@field revision number Everything up to it has been told, this batch included.
+---@field events resty.etcd.watcher.batch.WatchEvent[]
+---@field synthetic? true The events were found out by reading all keys: they are what has changed altogether.
+---@field reason? string Why all keys were read: `list`, `compacted` or `restored`.
+
+--- How a watcher's batches are made.
+---@class resty.etcd.watcher.batch.BatchStyle
+---@field prefix_length number
+---@field serializer resty.etcd.serializers.serializer.Serializer? Nil leaves values as they are.
+---@field prev_kv boolean
+---@field no_put boolean
+---@field no_delete boolean
+
+--- A key as the watcher's user knows it: the raw one is shared with others.
+---@param style resty.etcd.watcher.batch.BatchStyle
+---@param kv resty.etcd.watch.feed.RawKv
+---@param is_put boolean
+---@return resty.etcd.api.result.KeyValue
+local function to_user(style, kv, is_put)
+    local ____kv_0 = kv
+    local create_revision = ____kv_0.create_revision
+    local mod_revision = ____kv_0.mod_revision
+    local version = ____kv_0.version
+    local lease = ____kv_0.lease
+    local copy = {
+        key = sub(kv.key, style.prefix_length + 1),
+        create_revision = create_revision,
+        mod_revision = mod_revision,
+        version = version
+    }
+    if lease ~= nil then
+        copy.lease = lease
+    end
+    if is_put then
+        local bytes = kv.value or ""
+        if style.serializer ~= nil then
+            local value = style.serializer.deserialize(bytes)
+            copy.value = value
+        else
+            copy.value = bytes
+        end
+    end
+    return copy
+end
+
+local function add_event(style, event, events)
+    local is_put = event.type == "PUT"
+    if is_put and style.no_put or not is_put and style.no_delete then
+        return
+    end
+    local made = {
+        type = event.type,
+        kv = to_user(style, event.kv, is_put)
+    }
+    if style.prev_kv and event.prev_kv ~= nil then
+        made.prev_kv = to_user(style, event.prev_kv, true)
+    end
+    events[#events + 1] = made
+end
+
+--- A batch for the watcher's user. Large ones take several turns.
+---@param style resty.etcd.watcher.batch.BatchStyle
+---@param batch resty.etcd.watch.feed.Batch
+---@return resty.etcd.watcher.batch.WatchBatch
+local function make(style, batch)
+    local events = {}
+    local slice = slices.begin()
+    for ____, event in ipairs(batch.events) do
+        add_event(style, event, events)
+        slices.breathe(slice)
+    end
+    return {revision = batch.revision, events = events}
+end
+
+--- What has changed by a full state, as events.
+---@param style resty.etcd.watcher.batch.BatchStyle
+---@param batch resty.etcd.watch.feed.Batch
+---@param known resty.etcd.watcher.known_keys.KnownKeys? the keys that were told of before, nil if all of the state is news
+---@param revisions table the keys of the state
+---@return resty.etcd.watcher.batch.WatchBatch
+local function make_of_full(style, batch, known, revisions)
+    local events = {}
+    local reason = batch.reason or "list"
+    local slice = slices.begin()
+    for ____, kv in ipairs(batch.full) do
+        if known == nil or known_keys.is_news(known, kv, reason) then
+            add_event(style, {type = "PUT", kv = kv}, events)
+        end
+        slices.breathe(slice)
+    end
+    if known ~= nil then
+        for key in pairs(known.revisions) do
+            if revisions[key] == nil then
+                add_event(style, {type = "DELETE", kv = {key = key}}, events)
+            end
+            slices.breathe(slice)
+        end
+    end
+    return {revision = batch.revision, events = events, synthetic = true, reason = reason}
+end
+_M.make = make
+_M.make_of_full = make_of_full
+
+return _M

@@ -1,0 +1,274 @@
+-- Whose time is it: the call's, an attempt's, a login's.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local health_check = require "resty.etcd.health_check"
+local sockets = require "spec.support.tcp"
+
+local OK = '{"header":{"revision":"1"}}'
+local REFUSED = '{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}'
+
+local function reply(body, status)
+    return ("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(
+        status or "200 OK", #body, body)
+end
+
+local function elapsed(fn)
+    ngx.update_time()
+    local started = ngx.now()
+    local res, err, details = fn()
+    ngx.update_time()
+    return ngx.now() - started, res, err, details
+end
+
+describe("with retry on", function()
+    before_each(function()
+        assert(health_check.init { retry = true, fail_timeout = 0 })
+    end)
+
+    after_each(function()
+        assert(health_check.init())
+    end)
+
+    it("a single endpoint has all of a read's time", function()
+        local server = fake.new({ 1.3, reply(OK) })
+        local cli = assert(bed.new { http_host = server.http_host, timeout = 3 })
+        assert.equal(200, assert(cli:get("k")).status)
+        assert.equal(1, #server.requests)
+        server:close()
+    end)
+
+    it("a slow cluster is not asked by turns: the first has half of the time", function()
+        local hosts, servers = {}, {}
+        for i = 1, 3 do
+            servers[i] = fake.new({ 1.3, reply(OK) })
+            hosts[i] = servers[i].http_host
+        end
+        local cli = assert(bed.new { http_host = hosts, timeout = 4, init_count = -1 })
+        assert.equal(200, assert(cli:get("k")).status)
+        assert.equal(1, #servers[1].requests)
+        assert.equal(0, #servers[2].requests)
+        for i = 1, 3 do
+            servers[i]:close()
+        end
+    end)
+
+    it("a stand-in for cosockets, which has one timeout for all, connects in an endpoint's share of the time", function()
+        local tcp, connects = ngx.socket.tcp, {}
+        ngx.socket.tcp = function() -- luacheck: ignore 122
+            local timeout
+            return {
+                settimeout = function(_, ms) timeout = ms end,
+                connect = function()
+                    connects[#connects + 1] = timeout
+                    return nil, "timeout"
+                end,
+                close = function() end,
+            }
+        end
+        local cli = assert(bed.new {
+            transport = "cosocket", http_host = { "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3" }, timeout = 6,
+        })
+        local res = cli:get("k")
+        ngx.socket.tcp = tcp -- luacheck: ignore 122
+        assert.is_nil(res)
+        assert.same({ 1000, 1000, 6000 }, { connects[1], connects[2], connects[3] }) -- whole seconds; the last has what is left
+    end)
+
+    it("a short call goes on too, from a member that takes no connections and from one that does not answer", function()
+        local mute, full, well = fake.new({ 4 }), sockets.listen(0), fake.new({ reply(OK) })
+        for _ = 1, 3 do -- the kernel takes no more than these
+            local sock = ngx.socket.tcp()
+            sock:settimeout(50)
+            sock:connect("127.0.0.1", full.port)
+        end
+        for _, host in ipairs { mute.http_host, full.http_host } do
+            local cli = assert(bed.new { http_host = { host, well.http_host }, timeout = 1, init_count = -1 })
+            local time, res, err = elapsed(function() return cli:get("k") end)
+            assert.is_nil(err)
+            assert.equal(200, res.status)
+            assert.is_true(time > 0.4 and time < 0.9, time)
+        end
+        mute:close()
+        well:close()
+        sockets.close(full)
+    end)
+
+    it("a member that takes no connections costs reads and writes a second, however much time they have", function()
+        local full, well = sockets.listen(0), fake.new({ reply(OK) })
+        for _ = 1, 3 do -- the kernel takes no more than these
+            local sock = ngx.socket.tcp()
+            sock:settimeout(50)
+            sock:connect("127.0.0.1", full.port)
+        end
+        local cli = assert(bed.new { http_host = { full.http_host, well.http_host }, timeout = 30, init_count = -1 })
+        for _, call in ipairs { function() return cli:get("k") end, function() return cli:set("k", 1) end } do
+            cli.init_count = -1
+            local time, res, err = elapsed(call)
+            assert.is_nil(err)
+            assert.equal(200, res.status)
+            assert.is_true(time > 0.9 and time < 1.5, time)
+        end
+        local alone = assert(bed.new { http_host = full.http_host, timeout = 2 })
+        local time, _, err = elapsed(function() return alone:get("k") end)
+        assert.equal(full.http_host .. ": timeout", err)
+        assert.is_true(time > 1.9) -- where there is no other it has all of the time
+        well:close()
+        sockets.close(full)
+    end)
+
+    -- Between the two tries another call logs in.
+    it("an endpoint that refused a token has not been tried: the other one does not get its time", function()
+        local cli
+        local first = fake.new(function(request)
+            if request.headers.authorization == "old" then
+                cli.auth.token = "new"
+                return { reply(REFUSED, "401 Unauthorized") }
+            end
+            return { reply(OK) }
+        end)
+        local black_hole = fake.new({ 4 })
+        cli = assert(bed.new {
+            http_host = { first.http_host, black_hole.http_host }, timeout = 2, init_count = -1, user = "u", password = "p",
+        })
+        cli.auth.token = "old"
+        assert.equal(200, assert(cli:get("k")).status)
+        assert.equal(1, #black_hole.requests)
+        assert.equal(2, #first.requests)
+        first:close()
+        black_hole:close()
+    end)
+
+    it("a write over a pooled TLS connection has all of the call's time", function()
+        local tcp, reads = ngx.socket.tcp, {}
+        ngx.socket.tcp = function() -- luacheck: ignore 122
+            local sock = assert(tcp())
+            local settimeouts = sock.settimeouts
+            return setmetatable({
+                settimeouts = function(_, connect, send, read)
+                    reads[#reads + 1] = read
+                    return settimeouts(sock, connect, send, read)
+                end,
+            }, {
+                __index = function(_, name)
+                    return function(_, ...) return sock[name](sock, ...) end
+                end,
+            })
+        end
+        local cli = assert(bed.new {
+            transport = "cosocket", http_host = { bed.tls.http, bed.tls.http }, sni = "localhost", timeout = 20,
+        })
+        local key = bed.key("share")
+        local first = cli:set(key, 1)
+        reads = {}
+        local second = cli:set(key, 2)
+        ngx.socket.tcp = tcp -- luacheck: ignore 122
+        assert.equal(200, first.status)
+        assert.equal(200, second.status)
+        assert.is_true(reads[#reads] > 15000)
+        assert(cli:delete(key))
+    end)
+end)
+
+describe("a connection that took all of the time", function()
+    it("is not sent on, so that a write on it was surely not applied", function()
+        local clock, http_client = require "resty.etcd.base.clock", require "resty.etcd.transport.http.client"
+        local closed, sent = 0, 0
+        local sock = { settimeouts = function() end, close = function() closed = closed + 1 end }
+        local connector = {
+            connect = function()
+                ngx.sleep(0.1)
+                return sock, nil, false, sock
+            end,
+            send = function() sent = sent + 1 end,
+        }
+        local started = clock.now()
+        local delivery = { started = started, deadline = started + 0.05 }
+        local answer, err, maybe_sent = http_client.exchange(
+            connector, { target = { scheme = "https" }, repeatable = false }, delivery, "{}")
+        assert.is_nil(answer)
+        assert.equal("timeout", err)
+        assert.is_false(maybe_sent)
+        assert.equal(0, sent)
+        assert.equal(1, closed)
+    end)
+end)
+
+describe("the deadline of a call", function()
+    local restore
+
+    before_each(function()
+        restore = fake.never_ban()
+    end)
+
+    after_each(function()
+        restore()
+    end)
+
+    local function client(server)
+        return assert(bed.new { http_host = server.http_host, user = "u", password = "p", timeout = 1 })
+    end
+
+    it("holds over a second login that stalls", function()
+        local server = fake.new(
+            { reply('{"token":"a"}') }, { 0.6, reply(REFUSED, "401 Unauthorized") }, { 5, reply('{"token":"b"}') })
+        local time, res, err = elapsed(function() return client(server):get("k") end)
+        assert.is_nil(res)
+        assert.is_truthy(err:find("timeout", 1, true))
+        assert.is_true(time < 1.3, time) -- with a time of its own the second login would end at 1.6 s
+        server:close()
+    end)
+
+    it("that ends in the wait for a login leaves calls that may be made again, whoever it was that logged in", function()
+        local server = fake.new({ 5 })
+        local cli, threads = client(server), {}
+        for i, call in ipairs { cli.get, cli.delete, cli.get } do
+            threads[i] = ngx.thread.spawn(function() return select(3, call(cli, "k")) end)
+            ngx.sleep(0.01)
+        end
+        for _, thread in ipairs(threads) do
+            local _, details = ngx.thread.wait(thread)
+            assert.equal("timeout", details.name)
+            assert.is_true(details.retryable)
+            assert.is_false(details.maybe_applied)
+        end
+        server:close()
+    end)
+
+    it("is not spent on a try, and no endpoint is blamed, when the login took all of it", function()
+        local server = fake.new({ reply('{"token":"a"}') })
+        local cli = client(server)
+        cli.auth.login = function()
+            ngx.sleep(1.1)
+            return "late"
+        end
+        local before = fake.reports(server.http_host)
+        local _, res, err, details = elapsed(function() return cli:get("k") end)
+        assert.is_nil(res)
+        assert.is_truthy(err:find("timeout", 1, true))
+        assert.equal("timeout", details.name)
+        assert.equal(before, fake.reports(server.http_host))
+        assert.equal(0, #server.requests)
+        server:close()
+    end)
+
+    it("holds when nginx drops the timer of a login", function()
+        local server = fake.new({ reply('{"token":"a"}') })
+        local cli = client(server)
+        local at = ngx.timer.at
+        ngx.timer.at = function() return 1 end -- luacheck: ignore 122
+        local time, res, err = elapsed(function() return cli:get("k", { timeout = 0.3 }) end)
+        ngx.timer.at = at -- luacheck: ignore 122
+        assert.is_nil(res)
+        assert.is_truthy(err:find("timeout", 1, true))
+        assert.is_true(time < 0.6, time) -- the client has 1 s
+        server:close()
+    end)
+
+    it("and a refused login, as a watch meets it, keep the login's own text", function()
+        local server = fake.new({ reply('{"code":14,"message":"no leader"}', "503 Service Unavailable") })
+        local reader, err = client(server):watch("k")
+        assert.is_nil(reader)
+        assert.equal("invalid response code: 503, no leader", err)
+        server:close()
+    end)
+end)

@@ -1,0 +1,466 @@
+-- Logins with user and password, with a server that counts them and with etcd itself.
+local bed = require "spec.support.bed"
+local clock = require "resty.etcd.base.clock"
+local fake = require "spec.support.fake"
+
+local LOGIN = "/v3/auth/authenticate"
+local RANGE = '{"header":{"revision":"7"}}'
+local REFUSED = "authenticate refresh token fail"
+local REASON = "etcdserver: authentication failed, invalid user ID or password"
+
+-- Serves logins with `login` (a script, or a function of how many there were), and all else with what `rest`, a
+-- function of the request, returns.
+local function serve(login, rest)
+    local logins = 0
+    return function(request)
+        if request.path ~= LOGIN then
+            return rest and rest(request) or { fake.reply(RANGE) }
+        end
+        logins = logins + 1
+        return type(login) == "function" and login(logins) or login
+    end
+end
+
+local function token(text)
+    return fake.reply('{"header":{},"token":"' .. text .. '"}')
+end
+
+local function error_reply(status, code, message)
+    return fake.reply(('{"error":"%s","message":"%s","code":%d}'):format(message, message, code), status .. " Error")
+end
+
+local UNKNOWN_TOKEN = error_reply(401, 16, "etcdserver: invalid auth token")
+
+describe("a login", function()
+    local server, restore
+
+    before_each(function()
+        restore = fake.never_ban()
+        server = fake.new({ fake.reply(RANGE) })
+    end)
+
+    after_each(function()
+        server:close()
+        restore()
+    end)
+
+    local function client(opts)
+        local all = { http_host = server.http_host, user = "u", password = "p/word", timeout = 3 }
+        for name, value in pairs(opts or {}) do
+            all[name] = value
+        end
+        return assert(bed.new(all))
+    end
+
+    local function logins(at)
+        local count = 0
+        for _, request in ipairs((at or server).requests) do
+            count = count + (request.path == LOGIN and 1 or 0)
+        end
+        return count
+    end
+
+    local function wait_for_login()
+        assert.is_true(fake.eventually(function() return logins() == 1 end))
+    end
+
+    -- Runs `n` calls at the same time; returns their results, {res, err, details, number}, in the order of their ends.
+    local function together(cli, n, timeout)
+        local ends, threads = {}, {}
+        for i = 1, n do
+            threads[i] = ngx.thread.spawn(function()
+                local res, err, details = cli:get("/k", { timeout = timeout })
+                ends[#ends + 1] = { res = res, err = err, details = details, number = i }
+            end)
+        end
+        return ends, threads
+    end
+
+    local function finish(threads)
+        for _, thread in ipairs(threads) do
+            ngx.thread.wait(thread)
+        end
+    end
+
+    it("goes before the first call, which then carries the bare token", function()
+        server:serve(serve { token "abc.7" })
+        local cli = client()
+        assert.equals(200, cli:get("/k").status)
+        assert.equals(200, cli:get("/k").status)
+        local paths = {}
+        for i, request in ipairs(server.requests) do
+            paths[i] = request.path .. " " .. tostring(request.headers.authorization)
+        end
+        assert.same({ LOGIN .. " nil", "/v3/kv/range abc.7", "/v3/kv/range abc.7" }, paths)
+        assert.same({ name = "u", password = "p/word" }, require("cjson").decode(server.requests[1].body))
+    end)
+
+    it("is not made for the version, nor without a user", function()
+        server:serve(serve { token "abc" })
+        assert(client():version())
+        assert(bed.new { http_host = server.http_host }:get("/k"))
+        assert.equals(0, logins())
+        assert.is_nil(server.requests[#server.requests].headers.authorization)
+    end)
+
+    it("never carries a token, not even an old one", function()
+        server:serve(serve({ token "old" }, function(request)
+            if request.headers.authorization == "old" and logins() == 1 then
+                return { error_reply(401, 16, "etcdserver: invalid auth token") }
+            end
+        end))
+        assert.equals(200, client { extra_headers = { Authorization = "mine" } }:get("/k").status)
+        assert.equals(2, logins())
+        for _, request in ipairs(server.requests) do
+            assert.equals(request.path == LOGIN, request.headers.authorization == nil)
+        end
+    end)
+
+    it("is one for all calls of a worker that come meanwhile", function()
+        server:serve(serve { 0.1, token "abc" })
+        local ends, threads = together(client(), 20)
+        finish(threads)
+        assert.equals(1, logins())
+        assert.equals(20, #ends)
+        for _, one in ipairs(ends) do
+            assert.equals(200, one.res.status)
+        end
+    end)
+
+    it("fails for all of them alike, the owner first", function()
+        server:serve(serve { 0.1, error_reply(400, 3, REASON) })
+        local ends, threads = together(client(), 6)
+        finish(threads)
+        assert.equals(1, logins())
+        for i, one in ipairs(ends) do
+            assert.equals(i, one.number)
+            assert.is_nil(one.res)
+            assert.equals(REFUSED, one.err)
+            assert.equals(REASON, one.details.hint)
+        end
+    end)
+
+    it("that succeeds lets its owner go on first, then the others as they came", function()
+        server:serve(serve { 0.1, token "abc" })
+        local health_check = require "resty.etcd.health_check"
+        local get_target_status, asked = health_check.get_target_status, 0
+        health_check.get_target_status = function() -- an endpoint for the login, none for the calls: they end at once
+            asked = asked + 1
+            return asked == 1
+        end
+        local ends, threads = together(client(), 6)
+        finish(threads)
+        health_check.get_target_status = get_target_status
+        assert.equals(1, logins())
+        for i, one in ipairs(ends) do
+            assert.equals(i, one.number)
+            assert.equals("has no healthy etcd endpoint available", one.err)
+        end
+    end)
+
+    -- Members that know a token only when they have refused it `n` times; then they answer with `answer`.
+    local function with_slow_members(n, answer, check)
+        local refused = 0
+        server:serve(serve({ token "abc.7" }, function()
+            refused = refused + 1
+            return { refused <= n and UNKNOWN_TOKEN or answer }
+        end))
+        local other = fake.new(server.scripts[1])
+        check(client { http_host = { server.http_host, other.http_host }, init_count = -1 }, other)
+        other:close()
+    end
+
+    it("gives a token that slow members come to know a moment later: calls wait for that, and log in once", function()
+        with_slow_members(4, fake.reply(RANGE), function(cli, other)
+            local started = clock.now()
+            assert.equals(200, cli:get("/k").status)
+            assert.is_true(clock.now() - started > 0.14)
+            assert.equals(1, logins())
+            assert.is_true(#other.requests > 1)
+            assert.equals(1 + 5, #server.requests + #other.requests)
+        end)
+    end)
+
+    it("gives a token that a watch too waits for at slow members", function()
+        local created = '{"result":{"header":{"revision":"7"},"created":true}}\n'
+        with_slow_members(3, fake.reply(created), function(cli)
+            local read = assert(cli:watch("/k"))
+            assert.is_true(read().result.created)
+            assert.equals(1, logins())
+        end)
+    end)
+
+    it("gives a token that no member comes to know: calls log in once more, and are told in time", function()
+        with_slow_members(math.huge, "", function(cli, other)
+            local res = cli:get("/k")
+            assert.equals("etcdserver: invalid auth token", res.body.error)
+            assert.equals(2, logins(server) + logins(other))
+        end)
+    end)
+
+    it("that failed is not remembered", function()
+        server:serve(serve(function(n)
+            return n < 3 and { error_reply(400, 3, REASON) } or { token "abc" }
+        end))
+        local cli = client()
+        assert.equals(REFUSED, (select(2, cli:get("/k"))))
+        assert.equals(REFUSED, (select(2, cli:get("/k"))))
+        assert.equals(200, cli:get("/k").status)
+        assert.equals(3, logins())
+    end)
+
+    it("outlives the thread that asked for it: the others get its outcome", function()
+        server:serve(serve { 0.15, token "abc" })
+        local ends, threads = together(client(), 3)
+        wait_for_login()
+        assert(ngx.thread.kill(threads[1]))
+        finish { threads[2], threads[3] }
+        assert.equals(1, logins())
+        assert.equals(5, ends[1].number + ends[2].number)
+        assert.same({ 200, 200 }, { ends[1].res.status, ends[2].res.status })
+    end)
+
+    it("outlives waiters that are killed", function()
+        server:serve(serve { 0.15, token "abc" })
+        local ends, threads = together(client(), 3)
+        wait_for_login()
+        assert(ngx.thread.kill(threads[2]))
+        finish { threads[1], threads[3] }
+        assert.equals(4, ends[1].number + ends[2].number)
+        assert.same({ 200, 200 }, { ends[1].res.status, ends[2].res.status })
+    end)
+
+    it("that had no timer, and was killed with the thread that made it, is made again by one who waits", function()
+        server:serve({ 60 }, { 0.1, token "abc" }, { fake.reply(RANGE) })
+        local at = ngx.timer.at
+        ngx.timer.at = function() return nil, "too many pending timers" end -- luacheck: ignore 122
+        local ends, threads = together(client { timeout = 10 }, 3)
+        wait_for_login()
+        assert(ngx.thread.kill(threads[1]))
+        finish { threads[2], threads[3] }
+        ngx.timer.at = at -- luacheck: ignore 122
+        assert.equals(2, logins())
+        assert.same({ 200, 200 }, { ends[1].res and ends[1].res.status, ends[2].res and ends[2].res.status })
+    end)
+
+    it("serves later calls when all who asked for it are gone", function()
+        server:serve(serve { 0.1, token "abc" })
+        local cli = client()
+        local _, threads = together(cli, 2)
+        wait_for_login()
+        assert(ngx.thread.kill(threads[1]))
+        assert(ngx.thread.kill(threads[2]))
+        assert.equals(200, cli:get("/k").status)
+        assert.equals(1, logins())
+    end)
+
+    it("that takes too long ends with the socket's error for its owner, and the waiters' time is their own", function()
+        server:serve(serve { 2, token "abc" })
+        local cli = client()
+        local started = ngx.now()
+        local ends, threads = together(cli, 1, 0.6)
+        local short, short_threads = together(cli, 1, 0.2)
+        finish(short_threads)
+        assert.is_true(ngx.now() - started < 0.55)
+        assert.equals("timeout", short[1].details.name)
+        finish(threads)
+        assert.equals(server.http_host .. ": timeout", ends[1].err)
+        assert.equals("timeout", ends[1].details.name)
+        assert.equals(1, logins())
+    end)
+
+    for name, reply in pairs {
+        ["without a token"] = fake.reply("{}"),
+        ["with an empty body"] = fake.reply(""),
+        ["that is HTML"] = fake.reply("<html>hush</html>"),
+        ["whose token is no string"] = fake.reply('{"token":{"hush":1}}'),
+        ["cut off within the JSON"] = fake.reply('{"token":"hush'),
+    } do
+        it("answered by a reply " .. name .. " is refused, asked once, and quotes nothing", function()
+            local health_check = require "resty.etcd.health_check"
+            health_check.conf.retry = true
+            server:serve(serve { reply })
+            local res, err, details = client():get("/k")
+            assert.is_nil(res)
+            assert.equals(REFUSED, err)
+            assert.equals("login_failed", details.name)
+            assert.is_nil((tostring(details.message) .. tostring(details.hint)):find("hush", 1, true))
+            assert.equals(1, #server.requests)
+            assert.equals(0, fake.reports(server.http_host))
+        end)
+    end
+
+    it("passes on an answer of 500 and above, and what the connection says", function()
+        server:serve(serve { error_reply(503, 14, "etcdserver: no leader") })
+        local res, err, details = client():get("/k")
+        assert.is_nil(res)
+        assert.equals("invalid response code: 503, etcdserver: no leader", err)
+        assert.equals(503, details.http_status)
+        assert.equals(14, details.code)
+        server:serve(serve { fake.CLOSE })
+        assert.equals(server.http_host .. ": closed", (select(2, client():get("/k"))))
+        local cli = client()
+        cli.endpoints = {}
+        assert.equals("has no healthy etcd endpoint available", (select(2, cli:get("/k"))))
+        assert.equals(2, fake.reports(server.http_host))
+    end)
+
+    it("never says the password, whatever the server says back", function()
+        for status, body in pairs {
+            ["403 Forbidden"] = '{"message":"blocked: {\\"password\\":\\"p/word\\"}"}',
+            ["400 Bad Request"] = '{"error":"no user with p/word"}',
+            ["502 Bad Gateway"] = '{"message":"cannot forward p\\/word"}',
+            ["503 Unavailable"] = "cannot forward " .. ngx.encode_base64("p/word"),
+        } do
+            server:serve(serve { fake.reply(body, status) })
+            local res, err, details = client():get("/k")
+            assert.is_nil(res)
+            local all = err .. (details.hint or "") .. details.message
+            assert.is_nil(all:find("word", 1, true), all)
+        end
+    end)
+
+    it("passes on that nobody listens", function()
+        local dead = require("spec.support.tcp").listen()
+        local host = dead.http_host
+        assert.equals(host .. ": connection refused", (select(2, client { http_host = host }:get("/k"))))
+        require("spec.support.tcp").close(dead)
+    end)
+
+    it("tells a watch and a write the same", function()
+        server:serve(serve { error_reply(400, 3, REASON) })
+        local cli = client()
+        assert.equals(REFUSED, (select(2, cli:watch("/k"))))
+        assert.equals(REFUSED, (select(2, cli:set("/k", 1))))
+        assert.equals(REFUSED, (select(2, cli:grant(10))))
+        assert.equals(3, #server.requests)
+    end)
+
+    for code, message in pairs {
+        [16] = "etcdserver: invalid auth token",
+        [3] = "etcdserver: revision of auth store is old",
+    } do
+        it("is made again, and the call sent again, after: " .. message, function()
+            local status = code == 16 and 401 or 400
+            server:serve(serve(function(n) return { token("token" .. n) } end, function(request)
+                if request.headers.authorization == "token1" then
+                    return { error_reply(status, code, message) }
+                end
+            end))
+            local cli = client()
+            assert.equals(200, cli:set("/k", 1).status)
+            assert.equals(4, #server.requests)
+            assert.equals(200, cli:set("/k", 1).status)
+            assert.equals(5, #server.requests)
+            assert.equals(0, fake.reports(server.http_host))
+        end)
+    end
+
+    for _, body in ipairs {
+        '{"error":{"grpc_code":16,"http_code":401,"message":"etcdserver: invalid auth token","http_status":"Unauthorized"}}',
+        '{"error":{"code":16,"message":"etcdserver: invalid auth token"}}',
+    } do
+        it("is made again, and a lease's renewal sent again, after: " .. body, function()
+            server:serve(serve(function(n) return { token("token" .. n) } end, function(request)
+                if request.headers.authorization == "token1" then
+                    return { fake.reply(body, "401 Unauthorized") }
+                end
+                return { fake.reply('{"result":{"header":{"revision":"7"},"ID":"5","TTL":"60"}}\n') }
+            end))
+            assert.equals("60", assert(client():keepalive(5)).body.result.TTL)
+            assert.equals(2, logins())
+        end)
+    end
+
+    it("is made again once only: then the answer is the caller's", function()
+        server:serve(serve({ token "abc" }, function()
+            return { error_reply(401, 16, "etcdserver: invalid auth token") }
+        end))
+        local res = client():get("/k")
+        assert.equals(401, res.status)
+        assert.equals("etcdserver: invalid auth token", res.body.error)
+        assert.equals(2, logins())
+        assert.equals(4, #server.requests)
+    end)
+
+    it("is made again once for all calls whose token was lost", function()
+        server:serve(serve(function(n) return { 0.05, token("token" .. n) } end, function(request)
+            if request.headers.authorization == "token1" and logins() > 0 and #server.requests > 2 then
+                return { 0.02, error_reply(401, 16, "etcdserver: invalid auth token") }
+            end
+        end))
+        local cli = client()
+        assert(cli:get("/k"))
+        local ends, threads = together(cli, 8)
+        finish(threads)
+        for _, one in ipairs(ends) do
+            assert.equals(200, one.res.status)
+        end
+        assert.equals(2, logins())
+    end)
+end)
+
+describe("a login at etcd", function()
+    local auth = bed.auth
+
+    local function client(opts)
+        local all = { http_host = auth.http, user = auth.user, password = auth.password }
+        for name, value in pairs(opts or {}) do
+            all[name] = value
+        end
+        return assert(bed.new(all))
+    end
+
+    it("lets the user read and write", function()
+        local cli, key = client(), bed.key("login")
+        assert.equals(200, cli:set(key, "v").status)
+        assert.equals("v", cli:get(key).body.kvs[1].value)
+        assert.equals("1", cli:delete(key).body.deleted)
+    end)
+
+    for name, opts in pairs {
+        ["with a wrong password"] = { password = "wrong" },
+        ["of nobody"] = { user = "nobody-" .. ngx.worker.pid() },
+        ["without a password"] = { password = "" },
+    } do
+        it(name .. " has one text; the reason is in the details", function()
+            local res, err, details = client(opts):get("/k")
+            assert.is_nil(res)
+            assert.equals(REFUSED, err)
+            assert.equals(REFUSED, details.message)
+            assert.equals(REFUSED, tostring(details))
+            assert.equals("login_failed", details.name)
+            assert.equals(REASON, details.hint)
+            assert.equals(3, details.code)
+            assert.equals(400, details.http_status)
+            assert.equals(auth.http, details.endpoint)
+            assert.is_false(details.retryable)
+            assert.is_false(details.maybe_applied)
+        end)
+    end
+
+    it("that has no users is refused in the same words", function()
+        local _, err, details = client { http_host = bed.single.http }:get("/k")
+        assert.equals(REFUSED, err)
+        assert.equals("etcdserver: authentication is not enabled; user and password are set, but etcd's auth is off",
+            details.hint)
+        assert.equals(9, details.code)
+    end)
+
+    it("of a user with few rights is no license: the answer names what is missing", function()
+        local cli = client(auth.reader)
+        assert.equals(200, cli:get("/readable/x").status)
+        local res = cli:get("/secret")
+        assert.equals(403, res.status)
+        assert.equals("etcdserver: permission denied", res.body.error)
+    end)
+
+    it("is made again after a restart has lost the token", function()
+        local cli, key = client { timeout = 10 }, bed.key("restart")
+        assert.equals(200, cli:set(key, 1).status)
+        assert.equals(0, os.execute("node tools/bed.mjs restart --dir '" .. bed.dir .. "' auth"))
+        assert.equals(200, cli:get(key).status)
+        assert.equals(200, cli:set(key, 2).status)
+        assert.equals("1", cli:delete(key).body.deleted)
+    end)
+end)

@@ -1,0 +1,473 @@
+-- Names that the driver resolves itself: each address is an endpoint, and the name stays in `Host` and in TLS.
+local bed = require "spec.support.bed"
+local cjson = require "cjson.safe"
+local dns = require "spec.support.dns"
+local fake = require "spec.support.fake"
+local health_check = require "resty.etcd.health_check"
+local driver_dns = require "resty.etcd.endpoint.dns"
+
+local has_library = pcall(require, "resty.dns.resolver")
+local OK = '{"header":{"revision":"1"}}'
+
+local function elapsed(fn)
+    ngx.update_time()
+    local started = ngx.now()
+    local res, err, details = fn()
+    ngx.update_time()
+    return ngx.now() - started, res, err, details
+end
+
+local function hosts_of(cli)
+    local hosts = {}
+    for i, endpoint in ipairs(cli.endpoints) do
+        hosts[i] = endpoint.http_host
+    end
+    return hosts
+end
+
+describe("the option resolve", function()
+    it("must be a table or a boolean, of nameservers and seconds", function()
+        local texts = {
+            [1] = "opts.resolve must be boolean or table",
+            ["yes"] = "opts.resolve must be boolean or table",
+            [{ interval = 0 }] = "opts.resolve.interval must be number of seconds",
+            [{ interval = "1" }] = "opts.resolve.interval must be number of seconds",
+            [{ ipv6 = 1 }] = "opts.resolve.ipv6 must be boolean",
+        }
+        for value, text in pairs(texts) do
+            local cli, err = bed.new { resolve = value }
+            assert.is_nil(cli)
+            assert.equal(text, err)
+        end
+        assert(bed.new { resolve = false })
+    end)
+
+    it("needs lua-resty-dns, and says so", function()
+        local path, preloaded, loaded =
+            package.path, package.preload["resty.dns.resolver"], package.loaded["resty.dns.resolver"]
+        finally(function()
+            package.path, package.preload["resty.dns.resolver"] = path, preloaded
+            package.loaded["resty.dns.resolver"] = loaded
+        end)
+        package.path, package.preload["resty.dns.resolver"], package.loaded["resty.dns.resolver"] = "", nil, nil
+        local cli, err = bed.new { resolve = true }
+        assert.is_nil(cli)
+        assert.equal("opts.resolve: lua-resty-dns is not installed", err)
+    end)
+
+    it("takes nameservers from resolv.conf, but for those that nginx cannot use", function()
+        assert.same(
+            { { "10.0.0.1", 53 }, { "[2001:db8::53]", 53 }, { "10.0.0.2", 53 } },
+            driver_dns.in_resolv_conf("nameserver 10.0.0.1\n# nameserver 10.9.9.9\nsearch a.test\r\n"
+                .. "nameserver\t2001:db8::53\nnameserver fe80::1%eth0\nnameserver 10.0.0.2")
+        )
+        assert.same({}, driver_dns.in_resolv_conf("options edns0\n"))
+    end)
+end)
+
+describe("names that the driver resolves", function()
+    if not has_library then
+        pending("all of it: there is no lua-resty-dns, set RESTY_DNS_PATH")
+        return
+    end
+
+    local prefix = bed.key("names")
+    local nameserver, servers
+
+    -- A client of a name. Each test has names of its own, as what is known of endpoints outlives it.
+    local function new(opts, interval)
+        opts.resolve = opts.resolve or { nameservers = { { "127.0.0.1", nameserver.port } }, interval = interval }
+        return assert(bed.new(opts))
+    end
+
+    local function serve(...)
+        local server = fake.new(...)
+        servers[#servers + 1] = server
+        return server
+    end
+
+    -- Waits until calls of the client, which may fail, have brought it to these endpoints.
+    local function eventually_at(cli, hosts)
+        fake.eventually(function()
+            cli:version()
+            return cjson.encode(hosts_of(cli)) == cjson.encode(hosts)
+        end)
+        assert.same(hosts, hosts_of(cli))
+    end
+
+    before_each(function()
+        nameserver = dns.new {}
+        servers = {}
+        health_check.init { shm_name = "test", fail_timeout = 60, max_fails = 1, retry = true }
+        ngx.shared.test:flush_all()
+    end)
+
+    after_each(function()
+        nameserver:close()
+        for _, server in ipairs(servers) do
+            server:close()
+        end
+        health_check.init()
+        ngx.shared.test:flush_all()
+    end)
+
+    teardown(function()
+        assert(assert(bed.new()):rmdir(prefix))
+    end)
+
+    describe("when one address of a name is dead,", function()
+        local alive, dead, name
+
+        before_each(function()
+            alive, dead = bed.single.http, "http://127.0.0.2:" .. bed.single.port
+            name = "http://etcd.test:" .. bed.single.port
+            nameserver.records["etcd.test"] = { A = { "127.0.0.2", "127.0.0.1" } }
+        end)
+
+        local function all_calls_succeed(cli)
+            for i = 1, 6 do
+                assert(cli:set(prefix .. i, i))
+                assert.equal(i, assert(cli:get(prefix .. i)).body.kvs[1].value)
+            end
+            assert.same({ alive, dead }, hosts_of(cli))
+            assert.is_true(cli.is_cluster)
+        end
+
+        it("the shared health check bans it alone, and calls succeed", function()
+            all_calls_succeed(new { http_host = name })
+            assert.is_true((health_check.get_target_status(alive)))
+            assert.is_false((health_check.get_target_status(dead)))
+            assert.is_true((health_check.get_target_status(name)))
+        end)
+
+        it("the client's own health check bans it alone, and calls succeed", function()
+            local seen = {}
+            all_calls_succeed(new {
+                http_host = name,
+                health = { max_fails = 1, fail_timeout = 60, shm_name = "test" },
+                on_call = function(info)
+                    seen[info.endpoint] = true
+                end,
+            })
+            assert.same({ [alive] = true }, seen)
+            assert.is_nil(ngx.shared.test:get("resty.etcd|away|" .. alive))
+            assert.is_truthy(ngx.shared.test:get("resty.etcd|away|" .. dead))
+        end)
+
+        it("a watch goes to the other one", function()
+            for start = 0, 1 do
+                ngx.shared.test:flush_all()
+                local cli = new { http_host = name, init_count = start }
+                local reader, err, handle = cli:watch(prefix .. "watched", { need_cancel = true, timeout = 5 })
+                assert(reader, err)
+                assert.is_true(assert(reader()).result.created)
+                assert(assert(bed.new()):set(prefix .. "watched", start))
+                assert.equal(start, assert(reader()).result.events[1].kv.value)
+                assert.equal(1, (cli:watchcancel(handle)))
+            end
+        end)
+    end)
+
+    describe("the name stays", function()
+        it("in Host, with the port, for calls, pages and watches", function()
+            local server = serve({ fake.reply(OK) })
+            nameserver.records["host.test"] = { A = { "127.0.0.1" } }
+            local cli = new { http_host = "http://host.test:" .. server.port .. "/base/" }
+            assert(cli:get("k"))
+            assert(cli:version())
+            cli:watch("k", { timeout = 2 })
+            assert.same({ server.http_host .. "/base" }, hosts_of(cli))
+            assert.equal("host.test", cli.endpoints[1].dns_name)
+            assert.same({ "/base/v3/kv/range", "/base/version", "/base/v3/watch" },
+                { server.requests[1].path, server.requests[2].path, server.requests[3].path })
+            for _, request in ipairs(server.requests) do
+                assert.equal("host.test:" .. server.port, request.headers.host)
+            end
+        end)
+
+        it("in Host where two names share an address", function()
+            local server = serve({ fake.reply(OK) })
+            nameserver.records["one.test"] = { A = { "127.0.0.1" } }
+            nameserver.records["two.test"] = { A = { "127.0.0.1" } }
+            local cli = new {
+                http_host = { "http://one.test:" .. server.port, "http://two.test:" .. server.port }, init_count = -1,
+            }
+            local hosts = {}
+            for i = 1, 4 do
+                assert(cli:get("k"))
+                hosts[i] = server.requests[i].headers.host:match("^[^:]+")
+            end
+            assert.same({ "one.test", "two.test", "one.test", "two.test" }, hosts)
+        end)
+
+        it("in TLS, where the certificate must be made out to it", function()
+            nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
+            nameserver.records["wrong.test"] = { A = { "127.0.0.1" } }
+            local cli = new { http_host = "https://etcd.test:" .. bed.tls.port }
+            assert(cli:set(prefix .. "tls", 1))
+            assert.equal(bed.version, assert(cli:version()).body.etcdserver)
+            local reader, err, handle = cli:watch(prefix .. "tls", { need_cancel = true })
+            assert(reader, err)
+            assert.is_true(assert(reader()).result.created)
+            assert.equal(1, (cli:watchcancel(handle)))
+            assert(cli:delete(prefix .. "tls"))
+            assert.same({ bed.tls.http }, hosts_of(cli))
+            cli = new { http_host = "https://wrong.test:" .. bed.tls.port, health = { retry = false } }
+            local res, _, details = cli:get("k")
+            assert.is_nil(res)
+            assert.equal("connect_failed", details.name)
+            assert.equal(bed.tls.http, details.endpoint)
+        end)
+    end)
+
+    it("may have IPv6 addresses", function()
+        if not bed.single.ipv6 then
+            pending("there is no IPv6 here")
+            return
+        end
+        nameserver.records["six.test"] = { AAAA = { "::1" } }
+        local cli = new { http_host = "http://six.test:" .. bed.single.ipv6:match("%d+$") }
+        assert.equal(bed.version, assert(cli:version()).body.etcdserver)
+        assert.equal(200, assert(cli:get("k")).status)
+        assert.same({ bed.single.ipv6 }, hosts_of(cli))
+        nameserver.records["both.test"] =
+            { A = { "127.0.0.1", "127.0.0.1" }, AAAA = { "2001:db8:0:0:1::2", "::1" } }
+        cli = new { http_host = "http://both.test:1" }
+        eventually_at(cli, { "http://127.0.0.1:1", "http://[2001:db8::1:0:0:2]:1", "http://[::1]:1" })
+    end)
+
+    it("have no IPv6 addresses where the client wants none", function()
+        nameserver.records["both.test"] = { A = { "127.0.0.1" }, AAAA = { "::1" } }
+        local cli = new {
+            http_host = "http://both.test:1", timeout = 1,
+            resolve = { nameservers = { { "127.0.0.1", nameserver.port } }, ipv6 = false },
+        }
+        cli:version()
+        assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
+        ngx.sleep(0.3)
+        assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
+        assert.same({ "both.test A" }, nameserver.queries)
+    end)
+
+    it("are asked for once by calls that come at the same time, which all wait for it", function()
+        local server = serve({ fake.reply(OK) })
+        nameserver.records["rush.test"] = { A = { "127.0.0.1" } }
+        local cli = new { http_host = "http://rush.test:" .. server.port }
+        local threads = {}
+        for i = 1, 20 do
+            threads[i] = ngx.thread.spawn(function()
+                return cli:get("k")
+            end)
+        end
+        for i = 1, 20 do
+            local _, res, err = ngx.thread.wait(threads[i])
+            assert(res, err)
+        end
+        table.sort(nameserver.queries)
+        assert.same({ "rush.test A", "rush.test AAAA" }, nameserver.queries)
+    end)
+
+    it("are all there is to ask for: not addresses, not sockets", function()
+        local cli = new {
+            http_host = { bed.single.http, bed.single.ipv6 or bed.single.http, "unix:/nowhere/etcd.sock" }, init_count = -1,
+        }
+        for _ = 1, 3 do
+            assert(cli:get("k"))
+        end
+        assert.same({}, nameserver.queries)
+        assert.equal(3, #cli.endpoints)
+    end)
+
+    it("keep the user's table of nameservers as it is", function()
+        nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
+        local resolve = { nameservers = { "127.0.0.1", { "127.0.0.1", nameserver.port } } }
+        local cli = new { http_host = "http://etcd.test:" .. bed.single.port, resolve = resolve }
+        assert(cli:get("k"))
+        assert.same({ nameservers = { "127.0.0.1", { "127.0.0.1", nameserver.port } } }, resolve)
+    end)
+
+    describe("when records change", function()
+        it("follow within the interval, and what is unchanged stays the same endpoint", function()
+            local server = serve({ fake.reply(OK) })
+            local port = server.port
+            nameserver.records["moving.test"] = { A = { "127.0.0.1", "127.0.0.2" } }
+            local cli = new({ http_host = "http://moving.test:" .. port }, 0.1)
+            eventually_at(cli, { server.http_host, "http://127.0.0.2:" .. port })
+            local kept = cli.endpoints[1]
+            nameserver.records["moving.test"] = { A = { "127.0.0.3", "127.0.0.1" } }
+            eventually_at(cli, { server.http_host, "http://127.0.0.3:" .. port })
+            assert.equal(kept, cli.endpoints[1])
+            nameserver.records["moving.test"] = { A = { "127.0.0.1" } }
+            eventually_at(cli, { server.http_host })
+            assert.equal(kept, cli.endpoints[1])
+            assert.is_false(cli.is_cluster)
+        end)
+
+        it("are asked for no more often than the interval", function()
+            nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
+            local cli = new { http_host = "http://etcd.test:" .. bed.single.port }
+            for _ = 1, 10 do
+                assert(cli:get("k"))
+            end
+            assert.equal(2, #nameserver.queries)
+        end)
+
+        it("are right for the first call after a long pause", function()
+            local fresh, told = serve({ fake.reply(OK) }), nil
+            nameserver.records["idle.test"] = { A = { "127.0.0.2" } }
+            local cli = new({ http_host = "http://idle.test:" .. fresh.port, on_call = function(info) told = info end }, 0.1)
+            assert.is_nil((cli:get("k")))
+            assert.same({ "http://127.0.0.2:" .. fresh.port }, hosts_of(cli))
+            nameserver.records["idle.test"] = { A = { "127.0.0.1" } }
+            ngx.sleep(0.4)
+            assert(cli:get("k"))
+            assert.equal(1, #fresh.requests)
+            assert.same({ fresh.http_host, 1 }, { told.endpoint, told.tries }) -- the old address was not asked
+        end)
+
+        it("with the list of members: its names are resolved too", function()
+            local server = serve({
+                function()
+                    local urls = { "http://member.test:" .. servers[1].port }
+                    return fake.reply(cjson.encode { members = { { name = "m", clientURLs = urls } } })
+                end,
+            })
+            nameserver.records["first.test"] = { A = { "127.0.0.1" } }
+            nameserver.records["member.test"] = { A = { "127.0.0.2", "127.0.0.1" } }
+            local cli = new { http_host = "http://first.test:" .. server.port }
+            assert(cli:sync())
+            eventually_at(cli, { server.http_host, "http://127.0.0.2:" .. server.port })
+            assert.equal("member.test", cli.endpoints[1].dns_name)
+            local asked = #nameserver.queries
+            assert(cli:sync())
+            assert.same({ server.http_host, "http://127.0.0.2:" .. server.port }, hosts_of(cli))
+            assert(cli:version())
+            assert.equal(asked, #nameserver.queries)
+        end)
+    end)
+
+    describe("keep their addresses", function()
+        local function survives(trouble)
+            local name = "http://blip.test:" .. bed.single.port
+            local records = { A = { "127.0.0.1" }, AAAA = {} }
+            nameserver.records["blip.test"] = records
+            local cli = new({ http_host = name }, 0.05)
+            assert(cli:get("k"))
+            trouble(nameserver)
+            local asked = #nameserver.queries
+            assert.is_true(fake.eventually(function()
+                assert(cli:get("k"))
+                return #nameserver.queries >= asked + 6
+            end))
+            assert.same({ bed.single.http }, hosts_of(cli))
+            -- and follow again afterwards
+            nameserver.mode, nameserver.records["blip.test"] = nil, { A = { "127.0.0.1", "127.0.0.9" } }
+            eventually_at(cli, { bed.single.http, "http://127.0.0.9:" .. bed.single.port })
+        end
+
+        it("while the name does not exist", function()
+            survives(function()
+                nameserver.records["blip.test"] = nil
+            end)
+        end)
+
+        it("while the name has none", function()
+            survives(function()
+                nameserver.records["blip.test"] = {}
+            end)
+        end)
+
+        it("while the nameserver fails", function()
+            survives(function()
+                nameserver.mode = 2
+            end)
+        end)
+
+        it("while answers are malformed", function()
+            survives(function()
+                nameserver.mode = "garbled"
+            end)
+        end)
+
+        it("while the nameserver is silent, and calls do not wait for it", function()
+            nameserver.records["blip.test"] = { A = { "127.0.0.1" } }
+            local cli = new({ http_host = "http://blip.test:" .. bed.single.port }, 0.5)
+            assert(cli:get("k"))
+            nameserver.mode = "silent"
+            ngx.sleep(0.6)
+            local seconds, res, err = elapsed(function()
+                return cli:get("k")
+            end)
+            assert(res, err)
+            assert.is_true(seconds < 1, seconds)
+            assert.is_true(fake.eventually(function()
+                return #nameserver.queries > 2
+            end))
+            assert.same({ bed.single.http }, hosts_of(cli))
+        end)
+    end)
+
+    describe("that never resolved", function()
+        it("are used as names", function()
+            local cli = new { http_host = "http://unknown.test:" .. bed.single.port, health = { retry = false } }
+            local res, err, details = cli:get("k")
+            assert.is_nil(res)
+            -- nginx is asked for them, and has no resolver here
+            assert.equal("http://unknown.test:" .. bed.single.port .. ': no resolver defined to resolve "unknown.test"', err)
+            assert.equal("connect_failed", details.name)
+        end)
+
+        it("are found once the nameserver knows them", function()
+            local cli = new({ http_host = "http://late.test:" .. bed.single.port }, 0.1)
+            assert.is_nil((cli:get("k")))
+            nameserver.records["late.test"] = { A = { "127.0.0.1" } }
+            eventually_at(cli, { bed.single.http })
+            assert(cli:get("k"))
+        end)
+
+        it("do not delay a call beyond its deadline, nor keep it from other endpoints", function()
+            nameserver.mode = "silent"
+            local name = "http://silent.test:" .. bed.single.port
+            local seconds, res = elapsed(function()
+                return new({ http_host = name, timeout = 1 }):get("k")
+            end)
+            assert.is_nil(res)
+            assert.is_true(seconds < 1.4, seconds)
+            local err
+            seconds, res, err = elapsed(function()
+                return new({ http_host = { name, bed.single.http }, timeout = 2 }):get("k")
+            end)
+            assert(res, err)
+            assert.is_true(seconds < 2.4, seconds)
+            seconds, res = elapsed(function()
+                return new({ http_host = name, timeout = 0 }):get("k")
+            end)
+            assert.is_nil(res)
+            assert.is_true(seconds < 4, seconds)
+        end)
+
+        it("do not delay calls where A is answered but AAAA is not", function()
+            nameserver.records["half.test"] = { A = { "127.0.0.1" }, AAAA = false }
+            local cli = new { http_host = "http://half.test:" .. bed.single.port }
+            local seconds, res, err = elapsed(function()
+                return cli:get("k")
+            end)
+            assert(res, err)
+            assert.is_true(seconds < 1, seconds)
+        end)
+    end)
+
+    it("are resolved even if the request that asked first is killed meanwhile", function()
+        nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
+        nameserver.mode = "silent"
+        local cli = new { http_host = "http://etcd.test:" .. bed.single.port }
+        local thread = ngx.thread.spawn(cli.get, cli, "k")
+        assert.is_true(fake.eventually(function()
+            return #nameserver.queries >= 2
+        end))
+        assert(ngx.thread.kill(thread))
+        nameserver.mode = nil
+        assert(cli:get("k", { timeout = 4 }))
+        assert.same({ bed.single.http }, hosts_of(cli))
+    end)
+end)

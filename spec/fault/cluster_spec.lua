@@ -1,0 +1,237 @@
+-- Members of a real cluster are killed, stopped and deposed while calls are under way.
+local bed = require "spec.support.bed"
+local clock = require "resty.etcd.base.clock"
+local cluster = require "fault.cluster"
+local fake = require "spec.support.fake"
+local health_check = require "resty.etcd.health_check"
+local history = require "fault.history"
+local Load = require "fault.load"
+local settings = require "fault.settings"
+
+local MARGIN = 0.3 -- what a busy machine may add to a deadline
+
+describe("calls to a cluster", function()
+    local load, key, chance
+
+    setup(function()
+        settings.announce("cluster")
+        chance = settings.random("cluster")
+        cluster.heal()
+    end)
+
+    teardown(function()
+        assert(health_check.init())
+        settings.finish()
+    end)
+
+    after_each(function()
+        if load then
+            load:kill()
+            load = nil
+        end
+        cluster.heal()
+        cluster.forgive(bed.cluster.http)
+        assert(bed.new { http_host = bed.cluster.http[1], timeout = 20 }:rmdir(key))
+    end)
+
+    before_each(function()
+        key = bed.key("cluster")
+    end)
+
+    -- Calls from now on, from several light threads. A read has time for an election, a write 2 seconds.
+    local function start(mode, writers)
+        assert(health_check.init(mode.shared))
+        local cli = assert(bed.new { http_host = bed.cluster.http, timeout = 5, serializer = "raw", health = mode.own })
+        load = Load.start { cli = cli, key = key, readers = 4, writers = writers, write = { timeout = 2 } }
+        ngx.sleep(0.3)
+        assert.same({}, Load.errors(load.reads))
+        assert.same({}, Load.errors(load.writes))
+        assert(fake.eventually(function() return Load.first_success(load.reads, 0) end))
+    end
+
+    -- Ends the load. Each call has kept its deadline, and each write was done as its answer says.
+    local function stop()
+        load:stop()
+        assert.is_true(Load.longest(load.reads) < 5 + MARGIN)
+        assert.is_true(Load.longest(load.writes) < 2 + MARGIN)
+        if #load.writes > 0 then
+            cluster.heal()
+            assert.same({}, history.violations(load.writes, history.read(bed.cluster.http[1], key)))
+        end
+    end
+
+    local OWN = { name = "a health check of its own", own = {}, pause = 0 }
+    local SHARED = { name = "retry on", shared = { retry = true, fail_timeout = 1 }, pause = 1 }
+
+    for _, mode in ipairs { OWN, SHARED } do
+        it("go on without a failed read when a follower is killed, with " .. mode.name, function()
+            local followers = cluster.others(cluster.wait_for_leader())
+            start(mode, 2)
+            cluster.signal(followers[chance(2)], "KILL")
+            local killed = clock.now()
+            ngx.sleep(settings.scaled(2))
+            stop()
+            assert.same({}, Load.errors(load.reads))
+            assert.is_truthy(Load.first_success(load.reads, killed))
+            assert.same({}, Load.errors(load.writes, killed + 1))
+            assert.is_true(Load.first_success(load.writes, killed) < killed + 1)
+        end)
+
+        it("read again within a second of the election when the leader is killed, with " .. mode.name, function()
+            local leader = cluster.wait_for_leader()
+            start(mode, 0)
+            cluster.signal(leader, "KILL")
+            local killed = clock.now()
+            cluster.wait_for_leader(cluster.others(leader))
+            local elected = clock.now()
+            ngx.sleep(mode.pause + settings.scaled(2))
+            stop()
+            -- the check that all clients share bans members that had no leader, each for its fail_timeout
+            local by = elected + mode.pause + 1
+            assert.is_true(Load.first_success(load.reads, killed) < by)
+            assert.is_truthy(Load.first_success(load.reads, by))
+            assert.same({}, Load.errors(load.reads, by))
+        end)
+    end
+
+    it("lose no read and no write unnoticed when the leader is killed", function()
+        local leader = cluster.wait_for_leader()
+        start(OWN, 4)
+        cluster.signal(leader, "KILL")
+        local killed = clock.now()
+        cluster.wait_for_leader(cluster.others(leader))
+        local elected = clock.now()
+        ngx.sleep(settings.scaled(2))
+        stop()
+        assert.same({}, Load.errors(load.reads))
+        assert.is_truthy(Load.first_success(load.reads, killed))
+        assert.is_truthy(Load.first_success(load.writes, elected + 1))
+        assert.same({}, Load.errors(load.writes, elected + 1))
+    end)
+
+    it("keep their deadlines when the leader is stopped, and go on once there is another", function()
+        local leader = cluster.wait_for_leader()
+        start(OWN, 2)
+        cluster.signal(leader, "STOP")
+        local stopped = clock.now()
+        cluster.wait_for_leader(cluster.others(leader))
+        local elected = clock.now()
+        ngx.sleep(settings.scaled(3))
+        stop()
+        assert.same({}, Load.errors(load.reads))
+        -- those who wait for the stopped one go on when half of their time is over
+        assert.is_true(Load.first_success(load.reads, stopped) < math.max(elected, stopped + 2.5) + 1)
+    end)
+
+    for _, mode in ipairs { OWN, { name = "retry on and no bans", shared = { retry = true, fail_timeout = 0 } } } do
+        it("lose no read while the leadership changes hands every 200 ms, with " .. mode.name, function()
+            cluster.wait_for_leader()
+            start(mode, 2)
+            local changes, latest = 0, nil
+            for _ = 1, settings.scaled(12) do
+                local leader = cluster.leader()
+                if leader and cluster.hand_over(leader, cluster.others(leader)[chance(2)]) then
+                    changes, latest = changes + 1, clock.now()
+                end
+                ngx.sleep(0.2)
+            end
+            stop()
+            assert.is_true(changes > settings.scaled(12) / 2)
+            assert.same({}, Load.errors(load.reads))
+            assert.is_truthy(Load.first_success(load.reads, latest))
+            assert.is_true(history.count(load.writes).done > 0)
+        end)
+    end
+
+    describe("without a quorum", function()
+        local alive, cli
+
+        before_each(function()
+            assert(health_check.init { retry = true, fail_timeout = 0 })
+            assert(bed.new { http_host = bed.cluster.http, timeout = 5, serializer = "raw" }:set(key, "value 0"))
+            alive = cluster.names[chance(3)]
+            for _, name in ipairs(cluster.others(alive)) do
+                cluster.signal(name, "STOP")
+            end
+            cli = assert(bed.new { http_host = cluster.url[alive], timeout = 5, serializer = "raw" })
+        end)
+
+        local function timed(seconds, fn)
+            local started = clock.now()
+            local res, err, details = fn()
+            assert.is_true(clock.now() - started < seconds + MARGIN)
+            return res, err, details
+        end
+
+        it("a read fails within its deadline and says why", function()
+            local all = assert(bed.new { http_host = bed.cluster.http, timeout = 5 })
+            for _, client in ipairs { cli, all } do
+                local res, err, details = timed(1.5, function() return client:get(key, { timeout = 1.5 }) end)
+                assert.is_nil(res)
+                assert.is_string(err)
+                -- etcd was told the time and may be first to say so, in the words of its version
+                assert.is_truthy(("timeout deadline_exceeded unavailable unknown canceled internal")
+                    :find(details.name, 1, true), details.name)
+                assert.is_true(details.retryable)
+                assert.is_false(details.maybe_applied)
+            end
+        end)
+
+        it("a serializable read is answered", function()
+            local res = timed(1, function() return cli:get(key, { timeout = 1, serializable = true }) end)
+            assert.equal("value 0", res.body.kvs[1].value)
+        end)
+
+        it("a watch that requires a leader ends or is refused, and one that does not knows of nothing", function()
+            local function watch(opts)
+                local read, err = cli:watch(key, opts)
+                while read do
+                    local reply
+                    reply, err = read()
+                    if not reply then
+                        return err
+                    end
+                end
+                return err
+            end
+            assert.equal("timeout", watch { timeout = 8 })
+            assert.equal("failed to watch data, response code: 503, etcdserver: no leader",
+                watch { timeout = 8, require_leader = true })
+            cluster.heal()
+            local read
+            assert.is_truthy(fake.eventually(function()
+                read = cli:watch(key, { timeout = 15, require_leader = true })
+                return read
+            end))
+            assert.is_true(read().result.created)
+            for _, name in ipairs(cluster.others(alive)) do
+                cluster.signal(name, "STOP")
+            end
+            local reply, err = read()
+            assert.is_nil(reply)
+            assert.equal(cluster.url[alive] .. ": Service Unavailable", err)
+        end)
+
+        it("a write says that it may have been applied, which is true once there is one again", function()
+            local writes = { { value = "value 0", res = cli:get(key, { serializable = true }) } }
+            writes[1].res.body.header.revision = writes[1].res.body.kvs[1].mod_revision
+            for i = 1, 3 do
+                local write = { value = "value " .. i }
+                write.res, write.err, write.details = timed(0.5, function()
+                    return cli:set(key, write.value, { timeout = 0.5 })
+                end)
+                writes[#writes + 1] = write
+                assert.is_nil(write.res)
+                assert.is_true(write.details.maybe_applied)
+                assert.is_false(write.details.retryable)
+            end
+            cluster.heal()
+            local last = { value = "value 4" }
+            last.res, last.err, last.details = cli:set(key, last.value)
+            writes[#writes + 1] = last
+            assert.equal(200, last.res.status)
+            assert.same({}, history.violations(writes, history.read(bed.cluster.http[1], key)))
+            assert.equal("value 4", cli:get(key).body.kvs[1].value)
+        end)
+    end)
+end)

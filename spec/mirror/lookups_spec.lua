@@ -1,0 +1,367 @@
+-- What can be read of a mirror, fed by a script.
+local clock = require "resty.etcd.base.clock"
+local fake = require "spec.support.fake"
+local scripted = require "spec.support.scripted"
+
+describe("a mirror", function()
+    local feed, m
+
+    local function start(opts, cli)
+        feed = scripted.new()
+        m = assert(feed:mirror("/a/", opts, cli))
+        return m
+    end
+
+    after_each(function()
+        m:close()
+    end)
+
+    it("says 'not ready' before the first full state, never that a key is absent", function()
+        start { index = { n = function(value) return value end } }
+        local value, why = m:get("/a/1")
+        assert.is_nil(value)
+        assert.equal("not ready", why)
+        for _, read in ipairs { m.all, m.prefix, function() return m:by("n", 1) end } do
+            local list, err = read(m, "/a/")
+            assert.is_nil(list)
+            assert.equal("not ready", err)
+        end
+        assert.is_false(m:ready())
+        assert.equal(0, m:revision())
+        assert.equal(0, m:version())
+        assert.equal(0, m:count())
+        assert.equal(math.huge, m:age())
+        assert.equal("starting", m:state().status)
+    end)
+
+    it("answers a value with its kv, and nil, nil for a key that is not there", function()
+        start()
+        feed:full(10, { "/a/1", '{"n":1}', 3, 2 })
+        assert(m:wait_ready(2))
+        local value, kv = m:get("/a/1")
+        assert.equal(1, value.n)
+        assert.same({ key = "/a/1", value = { n = 1 }, create_revision = "2", mod_revision = "3", version = "1" }, kv)
+        assert.equal(value, kv.value)
+        assert.equal(0, select("#", m:get("/a/1")) - 2)
+        local none, why = m:get("/a/2")
+        assert.is_nil(none)
+        assert.is_nil(why)
+        assert.is_nil((m:get(nil)))
+        assert.equal(10, m:revision())
+        assert.equal(1, m:count())
+    end)
+
+    it("knows keys as the client's callers write them", function()
+        start(nil, scripted.client("/tenant"))
+        feed:full(10, { "/tenant/a/1", "1", 3 })
+        feed:put(11, "/tenant/a/2", "2")
+        scripted.at(m, 11)
+        assert.equal(1, m:get("/a/1"))
+        assert.equal("/a/2", select(2, m:get("/a/2")).key)
+        assert.is_nil((m:get("/tenant/a/1")))
+        feed:delete(12, "/tenant/a/1")
+        scripted.at(m, 12)
+        assert.equal("/a/2", scripted.keys(m:all()))
+    end)
+
+    it("allocates nothing in get", function()
+        start()
+        feed:full(10, { "/a/1", '{"n":1}', 3 })
+        assert(m:wait_ready(2))
+        local function many()
+            local hits = 0
+            for _ = 1, 100000 do
+                if m:get("/a/1") then
+                    hits = hits + 1
+                end
+                m:get("/a/none")
+            end
+            return hits
+        end
+        many()
+        collectgarbage()
+        collectgarbage("stop")
+        local before = collectgarbage("count")
+        many()
+        local grown = (collectgarbage("count") - before) * 1024
+        collectgarbage("restart")
+        assert.is_true(grown < 2000, "bytes for 200000 reads: " .. grown)
+    end)
+
+    it("lists all keys in the order of their bytes, in an array made once per change", function()
+        start()
+        feed:full(10, { "/a/b", "1", 3 }, { "/a/d", "1", 4 }, { "/a/\255", "1", 5 })
+        feed:put(11, "/a/c", "1")
+        feed:put(12, "/a/a", "1")
+        scripted.at(m, 12)
+        local list = m:all()
+        assert.equal("/a/a /a/b /a/c /a/d /a/\255", scripted.keys(list))
+        assert.equal(list, m:all())
+        feed:put(13, "/a/d", "2")
+        feed:events(14, { "/a/b" }, { "/a/a" })
+        feed:put(15, "/a/b", "3")
+        scripted.at(m, 15)
+        assert.equal("/a/b /a/c /a/d /a/\255", scripted.keys(m:all()))
+        assert.equal(2, m:all()[3].value)
+        assert.equal(1, list[4].value) -- who holds an old array sees no change in it
+        assert.equal(5, #list)
+        assert.equal(4, m:count())
+    end)
+
+    it("lists the keys below a prefix, in an array made once per change", function()
+        start()
+        feed:full(10, { "/a/b", "1", 3 }, { "/a/b/1", "1", 3 }, { "/a/b/2", "1", 4 }, { "/a/c", "1", 5 })
+        scripted.at(m, 10)
+        local list = m:prefix("/a/b/")
+        assert.equal("/a/b/1 /a/b/2", scripted.keys(list))
+        assert.equal(list, m:prefix("/a/b/"))
+        assert.equal(3, #m:prefix("/a/b"))
+        assert.equal(4, #m:prefix(""))
+        assert.equal(0, #m:prefix("/b"))
+        feed:put(11, "/a/b/3", "1")
+        scripted.at(m, 11)
+        assert.equal("/a/b/1 /a/b/2 /a/b/3", scripted.keys(m:prefix("/a/b/")))
+        assert.equal(2, #list)
+    end)
+
+    it("keeps no more than a thousand arrays of prefixes", function()
+        start()
+        feed:full(10, { "/a/b", "1", 3 })
+        scripted.at(m, 10)
+        for i = 1, 1500 do
+            m:prefix("/a/" .. i)
+        end
+        assert.equal(500, m.list_count)
+    end)
+
+    it("keeps the arrays of all keys and of a prefix, however many other prefixes are asked for", function()
+        start()
+        feed:full(10, { "/a/b", "1", 3 })
+        scripted.at(m, 10)
+        local all = m:all()
+        for i = 1, 1001 do
+            m:prefix("/a/" .. i)
+        end
+        assert.equal(all, m:all())
+    end)
+
+    it("keeps all its arrays through a full state that changes nothing", function()
+        start { index = { host = function(value) return value.hosts end } }
+        local items = { { "/a/1", '{"hosts":["x","y"]}', 3 }, { "/a/2", '{"hosts":"x"}', 4 }, { "/a/3", "{", 5 } }
+        feed:full(10, unpack(items))
+        scripted.at(m, 10)
+        local all, prefix, x, y = m:all(), m:prefix("/a/1"), m:by("host", "x"), m:by("host", "y")
+        feed:full(11, unpack(items))
+        items[3] = { "/a/3", "{{", 12, 5 } -- another bad one is no change either, but it is the one that is reported
+        feed:full(12, unpack(items))
+        scripted.at(m, 12)
+        assert.equal(all, m:all())
+        assert.equal(prefix, m:prefix("/a/1"))
+        assert.equal(x, m:by("host", "x"))
+        assert.equal(y, m:by("host", "y"))
+        assert.equal("12", m:invalid()["/a/3"].mod_revision)
+        items[3] = nil
+        feed:full(13, unpack(items))
+        scripted.at(m, 13)
+        assert.same({}, m:invalid())
+        assert.equal(all, m:all())
+    end)
+
+    it("keeps what is found under a value until that changes, whatever else does", function()
+        start { index = { host = function(value) return value.hosts end } }
+        local items, deletions = {}, {}
+        for i = 1, 300 do
+            items[i] = { ("/a/%03d"):format(i), '{"hosts":"other"}', 3 }
+            deletions[i] = { items[i][1] }
+        end
+        items[301] = { "/a/x1", '{"hosts":["x","y","z"]}', 3 }
+        items[302] = { "/a/x2", '{"hosts":["x"]}', 3 }
+        feed:full(10, unpack(items))
+        scripted.at(m, 10)
+        local x, y = m:by("host", "x"), m:by("host", "y")
+        local read
+        -- an array that is first asked for while the changes are taken in is kept as well
+        m.opts.transform = function(value)
+            read = m:by("host", "z")
+            return value
+        end
+        deletions[300] = { "/a/300", '{"hosts":"other"}', 3 }
+        feed:events(11, unpack(deletions)) -- very many by one revision
+        scripted.at(m, 11)
+        assert.equal(3, m:count())
+        assert.equal(x, m:by("host", "x"))
+        assert.equal(y, m:by("host", "y"))
+        assert.equal(read, m:by("host", "z"))
+        assert.equal(1, #m:by("host", "other"))
+        items = { { "/a/x1", '{"hosts":["x","y"]}', 3 }, { "/a/x2", '{"hosts":["x"],"n":1}', 12, 3 } }
+        feed:state("compacted", 12, unpack(items))
+        scripted.at(m, 12)
+        assert.equal(y, m:by("host", "y"))
+        assert.are_not.equal(x, m:by("host", "x"))
+        assert.equal(1, m:by("host", "x")[2].value.n)
+        assert.equal(0, #m:by("host", "other"))
+    end)
+
+    it("says what is wrong with an argument", function()
+        start { index = { n = function(value) return value end } }
+        feed:full(10, { "/a/b", "1", 3 })
+        scripted.at(m, 10)
+        for _, wrong in ipairs { false, 1, {} } do
+            assert.same({ nil, "prefix must be string" }, { m:prefix(wrong or nil) })
+            assert.is_nil((m:get(wrong or nil)))
+            assert.same({ nil, "no index " .. tostring(wrong or nil) }, { m:by(wrong or nil, 1) })
+        end
+        assert.equal(0, #m:by("n", nil))
+        assert.equal(0, #m:by("n", 0 / 0))
+        for _, wrong in ipairs { "1", false, 0 / 0 } do
+            local _, err = m:wait_ready(wrong)
+            assert.same({ "bad_request", "timeout must be number of seconds" }, { err.name, tostring(err) })
+            _, err = m:get_linearizable("/a/b", wrong)
+            assert.same({ "bad_request", "timeout must be number of seconds" }, { err.name, tostring(err) })
+        end
+    end)
+
+    it("finds keys by an index: one value, several, or none", function()
+        start { index = { host = function(value) return value.hosts end } }
+        feed:full(10, { "/a/1", '{"hosts":["x","y","x"]}', 3 }, { "/a/2", '{"hosts":"x"}', 4 }, { "/a/3", "{}", 5 })
+        scripted.at(m, 10)
+        local found = m:by("host", "x")
+        assert.equal("/a/1 /a/2", scripted.keys(found))
+        assert.equal(found, m:by("host", "x"))
+        assert.equal("/a/1", scripted.keys(m:by("host", "y")))
+        feed:put(11, "/a/1", '{"hosts":["y"]}')
+        feed:put(12, "/a/0", '{"hosts":["x"]}')
+        scripted.at(m, 12)
+        assert.equal("/a/0 /a/2", scripted.keys(m:by("host", "x")))
+        assert.equal("/a/1 /a/2", scripted.keys(found))
+        feed:put(13, "/a/2", '{"hosts":"x","changed":true}')
+        scripted.at(m, 13)
+        assert.is_true(m:by("host", "x")[2].value.changed)
+        feed:events(14, { "/a/0" }, { "/a/2" })
+        scripted.at(m, 14)
+        assert.equal(0, #m:by("host", "x"))
+        assert.is_nil(m.indexes.host.buckets.x)
+        local ok, err = pcall(function() m:by("host", "x")[1] = {} end)
+        assert.is_false(ok)
+        assert.is_truthy(err:find("read-only", 1, true))
+        local none, why = m:by("no such", "x")
+        assert.is_nil(none)
+        assert.equal("no index no such", why)
+    end)
+
+    it("makes an index that comes later, of what is there and of what follows", function()
+        start()
+        feed:full(10, { "/a/1", '"x"', 3 }, { "/a/2", '"y"', 4 })
+        scripted.at(m, 10)
+        assert(m:index("value", function(value) return value end))
+        local found, why = m:by("value", "x")
+        assert.is_nil(found)
+        assert.equal("not ready", why)
+        local again, err = m:index("value", function() end)
+        assert.is_nil(again)
+        assert.equal("there is an index value already", err)
+        feed:put(11, "/a/2", '"x"')
+        scripted.at(m, 11)
+        assert.equal("/a/1 /a/2", scripted.keys(m:by("value", "x")))
+        assert.equal(0, #m:by("value", "y"))
+    end)
+
+    it("makes no index when it is closed", function()
+        start()
+        feed:full(10, { "/a/1", '"x"', 3 })
+        scripted.at(m, 10)
+        m.lock:wait(0) -- somebody changes the store
+        assert(m:index("before", function(value) return value end))
+        m:close()
+        assert.same({ nil, "the mirror is closed" }, { m:index("after", function(value) return value end) })
+        assert.same({ nil, "no index after" }, { m:by("after", "x") })
+        ngx.sleep(0.6)
+        assert.same({ nil, "no index before" }, { m:by("before", "x") })
+    end)
+
+    it("goes on when an index cannot be made, and says so", function()
+        start()
+        feed:full(10, { "/a/1", '"x"', 3 })
+        scripted.at(m, 10)
+        local known = m.sorted[1]
+        m.sorted[1] = "/a/none" -- what never happens
+        assert(m:index("value", function(value) return value end))
+        fake.eventually(function() return select(2, m:by("value", "x")) ~= "not ready" end)
+        m.sorted[1] = known
+        assert.same({ nil, "no index value" }, { m:by("value", "x") })
+        feed:put(11, "/a/2", '"x"')
+        scripted.at(m, 11)
+        assert(m:index("value", function(value) return value end))
+        fake.eventually(function() return m:by("value", "x") end)
+        assert.equal("/a/1 /a/2", scripted.keys(m:by("value", "x")))
+    end)
+
+    it("logs no line for each of very many keys that an index throws at", function()
+        local log, lines = ngx.log, {}
+        ngx.log = function(_, ...) -- luacheck: ignore 122
+            lines[#lines + 1] = table.concat { ... }
+        end
+        start { index = { bad = function() error("oops\n", 0) end } }
+        local items = {}
+        for i = 1, 1000 do
+            items[i] = { ("/a/%04d"):format(i), "1", 3 }
+        end
+        feed:full(10, unpack(items))
+        scripted.at(m, 10)
+        ngx.log = log -- luacheck: ignore 122
+        assert.equal(1000, m:stats().index_errors)
+        assert.equal(1000, m:count())
+        assert.equal("mirror of /a/: index bad: /a/0001: oops?", lines[1])
+        assert.is_true(#lines >= 20 and #lines <= 25)
+    end)
+
+    it("leaves an item out of an index whose function throws, and keeps it", function()
+        start { index = { bad = function(value) return value == 2 and error("oops") or { 0 / 0, value } end } }
+        feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 4 })
+        scripted.at(m, 10)
+        assert.equal(2, m:get("/a/2"))
+        assert.equal(0, #m:by("bad", 2))
+        assert.equal("/a/1", scripted.keys(m:by("bad", 1)))
+        assert.equal(1, m:stats().index_errors)
+    end)
+
+    it("tells how old its knowledge is, also while no feed stands", function()
+        start()
+        feed.heard = clock.now() - 5
+        feed:full(10, { "/a/1", "1", 3 })
+        scripted.at(m, 10)
+        assert.is_true(m:age() >= 5 and m:age() < 6)
+        m:close()
+        assert.is_true(m:age() >= 5 and m:age() < 6)
+        assert.equal(1, m:get("/a/1"))
+        assert.equal("closed", m:state().status)
+    end)
+end)
+
+describe("making a mirror", function()
+    it("with wrong arguments is a clear error", function()
+        local function err_of(dir, opts)
+            local made, err = scripted.new():mirror(dir, opts)
+            assert.is_nil(made)
+            return err
+        end
+        assert.equal("prefix must be string", err_of(nil))
+        assert.equal("opts must be table", err_of("/", 1))
+        assert.equal("unknown option valdiate", err_of("/", { valdiate = print }))
+        assert.equal("opts.decode must be function", err_of("/", { decode = 1 }))
+        assert.equal("index x must be function", err_of("/", { index = { x = 1 } }))
+        assert.equal("the name of an index must be string", err_of("/", { index = { print } }))
+        assert.equal('opts.mode must be "worker" or "node"', err_of("/", { mode = "all" }))
+        assert.equal("opts.silence must be a number of seconds", err_of("/", { silence = 0 }))
+        assert.equal("opts.share must be the prefix or a part of it", err_of("/a/", { share = "/a/b" }))
+    end)
+
+    it("in init is refused", function()
+        local get_phase = ngx.get_phase
+        ngx.get_phase = function() return "init" end -- luacheck: ignore 122
+        local made, err = scripted.new():mirror("/")
+        ngx.get_phase = get_phase -- luacheck: ignore 122
+        assert.is_nil(made)
+        assert.is_truthy(err:find("init", 1, true))
+    end)
+end)

@@ -1,0 +1,115 @@
+-- What a server cannot make the driver do, case by case; the hostile specs look for more of it at random.
+local bed = require "spec.support.bed"
+local call = require "resty.etcd.call.call"
+local fake = require "spec.support.fake"
+local meter = require "spec.support.meter"
+
+local TOKEN = '{"header":{"revision":"1"},"token":"%s"}'
+
+describe("a server", function()
+    local server, restore
+
+    local function client(opts)
+        opts.http_host = server.http_host
+        return assert(bed.new(opts))
+    end
+
+    before_each(function()
+        restore = fake.never_ban()
+        server = fake.new()
+    end)
+
+    after_each(function()
+        server:close()
+        restore()
+    end)
+
+    it("cannot pass off a word or a float as an HTTP status", function()
+        for _, status in ipairs { "1e9", "9e9", "inf", "nan", "0x3", "2.0", "20", "099" } do
+            server:serve({ "HTTP/1.1 " .. status .. "\r\nContent-Length: 2\r\n\r\n{}", fake.CLOSE })
+            local res, err, details = client({ timeout = 1 }):get("k")
+            assert.is_nil(res)
+            assert.equals(server.http_host .. ": malformed reply: bad HTTP head", err)
+            assert.equals("bad_reply", details.name)
+        end
+    end)
+
+    it("cannot put lines of its own into requests by way of the token", function()
+        for _, token in ipairs { "a\\r\\nX-Evil: 1", "a\\r\\n\\r\\nPOST /v3/kv/put HTTP/1.1", "a\\nb", "a\\u0000b", "a b", "\\u00e9" } do
+            server:serve({ fake.reply(TOKEN:format(token)) }, { fake.reply("{}") })
+            local seen = #server.requests
+            local res, err, details = client({ timeout = 1, user = "u", password = "p" }):get("k")
+            assert.is_nil(res)
+            assert.equals("authenticate refresh token fail", err)
+            assert.equals("login_failed", details.name)
+            assert.equals(seen + 1, #server.requests)
+        end
+    end)
+
+    it("cannot make each request as long as it likes by way of the token", function()
+        server:serve({ fake.reply(TOKEN:format(("x"):rep(1024 * 1024))) }, { fake.reply("{}") })
+        local res, err = client({ timeout = 5, user = "u", password = "p" }):get("k")
+        assert.is_nil(res)
+        assert.equals("authenticate refresh token fail", err)
+        assert.equals(1, #server.requests)
+    end)
+
+    it("cannot keep a watch with a login from being opened or given up in time", function()
+        local drip = { fake.CHUNKED }
+        for i = 1, 100 do
+            drip[2 * i], drip[2 * i + 1] = fake.chunk("\n"), 0.02
+        end
+        server:serve({ fake.reply(TOKEN:format("t")) }, drip)
+        local cli, started = client { timeout = 1, user = "u", password = "p" }, meter.now()
+        local reader = cli:watch("k", { timeout = 0.5 })
+        assert.is_true(meter.now() - started < 1)
+        local reply, err = assert(reader)()
+        assert.is_nil(reply)
+        assert.equals("timeout", err)
+    end)
+
+    it("cannot make a refusal of a watch, cut in single bytes, costly", function()
+        local body = fake.chunk("x"):rep(65536)
+        server:serve({ "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n" .. body .. fake.LAST_CHUNK })
+        local cli = client { timeout = 10 }
+        collectgarbage()
+        collectgarbage("stop")
+        local before = collectgarbage("count")
+        local reader, err = cli:watch("k")
+        local garbage = collectgarbage("count") - before
+        collectgarbage("restart")
+        assert.is_nil(reader)
+        assert.equals("failed to watch data, response code: 403, " .. ("x"):rep(200) .. "...", err)
+        assert.is_true(garbage < 65536, garbage .. " KiB of garbage")
+    end)
+
+    it("cannot pass the late rest of an answer off as the next one", function()
+        local stolen = fake.reply '{"kvs":[{"key":"aw==","value":"InN0b2xlbiI="}]}'
+        server:serve({ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" .. '{"kvs', 0.05, stolen }, { fake.reply "{}" })
+        local cli = client {}
+        local res, err, details = cli:get("k")
+        assert.is_nil(res)
+        assert.equals('invalid response body: {"kvs', err)
+        assert.equals("bad_reply", details.name)
+        assert.is_nil(assert(cli:get("k")).body.kvs) -- before that rest has come
+        assert.equals(2, server.connections)
+    end)
+
+    it("cannot make a directory endless", function()
+        local unary, unary_within, pages = call.unary, call.unary_within, 0
+        local value = ("v"):rep(1024 * 1024)
+        local function page()
+            pages = pages + 1
+            local body = { kvs = { { key = ("k%09d"):format(pages), value = value } }, count = "9007199254740992", header = { revision = "1" } }
+            return pages <= 2000 and { status = 200, headers = {}, body = body } or error("still asking")
+        end
+        call.unary, call.unary_within = page, page -- luacheck: ignore 122
+        local cli = client { serializer = "raw" }
+        local ok, res, err, details = pcall(cli.readdir, cli, "k")
+        call.unary, call.unary_within = unary, unary_within -- luacheck: ignore 122
+        assert.is_true(ok)
+        assert.is_nil(res)
+        assert.equals("malformed reply: directory too long", err)
+        assert.equals("bad_reply", details.name)
+    end)
+end)

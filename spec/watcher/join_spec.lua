@@ -1,0 +1,235 @@
+-- Watchers that join a stream, leave it, and come back, wherever it is at that time.
+local bed = require "spec.support.bed"
+local fake = require "spec.support.fake"
+local recorder = require "spec.support.recorder"
+local tap = require "spec.support.tap"
+
+local dir = bed.key("watcher-join")
+
+describe("a watcher", function()
+    local line, cli, direct
+    local watchers = {}
+
+    local function watch(key, opts)
+        local watcher, err = cli:watcher(key, opts)
+        assert.is_nil(err)
+        watchers[#watchers + 1] = watcher
+        return watcher
+    end
+
+    local function put(name, value)
+        return tonumber(assert(direct:set(dir .. name, value)).body.header.revision)
+    end
+
+    local function values(batches)
+        local all = {}
+        for _, batch in ipairs(batches) do
+            for _, event in ipairs(batch.events) do
+                all[#all + 1] = event.kv.value
+            end
+        end
+        return all
+    end
+
+    before_each(function()
+        line = tap.new(bed.single.http)
+        cli = assert(bed.new { http_host = line.http_host, timeout = 5 })
+        direct = assert(bed.new())
+    end)
+
+    after_each(function()
+        for i = #watchers, 1, -1 do
+            watchers[i]:close()
+            watchers[i] = nil
+        end
+        line:close()
+        assert(direct:rmdir(dir))
+    end)
+
+    for _, when in ipairs { "opened at once", "standing" } do
+        it("with a list beside one that begins in the future, " .. when .. ", is told what comes before that", function()
+            local now = put("first", 0)
+            local future = watch(dir, { prefix = true, start_revision = now + 20 })
+            if when == "standing" then
+                assert(fake.eventually(function() return future:stats().connected end))
+            end
+            local present = watch(dir, { prefix = true, list = true })
+            assert.equals(now, assert(present:next(5)).revision)
+            local expected, late = {}, {}
+            for i = 1, 30 do
+                expected[i] = i
+                late[i - 19] = i >= 20 and i or nil
+                put(i, i)
+            end
+            assert.same(expected, values(recorder.take(present, dir .. "30")))
+            assert.same(late, values(recorder.take(future, dir .. "30")))
+            assert(fake.eventually(function() return line.open == 1 or not put("x", 1) end))
+        end)
+    end
+
+    it("opened where nothing can wait is not told the past that another one is told", function()
+        local first = put("a", 1)
+        for i = 2, 6 do
+            put("a", i)
+        end
+        local get_phase = ngx.get_phase
+        finally(function() rawset(ngx, "get_phase", get_phase) end)
+        local past = watch(dir, { prefix = true, start_revision = first })
+        local present = {}
+        rawset(ngx, "get_phase", function() return "init_worker" end)
+        for i = 1, 3 do
+            present[i] = watch(dir, { prefix = true })
+        end
+        rawset(ngx, "get_phase", get_phase)
+        for i = 1, 3 do
+            assert(fake.eventually(function() return present[i]:revision() > 0 end))
+        end
+        put("b", 7)
+        assert.same({ 1, 2, 3, 4, 5, 6, 7 }, values(recorder.take(past, dir .. "b")))
+        for i = 1, 3 do
+            assert.same({ 7 }, values(recorder.take(present[i], dir .. "b")))
+        end
+    end)
+
+    it("that reads the state before its start while it changes streams misses nothing", function()
+        local first = put("a", 1)
+        put("a", 2)
+        local live = watch(dir, { prefix = true })
+        assert(fake.eventually(function() return live:stats().connected end))
+        local pages = require "resty.etcd.call.paged_range"
+        local read_raw, hold = pages.read_raw, true
+        pages.read_raw = function(...)
+            while hold do
+                ngx.sleep(0.01)
+            end
+            return read_raw(...)
+        end
+        finally(function() pages.read_raw = read_raw end)
+        local late = watch(dir, { prefix = true, list = true, start_revision = first + 1 })
+        assert(fake.eventually(function() return late:stats().consumers == 2 end))
+        hold = false
+        put("b", 3)
+        assert.same({ 1, 2, 3 }, values(recorder.take(late, dir .. "b")))
+    end)
+
+    for _, company in ipairs { "alone", "beside another one" } do
+        it("with a list and a small queue, " .. company .. ", gets its list and all that comes after while others write", function()
+            put("a", 0)
+            if company ~= "alone" then
+                watch(dir, { prefix = true })
+            end
+            local stop = false
+            local writer = ngx.thread.spawn(function()
+                local i = 0
+                while not stop do
+                    i = i + 1
+                    put("a", i)
+                end
+            end)
+            local watcher = watch(dir, { prefix = true, list = true, max_queue = 10 })
+            local keys = {}
+            local batch, err = watcher:next(10)
+            stop = true
+            assert(ngx.thread.wait(writer))
+            assert.is_nil(err)
+            assert.equals("list", batch.reason)
+            recorder.apply(keys, batch)
+            put("last", 1)
+            local revision = batch.revision
+            for _, later in ipairs(recorder.take(watcher, dir .. "last")) do
+                assert.equals(revision + 1, later.revision)
+                revision = later.revision
+                recorder.apply(keys, later)
+            end
+            assert.same(recorder.read(direct, dir), keys)
+        end)
+    end
+
+    it("that is too slow again and again changes streams seldom, and is at last back on the shared one", function()
+        local quick = watch(dir, { prefix = true })
+        local slow = watch(dir, { prefix = true, max_queue = 2 })
+        put("a", 0)
+        recorder.take(quick, dir .. "a")
+        recorder.take(slow, dir .. "a")
+        for i = 1, 6 do
+            line.frozen = true -- all of these come at once
+            for n = 1, 9 do
+                put("a", n)
+            end
+            put(i, i)
+            line.frozen = false
+            assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, i }, values(recorder.take(slow, dir .. i)))
+            recorder.take(quick, dir .. i)
+            if i == 1 then
+                assert(fake.eventually(function() return line.open == 1 or not put("b", 0) end))
+                put("c", 0)
+                recorder.take(quick, dir .. "c")
+                recorder.take(slow, dir .. "c")
+            end
+        end
+        assert.equals(2, slow:stats().times_behind)
+        assert.equals(3, line.watches)
+        local given_up = ngx.now() + 10
+        while line.open > 1 and ngx.now() < given_up do
+            put("b", 0)
+            assert(slow:next(5))
+            ngx.sleep(0.05)
+        end
+        assert.equals(1, line.open)
+    end)
+
+    it("says of no batch that it has been told while it is still being made", function()
+        local watcher, said
+        cli = assert(bed.new {
+            timeout = 5,
+            serializer = {
+                serialize = tostring,
+                deserialize = function(bytes)
+                    said = watcher:revision()
+                    return bytes
+                end,
+            },
+        })
+        watcher = watch(dir, { prefix = true })
+        for i = 1, 3 do
+            local revision = put("a", i)
+            assert.equals(revision, assert(watcher:next(5)).revision)
+            assert.is_true(said < revision)
+            assert.equals(revision, watcher:revision())
+        end
+    end)
+
+    it("does not take back what it has said when it joins a stream that etcd has told less", function()
+        local start = put("a", 0)
+        local quiet = watch(dir, { prefix = true })
+        assert(fake.eventually(function() return quiet:stats().connected end))
+        for i = 1, 5 do
+            assert(direct:set(bed.key("elsewhere"), i))
+        end
+        local get_phase = ngx.get_phase
+        finally(function() rawset(ngx, "get_phase", get_phase) end)
+        rawset(ngx, "get_phase", function() return "init_worker" end)
+        local watcher = watch(dir, { prefix = true })
+        rawset(ngx, "get_phase", get_phase)
+        local given_up, said = ngx.now() + 5, 0
+        repeat
+            local revision = watcher:revision()
+            assert.is_true(revision >= said)
+            said = revision
+            ngx.sleep(0.001)
+        until watcher:stats().consumers == 2 or ngx.now() > given_up
+        assert.equals(2, watcher:stats().consumers)
+        assert.is_true(watcher:revision() >= start + 5)
+    end)
+
+    it("that takes nothing has no more bytes waiting than it may", function()
+        local slow = watch(dir, { prefix = true, max_queue_bytes = 10000 })
+        for i = 1, 30 do
+            put(i, ("x"):rep(1000))
+        end
+        assert(fake.eventually(function() return slow:state() == "behind" end))
+        assert.is_true(slow:stats().queued < 12)
+        put("last", 0)
+        assert.equals(31, #recorder.take(slow, dir .. "last"))
+    end)
+end)

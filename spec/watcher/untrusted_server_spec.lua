@@ -1,0 +1,249 @@
+-- What watchers make of servers that are not what they should be, with a scripted one in the place of etcd.
+local cjson = require "cjson.safe"
+local bed = require "spec.support.bed"
+local clock = require "resty.etcd.base.clock"
+local fake = require "spec.support.fake"
+local replies = require "spec.support.replies"
+
+local put, created, events = replies.put, replies.created, replies.events
+
+describe("a watcher", function()
+    local server, restore, cli
+    local read, watch -- what the server answers
+    local watches -- how often it was asked for a watch
+    local watchers = {}
+
+    local function answer(request)
+        if request.path == "/v3/kv/range" then
+            return { read(cjson.decode(request.body)) }
+        end
+        watches = watches + 1
+        return watch(watches)
+    end
+
+    before_each(function()
+        restore = fake.never_ban()
+        server = fake.new(answer)
+        watches = 0
+        read = function() return replies.read(10) end
+        cli = assert(bed.new { http_host = server.http_host, timeout = 1 })
+    end)
+
+    after_each(function()
+        for i = #watchers, 1, -1 do
+            watchers[i]:close()
+            watchers[i] = nil
+        end
+        server.close()
+        restore()
+    end)
+
+    local function open(opts)
+        local watcher, err = cli:watcher("k", opts)
+        assert.is_nil(err)
+        watchers[#watchers + 1] = watcher
+        return watcher
+    end
+
+    describe("that is answered without a header", function()
+        local HEADLESS = {
+            ["nothing at all"] = {},
+            ["no cluster"] = { header = { raft_term = "2", revision = "10" } },
+            ["no revision"] = { header = { cluster_id = "7", raft_term = "2" } },
+            ["no raft term"] = { header = { cluster_id = "7", revision = "10" } },
+        }
+
+        for name, said in pairs(HEADLESS) do
+            it("does not take that for a restored etcd: " .. name, function()
+                local state = { put(5, "k").kv }
+                read = function(asked) return replies.read(10, not asked.count_only and state or nil) end
+                local is_cut = false
+                local function wait()
+                    fake.eventually(function() return is_cut end)
+                end
+                watch = function(n)
+                    return n == 1 and { created(10), wait, fake.CLOSE } or { created(10), events(11, put(11, "k")) }
+                end
+                local relist = open { prefix = true, list = true, relist = true }
+                local plain = open { prefix = true, list = true }
+                assert.equals(1, #assert(relist:next(5)).events)
+                assert.equals(1, #assert(plain:next(5)).events)
+                local healthy = read
+                read = function() return fake.reply(cjson.encode(said)) end
+                is_cut = true
+                assert(fake.eventually(function() return (relist:stats().ends.bad_reply or 0) > 1 end))
+                assert.equals("timeout", select(2, relist:next(0)).name)
+                assert.equals("timeout", select(2, plain:next(0)).name)
+                read = healthy
+                for _, watcher in ipairs { relist, plain } do
+                    local batch = assert(watcher:next(5))
+                    assert.is_nil(batch.synthetic)
+                    assert.equals(11, batch.revision)
+                end
+            end)
+        end
+
+        it("does not take that for the state", function()
+            local whole = false
+            read = function(asked)
+                return asked.count_only and replies.read(10) or whole and replies.read(10, { put(5, "k").kv }) or fake.reply "{}"
+            end
+            watch = function() return { created(10) } end
+            local watcher = open { prefix = true, list = true }
+            local batch, err = watcher:next(1)
+            assert.is_nil(batch)
+            assert.equals("timeout", err.name)
+            whole = true
+            assert.equals(1, #assert(watcher:next(5)).events)
+        end)
+
+        it("says so where it asks before it begins", function()
+            read = function() return fake.reply "{}" end
+            local watcher, err = cli:watcher("k")
+            assert.is_nil(watcher)
+            assert.equals("bad_reply", err.name)
+        end)
+    end)
+
+    it("reads its state as soon as the stream has its place, not when the timer next looks up", function()
+        read = function(asked) return replies.read(10, not asked.count_only and { put(5, "k").kv } or nil) end
+        watch = function() return { created(10) } end
+        local soon = 0
+        for _ = 1, 5 do -- the timer looks up every 0.5 seconds; a busy machine may be slow now and then
+            soon = soon + (open { prefix = true, list = true }:next(0.3) and 1 or 0)
+            watchers[#watchers]:close()
+        end
+        assert.is_true(soon >= 1)
+    end)
+
+    describe("while it reads its state", function()
+        local pages
+
+        before_each(function()
+            pages = 0
+            watch = function() return { created(10) } end
+            read = function(asked)
+                if asked.count_only then
+                    return replies.read(10)
+                end
+                pages = pages + 1
+                local kvs = {}
+                for i = 1, 64 do
+                    kvs[i] = put(5, ("k%05d%02d"):format(pages, i)).kv
+                end
+                return 0.05, fake.reply(cjson.encode { header = replies.header(10), kvs = kvs, count = "1000000" })
+            end
+            open { prefix = true } -- keeps the stream
+        end)
+
+        local CLOSINGS = {
+            ["is closed"] = function(all) table.remove(all):close() end,
+            ["is forgotten"] = function(all)
+                all[#all] = nil
+                collectgarbage()
+                collectgarbage()
+            end,
+        }
+
+        for name, close in pairs(CLOSINGS) do
+            it("stops to read when it " .. name, function()
+                assert.is_nil(open { prefix = true, list = true }:next(0))
+                assert(fake.eventually(function() return pages > 3 end))
+                local before = server.open
+                close(watchers)
+                ngx.sleep(0.6) -- the timer looks for what is forgotten every 0.5 seconds
+                local read_then = pages
+                ngx.sleep(0.3)
+                assert.equals(read_then, pages)
+                collectgarbage()
+                collectgarbage()
+                assert(fake.eventually(function() return server.open < before end))
+                assert.equals("watching", watchers[1]:state())
+            end)
+        end
+    end)
+
+    it("leaves nothing behind of a state that was read", function()
+        read = function(asked) return replies.read(10, not asked.count_only and { put(5, "k").kv } or nil) end
+        watch = function() return { created(10) } end
+        local keep = open { prefix = true }
+        assert(fake.eventually(function() return keep:state() == "watching" end))
+        local threads = setmetatable({}, { __mode = "k" })
+        local real = ngx.thread.spawn
+        finally(function() rawset(ngx.thread, "spawn", real) end)
+        rawset(ngx.thread, "spawn", function(...)
+            local thread = real(...)
+            threads[thread] = true
+            return thread
+        end)
+        for _ = 1, 20 do
+            local watcher = open { prefix = true, list = true }
+            assert(watcher:next(5))
+            watcher:close()
+            watchers[#watchers] = nil
+        end
+        assert(fake.eventually(function()
+            collectgarbage()
+            collectgarbage()
+            local left = 0
+            for _ in pairs(threads) do
+                left = left + 1
+            end
+            return left <= 2
+        end))
+        assert.equals(1, keep:stats().opened)
+    end)
+
+    it("gives up a stream that does not stand in time, though bytes drip in, and counts it against the member", function()
+        watch = function(n)
+            local script = { fake.CHUNKED }
+            for i = 1, n == 1 and 100 or 0 do
+                script[i * 2] = fake.chunk("\n")
+                script[i * 2 + 1] = 0.2
+            end
+            return n == 1 and script or { created(10), events(11, put(11, "k")) }
+        end
+        local watcher = open { prefix = true }
+        assert.equals(11, assert(watcher:next(10)).revision)
+        assert.same({ timeout = 1 }, watcher:stats().ends)
+        assert.equals(1, fake.reports(server.http_host))
+    end)
+
+    it("opens streams that break after each event anew at once, but not without end", function()
+        local revision = 10
+        read = function() return replies.read(revision) end
+        watch = function()
+            revision = revision + 1
+            return { created(revision), events(revision, put(revision, "k")), fake.CLOSE }
+        end
+        local watcher = open { prefix = true }
+        local stop = clock.now() + 2
+        while clock.now() < stop do
+            local batch = watcher:next(stop - clock.now())
+            assert.is_true(batch == nil or batch.revision <= revision)
+        end
+        assert.is_true(watches >= 5 and watches <= 60, watches .. " in 2 seconds")
+    end)
+
+    it("takes no state out of pages that do not say of which revision they are", function()
+        local kvs = {}
+        for i = 1, 64 do
+            kvs[i] = put(5, ("k%02d"):format(i)).kv
+        end
+        local pages = 0
+        read = function(asked)
+            if asked.count_only then
+                return replies.read(10)
+            end
+            pages = pages + 1
+            return fake.reply(cjson.encode { kvs = asked.key == ngx.encode_base64("k") and kvs or { put(6, "k99").kv }, count = "65" })
+        end
+        watch = function() return { created(10) } end
+        local watcher = open { prefix = true, list = true }
+        assert.equals("timeout", select(2, watcher:next(0.7)).name)
+        assert.is_true(pages > 0)
+        local res, err = cli:readdir("k")
+        assert.is_nil(res)
+        assert.equals("malformed reply: a page without its revision", err)
+    end)
+end)

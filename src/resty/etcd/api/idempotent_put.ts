@@ -1,0 +1,47 @@
+import type { Outcome } from "../call/call";
+import * as call from "../call/call";
+import * as clock from "../base/clock";
+import * as markers from "../call/idempotency";
+import * as rpcs from "../protocol/rpc";
+import type { Message, Reply } from "../transport/transport";
+import type { SetBody, SetOptions } from "./kv";
+import type { Header } from "./result";
+import type { State } from "./state";
+
+/** What the key was before a put that was applied at `revision`; nothing where that is compacted. */
+function read_before(cli: State, key: unknown, revision: string, timeout: number, not_after: number): unknown {
+    const before = (tonumber(revision) ?? 1) - 1;
+    const [reply] = call.unary_within(cli, rpcs.range, { key, revision: before }, timeout, not_after);
+    if (reply === undefined) {
+        return undefined;
+    }
+    const kvs = (reply.body.get("kvs") as unknown[] | undefined) ?? [];
+    return kvs[0];
+}
+
+/** A put in a transaction that is applied once. */
+function put_once(cli: State, request: Message, opts: SetOptions): Outcome<Reply> {
+    const txn: Message = new LuaMap();
+    txn.set("success", [{ request_put: request }]);
+    const timeout = opts.timeout ?? cli.timeout;
+    const not_after = timeout > 0 ? clock.now() + timeout : math.huge;
+    const [reply, err, refusal] = markers.run(cli, txn, timeout);
+    if (reply === undefined) {
+        return $multi(undefined, err, refusal);
+    }
+    const done = reply.body as unknown as { header: Header; replayed?: true; responses?: { response_put: SetBody }[] };
+    const body: Message = new LuaMap();
+    body.set("header", done.header);
+    if (done.replayed === true) {
+        body.set("replayed", true);
+        if (opts.prev_kv === true) {
+            body.set("prev_kv", read_before(cli, request.get("key"), done.header.revision, timeout, not_after));
+        }
+    } else if (done.responses !== undefined) {
+        body.set("prev_kv", done.responses[0]?.response_put.prev_kv);
+    }
+    reply.body = body;
+    return $multi(reply);
+}
+
+export { put_once };

@@ -1,0 +1,120 @@
+import * as call from "../call/call";
+import * as errors from "../protocol/errors";
+import * as lease_calls from "../call/lease_grant";
+import * as rpcs from "../protocol/rpc";
+import * as result from "./result";
+import type { ErrorBody, Header, Result3 } from "./result";
+import type { Integer } from "./kv";
+import type { State } from "./state";
+
+interface GrantBody {
+    header: Header;
+    ID: string;
+    TTL: string;
+}
+
+interface RevokeBody extends ErrorBody {
+    header: Header;
+}
+
+interface KeepaliveBody {
+    result: { header: Header; ID: string; TTL: string };
+}
+
+interface TimetoliveBody extends ErrorBody {
+    header: Header;
+    ID: string;
+    /** Seconds left; "-1" if there is no such lease. */
+    TTL: string;
+    grantedTTL?: string;
+    keys?: string[];
+}
+
+interface LeasesBody extends ErrorBody {
+    header: Header;
+    leases?: { ID: string }[];
+}
+
+function needs_id<Body>(command: string): Result3<Body> {
+    return result.misuse(`lease ${command} command needs ID argument`);
+}
+
+/**
+ * Makes a lease.
+ * @param ttl seconds; etcd raises it to its minimum
+ * @param id chosen at random if nil, so that the lease may be asked for again where an answer was lost
+ */
+function grant(this: State, ttl: number, id?: Integer): Result3<GrantBody> {
+    if ((ttl as number | undefined) === undefined) {
+        return result.misuse("lease grant command needs TTL argument");
+    }
+    if (typeof ttl !== "number" || math.floor(ttl) !== ttl) {
+        return result.misuse("ttl must be integer");
+    }
+    if (id === undefined || tostring(id) === "0") {
+        const [reply, err] = lease_calls.grant_chosen(this, rpcs.lease_grant_chosen, ttl, undefined);
+        return result.strict(reply, err);
+    }
+    const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id });
+    return result.strict(reply, err);
+}
+
+/** Ends a lease; the keys attached to it are deleted. */
+function revoke(this: State, id: Integer): Result3<RevokeBody> {
+    if ((id as Integer | undefined) === undefined) {
+        return needs_id("revoke");
+    }
+    const [reply, err, refusal] = call.unary(this, rpcs.lease_revoke, { ID: id });
+    return result.lenient(reply, err, refusal);
+}
+
+/**
+ * Renews a lease once.
+ * @returns `res.body.result.TTL` is what it is renewed to; a lease that is gone is an error
+ */
+function keepalive(this: State, id: Integer): Result3<KeepaliveBody> {
+    if ((id as Integer | undefined) === undefined) {
+        return needs_id("keepalive");
+    }
+    const [reply, err] = call.unary(this, rpcs.lease_keep_alive, { ID: id });
+    if (reply === undefined) {
+        return result.failed(err);
+    }
+    if (reply.body.get("TTL") === undefined) {
+        // etcd says it by leaving out the TTL
+        return result.failed(errors.refusal(404, 5, "etcdserver: requested lease not found"));
+    }
+    const body = { result: reply.body };
+    return $multi({ status: reply.status, headers: reply.headers, body: body as unknown as KeepaliveBody });
+}
+
+/**
+ * Tells how long a lease still lives.
+ * @param keys also tell the keys attached to it
+ */
+function timetolive(this: State, id: Integer, keys?: boolean): Result3<TimetoliveBody> {
+    if ((id as Integer | undefined) === undefined) {
+        return needs_id("timetolive");
+    }
+    const [reply, err, refusal] = call.unary(this, rpcs.lease_time_to_live, { ID: id, keys: keys === true });
+    return result.lenient(reply, err, refusal);
+}
+
+/** Lists all leases. */
+function leases(this: State): Result3<LeasesBody> {
+    const [reply, err, refusal] = call.unary(this, rpcs.lease_leases, {});
+    return result.lenient(reply, err, refusal);
+}
+
+export {
+    grant,
+    keepalive,
+    leases,
+    revoke,
+    timetolive,
+    type GrantBody,
+    type KeepaliveBody,
+    type LeasesBody,
+    type RevokeBody,
+    type TimetoliveBody,
+};

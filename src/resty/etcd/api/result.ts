@@ -1,0 +1,117 @@
+import type { EtcdError } from "../protocol/errors";
+import * as errors from "../protocol/errors";
+import type { Headers } from "../transport/http/types";
+import type { Serializer } from "../serializers/serializer";
+import * as slices from "../base/time_slice";
+import type { Reply } from "../transport/transport";
+
+/** An answer of etcd. All of it may be written to. */
+interface Response<Body> {
+    /** HTTP status. */
+    status: number;
+    headers: Headers;
+    body: Body;
+}
+
+/** `res`, or `nil` and a text; and what is known of an error or a refusal. */
+type Result3<Body> = LuaMultiReturn<
+    | [res: Response<Body>, err?: undefined, details?: EtcdError | undefined]
+    | [res: undefined, err: string, details: EtcdError]
+>;
+
+/** In every answer; int64 values are decimal strings. */
+interface Header {
+    cluster_id: string;
+    member_id: string;
+    revision: string;
+    raft_term: string;
+}
+
+/** A key as it is stored; int64 values are decimal strings. */
+interface KeyValue {
+    key: string;
+    /** Through the serializer; nil for bytes it does not understand. */
+    value?: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
+    create_revision: string;
+    mod_revision: string;
+    version: string;
+    lease?: string;
+}
+
+/** A refused call (HTTP 4xx): fields of the body are those of the error. */
+interface ErrorBody {
+    error?: string;
+    message?: string;
+    code?: number;
+    /** What may be the matter, where the message alone would mislead. */
+    hint?: string;
+}
+
+/** An error that is the caller's own. */
+function misuse<Body>(message: string): Result3<Body> {
+    return $multi(undefined, message, errors.failure("bad_request", message));
+}
+
+/** An error of a call. */
+function failed<Body>(err: EtcdError): Result3<Body> {
+    return $multi(undefined, errors.text(err), err);
+}
+
+/** Either an answer or an error: every refusal is an error. */
+function strict<Body>(reply: Reply | undefined, err: EtcdError | undefined): Result3<Body> {
+    if (reply === undefined) {
+        return failed(err!);
+    }
+    return $multi(reply as unknown as Response<Body>);
+}
+
+/** Refusals below 500 are answers too, with `body.error` and perhaps `body.hint`. */
+function lenient<Body>(
+    reply: Reply | undefined,
+    err: EtcdError | undefined,
+    refusal: Reply | undefined,
+): Result3<Body> {
+    if (reply !== undefined) {
+        return $multi(reply as unknown as Response<Body>);
+    }
+    if (refusal !== undefined && refusal.status < 500) {
+        const hint = err?.hint;
+        if (hint !== undefined) {
+            refusal.body.set("hint", hint);
+        }
+        return $multi(refusal as unknown as Response<Body>, undefined, err);
+    }
+    return failed(err!);
+}
+
+/** Decodes the value of a key in place. */
+function decode_value(serializer: Serializer, kv: KeyValue | undefined): void {
+    if (kv !== undefined) {
+        const [value] = serializer.deserialize((kv.value as string | undefined) ?? "");
+        kv.value = value;
+    }
+}
+
+function decode_values(serializer: Serializer, kvs: KeyValue[] | undefined): void {
+    if (kvs !== undefined) {
+        const slice = slices.begin();
+        for (const kv of kvs) {
+            decode_value(serializer, kv);
+            slices.breathe(slice);
+        }
+    }
+}
+
+export {
+    decode_value,
+    decode_values,
+    failed,
+    lenient,
+    misuse,
+    strict,
+    type ErrorBody,
+    type Header,
+    type KeyValue,
+    type Response,
+    type Result3,
+};

@@ -1,0 +1,149 @@
+import type { Outcome } from "../call/call";
+import * as call from "../call/call";
+import * as markers from "../call/idempotency";
+import * as rpcs from "../protocol/rpc";
+import * as serializer from "../serializers/serializer";
+import type { Message, Reply } from "../transport/transport";
+import * as utils from "../utils";
+import * as args from "./request_options";
+import type { CallOptions, DeleteBody, GetBody, SetBody, SetOptions } from "./kv";
+import * as result from "./result";
+import type { Header, Result3 } from "./result";
+import type { State } from "./state";
+import type { Row } from "./txn_request";
+import * as messages from "./txn_request";
+
+interface TxnBody {
+    header: Header;
+    /** The comparison held and `success` was run; nil if `failure` was. */
+    succeeded?: true;
+    responses?: OpResponse[];
+    /** Of an idempotent one: an earlier try turned out to have been applied. Its `responses` are lost. */
+    replayed?: true;
+}
+
+/** One of them, by the kind of the operation. */
+interface OpResponse {
+    response_range?: GetBody;
+    response_put?: SetBody;
+    response_delete_range?: DeleteBody;
+    response_txn?: TxnBody;
+}
+
+interface TxnOptions extends CallOptions {
+    /** May be sent again when its outcome is unknown, as it is applied once; default false. */
+    idempotent?: boolean;
+}
+
+interface SetIfOptions extends SetOptions, TxnOptions {}
+
+/** Decodes the values in all answers of a transaction, in place. */
+function decode_responses(cli: State, body: TxnBody): void {
+    for (const response of body.responses ?? []) {
+        const { response_range, response_put, response_delete_range, response_txn } = response;
+        if (response_range !== undefined) {
+            result.decode_values(cli.serializer, response_range.kvs);
+        }
+        if (response_put !== undefined) {
+            result.decode_value(cli.serializer, response_put.prev_kv);
+        }
+        if (response_delete_range !== undefined) {
+            result.decode_values(cli.serializer, response_delete_range.prev_kvs);
+        }
+        if (response_txn !== undefined) {
+            decode_responses(cli, response_txn);
+        }
+    }
+}
+
+function call_txn(cli: State, message: Message, opts: TxnOptions | undefined): Outcome<Reply> {
+    if (messages.is_read_only(message)) {
+        return call.unary(cli, rpcs.txn_read, message, opts?.timeout);
+    }
+    if (opts?.idempotent === true) {
+        return markers.run(cli, message, opts.timeout ?? cli.timeout);
+    }
+    return call.unary(cli, rpcs.txn, message, opts?.timeout);
+}
+
+function send(cli: State, message: Message, opts: TxnOptions | undefined): Result3<TxnBody> {
+    const [reply, err] = call_txn(cli, message, opts);
+    if (reply !== undefined) {
+        decode_responses(cli, reply.body as unknown as TxnBody);
+    }
+    return result.strict(reply, err);
+}
+
+function is_empty(list: unknown): boolean {
+    return list === undefined || (typeof list === "object" && (list as unknown[])[0] === undefined);
+}
+
+/**
+ * Runs a transaction. Keys are plain and get the client's prefix, values go through the serializer, in every
+ * branch and at every depth; the tables given are not changed.
+ * @param compare rows `{key, target, result, value | version | mod_revision | create_revision | lease}`
+ * @param success operations if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
+ * @param failure operations if one does not
+ */
+function txn(this: State, compare: Row[], success?: Row[], failure?: Row[], opts?: TxnOptions): Result3<TxnBody> {
+    if (is_empty(compare)) {
+        return result.misuse("compare couldn't be empty");
+    }
+    if (is_empty(success) && is_empty(failure)) {
+        return result.misuse("success and failure couldn't be empty at the same time");
+    }
+    const wrong = args.check_opts(opts);
+    if (wrong !== undefined) {
+        return result.misuse(wrong);
+    }
+    const [message, err] = messages.txn_message(this, { compare, success, failure }, 0);
+    if (message === undefined) {
+        return result.misuse(err);
+    }
+    return send(this, message, opts);
+}
+
+/** A put that depends on whether the key exists. */
+function set_if(
+    cli: State,
+    branch: "success" | "failure",
+    key: string,
+    val: unknown,
+    opts: SetIfOptions | undefined,
+): Result3<TxnBody> {
+    const wrong = args.check_key(key) ?? args.check_opts(opts);
+    if (wrong !== undefined) {
+        return result.misuse(wrong);
+    }
+    const [value, value_err] = serializer.serialize(cli.serializer, val);
+    if (value === undefined) {
+        return result.misuse(value_err);
+    }
+    const real_key = utils.get_real_key(cli.key_prefix, key);
+    const put: Message = new LuaMap();
+    put.set("key", real_key);
+    put.set("value", value);
+    args.copy(opts, ["lease", "prev_kv"], put);
+    const message: Message = new LuaMap();
+    message.set("compare", [{ key: real_key, target: "CREATE", result: "EQUAL", create_revision: 0 }]);
+    message.set(branch, [{ request_put: put }]);
+    return send(cli, message, opts);
+}
+
+/**
+ * Writes a key that does not exist.
+ * @returns `res.body.succeeded` tells that it did not exist and is written
+ */
+function setnx(this: State, key: string, val: unknown, opts?: SetIfOptions): Result3<TxnBody> {
+    return set_if(this, "success", key, val, opts);
+}
+
+/**
+ * Writes a key that exists.
+ * @returns `res.body.succeeded` tells that the key does not exist, so that nothing was written
+ */
+function setx(this: State, key: string, val: unknown, opts?: SetIfOptions): Result3<TxnBody> {
+    return set_if(this, "failure", key, val, opts);
+}
+
+export { setnx, setx, txn, type OpResponse, type SetIfOptions, type TxnBody, type TxnOptions };

@@ -1,0 +1,62 @@
+import type { Auth } from "./token";
+import * as auths from "./token";
+import * as call from "./call";
+import type { Core } from "./client_state";
+import * as errors from "../protocol/errors";
+import type { EtcdError } from "../protocol/errors";
+import * as rpcs from "../protocol/rpc";
+
+const find = string.find as StringFind;
+
+/** etcd's own tokens are short, and a JWT comes nowhere near. */
+const MAX_TOKEN = 16384;
+
+/** It goes into the head of each request: a line end in it would begin a line of the server's choice. */
+function is_token(value: unknown): value is string {
+    if (typeof value !== "string" || value.length > MAX_TOKEN) {
+        return false;
+    }
+    const [from] = find(value, "^[!-~]+$");
+    return from !== undefined;
+}
+
+/** A refusal has one text for all reasons; the reason is in `hint`. */
+function refused(cause: EtcdError | undefined): EtcdError {
+    const err = errors.failure("login_failed", "authenticate refresh token fail", cause?.endpoint);
+    if (cause !== undefined) {
+        err.hint = cause.hint !== undefined ? `${cause.message}; ${cause.hint}` : cause.message;
+        if (cause.code !== undefined) {
+            err.code = cause.code;
+        }
+        if (cause.http_status !== undefined) {
+            err.http_status = cause.http_status;
+        }
+    }
+    return err;
+}
+
+/**
+ * Logs in with user and password.
+ * @returns the token; trouble with the connection or the server is passed on as it is
+ */
+function login(core: Core, auth: Auth, timeout: number, not_after: number | undefined): Result<string, EtcdError> {
+    const request = { name: auth.user, password: auth.password };
+    const [reply, err] = call.unary_until(core, rpcs.authenticate, request, timeout, not_after);
+    if (reply !== undefined) {
+        const token = reply.body.get("token");
+        if (is_token(token)) {
+            return $multi(token);
+        }
+        return $multi(undefined, refused(undefined));
+    }
+    if (auth.is_optional && err.code === 9 && err.message === "etcdserver: authentication is not enabled") {
+        ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token");
+        return $multi(auths.NONE);
+    }
+    if (err.http_status !== undefined && err.http_status < 500) {
+        return $multi(undefined, refused(err));
+    }
+    return $multi(undefined, err);
+}
+
+export { login };

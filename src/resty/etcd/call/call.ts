@@ -1,0 +1,285 @@
+import type { Call, Outcome, StreamOptions } from "./attempt";
+import * as attempts from "./attempt";
+import * as auth from "./token";
+import * as balancer from "../endpoint/balancer";
+import * as clock from "../base/clock";
+import type { Core } from "./client_state";
+import * as errors from "../protocol/errors";
+import type { EtcdError } from "../protocol/errors";
+import * as log from "../base/log";
+import type { Meter } from "../metrics/call_metrics";
+import * as meters from "../metrics/call_metrics";
+import * as orders from "./monotonic";
+import * as pause from "./retry_delay";
+import * as resolution from "../endpoint/resolver";
+import * as retry from "../protocol/retry_policy";
+import type { Rpc } from "../protocol/rpc";
+import * as rpcs from "../protocol/rpc";
+import type { Message, Reply, Stream } from "../transport/transport";
+
+const now = clock.now;
+const min = math.min;
+
+/** A client that must not go back in time asks each endpoint so often before it gives up. */
+const STALE_TRIES = 5;
+
+/** So many tokens may be refused that are not of a login of the call's own, before it has one. */
+const SHARED_TRIES = 3;
+
+/** @param last why an earlier try of the same call failed */
+function no_endpoint(last: EtcdError | undefined): EtcdError {
+    const err = errors.failure("no_endpoint", "has no healthy etcd endpoint available");
+    err.retryable = true;
+    if (last !== undefined) {
+        err.hint = errors.text(last);
+    }
+    return err;
+}
+
+/** The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble. */
+function is_elsewhere(err: EtcdError): boolean {
+    return err.name === "stale_reply" || retry.is_for_others(err);
+}
+
+/** A token for the next try; nil and nil where none is needed. */
+function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?: EtcdError]> {
+    const core = call.core;
+    if (core.auth === undefined || call.rpc.anonymous === true) {
+        return $multi(undefined);
+    }
+    const deadline = call.deadline;
+    const [token, err] = auth.token(core.auth, core, deadline, call.timeout);
+    if (token === undefined) {
+        return $multi(undefined, err);
+    }
+    if (deadline !== undefined && now() >= deadline) {
+        return $multi(undefined, errors.out_of_time("timeout after the login"));
+    }
+    return $multi(token);
+}
+
+/** Whether a call may be sent again after its token was refused: with the same one a little later, or with another. */
+function is_token_renewed(call: Call, token: string, err: EtcdError): boolean {
+    const own = call.core.auth!;
+    if (retry.is_token_unknown(err) && auth.is_new(own, token) && pause.before_token(call.token_tries, call.deadline)) {
+        call.token_tries = call.token_tries + 1;
+        return true;
+    }
+    if (auth.is_of_others(own, token) && call.shared_tries < SHARED_TRIES) {
+        call.shared_tries = call.shared_tries + 1;
+    } else if (call.may_relogin) {
+        call.may_relogin = false;
+    } else {
+        return false;
+    }
+    auth.drop(own, token);
+    return true;
+}
+
+/** Endpoints that may still be tried once, after the next one. A refused token says nothing of its endpoint. */
+function others_left(call: Call, tries_left: number): number {
+    let refused = call.token_tries + call.shared_tries;
+    if (!call.may_relogin) {
+        refused = refused + 1;
+    }
+    return min(call.core.endpoints.length - call.tries + refused, tries_left) - 1;
+}
+
+/** Tries until there is a result, no sense in going on, or no time left. */
+function run(call: Call): Outcome<Reply | Stream> {
+    const core = call.core;
+    const deadline = call.deadline;
+    const order = core.order;
+    let stale_left = 0;
+    let tries_left = balancer.max_tries(core);
+    if (order !== undefined) {
+        stale_left = STALE_TRIES * core.endpoints.length;
+    }
+    let last: EtcdError | undefined;
+    while (true) {
+        const [token, login_err] = get_token(call);
+        if (login_err !== undefined) {
+            return $multi(undefined, login_err);
+        }
+        const others = balancer.has_retry(core) ? others_left(call, tries_left) : 0;
+        const attempt = attempts.make(call, others, token);
+        if (attempt === undefined) {
+            return $multi(undefined, no_endpoint(last));
+        }
+        if (deadline !== undefined && attempt.started >= deadline) {
+            balancer.report_untried(core, attempt.endpoint.http_host); // it is not to blame
+            return $multi(undefined, last ?? errors.out_of_time("timeout"));
+        }
+        call.tries = call.tries + 1;
+        call.endpoint = attempt.endpoint.http_host;
+        const [result, err, refusal] = attempts.go(call, attempt);
+        attempts.report(call, attempt, err);
+        if (result !== undefined) {
+            return $multi(result);
+        }
+        call.maybe_applied = call.maybe_applied || err.maybe_applied;
+        const is_refused = token !== undefined && retry.is_token_trouble(err);
+        if (!is_refused || !is_token_renewed(call, token, err)) {
+            if (err.name === "stale_reply") {
+                stale_left = stale_left - 1;
+                if (stale_left < 0) {
+                    orders.give_in(order!, call.is_current);
+                }
+            } else {
+                tries_left = tries_left - 1;
+            }
+            if (tries_left < 1 || stale_left < 0 || !err.retryable) {
+                return $multi(undefined, err, refusal);
+            }
+            if (!is_elsewhere(err) && !balancer.may_retry(core)) {
+                return $multi(undefined, err, refusal);
+            }
+            if (!pause.before_try(core, call.tries, deadline)) {
+                return $multi(undefined, err, refusal);
+            }
+            ngx.log(ngx.WARN, errors.text(err), ". Retrying");
+            attempts.avoid(call, attempt.endpoint);
+            last = err;
+        }
+    }
+}
+
+function min_time(a: number | undefined, b: number | undefined): number | undefined {
+    if (a === undefined || b === undefined) {
+        return a ?? b;
+    }
+    return min(a, b);
+}
+
+/** The line that users look for, once at the entry of each call. */
+function log_entry(core: Core, rpc: Rpc, timeout: number, label: string): void {
+    if (log.info_enabled()) {
+        ngx.log(ngx.INFO, "v3 request uri: ", rpc.path, ", timeout: ", timeout);
+        if (core.extra_json !== undefined) {
+            ngx.log(ngx.INFO, label, core.extra_json);
+        }
+    }
+}
+
+/** Tells how a call has ended, to whoever wants to know. */
+function note(call: Call, meter: Meter, started: number, err: EtcdError | undefined): void {
+    const info: meters.CallInfo = {
+        rpc: rpcs.name_of(call.rpc),
+        ms: (now() - started) * 1000,
+        sent: call.payload.length * call.tries,
+        received: call.received,
+        tries: call.tries,
+        outcome: err?.name ?? "ok",
+    };
+    if (call.endpoint !== undefined) {
+        info.endpoint = call.endpoint;
+    }
+    if (err !== undefined) {
+        info.err = err;
+    }
+    meters.record(meter, info);
+}
+
+function start(
+    core: Core,
+    rpc: Rpc,
+    request: object,
+    timeout: number,
+    stream: StreamOptions | undefined,
+    not_after: number | undefined,
+): Outcome<Reply | Stream> {
+    const [payload, wrong] = core.transport.encode(rpc, request as Message);
+    if (payload === undefined) {
+        return $multi(undefined, errors.failure("bad_request", wrong));
+    }
+    const started = now();
+    const deadline = min_time(timeout > 0 ? started + timeout : undefined, not_after);
+    const is_current = (request as { serializable?: unknown }).serializable !== true;
+    const call: Call = {
+        core,
+        rpc,
+        payload,
+        deadline,
+        timeout,
+        stream,
+        tries: 0,
+        may_relogin: true,
+        token_tries: 0,
+        shared_tries: 0,
+        is_current,
+        seen_revision: 0,
+        seen_cluster: undefined,
+        received: 0,
+        endpoint: undefined,
+        maybe_applied: false,
+        tried: undefined,
+    };
+    if (core.order !== undefined) {
+        call.seen_revision = core.order.revision;
+        call.seen_cluster = core.order.cluster_id;
+    }
+    const plan = core.sync_plan;
+    if (plan !== undefined && started >= plan.next) {
+        plan.next = started + plan.interval;
+        plan.start(core);
+    }
+    if (core.names !== undefined) {
+        resolution.before_call(core, core.names, started, deadline);
+    }
+    const [result, err, refusal] = run(call);
+    let outcome = err;
+    if (err !== undefined && call.maybe_applied) {
+        outcome = errors.with_outcome(err, true);
+    }
+    if (core.meter !== undefined) {
+        note(call, core.meter, started, outcome);
+    }
+    if (result !== undefined) {
+        return $multi(result);
+    }
+    return $multi(undefined, outcome!, refusal);
+}
+
+/** An RPC on behalf of a call whose time ends at `not_after`. */
+function unary_until(
+    core: Core,
+    rpc: Rpc,
+    request: object,
+    timeout: number,
+    not_after: number | undefined,
+): Outcome<Reply> {
+    log_entry(core, rpc, timeout, "request uri headers: ");
+    return start(core, rpc, request, timeout, undefined, not_after) as Outcome<Reply>;
+}
+
+/**
+ * One RPC, start to end: token, endpoint, transport, error, retry, within one deadline.
+ * @param request its message
+ * @param timeout seconds for all of it; the client's own if nil, 0 for no deadline
+ */
+function unary(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome<Reply> {
+    return unary_until(core, rpc, request, timeout ?? core.timeout, undefined);
+}
+
+/** One more RPC of a call that is under way: it has said already what it is about. */
+function unary_within(core: Core, rpc: Rpc, request: object, timeout?: number, not_after?: number): Outcome<Reply> {
+    return start(core, rpc, request, timeout ?? core.timeout, undefined, not_after) as Outcome<Reply>;
+}
+
+/**
+ * Opens a stream; the deadline is for the opening.
+ * @param timeout seconds until the first answer; the client's own if nil, 0 for no deadline
+ */
+function open(
+    core: Core,
+    rpc: Rpc,
+    request: object,
+    timeout: number | undefined,
+    options: StreamOptions,
+): Outcome<Stream> {
+    const time = timeout ?? core.timeout;
+    log_entry(core, rpc, time, "request chunk headers: ");
+    return start(core, rpc, request, time, options, undefined) as Outcome<Stream>;
+}
+
+export { open, unary, unary_until, unary_within, type Outcome, type StreamOptions };

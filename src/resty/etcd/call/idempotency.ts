@@ -1,0 +1,228 @@
+import * as semaphore from "ngx.semaphore";
+import type { Semaphore } from "ngx.semaphore";
+import type { Outcome } from "./call";
+import * as call from "./call";
+import * as clock from "../base/clock";
+import type { Core } from "./client_state";
+import * as entropy from "../base/unique_id";
+import * as leases from "./lease_grant";
+import * as rpcs from "../protocol/rpc";
+import type { Message, Reply } from "../transport/transport";
+
+const now = clock.now;
+const guard = pcall as unknown as GuardedCall;
+const min = math.min;
+
+/**
+ * A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
+ * transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
+ */
+interface Markers {
+    readonly prefix: string;
+    /** The worker's own part of the keys. */
+    worker: string | undefined;
+    pid: number;
+    count: number;
+    lease: string | undefined;
+    /** Until when new markers are hung on it. */
+    fresh_until: number;
+    /** A call makes a new one, and until then the others wait for it; 0 if none does. */
+    granted_by: number;
+    waiting: Semaphore | undefined;
+}
+
+/** Seconds that a lease of markers lives. A call must end before its marker goes. */
+const LEASE_TTL = 600;
+/** For so many seconds it takes new ones. */
+const LEASE_USE = 300;
+/** Seconds after which others do not wait any more for a call that makes a lease: it may have been killed. */
+const PATIENCE = 2;
+/** gRPC code of what is not found, as the lease of a restored etcd. */
+const NOT_FOUND = 5;
+
+function create(prefix: string): Markers {
+    return {
+        prefix,
+        worker: undefined,
+        pid: 0,
+        count: 0,
+        lease: undefined,
+        fresh_until: 0,
+        granted_by: 0,
+        waiting: undefined,
+    };
+}
+
+function next_key(markers: Markers): string {
+    const pid = ngx.worker.pid();
+    if (markers.worker === undefined || markers.pid !== pid) {
+        markers.worker = entropy.id();
+        markers.pid = pid;
+        markers.lease = undefined; // of the process that this one was forked from
+        markers.waiting = undefined;
+    }
+    markers.count = markers.count + 1;
+    return `${markers.prefix}${markers.worker}/${markers.count}`;
+}
+
+function wake_all(markers: Markers): void {
+    const waiting = markers.waiting;
+    markers.granted_by = 0;
+    if (waiting !== undefined && waiting.count() < 0) {
+        waiting.post(-waiting.count());
+    }
+}
+
+/** Waits for the lease that another call is making, but leaves time to make one: that call may have been killed. */
+function wait(markers: Markers, deadline: number): void {
+    const latest = (now() + deadline) / 2;
+    if (markers.waiting === undefined) {
+        const [made] = semaphore.new(0);
+        markers.waiting = made;
+    }
+    const waiting = markers.waiting;
+    let may_wait = waiting !== undefined;
+    while (may_wait) {
+        const left = min(markers.granted_by, latest) - now();
+        if (left <= 0) {
+            return;
+        }
+        const [ran, ok, err] = guard(waiting!.wait, waiting!, left);
+        may_wait = ran && (ok === true || err === "timeout"); // a phase that cannot wait throws, or says so
+    }
+}
+
+/** The lease that the next marker hangs on. */
+function lease_of(core: Core, timeout: number, deadline: number): Outcome<string> {
+    const markers = core.markers;
+    wait(markers, deadline);
+    if (markers.lease !== undefined && now() < markers.fresh_until) {
+        return $multi(markers.lease);
+    }
+    const started = now();
+    markers.granted_by = started + PATIENCE;
+    // a read, as its errors are those of a write that was not sent
+    const [reply, err, refusal] = leases.grant_chosen(core, rpcs.lease_grant_spare, LEASE_TTL, timeout, deadline);
+    if (reply === undefined) {
+        wake_all(markers);
+        return $multi(undefined, err, refusal);
+    }
+    const id = reply.body.get("ID") as string;
+    markers.lease = id;
+    markers.fresh_until = started + LEASE_USE;
+    wake_all(markers);
+    return $multi(id);
+}
+
+/** Whether etcd has the lease. */
+function is_alive(core: Core, lease: string, timeout: number, deadline: number): boolean {
+    const [reply] = call.unary_within(core, rpcs.lease_time_to_live, { ID: lease }, timeout, deadline);
+    return reply !== undefined && (tonumber(reply.body.get("TTL")) ?? 0) > 0;
+}
+
+/** No more markers are hung on a lease that is gone; others may have made a new one meanwhile. */
+function forget_lease(markers: Markers, lease: string): void {
+    if (markers.lease === lease) {
+        markers.lease = undefined;
+    }
+}
+
+function put_of(key: string, value: string, lease: string): object {
+    return { request_put: { key, value, lease } };
+}
+
+/** The operations of a branch, and the marker. */
+function with_marker(ops: object[] | undefined, marker: object): object[] {
+    const all: object[] = [];
+    for (const op of ops ?? []) {
+        all.push(op);
+    }
+    all.push(marker);
+    return all;
+}
+
+/** A transaction that runs another one unless the marker says that it was run. */
+function mark(txn: Message, key: string, lease: string): object {
+    const inner = {
+        compare: (txn.get("compare") as object[] | undefined) ?? [],
+        success: with_marker(txn.get("success") as object[] | undefined, put_of(key, "1", lease)),
+        failure: with_marker(txn.get("failure") as object[] | undefined, put_of(key, "0", lease)),
+    };
+    return {
+        compare: [{ key, target: "CREATE", result: "EQUAL", create_revision: 0 }],
+        success: [{ request_txn: inner }],
+        failure: [{ request_range: { key } }],
+    };
+}
+
+/** The first response of a transaction, by its kind. */
+function first_response(body: Message, kind: string): Message {
+    const responses = (body.get("responses") as Message[] | undefined) ?? [];
+    const first = responses[0];
+    if (first === undefined) {
+        return new LuaMap();
+    }
+    return (first.get(kind) as Message | undefined) ?? new LuaMap();
+}
+
+/** What the transaction inside was answered with, now or when it was run. */
+function unwrap(body: Message): Message {
+    const result: Message = new LuaMap();
+    const header = body.get("header") as Message | undefined;
+    result.set("header", header);
+    if (body.get("succeeded") === true) {
+        const inner = first_response(body, "response_txn");
+        const responses = (inner.get("responses") as object[] | undefined) ?? [];
+        responses.pop(); // the marker's
+        result.set("succeeded", inner.get("succeeded"));
+        if (responses.length > 0) {
+            result.set("responses", responses);
+        }
+        return result;
+    }
+    const kvs = (first_response(body, "response_range").get("kvs") as Message[] | undefined) ?? [];
+    const marker = kvs[0];
+    result.set("replayed", true);
+    if (marker !== undefined) {
+        if (marker.get("value") === "1") {
+            result.set("succeeded", true);
+        }
+        header?.set("revision", marker.get("mod_revision"));
+    }
+    return result;
+}
+
+/**
+ * Runs a transaction that may be sent again when its outcome is unknown.
+ * @param txn its message
+ * @returns the reply; `replayed` is true in it, and `responses` missing, if an earlier try turned out to have been applied
+ */
+function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
+    // its marker must outlive it
+    const deadline = now() + (timeout > 0 ? min(timeout, LEASE_USE) : LEASE_USE);
+    const key = next_key(core.markers);
+    let has_new_lease = false;
+    while (true) {
+        const [lease, lease_err, lease_refusal] = lease_of(core, timeout, deadline);
+        if (lease === undefined) {
+            return $multi(undefined, lease_err, lease_refusal);
+        }
+        const request = mark(txn, key, lease);
+        const [reply, err, refusal] = call.unary_until(core, rpcs.txn_marked, request, timeout, deadline);
+        if (reply !== undefined) {
+            reply.body = unwrap(reply.body);
+            return $multi(reply);
+        }
+        if (err.code !== NOT_FOUND || has_new_lease || err.maybe_applied) {
+            return $multi(undefined, err, refusal);
+        }
+        // nothing was applied: the marker's lease is gone, or one of the transaction's own
+        if (core.markers.lease === lease && is_alive(core, lease, timeout, deadline)) {
+            return $multi(undefined, err, refusal);
+        }
+        forget_lease(core.markers, lease);
+        has_new_lease = true;
+    }
+}
+
+export { create as new, run, type Markers };

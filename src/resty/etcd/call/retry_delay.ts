@@ -1,0 +1,58 @@
+import * as clock from "../base/clock";
+import type { Core } from "./client_state";
+import * as health from "../endpoint/client_health";
+import * as slices from "../base/time_slice";
+
+const min = math.min;
+const guard = pcall as unknown as GuardedCall;
+
+/** Seconds before a second round of tries; it doubles with each round. */
+const FIRST = 0.025;
+const LONGEST = 1;
+
+/** Seconds that a member is given to hear of a token; they double with each refusal. */
+const TOKEN_FIRST = 0.01;
+/** How often it is asked again. */
+const TOKEN_TRIES = 6;
+
+/**
+ * Lets some time pass before an endpoint is asked once more. A client under the health check that all share goes
+ * on at once, as such clients always did.
+ * @param tries how often the call was tried
+ * @returns false if there is no time for another try
+ */
+function before_try(core: Core, tries: number, deadline: number | undefined): boolean {
+    const n = core.endpoints.length;
+    let seconds = 0;
+    // up to the last endpoint, the next one is another
+    if (tries >= n && (core.health !== undefined || core.order !== undefined)) {
+        const round = math.floor(tries / n) - 1;
+        seconds = health.jittered(min(LONGEST, FIRST * 2 ** min(round, 10)));
+    }
+    if (deadline !== undefined && clock.now() + seconds >= deadline) {
+        return false;
+    }
+    if (seconds > 0 && slices.may_pause()) {
+        guard(ngx.sleep, seconds); // throws in a phase that cannot wait
+    }
+    return true;
+}
+
+/**
+ * Lets some time pass before a token is sent again that the other members may not have heard of.
+ * @param tries how often that was done
+ * @returns false if it is no use to go on
+ */
+function before_token(tries: number, deadline: number | undefined): boolean {
+    const seconds = TOKEN_FIRST * 2 ** tries;
+    if (tries >= TOKEN_TRIES || (deadline !== undefined && clock.now() + seconds >= deadline)) {
+        return false;
+    }
+    if (!slices.may_pause()) {
+        return false;
+    }
+    const [ok] = guard(ngx.sleep, seconds); // throws in a phase that cannot wait
+    return ok;
+}
+
+export { before_token, before_try, TOKEN_TRIES };

@@ -1,0 +1,201 @@
+import * as auth from "../call/token";
+import type { Auth } from "../call/token";
+import * as balancer from "../endpoint/balancer";
+import * as call from "../call/call";
+import * as connection from "../transport/http/cosocket";
+import type { Endpoint } from "../endpoint/endpoint";
+import * as kv from "../api/kv";
+import * as lease from "../api/lease";
+import type { Result3 } from "../api/result";
+import * as result from "../api/result";
+import type { State } from "../api/state";
+import * as txn from "../api/txn";
+import * as watch from "../api/watch";
+import type { EtcdError } from "../protocol/errors";
+import * as errors from "../protocol/errors";
+import * as gateway from "../transport/gateway/gateway";
+import health_check = require("../endpoint/shared_health");
+import * as health from "../endpoint/client_health";
+import * as login from "../call/authenticate";
+import * as markers from "../call/idempotency";
+import * as members from "../api/member_sync";
+import type { Dict } from "../base/memory_dict";
+import * as meters from "../metrics/call_metrics";
+import * as prometheus from "../metrics/prometheus";
+import type { Labels } from "../metrics/prometheus";
+import * as mirrors from "../mirror/mirror";
+import type { Names } from "../endpoint/dns_endpoints";
+import * as options from "./options";
+import type { Options } from "./options";
+import * as orders from "../call/monotonic";
+import * as resolution from "../endpoint/resolver";
+import * as resty_http from "../transport/http/resty_http";
+import * as rpcs from "../protocol/rpc";
+import * as serializers from "../serializers/serializer";
+import * as watchers from "../watcher/watcher";
+
+/** A client of etcd. Its methods may be replaced. */
+interface Client extends State, Methods {}
+
+interface VersionBody {
+    /** Version of the member that answered. */
+    etcdserver: string;
+    /** Version of the cluster. */
+    etcdcluster: string;
+    error?: string;
+}
+
+/** Asks the member for its version. */
+function version(this: State): Result3<VersionBody> {
+    const [reply, err, refusal] = call.unary(this, rpcs.version, {});
+    return result.lenient(reply, err, refusal);
+}
+
+/**
+ * What calls of this client have come to in this worker, by name of the RPC.
+ * @returns nil and an error unless the client was made with `metrics`
+ */
+function stats(this: State): Result<meters.Stats, EtcdError> {
+    const counted = this.meter?.stats;
+    if (counted === undefined) {
+        return $multi(undefined, meters.not_counting());
+    }
+    return $multi(counted);
+}
+
+/**
+ * The same in Prometheus' text format.
+ * @param labels more labels for every line, to tell workers and clients from each other
+ * @returns nil and an error unless the client was made with `metrics`
+ */
+function metrics(this: State, labels?: Labels): Result<string, EtcdError> {
+    const counted = this.meter?.stats;
+    if (counted === undefined) {
+        return $multi(undefined, meters.not_counting());
+    }
+    const wrong = prometheus.check_labels(labels);
+    if (wrong !== undefined) {
+        return $multi(undefined, errors.failure("bad_request", wrong));
+    }
+    return $multi(prometheus.format_stats(counted, labels ?? {}));
+}
+
+/** Frees what the client holds. Its connections stay in their pools, which it shares with others. */
+function close(this: State): true {
+    this.transport.close();
+    return true;
+}
+
+const methods = {
+    close,
+    delete: kv.delete_key,
+    get: kv.get,
+    grant: lease.grant,
+    keepalive: lease.keepalive,
+    leases: lease.leases,
+    metrics,
+    mirror: mirrors.mirror,
+    readdir: kv.readdir,
+    revoke: lease.revoke,
+    rmdir: kv.rmdir,
+    set: kv.set,
+    setnx: txn.setnx,
+    setx: txn.setx,
+    stats,
+    sync: members.sync,
+    timetolive: lease.timetolive,
+    txn: txn.txn,
+    version,
+    watch: watch.watch,
+    watchcancel: watch.watchcancel,
+    watchdir: watch.watchdir,
+    watcher: watchers.open,
+};
+type Methods = typeof methods;
+const mt: LuaMetatable<Client, Methods> = { __index: methods };
+
+function make_auth(opts: Options, endpoints: readonly Endpoint[]): Auth | undefined {
+    if (opts.user === undefined) {
+        return undefined;
+    }
+    const password = opts.password ?? "";
+    let identity = `${opts.user}\0${password}`;
+    for (const endpoint of endpoints) {
+        identity = `${identity}\0${endpoint.full_prefix}`;
+    }
+    let dict: Dict | undefined;
+    if (opts.auth_shm_name !== undefined) {
+        dict = ngx.shared[opts.auth_shm_name];
+    }
+    const dict_key = `resty.etcd|token|${ngx.md5(identity)}`;
+    return auth.new(opts.user, password, login.login, { is_optional: opts.auth_optional === true, dict, dict_key });
+}
+
+function make_meter(opts: Options): meters.Meter | undefined {
+    if (opts.on_call === undefined && opts.metrics !== true) {
+        return undefined;
+    }
+    return meters.new(opts.on_call, opts.metrics === true);
+}
+
+/**
+ * Makes a client. It connects when it is used.
+ * @returns the client
+ */
+function create(opts?: Options): Result<Client> {
+    if (opts !== undefined && typeof opts !== "object") {
+        return $multi(undefined, "opts must be table");
+    }
+    const wanted = opts ?? {};
+    const [settings, err] = options.read(wanted);
+    if (settings === undefined) {
+        return $multi(undefined, err);
+    }
+    const kind = wanted.use_grpc === true ? "grpc" : wanted.transport;
+    if (kind === "grpc") {
+        return $multi(undefined, "the grpc transport is not available yet");
+    }
+    const has_library = kind !== "cosocket" && resty_http.is_installed();
+    if (kind === "resty_http" && !has_library) {
+        return $multi(undefined, "lua-resty-http is not installed");
+    }
+    const endpoints = settings.endpoints;
+    let resolved: Names | undefined;
+    if (wanted.resolve !== undefined && wanted.resolve !== false) {
+        const [made, resolve_err] = resolution.new(wanted.resolve, endpoints);
+        if (made === undefined) {
+            return $multi(undefined, resolve_err);
+        }
+        resolved = made;
+    }
+    if (wanted.health === undefined && health_check.conf === undefined) {
+        health_check.init();
+    }
+    const state: State = {
+        endpoints,
+        configured: endpoints,
+        is_cluster: endpoints.length > 1,
+        init_count: wanted.init_count ?? balancer.roll(),
+        rolled_in: wanted.init_count === undefined ? ngx.worker.pid() : undefined,
+        timeout: wanted.timeout ?? 5,
+        key_prefix: wanted.key_prefix ?? "",
+        use_grpc: false,
+        transport: gateway.new(has_library ? resty_http.pick : connection.pick, settings.peer, settings.extra),
+        auth: make_auth(wanted, endpoints),
+        health: wanted.health !== undefined ? health.new(wanted.health) : undefined,
+        order: wanted.monotonic === true ? orders.new() : undefined,
+        meter: make_meter(wanted),
+        markers: markers.new(wanted.marker_prefix ?? "/resty.etcd/applied/"),
+        sync_plan: wanted.sync_interval !== undefined ? members.plan(wanted.sync_interval) : undefined,
+        names: resolved,
+        api_prefix: settings.api_prefix,
+        serializer: serializers.select_serializer(wanted.serializer),
+        extra_json: settings.extra_json,
+    };
+    if (wanted.unix_socket_proxy !== undefined) {
+        state.unix_socket_proxy = wanted.unix_socket_proxy;
+    }
+    return $multi(setmetatable(state as Client, mt));
+}
+
+export { create as new, type Client, type VersionBody };

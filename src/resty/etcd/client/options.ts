@@ -1,0 +1,320 @@
+import * as cjson from "cjson.safe";
+import type { Endpoint } from "../endpoint/endpoint";
+import * as endpoint from "../endpoint/endpoint";
+import type { HealthOptions } from "../endpoint/client_health";
+import * as health from "../endpoint/client_health";
+import type { Extra, Headers, Peer } from "../transport/http/types";
+import type { OnCall } from "../metrics/call_metrics";
+import type { ResolveOptions } from "../endpoint/resolver";
+import type { Serializer } from "../serializers/serializer";
+import type { Tls } from "../transport/tls/handshake";
+
+const find = string.find as StringFind;
+const lower = string.lower;
+const floor = math.floor;
+
+/** Options of `new`. Others are ignored. */
+interface Options {
+    /** Only "v3". */
+    protocol?: string;
+    /**
+     * Endpoint or endpoints: `http://host`, `https://host:port`, `http://[v6]:port`, `unix:/path`.
+     * Default `http://127.0.0.1:2379`; default port 2379.
+     */
+    http_host?: string | string[];
+    /** Seconds for a whole call; integer, default 5; 0 leaves it to nginx's socket timeouts. */
+    timeout?: number;
+    /** Integer; kept for old callers, without effect. */
+    ttl?: number;
+    /** Put in front of every key. */
+    key_prefix?: string;
+    /** Default `/v3`. */
+    api_prefix?: string;
+    user?: string;
+    password?: string;
+    /** Verify the server's certificate; default true. */
+    ssl_verify?: boolean;
+    /** Client certificate, path of a PEM file. */
+    ssl_cert_path?: string;
+    /** Its key, path of a PEM file. */
+    ssl_key_path?: string;
+    /** Client certificate as PEM text. */
+    ssl_cert?: string;
+    /** Its key as PEM text. */
+    ssl_key?: string;
+    /** CA certificates, path of a PEM file; ignored where sockets cannot have their own. */
+    trusted_ca?: string;
+    /** Server name for TLS; default the endpoint's host. */
+    sni?: string;
+    /** "json" (default), "raw", or a serializer of one's own. */
+    serializer?: "json" | "raw" | Serializer;
+    /** Sent with every request. */
+    extra_headers?: Record<string, string | number>;
+    /** `unix:/path`: used in place of the endpoints while something answers there. */
+    unix_socket_proxy?: string;
+    /** Start of the endpoint ring; default random. */
+    init_count?: number;
+    /** Means `transport = "grpc"`. */
+    use_grpc?: boolean;
+    /** "resty_http" (default where lua-resty-http is installed) or "cosocket". */
+    transport?: "resty_http" | "cosocket" | "grpc";
+    /** Seconds that an idle connection is kept; default 60; 0 closes each after its use. */
+    keepalive_timeout?: number;
+    /** Idle connections kept per endpoint and worker; default 32. */
+    keepalive_pool?: number;
+    /** The client's own health check of its endpoints, in the place of the one that all clients share. */
+    health?: HealthOptions;
+    /** No reply is older than one seen before, whichever member it comes from; default false. */
+    monotonic?: boolean;
+    /** With a user: calls are made without token while etcd has authentication switched off; default false. */
+    auth_optional?: boolean;
+    /** Name of a shared dict through which the workers share tokens. */
+    auth_shm_name?: string;
+    /** Called after each call, with what is known of it. */
+    on_call?: OnCall;
+    /** Count calls, for `stats` and `metrics`; default false. */
+    metrics?: boolean;
+    /** Where idempotent writes keep their markers, whatever `key_prefix` is; default `/resty.etcd/applied/`. */
+    marker_prefix?: string;
+    /** Seconds after which the list of members is read anew and becomes the endpoints; default: never. */
+    sync_interval?: number;
+    /** Host names are resolved by the driver: each address is an endpoint of its own. Default: nginx resolves them. */
+    resolve?: boolean | ResolveOptions;
+}
+
+/** Options that were checked. */
+interface Settings {
+    readonly endpoints: Endpoint[];
+    readonly peer: Peer;
+    readonly extra: Extra;
+    extra_json: string | undefined;
+    readonly api_prefix: string;
+}
+
+/** Header fields that are the driver's own business. */
+const RESERVED: Record<string, true> = {
+    authorization: true,
+    "content-length": true,
+    "transfer-encoding": true,
+    connection: true,
+    upgrade: true,
+};
+
+const TLS_NAMES: (keyof Options)[] = ["ssl_cert_path", "ssl_key_path", "ssl_cert", "ssl_key", "trusted_ca"];
+const STRINGS: (keyof Options)[] = [
+    "ssl_cert_path",
+    "ssl_key_path",
+    "ssl_cert",
+    "ssl_key",
+    "trusted_ca",
+    "sni",
+    "user",
+    "password",
+    "unix_socket_proxy",
+    "auth_shm_name",
+    "marker_prefix",
+];
+
+const BOOLEANS: (keyof Options)[] = ["monotonic", "auth_optional", "metrics"];
+
+const MAX_INT = 2147483647;
+
+const TRANSPORTS: Record<string, true> = { resty_http: true, cosocket: true, grpc: true };
+
+function is_integer(value: unknown): value is number {
+    return typeof value === "number" && floor(value) === value && value >= -MAX_INT && value <= MAX_INT;
+}
+
+function is_unsigned(value: unknown): boolean {
+    return value === undefined || (is_integer(value) && value >= 0);
+}
+
+/** What is wrong with the type of an option; nil if nothing is. */
+function check_types(opts: Options): string | undefined {
+    if ((opts.protocol ?? "v3") !== "v3") {
+        return "only support etcd v3 api";
+    }
+    if (!is_unsigned(opts.timeout)) {
+        return "opts.timeout must be unsigned integer";
+    }
+    if (opts.ttl !== undefined && !is_integer(opts.ttl)) {
+        return "opts.ttl must be integer";
+    }
+    if (typeof (opts.api_prefix ?? "") !== "string") {
+        return "opts.api_prefix must be string";
+    }
+    if (typeof (opts.key_prefix ?? "") !== "string") {
+        return "opts.key_prefix must be string";
+    }
+    for (const name of STRINGS) {
+        const value = opts[name];
+        if (value !== undefined && typeof value !== "string") {
+            return `opts.${name} must be string or ignore`;
+        }
+    }
+    if (opts.init_count !== undefined && !is_integer(opts.init_count)) {
+        return "opts.init_count must be integer";
+    }
+    if (
+        opts.keepalive_timeout !== undefined &&
+        (typeof opts.keepalive_timeout !== "number" || opts.keepalive_timeout < 0)
+    ) {
+        return "opts.keepalive_timeout must be number of seconds";
+    }
+    if (opts.keepalive_pool !== undefined && (!is_integer(opts.keepalive_pool) || opts.keepalive_pool < 1)) {
+        return "opts.keepalive_pool must be positive integer";
+    }
+    for (const name of BOOLEANS) {
+        const value = opts[name];
+        if (value !== undefined && typeof value !== "boolean") {
+            return `opts.${name} must be boolean`;
+        }
+    }
+    if (opts.on_call !== undefined && typeof opts.on_call !== "function") {
+        return "opts.on_call must be function";
+    }
+    if (
+        opts.sync_interval !== undefined &&
+        (typeof opts.sync_interval !== "number" || opts.sync_interval <= 0 || opts.sync_interval !== opts.sync_interval)
+    ) {
+        return "opts.sync_interval must be number of seconds";
+    }
+    if (opts.auth_shm_name !== undefined && ngx.shared[opts.auth_shm_name] === undefined) {
+        return `failed to get ngx.shared dict: ${opts.auth_shm_name}`;
+    }
+    if (opts.health !== undefined) {
+        const wrong = health.check(opts.health);
+        if (wrong !== undefined) {
+            return wrong;
+        }
+    }
+    if (opts.transport !== undefined && TRANSPORTS[opts.transport as string] !== true) {
+        return 'opts.transport must be "resty_http", "cosocket" or "grpc"';
+    }
+    return undefined;
+}
+
+/** The API prefix that etcd knows today. */
+function modern_prefix(prefix: string): string {
+    return prefix === "/v3alpha" || prefix === "/v3beta" ? "/v3" : prefix;
+}
+
+function make_endpoints(opts: Options): Result<Endpoint[]> {
+    const wanted: unknown = opts.http_host ?? "http://127.0.0.1:2379";
+    let urls: unknown[] = [wanted];
+    if (typeof wanted === "object") {
+        urls = wanted as unknown[];
+    }
+    const endpoints: Endpoint[] = [];
+    const api_prefix = modern_prefix(opts.api_prefix ?? "/v3");
+    for (const url of urls) {
+        if (typeof url !== "string") {
+            return $multi(undefined, "opts.http_host must be string or string array");
+        }
+        const made = endpoint.new(url, api_prefix);
+        if (made === undefined) {
+            return $multi(undefined, `invalid http host: ${url}, err: not matched`);
+        }
+        endpoints.push(made);
+    }
+    if (endpoints.length === 0) {
+        return $multi(undefined, "opts.http_host must be string or string array");
+    }
+    return $multi(endpoints);
+}
+
+/** Tells TLS sessions apart by what the client presents and demands. */
+function tls_identity(opts: Options): string {
+    let identity = opts.ssl_verify === false ? "0" : "1";
+    for (const name of TLS_NAMES) {
+        const value = opts[name] as string | undefined;
+        identity = value !== undefined ? `${identity}\0=${value}` : `${identity}\0`;
+    }
+    return ngx.md5(identity);
+}
+
+function make_peer(opts: Options): Result<Peer> {
+    const has_cert = opts.ssl_cert !== undefined || opts.ssl_cert_path !== undefined;
+    const has_key = opts.ssl_key !== undefined || opts.ssl_key_path !== undefined;
+    if (has_cert !== has_key) {
+        return $multi(undefined, "a client certificate and its key must be given together");
+    }
+    const tls: Tls = {
+        verify: opts.ssl_verify !== false,
+        sni: opts.sni,
+        cert_path: opts.ssl_cert_path,
+        key_path: opts.ssl_key_path,
+        cert: opts.ssl_cert,
+        key: opts.ssl_key,
+        trusted_ca: opts.trusted_ca,
+        identity: tls_identity(opts),
+    };
+    return $multi({
+        tls,
+        keepalive_ms: floor((opts.keepalive_timeout ?? 60) * 1000),
+        pool_size: opts.keepalive_pool ?? 32,
+    });
+}
+
+/** The user's header fields without those that are the driver's own. */
+function make_extra(opts: Options): Result<Extra> {
+    const fields: Headers = new LuaMap();
+    let block = "";
+    let host: string | undefined;
+    let content_type = "Content-Type: application/json\r\n";
+    for (const [key, value] of pairs((opts.extra_headers ?? {}) as Record<string, unknown>)) {
+        const name = tostring(key);
+        const text = tostring(value);
+        const [bad] = find(`${name}${text}`, "[%z\r\n]");
+        const [colon] = find(name, "[:%s]");
+        if (bad !== undefined || colon !== undefined || name === "") {
+            return $multi(undefined, `opts.extra_headers: bad header: ${name}`);
+        }
+        const known = lower(name);
+        if (RESERVED[known] !== true) {
+            if (known === "host") {
+                fields.set("Host", text);
+                host = text;
+            } else if (known === "content-type") {
+                fields.set("Content-Type", text);
+                content_type = `Content-Type: ${text}\r\n`;
+            } else {
+                fields.set(name, text);
+                block = `${block}${name}: ${text}\r\n`;
+            }
+        }
+    }
+    return $multi({ fields, block: content_type + block, host });
+}
+
+/** Checks the options of `new` and works out what follows from them. */
+function read(opts: Options): Result<Settings> {
+    const wrong = check_types(opts);
+    if (wrong !== undefined) {
+        return $multi(undefined, wrong);
+    }
+    const [endpoints, host_err] = make_endpoints(opts);
+    if (endpoints === undefined) {
+        return $multi(undefined, host_err);
+    }
+    const [peer, peer_err] = make_peer(opts);
+    if (peer === undefined) {
+        return $multi(undefined, peer_err);
+    }
+    if (typeof (opts.extra_headers ?? {}) !== "object") {
+        return $multi(undefined, "opts.extra_headers must be table or ignore");
+    }
+    const [extra, extra_err] = make_extra(opts);
+    if (extra === undefined) {
+        return $multi(undefined, extra_err);
+    }
+    const api_prefix = modern_prefix(opts.api_prefix ?? "/v3");
+    const settings: Settings = { endpoints, peer, extra, extra_json: undefined, api_prefix };
+    if (opts.extra_headers !== undefined) {
+        const [json] = cjson.encode(extra.fields);
+        settings.extra_json = json;
+    }
+    return $multi(settings);
+}
+
+export { read, type Options, type Settings };

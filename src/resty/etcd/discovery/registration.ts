@@ -1,0 +1,226 @@
+import type { Semaphore } from "ngx.semaphore";
+import * as semaphore from "ngx.semaphore";
+import * as clock from "../base/clock";
+import type { State as ClientState } from "../api/state";
+import type { EtcdError } from "../protocol/errors";
+import * as errors from "../protocol/errors";
+import * as health from "../endpoint/client_health";
+import * as keeper from "../base/watchdog";
+import * as steps from "./registration_steps";
+import type { State } from "./registration_steps";
+import * as timers from "../base/timers";
+
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+const guard = pcall as unknown as GuardedCall;
+
+/** Longest pause between two tries. */
+const LONGEST_PAUSE = 2;
+/** Seconds after which a step that takes long looks whether the worker is to end. */
+const LOOK = 0.25;
+
+/** A registration as others may see it. */
+interface Status {
+    /** The instance is to be found, as far as is known here. */
+    readonly registered: boolean;
+    /** nil while there is none. */
+    readonly lease: string | undefined;
+    /** Seconds until the lease runs out, unless it is renewed; counted from when the last renewal was sent. */
+    readonly expires_in: number;
+    readonly renewals: number;
+    /** How often the instance was not to be found any more: its lease or its key was gone. */
+    readonly losses: number;
+    /** Seconds, as etcd granted them. */
+    readonly ttl: number;
+    /** The lease of another registration of the same id that has the key now; nil while none has. */
+    readonly taken_by: string | undefined;
+    /** Why the latest step failed. */
+    readonly err: string | undefined;
+}
+
+/** An instance of a service that is to be found for as long as this worker lives. */
+interface Registration extends State, Methods {}
+
+type Step = (this: void, reg: State) => void;
+
+function note(reg: State, err: EtcdError | undefined): void {
+    const is_failure = err !== undefined && err.name !== "conflict"; // that it is taken is no reason to hurry
+    reg.failures = is_failure ? reg.failures + 1 : 0;
+    if (err !== undefined) {
+        if (reg.err?.message !== err.message) {
+            ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.text(err), "; trying again");
+        }
+    }
+    reg.err = err;
+}
+
+/** Does what is next, and notes how that went. */
+function advance(this: void, reg: State): void {
+    const [ok, failed] = guard(steps.advance, reg);
+    let err = failed as EtcdError | undefined;
+    if (!ok) {
+        err = errors.failure("bad_reply", tostring(failed)); // whatever happens, it goes on
+    }
+    if (!steps.is_over(reg)) {
+        note(reg, err);
+    }
+}
+
+/** Runs a step to its end, whatever comes. */
+function run(this: void, reg: State, fn: Step, done: Semaphore): void {
+    const [ok, err] = guard(fn, reg);
+    if (!ok) {
+        ngx.log(ngx.WARN, "registration of ", reg.key, ": ", tostring(err));
+    }
+    done.post(1);
+}
+
+/**
+ * Runs a step, which may wait for etcd for long: but not while the worker ends.
+ * @param grace seconds that it still has then
+ */
+function run_within_life(reg: State, fn: Step, grace: number): void {
+    const [done, err] = semaphore.new(0);
+    if (done === undefined) {
+        ngx.log(ngx.WARN, "registration of ", reg.key, ": ", err);
+        ngx.sleep(LOOK);
+        return;
+    }
+    const thread = ngx.thread.spawn(run, reg, fn, done);
+    let [is_done] = done.wait(LOOK);
+    while (is_done !== true && !ngx.worker.exiting()) {
+        [is_done] = done.wait(LOOK);
+    }
+    if (is_done !== true && grace > 0) {
+        [is_done] = done.wait(grace);
+    }
+    if (is_done !== true) {
+        ngx.thread.kill(thread);
+    }
+}
+
+/** Revokes the lease: what the worker cannot wait for runs out by itself. */
+function leave(reg: State): void {
+    run_within_life(reg, steps.leave, steps.LAST_CALL);
+}
+
+/** Seconds until the next step. */
+function delay(reg: State): number {
+    if (reg.failures === 0) {
+        return max(0, reg.expires_at - now() - (reg.granted * 2) / 3);
+    }
+    return health.jittered(min(LONGEST_PAUSE, reg.granted / 6, 0.1 * 2 ** min(reg.failures, 10)));
+}
+
+type Timer = (this: void, premature: boolean, reg: State, id: number) => void;
+
+/** Has the next step made in so many seconds. */
+function plan(timer: Timer, reg: State, seconds: number): Result<true> {
+    const [ok, err] = timers.at(seconds, timer, reg, reg.timers + 1);
+    if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    reg.timers = reg.timers + 1;
+    keeper.rest(reg.life, seconds);
+    return $multi(true);
+}
+
+/** Steps, until another timer is there for the next one. nginx calls it at once when the worker ends. */
+function work(this: void, premature: boolean, reg: State, timer: Timer): void {
+    while (!premature && !steps.is_over(reg)) {
+        run_within_life(reg, advance, 0);
+        if (!steps.is_over(reg)) {
+            const seconds = delay(reg);
+            if (plan(timer, reg, seconds)[0] !== undefined) {
+                return;
+            }
+            ngx.sleep(min(seconds, 0.5)); // no timer to be had
+        }
+    }
+    keeper.let_go(reg.life);
+    leave(reg);
+}
+
+function step(this: void, premature: boolean, reg: State, id: number): void {
+    if (id === reg.timers) {
+        const signs = keeper.begin(reg.life);
+        work(premature, reg, step);
+        ngx.thread.kill(signs);
+    }
+}
+
+function leave_in_timer(_premature: boolean, reg: State): void {
+    leave(reg);
+}
+
+/** How the registration is. */
+function state_of(this: State): Status {
+    const err = this.err?.message;
+    return {
+        registered: this.is_registered && now() < this.expires_at,
+        lease: this.lease,
+        expires_in: this.lease !== undefined ? max(0, this.expires_at - now()) : 0,
+        renewals: this.renewals,
+        losses: this.losses,
+        ttl: this.granted,
+        taken_by: this.taken_by,
+        err,
+    };
+}
+
+/** Ends the registration: the instance is not to be found any more. */
+function close(this: State): true {
+    if (!this.is_closed) {
+        this.is_closed = true;
+        keeper.let_go(this.life);
+        timers.at(0, leave_in_timer, this);
+    }
+    return true;
+}
+
+const methods = { close, state: state_of };
+type Methods = typeof methods;
+const mt: LuaMetatable<Registration, Methods> = { __index: methods };
+
+/**
+ * Keeps a key for as long as this worker lives.
+ * @param key as etcd stores it
+ * @param ttl seconds after which it is gone when the worker is
+ */
+function create(cli: ClientState, key: string, value: string, ttl: number): Result<Registration> {
+    const state: State = {
+        cli,
+        key,
+        value,
+        ttl,
+        life: { running: false, missed: 0 },
+        timers: 0,
+        granted: ttl,
+        lease: undefined,
+        former: undefined,
+        is_new: true,
+        is_registered: false,
+        taken_by: undefined,
+        expires_at: 0,
+        is_closed: false,
+        renewals: 0,
+        losses: 0,
+        failures: 0,
+        err: undefined,
+    };
+    const [kept, keep_err] = keeper.keep(state.life, () => {
+        plan(step, state, 0);
+    });
+    if (kept === undefined) {
+        return $multi(undefined, keep_err);
+    }
+    const [ok, err] = plan(step, state, 0);
+    if (ok === undefined) {
+        keeper.let_go(state.life);
+        return $multi(undefined, err);
+    }
+    return $multi(setmetatable(state as Registration, mt));
+}
+
+export { create as new, type Registration, type Status };

@@ -1,0 +1,241 @@
+import * as call from "../call/call";
+import * as clock from "../base/clock";
+import type { State as ClientState } from "../api/state";
+import type { EtcdError } from "../protocol/errors";
+import * as errors from "../protocol/errors";
+import * as first_kv from "../protocol/txn_response";
+import type { Life } from "../base/watchdog";
+import * as leases from "../call/lease_grant";
+import * as rpcs from "../protocol/rpc";
+
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+
+/** Longest time that one call may take. */
+const LONGEST_CALL = 5;
+/** The same while the worker ends. */
+const LAST_CALL = 1;
+/** gRPC code of a lease that is gone. */
+const NOT_FOUND = 5;
+
+interface State {
+    readonly cli: ClientState;
+    /** As etcd stores it. */
+    readonly key: string;
+    readonly value: string;
+    /** As asked for. */
+    readonly ttl: number;
+    /** Of the timers that it runs in. */
+    readonly life: Life;
+    /** Timers so far: the last one is the one that may run. */
+    timers: number;
+    /** As granted: etcd raises what is too short for it. */
+    granted: number;
+    lease: string | undefined;
+    /** The lease before: what it still holds is nobody else's. */
+    former: string | undefined;
+    /** The key has not been written yet. */
+    is_new: boolean;
+    is_registered: boolean;
+    /** The lease of another registration that has the key. */
+    taken_by: string | undefined;
+    expires_at: number;
+    is_closed: boolean;
+    renewals: number;
+    losses: number;
+    /** Steps that failed in a row. */
+    failures: number;
+    err: EtcdError | undefined;
+}
+
+function call_time(reg: State): number {
+    return max(0.5, min(LONGEST_CALL, reg.granted / 3));
+}
+
+/** It may have been closed while a call was under way. */
+function is_over(reg: State): boolean {
+    return reg.is_closed || ngx.worker.exiting();
+}
+
+/** The instance is not to be found any more. */
+function miss(reg: State): void {
+    if (reg.is_registered) {
+        reg.losses = reg.losses + 1;
+    }
+    reg.is_registered = false;
+}
+
+/** The lease is gone, or nobody can know whether it is. */
+function lose(reg: State): void {
+    miss(reg);
+    reg.former = reg.lease;
+    reg.lease = undefined;
+    reg.taken_by = undefined;
+}
+
+/** The time that a lease has is counted from when it was asked for: etcd's own count ends later. */
+function keep_until(reg: State, sent: number, granted: unknown): void {
+    reg.granted = tonumber(granted) ?? reg.granted;
+    reg.expires_at = sent + reg.granted;
+}
+
+function grant(reg: State): EtcdError | undefined {
+    const sent = now();
+    const [reply, err] = leases.grant_chosen(reg.cli, rpcs.lease_grant_chosen, reg.ttl, call_time(reg));
+    if (reply === undefined) {
+        return err;
+    }
+    reg.lease = reply.body.get("ID") as string;
+    keep_until(reg, sent, reply.body.get("TTL"));
+    return undefined;
+}
+
+function renew(reg: State): EtcdError | undefined {
+    const sent = now();
+    const [reply, err] = call.unary(reg.cli, rpcs.lease_keep_alive, { ID: reg.lease }, call_time(reg));
+    if (reply === undefined) {
+        return err;
+    }
+    const ttl = reply.body.get("TTL");
+    if (ttl === undefined) {
+        lose(reg); // etcd says it by leaving out the TTL
+        return errors.refusal(404, NOT_FOUND, "etcdserver: requested lease not found");
+    }
+    reg.renewals = reg.renewals + 1;
+    keep_until(reg, sent, ttl);
+    return undefined;
+}
+
+function settle(reg: State): void {
+    reg.is_new = false;
+    reg.is_registered = true;
+    reg.taken_by = undefined;
+}
+
+/** Another registration has the key: to write it again and again would help nobody. */
+function yield_to(reg: State, lease: string): EtcdError {
+    reg.is_registered = false;
+    reg.taken_by = lease;
+    return errors.failure("conflict", `the key is taken by another registration, of lease ${lease}`);
+}
+
+function judge_put(reg: State, err: EtcdError): EtcdError {
+    if (err.code === NOT_FOUND) {
+        lose(reg);
+    }
+    return err;
+}
+
+/** The first time: the latest registration has the key, so that a new worker follows an old one without a gap. */
+function put(reg: State): EtcdError | undefined {
+    const request = { key: reg.key, value: reg.value, lease: reg.lease };
+    const [reply, err] = call.unary(reg.cli, rpcs.put, request, call_time(reg));
+    if (reply === undefined) {
+        return judge_put(reg, err);
+    }
+    settle(reg);
+    return undefined;
+}
+
+/** Writes the key anew, unless somebody was faster. */
+function put_again(reg: State, mod_revision: string): EtcdError | undefined {
+    const key = reg.key;
+    const request = {
+        compare: [{ key, target: "MOD", result: "EQUAL", mod_revision }],
+        success: [{ request_put: { key, value: reg.value, lease: reg.lease } }],
+        failure: [{ request_range: { key } }], // etcd 3.7 leaves the lease out where only keys are asked for
+    };
+    const [reply, err] = call.unary(reg.cli, rpcs.txn, request, call_time(reg));
+    if (reply === undefined) {
+        return judge_put(reg, err);
+    }
+    if (reply.body.get("succeeded") !== true) {
+        const kv = first_kv.of_txn(reply.body);
+        const holder = kv?.lease;
+        if (holder === undefined) {
+            return errors.failure("conflict", "the key was changed meanwhile");
+        }
+        return yield_to(reg, holder);
+    }
+    settle(reg);
+    return undefined;
+}
+
+/** Looks whether the key is there and belongs to the lease, and writes it if it is nobody's. */
+function check_key(reg: State): EtcdError | undefined {
+    const key = reg.key;
+    const request = {
+        compare: [{ key, target: "LEASE", result: "EQUAL", lease: reg.lease }],
+        failure: [{ request_range: { key } }], // etcd 3.7 leaves the lease out where only keys are asked for
+    };
+    const [reply, err] = call.unary(reg.cli, rpcs.txn_read, request, call_time(reg));
+    if (reply === undefined) {
+        return err;
+    }
+    if (reply.body.get("succeeded") === true) {
+        settle(reg);
+        return undefined;
+    }
+    const kv = first_kv.of_txn(reply.body);
+    const holder = kv?.lease;
+    // what is held by no lease would stay for ever
+    if (holder !== undefined && holder !== reg.former) {
+        return yield_to(reg, holder);
+    }
+    if (reg.is_registered) {
+        ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again");
+    }
+    miss(reg);
+    if (is_over(reg)) {
+        return undefined;
+    }
+    return put_again(reg, kv?.mod_revision ?? "0");
+}
+
+/** Functions, as the steps change what is known of it. */
+function has_lease(reg: State): boolean {
+    return reg.lease !== undefined;
+}
+
+/** Whatever is to be done next. */
+function advance(this: void, reg: State): EtcdError | undefined {
+    if (has_lease(reg) && now() >= reg.expires_at) {
+        lose(reg);
+    }
+    let err: EtcdError | undefined;
+    if (has_lease(reg) && !reg.is_new) {
+        err = renew(reg);
+        if (err !== undefined && has_lease(reg)) {
+            return err;
+        }
+    }
+    if (!has_lease(reg) && !is_over(reg)) {
+        err = grant(reg);
+    }
+    if (!has_lease(reg) || is_over(reg)) {
+        return err;
+    }
+    if (reg.is_new) {
+        return put(reg);
+    }
+    return check_key(reg);
+}
+
+/** Revokes the lease, which deletes the key if that belongs to it. */
+function leave(this: void, reg: State): void {
+    const lease = reg.lease;
+    reg.is_closed = true;
+    reg.lease = undefined;
+    reg.is_registered = false;
+    reg.taken_by = undefined;
+    if (lease !== undefined) {
+        const timeout = ngx.worker.exiting() ? LAST_CALL : call_time(reg);
+        const [reply, err] = call.unary(reg.cli, rpcs.lease_revoke, { ID: lease }, timeout);
+        if (reply === undefined && !ngx.worker.exiting()) {
+            ngx.log(ngx.WARN, "lease of ", reg.key, " not revoked: ", errors.text(err), "; it runs out by itself");
+        }
+    }
+}
+
+export { LAST_CALL, advance, is_over, leave, type State };

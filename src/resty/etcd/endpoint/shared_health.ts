@@ -1,0 +1,192 @@
+import * as clock from "../base/clock";
+import * as log from "../base/log";
+import * as trials from "./half_open";
+
+const now = clock.now;
+
+/** Settings of the health check. */
+interface Conf {
+    /** Name of a shared dict, to share the state between workers. */
+    shm_name?: string;
+    /** Seconds that an endpoint stays away after its failures, and in which failures count together; default 10. */
+    fail_timeout: number;
+    /** Failures that make an endpoint unhealthy, with a shared dict; default 1. */
+    max_fails: number;
+    /** Go on to another endpoint when a call fails; default false. */
+    retry: boolean;
+}
+
+/** What `init` takes. */
+type InitOptions = Partial<Conf>;
+
+/** The module: one for the whole process. Its functions are looked up in it at each use, so they may be replaced. */
+interface HealthCheck {
+    /** The settings in force; nil before `init`. */
+    conf: Conf | undefined;
+    readonly DISABLED_MODE: string;
+    readonly ROUND_ROBIN_MODE: string;
+    readonly SHARED_DICT_MODE: string;
+    disable: (this: void) => void;
+    get_check_mode: (this: void) => string;
+    get_target_status: (this: void, http_host: string) => LuaMultiReturn<[healthy: boolean | undefined, err?: string]>;
+    /** @internal */
+    is_banned: (this: void, http_host: string) => boolean;
+    init: (this: void, opts?: InitOptions) => Result<HealthCheck>;
+    report_failure: (this: void, http_host: string) => Result<true>;
+}
+
+const ROUND_ROBIN_MODE = "round_robin";
+const SHARED_DICT_MODE = "shared_dict";
+const DISABLED_MODE = "disabled";
+
+const UNHEALTHY = "unhealthy-";
+
+const health_check = {
+    DISABLED_MODE,
+    ROUND_ROBIN_MODE,
+    SHARED_DICT_MODE,
+} as HealthCheck;
+
+let disabled = false;
+
+/** Until when an endpoint is banned, without a shared dict. */
+const banned_until = new LuaMap<string, number>();
+
+/** The mode in force. */
+function get_check_mode(): string {
+    if (disabled) {
+        return DISABLED_MODE;
+    }
+    const conf = health_check.conf;
+    return conf !== undefined && conf.shm_name !== undefined ? SHARED_DICT_MODE : ROUND_ROBIN_MODE;
+}
+
+/**
+ * Sets up the health check of this process, for all clients. It may be called again, to change settings or mode.
+ * @returns this module
+ */
+function init(opts?: InitOptions): Result<HealthCheck> {
+    const shm_name = opts?.shm_name;
+    if (shm_name !== undefined && ngx.shared[shm_name] === undefined) {
+        return $multi(undefined, `failed to get ngx.shared dict: ${shm_name}`);
+    }
+    const conf: Conf = {
+        fail_timeout: opts?.fail_timeout ?? 10,
+        max_fails: opts?.max_fails ?? 1,
+        retry: opts?.retry === true,
+    };
+    if (shm_name !== undefined) {
+        conf.shm_name = shm_name;
+    }
+    health_check.conf = conf;
+    if (log.info_enabled()) {
+        if (shm_name !== undefined) {
+            ngx.log(ngx.INFO, "healthy check use ngx.shared dict: ", shm_name);
+        } else {
+            ngx.log(ngx.INFO, "healthy check use round robin");
+        }
+    }
+    return $multi(health_check);
+}
+
+/** Endpoints come and go where names are resolved or members followed. */
+function forget_old(time: number): void {
+    for (const [http_host, ban_end] of banned_until) {
+        if (ban_end <= time) {
+            banned_until.delete(http_host);
+        }
+    }
+}
+
+/** Reports a failure of an endpoint, as every client does for each failed attempt. */
+function report_failure(http_host: string): Result<true> {
+    if (disabled) {
+        return $multi(true);
+    }
+    const conf = health_check.conf;
+    if (conf === undefined) {
+        return $multi(undefined, "etcd health check uninitialized");
+    }
+    if (typeof http_host !== "string") {
+        return $multi(undefined, "etcd host invalid");
+    }
+    const shm_name = conf.shm_name;
+    if (shm_name === undefined) {
+        const time = now();
+        const banned = (banned_until.get(http_host) ?? 0) > time;
+        banned_until.set(http_host, time + conf.fail_timeout);
+        if (!banned) {
+            forget_old(time);
+            ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
+        }
+        return $multi(true);
+    }
+    const dict = ngx.shared[shm_name]!;
+    const [fails, err] = dict.incr(http_host, 1, 0, conf.fail_timeout);
+    if (fails === undefined) {
+        return $multi(undefined, err ?? "no memory");
+    }
+    if (fails >= conf.max_fails) {
+        // an expiry of 0 would never come
+        const [added] = dict.add(UNHEALTHY + http_host, 1, math.max(conf.fail_timeout, 0.001));
+        if (added) {
+            ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
+        }
+    }
+    return $multi(true);
+}
+
+function is_flagged(conf: Conf, http_host: string): boolean {
+    const shm_name = conf.shm_name;
+    if (shm_name === undefined) {
+        const ban_end = banned_until.get(http_host);
+        return ban_end !== undefined && ban_end > now();
+    }
+    const [flag] = ngx.shared[shm_name]!.get(UNHEALTHY + http_host);
+    return flag !== undefined;
+}
+
+/**
+ * Tells whether an endpoint may be used.
+ * @returns true if it is healthy; false and perhaps an error text; nil and an error before `init`
+ */
+function get_target_status(http_host: string): LuaMultiReturn<[healthy: boolean | undefined, err?: string]> {
+    if (disabled) {
+        return $multi(true);
+    }
+    const conf = health_check.conf;
+    if (conf === undefined) {
+        return $multi(undefined, "etcd health check uninitialized");
+    }
+    if (typeof http_host !== "string") {
+        return $multi(false, "etcd host invalid");
+    }
+    return $multi(!is_flagged(conf, http_host));
+}
+
+/**
+ * Whether a ban keeps calls from an endpoint, for the driver's own bookkeeping. Where users have put a function of their
+ * own in the place of `get_target_status`, that one decides.
+ */
+function is_banned(http_host: string): boolean {
+    const conf = health_check.conf;
+    if (disabled || conf === undefined || health_check.get_target_status !== get_target_status) {
+        return false;
+    }
+    return is_flagged(conf, http_host);
+}
+
+/** Turns the health check off in this process: every endpoint counts as healthy, a call is tried once. */
+function disable(): void {
+    disabled = true;
+    trials.forget_all();
+}
+
+health_check.disable = disable;
+health_check.get_check_mode = get_check_mode;
+health_check.get_target_status = get_target_status;
+health_check.init = init;
+health_check.is_banned = is_banned;
+health_check.report_failure = report_failure;
+
+export = health_check;

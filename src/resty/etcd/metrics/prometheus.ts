@@ -1,0 +1,107 @@
+import * as meters from "./call_metrics";
+import type { RpcStats, Stats } from "./call_metrics";
+
+const buckets = meters.buckets;
+const concat = table.concat;
+const format = string.format;
+
+/** Labels that are the same in all lines: they tell workers, and clients, from each other. */
+type Labels = Record<string, string | number>;
+
+type Line = (this: void, lines: string[], labels: string, row: RpcStats) => void;
+
+/** Names in their order, so that the text is the same each time. */
+function sorted_names(of: object): string[] {
+    const names: string[] = [];
+    for (const [name] of pairs(of as Record<string, unknown>)) {
+        names.push(name);
+    }
+    table.sort(names);
+    return names;
+}
+
+/** What is wrong with labels; nil if nothing is. */
+function check_labels(labels: unknown): string | undefined {
+    if (labels === undefined) {
+        return undefined;
+    }
+    if (typeof labels !== "object") {
+        return "labels must be table";
+    }
+    for (const [name, value] of pairs(labels as Record<string, unknown>)) {
+        const [is_name] = string.match(tostring(name), "^[%a_][%w_]*$");
+        if (is_name === undefined || name === "rpc" || name === "outcome" || name === "le") {
+            return `labels: there is no such label: ${tostring(name)}`;
+        }
+        if (typeof value !== "string" && typeof value !== "number") {
+            return `labels: ${name} must be string or number`;
+        }
+    }
+    return undefined;
+}
+
+/** Labels as they stand before those of a line. */
+function format_labels(labels: Labels): string {
+    const parts: string[] = [];
+    for (const name of sorted_names(labels)) {
+        const [escaped] = string.gsub(tostring(labels[name]), '[\\"]', "\\%0");
+        const [value] = string.gsub(escaped, "\n", "\\n");
+        parts.push(`${name}="${value}",`);
+    }
+    return concat(parts);
+}
+
+function call_lines(this: void, lines: string[], labels: string, row: RpcStats): void {
+    for (const outcome of sorted_names(row.outcomes)) {
+        lines.push(format('resty_etcd_calls_total{%s,outcome="%s"} %d', labels, outcome, row.outcomes[outcome]!));
+    }
+}
+
+function retry_line(this: void, lines: string[], labels: string, row: RpcStats): void {
+    lines.push(format("resty_etcd_retries_total{%s} %d", labels, row.retries));
+}
+
+function sent_line(this: void, lines: string[], labels: string, row: RpcStats): void {
+    lines.push(format("resty_etcd_sent_bytes_total{%s} %d", labels, row.sent));
+}
+
+function received_line(this: void, lines: string[], labels: string, row: RpcStats): void {
+    lines.push(format("resty_etcd_received_bytes_total{%s} %d", labels, row.received));
+}
+
+function seconds_lines(this: void, lines: string[], labels: string, row: RpcStats): void {
+    let all = 0;
+    for (const [, n] of pairs(row.outcomes)) {
+        all = all + n;
+    }
+    for (const i of $range(1, buckets.length)) {
+        const le = tostring(buckets[i - 1]);
+        lines.push(format('resty_etcd_call_seconds_bucket{%s,le="%s"} %d', labels, le, row.within[i - 1]!));
+    }
+    lines.push(format('resty_etcd_call_seconds_bucket{%s,le="+Inf"} %d', labels, all));
+    lines.push(format("resty_etcd_call_seconds_sum{%s} %.6f", labels, row.seconds));
+    lines.push(format("resty_etcd_call_seconds_count{%s} %d", labels, all));
+}
+
+/** Counters in Prometheus' text format. */
+function format_stats(stats: Stats, labels: Labels): string {
+    const lines: string[] = [];
+    const constant = format_labels(labels);
+    const rpcs = sorted_names(stats);
+    const add_metric = (name: string, kind: string, help: string, line: Line): void => {
+        lines.push(`# HELP resty_etcd_${name} ${help}`);
+        lines.push(`# TYPE resty_etcd_${name} ${kind}`);
+        for (const rpc of rpcs) {
+            line(lines, `${constant}rpc="${rpc}"`, stats[rpc]!);
+        }
+    };
+    add_metric("calls_total", "counter", "Calls that have ended.", call_lines);
+    add_metric("retries_total", "counter", "Tries beyond the first.", retry_line);
+    add_metric("sent_bytes_total", "counter", "Bytes of request bodies.", sent_line);
+    add_metric("received_bytes_total", "counter", "Bytes of answer bodies.", received_line);
+    add_metric("call_seconds", "histogram", "Seconds that calls took.", seconds_lines);
+    lines.push("");
+    return concat(lines, "\n");
+}
+
+export { check_labels, format_stats, type Labels };

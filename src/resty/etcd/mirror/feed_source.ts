@@ -1,0 +1,99 @@
+import * as args from "../api/request_options";
+import type { State as ClientState } from "../api/state";
+import type { OpenSource } from "../shared_log/coordinator";
+import * as node from "../shared_log/open";
+import * as snapshot_feed from "../storage/snapshot_feed";
+import * as watch_feed from "../watch/etcd_feed";
+import type { FeedOptions } from "../watch/etcd_feed";
+import type { Options, Source } from "./types";
+
+/** Key and range end of all keys below a prefix. */
+function range_of(cli: ClientState, dir: string): { key: string; range_end: string } {
+    const range = args.prefix_range(cli.key_prefix, dir);
+    return { key: range.get("key") as string, range_end: range.get("range_end") as string };
+}
+
+/**
+ * What a state is of: the same for all workers and files that may share it, and for no others. It goes by the endpoints
+ * that the client was made with: those in use change with the list of members and with addresses.
+ */
+function identity_of(cli: ClientState, wanted: FeedOptions): string {
+    const endpoints: string[] = [];
+    for (const endpoint of cli.configured) {
+        endpoints.push(endpoint.full_prefix);
+    }
+    table.sort(endpoints);
+    const user = cli.auth !== undefined ? cli.auth.user : "";
+    return `${endpoints.join("\0")}\0\0${user}\0${wanted.key}\0\0${wanted.range_end ?? ""}`;
+}
+
+/** What opens the feed that one worker fills a shared dict from, and each worker its own where the dict fails. */
+function opener(cli: ClientState, wanted: FeedOptions): OpenSource {
+    return (from, cluster_id) => {
+        const { key, range_end, share } = wanted;
+        const options: FeedOptions = { key, relist: true, progress: true };
+        if (range_end !== undefined) {
+            options.range_end = range_end;
+        }
+        if (share !== undefined) {
+            options.share = share;
+        }
+        if (wanted.silence !== undefined) {
+            options.silence = wanted.silence;
+        }
+        if (from === undefined) {
+            options.list = true;
+        } else {
+            options.start_revision = from;
+            options.resumed = true;
+            if (cluster_id !== undefined) {
+                options.cluster_id = cluster_id;
+            }
+        }
+        return watch_feed.open(cli, options);
+    };
+}
+
+/** Tells the state out of a file where etcd does not answer at once. */
+function with_snapshot(source: Source, path: string, identity: string, interval: number | undefined): Source {
+    const file = snapshot_feed.file_of(path, identity, interval);
+    return () => {
+        const [feed, err] = source();
+        if (feed === undefined) {
+            return $multi(undefined, err);
+        }
+        return $multi(snapshot_feed.wrap(feed, file));
+    };
+}
+
+/**
+ * Chooses where a mirror's batches come from.
+ * @param dir prefix without the client's own
+ * @returns what opens a feed of all keys below the prefix, the full state first
+ */
+function choose(cli: ClientState, dir: string, opts: Options): Result<Source> {
+    const { key, range_end } = range_of(cli, dir);
+    const wanted: FeedOptions = { key, range_end, list: true, relist: true, progress: true };
+    if (opts.silence !== undefined) {
+        wanted.silence = opts.silence;
+    }
+    if (opts.share !== undefined) {
+        wanted.share = range_of(cli, opts.share);
+    }
+    const identity = identity_of(cli, wanted);
+    let source: Source = () => watch_feed.open(cli, wanted);
+    if (opts.mode === "node") {
+        const dict = ngx.shared[opts.shm_name ?? ""];
+        if (dict === undefined) {
+            return $multi(undefined, `opts.shm_name: no shared dict ${opts.shm_name ?? ""}`);
+        }
+        const open_source = opener(cli, wanted);
+        source = () => node.open(dict, identity, open_source);
+    }
+    if (opts.snapshot !== undefined) {
+        source = with_snapshot(source, opts.snapshot, identity, opts.snapshot_interval);
+    }
+    return $multi(source);
+}
+
+export { choose };

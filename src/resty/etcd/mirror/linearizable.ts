@@ -1,0 +1,42 @@
+import * as call from "../call/call";
+import * as args from "../api/request_options";
+import * as errors from "../protocol/errors";
+import type { EtcdError } from "../protocol/errors";
+import type { RawKv } from "../watch/feed";
+import * as rpcs from "../protocol/rpc";
+import * as utils from "../utils";
+import * as items from "./decode";
+import * as options from "./options";
+import type { Kv, State } from "./types";
+
+const sub = string.sub;
+
+/** As for `get`; an error in the place of the kv. */
+type Told = LuaMultiReturn<[value: any, kv: Kv | EtcdError | undefined]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
+
+/**
+ * Asks etcd itself, for those who need the truth of this moment. Decoded, validated and transformed like the rest.
+ * @returns as `get`; nil and an error of etcd, or one named `invalid` for an item that is not taken in
+ */
+function get_linearizable(this: State, key: string, timeout?: number): Told {
+    const wrong = args.check_key(key) ?? options.check_timeout(timeout);
+    if (wrong !== undefined) {
+        return $multi(undefined, errors.failure("bad_request", wrong));
+    }
+    const request = { key: utils.get_real_key(this.cli.key_prefix, key) };
+    const [reply, err] = call.unary(this.cli, rpcs.range, request, timeout);
+    if (reply === undefined) {
+        return $multi(undefined, err);
+    }
+    const raw = (reply.body.get("kvs") as RawKv[] | undefined)?.[0];
+    if (raw === undefined) {
+        return $multi(undefined, undefined);
+    }
+    const [kv, bad] = items.make(this, raw, sub(raw.key, this.cut + 1));
+    if (kv === undefined) {
+        return $multi(undefined, errors.failure("invalid", bad));
+    }
+    return $multi(kv.value, kv);
+}
+
+export { get_linearizable };

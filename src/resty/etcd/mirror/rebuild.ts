@@ -1,0 +1,157 @@
+import table_new = require("table.new");
+import * as slices from "../base/time_slice";
+import type { Slice } from "../base/time_slice";
+import * as complaints from "./rate_limited_log";
+import * as indexes from "./indexes";
+import type { Bucket, Buckets, Index, Invalid, Kv, State, Store, Values } from "./types";
+
+/** Tables that are made beside those in use, in slices, to be put in their place at once. */
+interface Draft {
+    readonly kvs: LuaMap<string, Kv>;
+    readonly sorted: string[];
+    /** Keys that are not in their order yet. */
+    readonly added: string[];
+    readonly bad: LuaMap<string, Invalid>;
+}
+
+/** What changed keys are found under, by the name of the index. */
+type Found = LuaMap<string, Values>;
+
+function create(size: number): Draft {
+    return {
+        kvs: table_new(0, size) as LuaMap<string, Kv>,
+        sorted: table_new(size, 0) as string[],
+        added: [],
+        bad: new LuaMap(),
+    };
+}
+
+function keep(draft: Draft, key: string, kv: Kv): void {
+    const sorted = draft.sorted;
+    sorted.push(key);
+    draft.kvs.set(key, kv);
+}
+
+/** @param size how many keys may come: a large table takes long to grow */
+function finds(store: Store, size: number): Found {
+    const found: Found = new LuaMap();
+    for (const [name] of store.indexes) {
+        found.set(name, table_new(0, size) as Values);
+    }
+    return found;
+}
+
+/** Asks one index about a key. Where its function throws, the key is not found under anything there. */
+function ask_index(state: State, index: Index, kv: Kv): AnyNotNil | undefined {
+    const [ok, value] = indexes.ask(index, kv);
+    if (!ok) {
+        const counters = state.counters;
+        counters.index_errors = counters.index_errors + 1;
+        complaints.log(state, `index ${index.name}: ${kv.key}: ${complaints.text_of(value, "no reason")}`);
+        return undefined;
+    }
+    return value as AnyNotNil | undefined;
+}
+
+/** Asks all indexes about a changed key. */
+function ask_indexes(state: State, kv: Kv, found: Found): void {
+    for (const [name, index] of state.indexes) {
+        const value = ask_index(state, index, kv);
+        if (value !== undefined) {
+            found.get(name)!.set(kv.key, value);
+        }
+    }
+}
+
+function forget_prefixes(store: Store): void {
+    store.lists = new LuaMap();
+    store.list_count = 0;
+}
+
+/** Arrays of before the latest change are nobody's any more. */
+function forget_lists(store: Store): void {
+    store.list = undefined;
+    forget_prefixes(store);
+}
+
+/** The same keys are found there, and each is what it was. */
+function is_unchanged(old: Bucket, bucket: Bucket, before: Draft["kvs"], kvs: Draft["kvs"], slice: Slice): boolean {
+    const { keys } = bucket;
+    const old_keys = old.keys;
+    if (keys.length !== old_keys.length) {
+        return false;
+    }
+    for (const i of $range(1, keys.length)) {
+        slices.breathe(slice);
+        const key = keys[i - 1]!;
+        if (key !== old_keys[i - 1] || kvs.get(key) !== before.get(key)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** A bucket in which nothing has changed stays, and so does the array that was made of it, or is made meanwhile. */
+function keep_buckets(buckets: Buckets, index: Index, state: State, draft: Draft, slice: Slice): void {
+    for (const [value, bucket] of buckets) {
+        slices.breathe(slice);
+        const old = index.buckets.get(value);
+        if (old !== undefined && is_unchanged(old, bucket, state.kvs, draft.kvs, slice)) {
+            buckets.set(value, old);
+        }
+    }
+}
+
+/**
+ * Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
+ * @returns false if the mirror was closed meanwhile: it is as it was
+ */
+function take_over(state: State, draft: Draft, found: Found, slice: Slice): boolean {
+    const { kvs, sorted, added } = draft;
+    const all_buckets = new LuaMap<string, Buckets>();
+    const all_values = new LuaMap<string, Values>();
+    for (const [name, index] of state.indexes) {
+        const buckets: Buckets = new LuaMap();
+        const values = table_new(0, sorted.length + added.length) as Values;
+        const fresh = found.get(name)!;
+        for (const keys of [sorted, added]) {
+            for (const key of keys) {
+                slices.breathe(slice);
+                const is_as_before = kvs.get(key) === state.kvs.get(key);
+                const known = is_as_before ? index.values : fresh;
+                indexes.add(buckets, values, key, known.get(key));
+            }
+        }
+        keep_buckets(buckets, index, state, draft, slice);
+        all_buckets.set(name, buckets);
+        all_values.set(name, values);
+    }
+    if (state.is_closed) {
+        return false;
+    }
+    state.kvs = kvs;
+    state.key_count = sorted.length + added.length;
+    state.sorted = sorted;
+    state.added = added;
+    state.has_gaps = false;
+    state.bad = draft.bad;
+    for (const [name, index] of state.indexes) {
+        index.buckets = all_buckets.get(name)!;
+        index.values = all_values.get(name)!;
+    }
+    forget_lists(state);
+    return true;
+}
+
+export {
+    ask_index,
+    ask_indexes,
+    create,
+    finds,
+    forget_lists,
+    forget_prefixes,
+    keep,
+    take_over,
+    type Draft,
+    type Found,
+};

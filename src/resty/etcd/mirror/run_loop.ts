@@ -1,0 +1,286 @@
+import * as clock from "../base/clock";
+import type { EtcdError } from "../protocol/errors";
+import * as errors from "../protocol/errors";
+import type { Batch, Feed } from "../watch/feed";
+import * as health from "../endpoint/client_health";
+import * as keeper from "../base/watchdog";
+import * as slices from "../base/time_slice";
+import * as apply from "./apply";
+import * as teller from "./notifier";
+import type { Change, State } from "./types";
+import * as timers from "../base/timers";
+
+const now = clock.now;
+const min = math.min;
+const guard = pcall as unknown as GuardedCall;
+
+/** Seconds after which it looks whether the worker is to end. */
+const LOOK = 0.5;
+/** Seconds before a second feed is tried; it doubles with each failure. */
+const FIRST_PAUSE = 0.1;
+const LONGEST_PAUSE = 5;
+/** After so many batches it goes on in a new timer: what nginx keeps for one is only freed when it ends. */
+const BATCHES_PER_TIMER = 10000;
+
+function is_over(state: State): boolean {
+    return state.is_closed || ngx.worker.exiting();
+}
+
+/** Gets the right to change the store, and to yield in between; false if the mirror ends. */
+function acquire(state: State): boolean {
+    while (!is_over(state)) {
+        const [ok] = state.lock.wait(LOOK);
+        if (ok === true) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Lets all go on that wait for the first state, or for the end. */
+function wake_waiters(state: State): void {
+    for (const [waiter] of state.waiters) {
+        waiter.post(1);
+    }
+}
+
+/** Takes in a full state, or a restart of history under which revisions have gone back. */
+function take_full(state: State, batch: Batch): Change[] | undefined {
+    const full = state.counters.full;
+    const reason = batch.reason ?? "list";
+    full[reason] = (full[reason] ?? 0) + 1;
+    return apply.take_full(state, batch, reason === "restored" || batch.revision < state.at_revision);
+}
+
+function count(state: State, batch: Batch): void {
+    const counters = state.counters;
+    counters.batches = counters.batches + 1;
+    for (const event of batch.events) {
+        if (event.type === "PUT") {
+            counters.puts = counters.puts + 1;
+        } else {
+            counters.deletes = counters.deletes + 1;
+        }
+    }
+}
+
+/**
+ * Takes in a batch; returns what is different now. Nothing waits between the change and the end of this.
+ * @returns nil if the mirror was closed meanwhile: it is as it was
+ */
+function take(this: void, state: State, batch: Batch): Change[] | undefined {
+    let changes: Change[] | undefined = [];
+    count(state, batch);
+    if (batch.full !== undefined) {
+        changes = take_full(state, batch);
+    } else if (batch.events.length > 0) {
+        changes = apply.take_events(state, batch.events);
+    }
+    if (changes === undefined) {
+        return undefined;
+    }
+    state.at_revision = batch.revision;
+    state.has_heard = true;
+    if (batch.reason !== "snapshot") {
+        state.failure = undefined; // a file says nothing of how etcd is
+    }
+    if (changes.length > 0 || (batch.full !== undefined && state.changed === 0)) {
+        state.changed = state.changed + 1;
+    }
+    if (batch.full !== undefined && state.absent !== undefined) {
+        state.absent = undefined;
+        wake_waiters(state);
+    }
+    return changes;
+}
+
+/** What should not have happened. */
+function surprise(what: unknown): EtcdError {
+    return errors.failure("bad_reply", tostring(what));
+}
+
+/** Takes in what a feed gives until it fails; an error only if it does. */
+function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
+    const slice = slices.begin();
+    for (const _ of $range(1, BATCHES_PER_TIMER)) {
+        slices.breathe(slice); // where many have come it does not wait for the next one
+        let batch: Batch | undefined;
+        while (batch === undefined) {
+            const since = now();
+            const [got, err] = feed.next(LOOK);
+            slices.go_on(slice, since);
+            teller.look(state);
+            if (is_over(state)) {
+                return undefined;
+            }
+            if (got === undefined && err.name !== "timeout") {
+                return err;
+            }
+            batch = got;
+        }
+        if (!acquire(state)) {
+            return undefined;
+        }
+        const is_first = state.changed === 0;
+        state.is_taking = true;
+        const [ok, made] = guard(take, state, batch);
+        state.is_taking = false;
+        state.lock.post(1);
+        if (!ok) {
+            return surprise(made);
+        }
+        let changes = made as Change[] | undefined;
+        if (changes === undefined) {
+            return undefined;
+        }
+        if (is_first && state.callbacks.length > 0) {
+            changes = apply.all_new(state);
+        }
+        teller.tell(state, batch.revision, changes);
+    }
+    return undefined;
+}
+
+/** Waits before another feed is tried; ends early with the mirror. */
+function pause(state: State, failures: number): void {
+    const seconds = health.jittered(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)));
+    const ends_at = now() + seconds;
+    let left = seconds;
+    while (left > 0 && !is_over(state)) {
+        state.wake.wait(min(left, LOOK));
+        left = ends_at - now();
+    }
+}
+
+function drop_feed(state: State): void {
+    const feed = state.feed;
+    if (feed !== undefined) {
+        if (state.has_heard) {
+            state.heard_at = now() - feed.age();
+        }
+        state.has_heard = false;
+        state.feed = undefined;
+        feed.close();
+    }
+}
+
+/** Follows the feed that there is, or a new one, for as long as it goes well. */
+function turn(this: void, state: State): EtcdError | undefined {
+    if (state.feed === undefined) {
+        const [feed, err] = state.source();
+        if (feed === undefined) {
+            return err;
+        }
+        state.feed = feed;
+    }
+    return follow(state, state.feed);
+}
+
+/** A feed that failed is logged once, and again only when it fails in another way. */
+function note_failure(state: State, err: EtcdError): void {
+    const counters = state.counters;
+    counters.failures = counters.failures + 1;
+    if (state.failure === undefined || state.failure.message !== err.message) {
+        ngx.log(ngx.WARN, "mirror of ", state.dir, ": ", errors.text(err), "; trying again");
+    }
+    state.failure = err;
+}
+
+/** Ends the mirror, whoever asks for it. */
+function finish(state: State): void {
+    state.is_closed = true;
+    drop_feed(state);
+    wake_waiters(state);
+    keeper.let_go(state.life);
+}
+
+/**
+ * Follows one feed until that fails.
+ * @param failures of feeds in a row so far
+ * @returns the same, now
+ */
+function follow_one(state: State, failures: number): number {
+    const [ok, failed] = guard(turn, state);
+    let err = failed as EtcdError | undefined;
+    if (!ok) {
+        err = surprise(failed); // whatever happens, it goes on
+    }
+    if (err === undefined) {
+        return 0;
+    }
+    const in_a_row = state.has_heard ? 1 : failures + 1;
+    drop_feed(state);
+    note_failure(state, err);
+    pause(state, in_a_row - 1);
+    return in_a_row;
+}
+
+type Timer = (this: void, premature: boolean, state: State, failures: number, id: number) => void;
+
+/** Goes on in a new timer. */
+function start(timer: Timer, state: State, failures: number): Result<true> {
+    const [ok, err] = timers.at(0, timer, state, failures, state.timers + 1);
+    if (ok === undefined) {
+        return $multi(undefined, err);
+    }
+    state.timers = state.timers + 1;
+    state.life.running = false;
+    return $multi(true);
+}
+
+/** Keeps the mirror up to date until it is closed or the worker ends. */
+function work(this: void, premature: boolean, state: State, failures: number, timer: Timer): void {
+    let in_a_row = failures;
+    while (!premature && !is_over(state)) {
+        in_a_row = follow_one(state, in_a_row);
+        // a function that has not returned keeps this timer, as it runs in it
+        if (!state.is_telling && start(timer, state, in_a_row)[0] !== undefined) {
+            return;
+        }
+    }
+    finish(state);
+    if (!premature) {
+        teller.finish(state);
+    }
+}
+
+/** A timer of the mirror; one that comes too late does nothing. */
+function run(this: void, premature: boolean, state: State, failures: number, id: number): void {
+    if (id === state.timers) {
+        const signs = keeper.begin(state.life);
+        work(premature, state, failures, run);
+        ngx.thread.kill(signs);
+    }
+}
+
+/** Its timer is no more: what that was about is not known, so it begins with a new feed. */
+function begin_anew(state: State, had_begun: boolean): void {
+    if (state.is_taking) {
+        state.is_taking = false;
+        state.lock.post(1);
+    }
+    teller.forget(state);
+    if (had_begun) {
+        drop_feed(state);
+        note_failure(state, errors.failure("closed", "a function of the mirror's has ended its timer"));
+    }
+    start(run, state, 0);
+}
+
+/** Starts it in a timer of this worker. */
+function begin(state: State): Result<true> {
+    const [kept, keep_err] = keeper.keep(state.life, had_begun => {
+        begin_anew(state, had_begun);
+    });
+    if (kept === undefined) {
+        return $multi(undefined, keep_err);
+    }
+    const [ok, err] = start(run, state, 0);
+    if (ok === undefined) {
+        keeper.let_go(state.life);
+        return $multi(undefined, err);
+    }
+    return $multi(true);
+}
+
+export { acquire, begin, finish };

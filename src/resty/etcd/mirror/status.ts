@@ -1,0 +1,76 @@
+import type { EtcdError } from "../protocol/errors";
+import * as reads from "./lookups";
+import type { Counters, Invalid, State } from "./types";
+
+/** Everything at a glance. */
+interface Status {
+    /** "starting", "ready", "retrying" while etcd cannot be followed, "closed". */
+    readonly status: "starting" | "ready" | "retrying" | "closed";
+    readonly ready: boolean;
+    readonly revision: number;
+    readonly version: number;
+    readonly count: number;
+    readonly age: number;
+    /** Items that are not taken in. */
+    readonly invalid: number;
+    /** Changes that wait for functions given to `on_change`. */
+    readonly untold: number;
+    readonly prefix: string;
+    readonly mode: string;
+    /** Why etcd cannot be followed. */
+    readonly err: string | undefined;
+}
+
+/** Items that etcd has and that are not taken in, by their keys. */
+function invalid(this: State): Record<string, Invalid> {
+    const copy: Record<string, Invalid> = {};
+    for (const [key, item] of this.bad) {
+        copy[key] = item;
+    }
+    return copy;
+}
+
+/** Why etcd cannot be followed; nil if nothing is known to be wrong. */
+function trouble_of(state: State): EtcdError | undefined {
+    const { failure, feed } = state;
+    if (failure !== undefined || feed === undefined || feed.trouble === undefined) {
+        return failure;
+    }
+    return feed.trouble();
+}
+
+/** How the mirror is. */
+function state_of(this: State): Status {
+    let bad = 0;
+    for (const [_] of this.bad) {
+        bad = bad + 1;
+    }
+    const trouble = trouble_of(this);
+    let status: Status["status"] = this.absent !== undefined ? "starting" : "ready";
+    if (this.is_closed) {
+        status = "closed";
+    } else if (trouble !== undefined) {
+        status = "retrying";
+    }
+    const err = trouble?.message;
+    return {
+        status,
+        ready: this.absent === undefined,
+        revision: this.at_revision,
+        version: this.changed,
+        count: this.key_count,
+        age: reads.age.call(this),
+        invalid: bad,
+        untold: this.untold_count,
+        prefix: this.dir,
+        mode: this.opts.mode ?? "worker",
+        err,
+    };
+}
+
+/** What has happened so far; not to be written to. */
+function stats(this: State): Counters {
+    return this.counters;
+}
+
+export { invalid, state_of, stats, trouble_of, type Status };

@@ -1,0 +1,262 @@
+import type { Semaphore } from "ngx.semaphore";
+import * as clock from "../base/clock";
+import type { EtcdError } from "../protocol/errors";
+import * as random from "../base/random";
+import * as chain from "./log";
+import type { Log } from "./log";
+import type { NodeDict } from "./records";
+import * as sweep from "./cleanup";
+import type { Source, Writer } from "./writer";
+import * as writers from "./writer";
+
+const now = clock.now;
+
+/** Seconds of silence after which a writer counts as gone. It gives a sign of life five times as often. */
+const LEASE = 1;
+/** Seconds between two looks at who writes, and whether the log is well. */
+const LOOK = 0.1;
+/** Seconds that a worker has for taking over, before others try. */
+const CANDIDATE = 0.5;
+/**
+ * Opens a feed out of etcd.
+ * @param from first revision to report; nil for the full state first
+ * @param cluster_id the cluster of that revision, if it is known
+ */
+type OpenSource = (this: void, from: number | undefined, cluster_id: string | undefined) => Result<Source, EtcdError>;
+
+/** What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer. */
+interface Hub {
+    readonly dict: NodeDict;
+    /** In front of all keys in the dict. */
+    readonly base: string;
+    readonly open_source: OpenSource;
+    /** Seconds after which a log that was given up is tried anew. */
+    readonly retry: number;
+    /** Writes the log in a timer of its own. */
+    readonly lead: (this: void, premature: boolean, hub: Hub, writer: Writer) => void;
+    /** The log of the day; nil if there is none, or it is given up. */
+    log: Log | undefined;
+    /** There is no log to wait for: readers go on by themselves. */
+    is_alone: boolean;
+    /** Last epoch of the chain as far as is known. */
+    tail: number;
+    head_key: string;
+    head: unknown;
+    /** This worker is the writer. */
+    writer: Writer | undefined;
+    /** Of all readers, to be posted when there may be something new. */
+    readonly readers: LuaSet<Semaphore>;
+    reader_count: number;
+    /** Somebody lets it look around. */
+    is_ticking: boolean;
+    /** Not before that, after an error. */
+    rests_until: number;
+    next_look: number;
+    /** When a first log may be tried again, if the dict had no room for one. */
+    retry_at: number;
+}
+
+/** Wakes all readers of this worker. */
+function wake(hub: Hub): void {
+    for (const reader of hub.readers) {
+        if (reader.count() < 1) {
+            reader.post(1);
+        }
+    }
+}
+
+function stand_at(hub: Hub, log: Log, tail: number): void {
+    hub.tail = tail;
+    hub.head_key = chain.key_of(log, tail, "h");
+    hub.head = undefined;
+}
+
+function is_sealed(log: Log, epoch: number): boolean {
+    const [, sealed] = chain.head(log, epoch);
+    return sealed;
+}
+
+/** Looks for what is new: one read of one number. */
+function look_at_head(hub: Hub): void {
+    const log = hub.log;
+    if (log === undefined) {
+        return;
+    }
+    const [value] = hub.dict.get(hub.head_key);
+    if (value === undefined) {
+        // gone; as the root is a hint, that may be gone, too, for a moment
+        stand_at(hub, log, chain.number_at(log, "root") ?? 0);
+        return;
+    }
+    if (value === hub.head) {
+        return;
+    }
+    hub.head = value;
+    wake(hub);
+    while (is_sealed(log, hub.tail)) {
+        hub.next_look = 0; // if there is no link yet, the writer may be gone
+        const link = chain.link_of(log, hub.tail);
+        if (link === undefined) {
+            hub.head = undefined;
+            return;
+        }
+        stand_at(hub, log, link.to);
+    }
+}
+
+/** Gives the log up for all workers. */
+function give_up(hub: Hub, log: Log, why: string | undefined): void {
+    if (!chain.is_broken(log)) {
+        ngx.log(ngx.WARN, "shared log of watches is given up: ", why ?? writers.MISSING);
+    }
+    chain.give_up(log, hub.retry);
+    hub.next_look = 0;
+}
+
+function is_same(a: Log | undefined, b: Log | undefined): boolean {
+    return a === b || (a !== undefined && b !== undefined && a.name === b.name);
+}
+
+/** Finds the log of the day, starts one if there is none, or in the place of one that was given up long ago. */
+function find_log(hub: Hub): void {
+    const dict = hub.dict;
+    const base = hub.base;
+    const known = hub.log;
+    let log = chain.current(dict, base);
+    if (log === undefined || chain.is_broken(log)) {
+        const old = log;
+        const wait = old !== undefined ? chain.retry_in(dict, base) : hub.retry_at - now();
+        log = undefined;
+        if (wait <= 0) {
+            if (old !== undefined) {
+                dict.safe_set(`${base}retry`, now() + hub.retry); // one tries at a time
+                sweep.all(old);
+            }
+            const [begun, err] = chain.begin(dict, base, old);
+            if (begun === undefined) {
+                hub.retry_at = now() + hub.retry;
+                ngx.log(ngx.WARN, "no room for a shared log of watches: ", err);
+            }
+            log = begun;
+        }
+    }
+    hub.is_alone = log === undefined;
+    if (!is_same(log, known)) {
+        if (hub.writer !== undefined) {
+            writers.stop(hub.writer, "deposed");
+            hub.writer = undefined;
+        }
+        hub.log = log;
+        if (log !== undefined) {
+            stand_at(hub, log, chain.number_at(log, "root") ?? 0);
+        }
+        wake(hub);
+    }
+}
+
+/** A sign of life, unless another one writes now. */
+function keep_writing(writer: Writer): void {
+    const log = writer.log;
+    const [head, sealed] = chain.head(log, writer.epoch);
+    if (head === undefined) {
+        writers.miss(writer);
+    } else if (sealed) {
+        writers.stop(writer, "deposed");
+    }
+    if (writer.over !== undefined) {
+        return;
+    }
+    const contact = writer.source !== undefined ? now() - writer.source.age() : undefined;
+    chain.renew(log, writer.epoch, contact);
+    if (chain.number_at(log, "root") !== writer.root) {
+        chain.set_number(log, "root", writer.root);
+    }
+}
+
+/** Tries to become the writer in the place of one that is gone. */
+function try_to_write(hub: Hub, log: Log): void {
+    const candidate = chain.number_at(log, "candidate");
+    if (candidate === undefined) {
+        give_up(hub, log, undefined);
+        return;
+    }
+    if (now() - candidate < CANDIDATE) {
+        return;
+    }
+    chain.set_number(log, "candidate", now());
+    const [writer, err] = writers.take_over(log, hub.tail);
+    chain.set_number(log, "candidate", 0);
+    if (writer === undefined) {
+        if (err !== "lost") {
+            give_up(hub, log, err);
+        }
+        return;
+    }
+    hub.writer = writer;
+    const [ok] = ngx.timer.at(0, hub.lead, hub, writer);
+    if (ok === undefined) {
+        hub.writer = undefined;
+        chain.release(log, writer.epoch);
+    }
+}
+
+/** Looks at who writes, and whether the log is well. */
+function look(hub: Hub): void {
+    find_log(hub);
+    const log = hub.log;
+    if (log === undefined) {
+        return;
+    }
+    look_at_head(hub);
+    const writer = hub.writer;
+    if (writer !== undefined) {
+        keep_writing(writer);
+    } else if (chain.silence(log, hub.tail) > LEASE) {
+        try_to_write(hub, log);
+    }
+}
+
+/** One round of looking around. */
+function tick(hub: Hub): void {
+    const time = now();
+    look_at_head(hub);
+    if (time >= hub.next_look) {
+        hub.next_look = time + LOOK * (1 + random.next() / 4); // not all workers at once
+        look(hub);
+    }
+}
+
+/** Leaves the log to other workers. */
+function leave(hub: Hub): void {
+    const writer = hub.writer;
+    if (writer !== undefined) {
+        hub.writer = undefined;
+        writers.stop(writer, "leaving");
+        writers.leave(writer);
+    }
+    wake(hub);
+}
+
+function create(dict: NodeDict, base: string, open_source: OpenSource, retry: number, lead: Hub["lead"]): Hub {
+    return {
+        dict,
+        base,
+        open_source,
+        retry,
+        lead,
+        log: undefined,
+        is_alone: false,
+        tail: 0,
+        head_key: "",
+        head: undefined,
+        writer: undefined,
+        readers: new LuaSet(),
+        reader_count: 0,
+        is_ticking: false,
+        rests_until: 0,
+        next_look: 0,
+        retry_at: 0,
+    };
+}
+
+export { create as new, give_up, leave, tick, wake, type Hub, type OpenSource };

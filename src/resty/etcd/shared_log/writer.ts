@@ -1,0 +1,276 @@
+import * as clock from "../base/clock";
+import type { Batch, Feed } from "../watch/feed";
+import * as slices from "../base/time_slice";
+import type { Slice } from "../base/time_slice";
+import * as chain from "./log";
+import type { Log } from "./log";
+import * as encoding from "../storage/kv_encoding";
+import * as pieces from "./records";
+import type { Record } from "./records";
+import * as sweep from "./cleanup";
+import * as starts from "./epoch_header";
+import type { Beginning } from "./epoch_header";
+
+const now = clock.now;
+
+/** Somebody else has removed what is needed, or the dict has, for others. */
+const MISSING = "keys are missing";
+
+/** Seconds for which readers may be on their way out of what is to be removed. */
+const GRACE = 5;
+/** Bytes of the dict that are kept free, as long as there is anything to remove for it. */
+const RESERVE = 64 * 1024;
+/** Seconds between two looks whether a new base is done for which the log has to wait. */
+const PRESSED = 0.005;
+
+/** A feed out of etcd itself. */
+interface Source extends Feed {
+    /** The cluster it is fed from, nil before that is known. */
+    cluster_id(): string | undefined;
+}
+
+/** Why a writer is none any more. */
+type Over =
+    /** Another worker has taken over. */
+    | "deposed"
+    /** The log cannot go on. */
+    | "broken"
+    /** It is not wanted any more in this worker. */
+    | "leaving";
+
+/** The one who writes the log. */
+interface Writer {
+    readonly log: Log;
+    /** Its epoch, the last one of the chain. */
+    epoch: number;
+    /** Its last published piece. */
+    position: number;
+    revision: number;
+    /** Where reading begins. */
+    root: number;
+    base_bytes: number;
+    log_bytes: number;
+    /** The epoch with which etcd's history became another one. */
+    history: number;
+    cluster_id: string | undefined;
+    /** When it is to look again for what may be removed. */
+    tidy_at: number;
+    /** A new base is being made. */
+    is_compacting: boolean;
+    /** Not before that. */
+    compact_at: number;
+    /** Where the batches come from. */
+    source: Source | undefined;
+    over: Over | undefined;
+    /** Why the log cannot go on. */
+    trouble: string | undefined;
+}
+
+function stop(writer: Writer, over: Over, trouble?: string): void {
+    if (writer.over === undefined) {
+        writer.over = over;
+        writer.trouble = trouble;
+        if (writer.source !== undefined) {
+            writer.source.close(); // whoever waits for it goes on at once
+        }
+    }
+}
+
+/** An epoch is gone because others are far ahead, and not because the dict has lost it. */
+function is_passed(log: Log, epoch: number): boolean {
+    return chain.link_of(log, epoch) !== undefined;
+}
+
+/** The writer's epoch is gone. */
+function miss(writer: Writer): void {
+    const over = is_passed(writer.log, writer.epoch) ? "deposed" : "broken";
+    stop(writer, over, MISSING);
+}
+
+/** Lets another worker begin at once. */
+function leave(writer: Writer): void {
+    const log = writer.log;
+    const [head, is_sealed] = chain.head(log, writer.epoch);
+    if (head === undefined) {
+        return;
+    }
+    chain.release(log, writer.epoch);
+    if (!is_sealed) {
+        chain.seal(log, writer.epoch); // all look at it
+    }
+}
+
+/** How far the chain has come at piece `at` of its last epoch, as a successor is to begin. */
+function start_after(log: Log, epoch: number, at: number): Beginning | undefined {
+    let start: Beginning | undefined = starts.read(log, epoch);
+    if (start === undefined) {
+        if (epoch !== 0) {
+            return undefined;
+        }
+        start = { revision: 0, root: 0, pieces: 0, base_bytes: 0, log_bytes: 0, history: 0, cluster_id: undefined };
+    }
+    start.pieces = 0;
+    if (at > 0) {
+        const record = pieces.read(log.dict, chain.key_of(log, epoch, "r"), at);
+        if (record === undefined) {
+            return undefined;
+        }
+        start.revision = record.revision;
+        start.log_bytes = record.total;
+    }
+    return start;
+}
+
+/**
+ * Becomes the writer, if no other worker was faster.
+ * @param tail the last epoch of the chain, whose writer is gone
+ * @returns nil and `lost` if another one was; any other error means that the log is broken
+ */
+function take_over(log: Log, tail: number): Result<Writer> {
+    const [, is_sealed] = chain.head(log, tail);
+    if (!is_sealed) {
+        chain.seal(log, tail);
+    }
+    const [at] = chain.head(log, tail);
+    let start: Beginning | undefined;
+    if (at !== undefined) {
+        start = start_after(log, tail, at);
+    }
+    const epoch = chain.take_number(log);
+    if (at === undefined || start === undefined || epoch === undefined) {
+        return $multi(undefined, is_passed(log, tail) ? "lost" : MISSING);
+    }
+    const [prepared, err] = starts.prepare(log, epoch, start);
+    if (!prepared) {
+        sweep.remove_epoch(log, epoch, slices.begin());
+        return $multi(undefined, err ?? "");
+    }
+    chain.renew(log, epoch, chain.number_at(log, `${tail}c`) ?? 0);
+    const [linked, link_err] = chain.add_link(log, tail, { to: epoch, at, skip: 0, reason: undefined });
+    if (!linked) {
+        sweep.remove_epoch(log, epoch, slices.begin());
+        return $multi(undefined, link_err === "exists" ? "lost" : (link_err ?? ""));
+    }
+    const root = chain.number_at(log, "root");
+    if (root === undefined) {
+        return $multi(undefined, MISSING);
+    }
+    if (root > tail) {
+        chain.release(log, epoch); // stopped for so long that even the link had been removed
+        return $multi(undefined, "lost");
+    }
+    return $multi({
+        log,
+        epoch,
+        position: 0,
+        revision: start.revision,
+        root: start.root,
+        base_bytes: start.base_bytes,
+        log_bytes: start.log_bytes,
+        history: start.history,
+        cluster_id: start.cluster_id,
+        tidy_at: 0,
+        is_compacting: false,
+        compact_at: 0,
+        source: undefined,
+        over: undefined,
+        trouble: undefined,
+    });
+}
+
+/**
+ * Removes the oldest of what is not needed, even if readers that are slow are still there.
+ * @returns false if there is nothing left of it
+ */
+function make_room(writer: Writer, slice: Slice): boolean {
+    const log = writer.log;
+    const root = writer.root;
+    if (!sweep.is_due(log, root)) {
+        return false;
+    }
+    sweep.before(log, sweep.oldest(log, root), slice);
+    return true;
+}
+
+/** Makes room before it is needed: whoever takes over, or puts a new base in place, cannot wait for any. */
+function keep_room(writer: Writer, slice: Slice): void {
+    while (writer.log.dict.free_space() < RESERVE && make_room(writer, slice)) {
+        // until there is enough
+    }
+}
+
+/**
+ * Writes a record somewhere aside; where there is no memory, as much is removed of what is not needed as it takes.
+ * @returns the number of its last piece
+ */
+function store(writer: Writer, prefix: string, first: number, record: Record, slice: Slice): Result<number> {
+    keep_room(writer, slice);
+    while (true) {
+        const [last, err] = pieces.write(writer.log.dict, prefix, first, record);
+        if (last !== undefined) {
+            return $multi(last);
+        }
+        if (!make_room(writer, slice)) {
+            return $multi(undefined, err);
+        }
+    }
+}
+
+/** A new base is being made, and if the log grew on there would be no room for that, and what is copied behind it. */
+function is_pressed(writer: Writer): boolean {
+    // at most all of the log is new keys, or came since the base was begun
+    const needed = writer.base_bytes + writer.log_bytes + RESERVE;
+    return writer.is_compacting && writer.log.dict.free_space() < needed;
+}
+
+/** Adds a batch of events. */
+function append(writer: Writer, batch: Batch): void {
+    const slice = slices.begin();
+    const payload = encoding.encode_events(batch.events, slice);
+    keep_room(writer, slice);
+    while (is_pressed(writer)) {
+        if (!make_room(writer, slice)) {
+            ngx.sleep(PRESSED);
+        }
+    }
+    while (writer.over === undefined) {
+        const log = writer.log; // nothing waits from here on
+        const epoch = writer.epoch;
+        const position = writer.position;
+        const total = writer.log_bytes + payload.length + pieces.OVERHEAD;
+        const record = { payload, revision: batch.revision, total };
+        const [last, err] = pieces.write(log.dict, chain.key_of(log, epoch, "r"), position + 1, record);
+        if (last !== undefined) {
+            const [published, gone] = chain.publish(log, epoch, last - position);
+            if (gone) {
+                miss(writer);
+                return;
+            }
+            if (!published) {
+                stop(writer, "deposed");
+                return;
+            }
+            writer.position = last;
+            writer.revision = batch.revision;
+            writer.log_bytes = total;
+            return;
+        }
+        if (!make_room(writer, slice)) {
+            stop(writer, "broken", err);
+        }
+    }
+}
+
+/** Removes what is not needed any more, after a while. */
+function tidy(writer: Writer): void {
+    const time = now();
+    if (time >= writer.tidy_at) {
+        writer.tidy_at = time + GRACE / 5;
+        const epoch = sweep.settled(writer.log, writer.root, GRACE);
+        if (epoch !== undefined) {
+            sweep.before(writer.log, epoch, slices.begin());
+        }
+    }
+}
+
+export { append, leave, miss, MISSING, start_after, stop, store, take_over, tidy, type Over, type Source, type Writer };

@@ -1,0 +1,119 @@
+import * as clock from "../base/clock";
+import * as errors from "../protocol/errors";
+import type { Batch } from "../watch/feed";
+import * as slices from "../base/time_slice";
+import * as hubs from "./coordinator";
+import type { Hub } from "./coordinator";
+import * as rebase from "./compaction";
+import * as writers from "./writer";
+import type { Source, Writer } from "./writer";
+
+const now = clock.now;
+const guard = pcall as unknown as GuardedCall;
+
+/** Seconds after which it looks around, if nothing comes. */
+const LOOK = 0.25;
+/** Seconds before a new base is tried again, if that failed. */
+const PAUSE = 10;
+/** Seconds after which a batch was surely waited for, and others had their turn. */
+const WAITED = 0.001;
+/** Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends. */
+const SHIFT = 300;
+
+function is_over(writer: Writer): boolean {
+    return writer.over !== undefined;
+}
+
+function compact(hub: Hub, writer: Writer): void {
+    const [ok, err] = guard(rebase.compact, writer);
+    if (!ok || err !== undefined) {
+        ngx.log(ngx.INFO, "shared log of watches: no new base: ", err);
+        writer.compact_at = now() + PAUSE;
+    }
+    writer.is_compacting = false;
+    hubs.wake(hub);
+}
+
+/** Lets a new base be made beside, when one is due. */
+function look_after(hub: Hub, writer: Writer): void {
+    if (!writer.is_compacting && now() >= writer.compact_at && rebase.is_due(writer)) {
+        writer.is_compacting = true;
+        ngx.thread.spawn(compact, hub, writer);
+    }
+    writers.tidy(writer);
+}
+
+function take(hub: Hub, writer: Writer, source: Source, batch: Batch): void {
+    if (batch.full !== undefined) {
+        rebase.restart(writer, batch, source.cluster_id());
+    } else {
+        writers.append(writer, batch);
+    }
+    hubs.wake(hub);
+}
+
+/** Writes what comes, until the writer is none any more; false if it has only been at it for long. */
+function write(hub: Hub, writer: Writer): boolean {
+    const since = now();
+    if (writer.source === undefined) {
+        const from = writer.revision > 0 ? writer.revision + 1 : undefined;
+        const [source, err] = hub.open_source(from, writer.cluster_id);
+        if (source === undefined) {
+            writers.stop(writer, "broken", errors.text(err));
+            return true;
+        }
+        writer.source = source;
+    }
+    const source = writer.source;
+    const slice = slices.begin();
+    while (!is_over(writer)) {
+        const asked = now();
+        const [batch, err] = source.next(LOOK);
+        if (now() - asked > WAITED) {
+            slice.since = now();
+        }
+        if (is_over(writer)) {
+            break;
+        }
+        if (batch !== undefined) {
+            take(hub, writer, source, batch);
+        } else if (ngx.worker.exiting()) {
+            writers.stop(writer, "leaving");
+        } else if (err.name !== "timeout") {
+            // final: all workers go on by themselves, and see it themselves
+            writers.stop(writer, "broken", errors.text(err));
+        }
+        look_after(hub, writer);
+        slices.breathe(slice); // there may be thousands, which nobody has to be waited for
+        if (now() - since > SHIFT && !writer.is_compacting) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** Writes the log, as a timer. */
+function lead(_premature: boolean, hub: Hub, writer: Writer): void {
+    const [ok, is_done] = guard(write, hub, writer);
+    if (ok && is_done === false && ngx.timer.at(0, lead, hub, writer)[0] !== undefined) {
+        return;
+    }
+    if (!ok) {
+        ngx.log(ngx.ERR, "shared log of watches: ", is_done);
+    }
+    writers.stop(writer, "leaving"); // unless it is over for another reason
+    if (writer.source !== undefined) {
+        writer.source.close();
+    }
+    if (hub.writer === writer) {
+        hub.writer = undefined;
+    }
+    if (writer.over === "broken") {
+        hubs.give_up(hub, writer.log, writer.trouble);
+    } else {
+        writers.leave(writer);
+    }
+    hubs.wake(hub);
+}
+
+export { lead };

@@ -1,0 +1,117 @@
+import type { RawEvent, RawKv } from "../watch/feed";
+import * as slices from "../base/time_slice";
+import type { Slice } from "../base/time_slice";
+
+const byte = string.byte as (s: string, from: number, to: number) => LuaMultiReturn<number[]>;
+const char = string.char;
+const floor = math.floor;
+const sub = string.sub;
+
+/** Bytes before the strings of a key: flags, two lengths of four bytes, four lengths of one. */
+const HEAD = 13;
+
+const DELETION = 1;
+const WITH_VALUE = 2;
+const WITH_LEASE = 4;
+
+/** A key in bytes. Lengths come first, so that reading needs no search. */
+function encode(kv: RawKv, is_deletion: boolean): string {
+    const key = kv.key;
+    const value = kv.value ?? "";
+    const created = is_deletion ? "" : kv.create_revision;
+    const modified = kv.mod_revision;
+    const version = is_deletion ? "" : kv.version;
+    const lease = kv.lease ?? "";
+    let flags = is_deletion ? DELETION : 0;
+    if (kv.value !== undefined) {
+        flags = flags + WITH_VALUE;
+    }
+    if (kv.lease !== undefined) {
+        flags = flags + WITH_LEASE;
+    }
+    const k = key.length;
+    const v = value.length;
+    const head = char(
+        flags,
+        k % 256,
+        floor(k / 256) % 256,
+        floor(k / 65536) % 256,
+        floor(k / 16777216),
+        v % 256,
+        floor(v / 256) % 256,
+        floor(v / 65536) % 256,
+        floor(v / 16777216),
+        created.length,
+        modified.length,
+        version.length,
+        lease.length,
+    );
+    return `${head}${key}${value}${created}${modified}${version}${lease}`;
+}
+
+/** All of a revision in bytes. What a key was before is left out. */
+function encode_events(events: RawEvent[], slice: Slice): string {
+    const parts: string[] = [];
+    for (const event of events) {
+        parts.push(encode(event.kv, event.type === "DELETE"));
+        slices.breathe(slice);
+    }
+    return parts.join("");
+}
+
+/**
+ * Reads one key.
+ * @param at where its bytes begin, counted from 1
+ * @returns the key, whether it is a deletion, and where the next one begins
+ */
+function decode(bytes: string, at: number): LuaMultiReturn<[kv: RawKv, is_deletion: boolean, next: number]> {
+    const [flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l] = byte(bytes, at, at + HEAD - 1);
+    const key_at = at + HEAD;
+    const value_at = key_at + k0! + k1! * 256 + k2! * 65536 + k3! * 16777216;
+    const created_at = value_at + v0! + v1! * 256 + v2! * 65536 + v3! * 16777216;
+    const modified_at = created_at + c!;
+    const version_at = modified_at + m!;
+    const lease_at = version_at + n!;
+    const next = lease_at + l!;
+    const is_deletion = flags! % 2 === DELETION;
+    const kv = {
+        key: sub(bytes, key_at, value_at - 1),
+        mod_revision: sub(bytes, modified_at, version_at - 1),
+    } as RawKv;
+    if (!is_deletion) {
+        kv.create_revision = sub(bytes, created_at, modified_at - 1);
+        kv.version = sub(bytes, version_at, lease_at - 1);
+        if (flags! >= WITH_LEASE) {
+            kv.lease = sub(bytes, lease_at, next - 1);
+        }
+        if (flags! % WITH_LEASE >= WITH_VALUE) {
+            kv.value = sub(bytes, value_at, created_at - 1);
+        }
+    }
+    return $multi(kv, is_deletion, next);
+}
+
+function decode_events(bytes: string, slice: Slice): RawEvent[] {
+    const events: RawEvent[] = [];
+    let at = 1;
+    while (at <= bytes.length) {
+        const [kv, is_deletion, next] = decode(bytes, at);
+        events.push({ type: is_deletion ? "DELETE" : "PUT", kv });
+        at = next;
+        slices.breathe(slice);
+    }
+    return events;
+}
+
+/** Appends the keys that `bytes` holds. */
+function decode_kvs(bytes: string, kvs: RawKv[], slice: Slice): void {
+    let at = 1;
+    while (at <= bytes.length) {
+        const [kv, , next] = decode(bytes, at);
+        kvs.push(kv);
+        at = next;
+        slices.breathe(slice);
+    }
+}
+
+export { decode_events, decode_kvs, encode, encode_events };

@@ -1,0 +1,96 @@
+import type { RawEvent, RawKv } from "../watch/feed";
+import * as slices from "../base/time_slice";
+import type { Slice } from "../base/time_slice";
+
+const min = math.min;
+const sort = table.sort;
+
+/** Keys that are sorted at once, in about a millisecond. */
+const RUN = 1024;
+
+/** The latest that has happened to each key. */
+type Changes = LuaMap<string, RawEvent>;
+
+/** Merges two neighbouring runs, `from` to `middle` and on to `to`, counted from 1. */
+function merge_runs(keys: string[], into: string[], from: number, middle: number, to: number, slice: Slice): void {
+    let left = from;
+    let right = middle + 1;
+    for (const i of $range(from, to)) {
+        if (right > to || (left <= middle && keys[left - 1]! <= keys[right - 1]!)) {
+            into[i - 1] = keys[left - 1]!;
+            left = left + 1;
+        } else {
+            into[i - 1] = keys[right - 1]!;
+            right = right + 1;
+        }
+        if (i % RUN === 0) {
+            slices.breathe(slice);
+        }
+    }
+}
+
+/** Sorts, with breaks in which others run. */
+function sort_slowly(keys: string[], slice: Slice): string[] {
+    const n = keys.length;
+    let sorted: string[] = [];
+    for (const from of $range(1, n, RUN)) {
+        const run: string[] = [];
+        for (const i of $range(from, min(from + RUN - 1, n))) {
+            run.push(keys[i - 1]!);
+        }
+        sort(run);
+        for (const key of run) {
+            sorted.push(key);
+        }
+        slices.breathe(slice);
+    }
+    let size = RUN;
+    while (size < n) {
+        const merged: string[] = [];
+        for (const from of $range(1, n, 2 * size)) {
+            merge_runs(sorted, merged, from, min(from + size - 1, n), min(from + 2 * size - 1, n), slice);
+        }
+        sorted = merged;
+        size = size * 2;
+    }
+    return sorted;
+}
+
+/** All keys after the changes, in their order. */
+function apply(kvs: RawKv[], changes: Changes, slice: Slice): RawKv[] {
+    const changed: string[] = [];
+    for (const [key] of changes) {
+        changed.push(key);
+    }
+    if (changed.length === 0) {
+        return kvs;
+    }
+    const keys = sort_slowly(changed, slice);
+    const result: RawKv[] = [];
+    let next = 1;
+    let key = keys[0];
+    for (const kv of kvs) {
+        while (key !== undefined && key <= kv.key) {
+            const event = changes.get(key)!;
+            if (event.type === "PUT") {
+                result.push(event.kv);
+            }
+            next = next + 1;
+            key = keys[next - 1];
+        }
+        if (changes.get(kv.key) === undefined) {
+            result.push(kv);
+        }
+        slices.breathe(slice);
+    }
+    for (const i of $range(next, keys.length)) {
+        const event = changes.get(keys[i - 1]!)!;
+        if (event.type === "PUT") {
+            result.push(event.kv);
+        }
+        slices.breathe(slice);
+    }
+    return result;
+}
+
+export { apply, type Changes };

@@ -1,0 +1,183 @@
+import * as clock from "../base/clock";
+import type { EtcdError } from "../protocol/errors";
+import type { Batch, Feed, RawKv } from "../watch/feed";
+import * as keepers from "./snapshot_writer";
+import type { Keeper } from "./snapshot_writer";
+import * as slices from "../base/time_slice";
+import * as snapshots from "./snapshot_file";
+
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+
+/** Seconds that etcd has for the first state, before that of the file is told. */
+const HEAD_START = 0.1;
+/** Seconds after a change before it is written to the file. */
+const INTERVAL = 5;
+
+/** What is known of a file, by whoever opens one feed after the other. */
+interface File {
+    readonly path: string;
+    readonly identity: string;
+    /** nil in the workers that do not write. */
+    keeper: Keeper | undefined;
+    /** A state was told, by etcd or out of the file: it is not read any more. */
+    is_used: boolean;
+    /** What was told out of the file, until it can be compared with what etcd has. */
+    told: RawKv[] | undefined;
+    /** When the state out of the file was etcd's, while there is no newer one. */
+    heard_at: number | undefined;
+}
+
+interface Fields {
+    readonly inner: Feed;
+    readonly file: File;
+    /** When etcd has had its time. */
+    readonly starts_at: number;
+}
+
+interface SnapshotFeed extends Fields, Methods {}
+
+/** The state out of the file; nil if it cannot be used. */
+function read(file: File): Batch | undefined {
+    file.is_used = true;
+    const [snapshot, err, is_there] = snapshots.read(file.path, file.identity);
+    if (snapshot === undefined) {
+        ngx.log(is_there ? ngx.WARN : ngx.INFO, "snapshot is not used: ", err);
+        return undefined;
+    }
+    file.heard_at = snapshot.heard_at;
+    file.told = snapshot.kvs;
+    return { revision: snapshot.revision, events: [], full: snapshot.kvs, reason: "snapshot" };
+}
+
+/** A key has the same revisions in both and another value: so these are not of one history. */
+function contradicts(told: RawKv[], full: RawKv[]): boolean {
+    const slice = slices.begin_anew();
+    let at = 1;
+    for (const kv of full) {
+        slices.breathe(slice);
+        let old = told[at - 1];
+        while (old !== undefined && old.key < kv.key) {
+            slices.breathe(slice);
+            at = at + 1;
+            old = told[at - 1];
+        }
+        if (old !== undefined && old.key === kv.key) {
+            const is_same = old.mod_revision === kv.mod_revision && old.create_revision === kv.create_revision;
+            if (is_same && (old.value ?? "") !== (kv.value ?? "")) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/**
+ * etcd's first state after that of the file. Where etcd was set up anew and filled by the same steps, revisions alone
+ * do not tell that its values are others.
+ */
+function compare(file: File, batch: Batch): Batch {
+    const told = file.told;
+    const full = batch.full;
+    if (told === undefined || full === undefined) {
+        return batch;
+    }
+    file.told = undefined;
+    if (!contradicts(told, full)) {
+        return batch;
+    }
+    return { revision: batch.revision, events: batch.events, full, reason: "restored" };
+}
+
+function pass_on(feed: Fields, batch: Batch): Result<Batch, EtcdError> {
+    const file = feed.file;
+    file.is_used = true;
+    const compared = compare(file, batch);
+    file.heard_at = undefined;
+    if (file.keeper !== undefined) {
+        keepers.note(file.keeper, compared, feed.inner.age());
+    }
+    return $multi(compared);
+}
+
+function next(this: SnapshotFeed, timeout: number | undefined): Result<Batch, EtcdError> {
+    const inner = this.inner;
+    const file = this.file;
+    let left = timeout;
+    if (!file.is_used) {
+        const began = now();
+        const head_start = max(0, this.starts_at - began);
+        const waits = min(timeout ?? head_start, head_start);
+        const [batch, err] = inner.next(waits);
+        if (batch !== undefined) {
+            return pass_on(this, batch);
+        }
+        if (err.name !== "timeout" || waits >= head_start) {
+            const stored = read(file);
+            if (stored !== undefined) {
+                return $multi(stored);
+            }
+        }
+        if (err.name !== "timeout") {
+            return $multi(undefined, err);
+        }
+        if (timeout !== undefined) {
+            left = max(0, timeout - (now() - began));
+        }
+    }
+    const [batch, err] = inner.next(left);
+    if (batch === undefined) {
+        return $multi(undefined, err);
+    }
+    return pass_on(this, batch);
+}
+
+function age(this: SnapshotFeed): number {
+    const heard_at = this.file.heard_at;
+    if (heard_at !== undefined) {
+        return max(0, ngx.now() - heard_at);
+    }
+    return this.inner.age();
+}
+
+function trouble(this: SnapshotFeed): EtcdError | undefined {
+    const inner = this.inner;
+    return inner.trouble !== undefined ? inner.trouble() : undefined;
+}
+
+function close(this: SnapshotFeed): void {
+    this.inner.close();
+    const keeper = this.file.keeper;
+    if (keeper !== undefined) {
+        keepers.rest(keeper);
+    }
+}
+
+const methods = { age, close, next, trouble };
+type Methods = typeof methods;
+const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
+
+/**
+ * What is to be known of a file. One worker writes it.
+ * @param identity what it is a state of
+ * @param interval seconds after a change before it is written
+ */
+function file_of(path: string, identity: string, interval?: number): File {
+    const file: File = { path, identity, keeper: undefined, is_used: false, told: undefined, heard_at: undefined };
+    if (ngx.worker.id() === 0) {
+        file.keeper = keepers.new(path, identity, interval ?? INTERVAL);
+    }
+    return file;
+}
+
+/** Tells the state out of a file first, if etcd does not answer at once, and keeps the file up to date. */
+function wrap(inner: Feed, file: File): Feed {
+    if (file.keeper !== undefined) {
+        keepers.attend(file.keeper);
+    }
+    const fields: Fields = { inner, file, starts_at: now() + HEAD_START };
+    return setmetatable(fields as SnapshotFeed, mt);
+}
+
+export { file_of, wrap, type File };

@@ -1,0 +1,281 @@
+import * as cjson from "cjson.safe";
+import * as clock from "../../base/clock";
+import * as connection from "../http/cosocket";
+import type { Endpoint } from "../../endpoint/endpoint";
+import * as errors from "../../protocol/errors";
+import type { EtcdError } from "../../protocol/errors";
+import * as gateway_error from "./error_body";
+import * as gateway_stream from "./stream";
+import type { Body, Extra, Peer, PickConnector, Route } from "../http/types";
+import * as hints from "../error_hints";
+import * as http1 from "../http/http1";
+import * as http_client from "../http/client";
+import * as json_codec from "./json_codec";
+import * as long_json from "./chunked_json";
+import * as retry from "../../protocol/retry_policy";
+import type { Rpc } from "../../protocol/rpc";
+import * as rpcs from "../../protocol/rpc";
+import * as target_parser from "../../endpoint/url";
+import type { Attempt, Message, Reply, Stream, Transport } from "../transport";
+
+const now = clock.now;
+const find = string.find as StringFind;
+const sub = string.sub;
+const concat = table.concat;
+
+/** Distinct endpoints a client may see before the memory of them is dropped. */
+const MAX_ENDPOINTS = 100;
+/** No error answer is longer; the rest of one is not read. */
+const MAX_ERROR_BODY = 65536;
+
+interface Fields {
+    readonly pick: PickConnector;
+    readonly peer: Peer;
+    readonly extra: Extra;
+    /** By URL, with the name that its address stands for, and RPC. */
+    routes: LuaMap<string, LuaMap<Rpc, Route>>;
+    endpoint_count: number;
+}
+
+interface Gateway extends Fields, Methods {}
+
+function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | undefined): Route | undefined {
+    const target = target_parser.parse(url, dns_name);
+    if (target === undefined) {
+        return undefined;
+    }
+    const method = rpc.page === true ? "GET" : "POST";
+    const path = target.path + rpc.path;
+    const extra = gateway.extra;
+    const peer = gateway.peer;
+    return {
+        method,
+        target,
+        path,
+        extra,
+        peer,
+        pool: connection.pool_options(peer, target, ""),
+        head: http1.format_head(method, path, target, extra),
+        repeatable: rpcs.is_repeatable(rpc),
+    };
+}
+
+/** The way of an RPC to a URL of an endpoint; nil if the URL is none. */
+function route_to(gateway: Fields, rpc: Rpc, endpoint: Endpoint, url: string): Route | undefined {
+    if (typeof url !== "string") {
+        return undefined; // a user's own endpoint without it
+    }
+    const dns_name = endpoint.dns_name;
+    const key = dns_name !== undefined ? `${url} ${dns_name}` : url;
+    let routes = gateway.routes.get(key);
+    if (routes === undefined) {
+        if (gateway.endpoint_count >= MAX_ENDPOINTS) {
+            gateway.routes = new LuaMap();
+            gateway.endpoint_count = 0;
+        }
+        routes = new LuaMap();
+        gateway.routes.set(key, routes);
+        gateway.endpoint_count = gateway.endpoint_count + 1;
+    }
+    let route = routes.get(rpc);
+    if (route === undefined) {
+        route = make_route(gateway, rpc, url, dns_name);
+        if (route !== undefined) {
+            routes.set(rpc, route);
+        }
+    }
+    return route;
+}
+
+/** Where watches go: users may have rewritten each of these fields, or made the endpoint themselves. */
+function stream_url(endpoint: Endpoint): string {
+    const scheme = endpoint.scheme;
+    const address = endpoint.address;
+    const api_prefix = endpoint.api_prefix;
+    if (typeof scheme !== "string" || typeof address !== "string" || typeof api_prefix !== "string") {
+        return endpoint.full_prefix;
+    }
+    const port = endpoint.port ?? "";
+    return `${scheme}://${address}:${port}${api_prefix}`;
+}
+
+/** How errors begin that are not the endpoint's doing, and would be the same at every other. */
+const OWN_TROUBLE = [connection.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
+
+function is_own_trouble(text: string): boolean {
+    for (const beginning of OWN_TROUBLE) {
+        if (sub(text, 1, beginning.length) === beginning) {
+            return true;
+        }
+    }
+    return false;
+}
+
+function with_hint(err: EtcdError, silent: boolean): EtcdError {
+    const hint = hints.hint_for(err.message, silent);
+    if (hint !== undefined) {
+        err.hint = hint;
+    }
+    return err;
+}
+
+/** Trouble on the way, as an error of the call. */
+function trouble(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): EtcdError {
+    if (is_own_trouble(text)) {
+        const err = errors.failure("bad_request", `${endpoint.http_host}: ${text}`, endpoint.http_host);
+        return with_hint(err, false);
+    }
+    const [malformed] = find(text, "malformed", 1, true);
+    const name =
+        malformed !== undefined
+            ? "bad_reply"
+            : text === "timeout"
+              ? "timeout"
+              : sent
+                ? "connection_lost"
+                : "connect_failed";
+    const err = errors.failure(name, `${endpoint.http_host}: ${text}`, endpoint.http_host);
+    return retry.judge_failure(rpc, with_hint(err, connection.is_dead(text)), sent);
+}
+
+function bad_host(endpoint: Endpoint, url: string): EtcdError {
+    return errors.failure("bad_request", `invalid http host: ${tostring(url)}, err: not matched`, endpoint.http_host);
+}
+
+/** The password that a request holds. */
+function password_in(payload: string): string {
+    const [request] = cjson.decode(payload);
+    return tostring((request as { password?: unknown }).password);
+}
+
+/** The message of a good answer; nil if it is none. */
+function decode_body(
+    rpc: Rpc,
+    endpoint: Endpoint,
+    text: string,
+    token: string | undefined,
+): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+    if (rpc.stream === true) {
+        const [line] = string.match(text, "^[^\n]*");
+        return gateway_stream.decode_line(rpc, endpoint.http_host, line ?? "", token);
+    }
+    const [json, bad] = long_json.decode(rpc.reply, text);
+    if (bad !== undefined) {
+        return $multi(undefined);
+    }
+    return $multi(json as Message);
+}
+
+function encode(this: Gateway, rpc: Rpc, request: Message): Result<string> {
+    return json_codec.encode(rpc.request, request);
+}
+
+function unary(
+    this: Gateway,
+    rpc: Rpc,
+    payload: string,
+    attempt: Attempt,
+): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]> {
+    const endpoint = attempt.endpoint;
+    const url = rpc.page === true ? endpoint.http_host : endpoint.full_prefix;
+    const route = route_to(this, rpc, endpoint, url);
+    if (route === undefined) {
+        return $multi(undefined, bad_host(endpoint, url));
+    }
+    const connector = this.pick(route, attempt);
+    const [answer, text, sent] = http_client.exchange(connector, route, attempt, payload);
+    if (answer === undefined) {
+        return $multi(undefined, trouble(rpc, endpoint, text, sent));
+    }
+    const status = answer.status;
+    const headers = answer.headers;
+    const token = attempt.token;
+    attempt.received = answer.body.length;
+    if (status >= 300) {
+        http_client.settle(route, answer, true);
+        const secret = rpc.secret === true ? password_in(payload) : undefined;
+        const shown = gateway_error.without_token(answer.body, token);
+        const [err, body] = gateway_error.from_answer(status, shown, endpoint.http_host, secret);
+        return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });
+    }
+    const [message, err] = decode_body(rpc, endpoint, answer.body, token);
+    const is_sound = message !== undefined || (err !== undefined && err.name !== "bad_reply");
+    http_client.settle(route, answer, is_sound);
+    if (message !== undefined) {
+        return $multi({ status, headers, body: message });
+    }
+    if (err !== undefined) {
+        if (err.name === "bad_reply") {
+            err.http_status = status;
+        }
+        return $multi(undefined, retry.judge_refusal(rpc, err));
+    }
+    let shown = "not shown";
+    if (rpc.secret !== true) {
+        shown = gateway_error.snippet(gateway_error.without_token(answer.body, token));
+    }
+    const bad = errors.failure("bad_reply", `invalid response body: ${shown}`, endpoint.http_host);
+    bad.http_status = status;
+    bad.maybe_applied = rpc.write === true;
+    return $multi(undefined, bad);
+}
+
+/** As much of an error answer as is worth reading. */
+function read_error_body(body: Body, deadline: number | undefined): string {
+    const parts: string[] = [];
+    let length = 0;
+    while (length < MAX_ERROR_BODY) {
+        const [bytes] = body.read(deadline !== undefined ? deadline - now() : undefined);
+        if (bytes === undefined || bytes === "") {
+            break;
+        }
+        parts.push(bytes);
+        length = length + bytes.length;
+    }
+    body.close();
+    return sub(concat(parts), 1, MAX_ERROR_BODY);
+}
+
+function open(
+    this: Gateway,
+    rpc: Rpc,
+    payload: string,
+    attempt: Attempt,
+): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, refusal?: Reply]> {
+    const endpoint = attempt.endpoint;
+    const url = stream_url(endpoint);
+    const route = route_to(this, rpc, endpoint, url);
+    if (route === undefined) {
+        return $multi(undefined, bad_host(endpoint, url));
+    }
+    const connector = this.pick(route, attempt);
+    const [opening, text, sent] = http_client.open(connector, route, attempt, payload);
+    if (opening === undefined) {
+        return $multi(undefined, trouble(rpc, endpoint, text, sent));
+    }
+    if (opening.status >= 300) {
+        const status = opening.status;
+        const text_body = gateway_error.without_token(read_error_body(opening.body, attempt.deadline), attempt.token);
+        const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host, undefined);
+        const refusal = { status, headers: opening.headers, body };
+        return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), refusal);
+    }
+    return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token));
+}
+
+function close(this: Gateway): void {
+    this.routes = new LuaMap();
+    this.endpoint_count = 0;
+}
+
+const methods = { close, encode, open, unary };
+type Methods = typeof methods;
+const mt: LuaMetatable<Gateway, Methods> = { __index: methods };
+
+/** etcd's JSON gateway, over one of the HTTP clients. */
+function create(pick: PickConnector, peer: Peer, extra: Extra): Transport {
+    const fields: Fields = { pick, peer, extra, routes: new LuaMap(), endpoint_count: 0 };
+    return setmetatable(fields as Gateway, mt);
+}
+
+export { create as new };

@@ -1,0 +1,287 @@
+import * as cjson from "cjson.safe";
+import * as clock from "../../base/clock";
+import * as errors from "../../protocol/errors";
+import type { EtcdError } from "../../protocol/errors";
+import * as gateway_error from "./error_body";
+import type { Body } from "../http/types";
+import * as long_json from "./chunked_json";
+import type { Rpc } from "../../protocol/rpc";
+import * as slices from "../../base/time_slice";
+import type { Message, Stream } from "../transport";
+
+const now = clock.now;
+const find = string.find as StringFind;
+const sub = string.sub;
+const concat = table.concat;
+
+/** A message is one line; one that grows beyond this is not etcd's. */
+const MAX_LINE = 512 * 1024 * 1024;
+
+interface Fields {
+    readonly rpc: Rpc;
+    readonly endpoint: string;
+    readonly body: Body;
+    /** What it was asked for with: no error says it. */
+    readonly token: string | undefined;
+    /** Bytes of the body, from `at` on not consumed. */
+    text: string;
+    at: number;
+    /** The beginning of a line whose end has not arrived. */
+    parts: string[];
+    parts_length: number;
+    /** A long line that is being decoded: whoever does that may be killed on the way. */
+    undecoded: string | undefined;
+    /** The stream has ended with this. */
+    ended: EtcdError | undefined;
+    /** Met while looking ahead. */
+    ahead: EtcdError | undefined;
+    /** Looked at, but not taken. */
+    peeked: Message | undefined;
+}
+
+interface GatewayStream extends Fields, Methods {}
+
+/** The next complete line, without its end; nil while it has not arrived. */
+function take_line(stream: Fields): string | undefined {
+    const undecoded = stream.undecoded;
+    if (undecoded !== undefined) {
+        return undecoded;
+    }
+    const [stop] = find(stream.text, "\n", stream.at, true);
+    if (stop === undefined) {
+        if (stream.at <= stream.text.length) {
+            const rest = sub(stream.text, stream.at);
+            const parts = stream.parts;
+            parts.push(rest);
+            stream.parts_length = stream.parts_length + rest.length;
+            stream.text = "";
+            stream.at = 1;
+        }
+        return undefined;
+    }
+    let line = sub(stream.text, stream.at, stop - 1);
+    stream.at = stop + 1;
+    if (stream.parts_length > 0) {
+        const parts = stream.parts;
+        parts.push(line);
+        line = concat(parts);
+        stream.parts = [];
+        stream.parts_length = 0;
+    }
+    return line;
+}
+
+function add(stream: Fields, bytes: string): void {
+    stream.text = bytes;
+    stream.at = 1;
+}
+
+function not_etcds(
+    endpoint: string,
+    line: string,
+    token: string | undefined,
+): LuaMultiReturn<[message: undefined, err: EtcdError]> {
+    const text = `invalid response body: ${gateway_error.snippet(gateway_error.without_token(line, token))}`;
+    return $multi(undefined, errors.failure("bad_reply", text, endpoint));
+}
+
+/**
+ * Decodes a line; nil and nil for an empty one.
+ * @param token that the request held; nil if it held none
+ */
+function decode_line(
+    rpc: Rpc,
+    endpoint: string,
+    line: string,
+    token: string | undefined,
+): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+    const [blank] = find(line, "^%s*$");
+    if (blank !== undefined) {
+        return $multi(undefined);
+    }
+    const [json, bad] = long_json.decode(rpc.reply, line, "result");
+    if (typeof json !== "object") {
+        return not_etcds(endpoint, line, token);
+    }
+    const envelope = json as { result?: unknown; error?: unknown };
+    if (envelope.error !== undefined && envelope.error !== cjson.null) {
+        const err = gateway_error.from_stream(envelope.error, endpoint);
+        err.message = gateway_error.without_token(err.message, token);
+        return $multi(undefined, err);
+    }
+    const result = envelope.result;
+    if (result === undefined || bad !== undefined) {
+        return not_etcds(endpoint, line, token);
+    }
+    return $multi(result as Message);
+}
+
+function end_with(stream: Fields, err: EtcdError): void {
+    stream.ended = err;
+    stream.body.close();
+}
+
+/** Socket errors keep their bare text. */
+function local_error(stream: Fields, text: string): EtcdError {
+    if (text === "timeout" || text === "closed") {
+        return errors.failure(text, text, stream.endpoint);
+    }
+    const [malformed] = find(text, "malformed", 1, true);
+    return errors.failure(malformed !== undefined ? "bad_reply" : "connection_lost", text, stream.endpoint);
+}
+
+/** Ends the stream after an error that came in it; from then on it is just closed. */
+function failed(stream: Fields, err: EtcdError): EtcdError {
+    end_with(stream, err.name === "bad_reply" ? err : errors.failure("closed", "closed", stream.endpoint));
+    return err;
+}
+
+function take_peeked(stream: Fields): Message | undefined {
+    const message = stream.peeked;
+    stream.peeked = undefined;
+    return message;
+}
+
+function try_recv(this: GatewayStream): Message | undefined {
+    const peeked = take_peeked(this);
+    if (peeked !== undefined) {
+        return peeked;
+    }
+    while (this.ended === undefined && this.ahead === undefined) {
+        const line = take_line(this);
+        if (line === undefined) {
+            const bytes = this.body.peek();
+            if (bytes === undefined) {
+                return undefined;
+            }
+            add(this, bytes);
+        } else if (line.length > long_json.LONG) {
+            this.undecoded = line; // it takes several turns, and nobody is to wait here
+            return undefined;
+        } else {
+            const [message, err] = decode_line(this.rpc, this.endpoint, line, this.token);
+            if (message !== undefined) {
+                return message;
+            }
+            this.ahead = err;
+        }
+    }
+    return undefined;
+}
+
+/** The body has ended: an unfinished line is complete all the same, as old gateways write their last error. */
+function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+    const rest = concat(stream.parts);
+    stream.parts = [];
+    stream.parts_length = 0;
+    end_with(stream, errors.failure("closed", "closed", stream.endpoint));
+    return decode_line(stream.rpc, stream.endpoint, rest, stream.token);
+}
+
+/**
+ * The next message.
+ * @param timeout seconds without a byte
+ * @param deadline for all of it
+ */
+function receive(
+    stream: Fields,
+    timeout: number | undefined,
+    deadline: number | undefined,
+): Result<Message, EtcdError> {
+    const peeked = take_peeked(stream);
+    if (peeked !== undefined) {
+        return $multi(peeked);
+    }
+    const slice = slices.begin();
+    while (true) {
+        if (stream.ahead !== undefined) {
+            const err = stream.ahead;
+            stream.ahead = undefined;
+            return $multi(undefined, stream.ended === undefined ? failed(stream, err) : err);
+        }
+        if (stream.ended !== undefined) {
+            return $multi(undefined, stream.ended);
+        }
+        const line = take_line(stream);
+        if (line !== undefined) {
+            stream.undecoded = line;
+            const [message, err] = decode_line(stream.rpc, stream.endpoint, line, stream.token);
+            stream.undecoded = undefined;
+            if (message !== undefined) {
+                return $multi(message);
+            }
+            if (err !== undefined) {
+                return $multi(undefined, failed(stream, err));
+            }
+        } else if (stream.parts_length > MAX_LINE) {
+            end_with(stream, errors.failure("bad_reply", "malformed reply: line too long", stream.endpoint));
+        } else {
+            const [bytes, read_err] = stream.body.read(deadline !== undefined ? deadline - now() : timeout);
+            if (bytes === undefined) {
+                end_with(stream, local_error(stream, read_err));
+            } else if (bytes !== "") {
+                add(stream, bytes);
+                slices.breathe(slice);
+            } else {
+                const [message, err] = finish(stream);
+                if (message !== undefined) {
+                    return $multi(message);
+                }
+                if (err !== undefined) {
+                    return $multi(undefined, err);
+                }
+            }
+        }
+    }
+}
+
+function recv(this: GatewayStream, timeout: number | undefined): Result<Message, EtcdError> {
+    return receive(this, timeout, undefined);
+}
+
+function peek(this: GatewayStream, timeout: number | undefined): Message | undefined {
+    // a call ends in time, whatever drips in
+    const [message, err] = receive(this, undefined, timeout !== undefined ? now() + timeout : undefined);
+    this.peeked = message;
+    this.ahead = err;
+    return message;
+}
+
+function heard_at(this: GatewayStream): number {
+    return this.body.heard_at();
+}
+
+function allow_cancel(this: GatewayStream): void {
+    this.body.allow_cancel();
+}
+
+function close(this: GatewayStream): void {
+    if (this.ended === undefined) {
+        end_with(this, errors.failure("closed", "closed", this.endpoint));
+    }
+}
+
+const methods = { allow_cancel, close, heard_at, peek, recv, try_recv };
+type Methods = typeof methods;
+const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
+
+/** A stream of messages over a streamed body, and the token that it was asked for with. */
+function create(rpc: Rpc, endpoint: string, body: Body, token: string | undefined): Stream {
+    const fields: Fields = {
+        rpc,
+        endpoint,
+        body,
+        token,
+        text: "",
+        at: 1,
+        parts: [],
+        parts_length: 0,
+        undecoded: undefined,
+        ended: undefined,
+        ahead: undefined,
+        peeked: undefined,
+    };
+    return setmetatable(fields as GatewayStream, mt);
+}
+
+export { create as new, decode_line };

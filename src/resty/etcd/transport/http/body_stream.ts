@@ -1,0 +1,196 @@
+import * as clock from "../../base/clock";
+import type { Body } from "./types";
+import type { Head } from "./http1";
+import * as http1 from "./http1";
+import * as source_reader from "./socket_reader";
+import type { Source } from "./socket_reader";
+
+const now = clock.now;
+const find = string.find as StringFind;
+const sub = string.sub;
+const min = math.min;
+
+/** A cancelled reader wakes up after so many seconds at the latest. */
+const CANCEL_SLICE = 0.5;
+/** More than a socket can wait. */
+const FOREVER = 1e9;
+/** Not the server's doing, so it never passes for the end of a body. */
+const CANCELLED = "cancelled";
+
+/** What the next bytes are. */
+type State = "size" | "data" | "gap" | "trailer" | "done";
+
+interface Fields {
+    readonly source: Source;
+    readonly chunked: boolean;
+    state: State;
+    /** Bytes of the chunk or body still to come; nil if only the end of the connection ends it. */
+    left: number | undefined;
+    /** What was wrong with the framing: nothing behind it can be trusted. */
+    malformed: string | undefined;
+    closed: boolean;
+    cancellable: boolean;
+    heard: number;
+}
+
+interface BodyStream extends Fields, Methods {}
+
+/** A complete line, or nil while it has not arrived. */
+function buffered_line(source: Source): string | undefined {
+    const [start, stop] = find(source.buffer, "\r\n", source.at, true);
+    if (start === undefined) {
+        return undefined;
+    }
+    const line = sub(source.buffer, source.at, start - 1);
+    source.at = stop + 1;
+    return line;
+}
+
+/**
+ * Decodes what has arrived.
+ * @returns bytes of the body, "" at its end; nil if more must arrive first, or if it is malformed
+ */
+function decode(body: Fields): string | undefined {
+    const source = body.source;
+    while (body.malformed === undefined) {
+        if (body.state === "done") {
+            return "";
+        }
+        const waiting = source_reader.available(source);
+        if (body.state === "data") {
+            if (waiting === 0) {
+                return undefined;
+            }
+            if (body.left === undefined) {
+                return source_reader.take_all(source);
+            }
+            const bytes = source_reader.take(source, min(waiting, body.left));
+            body.left = body.left - bytes.length;
+            if (body.left === 0) {
+                body.state = body.chunked ? "gap" : "done";
+            }
+            return bytes;
+        }
+        const line = buffered_line(source);
+        if (line === undefined) {
+            if (waiting > 65536) {
+                body.malformed = "malformed reply: line too long";
+            }
+            return undefined;
+        }
+        if (body.state === "gap") {
+            if (line !== "") {
+                body.malformed = "malformed reply: bad chunk end";
+            }
+            body.state = "size";
+        } else if (body.state === "size") {
+            const size = http1.parse_chunk_size(line);
+            if (size === undefined) {
+                body.malformed = "malformed reply: bad chunk size";
+            } else {
+                body.left = size;
+                body.state = size === 0 ? "trailer" : "data";
+            }
+        } else if (line === "") {
+            body.state = "done";
+        }
+    }
+    return undefined;
+}
+
+/** Waits for more bytes until `deadline`; a stream that may be cancelled looks for that every `CANCEL_SLICE`. */
+function wait(body: Fields, deadline: number | undefined): string | undefined {
+    const source = body.source;
+    while (true) {
+        let wait_until = now() + (body.cancellable ? CANCEL_SLICE : FOREVER);
+        if (deadline !== undefined) {
+            wait_until = min(wait_until, deadline);
+        }
+        source.deadline = wait_until;
+        source.armed = 0;
+        // outside the request that opened it a cosocket throws
+        const [ok, err] = pcall(source_reader.fill, source);
+        if (body.closed) {
+            return CANCELLED;
+        }
+        if (!ok || err !== "timeout") {
+            if (err === undefined) {
+                body.heard = now();
+            }
+            return err;
+        }
+        if (deadline !== undefined && now() >= deadline) {
+            return "timeout";
+        }
+    }
+}
+
+function peek(this: BodyStream): string | undefined {
+    const bytes = decode(this);
+    if (bytes === "") {
+        return undefined;
+    }
+    return bytes;
+}
+
+function heard_at(this: BodyStream): number {
+    return this.heard;
+}
+
+function allow_cancel(this: BodyStream): void {
+    this.cancellable = true;
+}
+
+function close(this: BodyStream): void {
+    this.closed = true;
+    // refused while another light thread reads: that one sees `closed` and comes here; throws elsewhere
+    const sock = this.source.sock;
+    pcall(sock.close, sock);
+}
+
+function read(this: BodyStream, timeout: number | undefined): Result<string> {
+    const deadline = timeout !== undefined ? now() + timeout : undefined;
+    while (true) {
+        if (this.closed) {
+            return $multi(undefined, "closed");
+        }
+        const bytes = decode(this);
+        if (bytes !== undefined) {
+            return $multi(bytes);
+        }
+        const err = this.malformed ?? wait(this, deadline);
+        if (err !== undefined) {
+            if (err === "closed" && this.state === "data" && this.left === undefined) {
+                this.state = "done";
+            } else {
+                this.close();
+                return $multi(undefined, err === CANCELLED ? "closed" : err);
+            }
+        }
+    }
+}
+
+const methods = { allow_cancel, close, heard_at, peek, read };
+type Methods = typeof methods;
+const mt: LuaMetatable<BodyStream, Methods> = { __index: methods };
+
+/** A body that is read as it arrives. */
+function create(source: Source, head: Head): Body {
+    const chunked = head.framing === "chunked";
+    const fields: Fields = {
+        source,
+        chunked,
+        state: chunked ? "size" : "data",
+        left: head.framing === "length" ? head.length : undefined,
+        malformed: undefined,
+        closed: false,
+        cancellable: false,
+        heard: now(),
+    };
+    if (fields.left === 0) {
+        fields.state = "done";
+    }
+    return setmetatable(fields as BodyStream, mt);
+}
+
+export { create as new };

@@ -1,0 +1,339 @@
+import * as clock from "../../base/clock";
+import type { Delivery, Extra, Headers, Route } from "./types";
+import * as source_reader from "./socket_reader";
+import type { Source } from "./socket_reader";
+import type { Target } from "../../endpoint/url";
+
+const byte = string.byte;
+const sub = string.sub;
+const find = string.find as StringFind;
+const match = string.match;
+const lower = string.lower;
+const concat = table.concat;
+const format = string.format;
+const floor = math.floor;
+const max = math.max;
+const min = math.min;
+const now = clock.now;
+/** OpenResty's LuaJIT copies a table in one call. */
+const [has_clone, table_clone] = pcall(require, "table.clone");
+const read_line = source_reader.read_line;
+const read_exact = source_reader.read_exact;
+
+/** The server gives up earlier than the caller, by this share of the time, and by so many seconds at most. */
+const HEAD_START = 0.1;
+const MAX_HEAD_START = 0.1;
+
+/** No reply of etcd comes near; beyond it something is wrong with the server. */
+const MAX_BODY = 512 * 1024 * 1024;
+
+type CloneTable = (this: void, headers: Headers) => Headers;
+
+/** How the end of a body is found. */
+type Framing = "chunked" | "length" | "close";
+
+interface Head {
+    readonly status: number;
+    readonly headers: Headers;
+    readonly framing: Framing;
+    /** Body bytes to come, with framing "length". */
+    readonly length: number;
+    /** The server will take another request on this connection. */
+    readonly keepalive: boolean;
+}
+
+/** gRPC writes times with 8 digits at most. */
+const MAX_SERVER_TIME = 99999999;
+
+/** What all requests of a route begin with. */
+function format_head(method: string, path: string, target: Target, extra: Extra): string {
+    return `${method} ${path} HTTP/1.1\r\nHost: ${extra.host ?? target.authority}\r\n${extra.block}`;
+}
+
+/**
+ * How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
+ * answer to that still arrives in time. Nil where it is not told.
+ */
+function server_time(delivery: Delivery): string | undefined {
+    const deadline = delivery.deadline;
+    if (deadline === undefined || !delivery.tell_time) {
+        return undefined;
+    }
+    const left = deadline - now();
+    const rest = left - min(MAX_HEAD_START, left * HEAD_START);
+    if (rest * 1000 > MAX_SERVER_TIME) {
+        return undefined;
+    }
+    return format("%dm", max(1, floor(rest * 1000)));
+}
+
+/** The header fields of one request alone. */
+function format_own_fields(delivery: Delivery): string {
+    const time = server_time(delivery);
+    let fields = time !== undefined ? `Grpc-Timeout: ${time}\r\n` : "";
+    if (delivery.token !== undefined) {
+        fields = `${fields}Authorization: ${delivery.token}\r\n`;
+    }
+    if (delivery.require_leader) {
+        fields = `${fields}Grpc-Metadata-hasleader: true\r\n`;
+    }
+    return fields;
+}
+
+/** The bytes of a request. */
+function format_request(route: Route, delivery: Delivery, body: string): string {
+    const fields = format_own_fields(delivery);
+    if (route.method === "GET") {
+        return `${route.head}${fields}\r\n`;
+    }
+    return `${route.head}${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+/** Header fields from the lines behind the status line. */
+function parse_fields(head: string, from: number): Headers | undefined {
+    const headers: Headers = new LuaMap();
+    let start = from;
+    while (start <= head.length) {
+        let [stop] = find(head, "\r\n", start, true);
+        stop ??= head.length + 1;
+        const [colon] = find(head, ":", start, true);
+        if (colon === undefined || colon >= stop || colon === start) {
+            return undefined;
+        }
+        let value_at = colon + 1;
+        while (byte(head, value_at) === 32) {
+            value_at = value_at + 1;
+        }
+        const name = sub(head, start, colon - 1);
+        const value = sub(head, value_at, stop - 1);
+        const earlier = headers.get(name);
+        headers.set(name, earlier !== undefined ? `${earlier}, ${value}` : value);
+        start = stop + 2;
+    }
+    return headers;
+}
+
+/** A field by its name in lower case, whatever case it was sent in. */
+function field(headers: Headers, name: string): string | undefined {
+    for (const [key, value] of headers) {
+        if (key.length === name.length && lower(key) === name) {
+            return value;
+        }
+    }
+    return undefined;
+}
+
+function has_token(value: string | undefined, token: string): boolean {
+    if (value === undefined) {
+        return false;
+    }
+    const [from] = find(lower(value), token, 1, true);
+    return from !== undefined;
+}
+
+/**
+ * Works out from the fields how the body ends.
+ * @returns the head; nil if they contradict that there is a body
+ */
+function make_head(status: number, headers: Headers, is_http11: boolean): Head | undefined {
+    const connection = field(headers, "connection");
+    let keepalive = !has_token(connection, "close");
+    if (!is_http11) {
+        keepalive = has_token(connection, "keep-alive");
+    }
+    if (has_token(field(headers, "transfer-encoding"), "chunked")) {
+        return { status, headers, framing: "chunked", length: 0, keepalive };
+    }
+    if (status === 204 || status === 304) {
+        return { status, headers, framing: "length", length: 0, keepalive };
+    }
+    const length_text = field(headers, "content-length");
+    if (length_text === undefined) {
+        return { status, headers, framing: "close", length: 0, keepalive: false };
+    }
+    const [digits] = match(length_text, "^(%d+)%s*$");
+    const length = tonumber(digits);
+    if (length === undefined || length > MAX_BODY) {
+        return undefined;
+    }
+    return { status, headers, framing: "length", length, keepalive };
+}
+
+/**
+ * Parses status line and header fields.
+ * @returns the head; nil if it is malformed
+ */
+function parse_head(text: string): Head | undefined {
+    // digits only: "1e9" and "inf" are numbers to Lua
+    const [digits] = match(text, "^HTTP/1%.%d ([1-9]%d%d)");
+    const status = tonumber(digits);
+    if (status === undefined) {
+        return undefined;
+    }
+    const [line_end] = find(text, "\r\n", 10, true);
+    const headers = parse_fields(text, line_end !== undefined ? line_end + 2 : text.length + 1);
+    if (headers === undefined) {
+        return undefined;
+    }
+    return make_head(status, headers, byte(text, 8) === 49);
+}
+
+/**
+ * A server's heads are the same for as long as its clock shows the same second, but for the length: they are
+ * parsed once.
+ */
+let parsed_heads = new LuaMap<string, Head>();
+let parsed_count = 0;
+const MAX_PARSED = 64;
+
+function remember(text: string, head: Head): void {
+    if (parsed_count >= MAX_PARSED) {
+        parsed_heads = new LuaMap();
+        parsed_count = 0;
+    }
+    parsed_heads.set(text, head);
+    parsed_count = parsed_count + 1;
+}
+
+/** The head's fields for the caller to keep and change. */
+function own_headers(head: Head): Headers {
+    if (has_clone) {
+        return (table_clone as CloneTable)(head.headers);
+    }
+    const copy: Headers = new LuaMap();
+    for (const [name, value] of head.headers) {
+        copy.set(name, value);
+    }
+    return copy;
+}
+
+/** Reads the head of the final answer, skipping interim ones. */
+function read_head(source: Source): Result<Head> {
+    while (true) {
+        const [text, err] = source_reader.read_head(source);
+        if (text === undefined) {
+            return $multi(undefined, err);
+        }
+        let head = parsed_heads.get(text);
+        if (head === undefined) {
+            head = parse_head(text);
+            if (head === undefined) {
+                return $multi(undefined, "malformed reply: bad HTTP head");
+            }
+            remember(text, head);
+        }
+        if (head.status >= 200) {
+            return $multi(head);
+        }
+    }
+}
+
+/** The size in a chunk's first line; nil if it is malformed. */
+function parse_chunk_size(line: string): number | undefined {
+    const [digits] = match(line, "^(%x+)%s*$");
+    const hex = digits ?? match(line, "^(%x+)%s*;")[0];
+    if (hex === undefined || hex.length > 8) {
+        return undefined;
+    }
+    const size = tonumber(hex, 16);
+    return size !== undefined && size <= MAX_BODY ? size : undefined;
+}
+
+/** Reads trailer fields up to the empty line; returns an error text or nil. */
+function skip_trailers(source: Source): string | undefined {
+    for (const _ of $range(1, 100)) {
+        const [line, err] = read_line(source);
+        if (line === undefined) {
+            return err;
+        }
+        if (line === "") {
+            return undefined;
+        }
+    }
+    return "malformed reply: too many trailers";
+}
+
+function read_chunked(source: Source): Result<string> {
+    const parts: string[] = [];
+    let total = 0;
+    while (true) {
+        const [line, err] = read_line(source);
+        if (line === undefined) {
+            return $multi(undefined, err);
+        }
+        const size = parse_chunk_size(line);
+        if (size === undefined || total + size > MAX_BODY) {
+            return $multi(undefined, "malformed reply: bad chunk size");
+        }
+        if (size === 0) {
+            const trailer_err = skip_trailers(source);
+            if (trailer_err !== undefined) {
+                return $multi(undefined, trailer_err);
+            }
+            return $multi(concat(parts));
+        }
+        const [data, data_err] = read_exact(source, size);
+        if (data === undefined) {
+            return $multi(undefined, data_err);
+        }
+        const [end, end_err] = read_exact(source, 2);
+        if (end === undefined) {
+            return $multi(undefined, end_err);
+        }
+        if (end !== "\r\n") {
+            return $multi(undefined, "malformed reply: bad chunk end");
+        }
+        parts.push(data);
+        total = total + size;
+    }
+}
+
+/** Reads until the server closes the connection, which is how such a body ends. */
+function read_to_end(source: Source): Result<string> {
+    if (source.sock.receiveany === undefined) {
+        const [text, read_err] = source.sock.receive("*a");
+        if (text === undefined) {
+            return $multi(undefined, read_err);
+        }
+        return $multi(text);
+    }
+    const parts: string[] = [source_reader.take_all(source)];
+    let total = parts[0]!.length;
+    while (total <= MAX_BODY) {
+        const err = source_reader.fill(source);
+        if (err === "closed") {
+            return $multi(concat(parts));
+        }
+        if (err !== undefined) {
+            return $multi(undefined, err);
+        }
+        total = total + source_reader.available(source);
+        parts.push(source_reader.take_all(source));
+    }
+    return $multi(undefined, "malformed reply: body too long");
+}
+
+/** Reads the whole body behind a head. */
+function read_body(source: Source, head: Head): Result<string> {
+    if (head.framing === "length") {
+        return read_exact(source, head.length);
+    }
+    if (head.framing === "chunked") {
+        return read_chunked(source);
+    }
+    return read_to_end(source);
+}
+
+export {
+    field,
+    format_head,
+    format_request,
+    make_head,
+    own_headers,
+    parse_chunk_size,
+    parse_head,
+    read_body,
+    read_head,
+    server_time,
+    type Head,
+};

@@ -1,0 +1,113 @@
+import type { Target } from "../../endpoint/url";
+import type { Tls } from "../tls/handshake";
+
+/** Header fields by name, as they came. */
+type Headers = LuaMap<string, string>;
+
+/** A client's own header fields, in the shapes that the two HTTP clients want. */
+interface Extra {
+    readonly fields: Headers;
+    /** The same as text, each line with its line end, without `Host`. */
+    readonly block: string;
+    /** Takes the place of the endpoint's own. */
+    readonly host: string | undefined;
+}
+
+/** What stays the same in all requests of one RPC to one endpoint. */
+interface Route {
+    readonly method: "GET" | "POST";
+    readonly target: Target;
+    /** Path with everything in front of it. */
+    readonly path: string;
+    readonly extra: Extra;
+    readonly peer: Peer;
+    /** The pool of its connections. */
+    readonly pool: ngx.socket.ConnectOpts;
+    /** Request line and header fields, as far as they are the same in all requests. */
+    readonly head: string;
+    /** A request may be sent again if a pooled connection turns out to be dead. */
+    readonly repeatable: boolean;
+}
+
+/** What belongs to one request. Times are those of `clock.now`. */
+interface Delivery {
+    readonly token: string | undefined;
+    /** `unix:/path` to connect to instead, while something answers there. */
+    readonly via: string | undefined;
+    readonly started: number;
+    /** nil leaves the time to nginx's own socket timeouts. */
+    readonly deadline: number | undefined;
+    /** The connection must stand by then. */
+    readonly connect_by: number | undefined;
+    /** And its TLS session by then. */
+    readonly session_by: number | undefined;
+    /** The server is told how much time there is, so that it gives up a little earlier by itself. */
+    readonly tell_time: boolean;
+    /** The server ends the stream when its member has lost the leader. */
+    readonly require_leader: boolean;
+}
+
+interface Reply {
+    readonly status: number;
+    readonly headers: Headers;
+    readonly body: string;
+    /** The connection that it came on; to be given back with `settle`. */
+    readonly sock: ngx.socket.Tcp;
+    /** Another request may go out on it. */
+    readonly keepalive: boolean;
+}
+
+/** The connections of one client: what decides which of them may be shared. */
+interface Peer {
+    readonly tls: Tls;
+    /** How long an idle connection is kept, in milliseconds; 0 keeps none. */
+    readonly keepalive_ms: number;
+    /** Idle connections per endpoint and worker. */
+    readonly pool_size: number;
+}
+
+/** Bytes of a streamed body. */
+interface Body {
+    /**
+     * The next bytes.
+     * @param timeout seconds; nil waits for ever
+     * @returns "" at the end of the body; or nil and `timeout`, `closed` or another socket error
+     */
+    read(timeout: number | undefined): Result<string>;
+    /** What has arrived already; nil if nothing has. */
+    peek(): string | undefined;
+    /** When the last bytes arrived, by `clock.now`. */
+    heard_at(): number;
+    /** Lets `close` end a read of another light thread. */
+    allow_cancel(): void;
+    /** Frees the connection; if another light thread reads from it now, that one will. */
+    close(): void;
+}
+
+interface Opening {
+    readonly status: number;
+    readonly headers: Headers;
+    readonly body: Body;
+}
+
+/** A connection, and what its connector wants back to send on it. */
+type Connected = LuaMultiReturn<
+    | [sock: ngx.socket.Tcp, err: undefined, reused: boolean, link: unknown]
+    | [sock: undefined, err: string, reused?: undefined, link?: undefined]
+>;
+
+/** A way to connect and to send: all that the HTTP clients differ in. */
+interface Connector {
+    /**
+     * Connects and makes the TLS session.
+     * @returns the socket, and whether it comes from the pool
+     */
+    readonly connect: (this: void, route: Route, delivery: Delivery, time: number) => Connected;
+    /** Sends a request; returns an error text or nil. */
+    readonly send: (this: void, link: unknown, route: Route, delivery: Delivery, body: string) => string | undefined;
+}
+
+/** Says which connector serves a request. */
+type PickConnector = (this: void, route: Route, delivery: Delivery) => Connector;
+
+export type { Body, Connected, Connector, Delivery, Extra, Headers, Opening, Peer, PickConnector, Reply, Route };

@@ -1,0 +1,190 @@
+import * as ffi from "ffi";
+import * as ssl from "ngx.ssl";
+import type { Kept } from "./file_reload";
+import * as kept from "./file_reload";
+import type { Trust } from "./trusted_ca";
+import * as trusted_ca from "./trusted_ca";
+import * as x509 from "./x509";
+
+type Tcp = ngx.socket.Tcp;
+
+const guard = pcall as unknown as GuardedCall;
+const find = string.find as StringFind;
+
+/** How a client makes its TLS sessions. */
+interface Tls {
+    readonly verify: boolean;
+    /** Server name to ask for and to verify; the endpoint's host if nil. */
+    readonly sni: string | undefined;
+    readonly cert_path: string | undefined;
+    readonly key_path: string | undefined;
+    /** PEM text. */
+    readonly cert: string | undefined;
+    readonly key: string | undefined;
+    /** Path of a file with CA certificates. */
+    readonly trusted_ca: string | undefined;
+    /** Tells sessions apart that must not share a pool. */
+    readonly identity: string;
+    /** Made at the first handshake. */
+    pair?: Pair;
+    /** Made of `trusted_ca` at the first handshake; false where the platform cannot use it. */
+    trust?: Trust | false;
+}
+
+/** Certificate and key as OpenSSL objects. */
+interface Pair extends Kept {
+    readonly cert: unknown;
+    readonly key: unknown;
+}
+
+/** PEM text that was given as such or as a path. */
+function pem(text: string | undefined, path: string): Result<string> {
+    if (text !== undefined) {
+        return $multi(text);
+    }
+    return kept.read_file(path);
+}
+
+function has_client_cert(tls: Tls): boolean {
+    return tls.cert !== undefined || tls.cert_path !== undefined;
+}
+
+/** Reads and parses the client's certificate and key, unless they are what `known` holds already. */
+function load_pair(this: void, tls: Tls, known: Pair | undefined): Result<Pair> {
+    const [cert_pem, cert_err] = pem(tls.cert, tls.cert_path ?? "");
+    if (cert_pem === undefined) {
+        return $multi(undefined, `client certificate: ${cert_err}`);
+    }
+    const [key_pem, key_err] = pem(tls.key, tls.key_path ?? "");
+    if (key_pem === undefined) {
+        return $multi(undefined, `client key: ${key_err}`);
+    }
+    const source = cert_pem + key_pem;
+    if (known !== undefined && known.source === source) {
+        return $multi(known);
+    }
+    const [cert, parse_err] = ssl.parse_pem_cert(cert_pem);
+    if (parse_err !== undefined) {
+        return $multi(undefined, `client certificate: ${parse_err}`);
+    }
+    const [key, parse_key_err] = ssl.parse_pem_priv_key(key_pem);
+    if (parse_key_err !== undefined) {
+        return $multi(undefined, `client key: ${parse_key_err}`);
+    }
+    if (!x509.is_key_of(cert, key)) {
+        return $multi(undefined, "client key: it is not that of the certificate"); // one of them was replaced first
+    }
+    return $multi({ cert, key, source, checked_at: 0 });
+}
+
+/** The client's certificate and key. */
+function client_pair(tls: Tls): Result<Pair> {
+    const [pair, err] = kept.renew(tls.pair, load_pair, tls);
+    if (pair === undefined) {
+        return $multi(undefined, err);
+    }
+    tls.pair = pair;
+    return $multi(pair);
+}
+
+/** Where nginx tells of no reason. */
+const TURNED_DOWN = "certificate verification failed";
+
+/** A `char *[1]`: the last error of nginx's C functions, which all modules of resty.core share. */
+interface ErrorPointer {
+    readonly [index: number]: unknown;
+}
+interface Base {
+    get_errmsg_ptr: (this: void) => ErrorPointer;
+}
+
+function last_message(this: void): string | undefined {
+    const [, base] = pcall(require, "resty.core.base");
+    const text = (base as Base).get_errmsg_ptr()[0];
+    // a null pointer is nil's equal, and the end of the process in `ffi.string`
+    return text !== undefined ? ffi.string(text) : undefined;
+}
+
+/**
+ * What was wrong in a handshake that threw. Where one ends at once, as the server was quick, resty.core asserts that
+ * the certificate was accepted (until 2026). It has just asked for the reason then.
+ * @param thrown what was thrown
+ */
+function reason_of(thrown: string): string {
+    const [asserted] = find(thrown, "resty/core/socket%S*: assertion failed");
+    if (asserted === undefined) {
+        return thrown;
+    }
+    const [ok, message] = guard(last_message);
+    return ok && message !== undefined ? (message as string) : TURNED_DOWN;
+}
+
+/** What a handshake tells that may throw. Those of stand-ins, as of luasec, fail with false. */
+function guarded(ok: boolean, session: unknown, err: unknown): Result<true> {
+    if (!ok) {
+        return $multi(undefined, reason_of(tostring(session)));
+    }
+    if (session === false || (session === undefined && err !== undefined)) {
+        return $multi(undefined, err !== undefined ? tostring(err) : "handshake failed");
+    }
+    return $multi(true);
+}
+
+/** The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets. */
+function patched_handshake(sock: Tcp, tls: Tls, server_name: string): Result<true> {
+    const opts: ngx.socket.TlsHandshakeOpts = { server_name, verify: tls.verify };
+    if (tls.cert === undefined && tls.key === undefined) {
+        // paths suit the stand-in too, which knows nothing of parsed certificates
+        opts.client_cert_path = tls.cert_path!;
+        opts.client_priv_key_path = tls.key_path!;
+    } else {
+        const [pair, err] = client_pair(tls);
+        if (pair === undefined) {
+            return $multi(undefined, err);
+        }
+        opts.client_cert = pair.cert;
+        opts.client_priv_key = pair.key;
+    }
+    const [ok, session, err] = guard(sock.tlshandshake, sock, opts);
+    return guarded(ok, session, err);
+}
+
+/**
+ * Makes a TLS session on a connected socket.
+ * @param host the endpoint's host, used where the client sets no `sni`
+ */
+function handshake(sock: Tcp, tls: Tls, host: string): Result<true> {
+    const server_name = tls.sni ?? host;
+    const path = tls.trusted_ca;
+    if (path !== undefined && trusted_ca.is_usable(sock, tls, path)) {
+        const ca_err = trusted_ca.apply(sock, tls, path);
+        if (ca_err !== undefined) {
+            return $multi(undefined, ca_err);
+        }
+    }
+    if (has_client_cert(tls)) {
+        if (sock.setclientcert === undefined) {
+            if (sock.tlshandshake === undefined) {
+                return $multi(undefined, "client certificate: this OpenResty has none for cosockets");
+            }
+            return patched_handshake(sock, tls, server_name);
+        }
+        const [pair, err] = client_pair(tls);
+        if (pair === undefined) {
+            return $multi(undefined, err);
+        }
+        const [set, set_err] = sock.setclientcert(pair.cert, pair.key);
+        if (set === undefined) {
+            return $multi(undefined, set_err);
+        }
+    }
+    // nobody wants the session, but without one a cosocket loses the reason of a failure: see `reason_of`
+    let reused: false | undefined;
+    if (sock.receiveany === undefined) {
+        reused = false;
+    }
+    const [ok, session, err] = guard(sock.sslhandshake, sock, reused, server_name, tls.verify);
+    return guarded(ok, session, err);
+}
+
+export { client_pair, handshake, has_client_cert, reason_of, type Pair, type Tls };

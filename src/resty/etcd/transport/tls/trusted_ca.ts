@@ -1,0 +1,81 @@
+import type { Kept } from "./file_reload";
+import * as kept from "./file_reload";
+import * as log from "../../base/log";
+import type { Tls } from "./handshake";
+
+type Tcp = ngx.socket.Tcp;
+
+/** A file of CA certificates as OpenSSL wants it. */
+interface Trust extends Kept {
+    readonly store: Store;
+}
+
+/** The part of lua-resty-openssl that is used. */
+interface Store {
+    /** An `X509_STORE`. */
+    ctx: unknown;
+    load_file(path: string): LuaMultiReturn<[ok: boolean | undefined, err?: string]>;
+}
+interface StoreModule {
+    new: (this: void) => Result<Store>;
+}
+
+const STORE_MODULE = "resty.openssl.x509.store";
+
+/**
+ * True where the platform's sockets take CAs of their own; otherwise says, once a client, that `trusted_ca` has no
+ * effect.
+ */
+function is_usable(sock: Tcp, tls: Tls, path: string): boolean {
+    if (tls.trust === undefined) {
+        if (sock.settrustedstore !== undefined) {
+            const [found] = pcall(require, STORE_MODULE);
+            if (found) {
+                return true;
+            }
+        }
+        // a stand-in for cosockets tells nothing of the cosockets of a later phase
+        if (sock.receiveany !== undefined) {
+            tls.trust = false;
+        }
+        if (log.info_enabled()) {
+            ngx.log(ngx.INFO, "trusted_ca is ignored, use lua_ssl_trusted_certificate: ", path);
+        }
+        return false;
+    }
+    return tls.trust !== false;
+}
+
+function load(this: void, path: string, known: Trust | undefined): Result<Trust> {
+    const [source, read_err] = kept.read_file(path);
+    if (source === undefined) {
+        return $multi(undefined, `trusted_ca: ${read_err}`);
+    }
+    if (known !== undefined && known.source === source) {
+        return $multi(known);
+    }
+    const [, module] = pcall(require, STORE_MODULE);
+    const [store, err] = (module as StoreModule).new();
+    if (store === undefined) {
+        return $multi(undefined, `trusted_ca: ${err}`);
+    }
+    // it reads the file itself: if that is newer than `source`, the next look finds out
+    const [ok, load_err] = store.load_file(path);
+    if (ok !== true) {
+        return $multi(undefined, `trusted_ca: ${path}: ${load_err ?? "no certificate"}`);
+    }
+    return $multi({ store, source, checked_at: 0 });
+}
+
+/** Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil. */
+function apply(sock: Tcp, tls: Tls, path: string): string | undefined {
+    const [trust, err] = kept.renew(tls.trust as Trust | undefined, load, path);
+    if (trust === undefined) {
+        return err;
+    }
+    tls.trust = trust;
+    const [, set_err] = sock.settrustedstore!(trust.store.ctx);
+    return set_err;
+}
+
+export { apply, is_usable, type Trust };

@@ -1,0 +1,70 @@
+import type { Endpoint } from "../endpoint/endpoint";
+import type { EtcdError } from "../protocol/errors";
+import type { Delivery, Headers } from "./http/types";
+import type { Rpc } from "../protocol/rpc";
+
+/** A message: fields by their names in etcd's proto files, raw bytes, int64 as decimal text, no zero values. */
+type Message = LuaMap<string, unknown>;
+
+/** What an RPC was answered with. */
+interface Reply {
+    /** HTTP status; 200 where the wire has none. */
+    readonly status: number;
+    readonly headers: Headers;
+    body: Message;
+}
+
+/** One go at a call. */
+interface Attempt extends Delivery {
+    readonly endpoint: Endpoint;
+    /** If etcd refuses the token, there will be another attempt with a new one. */
+    readonly may_relogin: boolean;
+    /** Bytes of the answer's body; for the transport to tell. */
+    received: number;
+}
+
+/** Messages of a stream, one by one. */
+interface Stream {
+    /** Where it comes from, as configured. */
+    readonly endpoint: string;
+    /**
+     * The next message.
+     * @param timeout seconds without a byte after which it gives up; nil waits for ever
+     * @returns the message; or nil and an error, `closed` at a normal end. It keeps answering its last error
+     */
+    recv(timeout: number | undefined): Result<Message, EtcdError>;
+    /** The next message, without taking it: `recv` will give it. An error is nil here, and `recv`'s to give. */
+    peek(timeout: number | undefined): Message | undefined;
+    /** A message that has arrived already, nil if none has. */
+    try_recv(): Message | undefined;
+    /** When the last byte arrived, by `clock.now`. */
+    heard_at(): number;
+    /** Lets `close` end the stream while another light thread waits in `recv`, at the cost of waking up for it. */
+    allow_cancel(): void;
+    /** Ends the stream. */
+    close(): void;
+}
+
+/** A way to reach etcd: the seam between calls and wires. */
+interface Transport {
+    /**
+     * Encodes a request, once for all attempts.
+     * @returns the payload; or nil and what is wrong with the request
+     */
+    encode(rpc: Rpc, request: Message): Result<string>;
+    /** On an error answer of the server the reply, if there is one, is the third value. */
+    unary(
+        rpc: Rpc,
+        payload: string,
+        attempt: Attempt,
+    ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]>;
+    open(
+        rpc: Rpc,
+        payload: string,
+        attempt: Attempt,
+    ): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, refusal?: Reply]>;
+    /** Frees what the transport holds. */
+    close(): void;
+}
+
+export type { Attempt, Message, Reply, Stream, Transport };

@@ -1,0 +1,316 @@
+import * as backoffs from "../base/backoff";
+import * as balancer from "../endpoint/balancer";
+import * as clock from "../base/clock";
+import * as errors from "../protocol/errors";
+import type { EtcdError } from "../protocol/errors";
+import * as checks from "./liveness";
+import * as consumers from "./subscriber";
+import type { Consumer } from "./subscriber";
+import * as lists from "./list";
+import * as hubs from "./shared_watch";
+import type { Hub } from "./shared_watch";
+import * as share from "./sharing";
+import * as streams from "./stream_reader";
+import type { Turn } from "./stream_reader";
+import * as verdict from "./errors";
+
+type Thread = ngx.thread.Thread;
+
+const now = clock.now;
+const max = math.max;
+const min = math.min;
+const guard = pcall as unknown as GuardedCall;
+
+/** The timer looks up so often, in seconds: has the worker to go, is the stream silent? */
+const TICK = 0.5;
+/** A stream that stood for so many seconds was healthy. */
+const LIFE = 1;
+/** A stream that was well is opened anew without a pause, but not more often than after so many seconds. */
+const HURRY = 0.1;
+/** etcd tells of progress every 10 minutes at least: a stream that stands is not silent for so many seconds. */
+const PROGRESS = 660;
+/** Asking the health check once more costs no connection, so it is done this soon. */
+const NO_ENDPOINT = 1;
+/** One line in so many seconds about the same trouble. */
+const QUIET = 10;
+
+/** A light thread of this timer that reads a full state. */
+interface Reading {
+    thread: Thread | undefined;
+    over: boolean;
+}
+
+type Lists = LuaMap<Consumer, Reading>;
+
+function read_stream(hub: Hub, turn: Turn): void {
+    const [ok, outcome] = guard(streams.run, hub, turn);
+    turn.err ??= ok ? (outcome as EtcdError) : errors.failure("bad_reply", tostring(outcome));
+    turn.over = true;
+    hubs.poke(hub);
+}
+
+function read_list(consumer: Consumer, hub: Hub, reading: Reading): void {
+    const [ok, outcome] = guard(lists.read_for, consumer, hub.core);
+    reading.over = true;
+    consumer.listing = false;
+    if (!ok) {
+        hubs.leave(consumer);
+        consumers.fail(consumer, errors.failure("bad_reply", tostring(outcome)));
+    }
+    hubs.poke(hub);
+}
+
+/** Until then nginx keeps a thread that is over, too. */
+function end_reading(lists_now: Lists, consumer: Consumer, reading: Reading): void {
+    ngx.thread.kill(reading.thread!);
+    lists_now.delete(consumer);
+}
+
+/**
+ * Ends the threads of those who do not want their state any more, and frees what is left of those that are done.
+ * @returns whether some still read
+ */
+function sweep_lists(lists_now: Lists): boolean {
+    let is_listing = false;
+    for (const [consumer, reading] of lists_now) {
+        if (reading.over) {
+            end_reading(lists_now, consumer, reading);
+        } else if (consumer.closed || consumer.err !== undefined) {
+            end_reading(lists_now, consumer, reading);
+            consumer.listing = false;
+        } else {
+            is_listing = true;
+        }
+    }
+    return is_listing;
+}
+
+/** Reads full states for those who wait for one, once the stream has its place. */
+function start_lists(hub: Hub, lists_now: Lists): void {
+    if (hub.next === undefined) {
+        return;
+    }
+    for (const consumer of hub.consumers) {
+        if (consumer.needs !== undefined && !consumer.listing) {
+            consumer.listing = true;
+            const reading: Reading = { thread: undefined, over: false };
+            reading.thread = ngx.thread.spawn(read_list, consumer, hub, reading);
+            lists_now.set(consumer, reading);
+        }
+    }
+}
+
+function stop_lists(lists_now: Lists, err: EtcdError): void {
+    for (const [consumer, reading] of lists_now) {
+        end_reading(lists_now, consumer, reading);
+        if (!reading.over) {
+            consumer.listing = false;
+            consumers.fail(consumer, err);
+        }
+    }
+}
+
+/** Waits for something to do; returns false when nobody wants the stream any more. */
+function look_around(hub: Hub, lists_now: Lists, seconds: number): boolean {
+    sweep_lists(lists_now);
+    start_lists(hub, lists_now);
+    hub.wake.wait(seconds);
+    hub.poked = false;
+    for (const consumer of hub.consumers) {
+        if (consumer.closed) {
+            hubs.leave(consumer);
+        }
+    }
+    if (ngx.worker.exiting()) {
+        hubs.end(hub, hubs.exiting());
+        stop_lists(lists_now, hubs.exiting());
+        return false;
+    }
+    return hub.consumers.length > 0;
+}
+
+/** The stream has been silent for so long that it may be dead; or it does not stand yet, whatever comes. */
+function is_silent(hub: Hub, turn: Turn): boolean {
+    if (turn.stood_at !== undefined) {
+        return !hub.blocked && hubs.age(hub) > hub.silence;
+    }
+    const timeout = hub.core.timeout;
+    if (timeout <= 0) {
+        return now() - turn.began_at > hub.silence;
+    }
+    // what comes before the answer begins has deadlines of its own
+    return turn.answered_at !== undefined && now() - turn.answered_at > timeout;
+}
+
+/** Ends the check of a stream that was silent. */
+function end_check(turn: Turn): void {
+    if (turn.check !== undefined) {
+        checks.stop(turn.check);
+        turn.check = undefined;
+    }
+}
+
+/** A silent stream that stands: is it idle, or dead? Returns whether to give it up. */
+function is_dead(hub: Hub, turn: Turn): boolean {
+    const stream = hub.stream;
+    const time = now();
+    if (turn.stood_at === undefined || stream === undefined || time - stream.heard_at() > PROGRESS) {
+        return true;
+    }
+    if (turn.check === undefined) {
+        if (time >= turn.next_check) {
+            turn.check = checks.start(hub, stream, streams.create_request(hub, hub.next!));
+        }
+        return false;
+    }
+    const { stood_at } = turn.check;
+    const outcome = checks.outcome(turn.check);
+    if (outcome !== undefined) {
+        end_check(turn);
+        turn.next_check = time + hub.silence;
+        if (outcome === "well") {
+            hub.heard_at = max(hub.heard_at, stood_at ?? 0); // it would have told all until then
+        }
+    }
+    return outcome === "dead";
+}
+
+/** Ends a stream from which nothing comes, or nothing of use. */
+function give_up(hub: Hub, turn: Turn): void {
+    let text = `timeout: nothing has come for ${hub.silence} seconds`;
+    const stream = hub.stream;
+    if (turn.stood_at === undefined && stream !== undefined) {
+        text = "timeout: the watch does not stand";
+        balancer.report_failure(hub.core, stream.endpoint);
+    }
+    turn.err = errors.failure("timeout", text, stream?.endpoint);
+    turn.over = true;
+}
+
+/** Ends a stream at once, whoever reads from it. */
+function stop(hub: Hub, reader: Thread): void {
+    const stream = hub.stream;
+    if (stream !== undefined) {
+        hub.heard_at = max(hub.heard_at, stream.heard_at());
+        stream.close();
+        hub.stream = undefined;
+    }
+    hub.connected = false;
+    hub.blocked = false;
+    ngx.thread.kill(reader);
+}
+
+/** Says what is the matter, now and then. */
+function say(hub: Hub, err: EtcdError, delay: number): void {
+    const time = now();
+    const said_at = hub.said_at.get(err.name);
+    if (delay > 0 && hub.consumers.length > 0 && (said_at === undefined || time - said_at > QUIET)) {
+        hub.said_at.set(err.name, time);
+        const [text] = string.gsub(`watch of ${hub.range.key}: ${errors.text(err)}`, "%c", "?");
+        ngx.log(ngx.WARN, text, ". Opening it again");
+    }
+}
+
+/**
+ * Draws the conclusions from the end of a stream.
+ * @returns seconds until it is to be opened again; nil if it is not
+ */
+function conclude(hub: Hub, turn: Turn): number | undefined {
+    const err = turn.err ?? errors.failure("closed", "closed");
+    const { name } = err;
+    hub.last_error = err;
+    hub.ends.set(name, (hub.ends.get(name) ?? 0) + 1);
+    verdict.drop_token(hub.core, err);
+    if (verdict.is_final(hub.core, err)) {
+        if (verdict.is_forbidden(err)) {
+            share.split(hub); // less than all of it may be allowed
+        }
+        hubs.end(hub, err);
+        return undefined;
+    }
+    const stood_at = turn.stood_at;
+    if (turn.delivered || (stood_at !== undefined && now() - stood_at > LIFE)) {
+        backoffs.reset(hub.backoff);
+    }
+    const may_hurry = stood_at !== undefined && hub.backoff.seconds === 0;
+    let delay = backoffs.next(hub.backoff);
+    if (name === "compacted") {
+        hubs.lose(hub, "compacted", err);
+    } else if (name === "no_endpoint") {
+        delay = min(delay, NO_ENDPOINT);
+    }
+    if (may_hurry && now() - hub.hurried_at > HURRY) {
+        delay = 0; // it was well until now
+        hub.hurried_at = now();
+    }
+    say(hub, err, delay);
+    return delay;
+}
+
+/** Lets the stream live once; returns seconds until it is to be opened again, nil if it is not. */
+function live(hub: Hub, lists_now: Lists): number | undefined {
+    const turn: Turn = {
+        over: false,
+        err: undefined,
+        began_at: now(),
+        answered_at: undefined,
+        stood_at: undefined,
+        delivered: false,
+        check: undefined,
+        next_check: 0,
+    };
+    const reader = ngx.thread.spawn(read_stream, hub, turn);
+    while (!turn.over) {
+        if (!look_around(hub, lists_now, TICK)) {
+            end_check(turn);
+            stop(hub, reader);
+            return undefined;
+        }
+        if (!is_silent(hub, turn)) {
+            end_check(turn);
+        } else if (turn.err === undefined && is_dead(hub, turn)) {
+            give_up(hub, turn);
+        }
+    }
+    end_check(turn);
+    stop(hub, reader);
+    return conclude(hub, turn);
+}
+
+/** Waits in this timer. */
+function rest(hub: Hub, lists_now: Lists, seconds: number): void {
+    const until_time = now() + seconds;
+    let left = seconds;
+    while (left > 0 && look_around(hub, lists_now, min(left, TICK))) {
+        left = until_time - now();
+    }
+}
+
+/** Keeps a hub's stream alive, for as long as it has consumers. */
+function run(premature: boolean, hub: Hub): void {
+    if (hub.running) {
+        return;
+    }
+    hub.running = true;
+    if (premature || ngx.worker.exiting()) {
+        hubs.end(hub, hubs.exiting());
+        return;
+    }
+    const lists_now: Lists = new LuaMap();
+    while (hub.consumers.length > 0) {
+        const delay = live(hub, lists_now);
+        if (delay !== undefined) {
+            // memory that nginx gives to a timer is free when that ends: so each stream has its own
+            if (!sweep_lists(lists_now) && hubs.start(hub, delay)[0] !== undefined) {
+                return;
+            }
+            rest(hub, lists_now, delay);
+        }
+    }
+    // those who had no room while their state was read go on without the stream
+    while (sweep_lists(lists_now)) {
+        look_around(hub, lists_now, TICK);
+    }
+}
+
+export { run };

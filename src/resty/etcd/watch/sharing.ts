@@ -1,0 +1,150 @@
+import * as clock from "../base/clock";
+import type { Core } from "../call/client_state";
+import * as key_range from "../protocol/key_range";
+import * as consumers from "./subscriber";
+import type { Consumer, Wants } from "./subscriber";
+import * as hubs from "./shared_watch";
+import type { Hub } from "./shared_watch";
+import * as parting from "./overflow";
+
+const now = clock.now;
+const max = math.max;
+
+/** Streams of the hub's kind can serve the consumer. */
+function suits(hub: Hub, wants: Wants): boolean {
+    return (
+        key_range.contains(hub.range, wants.hub_range) &&
+        hub.filters === wants.filters &&
+        (hub.prev_kv || !wants.prev_kv) &&
+        hub.silence <= wants.silence
+    );
+}
+
+/** What the consumer takes along from another stream is true of this one too, as far as is known. */
+function has_past_of(hub: Hub, consumer: Consumer): boolean {
+    if (consumer.past !== undefined) {
+        return consumer.past === hub.past;
+    }
+    const cluster_id = consumer.known?.cluster_id;
+    const other_id = hub.known.cluster_id;
+    return cluster_id === undefined || other_id === undefined || cluster_id === other_id;
+}
+
+/** The stream is where the consumer can join it. */
+function fits(hub: Hub, consumer: Consumer, from: number | undefined): boolean {
+    const next = hub.next;
+    if (from !== undefined) {
+        return next !== undefined && next <= from;
+    }
+    if (consumer.needs === undefined) {
+        // it begins now: only where that has not been asked for yet
+        return next === undefined && !hub.running && hub.known.cluster_id === undefined;
+    }
+    // one that begins in the future would leave out what comes before
+    return !hub.apart && (next === undefined || next <= hub.known.revision + 1);
+}
+
+/** The stream that may serve the consumer and has come furthest. */
+function find(core: Core, consumer: Consumer, from: number | undefined): Hub | undefined {
+    let best: Hub | undefined;
+    if (now() < consumer.apart_until) {
+        return undefined;
+    }
+    for (const hub of hubs.hubs_of(core)) {
+        const may_serve = suits(hub, consumer) && has_past_of(hub, consumer) && fits(hub, consumer, from);
+        if (may_serve && (best === undefined || (hub.next ?? 0) > (best.next ?? 0))) {
+            best = hub;
+        }
+    }
+    return best;
+}
+
+function add(hub: Hub, consumer: Consumer): void {
+    consumer.hub = hub;
+    hub.consumers.push(consumer);
+    hubs.poke(hub);
+}
+
+/** Lets a new stream serve the consumer from revision `next` on. */
+function open_for(consumer: Consumer, core: Core, next: number | undefined, run: Hub["run"]): Result<Hub> {
+    let apart = false;
+    for (const other of hubs.hubs_of(core)) {
+        apart = apart || (!other.apart && suits(other, consumer));
+    }
+    const [hub, err] = hubs.new(core, consumer, next, apart, run);
+    if (hub === undefined) {
+        return $multi(undefined, err);
+    }
+    const [ok, start_err] = hubs.start(hub, 0);
+    if (ok === undefined) {
+        return $multi(undefined, start_err);
+    }
+    hubs.hubs_of(core).push(hub);
+    add(hub, consumer);
+    return $multi(hub);
+}
+
+/**
+ * Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
+ * @param from nil if the consumer begins now, or with the state as it will be read
+ */
+function join(consumer: Consumer, core: Core, from: number | undefined, run: Hub["run"]): Result<Hub> {
+    const hub = find(core, consumer, from);
+    if (hub === undefined) {
+        return open_for(consumer, core, from, run);
+    }
+    add(hub, consumer);
+    return $multi(hub);
+}
+
+/** The other stream may take over the consumers of this one, which has begun apart. */
+function may_take_over(other: Hub, hub: Hub): boolean {
+    return (
+        other !== hub &&
+        !other.apart &&
+        other.next !== undefined &&
+        other.next <= hub.next! &&
+        other.known.cluster_id === hub.known.cluster_id &&
+        !hub.past.lost
+    );
+}
+
+/** Hands the consumers of a stream that began apart to the one that it has caught up with. */
+function merge(hub: Hub): void {
+    if (!hub.apart) {
+        return;
+    }
+    const time = now();
+    for (const consumer of hub.consumers) {
+        for (const other of hubs.hubs_of(hub.core)) {
+            if (time >= consumer.apart_until && may_take_over(other, hub) && suits(other, consumer)) {
+                if (consumer.needs === undefined) {
+                    consumer.next = max(consumer.next, hub.next!);
+                }
+                hubs.leave(consumer);
+                add(other, consumer);
+                break;
+            }
+        }
+    }
+}
+
+/** Gives each consumer of a narrower range than the stream's a stream of its own, which goes on where that stands. */
+function split(hub: Hub): void {
+    for (const consumer of hub.consumers) {
+        if (!key_range.contains(consumer.hub_range, hub.range)) {
+            parting.take_along(consumer, hub);
+            hubs.leave(consumer);
+            const next = max(consumer.next, hub.next ?? 0); // what it holds reaches as far as the stream does
+            if (consumer.needs === undefined) {
+                consumer.next = next;
+            }
+            const [own] = open_for(consumer, hub.core, next > 0 ? next : undefined, hub.run);
+            if (own === undefined) {
+                consumers.drop_held(consumer); // it is tried again when its consumer asks
+            }
+        }
+    }
+}
+
+export { join, merge, open_for, split };

@@ -1,0 +1,233 @@
+import * as semaphore from "ngx.semaphore";
+import type { Semaphore } from "ngx.semaphore";
+import * as batch_queue from "./batch_queue";
+import type { BatchQueue } from "./batch_queue";
+import * as clock from "../base/clock";
+import type { EtcdError } from "../protocol/errors";
+import type { Batch, RawKv, Reason } from "./feed";
+import type { KeyRange } from "../protocol/key_range";
+import type { Hub, Known, Past } from "./shared_watch";
+
+const max = math.max;
+
+/** What a consumer wants. */
+interface Wants {
+    readonly range: KeyRange;
+    /** The stream that may serve it covers this. */
+    readonly hub_range: KeyRange;
+    /** A full state may come at any time. */
+    readonly relist: boolean;
+    readonly progress: boolean;
+    readonly prev_kv: boolean;
+    /** Sorted, in one string; "" for none. */
+    readonly filters: string;
+    readonly silence: number;
+    readonly max_events: number;
+    readonly max_bytes: number;
+}
+
+/** One consumer of a stream: what waits for it, and where it stands. */
+interface Consumer extends Wants {
+    readonly queue: BatchQueue;
+    readonly ready: Semaphore;
+    /** A light thread waits in `next`. */
+    waiting: boolean;
+    /** The stream that serves it; nil while its consumer is behind, and at the end. */
+    hub: Hub | undefined;
+    /** What is known of etcd apart from that stream; nil for nothing. */
+    known: Known | undefined;
+    /** The past that this is part of, if it was learnt by a stream. */
+    past: Past | undefined;
+    /** First revision that is not in its queue yet. */
+    next: number;
+    /** Nothing is known of what is before this revision, which a caller has chosen. */
+    unknown_before: number | undefined;
+    /** The full state that it waits for, and what came meanwhile. */
+    needs: Reason | undefined;
+    held: Batch[];
+    /** That state is of this revision; nil for the latest. */
+    list_at: number | undefined;
+    /** Counts how often its revisions were lost: a state read before is of no use. */
+    epoch: number;
+    /** Somebody reads that state. */
+    listing: boolean;
+    /** Everything up to it has been taken out of the queue. */
+    delivered: number;
+    /** Why no more will come, once the queue is empty. */
+    err: EtcdError | undefined;
+    closed: boolean;
+    /** When etcd was heard of apart from the stream. */
+    heard_at: number;
+    batches: number;
+    lists: number;
+    /** How often it was too slow for a stream that it shared. */
+    times_behind: number;
+    /** When it was that last. */
+    behind_at: number;
+    /** Until then it has a stream of its own: it was too slow twice within a short time. */
+    apart_until: number;
+}
+
+function create(wants: Wants, next: number, needs: Reason | undefined): Result<Consumer> {
+    const [ready, err] = semaphore.new(0);
+    if (ready === undefined) {
+        return $multi(undefined, err);
+    }
+    const { range, hub_range, relist, progress, prev_kv, filters, silence, max_events, max_bytes } = wants;
+    return $multi({
+        range,
+        hub_range,
+        relist,
+        progress,
+        prev_kv,
+        filters,
+        silence,
+        max_events,
+        max_bytes,
+        queue: batch_queue.new(max_events, max_bytes),
+        ready,
+        waiting: false,
+        hub: undefined,
+        known: undefined,
+        past: undefined,
+        next,
+        unknown_before: undefined,
+        needs,
+        held: [],
+        list_at: undefined,
+        epoch: 0,
+        listing: false,
+        delivered: 0,
+        err: undefined,
+        closed: false,
+        heard_at: clock.now(),
+        batches: 0,
+        lists: 0,
+        times_behind: 0,
+        behind_at: 0,
+        apart_until: 0,
+    });
+}
+
+/** Wakes the one who waits for batches. */
+function wake(consumer: Consumer): void {
+    if (consumer.waiting) {
+        consumer.waiting = false;
+        consumer.ready.post(1);
+    }
+}
+
+function weigh_kv(kv: RawKv | undefined): number {
+    return kv === undefined ? 0 : kv.key.length + (kv.value ?? "").length + 100;
+}
+
+/** About how much memory the events take. */
+function weigh(batch: Batch): number {
+    let bytes = 0;
+    for (const event of batch.events) {
+        bytes = bytes + weigh_kv(event.kv) + weigh_kv(event.prev_kv);
+    }
+    return bytes;
+}
+
+/** Puts a batch into the queue, unless it has been there. */
+function put(consumer: Consumer, batch: Batch): void {
+    if (batch.revision >= consumer.next) {
+        consumer.next = batch.revision + 1;
+        batch_queue.push(consumer.queue, batch, weigh(batch));
+        wake(consumer);
+    }
+}
+
+/** The state that it waits for will be read later, so it needs nothing of what comes now. */
+function is_idle(consumer: Consumer): boolean {
+    return consumer.needs !== undefined && !consumer.listing && consumer.list_at === undefined;
+}
+
+/** It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost. */
+function is_new(consumer: Consumer): boolean {
+    return consumer.needs === "list" && consumer.list_at === undefined;
+}
+
+/** Takes a batch of events, into the queue or aside until the state before it is known. */
+function give(consumer: Consumer, batch: Batch): void {
+    if (consumer.needs === undefined) {
+        put(consumer, batch);
+    } else if (!is_idle(consumer) && batch.revision >= consumer.next) {
+        consumer.held.push(batch);
+        consumer.queue.events = consumer.queue.events + batch.events.length;
+        consumer.queue.bytes = consumer.queue.bytes + weigh(batch);
+    }
+}
+
+/** Forgets what was put aside. */
+function drop_held(consumer: Consumer): void {
+    for (const batch of consumer.held) {
+        consumer.queue.events = consumer.queue.events - batch.events.length;
+        consumer.queue.bytes = consumer.queue.bytes - weigh(batch);
+    }
+    consumer.held = [];
+}
+
+/** Notes how far etcd has come, where the consumer wants to know. */
+function tell_progress(consumer: Consumer, revision: number): void {
+    if (consumer.needs === undefined && revision >= consumer.next) {
+        consumer.next = revision + 1;
+        if (consumer.progress) {
+            batch_queue.push_progress(consumer.queue, revision);
+            wake(consumer);
+        }
+    }
+}
+
+/** Takes the full state that it has waited for, and what came in the meantime. */
+function accept(consumer: Consumer, full: RawKv[], revision: number): void {
+    const reason = consumer.needs ?? "list";
+    const held = consumer.held;
+    drop_held(consumer);
+    consumer.needs = undefined;
+    consumer.list_at = undefined;
+    consumer.heard_at = clock.now();
+    consumer.lists = consumer.lists + 1;
+    consumer.next = max(consumer.next, revision + 1);
+    batch_queue.push_full(consumer.queue, { revision, events: [], full, reason });
+    wake(consumer);
+    for (const batch of held) {
+        put(consumer, batch);
+    }
+}
+
+/** Its revisions are gone: only a full state helps. */
+function lose(consumer: Consumer, reason: Reason): void {
+    drop_held(consumer);
+    consumer.epoch = consumer.epoch + 1;
+    const { needs, list_at } = consumer;
+    if (needs === undefined || list_at !== undefined || (needs === "compacted" && reason === "restored")) {
+        consumer.needs = reason;
+    }
+    consumer.list_at = undefined;
+    consumer.next = 0;
+}
+
+/** No more will come. */
+function fail(consumer: Consumer, err: EtcdError): void {
+    drop_held(consumer);
+    consumer.hub = undefined;
+    consumer.err ??= err;
+    wake(consumer);
+}
+
+export {
+    accept,
+    create as new,
+    drop_held,
+    fail,
+    give,
+    is_idle,
+    is_new,
+    lose,
+    tell_progress,
+    wake,
+    type Consumer,
+    type Wants,
+};
