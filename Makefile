@@ -26,7 +26,7 @@ soak: ## the long form of the hostile specs: a million cases and more (SOAK=7: a
 soak-faults: ## the long form of the specs that do harm to members and connections, one after another (SOAK=5)
 	tools/setup test
 	npm run -s build
-	SOAK=$${SOAK:-5} SOAK_PROCESSES=1 tools/soak spec/fault/at_most_once_spec.lua spec/fault_c*_spec.lua \
+	SOAK=$${SOAK:-5} SOAK_PROCESSES=1 tools/soak spec/fault/at_most_once_spec.lua spec/fault/c*_spec.lua \
 		spec/fault/outage_spec.lua spec/mirror/faults_spec.lua spec/shared_log/crash_spec.lua spec/shared_log/workers_spec.lua \
 		spec/watcher/compaction_spec.lua spec/watcher/disconnect_spec.lua spec/watcher/member_failure_spec.lua
 

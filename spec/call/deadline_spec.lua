@@ -2,7 +2,7 @@
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
 local clock = require "resty.etcd.base.clock"
-local health = require "resty.etcd.endpoint.client_health"
+local driver_random = require "resty.etcd.base.random"
 
 local MARGIN = 0.25 -- for a busy machine; nothing in these servers takes less than that by itself
 
@@ -152,9 +152,9 @@ describe("the deadline of a call", function()
     it("is not passed in a pause that leaves no time for another try", function()
         local hosts = serve(1, { DOWN })
         local cli = assert(bed.new { http_host = hosts, health = { max_fails = 1000 } })
-        local jittered = health.jittered
-        health.jittered = function() return 3 end
-        finally(function() health.jittered = jittered end)
+        local jittered = driver_random.jittered
+        driver_random.jittered = function() return 3 end
+        finally(function() driver_random.jittered = jittered end)
         local started = clock.now()
         local _, err = cli:get("/k", { timeout = 2 })
         assert.equal("invalid response code: 503, etcdserver: no leader", err)

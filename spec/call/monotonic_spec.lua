@@ -2,7 +2,7 @@
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local fake = require "spec.support.fake"
-local health = require "resty.etcd.endpoint.client_health"
+local random = require "resty.etcd.base.random"
 local wire = require "spec.support.wire"
 
 local group = fake.group()
@@ -110,9 +110,9 @@ describe("a client with monotonic", function()
         local cli = client()
         revision(cli)
         server.revision = 8
-        local jittered = health.jittered
-        health.jittered = function(seconds) return 10 * seconds end -- 0.25 s, and then 0.5 s
-        finally(function() health.jittered = jittered end)
+        local jittered = random.jittered
+        random.jittered = function(seconds) return 10 * seconds end -- 0.25 s, and then 0.5 s
+        finally(function() random.jittered = jittered end)
         local started = clock.now()
         local _, _, details = revision(cli, 0.6)
         local took = clock.now() - started

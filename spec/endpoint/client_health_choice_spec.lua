@@ -2,7 +2,7 @@
 local clock = require "resty.etcd.base.clock"
 local bed = require "spec.support.bed"
 local fake = require "spec.support.fake"
-local health = require "resty.etcd.endpoint.client_health"
+local random = require "resty.etcd.base.random"
 local tcp = require "spec.support.tcp"
 
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
@@ -147,9 +147,9 @@ describe("a call that failed", function()
         local cli = client({ max_fails = 1000 }, 1)
         assert(not cli:get("/k"))
         assert.equal(3, #servers[1].requests)
-        local jittered = health.jittered
-        health.jittered = function(seconds) return 20 * seconds end -- 0.5 s, and then 1 s
-        finally(function() health.jittered = jittered end)
+        local jittered = random.jittered
+        random.jittered = function(seconds) return 20 * seconds end -- 0.5 s, and then 1 s
+        finally(function() random.jittered = jittered end)
         local started = clock.now()
         local res, err = cli:get("/k", { timeout = 1.2 })
         local took = clock.now() - started

@@ -17,10 +17,11 @@ export type {
     SetOptions,
 } from "./etcd/api/kv";
 export type { GrantBody, KeepaliveBody, LeasesBody, RevokeBody, TimetoliveBody } from "./etcd/api/lease";
-export type { Header, KeyValue, Response, Result3 } from "./etcd/api/result";
+export type { Response, Result3 } from "./etcd/api/result";
 export type { OpResponse, SetIfOptions, TxnBody, TxnOptions } from "./etcd/api/txn";
 export type { Event, Reader, WatchHandle, WatchOptions, WatchReply, WatchResult } from "./etcd/api/watch";
 export type { EtcdError } from "./etcd/protocol/errors";
+export type { Header, KeyValue } from "./etcd/protocol/message";
 export type { HealthOptions } from "./etcd/endpoint/client_health";
 export type { CallInfo, OnCall, RpcStats, Stats } from "./etcd/metrics/call_metrics";
 export type { Options } from "./etcd/client/options";

@@ -123,8 +123,8 @@ function errorTexts() {
         });
     }
     for (const [file, name] of [
-        ["tls.ts", "TURNED_DOWN"],
-        ["connection.ts", "NOT_IN_THIS_PHASE"],
+        ["transport/tls/handshake.ts", "TURNED_DOWN"],
+        ["transport/http/cosocket.ts", "NOT_IN_THIS_PHASE"],
     ]) {
         found.push({ text: [constant(file, name)], at: file });
     }
@@ -175,7 +175,7 @@ test("every text that is said to be the driver's own is in its source", () => {
 test("the names are those that the driver gives", () => {
     const given = new Set(["http_error"]);
     const grpc = [];
-    walk(source("errors.ts"), node => {
+    walk(source("protocol/errors.ts"), node => {
         if (ts.isTypeAliasDeclaration(node) && node.name.text === "LocalName") {
             node.type.types.forEach(type => given.add(type.literal.text));
         } else if (ts.isCallExpression(node) && node.expression.getText() === "NAMES.set") {
@@ -188,7 +188,7 @@ test("the names are those that the driver gives", () => {
 
 test("the fields are those of an error", () => {
     const fields = [];
-    walk(source("errors.ts"), node => {
+    walk(source("protocol/errors.ts"), node => {
         if (ts.isInterfaceDeclaration(node) && node.name.text === "EtcdError") {
             fields.push(...node.members.map(member => member.name.getText()));
         }
@@ -199,13 +199,13 @@ test("the fields are those of an error", () => {
 test("the hints are those that the driver gives, each with the texts that it belongs to", () => {
     const wanted = new Map();
     let pairs;
-    walk(source("hints.ts"), node => {
+    walk(source("transport/error_hints.ts"), node => {
         if (ts.isVariableDeclaration(node) && node.name.getText() === "HINTS") {
             pairs = node.initializer.elements;
         }
     });
     for (const { elements } of pairs) {
-        const hint = literal(elements[1])?.[0] ?? constant("hints.ts", elements[1].getText());
+        const hint = literal(elements[1])?.[0] ?? constant("transport/error_hints.ts", elements[1].getText());
         wanted.set(hint, [...(wanted.get(hint) ?? []), elements[0].text]);
     }
     const told = new Map();
@@ -214,7 +214,7 @@ test("the hints are those that the driver gives, each with the texts that it bel
         told.set(parts.pop(), parts);
     }
     for (const name of ["NO_ANSWER", "NO_ANSWER_IN_TLS", "ALERT"]) {
-        const hint = constant("hints.ts", name);
+        const hint = constant("transport/error_hints.ts", name);
         assert.ok(told.has(hint), hint);
         told.delete(hint);
     }

@@ -58,7 +58,7 @@ test("luarocks makes a working module in an empty tree", () => {
     run("luarocks", ["--lua-version=5.1", "make", "--deps-mode=none", `--tree=${tree}`, rockspec]);
     const installed = path.join(tree, "share/lua/5.1");
     assert.deepEqual(luaFiles(installed), luaFiles(path.join(root, "lua")));
-    assert.ok(versionFrom(installed).includes(`@${installed}/resty/etcd/client.lua`));
+    assert.ok(versionFrom(installed).includes(`@${installed}/resty/etcd/client/client.lua`));
 });
 
 test("make install copies every file to LUA_LIB_DIR below DESTDIR", () => {
@@ -66,7 +66,7 @@ test("make install copies every file to LUA_LIB_DIR below DESTDIR", () => {
     run("make", ["-s", "install", `DESTDIR=${target}`, "PREFIX=/opt/x"]);
     const installed = path.join(target, "opt/x/share/lua/5.1");
     assert.deepEqual(luaFiles(installed), luaFiles(path.join(root, "lua")));
-    assert.ok(versionFrom(installed).includes(`@${installed}/resty/etcd/client.lua`));
+    assert.ok(versionFrom(installed).includes(`@${installed}/resty/etcd/client/client.lua`));
     run("make", ["-s", "install", `LUA_LIB_DIR=${scratch}/lib`]);
     assert.deepEqual(luaFiles(path.join(scratch, "lib")), luaFiles(path.join(root, "lua")));
 });

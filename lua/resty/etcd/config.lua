@@ -3,7 +3,6 @@ local _M = {}
 local call = require("resty.etcd.call.call")
 local checks = require("resty.etcd.base.checks")
 local writes = require("resty.etcd.config.writes")
-local args = require("resty.etcd.api.request_options")
 local errors = require("resty.etcd.protocol.errors")
 local int64 = require("resty.etcd.protocol.int64")
 local mirrors = require("resty.etcd.mirror.mirror")
@@ -83,7 +82,7 @@ end
 ---@return fun()? res # a function that ends it
 ---@return string? err
 local function watch(self, name, callback)
-    local wrong = args.check_key(name)
+    local wrong = checks.check_key(name)
     if wrong ~= nil then
         return nil, wrong
     end
@@ -110,7 +109,7 @@ local function check_history(name, revision, timeout)
     if revision == nil or tonumber(revision) < 1 then
         return "revision must be a revision"
     end
-    return args.check_key(name) or args.check_opts({timeout = timeout})
+    return checks.check_key(name) or checks.check_opts({timeout = timeout})
 end
 
 --- Reads a document as it was at a revision, from etcd; made as those of the mirror are.
@@ -205,7 +204,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- Documents below a prefix.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param dir string
 ---@param opts? resty.etcd.mirror.types.Options those of mirrors
 ---@return resty.etcd.config.Config? res

@@ -1,10 +1,10 @@
 -- Generated from src/resty/etcd/discovery.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
 local cjson = require("cjson.safe")
 local checks = require("resty.etcd.base.checks")
 local mirrors = require("resty.etcd.mirror.mirror")
 local registrations = require("resty.etcd.discovery.registration")
-local utils = require("resty.etcd.utils")
 local floor = math.floor
 local match = string.match
 local max = math.max
@@ -130,7 +130,7 @@ local function check_service(service)
 end
 
 --- Lets an instance of a service be found: until it is closed, or its worker ends.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param service string
 ---@param instance resty.etcd.discovery.Instance
 ---@param opts? resty.etcd.discovery.RegisterOptions
@@ -157,7 +157,7 @@ local function register(cli, service, instance, opts)
     local key = (opts and opts.prefix or PREFIX) .. service .. "/" .. (instance.id or host .. ":" .. tostring(port))
     return registrations.new(
         cli,
-        utils.get_real_key(cli.key_prefix, key),
+        keys.with_prefix(cli.key_prefix, key),
         value,
         ttl
     )
@@ -247,7 +247,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- Follows all services below a prefix.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param opts? resty.etcd.discovery.Options
 ---@return resty.etcd.discovery.Discovery? res
 ---@return string? err

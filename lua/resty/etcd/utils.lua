@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/utils.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
 local gmatch = string.gmatch
 local find = string.find
 local concat = table.concat
@@ -35,12 +36,7 @@ local function normalize(...)
 end
 
 --- `key` behind `prefix`; both are taken as they are.
----@param prefix string?
----@param key string
----@return string
-local function get_real_key(prefix, key)
-    return type(prefix) == "string" and prefix .. key or key
-end
+local get_real_key = keys.with_prefix
 _M.get_real_key = get_real_key
 _M.is_empty_str = is_empty_str
 _M.normalize = normalize

@@ -1,12 +1,11 @@
+import type { State as ClientState } from "./call/client_state";
+import type { RawKv } from "./protocol/message";
 import * as call from "./call/call";
 import * as checks from "./base/checks";
 import * as writes from "./config/writes";
 import type { State, WriteOptions } from "./config/writes";
-import * as args from "./api/request_options";
-import type { State as ClientState } from "./api/state";
 import type { EtcdError } from "./protocol/errors";
 import * as errors from "./protocol/errors";
-import type { RawKv } from "./watch/feed";
 import * as int64 from "./protocol/int64";
 import * as mirrors from "./mirror/mirror";
 import type { Kv, Options, Status } from "./mirror/mirror";
@@ -77,7 +76,7 @@ function invalid(this: State): Record<string, Invalid> {
  * @returns a function that ends it
  */
 function watch(this: State, name: string, callback: OnDocument): Result<(this: void) => void> {
-    const wrong = args.check_key(name);
+    const wrong = checks.check_key(name);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
     }
@@ -100,7 +99,7 @@ function check_history(name: unknown, revision: string | undefined, timeout: unk
     if (revision === undefined || tonumber(revision)! < 1) {
         return "revision must be a revision";
     }
-    return args.check_key(name) ?? args.check_opts({ timeout });
+    return checks.check_key(name) ?? checks.check_opts({ timeout });
 }
 
 /**

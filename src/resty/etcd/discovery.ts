@@ -1,12 +1,12 @@
+import type { State as ClientState } from "./call/client_state";
+import * as keys from "./protocol/keys";
 import * as cjson from "cjson.safe";
 import * as checks from "./base/checks";
-import type { State as ClientState } from "./api/state";
 import type { EtcdError } from "./protocol/errors";
 import * as mirrors from "./mirror/mirror";
 import type { Kv, Mirror, Status } from "./mirror/mirror";
 import * as registrations from "./discovery/registration";
 import type { Registration } from "./discovery/registration";
-import * as utils from "./utils";
 
 const floor = math.floor;
 const match = string.match;
@@ -133,7 +133,7 @@ function register(cli: ClientState, service: string, instance: Instance, opts?: 
         return $multi(undefined, err);
     }
     const key = `${opts?.prefix ?? PREFIX}${service}/${instance.id ?? `${host}:${port}`}`;
-    return registrations.new(cli, utils.get_real_key(cli.key_prefix, key), value, ttl);
+    return registrations.new(cli, keys.with_prefix(cli.key_prefix, key), value, ttl);
 }
 
 /** Instances as arrays, made anew only for services that have changed. */

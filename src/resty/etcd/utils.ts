@@ -1,3 +1,5 @@
+import * as keys from "./protocol/keys";
+
 const gmatch = string.gmatch;
 const find = string.find as StringFind;
 const concat = table.concat;
@@ -32,8 +34,6 @@ function normalize(...parts: (string | undefined)[]): string {
 }
 
 /** `key` behind `prefix`; both are taken as they are. */
-function get_real_key(prefix: string | undefined, key: string): string {
-    return typeof prefix === "string" ? prefix + key : key;
-}
+const get_real_key = keys.with_prefix;
 
 export { get_real_key, is_empty_str, normalize };

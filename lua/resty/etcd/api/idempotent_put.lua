@@ -6,7 +6,7 @@ local markers = require("resty.etcd.call.idempotency")
 local rpcs = require("resty.etcd.protocol.rpc")
 
 --- What the key was before a put that was applied at `revision`; nothing where that is compacted.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param key any
 ---@param revision string
 ---@param timeout number
@@ -29,16 +29,16 @@ local function read_before(cli, key, revision, timeout, not_after)
 end
 
 --- A put in a transaction that is applied once.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param request table
----@param opts resty.etcd.api.kv.SetOptions
+---@param timeout number
+---@param wants_prev_kv boolean
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
-local function put_once(cli, request, opts)
+local function put_once(cli, request, timeout, wants_prev_kv)
     local txn = {}
     txn.success = {{request_put = request}}
-    local timeout = opts.timeout or cli.timeout
     local not_after = timeout > 0 and clock.now() + timeout or math.huge
     local reply, err, refusal = markers.run(cli, txn, timeout)
     if reply == nil then
@@ -49,7 +49,7 @@ local function put_once(cli, request, opts)
     body.header = done.header
     if done.replayed == true then
         body.replayed = true
-        if opts.prev_kv == true then
+        if wants_prev_kv then
             body.prev_kv = read_before(
                 cli,
                 request.key,

@@ -1,10 +1,11 @@
 -- Generated from src/resty/etcd/api/kv.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
+local checks = require("resty.etcd.base.checks")
 local call = require("resty.etcd.call.call")
 local pages = require("resty.etcd.call.paged_range")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
-local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.api.request_options")
 local once = require("resty.etcd.api.idempotent_put")
 local result = require("resty.etcd.api.result")
@@ -30,8 +31,8 @@ local result = require("resty.etcd.api.result")
 ---@field range_end? string Read all keys from `key` up to this one; "\0": all from `key` on.
 
 ---@class resty.etcd.api.kv.GetBody: resty.etcd.api.result.ErrorBody
----@field header resty.etcd.api.result.Header
----@field kvs? resty.etcd.api.result.KeyValue[] nil if there are none.
+---@field header resty.etcd.protocol.message.Header
+---@field kvs? resty.etcd.protocol.message.KeyValue[] nil if there are none.
 ---@field more? true There are more keys than `limit` let through.
 ---@field count? string How many keys there are, whatever `limit` is; nil if none.
 
@@ -43,8 +44,8 @@ local result = require("resty.etcd.api.result")
 ---@field idempotent? boolean May be sent again when its outcome is unknown, as it is applied once; default false.
 
 ---@class resty.etcd.api.kv.SetBody: resty.etcd.api.result.ErrorBody
----@field header resty.etcd.api.result.Header
----@field prev_kv? resty.etcd.api.result.KeyValue
+---@field header resty.etcd.protocol.message.Header
+---@field prev_kv? resty.etcd.protocol.message.KeyValue
 ---@field replayed? true Of an idempotent one: an earlier try turned out to have been applied.
 
 ---@class resty.etcd.api.kv.RmdirOptions: resty.etcd.api.kv.CallOptions
@@ -54,9 +55,9 @@ local result = require("resty.etcd.api.result")
 ---@field range_end? string Delete all keys from `key` up to this one.
 
 ---@class resty.etcd.api.kv.DeleteBody: resty.etcd.api.result.ErrorBody
----@field header resty.etcd.api.result.Header
+---@field header resty.etcd.protocol.message.Header
 ---@field deleted? string How many keys were deleted; nil if none.
----@field prev_kvs? resty.etcd.api.result.KeyValue[]
+---@field prev_kvs? resty.etcd.protocol.message.KeyValue[]
 
 local RANGE_OPTIONS = {
     "revision",
@@ -74,23 +75,23 @@ local RANGE_OPTIONS = {
 local PUT_OPTIONS = {"lease", "prev_kv", "ignore_value", "ignore_lease"}
 
 --- A request for a key; or nil and what is wrong with the arguments.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param key any
 ---@param opts any
 ---@return table? res
 ---@return string? err
 local function key_request(cli, key, opts)
-    local wrong = args.check_key(key) or args.check_opts(opts)
+    local wrong = checks.check_key(key) or checks.check_opts(opts)
     if wrong ~= nil then
         return nil, wrong
     end
     local request = {}
-    request.key = utils.get_real_key(cli.key_prefix, key)
+    request.key = keys.with_prefix(cli.key_prefix, key)
     return request
 end
 
 --- A request for a key, or for all keys from it up to another.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param key any
 ---@param opts table?
 ---@return table? res
@@ -101,7 +102,7 @@ local function range_request(cli, key, opts)
         return nil, wrong
     end
     if (opts and opts.range_end) ~= nil then
-        request.range_end = args.real_range_end(cli.key_prefix, opts.range_end)
+        request.range_end = keys.real_range_end(cli.key_prefix, opts.range_end)
     end
     return request
 end
@@ -116,7 +117,7 @@ local function range(cli, request, opts)
 end
 
 --- Reads a key.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param key string not empty
 ---@param opts? resty.etcd.api.kv.GetOptions
 ---@return resty.etcd.api.result.Response? res # `res.body.kvs` is nil if there is no such key
@@ -143,18 +144,18 @@ end
 
 --- Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`. A large directory is read
 --- in pages at one revision; the result looks like one reply, and `timeout` is for each page.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param dir string "" for all keys
 ---@param opts? resty.etcd.api.kv.RangeOptions
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function readdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or args.check_opts(opts)
+    local wrong = type(dir) ~= "string" and "key must be string" or checks.check_opts(opts)
     if wrong ~= nil then
         return result.misuse(wrong)
     end
-    local request = args.prefix_range(self.key_prefix, dir)
+    local request = keys.prefix_range(self.key_prefix, dir)
     if opts ~= nil and is_cut_or_sorted(opts) then
         return range(self, request, opts)
     end
@@ -171,13 +172,13 @@ end
 
 local function put(cli, request, opts)
     if (opts and opts.idempotent) == true then
-        return once.put_once(cli, request, opts)
+        return once.put_once(cli, request, opts.timeout or cli.timeout, opts.prev_kv == true)
     end
     return call.unary(cli, rpcs.put, request, opts and opts.timeout)
 end
 
 --- Writes a key.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param key string not empty
 ---@param val any goes through the serializer
 ---@param opts? resty.etcd.api.kv.SetOptions
@@ -214,7 +215,7 @@ local function delete_range(cli, request, opts)
 end
 
 --- Deletes a key.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param key string not empty
 ---@param opts? resty.etcd.api.kv.DeleteOptions
 ---@return resty.etcd.api.result.Response? res # `res.body.deleted` is nil if there was no such key
@@ -230,20 +231,20 @@ end
 
 --- Deletes all keys that start with `dir`. Together with the client's `key_prefix` it must not be empty: nobody
 --- empties a whole etcd by mistake.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param dir string
 ---@param opts? resty.etcd.api.kv.RmdirOptions
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function rmdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or (args.check_opts(opts) or args.check_key(utils.get_real_key(self.key_prefix, dir)))
+    local wrong = type(dir) ~= "string" and "key must be string" or (checks.check_opts(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir)))
     if wrong ~= nil then
         return result.misuse(wrong)
     end
     return delete_range(
         self,
-        args.prefix_range(self.key_prefix, dir),
+        keys.prefix_range(self.key_prefix, dir),
         opts
     )
 end

@@ -7,25 +7,25 @@ local rpcs = require("resty.etcd.protocol.rpc")
 local result = require("resty.etcd.api.result")
 
 ---@class resty.etcd.api.lease.GrantBody
----@field header resty.etcd.api.result.Header
+---@field header resty.etcd.protocol.message.Header
 ---@field ID string
 ---@field TTL string
 
 ---@class resty.etcd.api.lease.RevokeBody: resty.etcd.api.result.ErrorBody
----@field header resty.etcd.api.result.Header
+---@field header resty.etcd.protocol.message.Header
 
 ---@class resty.etcd.api.lease.KeepaliveBody
 ---@field result table
 
 ---@class resty.etcd.api.lease.TimetoliveBody: resty.etcd.api.result.ErrorBody
----@field header resty.etcd.api.result.Header
+---@field header resty.etcd.protocol.message.Header
 ---@field ID string
 ---@field TTL string Seconds left; "-1" if there is no such lease.
 ---@field grantedTTL? string
 ---@field keys? string[]
 
 ---@class resty.etcd.api.lease.LeasesBody: resty.etcd.api.result.ErrorBody
----@field header resty.etcd.api.result.Header
+---@field header resty.etcd.protocol.message.Header
 ---@field leases? table[]
 
 local function needs_id(command)
@@ -33,7 +33,7 @@ local function needs_id(command)
 end
 
 --- Makes a lease.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param ttl number seconds; etcd raises it to its minimum
 ---@param id? (string|number) chosen at random if nil, so that the lease may be asked for again where an answer was lost
 ---@return resty.etcd.api.result.Response? res
@@ -55,7 +55,7 @@ local function grant(self, ttl, id)
 end
 
 --- Ends a lease; the keys attached to it are deleted.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param id string|number
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
@@ -69,7 +69,7 @@ local function revoke(self, id)
 end
 
 --- Renews a lease once.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param id string|number
 ---@return resty.etcd.api.result.Response? res # `res.body.result.TTL` is what it is renewed to; a lease that is gone is an error
 ---@return string? err
@@ -90,7 +90,7 @@ local function keepalive(self, id)
 end
 
 --- Tells how long a lease still lives.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param id string|number
 ---@param keys? boolean also tell the keys attached to it
 ---@return resty.etcd.api.result.Response? res
@@ -105,7 +105,7 @@ local function timetolive(self, id, keys)
 end
 
 --- Lists all leases.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details

@@ -9,22 +9,6 @@ local slices = require("resty.etcd.base.time_slice")
 ---@field headers table
 ---@field body any
 
---- In every answer; int64 values are decimal strings.
----@class resty.etcd.api.result.Header
----@field cluster_id string
----@field member_id string
----@field revision string
----@field raft_term string
-
---- A key as it is stored; int64 values are decimal strings.
----@class resty.etcd.api.result.KeyValue
----@field key string
----@field value? any Through the serializer; nil for bytes it does not understand.
----@field create_revision string
----@field mod_revision string
----@field version string
----@field lease? string
-
 --- A refused call (HTTP 4xx): fields of the body are those of the error.
 ---@class resty.etcd.api.result.ErrorBody
 ---@field error? string
@@ -90,7 +74,7 @@ end
 
 --- Decodes the value of a key in place.
 ---@param serializer resty.etcd.serializers.serializer.Serializer
----@param kv resty.etcd.api.result.KeyValue?
+---@param kv resty.etcd.protocol.message.KeyValue?
 local function decode_value(serializer, kv)
     if kv ~= nil then
         local value = serializer.deserialize(kv.value or "")

@@ -1,16 +1,17 @@
 -- Generated from src/resty/etcd/api/txn.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
+local checks = require("resty.etcd.base.checks")
 local call = require("resty.etcd.call.call")
 local markers = require("resty.etcd.call.idempotency")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
-local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.api.request_options")
 local result = require("resty.etcd.api.result")
 local messages = require("resty.etcd.api.txn_request")
 
 ---@class resty.etcd.api.txn.TxnBody
----@field header resty.etcd.api.result.Header
+---@field header resty.etcd.protocol.message.Header
 ---@field succeeded? true The comparison held and `success` was run; nil if `failure` was.
 ---@field responses? resty.etcd.api.txn.OpResponse[]
 ---@field replayed? true Of an idempotent one: an earlier try turned out to have been applied. Its `responses` are lost.
@@ -28,7 +29,7 @@ local messages = require("resty.etcd.api.txn_request")
 ---@class resty.etcd.api.txn.SetIfOptions: resty.etcd.api.kv.SetOptions, resty.etcd.api.txn.TxnOptions
 
 --- Decodes the values in all answers of a transaction, in place.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param body resty.etcd.api.txn.TxnBody
 local function decode_responses(cli, body)
     for ____, response in ipairs(body.responses or ({})) do
@@ -75,7 +76,7 @@ end
 
 --- Runs a transaction. Keys are plain and get the client's prefix, values go through the serializer, in every
 --- branch and at every depth; the tables given are not changed.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param compare table<string, any>[] rows `{key, target, result, value | version | mod_revision | create_revision | lease}`
 ---@param success? table<string, any>[] operations if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
 ---@param failure? table<string, any>[] operations if one does not
@@ -90,7 +91,7 @@ local function txn(self, compare, success, failure, opts)
     if is_empty(success) and is_empty(failure) then
         return result.misuse("success and failure couldn't be empty at the same time")
     end
-    local wrong = args.check_opts(opts)
+    local wrong = checks.check_opts(opts)
     if wrong ~= nil then
         return result.misuse(wrong)
     end
@@ -102,7 +103,7 @@ local function txn(self, compare, success, failure, opts)
 end
 
 --- A put that depends on whether the key exists.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param branch "success"|"failure"
 ---@param key string
 ---@param val any
@@ -111,7 +112,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function set_if(cli, branch, key, val, opts)
-    local wrong = args.check_key(key) or args.check_opts(opts)
+    local wrong = checks.check_key(key) or checks.check_opts(opts)
     if wrong ~= nil then
         return result.misuse(wrong)
     end
@@ -119,7 +120,7 @@ local function set_if(cli, branch, key, val, opts)
     if value == nil then
         return result.misuse(value_err)
     end
-    local real_key = utils.get_real_key(cli.key_prefix, key)
+    local real_key = keys.with_prefix(cli.key_prefix, key)
     local put = {}
     put.key = real_key
     put.value = value
@@ -131,7 +132,7 @@ local function set_if(cli, branch, key, val, opts)
 end
 
 --- Writes a key that does not exist.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param key string
 ---@param val any
 ---@param opts? resty.etcd.api.txn.SetIfOptions
@@ -149,7 +150,7 @@ local function setnx(self, key, val, opts)
 end
 
 --- Writes a key that exists.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param key string
 ---@param val any
 ---@param opts? resty.etcd.api.txn.SetIfOptions

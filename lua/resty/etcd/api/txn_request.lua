@@ -1,8 +1,7 @@
 -- Generated from src/resty/etcd/api/txn_request.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
 local serializer = require("resty.etcd.serializers.serializer")
-local utils = require("resty.etcd.utils")
-local args = require("resty.etcd.api.request_options")
 
 --- Transactions within a transaction go no deeper: a table that holds itself would have no end.
 local MAX_DEPTH = 100
@@ -31,7 +30,7 @@ local function copy_row(row)
 end
 
 --- Puts the client's prefix in front of key and range end; returns what is wrong with them, or nil.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param message table
 ---@return string?
 local function prefix_keys(cli, message)
@@ -39,16 +38,16 @@ local function prefix_keys(cli, message)
     if type(key) ~= "string" then
         return "key must be string"
     end
-    message.key = utils.get_real_key(cli.key_prefix, key)
+    message.key = keys.with_prefix(cli.key_prefix, key)
     local range_end = message.range_end
     if range_end ~= nil then
-        message.range_end = args.real_range_end(cli.key_prefix, range_end)
+        message.range_end = keys.real_range_end(cli.key_prefix, range_end)
     end
     return nil
 end
 
 --- Serializes the value of a message in place; returns an error text or nil.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param message table
 ---@return string?
 local function serialize_value(cli, message)
@@ -80,7 +79,7 @@ local function compare_messages(cli, rows)
 end
 
 --- A put, range or delete as a message.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param kind string
 ---@param row table<string, any>
 ---@return table? res
@@ -121,7 +120,7 @@ local function kind_of(op)
 end
 
 --- A whole transaction as a message.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param parts table<string, any>
 ---@param depth number how many it is within
 ---@return table? res

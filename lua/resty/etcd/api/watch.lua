@@ -1,11 +1,12 @@
 -- Generated from src/resty/etcd/api/watch.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
+local checks = require("resty.etcd.base.checks")
 local balancer = require("resty.etcd.endpoint.balancer")
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local slices = require("resty.etcd.base.time_slice")
-local utils = require("resty.etcd.utils")
 local args = require("resty.etcd.api.request_options")
 local result = require("resty.etcd.api.result")
 
@@ -21,11 +22,11 @@ local result = require("resty.etcd.api.result")
 
 ---@class resty.etcd.api.watch.Event
 ---@field type? "DELETE" "DELETE"; nil for a put.
----@field kv resty.etcd.api.result.KeyValue
----@field prev_kv? resty.etcd.api.result.KeyValue
+---@field kv resty.etcd.protocol.message.KeyValue
+---@field prev_kv? resty.etcd.protocol.message.KeyValue
 
 ---@class resty.etcd.api.watch.WatchResult
----@field header resty.etcd.api.result.Header
+---@field header resty.etcd.protocol.message.Header
 ---@field watch_id? string
 ---@field created? true
 ---@field canceled? true
@@ -86,7 +87,7 @@ local function open_failed(err, refused)
 end
 
 --- An error that came instead of a reply.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.api.watch.WatchReply? reply
 ---@return string? err
@@ -246,24 +247,24 @@ local function start(cli, create_request, opts)
 end
 
 --- Watches a key.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param key string not empty
 ---@param opts? resty.etcd.api.watch.WatchOptions
 ---@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that gives the next reply at each call
 ---@return string? err
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
 local function watch(self, key, opts)
-    local wrong = args.check_key(key) or args.check_watch_opts(opts)
+    local wrong = checks.check_key(key) or args.check_watch_opts(opts)
     if wrong ~= nil then
         return nil, wrong, errors.failure("bad_request", wrong)
     end
     local request = {}
-    request.key = utils.get_real_key(self.key_prefix, key)
+    request.key = keys.with_prefix(self.key_prefix, key)
     return start(self, request, opts)
 end
 
 --- Watches all keys that start with `dir`, which is taken as it is.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param dir string "" for all keys
 ---@param opts? resty.etcd.api.watch.WatchOptions
 ---@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that gives the next reply at each call
@@ -276,13 +277,13 @@ local function watchdir(self, dir, opts)
     end
     return start(
         self,
-        args.prefix_range(self.key_prefix, dir),
+        keys.prefix_range(self.key_prefix, dir),
         opts
     )
 end
 
 --- Ends a watch that was started with `need_cancel`. A read pending in another light thread ends within a second.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param http_cli resty.etcd.api.watch.WatchHandle what the watch returned third
 ---@return number? ok # 1
 ---@return string? err

@@ -36,7 +36,36 @@ local function check_kinds(opts, kinds)
     end
     return nil
 end
+
+--- What is wrong with a key that a caller gave; nil if nothing is.
+---@param key any
+---@return string?
+local function check_key(key)
+    if type(key) ~= "string" then
+        return "key must be string"
+    end
+    return key == "" and "key should not be empty" or nil
+end
+
+--- What is wrong with a method's options; nil if nothing is.
+---@param opts any
+---@return string?
+local function check_opts(opts)
+    if opts == nil then
+        return nil
+    end
+    if type(opts) ~= "table" then
+        return "opts must be table"
+    end
+    local timeout = opts.timeout
+    if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0 or timeout ~= timeout) then
+        return "opts.timeout must be number of seconds"
+    end
+    return nil
+end
 _M.check_client = check_client
+_M.check_key = check_key
 _M.check_kinds = check_kinds
+_M.check_opts = check_opts
 
 return _M

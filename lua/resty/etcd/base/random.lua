@@ -25,7 +25,15 @@ end
 local function below(n)
     return floor(next() * n)
 end
+
+--- Half of it to all of it: workers and clients that failed together come back one by one.
+---@param seconds number
+---@return number
+local function jittered(seconds)
+    return seconds * (0.5 + 0.5 * next())
+end
 _M.below = below
+_M.jittered = jittered
 _M.next = next
 
 return _M

@@ -39,7 +39,7 @@ end
 
 --- Logs in with user and password.
 ---@param core resty.etcd.call.client_state.Core
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 ---@param timeout number
 ---@param not_after number?
 ---@return string? res # the token; trouble with the connection or the server is passed on as it is

@@ -10,18 +10,6 @@ local now = clock.now
 local guard = pcall
 local min = math.min
 
---- A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
---- transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
----@class resty.etcd.call.idempotency.Markers
----@field prefix string
----@field worker string? The worker's own part of the keys.
----@field pid number
----@field count number
----@field lease string?
----@field fresh_until number Until when new markers are hung on it.
----@field granted_by number A call makes a new one, and until then the others wait for it; 0 if none does.
----@field waiting table?
-
 --- Seconds that a lease of markers lives. A call must end before its marker goes.
 local LEASE_TTL = 600
 
@@ -68,7 +56,7 @@ local function wake_all(markers)
 end
 
 --- Waits for the lease that another call is making, but leaves time to make one: that call may have been killed.
----@param markers resty.etcd.call.idempotency.Markers
+---@param markers resty.etcd.call.client_state.Markers
 ---@param deadline number
 local function wait(markers, deadline)
     local latest = (now() + deadline) / 2
@@ -139,7 +127,7 @@ local function is_alive(core, lease, timeout, deadline)
 end
 
 --- No more markers are hung on a lease that is gone; others may have made a new one meanwhile.
----@param markers resty.etcd.call.idempotency.Markers
+---@param markers resty.etcd.call.client_state.Markers
 ---@param lease string
 local function forget_lease(markers, lease)
     if markers.lease == lease then

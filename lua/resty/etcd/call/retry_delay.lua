@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/call/retry_delay.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local random = require("resty.etcd.base.random")
 local clock = require("resty.etcd.base.clock")
-local health = require("resty.etcd.endpoint.client_health")
 local slices = require("resty.etcd.base.time_slice")
 local min = math.min
 local guard = pcall
@@ -27,7 +27,7 @@ local function before_try(core, tries, deadline)
     local seconds = 0
     if tries >= n and (core.health ~= nil or core.order ~= nil) then
         local round = math.floor(tries / n) - 1
-        seconds = health.jittered(min(
+        seconds = random.jittered(min(
             LONGEST,
             FIRST * 2 ^ min(round, 10)
         ))

@@ -30,28 +30,6 @@ local SHORT_PATIENCE = 2
 --- The token of an etcd without authentication.
 local NONE = ""
 
----@class resty.etcd.call.token.AuthOptions
----@field is_optional boolean Where authentication is switched off, calls are made without token.
----@field dict table? Where workers share their tokens.
----@field dict_key string The key there.
-
---- A client's user and the token it holds.
----@class resty.etcd.call.token.Auth: resty.etcd.call.token.AuthOptions
----@field user string
----@field password string
----@field login fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.token.Auth, timeout: number, not_after: number?): string?, resty.etcd.protocol.errors.EtcdError?
----@field token string?
----@field is_shared boolean It was another worker's login that gave the token.
----@field new_until number Until then, members that are slow may not have heard of the token.
----@field flight resty.etcd.call.token.Flight? The login under way.
-
---- One login, and all who wait for it in the order in which they came.
----@class resty.etcd.call.token.Flight
----@field waiters table[]
----@field token string?
----@field err resty.etcd.protocol.errors.EtcdError?
----@field ends_by number If it has not ended by then, nobody works on it: its timer was dropped, or its thread was killed.
-
 local function create(user, password, login, options)
     local ____options_0 = options
     local is_optional = ____options_0.is_optional
@@ -72,7 +50,7 @@ local function create(user, password, login, options)
 end
 
 --- Keeps a new token, for other workers too.
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 ---@param fresh string
 local function keep(auth, fresh)
     auth.token = fresh
@@ -86,7 +64,7 @@ local function keep(auth, fresh)
 end
 
 --- A token that another worker has found.
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 local function take_shared(auth)
     local dict = auth.dict
     if dict ~= nil and auth.token == nil then
@@ -99,9 +77,9 @@ local function take_shared(auth)
 end
 
 --- Logs in and tells everyone who waits.
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 ---@param core resty.etcd.call.client_state.Core
----@param flight resty.etcd.call.token.Flight
+---@param flight resty.etcd.call.client_state.Flight
 ---@param timeout number
 ---@param deadline number?
 local function fly(auth, core, flight, timeout, deadline)
@@ -144,7 +122,7 @@ local function fly_in_timer(_premature, auth, core, flight, timeout, deadline)
 end
 
 --- Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known.
----@param flight resty.etcd.call.token.Flight
+---@param flight resty.etcd.call.client_state.Flight
 ---@param deadline? number
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function wait(flight, deadline)
@@ -191,11 +169,11 @@ end
 
 --- Starts a login, in a timer of its own: whoever asked for it may be killed with its request, and the others
 --- still get their answer. Where there is no timer to be had it has ended when this returns.
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 ---@param core resty.etcd.call.client_state.Core
 ---@param timeout number
 ---@param deadline number?
----@return resty.etcd.call.token.Flight
+---@return resty.etcd.call.client_state.Flight
 local function take_off(auth, core, timeout, deadline)
     local after_a_lost_one = auth.flight ~= nil
     local flight = {
@@ -231,7 +209,7 @@ local function take_off(auth, core, timeout, deadline)
 end
 
 --- The token to send, after a login if there is none. All who come during a login share it.
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 ---@param core resty.etcd.call.client_state.Core
 ---@param deadline number?
 ---@param timeout number
@@ -272,7 +250,7 @@ local function token(auth, core, deadline, timeout)
 end
 
 --- Whether a token is so new that a member may refuse it and know it a moment later. A JWT is known at once.
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 ---@param old string
 ---@return boolean
 local function is_new(auth, old)
@@ -285,7 +263,7 @@ end
 
 --- Whether a refused token says nothing about a login of this worker: another worker's login gave it, and it may be as
 --- old as the one before it; or another call has dropped it already.
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 ---@param old string
 ---@return boolean
 local function is_of_others(auth, old)
@@ -293,7 +271,7 @@ local function is_of_others(auth, old)
 end
 
 --- Forgets a token that etcd does not take any more, unless a newer one is there already.
----@param auth resty.etcd.call.token.Auth
+---@param auth resty.etcd.call.client_state.Auth
 ---@param old string
 local function drop(auth, old)
     if auth.token == old then

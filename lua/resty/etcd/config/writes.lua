@@ -1,17 +1,17 @@
 -- Generated from src/resty/etcd/config/writes.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
+local checks = require("resty.etcd.base.checks")
 local cjson = require("cjson.safe")
 local call = require("resty.etcd.call.call")
-local args = require("resty.etcd.api.request_options")
 local errors = require("resty.etcd.protocol.errors")
 local first_kv = require("resty.etcd.protocol.txn_response")
 local int64 = require("resty.etcd.protocol.int64")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
-local utils = require("resty.etcd.utils")
 
 ---@class resty.etcd.config.writes.State
----@field cli resty.etcd.api.state.State
+---@field cli resty.etcd.call.client_state.State
 ---@field dir string
 ---@field mirror resty.etcd.mirror.mirror.Mirror Where the documents are read.
 ---@field listed resty.etcd.mirror.types.Kv[]? What the names below were made of.
@@ -29,7 +29,7 @@ local function bad_request(message)
 end
 
 local function key_of(state, name)
-    return utils.get_real_key(state.cli.key_prefix, state.dir .. name)
+    return keys.with_prefix(state.cli.key_prefix, state.dir .. name)
 end
 
 --- What is wrong with a write; nil if nothing is.
@@ -37,7 +37,7 @@ end
 ---@param opts resty.etcd.config.writes.WriteOptions?
 ---@return string?
 local function check_write(name, opts)
-    local wrong = args.check_key(name) or args.check_opts(opts)
+    local wrong = checks.check_key(name) or checks.check_opts(opts)
     if wrong ~= nil then
         return wrong
     end

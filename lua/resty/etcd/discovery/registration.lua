@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/discovery/registration.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local random = require("resty.etcd.base.random")
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local health = require("resty.etcd.endpoint.client_health")
 local keeper = require("resty.etcd.base.watchdog")
 local steps = require("resty.etcd.discovery.registration_steps")
 local timers = require("resty.etcd.base.timers")
@@ -133,7 +133,7 @@ local function delay(reg)
             reg.expires_at - now() - reg.granted * 2 / 3
         )
     end
-    return health.jittered(min(
+    return random.jittered(min(
         LONGEST_PAUSE,
         reg.granted / 6,
         0.1 * 2 ^ min(reg.failures, 10)
@@ -223,7 +223,7 @@ local methods = {close = close, state = state_of}
 local mt = {__index = methods}
 
 --- Keeps a key for as long as this worker lives.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param key string as etcd stores it
 ---@param value string
 ---@param ttl number seconds after which it is gone when the worker is

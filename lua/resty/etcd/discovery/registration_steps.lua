@@ -20,7 +20,7 @@ local LAST_CALL = 1
 local NOT_FOUND = 5
 
 ---@class resty.etcd.discovery.registration_steps.State
----@field cli resty.etcd.api.state.State
+---@field cli resty.etcd.call.client_state.State
 ---@field key string As etcd stores it.
 ---@field value string
 ---@field ttl number As asked for.

@@ -143,13 +143,6 @@ local function may_probe(health, host, n)
     return is_first
 end
 
---- Half of it to all of it: workers and clients that failed together come back one by one.
----@param seconds number
----@return number
-local function jittered(seconds)
-    return seconds * (0.5 + 0.5 * random.next())
-end
-
 --- Notes a failure; true if the endpoint is left alone from now on.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
@@ -171,7 +164,7 @@ local function failed(health, host)
         now(),
         max(
             SHORTEST,
-            jittered(min(health.max_fail_timeout, doubled))
+            random.jittered(min(health.max_fail_timeout, doubled))
         )
     )
     dict:delete(PROBE .. host)
@@ -310,7 +303,6 @@ _M.check = check
 _M.new = create
 _M.failed = failed
 _M.has_retry = has_retry
-_M.jittered = jittered
 _M.note_call = note_call
 _M.pick = pick
 _M.succeeded = succeeded

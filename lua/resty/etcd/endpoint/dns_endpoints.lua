@@ -6,6 +6,14 @@ local log = require("resty.etcd.base.log")
 local concat = table.concat
 local match = string.match
 
+--- One round of resolving all names, and the calls that wait for it.
+---@class resty.etcd.endpoint.dns_endpoints.Flight
+---@field waiters table
+---@field waiting number
+---@field missing number Names without an address so far.
+---@field over boolean Nobody needs to wait any more.
+---@field ends_by number If it has not ended by then, nobody works on it.
+
 --- What is known of a name.
 ---@class resty.etcd.endpoint.dns_endpoints.Known
 ---@field host string
@@ -22,7 +30,13 @@ local match = string.match
 ---@field known table By name.
 ---@field next number When the next round is due.
 ---@field fresh_until number Until then calls do not wait.
----@field flight resty.etcd.endpoint.resolver.Flight? The round under way.
+---@field flight resty.etcd.endpoint.dns_endpoints.Flight? The round under way.
+
+--- A client's endpoints, and what makes others take their place.
+---@class resty.etcd.endpoint.dns_endpoints.EndpointSet: resty.etcd.endpoint.balancer.Ring
+---@field is_cluster boolean More than one endpoint.
+---@field api_prefix string `/v3`, for endpoints that etcd tells of.
+---@field names resty.etcd.endpoint.dns_endpoints.Names? Nil unless names are resolved by the driver.
 
 --- The host of an endpoint if it is a name; nil for addresses and sockets.
 ---@param one resty.etcd.endpoint.endpoint.Endpoint
@@ -84,44 +98,44 @@ local function expand(names, api_prefix)
 end
 
 --- Leaves alone what has not changed: connections and what is known of an endpoint go by its URL.
----@param core resty.etcd.call.client_state.Core
+---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param found resty.etcd.endpoint.endpoint.Endpoint[]
-local function replace(core, found)
+local function replace(set, found)
     for i = 1, #found do
         local one = found[i]
-        for ____, old in ipairs(core.endpoints) do
+        for ____, old in ipairs(set.endpoints) do
             if old.http_host == one.http_host and old.dns_name == one.dns_name then
                 found[i] = old
             end
         end
     end
-    core.endpoints = found
-    core.is_cluster = #found > 1
+    set.endpoints = found
+    set.is_cluster = #found > 1
 end
 
 --- Makes these the endpoints of a client.
----@param core resty.etcd.call.client_state.Core
+---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param found resty.etcd.endpoint.endpoint.Endpoint[]
-local function adopt(core, found)
-    local names = core.names
+local function adopt(set, found)
+    local names = set.names
     if names == nil then
-        replace(core, found)
+        replace(set, found)
         return
     end
     set_configured(names, found)
     replace(
-        core,
-        expand(names, core.api_prefix)
+        set,
+        expand(names, set.api_prefix)
     )
 end
 
 --- Notes what a nameserver has answered, and lets the endpoints follow. The last address of a name stays in use.
----@param core resty.etcd.call.client_state.Core
+---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param names resty.etcd.endpoint.dns_endpoints.Names
 ---@param known resty.etcd.endpoint.dns_endpoints.Known
 ---@param qtype number `dns.A` or `dns.AAAA`
 ---@param found string[]
-local function learn(core, names, known, qtype, found)
+local function learn(set, names, known, qtype, found)
     if qtype == dns.A then
         known.v4 = found
     else
@@ -148,8 +162,8 @@ local function learn(core, names, known, qtype, found)
         )
     end
     replace(
-        core,
-        expand(names, core.api_prefix)
+        set,
+        expand(names, set.api_prefix)
     )
 end
 _M.adopt = adopt

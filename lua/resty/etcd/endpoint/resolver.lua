@@ -36,17 +36,9 @@ local ROUND_TIME = 20
 ---@field answered boolean There are addresses.
 ---@field err string?
 
---- One round of resolving all names, and the calls that wait for it.
----@class resty.etcd.endpoint.resolver.Flight
----@field waiters table
----@field waiting number
----@field missing number Names without an address so far.
----@field over boolean Nobody needs to wait any more.
----@field ends_by number If it has not ended by then, nobody works on it.
-
 --- Lets all go on who wait.
 ---@param plan resty.etcd.endpoint.dns_endpoints.Names
----@param flight resty.etcd.endpoint.resolver.Flight
+---@param flight resty.etcd.endpoint.dns_endpoints.Flight
 local function wake(plan, flight)
     if not flight.over then
         flight.over = true
@@ -60,19 +52,19 @@ local function wake(plan, flight)
 end
 
 --- Asks for one kind of addresses of one name. Trouble leaves what is known.
----@param core resty.etcd.call.client_state.Core
+---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param plan resty.etcd.endpoint.dns_endpoints.Names
----@param flight resty.etcd.endpoint.resolver.Flight
+---@param flight resty.etcd.endpoint.dns_endpoints.Flight
 ---@param question resty.etcd.endpoint.resolver.Question
 ---@param qtype number
-local function ask(core, plan, flight, question, qtype)
+local function ask(set, plan, flight, question, qtype)
     local found, err = dns.ask(plan.nameservers, question.known.host, qtype)
     if found == nil then
         question.err = err
         return
     end
     names.learn(
-        core,
+        set,
         plan,
         question.known,
         qtype,
@@ -88,10 +80,10 @@ local function ask(core, plan, flight, question, qtype)
 end
 
 --- Asks for all names at once. Calls go on as soon as each has an address.
----@param core resty.etcd.call.client_state.Core
+---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param plan resty.etcd.endpoint.dns_endpoints.Names
----@param flight resty.etcd.endpoint.resolver.Flight
-local function resolve_all(core, plan, flight)
+---@param flight resty.etcd.endpoint.dns_endpoints.Flight
+local function resolve_all(set, plan, flight)
     local questions = {}
     for ____, known in pairs(plan.known) do
         questions[#questions + 1] = {known = known, answered = false, err = nil}
@@ -101,7 +93,7 @@ local function resolve_all(core, plan, flight)
     for ____, question in ipairs(questions) do
         threads[#threads + 1] = ngx.thread.spawn(
             ask,
-            core,
+            set,
             plan,
             flight,
             question,
@@ -110,7 +102,7 @@ local function resolve_all(core, plan, flight)
         if plan.ipv6 then
             threads[#threads + 1] = ngx.thread.spawn(
                 ask,
-                core,
+                set,
                 plan,
                 flight,
                 question,
@@ -138,10 +130,10 @@ local function resolve_all(core, plan, flight)
     end
 end
 
-local function fly_in_timer(premature, core, plan, flight)
+local function fly_in_timer(premature, set, plan, flight)
     flight.ends_by = now() + ROUND_TIME
     if not premature then
-        resolve_all(core, plan, flight)
+        resolve_all(set, plan, flight)
     end
     wake(plan, flight)
     if plan.flight == flight then
@@ -150,11 +142,11 @@ local function fly_in_timer(premature, core, plan, flight)
 end
 
 --- Starts a round in a timer of its own; nil where there is none to be had: a later call will.
----@param core resty.etcd.call.client_state.Core
+---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param plan resty.etcd.endpoint.dns_endpoints.Names
 ---@param time number
----@return resty.etcd.endpoint.resolver.Flight?
-local function take_off(core, plan, time)
+---@return resty.etcd.endpoint.dns_endpoints.Flight?
+local function take_off(set, plan, time)
     local waiters = semaphore.new(0)
     if waiters == nil then
         return nil
@@ -170,7 +162,7 @@ local function take_off(core, plan, time)
         ngx.timer.at,
         0,
         fly_in_timer,
-        core,
+        set,
         plan,
         flight
     )
@@ -184,17 +176,17 @@ end
 
 --- Has names resolved anew in the background when it is time to. A call waits only where nothing is known, or where
 --- it is old because nobody has made a call for long; if that takes too long, it goes on with what there is.
----@param core resty.etcd.call.client_state.Core
+---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param plan resty.etcd.endpoint.dns_endpoints.Names
 ---@param time number
 ---@param deadline number?
-local function before_call(core, plan, time, deadline)
+local function before_call(set, plan, time, deadline)
     if time < plan.next and time < plan.fresh_until then
         return
     end
     local flight = plan.flight
     if flight == nil or time >= flight.ends_by then
-        flight = take_off(core, plan, time)
+        flight = take_off(set, plan, time)
     end
     if flight ~= nil and not flight.over and time >= plan.fresh_until then
         local seconds = deadline ~= nil and min(MAX_WAIT, (deadline - time) / 2) or MAX_WAIT

@@ -23,7 +23,7 @@ local MANY_ADDED = 4096
 
 --- The user's functions are run, nothing is changed yet.
 ---@param state resty.etcd.mirror.types.State
----@param events resty.etcd.watch.feed.RawEvent[]
+---@param events resty.etcd.protocol.message.RawEvent[]
 ---@param found table
 ---@param slice resty.etcd.base.time_slice.Slice
 ---@return resty.etcd.mirror.apply.Step[]
@@ -143,7 +143,7 @@ end
 
 --- Takes in what one revision has changed.
 ---@param state resty.etcd.mirror.types.State
----@param events resty.etcd.watch.feed.RawEvent[]
+---@param events resty.etcd.protocol.message.RawEvent[]
 ---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
 local function take_events(state, events)
     local slice = slices.begin()
@@ -163,7 +163,7 @@ local function take_events(state, events)
 end
 
 --- What is held of a key, taken in or not, is what etcd has.
----@param raw resty.etcd.watch.feed.RawKv
+---@param raw resty.etcd.protocol.message.RawKv
 ---@param held table?
 ---@return boolean
 local function is_same(raw, held)

@@ -20,7 +20,7 @@ local function reason(step, ran, result, err, otherwise)
 end
 
 --- How values are read where a mirror does not say.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@return fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
 local function by_serializer(cli)
     local serializer = cli.serializer
@@ -40,7 +40,7 @@ end
 
 --- What was read from etcd as `get` is to answer it; or nil and why it cannot be taken in.
 ---@param state resty.etcd.mirror.types.State
----@param raw resty.etcd.watch.feed.RawKv
+---@param raw resty.etcd.protocol.message.RawKv
 ---@param key string
 ---@return resty.etcd.mirror.types.Kv? res
 ---@return string? err
@@ -90,7 +90,7 @@ end
 
 --- Why an item is not taken in, for those who ask later.
 ---@param state resty.etcd.mirror.types.State
----@param raw resty.etcd.watch.feed.RawKv
+---@param raw resty.etcd.protocol.message.RawKv
 ---@param key string
 ---@param err string
 ---@return resty.etcd.mirror.types.Invalid

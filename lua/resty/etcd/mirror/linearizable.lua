@@ -1,10 +1,10 @@
 -- Generated from src/resty/etcd/mirror/linearizable.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
+local checks = require("resty.etcd.base.checks")
 local call = require("resty.etcd.call.call")
-local args = require("resty.etcd.api.request_options")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
-local utils = require("resty.etcd.utils")
 local items = require("resty.etcd.mirror.decode")
 local options = require("resty.etcd.mirror.options")
 local sub = string.sub
@@ -16,11 +16,11 @@ local sub = string.sub
 ---@return any value # as `get`; nil and an error of etcd, or one named `invalid` for an item that is not taken in
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Kv)? kv
 local function get_linearizable(self, key, timeout)
-    local wrong = args.check_key(key) or options.check_timeout(timeout)
+    local wrong = checks.check_key(key) or options.check_timeout(timeout)
     if wrong ~= nil then
         return nil, errors.failure("bad_request", wrong)
     end
-    local request = {key = utils.get_real_key(self.cli.key_prefix, key)}
+    local request = {key = keys.with_prefix(self.cli.key_prefix, key)}
     local reply, err = call.unary(self.cli, rpcs.range, request, timeout)
     if reply == nil then
         return nil, err

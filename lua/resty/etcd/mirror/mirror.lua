@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/mirror/mirror.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local keys = require("resty.etcd.protocol.keys")
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local draft = require("resty.etcd.mirror.rebuild")
@@ -17,7 +18,6 @@ local truth = require("resty.etcd.mirror.linearizable")
 local waiting = require("resty.etcd.mirror.wait_ready")
 local slices = require("resty.etcd.base.time_slice")
 local timers = require("resty.etcd.base.timers")
-local utils = require("resty.etcd.utils")
 local guard = pcall
 
 --- Keys below a prefix, as etcd has them, in this worker's memory.
@@ -161,7 +161,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- Mirrors all keys that start with a prefix. It begins at once, in a timer of this worker.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param dir string as for `readdir`
 ---@param opts? resty.etcd.mirror.types.Options
 ---@param source? (fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?) where its batches come from, in the place of what the options say
@@ -196,7 +196,7 @@ local function create(cli, dir, opts, source)
         dir = dir,
         opts = opts or ({}),
         decode = opts and opts.decode or items.by_serializer(cli),
-        cut = #utils.get_real_key(cli.key_prefix, ""),
+        cut = #keys.with_prefix(cli.key_prefix, ""),
         source = chosen,
         kvs = {},
         key_count = 0,
@@ -257,7 +257,7 @@ local function create(cli, dir, opts, source)
 end
 
 --- The same as a method of a client.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param dir string
 ---@param opts? resty.etcd.mirror.types.Options
 ---@return resty.etcd.mirror.mirror.Mirror? res

@@ -1,8 +1,8 @@
 -- Generated from src/resty/etcd/mirror/run_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local random = require("resty.etcd.base.random")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local health = require("resty.etcd.endpoint.client_health")
 local keeper = require("resty.etcd.base.watchdog")
 local slices = require("resty.etcd.base.time_slice")
 local apply = require("resty.etcd.mirror.apply")
@@ -159,7 +159,7 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param failures number
 local function pause(state, failures)
-    local seconds = health.jittered(min(
+    local seconds = random.jittered(min(
         LONGEST_PAUSE,
         FIRST_PAUSE * 2 ^ min(failures, 10)
     ))

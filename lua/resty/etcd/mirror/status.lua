@@ -4,7 +4,7 @@ local reads = require("resty.etcd.mirror.lookups")
 
 --- Everything at a glance.
 ---@class resty.etcd.mirror.status.Status
----@field status "closed"|"ready"|"starting"|"retrying" "starting", "ready", "retrying" while etcd cannot be followed, "closed".
+---@field status "closed"|"starting"|"ready"|"retrying" "starting", "ready", "retrying" while etcd cannot be followed, "closed".
 ---@field ready boolean
 ---@field revision number
 ---@field version number

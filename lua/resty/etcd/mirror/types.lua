@@ -88,7 +88,7 @@ local _M = {}
 ---@field failures number Feeds that ended in an error.
 
 ---@class resty.etcd.mirror.types.State: resty.etcd.mirror.types.Store
----@field cli resty.etcd.api.state.State
+---@field cli resty.etcd.call.client_state.State
 ---@field dir string
 ---@field opts resty.etcd.mirror.types.Options
 ---@field decode fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any

@@ -56,8 +56,8 @@ end
 
 --- The events whose keys are in the range, in their order.
 ---@param range resty.etcd.protocol.key_range.KeyRange
----@param events resty.etcd.watch.feed.RawEvent[]
----@return resty.etcd.watch.feed.RawEvent[]? # the very same array if all are, nil if none is
+---@param events resty.etcd.protocol.message.RawEvent[]
+---@return resty.etcd.protocol.message.RawEvent[]? # the very same array if all are, nil if none is
 local function pick(range, events)
     local count = 0
     for ____, event in ipairs(events) do

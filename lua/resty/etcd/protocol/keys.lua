@@ -19,7 +19,42 @@ local function prefix_end(prefix)
     end
     return last == 0 and ZERO or sub(prefix, 1, last - 1) .. char(byte(prefix, last) + 1)
 end
+
+--- `key` behind `prefix`; both are taken as they are.
+---@param prefix string?
+---@param key string
+---@return string
+local function with_prefix(prefix, key)
+    return type(prefix) == "string" and prefix .. key or key
+end
+
+--- A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part, "" the
+--- key alone.
+---@param prefix string
+---@param range_end any
+---@return any
+local function real_range_end(prefix, range_end)
+    if type(range_end) ~= "string" or range_end == "" or prefix == "" then
+        return range_end
+    end
+    return range_end == ZERO and prefix_end(prefix) or with_prefix(prefix, range_end)
+end
+
+--- Key and range end of all keys that start with `dir`.
+---@param prefix string
+---@param dir string
+---@return table
+local function prefix_range(prefix, dir)
+    local start = with_prefix(prefix, dir)
+    local request = {}
+    request.key = start == "" and ZERO or start
+    request.range_end = prefix_end(start)
+    return request
+end
 _M.ZERO = ZERO
 _M.prefix_end = prefix_end
+_M.prefix_range = prefix_range
+_M.real_range_end = real_range_end
+_M.with_prefix = with_prefix
 
 return _M

@@ -6,7 +6,7 @@ local _M = {}
 
 --- The key that the first operation of a transaction has read; nil if it has not, or there was none.
 ---@param body table
----@return resty.etcd.watch.feed.RawKv?
+---@return resty.etcd.protocol.message.RawKv?
 local function of_txn(body)
     local responses = body.responses
     local ____opt_4 = responses and responses[1]

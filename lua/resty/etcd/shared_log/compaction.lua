@@ -19,7 +19,7 @@ local MANY = 64
 --- Writes all keys aside, as the base of an epoch that is not in the chain yet.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param epoch number
----@param kvs resty.etcd.watch.feed.RawKv[]
+---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@param revision number
 ---@param is_wanted fun(): boolean asked now and then
 ---@return number? count # how many pieces it has, and their bytes; nil, 0 and an error if it could not be written

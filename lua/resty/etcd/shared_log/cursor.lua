@@ -78,7 +78,7 @@ end
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param epoch number
 ---@param slice resty.etcd.base.time_slice.Slice
----@return resty.etcd.watch.feed.RawKv[]?
+---@return resty.etcd.protocol.message.RawKv[]?
 local function read_base(cursor, epoch, slice)
     local log = cursor.log
     local start = starts.read(log, epoch)

@@ -13,7 +13,7 @@ local WITH_VALUE = 2
 local WITH_LEASE = 4
 
 --- A key in bytes. Lengths come first, so that reading needs no search.
----@param kv resty.etcd.watch.feed.RawKv
+---@param kv resty.etcd.protocol.message.RawKv
 ---@param is_deletion boolean
 ---@return string
 local function encode(kv, is_deletion)
@@ -51,7 +51,7 @@ local function encode(kv, is_deletion)
 end
 
 --- All of a revision in bytes. What a key was before is left out.
----@param events resty.etcd.watch.feed.RawEvent[]
+---@param events resty.etcd.protocol.message.RawEvent[]
 ---@param slice resty.etcd.base.time_slice.Slice
 ---@return string
 local function encode_events(events, slice)
@@ -66,7 +66,7 @@ end
 --- Reads one key.
 ---@param bytes string
 ---@param at number where its bytes begin, counted from 1
----@return resty.etcd.watch.feed.RawKv kv # the key, whether it is a deletion, and where the next one begins
+---@return resty.etcd.protocol.message.RawKv kv # the key, whether it is a deletion, and where the next one begins
 ---@return boolean is_deletion
 ---@return number next
 local function decode(bytes, at)
@@ -110,7 +110,7 @@ end
 
 --- Appends the keys that `bytes` holds.
 ---@param bytes string
----@param kvs resty.etcd.watch.feed.RawKv[]
+---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@param slice resty.etcd.base.time_slice.Slice
 local function decode_kvs(bytes, kvs, slice)
     local at = 1

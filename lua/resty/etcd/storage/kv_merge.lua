@@ -69,10 +69,10 @@ local function sort_slowly(keys, slice)
 end
 
 --- All keys after the changes, in their order.
----@param kvs resty.etcd.watch.feed.RawKv[]
+---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@param changes table
 ---@param slice resty.etcd.base.time_slice.Slice
----@return resty.etcd.watch.feed.RawKv[]
+---@return resty.etcd.protocol.message.RawKv[]
 local function apply(kvs, changes, slice)
     local changed = {}
     for key in pairs(changes) do

@@ -20,7 +20,7 @@ local INTERVAL = 5
 ---@field identity string
 ---@field keeper resty.etcd.storage.snapshot_writer.Keeper? nil in the workers that do not write.
 ---@field is_used boolean A state was told, by etcd or out of the file: it is not read any more.
----@field told resty.etcd.watch.feed.RawKv[]? What was told out of the file, until it can be compared with what etcd has.
+---@field told resty.etcd.protocol.message.RawKv[]? What was told out of the file, until it can be compared with what etcd has.
 ---@field heard_at number? When the state out of the file was etcd's, while there is no newer one.
 
 ---@class resty.etcd.storage.snapshot_feed.Fields
@@ -50,8 +50,8 @@ local function read(file)
 end
 
 --- A key has the same revisions in both and another value: so these are not of one history.
----@param told resty.etcd.watch.feed.RawKv[]
----@param full resty.etcd.watch.feed.RawKv[]
+---@param told resty.etcd.protocol.message.RawKv[]
+---@param full resty.etcd.protocol.message.RawKv[]
 ---@return boolean
 local function contradicts(told, full)
     local slice = slices.begin_anew()

@@ -8,7 +8,7 @@ local slices = require("resty.etcd.base.time_slice")
 ---@field identity string What it is a state of: nobody else may read it.
 ---@field revision number
 ---@field heard_at number Seconds since 1970 at which etcd was last heard of.
----@field kvs resty.etcd.watch.feed.RawKv[] In the order of their bytes.
+---@field kvs resty.etcd.protocol.message.RawKv[] In the order of their bytes.
 
 ---@class resty.etcd.storage.snapshot_file.Closing
 ---@field close fun(self: resty.etcd.storage.snapshot_file.Closing): true?, string?
@@ -50,7 +50,7 @@ end
 
 --- Writes the keys in chunks, each with a line in front of it that says what is in it.
 ---@param file table
----@param kvs resty.etcd.watch.feed.RawKv[]
+---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@return number? chunks
 ---@return string? err
 local function write_kvs(file, kvs)
@@ -146,7 +146,7 @@ end
 
 --- Reads chunks until the line that ends them.
 ---@param file table
----@return resty.etcd.watch.feed.RawKv[]? res
+---@return resty.etcd.protocol.message.RawKv[]? res
 ---@return string? err
 local function read_kvs(file)
     local slice = slices.begin()

@@ -15,7 +15,7 @@ local LATE = 60
 ---@field path string
 ---@field identity string
 ---@field interval number Seconds after a change before it is written.
----@field kvs resty.etcd.watch.feed.RawKv[]? All keys, as they were when they were last put together; nil while nothing is known.
+---@field kvs resty.etcd.protocol.message.RawKv[]? All keys, as they were when they were last put together; nil while nothing is known.
 ---@field changes table What has happened since.
 ---@field revision number
 ---@field heard_at number
@@ -38,7 +38,7 @@ end
 
 --- Writes what there is at this moment; what comes meanwhile is for the next time.
 ---@param keeper resty.etcd.storage.snapshot_writer.Keeper
----@param kvs resty.etcd.watch.feed.RawKv[]
+---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@return true? res
 ---@return string? err
 local function write(keeper, kvs)

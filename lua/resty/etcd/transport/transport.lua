@@ -1,6 +1,17 @@
 -- Generated from src/resty/etcd/transport/transport.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
+--- What belongs to one request. Times are those of `clock.now`.
+---@class resty.etcd.transport.transport.Delivery
+---@field token string?
+---@field via string? `unix:/path` to connect to instead, while something answers there.
+---@field started number
+---@field deadline number? nil leaves the time to nginx's own socket timeouts.
+---@field connect_by number? The connection must stand by then.
+---@field session_by number? And its TLS session by then.
+---@field tell_time boolean The server is told how much time there is, so that it gives up a little earlier by itself.
+---@field require_leader boolean The server ends the stream when its member has lost the leader.
+
 --- What an RPC was answered with.
 ---@class resty.etcd.transport.transport.Reply
 ---@field status number HTTP status; 200 where the wire has none.
@@ -8,7 +19,7 @@ local _M = {}
 ---@field body table
 
 --- One go at a call.
----@class resty.etcd.transport.transport.Attempt: resty.etcd.transport.http.types.Delivery
+---@class resty.etcd.transport.transport.Attempt: resty.etcd.transport.transport.Delivery
 ---@field endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@field may_relogin boolean If etcd refuses the token, there will be another attempt with a new one.
 ---@field received number Bytes of the answer's body; for the transport to tell.

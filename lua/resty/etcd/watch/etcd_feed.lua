@@ -20,7 +20,7 @@ local LOOK = 1
 
 ---@class resty.etcd.watch.etcd_feed.Fields
 ---@field core resty.etcd.call.client_state.Core
----@field consumer resty.etcd.watch.subscriber.Consumer
+---@field consumer resty.etcd.watch.types.Consumer
 ---@field guard table Closes the consumer when the feed is garbage.
 ---@field from number? First revision that it reports, if that was known from the start.
 ---@field cluster string? Of streams that it left.
@@ -65,7 +65,7 @@ local function after_pop(feed)
 end
 
 --- Waits until something may have come; returns what keeps it from waiting.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param seconds number
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function wait(consumer, seconds)
@@ -240,8 +240,8 @@ end
 
 --- Where etcd is, for a feed that is to tell what comes from now on; nil where nothing can wait.
 ---@param core resty.etcd.call.client_state.Core
----@param wants resty.etcd.watch.subscriber.Wants
----@return resty.etcd.watch.shared_watch.Known? known
+---@param wants resty.etcd.watch.types.Wants
+---@return resty.etcd.watch.types.Known? known
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function find_start(core, wants)
     if not can_wait() then
@@ -252,10 +252,10 @@ end
 
 --- Puts the consumer on a stream.
 ---@param core resty.etcd.call.client_state.Core
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param from number?
 ---@param opts resty.etcd.watch.options.FeedOptions
----@return resty.etcd.watch.shared_watch.Hub? res
+---@return resty.etcd.watch.types.Hub? res
 ---@return string? err
 local function connect(core, consumer, from, opts)
     if opts.resumed ~= true and opts.cluster_id == nil then
@@ -266,7 +266,7 @@ local function connect(core, consumer, from, opts)
 end
 
 --- Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@return table
 local function make_guard(consumer)
     local proxy = newproxy(true)

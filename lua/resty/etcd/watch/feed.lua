@@ -1,27 +1,12 @@
 -- Generated from src/resty/etcd/watch/feed.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- A key as etcd stores it. Its value is raw bytes, nil for none; int64 values are decimal strings.
----@class resty.etcd.watch.feed.RawKv
----@field key string
----@field value? string
----@field create_revision string
----@field mod_revision string
----@field version string
----@field lease? string
-
---- A change of one key.
----@class resty.etcd.watch.feed.RawEvent
----@field type "PUT"|"DELETE"
----@field kv resty.etcd.watch.feed.RawKv For a deletion only `key` and `mod_revision`.
----@field prev_kv? resty.etcd.watch.feed.RawKv
-
 --- What has changed by one revision: all of its events; none, where etcd only told that it has come so far; or
 --- all keys as they are at that revision, which takes the place of everything before.
 ---@class resty.etcd.watch.feed.Batch
 ---@field revision number Everything up to it has been delivered, this batch included. Exact up to 2^53.
----@field events resty.etcd.watch.feed.RawEvent[]
----@field full? resty.etcd.watch.feed.RawKv[] All keys, in the order of their bytes; `events` is empty then.
+---@field events resty.etcd.protocol.message.RawEvent[]
+---@field full? resty.etcd.protocol.message.RawKv[] All keys, in the order of their bytes; `events` is empty then.
 ---@field reason? ("compacted"|"restored"|"list"|"snapshot") Why all keys are told.
 
 --- Batches in the order of their revisions, without gap or repetition, wherever they come from.

@@ -11,7 +11,7 @@ local min = math.min
 local LOOK = 0.5
 
 --- Somebody still waits for the state.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@return boolean
 local function is_wanted(consumer)
     return not consumer.closed and consumer.err == nil and consumer.needs ~= nil
@@ -26,7 +26,7 @@ local function pause(consumer, seconds)
 end
 
 --- The state at the revision that it was to begin with is no more.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 local function lose_start(consumer)
     if consumer.relist then
         consumer.needs = "compacted"
@@ -41,7 +41,7 @@ local function lose_start(consumer)
 end
 
 --- Its stream does not know where to go on, so a state read now could be too old.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@return boolean
 local function has_lost_its_place(consumer)
     return consumer.hub ~= nil and consumer.hub.next == nil
@@ -50,7 +50,7 @@ end
 --- Reads the full state that a consumer waits for. The consumer is on the stream already, so nothing is lost in between;
 --- or it was too slow even for that, has left, and will be back behind this state. Ends early when the stream has lost its
 --- place, and is called again when it has one.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param core resty.etcd.call.client_state.Core
 local function read_for(consumer, core)
     local backoff = backoffs.new()

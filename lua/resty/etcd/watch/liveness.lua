@@ -22,7 +22,7 @@ local WAIT = 1
 ---@field compacted boolean What it wanted to begin with is compacted, which says nothing about a stream that stands already.
 
 --- The endpoint that the stream is of; nil if that is none of the client's any more.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param stream resty.etcd.transport.transport.Stream
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function endpoint_of(hub, stream)
@@ -49,7 +49,7 @@ end
 
 --- Reads what comes. How long that may take is for `outcome` to say, as nginx writes a line for each socket timeout.
 ---@param check resty.etcd.watch.liveness.Check
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param request table
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 local function read(check, hub, request, endpoint)
@@ -84,7 +84,7 @@ local function run(check, hub, request, endpoint)
 end
 
 --- Begins a check of the hub's stream.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param stream resty.etcd.transport.transport.Stream
 ---@param request table
 ---@return resty.etcd.watch.liveness.Check

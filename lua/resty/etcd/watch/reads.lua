@@ -17,7 +17,7 @@ end
 
 --- What a reply says of the etcd that it comes from. What stands in front of etcd may answer without saying so.
 ---@param reply resty.etcd.transport.transport.Reply
----@return resty.etcd.watch.shared_watch.Known? res
+---@return resty.etcd.watch.types.Known? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function known_from(reply)
     local header = reply.body.header
@@ -33,7 +33,7 @@ end
 --- Asks etcd how far it has come, with a linearizable read that costs little.
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
----@return resty.etcd.watch.shared_watch.Known? res
+---@return resty.etcd.watch.types.Known? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function status(core, range)
     local reply, err = call.unary_within(core, rpcs.range, {key = range.key, count_only = true})
@@ -48,7 +48,7 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
 ---@param revision number? nil for the latest
----@return resty.etcd.watch.feed.RawKv[]? kvs
+---@return resty.etcd.protocol.message.RawKv[]? kvs
 ---@return number|resty.etcd.protocol.errors.EtcdError revision
 local function list(core, range, revision)
     local request = {}
@@ -69,8 +69,8 @@ local function list(core, range, revision)
 end
 
 --- The etcd that answered is not the one that is known, or was set back: it was restored from a backup.
----@param before resty.etcd.watch.shared_watch.Known
----@param after resty.etcd.watch.shared_watch.Known
+---@param before resty.etcd.watch.types.Known
+---@param after resty.etcd.watch.types.Known
 ---@return boolean
 local function went_back(before, after)
     return before.cluster_id ~= nil and after.cluster_id ~= before.cluster_id or after.revision < before.revision or after.raft_term < before.raft_term

@@ -18,8 +18,8 @@ local MAX_JOINED = 512 * 1024 * 1024
 
 ---@class resty.etcd.watch.reassembly.WireEvent
 ---@field type? ("PUT"|"DELETE")
----@field kv? resty.etcd.watch.feed.RawKv
----@field prev_kv? resty.etcd.watch.feed.RawKv
+---@field kv? resty.etcd.protocol.message.RawKv
+---@field prev_kv? resty.etcd.protocol.message.RawKv
 
 --- Makes batches of a stream's replies.
 ---@class resty.etcd.watch.reassembly.Joiner

@@ -70,7 +70,7 @@ end
 
 --- Until then nginx keeps a thread that is over, too.
 ---@param lists_now table
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param reading resty.etcd.watch.run_loop.Reading
 local function end_reading(lists_now, consumer, reading)
     ngx.thread.kill(reading.thread)
@@ -96,7 +96,7 @@ local function sweep_lists(lists_now)
 end
 
 --- Reads full states for those who wait for one, once the stream has its place.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param lists_now table
 local function start_lists(hub, lists_now)
     if hub.next == nil then
@@ -123,7 +123,7 @@ local function stop_lists(lists_now, err)
 end
 
 --- Waits for something to do; returns false when nobody wants the stream any more.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param lists_now table
 ---@param seconds number
 ---@return boolean
@@ -152,7 +152,7 @@ local function look_around(hub, lists_now, seconds)
 end
 
 --- The stream has been silent for so long that it may be dead; or it does not stand yet, whatever comes.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param turn resty.etcd.watch.stream_reader.Turn
 ---@return boolean
 local function is_silent(hub, turn)
@@ -176,7 +176,7 @@ local function end_check(turn)
 end
 
 --- A silent stream that stands: is it idle, or dead? Returns whether to give it up.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param turn resty.etcd.watch.stream_reader.Turn
 ---@return boolean
 local function is_dead(hub, turn)
@@ -209,7 +209,7 @@ local function is_dead(hub, turn)
 end
 
 --- Ends a stream from which nothing comes, or nothing of use.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param turn resty.etcd.watch.stream_reader.Turn
 local function give_up(hub, turn)
     local text = "timeout: nothing has come for " .. tostring(hub.silence) .. " seconds"
@@ -223,7 +223,7 @@ local function give_up(hub, turn)
 end
 
 --- Ends a stream at once, whoever reads from it.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param reader table
 local function stop(hub, reader)
     local stream = hub.stream
@@ -241,7 +241,7 @@ local function stop(hub, reader)
 end
 
 --- Says what is the matter, now and then.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param delay number
 local function say(hub, err, delay)
@@ -259,7 +259,7 @@ local function say(hub, err, delay)
 end
 
 --- Draws the conclusions from the end of a stream.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param turn resty.etcd.watch.stream_reader.Turn
 ---@return number? # seconds until it is to be opened again; nil if it is not
 local function conclude(hub, turn)
@@ -295,7 +295,7 @@ local function conclude(hub, turn)
 end
 
 --- Lets the stream live once; returns seconds until it is to be opened again, nil if it is not.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param lists_now table
 ---@return number?
 local function live(hub, lists_now)
@@ -328,7 +328,7 @@ local function live(hub, lists_now)
 end
 
 --- Waits in this timer.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param lists_now table
 ---@param seconds number
 local function rest(hub, lists_now, seconds)
@@ -345,7 +345,7 @@ end
 
 --- Keeps a hub's stream alive, for as long as it has consumers.
 ---@param premature boolean
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 local function run(premature, hub)
     if hub.running then
         return

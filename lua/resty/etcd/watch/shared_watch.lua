@@ -14,51 +14,9 @@ local min = math.min
 --- How long a timer may take to start: nginx drops timers when too many of them run.
 local START_TIME = 1
 
---- What is known of the etcd behind a stream.
----@class resty.etcd.watch.shared_watch.Known
----@field cluster_id string?
----@field raft_term number
----@field revision number A revision that it surely had.
-
---- What etcd had done when something was learnt of it. It may be lost by a restore from a backup.
----@class resty.etcd.watch.shared_watch.Past
----@field lost boolean
-
---- A stream of events that resumes by itself, and the consumers that it serves.
----@class resty.etcd.watch.shared_watch.Hub
----@field core resty.etcd.call.client_state.Core
----@field range resty.etcd.protocol.key_range.KeyRange
----@field prev_kv boolean
----@field filters string
----@field silence number
----@field run fun(premature: boolean, hub: resty.etcd.watch.shared_watch.Hub) What its timer does.
----@field wake table Wakes the timer.
----@field poked boolean
----@field running boolean Its timer runs.
----@field due number By then it should.
----@field consumers resty.etcd.watch.subscriber.Consumer[]
----@field next number? All consumers have what is before it; nil while that is to be found out.
----@field unknown_before number? Nothing is known of what is before this revision.
----@field known resty.etcd.watch.shared_watch.Known
----@field past resty.etcd.watch.shared_watch.Past The past that this is part of.
----@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
----@field stream resty.etcd.transport.transport.Stream?
----@field connected boolean
----@field heard_at number
----@field blocked boolean The only consumer is too slow, and the stream is not read until it has taken something.
----@field room table
----@field opened number
----@field ends table
----@field events number
----@field dropped number
----@field last_error resty.etcd.protocol.errors.EtcdError?
----@field backoff resty.etcd.base.backoff.Backoff
----@field hurried_at number When it was opened anew without a pause.
----@field said_at table When it last said what is the matter, by name of the trouble.
-
 --- The streams of a client.
 ---@param core resty.etcd.call.client_state.Core
----@return resty.etcd.watch.shared_watch.Hub[]
+---@return resty.etcd.watch.types.Hub[]
 local function hubs_of(core)
     if core.hubs == nil then
         core.hubs = {}
@@ -67,7 +25,7 @@ local function hubs_of(core)
 end
 
 --- Wakes the hub's timer.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 local function poke(hub)
     if not hub.poked then
         hub.poked = true
@@ -76,7 +34,7 @@ local function poke(hub)
 end
 
 --- Starts the hub's timer.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param delay number
 ---@return true? res
 ---@return string? err
@@ -91,7 +49,7 @@ local function start(hub, delay)
 end
 
 --- Starts its timer once more if nginx has dropped it.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 local function revive(hub)
     if not hub.running and now() > hub.due then
         start(hub, 0)
@@ -107,11 +65,11 @@ end
 
 --- A stream of the consumer's kind that begins at `next`.
 ---@param core resty.etcd.call.client_state.Core
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param next number?
 ---@param apart boolean
----@param run fun(premature: boolean, hub: resty.etcd.watch.shared_watch.Hub)
----@return resty.etcd.watch.shared_watch.Hub? res
+---@param run fun(premature: boolean, hub: resty.etcd.watch.types.Hub)
+---@return resty.etcd.watch.types.Hub? res
 ---@return string? err
 local function create(core, consumer, next, apart, run)
     local wake, err = semaphore.new(0)
@@ -163,7 +121,7 @@ local function without(list, item)
 end
 
 --- The stream does not serve the consumer any more. The last one to leave ends it.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 local function leave(consumer)
     local hub = consumer.hub
     if hub ~= nil then
@@ -181,7 +139,7 @@ end
 
 --- From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
 --- deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@return number
 local function asks_from(hub)
     local next = hub.next
@@ -189,7 +147,7 @@ local function asks_from(hub)
 end
 
 --- Gives each consumer its part of a batch. All of them have room.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param batch resty.etcd.watch.feed.Batch
 local function deliver(hub, batch)
     local ____batch_0 = batch
@@ -206,7 +164,7 @@ local function deliver(hub, batch)
 end
 
 --- All events up to `revision` have been delivered.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param revision number
 local function progress(hub, revision)
     if revision >= hub.next then
@@ -220,7 +178,7 @@ end
 
 --- Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
 --- behind them go on.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function lose(hub, reason, err)
@@ -253,7 +211,7 @@ local function lose(hub, reason, err)
 end
 
 --- Ends it, and all of its consumers with it.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function ____end(hub, err)
     for ____, consumer in ipairs(hub.consumers) do
@@ -263,7 +221,7 @@ local function ____end(hub, err)
 end
 
 --- Seconds since etcd was heard of last.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@return number
 local function age(hub)
     local stream = hub.stream

@@ -4,21 +4,68 @@ local clock = require("resty.etcd.base.clock")
 local key_range = require("resty.etcd.protocol.key_range")
 local consumers = require("resty.etcd.watch.subscriber")
 local hubs = require("resty.etcd.watch.shared_watch")
-local parting = require("resty.etcd.watch.overflow")
+local batch_queue = require("resty.etcd.watch.batch_queue")
 local now = clock.now
 local max = math.max
 
+--- A consumer that is too slow twice within so many seconds keeps a stream of its own for as long.
+local APART = 5
+
+--- The consumer takes along what its stream has learnt of etcd.
+---@param consumer resty.etcd.watch.types.Consumer
+---@param hub resty.etcd.watch.types.Hub
+local function take_along(consumer, hub)
+    consumer.known = hubs.copy_known(hub.known)
+    consumer.past = hub.past
+end
+
+--- The consumer is too slow for the others: it goes on later, on a stream of its own.
+---@param hub resty.etcd.watch.types.Hub
+---@param consumer resty.etcd.watch.types.Consumer
+---@param revision number
+local function part(hub, consumer, revision)
+    local time = now()
+    if consumer.times_behind > 0 and time - consumer.behind_at < APART then
+        consumer.apart_until = time + APART
+    end
+    consumer.behind_at = time
+    consumer.times_behind = consumer.times_behind + 1
+    if consumer.needs == nil then
+        consumer.next = max(consumer.next, revision)
+    else
+        consumers.drop_held(consumer)
+    end
+    take_along(consumer, hub)
+    hubs.leave(consumer)
+end
+
+--- Parts with consumers that have no room, unless one is alone.
+---@param hub resty.etcd.watch.types.Hub
+---@param revision number
+---@return resty.etcd.watch.types.Consumer? # that one
+local function make_room(hub, revision)
+    for ____, consumer in ipairs(hub.consumers) do
+        if batch_queue.is_full(consumer.queue) and not consumers.is_idle(consumer) then
+            if #hub.consumers == 1 and consumer.needs == nil then
+                return consumer
+            end
+            part(hub, consumer, revision)
+        end
+    end
+    return nil
+end
+
 --- Streams of the hub's kind can serve the consumer.
----@param hub resty.etcd.watch.shared_watch.Hub
----@param wants resty.etcd.watch.subscriber.Wants
+---@param hub resty.etcd.watch.types.Hub
+---@param wants resty.etcd.watch.types.Wants
 ---@return boolean
 local function suits(hub, wants)
     return key_range.contains(hub.range, wants.hub_range) and hub.filters == wants.filters and (hub.prev_kv or not wants.prev_kv) and hub.silence <= wants.silence
 end
 
 --- What the consumer takes along from another stream is true of this one too, as far as is known.
----@param hub resty.etcd.watch.shared_watch.Hub
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param hub resty.etcd.watch.types.Hub
+---@param consumer resty.etcd.watch.types.Consumer
 ---@return boolean
 local function has_past_of(hub, consumer)
     if consumer.past ~= nil then
@@ -31,8 +78,8 @@ local function has_past_of(hub, consumer)
 end
 
 --- The stream is where the consumer can join it.
----@param hub resty.etcd.watch.shared_watch.Hub
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param hub resty.etcd.watch.types.Hub
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param from number?
 ---@return boolean
 local function fits(hub, consumer, from)
@@ -48,9 +95,9 @@ end
 
 --- The stream that may serve the consumer and has come furthest.
 ---@param core resty.etcd.call.client_state.Core
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param from number?
----@return resty.etcd.watch.shared_watch.Hub?
+---@return resty.etcd.watch.types.Hub?
 local function find(core, consumer, from)
     local best
     if now() < consumer.apart_until then
@@ -73,11 +120,11 @@ local function add(hub, consumer)
 end
 
 --- Lets a new stream serve the consumer from revision `next` on.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param core resty.etcd.call.client_state.Core
 ---@param next number?
----@param run fun(premature: boolean, hub: resty.etcd.watch.shared_watch.Hub)
----@return resty.etcd.watch.shared_watch.Hub? res
+---@param run fun(premature: boolean, hub: resty.etcd.watch.types.Hub)
+---@return resty.etcd.watch.types.Hub? res
 ---@return string? err
 local function open_for(consumer, core, next, run)
     local apart = false
@@ -105,11 +152,11 @@ local function open_for(consumer, core, next, run)
 end
 
 --- Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param core resty.etcd.call.client_state.Core
 ---@param from number? nil if the consumer begins now, or with the state as it will be read
----@param run fun(premature: boolean, hub: resty.etcd.watch.shared_watch.Hub)
----@return resty.etcd.watch.shared_watch.Hub? res
+---@param run fun(premature: boolean, hub: resty.etcd.watch.types.Hub)
+---@return resty.etcd.watch.types.Hub? res
 ---@return string? err
 local function join(consumer, core, from, run)
     local hub = find(core, consumer, from)
@@ -121,15 +168,15 @@ local function join(consumer, core, from, run)
 end
 
 --- The other stream may take over the consumers of this one, which has begun apart.
----@param other resty.etcd.watch.shared_watch.Hub
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param other resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@return boolean
 local function may_take_over(other, hub)
     return other ~= hub and not other.apart and other.next ~= nil and other.next <= hub.next and other.known.cluster_id == hub.known.cluster_id and not hub.past.lost
 end
 
 --- Hands the consumers of a stream that began apart to the one that it has caught up with.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 local function merge(hub)
     if not hub.apart then
         return
@@ -150,11 +197,11 @@ local function merge(hub)
 end
 
 --- Gives each consumer of a narrower range than the stream's a stream of its own, which goes on where that stands.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 local function split(hub)
     for ____, consumer in ipairs(hub.consumers) do
         if not key_range.contains(consumer.hub_range, hub.range) then
-            parting.take_along(consumer, hub)
+            take_along(consumer, hub)
             hubs.leave(consumer)
             local next = max(consumer.next, hub.next or 0)
             if consumer.needs == nil then
@@ -168,6 +215,7 @@ local function split(hub)
     end
 end
 _M.join = join
+_M.make_room = make_room
 _M.merge = merge
 _M.open_for = open_for
 _M.split = split

@@ -9,7 +9,6 @@ local slices = require("resty.etcd.base.time_slice")
 local ask = require("resty.etcd.watch.reads")
 local hubs = require("resty.etcd.watch.shared_watch")
 local joiners = require("resty.etcd.watch.reassembly")
-local parting = require("resty.etcd.watch.overflow")
 local share = require("resty.etcd.watch.sharing")
 local verdict = require("resty.etcd.watch.errors")
 local now = clock.now
@@ -33,7 +32,7 @@ local OPTIONS = {require_leader = true}
 ---@field next_check number Not before that.
 
 --- What asks for the events of the hub's stream from a revision on.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param from number
 ---@return table
 local function create_request(hub, from)
@@ -57,7 +56,7 @@ local function create_request(hub, from)
 end
 
 --- Finds out where etcd is: whether it still has the past that is known of it, and where to begin.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@return resty.etcd.protocol.errors.EtcdError? # an error if it does not answer
 local function place(hub)
     local status, err = ask.status(hub.core, hub.range)
@@ -84,10 +83,10 @@ local function place(hub)
 end
 
 --- Waits until the only consumer has taken something, or is not alone any more.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param revision number
 local function wait_for_room(hub, revision)
-    while parting.make_room(hub, revision) ~= nil do
+    while share.make_room(hub, revision) ~= nil do
         hub.blocked = true
         hub.room:wait(LOOK)
         hub.heard_at = now()
@@ -106,7 +105,7 @@ local function deliver_all(hub, turn, batches)
 end
 
 --- Whatever has come in a reply; returns why the stream must end, if it must.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param turn resty.etcd.watch.stream_reader.Turn
 ---@param joiner resty.etcd.watch.reassembly.Joiner
 ---@param message table
@@ -150,7 +149,7 @@ local function take(hub, turn, joiner, message)
 end
 
 --- Takes replies as they come, until there is a reason not to go on.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param turn resty.etcd.watch.stream_reader.Turn
 ---@param stream resty.etcd.transport.transport.Stream
 ---@param from number
@@ -179,7 +178,7 @@ local function take_all(hub, turn, stream, from)
 end
 
 --- Opens the stream and takes what comes, until it ends; returns why it has.
----@param hub resty.etcd.watch.shared_watch.Hub
+---@param hub resty.etcd.watch.types.Hub
 ---@param turn resty.etcd.watch.stream_reader.Turn
 ---@return resty.etcd.protocol.errors.EtcdError
 local function run(hub, turn)

@@ -5,43 +5,6 @@ local batch_queue = require("resty.etcd.watch.batch_queue")
 local clock = require("resty.etcd.base.clock")
 local max = math.max
 
---- What a consumer wants.
----@class resty.etcd.watch.subscriber.Wants
----@field range resty.etcd.protocol.key_range.KeyRange
----@field hub_range resty.etcd.protocol.key_range.KeyRange The stream that may serve it covers this.
----@field relist boolean A full state may come at any time.
----@field progress boolean
----@field prev_kv boolean
----@field filters string Sorted, in one string; "" for none.
----@field silence number
----@field max_events number
----@field max_bytes number
-
---- One consumer of a stream: what waits for it, and where it stands.
----@class resty.etcd.watch.subscriber.Consumer: resty.etcd.watch.subscriber.Wants
----@field queue resty.etcd.watch.batch_queue.BatchQueue
----@field ready table
----@field waiting boolean A light thread waits in `next`.
----@field hub resty.etcd.watch.shared_watch.Hub? The stream that serves it; nil while its consumer is behind, and at the end.
----@field known resty.etcd.watch.shared_watch.Known? What is known of etcd apart from that stream; nil for nothing.
----@field past resty.etcd.watch.shared_watch.Past? The past that this is part of, if it was learnt by a stream.
----@field next number First revision that is not in its queue yet.
----@field unknown_before number? Nothing is known of what is before this revision, which a caller has chosen.
----@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
----@field held resty.etcd.watch.feed.Batch[]
----@field list_at number? That state is of this revision; nil for the latest.
----@field epoch number Counts how often its revisions were lost: a state read before is of no use.
----@field listing boolean Somebody reads that state.
----@field delivered number Everything up to it has been taken out of the queue.
----@field err resty.etcd.protocol.errors.EtcdError? Why no more will come, once the queue is empty.
----@field closed boolean
----@field heard_at number When etcd was heard of apart from the stream.
----@field batches number
----@field lists number
----@field times_behind number How often it was too slow for a stream that it shared.
----@field behind_at number When it was that last.
----@field apart_until number Until then it has a stream of its own: it was too slow twice within a short time.
-
 local function create(wants, next, needs)
     local ready, err = semaphore.new(0)
     if ready == nil then
@@ -93,7 +56,7 @@ local function create(wants, next, needs)
 end
 
 --- Wakes the one who waits for batches.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 local function wake(consumer)
     if consumer.waiting then
         consumer.waiting = false
@@ -117,7 +80,7 @@ local function weigh(batch)
 end
 
 --- Puts a batch into the queue, unless it has been there.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param batch resty.etcd.watch.feed.Batch
 local function put(consumer, batch)
     if batch.revision >= consumer.next then
@@ -132,21 +95,21 @@ local function put(consumer, batch)
 end
 
 --- The state that it waits for will be read later, so it needs nothing of what comes now.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@return boolean
 local function is_idle(consumer)
     return consumer.needs ~= nil and not consumer.listing and consumer.list_at == nil
 end
 
 --- It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@return boolean
 local function is_new(consumer)
     return consumer.needs == "list" and consumer.list_at == nil
 end
 
 --- Takes a batch of events, into the queue or aside until the state before it is known.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param batch resty.etcd.watch.feed.Batch
 local function give(consumer, batch)
     if consumer.needs == nil then
@@ -160,7 +123,7 @@ local function give(consumer, batch)
 end
 
 --- Forgets what was put aside.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 local function drop_held(consumer)
     for ____, batch in ipairs(consumer.held) do
         consumer.queue.events = consumer.queue.events - #batch.events
@@ -170,7 +133,7 @@ local function drop_held(consumer)
 end
 
 --- Notes how far etcd has come, where the consumer wants to know.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param revision number
 local function tell_progress(consumer, revision)
     if consumer.needs == nil and revision >= consumer.next then
@@ -183,8 +146,8 @@ local function tell_progress(consumer, revision)
 end
 
 --- Takes the full state that it has waited for, and what came in the meantime.
----@param consumer resty.etcd.watch.subscriber.Consumer
----@param full resty.etcd.watch.feed.RawKv[]
+---@param consumer resty.etcd.watch.types.Consumer
+---@param full resty.etcd.protocol.message.RawKv[]
 ---@param revision number
 local function accept(consumer, full, revision)
     local reason = consumer.needs or "list"
@@ -203,7 +166,7 @@ local function accept(consumer, full, revision)
 end
 
 --- Its revisions are gone: only a full state helps.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 local function lose(consumer, reason)
     drop_held(consumer)
@@ -219,7 +182,7 @@ local function lose(consumer, reason)
 end
 
 --- No more will come.
----@param consumer resty.etcd.watch.subscriber.Consumer
+---@param consumer resty.etcd.watch.types.Consumer
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function fail(consumer, err)
     drop_held(consumer)

@@ -7,8 +7,8 @@ local sub = string.sub
 --- A change of one key.
 ---@class resty.etcd.watcher.batch.WatchEvent
 ---@field type "PUT"|"DELETE"
----@field kv resty.etcd.api.result.KeyValue Of a deletion only `key` and `mod_revision`; where it was found out afterwards, only `key`.
----@field prev_kv? resty.etcd.api.result.KeyValue What it was before; nil if there was nothing, if it was not asked for, or if nobody knows any more.
+---@field kv resty.etcd.protocol.message.KeyValue Of a deletion only `key` and `mod_revision`; where it was found out afterwards, only `key`.
+---@field prev_kv? resty.etcd.protocol.message.KeyValue What it was before; nil if there was nothing, if it was not asked for, or if nobody knows any more.
 
 --- All that one revision has changed.
 ---@class resty.etcd.watcher.batch.WatchBatch
@@ -27,9 +27,9 @@ local sub = string.sub
 
 --- A key as the watcher's user knows it: the raw one is shared with others.
 ---@param style resty.etcd.watcher.batch.BatchStyle
----@param kv resty.etcd.watch.feed.RawKv
+---@param kv resty.etcd.protocol.message.RawKv
 ---@param is_put boolean
----@return resty.etcd.api.result.KeyValue
+---@return resty.etcd.protocol.message.KeyValue
 local function to_user(style, kv, is_put)
     local ____kv_0 = kv
     local create_revision = ____kv_0.create_revision

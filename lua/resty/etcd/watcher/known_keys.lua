@@ -14,7 +14,7 @@ end
 
 --- A key of a full state has changed since it was told of.
 ---@param known resty.etcd.watcher.known_keys.KnownKeys
----@param kv resty.etcd.watch.feed.RawKv
+---@param kv resty.etcd.protocol.message.RawKv
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@return boolean
 local function is_news(known, kv, reason)
@@ -29,7 +29,7 @@ local function is_news(known, kv, reason)
 end
 
 --- The keys of a full state.
----@param full resty.etcd.watch.feed.RawKv[]
+---@param full resty.etcd.protocol.message.RawKv[]
 ---@return table
 local function revisions_of(full)
     local revisions = table_new(0, #full)
@@ -43,7 +43,7 @@ end
 
 --- Takes note of events.
 ---@param known resty.etcd.watcher.known_keys.KnownKeys
----@param events resty.etcd.watch.feed.RawEvent[]
+---@param events resty.etcd.protocol.message.RawEvent[]
 local function note(known, events)
     local slice = slices.begin()
     for ____, event in ipairs(events) do

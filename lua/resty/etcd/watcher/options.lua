@@ -1,9 +1,7 @@
 -- Generated from src/resty/etcd/watcher/options.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local args = require("resty.etcd.api.request_options")
 local int64 = require("resty.etcd.protocol.int64")
 local keys = require("resty.etcd.protocol.keys")
-local utils = require("resty.etcd.utils")
 
 --- What a watcher is to watch, and how.
 ---@class resty.etcd.watcher.options.WatcherOptions
@@ -94,23 +92,23 @@ local function find_fault(key, opts)
 end
 
 --- What the feed behind the watcher is to be. The options are without fault.
----@param cli resty.etcd.api.state.State
+---@param cli resty.etcd.call.client_state.State
 ---@param key string
 ---@param opts resty.etcd.watcher.options.WatcherOptions
 ---@return resty.etcd.watch.options.FeedOptions
 local function to_feed(cli, key, opts)
-    local start = utils.get_real_key(cli.key_prefix, key)
+    local start = keys.with_prefix(cli.key_prefix, key)
     local feed = {key = start}
     if opts.prefix == true then
         feed.range_end = keys.prefix_end(start)
     elseif opts.range_end ~= nil then
-        feed.range_end = args.real_range_end(cli.key_prefix, opts.range_end)
+        feed.range_end = keys.real_range_end(cli.key_prefix, opts.range_end)
     end
     if opts.start_revision ~= nil then
         feed.start_revision = tonumber(int64.to_text(opts.start_revision))
     end
     if opts.share ~= nil then
-        local shared = utils.get_real_key(cli.key_prefix, opts.share)
+        local shared = keys.with_prefix(cli.key_prefix, opts.share)
         feed.share = {
             key = shared,
             range_end = keys.prefix_end(shared)

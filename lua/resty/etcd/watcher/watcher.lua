@@ -183,7 +183,7 @@ end
 
 --- Follows the changes of a key, or of all keys with a prefix. It resumes by itself after any trouble, with neither
 --- loss nor repetition.
----@param self resty.etcd.api.state.State
+---@param self resty.etcd.call.client_state.State
 ---@param key string as `set` takes it
 ---@param opts? resty.etcd.watcher.options.WatcherOptions
 ---@return resty.etcd.watcher.watcher.Watcher? res # the watcher; without `list` and `start_revision` it asks etcd for its revision first

@@ -1,12 +1,11 @@
+import type { State } from "../call/client_state";
+import type { Header, Message } from "../protocol/message";
 import type { Outcome } from "../call/call";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
 import * as markers from "../call/idempotency";
 import * as rpcs from "../protocol/rpc";
-import type { Message, Reply } from "../transport/transport";
-import type { SetBody, SetOptions } from "./kv";
-import type { Header } from "./result";
-import type { State } from "./state";
+import type { Reply } from "../transport/transport";
 
 /** What the key was before a put that was applied at `revision`; nothing where that is compacted. */
 function read_before(cli: State, key: unknown, revision: string, timeout: number, not_after: number): unknown {
@@ -20,21 +19,24 @@ function read_before(cli: State, key: unknown, revision: string, timeout: number
 }
 
 /** A put in a transaction that is applied once. */
-function put_once(cli: State, request: Message, opts: SetOptions): Outcome<Reply> {
+function put_once(cli: State, request: Message, timeout: number, wants_prev_kv: boolean): Outcome<Reply> {
     const txn: Message = new LuaMap();
     txn.set("success", [{ request_put: request }]);
-    const timeout = opts.timeout ?? cli.timeout;
     const not_after = timeout > 0 ? clock.now() + timeout : math.huge;
     const [reply, err, refusal] = markers.run(cli, txn, timeout);
     if (reply === undefined) {
         return $multi(undefined, err, refusal);
     }
-    const done = reply.body as unknown as { header: Header; replayed?: true; responses?: { response_put: SetBody }[] };
+    const done = reply.body as unknown as {
+        header: Header;
+        replayed?: true;
+        responses?: { response_put: { prev_kv?: unknown } }[];
+    };
     const body: Message = new LuaMap();
     body.set("header", done.header);
     if (done.replayed === true) {
         body.set("replayed", true);
-        if (opts.prev_kv === true) {
+        if (wants_prev_kv) {
             body.set("prev_kv", read_before(cli, request.get("key"), done.header.revision, timeout, not_after));
         }
     } else if (done.responses !== undefined) {

@@ -1,17 +1,18 @@
+import type { State } from "../call/client_state";
+import * as keys from "../protocol/keys";
+import * as checks from "../base/checks";
+import type { Header, KeyValue, Message } from "../protocol/message";
 import type { Outcome } from "../call/call";
 import * as call from "../call/call";
 import * as pages from "../call/paged_range";
 import * as rpcs from "../protocol/rpc";
 import * as serializer from "../serializers/serializer";
-import type { Message, Reply } from "../transport/transport";
-import * as utils from "../utils";
+import type { Reply } from "../transport/transport";
 import * as args from "./request_options";
 import * as once from "./idempotent_put";
 import * as result from "./result";
-import type { ErrorBody, Header, KeyValue, Result3 } from "./result";
-import type { State } from "./state";
-
-type Integer = number | string;
+import type { Integer } from "../protocol/message";
+import type { ErrorBody, Result3 } from "./result";
 
 interface CallOptions {
     /** Seconds for the whole call; default the client's; 0 leaves it to nginx's socket timeouts. */
@@ -107,12 +108,12 @@ const PUT_OPTIONS = ["lease", "prev_kv", "ignore_value", "ignore_lease"];
 
 /** A request for a key; or nil and what is wrong with the arguments. */
 function key_request(cli: State, key: unknown, opts: unknown): Result<Message> {
-    const wrong = args.check_key(key) ?? args.check_opts(opts);
+    const wrong = checks.check_key(key) ?? checks.check_opts(opts);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
     }
     const request: Message = new LuaMap();
-    request.set("key", utils.get_real_key(cli.key_prefix, key as string));
+    request.set("key", keys.with_prefix(cli.key_prefix, key as string));
     return $multi(request);
 }
 
@@ -123,7 +124,7 @@ function range_request(cli: State, key: unknown, opts: { range_end?: string } | 
         return $multi(undefined, wrong);
     }
     if (opts?.range_end !== undefined) {
-        request.set("range_end", args.real_range_end(cli.key_prefix, opts.range_end));
+        request.set("range_end", keys.real_range_end(cli.key_prefix, opts.range_end));
     }
     return $multi(request);
 }
@@ -170,11 +171,11 @@ function decode_page(this: void, cli: unknown, kvs: pages.Kv[]): void {
  * @param dir "" for all keys
  */
 function readdir(this: State, dir: string, opts?: RangeOptions): Result3<GetBody> {
-    const wrong = typeof dir !== "string" ? "key must be string" : args.check_opts(opts);
+    const wrong = typeof dir !== "string" ? "key must be string" : checks.check_opts(opts);
     if (wrong !== undefined) {
         return result.misuse(wrong);
     }
-    const request = args.prefix_range(this.key_prefix, dir);
+    const request = keys.prefix_range(this.key_prefix, dir);
     if (opts !== undefined && is_cut_or_sorted(opts)) {
         return range(this, request, opts);
     }
@@ -185,7 +186,7 @@ function readdir(this: State, dir: string, opts?: RangeOptions): Result3<GetBody
 
 function put(cli: State, request: Message, opts: SetOptions | undefined): Outcome<Reply> {
     if (opts?.idempotent === true) {
-        return once.put_once(cli, request, opts);
+        return once.put_once(cli, request, opts.timeout ?? cli.timeout, opts.prev_kv === true);
     }
     return call.unary(cli, rpcs.put, request, opts?.timeout);
 }
@@ -246,11 +247,11 @@ function rmdir(this: State, dir: string, opts?: RmdirOptions): Result3<DeleteBod
     const wrong =
         typeof dir !== "string"
             ? "key must be string"
-            : (args.check_opts(opts) ?? args.check_key(utils.get_real_key(this.key_prefix, dir)));
+            : (checks.check_opts(opts) ?? checks.check_key(keys.with_prefix(this.key_prefix, dir)));
     if (wrong !== undefined) {
         return result.misuse(wrong);
     }
-    return delete_range(this, args.prefix_range(this.key_prefix, dir), opts);
+    return delete_range(this, keys.prefix_range(this.key_prefix, dir), opts);
 }
 
 export {
@@ -265,7 +266,6 @@ export {
     type DeleteOptions,
     type GetBody,
     type GetOptions,
-    type Integer,
     type RangeOptions,
     type RmdirOptions,
     type SetBody,

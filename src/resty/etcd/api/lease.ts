@@ -1,11 +1,11 @@
+import type { State } from "../call/client_state";
+import type { Header, Integer } from "../protocol/message";
 import * as call from "../call/call";
 import * as errors from "../protocol/errors";
 import * as lease_calls from "../call/lease_grant";
 import * as rpcs from "../protocol/rpc";
 import * as result from "./result";
-import type { ErrorBody, Header, Result3 } from "./result";
-import type { Integer } from "./kv";
-import type { State } from "./state";
+import type { ErrorBody, Result3 } from "./result";
 
 interface GrantBody {
     header: Header;

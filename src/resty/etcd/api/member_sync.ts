@@ -1,3 +1,4 @@
+import type { Message } from "../protocol/message";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
 import type { Core, SyncPlan } from "../call/client_state";
@@ -7,7 +8,6 @@ import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as names from "../endpoint/dns_endpoints";
 import * as rpcs from "../protocol/rpc";
-import type { Message } from "../transport/transport";
 
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;

@@ -1,9 +1,9 @@
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
-import type { Headers } from "../transport/http/types";
+import type { KeyValue } from "../protocol/message";
 import type { Serializer } from "../serializers/serializer";
 import * as slices from "../base/time_slice";
-import type { Reply } from "../transport/transport";
+import type { Headers, Reply } from "../transport/transport";
 
 /** An answer of etcd. All of it may be written to. */
 interface Response<Body> {
@@ -18,25 +18,6 @@ type Result3<Body> = LuaMultiReturn<
     | [res: Response<Body>, err?: undefined, details?: EtcdError | undefined]
     | [res: undefined, err: string, details: EtcdError]
 >;
-
-/** In every answer; int64 values are decimal strings. */
-interface Header {
-    cluster_id: string;
-    member_id: string;
-    revision: string;
-    raft_term: string;
-}
-
-/** A key as it is stored; int64 values are decimal strings. */
-interface KeyValue {
-    key: string;
-    /** Through the serializer; nil for bytes it does not understand. */
-    value?: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
-    create_revision: string;
-    mod_revision: string;
-    version: string;
-    lease?: string;
-}
 
 /** A refused call (HTTP 4xx): fields of the body are those of the error. */
 interface ErrorBody {
@@ -102,16 +83,4 @@ function decode_values(serializer: Serializer, kvs: KeyValue[] | undefined): voi
     }
 }
 
-export {
-    decode_value,
-    decode_values,
-    failed,
-    lenient,
-    misuse,
-    strict,
-    type ErrorBody,
-    type Header,
-    type KeyValue,
-    type Response,
-    type Result3,
-};
+export { decode_value, decode_values, failed, lenient, misuse, strict, type ErrorBody, type Response, type Result3 };

@@ -1,15 +1,17 @@
+import type { State } from "../call/client_state";
+import * as keys from "../protocol/keys";
+import * as checks from "../base/checks";
+import type { Header, Message } from "../protocol/message";
 import type { Outcome } from "../call/call";
 import * as call from "../call/call";
 import * as markers from "../call/idempotency";
 import * as rpcs from "../protocol/rpc";
 import * as serializer from "../serializers/serializer";
-import type { Message, Reply } from "../transport/transport";
-import * as utils from "../utils";
+import type { Reply } from "../transport/transport";
 import * as args from "./request_options";
 import type { CallOptions, DeleteBody, GetBody, SetBody, SetOptions } from "./kv";
 import * as result from "./result";
-import type { Header, Result3 } from "./result";
-import type { State } from "./state";
+import type { Result3 } from "./result";
 import type { Row } from "./txn_request";
 import * as messages from "./txn_request";
 
@@ -92,7 +94,7 @@ function txn(this: State, compare: Row[], success?: Row[], failure?: Row[], opts
     if (is_empty(success) && is_empty(failure)) {
         return result.misuse("success and failure couldn't be empty at the same time");
     }
-    const wrong = args.check_opts(opts);
+    const wrong = checks.check_opts(opts);
     if (wrong !== undefined) {
         return result.misuse(wrong);
     }
@@ -111,7 +113,7 @@ function set_if(
     val: unknown,
     opts: SetIfOptions | undefined,
 ): Result3<TxnBody> {
-    const wrong = args.check_key(key) ?? args.check_opts(opts);
+    const wrong = checks.check_key(key) ?? checks.check_opts(opts);
     if (wrong !== undefined) {
         return result.misuse(wrong);
     }
@@ -119,7 +121,7 @@ function set_if(
     if (value === undefined) {
         return result.misuse(value_err);
     }
-    const real_key = utils.get_real_key(cli.key_prefix, key);
+    const real_key = keys.with_prefix(cli.key_prefix, key);
     const put: Message = new LuaMap();
     put.set("key", real_key);
     put.set("value", value);

@@ -1,8 +1,7 @@
+import type { State } from "../call/client_state";
+import * as keys from "../protocol/keys";
+import type { Message } from "../protocol/message";
 import * as serializer from "../serializers/serializer";
-import type { Message } from "../transport/transport";
-import * as utils from "../utils";
-import * as args from "./request_options";
-import type { State } from "./state";
 
 /** Transactions within a transaction go no deeper: a table that holds itself would have no end. */
 const MAX_DEPTH = 100;
@@ -31,10 +30,10 @@ function prefix_keys(cli: State, message: Message): string | undefined {
     if (typeof key !== "string") {
         return "key must be string";
     }
-    message.set("key", utils.get_real_key(cli.key_prefix, key));
+    message.set("key", keys.with_prefix(cli.key_prefix, key));
     const range_end = message.get("range_end");
     if (range_end !== undefined) {
-        message.set("range_end", args.real_range_end(cli.key_prefix, range_end));
+        message.set("range_end", keys.real_range_end(cli.key_prefix, range_end));
     }
     return undefined;
 }

@@ -1,16 +1,17 @@
+import type { State } from "../call/client_state";
+import * as keys from "../protocol/keys";
+import * as checks from "../base/checks";
+import type { Header, Integer, KeyValue, Message } from "../protocol/message";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
 import * as slices from "../base/time_slice";
-import type { Message, Stream } from "../transport/transport";
-import * as utils from "../utils";
+import type { Stream } from "../transport/transport";
 import * as args from "./request_options";
 import * as result from "./result";
-import type { Header, KeyValue } from "./result";
-import type { CallOptions, Integer } from "./kv";
-import type { State } from "./state";
+import type { CallOptions } from "./kv";
 
 interface WatchOptions extends CallOptions {
     /** First revision to report; default: what comes after now. */
@@ -255,12 +256,12 @@ function watch(
     key: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const wrong = args.check_key(key) ?? args.check_watch_opts(opts);
+    const wrong = checks.check_key(key) ?? args.check_watch_opts(opts);
     if (wrong !== undefined) {
         return $multi(undefined, wrong, errors.failure("bad_request", wrong));
     }
     const request: Message = new LuaMap();
-    request.set("key", utils.get_real_key(this.key_prefix, key));
+    request.set("key", keys.with_prefix(this.key_prefix, key));
     return start(this, request, opts);
 }
 
@@ -278,7 +279,7 @@ function watchdir(
     if (wrong !== undefined) {
         return $multi(undefined, wrong, errors.failure("bad_request", wrong));
     }
-    return start(this, args.prefix_range(this.key_prefix, dir), opts);
+    return start(this, keys.prefix_range(this.key_prefix, dir), opts);
 }
 
 /**

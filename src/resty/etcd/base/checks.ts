@@ -26,4 +26,27 @@ function check_kinds(opts: unknown, kinds: Record<string, string>): string | und
     return undefined;
 }
 
-export { check_client, check_kinds };
+/** What is wrong with a key that a caller gave; nil if nothing is. */
+function check_key(key: unknown): string | undefined {
+    if (typeof key !== "string") {
+        return "key must be string";
+    }
+    return key === "" ? "key should not be empty" : undefined;
+}
+
+/** What is wrong with a method's options; nil if nothing is. */
+function check_opts(opts: unknown): string | undefined {
+    if (opts === undefined) {
+        return undefined;
+    }
+    if (typeof opts !== "object") {
+        return "opts must be table";
+    }
+    const timeout = (opts as { timeout?: unknown }).timeout;
+    if (timeout !== undefined && (typeof timeout !== "number" || timeout < 0 || timeout !== timeout)) {
+        return "opts.timeout must be number of seconds";
+    }
+    return undefined;
+}
+
+export { check_client, check_key, check_kinds, check_opts };

@@ -25,4 +25,9 @@ function below(n: number): number {
     return floor(next() * n);
 }
 
-export { below, next };
+/** Half of it to all of it: workers and clients that failed together come back one by one. */
+function jittered(seconds: number): number {
+    return seconds * (0.5 + 0.5 * next());
+}
+
+export { below, jittered, next };

@@ -1,7 +1,6 @@
-import type { Auth } from "./token";
 import * as auths from "./token";
 import * as call from "./call";
-import type { Core } from "./client_state";
+import type { Auth, Core } from "./client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";

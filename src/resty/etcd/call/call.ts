@@ -1,3 +1,4 @@
+import type { Message } from "../protocol/message";
 import type { Call, Outcome, StreamOptions } from "./attempt";
 import * as attempts from "./attempt";
 import * as auth from "./token";
@@ -15,7 +16,7 @@ import * as resolution from "../endpoint/resolver";
 import * as retry from "../protocol/retry_policy";
 import type { Rpc } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
-import type { Message, Reply, Stream } from "../transport/transport";
+import type { Reply, Stream } from "../transport/transport";
 
 const now = clock.now;
 const min = math.min;

@@ -1,35 +1,17 @@
+import type { Message } from "../protocol/message";
 import * as semaphore from "ngx.semaphore";
-import type { Semaphore } from "ngx.semaphore";
 import type { Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "../base/clock";
-import type { Core } from "./client_state";
+import type { Core, Markers } from "./client_state";
 import * as entropy from "../base/unique_id";
 import * as leases from "./lease_grant";
 import * as rpcs from "../protocol/rpc";
-import type { Message, Reply } from "../transport/transport";
+import type { Reply } from "../transport/transport";
 
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
 const min = math.min;
-
-/**
- * A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
- * transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
- */
-interface Markers {
-    readonly prefix: string;
-    /** The worker's own part of the keys. */
-    worker: string | undefined;
-    pid: number;
-    count: number;
-    lease: string | undefined;
-    /** Until when new markers are hung on it. */
-    fresh_until: number;
-    /** A call makes a new one, and until then the others wait for it; 0 if none does. */
-    granted_by: number;
-    waiting: Semaphore | undefined;
-}
 
 /** Seconds that a lease of markers lives. A call must end before its marker goes. */
 const LEASE_TTL = 600;
@@ -225,4 +207,4 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
     }
 }
 
-export { create as new, run, type Markers };
+export { create as new, run };

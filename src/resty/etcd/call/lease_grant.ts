@@ -1,3 +1,4 @@
+import type { Message } from "../protocol/message";
 import type { Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "../base/clock";
@@ -7,7 +8,7 @@ import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Rpc } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
-import type { Message, Reply } from "../transport/transport";
+import type { Reply } from "../transport/transport";
 
 function exists_already(err: EtcdError): boolean {
     return err.message === "etcdserver: lease already exists";

@@ -1,6 +1,6 @@
+import type { Message } from "../protocol/message";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
-import type { Message } from "../transport/transport";
 
 /** How far a client has seen etcd come. */
 interface Order {

@@ -1,3 +1,4 @@
+import type { Message } from "../protocol/message";
 import type { Outcome } from "./call";
 import * as call from "./call";
 import type { Core } from "./client_state";
@@ -5,7 +6,7 @@ import * as errors from "../protocol/errors";
 import * as int64 from "../protocol/int64";
 import * as newest from "../base/gc_barrier";
 import * as rpcs from "../protocol/rpc";
-import type { Message, Reply } from "../transport/transport";
+import type { Reply } from "../transport/transport";
 
 const min = math.min;
 const max = math.max;

@@ -1,6 +1,6 @@
+import * as random from "../base/random";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
-import * as health from "../endpoint/client_health";
 import * as slices from "../base/time_slice";
 
 const min = math.min;
@@ -27,7 +27,7 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
     // up to the last endpoint, the next one is another
     if (tries >= n && (core.health !== undefined || core.order !== undefined)) {
         const round = math.floor(tries / n) - 1;
-        seconds = health.jittered(min(LONGEST, FIRST * 2 ** min(round, 10)));
+        seconds = random.jittered(min(LONGEST, FIRST * 2 ** min(round, 10)));
     }
     if (deadline !== undefined && clock.now() + seconds >= deadline) {
         return false;

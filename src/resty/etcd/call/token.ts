@@ -1,11 +1,9 @@
 import * as semaphore from "ngx.semaphore";
-import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
-import type { Core } from "./client_state";
+import type { Auth, AuthOptions, Core, Flight, Login } from "./client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as log from "../base/log";
-import type { Dict } from "../base/memory_dict";
 import * as timers from "../base/timers";
 
 const now = clock.now;
@@ -25,49 +23,8 @@ const PATIENCE = 60;
 /** The same for one that is not in a timer: it may have been killed with the request that makes it. */
 const SHORT_PATIENCE = 2;
 
-/** Asks etcd for a token. */
-type Login = (
-    this: void,
-    core: Core,
-    auth: Auth,
-    timeout: number,
-    not_after: number | undefined,
-) => Result<string, EtcdError>;
-
 /** The token of an etcd without authentication. */
 const NONE = "";
-
-interface AuthOptions {
-    /** Where authentication is switched off, calls are made without token. */
-    readonly is_optional: boolean;
-    /** Where workers share their tokens. */
-    readonly dict: Dict | undefined;
-    /** The key there. */
-    readonly dict_key: string;
-}
-
-/** A client's user and the token it holds. */
-interface Auth extends AuthOptions {
-    readonly user: string;
-    readonly password: string;
-    readonly login: Login;
-    token: string | undefined;
-    /** It was another worker's login that gave the token. */
-    is_shared: boolean;
-    /** Until then, members that are slow may not have heard of the token. */
-    new_until: number;
-    /** The login under way. */
-    flight: Flight | undefined;
-}
-
-/** One login, and all who wait for it in the order in which they came. */
-interface Flight {
-    readonly waiters: Semaphore[];
-    token: string | undefined;
-    err: EtcdError | undefined;
-    /** If it has not ended by then, nobody works on it: its timer was dropped, or its thread was killed. */
-    ends_by: number;
-}
 
 function create(user: string, password: string, login: Login, options: AuthOptions): Auth {
     const { is_optional, dict, dict_key } = options;
@@ -261,4 +218,4 @@ function drop(auth: Auth, old: string): void {
     }
 }
 
-export { create as new, drop, is_new, is_of_others, NONE, token, type Auth };
+export { create as new, drop, is_new, is_of_others, NONE, token };

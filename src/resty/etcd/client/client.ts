@@ -1,5 +1,5 @@
+import type { Auth, State } from "../call/client_state";
 import * as auth from "../call/token";
-import type { Auth } from "../call/token";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
 import * as connection from "../transport/http/cosocket";
@@ -8,7 +8,6 @@ import * as kv from "../api/kv";
 import * as lease from "../api/lease";
 import type { Result3 } from "../api/result";
 import * as result from "../api/result";
-import type { State } from "../api/state";
 import * as txn from "../api/txn";
 import * as watch from "../api/watch";
 import type { EtcdError } from "../protocol/errors";

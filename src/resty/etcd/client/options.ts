@@ -1,13 +1,14 @@
+import type { Tls } from "../transport/tls/types";
+import type { Headers } from "../transport/transport";
 import * as cjson from "cjson.safe";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
 import type { HealthOptions } from "../endpoint/client_health";
 import * as health from "../endpoint/client_health";
-import type { Extra, Headers, Peer } from "../transport/http/types";
+import type { Extra, Peer } from "../transport/http/types";
 import type { OnCall } from "../metrics/call_metrics";
 import type { ResolveOptions } from "../endpoint/resolver";
 import type { Serializer } from "../serializers/serializer";
-import type { Tls } from "../transport/tls/handshake";
 
 const find = string.find as StringFind;
 const lower = string.lower;

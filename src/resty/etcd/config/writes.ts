@@ -1,7 +1,9 @@
+import type { State as ClientState } from "../call/client_state";
+import * as keys from "../protocol/keys";
+import * as checks from "../base/checks";
+import type { Message } from "../protocol/message";
 import * as cjson from "cjson.safe";
 import * as call from "../call/call";
-import * as args from "../api/request_options";
-import type { State as ClientState } from "../api/state";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as first_kv from "../protocol/txn_response";
@@ -9,8 +11,6 @@ import * as int64 from "../protocol/int64";
 import type { Kv, Mirror } from "../mirror/mirror";
 import * as rpcs from "../protocol/rpc";
 import * as serializer from "../serializers/serializer";
-import type { Message } from "../transport/transport";
-import * as utils from "../utils";
 
 interface State {
     readonly cli: ClientState;
@@ -37,12 +37,12 @@ function bad_request(message: string): EtcdError {
 }
 
 function key_of(state: State, name: string): string {
-    return utils.get_real_key(state.cli.key_prefix, state.dir + name);
+    return keys.with_prefix(state.cli.key_prefix, state.dir + name);
 }
 
 /** What is wrong with a write; nil if nothing is. */
 function check_write(name: unknown, opts: WriteOptions | undefined): string | undefined {
-    const wrong = args.check_key(name) ?? args.check_opts(opts);
+    const wrong = checks.check_key(name) ?? checks.check_opts(opts);
     if (wrong !== undefined) {
         return wrong;
     }

@@ -1,10 +1,10 @@
+import * as random from "../base/random";
+import type { State as ClientState } from "../call/client_state";
 import type { Semaphore } from "ngx.semaphore";
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
-import type { State as ClientState } from "../api/state";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
-import * as health from "../endpoint/client_health";
 import * as keeper from "../base/watchdog";
 import * as steps from "./registration_steps";
 import type { State } from "./registration_steps";
@@ -110,7 +110,7 @@ function delay(reg: State): number {
     if (reg.failures === 0) {
         return max(0, reg.expires_at - now() - (reg.granted * 2) / 3);
     }
-    return health.jittered(min(LONGEST_PAUSE, reg.granted / 6, 0.1 * 2 ** min(reg.failures, 10)));
+    return random.jittered(min(LONGEST_PAUSE, reg.granted / 6, 0.1 * 2 ** min(reg.failures, 10)));
 }
 
 type Timer = (this: void, premature: boolean, reg: State, id: number) => void;

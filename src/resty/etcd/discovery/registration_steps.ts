@@ -1,6 +1,6 @@
+import type { State as ClientState } from "../call/client_state";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
-import type { State as ClientState } from "../api/state";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as first_kv from "../protocol/txn_response";

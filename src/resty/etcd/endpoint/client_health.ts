@@ -138,11 +138,6 @@ function may_probe(health: Health, host: string, n: number): boolean {
     return is_first;
 }
 
-/** Half of it to all of it: workers and clients that failed together come back one by one. */
-function jittered(seconds: number): number {
-    return seconds * (0.5 + 0.5 * random.next());
-}
-
 /** Notes a failure; true if the endpoint is left alone from now on. */
 function failed(health: Health, host: string): boolean {
     const dict = health.dict;
@@ -156,7 +151,7 @@ function failed(health: Health, host: string): boolean {
         return false;
     }
     const doubled = health.fail_timeout * 2 ** min(20, fails - health.max_fails);
-    dict.set(AWAY + host, now(), max(SHORTEST, jittered(min(health.max_fail_timeout, doubled))));
+    dict.set(AWAY + host, now(), max(SHORTEST, random.jittered(min(health.max_fail_timeout, doubled))));
     dict.delete(PROBE + host);
     return fails === health.max_fails;
 }
@@ -287,7 +282,6 @@ export {
     create as new,
     failed,
     has_retry,
-    jittered,
     note_call,
     pick,
     succeeded,

@@ -1,13 +1,25 @@
-import type { Core } from "../call/client_state";
 import * as dns from "./dns";
 import type { Nameserver } from "./dns";
 import * as endpoint from "./endpoint";
 import type { Endpoint } from "./endpoint";
 import * as log from "../base/log";
-import type { Flight } from "./resolver";
+import type { Ring } from "./balancer";
+import type { Semaphore } from "ngx.semaphore";
 
 const concat = table.concat;
 const match = string.match;
+
+/** One round of resolving all names, and the calls that wait for it. */
+interface Flight {
+    readonly waiters: Semaphore;
+    waiting: number;
+    /** Names without an address so far. */
+    missing: number;
+    /** Nobody needs to wait any more. */
+    over: boolean;
+    /** If it has not ended by then, nobody works on it. */
+    ends_by: number;
+}
 
 /** What is known of a name. */
 interface Known {
@@ -34,6 +46,16 @@ interface Names {
     fresh_until: number;
     /** The round under way. */
     flight: Flight | undefined;
+}
+
+/** A client's endpoints, and what makes others take their place. */
+interface EndpointSet extends Ring {
+    /** More than one endpoint. */
+    is_cluster: boolean;
+    /** `/v3`, for endpoints that etcd tells of. */
+    readonly api_prefix: string;
+    /** Nil unless names are resolved by the driver. */
+    readonly names: Names | undefined;
 }
 
 /** The host of an endpoint if it is a name; nil for addresses and sockets. */
@@ -89,35 +111,35 @@ function expand(names: Names, api_prefix: string): Endpoint[] {
 }
 
 /** Leaves alone what has not changed: connections and what is known of an endpoint go by its URL. */
-function replace(core: Core, found: Endpoint[]): void {
+function replace(set: EndpointSet, found: Endpoint[]): void {
     for (const i of $range(1, found.length)) {
         const one = found[i - 1]!;
-        for (const old of core.endpoints) {
+        for (const old of set.endpoints) {
             if (old.http_host === one.http_host && old.dns_name === one.dns_name) {
                 found[i - 1] = old;
             }
         }
     }
-    core.endpoints = found;
-    core.is_cluster = found.length > 1;
+    set.endpoints = found;
+    set.is_cluster = found.length > 1;
 }
 
 /** Makes these the endpoints of a client. */
-function adopt(core: Core, found: Endpoint[]): void {
-    const names = core.names;
+function adopt(set: EndpointSet, found: Endpoint[]): void {
+    const names = set.names;
     if (names === undefined) {
-        replace(core, found);
+        replace(set, found);
         return;
     }
     set_configured(names, found);
-    replace(core, expand(names, core.api_prefix));
+    replace(set, expand(names, set.api_prefix));
 }
 
 /**
  * Notes what a nameserver has answered, and lets the endpoints follow. The last address of a name stays in use.
  * @param qtype `dns.A` or `dns.AAAA`
  */
-function learn(core: Core, names: Names, known: Known, qtype: number, found: string[]): void {
+function learn(set: EndpointSet, names: Names, known: Known, qtype: number, found: string[]): void {
     if (qtype === dns.A) {
         known.v4 = found;
     } else {
@@ -137,7 +159,7 @@ function learn(core: Core, names: Names, known: Known, qtype: number, found: str
     if (log.info_enabled()) {
         ngx.log(ngx.INFO, "addresses of ", known.host, ": ", concat(all, " "));
     }
-    replace(core, expand(names, core.api_prefix));
+    replace(set, expand(names, set.api_prefix));
 }
 
-export { adopt, learn, set_configured, type Known, type Names };
+export { adopt, learn, set_configured, type EndpointSet, type Flight, type Known, type Names };

@@ -1,12 +1,10 @@
 import * as semaphore from "ngx.semaphore";
-import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
-import type { Core } from "../call/client_state";
 import * as dns from "./dns";
 import type { Nameserver } from "./dns";
 import type { Endpoint } from "./endpoint";
 import * as names from "./dns_endpoints";
-import type { Known, Names } from "./dns_endpoints";
+import type { EndpointSet, Flight, Known, Names } from "./dns_endpoints";
 
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
@@ -42,18 +40,6 @@ interface Question {
     err: string | undefined;
 }
 
-/** One round of resolving all names, and the calls that wait for it. */
-interface Flight {
-    readonly waiters: Semaphore;
-    waiting: number;
-    /** Names without an address so far. */
-    missing: number;
-    /** Nobody needs to wait any more. */
-    over: boolean;
-    /** If it has not ended by then, nobody works on it. */
-    ends_by: number;
-}
-
 /** Lets all go on who wait. */
 function wake(plan: Names, flight: Flight): void {
     if (!flight.over) {
@@ -68,13 +54,13 @@ function wake(plan: Names, flight: Flight): void {
 }
 
 /** Asks for one kind of addresses of one name. Trouble leaves what is known. */
-function ask(core: Core, plan: Names, flight: Flight, question: Question, qtype: number): void {
+function ask(set: EndpointSet, plan: Names, flight: Flight, question: Question, qtype: number): void {
     const [found, err] = dns.ask(plan.nameservers, question.known.host, qtype);
     if (found === undefined) {
         question.err = err;
         return;
     }
-    names.learn(core, plan, question.known, qtype, found);
+    names.learn(set, plan, question.known, qtype, found);
     if (found.length > 0 && !question.answered) {
         question.answered = true;
         flight.missing = flight.missing - 1;
@@ -85,7 +71,7 @@ function ask(core: Core, plan: Names, flight: Flight, question: Question, qtype:
 }
 
 /** Asks for all names at once. Calls go on as soon as each has an address. */
-function resolve_all(core: Core, plan: Names, flight: Flight): void {
+function resolve_all(set: EndpointSet, plan: Names, flight: Flight): void {
     const questions: Question[] = [];
     for (const [, known] of plan.known) {
         questions.push({ known, answered: false, err: undefined });
@@ -93,9 +79,9 @@ function resolve_all(core: Core, plan: Names, flight: Flight): void {
     flight.missing = questions.length;
     const threads: ngx.thread.Thread[] = [];
     for (const question of questions) {
-        threads.push(ngx.thread.spawn(ask, core, plan, flight, question, dns.A));
+        threads.push(ngx.thread.spawn(ask, set, plan, flight, question, dns.A));
         if (plan.ipv6) {
-            threads.push(ngx.thread.spawn(ask, core, plan, flight, question, dns.AAAA));
+            threads.push(ngx.thread.spawn(ask, set, plan, flight, question, dns.AAAA));
         }
     }
     for (const thread of threads) {
@@ -109,10 +95,10 @@ function resolve_all(core: Core, plan: Names, flight: Flight): void {
     }
 }
 
-function fly_in_timer(premature: boolean, core: Core, plan: Names, flight: Flight): void {
+function fly_in_timer(premature: boolean, set: EndpointSet, plan: Names, flight: Flight): void {
     flight.ends_by = now() + ROUND_TIME;
     if (!premature) {
-        resolve_all(core, plan, flight);
+        resolve_all(set, plan, flight);
     }
     wake(plan, flight);
     if (plan.flight === flight) {
@@ -121,13 +107,13 @@ function fly_in_timer(premature: boolean, core: Core, plan: Names, flight: Fligh
 }
 
 /** Starts a round in a timer of its own; nil where there is none to be had: a later call will. */
-function take_off(core: Core, plan: Names, time: number): Flight | undefined {
+function take_off(set: EndpointSet, plan: Names, time: number): Flight | undefined {
     const [waiters] = semaphore.new(0);
     if (waiters === undefined) {
         return undefined;
     }
     const flight: Flight = { waiters, waiting: 0, missing: 0, over: false, ends_by: time + START_TIME };
-    const [may_start, started] = guard(ngx.timer.at, 0, fly_in_timer, core, plan, flight); // throws in init
+    const [may_start, started] = guard(ngx.timer.at, 0, fly_in_timer, set, plan, flight); // throws in init
     if (!may_start || started === undefined) {
         return undefined;
     }
@@ -140,13 +126,13 @@ function take_off(core: Core, plan: Names, time: number): Flight | undefined {
  * Has names resolved anew in the background when it is time to. A call waits only where nothing is known, or where
  * it is old because nobody has made a call for long; if that takes too long, it goes on with what there is.
  */
-function before_call(core: Core, plan: Names, time: number, deadline: number | undefined): void {
+function before_call(set: EndpointSet, plan: Names, time: number, deadline: number | undefined): void {
     if (time < plan.next && time < plan.fresh_until) {
         return;
     }
     let flight = plan.flight;
     if (flight === undefined || time >= flight.ends_by) {
-        flight = take_off(core, plan, time);
+        flight = take_off(set, plan, time);
     }
     if (flight !== undefined && !flight.over && time >= plan.fresh_until) {
         const seconds = deadline !== undefined ? min(MAX_WAIT, (deadline - time) / 2) : MAX_WAIT;
@@ -200,4 +186,4 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<Names> {
     return $multi(plan);
 }
 
-export { before_call, create as new, type Flight, type ResolveOptions };
+export { before_call, create as new, type ResolveOptions };

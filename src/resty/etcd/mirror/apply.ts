@@ -1,4 +1,5 @@
-import type { Batch, RawEvent } from "../watch/feed";
+import type { RawEvent } from "../protocol/message";
+import type { Batch } from "../watch/feed";
 import * as newest from "../base/gc_barrier";
 import * as slices from "../base/time_slice";
 import type { Slice } from "../base/time_slice";

@@ -1,5 +1,5 @@
-import type { State as ClientState } from "../api/state";
-import type { RawKv } from "../watch/feed";
+import type { State as ClientState } from "../call/client_state";
+import type { RawKv } from "../protocol/message";
 import * as newest from "../base/gc_barrier";
 import * as complaints from "./rate_limited_log";
 import type { Decode, Invalid, Kv, State } from "./types";

@@ -1,5 +1,5 @@
-import * as args from "../api/request_options";
-import type { State as ClientState } from "../api/state";
+import type { State as ClientState } from "../call/client_state";
+import * as keys from "../protocol/keys";
 import type { OpenSource } from "../shared_log/coordinator";
 import * as node from "../shared_log/open";
 import * as snapshot_feed from "../storage/snapshot_feed";
@@ -9,7 +9,7 @@ import type { Options, Source } from "./types";
 
 /** Key and range end of all keys below a prefix. */
 function range_of(cli: ClientState, dir: string): { key: string; range_end: string } {
-    const range = args.prefix_range(cli.key_prefix, dir);
+    const range = keys.prefix_range(cli.key_prefix, dir);
     return { key: range.get("key") as string, range_end: range.get("range_end") as string };
 }
 

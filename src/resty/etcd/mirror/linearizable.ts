@@ -1,10 +1,10 @@
+import * as keys from "../protocol/keys";
+import * as checks from "../base/checks";
+import type { RawKv } from "../protocol/message";
 import * as call from "../call/call";
-import * as args from "../api/request_options";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
-import type { RawKv } from "../watch/feed";
 import * as rpcs from "../protocol/rpc";
-import * as utils from "../utils";
 import * as items from "./decode";
 import * as options from "./options";
 import type { Kv, State } from "./types";
@@ -19,11 +19,11 @@ type Told = LuaMultiReturn<[value: any, kv: Kv | EtcdError | undefined]>; // esl
  * @returns as `get`; nil and an error of etcd, or one named `invalid` for an item that is not taken in
  */
 function get_linearizable(this: State, key: string, timeout?: number): Told {
-    const wrong = args.check_key(key) ?? options.check_timeout(timeout);
+    const wrong = checks.check_key(key) ?? options.check_timeout(timeout);
     if (wrong !== undefined) {
         return $multi(undefined, errors.failure("bad_request", wrong));
     }
-    const request = { key: utils.get_real_key(this.cli.key_prefix, key) };
+    const request = { key: keys.with_prefix(this.cli.key_prefix, key) };
     const [reply, err] = call.unary(this.cli, rpcs.range, request, timeout);
     if (reply === undefined) {
         return $multi(undefined, err);

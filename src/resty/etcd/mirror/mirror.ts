@@ -1,6 +1,7 @@
+import type { State as ClientState } from "../call/client_state";
+import * as keys from "../protocol/keys";
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
-import type { State as ClientState } from "../api/state";
 import * as draft from "./rebuild";
 import * as indexes from "./indexes";
 import * as complaints from "./rate_limited_log";
@@ -18,7 +19,6 @@ import type { Callback, Change, Changes, Index, IndexFn, Kv, OnChange, Options, 
 import * as waiting from "./wait_ready";
 import * as slices from "../base/time_slice";
 import * as timers from "../base/timers";
-import * as utils from "../utils";
 
 const guard = pcall as unknown as GuardedCall;
 
@@ -158,7 +158,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         dir,
         opts: opts ?? {},
         decode: opts?.decode ?? items.by_serializer(cli),
-        cut: utils.get_real_key(cli.key_prefix, "").length,
+        cut: keys.with_prefix(cli.key_prefix, "").length,
         source: chosen,
         kvs: new LuaMap(),
         key_count: 0,

@@ -1,8 +1,8 @@
+import * as random from "../base/random";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
-import * as health from "../endpoint/client_health";
 import * as keeper from "../base/watchdog";
 import * as slices from "../base/time_slice";
 import * as apply from "./apply";
@@ -143,7 +143,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
 
 /** Waits before another feed is tried; ends early with the mirror. */
 function pause(state: State, failures: number): void {
-    const seconds = health.jittered(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)));
+    const seconds = random.jittered(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)));
     const ends_at = now() + seconds;
     let left = seconds;
     while (left > 0 && !is_over(state)) {

@@ -1,5 +1,5 @@
+import type { State as ClientState } from "../call/client_state";
 import type { Semaphore } from "ngx.semaphore";
-import type { State as ClientState } from "../api/state";
 import type { EtcdError } from "../protocol/errors";
 import type { Life } from "../base/watchdog";
 import type { Feed } from "../watch/feed";

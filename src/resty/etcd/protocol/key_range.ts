@@ -1,5 +1,5 @@
+import type { RawEvent } from "./message";
 import * as keys from "./keys";
-import type { RawEvent } from "../watch/feed";
 
 /** Keys from `from` up to, not including, `to`; nil as `to` is the end of the key space. */
 interface KeyRange {

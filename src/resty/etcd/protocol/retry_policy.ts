@@ -1,8 +1,8 @@
+import type { Message } from "./message";
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
 import type { Rpc } from "./rpc";
 import * as rpcs from "./rpc";
-import type { Message } from "../transport/transport";
 
 const find = string.find as StringFind;
 

@@ -1,5 +1,4 @@
-import type { RawKv } from "../watch/feed";
-import type { Message } from "../transport/transport";
+import type { Message, RawKv } from "./message";
 
 interface Response {
     response_range?: { kvs?: RawKv[] };

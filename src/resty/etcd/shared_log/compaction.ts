@@ -1,4 +1,5 @@
-import type { Batch, RawKv, Reason } from "../watch/feed";
+import type { RawKv } from "../protocol/message";
+import type { Batch, Reason } from "../watch/feed";
 import * as slices from "../base/time_slice";
 import * as chain from "./log";
 import * as cursors from "./cursor";

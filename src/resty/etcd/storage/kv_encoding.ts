@@ -1,4 +1,4 @@
-import type { RawEvent, RawKv } from "../watch/feed";
+import type { RawEvent, RawKv } from "../protocol/message";
 import * as slices from "../base/time_slice";
 import type { Slice } from "../base/time_slice";
 

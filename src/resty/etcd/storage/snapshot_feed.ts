@@ -1,6 +1,7 @@
+import type { RawKv } from "../protocol/message";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
-import type { Batch, Feed, RawKv } from "../watch/feed";
+import type { Batch, Feed } from "../watch/feed";
 import * as keepers from "./snapshot_writer";
 import type { Keeper } from "./snapshot_writer";
 import * as slices from "../base/time_slice";

@@ -1,4 +1,4 @@
-import type { RawKv } from "../watch/feed";
+import type { RawKv } from "../protocol/message";
 import * as encoding from "./kv_encoding";
 import * as slices from "../base/time_slice";
 

@@ -1,5 +1,6 @@
+import type { RawKv } from "../protocol/message";
 import * as clock from "../base/clock";
-import type { Batch, RawKv } from "../watch/feed";
+import type { Batch } from "../watch/feed";
 import * as collapse from "./kv_merge";
 import type { Changes } from "./kv_merge";
 import * as leftovers from "./temp_files";

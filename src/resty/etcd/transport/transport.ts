@@ -1,10 +1,28 @@
 import type { Endpoint } from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
-import type { Delivery, Headers } from "./http/types";
+import type { Message } from "../protocol/message";
 import type { Rpc } from "../protocol/rpc";
 
-/** A message: fields by their names in etcd's proto files, raw bytes, int64 as decimal text, no zero values. */
-type Message = LuaMap<string, unknown>;
+/** Header fields by name, as they came. */
+type Headers = LuaMap<string, string>;
+
+/** What belongs to one request. Times are those of `clock.now`. */
+interface Delivery {
+    readonly token: string | undefined;
+    /** `unix:/path` to connect to instead, while something answers there. */
+    readonly via: string | undefined;
+    readonly started: number;
+    /** nil leaves the time to nginx's own socket timeouts. */
+    readonly deadline: number | undefined;
+    /** The connection must stand by then. */
+    readonly connect_by: number | undefined;
+    /** And its TLS session by then. */
+    readonly session_by: number | undefined;
+    /** The server is told how much time there is, so that it gives up a little earlier by itself. */
+    readonly tell_time: boolean;
+    /** The server ends the stream when its member has lost the leader. */
+    readonly require_leader: boolean;
+}
 
 /** What an RPC was answered with. */
 interface Reply {
@@ -67,4 +85,4 @@ interface Transport {
     close(): void;
 }
 
-export type { Attempt, Message, Reply, Stream, Transport };
+export type { Attempt, Delivery, Headers, Reply, Stream, Transport };

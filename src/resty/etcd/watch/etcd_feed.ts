@@ -1,3 +1,4 @@
+import type { Consumer, Hub, Known, Wants } from "./types";
 import * as batch_queue from "./batch_queue";
 import * as clock from "../base/clock";
 import type { Core } from "../call/client_state";
@@ -6,9 +7,7 @@ import type { EtcdError } from "../protocol/errors";
 import type { Batch, Reason } from "./feed";
 import * as ask from "./reads";
 import * as consumers from "./subscriber";
-import type { Consumer, Wants } from "./subscriber";
 import * as hubs from "./shared_watch";
-import type { Hub, Known } from "./shared_watch";
 import * as wanting from "./options";
 import type { FeedOptions } from "./options";
 import * as report from "./stats";

@@ -1,22 +1,5 @@
 import type { EtcdError } from "../protocol/errors";
-
-/** A key as etcd stores it. Its value is raw bytes, nil for none; int64 values are decimal strings. */
-interface RawKv {
-    key: string;
-    value?: string;
-    create_revision: string;
-    mod_revision: string;
-    version: string;
-    lease?: string;
-}
-
-/** A change of one key. */
-interface RawEvent {
-    type: "PUT" | "DELETE";
-    /** For a deletion only `key` and `mod_revision`. */
-    kv: RawKv;
-    prev_kv?: RawKv;
-}
+import type { RawEvent, RawKv } from "../protocol/message";
 
 /** Where a full state comes from: the first list, or one that became necessary, or a file. */
 type Reason = "list" | "compacted" | "restored" | "snapshot";
@@ -51,4 +34,4 @@ interface Feed {
     close(): void;
 }
 
-export type { Batch, Feed, RawEvent, RawKv, Reason };
+export type { Batch, Feed, Reason };

@@ -1,8 +1,8 @@
+import type { Consumer } from "./types";
 import type { Core } from "../call/client_state";
 import * as backoffs from "../base/backoff";
 import * as ask from "./reads";
 import * as consumers from "./subscriber";
-import type { Consumer } from "./subscriber";
 import * as hubs from "./shared_watch";
 import * as verdict from "./errors";
 

@@ -1,9 +1,10 @@
+import type { Hub } from "./types";
+import type { Message } from "../protocol/message";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as rpcs from "../protocol/rpc";
-import type { Message, Stream } from "../transport/transport";
-import type { Hub } from "./shared_watch";
+import type { Stream } from "../transport/transport";
 import type { WatchReply } from "./reassembly";
 import * as verdict from "./errors";
 

@@ -1,5 +1,5 @@
+import type { Wants } from "./types";
 import * as key_range from "../protocol/key_range";
-import type { Wants } from "./subscriber";
 
 const sort = table.sort;
 const concat = table.concat;

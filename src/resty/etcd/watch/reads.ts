@@ -1,13 +1,13 @@
+import type { Known } from "./types";
+import type { Message, RawKv } from "../protocol/message";
 import * as call from "../call/call";
 import type { Core } from "../call/client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
-import type { RawKv } from "./feed";
 import type { KeyRange } from "../protocol/key_range";
 import * as pages from "../call/paged_range";
 import * as rpcs from "../protocol/rpc";
-import type { Message, Reply } from "../transport/transport";
-import type { Known } from "./shared_watch";
+import type { Reply } from "../transport/transport";
 
 /** A client that never goes back in time refuses what an etcd restored from a backup answers. */
 function forget_order(core: Core, err: EtcdError): void {

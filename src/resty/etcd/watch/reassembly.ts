@@ -1,4 +1,5 @@
-import type { Batch, RawEvent, RawKv } from "./feed";
+import type { RawEvent, RawKv } from "../protocol/message";
+import type { Batch } from "./feed";
 import * as newest from "../base/gc_barrier";
 import * as slices from "../base/time_slice";
 

@@ -1,3 +1,4 @@
+import type { Consumer, Hub } from "./types";
 import * as backoffs from "../base/backoff";
 import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
@@ -5,10 +6,8 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as checks from "./liveness";
 import * as consumers from "./subscriber";
-import type { Consumer } from "./subscriber";
 import * as lists from "./list";
 import * as hubs from "./shared_watch";
-import type { Hub } from "./shared_watch";
 import * as share from "./sharing";
 import * as streams from "./stream_reader";
 import type { Turn } from "./stream_reader";

@@ -1,6 +1,5 @@
+import type { Consumer, Hub, Known } from "./types";
 import * as semaphore from "ngx.semaphore";
-import type { Semaphore } from "ngx.semaphore";
-import type { Backoff } from "../base/backoff";
 import * as backoffs from "../base/backoff";
 import * as clock from "../base/clock";
 import type { Core } from "../call/client_state";
@@ -8,11 +7,8 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Reason } from "./feed";
 import * as key_range from "../protocol/key_range";
-import type { KeyRange } from "../protocol/key_range";
-import type { Stream } from "../transport/transport";
 import * as timers from "../base/timers";
 import * as consumers from "./subscriber";
-import type { Consumer } from "./subscriber";
 
 const now = clock.now;
 const max = math.max;
@@ -21,67 +17,10 @@ const min = math.min;
 /** How long a timer may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
 
-/** What is known of the etcd behind a stream. */
-interface Known {
-    cluster_id: string | undefined;
-    raft_term: number;
-    /** A revision that it surely had. */
-    revision: number;
-}
-
-/** What etcd had done when something was learnt of it. It may be lost by a restore from a backup. */
-interface Past {
-    lost: boolean;
-}
-
-/** A stream of events that resumes by itself, and the consumers that it serves. */
-interface Hub {
-    readonly core: Core;
-    readonly range: KeyRange;
-    readonly prev_kv: boolean;
-    readonly filters: string;
-    readonly silence: number;
-    /** What its timer does. */
-    readonly run: (this: void, premature: boolean, hub: Hub) => void;
-    /** Wakes the timer. */
-    readonly wake: Semaphore;
-    poked: boolean;
-    /** Its timer runs. */
-    running: boolean;
-    /** By then it should. */
-    due: number;
-    consumers: Consumer[];
-    /** All consumers have what is before it; nil while that is to be found out. */
-    next: number | undefined;
-    /** Nothing is known of what is before this revision. */
-    readonly unknown_before: number | undefined;
-    readonly known: Known;
-    /** The past that this is part of. */
-    past: Past;
-    /** It began behind a stream of the same kind, and ends when it has come as far. */
-    readonly apart: boolean;
-    stream: Stream | undefined;
-    connected: boolean;
-    heard_at: number;
-    /** The only consumer is too slow, and the stream is not read until it has taken something. */
-    blocked: boolean;
-    readonly room: Semaphore;
-    opened: number;
-    readonly ends: LuaMap<string, number>;
-    events: number;
-    dropped: number;
-    last_error: EtcdError | undefined;
-    readonly backoff: Backoff;
-    /** When it was opened anew without a pause. */
-    hurried_at: number;
-    /** When it last said what is the matter, by name of the trouble. */
-    readonly said_at: LuaMap<string, number>;
-}
-
 /** The streams of a client. */
 function hubs_of(core: Core): Hub[] {
     core.hubs ??= [];
-    return core.hubs;
+    return core.hubs as Hub[];
 }
 
 /** Wakes the hub's timer. */
@@ -289,7 +228,4 @@ export {
     progress,
     revive,
     start,
-    type Hub,
-    type Known,
-    type Past,
 };

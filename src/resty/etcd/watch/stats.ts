@@ -1,4 +1,4 @@
-import type { Consumer } from "./subscriber";
+import type { Consumer } from "./types";
 
 /** What has come to a feed and its stream so far. */
 interface FeedStats {

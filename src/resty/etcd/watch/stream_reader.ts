@@ -1,3 +1,5 @@
+import type { Hub } from "./types";
+import type { Message } from "../protocol/message";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
@@ -6,14 +8,12 @@ import type { EtcdError } from "../protocol/errors";
 import type { Batch } from "./feed";
 import * as rpcs from "../protocol/rpc";
 import * as slices from "../base/time_slice";
-import type { Message, Stream } from "../transport/transport";
+import type { Stream } from "../transport/transport";
 import * as ask from "./reads";
 import type { Check } from "./liveness";
 import * as hubs from "./shared_watch";
-import type { Hub } from "./shared_watch";
 import * as joiners from "./reassembly";
 import type { Joiner, WatchReply } from "./reassembly";
-import * as parting from "./overflow";
 import * as share from "./sharing";
 import * as verdict from "./errors";
 
@@ -90,7 +90,7 @@ function place(hub: Hub): EtcdError | undefined {
 
 /** Waits until the only consumer has taken something, or is not alone any more. */
 function wait_for_room(hub: Hub, revision: number): void {
-    while (parting.make_room(hub, revision) !== undefined) {
+    while (share.make_room(hub, revision) !== undefined) {
         hub.blocked = true;
         hub.room.wait(LOOK);
         hub.heard_at = now(); // it is not etcd that is silent

@@ -1,72 +1,12 @@
+import type { Consumer, Wants } from "./types";
+import type { RawKv } from "../protocol/message";
 import * as semaphore from "ngx.semaphore";
-import type { Semaphore } from "ngx.semaphore";
 import * as batch_queue from "./batch_queue";
-import type { BatchQueue } from "./batch_queue";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
-import type { Batch, RawKv, Reason } from "./feed";
-import type { KeyRange } from "../protocol/key_range";
-import type { Hub, Known, Past } from "./shared_watch";
+import type { Batch, Reason } from "./feed";
 
 const max = math.max;
-
-/** What a consumer wants. */
-interface Wants {
-    readonly range: KeyRange;
-    /** The stream that may serve it covers this. */
-    readonly hub_range: KeyRange;
-    /** A full state may come at any time. */
-    readonly relist: boolean;
-    readonly progress: boolean;
-    readonly prev_kv: boolean;
-    /** Sorted, in one string; "" for none. */
-    readonly filters: string;
-    readonly silence: number;
-    readonly max_events: number;
-    readonly max_bytes: number;
-}
-
-/** One consumer of a stream: what waits for it, and where it stands. */
-interface Consumer extends Wants {
-    readonly queue: BatchQueue;
-    readonly ready: Semaphore;
-    /** A light thread waits in `next`. */
-    waiting: boolean;
-    /** The stream that serves it; nil while its consumer is behind, and at the end. */
-    hub: Hub | undefined;
-    /** What is known of etcd apart from that stream; nil for nothing. */
-    known: Known | undefined;
-    /** The past that this is part of, if it was learnt by a stream. */
-    past: Past | undefined;
-    /** First revision that is not in its queue yet. */
-    next: number;
-    /** Nothing is known of what is before this revision, which a caller has chosen. */
-    unknown_before: number | undefined;
-    /** The full state that it waits for, and what came meanwhile. */
-    needs: Reason | undefined;
-    held: Batch[];
-    /** That state is of this revision; nil for the latest. */
-    list_at: number | undefined;
-    /** Counts how often its revisions were lost: a state read before is of no use. */
-    epoch: number;
-    /** Somebody reads that state. */
-    listing: boolean;
-    /** Everything up to it has been taken out of the queue. */
-    delivered: number;
-    /** Why no more will come, once the queue is empty. */
-    err: EtcdError | undefined;
-    closed: boolean;
-    /** When etcd was heard of apart from the stream. */
-    heard_at: number;
-    batches: number;
-    lists: number;
-    /** How often it was too slow for a stream that it shared. */
-    times_behind: number;
-    /** When it was that last. */
-    behind_at: number;
-    /** Until then it has a stream of its own: it was too slow twice within a short time. */
-    apart_until: number;
-}
 
 function create(wants: Wants, next: number, needs: Reason | undefined): Result<Consumer> {
     const [ready, err] = semaphore.new(0);
@@ -217,17 +157,4 @@ function fail(consumer: Consumer, err: EtcdError): void {
     wake(consumer);
 }
 
-export {
-    accept,
-    create as new,
-    drop_held,
-    fail,
-    give,
-    is_idle,
-    is_new,
-    lose,
-    tell_progress,
-    wake,
-    type Consumer,
-    type Wants,
-};
+export { accept, create as new, drop_held, fail, give, is_idle, is_new, lose, tell_progress, wake };

@@ -1,5 +1,5 @@
-import type { KeyValue } from "../api/result";
-import type { Batch, RawEvent, RawKv } from "../watch/feed";
+import type { KeyValue, RawEvent, RawKv } from "../protocol/message";
+import type { Batch } from "../watch/feed";
 import type { Serializer } from "../serializers/serializer";
 import * as slices from "../base/time_slice";
 import type { KnownKeys } from "./known_keys";

@@ -1,4 +1,5 @@
-import type { RawEvent, RawKv, Reason } from "../watch/feed";
+import type { RawEvent, RawKv } from "../protocol/message";
+import type { Reason } from "../watch/feed";
 import * as slices from "../base/time_slice";
 import table_new = require("table.new");
 

@@ -1,9 +1,7 @@
-import * as args from "../api/request_options";
-import type { Integer } from "../api/kv";
-import type { State } from "../api/state";
+import type { State } from "../call/client_state";
+import type { Integer } from "../protocol/message";
 import * as int64 from "../protocol/int64";
 import * as keys from "../protocol/keys";
-import * as utils from "../utils";
 import type { FeedOptions } from "../watch/options";
 import type { EtcdError } from "../protocol/errors";
 import type { WatchBatch } from "./batch";
@@ -108,18 +106,18 @@ function find_fault(key: unknown, opts: WatcherOptions): string | undefined {
 
 /** What the feed behind the watcher is to be. The options are without fault. */
 function to_feed(cli: State, key: string, opts: WatcherOptions): FeedOptions {
-    const start = utils.get_real_key(cli.key_prefix, key);
+    const start = keys.with_prefix(cli.key_prefix, key);
     const feed: FeedOptions = { key: start };
     if (opts.prefix === true) {
         feed.range_end = keys.prefix_end(start);
     } else if (opts.range_end !== undefined) {
-        feed.range_end = args.real_range_end(cli.key_prefix, opts.range_end) as string;
+        feed.range_end = keys.real_range_end(cli.key_prefix, opts.range_end) as string;
     }
     if (opts.start_revision !== undefined) {
         feed.start_revision = tonumber(int64.to_text(opts.start_revision))!;
     }
     if (opts.share !== undefined) {
-        const shared = utils.get_real_key(cli.key_prefix, opts.share);
+        const shared = keys.with_prefix(cli.key_prefix, opts.share);
         feed.share = { key: shared, range_end: keys.prefix_end(shared) };
     }
     if (opts.filters !== undefined && opts.relist !== true) {

@@ -1,5 +1,5 @@
+import type { State } from "../call/client_state";
 import * as clock from "../base/clock";
-import type { State } from "../api/state";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";

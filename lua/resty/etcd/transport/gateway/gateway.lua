@@ -26,7 +26,7 @@ local MAX_ENDPOINTS = 100
 local MAX_ERROR_BODY = 65536
 
 ---@class resty.etcd.transport.gateway.gateway.Fields
----@field pick fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.http.types.Delivery): resty.etcd.transport.http.types.Connector
+---@field pick fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.transport.Delivery): resty.etcd.transport.http.types.Connector
 ---@field peer resty.etcd.transport.http.types.Peer
 ---@field extra resty.etcd.transport.http.types.Extra
 ---@field routes table By URL, with the name that its address stands for, and RPC.
@@ -295,7 +295,7 @@ local methods = {close = close, encode = encode, open = open, unary = unary}
 local mt = {__index = methods}
 
 --- etcd's JSON gateway, over one of the HTTP clients.
----@param pick fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.http.types.Delivery): resty.etcd.transport.http.types.Connector
+---@param pick fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.transport.Delivery): resty.etcd.transport.http.types.Connector
 ---@param peer resty.etcd.transport.http.types.Peer
 ---@param extra resty.etcd.transport.http.types.Extra
 ---@return resty.etcd.transport.transport.Transport

@@ -13,7 +13,7 @@ local MAX_DISCARDS = 256
 --- Connects past the pool.
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@return table? sock
 ---@return string? err
 ---@return boolean? reused
@@ -42,7 +42,7 @@ end
 ---@param link any
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@param body string
 ---@return resty.etcd.transport.http.http1.Head? head
 ---@return resty.etcd.transport.http.socket_reader.Source? source
@@ -74,7 +74,7 @@ end
 --- Asks, with a second go on a fresh connection where the pooled one was dead and that is safe.
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@param body string
 ---@return resty.etcd.transport.http.http1.Head? head
 ---@return resty.etcd.transport.http.socket_reader.Source? source
@@ -123,7 +123,7 @@ end
 --- A request and its whole answer. Its connection waits for `settle`.
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@param body string
 ---@return resty.etcd.transport.http.types.Reply? reply # the answer; or nil, an error text, and whether some of the request may have left
 ---@return string? err
@@ -159,7 +159,7 @@ end
 --- A request whose answer is read as it comes.
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@param body string
 ---@return resty.etcd.transport.http.types.Opening? opening # the begun answer; or nil, an error text, and whether some of the request may have left
 ---@return string? err

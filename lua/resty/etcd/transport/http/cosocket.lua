@@ -78,7 +78,7 @@ end
 --- Gives a socket its time to connect, and to make a TLS session. Without a deadline nginx's own timeouts hold.
 ---@param sock table
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@param time number
 ---@param is_halved boolean both are one step: neither may take more than one half
 ---@return string? # "timeout" if there is no time
@@ -98,7 +98,7 @@ end
 
 --- Connecting has taken its part of the time: the rest of it is for the TLS session.
 ---@param sock table
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@return string?
 local function set_session_timeout(sock, delivery)
     local deadline = delivery.deadline
@@ -114,7 +114,7 @@ end
 
 --- A socket that has its time to connect.
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@param time number
 ---@return table? res
 ---@return string? err
@@ -211,7 +211,7 @@ end
 --- A long text in parts, as nginx's timeout is for each bit that the other side takes. Before each part the socket gets
 --- what time there is left.
 ---@param sock table
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@param text string
 ---@return fun(): string?, string? # a function for the next part; that answers nil at the end, or nil and "timeout"
 local function parts_of(sock, delivery, text)

@@ -46,7 +46,7 @@ end
 
 --- How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
 --- answer to that still arrives in time. Nil where it is not told.
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@return string?
 local function server_time(delivery)
     local deadline = delivery.deadline
@@ -68,7 +68,7 @@ local function server_time(delivery)
 end
 
 --- The header fields of one request alone.
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@return string
 local function format_own_fields(delivery)
     local time = server_time(delivery)
@@ -84,7 +84,7 @@ end
 
 --- The bytes of a request.
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@param body string
 ---@return string
 local function format_request(route, delivery, body)

@@ -2,6 +2,7 @@
 local _M = {}
 local connection = require("resty.etcd.transport.http.cosocket")
 local http1 = require("resty.etcd.transport.http.http1")
+local certificates = require("resty.etcd.transport.tls.client_certificate")
 local tls = require("resty.etcd.transport.tls.handshake")
 local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
 
@@ -46,10 +47,10 @@ end
 
 --- The library can make this TLS session.
 ---@param http table
----@param wanted resty.etcd.transport.tls.handshake.Tls
+---@param wanted resty.etcd.transport.tls.types.Tls
 ---@return boolean
 local function can_handshake(http, wanted)
-    if tls.has_client_cert(wanted) and not takes_client_cert(http) then
+    if certificates.has_client_cert(wanted) and not takes_client_cert(http) then
         return false
     end
     local path = wanted.trusted_ca
@@ -65,7 +66,7 @@ end
 
 --- resty.http can serve this request; what it cannot do goes to the embedded client.
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@return boolean
 local function can_serve(route, delivery)
     local phase = ngx.get_phase()
@@ -109,8 +110,8 @@ local function connect_params(route)
     if target.scheme == "https" then
         params.ssl_verify = peer.tls.verify
         params.ssl_server_name = peer.tls.sni or target.server_name
-        if tls.has_client_cert(peer.tls) then
-            local pair, err = tls.client_pair(peer.tls)
+        if certificates.has_client_cert(peer.tls) then
+            local pair, err = certificates.client_pair(peer.tls)
             if pair == nil then
                 return nil, err
             end
@@ -193,7 +194,7 @@ local connector = {connect = connect, send = send}
 
 --- The library where it can serve the request, the embedded client where not.
 ---@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.http.types.Delivery
+---@param delivery resty.etcd.transport.transport.Delivery
 ---@return resty.etcd.transport.http.types.Connector
 local function pick(route, delivery)
     return can_serve(route, delivery) and connector or connection.pick()

@@ -18,17 +18,6 @@ local _M = {}
 ---@field head string Request line and header fields, as far as they are the same in all requests.
 ---@field repeatable boolean A request may be sent again if a pooled connection turns out to be dead.
 
---- What belongs to one request. Times are those of `clock.now`.
----@class resty.etcd.transport.http.types.Delivery
----@field token string?
----@field via string? `unix:/path` to connect to instead, while something answers there.
----@field started number
----@field deadline number? nil leaves the time to nginx's own socket timeouts.
----@field connect_by number? The connection must stand by then.
----@field session_by number? And its TLS session by then.
----@field tell_time boolean The server is told how much time there is, so that it gives up a little earlier by itself.
----@field require_leader boolean The server ends the stream when its member has lost the leader.
-
 ---@class resty.etcd.transport.http.types.Reply
 ---@field status number
 ---@field headers table
@@ -38,7 +27,7 @@ local _M = {}
 
 --- The connections of one client: what decides which of them may be shared.
 ---@class resty.etcd.transport.http.types.Peer
----@field tls resty.etcd.transport.tls.handshake.Tls
+---@field tls resty.etcd.transport.tls.types.Tls
 ---@field keepalive_ms number How long an idle connection is kept, in milliseconds; 0 keeps none.
 ---@field pool_size number Idle connections per endpoint and worker.
 
@@ -57,7 +46,7 @@ local _M = {}
 
 --- A way to connect and to send: all that the HTTP clients differ in.
 ---@class resty.etcd.transport.http.types.Connector
----@field connect fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.http.types.Delivery, time: number): table?, string?, boolean?, any? Connects and makes the TLS session.
----@field send fun(link: any, route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.http.types.Delivery, body: string): string? Sends a request; returns an error text or nil.
+---@field connect fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.transport.Delivery, time: number): table?, string?, boolean?, any? Connects and makes the TLS session.
+---@field send fun(link: any, route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.transport.Delivery, body: string): string? Sends a request; returns an error text or nil.
 
 return _M

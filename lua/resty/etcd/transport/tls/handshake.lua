@@ -1,91 +1,10 @@
 -- Generated from src/resty/etcd/transport/tls/handshake.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local ffi = require("ffi")
-local ssl = require("ngx.ssl")
-local kept = require("resty.etcd.transport.tls.file_reload")
 local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
-local x509 = require("resty.etcd.transport.tls.x509")
+local certificates = require("resty.etcd.transport.tls.client_certificate")
 local guard = pcall
 local find = string.find
-
---- How a client makes its TLS sessions.
----@class resty.etcd.transport.tls.handshake.Tls
----@field verify boolean
----@field sni string? Server name to ask for and to verify; the endpoint's host if nil.
----@field cert_path string?
----@field key_path string?
----@field cert string? PEM text.
----@field key string?
----@field trusted_ca string? Path of a file with CA certificates.
----@field identity string Tells sessions apart that must not share a pool.
----@field pair? resty.etcd.transport.tls.handshake.Pair Made at the first handshake.
----@field trust? (false|resty.etcd.transport.tls.trusted_ca.Trust) Made of `trusted_ca` at the first handshake; false where the platform cannot use it.
-
---- Certificate and key as OpenSSL objects.
----@class resty.etcd.transport.tls.handshake.Pair: resty.etcd.transport.tls.file_reload.Kept
----@field cert any
----@field key any
-
---- PEM text that was given as such or as a path.
----@param text string?
----@param path string
----@return string? res
----@return string? err
-local function pem(text, path)
-    if text ~= nil then
-        return text
-    end
-    return kept.read_file(path)
-end
-
-local function has_client_cert(tls)
-    return tls.cert ~= nil or tls.cert_path ~= nil
-end
-
---- Reads and parses the client's certificate and key, unless they are what `known` holds already.
----@param tls resty.etcd.transport.tls.handshake.Tls
----@param known resty.etcd.transport.tls.handshake.Pair?
----@return resty.etcd.transport.tls.handshake.Pair? res
----@return string? err
-local function load_pair(tls, known)
-    local cert_pem, cert_err = pem(tls.cert, tls.cert_path or "")
-    if cert_pem == nil then
-        return nil, "client certificate: " .. cert_err
-    end
-    local key_pem, key_err = pem(tls.key, tls.key_path or "")
-    if key_pem == nil then
-        return nil, "client key: " .. key_err
-    end
-    local source = cert_pem .. key_pem
-    if known ~= nil and known.source == source then
-        return known
-    end
-    local cert, parse_err = ssl.parse_pem_cert(cert_pem)
-    if parse_err ~= nil then
-        return nil, "client certificate: " .. parse_err
-    end
-    local key, parse_key_err = ssl.parse_pem_priv_key(key_pem)
-    if parse_key_err ~= nil then
-        return nil, "client key: " .. parse_key_err
-    end
-    if not x509.is_key_of(cert, key) then
-        return nil, "client key: it is not that of the certificate"
-    end
-    return {cert = cert, key = key, source = source, checked_at = 0}
-end
-
---- The client's certificate and key.
----@param tls resty.etcd.transport.tls.handshake.Tls
----@return resty.etcd.transport.tls.handshake.Pair? res
----@return string? err
-local function client_pair(tls)
-    local pair, err = kept.renew(tls.pair, load_pair, tls)
-    if pair == nil then
-        return nil, err
-    end
-    tls.pair = pair
-    return pair
-end
 
 --- Where nginx tells of no reason.
 local TURNED_DOWN = "certificate verification failed"
@@ -133,7 +52,7 @@ end
 
 --- The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets.
 ---@param sock table
----@param tls resty.etcd.transport.tls.handshake.Tls
+---@param tls resty.etcd.transport.tls.types.Tls
 ---@param server_name string
 ---@return true? res
 ---@return string? err
@@ -143,7 +62,7 @@ local function patched_handshake(sock, tls, server_name)
         opts.client_cert_path = tls.cert_path
         opts.client_priv_key_path = tls.key_path
     else
-        local pair, err = client_pair(tls)
+        local pair, err = certificates.client_pair(tls)
         if pair == nil then
             return nil, err
         end
@@ -156,7 +75,7 @@ end
 
 --- Makes a TLS session on a connected socket.
 ---@param sock table
----@param tls resty.etcd.transport.tls.handshake.Tls
+---@param tls resty.etcd.transport.tls.types.Tls
 ---@param host string the endpoint's host, used where the client sets no `sni`
 ---@return true? res
 ---@return string? err
@@ -169,14 +88,14 @@ local function handshake(sock, tls, host)
             return nil, ca_err
         end
     end
-    if has_client_cert(tls) then
+    if certificates.has_client_cert(tls) then
         if sock.setclientcert == nil then
             if sock.tlshandshake == nil then
                 return nil, "client certificate: this OpenResty has none for cosockets"
             end
             return patched_handshake(sock, tls, server_name)
         end
-        local pair, err = client_pair(tls)
+        local pair, err = certificates.client_pair(tls)
         if pair == nil then
             return nil, err
         end
@@ -198,9 +117,7 @@ local function handshake(sock, tls, host)
     )
     return guarded(ok, session, err)
 end
-_M.client_pair = client_pair
 _M.handshake = handshake
-_M.has_client_cert = has_client_cert
 _M.reason_of = reason_of
 
 return _M

@@ -3,24 +3,15 @@ local _M = {}
 local kept = require("resty.etcd.transport.tls.file_reload")
 local log = require("resty.etcd.base.log")
 
---- A file of CA certificates as OpenSSL wants it.
----@class resty.etcd.transport.tls.trusted_ca.Trust: resty.etcd.transport.tls.file_reload.Kept
----@field store resty.etcd.transport.tls.trusted_ca.Store
-
---- The part of lua-resty-openssl that is used.
----@class resty.etcd.transport.tls.trusted_ca.Store
----@field ctx any An `X509_STORE`.
----@field load_file fun(self: resty.etcd.transport.tls.trusted_ca.Store, path: string): boolean?, string?
-
 ---@class resty.etcd.transport.tls.trusted_ca.StoreModule
----@field new fun(): resty.etcd.transport.tls.trusted_ca.Store?, string?
+---@field new fun(): resty.etcd.transport.tls.types.Store?, string?
 
 local STORE_MODULE = "resty.openssl.x509.store"
 
 --- True where the platform's sockets take CAs of their own; otherwise says, once a client, that `trusted_ca` has no
 --- effect.
 ---@param sock table
----@param tls resty.etcd.transport.tls.handshake.Tls
+---@param tls resty.etcd.transport.tls.types.Tls
 ---@param path string
 ---@return boolean
 local function is_usable(sock, tls, path)
@@ -64,7 +55,7 @@ end
 
 --- Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil.
 ---@param sock table
----@param tls resty.etcd.transport.tls.handshake.Tls
+---@param tls resty.etcd.transport.tls.types.Tls
 ---@param path string
 ---@return string?
 local function apply(sock, tls, path)

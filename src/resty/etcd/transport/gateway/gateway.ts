@@ -1,3 +1,4 @@
+import type { Message } from "../../protocol/message";
 import * as cjson from "cjson.safe";
 import * as clock from "../../base/clock";
 import * as connection from "../http/cosocket";
@@ -16,7 +17,7 @@ import * as retry from "../../protocol/retry_policy";
 import type { Rpc } from "../../protocol/rpc";
 import * as rpcs from "../../protocol/rpc";
 import * as target_parser from "../../endpoint/url";
-import type { Attempt, Message, Reply, Stream, Transport } from "../transport";
+import type { Attempt, Reply, Stream, Transport } from "../transport";
 
 const now = clock.now;
 const find = string.find as StringFind;

@@ -1,3 +1,4 @@
+import type { Message } from "../../protocol/message";
 import * as cjson from "cjson.safe";
 import * as clock from "../../base/clock";
 import * as errors from "../../protocol/errors";
@@ -7,7 +8,7 @@ import type { Body } from "../http/types";
 import * as long_json from "./chunked_json";
 import type { Rpc } from "../../protocol/rpc";
 import * as slices from "../../base/time_slice";
-import type { Message, Stream } from "../transport";
+import type { Stream } from "../transport";
 
 const now = clock.now;
 const find = string.find as StringFind;

@@ -1,7 +1,8 @@
+import type { Delivery } from "../transport";
 import * as body_stream from "./body_stream";
 import * as clock from "../../base/clock";
 import * as connection from "./cosocket";
-import type { Connected, Connector, Delivery, Opening, Reply, Route } from "./types";
+import type { Connected, Connector, Opening, Reply, Route } from "./types";
 import type { Head } from "./http1";
 import * as http1 from "./http1";
 import type { Source } from "./socket_reader";

@@ -1,5 +1,6 @@
+import type { Delivery } from "../transport";
 import * as clock from "../../base/clock";
-import type { Connected, Connector, Delivery, Peer, Route } from "./types";
+import type { Connected, Connector, Peer, Route } from "./types";
 import * as http1 from "./http1";
 import * as source from "./socket_reader";
 import type { Target } from "../../endpoint/url";

@@ -1,5 +1,6 @@
+import type { Delivery, Headers } from "../transport";
 import * as clock from "../../base/clock";
-import type { Delivery, Extra, Headers, Route } from "./types";
+import type { Extra, Route } from "./types";
 import * as source_reader from "./socket_reader";
 import type { Source } from "./socket_reader";
 import type { Target } from "../../endpoint/url";

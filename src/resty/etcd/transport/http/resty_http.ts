@@ -1,7 +1,9 @@
+import type { Tls } from "../tls/types";
+import type { Delivery } from "../transport";
 import * as connection from "./cosocket";
-import type { Connected, Connector, Delivery, Route } from "./types";
+import type { Connected, Connector, Route } from "./types";
 import * as http1 from "./http1";
-import type { Tls } from "../tls/handshake";
+import * as certificates from "../tls/client_certificate";
 import * as tls from "../tls/handshake";
 import * as trusted_ca from "../tls/trusted_ca";
 import type * as RestyHttp from "resty.http";
@@ -48,7 +50,7 @@ function takes_client_cert(http: Library): boolean {
 
 /** The library can make this TLS session. */
 function can_handshake(http: Library, wanted: Tls): boolean {
-    if (tls.has_client_cert(wanted) && !takes_client_cert(http)) {
+    if (certificates.has_client_cert(wanted) && !takes_client_cert(http)) {
         return false;
     }
     const path = wanted.trusted_ca;
@@ -99,8 +101,8 @@ function connect_params(route: Route): Result<ConnectParams> {
     if (target.scheme === "https") {
         params.ssl_verify = peer.tls.verify;
         params.ssl_server_name = peer.tls.sni ?? target.server_name;
-        if (tls.has_client_cert(peer.tls)) {
-            const [pair, err] = tls.client_pair(peer.tls);
+        if (certificates.has_client_cert(peer.tls)) {
+            const [pair, err] = certificates.client_pair(peer.tls);
             if (pair === undefined) {
                 return $multi(undefined, err);
             }

@@ -1,8 +1,6 @@
+import type { Tls } from "../tls/types";
+import type { Delivery, Headers } from "../transport";
 import type { Target } from "../../endpoint/url";
-import type { Tls } from "../tls/handshake";
-
-/** Header fields by name, as they came. */
-type Headers = LuaMap<string, string>;
 
 /** A client's own header fields, in the shapes that the two HTTP clients want. */
 interface Extra {
@@ -27,24 +25,6 @@ interface Route {
     readonly head: string;
     /** A request may be sent again if a pooled connection turns out to be dead. */
     readonly repeatable: boolean;
-}
-
-/** What belongs to one request. Times are those of `clock.now`. */
-interface Delivery {
-    readonly token: string | undefined;
-    /** `unix:/path` to connect to instead, while something answers there. */
-    readonly via: string | undefined;
-    readonly started: number;
-    /** nil leaves the time to nginx's own socket timeouts. */
-    readonly deadline: number | undefined;
-    /** The connection must stand by then. */
-    readonly connect_by: number | undefined;
-    /** And its TLS session by then. */
-    readonly session_by: number | undefined;
-    /** The server is told how much time there is, so that it gives up a little earlier by itself. */
-    readonly tell_time: boolean;
-    /** The server ends the stream when its member has lost the leader. */
-    readonly require_leader: boolean;
 }
 
 interface Reply {
@@ -110,4 +90,4 @@ interface Connector {
 /** Says which connector serves a request. */
 type PickConnector = (this: void, route: Route, delivery: Delivery) => Connector;
 
-export type { Body, Connected, Connector, Delivery, Extra, Headers, Opening, Peer, PickConnector, Reply, Route };
+export type { Body, Connected, Connector, Extra, Opening, Peer, PickConnector, Reply, Route };

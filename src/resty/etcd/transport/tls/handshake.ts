@@ -1,91 +1,12 @@
 import * as ffi from "ffi";
-import * as ssl from "ngx.ssl";
-import type { Kept } from "./file_reload";
-import * as kept from "./file_reload";
-import type { Trust } from "./trusted_ca";
 import * as trusted_ca from "./trusted_ca";
-import * as x509 from "./x509";
+import * as certificates from "./client_certificate";
+import type { Tls } from "./types";
 
 type Tcp = ngx.socket.Tcp;
 
 const guard = pcall as unknown as GuardedCall;
 const find = string.find as StringFind;
-
-/** How a client makes its TLS sessions. */
-interface Tls {
-    readonly verify: boolean;
-    /** Server name to ask for and to verify; the endpoint's host if nil. */
-    readonly sni: string | undefined;
-    readonly cert_path: string | undefined;
-    readonly key_path: string | undefined;
-    /** PEM text. */
-    readonly cert: string | undefined;
-    readonly key: string | undefined;
-    /** Path of a file with CA certificates. */
-    readonly trusted_ca: string | undefined;
-    /** Tells sessions apart that must not share a pool. */
-    readonly identity: string;
-    /** Made at the first handshake. */
-    pair?: Pair;
-    /** Made of `trusted_ca` at the first handshake; false where the platform cannot use it. */
-    trust?: Trust | false;
-}
-
-/** Certificate and key as OpenSSL objects. */
-interface Pair extends Kept {
-    readonly cert: unknown;
-    readonly key: unknown;
-}
-
-/** PEM text that was given as such or as a path. */
-function pem(text: string | undefined, path: string): Result<string> {
-    if (text !== undefined) {
-        return $multi(text);
-    }
-    return kept.read_file(path);
-}
-
-function has_client_cert(tls: Tls): boolean {
-    return tls.cert !== undefined || tls.cert_path !== undefined;
-}
-
-/** Reads and parses the client's certificate and key, unless they are what `known` holds already. */
-function load_pair(this: void, tls: Tls, known: Pair | undefined): Result<Pair> {
-    const [cert_pem, cert_err] = pem(tls.cert, tls.cert_path ?? "");
-    if (cert_pem === undefined) {
-        return $multi(undefined, `client certificate: ${cert_err}`);
-    }
-    const [key_pem, key_err] = pem(tls.key, tls.key_path ?? "");
-    if (key_pem === undefined) {
-        return $multi(undefined, `client key: ${key_err}`);
-    }
-    const source = cert_pem + key_pem;
-    if (known !== undefined && known.source === source) {
-        return $multi(known);
-    }
-    const [cert, parse_err] = ssl.parse_pem_cert(cert_pem);
-    if (parse_err !== undefined) {
-        return $multi(undefined, `client certificate: ${parse_err}`);
-    }
-    const [key, parse_key_err] = ssl.parse_pem_priv_key(key_pem);
-    if (parse_key_err !== undefined) {
-        return $multi(undefined, `client key: ${parse_key_err}`);
-    }
-    if (!x509.is_key_of(cert, key)) {
-        return $multi(undefined, "client key: it is not that of the certificate"); // one of them was replaced first
-    }
-    return $multi({ cert, key, source, checked_at: 0 });
-}
-
-/** The client's certificate and key. */
-function client_pair(tls: Tls): Result<Pair> {
-    const [pair, err] = kept.renew(tls.pair, load_pair, tls);
-    if (pair === undefined) {
-        return $multi(undefined, err);
-    }
-    tls.pair = pair;
-    return $multi(pair);
-}
 
 /** Where nginx tells of no reason. */
 const TURNED_DOWN = "certificate verification failed";
@@ -138,7 +59,7 @@ function patched_handshake(sock: Tcp, tls: Tls, server_name: string): Result<tru
         opts.client_cert_path = tls.cert_path!;
         opts.client_priv_key_path = tls.key_path!;
     } else {
-        const [pair, err] = client_pair(tls);
+        const [pair, err] = certificates.client_pair(tls);
         if (pair === undefined) {
             return $multi(undefined, err);
         }
@@ -162,14 +83,14 @@ function handshake(sock: Tcp, tls: Tls, host: string): Result<true> {
             return $multi(undefined, ca_err);
         }
     }
-    if (has_client_cert(tls)) {
+    if (certificates.has_client_cert(tls)) {
         if (sock.setclientcert === undefined) {
             if (sock.tlshandshake === undefined) {
                 return $multi(undefined, "client certificate: this OpenResty has none for cosockets");
             }
             return patched_handshake(sock, tls, server_name);
         }
-        const [pair, err] = client_pair(tls);
+        const [pair, err] = certificates.client_pair(tls);
         if (pair === undefined) {
             return $multi(undefined, err);
         }
@@ -187,4 +108,4 @@ function handshake(sock: Tcp, tls: Tls, host: string): Result<true> {
     return guarded(ok, session, err);
 }
 
-export { client_pair, handshake, has_client_cert, reason_of, type Pair, type Tls };
+export { handshake, reason_of };

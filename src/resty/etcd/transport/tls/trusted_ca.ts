@@ -1,21 +1,9 @@
-import type { Kept } from "./file_reload";
 import * as kept from "./file_reload";
 import * as log from "../../base/log";
-import type { Tls } from "./handshake";
+import type { Store, Tls, Trust } from "./types";
 
 type Tcp = ngx.socket.Tcp;
 
-/** A file of CA certificates as OpenSSL wants it. */
-interface Trust extends Kept {
-    readonly store: Store;
-}
-
-/** The part of lua-resty-openssl that is used. */
-interface Store {
-    /** An `X509_STORE`. */
-    ctx: unknown;
-    load_file(path: string): LuaMultiReturn<[ok: boolean | undefined, err?: string]>;
-}
 interface StoreModule {
     new: (this: void) => Result<Store>;
 }
@@ -78,4 +66,4 @@ function apply(sock: Tcp, tls: Tls, path: string): string | undefined {
     return set_err;
 }
 
-export { apply, is_usable, type Trust };
+export { apply, is_usable };

@@ -1,0 +1,70 @@
+-- Generated from src/resty/etcd/transport/tls/client_certificate.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local ssl = require("ngx.ssl")
+local kept = require("resty.etcd.transport.tls.file_reload")
+local x509 = require("resty.etcd.transport.tls.x509")
+
+--- PEM text that was given as such or as a path.
+---@param text string?
+---@param path string
+---@return string? res
+---@return string? err
+local function pem(text, path)
+    if text ~= nil then
+        return text
+    end
+    return kept.read_file(path)
+end
+
+local function has_client_cert(tls)
+    return tls.cert ~= nil or tls.cert_path ~= nil
+end
+
+--- Reads and parses the client's certificate and key, unless they are what `known` holds already.
+---@param tls resty.etcd.transport.tls.types.Tls
+---@param known resty.etcd.transport.tls.types.Pair?
+---@return resty.etcd.transport.tls.types.Pair? res
+---@return string? err
+local function load_pair(tls, known)
+    local cert_pem, cert_err = pem(tls.cert, tls.cert_path or "")
+    if cert_pem == nil then
+        return nil, "client certificate: " .. cert_err
+    end
+    local key_pem, key_err = pem(tls.key, tls.key_path or "")
+    if key_pem == nil then
+        return nil, "client key: " .. key_err
+    end
+    local source = cert_pem .. key_pem
+    if known ~= nil and known.source == source then
+        return known
+    end
+    local cert, parse_err = ssl.parse_pem_cert(cert_pem)
+    if parse_err ~= nil then
+        return nil, "client certificate: " .. parse_err
+    end
+    local key, parse_key_err = ssl.parse_pem_priv_key(key_pem)
+    if parse_key_err ~= nil then
+        return nil, "client key: " .. parse_key_err
+    end
+    if not x509.is_key_of(cert, key) then
+        return nil, "client key: it is not that of the certificate"
+    end
+    return {cert = cert, key = key, source = source, checked_at = 0}
+end
+
+--- The client's certificate and key.
+---@param tls resty.etcd.transport.tls.types.Tls
+---@return resty.etcd.transport.tls.types.Pair? res
+---@return string? err
+local function client_pair(tls)
+    local pair, err = kept.renew(tls.pair, load_pair, tls)
+    if pair == nil then
+        return nil, err
+    end
+    tls.pair = pair
+    return pair
+end
+_M.client_pair = client_pair
+_M.has_client_cert = has_client_cert
+
+return _M

@@ -1,0 +1,31 @@
+-- Generated from src/resty/etcd/transport/tls/types.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+--- How a client makes its TLS sessions.
+---@class resty.etcd.transport.tls.types.Tls
+---@field verify boolean
+---@field sni string? Server name to ask for and to verify; the endpoint's host if nil.
+---@field cert_path string?
+---@field key_path string?
+---@field cert string? PEM text.
+---@field key string?
+---@field trusted_ca string? Path of a file with CA certificates.
+---@field identity string Tells sessions apart that must not share a pool.
+---@field pair? resty.etcd.transport.tls.types.Pair Made at the first handshake.
+---@field trust? (false|resty.etcd.transport.tls.types.Trust) Made of `trusted_ca` at the first handshake; false where the platform cannot use it.
+
+--- Certificate and key as OpenSSL objects.
+---@class resty.etcd.transport.tls.types.Pair: resty.etcd.transport.tls.file_reload.Kept
+---@field cert any
+---@field key any
+
+--- A file of CA certificates as OpenSSL wants it.
+---@class resty.etcd.transport.tls.types.Trust: resty.etcd.transport.tls.file_reload.Kept
+---@field store resty.etcd.transport.tls.types.Store
+
+--- The part of lua-resty-openssl that is used.
+---@class resty.etcd.transport.tls.types.Store
+---@field ctx any An `X509_STORE`.
+---@field load_file fun(self: resty.etcd.transport.tls.types.Store, path: string): boolean?, string?
+
+return _M

@@ -1,0 +1,83 @@
+-- Generated from src/resty/etcd/watch/types.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+--- What a consumer wants.
+---@class resty.etcd.watch.types.Wants
+---@field range resty.etcd.protocol.key_range.KeyRange
+---@field hub_range resty.etcd.protocol.key_range.KeyRange The stream that may serve it covers this.
+---@field relist boolean A full state may come at any time.
+---@field progress boolean
+---@field prev_kv boolean
+---@field filters string Sorted, in one string; "" for none.
+---@field silence number
+---@field max_events number
+---@field max_bytes number
+
+--- One consumer of a stream: what waits for it, and where it stands.
+---@class resty.etcd.watch.types.Consumer: resty.etcd.watch.types.Wants
+---@field queue resty.etcd.watch.batch_queue.BatchQueue
+---@field ready table
+---@field waiting boolean A light thread waits in `next`.
+---@field hub resty.etcd.watch.types.Hub? The stream that serves it; nil while its consumer is behind, and at the end.
+---@field known resty.etcd.watch.types.Known? What is known of etcd apart from that stream; nil for nothing.
+---@field past resty.etcd.watch.types.Past? The past that this is part of, if it was learnt by a stream.
+---@field next number First revision that is not in its queue yet.
+---@field unknown_before number? Nothing is known of what is before this revision, which a caller has chosen.
+---@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
+---@field held resty.etcd.watch.feed.Batch[]
+---@field list_at number? That state is of this revision; nil for the latest.
+---@field epoch number Counts how often its revisions were lost: a state read before is of no use.
+---@field listing boolean Somebody reads that state.
+---@field delivered number Everything up to it has been taken out of the queue.
+---@field err resty.etcd.protocol.errors.EtcdError? Why no more will come, once the queue is empty.
+---@field closed boolean
+---@field heard_at number When etcd was heard of apart from the stream.
+---@field batches number
+---@field lists number
+---@field times_behind number How often it was too slow for a stream that it shared.
+---@field behind_at number When it was that last.
+---@field apart_until number Until then it has a stream of its own: it was too slow twice within a short time.
+
+--- What is known of the etcd behind a stream.
+---@class resty.etcd.watch.types.Known
+---@field cluster_id string?
+---@field raft_term number
+---@field revision number A revision that it surely had.
+
+--- What etcd had done when something was learnt of it. It may be lost by a restore from a backup.
+---@class resty.etcd.watch.types.Past
+---@field lost boolean
+
+--- A stream of events that resumes by itself, and the consumers that it serves.
+---@class resty.etcd.watch.types.Hub
+---@field core resty.etcd.call.client_state.Core
+---@field range resty.etcd.protocol.key_range.KeyRange
+---@field prev_kv boolean
+---@field filters string
+---@field silence number
+---@field run fun(premature: boolean, hub: resty.etcd.watch.types.Hub) What its timer does.
+---@field wake table Wakes the timer.
+---@field poked boolean
+---@field running boolean Its timer runs.
+---@field due number By then it should.
+---@field consumers resty.etcd.watch.types.Consumer[]
+---@field next number? All consumers have what is before it; nil while that is to be found out.
+---@field unknown_before number? Nothing is known of what is before this revision.
+---@field known resty.etcd.watch.types.Known
+---@field past resty.etcd.watch.types.Past The past that this is part of.
+---@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
+---@field stream resty.etcd.transport.transport.Stream?
+---@field connected boolean
+---@field heard_at number
+---@field blocked boolean The only consumer is too slow, and the stream is not read until it has taken something.
+---@field room table
+---@field opened number
+---@field ends table
+---@field events number
+---@field dropped number
+---@field last_error resty.etcd.protocol.errors.EtcdError?
+---@field backoff resty.etcd.base.backoff.Backoff
+---@field hurried_at number When it was opened anew without a pause.
+---@field said_at table When it last said what is the matter, by name of the trouble.
+
+return _M

@@ -1,0 +1,56 @@
+import * as ssl from "ngx.ssl";
+import * as kept from "./file_reload";
+import type { Pair, Tls } from "./types";
+import * as x509 from "./x509";
+
+/** PEM text that was given as such or as a path. */
+function pem(text: string | undefined, path: string): Result<string> {
+    if (text !== undefined) {
+        return $multi(text);
+    }
+    return kept.read_file(path);
+}
+
+function has_client_cert(tls: Tls): boolean {
+    return tls.cert !== undefined || tls.cert_path !== undefined;
+}
+
+/** Reads and parses the client's certificate and key, unless they are what `known` holds already. */
+function load_pair(this: void, tls: Tls, known: Pair | undefined): Result<Pair> {
+    const [cert_pem, cert_err] = pem(tls.cert, tls.cert_path ?? "");
+    if (cert_pem === undefined) {
+        return $multi(undefined, `client certificate: ${cert_err}`);
+    }
+    const [key_pem, key_err] = pem(tls.key, tls.key_path ?? "");
+    if (key_pem === undefined) {
+        return $multi(undefined, `client key: ${key_err}`);
+    }
+    const source = cert_pem + key_pem;
+    if (known !== undefined && known.source === source) {
+        return $multi(known);
+    }
+    const [cert, parse_err] = ssl.parse_pem_cert(cert_pem);
+    if (parse_err !== undefined) {
+        return $multi(undefined, `client certificate: ${parse_err}`);
+    }
+    const [key, parse_key_err] = ssl.parse_pem_priv_key(key_pem);
+    if (parse_key_err !== undefined) {
+        return $multi(undefined, `client key: ${parse_key_err}`);
+    }
+    if (!x509.is_key_of(cert, key)) {
+        return $multi(undefined, "client key: it is not that of the certificate"); // one of them was replaced first
+    }
+    return $multi({ cert, key, source, checked_at: 0 });
+}
+
+/** The client's certificate and key. */
+function client_pair(tls: Tls): Result<Pair> {
+    const [pair, err] = kept.renew(tls.pair, load_pair, tls);
+    if (pair === undefined) {
+        return $multi(undefined, err);
+    }
+    tls.pair = pair;
+    return $multi(pair);
+}
+
+export { client_pair, has_client_cert };

@@ -1,0 +1,40 @@
+import type { Kept } from "./file_reload";
+
+/** How a client makes its TLS sessions. */
+interface Tls {
+    readonly verify: boolean;
+    /** Server name to ask for and to verify; the endpoint's host if nil. */
+    readonly sni: string | undefined;
+    readonly cert_path: string | undefined;
+    readonly key_path: string | undefined;
+    /** PEM text. */
+    readonly cert: string | undefined;
+    readonly key: string | undefined;
+    /** Path of a file with CA certificates. */
+    readonly trusted_ca: string | undefined;
+    /** Tells sessions apart that must not share a pool. */
+    readonly identity: string;
+    /** Made at the first handshake. */
+    pair?: Pair;
+    /** Made of `trusted_ca` at the first handshake; false where the platform cannot use it. */
+    trust?: Trust | false;
+}
+
+/** Certificate and key as OpenSSL objects. */
+interface Pair extends Kept {
+    readonly cert: unknown;
+    readonly key: unknown;
+}
+
+/** A file of CA certificates as OpenSSL wants it. */
+interface Trust extends Kept {
+    readonly store: Store;
+}
+
+/** The part of lua-resty-openssl that is used. */
+interface Store {
+    /** An `X509_STORE`. */
+    ctx: unknown;
+    load_file(path: string): LuaMultiReturn<[ok: boolean | undefined, err?: string]>;
+}
+export type { Pair, Store, Tls, Trust };
