@@ -183,7 +183,7 @@ describe("a connection that took all of the time", function()
         }
         local started = clock.now()
         local delivery = { started = started, deadline = started + 0.05 }
-        local answer, err, maybe_sent = http_client.exchange(
+        local answer, err, maybe_sent = http_client.request(
             connector, { target = { scheme = "https" }, repeatable = false }, delivery, "{}")
         assert.is_nil(answer)
         assert.equal("timeout", err)

@@ -52,7 +52,7 @@ describe("a mirror", function()
         local times = {}
         m = assert(mirrors.new(scripted.client(), "/", nil, function()
             times[#times + 1] = clock.now()
-            return nil, errors.failure("connect_failed", "connection refused")
+            return nil, errors.local_error("connect_failed", "connection refused")
         end))
         local stop = clock.now() + 5
         while #times < 5 and clock.now() < stop do
@@ -170,7 +170,7 @@ describe("a mirror", function()
     end)
 
     it("says what keeps it from etcd, ready or not", function()
-        local trouble = errors.failure("connect_failed", "connection refused")
+        local trouble = errors.local_error("connect_failed", "connection refused")
         feed.trouble = function() return trouble end
         ngx.sleep(0.01)
         assert.same({ "retrying", "connection refused" }, { m:state().status, m:state().err })

@@ -34,8 +34,8 @@ local function entries(title)
 end
 
 local function verdict_on(rpc, name, message)
-    local err = retry.judge_refusal(rpc, errors.refusal(400, codes[name], message))
-    if retry.is_token_trouble(err) then
+    local err = retry.classify_server_error(rpc, errors.server_error(400, codes[name], message))
+    if retry.is_token_error(err) then
         assert.is_false(err.maybe_applied)
         return "login"
     end
@@ -46,7 +46,7 @@ describe("the page of errors", function()
     it("has the names in the order of their codes", function()
         assert.equals(16, #names)
         for code, name in ipairs(names) do
-            assert.equals(name, errors.refusal(500, code, "x").name)
+            assert.equals(name, errors.server_error(500, code, "x").name)
         end
     end)
 
@@ -119,7 +119,7 @@ describe("the page of errors", function()
                 local res = results[1]
                 local details = results[#results]
                 if type(res) == "table" and res.status ~= 200 then
-                    details = errors.refusal(res.status, res.body.code, res.body.error)
+                    details = errors.server_error(res.status, res.body.code, res.body.error)
                 end
                 assert.is_true(listed(details.message, details.name), details.name .. ": " .. details.message)
             end)

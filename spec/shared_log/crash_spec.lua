@@ -324,7 +324,7 @@ describe("the writer of a shared log", function()
             grow()
             return other.hub.writer.root > gone
         end))
-        sweep.before(other.hub.log, other.hub.writer.root, slices.begin())
+        sweep.before(other.hub.log, other.hub.writer.root, slices.start())
         dict:set(other.hub.log.name .. "root", gone)
         writer:go_on()
         assert.is_true(support.eventually(function() return writer.hub.tail == other.hub.writer.epoch end))

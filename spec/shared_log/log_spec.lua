@@ -261,7 +261,7 @@ describe("a shared log", function()
             return writer.root > root
         end, 20))
         settled(20)
-        sweep.before(writer.log, writer.root, slices.begin())
+        sweep.before(writer.log, writer.root, slices.start())
     end
 
     local function reader()

@@ -102,9 +102,9 @@ describe("a snapshot file", function()
     end)
 
     it("is written and read with others running, who may have a turn after each key", function()
-        local keys, breathe = 0, slices.breathe
-        finally(function() slices.breathe = breathe end)
-        slices.breathe = function(slice)
+        local keys, breathe = 0, slices.yield_if_due
+        finally(function() slices.yield_if_due = breathe end)
+        slices.yield_if_due = function(slice)
             keys = keys + 1
             turns.work()
             breathe(slice)

@@ -27,10 +27,10 @@ end
 -- The seam itself: next, age, close.
 function methods:next(timeout)
     if self.closed then
-        return nil, errors.failure("closed", "closed")
+        return nil, errors.local_error("closed", "closed")
     end
     if not self.ready:wait(timeout or 60) then
-        return nil, errors.failure("timeout", "timeout")
+        return nil, errors.local_error("timeout", "timeout")
     end
     local item = table.remove(self.queue, 1)
     if item.err then
@@ -86,7 +86,7 @@ function methods:delete(revision, key)
 end
 
 function methods:fail(name, message)
-    self:give { err = errors.failure(name, message or name) }
+    self:give { err = errors.local_error(name, message or name) }
 end
 
 -- What the client of a mirror must have.

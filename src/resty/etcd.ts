@@ -17,7 +17,7 @@ export type {
     SetOptions,
 } from "./etcd/api/kv";
 export type { GrantBody, KeepaliveBody, LeasesBody, RevokeBody, TimetoliveBody } from "./etcd/api/lease";
-export type { Response, Result3 } from "./etcd/api/result";
+export type { Response, ApiResult } from "./etcd/api/result";
 export type { OpResponse, SetIfOptions, TxnBody, TxnOptions } from "./etcd/api/txn";
 export type { Event, Reader, WatchHandle, WatchOptions, WatchReply, WatchResult } from "./etcd/api/watch";
 export type { EtcdError } from "./etcd/protocol/errors";

@@ -78,7 +78,7 @@ function texts(node) {
 const INTERNAL = new Set(["lost", "not wanted"]);
 
 /** Where the message is among the arguments of what makes errors. */
-const MAKERS = { failure: 1, out_of_time: 0, refusal: 2, misuse: 0 };
+const MAKERS = { local_error: 1, out_of_time: 0, server_error: 2, argument_error: 0 };
 
 /** The arguments of a call that are error texts. */
 function messages(call) {
@@ -93,7 +93,7 @@ function messages(call) {
 /** Functions that return what is wrong, or nil. */
 function tellsTrouble(node) {
     const maker = ts.findAncestor(node, ts.isFunctionLike);
-    const says = /^(check|skip|write|set|apply|prefix|serialize|wait|rearm|fill)/;
+    const says = /^(check|skip|write|set|apply|prefix|serialize|wait|refresh|read)/;
     return maker?.type?.getText() === "string | undefined" && says.test(maker.name?.getText() ?? "");
 }
 

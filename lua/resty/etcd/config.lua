@@ -123,7 +123,7 @@ local function history(self, name, revision, timeout)
     local at = int64.to_text(revision)
     local wrong = check_history(name, at, timeout)
     if wrong ~= nil then
-        return nil, errors.failure("bad_request", wrong)
+        return nil, errors.local_error("bad_request", wrong)
     end
     local reply, err = call.unary(
         self.cli,
@@ -144,7 +144,7 @@ local function history(self, name, revision, timeout)
     end
     local kv, bad = items.make(self.mirror, raw, self.dir .. name)
     if kv == nil then
-        local err_invalid = errors.failure("invalid", bad)
+        local err_invalid = errors.local_error("invalid", bad)
         err_invalid.revision = raw.mod_revision
         return nil, err_invalid
     end
@@ -204,7 +204,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- Documents below a prefix.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param dir string
 ---@param opts? resty.etcd.mirror.types.Options those of mirrors
 ---@return resty.etcd.config.Config? res

@@ -130,7 +130,7 @@ local function check_service(service)
 end
 
 --- Lets an instance of a service be found: until it is closed, or its worker ends.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param service string
 ---@param instance resty.etcd.discovery.Instance
 ---@param opts? resty.etcd.discovery.RegisterOptions
@@ -247,7 +247,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- Follows all services below a prefix.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param opts? resty.etcd.discovery.Options
 ---@return resty.etcd.discovery.Discovery? res
 ---@return string? err

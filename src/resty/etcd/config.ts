@@ -1,4 +1,4 @@
-import type { State as ClientState } from "./call/client_state";
+import type { ClientState as ClientState } from "./call/client_state";
 import type { RawKv } from "./protocol/message";
 import * as call from "./call/call";
 import * as checks from "./base/checks";
@@ -111,7 +111,7 @@ function history(this: State, name: string, revision: number | string, timeout?:
     const at = int64.to_text(revision);
     const wrong = check_history(name, at, timeout);
     if (wrong !== undefined) {
-        return $multi(undefined, errors.failure("bad_request", wrong));
+        return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     const [reply, err] = call.unary(this.cli, rpcs.range, { key: writes.key_of(this, name), revision: at }, timeout);
     if (reply === undefined) {
@@ -123,7 +123,7 @@ function history(this: State, name: string, revision: number | string, timeout?:
     }
     const [kv, bad] = items.make(this.mirror, raw, this.dir + name);
     if (kv === undefined) {
-        const err_invalid = errors.failure("invalid", bad);
+        const err_invalid = errors.local_error("invalid", bad);
         err_invalid.revision = raw.mod_revision;
         return $multi(undefined, err_invalid);
     }

@@ -1,4 +1,4 @@
-import type { State as ClientState } from "./call/client_state";
+import type { ClientState as ClientState } from "./call/client_state";
 import * as keys from "./protocol/keys";
 import * as cjson from "cjson.safe";
 import * as checks from "./base/checks";

@@ -6,7 +6,7 @@ local markers = require("resty.etcd.call.idempotency")
 local rpcs = require("resty.etcd.protocol.rpc")
 
 --- What the key was before a put that was applied at `revision`; nothing where that is compacted.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param key any
 ---@param revision string
 ---@param timeout number
@@ -29,14 +29,14 @@ local function read_before(cli, key, revision, timeout, not_after)
 end
 
 --- A put in a transaction that is applied once.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param request table
 ---@param timeout number
 ---@param wants_prev_kv boolean
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
-local function put_once(cli, request, timeout, wants_prev_kv)
+local function put(cli, request, timeout, wants_prev_kv)
     local txn = {}
     txn.success = {{request_put = request}}
     local not_after = timeout > 0 and clock.now() + timeout or math.huge
@@ -65,6 +65,6 @@ local function put_once(cli, request, timeout, wants_prev_kv)
     reply.body = body
     return reply
 end
-_M.put_once = put_once
+_M.put = put
 
 return _M

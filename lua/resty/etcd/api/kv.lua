@@ -75,7 +75,7 @@ local RANGE_OPTIONS = {
 local PUT_OPTIONS = {"lease", "prev_kv", "ignore_value", "ignore_lease"}
 
 --- A request for a key; or nil and what is wrong with the arguments.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param key any
 ---@param opts any
 ---@return table? res
@@ -91,7 +91,7 @@ local function key_request(cli, key, opts)
 end
 
 --- A request for a key, or for all keys from it up to another.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param key any
 ---@param opts table?
 ---@return table? res
@@ -113,11 +113,11 @@ local function range(cli, request, opts)
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.kvs)
     end
-    return result.lenient(reply, err, refusal)
+    return result.to_result_or_refusal(reply, err, refusal)
 end
 
 --- Reads a key.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param key string not empty
 ---@param opts? resty.etcd.api.kv.GetOptions
 ---@return resty.etcd.api.result.Response? res # `res.body.kvs` is nil if there is no such key
@@ -126,7 +126,7 @@ end
 local function get(self, key, opts)
     local request, wrong = range_request(self, key, opts)
     if request == nil then
-        return result.misuse(wrong)
+        return result.argument_error(wrong)
     end
     return range(self, request, opts)
 end
@@ -144,7 +144,7 @@ end
 
 --- Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`. A large directory is read
 --- in pages at one revision; the result looks like one reply, and `timeout` is for each page.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param dir string "" for all keys
 ---@param opts? resty.etcd.api.kv.RangeOptions
 ---@return resty.etcd.api.result.Response? res
@@ -153,7 +153,7 @@ end
 local function readdir(self, dir, opts)
     local wrong = type(dir) ~= "string" and "key must be string" or checks.check_opts(opts)
     if wrong ~= nil then
-        return result.misuse(wrong)
+        return result.argument_error(wrong)
     end
     local request = keys.prefix_range(self.key_prefix, dir)
     if opts ~= nil and is_cut_or_sorted(opts) then
@@ -167,18 +167,18 @@ local function readdir(self, dir, opts)
         decode_page,
         self
     )
-    return result.lenient(reply, err, refusal)
+    return result.to_result_or_refusal(reply, err, refusal)
 end
 
 local function put(cli, request, opts)
     if (opts and opts.idempotent) == true then
-        return once.put_once(cli, request, opts.timeout or cli.timeout, opts.prev_kv == true)
+        return once.put(cli, request, opts.timeout or cli.timeout, opts.prev_kv == true)
     end
     return call.unary(cli, rpcs.put, request, opts and opts.timeout)
 end
 
 --- Writes a key.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param key string not empty
 ---@param val any goes through the serializer
 ---@param opts? resty.etcd.api.kv.SetOptions
@@ -188,12 +188,12 @@ end
 local function set(self, key, val, opts)
     local request, wrong = key_request(self, key, opts)
     if request == nil then
-        return result.misuse(wrong)
+        return result.argument_error(wrong)
     end
     if (opts and opts.ignore_value) ~= true then
         local value, value_err = serializer.serialize(self.serializer, val)
         if value == nil then
-            return result.misuse(value_err)
+            return result.argument_error(value_err)
         end
         request.value = value
     end
@@ -202,7 +202,7 @@ local function set(self, key, val, opts)
     if reply ~= nil then
         result.decode_value(self.serializer, reply.body.prev_kv)
     end
-    return result.lenient(reply, err, refusal)
+    return result.to_result_or_refusal(reply, err, refusal)
 end
 
 local function delete_range(cli, request, opts)
@@ -211,11 +211,11 @@ local function delete_range(cli, request, opts)
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.prev_kvs)
     end
-    return result.lenient(reply, err, refusal)
+    return result.to_result_or_refusal(reply, err, refusal)
 end
 
 --- Deletes a key.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param key string not empty
 ---@param opts? resty.etcd.api.kv.DeleteOptions
 ---@return resty.etcd.api.result.Response? res # `res.body.deleted` is nil if there was no such key
@@ -224,14 +224,14 @@ end
 local function delete_key(self, key, opts)
     local request, wrong = range_request(self, key, opts)
     if request == nil then
-        return result.misuse(wrong)
+        return result.argument_error(wrong)
     end
     return delete_range(self, request, opts)
 end
 
 --- Deletes all keys that start with `dir`. Together with the client's `key_prefix` it must not be empty: nobody
 --- empties a whole etcd by mistake.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param dir string
 ---@param opts? resty.etcd.api.kv.RmdirOptions
 ---@return resty.etcd.api.result.Response? res
@@ -240,7 +240,7 @@ end
 local function rmdir(self, dir, opts)
     local wrong = type(dir) ~= "string" and "key must be string" or (checks.check_opts(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir)))
     if wrong ~= nil then
-        return result.misuse(wrong)
+        return result.argument_error(wrong)
     end
     return delete_range(
         self,

@@ -29,11 +29,11 @@ local result = require("resty.etcd.api.result")
 ---@field leases? table[]
 
 local function needs_id(command)
-    return result.misuse("lease " .. command .. " command needs ID argument")
+    return result.argument_error("lease " .. command .. " command needs ID argument")
 end
 
 --- Makes a lease.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param ttl number seconds; etcd raises it to its minimum
 ---@param id? (string|number) chosen at random if nil, so that the lease may be asked for again where an answer was lost
 ---@return resty.etcd.api.result.Response? res
@@ -41,21 +41,21 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function grant(self, ttl, id)
     if ttl == nil then
-        return result.misuse("lease grant command needs TTL argument")
+        return result.argument_error("lease grant command needs TTL argument")
     end
     if type(ttl) ~= "number" or math.floor(ttl) ~= ttl then
-        return result.misuse("ttl must be integer")
+        return result.argument_error("ttl must be integer")
     end
     if id == nil or tostring(id) == "0" then
-        local reply, err = lease_calls.grant_chosen(self, rpcs.lease_grant_chosen, ttl, nil)
-        return result.strict(reply, err)
+        local reply, err = lease_calls.grant_chosen(self, rpcs.lease_grant_with_id, ttl, nil)
+        return result.to_result(reply, err)
     end
     local reply, err = call.unary(self, rpcs.lease_grant, {TTL = ttl, ID = id})
-    return result.strict(reply, err)
+    return result.to_result(reply, err)
 end
 
 --- Ends a lease; the keys attached to it are deleted.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param id string|number
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
@@ -65,11 +65,11 @@ local function revoke(self, id)
         return needs_id("revoke")
     end
     local reply, err, refusal = call.unary(self, rpcs.lease_revoke, {ID = id})
-    return result.lenient(reply, err, refusal)
+    return result.to_result_or_refusal(reply, err, refusal)
 end
 
 --- Renews a lease once.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param id string|number
 ---@return resty.etcd.api.result.Response? res # `res.body.result.TTL` is what it is renewed to; a lease that is gone is an error
 ---@return string? err
@@ -83,14 +83,14 @@ local function keepalive(self, id)
         return result.failed(err)
     end
     if reply.body.TTL == nil then
-        return result.failed(errors.refusal(404, 5, "etcdserver: requested lease not found"))
+        return result.failed(errors.server_error(404, 5, "etcdserver: requested lease not found"))
     end
     local body = {result = reply.body}
     return {status = reply.status, headers = reply.headers, body = body}
 end
 
 --- Tells how long a lease still lives.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param id string|number
 ---@param keys? boolean also tell the keys attached to it
 ---@return resty.etcd.api.result.Response? res
@@ -101,17 +101,17 @@ local function timetolive(self, id, keys)
         return needs_id("timetolive")
     end
     local reply, err, refusal = call.unary(self, rpcs.lease_time_to_live, {ID = id, keys = keys == true})
-    return result.lenient(reply, err, refusal)
+    return result.to_result_or_refusal(reply, err, refusal)
 end
 
 --- Lists all leases.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function leases(self)
     local reply, err, refusal = call.unary(self, rpcs.lease_leases, {})
-    return result.lenient(reply, err, refusal)
+    return result.to_result_or_refusal(reply, err, refusal)
 end
 _M.grant = grant
 _M.keepalive = keepalive

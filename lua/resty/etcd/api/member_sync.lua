@@ -61,7 +61,7 @@ local function go_back(core)
         for ____, one in ipairs(given) do
             copy[#copy + 1] = one
         end
-        names.adopt(core, copy)
+        names.replace_endpoints(core, copy)
     end
 end
 
@@ -82,9 +82,9 @@ local function read_members(core)
     local scheme = first and first.scheme or core.configured[1].scheme
     local found = endpoints_of(members, core.api_prefix, scheme)
     if #found == 0 then
-        return nil, errors.failure("bad_reply", scheme == "http" and NO_URL or NO_SECURE_URL)
+        return nil, errors.local_error("bad_reply", scheme == "http" and NO_URL or NO_SECURE_URL)
     end
-    names.adopt(core, found)
+    names.replace_endpoints(core, found)
     return true
 end
 
@@ -103,7 +103,7 @@ local function sync_in_timer(premature, core)
             ngx.log(
                 ngx.WARN,
                 "list of members: ",
-                errors.text(err)
+                errors.to_text(err)
             )
         end
     end

@@ -22,8 +22,8 @@ local slices = require("resty.etcd.base.time_slice")
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
-local function misuse(message)
-    return nil, message, errors.failure("bad_request", message)
+local function argument_error(message)
+    return nil, message, errors.local_error("bad_request", message)
 end
 
 --- An error of a call.
@@ -33,7 +33,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function failed(err)
-    return nil, errors.text(err), err
+    return nil, errors.to_text(err), err
 end
 
 --- Either an answer or an error: every refusal is an error.
@@ -43,7 +43,7 @@ end
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
-local function strict(reply, err)
+local function to_result(reply, err)
     if reply == nil then
         return failed(err)
     end
@@ -58,7 +58,7 @@ end
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
-local function lenient(reply, err, refusal)
+local function to_result_or_refusal(reply, err, refusal)
     if reply ~= nil then
         return reply
     end
@@ -84,18 +84,18 @@ end
 
 local function decode_values(serializer, kvs)
     if kvs ~= nil then
-        local slice = slices.begin()
+        local slice = slices.start()
         for ____, kv in ipairs(kvs) do
             decode_value(serializer, kv)
-            slices.breathe(slice)
+            slices.yield_if_due(slice)
         end
     end
 end
 _M.decode_value = decode_value
 _M.decode_values = decode_values
 _M.failed = failed
-_M.lenient = lenient
-_M.misuse = misuse
-_M.strict = strict
+_M.to_result_or_refusal = to_result_or_refusal
+_M.argument_error = argument_error
+_M.to_result = to_result
 
 return _M

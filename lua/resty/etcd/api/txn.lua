@@ -29,7 +29,7 @@ local messages = require("resty.etcd.api.txn_request")
 ---@class resty.etcd.api.txn.SetIfOptions: resty.etcd.api.kv.SetOptions, resty.etcd.api.txn.TxnOptions
 
 --- Decodes the values in all answers of a transaction, in place.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param body resty.etcd.api.txn.TxnBody
 local function decode_responses(cli, body)
     for ____, response in ipairs(body.responses or ({})) do
@@ -67,7 +67,7 @@ local function send(cli, message, opts)
     if reply ~= nil then
         decode_responses(cli, reply.body)
     end
-    return result.strict(reply, err)
+    return result.to_result(reply, err)
 end
 
 local function is_empty(list)
@@ -76,7 +76,7 @@ end
 
 --- Runs a transaction. Keys are plain and get the client's prefix, values go through the serializer, in every
 --- branch and at every depth; the tables given are not changed.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param compare table<string, any>[] rows `{key, target, result, value | version | mod_revision | create_revision | lease}`
 ---@param success? table<string, any>[] operations if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
 ---@param failure? table<string, any>[] operations if one does not
@@ -86,24 +86,24 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function txn(self, compare, success, failure, opts)
     if is_empty(compare) then
-        return result.misuse("compare couldn't be empty")
+        return result.argument_error("compare couldn't be empty")
     end
     if is_empty(success) and is_empty(failure) then
-        return result.misuse("success and failure couldn't be empty at the same time")
+        return result.argument_error("success and failure couldn't be empty at the same time")
     end
     local wrong = checks.check_opts(opts)
     if wrong ~= nil then
-        return result.misuse(wrong)
+        return result.argument_error(wrong)
     end
     local message, err = messages.txn_message(self, {compare = compare, success = success, failure = failure}, 0)
     if message == nil then
-        return result.misuse(err)
+        return result.argument_error(err)
     end
     return send(self, message, opts)
 end
 
 --- A put that depends on whether the key exists.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param branch "success"|"failure"
 ---@param key string
 ---@param val any
@@ -114,11 +114,11 @@ end
 local function set_if(cli, branch, key, val, opts)
     local wrong = checks.check_key(key) or checks.check_opts(opts)
     if wrong ~= nil then
-        return result.misuse(wrong)
+        return result.argument_error(wrong)
     end
     local value, value_err = serializer.serialize(cli.serializer, val)
     if value == nil then
-        return result.misuse(value_err)
+        return result.argument_error(value_err)
     end
     local real_key = keys.with_prefix(cli.key_prefix, key)
     local put = {}
@@ -132,7 +132,7 @@ local function set_if(cli, branch, key, val, opts)
 end
 
 --- Writes a key that does not exist.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param key string
 ---@param val any
 ---@param opts? resty.etcd.api.txn.SetIfOptions
@@ -150,7 +150,7 @@ local function setnx(self, key, val, opts)
 end
 
 --- Writes a key that exists.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param key string
 ---@param val any
 ---@param opts? resty.etcd.api.txn.SetIfOptions

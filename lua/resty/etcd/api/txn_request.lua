@@ -30,7 +30,7 @@ local function copy_row(row)
 end
 
 --- Puts the client's prefix in front of key and range end; returns what is wrong with them, or nil.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param message table
 ---@return string?
 local function prefix_keys(cli, message)
@@ -47,7 +47,7 @@ local function prefix_keys(cli, message)
 end
 
 --- Serializes the value of a message in place; returns an error text or nil.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param message table
 ---@return string?
 local function serialize_value(cli, message)
@@ -79,7 +79,7 @@ local function compare_messages(cli, rows)
 end
 
 --- A put, range or delete as a message.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param kind string
 ---@param row table<string, any>
 ---@return table? res
@@ -120,7 +120,7 @@ local function kind_of(op)
 end
 
 --- A whole transaction as a message.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param parts table<string, any>
 ---@param depth number how many it is within
 ---@return table? res

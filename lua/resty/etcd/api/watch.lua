@@ -83,11 +83,11 @@ local function open_failed(err, refused)
         local text = "failed to watch data, response code: " .. tostring(err.http_status or 0) .. ", " .. err.message
         return nil, text, err
     end
-    return nil, errors.text(err), err
+    return nil, errors.to_text(err), err
 end
 
 --- An error that came instead of a reply.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.api.watch.WatchReply? reply
 ---@return string? err
@@ -156,13 +156,13 @@ end
 
 local function decode_events(cli, unfinished)
     local events = unfinished.reply.events or ({})
-    local slice = slices.begin()
+    local slice = slices.start()
     for i = unfinished.decoded + 1, #events do
         local event = events[i]
         unfinished.decoded = i
         result.decode_value(cli.serializer, event.kv)
         result.decode_value(cli.serializer, event.prev_kv)
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
 end
 
@@ -247,7 +247,7 @@ local function start(cli, create_request, opts)
 end
 
 --- Watches a key.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param key string not empty
 ---@param opts? resty.etcd.api.watch.WatchOptions
 ---@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that gives the next reply at each call
@@ -256,7 +256,7 @@ end
 local function watch(self, key, opts)
     local wrong = checks.check_key(key) or args.check_watch_opts(opts)
     if wrong ~= nil then
-        return nil, wrong, errors.failure("bad_request", wrong)
+        return nil, wrong, errors.local_error("bad_request", wrong)
     end
     local request = {}
     request.key = keys.with_prefix(self.key_prefix, key)
@@ -264,7 +264,7 @@ local function watch(self, key, opts)
 end
 
 --- Watches all keys that start with `dir`, which is taken as it is.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param dir string "" for all keys
 ---@param opts? resty.etcd.api.watch.WatchOptions
 ---@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that gives the next reply at each call
@@ -273,7 +273,7 @@ end
 local function watchdir(self, dir, opts)
     local wrong = type(dir) ~= "string" and "key must be string" or args.check_watch_opts(opts)
     if wrong ~= nil then
-        return nil, wrong, errors.failure("bad_request", wrong)
+        return nil, wrong, errors.local_error("bad_request", wrong)
     end
     return start(
         self,
@@ -283,7 +283,7 @@ local function watchdir(self, dir, opts)
 end
 
 --- Ends a watch that was started with `need_cancel`. A read pending in another light thread ends within a second.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param http_cli resty.etcd.api.watch.WatchHandle what the watch returned third
 ---@return number? ok # 1
 ---@return string? err
@@ -291,7 +291,7 @@ end
 local function watchcancel(self, http_cli)
     if type(http_cli) ~= "table" or type(http_cli.close) ~= "function" then
         local wrong = "http_cli is not what a watch returned"
-        return nil, wrong, errors.failure("bad_request", wrong)
+        return nil, wrong, errors.local_error("bad_request", wrong)
     end
     return http_cli:close()
 end

@@ -8,10 +8,10 @@ local object_shown
 ---@generic T
 ---@param object T
 ---@return T
-local function show(object)
+local function mark_now(object)
     object_shown = object
     return object_shown
 end
-_M.show = show
+_M.mark_now = mark_now
 
 return _M

@@ -12,60 +12,60 @@ local LONGEST = 0.001
 local PAUSE = 0.001
 
 --- A stretch of work that is not to hold up the worker.
----@class resty.etcd.base.time_slice.Slice
+---@class resty.etcd.base.time_slice.TimeSlice
 ---@field since number
 
 --- Seconds after which a call that may wait has surely done so.
 local WAIT = 0.0005
 
-local function begin()
+local function start()
     return {since = now()}
 end
 
 --- Whether there is anybody to let run: not while nginx starts, where programs may have put a blocking sleep.
 ---@return boolean
-local function may_pause()
+local function can_yield()
     local phase = ngx.get_phase()
     return phase ~= "init" and phase ~= "init_worker"
 end
 
 --- Lets others run, in phases that can wait.
-local function pause()
-    if may_pause() then
+local function yield_now()
+    if can_yield() then
         guard(ngx.sleep, PAUSE)
     end
 end
 
 --- Begins one after a pause, for work that comes after other work of unknown length.
----@return resty.etcd.base.time_slice.Slice
-local function begin_anew()
-    pause()
-    return begin()
+---@return resty.etcd.base.time_slice.TimeSlice
+local function yield_and_start()
+    yield_now()
+    return start()
 end
 
 --- Lets others run if the stretch has been long, in phases that can wait. To be called often.
----@param slice resty.etcd.base.time_slice.Slice
-local function breathe(slice)
+---@param slice resty.etcd.base.time_slice.TimeSlice
+local function yield_if_due(slice)
     if now() - slice.since > LONGEST then
-        pause()
+        yield_now()
         slice.since = now()
     end
 end
 
 --- For work on what comes now and then: it begins anew if one has waited for it.
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@param since number when one began to wait
-local function go_on(slice, since)
+local function restart_after_wait(slice, since)
     local time = now()
     if time - since > WAIT then
         slice.since = time
     end
 end
-_M.begin = begin
-_M.begin_anew = begin_anew
-_M.breathe = breathe
-_M.go_on = go_on
-_M.may_pause = may_pause
-_M.pause = pause
+_M.start = start
+_M.yield_and_start = yield_and_start
+_M.yield_if_due = yield_if_due
+_M.restart_after_wait = restart_after_wait
+_M.can_yield = can_yield
+_M.yield_now = yield_now
 
 return _M

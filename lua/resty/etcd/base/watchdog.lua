@@ -2,7 +2,7 @@
 local _M = {}
 
 --- Work that goes on in a timer for long.
----@class resty.etcd.base.watchdog.Life
+---@class resty.etcd.base.watchdog.Heartbeat
 ---@field running boolean Its timer has started.
 ---@field missed number Looks of the keeper since its last sign of life.
 
@@ -14,7 +14,7 @@ local MISSED = 3
 local lives = {}
 local is_kept = false
 
-local function look(premature)
+local function check_all(premature)
     if premature then
         return
     end
@@ -38,13 +38,13 @@ end
 
 --- Looks after work in a timer: nginx drops timers when too many run, which it says to nobody, and a user's function may
 --- end the one that it is called in.
----@param life resty.etcd.base.watchdog.Life
+---@param life resty.etcd.base.watchdog.Heartbeat
 ---@param on_lost fun(had_begun: boolean)
 ---@return true? res
 ---@return string? err
-local function keep(life, on_lost)
+local function supervise(life, on_lost)
     if not is_kept then
-        local kept, err = ngx.timer.every(KEEP, look)
+        local kept, err = ngx.timer.every(KEEP, check_all)
         if kept == nil then
             return nil, err
         end
@@ -55,12 +55,12 @@ local function keep(life, on_lost)
 end
 
 --- It has come to its end by itself.
----@param life resty.etcd.base.watchdog.Life
-local function let_go(life)
+---@param life resty.etcd.base.watchdog.Heartbeat
+local function release(life)
     lives[life] = nil
 end
 
-local function give_signs(life)
+local function beat(life)
     while true do
         life.missed = 0
         ngx.sleep(KEEP / 2)
@@ -68,23 +68,23 @@ local function give_signs(life)
 end
 
 --- To be called by the work's timer. Gives signs of life in a light thread, which must be killed at the end.
----@param life resty.etcd.base.watchdog.Life
+---@param life resty.etcd.base.watchdog.Heartbeat
 ---@return table
-local function begin(life)
+local function start_heartbeat(life)
     life.running = true
-    return ngx.thread.spawn(give_signs, life)
+    return ngx.thread.spawn(beat, life)
 end
 
 --- Its next timer comes in so many seconds: until then there are no signs of life.
----@param life resty.etcd.base.watchdog.Life
+---@param life resty.etcd.base.watchdog.Heartbeat
 ---@param seconds number
-local function rest(life, seconds)
+local function expect_restart_in(life, seconds)
     life.running = false
     life.missed = -math.ceil(seconds / KEEP)
 end
-_M.begin = begin
-_M.keep = keep
-_M.let_go = let_go
-_M.rest = rest
+_M.start_heartbeat = start_heartbeat
+_M.supervise = supervise
+_M.release = release
+_M.expect_restart_in = expect_restart_in
 
 return _M

@@ -47,7 +47,7 @@ local MIN_SHARE = 1
 ---@param token string
 ---@return boolean
 local function may_become_known(call, token)
-    return call.token_tries < pause.TOKEN_TRIES and auth.is_new(call.core.auth, token)
+    return call.token_tries < pause.TOKEN_TRIES and auth.may_be_unknown_to_members(call.core.auth, token)
 end
 
 --- One try with its share of the call's time.
@@ -55,7 +55,7 @@ end
 ---@param others number endpoints that may be tried after this one: with none it has all the time
 ---@param token string?
 ---@return resty.etcd.transport.transport.Attempt?
-local function make(call, others, token)
+local function prepare(call, others, token)
     local core = call.core
     local deadline = call.deadline
     local ____opt_0 = call.stream
@@ -126,7 +126,7 @@ local function report(call, attempt, err)
     elseif is_endpoint_failure(err) then
         balancer.report_failure(core, host)
     else
-        balancer.report_other(core, host, err)
+        balancer.report_inconclusive(core, host, err)
     end
 end
 
@@ -177,7 +177,7 @@ local function open_at(call, attempt)
             0,
             deadline - now()
         ) or nil)
-        local refused = retry.token_trouble_of_watch(first, attempt.endpoint.http_host)
+        local refused = retry.watch_token_error(first, attempt.endpoint.http_host)
         if refused ~= nil then
             stream:close()
             return nil, refused
@@ -192,15 +192,15 @@ end
 ---@return resty.etcd.transport.transport.Reply|resty.etcd.transport.transport.Stream? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
-local function go(call, attempt)
+local function run(call, attempt)
     if call.stream ~= nil then
         return open_at(call, attempt)
     end
     return unary_at(call, attempt)
 end
 _M.avoid = avoid
-_M.go = go
-_M.make = make
+_M.run = run
+_M.prepare = prepare
 _M.report = report
 
 return _M

@@ -24,7 +24,7 @@ end
 ---@param cause resty.etcd.protocol.errors.EtcdError?
 ---@return resty.etcd.protocol.errors.EtcdError
 local function refused(cause)
-    local err = errors.failure("login_failed", "authenticate refresh token fail", cause and cause.endpoint)
+    local err = errors.local_error("login_failed", "authenticate refresh token fail", cause and cause.endpoint)
     if cause ~= nil then
         err.hint = cause.hint ~= nil and cause.message .. "; " .. cause.hint or cause.message
         if cause.code ~= nil then
@@ -39,7 +39,7 @@ end
 
 --- Logs in with user and password.
 ---@param core resty.etcd.call.client_state.Core
----@param auth resty.etcd.call.client_state.Auth
+---@param auth resty.etcd.call.client_state.TokenCache
 ---@param timeout number
 ---@param not_after number?
 ---@return string? res # the token; trouble with the connection or the server is passed on as it is

@@ -24,10 +24,10 @@ local SHARED_TRIES = 3
 ---@param last resty.etcd.protocol.errors.EtcdError? why an earlier try of the same call failed
 ---@return resty.etcd.protocol.errors.EtcdError
 local function no_endpoint(last)
-    local err = errors.failure("no_endpoint", "has no healthy etcd endpoint available")
+    local err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available")
     err.retryable = true
     if last ~= nil then
-        err.hint = errors.text(last)
+        err.hint = errors.to_text(last)
     end
     return err
 end
@@ -36,7 +36,7 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_elsewhere(err)
-    return err.name == "stale_reply" or retry.is_for_others(err)
+    return err.name == "stale_reply" or retry.is_learner_error(err)
 end
 
 --- A token for the next try; nil and nil where none is needed.
@@ -66,18 +66,18 @@ end
 ---@return boolean
 local function is_token_renewed(call, token, err)
     local own = call.core.auth
-    if retry.is_token_unknown(err) and auth.is_new(own, token) and pause.before_token(call.token_tries, call.deadline) then
+    if retry.is_token_unknown(err) and auth.may_be_unknown_to_members(own, token) and pause.before_token(call.token_tries, call.deadline) then
         call.token_tries = call.token_tries + 1
         return true
     end
-    if auth.is_of_others(own, token) and call.shared_tries < SHARED_TRIES then
+    if auth.is_from_elsewhere(own, token) and call.shared_tries < SHARED_TRIES then
         call.shared_tries = call.shared_tries + 1
     elseif call.may_relogin then
         call.may_relogin = false
     else
         return false
     end
-    auth.drop(own, token)
+    auth.invalidate(own, token)
     return true
 end
 
@@ -114,28 +114,28 @@ local function run(call)
             return nil, login_err
         end
         local others = balancer.has_retry(core) and others_left(call, tries_left) or 0
-        local attempt = attempts.make(call, others, token)
+        local attempt = attempts.prepare(call, others, token)
         if attempt == nil then
             return nil, no_endpoint(last)
         end
         if deadline ~= nil and attempt.started >= deadline then
-            balancer.report_untried(core, attempt.endpoint.http_host)
+            balancer.report_not_attempted(core, attempt.endpoint.http_host)
             return nil, last or errors.out_of_time("timeout")
         end
         call.tries = call.tries + 1
         call.endpoint = attempt.endpoint.http_host
-        local result, err, refusal = attempts.go(call, attempt)
+        local result, err, refusal = attempts.run(call, attempt)
         attempts.report(call, attempt, err)
         if result ~= nil then
             return result
         end
         call.maybe_applied = call.maybe_applied or err.maybe_applied
-        local is_refused = token ~= nil and retry.is_token_trouble(err)
+        local is_refused = token ~= nil and retry.is_token_error(err)
         if not is_refused or not is_token_renewed(call, token, err) then
             if err.name == "stale_reply" then
                 stale_left = stale_left - 1
                 if stale_left < 0 then
-                    orders.give_in(order, call.is_current)
+                    orders.accept_rollback(order, call.is_current)
                 end
             else
                 tries_left = tries_left - 1
@@ -151,7 +151,7 @@ local function run(call)
             end
             ngx.log(
                 ngx.WARN,
-                errors.text(err),
+                errors.to_text(err),
                 ". Retrying"
             )
             attempts.avoid(call, attempt.endpoint)
@@ -192,7 +192,7 @@ end
 ---@param meter resty.etcd.metrics.call_metrics.Meter
 ---@param started number
 ---@param err resty.etcd.protocol.errors.EtcdError?
-local function note(call, meter, started, err)
+local function report(call, meter, started, err)
     local info = {
         rpc = rpcs.name_of(call.rpc),
         ms = (now() - started) * 1000,
@@ -213,7 +213,7 @@ end
 local function start(core, rpc, request, timeout, stream, not_after)
     local payload, wrong = core.transport:encode(rpc, request)
     if payload == nil then
-        return nil, errors.failure("bad_request", wrong)
+        return nil, errors.local_error("bad_request", wrong)
     end
     local started = now()
     local deadline = min_time(timeout > 0 and started + timeout or nil, not_after)
@@ -255,7 +255,7 @@ local function start(core, rpc, request, timeout, stream, not_after)
         outcome = errors.with_outcome(err, true)
     end
     if core.meter ~= nil then
-        note(call, core.meter, started, outcome)
+        report(call, core.meter, started, outcome)
     end
     if result ~= nil then
         return result

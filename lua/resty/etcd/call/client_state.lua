@@ -7,17 +7,17 @@ local _M = {}
 ---@field dict_key string The key there.
 
 --- A client's user and the token it holds.
----@class resty.etcd.call.client_state.Auth: resty.etcd.call.client_state.AuthOptions
+---@class resty.etcd.call.client_state.TokenCache: resty.etcd.call.client_state.AuthOptions
 ---@field user string
 ---@field password string
----@field login fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.client_state.Auth, timeout: number, not_after: number?): string?, resty.etcd.protocol.errors.EtcdError?
+---@field login fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.client_state.TokenCache, timeout: number, not_after: number?): string?, resty.etcd.protocol.errors.EtcdError?
 ---@field token string?
 ---@field is_shared boolean It was another worker's login that gave the token.
 ---@field new_until number Until then, members that are slow may not have heard of the token.
----@field flight resty.etcd.call.client_state.Flight? The login under way.
+---@field flight resty.etcd.call.client_state.PendingLogin? The login under way.
 
 --- One login, and all who wait for it in the order in which they came.
----@class resty.etcd.call.client_state.Flight
+---@class resty.etcd.call.client_state.PendingLogin
 ---@field waiters table[]
 ---@field token string?
 ---@field err resty.etcd.protocol.errors.EtcdError?
@@ -46,17 +46,17 @@ local _M = {}
 ---@field timeout number Seconds for a call, 0 for nginx's own socket timeouts.
 ---@field unix_socket_proxy? string `unix:/path` that stands in for the endpoints while it answers.
 ---@field transport resty.etcd.transport.transport.Transport
----@field auth resty.etcd.call.client_state.Auth? Nil without user and password.
+---@field auth resty.etcd.call.client_state.TokenCache? Nil without user and password.
 ---@field configured resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the client was made with.
 ---@field sync_plan resty.etcd.call.client_state.SyncPlan? Nil unless the endpoints follow the list of members.
----@field order resty.etcd.call.monotonic.Order? Nil unless replies must not go back in time.
+---@field order resty.etcd.call.monotonic.RevisionFloor? Nil unless replies must not go back in time.
 ---@field markers resty.etcd.call.client_state.Markers
 ---@field meter resty.etcd.metrics.call_metrics.Meter? Nil unless calls are counted or told of.
 ---@field extra_json string? The user's own header fields as JSON, for the log; nil if there are none.
 ---@field hubs? table[] The streams of its watchers and mirrors: `watch/` alone knows their type.
 
 --- A client as its own methods see it.
----@class resty.etcd.call.client_state.State: resty.etcd.call.client_state.Core
+---@class resty.etcd.call.client_state.ClientState: resty.etcd.call.client_state.Core
 ---@field key_prefix string Put in front of every key.
 ---@field use_grpc boolean False until native gRPC is built.
 ---@field serializer resty.etcd.serializers.serializer.Serializer

@@ -83,7 +83,7 @@ end
 ---@return string? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
-local function lease_of(core, timeout, deadline)
+local function marker_lease(core, timeout, deadline)
     local markers = core.markers
     wait(markers, deadline)
     if markers.lease ~= nil and now() < markers.fresh_until then
@@ -93,7 +93,7 @@ local function lease_of(core, timeout, deadline)
     markers.granted_by = started + PATIENCE
     local reply, err, refusal = leases.grant_chosen(
         core,
-        rpcs.lease_grant_spare,
+        rpcs.lease_grant_disposable,
         LEASE_TTL,
         timeout,
         deadline
@@ -228,14 +228,14 @@ local function run(core, txn, timeout)
     local key = next_key(core.markers)
     local has_new_lease = false
     while true do
-        local lease, lease_err, lease_refusal = lease_of(core, timeout, deadline)
+        local lease, lease_err, lease_refusal = marker_lease(core, timeout, deadline)
         if lease == nil then
             return nil, lease_err, lease_refusal
         end
         local request = mark(txn, key, lease)
         local reply, err, refusal = call.unary_until(
             core,
-            rpcs.txn_marked,
+            rpcs.txn_idempotent,
             request,
             timeout,
             deadline

@@ -117,12 +117,12 @@ local function read_pages(core, request, timeout, on_page, context)
     local total = 0
     while #kvs > 0 and (#all < count or count == 0 and #kvs >= limit) do
         if is_latest and is_of_latest(page) then
-            return nil, errors.failure("bad_reply", "malformed reply: a page without its revision")
+            return nil, errors.local_error("bad_reply", "malformed reply: a page without its revision")
         end
         local bytes = size_of(kvs)
         total = total + bytes
         if total > MAX_BYTES then
-            return nil, errors.failure("bad_reply", "malformed reply: directory too long")
+            return nil, errors.local_error("bad_reply", "malformed reply: directory too long")
         end
         limit = next_size(kvs, bytes)
         local from = (kvs[#kvs].key or "") .. "\000"
@@ -135,10 +135,10 @@ local function read_pages(core, request, timeout, on_page, context)
         end
         kvs = next_reply.body.kvs or ({})
         if #kvs > 0 and (kvs[1].key or "") < from then
-            return nil, errors.failure("bad_reply", "malformed reply: keys before those asked for")
+            return nil, errors.local_error("bad_reply", "malformed reply: keys before those asked for")
         end
         for ____, kv in ipairs(kvs) do
-            all[#all + 1] = newest.show(kv)
+            all[#all + 1] = newest.mark_now(kv)
         end
     end
     on_page(context, kvs)

@@ -35,7 +35,7 @@ local function before_try(core, tries, deadline)
     if deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
-    if seconds > 0 and slices.may_pause() then
+    if seconds > 0 and slices.can_yield() then
         guard(ngx.sleep, seconds)
     end
     return true
@@ -50,7 +50,7 @@ local function before_token(tries, deadline)
     if tries >= TOKEN_TRIES or deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
-    if not slices.may_pause() then
+    if not slices.can_yield() then
         return false
     end
     local ok = guard(ngx.sleep, seconds)

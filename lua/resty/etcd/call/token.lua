@@ -50,9 +50,9 @@ local function create(user, password, login, options)
 end
 
 --- Keeps a new token, for other workers too.
----@param auth resty.etcd.call.client_state.Auth
+---@param auth resty.etcd.call.client_state.TokenCache
 ---@param fresh string
-local function keep(auth, fresh)
+local function store(auth, fresh)
     auth.token = fresh
     auth.is_shared = false
     auth.new_until = now() + SPREAD_TIME
@@ -64,8 +64,8 @@ local function keep(auth, fresh)
 end
 
 --- A token that another worker has found.
----@param auth resty.etcd.call.client_state.Auth
-local function take_shared(auth)
+---@param auth resty.etcd.call.client_state.TokenCache
+local function load_shared(auth)
     local dict = auth.dict
     if dict ~= nil and auth.token == nil then
         local shared = dict:get(auth.dict_key)
@@ -77,12 +77,12 @@ local function take_shared(auth)
 end
 
 --- Logs in and tells everyone who waits.
----@param auth resty.etcd.call.client_state.Auth
+---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
----@param flight resty.etcd.call.client_state.Flight
+---@param flight resty.etcd.call.client_state.PendingLogin
 ---@param timeout number
 ---@param deadline number?
-local function fly(auth, core, flight, timeout, deadline)
+local function run_login(auth, core, flight, timeout, deadline)
     local ok, got, err = guard(
         auth.login,
         core,
@@ -94,13 +94,13 @@ local function fly(auth, core, flight, timeout, deadline)
         flight.token = got
         flight.err = err
     else
-        flight.err = errors.failure(
+        flight.err = errors.local_error(
             "login_failed",
             tostring(got)
         )
     end
     if flight.token ~= nil then
-        keep(auth, flight.token)
+        store(auth, flight.token)
     end
     if auth.flight == flight then
         auth.flight = nil
@@ -110,9 +110,9 @@ local function fly(auth, core, flight, timeout, deadline)
     end
 end
 
-local function fly_in_timer(_premature, auth, core, flight, timeout, deadline)
+local function run_login_in_timer(_premature, auth, core, flight, timeout, deadline)
     flight.ends_by = (deadline or now() + PATIENCE) + START_TIME
-    fly(
+    run_login(
         auth,
         core,
         flight,
@@ -122,13 +122,13 @@ local function fly_in_timer(_premature, auth, core, flight, timeout, deadline)
 end
 
 --- Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known.
----@param flight resty.etcd.call.client_state.Flight
+---@param flight resty.etcd.call.client_state.PendingLogin
 ---@param deadline? number
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function wait(flight, deadline)
     local waiter, create_err = semaphore.new(0)
     if waiter == nil then
-        return errors.failure("login_failed", create_err)
+        return errors.local_error("login_failed", create_err)
     end
     local waiters = flight.waiters
     waiters[#waiters + 1] = waiter
@@ -143,7 +143,7 @@ local function wait(flight, deadline)
         local left = math.min(deadline or flight.ends_by, flight.ends_by) - time
         local may_wait, ok, err = guard(waiter.wait, waiter, left)
         if not may_wait then
-            return errors.failure(
+            return errors.local_error(
                 "bad_request",
                 "waiting for the login: " .. tostring(ok)
             )
@@ -155,7 +155,7 @@ local function wait(flight, deadline)
             local text = tostring(err)
             local disabled = find(text, "API disabled", 1, true)
             local name = disabled ~= nil and "bad_request" or "login_failed"
-            return errors.failure(name, "waiting for the login: " .. text)
+            return errors.local_error(name, "waiting for the login: " .. text)
         end
     end
 end
@@ -169,12 +169,12 @@ end
 
 --- Starts a login, in a timer of its own: whoever asked for it may be killed with its request, and the others
 --- still get their answer. Where there is no timer to be had it has ended when this returns.
----@param auth resty.etcd.call.client_state.Auth
+---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
 ---@param timeout number
 ---@param deadline number?
----@return resty.etcd.call.client_state.Flight
-local function take_off(auth, core, timeout, deadline)
+---@return resty.etcd.call.client_state.PendingLogin
+local function start_login(auth, core, timeout, deadline)
     local after_a_lost_one = auth.flight ~= nil
     local flight = {
         waiters = {},
@@ -186,7 +186,7 @@ local function take_off(auth, core, timeout, deadline)
     if not after_a_lost_one and not must_be_inline() then
         local ok = timers.at(
             0,
-            fly_in_timer,
+            run_login_in_timer,
             auth,
             core,
             flight,
@@ -198,7 +198,7 @@ local function take_off(auth, core, timeout, deadline)
         end
     end
     flight.ends_by = now() + SHORT_PATIENCE
-    fly(
+    run_login(
         auth,
         core,
         flight,
@@ -209,7 +209,7 @@ local function take_off(auth, core, timeout, deadline)
 end
 
 --- The token to send, after a login if there is none. All who come during a login share it.
----@param auth resty.etcd.call.client_state.Auth
+---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
 ---@param deadline number?
 ---@param timeout number
@@ -217,12 +217,12 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function token(auth, core, deadline, timeout)
     local is_owner = false
-    take_shared(auth)
+    load_shared(auth)
     while auth.token == nil do
         local flight = auth.flight
         if flight == nil or now() >= flight.ends_by then
             is_owner = true
-            flight = take_off(auth, core, timeout, deadline)
+            flight = start_login(auth, core, timeout, deadline)
         end
         local err = flight.err
         if auth.flight == flight then
@@ -240,7 +240,7 @@ local function token(auth, core, deadline, timeout)
                 ngx.log(
                     ngx.INFO,
                     "v3 refresh jwt last err: ",
-                    errors.text(err)
+                    errors.to_text(err)
                 )
             end
             return nil, err
@@ -250,10 +250,10 @@ local function token(auth, core, deadline, timeout)
 end
 
 --- Whether a token is so new that a member may refuse it and know it a moment later. A JWT is known at once.
----@param auth resty.etcd.call.client_state.Auth
+---@param auth resty.etcd.call.client_state.TokenCache
 ---@param old string
 ---@return boolean
-local function is_new(auth, old)
+local function may_be_unknown_to_members(auth, old)
     if old ~= auth.token or now() >= auth.new_until then
         return false
     end
@@ -263,17 +263,17 @@ end
 
 --- Whether a refused token says nothing about a login of this worker: another worker's login gave it, and it may be as
 --- old as the one before it; or another call has dropped it already.
----@param auth resty.etcd.call.client_state.Auth
+---@param auth resty.etcd.call.client_state.TokenCache
 ---@param old string
 ---@return boolean
-local function is_of_others(auth, old)
+local function is_from_elsewhere(auth, old)
     return auth.is_shared or old ~= auth.token
 end
 
 --- Forgets a token that etcd does not take any more, unless a newer one is there already.
----@param auth resty.etcd.call.client_state.Auth
+---@param auth resty.etcd.call.client_state.TokenCache
 ---@param old string
-local function drop(auth, old)
+local function invalidate(auth, old)
     if auth.token == old then
         auth.token = nil
     end
@@ -286,9 +286,9 @@ local function drop(auth, old)
     end
 end
 _M.new = create
-_M.drop = drop
-_M.is_new = is_new
-_M.is_of_others = is_of_others
+_M.invalidate = invalidate
+_M.may_be_unknown_to_members = may_be_unknown_to_members
+_M.is_from_elsewhere = is_from_elsewhere
 _M.NONE = NONE
 _M.token = token
 

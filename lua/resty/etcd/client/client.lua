@@ -28,30 +28,30 @@ local watchers = require("resty.etcd.watcher.watcher")
 local health_check = require("resty.etcd.endpoint.shared_health")
 
 --- A client of etcd. Its methods may be replaced.
----@class resty.etcd.client.client.Client: resty.etcd.call.client_state.State
----@field close fun(self: resty.etcd.call.client_state.State): true
----@field delete fun(self: resty.etcd.call.client_state.State, key: string, opts?: resty.etcd.api.kv.DeleteOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field get fun(self: resty.etcd.call.client_state.State, key: string, opts?: resty.etcd.api.kv.GetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field grant fun(self: resty.etcd.call.client_state.State, ttl: number, id?: (string|number)): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field keepalive fun(self: resty.etcd.call.client_state.State, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field leases fun(self: resty.etcd.call.client_state.State): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field metrics fun(self: resty.etcd.call.client_state.State, labels?: table<string, string|number>): string?, resty.etcd.protocol.errors.EtcdError?
----@field mirror fun(self: resty.etcd.call.client_state.State, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.mirror.Mirror?, string?
----@field readdir fun(self: resty.etcd.call.client_state.State, dir: string, opts?: resty.etcd.api.kv.RangeOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field revoke fun(self: resty.etcd.call.client_state.State, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field rmdir fun(self: resty.etcd.call.client_state.State, dir: string, opts?: resty.etcd.api.kv.RmdirOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field set fun(self: resty.etcd.call.client_state.State, key: string, val: any, opts?: resty.etcd.api.kv.SetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field setnx fun(self: resty.etcd.call.client_state.State, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field setx fun(self: resty.etcd.call.client_state.State, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field stats fun(self: resty.etcd.call.client_state.State): table<string, resty.etcd.metrics.call_metrics.RpcStats>?, resty.etcd.protocol.errors.EtcdError?
+---@class resty.etcd.client.client.Client: resty.etcd.call.client_state.ClientState
+---@field close fun(self: resty.etcd.call.client_state.ClientState): true
+---@field delete fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.api.kv.DeleteOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field get fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.api.kv.GetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field grant fun(self: resty.etcd.call.client_state.ClientState, ttl: number, id?: (string|number)): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field keepalive fun(self: resty.etcd.call.client_state.ClientState, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field leases fun(self: resty.etcd.call.client_state.ClientState): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field metrics fun(self: resty.etcd.call.client_state.ClientState, labels?: table<string, string|number>): string?, resty.etcd.protocol.errors.EtcdError?
+---@field mirror fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.mirror.Mirror?, string?
+---@field readdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.kv.RangeOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field revoke fun(self: resty.etcd.call.client_state.ClientState, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field rmdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.kv.RmdirOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field set fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.kv.SetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field setnx fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field setx fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field stats fun(self: resty.etcd.call.client_state.ClientState): table<string, resty.etcd.metrics.call_metrics.RpcStats>?, resty.etcd.protocol.errors.EtcdError?
 ---@field sync fun(self: resty.etcd.call.client_state.Core): true?, resty.etcd.protocol.errors.EtcdError?
----@field timetolive fun(self: resty.etcd.call.client_state.State, id: string|number, keys?: boolean): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field txn fun(self: resty.etcd.call.client_state.State, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.api.txn.TxnOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field version fun(self: resty.etcd.call.client_state.State): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field watch fun(self: resty.etcd.call.client_state.State, key: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
----@field watchcancel fun(self: resty.etcd.call.client_state.State, http_cli: resty.etcd.api.watch.WatchHandle): number?, string?, resty.etcd.protocol.errors.EtcdError?
----@field watchdir fun(self: resty.etcd.call.client_state.State, dir: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
----@field watcher fun(self: resty.etcd.call.client_state.State, key: string, opts?: resty.etcd.watcher.options.WatcherOptions): resty.etcd.watcher.watcher.Watcher?, resty.etcd.protocol.errors.EtcdError?
+---@field timetolive fun(self: resty.etcd.call.client_state.ClientState, id: string|number, keys?: boolean): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field txn fun(self: resty.etcd.call.client_state.ClientState, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.api.txn.TxnOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field version fun(self: resty.etcd.call.client_state.ClientState): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field watch fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
+---@field watchcancel fun(self: resty.etcd.call.client_state.ClientState, http_cli: resty.etcd.api.watch.WatchHandle): number?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field watchdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
+---@field watcher fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.watcher.options.WatcherOptions): resty.etcd.watcher.watcher.Watcher?, resty.etcd.protocol.errors.EtcdError?
 
 ---@class resty.etcd.client.client.VersionBody
 ---@field etcdserver string Version of the member that answered.
@@ -59,17 +59,17 @@ local health_check = require("resty.etcd.endpoint.shared_health")
 ---@field error? string
 
 --- Asks the member for its version.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function version(self)
     local reply, err, refusal = call.unary(self, rpcs.version, {})
-    return result.lenient(reply, err, refusal)
+    return result.to_result_or_refusal(reply, err, refusal)
 end
 
 --- What calls of this client have come to in this worker, by name of the RPC.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@return table<string, resty.etcd.metrics.call_metrics.RpcStats>? res # nil and an error unless the client was made with `metrics`
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function stats(self)
@@ -82,7 +82,7 @@ local function stats(self)
 end
 
 --- The same in Prometheus' text format.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param labels? table<string, string|number> more labels for every line, to tell workers and clients from each other
 ---@return string? res # nil and an error unless the client was made with `metrics`
 ---@return resty.etcd.protocol.errors.EtcdError? err
@@ -94,13 +94,13 @@ local function metrics(self, labels)
     end
     local wrong = prometheus.check_labels(labels)
     if wrong ~= nil then
-        return nil, errors.failure("bad_request", wrong)
+        return nil, errors.local_error("bad_request", wrong)
     end
     return prometheus.format_stats(counted, labels or ({}))
 end
 
 --- Frees what the client holds. Its connections stay in their pools, which it shares with others.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@return true
 local function close(self)
     self.transport:close()
@@ -194,7 +194,7 @@ local function create(opts)
         endpoints = endpoints,
         configured = endpoints,
         is_cluster = #endpoints > 1,
-        init_count = wanted.init_count or balancer.roll(),
+        init_count = wanted.init_count or balancer.random_start(),
         rolled_in = wanted.init_count == nil and ngx.worker.pid() or nil,
         timeout = wanted.timeout or 5,
         key_prefix = wanted.key_prefix or "",

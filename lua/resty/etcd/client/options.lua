@@ -45,8 +45,8 @@ local floor = math.floor
 --- Options that were checked.
 ---@class resty.etcd.client.options.Settings
 ---@field endpoints resty.etcd.endpoint.endpoint.Endpoint[]
----@field peer resty.etcd.transport.http.types.Peer
----@field extra resty.etcd.transport.http.types.Extra
+---@field peer resty.etcd.transport.http.types.ConnectionOptions
+---@field extra resty.etcd.transport.http.types.ExtraHeaders
 ---@field extra_json string?
 ---@field api_prefix string
 
@@ -219,7 +219,7 @@ end
 
 --- The user's header fields without those that are the driver's own.
 ---@param opts resty.etcd.client.options.Options
----@return resty.etcd.transport.http.types.Extra? res
+---@return resty.etcd.transport.http.types.ExtraHeaders? res
 ---@return string? err
 local function make_extra(opts)
     local fields = {}

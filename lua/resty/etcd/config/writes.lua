@@ -11,7 +11,7 @@ local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
 
 ---@class resty.etcd.config.writes.State
----@field cli resty.etcd.call.client_state.State
+---@field cli resty.etcd.call.client_state.ClientState
 ---@field dir string
 ---@field mirror resty.etcd.mirror.mirror.Mirror Where the documents are read.
 ---@field listed resty.etcd.mirror.types.Kv[]? What the names below were made of.
@@ -25,7 +25,7 @@ local serializer = require("resty.etcd.serializers.serializer")
 local WRITE_OPTIONS = {if_revision = true, timeout = true}
 
 local function bad_request(message)
-    return errors.failure("bad_request", message)
+    return errors.local_error("bad_request", message)
 end
 
 local function key_of(state, name)
@@ -75,7 +75,7 @@ local function write(state, key, operation, opts)
         local ____opt_6 = first_kv.of_txn(reply.body)
         local revision = ____opt_6 and ____opt_6.mod_revision or "0"
         local text = "the document is not at revision " .. tostring(wanted) .. ", but at " .. revision
-        local conflict = errors.failure("conflict", text)
+        local conflict = errors.local_error("conflict", text)
         conflict.revision = revision
         return nil, conflict
     end

@@ -45,7 +45,7 @@ local function note(reg, err)
                 "registration of ",
                 reg.key,
                 ": ",
-                errors.text(err),
+                errors.to_text(err),
                 "; trying again"
             )
         end
@@ -56,10 +56,10 @@ end
 --- Does what is next, and notes how that went.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function advance(reg)
-    local ok, failed = guard(steps.advance, reg)
+    local ok, failed = guard(steps.step, reg)
     local err = failed
     if not ok then
-        err = errors.failure(
+        err = errors.local_error(
             "bad_reply",
             tostring(failed)
         )
@@ -120,7 +120,7 @@ end
 --- Revokes the lease: what the worker cannot wait for runs out by itself.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function leave(reg)
-    run_within_life(reg, steps.leave, steps.LAST_CALL)
+    run_within_life(reg, steps.deregister, steps.LAST_CALL)
 end
 
 --- Seconds until the next step.
@@ -152,7 +152,7 @@ local function plan(timer, reg, seconds)
         return nil, err
     end
     reg.timers = reg.timers + 1
-    keeper.rest(reg.life, seconds)
+    keeper.expect_restart_in(reg.life, seconds)
     return true
 end
 
@@ -171,13 +171,13 @@ local function work(premature, reg, timer)
             ngx.sleep(min(seconds, 0.5))
         end
     end
-    keeper.let_go(reg.life)
+    keeper.release(reg.life)
     leave(reg)
 end
 
 local function step(premature, reg, id)
     if id == reg.timers then
-        local signs = keeper.begin(reg.life)
+        local signs = keeper.start_heartbeat(reg.life)
         work(premature, reg, step)
         ngx.thread.kill(signs)
     end
@@ -214,7 +214,7 @@ end
 local function close(self)
     if not self.is_closed then
         self.is_closed = true
-        keeper.let_go(self.life)
+        keeper.release(self.life)
         timers.at(0, leave_in_timer, self)
     end
     return true
@@ -223,7 +223,7 @@ local methods = {close = close, state = state_of}
 local mt = {__index = methods}
 
 --- Keeps a key for as long as this worker lives.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param key string as etcd stores it
 ---@param value string
 ---@param ttl number seconds after which it is gone when the worker is
@@ -250,7 +250,7 @@ local function create(cli, key, value, ttl)
         failures = 0,
         err = nil
     }
-    local kept, keep_err = keeper.keep(
+    local kept, keep_err = keeper.supervise(
         state.life,
         function()
             plan(step, state, 0)
@@ -261,7 +261,7 @@ local function create(cli, key, value, ttl)
     end
     local ok, err = plan(step, state, 0)
     if ok == nil then
-        keeper.let_go(state.life)
+        keeper.release(state.life)
         return nil, err
     end
     return setmetatable(state, mt)

@@ -20,11 +20,11 @@ local LAST_CALL = 1
 local NOT_FOUND = 5
 
 ---@class resty.etcd.discovery.registration_steps.State
----@field cli resty.etcd.call.client_state.State
+---@field cli resty.etcd.call.client_state.ClientState
 ---@field key string As etcd stores it.
 ---@field value string
 ---@field ttl number As asked for.
----@field life resty.etcd.base.watchdog.Life Of the timers that it runs in.
+---@field life resty.etcd.base.watchdog.Heartbeat Of the timers that it runs in.
 ---@field timers number Timers so far: the last one is the one that may run.
 ---@field granted number As granted: etcd raises what is too short for it.
 ---@field lease string?
@@ -55,7 +55,7 @@ end
 
 --- The instance is not to be found any more.
 ---@param reg resty.etcd.discovery.registration_steps.State
-local function miss(reg)
+local function mark_lost(reg)
     if reg.is_registered then
         reg.losses = reg.losses + 1
     end
@@ -64,8 +64,8 @@ end
 
 --- The lease is gone, or nobody can know whether it is.
 ---@param reg resty.etcd.discovery.registration_steps.State
-local function lose(reg)
-    miss(reg)
+local function drop_lease(reg)
+    mark_lost(reg)
     reg.former = reg.lease
     reg.lease = nil
     reg.taken_by = nil
@@ -84,7 +84,7 @@ local function grant(reg)
     local sent = now()
     local reply, err = leases.grant_chosen(
         reg.cli,
-        rpcs.lease_grant_chosen,
+        rpcs.lease_grant_with_id,
         reg.ttl,
         call_time(reg)
     )
@@ -109,15 +109,15 @@ local function renew(reg)
     end
     local ttl = reply.body.TTL
     if ttl == nil then
-        lose(reg)
-        return errors.refusal(404, NOT_FOUND, "etcdserver: requested lease not found")
+        drop_lease(reg)
+        return errors.server_error(404, NOT_FOUND, "etcdserver: requested lease not found")
     end
     reg.renewals = reg.renewals + 1
     keep_until(reg, sent, ttl)
     return nil
 end
 
-local function settle(reg)
+local function mark_registered(reg)
     reg.is_new = false
     reg.is_registered = true
     reg.taken_by = nil
@@ -127,15 +127,15 @@ end
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param lease string
 ---@return resty.etcd.protocol.errors.EtcdError
-local function yield_to(reg, lease)
+local function cede_to(reg, lease)
     reg.is_registered = false
     reg.taken_by = lease
-    return errors.failure("conflict", "the key is taken by another registration, of lease " .. lease)
+    return errors.local_error("conflict", "the key is taken by another registration, of lease " .. lease)
 end
 
 local function judge_put(reg, err)
     if err.code == NOT_FOUND then
-        lose(reg)
+        drop_lease(reg)
     end
     return err
 end
@@ -154,7 +154,7 @@ local function put(reg)
     if reply == nil then
         return judge_put(reg, err)
     end
-    settle(reg)
+    mark_registered(reg)
     return nil
 end
 
@@ -178,11 +178,11 @@ local function put_again(reg, mod_revision)
         local kv = first_kv.of_txn(reply.body)
         local holder = kv and kv.lease
         if holder == nil then
-            return errors.failure("conflict", "the key was changed meanwhile")
+            return errors.local_error("conflict", "the key was changed meanwhile")
         end
-        return yield_to(reg, holder)
+        return cede_to(reg, holder)
     end
-    settle(reg)
+    mark_registered(reg)
     return nil
 end
 
@@ -202,18 +202,18 @@ local function check_key(reg)
         return err
     end
     if reply.body.succeeded == true then
-        settle(reg)
+        mark_registered(reg)
         return nil
     end
     local kv = first_kv.of_txn(reply.body)
     local holder = kv and kv.lease
     if holder ~= nil and holder ~= reg.former then
-        return yield_to(reg, holder)
+        return cede_to(reg, holder)
     end
     if reg.is_registered then
         ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again")
     end
-    miss(reg)
+    mark_lost(reg)
     if is_over(reg) then
         return nil
     end
@@ -230,9 +230,9 @@ end
 --- Whatever is to be done next.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function advance(reg)
+local function step(reg)
     if has_lease(reg) and now() >= reg.expires_at then
-        lose(reg)
+        drop_lease(reg)
     end
     local err
     if has_lease(reg) and not reg.is_new then
@@ -255,7 +255,7 @@ end
 
 --- Revokes the lease, which deletes the key if that belongs to it.
 ---@param reg resty.etcd.discovery.registration_steps.State
-local function leave(reg)
+local function deregister(reg)
     local lease = reg.lease
     reg.is_closed = true
     reg.lease = nil
@@ -270,15 +270,15 @@ local function leave(reg)
                 "lease of ",
                 reg.key,
                 " not revoked: ",
-                errors.text(err),
+                errors.to_text(err),
                 "; it runs out by itself"
             )
         end
     end
 end
 _M.LAST_CALL = LAST_CALL
-_M.advance = advance
+_M.step = step
 _M.is_over = is_over
-_M.leave = leave
+_M.deregister = deregister
 
 return _M

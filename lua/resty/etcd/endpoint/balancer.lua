@@ -17,7 +17,7 @@ local rolls = 0
 
 --- A start that differs between workers and clients, without touching Lua's own random numbers.
 ---@return number
-local function roll()
+local function random_start()
     rolls = rolls + 1
     return ngx.crc32_short(tostring(ngx.worker.pid()) .. ":" .. tostring(rolls) .. ":" .. tostring(ngx.now())) % 100003
 end
@@ -26,7 +26,7 @@ end
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@return resty.etcd.endpoint.endpoint.Endpoint? endpoint # the endpoint; or nil, and whether another call is trying one
 ---@return boolean is_on_trial
-local function look_around(ring)
+local function next_available(ring)
     local endpoints = ring.endpoints
     local n = #endpoints
     local is_on_trial = false
@@ -37,9 +37,9 @@ local function look_around(ring)
         local is_healthy = health_check.get_target_status(host)
         if type(host) == "string" then
             if is_healthy == false then
-                trials.expect(host)
+                trials.note_ban(host)
             elseif is_healthy == true then
-                if trials.may_use(host) then
+                if trials.try_acquire(host) then
                     return endpoint, false
                 end
                 is_on_trial = true
@@ -54,9 +54,9 @@ end
 ---@param deadline number?
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function next_healthy(ring, deadline)
-    local endpoint, is_on_trial = look_around(ring)
+    local endpoint, is_on_trial = next_available(ring)
     while is_on_trial and trials.wait(deadline) do
-        endpoint, is_on_trial = look_around(ring)
+        endpoint, is_on_trial = next_available(ring)
     end
     return endpoint
 end
@@ -69,7 +69,7 @@ end
 local function choose_endpoint(ring, tried, deadline)
     if ring.rolled_in ~= nil and ring.rolled_in ~= ngx.worker.pid() then
         ring.rolled_in = ngx.worker.pid()
-        ring.init_count = roll()
+        ring.init_count = random_start()
     end
     local endpoint
     local own = ring.health
@@ -98,9 +98,9 @@ local function report_failure(ring, http_host)
     if own == nil then
         health_check.report_failure(http_host)
         if health_check.is_banned(http_host) then
-            trials.expect(http_host)
+            trials.note_ban(http_host)
         end
-        trials.fail(http_host)
+        trials.on_failure(http_host)
     elseif health.failed(own, http_host) then
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
     end
@@ -113,7 +113,7 @@ end
 local function report_success(ring, http_host, seconds)
     local own = ring.health
     if own == nil then
-        trials.pass(http_host)
+        trials.on_success(http_host)
     else
         health.succeeded(own, http_host, seconds)
     end
@@ -122,12 +122,12 @@ end
 --- What was chosen was not tried after all.
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@param http_host string
-local function report_untried(ring, http_host)
+local function report_not_attempted(ring, http_host)
     local own = ring.health
     if own == nil then
-        trials.fail(http_host)
+        trials.on_failure(http_host)
     else
-        health.untried(own, http_host)
+        health.not_attempted(own, http_host)
     end
 end
 
@@ -135,12 +135,12 @@ end
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@param http_host string
 ---@param err resty.etcd.protocol.errors.EtcdError
-local function report_other(ring, http_host, err)
+local function report_inconclusive(ring, http_host, err)
     local own = ring.health
     if err.name == "bad_request" then
-        report_untried(ring, http_host)
+        report_not_attempted(ring, http_host)
     elseif own == nil then
-        trials.pass(http_host)
+        trials.on_success(http_host)
     elseif err.name == "bad_reply" then
         report_failure(ring, http_host)
     else
@@ -154,7 +154,7 @@ end
 local function max_tries(ring)
     local own = ring.health
     if own ~= nil then
-        health.note_call(own)
+        health.credit_retry_budget(own)
         return own.retry and 2 * #ring.endpoints + 1 or 1
     end
     local conf = health_check.conf
@@ -177,16 +177,16 @@ end
 ---@return boolean
 local function may_retry(ring)
     local own = ring.health
-    return own == nil or health.take_retry(own)
+    return own == nil or health.spend_retry(own)
 end
 _M.choose_endpoint = choose_endpoint
 _M.has_retry = has_retry
 _M.max_tries = max_tries
 _M.may_retry = may_retry
 _M.report_failure = report_failure
-_M.report_other = report_other
+_M.report_inconclusive = report_inconclusive
 _M.report_success = report_success
-_M.report_untried = report_untried
-_M.roll = roll
+_M.report_not_attempted = report_not_attempted
+_M.random_start = random_start
 
 return _M

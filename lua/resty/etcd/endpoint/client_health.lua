@@ -191,7 +191,7 @@ end
 --- Notes that a call was not made after all.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
-local function untried(health, host)
+local function not_attempted(health, host)
     health.dict:delete(PROBE .. host)
     tried_at:delete(host)
 end
@@ -207,7 +207,7 @@ end
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
-local function open_one(health, endpoints)
+local function pick_fail_open(health, endpoints)
     local time = now()
     if not health.fail_open or time < health.next_open then
         return nil
@@ -273,12 +273,12 @@ local function pick(health, endpoints, start, tried)
     if endpoint == nil and tried ~= nil then
         endpoint = pick_of(health, endpoints, start, nil)
     end
-    return endpoint or open_one(health, endpoints)
+    return endpoint or pick_fail_open(health, endpoints)
 end
 
 --- Each call adds to the retries that are allowed.
 ---@param health resty.etcd.endpoint.client_health.Health
-local function note_call(health)
+local function credit_retry_budget(health)
     health.tokens = min(MAX_TOKENS, health.tokens + health.retry_budget)
 end
 
@@ -292,7 +292,7 @@ end
 --- Takes one retry out of the budget; false if there is none.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@return boolean
-local function take_retry(health)
+local function spend_retry(health)
     if health.tokens < 1 then
         return false
     end
@@ -303,10 +303,10 @@ _M.check = check
 _M.new = create
 _M.failed = failed
 _M.has_retry = has_retry
-_M.note_call = note_call
+_M.credit_retry_budget = credit_retry_budget
 _M.pick = pick
 _M.succeeded = succeeded
-_M.take_retry = take_retry
-_M.untried = untried
+_M.spend_retry = spend_retry
+_M.not_attempted = not_attempted
 
 return _M

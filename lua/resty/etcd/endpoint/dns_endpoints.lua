@@ -7,7 +7,7 @@ local concat = table.concat
 local match = string.match
 
 --- One round of resolving all names, and the calls that wait for it.
----@class resty.etcd.endpoint.dns_endpoints.Flight
+---@class resty.etcd.endpoint.dns_endpoints.PendingLookup
 ---@field waiters table
 ---@field waiting number
 ---@field missing number Names without an address so far.
@@ -15,14 +15,14 @@ local match = string.match
 ---@field ends_by number If it has not ended by then, nobody works on it.
 
 --- What is known of a name.
----@class resty.etcd.endpoint.dns_endpoints.Known
+---@class resty.etcd.endpoint.dns_endpoints.ResolvedName
 ---@field host string
 ---@field v4 string[]
 ---@field v6 string[]
 ---@field used string[] The last addresses that were any.
 
 --- A client's endpoints by name, and the addresses that take their place.
----@class resty.etcd.endpoint.dns_endpoints.Names
+---@class resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@field nameservers (string|table<number, (string|number)?>)[]
 ---@field interval number Seconds.
 ---@field ipv6 boolean
@@ -30,13 +30,13 @@ local match = string.match
 ---@field known table By name.
 ---@field next number When the next round is due.
 ---@field fresh_until number Until then calls do not wait.
----@field flight resty.etcd.endpoint.dns_endpoints.Flight? The round under way.
+---@field flight resty.etcd.endpoint.dns_endpoints.PendingLookup? The round under way.
 
 --- A client's endpoints, and what makes others take their place.
 ---@class resty.etcd.endpoint.dns_endpoints.EndpointSet: resty.etcd.endpoint.balancer.Ring
 ---@field is_cluster boolean More than one endpoint.
 ---@field api_prefix string `/v3`, for endpoints that etcd tells of.
----@field names resty.etcd.endpoint.dns_endpoints.Names? Nil unless names are resolved by the driver.
+---@field names resty.etcd.endpoint.dns_endpoints.DnsEndpoints? Nil unless names are resolved by the driver.
 
 --- The host of an endpoint if it is a name; nil for addresses and sockets.
 ---@param one resty.etcd.endpoint.endpoint.Endpoint
@@ -51,7 +51,7 @@ local function name_of(one)
 end
 
 --- Takes over endpoints as they are configured, with what is known of their names.
----@param names resty.etcd.endpoint.dns_endpoints.Names
+---@param names resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param configured resty.etcd.endpoint.endpoint.Endpoint[]
 local function set_configured(names, configured)
     local known = {}
@@ -79,7 +79,7 @@ local function set_configured(names, configured)
 end
 
 --- An endpoint for each address of each name; a name without addresses stays what it is.
----@param names resty.etcd.endpoint.dns_endpoints.Names
+---@param names resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param api_prefix string
 ---@return resty.etcd.endpoint.endpoint.Endpoint[]
 local function expand(names, api_prefix)
@@ -116,7 +116,7 @@ end
 --- Makes these the endpoints of a client.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param found resty.etcd.endpoint.endpoint.Endpoint[]
-local function adopt(set, found)
+local function replace_endpoints(set, found)
     local names = set.names
     if names == nil then
         replace(set, found)
@@ -131,11 +131,11 @@ end
 
 --- Notes what a nameserver has answered, and lets the endpoints follow. The last address of a name stays in use.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
----@param names resty.etcd.endpoint.dns_endpoints.Names
----@param known resty.etcd.endpoint.dns_endpoints.Known
+---@param names resty.etcd.endpoint.dns_endpoints.DnsEndpoints
+---@param known resty.etcd.endpoint.dns_endpoints.ResolvedName
 ---@param qtype number `dns.A` or `dns.AAAA`
 ---@param found string[]
-local function learn(set, names, known, qtype, found)
+local function update_addresses(set, names, known, qtype, found)
     if qtype == dns.A then
         known.v4 = found
     else
@@ -166,8 +166,8 @@ local function learn(set, names, known, qtype, found)
         expand(names, set.api_prefix)
     )
 end
-_M.adopt = adopt
-_M.learn = learn
+_M.replace_endpoints = replace_endpoints
+_M.update_addresses = update_addresses
 _M.set_configured = set_configured
 
 return _M

@@ -6,7 +6,7 @@ local now = clock.now
 local guard = pcall
 
 --- Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends.
----@class resty.etcd.endpoint.half_open.Trial
+---@class resty.etcd.endpoint.half_open.HalfOpen
 ---@field ends_by number Until when the call that tries it now keeps others from it; 0 if there is none.
 ---@field banned_at number When the endpoint was seen banned last.
 
@@ -38,7 +38,7 @@ end
 
 --- Notes that an endpoint is banned.
 ---@param host string
-local function expect(host)
+local function note_ban(host)
     local time = now()
     local trial = trials[host]
     if trial == nil then
@@ -52,7 +52,7 @@ end
 --- Whether a call may use an endpoint that is not banned; if it is on trial, that is now this call's.
 ---@param host string
 ---@return boolean
-local function may_use(host)
+local function try_acquire(host)
     local trial = trials[host]
     if trial == nil then
         return true
@@ -74,7 +74,7 @@ end
 
 --- The endpoint has let a call down, or was not tried after all.
 ---@param host string
-local function fail(host)
+local function on_failure(host)
     local trial = trials[host]
     if trial ~= nil then
         trial.ends_by = 0
@@ -84,7 +84,7 @@ end
 
 --- The endpoint has answered.
 ---@param host string
-local function pass(host)
+local function on_success(host)
     local trial = trials[host]
     if trial ~= nil then
         trials[host] = nil
@@ -137,11 +137,11 @@ local function wait(deadline)
     next_try = 0
     return is_early
 end
-_M.expect = expect
-_M.fail = fail
+_M.note_ban = note_ban
+_M.on_failure = on_failure
 _M.forget_all = forget_all
-_M.may_use = may_use
-_M.pass = pass
+_M.try_acquire = try_acquire
+_M.on_success = on_success
 _M.wait = wait
 
 return _M

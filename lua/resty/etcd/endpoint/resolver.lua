@@ -32,13 +32,13 @@ local ROUND_TIME = 20
 
 --- One name in a round.
 ---@class resty.etcd.endpoint.resolver.Question
----@field known resty.etcd.endpoint.dns_endpoints.Known
+---@field known resty.etcd.endpoint.dns_endpoints.ResolvedName
 ---@field answered boolean There are addresses.
 ---@field err string?
 
 --- Lets all go on who wait.
----@param plan resty.etcd.endpoint.dns_endpoints.Names
----@param flight resty.etcd.endpoint.dns_endpoints.Flight
+---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
+---@param flight resty.etcd.endpoint.dns_endpoints.PendingLookup
 local function wake(plan, flight)
     if not flight.over then
         flight.over = true
@@ -53,8 +53,8 @@ end
 
 --- Asks for one kind of addresses of one name. Trouble leaves what is known.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
----@param plan resty.etcd.endpoint.dns_endpoints.Names
----@param flight resty.etcd.endpoint.dns_endpoints.Flight
+---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
+---@param flight resty.etcd.endpoint.dns_endpoints.PendingLookup
 ---@param question resty.etcd.endpoint.resolver.Question
 ---@param qtype number
 local function ask(set, plan, flight, question, qtype)
@@ -63,7 +63,7 @@ local function ask(set, plan, flight, question, qtype)
         question.err = err
         return
     end
-    names.learn(
+    names.update_addresses(
         set,
         plan,
         question.known,
@@ -81,8 +81,8 @@ end
 
 --- Asks for all names at once. Calls go on as soon as each has an address.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
----@param plan resty.etcd.endpoint.dns_endpoints.Names
----@param flight resty.etcd.endpoint.dns_endpoints.Flight
+---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
+---@param flight resty.etcd.endpoint.dns_endpoints.PendingLookup
 local function resolve_all(set, plan, flight)
     local questions = {}
     for ____, known in pairs(plan.known) do
@@ -130,7 +130,7 @@ local function resolve_all(set, plan, flight)
     end
 end
 
-local function fly_in_timer(premature, set, plan, flight)
+local function run_lookup(premature, set, plan, flight)
     flight.ends_by = now() + ROUND_TIME
     if not premature then
         resolve_all(set, plan, flight)
@@ -143,10 +143,10 @@ end
 
 --- Starts a round in a timer of its own; nil where there is none to be had: a later call will.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
----@param plan resty.etcd.endpoint.dns_endpoints.Names
+---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param time number
----@return resty.etcd.endpoint.dns_endpoints.Flight?
-local function take_off(set, plan, time)
+---@return resty.etcd.endpoint.dns_endpoints.PendingLookup?
+local function start_lookup(set, plan, time)
     local waiters = semaphore.new(0)
     if waiters == nil then
         return nil
@@ -161,7 +161,7 @@ local function take_off(set, plan, time)
     local may_start, started = guard(
         ngx.timer.at,
         0,
-        fly_in_timer,
+        run_lookup,
         set,
         plan,
         flight
@@ -177,7 +177,7 @@ end
 --- Has names resolved anew in the background when it is time to. A call waits only where nothing is known, or where
 --- it is old because nobody has made a call for long; if that takes too long, it goes on with what there is.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
----@param plan resty.etcd.endpoint.dns_endpoints.Names
+---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param time number
 ---@param deadline number?
 local function before_call(set, plan, time, deadline)
@@ -186,7 +186,7 @@ local function before_call(set, plan, time, deadline)
     end
     local flight = plan.flight
     if flight == nil or time >= flight.ends_by then
-        flight = take_off(set, plan, time)
+        flight = start_lookup(set, plan, time)
     end
     if flight ~= nil and not flight.over and time >= plan.fresh_until then
         local seconds = deadline ~= nil and min(MAX_WAIT, (deadline - time) / 2) or MAX_WAIT
@@ -205,7 +205,7 @@ end
 --- Checks the option and makes the plan of a client.
 ---@param wanted any true or a table
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
----@return resty.etcd.endpoint.dns_endpoints.Names? res
+---@return resty.etcd.endpoint.dns_endpoints.DnsEndpoints? res
 ---@return string? err
 local function create(wanted, endpoints)
     if wanted ~= true and type(wanted) ~= "table" then

@@ -108,7 +108,7 @@ end
 --- Why there are no counters.
 ---@return resty.etcd.protocol.errors.EtcdError
 local function not_counting()
-    return errors.failure("bad_request", "opts.metrics is not set")
+    return errors.local_error("bad_request", "opts.metrics is not set")
 end
 _M.buckets = buckets
 _M.new = create

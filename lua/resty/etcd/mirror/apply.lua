@@ -25,12 +25,12 @@ local MANY_ADDED = 4096
 ---@param state resty.etcd.mirror.types.State
 ---@param events resty.etcd.protocol.message.RawEvent[]
 ---@param found table
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return resty.etcd.mirror.apply.Step[]
 local function prepare(state, events, found, slice)
     local steps = {}
     for ____, event in ipairs(events) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local raw = event.kv
         local key = sub(raw.key, state.cut + 1)
         if event.type == "DELETE" then
@@ -98,7 +98,7 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param steps resty.etcd.mirror.apply.Step[]
 ---@param found table
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return resty.etcd.mirror.types.Change[]?
 local function commit_many(state, steps, found, slice)
     local made = draft.create(state.key_count)
@@ -110,7 +110,7 @@ local function commit_many(state, steps, found, slice)
         made.bad[key] = item
     end
     for ____, step in ipairs(steps) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local key = step.key
         by_key[key] = step
         if step.invalid ~= nil then
@@ -124,9 +124,9 @@ local function commit_many(state, steps, found, slice)
             changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv}
         end
     end
-    sorted.settle(state)
+    sorted.sort_pending(state)
     for ____, key in ipairs(state.sorted) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local old = kvs[key]
         local step = by_key[key]
         if step == nil or step.invalid ~= nil then
@@ -135,10 +135,10 @@ local function commit_many(state, steps, found, slice)
             draft.keep(made, key, step.kv)
             changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv, old = old}
         else
-            changes[#changes + 1] = newest.show({type = "DELETE", key = key, old = old})
+            changes[#changes + 1] = newest.mark_now({type = "DELETE", key = key, old = old})
         end
     end
-    return draft.take_over(state, made, found, slice) and changes or nil
+    return draft.swap_in(state, made, found, slice) and changes or nil
 end
 
 --- Takes in what one revision has changed.
@@ -146,8 +146,8 @@ end
 ---@param events resty.etcd.protocol.message.RawEvent[]
 ---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
 local function take_events(state, events)
-    local slice = slices.begin()
-    local found = draft.finds(state, #events)
+    local slice = slices.start()
+    local found = draft.new_index_values(state, #events)
     local steps = prepare(state, events, found, slice)
     if #steps > FEW then
         return commit_many(state, steps, found, slice)
@@ -157,7 +157,7 @@ local function take_events(state, events)
     end
     local changes = commit(state, steps, found)
     if #state.added > MANY_ADDED then
-        sorted.settle(state)
+        sorted.sort_pending(state)
     end
     return changes
 end
@@ -176,15 +176,15 @@ end
 ---@param is_other boolean etcd's history is another one, so that equal revisions say nothing
 ---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`. nil if the mirror was closed meanwhile
 local function take_full(state, batch, is_other)
-    local slice = slices.begin_anew()
+    local slice = slices.yield_and_start()
     local full = batch.full
     local kvs = state.kvs
     local made = draft.create(#full)
     local is_first = state.changed == 0
     local changes = {}
-    local found = draft.finds(state, (is_first or is_other) and #full or 0)
+    local found = draft.new_index_values(state, (is_first or is_other) and #full or 0)
     for ____, raw in ipairs(full) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local key = sub(raw.key, state.cut + 1)
         local held = kvs[key]
         local bad = state.bad[key]
@@ -201,7 +201,7 @@ local function take_full(state, batch, is_other)
                 draft.ask_indexes(state, kv, found)
                 draft.keep(made, key, kv)
                 if not is_first then
-                    changes[#changes + 1] = newest.show({type = "PUT", key = key, kv = kv, old = held})
+                    changes[#changes + 1] = newest.mark_now({type = "PUT", key = key, kv = kv, old = held})
                 end
             else
                 made.bad[key] = items.reject(state, raw, key, err)
@@ -211,11 +211,11 @@ local function take_full(state, batch, is_other)
             end
         end
     end
-    sorted.settle(state)
+    sorted.sort_pending(state)
     for ____, key in ipairs(state.sorted) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         if made.kvs[key] == nil then
-            changes[#changes + 1] = newest.show({type = "DELETE", key = key, old = kvs[key]})
+            changes[#changes + 1] = newest.mark_now({type = "DELETE", key = key, old = kvs[key]})
         end
     end
     if #changes == 0 and not is_first then
@@ -225,19 +225,19 @@ local function take_full(state, batch, is_other)
         state.bad = made.bad
         return changes
     end
-    return draft.take_over(state, made, found, slice) and changes or nil
+    return draft.swap_in(state, made, found, slice) and changes or nil
 end
 
 --- The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody.
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.mirror.types.Change[]
 local function all_new(state)
-    local slice = slices.begin()
+    local slice = slices.start()
     local changes = {}
-    sorted.settle(state)
+    sorted.sort_pending(state)
     for ____, key in ipairs(state.sorted) do
-        slices.breathe(slice)
-        changes[#changes + 1] = newest.show({type = "PUT", key = key, kv = state.kvs[key]})
+        slices.yield_if_due(slice)
+        changes[#changes + 1] = newest.mark_now({type = "PUT", key = key, kv = state.kvs[key]})
     end
     return changes
 end

@@ -20,7 +20,7 @@ local function reason(step, ran, result, err, otherwise)
 end
 
 --- How values are read where a mirror does not say.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@return fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
 local function by_serializer(cli)
     local serializer = cli.serializer
@@ -85,7 +85,7 @@ local function make(state, raw, key)
         end
         kv.value = made
     end
-    return newest.show(kv)
+    return newest.mark_now(kv)
 end
 
 --- Why an item is not taken in, for those who ask later.
@@ -97,7 +97,7 @@ end
 local function reject(state, raw, key, err)
     local item = {err = err, create_revision = raw.create_revision, mod_revision = raw.mod_revision}
     state.counters.invalid = state.counters.invalid + 1
-    complaints.log(state, "item not taken in: " .. key .. ": " .. err)
+    complaints.warn(state, "item not taken in: " .. key .. ": " .. err)
     return item
 end
 _M.by_serializer = by_serializer

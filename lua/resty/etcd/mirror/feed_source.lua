@@ -6,7 +6,7 @@ local snapshot_feed = require("resty.etcd.storage.snapshot_feed")
 local watch_feed = require("resty.etcd.watch.etcd_feed")
 
 --- Key and range end of all keys below a prefix.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param dir string
 ---@return table
 local function range_of(cli, dir)
@@ -16,7 +16,7 @@ end
 
 --- What a state is of: the same for all workers and files that may share it, and for no others. It goes by the endpoints
 --- that the client was made with: those in use change with the list of members and with addresses.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param wanted resty.etcd.watch.options.FeedOptions
 ---@return string
 local function identity_of(cli, wanted)
@@ -30,7 +30,7 @@ local function identity_of(cli, wanted)
 end
 
 --- What opens the feed that one worker fills a shared dict from, and each worker its own where the dict fails.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param wanted resty.etcd.watch.options.FeedOptions
 ---@return fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
 local function opener(cli, wanted)
@@ -80,7 +80,7 @@ local function with_snapshot(source, path, identity, interval)
 end
 
 --- Chooses where a mirror's batches come from.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param dir string prefix without the client's own
 ---@param opts resty.etcd.mirror.types.Options
 ---@return fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError? res # what opens a feed of all keys below the prefix, the full state first

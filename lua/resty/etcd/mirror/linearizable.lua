@@ -18,7 +18,7 @@ local sub = string.sub
 local function get_linearizable(self, key, timeout)
     local wrong = checks.check_key(key) or options.check_timeout(timeout)
     if wrong ~= nil then
-        return nil, errors.failure("bad_request", wrong)
+        return nil, errors.local_error("bad_request", wrong)
     end
     local request = {key = keys.with_prefix(self.cli.key_prefix, key)}
     local reply, err = call.unary(self.cli, rpcs.range, request, timeout)
@@ -36,7 +36,7 @@ local function get_linearizable(self, key, timeout)
         sub(raw.key, self.cut + 1)
     )
     if kv == nil then
-        return nil, errors.failure("invalid", bad)
+        return nil, errors.local_error("invalid", bad)
     end
     return kv.value, kv
 end

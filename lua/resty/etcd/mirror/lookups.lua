@@ -33,7 +33,7 @@ local function all(self)
     end
     local list = self.list
     if list == nil then
-        sorted.settle(self)
+        sorted.sort_pending(self)
         list = sorted.pick(self, self.sorted)
         self.list = list
     end

@@ -72,10 +72,10 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param made resty.etcd.mirror.types.Index
 local function fill_index(state, made)
-    local slice = slices.begin()
-    sorted.settle(state)
+    local slice = slices.start()
+    sorted.sort_pending(state)
     for ____, key in ipairs(state.sorted) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         indexes.add(
             made.buckets,
             made.values,
@@ -91,7 +91,7 @@ local function make_index(premature, state, made)
         local ok, err = guard(fill_index, state, made)
         state.lock:post(1)
         if not ok then
-            complaints.log(
+            complaints.warn(
                 state,
                 "index " .. made.name .. " is not made: " .. complaints.text_of(err, "no reason")
             )
@@ -161,7 +161,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- Mirrors all keys that start with a prefix. It begins at once, in a timer of this worker.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param dir string as for `readdir`
 ---@param opts? resty.etcd.mirror.types.Options
 ---@param source? (fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?) where its batches come from, in the place of what the options say
@@ -257,7 +257,7 @@ local function create(cli, dir, opts, source)
 end
 
 --- The same as a method of a client.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param dir string
 ---@param opts? resty.etcd.mirror.types.Options
 ---@return resty.etcd.mirror.mirror.Mirror? res

@@ -22,8 +22,8 @@ local LOOK = 0.1
 --- Calls all that were there when the changes came, and are still.
 ---@param state resty.etcd.mirror.types.State
 ---@param item resty.etcd.mirror.types.Untold
----@param slice resty.etcd.base.time_slice.Slice
-local function tell_all(state, item, slice)
+---@param slice resty.etcd.base.time_slice.TimeSlice
+local function call_all(state, item, slice)
     local told = {revision = item.revision, changes = item.changes}
     for ____, callback in ipairs(item.callbacks) do
         if state.is_closed then
@@ -46,7 +46,7 @@ local function tell_all(state, item, slice)
                     text
                 )
             end
-            slices.breathe(slice)
+            slices.yield_if_due(slice)
         end
     end
 end
@@ -54,11 +54,11 @@ end
 --- Tells what there is.
 ---@param state resty.etcd.mirror.types.State
 local function tell_what_waits(state)
-    local slice = slices.begin()
+    local slice = slices.start()
     local item = remove(state.untold, 1)
     while item ~= nil do
         state.untold_count = state.untold_count - #item.changes
-        tell_all(state, item, slice)
+        call_all(state, item, slice)
         item = remove(state.untold, 1)
     end
 end
@@ -78,7 +78,7 @@ end
 ---@param after resty.etcd.mirror.types.Change
 ---@return resty.etcd.mirror.types.Change
 local function join(before, after)
-    return newest.show({type = after.type, key = after.key, kv = after.kv, old = before.old})
+    return newest.mark_now({type = after.type, key = after.key, kv = after.kv, old = before.old})
 end
 
 --- Makes one difference of all that waits for a function that is slow, so that it takes no more memory than keys do,
@@ -90,12 +90,12 @@ local function merge(state)
     local count = state.untold_count
     state.untold = {}
     state.untold_count = 0
-    local slice = slices.begin()
+    local slice = slices.start()
     local by_key = {}
     local keys = {}
     for ____, item in ipairs(waiting) do
         for ____, change in ipairs(item.changes) do
-            slices.breathe(slice)
+            slices.yield_if_due(slice)
             local key = change.key
             local before = by_key[key]
             if before == nil then
@@ -108,7 +108,7 @@ local function merge(state)
     end
     local changes = {}
     for ____, key in ipairs(keys) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local change = by_key[key]
         if change.kv ~= nil or change.old ~= nil then
             changes[#changes + 1] = change
@@ -121,7 +121,7 @@ local function merge(state)
     state.untold_count = #changes
     state.merge_at = max(MANY, 2 * #changes)
     state.counters.merged = state.counters.merged + 1
-    complaints.log(
+    complaints.warn(
         state,
         "on_change is slow: " .. tostring(count) .. " changes that waited for it are one difference now"
     )
@@ -129,11 +129,11 @@ end
 
 --- Says once of each call that it takes long.
 ---@param state resty.etcd.mirror.types.State
-local function look(state)
+local function warn_if_slow(state)
     local called_at = state.called_at
     if called_at ~= nil and not state.is_complained and now() - called_at > SLOW then
         state.is_complained = true
-        complaints.log(
+        complaints.warn(
             state,
             "on_change: a function has not returned for " .. tostring(SLOW) .. " s; what follows waits for it"
         )
@@ -145,7 +145,7 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param revision number
 ---@param changes resty.etcd.mirror.types.Change[]
-local function tell(state, revision, changes)
+local function notify(state, revision, changes)
     local callbacks = state.callbacks
     if #changes == 0 or #callbacks == 0 then
         return
@@ -164,7 +164,7 @@ local function tell(state, revision, changes)
         end
     end
     while state.is_telling and state.called_at == nil do
-        slices.pause()
+        slices.yield_now()
     end
 end
 
@@ -198,7 +198,7 @@ end
 _M.MANY = MANY
 _M.finish = finish
 _M.forget = forget
-_M.look = look
-_M.tell = tell
+_M.warn_if_slow = warn_if_slow
+_M.notify = notify
 
 return _M

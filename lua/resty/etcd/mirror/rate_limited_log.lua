@@ -23,7 +23,7 @@ end
 --- Says what a user's function or item is not right at, in one line; of very many, not each.
 ---@param state resty.etcd.mirror.types.State
 ---@param text string
-local function log(state, text)
+local function warn(state, text)
     local time = clock.now()
     state.log_tokens = min(BURST, state.log_tokens + (time - state.log_refilled) * PER_SECOND)
     state.log_refilled = time
@@ -45,7 +45,7 @@ local function log(state, text)
     )
 end
 _M.BURST = BURST
-_M.log = log
+_M.warn = warn
 _M.text_of = text_of
 
 return _M

@@ -6,7 +6,7 @@ local indexes = require("resty.etcd.mirror.indexes")
 local table_new = require("table.new")
 
 --- Tables that are made beside those in use, in slices, to be put in their place at once.
----@class resty.etcd.mirror.rebuild.Draft
+---@class resty.etcd.mirror.rebuild.NewTables
 ---@field kvs table
 ---@field sorted string[]
 ---@field added string[] Keys that are not in their order yet.
@@ -30,7 +30,7 @@ end
 ---@param store resty.etcd.mirror.types.Store
 ---@param size number how many keys may come: a large table takes long to grow
 ---@return table
-local function finds(store, size)
+local function new_index_values(store, size)
     local found = {}
     for name in pairs(store.indexes) do
         found[name] = table_new(0, size)
@@ -48,7 +48,7 @@ local function ask_index(state, index, kv)
     if not ok then
         local counters = state.counters
         counters.index_errors = counters.index_errors + 1
-        complaints.log(
+        complaints.warn(
             state,
             "index " .. index.name .. ": " .. kv.key .. ": " .. complaints.text_of(value, "no reason")
         )
@@ -87,7 +87,7 @@ end
 ---@param bucket resty.etcd.mirror.types.Bucket
 ---@param before table
 ---@param kvs table
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return boolean
 local function is_unchanged(old, bucket, before, kvs, slice)
     local ____bucket_0 = bucket
@@ -97,7 +97,7 @@ local function is_unchanged(old, bucket, before, kvs, slice)
         return false
     end
     for i = 1, #keys do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local key = keys[i]
         if key ~= old_keys[i] or kvs[key] ~= before[key] then
             return false
@@ -110,11 +110,11 @@ end
 ---@param buckets table
 ---@param index resty.etcd.mirror.types.Index
 ---@param state resty.etcd.mirror.types.State
----@param draft resty.etcd.mirror.rebuild.Draft
----@param slice resty.etcd.base.time_slice.Slice
+---@param draft resty.etcd.mirror.rebuild.NewTables
+---@param slice resty.etcd.base.time_slice.TimeSlice
 local function keep_buckets(buckets, index, state, draft, slice)
     for value, bucket in pairs(buckets) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local old = index.buckets[value]
         if old ~= nil and is_unchanged(
             old,
@@ -130,11 +130,11 @@ end
 
 --- Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
 ---@param state resty.etcd.mirror.types.State
----@param draft resty.etcd.mirror.rebuild.Draft
+---@param draft resty.etcd.mirror.rebuild.NewTables
 ---@param found table
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return boolean # false if the mirror was closed meanwhile: it is as it was
-local function take_over(state, draft, found, slice)
+local function swap_in(state, draft, found, slice)
     local ____draft_1 = draft
     local kvs = ____draft_1.kvs
     local sorted = ____draft_1.sorted
@@ -147,7 +147,7 @@ local function take_over(state, draft, found, slice)
         local fresh = found[name]
         for ____, keys in ipairs({sorted, added}) do
             for ____, key in ipairs(keys) do
-                slices.breathe(slice)
+                slices.yield_if_due(slice)
                 local is_as_before = kvs[key] == state.kvs[key]
                 local known = is_as_before and index.values or fresh
                 indexes.add(buckets, values, key, known[key])
@@ -182,10 +182,10 @@ end
 _M.ask_index = ask_index
 _M.ask_indexes = ask_indexes
 _M.create = create
-_M.finds = finds
+_M.new_index_values = new_index_values
 _M.forget_lists = forget_lists
 _M.forget_prefixes = forget_prefixes
 _M.keep = keep
-_M.take_over = take_over
+_M.swap_in = swap_in
 
 return _M

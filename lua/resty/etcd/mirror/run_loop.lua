@@ -103,8 +103,8 @@ end
 --- What should not have happened.
 ---@param what any
 ---@return resty.etcd.protocol.errors.EtcdError
-local function surprise(what)
-    return errors.failure(
+local function unexpected_error(what)
+    return errors.local_error(
         "bad_reply",
         tostring(what)
     )
@@ -115,15 +115,15 @@ end
 ---@param feed resty.etcd.watch.feed.Feed
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function follow(state, feed)
-    local slice = slices.begin()
+    local slice = slices.start()
     for _ = 1, BATCHES_PER_TIMER do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local batch
         while batch == nil do
             local since = now()
             local got, err = feed:next(LOOK)
-            slices.go_on(slice, since)
-            teller.look(state)
+            slices.restart_after_wait(slice, since)
+            teller.warn_if_slow(state)
             if is_over(state) then
                 return nil
             end
@@ -141,7 +141,7 @@ local function follow(state, feed)
         state.is_taking = false
         state.lock:post(1)
         if not ok then
-            return surprise(made)
+            return unexpected_error(made)
         end
         local changes = made
         if changes == nil then
@@ -150,7 +150,7 @@ local function follow(state, feed)
         if is_first and #state.callbacks > 0 then
             changes = apply.all_new(state)
         end
-        teller.tell(state, batch.revision, changes)
+        teller.notify(state, batch.revision, changes)
     end
     return nil
 end
@@ -209,7 +209,7 @@ local function note_failure(state, err)
             "mirror of ",
             state.dir,
             ": ",
-            errors.text(err),
+            errors.to_text(err),
             "; trying again"
         )
     end
@@ -222,7 +222,7 @@ local function finish(state)
     state.is_closed = true
     drop_feed(state)
     wake_waiters(state)
-    keeper.let_go(state.life)
+    keeper.release(state.life)
 end
 
 --- Follows one feed until that fails.
@@ -233,7 +233,7 @@ local function follow_one(state, failures)
     local ok, failed = guard(turn, state)
     local err = failed
     if not ok then
-        err = surprise(failed)
+        err = unexpected_error(failed)
     end
     if err == nil then
         return 0
@@ -293,7 +293,7 @@ end
 ---@param id number
 local function run(premature, state, failures, id)
     if id == state.timers then
-        local signs = keeper.begin(state.life)
+        local signs = keeper.start_heartbeat(state.life)
         work(premature, state, failures, run)
         ngx.thread.kill(signs)
     end
@@ -302,7 +302,7 @@ end
 --- Its timer is no more: what that was about is not known, so it begins with a new feed.
 ---@param state resty.etcd.mirror.types.State
 ---@param had_begun boolean
-local function begin_anew(state, had_begun)
+local function restart(state, had_begun)
     if state.is_taking then
         state.is_taking = false
         state.lock:post(1)
@@ -312,7 +312,7 @@ local function begin_anew(state, had_begun)
         drop_feed(state)
         note_failure(
             state,
-            errors.failure("closed", "a function of the mirror's has ended its timer")
+            errors.local_error("closed", "a function of the mirror's has ended its timer")
         )
     end
     start(run, state, 0)
@@ -323,10 +323,10 @@ end
 ---@return true? res
 ---@return string? err
 local function begin(state)
-    local kept, keep_err = keeper.keep(
+    local kept, keep_err = keeper.supervise(
         state.life,
         function(had_begun)
-            begin_anew(state, had_begun)
+            restart(state, had_begun)
         end
     )
     if kept == nil then
@@ -334,7 +334,7 @@ local function begin(state)
     end
     local ok, err = start(run, state, 0)
     if ok == nil then
-        keeper.let_go(state.life)
+        keeper.release(state.life)
         return nil, err
     end
     return true

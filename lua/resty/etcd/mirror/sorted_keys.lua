@@ -50,7 +50,7 @@ end
 
 --- Brings the order of the keys up to date, in one pass.
 ---@param store resty.etcd.mirror.types.Store
-local function settle(store)
+local function sort_pending(store)
     local added = store.added
     if #added == 0 and not store.has_gaps then
         return
@@ -109,7 +109,7 @@ end
 ---@param prefix string
 ---@return resty.etcd.mirror.types.Kv[]
 local function pick_prefix(store, prefix)
-    settle(store)
+    sort_pending(store)
     local sorted = store.sorted
     local ____end = key_ranges.prefix_end(prefix)
     local first = lower_bound(sorted, prefix)
@@ -128,7 +128,7 @@ _M.lower_bound = lower_bound
 _M.pick = pick
 _M.pick_prefix = pick_prefix
 _M.put = put
-_M.settle = settle
+_M.sort_pending = sort_pending
 _M.take = take
 
 return _M

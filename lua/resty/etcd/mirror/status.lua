@@ -30,7 +30,7 @@ end
 --- Why etcd cannot be followed; nil if nothing is known to be wrong.
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function trouble_of(state)
+local function current_error(state)
     local ____state_0 = state
     local failure = ____state_0.failure
     local feed = ____state_0.feed
@@ -48,7 +48,7 @@ local function state_of(self)
     for _ in pairs(self.bad) do
         bad = bad + 1
     end
-    local trouble = trouble_of(self)
+    local trouble = current_error(self)
     local status = self.absent ~= nil and "starting" or "ready"
     if self.is_closed then
         status = "closed"
@@ -80,6 +80,6 @@ end
 _M.invalid = invalid
 _M.state_of = state_of
 _M.stats = stats
-_M.trouble_of = trouble_of
+_M.current_error = current_error
 
 return _M

@@ -88,7 +88,7 @@ local _M = {}
 ---@field failures number Feeds that ended in an error.
 
 ---@class resty.etcd.mirror.types.State: resty.etcd.mirror.types.Store
----@field cli resty.etcd.call.client_state.State
+---@field cli resty.etcd.call.client_state.ClientState
 ---@field dir string
 ---@field opts resty.etcd.mirror.types.Options
 ---@field decode fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
@@ -97,7 +97,7 @@ local _M = {}
 ---@field counters resty.etcd.mirror.types.Counters
 ---@field absent string? What `get` says of a key that is not there.
 ---@field is_closed boolean
----@field life resty.etcd.base.watchdog.Life Of the timer that it runs in.
+---@field life resty.etcd.base.watchdog.Heartbeat Of the timer that it runs in.
 ---@field timers number Timers so far: the last one is the one that may run.
 ---@field is_taking boolean It is changing the store.
 ---@field feed resty.etcd.watch.feed.Feed?

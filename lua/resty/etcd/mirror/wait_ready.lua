@@ -17,9 +17,9 @@ local STEP = 10
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.protocol.errors.EtcdError
 local function not_in_time(state)
-    local trouble = reports.trouble_of(state)
-    local why = trouble ~= nil and ": " .. errors.text(trouble) or ""
-    return errors.failure("timeout", "the mirror is not ready: timeout" .. why)
+    local trouble = reports.current_error(state)
+    local why = trouble ~= nil and ": " .. errors.to_text(trouble) or ""
+    return errors.local_error("timeout", "the mirror is not ready: timeout" .. why)
 end
 
 --- Waits for the first full state.
@@ -30,14 +30,14 @@ end
 local function wait_ready(self, timeout)
     local wrong = options.check_timeout(timeout)
     if wrong ~= nil then
-        return nil, errors.failure("bad_request", wrong)
+        return nil, errors.local_error("bad_request", wrong)
     end
     if reads.ready(self) then
         return true
     end
     local waiter, create_err = semaphore.new(0)
     if waiter == nil then
-        return nil, errors.failure("bad_request", create_err)
+        return nil, errors.local_error("bad_request", create_err)
     end
     self.waiters[waiter] = true
     local deadline = timeout ~= nil and now() + timeout or math.huge
@@ -56,7 +56,7 @@ local function wait_ready(self, timeout)
             if ran then
                 why = err
             end
-            return nil, errors.failure(
+            return nil, errors.local_error(
                 "bad_request",
                 "waiting for the mirror: " .. tostring(why)
             )
@@ -65,7 +65,7 @@ local function wait_ready(self, timeout)
             return true
         end
     end
-    return nil, errors.failure("closed", "the mirror is closed")
+    return nil, errors.local_error("closed", "the mirror is closed")
 end
 _M.wait_ready = wait_ready
 

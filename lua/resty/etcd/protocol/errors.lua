@@ -45,7 +45,7 @@ local mt = {
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError
-local function failure(name, message, endpoint)
+local function local_error(name, message, endpoint)
     local err = {name = name, message = message, retryable = false, maybe_applied = false}
     if endpoint ~= nil then
         err.endpoint = endpoint
@@ -57,7 +57,7 @@ end
 ---@param message string
 ---@return resty.etcd.protocol.errors.EtcdError
 local function out_of_time(message)
-    local err = failure("timeout", message)
+    local err = local_error("timeout", message)
     err.retryable = true
     return err
 end
@@ -68,7 +68,7 @@ end
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError
-local function refusal(http_status, code, message, endpoint)
+local function server_error(http_status, code, message, endpoint)
     local err = {
         name = NAMES[code or 0] or "http_error",
         message = message,
@@ -106,14 +106,14 @@ end
 --- The error in one line: an answer of 500 and above says so first.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return string
-local function text(err)
+local function to_text(err)
     local status = err.http_status
     return status ~= nil and status >= 500 and "invalid response code: " .. tostring(status) .. ", " .. err.message or err.message
 end
-_M.failure = failure
+_M.local_error = local_error
 _M.out_of_time = out_of_time
-_M.refusal = refusal
-_M.text = text
+_M.server_error = server_error
+_M.to_text = to_text
 _M.with_outcome = with_outcome
 
 return _M

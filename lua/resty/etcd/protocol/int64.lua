@@ -34,11 +34,11 @@ end
 --- A quick look at text from the server: it begins as a number and is no longer than one.
 ---@param text string
 ---@return boolean
-local function looks_right(text)
+local function is_plausible(text)
     local first = byte(text, 1)
     return first ~= nil and first <= 57 and (first >= 48 or first == 45) and #text <= 20
 end
-_M.looks_right = looks_right
+_M.is_plausible = is_plausible
 _M.to_text = to_text
 
 return _M

@@ -58,7 +58,7 @@ end
 ---@param range resty.etcd.protocol.key_range.KeyRange
 ---@param events resty.etcd.protocol.message.RawEvent[]
 ---@return resty.etcd.protocol.message.RawEvent[]? # the very same array if all are, nil if none is
-local function pick(range, events)
+local function filter_events(range, events)
     local count = 0
     for ____, event in ipairs(events) do
         if has(range, event.kv.key) then
@@ -86,6 +86,6 @@ _M.contains = contains
 _M.has = has
 _M.is_empty = is_empty
 _M.of = of
-_M.pick = pick
+_M.filter_events = filter_events
 
 return _M

@@ -19,7 +19,7 @@ end
 --- etcd refused the call because of its token, so it was not applied; a new login may help.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
-local function is_token_trouble(err)
+local function is_token_error(err)
     local message = err.message
     return is_token_unknown(err) or err.code == 3 and (has(message, "user name is empty") or has(message, "revision of auth store is old"))
 end
@@ -28,20 +28,20 @@ end
 ---@param reply table?
 ---@param endpoint string
 ---@return resty.etcd.protocol.errors.EtcdError? # the refusal as an error, nil for any other reply
-local function token_trouble_of_watch(reply, endpoint)
+local function watch_token_error(reply, endpoint)
     local reason = reply and reply.cancel_reason
     if type(reason) ~= "string" or (reply and reply.canceled) ~= true then
         return nil
     end
     local code = has(reason, "invalid auth token") and 16 or 3
-    local err = errors.refusal(code == 16 and 401 or 400, code, reason, endpoint)
-    return is_token_trouble(err) and err or nil
+    local err = errors.server_error(code == 16 and 401 or 400, code, reason, endpoint)
+    return is_token_error(err) and err or nil
 end
 
 --- The member is a learner, which does not serve the call; others do.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
-local function is_for_others(err)
+local function is_learner_error(err)
     return has(err.message, "rpc not supported for learner")
 end
 
@@ -49,7 +49,7 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_refused_up_front(err)
-    return is_for_others(err) or err.code == 8 and has(err.message, "etcdserver: too many requests")
+    return is_learner_error(err) or err.code == 8 and has(err.message, "etcdserver: too many requests")
 end
 
 --- There was no room: in the database, or for the answer in a message. etcd finds that out before it proposes a write,
@@ -75,7 +75,7 @@ end
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.protocol.errors.EtcdError
-local function judge_refusal(rpc, err)
+local function classify_server_error(rpc, err)
     if is_refused_up_front(err) then
         err.retryable = true
     elseif is_inconclusive(err) then
@@ -92,17 +92,17 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param sent boolean some of the request may have left
 ---@return resty.etcd.protocol.errors.EtcdError
-local function judge_failure(rpc, err, sent)
+local function classify_transport_error(rpc, err, sent)
     local unknown = sent and rpc.write == true
     err.retryable = not unknown or rpc.idempotent == true
     err.maybe_applied = unknown
     return err
 end
-_M.is_for_others = is_for_others
-_M.is_token_trouble = is_token_trouble
+_M.is_learner_error = is_learner_error
+_M.is_token_error = is_token_error
 _M.is_token_unknown = is_token_unknown
-_M.judge_failure = judge_failure
-_M.judge_refusal = judge_refusal
-_M.token_trouble_of_watch = token_trouble_of_watch
+_M.classify_transport_error = classify_transport_error
+_M.classify_server_error = classify_server_error
+_M.watch_token_error = watch_token_error
 
 return _M

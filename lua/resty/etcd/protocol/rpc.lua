@@ -39,7 +39,7 @@ local txn = {
 }
 
 --- A transaction that runs only if it has not been run before.
-local txn_marked = {
+local txn_idempotent = {
     method = "/etcdserverpb.KV/Txn",
     path = "/kv/txn",
     request = schema.txn_request,
@@ -66,7 +66,7 @@ local lease_grant = {
 }
 
 --- With an ID of the client's choice.
-local lease_grant_chosen = {
+local lease_grant_with_id = {
     method = "/etcdserverpb.Lease/LeaseGrant",
     path = "/lease/grant",
     request = schema.lease_grant_request,
@@ -76,7 +76,7 @@ local lease_grant_chosen = {
 }
 
 --- With such an ID, where nothing is lost if the answer is: it counts as a read.
-local lease_grant_spare = {method = "/etcdserverpb.Lease/LeaseGrant", path = "/lease/grant", request = schema.lease_grant_request, reply = schema.lease_grant_response}
+local lease_grant_disposable = {method = "/etcdserverpb.Lease/LeaseGrant", path = "/lease/grant", request = schema.lease_grant_request, reply = schema.lease_grant_response}
 local lease_revoke = {
     method = "/etcdserverpb.Lease/LeaseRevoke",
     path = "/lease/revoke",
@@ -142,8 +142,8 @@ _M.authenticate = authenticate
 _M.delete_range = delete_range
 _M.is_repeatable = is_repeatable
 _M.lease_grant = lease_grant
-_M.lease_grant_chosen = lease_grant_chosen
-_M.lease_grant_spare = lease_grant_spare
+_M.lease_grant_with_id = lease_grant_with_id
+_M.lease_grant_disposable = lease_grant_disposable
 _M.lease_keep_alive = lease_keep_alive
 _M.lease_leases = lease_leases
 _M.lease_revoke = lease_revoke
@@ -153,7 +153,7 @@ _M.name_of = name_of
 _M.put = put
 _M.range = range
 _M.txn = txn
-_M.txn_marked = txn_marked
+_M.txn_idempotent = txn_idempotent
 _M.txn_read = txn_read
 _M.version = version
 _M.watch = watch

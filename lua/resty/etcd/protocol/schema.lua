@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/protocol/schema.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
----@class resty.etcd.protocol.schema.Field
+---@class resty.etcd.protocol.schema.FieldType
 ---@field number number The field's number on the protobuf wire.
 ---@field scalar? ("string"|"bytes"|"int64"|"uint64"|"bool")
 ---@field values? table<string, number>

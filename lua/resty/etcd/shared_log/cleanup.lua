@@ -17,7 +17,7 @@ local LINKS = 4096
 --- Removes an epoch, but for the link to its successor.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 local function remove_epoch(log, epoch, slice)
     local dict = log.dict
     pieces.remove(
@@ -78,7 +78,7 @@ end
 --- Removes the epochs before `root`.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param root number
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 local function before(log, root, slice)
     local swept = chain.number_at(log, "swept") or 0
     for epoch = max(1, swept - AGAIN), root - 1 do
@@ -99,7 +99,7 @@ local function all(log)
     before(
         log,
         last + 1,
-        slices.begin()
+        slices.start()
     )
     for epoch = max(0, last - LINKS), last do
         log.dict:delete(chain.key_of(log, epoch, "n"))

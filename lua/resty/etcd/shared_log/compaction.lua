@@ -27,7 +27,7 @@ local MANY = 64
 ---@return string? err
 local function write_base(writer, epoch, kvs, revision, is_wanted)
     local prefix = chain.key_of(writer.log, epoch, "b")
-    local slice = slices.begin()
+    local slice = slices.start()
     local n = #kvs
     local parts = {}
     local size = 0
@@ -61,7 +61,7 @@ local function write_base(writer, epoch, kvs, revision, is_wanted)
         end
         parts[#parts + 1] = part
         size = size + #part
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     return count, bytes
 end
@@ -73,14 +73,14 @@ end
 ---@param position number pieces that the new epoch has already
 ---@param reason ("compacted"|"restored"|"list"|"snapshot")?
 ---@return string? # nil, or why the epoch could not even be prepared
-local function move_to(writer, epoch, start, position, reason)
+local function switch_epoch(writer, epoch, start, position, reason)
     local log = writer.log
     local prepared, err = starts.prepare(log, epoch, start)
     if not prepared then
         return err
     end
     chain.publish(log, epoch, position)
-    chain.renew(
+    chain.heartbeat(
         log,
         epoch,
         chain.number_at(
@@ -113,9 +113,9 @@ end
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param batch resty.etcd.watch.feed.Batch
 ---@param cluster_id string?
-local function restart(writer, batch, cluster_id)
+local function reset_to_full_state(writer, batch, cluster_id)
     local log = writer.log
-    local epoch = chain.take_number(log)
+    local epoch = chain.allocate_epoch(log)
     if epoch == nil then
         writers.stop(writer, "broken", writers.MISSING)
         return
@@ -143,7 +143,7 @@ local function restart(writer, batch, cluster_id)
             history = history,
             cluster_id = cluster_id
         }
-        err = move_to(
+        err = switch_epoch(
             writer,
             epoch,
             start,
@@ -156,7 +156,7 @@ local function restart(writer, batch, cluster_id)
         sweep.remove_epoch(
             log,
             epoch,
-            slices.begin()
+            slices.start()
         )
         return
     end
@@ -173,7 +173,7 @@ end
 ---@return string?
 local function copy_and_move(writer, cursor, epoch, start)
     local prefix = chain.key_of(writer.log, epoch, "r")
-    local slice = slices.begin()
+    local slice = slices.start()
     local position = 0
     local total = 0
     while writer.over == nil do
@@ -182,7 +182,7 @@ local function copy_and_move(writer, cursor, epoch, start)
             if cursor.epoch ~= writer.epoch or cursor.position ~= writer.position then
                 return "taken over"
             end
-            local err = move_to(
+            local err = switch_epoch(
                 writer,
                 epoch,
                 start,
@@ -210,7 +210,7 @@ local function copy_and_move(writer, cursor, epoch, start)
             return err
         end
         position = last
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     return "over"
 end
@@ -240,7 +240,7 @@ local function compact(writer)
     local root = writer.root
     local cursor = cursors.new(log)
     local full = cursors.join(cursor, root, "list")
-    local epoch = chain.take_number(log)
+    local epoch = chain.allocate_epoch(log)
     if full == nil or epoch == nil then
         return writers.MISSING
     end
@@ -274,13 +274,13 @@ local function compact(writer)
         sweep.remove_epoch(
             log,
             epoch,
-            slices.begin()
+            slices.start()
         )
     end
     return err
 end
 _M.compact = compact
 _M.is_due = is_due
-_M.restart = restart
+_M.reset_to_full_state = reset_to_full_state
 
 return _M

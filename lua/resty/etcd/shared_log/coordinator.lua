@@ -17,12 +17,12 @@ local LOOK = 0.1
 local CANDIDATE = 0.5
 
 --- What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer.
----@class resty.etcd.shared_log.coordinator.Hub
+---@class resty.etcd.shared_log.coordinator.Coordinator
 ---@field dict table
 ---@field base string In front of all keys in the dict.
 ---@field open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
 ---@field retry number Seconds after which a log that was given up is tried anew.
----@field lead fun(premature: boolean, hub: resty.etcd.shared_log.coordinator.Hub, writer: resty.etcd.shared_log.writer.Writer) Writes the log in a timer of its own.
+---@field lead fun(premature: boolean, hub: resty.etcd.shared_log.coordinator.Coordinator, writer: resty.etcd.shared_log.writer.Writer) Writes the log in a timer of its own.
 ---@field log resty.etcd.shared_log.log.Log? The log of the day; nil if there is none, or it is given up.
 ---@field is_alone boolean There is no log to wait for: readers go on by themselves.
 ---@field tail number Last epoch of the chain as far as is known.
@@ -37,7 +37,7 @@ local CANDIDATE = 0.5
 ---@field retry_at number When a first log may be tried again, if the dict had no room for one.
 
 --- Wakes all readers of this worker.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 local function wake(hub)
     for reader in pairs(hub.readers) do
         if reader:count() < 1 then
@@ -58,7 +58,7 @@ local function is_sealed(log, epoch)
 end
 
 --- Looks for what is new: one read of one number.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 local function look_at_head(hub)
     local log = hub.log
     if log == nil then
@@ -90,14 +90,14 @@ local function look_at_head(hub)
 end
 
 --- Gives the log up for all workers.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 ---@param log resty.etcd.shared_log.log.Log
 ---@param why string?
 local function give_up(hub, log, why)
     if not chain.is_broken(log) then
         ngx.log(ngx.WARN, "shared log of watches is given up: ", why or writers.MISSING)
     end
-    chain.give_up(log, hub.retry)
+    chain.mark_broken(log, hub.retry)
     hub.next_look = 0
 end
 
@@ -106,7 +106,7 @@ local function is_same(a, b)
 end
 
 --- Finds the log of the day, starts one if there is none, or in the place of one that was given up long ago.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 local function find_log(hub)
     local dict = hub.dict
     local base = hub.base
@@ -156,7 +156,7 @@ local function keep_writing(writer)
     local log = writer.log
     local head, sealed = chain.head(log, writer.epoch)
     if head == nil then
-        writers.miss(writer)
+        writers.on_epoch_missing(writer)
     elseif sealed then
         writers.stop(writer, "deposed")
     end
@@ -164,14 +164,14 @@ local function keep_writing(writer)
         return
     end
     local contact = writer.source ~= nil and now() - writer.source:age() or nil
-    chain.renew(log, writer.epoch, contact)
+    chain.heartbeat(log, writer.epoch, contact)
     if chain.number_at(log, "root") ~= writer.root then
         chain.set_number(log, "root", writer.root)
     end
 end
 
 --- Tries to become the writer in the place of one that is gone.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 ---@param log resty.etcd.shared_log.log.Log
 local function try_to_write(hub, log)
     local candidate = chain.number_at(log, "candidate")
@@ -204,7 +204,7 @@ local function try_to_write(hub, log)
 end
 
 --- Looks at who writes, and whether the log is well.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 local function look(hub)
     find_log(hub)
     local log = hub.log
@@ -215,13 +215,13 @@ local function look(hub)
     local writer = hub.writer
     if writer ~= nil then
         keep_writing(writer)
-    elseif chain.silence(log, hub.tail) > LEASE then
+    elseif chain.seconds_since_heartbeat(log, hub.tail) > LEASE then
         try_to_write(hub, log)
     end
 end
 
 --- One round of looking around.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 local function tick(hub)
     local time = now()
     look_at_head(hub)
@@ -232,7 +232,7 @@ local function tick(hub)
 end
 
 --- Leaves the log to other workers.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 local function leave(hub)
     local writer = hub.writer
     if writer ~= nil then

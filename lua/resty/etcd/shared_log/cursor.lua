@@ -77,7 +77,7 @@ end
 --- Reads the base of an epoch and stands at its beginning; nil if it is not all there.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param epoch number
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return resty.etcd.protocol.message.RawKv[]?
 local function read_base(cursor, epoch, slice)
     local log = cursor.log
@@ -95,7 +95,7 @@ local function read_base(cursor, epoch, slice)
         end
         encoding.decode_kvs(record.payload, kvs, slice)
         number = record.last + 1
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     cursor.epoch = epoch
     cursor.position = 0
@@ -117,7 +117,7 @@ end
 ---@return resty.etcd.watch.feed.Batch? # the state; nil and `end` if there is none yet, nil and `lost` if something is missing
 ---@return ("end"|"reset"|"lost"|"record"|"between")?
 local function join(cursor, epoch, reason)
-    local slice = slices.begin()
+    local slice = slices.start()
     local why = reason
     local kvs
     local changes = {}
@@ -193,7 +193,7 @@ local function next(cursor)
             revision = cursor.revision,
             events = encoding.decode_events(
                 record.payload,
-                slices.begin()
+                slices.start()
             )
         }
     end

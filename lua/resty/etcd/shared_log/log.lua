@@ -152,7 +152,7 @@ end
 --- Gives the log up. All workers go on by themselves until then.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param retry_after number
-local function give_up(log, retry_after)
+local function mark_broken(log, retry_after)
     set_number(log, "broken", 1)
     log.dict:safe_set(
         log.base .. "retry",
@@ -209,7 +209,7 @@ end
 --- Takes a number for a new epoch.
 ---@param log resty.etcd.shared_log.log.Log
 ---@return number?
-local function take_number(log)
+local function allocate_epoch(log)
     local value = log.dict:incr(log.name .. "epochs", 1)
     return value
 end
@@ -255,7 +255,7 @@ end
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@param contact number?
-local function renew(log, epoch, contact)
+local function heartbeat(log, epoch, contact)
     if contact ~= nil then
         set_number(
             log,
@@ -285,7 +285,7 @@ end
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@return number
-local function silence(log, epoch)
+local function seconds_since_heartbeat(log, epoch)
     return now() - (number_at(
         log,
         tostring(epoch) .. "l"
@@ -295,7 +295,7 @@ _M.add_link = add_link
 _M.begin = begin
 _M.current = current
 _M.forget = forget
-_M.give_up = give_up
+_M.mark_broken = mark_broken
 _M.head = head
 _M.is_broken = is_broken
 _M.key_of = key_of
@@ -304,11 +304,11 @@ _M.not_empty = not_empty
 _M.number_at = number_at
 _M.publish = publish
 _M.release = release
-_M.renew = renew
+_M.heartbeat = heartbeat
 _M.retry_in = retry_in
 _M.seal = seal
 _M.set_number = set_number
-_M.silence = silence
-_M.take_number = take_number
+_M.seconds_since_heartbeat = seconds_since_heartbeat
+_M.allocate_epoch = allocate_epoch
 
 return _M

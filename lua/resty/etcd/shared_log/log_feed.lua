@@ -34,7 +34,7 @@ local PATIENCE = 1
 local TRIES = 10
 
 ---@class resty.etcd.shared_log.log_feed.Fields
----@field hub resty.etcd.shared_log.coordinator.Hub
+---@field hub resty.etcd.shared_log.coordinator.Coordinator
 ---@field ticker resty.etcd.shared_log.poll_timer.Ticker
 ---@field signal table
 ---@field cursor resty.etcd.shared_log.cursor.Cursor? Where it stands in the log, or stood at last.
@@ -47,7 +47,7 @@ local TRIES = 10
 ---@field next_join number
 ---@field tries number
 ---@field since number
----@field slice resty.etcd.base.time_slice.Slice Since it has waited last.
+---@field slice resty.etcd.base.time_slice.TimeSlice Since it has waited last.
 ---@field is_closed boolean
 
 --- A feed out of the log that one worker writes for all.
@@ -177,7 +177,7 @@ local function wait(feed, seconds)
         return feed.own:next(seconds)
     end
     feed.signal:wait(seconds)
-    return nil, errors.failure("timeout", "timeout")
+    return nil, errors.local_error("timeout", "timeout")
 end
 
 --- Goes on without a log.
@@ -199,7 +199,7 @@ local function next(self, timeout)
         local log = hub.log
         local batch
         if log ~= nil then
-            slices.breathe(self.slice)
+            slices.yield_if_due(self.slice)
             batch = read(self, log)
         else
             self.tries = 0
@@ -232,7 +232,7 @@ local function next(self, timeout)
             return batch
         end
     end
-    return nil, errors.failure("closed", "closed")
+    return nil, errors.local_error("closed", "closed")
 end
 
 local function age(self)
@@ -271,7 +271,7 @@ local mt = {__index = methods}
 ---@param base string
 ---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
 ---@param retry number
----@return resty.etcd.shared_log.coordinator.Hub
+---@return resty.etcd.shared_log.coordinator.Coordinator
 local function new_hub(dict, base, open_source, retry)
     return hubs.new(
         dict,
@@ -284,13 +284,13 @@ end
 
 --- One more reader of a worker.
 ---@param ticker resty.etcd.shared_log.poll_timer.Ticker
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 ---@return resty.etcd.watch.feed.Feed? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function attach(ticker, hub)
     local signal, err = semaphore.new(0)
     if signal == nil then
-        return nil, errors.failure("bad_request", err)
+        return nil, errors.local_error("bad_request", err)
     end
     local fields = {
         hub = hub,
@@ -306,7 +306,7 @@ local function attach(ticker, hub)
         next_join = 0,
         tries = 0,
         since = now(),
-        slice = slices.begin(),
+        slice = slices.start(),
         is_closed = false
     }
     hub.readers[signal] = true

@@ -27,7 +27,7 @@ local hubs_here = {}
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(dict, identity, open_source)
     if ngx.get_phase() == "init" then
-        return nil, errors.failure("bad_request", "not in init: workers are not there yet")
+        return nil, errors.local_error("bad_request", "not in init: workers are not there yet")
     end
     local base = "etcd log " .. tostring(LAYOUT) .. "|" .. string.sub(
         ngx.md5(identity),

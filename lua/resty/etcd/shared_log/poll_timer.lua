@@ -18,7 +18,7 @@ local REST = 1
 --- Looks around for all hubs of a worker, in one timer: waking up is what costs, not what is looked at then.
 ---@class resty.etcd.shared_log.poll_timer.Ticker
 ---@field interval number Seconds between two rounds.
----@field hubs resty.etcd.shared_log.coordinator.Hub[] Those that have readers.
+---@field hubs resty.etcd.shared_log.coordinator.Coordinator[] Those that have readers.
 ---@field turn number Of the timer at work; one of an earlier turn ends.
 ---@field is_running boolean
 ---@field ticked number
@@ -109,7 +109,7 @@ end
 
 --- Sees to it that a hub with readers is ticking.
 ---@param ticker resty.etcd.shared_log.poll_timer.Ticker
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 local function ensure(ticker, hub)
     local time = now()
     local is_running = ticker.is_running and time - ticker.ticked < LOST

@@ -96,13 +96,13 @@ end
 --- Removes pieces from the first on until one is missing.
 ---@param dict table
 ---@param prefix string
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 local function remove(dict, prefix, slice)
     local number = 1
     local key = prefix .. tostring(number)
     while (dict:ttl(key)) ~= nil do
         dict:delete(key)
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         number = number + 1
         key = prefix .. tostring(number)
     end

@@ -63,7 +63,7 @@ end
 
 --- The writer's epoch is gone.
 ---@param writer resty.etcd.shared_log.writer.Writer
-local function miss(writer)
+local function on_epoch_missing(writer)
     local over = is_passed(writer.log, writer.epoch) and "deposed" or "broken"
     stop(writer, over, MISSING)
 end
@@ -134,7 +134,7 @@ local function take_over(log, tail)
     if at ~= nil then
         start = start_after(log, tail, at)
     end
-    local epoch = chain.take_number(log)
+    local epoch = chain.allocate_epoch(log)
     if at == nil or start == nil or epoch == nil then
         return nil, is_passed(log, tail) and "lost" or MISSING
     end
@@ -143,11 +143,11 @@ local function take_over(log, tail)
         sweep.remove_epoch(
             log,
             epoch,
-            slices.begin()
+            slices.start()
         )
         return nil, err or ""
     end
-    chain.renew(
+    chain.heartbeat(
         log,
         epoch,
         chain.number_at(
@@ -160,7 +160,7 @@ local function take_over(log, tail)
         sweep.remove_epoch(
             log,
             epoch,
-            slices.begin()
+            slices.start()
         )
         return nil, link_err == "exists" and "lost" or (link_err or "")
     end
@@ -193,7 +193,7 @@ end
 
 --- Removes the oldest of what is not needed, even if readers that are slow are still there.
 ---@param writer resty.etcd.shared_log.writer.Writer
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return boolean # false if there is nothing left of it
 local function make_room(writer, slice)
     local log = writer.log
@@ -211,7 +211,7 @@ end
 
 --- Makes room before it is needed: whoever takes over, or puts a new base in place, cannot wait for any.
 ---@param writer resty.etcd.shared_log.writer.Writer
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 local function keep_room(writer, slice)
     while writer.log.dict:free_space() < RESERVE and make_room(writer, slice) do
     end
@@ -222,7 +222,7 @@ end
 ---@param prefix string
 ---@param first number
 ---@param record resty.etcd.shared_log.records.Record
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return number? res # the number of its last piece
 ---@return string? err
 local function store(writer, prefix, first, record, slice)
@@ -241,7 +241,7 @@ end
 --- A new base is being made, and if the log grew on there would be no room for that, and what is copied behind it.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@return boolean
-local function is_pressed(writer)
+local function must_wait_for_compaction(writer)
     local needed = writer.base_bytes + writer.log_bytes + RESERVE
     return writer.is_compacting and writer.log.dict:free_space() < needed
 end
@@ -250,10 +250,10 @@ end
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param batch resty.etcd.watch.feed.Batch
 local function append(writer, batch)
-    local slice = slices.begin()
+    local slice = slices.start()
     local payload = encoding.encode_events(batch.events, slice)
     keep_room(writer, slice)
-    while is_pressed(writer) do
+    while must_wait_for_compaction(writer) do
         if not make_room(writer, slice) then
             ngx.sleep(PRESSED)
         end
@@ -273,7 +273,7 @@ local function append(writer, batch)
         if last ~= nil then
             local published, gone = chain.publish(log, epoch, last - position)
             if gone then
-                miss(writer)
+                on_epoch_missing(writer)
                 return
             end
             if not published then
@@ -302,14 +302,14 @@ local function tidy(writer)
             sweep.before(
                 writer.log,
                 epoch,
-                slices.begin()
+                slices.start()
             )
         end
     end
 end
 _M.append = append
 _M.leave = leave
-_M.miss = miss
+_M.on_epoch_missing = on_epoch_missing
 _M.MISSING = MISSING
 _M.start_after = start_after
 _M.stop = stop

@@ -36,7 +36,7 @@ local function compact(hub, writer)
 end
 
 --- Lets a new base be made beside, when one is due.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
 local function look_after(hub, writer)
     if not writer.is_compacting and now() >= writer.compact_at and rebase.is_due(writer) then
@@ -48,7 +48,7 @@ end
 
 local function take(hub, writer, source, batch)
     if batch.full ~= nil then
-        rebase.restart(
+        rebase.reset_to_full_state(
             writer,
             batch,
             source:cluster_id()
@@ -60,7 +60,7 @@ local function take(hub, writer, source, batch)
 end
 
 --- Writes what comes, until the writer is none any more; false if it has only been at it for long.
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@return boolean
 local function write(hub, writer)
@@ -72,14 +72,14 @@ local function write(hub, writer)
             writers.stop(
                 writer,
                 "broken",
-                errors.text(err)
+                errors.to_text(err)
             )
             return true
         end
         writer.source = source
     end
     local source = writer.source
-    local slice = slices.begin()
+    local slice = slices.start()
     while not is_over(writer) do
         local asked = now()
         local batch, err = source:next(LOOK)
@@ -97,11 +97,11 @@ local function write(hub, writer)
             writers.stop(
                 writer,
                 "broken",
-                errors.text(err)
+                errors.to_text(err)
             )
         end
         look_after(hub, writer)
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         if now() - since > SHIFT and not writer.is_compacting then
             return false
         end
@@ -111,7 +111,7 @@ end
 
 --- Writes the log, as a timer.
 ---@param _premature boolean
----@param hub resty.etcd.shared_log.coordinator.Hub
+---@param hub resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
 local function lead(_premature, hub, writer)
     local ok, is_done = guard(write, hub, writer)

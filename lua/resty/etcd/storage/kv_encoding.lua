@@ -52,13 +52,13 @@ end
 
 --- All of a revision in bytes. What a key was before is left out.
 ---@param events resty.etcd.protocol.message.RawEvent[]
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return string
 local function encode_events(events, slice)
     local parts = {}
     for ____, event in ipairs(events) do
         parts[#parts + 1] = encode(event.kv, event.type == "DELETE")
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     return table.concat(parts, "")
 end
@@ -103,7 +103,7 @@ local function decode_events(bytes, slice)
         local kv, is_deletion, next = decode(bytes, at)
         events[#events + 1] = {type = is_deletion and "DELETE" or "PUT", kv = kv}
         at = next
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     return events
 end
@@ -111,14 +111,14 @@ end
 --- Appends the keys that `bytes` holds.
 ---@param bytes string
 ---@param kvs resty.etcd.protocol.message.RawKv[]
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 local function decode_kvs(bytes, kvs, slice)
     local at = 1
     while at <= #bytes do
         local kv, ____, next = decode(bytes, at)
         kvs[#kvs + 1] = kv
         at = next
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
 end
 _M.decode_events = decode_events

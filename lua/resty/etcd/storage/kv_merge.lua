@@ -13,7 +13,7 @@ local RUN = 1024
 ---@param from number
 ---@param middle number
 ---@param to number
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 local function merge_runs(keys, into, from, middle, to, slice)
     local left = from
     local right = middle + 1
@@ -26,14 +26,14 @@ local function merge_runs(keys, into, from, middle, to, slice)
             right = right + 1
         end
         if i % RUN == 0 then
-            slices.breathe(slice)
+            slices.yield_if_due(slice)
         end
     end
 end
 
 --- Sorts, with breaks in which others run.
 ---@param keys string[]
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return string[]
 local function sort_slowly(keys, slice)
     local n = #keys
@@ -47,7 +47,7 @@ local function sort_slowly(keys, slice)
         for ____, key in ipairs(run) do
             sorted[#sorted + 1] = key
         end
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     local size = RUN
     while size < n do
@@ -71,7 +71,7 @@ end
 --- All keys after the changes, in their order.
 ---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@param changes table
----@param slice resty.etcd.base.time_slice.Slice
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return resty.etcd.protocol.message.RawKv[]
 local function apply(kvs, changes, slice)
     local changed = {}
@@ -97,14 +97,14 @@ local function apply(kvs, changes, slice)
         if changes[kv.key] == nil then
             result[#result + 1] = kv
         end
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     for i = next, #keys do
         local event = changes[keys[i]]
         if event.type == "PUT" then
             result[#result + 1] = event.kv
         end
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     return result
 end

@@ -18,7 +18,7 @@ local INTERVAL = 5
 ---@class resty.etcd.storage.snapshot_feed.File
 ---@field path string
 ---@field identity string
----@field keeper resty.etcd.storage.snapshot_writer.Keeper? nil in the workers that do not write.
+---@field keeper resty.etcd.storage.snapshot_writer.SnapshotWriter? nil in the workers that do not write.
 ---@field is_used boolean A state was told, by etcd or out of the file: it is not read any more.
 ---@field told resty.etcd.protocol.message.RawKv[]? What was told out of the file, until it can be compared with what etcd has.
 ---@field heard_at number? When the state out of the file was etcd's, while there is no newer one.
@@ -54,13 +54,13 @@ end
 ---@param full resty.etcd.protocol.message.RawKv[]
 ---@return boolean
 local function contradicts(told, full)
-    local slice = slices.begin_anew()
+    local slice = slices.yield_and_start()
     local at = 1
     for ____, kv in ipairs(full) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local old = told[at]
         while old ~= nil and old.key < kv.key do
-            slices.breathe(slice)
+            slices.yield_if_due(slice)
             at = at + 1
             old = told[at]
         end
@@ -168,7 +168,7 @@ local function close(self)
     self.inner:close()
     local keeper = self.file.keeper
     if keeper ~= nil then
-        keepers.rest(keeper)
+        keepers.detach(keeper)
     end
 end
 local methods = {age = age, close = close, next = next, trouble = trouble}
@@ -200,7 +200,7 @@ end
 ---@return resty.etcd.watch.feed.Feed
 local function wrap(inner, file)
     if file.keeper ~= nil then
-        keepers.attend(file.keeper)
+        keepers.attach(file.keeper)
     end
     local fields = {
         inner = inner,

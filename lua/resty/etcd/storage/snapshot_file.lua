@@ -54,7 +54,7 @@ end
 ---@return number? chunks
 ---@return string? err
 local function write_kvs(file, kvs)
-    local slice = slices.begin()
+    local slice = slices.start()
     local n = #kvs
     local parts = {}
     local size = 0
@@ -81,7 +81,7 @@ local function write_kvs(file, kvs)
             parts = {}
             size = 0
         end
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     return chunks
 end
@@ -149,7 +149,7 @@ end
 ---@return resty.etcd.protocol.message.RawKv[]? res
 ---@return string? err
 local function read_kvs(file)
-    local slice = slices.begin()
+    local slice = slices.start()
     local kvs = {}
     local chunks = 0
     while true do

@@ -11,7 +11,7 @@ local now = clock.now
 local LATE = 60
 
 --- Keeps a file up to date with what goes by.
----@class resty.etcd.storage.snapshot_writer.Keeper
+---@class resty.etcd.storage.snapshot_writer.SnapshotWriter
 ---@field path string
 ---@field identity string
 ---@field interval number Seconds after a change before it is written.
@@ -25,7 +25,7 @@ local LATE = 60
 ---@field is_clean boolean What a worker left that was killed while it wrote has been looked for.
 ---@field is_planned boolean A timer is set, or it is being written.
 ---@field due number By then it should have been written.
----@field save fun(premature: boolean, keeper: resty.etcd.storage.snapshot_writer.Keeper)
+---@field save fun(premature: boolean, keeper: resty.etcd.storage.snapshot_writer.SnapshotWriter)
 ---@field failure string? As the last attempt ended: it is logged once.
 
 local function is_newer(keeper, fulls)
@@ -37,7 +37,7 @@ local function needs_writing(keeper)
 end
 
 --- Writes what there is at this moment; what comes meanwhile is for the next time.
----@param keeper resty.etcd.storage.snapshot_writer.Keeper
+---@param keeper resty.etcd.storage.snapshot_writer.SnapshotWriter
 ---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@return true? res
 ---@return string? err
@@ -53,7 +53,7 @@ local function write(keeper, kvs)
     snapshot.kvs = collapse.apply(
         snapshot.kvs,
         changes,
-        slices.begin()
+        slices.start()
     )
     if not is_newer(keeper, fulls) then
         keeper.kvs = snapshot.kvs
@@ -62,7 +62,7 @@ local function write(keeper, kvs)
 end
 
 --- Lets go of the keys where no more will come: the next feed begins with all of them.
----@param keeper resty.etcd.storage.snapshot_writer.Keeper
+---@param keeper resty.etcd.storage.snapshot_writer.SnapshotWriter
 local function forget(keeper)
     if not keeper.is_fed and not keeper.is_planned then
         keeper.kvs = nil
@@ -79,7 +79,7 @@ end
 
 --- In a timer; nginx runs it early when the worker ends.
 ---@param _premature boolean
----@param keeper resty.etcd.storage.snapshot_writer.Keeper
+---@param keeper resty.etcd.storage.snapshot_writer.SnapshotWriter
 local function save(_premature, keeper)
     while needs_writing(keeper) and keeper.kvs ~= nil do
         keeper.is_dirty = false
@@ -101,7 +101,7 @@ local function save(_premature, keeper)
 end
 
 --- Takes note of a batch.
----@param keeper resty.etcd.storage.snapshot_writer.Keeper
+---@param keeper resty.etcd.storage.snapshot_writer.SnapshotWriter
 ---@param batch resty.etcd.watch.feed.Batch
 ---@param age number
 local function note(keeper, batch, age)
@@ -124,14 +124,14 @@ local function note(keeper, batch, age)
 end
 
 --- A feed begins.
----@param keeper resty.etcd.storage.snapshot_writer.Keeper
-local function attend(keeper)
+---@param keeper resty.etcd.storage.snapshot_writer.SnapshotWriter
+local function attach(keeper)
     keeper.is_fed = true
 end
 
 --- The feed has ended: what it told last is still written, if that can be done.
----@param keeper resty.etcd.storage.snapshot_writer.Keeper
-local function rest(keeper)
+---@param keeper resty.etcd.storage.snapshot_writer.SnapshotWriter
+local function detach(keeper)
     keeper.is_fed = false
     forget(keeper)
 end
@@ -155,9 +155,9 @@ local function create(path, identity, interval)
         failure = nil
     }
 end
-_M.attend = attend
+_M.attach = attach
 _M.new = create
 _M.note = note
-_M.rest = rest
+_M.detach = detach
 
 return _M

@@ -2,7 +2,7 @@
 local _M = {}
 
 --- What belongs to one request. Times are those of `clock.now`.
----@class resty.etcd.transport.transport.Delivery
+---@class resty.etcd.transport.transport.RequestContext
 ---@field token string?
 ---@field via string? `unix:/path` to connect to instead, while something answers there.
 ---@field started number
@@ -19,7 +19,7 @@ local _M = {}
 ---@field body table
 
 --- One go at a call.
----@class resty.etcd.transport.transport.Attempt: resty.etcd.transport.transport.Delivery
+---@class resty.etcd.transport.transport.Attempt: resty.etcd.transport.transport.RequestContext
 ---@field endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@field may_relogin boolean If etcd refuses the token, there will be another attempt with a new one.
 ---@field received number Bytes of the answer's body; for the transport to tell.

@@ -26,7 +26,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError
 local function compacted(compact_revision, endpoint)
     local text = "etcdserver: mvcc: required revision has been compacted"
-    local err = errors.failure("compacted", text, endpoint)
+    local err = errors.local_error("compacted", text, endpoint)
     if compact_revision ~= nil and compact_revision > 0 then
         err.compact_revision = compact_revision
     end
@@ -37,14 +37,14 @@ end
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError
 local function restored(endpoint)
-    return errors.failure("restored", "etcd was restored from a backup", endpoint)
+    return errors.local_error("restored", "etcd was restored from a backup", endpoint)
 end
 
 --- Why etcd has ended a watch, in a reply of HTTP status 200.
 ---@param reply resty.etcd.watch.reassembly.WatchReply
 ---@param endpoint string?
 ---@return resty.etcd.protocol.errors.EtcdError
-local function of_cancel(reply, endpoint)
+local function cancel_error(reply, endpoint)
     local reason = reply.cancel_reason or ""
     local compact_revision = tonumber(reply.compact_revision) or 0
     if compact_revision > 0 or has(reason, "required revision has been compacted") then
@@ -62,9 +62,9 @@ local function of_cancel(reply, endpoint)
         known = CODES.InvalidArgument
     end
     if known == nil then
-        return errors.failure("closed", reason ~= "" and reason or "closed: etcd has canceled the watch", endpoint)
+        return errors.local_error("closed", reason ~= "" and reason or "closed: etcd has canceled the watch", endpoint)
     end
-    return errors.refusal(known[2], known[1], reason, endpoint)
+    return errors.server_error(known[2], known[1], reason, endpoint)
 end
 
 --- Etcd refuses user and password themselves.
@@ -86,8 +86,8 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
-local function is_final(core, err)
-    if retry.is_token_trouble(err) then
+local function is_permanent(core, err)
+    if retry.is_token_error(err) then
         return core.auth == nil
     end
     return are_credentials_refused(err) or err.code == 3 or is_forbidden(err)
@@ -99,8 +99,8 @@ end
 local function drop_token(core, err)
     local ____opt_1 = core.auth
     local held = ____opt_1 and ____opt_1.token
-    if held ~= nil and retry.is_token_trouble(err) then
-        auth.drop(core.auth, held)
+    if held ~= nil and retry.is_token_error(err) then
+        auth.invalidate(core.auth, held)
     end
 end
 
@@ -113,9 +113,9 @@ end
 _M.compacted = compacted
 _M.drop_token = drop_token
 _M.is_compacted = is_compacted
-_M.is_final = is_final
+_M.is_permanent = is_permanent
 _M.is_forbidden = is_forbidden
-_M.of_cancel = of_cancel
+_M.cancel_error = cancel_error
 _M.restored = restored
 
 return _M

@@ -20,7 +20,7 @@ local LOOK = 1
 
 ---@class resty.etcd.watch.etcd_feed.Fields
 ---@field core resty.etcd.call.client_state.Core
----@field consumer resty.etcd.watch.types.Consumer
+---@field consumer resty.etcd.watch.types.Subscriber
 ---@field guard table Closes the consumer when the feed is garbage.
 ---@field from number? First revision that it reports, if that was known from the start.
 ---@field cluster string? Of streams that it left.
@@ -65,7 +65,7 @@ local function after_pop(feed)
 end
 
 --- Waits until something may have come; returns what keeps it from waiting.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param seconds number
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function wait(consumer, seconds)
@@ -75,7 +75,7 @@ local function wait(consumer, seconds)
     if ok and (done == true or err == "timeout") then
         return nil
     end
-    local ____errors_failure_2 = errors.failure
+    local ____errors_local_error_2 = errors.local_error
     local ____tostring_1 = tostring
     local ____ok_0
     if ok then
@@ -83,7 +83,7 @@ local function wait(consumer, seconds)
     else
         ____ok_0 = done
     end
-    return ____errors_failure_2(
+    return ____errors_local_error_2(
         "bad_request",
         "waiting for events: " .. ____tostring_1(____ok_0)
     )
@@ -99,11 +99,11 @@ local function next_batch(self, timeout)
     local deadline = timeout ~= nil and now() + timeout or nil
     while true do
         if consumer.closed then
-            return nil, errors.failure("closed", "closed")
+            return nil, errors.local_error("closed", "closed")
         end
         if ngx.worker.exiting() then
             if consumer.err == nil then
-                hubs.leave(consumer)
+                hubs.unsubscribe(consumer)
                 consumers.fail(
                     consumer,
                     hubs.exiting()
@@ -126,11 +126,11 @@ local function next_batch(self, timeout)
         end
         resume(self)
         if consumer.hub ~= nil then
-            hubs.revive(consumer.hub)
+            hubs.restart_if_lost(consumer.hub)
         end
         local left = deadline ~= nil and deadline - now() or LOOK
         if left <= 0 then
-            return nil, errors.failure("timeout", "timeout")
+            return nil, errors.local_error("timeout", "timeout")
         end
         local err = wait(
             consumer,
@@ -145,7 +145,7 @@ end
 local function close(self)
     local consumer = self.consumer
     consumer.closed = true
-    hubs.leave(consumer)
+    hubs.unsubscribe(consumer)
     consumers.drop_held(consumer)
     batch_queue.clear(consumer.queue)
     consumers.wake(consumer)
@@ -228,7 +228,7 @@ local methods = {
 local mt = {__index = methods}
 
 local function misuse(text)
-    return nil, errors.failure("bad_request", text)
+    return nil, errors.local_error("bad_request", text)
 end
 
 --- In these phases nothing can wait for etcd.
@@ -240,22 +240,22 @@ end
 
 --- Where etcd is, for a feed that is to tell what comes from now on; nil where nothing can wait.
 ---@param core resty.etcd.call.client_state.Core
----@param wants resty.etcd.watch.types.Wants
----@return resty.etcd.watch.types.Known? known
+---@param wants resty.etcd.watch.types.SubscriberOptions
+---@return resty.etcd.watch.types.HistoryPoint? known
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function find_start(core, wants)
     if not can_wait() then
         return nil
     end
-    return ask.status(core, wants.range)
+    return ask.current_revision(core, wants.range)
 end
 
 --- Puts the consumer on a stream.
 ---@param core resty.etcd.call.client_state.Core
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param from number?
 ---@param opts resty.etcd.watch.options.FeedOptions
----@return resty.etcd.watch.types.Hub? res
+---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
 local function connect(core, consumer, from, opts)
     if opts.resumed ~= true and opts.cluster_id == nil then
@@ -266,7 +266,7 @@ local function connect(core, consumer, from, opts)
 end
 
 --- Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@return table
 local function make_guard(consumer)
     local proxy = newproxy(true)
@@ -314,7 +314,7 @@ local function open(core, opts)
     end
     if opts.list == true and from ~= nil then
         if from == 1 then
-            consumers.accept(consumer, {}, 0)
+            consumers.accept_full_state(consumer, {}, 0)
         else
             consumer.list_at = from - 1
         end

@@ -11,7 +11,7 @@ local min = math.min
 local LOOK = 0.5
 
 --- Somebody still waits for the state.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@return boolean
 local function is_wanted(consumer)
     return not consumer.closed and consumer.err == nil and consumer.needs ~= nil
@@ -26,13 +26,13 @@ local function pause(consumer, seconds)
 end
 
 --- The state at the revision that it was to begin with is no more.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 local function lose_start(consumer)
     if consumer.relist then
         consumer.needs = "compacted"
         consumer.list_at = nil
     else
-        hubs.leave(consumer)
+        hubs.unsubscribe(consumer)
         consumers.fail(
             consumer,
             verdict.compacted(nil, nil)
@@ -41,7 +41,7 @@ local function lose_start(consumer)
 end
 
 --- Its stream does not know where to go on, so a state read now could be too old.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@return boolean
 local function has_lost_its_place(consumer)
     return consumer.hub ~= nil and consumer.hub.next == nil
@@ -50,7 +50,7 @@ end
 --- Reads the full state that a consumer waits for. The consumer is on the stream already, so nothing is lost in between;
 --- or it was too slow even for that, has left, and will be back behind this state. Ends early when the stream has lost its
 --- place, and is called again when it has one.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
 local function read_for(consumer, core)
     local backoff = backoffs.new()
@@ -62,12 +62,12 @@ local function read_for(consumer, core)
         end
         if kvs ~= nil then
             if consumer.epoch == epoch then
-                consumers.accept(consumer, kvs, outcome)
+                consumers.accept_full_state(consumer, kvs, outcome)
             end
         elseif verdict.is_compacted(outcome) then
             lose_start(consumer)
-        elseif verdict.is_final(core, outcome) then
-            hubs.leave(consumer)
+        elseif verdict.is_permanent(core, outcome) then
+            hubs.unsubscribe(consumer)
             consumers.fail(consumer, outcome)
         else
             if consumer.hub ~= nil then

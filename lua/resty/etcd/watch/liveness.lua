@@ -12,7 +12,7 @@ local WAIT = 1
 
 --- A stream that is silent has nothing to tell, or is dead. A second one from the same place, at the same endpoint, for a
 --- moment, tells which: what it is told at once the first one has missed.
----@class resty.etcd.watch.liveness.Check
+---@class resty.etcd.watch.liveness.LivenessProbe
 ---@field thread table?
 ---@field began_at number
 ---@field stream resty.etcd.transport.transport.Stream?
@@ -22,7 +22,7 @@ local WAIT = 1
 ---@field compacted boolean What it wanted to begin with is compacted, which says nothing about a stream that stands already.
 
 --- The endpoint that the stream is of; nil if that is none of the client's any more.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param stream resty.etcd.transport.transport.Stream
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function endpoint_of(hub, stream)
@@ -36,7 +36,7 @@ end
 
 local function take(check, reply, endpoint)
     if reply.canceled == true then
-        check.compacted = verdict.of_cancel(reply, endpoint).name == "compacted"
+        check.compacted = verdict.cancel_error(reply, endpoint).name == "compacted"
         check.failed = not check.compacted
     elseif reply.created == true then
         check.stood_at = now()
@@ -48,8 +48,8 @@ local function take(check, reply, endpoint)
 end
 
 --- Reads what comes. How long that may take is for `outcome` to say, as nginx writes a line for each socket timeout.
----@param check resty.etcd.watch.liveness.Check
----@param hub resty.etcd.watch.types.Hub
+---@param check resty.etcd.watch.liveness.LivenessProbe
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param request table
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 local function read(check, hub, request, endpoint)
@@ -84,10 +84,10 @@ local function run(check, hub, request, endpoint)
 end
 
 --- Begins a check of the hub's stream.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param stream resty.etcd.transport.transport.Stream
 ---@param request table
----@return resty.etcd.watch.liveness.Check
+---@return resty.etcd.watch.liveness.LivenessProbe
 local function start(hub, stream, request)
     local check = {
         thread = nil,
@@ -114,7 +114,7 @@ local function start(hub, stream, request)
 end
 
 --- What a check of a stream that has been silent all the while says; nil while it says nothing yet.
----@param check resty.etcd.watch.liveness.Check
+---@param check resty.etcd.watch.liveness.LivenessProbe
 ---@return ("unknown"|"well"|"dead")?
 local function outcome(check)
     local time = now()
@@ -134,7 +134,7 @@ local function outcome(check)
 end
 
 --- Ends it, and frees what it has.
----@param check resty.etcd.watch.liveness.Check
+---@param check resty.etcd.watch.liveness.LivenessProbe
 local function stop(check)
     local ____opt_0 = check.stream
     if ____opt_0 ~= nil then

@@ -27,7 +27,7 @@ local DEFAULT_BYTES = 16 * 1024 * 1024
 
 --- What the options come to; nil and what is wrong with them.
 ---@param opts resty.etcd.watch.options.FeedOptions
----@return resty.etcd.watch.types.Wants? res
+---@return resty.etcd.watch.types.SubscriberOptions? res
 ---@return string? err
 local function read(opts)
     local range = key_range.of(opts.key, opts.range_end)

@@ -17,7 +17,7 @@ end
 
 --- What a reply says of the etcd that it comes from. What stands in front of etcd may answer without saying so.
 ---@param reply resty.etcd.transport.transport.Reply
----@return resty.etcd.watch.types.Known? res
+---@return resty.etcd.watch.types.HistoryPoint? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function known_from(reply)
     local header = reply.body.header
@@ -25,7 +25,7 @@ local function known_from(reply)
     local raft_term = tonumber(header and header.raft_term) or 0
     local revision = tonumber(header and header.revision) or 0
     if cluster_id == nil or raft_term < 1 or revision < 1 then
-        return nil, errors.failure("bad_reply", "malformed reply: it does not say of which revision it is")
+        return nil, errors.local_error("bad_reply", "malformed reply: it does not say of which revision it is")
     end
     return {cluster_id = cluster_id, raft_term = raft_term, revision = revision}
 end
@@ -33,9 +33,9 @@ end
 --- Asks etcd how far it has come, with a linearizable read that costs little.
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
----@return resty.etcd.watch.types.Known? res
+---@return resty.etcd.watch.types.HistoryPoint? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
-local function status(core, range)
+local function current_revision(core, range)
     local reply, err = call.unary_within(core, rpcs.range, {key = range.key, count_only = true})
     if reply == nil then
         forget_order(core, err)
@@ -69,14 +69,14 @@ local function list(core, range, revision)
 end
 
 --- The etcd that answered is not the one that is known, or was set back: it was restored from a backup.
----@param before resty.etcd.watch.types.Known
----@param after resty.etcd.watch.types.Known
+---@param before resty.etcd.watch.types.HistoryPoint
+---@param after resty.etcd.watch.types.HistoryPoint
 ---@return boolean
-local function went_back(before, after)
+local function history_diverged(before, after)
     return before.cluster_id ~= nil and after.cluster_id ~= before.cluster_id or after.revision < before.revision or after.raft_term < before.raft_term
 end
 _M.list = list
-_M.status = status
-_M.went_back = went_back
+_M.current_revision = current_revision
+_M.history_diverged = history_diverged
 
 return _M

@@ -22,7 +22,7 @@ local MAX_JOINED = 512 * 1024 * 1024
 ---@field prev_kv? resty.etcd.protocol.message.RawKv
 
 --- Makes batches of a stream's replies.
----@class resty.etcd.watch.reassembly.Joiner
+---@class resty.etcd.watch.reassembly.Reassembler
 ---@field parts resty.etcd.watch.reassembly.WireEvent[][]? Events of replies that were not the last of their kind: not in one table, as large ones burden the collector.
 ---@field bytes number
 ---@field first number The first revision that was asked for.
@@ -33,7 +33,7 @@ local function create(first)
 end
 
 --- All events of replies that belong together, none while some are missing.
----@param joiner resty.etcd.watch.reassembly.Joiner
+---@param joiner resty.etcd.watch.reassembly.Reassembler
 ---@param reply resty.etcd.watch.reassembly.WatchReply
 ---@return resty.etcd.watch.reassembly.WireEvent[][]
 local function join(joiner, reply)
@@ -50,7 +50,7 @@ local function join(joiner, reply)
 end
 
 --- Adds an event to the batch of its revision, the last one or a new one.
----@param joiner resty.etcd.watch.reassembly.Joiner
+---@param joiner resty.etcd.watch.reassembly.Reassembler
 ---@param event resty.etcd.watch.reassembly.WireEvent
 ---@param from number
 ---@param batches resty.etcd.watch.feed.Batch[]
@@ -65,7 +65,7 @@ local function add_event(joiner, event, from, batches)
         ____batch_events_0[#____batch_events_0 + 1] = event
     elseif revision >= from and (batch == nil or revision > batch.revision) then
         if batch ~= nil then
-            newest.show(batch)
+            newest.mark_now(batch)
         end
         batches[#batches + 1] = {revision = revision, events = {event}}
     elseif revision ~= joiner.first then
@@ -87,7 +87,7 @@ local function is_malformed(events)
 end
 
 --- Takes a reply and makes one batch of each revision that is complete with it. Many events take several turns.
----@param joiner resty.etcd.watch.reassembly.Joiner
+---@param joiner resty.etcd.watch.reassembly.Reassembler
 ---@param reply resty.etcd.watch.reassembly.WatchReply
 ---@param from number first revision that was not delivered before: older events are dropped
 ---@return resty.etcd.watch.feed.Batch[]? # the batches in the order of their revisions; nil if the reply is not what etcd sends
@@ -111,10 +111,10 @@ local function add(joiner, reply, from)
         joiner.bytes = 0
     end
     local batches = {}
-    local slice = slices.begin()
+    local slice = slices.start()
     for ____, part in ipairs(join(joiner, reply)) do
         for ____, event in ipairs(part) do
-            slices.breathe(slice)
+            slices.yield_if_due(slice)
             add_event(joiner, event, from, batches)
         end
     end

@@ -42,13 +42,13 @@ local QUIET = 10
 local function read_stream(hub, turn)
     local ok, outcome = guard(streams.run, hub, turn)
     if turn.err == nil then
-        turn.err = ok and outcome or errors.failure(
+        turn.err = ok and outcome or errors.local_error(
             "bad_reply",
             tostring(outcome)
         )
     end
     turn.over = true
-    hubs.poke(hub)
+    hubs.wake_timer(hub)
 end
 
 local function read_list(consumer, hub, reading)
@@ -56,21 +56,21 @@ local function read_list(consumer, hub, reading)
     reading.over = true
     consumer.listing = false
     if not ok then
-        hubs.leave(consumer)
+        hubs.unsubscribe(consumer)
         consumers.fail(
             consumer,
-            errors.failure(
+            errors.local_error(
                 "bad_reply",
                 tostring(outcome)
             )
         )
     end
-    hubs.poke(hub)
+    hubs.wake_timer(hub)
 end
 
 --- Until then nginx keeps a thread that is over, too.
 ---@param lists_now table
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param reading resty.etcd.watch.run_loop.Reading
 local function end_reading(lists_now, consumer, reading)
     ngx.thread.kill(reading.thread)
@@ -96,7 +96,7 @@ local function sweep_lists(lists_now)
 end
 
 --- Reads full states for those who wait for one, once the stream has its place.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param lists_now table
 local function start_lists(hub, lists_now)
     if hub.next == nil then
@@ -123,18 +123,18 @@ local function stop_lists(lists_now, err)
 end
 
 --- Waits for something to do; returns false when nobody wants the stream any more.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param lists_now table
 ---@param seconds number
 ---@return boolean
-local function look_around(hub, lists_now, seconds)
+local function wait_for_work(hub, lists_now, seconds)
     sweep_lists(lists_now)
     start_lists(hub, lists_now)
     hub.wake:wait(seconds)
     hub.poked = false
     for ____, consumer in ipairs(hub.consumers) do
         if consumer.closed then
-            hubs.leave(consumer)
+            hubs.unsubscribe(consumer)
         end
     end
     if ngx.worker.exiting() then
@@ -152,8 +152,8 @@ local function look_around(hub, lists_now, seconds)
 end
 
 --- The stream has been silent for so long that it may be dead; or it does not stand yet, whatever comes.
----@param hub resty.etcd.watch.types.Hub
----@param turn resty.etcd.watch.stream_reader.Turn
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param turn resty.etcd.watch.stream_reader.StreamSession
 ---@return boolean
 local function is_silent(hub, turn)
     if turn.stood_at ~= nil then
@@ -167,7 +167,7 @@ local function is_silent(hub, turn)
 end
 
 --- Ends the check of a stream that was silent.
----@param turn resty.etcd.watch.stream_reader.Turn
+---@param turn resty.etcd.watch.stream_reader.StreamSession
 local function end_check(turn)
     if turn.check ~= nil then
         checks.stop(turn.check)
@@ -176,8 +176,8 @@ local function end_check(turn)
 end
 
 --- A silent stream that stands: is it idle, or dead? Returns whether to give it up.
----@param hub resty.etcd.watch.types.Hub
----@param turn resty.etcd.watch.stream_reader.Turn
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param turn resty.etcd.watch.stream_reader.StreamSession
 ---@return boolean
 local function is_dead(hub, turn)
     local stream = hub.stream
@@ -209,8 +209,8 @@ local function is_dead(hub, turn)
 end
 
 --- Ends a stream from which nothing comes, or nothing of use.
----@param hub resty.etcd.watch.types.Hub
----@param turn resty.etcd.watch.stream_reader.Turn
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param turn resty.etcd.watch.stream_reader.StreamSession
 local function give_up(hub, turn)
     local text = "timeout: nothing has come for " .. tostring(hub.silence) .. " seconds"
     local stream = hub.stream
@@ -218,12 +218,12 @@ local function give_up(hub, turn)
         text = "timeout: the watch does not stand"
         balancer.report_failure(hub.core, stream.endpoint)
     end
-    turn.err = errors.failure("timeout", text, stream and stream.endpoint)
+    turn.err = errors.local_error("timeout", text, stream and stream.endpoint)
     turn.over = true
 end
 
 --- Ends a stream at once, whoever reads from it.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param reader table
 local function stop(hub, reader)
     local stream = hub.stream
@@ -241,16 +241,16 @@ local function stop(hub, reader)
 end
 
 --- Says what is the matter, now and then.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param delay number
-local function say(hub, err, delay)
+local function log_reopen(hub, err, delay)
     local time = now()
     local said_at = hub.said_at[err.name]
     if delay > 0 and #hub.consumers > 0 and (said_at == nil or time - said_at > QUIET) then
         hub.said_at[err.name] = time
         local text = string.gsub(
-            "watch of " .. hub.range.key .. ": " .. errors.text(err),
+            "watch of " .. hub.range.key .. ": " .. errors.to_text(err),
             "%c",
             "?"
         )
@@ -259,16 +259,16 @@ local function say(hub, err, delay)
 end
 
 --- Draws the conclusions from the end of a stream.
----@param hub resty.etcd.watch.types.Hub
----@param turn resty.etcd.watch.stream_reader.Turn
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param turn resty.etcd.watch.stream_reader.StreamSession
 ---@return number? # seconds until it is to be opened again; nil if it is not
-local function conclude(hub, turn)
-    local err = turn.err or errors.failure("closed", "closed")
+local function handle_stream_end(hub, turn)
+    local err = turn.err or errors.local_error("closed", "closed")
     local name = err.name
     hub.last_error = err
     hub.ends[name] = (hub.ends[name] or 0) + 1
     verdict.drop_token(hub.core, err)
-    if verdict.is_final(hub.core, err) then
+    if verdict.is_permanent(hub.core, err) then
         if verdict.is_forbidden(err) then
             share.split(hub)
         end
@@ -282,7 +282,7 @@ local function conclude(hub, turn)
     local may_hurry = stood_at ~= nil and hub.backoff.seconds == 0
     local delay = backoffs.next(hub.backoff)
     if name == "compacted" then
-        hubs.lose(hub, "compacted", err)
+        hubs.on_revisions_lost(hub, "compacted", err)
     elseif name == "no_endpoint" then
         delay = min(delay, NO_ENDPOINT)
     end
@@ -290,15 +290,15 @@ local function conclude(hub, turn)
         delay = 0
         hub.hurried_at = now()
     end
-    say(hub, err, delay)
+    log_reopen(hub, err, delay)
     return delay
 end
 
 --- Lets the stream live once; returns seconds until it is to be opened again, nil if it is not.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param lists_now table
 ---@return number?
-local function live(hub, lists_now)
+local function run_stream(hub, lists_now)
     local turn = {
         over = false,
         err = nil,
@@ -311,7 +311,7 @@ local function live(hub, lists_now)
     }
     local reader = ngx.thread.spawn(read_stream, hub, turn)
     while not turn.over do
-        if not look_around(hub, lists_now, TICK) then
+        if not wait_for_work(hub, lists_now, TICK) then
             end_check(turn)
             stop(hub, reader)
             return nil
@@ -324,17 +324,17 @@ local function live(hub, lists_now)
     end
     end_check(turn)
     stop(hub, reader)
-    return conclude(hub, turn)
+    return handle_stream_end(hub, turn)
 end
 
 --- Waits in this timer.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param lists_now table
 ---@param seconds number
-local function rest(hub, lists_now, seconds)
+local function wait_to_reopen(hub, lists_now, seconds)
     local until_time = now() + seconds
     local left = seconds
-    while left > 0 and look_around(
+    while left > 0 and wait_for_work(
         hub,
         lists_now,
         min(left, TICK)
@@ -345,7 +345,7 @@ end
 
 --- Keeps a hub's stream alive, for as long as it has consumers.
 ---@param premature boolean
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 local function run(premature, hub)
     if hub.running then
         return
@@ -360,16 +360,16 @@ local function run(premature, hub)
     end
     local lists_now = {}
     while #hub.consumers > 0 do
-        local delay = live(hub, lists_now)
+        local delay = run_stream(hub, lists_now)
         if delay ~= nil then
             if not sweep_lists(lists_now) and (hubs.start(hub, delay)) ~= nil then
                 return
             end
-            rest(hub, lists_now, delay)
+            wait_to_reopen(hub, lists_now, delay)
         end
     end
     while sweep_lists(lists_now) do
-        look_around(hub, lists_now, TICK)
+        wait_for_work(hub, lists_now, TICK)
     end
 end
 _M.run = run

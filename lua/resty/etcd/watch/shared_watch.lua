@@ -16,8 +16,8 @@ local START_TIME = 1
 
 --- The streams of a client.
 ---@param core resty.etcd.call.client_state.Core
----@return resty.etcd.watch.types.Hub[]
-local function hubs_of(core)
+---@return resty.etcd.watch.types.SharedWatch[]
+local function watches_of(core)
     if core.hubs == nil then
         core.hubs = {}
     end
@@ -25,8 +25,8 @@ local function hubs_of(core)
 end
 
 --- Wakes the hub's timer.
----@param hub resty.etcd.watch.types.Hub
-local function poke(hub)
+---@param hub resty.etcd.watch.types.SharedWatch
+local function wake_timer(hub)
     if not hub.poked then
         hub.poked = true
         hub.wake:post(1)
@@ -34,7 +34,7 @@ local function poke(hub)
 end
 
 --- Starts the hub's timer.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param delay number
 ---@return true? res
 ---@return string? err
@@ -49,8 +49,8 @@ local function start(hub, delay)
 end
 
 --- Starts its timer once more if nginx has dropped it.
----@param hub resty.etcd.watch.types.Hub
-local function revive(hub)
+---@param hub resty.etcd.watch.types.SharedWatch
+local function restart_if_lost(hub)
     if not hub.running and now() > hub.due then
         start(hub, 0)
     end
@@ -65,11 +65,11 @@ end
 
 --- A stream of the consumer's kind that begins at `next`.
 ---@param core resty.etcd.call.client_state.Core
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param next number?
 ---@param apart boolean
----@param run fun(premature: boolean, hub: resty.etcd.watch.types.Hub)
----@return resty.etcd.watch.types.Hub? res
+---@param run fun(premature: boolean, hub: resty.etcd.watch.types.SharedWatch)
+---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
 local function create(core, consumer, next, apart, run)
     local wake, err = semaphore.new(0)
@@ -121,33 +121,33 @@ local function without(list, item)
 end
 
 --- The stream does not serve the consumer any more. The last one to leave ends it.
----@param consumer resty.etcd.watch.types.Consumer
-local function leave(consumer)
+---@param consumer resty.etcd.watch.types.Subscriber
+local function unsubscribe(consumer)
     local hub = consumer.hub
     if hub ~= nil then
         consumer.hub = nil
         hub.consumers = without(hub.consumers, consumer)
         if #hub.consumers == 0 then
             hub.core.hubs = without(
-                hubs_of(hub.core),
+                watches_of(hub.core),
                 hub
             )
         end
-        poke(hub)
+        wake_timer(hub)
     end
 end
 
 --- From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
 --- deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@return number
-local function asks_from(hub)
+local function request_revision(hub)
     local next = hub.next
     return next == hub.unknown_before and next or max(next - 1, 1)
 end
 
 --- Gives each consumer its part of a batch. All of them have room.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param batch resty.etcd.watch.feed.Batch
 local function deliver(hub, batch)
     local ____batch_0 = batch
@@ -156,35 +156,35 @@ local function deliver(hub, batch)
     hub.known.revision = max(hub.known.revision, revision)
     hub.events = hub.events + #batch.events
     for ____, consumer in ipairs(hub.consumers) do
-        local events = key_range.pick(consumer.range, batch.events)
+        local events = key_range.filter_events(consumer.range, batch.events)
         if events ~= nil then
-            consumers.give(consumer, events == batch.events and batch or ({revision = revision, events = events}))
+            consumers.offer(consumer, events == batch.events and batch or ({revision = revision, events = events}))
         end
     end
 end
 
 --- All events up to `revision` have been delivered.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param revision number
 local function progress(hub, revision)
     if revision >= hub.next then
         hub.next = revision + 1
         hub.known.revision = max(hub.known.revision, revision)
         for ____, consumer in ipairs(hub.consumers) do
-            consumers.tell_progress(consumer, revision)
+            consumers.advance(consumer, revision)
         end
     end
 end
 
 --- Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
 --- behind them go on.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@param err resty.etcd.protocol.errors.EtcdError
-local function lose(hub, reason, err)
+local function on_revisions_lost(hub, reason, err)
     local oldest = err.compact_revision
     local next
-    if oldest ~= nil and (hub.next == nil or oldest <= asks_from(hub)) then
+    if oldest ~= nil and (hub.next == nil or oldest <= request_revision(hub)) then
         oldest = nil
     end
     if oldest ~= nil then
@@ -198,9 +198,9 @@ local function lose(hub, reason, err)
         if oldest ~= nil and consumer.next > oldest then
             next = min(next or consumer.next, consumer.next)
         elseif consumer.relist or consumers.is_new(consumer) then
-            consumers.lose(consumer, reason)
+            consumers.require_full_state(consumer, reason)
         else
-            leave(consumer)
+            unsubscribe(consumer)
             consumers.fail(consumer, err)
         end
     end
@@ -211,17 +211,17 @@ local function lose(hub, reason, err)
 end
 
 --- Ends it, and all of its consumers with it.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function ____end(hub, err)
     for ____, consumer in ipairs(hub.consumers) do
-        leave(consumer)
+        unsubscribe(consumer)
         consumers.fail(consumer, err)
     end
 end
 
 --- Seconds since etcd was heard of last.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@return number
 local function age(hub)
     local stream = hub.stream
@@ -235,21 +235,21 @@ end
 --- For consumers whose program ends.
 ---@return resty.etcd.protocol.errors.EtcdError
 local function exiting()
-    return errors.failure("closed", "closed: the worker is exiting")
+    return errors.local_error("closed", "closed: the worker is exiting")
 end
 _M.age = age
-_M.asks_from = asks_from
+_M.request_revision = request_revision
 _M.copy_known = copy
 _M.new = create
 _M.deliver = deliver
 _M["end"] = ____end
 _M.exiting = exiting
-_M.hubs_of = hubs_of
-_M.leave = leave
-_M.lose = lose
-_M.poke = poke
+_M.watches_of = watches_of
+_M.unsubscribe = unsubscribe
+_M.on_revisions_lost = on_revisions_lost
+_M.wake_timer = wake_timer
 _M.progress = progress
-_M.revive = revive
+_M.restart_if_lost = restart_if_lost
 _M.start = start
 
 return _M

@@ -12,18 +12,18 @@ local max = math.max
 local APART = 5
 
 --- The consumer takes along what its stream has learnt of etcd.
----@param consumer resty.etcd.watch.types.Consumer
----@param hub resty.etcd.watch.types.Hub
-local function take_along(consumer, hub)
+---@param consumer resty.etcd.watch.types.Subscriber
+---@param hub resty.etcd.watch.types.SharedWatch
+local function carry_history(consumer, hub)
     consumer.known = hubs.copy_known(hub.known)
     consumer.past = hub.past
 end
 
 --- The consumer is too slow for the others: it goes on later, on a stream of its own.
----@param hub resty.etcd.watch.types.Hub
----@param consumer resty.etcd.watch.types.Consumer
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param revision number
-local function part(hub, consumer, revision)
+local function detach(hub, consumer, revision)
     local time = now()
     if consumer.times_behind > 0 and time - consumer.behind_at < APART then
         consumer.apart_until = time + APART
@@ -35,37 +35,37 @@ local function part(hub, consumer, revision)
     else
         consumers.drop_held(consumer)
     end
-    take_along(consumer, hub)
-    hubs.leave(consumer)
+    carry_history(consumer, hub)
+    hubs.unsubscribe(consumer)
 end
 
 --- Parts with consumers that have no room, unless one is alone.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param revision number
----@return resty.etcd.watch.types.Consumer? # that one
-local function make_room(hub, revision)
+---@return resty.etcd.watch.types.Subscriber? # that one
+local function detach_slow(hub, revision)
     for ____, consumer in ipairs(hub.consumers) do
-        if batch_queue.is_full(consumer.queue) and not consumers.is_idle(consumer) then
+        if batch_queue.is_full(consumer.queue) and not consumers.ignores_events(consumer) then
             if #hub.consumers == 1 and consumer.needs == nil then
                 return consumer
             end
-            part(hub, consumer, revision)
+            detach(hub, consumer, revision)
         end
     end
     return nil
 end
 
 --- Streams of the hub's kind can serve the consumer.
----@param hub resty.etcd.watch.types.Hub
----@param wants resty.etcd.watch.types.Wants
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param wants resty.etcd.watch.types.SubscriberOptions
 ---@return boolean
-local function suits(hub, wants)
+local function is_compatible(hub, wants)
     return key_range.contains(hub.range, wants.hub_range) and hub.filters == wants.filters and (hub.prev_kv or not wants.prev_kv) and hub.silence <= wants.silence
 end
 
 --- What the consumer takes along from another stream is true of this one too, as far as is known.
----@param hub resty.etcd.watch.types.Hub
----@param consumer resty.etcd.watch.types.Consumer
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@return boolean
 local function has_past_of(hub, consumer)
     if consumer.past ~= nil then
@@ -78,11 +78,11 @@ local function has_past_of(hub, consumer)
 end
 
 --- The stream is where the consumer can join it.
----@param hub resty.etcd.watch.types.Hub
----@param consumer resty.etcd.watch.types.Consumer
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param from number?
 ---@return boolean
-local function fits(hub, consumer, from)
+local function can_join(hub, consumer, from)
     local next = hub.next
     if from ~= nil then
         return next ~= nil and next <= from
@@ -95,16 +95,16 @@ end
 
 --- The stream that may serve the consumer and has come furthest.
 ---@param core resty.etcd.call.client_state.Core
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param from number?
----@return resty.etcd.watch.types.Hub?
+---@return resty.etcd.watch.types.SharedWatch?
 local function find(core, consumer, from)
     local best
     if now() < consumer.apart_until then
         return nil
     end
-    for ____, hub in ipairs(hubs.hubs_of(core)) do
-        local may_serve = suits(hub, consumer) and has_past_of(hub, consumer) and fits(hub, consumer, from)
+    for ____, hub in ipairs(hubs.watches_of(core)) do
+        local may_serve = is_compatible(hub, consumer) and has_past_of(hub, consumer) and can_join(hub, consumer, from)
         if may_serve and (best == nil or (hub.next or 0) > (best.next or 0)) then
             best = hub
         end
@@ -116,20 +116,20 @@ local function add(hub, consumer)
     consumer.hub = hub
     local ____hub_consumers_2 = hub.consumers
     ____hub_consumers_2[#____hub_consumers_2 + 1] = consumer
-    hubs.poke(hub)
+    hubs.wake_timer(hub)
 end
 
 --- Lets a new stream serve the consumer from revision `next` on.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
 ---@param next number?
----@param run fun(premature: boolean, hub: resty.etcd.watch.types.Hub)
----@return resty.etcd.watch.types.Hub? res
+---@param run fun(premature: boolean, hub: resty.etcd.watch.types.SharedWatch)
+---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
 local function open_for(consumer, core, next, run)
     local apart = false
-    for ____, other in ipairs(hubs.hubs_of(core)) do
-        apart = apart or not other.apart and suits(other, consumer)
+    for ____, other in ipairs(hubs.watches_of(core)) do
+        apart = apart or not other.apart and is_compatible(other, consumer)
     end
     local hub, err = hubs.new(
         core,
@@ -145,18 +145,18 @@ local function open_for(consumer, core, next, run)
     if ok == nil then
         return nil, start_err
     end
-    local ____hubs_hubs_of_result_3 = hubs.hubs_of(core)
-    ____hubs_hubs_of_result_3[#____hubs_hubs_of_result_3 + 1] = hub
+    local ____hubs_watches_of_result_3 = hubs.watches_of(core)
+    ____hubs_watches_of_result_3[#____hubs_watches_of_result_3 + 1] = hub
     add(hub, consumer)
     return hub
 end
 
 --- Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
 ---@param from number? nil if the consumer begins now, or with the state as it will be read
----@param run fun(premature: boolean, hub: resty.etcd.watch.types.Hub)
----@return resty.etcd.watch.types.Hub? res
+---@param run fun(premature: boolean, hub: resty.etcd.watch.types.SharedWatch)
+---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
 local function join(consumer, core, from, run)
     local hub = find(core, consumer, from)
@@ -168,27 +168,27 @@ local function join(consumer, core, from, run)
 end
 
 --- The other stream may take over the consumers of this one, which has begun apart.
----@param other resty.etcd.watch.types.Hub
----@param hub resty.etcd.watch.types.Hub
+---@param other resty.etcd.watch.types.SharedWatch
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@return boolean
 local function may_take_over(other, hub)
     return other ~= hub and not other.apart and other.next ~= nil and other.next <= hub.next and other.known.cluster_id == hub.known.cluster_id and not hub.past.lost
 end
 
 --- Hands the consumers of a stream that began apart to the one that it has caught up with.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 local function merge(hub)
     if not hub.apart then
         return
     end
     local time = now()
     for ____, consumer in ipairs(hub.consumers) do
-        for ____, other in ipairs(hubs.hubs_of(hub.core)) do
-            if time >= consumer.apart_until and may_take_over(other, hub) and suits(other, consumer) then
+        for ____, other in ipairs(hubs.watches_of(hub.core)) do
+            if time >= consumer.apart_until and may_take_over(other, hub) and is_compatible(other, consumer) then
                 if consumer.needs == nil then
                     consumer.next = max(consumer.next, hub.next)
                 end
-                hubs.leave(consumer)
+                hubs.unsubscribe(consumer)
                 add(other, consumer)
                 break
             end
@@ -197,12 +197,12 @@ local function merge(hub)
 end
 
 --- Gives each consumer of a narrower range than the stream's a stream of its own, which goes on where that stands.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 local function split(hub)
     for ____, consumer in ipairs(hub.consumers) do
         if not key_range.contains(consumer.hub_range, hub.range) then
-            take_along(consumer, hub)
-            hubs.leave(consumer)
+            carry_history(consumer, hub)
+            hubs.unsubscribe(consumer)
             local next = max(consumer.next, hub.next or 0)
             if consumer.needs == nil then
                 consumer.next = next
@@ -215,7 +215,7 @@ local function split(hub)
     end
 end
 _M.join = join
-_M.make_room = make_room
+_M.detach_slow = detach_slow
 _M.merge = merge
 _M.open_for = open_for
 _M.split = split

@@ -17,7 +17,7 @@ local _M = {}
 ---@field last_error? string Why there is no stream now, or why the last one ended.
 
 --- `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@return string
 local function state(consumer)
     local ____consumer_0 = consumer
@@ -41,7 +41,7 @@ local function state(consumer)
 end
 
 --- What has come to the feed and to the stream that serves it.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@return resty.etcd.watch.stats.FeedStats
 local function stats(consumer)
     local ____consumer_3 = consumer

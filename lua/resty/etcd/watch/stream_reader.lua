@@ -21,18 +21,18 @@ local LOOK = 0.5
 local OPTIONS = {require_leader = true}
 
 --- One stream from its opening to its end.
----@class resty.etcd.watch.stream_reader.Turn
+---@class resty.etcd.watch.stream_reader.StreamSession
 ---@field over boolean
 ---@field err resty.etcd.protocol.errors.EtcdError? Why it has ended.
 ---@field began_at number
 ---@field answered_at number? When its answer began.
 ---@field stood_at number? When etcd said that it stands.
 ---@field delivered boolean Something was delivered.
----@field check resty.etcd.watch.liveness.Check? Under way, as the stream has been silent; nil if it is not.
+---@field check resty.etcd.watch.liveness.LivenessProbe? Under way, as the stream has been silent; nil if it is not.
 ---@field next_check number Not before that.
 
 --- What asks for the events of the hub's stream from a revision on.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param from number
 ---@return table
 local function create_request(hub, from)
@@ -56,17 +56,17 @@ local function create_request(hub, from)
 end
 
 --- Finds out where etcd is: whether it still has the past that is known of it, and where to begin.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@return resty.etcd.protocol.errors.EtcdError? # an error if it does not answer
 local function place(hub)
-    local status, err = ask.status(hub.core, hub.range)
+    local status, err = ask.current_revision(hub.core, hub.range)
     if status == nil then
         return err
     end
     hub.heard_at = now()
     local known = hub.known
-    if ask.went_back(known, status) or hub.past.lost then
-        hubs.lose(
+    if ask.history_diverged(known, status) or hub.past.lost then
+        hubs.on_revisions_lost(
             hub,
             "restored",
             verdict.restored()
@@ -77,16 +77,16 @@ local function place(hub)
     known.revision = status.revision
     if hub.next == nil then
         hub.next = status.revision + 1
-        hubs.poke(hub)
+        hubs.wake_timer(hub)
     end
     return nil
 end
 
 --- Waits until the only consumer has taken something, or is not alone any more.
----@param hub resty.etcd.watch.types.Hub
+---@param hub resty.etcd.watch.types.SharedWatch
 ---@param revision number
 local function wait_for_room(hub, revision)
-    while share.make_room(hub, revision) ~= nil do
+    while share.detach_slow(hub, revision) ~= nil do
         hub.blocked = true
         hub.room:wait(LOOK)
         hub.heard_at = now()
@@ -95,31 +95,31 @@ local function wait_for_room(hub, revision)
 end
 
 local function deliver_all(hub, turn, batches)
-    local slice = slices.begin()
+    local slice = slices.start()
     for ____, batch in ipairs(batches) do
         wait_for_room(hub, batch.revision)
         hubs.deliver(hub, batch)
         turn.delivered = true
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
 end
 
 --- Whatever has come in a reply; returns why the stream must end, if it must.
----@param hub resty.etcd.watch.types.Hub
----@param turn resty.etcd.watch.stream_reader.Turn
----@param joiner resty.etcd.watch.reassembly.Joiner
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param turn resty.etcd.watch.stream_reader.StreamSession
+---@param joiner resty.etcd.watch.reassembly.Reassembler
 ---@param message table
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function take(hub, turn, joiner, message)
     local reply = message
     local endpoint = hub.stream.endpoint
     if reply.canceled == true then
-        return verdict.of_cancel(reply, endpoint)
+        return verdict.cancel_error(reply, endpoint)
     end
     local ____opt_0 = reply.header
     local cluster_id = ____opt_0 and ____opt_0.cluster_id
     if cluster_id ~= nil and hub.known.cluster_id ~= nil and cluster_id ~= hub.known.cluster_id then
-        return errors.failure("bad_reply", "malformed reply: it comes from another cluster", endpoint)
+        return errors.local_error("bad_reply", "malformed reply: it comes from another cluster", endpoint)
     end
     if reply.created == true then
         if turn.stood_at == nil then
@@ -130,12 +130,12 @@ local function take(hub, turn, joiner, message)
         return nil
     end
     if turn.stood_at == nil then
-        return errors.failure("bad_reply", "malformed reply: events before the watch stands", endpoint)
+        return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint)
     end
     local dropped = joiner.dropped
     local batches = joiners.add(joiner, reply, hub.next)
     if batches == nil then
-        return errors.failure("bad_reply", "malformed reply: events that are none", endpoint)
+        return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint)
     end
     hub.dropped = hub.dropped + joiner.dropped - dropped
     deliver_all(hub, turn, batches)
@@ -149,14 +149,14 @@ local function take(hub, turn, joiner, message)
 end
 
 --- Takes replies as they come, until there is a reason not to go on.
----@param hub resty.etcd.watch.types.Hub
----@param turn resty.etcd.watch.stream_reader.Turn
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param turn resty.etcd.watch.stream_reader.StreamSession
 ---@param stream resty.etcd.transport.transport.Stream
 ---@param from number
 ---@return resty.etcd.protocol.errors.EtcdError
 local function take_all(hub, turn, stream, from)
     local joiner = joiners.new(from)
-    local slice = slices.begin()
+    local slice = slices.start()
     while #hub.consumers > 0 do
         local message = stream:try_recv()
         if message == nil then
@@ -165,21 +165,21 @@ local function take_all(hub, turn, stream, from)
                 return err
             end
             message = next
-            slice = slices.begin()
+            slice = slices.start()
         end
         local err = take(hub, turn, joiner, message)
         if err ~= nil then
             return err
         end
         share.merge(hub)
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
-    return errors.failure("closed", "closed")
+    return errors.local_error("closed", "closed")
 end
 
 --- Opens the stream and takes what comes, until it ends; returns why it has.
----@param hub resty.etcd.watch.types.Hub
----@param turn resty.etcd.watch.stream_reader.Turn
+---@param hub resty.etcd.watch.types.SharedWatch
+---@param turn resty.etcd.watch.stream_reader.StreamSession
 ---@return resty.etcd.protocol.errors.EtcdError
 local function run(hub, turn)
     local lost = place(hub)
@@ -187,9 +187,9 @@ local function run(hub, turn)
         return lost
     end
     if #hub.consumers == 0 then
-        return errors.failure("closed", "closed")
+        return errors.local_error("closed", "closed")
     end
-    local from = hubs.asks_from(hub)
+    local from = hubs.request_revision(hub)
     local request = {create_request = create_request(hub, from)}
     local stream, open_err = call.open(
         hub.core,

@@ -56,7 +56,7 @@ local function create(wants, next, needs)
 end
 
 --- Wakes the one who waits for batches.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 local function wake(consumer)
     if consumer.waiting then
         consumer.waiting = false
@@ -80,7 +80,7 @@ local function weigh(batch)
 end
 
 --- Puts a batch into the queue, unless it has been there.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param batch resty.etcd.watch.feed.Batch
 local function put(consumer, batch)
     if batch.revision >= consumer.next then
@@ -95,26 +95,26 @@ local function put(consumer, batch)
 end
 
 --- The state that it waits for will be read later, so it needs nothing of what comes now.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@return boolean
-local function is_idle(consumer)
+local function ignores_events(consumer)
     return consumer.needs ~= nil and not consumer.listing and consumer.list_at == nil
 end
 
 --- It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@return boolean
 local function is_new(consumer)
     return consumer.needs == "list" and consumer.list_at == nil
 end
 
 --- Takes a batch of events, into the queue or aside until the state before it is known.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param batch resty.etcd.watch.feed.Batch
-local function give(consumer, batch)
+local function offer(consumer, batch)
     if consumer.needs == nil then
         put(consumer, batch)
-    elseif not is_idle(consumer) and batch.revision >= consumer.next then
+    elseif not ignores_events(consumer) and batch.revision >= consumer.next then
         local ____consumer_held_1 = consumer.held
         ____consumer_held_1[#____consumer_held_1 + 1] = batch
         consumer.queue.events = consumer.queue.events + #batch.events
@@ -123,7 +123,7 @@ local function give(consumer, batch)
 end
 
 --- Forgets what was put aside.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 local function drop_held(consumer)
     for ____, batch in ipairs(consumer.held) do
         consumer.queue.events = consumer.queue.events - #batch.events
@@ -133,9 +133,9 @@ local function drop_held(consumer)
 end
 
 --- Notes how far etcd has come, where the consumer wants to know.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param revision number
-local function tell_progress(consumer, revision)
+local function advance(consumer, revision)
     if consumer.needs == nil and revision >= consumer.next then
         consumer.next = revision + 1
         if consumer.progress then
@@ -146,10 +146,10 @@ local function tell_progress(consumer, revision)
 end
 
 --- Takes the full state that it has waited for, and what came in the meantime.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param full resty.etcd.protocol.message.RawKv[]
 ---@param revision number
-local function accept(consumer, full, revision)
+local function accept_full_state(consumer, full, revision)
     local reason = consumer.needs or "list"
     local held = consumer.held
     drop_held(consumer)
@@ -166,9 +166,9 @@ local function accept(consumer, full, revision)
 end
 
 --- Its revisions are gone: only a full state helps.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
-local function lose(consumer, reason)
+local function require_full_state(consumer, reason)
     drop_held(consumer)
     consumer.epoch = consumer.epoch + 1
     local ____consumer_2 = consumer
@@ -182,7 +182,7 @@ local function lose(consumer, reason)
 end
 
 --- No more will come.
----@param consumer resty.etcd.watch.types.Consumer
+---@param consumer resty.etcd.watch.types.Subscriber
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function fail(consumer, err)
     drop_held(consumer)
@@ -192,15 +192,15 @@ local function fail(consumer, err)
     end
     wake(consumer)
 end
-_M.accept = accept
+_M.accept_full_state = accept_full_state
 _M.new = create
 _M.drop_held = drop_held
 _M.fail = fail
-_M.give = give
-_M.is_idle = is_idle
+_M.offer = offer
+_M.ignores_events = ignores_events
 _M.is_new = is_new
-_M.lose = lose
-_M.tell_progress = tell_progress
+_M.require_full_state = require_full_state
+_M.advance = advance
 _M.wake = wake
 
 return _M

@@ -2,7 +2,7 @@
 local _M = {}
 
 --- What a consumer wants.
----@class resty.etcd.watch.types.Wants
+---@class resty.etcd.watch.types.SubscriberOptions
 ---@field range resty.etcd.protocol.key_range.KeyRange
 ---@field hub_range resty.etcd.protocol.key_range.KeyRange The stream that may serve it covers this.
 ---@field relist boolean A full state may come at any time.
@@ -14,13 +14,13 @@ local _M = {}
 ---@field max_bytes number
 
 --- One consumer of a stream: what waits for it, and where it stands.
----@class resty.etcd.watch.types.Consumer: resty.etcd.watch.types.Wants
+---@class resty.etcd.watch.types.Subscriber: resty.etcd.watch.types.SubscriberOptions
 ---@field queue resty.etcd.watch.batch_queue.BatchQueue
 ---@field ready table
 ---@field waiting boolean A light thread waits in `next`.
----@field hub resty.etcd.watch.types.Hub? The stream that serves it; nil while its consumer is behind, and at the end.
----@field known resty.etcd.watch.types.Known? What is known of etcd apart from that stream; nil for nothing.
----@field past resty.etcd.watch.types.Past? The past that this is part of, if it was learnt by a stream.
+---@field hub resty.etcd.watch.types.SharedWatch? The stream that serves it; nil while its consumer is behind, and at the end.
+---@field known resty.etcd.watch.types.HistoryPoint? What is known of etcd apart from that stream; nil for nothing.
+---@field past resty.etcd.watch.types.HistoryToken? The past that this is part of, if it was learnt by a stream.
 ---@field next number First revision that is not in its queue yet.
 ---@field unknown_before number? Nothing is known of what is before this revision, which a caller has chosen.
 ---@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
@@ -39,32 +39,32 @@ local _M = {}
 ---@field apart_until number Until then it has a stream of its own: it was too slow twice within a short time.
 
 --- What is known of the etcd behind a stream.
----@class resty.etcd.watch.types.Known
+---@class resty.etcd.watch.types.HistoryPoint
 ---@field cluster_id string?
 ---@field raft_term number
 ---@field revision number A revision that it surely had.
 
 --- What etcd had done when something was learnt of it. It may be lost by a restore from a backup.
----@class resty.etcd.watch.types.Past
+---@class resty.etcd.watch.types.HistoryToken
 ---@field lost boolean
 
 --- A stream of events that resumes by itself, and the consumers that it serves.
----@class resty.etcd.watch.types.Hub
+---@class resty.etcd.watch.types.SharedWatch
 ---@field core resty.etcd.call.client_state.Core
 ---@field range resty.etcd.protocol.key_range.KeyRange
 ---@field prev_kv boolean
 ---@field filters string
 ---@field silence number
----@field run fun(premature: boolean, hub: resty.etcd.watch.types.Hub) What its timer does.
+---@field run fun(premature: boolean, hub: resty.etcd.watch.types.SharedWatch) What its timer does.
 ---@field wake table Wakes the timer.
 ---@field poked boolean
 ---@field running boolean Its timer runs.
 ---@field due number By then it should.
----@field consumers resty.etcd.watch.types.Consumer[]
+---@field consumers resty.etcd.watch.types.Subscriber[]
 ---@field next number? All consumers have what is before it; nil while that is to be found out.
 ---@field unknown_before number? Nothing is known of what is before this revision.
----@field known resty.etcd.watch.types.Known
----@field past resty.etcd.watch.types.Past The past that this is part of.
+---@field known resty.etcd.watch.types.HistoryPoint
+---@field past resty.etcd.watch.types.HistoryToken The past that this is part of.
 ---@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
 ---@field stream resty.etcd.transport.transport.Stream?
 ---@field connected boolean

@@ -21,10 +21,10 @@ local START_TIME = 1
 ---@field close fun(self: resty.etcd.watcher.callback_loop.Source): any
 
 --- Gives the batches of a watcher to a callback, in one timer after the other.
----@class resty.etcd.watcher.callback_loop.Push: resty.etcd.base.watchdog.Life
+---@class resty.etcd.watcher.callback_loop.CallbackLoop: resty.etcd.base.watchdog.Heartbeat
 ---@field source resty.etcd.watcher.callback_loop.Source
 ---@field on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError): any
----@field run fun(premature: boolean, push: resty.etcd.watcher.callback_loop.Push, id: number) What a timer does.
+---@field run fun(premature: boolean, push: resty.etcd.watcher.callback_loop.CallbackLoop, id: number) What a timer does.
 ---@field timers number Timers so far: they are numbered.
 ---@field turn number The timer that may push.
 ---@field errors number Times that the callback threw, or ended its timer.
@@ -35,7 +35,7 @@ local function note_error(push, text)
 end
 
 --- Calls back; whatever the user's function does, the stream goes on.
----@param push resty.etcd.watcher.callback_loop.Push
+---@param push resty.etcd.watcher.callback_loop.CallbackLoop
 ---@param batch resty.etcd.watcher.batch.WatchBatch?
 ---@param err resty.etcd.protocol.errors.EtcdError?
 local function call_back(push, batch, err)
@@ -50,7 +50,7 @@ local function call_back(push, batch, err)
 end
 
 --- Gives the turn to a new timer.
----@param push resty.etcd.watcher.callback_loop.Push
+---@param push resty.etcd.watcher.callback_loop.CallbackLoop
 ---@return true? res
 ---@return string? err
 local function start(push)
@@ -71,7 +71,7 @@ local function is_running(push)
 end
 
 --- Hands over to a new timer; false if nginx has dropped that.
----@param push resty.etcd.watcher.callback_loop.Push
+---@param push resty.etcd.watcher.callback_loop.CallbackLoop
 ---@return boolean
 local function hand_over(push)
     local own = push.turn
@@ -91,7 +91,7 @@ local function hand_over(push)
 end
 
 --- Calls back with what comes.
----@param push resty.etcd.watcher.callback_loop.Push
+---@param push resty.etcd.watcher.callback_loop.CallbackLoop
 local function work(push)
     local count = 0
     while true do
@@ -100,7 +100,7 @@ local function work(push)
             call_back(push, batch, nil)
             count = count + 1
         elseif err.name ~= "timeout" then
-            keeper.let_go(push)
+            keeper.release(push)
             if err.name ~= "closed" then
                 call_back(push, nil, err)
             end
@@ -108,7 +108,7 @@ local function work(push)
         end
         if ngx.worker.exiting() then
             push.source:close()
-            keeper.let_go(push)
+            keeper.release(push)
             return
         end
         if count >= BATCHES_PER_TIMER then
@@ -126,10 +126,10 @@ local function run(premature, push, id)
     end
     if premature then
         push.source:close()
-        keeper.let_go(push)
+        keeper.release(push)
         return
     end
-    local signs = keeper.begin(push)
+    local signs = keeper.start_heartbeat(push)
     work(push)
     ngx.thread.kill(signs)
 end
@@ -137,7 +137,7 @@ end
 --- Has a function called with each batch, in timers, until the source has no more or the worker ends.
 ---@param source resty.etcd.watcher.callback_loop.Source
 ---@param on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError): any
----@return resty.etcd.watcher.callback_loop.Push? res # what it has come to so far
+---@return resty.etcd.watcher.callback_loop.CallbackLoop? res # what it has come to so far
 ---@return string? err
 local function create(source, on_batch)
     local push = {
@@ -154,7 +154,7 @@ local function create(source, on_batch)
     if ok == nil then
         return nil, err
     end
-    local kept, keep_err = keeper.keep(
+    local kept, keep_err = keeper.supervise(
         push,
         function(had_begun)
             if had_begun then

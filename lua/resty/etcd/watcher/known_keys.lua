@@ -17,7 +17,7 @@ end
 ---@param kv resty.etcd.protocol.message.RawKv
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@return boolean
-local function is_news(known, kv, reason)
+local function has_changed(known, kv, reason)
     if reason == "restored" then
         return true
     end
@@ -33,10 +33,10 @@ end
 ---@return table
 local function revisions_of(full)
     local revisions = table_new(0, #full)
-    local slice = slices.begin()
+    local slice = slices.start()
     for ____, kv in ipairs(full) do
         revisions[kv.key] = kv.mod_revision
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     return revisions
 end
@@ -45,9 +45,9 @@ end
 ---@param known resty.etcd.watcher.known_keys.KnownKeys
 ---@param events resty.etcd.protocol.message.RawEvent[]
 local function note(known, events)
-    local slice = slices.begin()
+    local slice = slices.start()
     for ____, event in ipairs(events) do
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         if event.type == "PUT" then
             known.revisions[event.kv.key] = event.kv.mod_revision
         else
@@ -56,7 +56,7 @@ local function note(known, events)
     end
 end
 _M.new = create
-_M.is_news = is_news
+_M.has_changed = has_changed
 _M.note = note
 _M.revisions_of = revisions_of
 

@@ -54,7 +54,7 @@ end
 ---@param key any
 ---@param opts resty.etcd.watcher.options.WatcherOptions
 ---@return string?
-local function find_fault(key, opts)
+local function check(key, opts)
     if type(key) ~= "string" then
         return "key must be string"
     end
@@ -92,7 +92,7 @@ local function find_fault(key, opts)
 end
 
 --- What the feed behind the watcher is to be. The options are without fault.
----@param cli resty.etcd.call.client_state.State
+---@param cli resty.etcd.call.client_state.ClientState
 ---@param key string
 ---@param opts resty.etcd.watcher.options.WatcherOptions
 ---@return resty.etcd.watch.options.FeedOptions
@@ -133,7 +133,7 @@ local function to_feed(cli, key, opts)
     feed.from_now = opts.list ~= true and opts.start_revision == nil
     return feed
 end
-_M.find_fault = find_fault
+_M.check = check
 _M.read_filters = read_filters
 _M.to_feed = to_feed
 

@@ -21,8 +21,8 @@ local max = math.max
 ---@field wants_progress boolean
 ---@field current resty.etcd.watch.feed.Batch? Taken from the feed, but not told yet: whoever works on it may be killed with its request.
 ---@field told number Everything up to it has been told, and it was said so.
----@field push resty.etcd.watcher.callback_loop.Push? Nil without `on_batch`.
----@field slice resty.etcd.base.time_slice.Slice
+---@field push resty.etcd.watcher.callback_loop.CallbackLoop? Nil without `on_batch`.
+---@field slice resty.etcd.base.time_slice.TimeSlice
 
 --- Follows the changes of keys, each exactly once, for as long as etcd keeps them.
 ---@class resty.etcd.watcher.watcher.Watcher: resty.etcd.watcher.watcher.Fields
@@ -88,10 +88,10 @@ local function next_batch(self, timeout)
     local deadline = timeout ~= nil and clock.now() + timeout or nil
     while true do
         if self.current == nil then
-            slices.breathe(self.slice)
+            slices.yield_if_due(self.slice)
             local since = clock.now()
             local batch, err = self.feed:next(deadline ~= nil and deadline - since or nil)
-            slices.go_on(self.slice, since)
+            slices.restart_after_wait(self.slice, since)
             if batch == nil then
                 return nil, err
             end
@@ -183,16 +183,16 @@ end
 
 --- Follows the changes of a key, or of all keys with a prefix. It resumes by itself after any trouble, with neither
 --- loss nor repetition.
----@param self resty.etcd.call.client_state.State
+---@param self resty.etcd.call.client_state.ClientState
 ---@param key string as `set` takes it
 ---@param opts? resty.etcd.watcher.options.WatcherOptions
 ---@return resty.etcd.watcher.watcher.Watcher? res # the watcher; without `list` and `start_revision` it asks etcd for its revision first
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(self, key, opts)
     local wanted = opts or ({})
-    local wrong = type(wanted) ~= "table" and "opts must be table" or options.find_fault(key, wanted)
+    local wrong = type(wanted) ~= "table" and "opts must be table" or options.check(key, wanted)
     if wrong ~= nil then
-        return nil, errors.failure("bad_request", wrong)
+        return nil, errors.local_error("bad_request", wrong)
     end
     local wants = options.to_feed(self, key, wanted)
     local feed, err = feeds.open(self, wants)
@@ -208,14 +208,14 @@ local function open(self, key, opts)
         current = nil,
         told = 0,
         push = nil,
-        slice = slices.begin()
+        slice = slices.start()
     }
     local watcher = setmetatable(fields, mt)
     if wanted.on_batch ~= nil then
         local push, timer_err = pushes.new(watcher, wanted.on_batch)
         if push == nil then
             feed:close()
-            return nil, errors.failure("bad_request", timer_err)
+            return nil, errors.local_error("bad_request", timer_err)
         end
         watcher.push = push
     end

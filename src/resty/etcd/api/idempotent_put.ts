@@ -1,4 +1,4 @@
-import type { State } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import type { Header, Message } from "../protocol/message";
 import type { Outcome } from "../call/call";
 import * as call from "../call/call";
@@ -8,7 +8,7 @@ import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
 /** What the key was before a put that was applied at `revision`; nothing where that is compacted. */
-function read_before(cli: State, key: unknown, revision: string, timeout: number, not_after: number): unknown {
+function read_before(cli: ClientState, key: unknown, revision: string, timeout: number, not_after: number): unknown {
     const before = (tonumber(revision) ?? 1) - 1;
     const [reply] = call.unary_within(cli, rpcs.range, { key, revision: before }, timeout, not_after);
     if (reply === undefined) {
@@ -19,7 +19,7 @@ function read_before(cli: State, key: unknown, revision: string, timeout: number
 }
 
 /** A put in a transaction that is applied once. */
-function put_once(cli: State, request: Message, timeout: number, wants_prev_kv: boolean): Outcome<Reply> {
+function put(cli: ClientState, request: Message, timeout: number, wants_prev_kv: boolean): Outcome<Reply> {
     const txn: Message = new LuaMap();
     txn.set("success", [{ request_put: request }]);
     const not_after = timeout > 0 ? clock.now() + timeout : math.huge;
@@ -46,4 +46,4 @@ function put_once(cli: State, request: Message, timeout: number, wants_prev_kv: 
     return $multi(reply);
 }
 
-export { put_once };
+export { put };

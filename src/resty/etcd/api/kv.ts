@@ -1,4 +1,4 @@
-import type { State } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { Header, KeyValue, Message } from "../protocol/message";
@@ -12,7 +12,7 @@ import * as args from "./request_options";
 import * as once from "./idempotent_put";
 import * as result from "./result";
 import type { Integer } from "../protocol/message";
-import type { ErrorBody, Result3 } from "./result";
+import type { ErrorBody, ApiResult } from "./result";
 
 interface CallOptions {
     /** Seconds for the whole call; default the client's; 0 leaves it to nginx's socket timeouts. */
@@ -107,7 +107,7 @@ const RANGE_OPTIONS = [
 const PUT_OPTIONS = ["lease", "prev_kv", "ignore_value", "ignore_lease"];
 
 /** A request for a key; or nil and what is wrong with the arguments. */
-function key_request(cli: State, key: unknown, opts: unknown): Result<Message> {
+function key_request(cli: ClientState, key: unknown, opts: unknown): Result<Message> {
     const wrong = checks.check_key(key) ?? checks.check_opts(opts);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
@@ -118,7 +118,7 @@ function key_request(cli: State, key: unknown, opts: unknown): Result<Message> {
 }
 
 /** A request for a key, or for all keys from it up to another. */
-function range_request(cli: State, key: unknown, opts: { range_end?: string } | undefined): Result<Message> {
+function range_request(cli: ClientState, key: unknown, opts: { range_end?: string } | undefined): Result<Message> {
     const [request, wrong] = key_request(cli, key, opts);
     if (request === undefined) {
         return $multi(undefined, wrong);
@@ -129,13 +129,13 @@ function range_request(cli: State, key: unknown, opts: { range_end?: string } | 
     return $multi(request);
 }
 
-function range(cli: State, request: Message, opts: RangeOptions | undefined): Result3<GetBody> {
+function range(cli: ClientState, request: Message, opts: RangeOptions | undefined): ApiResult<GetBody> {
     args.copy(opts, RANGE_OPTIONS, request);
     const [reply, err, refusal] = call.unary(cli, rpcs.range, request, opts?.timeout);
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("kvs") as KeyValue[] | undefined);
     }
-    return result.lenient(reply, err, refusal);
+    return result.to_result_or_refusal(reply, err, refusal);
 }
 
 /**
@@ -143,10 +143,10 @@ function range(cli: State, request: Message, opts: RangeOptions | undefined): Re
  * @param key not empty
  * @returns `res.body.kvs` is nil if there is no such key
  */
-function get(this: State, key: string, opts?: GetOptions): Result3<GetBody> {
+function get(this: ClientState, key: string, opts?: GetOptions): ApiResult<GetBody> {
     const [request, wrong] = range_request(this, key, opts);
     if (request === undefined) {
-        return result.misuse(wrong);
+        return result.argument_error(wrong);
     }
     return range(this, request, opts);
 }
@@ -162,7 +162,7 @@ function is_cut_or_sorted(opts: RangeOptions): boolean {
 }
 
 function decode_page(this: void, cli: unknown, kvs: pages.Kv[]): void {
-    result.decode_values((cli as State).serializer, kvs as KeyValue[]);
+    result.decode_values((cli as ClientState).serializer, kvs as KeyValue[]);
 }
 
 /**
@@ -170,10 +170,10 @@ function decode_page(this: void, cli: unknown, kvs: pages.Kv[]): void {
  * in pages at one revision; the result looks like one reply, and `timeout` is for each page.
  * @param dir "" for all keys
  */
-function readdir(this: State, dir: string, opts?: RangeOptions): Result3<GetBody> {
+function readdir(this: ClientState, dir: string, opts?: RangeOptions): ApiResult<GetBody> {
     const wrong = typeof dir !== "string" ? "key must be string" : checks.check_opts(opts);
     if (wrong !== undefined) {
-        return result.misuse(wrong);
+        return result.argument_error(wrong);
     }
     const request = keys.prefix_range(this.key_prefix, dir);
     if (opts !== undefined && is_cut_or_sorted(opts)) {
@@ -181,12 +181,12 @@ function readdir(this: State, dir: string, opts?: RangeOptions): Result3<GetBody
     }
     args.copy(opts, RANGE_OPTIONS, request);
     const [reply, err, refusal] = pages.read_all(this, request, opts?.timeout, decode_page, this);
-    return result.lenient(reply, err, refusal);
+    return result.to_result_or_refusal(reply, err, refusal);
 }
 
-function put(cli: State, request: Message, opts: SetOptions | undefined): Outcome<Reply> {
+function put(cli: ClientState, request: Message, opts: SetOptions | undefined): Outcome<Reply> {
     if (opts?.idempotent === true) {
-        return once.put_once(cli, request, opts.timeout ?? cli.timeout, opts.prev_kv === true);
+        return once.put(cli, request, opts.timeout ?? cli.timeout, opts.prev_kv === true);
     }
     return call.unary(cli, rpcs.put, request, opts?.timeout);
 }
@@ -197,15 +197,15 @@ function put(cli: State, request: Message, opts: SetOptions | undefined): Outcom
  * @param val goes through the serializer
  * @returns `res.body.prev_kv` only if it was asked for and there was such a key
  */
-function set(this: State, key: string, val: unknown, opts?: SetOptions): Result3<SetBody> {
+function set(this: ClientState, key: string, val: unknown, opts?: SetOptions): ApiResult<SetBody> {
     const [request, wrong] = key_request(this, key, opts);
     if (request === undefined) {
-        return result.misuse(wrong);
+        return result.argument_error(wrong);
     }
     if (opts?.ignore_value !== true) {
         const [value, value_err] = serializer.serialize(this.serializer, val);
         if (value === undefined) {
-            return result.misuse(value_err);
+            return result.argument_error(value_err);
         }
         request.set("value", value);
     }
@@ -214,16 +214,16 @@ function set(this: State, key: string, val: unknown, opts?: SetOptions): Result3
     if (reply !== undefined) {
         result.decode_value(this.serializer, reply.body.get("prev_kv") as KeyValue | undefined);
     }
-    return result.lenient(reply, err, refusal);
+    return result.to_result_or_refusal(reply, err, refusal);
 }
 
-function delete_range(cli: State, request: Message, opts: RmdirOptions | undefined): Result3<DeleteBody> {
+function delete_range(cli: ClientState, request: Message, opts: RmdirOptions | undefined): ApiResult<DeleteBody> {
     args.copy(opts, ["prev_kv"], request);
     const [reply, err, refusal] = call.unary(cli, rpcs.delete_range, request, opts?.timeout);
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("prev_kvs") as KeyValue[] | undefined);
     }
-    return result.lenient(reply, err, refusal);
+    return result.to_result_or_refusal(reply, err, refusal);
 }
 
 /**
@@ -231,10 +231,10 @@ function delete_range(cli: State, request: Message, opts: RmdirOptions | undefin
  * @param key not empty
  * @returns `res.body.deleted` is nil if there was no such key
  */
-function delete_key(this: State, key: string, opts?: DeleteOptions): Result3<DeleteBody> {
+function delete_key(this: ClientState, key: string, opts?: DeleteOptions): ApiResult<DeleteBody> {
     const [request, wrong] = range_request(this, key, opts);
     if (request === undefined) {
-        return result.misuse(wrong);
+        return result.argument_error(wrong);
     }
     return delete_range(this, request, opts);
 }
@@ -243,13 +243,13 @@ function delete_key(this: State, key: string, opts?: DeleteOptions): Result3<Del
  * Deletes all keys that start with `dir`. Together with the client's `key_prefix` it must not be empty: nobody
  * empties a whole etcd by mistake.
  */
-function rmdir(this: State, dir: string, opts?: RmdirOptions): Result3<DeleteBody> {
+function rmdir(this: ClientState, dir: string, opts?: RmdirOptions): ApiResult<DeleteBody> {
     const wrong =
         typeof dir !== "string"
             ? "key must be string"
             : (checks.check_opts(opts) ?? checks.check_key(keys.with_prefix(this.key_prefix, dir)));
     if (wrong !== undefined) {
-        return result.misuse(wrong);
+        return result.argument_error(wrong);
     }
     return delete_range(this, keys.prefix_range(this.key_prefix, dir), opts);
 }

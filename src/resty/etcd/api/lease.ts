@@ -1,11 +1,11 @@
-import type { State } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import type { Header, Integer } from "../protocol/message";
 import * as call from "../call/call";
 import * as errors from "../protocol/errors";
 import * as lease_calls from "../call/lease_grant";
 import * as rpcs from "../protocol/rpc";
 import * as result from "./result";
-import type { ErrorBody, Result3 } from "./result";
+import type { ErrorBody, ApiResult } from "./result";
 
 interface GrantBody {
     header: Header;
@@ -35,8 +35,8 @@ interface LeasesBody extends ErrorBody {
     leases?: { ID: string }[];
 }
 
-function needs_id<Body>(command: string): Result3<Body> {
-    return result.misuse(`lease ${command} command needs ID argument`);
+function needs_id<Body>(command: string): ApiResult<Body> {
+    return result.argument_error(`lease ${command} command needs ID argument`);
 }
 
 /**
@@ -44,35 +44,35 @@ function needs_id<Body>(command: string): Result3<Body> {
  * @param ttl seconds; etcd raises it to its minimum
  * @param id chosen at random if nil, so that the lease may be asked for again where an answer was lost
  */
-function grant(this: State, ttl: number, id?: Integer): Result3<GrantBody> {
+function grant(this: ClientState, ttl: number, id?: Integer): ApiResult<GrantBody> {
     if ((ttl as number | undefined) === undefined) {
-        return result.misuse("lease grant command needs TTL argument");
+        return result.argument_error("lease grant command needs TTL argument");
     }
     if (typeof ttl !== "number" || math.floor(ttl) !== ttl) {
-        return result.misuse("ttl must be integer");
+        return result.argument_error("ttl must be integer");
     }
     if (id === undefined || tostring(id) === "0") {
-        const [reply, err] = lease_calls.grant_chosen(this, rpcs.lease_grant_chosen, ttl, undefined);
-        return result.strict(reply, err);
+        const [reply, err] = lease_calls.grant_chosen(this, rpcs.lease_grant_with_id, ttl, undefined);
+        return result.to_result(reply, err);
     }
     const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id });
-    return result.strict(reply, err);
+    return result.to_result(reply, err);
 }
 
 /** Ends a lease; the keys attached to it are deleted. */
-function revoke(this: State, id: Integer): Result3<RevokeBody> {
+function revoke(this: ClientState, id: Integer): ApiResult<RevokeBody> {
     if ((id as Integer | undefined) === undefined) {
         return needs_id("revoke");
     }
     const [reply, err, refusal] = call.unary(this, rpcs.lease_revoke, { ID: id });
-    return result.lenient(reply, err, refusal);
+    return result.to_result_or_refusal(reply, err, refusal);
 }
 
 /**
  * Renews a lease once.
  * @returns `res.body.result.TTL` is what it is renewed to; a lease that is gone is an error
  */
-function keepalive(this: State, id: Integer): Result3<KeepaliveBody> {
+function keepalive(this: ClientState, id: Integer): ApiResult<KeepaliveBody> {
     if ((id as Integer | undefined) === undefined) {
         return needs_id("keepalive");
     }
@@ -82,7 +82,7 @@ function keepalive(this: State, id: Integer): Result3<KeepaliveBody> {
     }
     if (reply.body.get("TTL") === undefined) {
         // etcd says it by leaving out the TTL
-        return result.failed(errors.refusal(404, 5, "etcdserver: requested lease not found"));
+        return result.failed(errors.server_error(404, 5, "etcdserver: requested lease not found"));
     }
     const body = { result: reply.body };
     return $multi({ status: reply.status, headers: reply.headers, body: body as unknown as KeepaliveBody });
@@ -92,18 +92,18 @@ function keepalive(this: State, id: Integer): Result3<KeepaliveBody> {
  * Tells how long a lease still lives.
  * @param keys also tell the keys attached to it
  */
-function timetolive(this: State, id: Integer, keys?: boolean): Result3<TimetoliveBody> {
+function timetolive(this: ClientState, id: Integer, keys?: boolean): ApiResult<TimetoliveBody> {
     if ((id as Integer | undefined) === undefined) {
         return needs_id("timetolive");
     }
     const [reply, err, refusal] = call.unary(this, rpcs.lease_time_to_live, { ID: id, keys: keys === true });
-    return result.lenient(reply, err, refusal);
+    return result.to_result_or_refusal(reply, err, refusal);
 }
 
 /** Lists all leases. */
-function leases(this: State): Result3<LeasesBody> {
+function leases(this: ClientState): ApiResult<LeasesBody> {
     const [reply, err, refusal] = call.unary(this, rpcs.lease_leases, {});
-    return result.lenient(reply, err, refusal);
+    return result.to_result_or_refusal(reply, err, refusal);
 }
 
 export {

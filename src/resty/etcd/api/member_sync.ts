@@ -51,7 +51,7 @@ function go_back(core: Core): void {
         for (const one of given) {
             copy.push(one);
         }
-        names.adopt(core, copy);
+        names.replace_endpoints(core, copy);
     }
 }
 
@@ -73,9 +73,9 @@ function read_members(core: Core): Result<true, EtcdError> {
     const scheme = first?.scheme ?? core.configured[0]!.scheme;
     const found = endpoints_of(members, core.api_prefix, scheme);
     if (found.length === 0) {
-        return $multi(undefined, errors.failure("bad_reply", scheme === "http" ? NO_URL : NO_SECURE_URL));
+        return $multi(undefined, errors.local_error("bad_reply", scheme === "http" ? NO_URL : NO_SECURE_URL));
     }
-    names.adopt(core, found);
+    names.replace_endpoints(core, found);
     return $multi(true);
 }
 
@@ -88,7 +88,7 @@ function sync_in_timer(premature: boolean, core: Core): void {
     if (!premature) {
         const [ok, err] = read_members(core);
         if (ok === undefined) {
-            ngx.log(ngx.WARN, "list of members: ", errors.text(err));
+            ngx.log(ngx.WARN, "list of members: ", errors.to_text(err));
         }
     }
 }

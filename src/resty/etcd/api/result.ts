@@ -14,7 +14,7 @@ interface Response<Body> {
 }
 
 /** `res`, or `nil` and a text; and what is known of an error or a refusal. */
-type Result3<Body> = LuaMultiReturn<
+type ApiResult<Body> = LuaMultiReturn<
     | [res: Response<Body>, err?: undefined, details?: EtcdError | undefined]
     | [res: undefined, err: string, details: EtcdError]
 >;
@@ -29,17 +29,17 @@ interface ErrorBody {
 }
 
 /** An error that is the caller's own. */
-function misuse<Body>(message: string): Result3<Body> {
-    return $multi(undefined, message, errors.failure("bad_request", message));
+function argument_error<Body>(message: string): ApiResult<Body> {
+    return $multi(undefined, message, errors.local_error("bad_request", message));
 }
 
 /** An error of a call. */
-function failed<Body>(err: EtcdError): Result3<Body> {
-    return $multi(undefined, errors.text(err), err);
+function failed<Body>(err: EtcdError): ApiResult<Body> {
+    return $multi(undefined, errors.to_text(err), err);
 }
 
 /** Either an answer or an error: every refusal is an error. */
-function strict<Body>(reply: Reply | undefined, err: EtcdError | undefined): Result3<Body> {
+function to_result<Body>(reply: Reply | undefined, err: EtcdError | undefined): ApiResult<Body> {
     if (reply === undefined) {
         return failed(err!);
     }
@@ -47,11 +47,11 @@ function strict<Body>(reply: Reply | undefined, err: EtcdError | undefined): Res
 }
 
 /** Refusals below 500 are answers too, with `body.error` and perhaps `body.hint`. */
-function lenient<Body>(
+function to_result_or_refusal<Body>(
     reply: Reply | undefined,
     err: EtcdError | undefined,
     refusal: Reply | undefined,
-): Result3<Body> {
+): ApiResult<Body> {
     if (reply !== undefined) {
         return $multi(reply as unknown as Response<Body>);
     }
@@ -75,12 +75,22 @@ function decode_value(serializer: Serializer, kv: KeyValue | undefined): void {
 
 function decode_values(serializer: Serializer, kvs: KeyValue[] | undefined): void {
     if (kvs !== undefined) {
-        const slice = slices.begin();
+        const slice = slices.start();
         for (const kv of kvs) {
             decode_value(serializer, kv);
-            slices.breathe(slice);
+            slices.yield_if_due(slice);
         }
     }
 }
 
-export { decode_value, decode_values, failed, lenient, misuse, strict, type ErrorBody, type Response, type Result3 };
+export {
+    decode_value,
+    decode_values,
+    failed,
+    to_result_or_refusal,
+    argument_error,
+    to_result,
+    type ErrorBody,
+    type Response,
+    type ApiResult,
+};

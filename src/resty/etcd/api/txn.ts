@@ -1,4 +1,4 @@
-import type { State } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { Header, Message } from "../protocol/message";
@@ -11,7 +11,7 @@ import type { Reply } from "../transport/transport";
 import * as args from "./request_options";
 import type { CallOptions, DeleteBody, GetBody, SetBody, SetOptions } from "./kv";
 import * as result from "./result";
-import type { Result3 } from "./result";
+import type { ApiResult } from "./result";
 import type { Row } from "./txn_request";
 import * as messages from "./txn_request";
 
@@ -40,7 +40,7 @@ interface TxnOptions extends CallOptions {
 interface SetIfOptions extends SetOptions, TxnOptions {}
 
 /** Decodes the values in all answers of a transaction, in place. */
-function decode_responses(cli: State, body: TxnBody): void {
+function decode_responses(cli: ClientState, body: TxnBody): void {
     for (const response of body.responses ?? []) {
         const { response_range, response_put, response_delete_range, response_txn } = response;
         if (response_range !== undefined) {
@@ -58,7 +58,7 @@ function decode_responses(cli: State, body: TxnBody): void {
     }
 }
 
-function call_txn(cli: State, message: Message, opts: TxnOptions | undefined): Outcome<Reply> {
+function call_txn(cli: ClientState, message: Message, opts: TxnOptions | undefined): Outcome<Reply> {
     if (messages.is_read_only(message)) {
         return call.unary(cli, rpcs.txn_read, message, opts?.timeout);
     }
@@ -68,12 +68,12 @@ function call_txn(cli: State, message: Message, opts: TxnOptions | undefined): O
     return call.unary(cli, rpcs.txn, message, opts?.timeout);
 }
 
-function send(cli: State, message: Message, opts: TxnOptions | undefined): Result3<TxnBody> {
+function send(cli: ClientState, message: Message, opts: TxnOptions | undefined): ApiResult<TxnBody> {
     const [reply, err] = call_txn(cli, message, opts);
     if (reply !== undefined) {
         decode_responses(cli, reply.body as unknown as TxnBody);
     }
-    return result.strict(reply, err);
+    return result.to_result(reply, err);
 }
 
 function is_empty(list: unknown): boolean {
@@ -87,39 +87,45 @@ function is_empty(list: unknown): boolean {
  * @param success operations if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
  * @param failure operations if one does not
  */
-function txn(this: State, compare: Row[], success?: Row[], failure?: Row[], opts?: TxnOptions): Result3<TxnBody> {
+function txn(
+    this: ClientState,
+    compare: Row[],
+    success?: Row[],
+    failure?: Row[],
+    opts?: TxnOptions,
+): ApiResult<TxnBody> {
     if (is_empty(compare)) {
-        return result.misuse("compare couldn't be empty");
+        return result.argument_error("compare couldn't be empty");
     }
     if (is_empty(success) && is_empty(failure)) {
-        return result.misuse("success and failure couldn't be empty at the same time");
+        return result.argument_error("success and failure couldn't be empty at the same time");
     }
     const wrong = checks.check_opts(opts);
     if (wrong !== undefined) {
-        return result.misuse(wrong);
+        return result.argument_error(wrong);
     }
     const [message, err] = messages.txn_message(this, { compare, success, failure }, 0);
     if (message === undefined) {
-        return result.misuse(err);
+        return result.argument_error(err);
     }
     return send(this, message, opts);
 }
 
 /** A put that depends on whether the key exists. */
 function set_if(
-    cli: State,
+    cli: ClientState,
     branch: "success" | "failure",
     key: string,
     val: unknown,
     opts: SetIfOptions | undefined,
-): Result3<TxnBody> {
+): ApiResult<TxnBody> {
     const wrong = checks.check_key(key) ?? checks.check_opts(opts);
     if (wrong !== undefined) {
-        return result.misuse(wrong);
+        return result.argument_error(wrong);
     }
     const [value, value_err] = serializer.serialize(cli.serializer, val);
     if (value === undefined) {
-        return result.misuse(value_err);
+        return result.argument_error(value_err);
     }
     const real_key = keys.with_prefix(cli.key_prefix, key);
     const put: Message = new LuaMap();
@@ -136,7 +142,7 @@ function set_if(
  * Writes a key that does not exist.
  * @returns `res.body.succeeded` tells that it did not exist and is written
  */
-function setnx(this: State, key: string, val: unknown, opts?: SetIfOptions): Result3<TxnBody> {
+function setnx(this: ClientState, key: string, val: unknown, opts?: SetIfOptions): ApiResult<TxnBody> {
     return set_if(this, "success", key, val, opts);
 }
 
@@ -144,7 +150,7 @@ function setnx(this: State, key: string, val: unknown, opts?: SetIfOptions): Res
  * Writes a key that exists.
  * @returns `res.body.succeeded` tells that the key does not exist, so that nothing was written
  */
-function setx(this: State, key: string, val: unknown, opts?: SetIfOptions): Result3<TxnBody> {
+function setx(this: ClientState, key: string, val: unknown, opts?: SetIfOptions): ApiResult<TxnBody> {
     return set_if(this, "failure", key, val, opts);
 }
 

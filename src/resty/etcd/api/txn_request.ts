@@ -1,4 +1,4 @@
-import type { State } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import type { Message } from "../protocol/message";
 import * as serializer from "../serializers/serializer";
@@ -25,7 +25,7 @@ function copy_row(row: Row): Message {
 }
 
 /** Puts the client's prefix in front of key and range end; returns what is wrong with them, or nil. */
-function prefix_keys(cli: State, message: Message): string | undefined {
+function prefix_keys(cli: ClientState, message: Message): string | undefined {
     const key = message.get("key");
     if (typeof key !== "string") {
         return "key must be string";
@@ -39,7 +39,7 @@ function prefix_keys(cli: State, message: Message): string | undefined {
 }
 
 /** Serializes the value of a message in place; returns an error text or nil. */
-function serialize_value(cli: State, message: Message): string | undefined {
+function serialize_value(cli: ClientState, message: Message): string | undefined {
     const [value, err] = serializer.serialize(cli.serializer, message.get("value"));
     if (value === undefined) {
         return err;
@@ -48,7 +48,7 @@ function serialize_value(cli: State, message: Message): string | undefined {
     return undefined;
 }
 
-function compare_messages(cli: State, rows: Row[]): Result<Message[]> {
+function compare_messages(cli: ClientState, rows: Row[]): Result<Message[]> {
     const messages: Message[] = [];
     for (const row of rows) {
         if (typeof row !== "object") {
@@ -68,7 +68,7 @@ function compare_messages(cli: State, rows: Row[]): Result<Message[]> {
 }
 
 /** A put, range or delete as a message. */
-function plain_op(cli: State, kind: string, row: Row): Result<Message> {
+function plain_op(cli: ClientState, kind: string, row: Row): Result<Message> {
     const message = copy_row(row);
     let err = prefix_keys(cli, message);
     if (err === undefined && kind === "request_put" && message.get("ignore_value") !== true) {
@@ -104,7 +104,7 @@ function kind_of(op: Row): LuaMultiReturn<[kind: string, body: Row] | [kind: und
  * A whole transaction as a message.
  * @param depth how many it is within
  */
-function txn_message(cli: State, parts: Row, depth: number): Result<Message> {
+function txn_message(cli: ClientState, parts: Row, depth: number): Result<Message> {
     if (depth > MAX_DEPTH) {
         return $multi(undefined, "request_txn is nested too deeply");
     }

@@ -1,4 +1,4 @@
-import type { State } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { Header, Integer, KeyValue, Message } from "../protocol/message";
@@ -99,12 +99,12 @@ function open_failed(
         const text = `failed to watch data, response code: ${err.http_status ?? 0}, ${err.message}`;
         return $multi(undefined, text, err);
     }
-    return $multi(undefined, errors.text(err), err);
+    return $multi(undefined, errors.to_text(err), err);
 }
 
 /** An error that came instead of a reply. */
 function stream_failed(
-    cli: State,
+    cli: ClientState,
     err: EtcdError,
 ): LuaMultiReturn<[reply: WatchReply | undefined, err?: string, details?: EtcdError]> {
     const status = err.http_status;
@@ -158,19 +158,19 @@ interface Unfinished {
     decoded: number;
 }
 
-function decode_events(cli: State, unfinished: Unfinished): void {
+function decode_events(cli: ClientState, unfinished: Unfinished): void {
     const events = unfinished.reply.events ?? [];
-    const slice = slices.begin();
+    const slice = slices.start();
     for (const i of $range(unfinished.decoded + 1, events.length)) {
         const event = events[i - 1]!;
         unfinished.decoded = i;
         result.decode_value(cli.serializer, event.kv);
         result.decode_value(cli.serializer, event.prev_kv);
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
 }
 
-function make_reader(cli: State, stream: Stream, timeout: number | undefined, wants_progress: boolean): Reader {
+function make_reader(cli: ClientState, stream: Stream, timeout: number | undefined, wants_progress: boolean): Reader {
     let held: WatchResult | undefined;
     let unfinished: Unfinished | undefined;
     let last_error: string | undefined;
@@ -224,7 +224,7 @@ function make_handle(stream: Stream): WatchHandle {
 }
 
 function start(
-    cli: State,
+    cli: ClientState,
     create_request: Message,
     opts: WatchOptions | undefined,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, third?: EtcdError | WatchHandle]> {
@@ -252,13 +252,13 @@ function start(
  * @returns a function that gives the next reply at each call
  */
 function watch(
-    this: State,
+    this: ClientState,
     key: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
     const wrong = checks.check_key(key) ?? args.check_watch_opts(opts);
     if (wrong !== undefined) {
-        return $multi(undefined, wrong, errors.failure("bad_request", wrong));
+        return $multi(undefined, wrong, errors.local_error("bad_request", wrong));
     }
     const request: Message = new LuaMap();
     request.set("key", keys.with_prefix(this.key_prefix, key));
@@ -271,13 +271,13 @@ function watch(
  * @returns a function that gives the next reply at each call
  */
 function watchdir(
-    this: State,
+    this: ClientState,
     dir: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
     const wrong = typeof dir !== "string" ? "key must be string" : args.check_watch_opts(opts);
     if (wrong !== undefined) {
-        return $multi(undefined, wrong, errors.failure("bad_request", wrong));
+        return $multi(undefined, wrong, errors.local_error("bad_request", wrong));
     }
     return start(this, keys.prefix_range(this.key_prefix, dir), opts);
 }
@@ -288,12 +288,12 @@ function watchdir(
  * @returns 1
  */
 function watchcancel(
-    this: State,
+    this: ClientState,
     http_cli: WatchHandle,
 ): LuaMultiReturn<[ok: number | undefined, err?: string, details?: EtcdError]> {
     if (typeof http_cli !== "object" || typeof (http_cli.close as unknown) !== "function") {
         const wrong = "http_cli is not what a watch returned";
-        return $multi(undefined, wrong, errors.failure("bad_request", wrong));
+        return $multi(undefined, wrong, errors.local_error("bad_request", wrong));
     }
     return $multi(http_cli.close());
 }

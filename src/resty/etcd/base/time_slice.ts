@@ -13,40 +13,40 @@ const LONGEST = 0.001;
 const PAUSE = 0.001;
 
 /** A stretch of work that is not to hold up the worker. */
-interface Slice {
+interface TimeSlice {
     since: number;
 }
 
 /** Seconds after which a call that may wait has surely done so. */
 const WAIT = 0.0005;
 
-function begin(): Slice {
+function start(): TimeSlice {
     return { since: now() };
 }
 
 /** Whether there is anybody to let run: not while nginx starts, where programs may have put a blocking sleep. */
-function may_pause(): boolean {
+function can_yield(): boolean {
     const phase = ngx.get_phase();
     return phase !== "init" && phase !== "init_worker";
 }
 
 /** Lets others run, in phases that can wait. */
-function pause(): void {
-    if (may_pause()) {
+function yield_now(): void {
+    if (can_yield()) {
         guard(ngx.sleep, PAUSE); // throws in a phase that cannot wait
     }
 }
 
 /** Begins one after a pause, for work that comes after other work of unknown length. */
-function begin_anew(): Slice {
-    pause();
-    return begin();
+function yield_and_start(): TimeSlice {
+    yield_now();
+    return start();
 }
 
 /** Lets others run if the stretch has been long, in phases that can wait. To be called often. */
-function breathe(slice: Slice): void {
+function yield_if_due(slice: TimeSlice): void {
     if (now() - slice.since > LONGEST) {
-        pause();
+        yield_now();
         slice.since = now();
     }
 }
@@ -55,11 +55,11 @@ function breathe(slice: Slice): void {
  * For work on what comes now and then: it begins anew if one has waited for it.
  * @param since when one began to wait
  */
-function go_on(slice: Slice, since: number): void {
+function restart_after_wait(slice: TimeSlice, since: number): void {
     const time = now();
     if (time - since > WAIT) {
         slice.since = time;
     }
 }
 
-export { begin, begin_anew, breathe, go_on, may_pause, pause, type Slice };
+export { start, yield_and_start, yield_if_due, restart_after_wait, can_yield, yield_now, type TimeSlice };

@@ -1,7 +1,7 @@
 type Thread = ngx.thread.Thread;
 
 /** Work that goes on in a timer for long. */
-interface Life {
+interface Heartbeat {
     /** Its timer has started. */
     running: boolean;
     /** Looks of the keeper since its last sign of life. */
@@ -16,14 +16,14 @@ const KEEP = 1;
 /** So many looks without a sign of life, and the timer is no more. */
 const MISSED = 3;
 
-const lives = new LuaMap<Life, OnLost>();
+const lives = new LuaMap<Heartbeat, OnLost>();
 let is_kept = false;
 
-function look(premature: boolean): void {
+function check_all(premature: boolean): void {
     if (premature) {
         return;
     }
-    const lost: Life[] = [];
+    const lost: Heartbeat[] = [];
     for (const [life] of lives) {
         life.missed = life.missed + 1;
         if (life.missed >= MISSED) {
@@ -45,10 +45,10 @@ function look(premature: boolean): void {
  * Looks after work in a timer: nginx drops timers when too many run, which it says to nobody, and a user's function may
  * end the one that it is called in.
  */
-function keep(life: Life, on_lost: OnLost): Result<true> {
+function supervise(life: Heartbeat, on_lost: OnLost): Result<true> {
     if (!is_kept) {
         // such a timer comes again even where nginx has dropped it for once
-        const [kept, err] = ngx.timer.every(KEEP, look);
+        const [kept, err] = ngx.timer.every(KEEP, check_all);
         if (kept === undefined) {
             return $multi(undefined, err);
         }
@@ -59,11 +59,11 @@ function keep(life: Life, on_lost: OnLost): Result<true> {
 }
 
 /** It has come to its end by itself. */
-function let_go(life: Life): void {
+function release(life: Heartbeat): void {
     lives.delete(life);
 }
 
-function give_signs(life: Life): void {
+function beat(life: Heartbeat): void {
     while (true) {
         life.missed = 0;
         ngx.sleep(KEEP / 2);
@@ -71,15 +71,15 @@ function give_signs(life: Life): void {
 }
 
 /** To be called by the work's timer. Gives signs of life in a light thread, which must be killed at the end. */
-function begin(life: Life): Thread {
+function start_heartbeat(life: Heartbeat): Thread {
     life.running = true;
-    return ngx.thread.spawn(give_signs, life);
+    return ngx.thread.spawn(beat, life);
 }
 
 /** Its next timer comes in so many seconds: until then there are no signs of life. */
-function rest(life: Life, seconds: number): void {
+function expect_restart_in(life: Heartbeat, seconds: number): void {
     life.running = false;
     life.missed = -math.ceil(seconds / KEEP);
 }
 
-export { begin, keep, let_go, rest, type Life };
+export { start_heartbeat, supervise, release, expect_restart_in, type Heartbeat };

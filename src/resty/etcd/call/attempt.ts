@@ -67,14 +67,14 @@ interface Call {
 
 /** The token is worth another try, should the member not know it. */
 function may_become_known(call: Call, token: string): boolean {
-    return call.token_tries < pause.TOKEN_TRIES && auth.is_new(call.core.auth!, token);
+    return call.token_tries < pause.TOKEN_TRIES && auth.may_be_unknown_to_members(call.core.auth!, token);
 }
 
 /**
  * One try with its share of the call's time.
  * @param others endpoints that may be tried after this one: with none it has all the time
  */
-function make(call: Call, others: number, token: string | undefined): Attempt | undefined {
+function prepare(call: Call, others: number, token: string | undefined): Attempt | undefined {
     const core = call.core;
     const deadline = call.deadline;
     const endpoint = call.stream?.at ?? balancer.choose_endpoint(core, call.tried, deadline);
@@ -133,7 +133,7 @@ function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void 
     } else if (is_endpoint_failure(err)) {
         balancer.report_failure(core, host);
     } else {
-        balancer.report_other(core, host, err);
+        balancer.report_inconclusive(core, host, err);
     }
 }
 
@@ -172,7 +172,7 @@ function open_at(call: Call, attempt: Attempt): Outcome<Stream> {
         // etcd answers at once, if only that the stream stands
         const deadline = attempt.deadline;
         const first = stream.peek(deadline !== undefined ? max(0, deadline - now()) : undefined);
-        const refused = retry.token_trouble_of_watch(first, attempt.endpoint.http_host);
+        const refused = retry.watch_token_error(first, attempt.endpoint.http_host);
         if (refused !== undefined) {
             stream.close();
             return $multi(undefined, refused);
@@ -182,11 +182,11 @@ function open_at(call: Call, attempt: Attempt): Outcome<Stream> {
 }
 
 /** Makes the try. */
-function go(call: Call, attempt: Attempt): Outcome<Reply | Stream> {
+function run(call: Call, attempt: Attempt): Outcome<Reply | Stream> {
     if (call.stream !== undefined) {
         return open_at(call, attempt);
     }
     return unary_at(call, attempt);
 }
 
-export { avoid, go, make, report, type Call, type Outcome, type StreamOptions };
+export { avoid, run, prepare, report, type Call, type Outcome, type StreamOptions };

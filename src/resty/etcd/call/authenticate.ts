@@ -1,6 +1,6 @@
 import * as auths from "./token";
 import * as call from "./call";
-import type { Auth, Core } from "./client_state";
+import type { TokenCache, Core } from "./client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
@@ -21,7 +21,7 @@ function is_token(value: unknown): value is string {
 
 /** A refusal has one text for all reasons; the reason is in `hint`. */
 function refused(cause: EtcdError | undefined): EtcdError {
-    const err = errors.failure("login_failed", "authenticate refresh token fail", cause?.endpoint);
+    const err = errors.local_error("login_failed", "authenticate refresh token fail", cause?.endpoint);
     if (cause !== undefined) {
         err.hint = cause.hint !== undefined ? `${cause.message}; ${cause.hint}` : cause.message;
         if (cause.code !== undefined) {
@@ -38,7 +38,12 @@ function refused(cause: EtcdError | undefined): EtcdError {
  * Logs in with user and password.
  * @returns the token; trouble with the connection or the server is passed on as it is
  */
-function login(core: Core, auth: Auth, timeout: number, not_after: number | undefined): Result<string, EtcdError> {
+function login(
+    core: Core,
+    auth: TokenCache,
+    timeout: number,
+    not_after: number | undefined,
+): Result<string, EtcdError> {
     const request = { name: auth.user, password: auth.password };
     const [reply, err] = call.unary_until(core, rpcs.authenticate, request, timeout, not_after);
     if (reply !== undefined) {

@@ -29,17 +29,17 @@ const SHARED_TRIES = 3;
 
 /** @param last why an earlier try of the same call failed */
 function no_endpoint(last: EtcdError | undefined): EtcdError {
-    const err = errors.failure("no_endpoint", "has no healthy etcd endpoint available");
+    const err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available");
     err.retryable = true;
     if (last !== undefined) {
-        err.hint = errors.text(last);
+        err.hint = errors.to_text(last);
     }
     return err;
 }
 
 /** The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble. */
 function is_elsewhere(err: EtcdError): boolean {
-    return err.name === "stale_reply" || retry.is_for_others(err);
+    return err.name === "stale_reply" || retry.is_learner_error(err);
 }
 
 /** A token for the next try; nil and nil where none is needed. */
@@ -62,18 +62,22 @@ function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?:
 /** Whether a call may be sent again after its token was refused: with the same one a little later, or with another. */
 function is_token_renewed(call: Call, token: string, err: EtcdError): boolean {
     const own = call.core.auth!;
-    if (retry.is_token_unknown(err) && auth.is_new(own, token) && pause.before_token(call.token_tries, call.deadline)) {
+    if (
+        retry.is_token_unknown(err) &&
+        auth.may_be_unknown_to_members(own, token) &&
+        pause.before_token(call.token_tries, call.deadline)
+    ) {
         call.token_tries = call.token_tries + 1;
         return true;
     }
-    if (auth.is_of_others(own, token) && call.shared_tries < SHARED_TRIES) {
+    if (auth.is_from_elsewhere(own, token) && call.shared_tries < SHARED_TRIES) {
         call.shared_tries = call.shared_tries + 1;
     } else if (call.may_relogin) {
         call.may_relogin = false;
     } else {
         return false;
     }
-    auth.drop(own, token);
+    auth.invalidate(own, token);
     return true;
 }
 
@@ -103,28 +107,28 @@ function run(call: Call): Outcome<Reply | Stream> {
             return $multi(undefined, login_err);
         }
         const others = balancer.has_retry(core) ? others_left(call, tries_left) : 0;
-        const attempt = attempts.make(call, others, token);
+        const attempt = attempts.prepare(call, others, token);
         if (attempt === undefined) {
             return $multi(undefined, no_endpoint(last));
         }
         if (deadline !== undefined && attempt.started >= deadline) {
-            balancer.report_untried(core, attempt.endpoint.http_host); // it is not to blame
+            balancer.report_not_attempted(core, attempt.endpoint.http_host); // it is not to blame
             return $multi(undefined, last ?? errors.out_of_time("timeout"));
         }
         call.tries = call.tries + 1;
         call.endpoint = attempt.endpoint.http_host;
-        const [result, err, refusal] = attempts.go(call, attempt);
+        const [result, err, refusal] = attempts.run(call, attempt);
         attempts.report(call, attempt, err);
         if (result !== undefined) {
             return $multi(result);
         }
         call.maybe_applied = call.maybe_applied || err.maybe_applied;
-        const is_refused = token !== undefined && retry.is_token_trouble(err);
+        const is_refused = token !== undefined && retry.is_token_error(err);
         if (!is_refused || !is_token_renewed(call, token, err)) {
             if (err.name === "stale_reply") {
                 stale_left = stale_left - 1;
                 if (stale_left < 0) {
-                    orders.give_in(order!, call.is_current);
+                    orders.accept_rollback(order!, call.is_current);
                 }
             } else {
                 tries_left = tries_left - 1;
@@ -138,7 +142,7 @@ function run(call: Call): Outcome<Reply | Stream> {
             if (!pause.before_try(core, call.tries, deadline)) {
                 return $multi(undefined, err, refusal);
             }
-            ngx.log(ngx.WARN, errors.text(err), ". Retrying");
+            ngx.log(ngx.WARN, errors.to_text(err), ". Retrying");
             attempts.avoid(call, attempt.endpoint);
             last = err;
         }
@@ -163,7 +167,7 @@ function log_entry(core: Core, rpc: Rpc, timeout: number, label: string): void {
 }
 
 /** Tells how a call has ended, to whoever wants to know. */
-function note(call: Call, meter: Meter, started: number, err: EtcdError | undefined): void {
+function report(call: Call, meter: Meter, started: number, err: EtcdError | undefined): void {
     const info: meters.CallInfo = {
         rpc: rpcs.name_of(call.rpc),
         ms: (now() - started) * 1000,
@@ -191,7 +195,7 @@ function start(
 ): Outcome<Reply | Stream> {
     const [payload, wrong] = core.transport.encode(rpc, request as Message);
     if (payload === undefined) {
-        return $multi(undefined, errors.failure("bad_request", wrong));
+        return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     const started = now();
     const deadline = min_time(timeout > 0 ? started + timeout : undefined, not_after);
@@ -233,7 +237,7 @@ function start(
         outcome = errors.with_outcome(err, true);
     }
     if (core.meter !== undefined) {
-        note(call, core.meter, started, outcome);
+        report(call, core.meter, started, outcome);
     }
     if (result !== undefined) {
         return $multi(result);

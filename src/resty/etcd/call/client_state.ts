@@ -5,14 +5,14 @@ import type { Serializer } from "../serializers/serializer";
 import type { Endpoint } from "../endpoint/endpoint";
 import type { Meter } from "../metrics/call_metrics";
 import type { EndpointSet } from "../endpoint/dns_endpoints";
-import type { Order } from "./monotonic";
+import type { RevisionFloor } from "./monotonic";
 import type { Transport } from "../transport/transport";
 
 /** Asks etcd for a token. */
 type Login = (
     this: void,
     core: Core,
-    auth: Auth,
+    auth: TokenCache,
     timeout: number,
     not_after: number | undefined,
 ) => Result<string, EtcdError>;
@@ -27,7 +27,7 @@ interface AuthOptions {
 }
 
 /** A client's user and the token it holds. */
-interface Auth extends AuthOptions {
+interface TokenCache extends AuthOptions {
     readonly user: string;
     readonly password: string;
     readonly login: Login;
@@ -37,11 +37,11 @@ interface Auth extends AuthOptions {
     /** Until then, members that are slow may not have heard of the token. */
     new_until: number;
     /** The login under way. */
-    flight: Flight | undefined;
+    flight: PendingLogin | undefined;
 }
 
 /** One login, and all who wait for it in the order in which they came. */
-interface Flight {
+interface PendingLogin {
     readonly waiters: Semaphore[];
     token: string | undefined;
     err: EtcdError | undefined;
@@ -84,13 +84,13 @@ interface Core extends EndpointSet {
 
     readonly transport: Transport;
     /** Nil without user and password. */
-    readonly auth: Auth | undefined;
+    readonly auth: TokenCache | undefined;
     /** The endpoints that the client was made with. */
     readonly configured: Endpoint[];
     /** Nil unless the endpoints follow the list of members. */
     readonly sync_plan: SyncPlan | undefined;
     /** Nil unless replies must not go back in time. */
-    readonly order: Order | undefined;
+    readonly order: RevisionFloor | undefined;
     readonly markers: Markers;
     /** Nil unless calls are counted or told of. */
     readonly meter: Meter | undefined;
@@ -101,7 +101,7 @@ interface Core extends EndpointSet {
 }
 
 /** A client as its own methods see it. */
-interface State extends Core {
+interface ClientState extends Core {
     /** Put in front of every key. */
     key_prefix: string;
     /** False until native gRPC is built. */
@@ -109,4 +109,4 @@ interface State extends Core {
     readonly serializer: Serializer;
 }
 
-export type { Auth, AuthOptions, Core, Flight, Login, Markers, State, SyncPlan };
+export type { TokenCache, AuthOptions, Core, PendingLogin, Login, Markers, ClientState, SyncPlan };

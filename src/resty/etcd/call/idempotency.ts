@@ -75,7 +75,7 @@ function wait(markers: Markers, deadline: number): void {
 }
 
 /** The lease that the next marker hangs on. */
-function lease_of(core: Core, timeout: number, deadline: number): Outcome<string> {
+function marker_lease(core: Core, timeout: number, deadline: number): Outcome<string> {
     const markers = core.markers;
     wait(markers, deadline);
     if (markers.lease !== undefined && now() < markers.fresh_until) {
@@ -84,7 +84,7 @@ function lease_of(core: Core, timeout: number, deadline: number): Outcome<string
     const started = now();
     markers.granted_by = started + PATIENCE;
     // a read, as its errors are those of a write that was not sent
-    const [reply, err, refusal] = leases.grant_chosen(core, rpcs.lease_grant_spare, LEASE_TTL, timeout, deadline);
+    const [reply, err, refusal] = leases.grant_chosen(core, rpcs.lease_grant_disposable, LEASE_TTL, timeout, deadline);
     if (reply === undefined) {
         wake_all(markers);
         return $multi(undefined, err, refusal);
@@ -185,12 +185,12 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
     const key = next_key(core.markers);
     let has_new_lease = false;
     while (true) {
-        const [lease, lease_err, lease_refusal] = lease_of(core, timeout, deadline);
+        const [lease, lease_err, lease_refusal] = marker_lease(core, timeout, deadline);
         if (lease === undefined) {
             return $multi(undefined, lease_err, lease_refusal);
         }
         const request = mark(txn, key, lease);
-        const [reply, err, refusal] = call.unary_until(core, rpcs.txn_marked, request, timeout, deadline);
+        const [reply, err, refusal] = call.unary_until(core, rpcs.txn_idempotent, request, timeout, deadline);
         if (reply !== undefined) {
             reply.body = unwrap(reply.body);
             return $multi(reply);

@@ -3,19 +3,19 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 
 /** How far a client has seen etcd come. */
-interface Order {
+interface RevisionFloor {
     revision: number;
     cluster_id: unknown;
     /** The last revision that was refused as too old. */
     refused: number;
 }
 
-function create(): Order {
+function create(): RevisionFloor {
     return { revision: 0, cluster_id: undefined, refused: 0 };
 }
 
 /** Notes how far etcd has come. Another cluster, as after a restore from a backup, counts anew. */
-function note(order: Order, header: Message | undefined): void {
+function note(order: RevisionFloor, header: Message | undefined): void {
     const revision = tonumber(header?.get("revision"));
     if (revision === undefined) {
         return; // not every reply tells
@@ -36,7 +36,7 @@ function note(order: Order, header: Message | undefined): void {
  * @returns an error if it is
  */
 function check(
-    order: Order,
+    order: RevisionFloor,
     not_before: number,
     cluster_id: unknown,
     body: Message,
@@ -47,7 +47,7 @@ function check(
     if (revision !== undefined && revision < not_before && header?.get("cluster_id") === cluster_id) {
         order.refused = revision;
         const text = `${endpoint}: stale reply: revision ${revision}, seen already ${not_before}`;
-        const err = errors.failure("stale_reply", text, endpoint);
+        const err = errors.local_error("stale_reply", text, endpoint);
         err.retryable = true;
         return err;
     }
@@ -60,11 +60,11 @@ function check(
  * seen is history: they were restored from a backup, or began anew under the same cluster ID. Later calls are told so.
  * @param is_current the call was one that only members serve that are up to date
  */
-function give_in(order: Order, is_current: boolean): void {
+function accept_rollback(order: RevisionFloor, is_current: boolean): void {
     if (is_current && order.refused < order.revision) {
         ngx.log(ngx.WARN, "etcd has gone back from revision ", order.revision, " to ", order.refused);
         order.revision = order.refused;
     }
 }
 
-export { check, create as new, give_in, type Order };
+export { check, create as new, accept_rollback, type RevisionFloor };

@@ -104,13 +104,13 @@ function read_pages(
     while (kvs.length > 0 && (all.length < count || (count === 0 && kvs.length >= limit))) {
         if (is_latest && is_of_latest(page)) {
             // pages of different revisions make a state that never was
-            return $multi(undefined, errors.failure("bad_reply", "malformed reply: a page without its revision"));
+            return $multi(undefined, errors.local_error("bad_reply", "malformed reply: a page without its revision"));
         }
         const bytes = size_of(kvs);
         total = total + bytes;
         if (total > MAX_BYTES) {
             // it need not ever end
-            return $multi(undefined, errors.failure("bad_reply", "malformed reply: directory too long"));
+            return $multi(undefined, errors.local_error("bad_reply", "malformed reply: directory too long"));
         }
         limit = next_size(kvs, bytes);
         const from = `${kvs[kvs.length - 1]!.key ?? ""}\0`;
@@ -124,10 +124,10 @@ function read_pages(
         kvs = (next_reply.body.get("kvs") as Kv[] | undefined) ?? [];
         if (kvs.length > 0 && (kvs[0]!.key ?? "") < from) {
             // it would never end
-            return $multi(undefined, errors.failure("bad_reply", "malformed reply: keys before those asked for"));
+            return $multi(undefined, errors.local_error("bad_reply", "malformed reply: keys before those asked for"));
         }
         for (const kv of kvs) {
-            all.push(newest.show(kv));
+            all.push(newest.mark_now(kv));
         }
     }
     on_page(context, kvs);

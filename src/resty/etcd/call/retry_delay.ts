@@ -32,7 +32,7 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
     if (deadline !== undefined && clock.now() + seconds >= deadline) {
         return false;
     }
-    if (seconds > 0 && slices.may_pause()) {
+    if (seconds > 0 && slices.can_yield()) {
         guard(ngx.sleep, seconds); // throws in a phase that cannot wait
     }
     return true;
@@ -48,7 +48,7 @@ function before_token(tries: number, deadline: number | undefined): boolean {
     if (tries >= TOKEN_TRIES || (deadline !== undefined && clock.now() + seconds >= deadline)) {
         return false;
     }
-    if (!slices.may_pause()) {
+    if (!slices.can_yield()) {
         return false;
     }
     const [ok] = guard(ngx.sleep, seconds); // throws in a phase that cannot wait

@@ -1,6 +1,6 @@
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
-import type { Auth, AuthOptions, Core, Flight, Login } from "./client_state";
+import type { TokenCache, AuthOptions, Core, PendingLogin, Login } from "./client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as log from "../base/log";
@@ -26,7 +26,7 @@ const SHORT_PATIENCE = 2;
 /** The token of an etcd without authentication. */
 const NONE = "";
 
-function create(user: string, password: string, login: Login, options: AuthOptions): Auth {
+function create(user: string, password: string, login: Login, options: AuthOptions): TokenCache {
     const { is_optional, dict, dict_key } = options;
     return {
         user,
@@ -43,7 +43,7 @@ function create(user: string, password: string, login: Login, options: AuthOptio
 }
 
 /** Keeps a new token, for other workers too. */
-function keep(auth: Auth, fresh: string): void {
+function store(auth: TokenCache, fresh: string): void {
     auth.token = fresh;
     auth.is_shared = false;
     auth.new_until = now() + SPREAD_TIME;
@@ -55,7 +55,7 @@ function keep(auth: Auth, fresh: string): void {
 }
 
 /** A token that another worker has found. */
-function take_shared(auth: Auth): void {
+function load_shared(auth: TokenCache): void {
     const dict = auth.dict;
     if (dict !== undefined && auth.token === undefined) {
         const [shared] = dict.get(auth.dict_key);
@@ -67,16 +67,22 @@ function take_shared(auth: Auth): void {
 }
 
 /** Logs in and tells everyone who waits. */
-function fly(auth: Auth, core: Core, flight: Flight, timeout: number, deadline: number | undefined): void {
+function run_login(
+    auth: TokenCache,
+    core: Core,
+    flight: PendingLogin,
+    timeout: number,
+    deadline: number | undefined,
+): void {
     const [ok, got, err] = guard(auth.login, core, auth, timeout, deadline);
     if (ok) {
         flight.token = got as string | undefined;
         flight.err = err as EtcdError | undefined;
     } else {
-        flight.err = errors.failure("login_failed", tostring(got)); // whatever happens, nobody is left waiting
+        flight.err = errors.local_error("login_failed", tostring(got)); // whatever happens, nobody is left waiting
     }
     if (flight.token !== undefined) {
-        keep(auth, flight.token);
+        store(auth, flight.token);
     }
     if (auth.flight === flight) {
         auth.flight = undefined;
@@ -86,23 +92,23 @@ function fly(auth: Auth, core: Core, flight: Flight, timeout: number, deadline: 
     }
 }
 
-function fly_in_timer(
+function run_login_in_timer(
     _premature: boolean,
-    auth: Auth,
+    auth: TokenCache,
     core: Core,
-    flight: Flight,
+    flight: PendingLogin,
     timeout: number,
     deadline: number | undefined,
 ): void {
     flight.ends_by = (deadline ?? now() + PATIENCE) + START_TIME;
-    fly(auth, core, flight, timeout, deadline);
+    run_login(auth, core, flight, timeout, deadline);
 }
 
 /** Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known. */
-function wait(flight: Flight, deadline?: number): EtcdError | undefined {
+function wait(flight: PendingLogin, deadline?: number): EtcdError | undefined {
     const [waiter, create_err] = semaphore.new(0);
     if (waiter === undefined) {
-        return errors.failure("login_failed", create_err);
+        return errors.local_error("login_failed", create_err);
     }
     const waiters = flight.waiters;
     waiters.push(waiter);
@@ -117,7 +123,7 @@ function wait(flight: Flight, deadline?: number): EtcdError | undefined {
         const left = math.min(deadline ?? flight.ends_by, flight.ends_by) - time;
         const [may_wait, ok, err] = guard(waiter.wait, waiter, left); // throws in a phase that cannot wait
         if (!may_wait) {
-            return errors.failure("bad_request", `waiting for the login: ${tostring(ok)}`);
+            return errors.local_error("bad_request", `waiting for the login: ${tostring(ok)}`);
         }
         if (ok === true) {
             return flight.err;
@@ -126,7 +132,7 @@ function wait(flight: Flight, deadline?: number): EtcdError | undefined {
             const text = tostring(err);
             const [disabled] = find(text, "API disabled", 1, true); // or says so
             const name = disabled !== undefined ? "bad_request" : "login_failed";
-            return errors.failure(name, `waiting for the login: ${text}`);
+            return errors.local_error(name, `waiting for the login: ${text}`);
         }
     }
 }
@@ -141,30 +147,30 @@ function must_be_inline(): boolean {
  * Starts a login, in a timer of its own: whoever asked for it may be killed with its request, and the others
  * still get their answer. Where there is no timer to be had it has ended when this returns.
  */
-function take_off(auth: Auth, core: Core, timeout: number, deadline: number | undefined): Flight {
+function start_login(auth: TokenCache, core: Core, timeout: number, deadline: number | undefined): PendingLogin {
     const after_a_lost_one = auth.flight !== undefined;
-    const flight: Flight = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
+    const flight: PendingLogin = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
     auth.flight = flight;
     if (!after_a_lost_one && !must_be_inline()) {
-        const [ok] = timers.at(0, fly_in_timer, auth, core, flight, timeout, deadline);
+        const [ok] = timers.at(0, run_login_in_timer, auth, core, flight, timeout, deadline);
         if (ok !== undefined) {
             return flight;
         }
     }
     flight.ends_by = now() + SHORT_PATIENCE;
-    fly(auth, core, flight, timeout, deadline);
+    run_login(auth, core, flight, timeout, deadline);
     return flight;
 }
 
 /** The token to send, after a login if there is none. All who come during a login share it. */
-function token(auth: Auth, core: Core, deadline: number | undefined, timeout: number): Result<string, EtcdError> {
+function token(auth: TokenCache, core: Core, deadline: number | undefined, timeout: number): Result<string, EtcdError> {
     let is_owner = false;
-    take_shared(auth);
+    load_shared(auth);
     while (auth.token === undefined) {
         let flight = auth.flight;
         if (flight === undefined || now() >= flight.ends_by) {
             is_owner = true;
-            flight = take_off(auth, core, timeout, deadline);
+            flight = start_login(auth, core, timeout, deadline);
         }
         let err = flight.err;
         if (auth.flight === flight) {
@@ -179,7 +185,7 @@ function token(auth: Auth, core: Core, deadline: number | undefined, timeout: nu
         }
         if (err !== undefined) {
             if (!is_owner && log.info_enabled()) {
-                ngx.log(ngx.INFO, "v3 refresh jwt last err: ", errors.text(err));
+                ngx.log(ngx.INFO, "v3 refresh jwt last err: ", errors.to_text(err));
             }
             return $multi(undefined, err);
         }
@@ -188,7 +194,7 @@ function token(auth: Auth, core: Core, deadline: number | undefined, timeout: nu
 }
 
 /** Whether a token is so new that a member may refuse it and know it a moment later. A JWT is known at once. */
-function is_new(auth: Auth, old: string): boolean {
+function may_be_unknown_to_members(auth: TokenCache, old: string): boolean {
     if (old !== auth.token || now() >= auth.new_until) {
         return false;
     }
@@ -200,12 +206,12 @@ function is_new(auth: Auth, old: string): boolean {
  * Whether a refused token says nothing about a login of this worker: another worker's login gave it, and it may be as
  * old as the one before it; or another call has dropped it already.
  */
-function is_of_others(auth: Auth, old: string): boolean {
+function is_from_elsewhere(auth: TokenCache, old: string): boolean {
     return auth.is_shared || old !== auth.token;
 }
 
 /** Forgets a token that etcd does not take any more, unless a newer one is there already. */
-function drop(auth: Auth, old: string): void {
+function invalidate(auth: TokenCache, old: string): void {
     if (auth.token === old) {
         auth.token = undefined;
     }
@@ -218,4 +224,4 @@ function drop(auth: Auth, old: string): void {
     }
 }
 
-export { create as new, drop, is_new, is_of_others, NONE, token };
+export { create as new, invalidate, may_be_unknown_to_members, is_from_elsewhere, NONE, token };

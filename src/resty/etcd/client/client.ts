@@ -1,4 +1,4 @@
-import type { Auth, State } from "../call/client_state";
+import type { TokenCache, ClientState } from "../call/client_state";
 import * as auth from "../call/token";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
@@ -6,7 +6,7 @@ import * as connection from "../transport/http/cosocket";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as kv from "../api/kv";
 import * as lease from "../api/lease";
-import type { Result3 } from "../api/result";
+import type { ApiResult } from "../api/result";
 import * as result from "../api/result";
 import * as txn from "../api/txn";
 import * as watch from "../api/watch";
@@ -23,7 +23,7 @@ import * as meters from "../metrics/call_metrics";
 import * as prometheus from "../metrics/prometheus";
 import type { Labels } from "../metrics/prometheus";
 import * as mirrors from "../mirror/mirror";
-import type { Names } from "../endpoint/dns_endpoints";
+import type { DnsEndpoints } from "../endpoint/dns_endpoints";
 import * as options from "./options";
 import type { Options } from "./options";
 import * as orders from "../call/monotonic";
@@ -34,7 +34,7 @@ import * as serializers from "../serializers/serializer";
 import * as watchers from "../watcher/watcher";
 
 /** A client of etcd. Its methods may be replaced. */
-interface Client extends State, Methods {}
+interface Client extends ClientState, Methods {}
 
 interface VersionBody {
     /** Version of the member that answered. */
@@ -45,16 +45,16 @@ interface VersionBody {
 }
 
 /** Asks the member for its version. */
-function version(this: State): Result3<VersionBody> {
+function version(this: ClientState): ApiResult<VersionBody> {
     const [reply, err, refusal] = call.unary(this, rpcs.version, {});
-    return result.lenient(reply, err, refusal);
+    return result.to_result_or_refusal(reply, err, refusal);
 }
 
 /**
  * What calls of this client have come to in this worker, by name of the RPC.
  * @returns nil and an error unless the client was made with `metrics`
  */
-function stats(this: State): Result<meters.Stats, EtcdError> {
+function stats(this: ClientState): Result<meters.Stats, EtcdError> {
     const counted = this.meter?.stats;
     if (counted === undefined) {
         return $multi(undefined, meters.not_counting());
@@ -67,20 +67,20 @@ function stats(this: State): Result<meters.Stats, EtcdError> {
  * @param labels more labels for every line, to tell workers and clients from each other
  * @returns nil and an error unless the client was made with `metrics`
  */
-function metrics(this: State, labels?: Labels): Result<string, EtcdError> {
+function metrics(this: ClientState, labels?: Labels): Result<string, EtcdError> {
     const counted = this.meter?.stats;
     if (counted === undefined) {
         return $multi(undefined, meters.not_counting());
     }
     const wrong = prometheus.check_labels(labels);
     if (wrong !== undefined) {
-        return $multi(undefined, errors.failure("bad_request", wrong));
+        return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     return $multi(prometheus.format_stats(counted, labels ?? {}));
 }
 
 /** Frees what the client holds. Its connections stay in their pools, which it shares with others. */
-function close(this: State): true {
+function close(this: ClientState): true {
     this.transport.close();
     return true;
 }
@@ -113,7 +113,7 @@ const methods = {
 type Methods = typeof methods;
 const mt: LuaMetatable<Client, Methods> = { __index: methods };
 
-function make_auth(opts: Options, endpoints: readonly Endpoint[]): Auth | undefined {
+function make_auth(opts: Options, endpoints: readonly Endpoint[]): TokenCache | undefined {
     if (opts.user === undefined) {
         return undefined;
     }
@@ -159,7 +159,7 @@ function create(opts?: Options): Result<Client> {
         return $multi(undefined, "lua-resty-http is not installed");
     }
     const endpoints = settings.endpoints;
-    let resolved: Names | undefined;
+    let resolved: DnsEndpoints | undefined;
     if (wanted.resolve !== undefined && wanted.resolve !== false) {
         const [made, resolve_err] = resolution.new(wanted.resolve, endpoints);
         if (made === undefined) {
@@ -170,11 +170,11 @@ function create(opts?: Options): Result<Client> {
     if (wanted.health === undefined && health_check.conf === undefined) {
         health_check.init();
     }
-    const state: State = {
+    const state: ClientState = {
         endpoints,
         configured: endpoints,
         is_cluster: endpoints.length > 1,
-        init_count: wanted.init_count ?? balancer.roll(),
+        init_count: wanted.init_count ?? balancer.random_start(),
         rolled_in: wanted.init_count === undefined ? ngx.worker.pid() : undefined,
         timeout: wanted.timeout ?? 5,
         key_prefix: wanted.key_prefix ?? "",

@@ -1,11 +1,11 @@
-import type { Tls } from "../transport/tls/types";
+import type { TlsOptions } from "../transport/tls/types";
 import type { Headers } from "../transport/transport";
 import * as cjson from "cjson.safe";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
 import type { HealthOptions } from "../endpoint/client_health";
 import * as health from "../endpoint/client_health";
-import type { Extra, Peer } from "../transport/http/types";
+import type { ExtraHeaders, ConnectionOptions } from "../transport/http/types";
 import type { OnCall } from "../metrics/call_metrics";
 import type { ResolveOptions } from "../endpoint/resolver";
 import type { Serializer } from "../serializers/serializer";
@@ -86,8 +86,8 @@ interface Options {
 /** Options that were checked. */
 interface Settings {
     readonly endpoints: Endpoint[];
-    readonly peer: Peer;
-    readonly extra: Extra;
+    readonly peer: ConnectionOptions;
+    readonly extra: ExtraHeaders;
     extra_json: string | undefined;
     readonly api_prefix: string;
 }
@@ -234,13 +234,13 @@ function tls_identity(opts: Options): string {
     return ngx.md5(identity);
 }
 
-function make_peer(opts: Options): Result<Peer> {
+function make_peer(opts: Options): Result<ConnectionOptions> {
     const has_cert = opts.ssl_cert !== undefined || opts.ssl_cert_path !== undefined;
     const has_key = opts.ssl_key !== undefined || opts.ssl_key_path !== undefined;
     if (has_cert !== has_key) {
         return $multi(undefined, "a client certificate and its key must be given together");
     }
-    const tls: Tls = {
+    const tls: TlsOptions = {
         verify: opts.ssl_verify !== false,
         sni: opts.sni,
         cert_path: opts.ssl_cert_path,
@@ -258,7 +258,7 @@ function make_peer(opts: Options): Result<Peer> {
 }
 
 /** The user's header fields without those that are the driver's own. */
-function make_extra(opts: Options): Result<Extra> {
+function make_extra(opts: Options): Result<ExtraHeaders> {
     const fields: Headers = new LuaMap();
     let block = "";
     let host: string | undefined;

@@ -1,4 +1,4 @@
-import type { State as ClientState } from "../call/client_state";
+import type { ClientState as ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { Message } from "../protocol/message";
@@ -33,7 +33,7 @@ interface WriteOptions {
 const WRITE_OPTIONS: Record<string, true> = { if_revision: true, timeout: true };
 
 function bad_request(message: string): EtcdError {
-    return errors.failure("bad_request", message);
+    return errors.local_error("bad_request", message);
 }
 
 function key_of(state: State, name: string): string {
@@ -78,7 +78,7 @@ function write(
     if (reply.body.get("succeeded") !== true) {
         const revision = first_kv.of_txn(reply.body)?.mod_revision ?? "0";
         const text = `the document is not at revision ${wanted}, but at ${revision}`;
-        const conflict = errors.failure("conflict", text);
+        const conflict = errors.local_error("conflict", text);
         conflict.revision = revision;
         return $multi(undefined, conflict);
     }

@@ -1,5 +1,5 @@
 import * as random from "../base/random";
-import type { State as ClientState } from "../call/client_state";
+import type { ClientState as ClientState } from "../call/client_state";
 import type { Semaphore } from "ngx.semaphore";
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
@@ -49,7 +49,7 @@ function note(reg: State, err: EtcdError | undefined): void {
     reg.failures = is_failure ? reg.failures + 1 : 0;
     if (err !== undefined) {
         if (reg.err?.message !== err.message) {
-            ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.text(err), "; trying again");
+            ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.to_text(err), "; trying again");
         }
     }
     reg.err = err;
@@ -57,10 +57,10 @@ function note(reg: State, err: EtcdError | undefined): void {
 
 /** Does what is next, and notes how that went. */
 function advance(this: void, reg: State): void {
-    const [ok, failed] = guard(steps.advance, reg);
+    const [ok, failed] = guard(steps.step, reg);
     let err = failed as EtcdError | undefined;
     if (!ok) {
-        err = errors.failure("bad_reply", tostring(failed)); // whatever happens, it goes on
+        err = errors.local_error("bad_reply", tostring(failed)); // whatever happens, it goes on
     }
     if (!steps.is_over(reg)) {
         note(reg, err);
@@ -102,7 +102,7 @@ function run_within_life(reg: State, fn: Step, grace: number): void {
 
 /** Revokes the lease: what the worker cannot wait for runs out by itself. */
 function leave(reg: State): void {
-    run_within_life(reg, steps.leave, steps.LAST_CALL);
+    run_within_life(reg, steps.deregister, steps.LAST_CALL);
 }
 
 /** Seconds until the next step. */
@@ -122,7 +122,7 @@ function plan(timer: Timer, reg: State, seconds: number): Result<true> {
         return $multi(undefined, err);
     }
     reg.timers = reg.timers + 1;
-    keeper.rest(reg.life, seconds);
+    keeper.expect_restart_in(reg.life, seconds);
     return $multi(true);
 }
 
@@ -138,13 +138,13 @@ function work(this: void, premature: boolean, reg: State, timer: Timer): void {
             ngx.sleep(min(seconds, 0.5)); // no timer to be had
         }
     }
-    keeper.let_go(reg.life);
+    keeper.release(reg.life);
     leave(reg);
 }
 
 function step(this: void, premature: boolean, reg: State, id: number): void {
     if (id === reg.timers) {
-        const signs = keeper.begin(reg.life);
+        const signs = keeper.start_heartbeat(reg.life);
         work(premature, reg, step);
         ngx.thread.kill(signs);
     }
@@ -173,7 +173,7 @@ function state_of(this: State): Status {
 function close(this: State): true {
     if (!this.is_closed) {
         this.is_closed = true;
-        keeper.let_go(this.life);
+        keeper.release(this.life);
         timers.at(0, leave_in_timer, this);
     }
     return true;
@@ -209,7 +209,7 @@ function create(cli: ClientState, key: string, value: string, ttl: number): Resu
         failures: 0,
         err: undefined,
     };
-    const [kept, keep_err] = keeper.keep(state.life, () => {
+    const [kept, keep_err] = keeper.supervise(state.life, () => {
         plan(step, state, 0);
     });
     if (kept === undefined) {
@@ -217,7 +217,7 @@ function create(cli: ClientState, key: string, value: string, ttl: number): Resu
     }
     const [ok, err] = plan(step, state, 0);
     if (ok === undefined) {
-        keeper.let_go(state.life);
+        keeper.release(state.life);
         return $multi(undefined, err);
     }
     return $multi(setmetatable(state as Registration, mt));

@@ -1,10 +1,10 @@
-import type { State as ClientState } from "../call/client_state";
+import type { ClientState as ClientState } from "../call/client_state";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as first_kv from "../protocol/txn_response";
-import type { Life } from "../base/watchdog";
+import type { Heartbeat } from "../base/watchdog";
 import * as leases from "../call/lease_grant";
 import * as rpcs from "../protocol/rpc";
 
@@ -27,7 +27,7 @@ interface State {
     /** As asked for. */
     readonly ttl: number;
     /** Of the timers that it runs in. */
-    readonly life: Life;
+    readonly life: Heartbeat;
     /** Timers so far: the last one is the one that may run. */
     timers: number;
     /** As granted: etcd raises what is too short for it. */
@@ -59,7 +59,7 @@ function is_over(reg: State): boolean {
 }
 
 /** The instance is not to be found any more. */
-function miss(reg: State): void {
+function mark_lost(reg: State): void {
     if (reg.is_registered) {
         reg.losses = reg.losses + 1;
     }
@@ -67,8 +67,8 @@ function miss(reg: State): void {
 }
 
 /** The lease is gone, or nobody can know whether it is. */
-function lose(reg: State): void {
-    miss(reg);
+function drop_lease(reg: State): void {
+    mark_lost(reg);
     reg.former = reg.lease;
     reg.lease = undefined;
     reg.taken_by = undefined;
@@ -82,7 +82,7 @@ function keep_until(reg: State, sent: number, granted: unknown): void {
 
 function grant(reg: State): EtcdError | undefined {
     const sent = now();
-    const [reply, err] = leases.grant_chosen(reg.cli, rpcs.lease_grant_chosen, reg.ttl, call_time(reg));
+    const [reply, err] = leases.grant_chosen(reg.cli, rpcs.lease_grant_with_id, reg.ttl, call_time(reg));
     if (reply === undefined) {
         return err;
     }
@@ -99,30 +99,30 @@ function renew(reg: State): EtcdError | undefined {
     }
     const ttl = reply.body.get("TTL");
     if (ttl === undefined) {
-        lose(reg); // etcd says it by leaving out the TTL
-        return errors.refusal(404, NOT_FOUND, "etcdserver: requested lease not found");
+        drop_lease(reg); // etcd says it by leaving out the TTL
+        return errors.server_error(404, NOT_FOUND, "etcdserver: requested lease not found");
     }
     reg.renewals = reg.renewals + 1;
     keep_until(reg, sent, ttl);
     return undefined;
 }
 
-function settle(reg: State): void {
+function mark_registered(reg: State): void {
     reg.is_new = false;
     reg.is_registered = true;
     reg.taken_by = undefined;
 }
 
 /** Another registration has the key: to write it again and again would help nobody. */
-function yield_to(reg: State, lease: string): EtcdError {
+function cede_to(reg: State, lease: string): EtcdError {
     reg.is_registered = false;
     reg.taken_by = lease;
-    return errors.failure("conflict", `the key is taken by another registration, of lease ${lease}`);
+    return errors.local_error("conflict", `the key is taken by another registration, of lease ${lease}`);
 }
 
 function judge_put(reg: State, err: EtcdError): EtcdError {
     if (err.code === NOT_FOUND) {
-        lose(reg);
+        drop_lease(reg);
     }
     return err;
 }
@@ -134,7 +134,7 @@ function put(reg: State): EtcdError | undefined {
     if (reply === undefined) {
         return judge_put(reg, err);
     }
-    settle(reg);
+    mark_registered(reg);
     return undefined;
 }
 
@@ -154,11 +154,11 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
         const kv = first_kv.of_txn(reply.body);
         const holder = kv?.lease;
         if (holder === undefined) {
-            return errors.failure("conflict", "the key was changed meanwhile");
+            return errors.local_error("conflict", "the key was changed meanwhile");
         }
-        return yield_to(reg, holder);
+        return cede_to(reg, holder);
     }
-    settle(reg);
+    mark_registered(reg);
     return undefined;
 }
 
@@ -174,19 +174,19 @@ function check_key(reg: State): EtcdError | undefined {
         return err;
     }
     if (reply.body.get("succeeded") === true) {
-        settle(reg);
+        mark_registered(reg);
         return undefined;
     }
     const kv = first_kv.of_txn(reply.body);
     const holder = kv?.lease;
     // what is held by no lease would stay for ever
     if (holder !== undefined && holder !== reg.former) {
-        return yield_to(reg, holder);
+        return cede_to(reg, holder);
     }
     if (reg.is_registered) {
         ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again");
     }
-    miss(reg);
+    mark_lost(reg);
     if (is_over(reg)) {
         return undefined;
     }
@@ -199,9 +199,9 @@ function has_lease(reg: State): boolean {
 }
 
 /** Whatever is to be done next. */
-function advance(this: void, reg: State): EtcdError | undefined {
+function step(this: void, reg: State): EtcdError | undefined {
     if (has_lease(reg) && now() >= reg.expires_at) {
-        lose(reg);
+        drop_lease(reg);
     }
     let err: EtcdError | undefined;
     if (has_lease(reg) && !reg.is_new) {
@@ -223,7 +223,7 @@ function advance(this: void, reg: State): EtcdError | undefined {
 }
 
 /** Revokes the lease, which deletes the key if that belongs to it. */
-function leave(this: void, reg: State): void {
+function deregister(this: void, reg: State): void {
     const lease = reg.lease;
     reg.is_closed = true;
     reg.lease = undefined;
@@ -233,9 +233,9 @@ function leave(this: void, reg: State): void {
         const timeout = ngx.worker.exiting() ? LAST_CALL : call_time(reg);
         const [reply, err] = call.unary(reg.cli, rpcs.lease_revoke, { ID: lease }, timeout);
         if (reply === undefined && !ngx.worker.exiting()) {
-            ngx.log(ngx.WARN, "lease of ", reg.key, " not revoked: ", errors.text(err), "; it runs out by itself");
+            ngx.log(ngx.WARN, "lease of ", reg.key, " not revoked: ", errors.to_text(err), "; it runs out by itself");
         }
     }
 }
 
-export { LAST_CALL, advance, is_over, leave, type State };
+export { LAST_CALL, step, is_over, deregister, type State };

@@ -22,7 +22,7 @@ const floor = math.floor;
 let rolls = 0;
 
 /** A start that differs between workers and clients, without touching Lua's own random numbers. */
-function roll(): number {
+function random_start(): number {
     rolls = rolls + 1;
     return ngx.crc32_short(`${ngx.worker.pid()}:${rolls}:${ngx.now()}`) % 100003;
 }
@@ -31,7 +31,7 @@ function roll(): number {
  * The next endpoint of the ring that the shared health check lets through.
  * @returns the endpoint; or nil, and whether another call is trying one
  */
-function look_around(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined, is_on_trial: boolean]> {
+function next_available(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined, is_on_trial: boolean]> {
     const endpoints = ring.endpoints;
     const n = endpoints.length;
     let is_on_trial = false;
@@ -42,9 +42,9 @@ function look_around(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined
         const [is_healthy] = health_check.get_target_status(host as string);
         if (typeof host === "string") {
             if (is_healthy === false) {
-                trials.expect(host);
+                trials.note_ban(host);
             } else if (is_healthy === true) {
-                if (trials.may_use(host)) {
+                if (trials.try_acquire(host)) {
                     return $multi(endpoint, false);
                 }
                 is_on_trial = true;
@@ -56,9 +56,9 @@ function look_around(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined
 
 /** Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait. */
 function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | undefined {
-    let [endpoint, is_on_trial] = look_around(ring);
+    let [endpoint, is_on_trial] = next_available(ring);
     while (is_on_trial && trials.wait(deadline)) {
-        [endpoint, is_on_trial] = look_around(ring);
+        [endpoint, is_on_trial] = next_available(ring);
     }
     return endpoint;
 }
@@ -73,7 +73,7 @@ function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number 
     // workers inherit a client made before they were forked: each starts elsewhere
     if (ring.rolled_in !== undefined && ring.rolled_in !== ngx.worker.pid()) {
         ring.rolled_in = ngx.worker.pid();
-        ring.init_count = roll();
+        ring.init_count = random_start();
     }
     let endpoint: Endpoint | undefined;
     const own = ring.health;
@@ -96,9 +96,9 @@ function report_failure(ring: Ring, http_host: string): void {
     if (own === undefined) {
         health_check.report_failure(http_host);
         if (health_check.is_banned(http_host)) {
-            trials.expect(http_host);
+            trials.note_ban(http_host);
         }
-        trials.fail(http_host);
+        trials.on_failure(http_host);
     } else if (health.failed(own, http_host)) {
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
     }
@@ -108,29 +108,29 @@ function report_failure(ring: Ring, http_host: string): void {
 function report_success(ring: Ring, http_host: string, seconds: number | undefined): void {
     const own = ring.health;
     if (own === undefined) {
-        trials.pass(http_host);
+        trials.on_success(http_host);
     } else {
         health.succeeded(own, http_host, seconds);
     }
 }
 
 /** What was chosen was not tried after all. */
-function report_untried(ring: Ring, http_host: string): void {
+function report_not_attempted(ring: Ring, http_host: string): void {
     const own = ring.health;
     if (own === undefined) {
-        trials.fail(http_host);
+        trials.on_failure(http_host);
     } else {
-        health.untried(own, http_host);
+        health.not_attempted(own, http_host);
     }
 }
 
 /** What is no failure in the view that all share: a refusal, an answer that makes no sense, or no try at all. */
-function report_other(ring: Ring, http_host: string, err: EtcdError): void {
+function report_inconclusive(ring: Ring, http_host: string, err: EtcdError): void {
     const own = ring.health;
     if (err.name === "bad_request") {
-        report_untried(ring, http_host);
+        report_not_attempted(ring, http_host);
     } else if (own === undefined) {
-        trials.pass(http_host);
+        trials.on_success(http_host);
     } else if (err.name === "bad_reply") {
         report_failure(ring, http_host);
     } else {
@@ -142,7 +142,7 @@ function report_other(ring: Ring, http_host: string, err: EtcdError): void {
 function max_tries(ring: Ring): number {
     const own = ring.health;
     if (own !== undefined) {
-        health.note_call(own);
+        health.credit_retry_budget(own);
         return own.retry ? 2 * ring.endpoints.length + 1 : 1;
     }
     const conf = health_check.conf;
@@ -161,7 +161,7 @@ function has_retry(ring: Ring): boolean {
 /** Whether another try is within the client's means; it is taken out of them. */
 function may_retry(ring: Ring): boolean {
     const own = ring.health;
-    return own === undefined || health.take_retry(own);
+    return own === undefined || health.spend_retry(own);
 }
 
 export {
@@ -170,9 +170,9 @@ export {
     max_tries,
     may_retry,
     report_failure,
-    report_other,
+    report_inconclusive,
     report_success,
-    report_untried,
-    roll,
+    report_not_attempted,
+    random_start,
     type Ring,
 };

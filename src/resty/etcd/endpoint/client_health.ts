@@ -174,7 +174,7 @@ function succeeded(health: Health, host: string, seconds: number | undefined): v
 }
 
 /** Notes that a call was not made after all. */
-function untried(health: Health, host: string): void {
+function not_attempted(health: Health, host: string): void {
     health.dict.delete(PROBE + host);
     tried_at.delete(host);
 }
@@ -185,7 +185,7 @@ function is_host(host: unknown): boolean {
 }
 
 /** Where no endpoint may be used: the one that has been left alone for the longest, once in a while. */
-function open_one(health: Health, endpoints: readonly Endpoint[]): Endpoint | undefined {
+function pick_fail_open(health: Health, endpoints: readonly Endpoint[]): Endpoint | undefined {
     const time = now();
     if (!health.fail_open || time < health.next_open) {
         return undefined;
@@ -255,11 +255,11 @@ function pick(
     if (endpoint === undefined && tried !== undefined) {
         endpoint = pick_of(health, endpoints, start, undefined);
     }
-    return endpoint ?? open_one(health, endpoints);
+    return endpoint ?? pick_fail_open(health, endpoints);
 }
 
 /** Each call adds to the retries that are allowed. */
-function note_call(health: Health): void {
+function credit_retry_budget(health: Health): void {
     health.tokens = min(MAX_TOKENS, health.tokens + health.retry_budget);
 }
 
@@ -269,7 +269,7 @@ function has_retry(health: Health): boolean {
 }
 
 /** Takes one retry out of the budget; false if there is none. */
-function take_retry(health: Health): boolean {
+function spend_retry(health: Health): boolean {
     if (health.tokens < 1) {
         return false;
     }
@@ -282,11 +282,11 @@ export {
     create as new,
     failed,
     has_retry,
-    note_call,
+    credit_retry_budget,
     pick,
     succeeded,
-    take_retry,
-    untried,
+    spend_retry,
+    not_attempted,
     type Health,
     type HealthOptions,
     type Tried,

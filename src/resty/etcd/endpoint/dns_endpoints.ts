@@ -10,7 +10,7 @@ const concat = table.concat;
 const match = string.match;
 
 /** One round of resolving all names, and the calls that wait for it. */
-interface Flight {
+interface PendingLookup {
     readonly waiters: Semaphore;
     waiting: number;
     /** Names without an address so far. */
@@ -22,7 +22,7 @@ interface Flight {
 }
 
 /** What is known of a name. */
-interface Known {
+interface ResolvedName {
     readonly host: string;
     v4: string[];
     v6: string[];
@@ -31,7 +31,7 @@ interface Known {
 }
 
 /** A client's endpoints by name, and the addresses that take their place. */
-interface Names {
+interface DnsEndpoints {
     readonly nameservers: Nameserver[];
     /** Seconds. */
     readonly interval: number;
@@ -39,13 +39,13 @@ interface Names {
     /** As they were configured, or as etcd told of them. */
     configured: Endpoint[];
     /** By name. */
-    known: LuaMap<string, Known>;
+    known: LuaMap<string, ResolvedName>;
     /** When the next round is due. */
     next: number;
     /** Until then calls do not wait. */
     fresh_until: number;
     /** The round under way. */
-    flight: Flight | undefined;
+    flight: PendingLookup | undefined;
 }
 
 /** A client's endpoints, and what makes others take their place. */
@@ -55,7 +55,7 @@ interface EndpointSet extends Ring {
     /** `/v3`, for endpoints that etcd tells of. */
     readonly api_prefix: string;
     /** Nil unless names are resolved by the driver. */
-    readonly names: Names | undefined;
+    readonly names: DnsEndpoints | undefined;
 }
 
 /** The host of an endpoint if it is a name; nil for addresses and sockets. */
@@ -69,8 +69,8 @@ function name_of(one: Endpoint): string | undefined {
 }
 
 /** Takes over endpoints as they are configured, with what is known of their names. */
-function set_configured(names: Names, configured: Endpoint[]): void {
-    const known = new LuaMap<string, Known>();
+function set_configured(names: DnsEndpoints, configured: Endpoint[]): void {
+    const known = new LuaMap<string, ResolvedName>();
     let has_names = false;
     let has_new = false;
     for (const one of configured) {
@@ -95,7 +95,7 @@ function set_configured(names: Names, configured: Endpoint[]): void {
 }
 
 /** An endpoint for each address of each name; a name without addresses stays what it is. */
-function expand(names: Names, api_prefix: string): Endpoint[] {
+function expand(names: DnsEndpoints, api_prefix: string): Endpoint[] {
     const endpoints: Endpoint[] = [];
     for (const one of names.configured) {
         const known = names.known.get(one.host);
@@ -125,7 +125,7 @@ function replace(set: EndpointSet, found: Endpoint[]): void {
 }
 
 /** Makes these the endpoints of a client. */
-function adopt(set: EndpointSet, found: Endpoint[]): void {
+function replace_endpoints(set: EndpointSet, found: Endpoint[]): void {
     const names = set.names;
     if (names === undefined) {
         replace(set, found);
@@ -139,7 +139,13 @@ function adopt(set: EndpointSet, found: Endpoint[]): void {
  * Notes what a nameserver has answered, and lets the endpoints follow. The last address of a name stays in use.
  * @param qtype `dns.A` or `dns.AAAA`
  */
-function learn(set: EndpointSet, names: Names, known: Known, qtype: number, found: string[]): void {
+function update_addresses(
+    set: EndpointSet,
+    names: DnsEndpoints,
+    known: ResolvedName,
+    qtype: number,
+    found: string[],
+): void {
     if (qtype === dns.A) {
         known.v4 = found;
     } else {
@@ -162,4 +168,12 @@ function learn(set: EndpointSet, names: Names, known: Known, qtype: number, foun
     replace(set, expand(names, set.api_prefix));
 }
 
-export { adopt, learn, set_configured, type EndpointSet, type Flight, type Known, type Names };
+export {
+    replace_endpoints,
+    update_addresses,
+    set_configured,
+    type EndpointSet,
+    type PendingLookup,
+    type ResolvedName,
+    type DnsEndpoints,
+};

@@ -6,7 +6,7 @@ const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
 
 /** Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends. */
-interface Trial {
+interface HalfOpen {
     /** Until when the call that tries it now keeps others from it; 0 if there is none. */
     ends_by: number;
     /** When the endpoint was seen banned last. */
@@ -21,7 +21,7 @@ const GAP = 0.125;
 const MEMORY = 3600;
 
 /** By host: the health check that they belong to is one for all clients of a worker, too. */
-const trials = new LuaMap<string, Trial>();
+const trials = new LuaMap<string, HalfOpen>();
 /** Until then no call tries another endpoint. */
 let next_try = 0;
 /** Calls that wait; for whichever trial ends first. */
@@ -36,7 +36,7 @@ function forget_old(time: number): void {
 }
 
 /** Notes that an endpoint is banned. */
-function expect(host: string): void {
+function note_ban(host: string): void {
     const time = now();
     const trial = trials.get(host);
     if (trial === undefined) {
@@ -48,7 +48,7 @@ function expect(host: string): void {
 }
 
 /** Whether a call may use an endpoint that is not banned; if it is on trial, that is now this call's. */
-function may_use(host: string): boolean {
+function try_acquire(host: string): boolean {
     const trial = trials.get(host);
     if (trial === undefined) {
         return true;
@@ -69,7 +69,7 @@ function wake_all(): void {
 }
 
 /** The endpoint has let a call down, or was not tried after all. */
-function fail(host: string): void {
+function on_failure(host: string): void {
     const trial = trials.get(host);
     if (trial !== undefined) {
         trial.ends_by = 0;
@@ -78,7 +78,7 @@ function fail(host: string): void {
 }
 
 /** The endpoint has answered. */
-function pass(host: string): void {
+function on_success(host: string): void {
     const trial = trials.get(host);
     if (trial !== undefined) {
         trials.delete(host);
@@ -130,4 +130,4 @@ function wait(deadline: number | undefined): boolean {
     return is_early;
 }
 
-export { expect, fail, forget_all, may_use, pass, wait };
+export { note_ban, on_failure, forget_all, try_acquire, on_success, wait };

@@ -4,7 +4,7 @@ import * as dns from "./dns";
 import type { Nameserver } from "./dns";
 import type { Endpoint } from "./endpoint";
 import * as names from "./dns_endpoints";
-import type { EndpointSet, Flight, Known, Names } from "./dns_endpoints";
+import type { EndpointSet, PendingLookup, ResolvedName, DnsEndpoints } from "./dns_endpoints";
 
 const now = clock.now;
 const guard = pcall as unknown as GuardedCall;
@@ -34,14 +34,14 @@ interface ResolveOptions {
 
 /** One name in a round. */
 interface Question {
-    readonly known: Known;
+    readonly known: ResolvedName;
     /** There are addresses. */
     answered: boolean;
     err: string | undefined;
 }
 
 /** Lets all go on who wait. */
-function wake(plan: Names, flight: Flight): void {
+function wake(plan: DnsEndpoints, flight: PendingLookup): void {
     if (!flight.over) {
         flight.over = true;
         if (plan.flight === flight) {
@@ -54,13 +54,13 @@ function wake(plan: Names, flight: Flight): void {
 }
 
 /** Asks for one kind of addresses of one name. Trouble leaves what is known. */
-function ask(set: EndpointSet, plan: Names, flight: Flight, question: Question, qtype: number): void {
+function ask(set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup, question: Question, qtype: number): void {
     const [found, err] = dns.ask(plan.nameservers, question.known.host, qtype);
     if (found === undefined) {
         question.err = err;
         return;
     }
-    names.learn(set, plan, question.known, qtype, found);
+    names.update_addresses(set, plan, question.known, qtype, found);
     if (found.length > 0 && !question.answered) {
         question.answered = true;
         flight.missing = flight.missing - 1;
@@ -71,7 +71,7 @@ function ask(set: EndpointSet, plan: Names, flight: Flight, question: Question, 
 }
 
 /** Asks for all names at once. Calls go on as soon as each has an address. */
-function resolve_all(set: EndpointSet, plan: Names, flight: Flight): void {
+function resolve_all(set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup): void {
     const questions: Question[] = [];
     for (const [, known] of plan.known) {
         questions.push({ known, answered: false, err: undefined });
@@ -95,7 +95,7 @@ function resolve_all(set: EndpointSet, plan: Names, flight: Flight): void {
     }
 }
 
-function fly_in_timer(premature: boolean, set: EndpointSet, plan: Names, flight: Flight): void {
+function run_lookup(premature: boolean, set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup): void {
     flight.ends_by = now() + ROUND_TIME;
     if (!premature) {
         resolve_all(set, plan, flight);
@@ -107,13 +107,13 @@ function fly_in_timer(premature: boolean, set: EndpointSet, plan: Names, flight:
 }
 
 /** Starts a round in a timer of its own; nil where there is none to be had: a later call will. */
-function take_off(set: EndpointSet, plan: Names, time: number): Flight | undefined {
+function start_lookup(set: EndpointSet, plan: DnsEndpoints, time: number): PendingLookup | undefined {
     const [waiters] = semaphore.new(0);
     if (waiters === undefined) {
         return undefined;
     }
-    const flight: Flight = { waiters, waiting: 0, missing: 0, over: false, ends_by: time + START_TIME };
-    const [may_start, started] = guard(ngx.timer.at, 0, fly_in_timer, set, plan, flight); // throws in init
+    const flight: PendingLookup = { waiters, waiting: 0, missing: 0, over: false, ends_by: time + START_TIME };
+    const [may_start, started] = guard(ngx.timer.at, 0, run_lookup, set, plan, flight); // throws in init
     if (!may_start || started === undefined) {
         return undefined;
     }
@@ -126,13 +126,13 @@ function take_off(set: EndpointSet, plan: Names, time: number): Flight | undefin
  * Has names resolved anew in the background when it is time to. A call waits only where nothing is known, or where
  * it is old because nobody has made a call for long; if that takes too long, it goes on with what there is.
  */
-function before_call(set: EndpointSet, plan: Names, time: number, deadline: number | undefined): void {
+function before_call(set: EndpointSet, plan: DnsEndpoints, time: number, deadline: number | undefined): void {
     if (time < plan.next && time < plan.fresh_until) {
         return;
     }
     let flight = plan.flight;
     if (flight === undefined || time >= flight.ends_by) {
-        flight = take_off(set, plan, time);
+        flight = start_lookup(set, plan, time);
     }
     if (flight !== undefined && !flight.over && time >= plan.fresh_until) {
         const seconds = deadline !== undefined ? min(MAX_WAIT, (deadline - time) / 2) : MAX_WAIT;
@@ -152,7 +152,7 @@ function nameservers_of(opts: ResolveOptions): Result<Nameserver[]> {
  * Checks the option and makes the plan of a client.
  * @param wanted true or a table
  */
-function create(wanted: unknown, endpoints: Endpoint[]): Result<Names> {
+function create(wanted: unknown, endpoints: Endpoint[]): Result<DnsEndpoints> {
     if (wanted !== true && typeof wanted !== "object") {
         return $multi(undefined, "opts.resolve must be boolean or table");
     }
@@ -172,7 +172,7 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<Names> {
     if (nameservers === undefined) {
         return $multi(undefined, err);
     }
-    const plan: Names = {
+    const plan: DnsEndpoints = {
         nameservers,
         interval,
         ipv6,

@@ -102,7 +102,7 @@ function record(meter: Meter, info: CallInfo): void {
 
 /** Why there are no counters. */
 function not_counting(): EtcdError {
-    return errors.failure("bad_request", "opts.metrics is not set");
+    return errors.local_error("bad_request", "opts.metrics is not set");
 }
 
 export {

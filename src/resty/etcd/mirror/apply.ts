@@ -2,7 +2,7 @@ import type { RawEvent } from "../protocol/message";
 import type { Batch } from "../watch/feed";
 import * as newest from "../base/gc_barrier";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 import * as draft from "./rebuild";
 import * as indexes from "./indexes";
 import * as items from "./decode";
@@ -25,10 +25,10 @@ interface Step {
 }
 
 /** The user's functions are run, nothing is changed yet. */
-function prepare(state: State, events: RawEvent[], found: draft.Found, slice: Slice): Step[] {
+function prepare(state: State, events: RawEvent[], found: draft.IndexValues, slice: TimeSlice): Step[] {
     const steps: Step[] = [];
     for (const event of events) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         const raw = event.kv;
         const key = sub(raw.key, state.cut + 1);
         if (event.type === "DELETE") {
@@ -47,7 +47,7 @@ function prepare(state: State, events: RawEvent[], found: draft.Found, slice: Sl
 }
 
 /** Changes the tables in one go; returns what was really changed. */
-function commit(state: State, steps: Step[], found: draft.Found): Change[] {
+function commit(state: State, steps: Step[], found: draft.IndexValues): Change[] {
     const changes: Change[] = [];
     const { kvs, added } = state;
     for (const step of steps) {
@@ -83,7 +83,7 @@ function commit(state: State, steps: Step[], found: draft.Found): Change[] {
 }
 
 /** The same for many events of one revision: the tables are made anew, and taken into use at once. */
-function commit_many(state: State, steps: Step[], found: draft.Found, slice: Slice): Change[] | undefined {
+function commit_many(state: State, steps: Step[], found: draft.IndexValues, slice: TimeSlice): Change[] | undefined {
     const made = draft.create(state.key_count);
     const changes: Change[] = [];
     const by_key = table_new(0, steps.length) as LuaMap<string, Step>;
@@ -93,7 +93,7 @@ function commit_many(state: State, steps: Step[], found: draft.Found, slice: Sli
         made.bad.set(key, item);
     }
     for (const step of steps) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         const key = step.key;
         by_key.set(key, step);
         if (step.invalid !== undefined) {
@@ -107,9 +107,9 @@ function commit_many(state: State, steps: Step[], found: draft.Found, slice: Sli
             changes.push({ type: "PUT", key, kv: step.kv });
         }
     }
-    sorted.settle(state);
+    sorted.sort_pending(state);
     for (const key of state.sorted) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         const old = kvs.get(key)!;
         const step = by_key.get(key);
         if (step === undefined || step.invalid !== undefined) {
@@ -118,10 +118,10 @@ function commit_many(state: State, steps: Step[], found: draft.Found, slice: Sli
             draft.keep(made, key, step.kv);
             changes.push({ type: "PUT", key, kv: step.kv, old });
         } else {
-            changes.push(newest.show({ type: "DELETE", key, old }));
+            changes.push(newest.mark_now({ type: "DELETE", key, old }));
         }
     }
-    return draft.take_over(state, made, found, slice) ? changes : undefined;
+    return draft.swap_in(state, made, found, slice) ? changes : undefined;
 }
 
 /**
@@ -129,8 +129,8 @@ function commit_many(state: State, steps: Step[], found: draft.Found, slice: Sli
  * @returns what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
  */
 function take_events(state: State, events: RawEvent[]): Change[] | undefined {
-    const slice = slices.begin();
-    const found = draft.finds(state, events.length);
+    const slice = slices.start();
+    const found = draft.new_index_values(state, events.length);
     const steps = prepare(state, events, found, slice);
     if (steps.length > FEW) {
         return commit_many(state, steps, found, slice);
@@ -140,7 +140,7 @@ function take_events(state: State, events: RawEvent[]): Change[] | undefined {
     }
     const changes = commit(state, steps, found);
     if (state.added.length > MANY_ADDED) {
-        sorted.settle(state);
+        sorted.sort_pending(state);
     }
     return changes;
 }
@@ -157,15 +157,15 @@ function is_same(raw: RawEvent["kv"], held: { mod_revision: string; create_revis
  * nil if the mirror was closed meanwhile
  */
 function take_full(state: State, batch: Batch, is_other: boolean): Change[] | undefined {
-    const slice = slices.begin_anew(); // whoever has read all this may have worked for long
+    const slice = slices.yield_and_start(); // whoever has read all this may have worked for long
     const full = batch.full!;
     const kvs = state.kvs;
     const made = draft.create(full.length);
     const is_first = state.changed === 0;
     const changes: Change[] = [];
-    const found = draft.finds(state, is_first || is_other ? full.length : 0);
+    const found = draft.new_index_values(state, is_first || is_other ? full.length : 0);
     for (const raw of full) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         const key = sub(raw.key, state.cut + 1);
         const held = kvs.get(key);
         const bad = state.bad.get(key);
@@ -182,7 +182,7 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] | un
                 draft.ask_indexes(state, kv, found);
                 draft.keep(made, key, kv);
                 if (!is_first) {
-                    changes.push(newest.show({ type: "PUT", key, kv, old: held }));
+                    changes.push(newest.mark_now({ type: "PUT", key, kv, old: held }));
                 }
             } else {
                 made.bad.set(key, items.reject(state, raw, key, err));
@@ -193,11 +193,11 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] | un
             }
         }
     }
-    sorted.settle(state);
+    sorted.sort_pending(state);
     for (const key of state.sorted) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         if (made.kvs.get(key) === undefined) {
-            changes.push(newest.show({ type: "DELETE", key, old: kvs.get(key) }));
+            changes.push(newest.mark_now({ type: "DELETE", key, old: kvs.get(key) }));
         }
     }
     if (changes.length === 0 && !is_first) {
@@ -207,17 +207,17 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] | un
         state.bad = made.bad; // all else is as it was, and stays the same tables
         return changes;
     }
-    return draft.take_over(state, made, found, slice) ? changes : undefined;
+    return draft.swap_in(state, made, found, slice) ? changes : undefined;
 }
 
 /** The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody. */
 function all_new(state: State): Change[] {
-    const slice = slices.begin();
+    const slice = slices.start();
     const changes: Change[] = [];
-    sorted.settle(state);
+    sorted.sort_pending(state);
     for (const key of state.sorted) {
-        slices.breathe(slice);
-        changes.push(newest.show({ type: "PUT", key, kv: state.kvs.get(key)! }));
+        slices.yield_if_due(slice);
+        changes.push(newest.mark_now({ type: "PUT", key, kv: state.kvs.get(key)! }));
     }
     return changes;
 }

@@ -1,4 +1,4 @@
-import type { State as ClientState } from "../call/client_state";
+import type { ClientState as ClientState } from "../call/client_state";
 import type { RawKv } from "../protocol/message";
 import * as newest from "../base/gc_barrier";
 import * as complaints from "./rate_limited_log";
@@ -54,14 +54,14 @@ function make(state: State, raw: RawKv, key: string): Result<Kv> {
         }
         kv.value = made;
     }
-    return $multi(newest.show(kv));
+    return $multi(newest.mark_now(kv));
 }
 
 /** Why an item is not taken in, for those who ask later. */
 function reject(state: State, raw: RawKv, key: string, err: string): Invalid {
     const item: Invalid = { err, create_revision: raw.create_revision, mod_revision: raw.mod_revision };
     state.counters.invalid = state.counters.invalid + 1;
-    complaints.log(state, `item not taken in: ${key}: ${err}`);
+    complaints.warn(state, `item not taken in: ${key}: ${err}`);
     return item;
 }
 

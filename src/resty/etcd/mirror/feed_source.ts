@@ -1,4 +1,4 @@
-import type { State as ClientState } from "../call/client_state";
+import type { ClientState as ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import type { OpenSource } from "../shared_log/coordinator";
 import * as node from "../shared_log/open";

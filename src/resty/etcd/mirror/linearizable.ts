@@ -21,7 +21,7 @@ type Told = LuaMultiReturn<[value: any, kv: Kv | EtcdError | undefined]>; // esl
 function get_linearizable(this: State, key: string, timeout?: number): Told {
     const wrong = checks.check_key(key) ?? options.check_timeout(timeout);
     if (wrong !== undefined) {
-        return $multi(undefined, errors.failure("bad_request", wrong));
+        return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     const request = { key: keys.with_prefix(this.cli.key_prefix, key) };
     const [reply, err] = call.unary(this.cli, rpcs.range, request, timeout);
@@ -34,7 +34,7 @@ function get_linearizable(this: State, key: string, timeout?: number): Told {
     }
     const [kv, bad] = items.make(this, raw, sub(raw.key, this.cut + 1));
     if (kv === undefined) {
-        return $multi(undefined, errors.failure("invalid", bad));
+        return $multi(undefined, errors.local_error("invalid", bad));
     }
     return $multi(kv.value, kv);
 }

@@ -32,7 +32,7 @@ function all(this: State): Result<readonly Kv[]> {
     }
     let list = this.list;
     if (list === undefined) {
-        sorted.settle(this);
+        sorted.sort_pending(this);
         list = sorted.pick(this, this.sorted);
         this.list = list;
     }

@@ -1,4 +1,4 @@
-import type { State as ClientState } from "../call/client_state";
+import type { ClientState as ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
@@ -54,10 +54,10 @@ function on_change(this: State, callback: OnChange): Result<(this: void) => void
 
 /** Makes an index of what is there already. Nothing else changes the mirror meanwhile. */
 function fill_index(this: void, state: State, made: Index): void {
-    const slice = slices.begin();
-    sorted.settle(state);
+    const slice = slices.start();
+    sorted.sort_pending(state);
     for (const key of state.sorted) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         indexes.add(made.buckets, made.values, key, draft.ask_index(state, made, state.kvs.get(key)!));
     }
     state.indexes.set(made.name, made);
@@ -68,7 +68,7 @@ function make_index(premature: boolean, state: State, made: Index): void {
         const [ok, err] = guard(fill_index, state, made);
         state.lock.post(1);
         if (!ok) {
-            complaints.log(state, `index ${made.name} is not made: ${complaints.text_of(err, "no reason")}`);
+            complaints.warn(state, `index ${made.name} is not made: ${complaints.text_of(err, "no reason")}`);
         }
     }
     state.making.delete(made.name);

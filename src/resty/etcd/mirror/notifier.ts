@@ -1,7 +1,7 @@
 import * as clock from "../base/clock";
 import * as newest from "../base/gc_barrier";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 import * as complaints from "./rate_limited_log";
 import type { Change, Changes, State, Untold } from "./types";
 
@@ -19,7 +19,7 @@ const GRACE = 0.5;
 const LOOK = 0.1;
 
 /** Calls all that were there when the changes came, and are still. */
-function tell_all(state: State, item: Untold, slice: Slice): void {
+function call_all(state: State, item: Untold, slice: TimeSlice): void {
     const told: Changes = { revision: item.revision, changes: item.changes };
     for (const callback of item.callbacks) {
         if (state.is_closed) {
@@ -36,18 +36,18 @@ function tell_all(state: State, item: Untold, slice: Slice): void {
                 const text = complaints.text_of(err, "no reason");
                 ngx.log(ngx.WARN, "mirror of ", state.dir, ": on_change: ", text);
             }
-            slices.breathe(slice);
+            slices.yield_if_due(slice);
         }
     }
 }
 
 /** Tells what there is. */
 function tell_what_waits(this: void, state: State): void {
-    const slice = slices.begin();
+    const slice = slices.start();
     let item = remove(state.untold, 1);
     while (item !== undefined) {
         state.untold_count = state.untold_count - item.changes.length;
-        tell_all(state, item, slice);
+        call_all(state, item, slice);
         item = remove(state.untold, 1);
     }
 }
@@ -63,7 +63,7 @@ function drain(this: void, state: State): void {
 
 /** A change after another one of the same key. */
 function join(before: Change, after: Change): Change {
-    return newest.show({ type: after.type, key: after.key, kv: after.kv, old: before.old });
+    return newest.mark_now({ type: after.type, key: after.key, kv: after.kv, old: before.old });
 }
 
 /**
@@ -76,12 +76,12 @@ function merge(state: State): void {
     const count = state.untold_count;
     state.untold = [];
     state.untold_count = 0;
-    const slice = slices.begin();
+    const slice = slices.start();
     const by_key = new LuaMap<string, Change>();
     const keys: string[] = [];
     for (const item of waiting) {
         for (const change of item.changes) {
-            slices.breathe(slice);
+            slices.yield_if_due(slice);
             const key = change.key;
             const before = by_key.get(key);
             if (before === undefined) {
@@ -94,7 +94,7 @@ function merge(state: State): void {
     }
     const changes: Change[] = [];
     for (const key of keys) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         const change = by_key.get(key)!;
         if (change.kv !== undefined || change.old !== undefined) {
             changes.push(change); // else it came and went
@@ -106,15 +106,15 @@ function merge(state: State): void {
     state.untold_count = changes.length;
     state.merge_at = max(MANY, 2 * changes.length);
     state.counters.merged = state.counters.merged + 1;
-    complaints.log(state, `on_change is slow: ${count} changes that waited for it are one difference now`);
+    complaints.warn(state, `on_change is slow: ${count} changes that waited for it are one difference now`);
 }
 
 /** Says once of each call that it takes long. */
-function look(state: State): void {
+function warn_if_slow(state: State): void {
     const called_at = state.called_at;
     if (called_at !== undefined && !state.is_complained && now() - called_at > SLOW) {
         state.is_complained = true;
-        complaints.log(state, `on_change: a function has not returned for ${SLOW} s; what follows waits for it`);
+        complaints.warn(state, `on_change: a function has not returned for ${SLOW} s; what follows waits for it`);
     }
 }
 
@@ -122,7 +122,7 @@ function look(state: State): void {
  * Tells those who want to hear of changes, which they can all see already. Functions that do not wait have returned
  * when this does; others are left to themselves, and what follows is told after them. Only one light thread may do this.
  */
-function tell(state: State, revision: number, changes: Change[]): void {
+function notify(state: State, revision: number, changes: Change[]): void {
     const callbacks = state.callbacks;
     if (changes.length === 0 || callbacks.length === 0) {
         return;
@@ -140,7 +140,7 @@ function tell(state: State, revision: number, changes: Change[]): void {
         }
     }
     while (state.is_telling && state.called_at === undefined) {
-        slices.pause(); // it only lets others run
+        slices.yield_now(); // it only lets others run
     }
 }
 
@@ -168,4 +168,4 @@ function finish(state: State): void {
     }
 }
 
-export { MANY, finish, forget, look, tell };
+export { MANY, finish, forget, warn_if_slow, notify };

@@ -18,7 +18,7 @@ function text_of(err: unknown, otherwise: string): string {
 }
 
 /** Says what a user's function or item is not right at, in one line; of very many, not each. */
-function log(state: State, text: string): void {
+function warn(state: State, text: string): void {
     const time = clock.now();
     state.log_tokens = min(BURST, state.log_tokens + (time - state.log_refilled) * PER_SECOND);
     state.log_refilled = time;
@@ -33,4 +33,4 @@ function log(state: State, text: string): void {
     ngx.log(ngx.WARN, "mirror of ", state.dir, ": ", printable, others);
 }
 
-export { BURST, log, text_of };
+export { BURST, warn, text_of };

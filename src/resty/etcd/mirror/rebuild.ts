@@ -1,12 +1,12 @@
 import table_new = require("table.new");
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 import * as complaints from "./rate_limited_log";
 import * as indexes from "./indexes";
 import type { Bucket, Buckets, Index, Invalid, Kv, State, Store, Values } from "./types";
 
 /** Tables that are made beside those in use, in slices, to be put in their place at once. */
-interface Draft {
+interface NewTables {
     readonly kvs: LuaMap<string, Kv>;
     readonly sorted: string[];
     /** Keys that are not in their order yet. */
@@ -15,9 +15,9 @@ interface Draft {
 }
 
 /** What changed keys are found under, by the name of the index. */
-type Found = LuaMap<string, Values>;
+type IndexValues = LuaMap<string, Values>;
 
-function create(size: number): Draft {
+function create(size: number): NewTables {
     return {
         kvs: table_new(0, size) as LuaMap<string, Kv>,
         sorted: table_new(size, 0) as string[],
@@ -26,15 +26,15 @@ function create(size: number): Draft {
     };
 }
 
-function keep(draft: Draft, key: string, kv: Kv): void {
+function keep(draft: NewTables, key: string, kv: Kv): void {
     const sorted = draft.sorted;
     sorted.push(key);
     draft.kvs.set(key, kv);
 }
 
 /** @param size how many keys may come: a large table takes long to grow */
-function finds(store: Store, size: number): Found {
-    const found: Found = new LuaMap();
+function new_index_values(store: Store, size: number): IndexValues {
+    const found: IndexValues = new LuaMap();
     for (const [name] of store.indexes) {
         found.set(name, table_new(0, size) as Values);
     }
@@ -47,14 +47,14 @@ function ask_index(state: State, index: Index, kv: Kv): AnyNotNil | undefined {
     if (!ok) {
         const counters = state.counters;
         counters.index_errors = counters.index_errors + 1;
-        complaints.log(state, `index ${index.name}: ${kv.key}: ${complaints.text_of(value, "no reason")}`);
+        complaints.warn(state, `index ${index.name}: ${kv.key}: ${complaints.text_of(value, "no reason")}`);
         return undefined;
     }
     return value as AnyNotNil | undefined;
 }
 
 /** Asks all indexes about a changed key. */
-function ask_indexes(state: State, kv: Kv, found: Found): void {
+function ask_indexes(state: State, kv: Kv, found: IndexValues): void {
     for (const [name, index] of state.indexes) {
         const value = ask_index(state, index, kv);
         if (value !== undefined) {
@@ -75,14 +75,20 @@ function forget_lists(store: Store): void {
 }
 
 /** The same keys are found there, and each is what it was. */
-function is_unchanged(old: Bucket, bucket: Bucket, before: Draft["kvs"], kvs: Draft["kvs"], slice: Slice): boolean {
+function is_unchanged(
+    old: Bucket,
+    bucket: Bucket,
+    before: NewTables["kvs"],
+    kvs: NewTables["kvs"],
+    slice: TimeSlice,
+): boolean {
     const { keys } = bucket;
     const old_keys = old.keys;
     if (keys.length !== old_keys.length) {
         return false;
     }
     for (const i of $range(1, keys.length)) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         const key = keys[i - 1]!;
         if (key !== old_keys[i - 1] || kvs.get(key) !== before.get(key)) {
             return false;
@@ -92,9 +98,9 @@ function is_unchanged(old: Bucket, bucket: Bucket, before: Draft["kvs"], kvs: Dr
 }
 
 /** A bucket in which nothing has changed stays, and so does the array that was made of it, or is made meanwhile. */
-function keep_buckets(buckets: Buckets, index: Index, state: State, draft: Draft, slice: Slice): void {
+function keep_buckets(buckets: Buckets, index: Index, state: State, draft: NewTables, slice: TimeSlice): void {
     for (const [value, bucket] of buckets) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         const old = index.buckets.get(value);
         if (old !== undefined && is_unchanged(old, bucket, state.kvs, draft.kvs, slice)) {
             buckets.set(value, old);
@@ -106,7 +112,7 @@ function keep_buckets(buckets: Buckets, index: Index, state: State, draft: Draft
  * Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
  * @returns false if the mirror was closed meanwhile: it is as it was
  */
-function take_over(state: State, draft: Draft, found: Found, slice: Slice): boolean {
+function swap_in(state: State, draft: NewTables, found: IndexValues, slice: TimeSlice): boolean {
     const { kvs, sorted, added } = draft;
     const all_buckets = new LuaMap<string, Buckets>();
     const all_values = new LuaMap<string, Values>();
@@ -116,7 +122,7 @@ function take_over(state: State, draft: Draft, found: Found, slice: Slice): bool
         const fresh = found.get(name)!;
         for (const keys of [sorted, added]) {
             for (const key of keys) {
-                slices.breathe(slice);
+                slices.yield_if_due(slice);
                 const is_as_before = kvs.get(key) === state.kvs.get(key);
                 const known = is_as_before ? index.values : fresh;
                 indexes.add(buckets, values, key, known.get(key));
@@ -147,11 +153,11 @@ export {
     ask_index,
     ask_indexes,
     create,
-    finds,
+    new_index_values,
     forget_lists,
     forget_prefixes,
     keep,
-    take_over,
-    type Draft,
-    type Found,
+    swap_in,
+    type NewTables,
+    type IndexValues,
 };

@@ -95,21 +95,21 @@ function take(this: void, state: State, batch: Batch): Change[] | undefined {
 }
 
 /** What should not have happened. */
-function surprise(what: unknown): EtcdError {
-    return errors.failure("bad_reply", tostring(what));
+function unexpected_error(what: unknown): EtcdError {
+    return errors.local_error("bad_reply", tostring(what));
 }
 
 /** Takes in what a feed gives until it fails; an error only if it does. */
 function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
-    const slice = slices.begin();
+    const slice = slices.start();
     for (const _ of $range(1, BATCHES_PER_TIMER)) {
-        slices.breathe(slice); // where many have come it does not wait for the next one
+        slices.yield_if_due(slice); // where many have come it does not wait for the next one
         let batch: Batch | undefined;
         while (batch === undefined) {
             const since = now();
             const [got, err] = feed.next(LOOK);
-            slices.go_on(slice, since);
-            teller.look(state);
+            slices.restart_after_wait(slice, since);
+            teller.warn_if_slow(state);
             if (is_over(state)) {
                 return undefined;
             }
@@ -127,7 +127,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         state.is_taking = false;
         state.lock.post(1);
         if (!ok) {
-            return surprise(made);
+            return unexpected_error(made);
         }
         let changes = made as Change[] | undefined;
         if (changes === undefined) {
@@ -136,7 +136,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         if (is_first && state.callbacks.length > 0) {
             changes = apply.all_new(state);
         }
-        teller.tell(state, batch.revision, changes);
+        teller.notify(state, batch.revision, changes);
     }
     return undefined;
 }
@@ -181,7 +181,7 @@ function note_failure(state: State, err: EtcdError): void {
     const counters = state.counters;
     counters.failures = counters.failures + 1;
     if (state.failure === undefined || state.failure.message !== err.message) {
-        ngx.log(ngx.WARN, "mirror of ", state.dir, ": ", errors.text(err), "; trying again");
+        ngx.log(ngx.WARN, "mirror of ", state.dir, ": ", errors.to_text(err), "; trying again");
     }
     state.failure = err;
 }
@@ -191,7 +191,7 @@ function finish(state: State): void {
     state.is_closed = true;
     drop_feed(state);
     wake_waiters(state);
-    keeper.let_go(state.life);
+    keeper.release(state.life);
 }
 
 /**
@@ -203,7 +203,7 @@ function follow_one(state: State, failures: number): number {
     const [ok, failed] = guard(turn, state);
     let err = failed as EtcdError | undefined;
     if (!ok) {
-        err = surprise(failed); // whatever happens, it goes on
+        err = unexpected_error(failed); // whatever happens, it goes on
     }
     if (err === undefined) {
         return 0;
@@ -247,14 +247,14 @@ function work(this: void, premature: boolean, state: State, failures: number, ti
 /** A timer of the mirror; one that comes too late does nothing. */
 function run(this: void, premature: boolean, state: State, failures: number, id: number): void {
     if (id === state.timers) {
-        const signs = keeper.begin(state.life);
+        const signs = keeper.start_heartbeat(state.life);
         work(premature, state, failures, run);
         ngx.thread.kill(signs);
     }
 }
 
 /** Its timer is no more: what that was about is not known, so it begins with a new feed. */
-function begin_anew(state: State, had_begun: boolean): void {
+function restart(state: State, had_begun: boolean): void {
     if (state.is_taking) {
         state.is_taking = false;
         state.lock.post(1);
@@ -262,22 +262,22 @@ function begin_anew(state: State, had_begun: boolean): void {
     teller.forget(state);
     if (had_begun) {
         drop_feed(state);
-        note_failure(state, errors.failure("closed", "a function of the mirror's has ended its timer"));
+        note_failure(state, errors.local_error("closed", "a function of the mirror's has ended its timer"));
     }
     start(run, state, 0);
 }
 
 /** Starts it in a timer of this worker. */
 function begin(state: State): Result<true> {
-    const [kept, keep_err] = keeper.keep(state.life, had_begun => {
-        begin_anew(state, had_begun);
+    const [kept, keep_err] = keeper.supervise(state.life, had_begun => {
+        restart(state, had_begun);
     });
     if (kept === undefined) {
         return $multi(undefined, keep_err);
     }
     const [ok, err] = start(run, state, 0);
     if (ok === undefined) {
-        keeper.let_go(state.life);
+        keeper.release(state.life);
         return $multi(undefined, err);
     }
     return $multi(true);

@@ -44,7 +44,7 @@ function take(keys: string[], key: string): void {
 }
 
 /** Brings the order of the keys up to date, in one pass. */
-function settle(store: Store): void {
+function sort_pending(store: Store): void {
     const added = store.added;
     if (added.length === 0 && !store.has_gaps) {
         return;
@@ -97,7 +97,7 @@ function pick(store: Store, keys: readonly string[]): readonly Kv[] {
 
 /** All keys that start with `prefix`, as a new array. */
 function pick_prefix(store: Store, prefix: string): readonly Kv[] {
-    settle(store);
+    sort_pending(store);
     const sorted = store.sorted;
     const end = key_ranges.prefix_end(prefix);
     const first = lower_bound(sorted, prefix);
@@ -110,4 +110,4 @@ function pick_prefix(store: Store, prefix: string): readonly Kv[] {
     return list;
 }
 
-export { lower_bound, pick, pick_prefix, put, settle, take };
+export { lower_bound, pick, pick_prefix, put, sort_pending, take };

@@ -31,7 +31,7 @@ function invalid(this: State): Record<string, Invalid> {
 }
 
 /** Why etcd cannot be followed; nil if nothing is known to be wrong. */
-function trouble_of(state: State): EtcdError | undefined {
+function current_error(state: State): EtcdError | undefined {
     const { failure, feed } = state;
     if (failure !== undefined || feed === undefined || feed.trouble === undefined) {
         return failure;
@@ -45,7 +45,7 @@ function state_of(this: State): Status {
     for (const [_] of this.bad) {
         bad = bad + 1;
     }
-    const trouble = trouble_of(this);
+    const trouble = current_error(this);
     let status: Status["status"] = this.absent !== undefined ? "starting" : "ready";
     if (this.is_closed) {
         status = "closed";
@@ -73,4 +73,4 @@ function stats(this: State): Counters {
     return this.counters;
 }
 
-export { invalid, state_of, stats, trouble_of, type Status };
+export { invalid, state_of, stats, current_error, type Status };

@@ -1,7 +1,7 @@
-import type { State as ClientState } from "../call/client_state";
+import type { ClientState as ClientState } from "../call/client_state";
 import type { Semaphore } from "ngx.semaphore";
 import type { EtcdError } from "../protocol/errors";
-import type { Life } from "../base/watchdog";
+import type { Heartbeat } from "../base/watchdog";
 import type { Feed } from "../watch/feed";
 
 /** A key as a mirror holds it; int64 values are decimal strings. */
@@ -154,7 +154,7 @@ interface State extends Store {
     absent: string | undefined;
     is_closed: boolean;
     /** Of the timer that it runs in. */
-    readonly life: Life;
+    readonly life: Heartbeat;
     /** Timers so far: the last one is the one that may run. */
     timers: number;
     /** It is changing the store. */

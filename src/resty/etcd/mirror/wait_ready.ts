@@ -16,9 +16,9 @@ const STEP = 10;
 
 /** The time is over; and what has taken it, as far as that is known. */
 function not_in_time(state: State): EtcdError {
-    const trouble = reports.trouble_of(state);
-    const why = trouble !== undefined ? `: ${errors.text(trouble)}` : "";
-    return errors.failure("timeout", `the mirror is not ready: timeout${why}`);
+    const trouble = reports.current_error(state);
+    const why = trouble !== undefined ? `: ${errors.to_text(trouble)}` : "";
+    return errors.local_error("timeout", `the mirror is not ready: timeout${why}`);
 }
 
 /**
@@ -29,14 +29,14 @@ function not_in_time(state: State): EtcdError {
 function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     const wrong = options.check_timeout(timeout);
     if (wrong !== undefined) {
-        return $multi(undefined, errors.failure("bad_request", wrong));
+        return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     if (reads.ready.call(this)) {
         return $multi(true);
     }
     const [waiter, create_err] = semaphore.new(0);
     if (waiter === undefined) {
-        return $multi(undefined, errors.failure("bad_request", create_err));
+        return $multi(undefined, errors.local_error("bad_request", create_err));
     }
     this.waiters.set(waiter, true);
     const deadline = timeout !== undefined ? now() + timeout : math.huge;
@@ -51,13 +51,13 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
             if (ran) {
                 why = err; // or says so
             }
-            return $multi(undefined, errors.failure("bad_request", `waiting for the mirror: ${tostring(why)}`));
+            return $multi(undefined, errors.local_error("bad_request", `waiting for the mirror: ${tostring(why)}`));
         }
         if (reads.ready.call(this)) {
             return $multi(true);
         }
     }
-    return $multi(undefined, errors.failure("closed", "the mirror is closed"));
+    return $multi(undefined, errors.local_error("closed", "the mirror is closed"));
 }
 
 export { wait_ready };

@@ -78,7 +78,7 @@ const mt: LuaMetatable<EtcdError> = {
 };
 
 /** Trouble before, beside or instead of etcd's answer. */
-function failure(name: LocalName, message: string, endpoint?: string): EtcdError {
+function local_error(name: LocalName, message: string, endpoint?: string): EtcdError {
     const err: EtcdError = { name, message, retryable: false, maybe_applied: false };
     if (endpoint !== undefined) {
         err.endpoint = endpoint;
@@ -88,13 +88,13 @@ function failure(name: LocalName, message: string, endpoint?: string): EtcdError
 
 /** The time was up before anything of the call itself was sent. */
 function out_of_time(message: string): EtcdError {
-    const err = failure("timeout", message);
+    const err = local_error("timeout", message);
     err.retryable = true;
     return err;
 }
 
 /** An answer of etcd (or of what stands in front of it) that is an error. */
-function refusal(http_status: number, code: number | undefined, message: string, endpoint?: string): EtcdError {
+function server_error(http_status: number, code: number | undefined, message: string, endpoint?: string): EtcdError {
     const err: EtcdError = {
         name: NAMES.get(code ?? 0) ?? "http_error",
         message,
@@ -129,9 +129,9 @@ function with_outcome(err: EtcdError, maybe_applied: boolean): EtcdError {
 }
 
 /** The error in one line: an answer of 500 and above says so first. */
-function text(err: EtcdError): string {
+function to_text(err: EtcdError): string {
     const status = err.http_status;
     return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
 }
 
-export { failure, out_of_time, refusal, text, with_outcome, type EtcdError, type LocalName };
+export { local_error, out_of_time, server_error, to_text, with_outcome, type EtcdError, type LocalName };

@@ -25,9 +25,9 @@ function to_text(value: unknown): string | undefined {
 }
 
 /** A quick look at text from the server: it begins as a number and is no longer than one. */
-function looks_right(text: string): boolean {
+function is_plausible(text: string): boolean {
     const first = byte(text, 1) as number | undefined;
     return first !== undefined && first <= 57 && (first >= 48 || first === 45) && text.length <= 20;
 }
 
-export { looks_right, to_text };
+export { is_plausible, to_text };

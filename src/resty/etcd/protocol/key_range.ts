@@ -42,7 +42,7 @@ function contains(outer: KeyRange, inner: KeyRange): boolean {
  * The events whose keys are in the range, in their order.
  * @returns the very same array if all are, nil if none is
  */
-function pick(range: KeyRange, events: RawEvent[]): RawEvent[] | undefined {
+function filter_events(range: KeyRange, events: RawEvent[]): RawEvent[] | undefined {
     let count = 0;
     for (const event of events) {
         if (has(range, event.kv.key)) {
@@ -61,4 +61,4 @@ function pick(range: KeyRange, events: RawEvent[]): RawEvent[] | undefined {
     return picked;
 }
 
-export { contains, has, is_empty, of, pick, type KeyRange };
+export { contains, has, is_empty, of, filter_events, type KeyRange };

@@ -17,7 +17,7 @@ function is_token_unknown(err: EtcdError): boolean {
 }
 
 /** etcd refused the call because of its token, so it was not applied; a new login may help. */
-function is_token_trouble(err: EtcdError): boolean {
+function is_token_error(err: EtcdError): boolean {
     const message = err.message;
     return (
         is_token_unknown(err) ||
@@ -29,24 +29,24 @@ function is_token_trouble(err: EtcdError): boolean {
  * etcd refuses a watch for its token with a reply of HTTP status 200; the code stands in the text.
  * @returns the refusal as an error, nil for any other reply
  */
-function token_trouble_of_watch(reply: Message | undefined, endpoint: string): EtcdError | undefined {
+function watch_token_error(reply: Message | undefined, endpoint: string): EtcdError | undefined {
     const reason = reply?.get("cancel_reason");
     if (typeof reason !== "string" || reply?.get("canceled") !== true) {
         return undefined;
     }
     const code = has(reason, "invalid auth token") ? 16 : 3;
-    const err = errors.refusal(code === 16 ? 401 : 400, code, reason, endpoint);
-    return is_token_trouble(err) ? err : undefined;
+    const err = errors.server_error(code === 16 ? 401 : 400, code, reason, endpoint);
+    return is_token_error(err) ? err : undefined;
 }
 
 /** The member is a learner, which does not serve the call; others do. */
-function is_for_others(err: EtcdError): boolean {
+function is_learner_error(err: EtcdError): boolean {
     return has(err.message, "rpc not supported for learner");
 }
 
 /** The answer proves that the call was turned away before it reached the log. */
 function is_refused_up_front(err: EtcdError): boolean {
-    return is_for_others(err) || (err.code === 8 && has(err.message, "etcdserver: too many requests"));
+    return is_learner_error(err) || (err.code === 8 && has(err.message, "etcdserver: too many requests"));
 }
 
 /**
@@ -67,7 +67,7 @@ function is_inconclusive(err: EtcdError): boolean {
 }
 
 /** Marks an answer of the server: may the call be sent again, may it have been applied? */
-function judge_refusal(rpc: Rpc, err: EtcdError): EtcdError {
+function classify_server_error(rpc: Rpc, err: EtcdError): EtcdError {
     if (is_refused_up_front(err)) {
         err.retryable = true;
     } else if (is_inconclusive(err)) {
@@ -83,11 +83,18 @@ function judge_refusal(rpc: Rpc, err: EtcdError): EtcdError {
  * Marks trouble on the connection.
  * @param sent some of the request may have left
  */
-function judge_failure(rpc: Rpc, err: EtcdError, sent: boolean): EtcdError {
+function classify_transport_error(rpc: Rpc, err: EtcdError, sent: boolean): EtcdError {
     const unknown = sent && rpc.write === true;
     err.retryable = !unknown || rpc.idempotent === true;
     err.maybe_applied = unknown;
     return err;
 }
 
-export { is_for_others, is_token_trouble, is_token_unknown, judge_failure, judge_refusal, token_trouble_of_watch };
+export {
+    is_learner_error,
+    is_token_error,
+    is_token_unknown,
+    classify_transport_error,
+    classify_server_error,
+    watch_token_error,
+};

@@ -1,5 +1,5 @@
 import * as schema from "./schema";
-import type { Message } from "./schema";
+import type { MessageType } from "./schema";
 
 /** One RPC of etcd: all that the call path and the transports know of it. */
 interface Rpc {
@@ -7,8 +7,8 @@ interface Rpc {
     readonly method: string;
     /** Path below the gateway's API prefix. */
     readonly path: string;
-    readonly request: Message;
-    readonly reply: Message;
+    readonly request: MessageType;
+    readonly reply: MessageType;
     /** Changes something in etcd: never sent twice unless the first was provably not applied. */
     readonly write?: boolean;
     /** A write that may be sent twice all the same: it is applied once. */
@@ -51,7 +51,7 @@ const txn: Rpc = {
     write: true,
 };
 /** A transaction that runs only if it has not been run before. */
-const txn_marked: Rpc = {
+const txn_idempotent: Rpc = {
     method: "/etcdserverpb.KV/Txn",
     path: "/kv/txn",
     request: schema.txn_request,
@@ -81,7 +81,7 @@ const lease_grant: Rpc = {
     write: true,
 };
 /** With an ID of the client's choice. */
-const lease_grant_chosen: Rpc = {
+const lease_grant_with_id: Rpc = {
     method: "/etcdserverpb.Lease/LeaseGrant",
     path: "/lease/grant",
     request: schema.lease_grant_request,
@@ -90,7 +90,7 @@ const lease_grant_chosen: Rpc = {
     idempotent: true,
 };
 /** With such an ID, where nothing is lost if the answer is: it counts as a read. */
-const lease_grant_spare: Rpc = {
+const lease_grant_disposable: Rpc = {
     method: "/etcdserverpb.Lease/LeaseGrant",
     path: "/lease/grant",
     request: schema.lease_grant_request,
@@ -173,8 +173,8 @@ export {
     delete_range,
     is_repeatable,
     lease_grant,
-    lease_grant_chosen,
-    lease_grant_spare,
+    lease_grant_with_id,
+    lease_grant_disposable,
     lease_keep_alive,
     lease_leases,
     lease_revoke,
@@ -184,7 +184,7 @@ export {
     put,
     range,
     txn,
-    txn_marked,
+    txn_idempotent,
     txn_read,
     version,
     watch,

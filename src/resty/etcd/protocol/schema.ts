@@ -9,25 +9,25 @@ type Scalar = "bytes" | "string" | "int64" | "uint64" | "bool";
 /** Enum names and their numbers. */
 type Enum = Readonly<Record<string, number>>;
 
-interface Field {
+interface FieldType {
     /** The field's number on the protobuf wire. */
     readonly number: number;
     readonly scalar?: Scalar;
     readonly values?: Enum;
-    readonly message?: Message;
+    readonly message?: MessageType;
     readonly repeated?: boolean;
 }
 
 /** Fields by name. */
-type Message = LuaMap<string, Field>;
+type MessageType = LuaMap<string, FieldType>;
 
-const of = (number: number, scalar: Scalar): Field => ({ number, scalar });
-const one_of = (number: number, values: Enum): Field => ({ number, values });
-const sub = (number: number, inner: Message): Field => ({ number, message: inner });
-const list = (number: number, inner: Message): Field => ({ number, message: inner, repeated: true });
+const of = (number: number, scalar: Scalar): FieldType => ({ number, scalar });
+const one_of = (number: number, values: Enum): FieldType => ({ number, values });
+const sub = (number: number, inner: MessageType): FieldType => ({ number, message: inner });
+const list = (number: number, inner: MessageType): FieldType => ({ number, message: inner, repeated: true });
 
-function message(fields: Record<string, Field>): Message {
-    return fields as unknown as Message;
+function message(fields: Record<string, FieldType>): MessageType {
+    return fields as unknown as MessageType;
 }
 
 const SORT_ORDER: Enum = { NONE: 0, ASCEND: 1, DESCEND: 2 };
@@ -229,7 +229,7 @@ export {
     watch_request,
     watch_response,
     type Enum,
-    type Field,
-    type Message,
+    type FieldType,
+    type MessageType,
     type Scalar,
 };

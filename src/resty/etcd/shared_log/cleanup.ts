@@ -1,6 +1,6 @@
 import * as clock from "../base/clock";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 import * as chain from "./log";
 import type { Log } from "./log";
 import * as pieces from "./records";
@@ -15,7 +15,7 @@ const AGAIN = 16;
 const LINKS = 4096;
 
 /** Removes an epoch, but for the link to its successor. */
-function remove_epoch(log: Log, epoch: number, slice: Slice): void {
+function remove_epoch(log: Log, epoch: number, slice: TimeSlice): void {
     const dict = log.dict;
     pieces.remove(dict, chain.key_of(log, epoch, "b"), slice);
     pieces.remove(dict, chain.key_of(log, epoch, "r"), slice);
@@ -55,7 +55,7 @@ function is_due(log: Log, root: number): boolean {
 }
 
 /** Removes the epochs before `root`. */
-function before(log: Log, root: number, slice: Slice): void {
+function before(log: Log, root: number, slice: TimeSlice): void {
     const swept = chain.number_at(log, "swept") ?? 0;
     for (const epoch of $range(max(1, swept - AGAIN), root - 1)) {
         remove_epoch(log, epoch, slice);
@@ -71,7 +71,7 @@ function before(log: Log, root: number, slice: Slice): void {
 /** Removes a log that was given up. */
 function all(log: Log): void {
     const last = chain.number_at(log, "epochs") ?? 0;
-    before(log, last + 1, slices.begin());
+    before(log, last + 1, slices.start());
     for (const epoch of $range(max(0, last - LINKS), last)) {
         log.dict.delete(chain.key_of(log, epoch, "n"));
     }

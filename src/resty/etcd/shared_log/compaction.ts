@@ -34,7 +34,7 @@ function write_base(
     is_wanted: IsWanted,
 ): LuaMultiReturn<[count: number | undefined, bytes: number, err?: string | undefined]> {
     const prefix = chain.key_of(writer.log, epoch, "b");
-    const slice = slices.begin();
+    const slice = slices.start();
     const n = kvs.length;
     let parts: string[] = [];
     let size = 0;
@@ -58,7 +58,7 @@ function write_base(
         }
         parts.push(part);
         size = size + part.length;
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return $multi(count, bytes);
 }
@@ -68,7 +68,7 @@ function write_base(
  * @param position pieces that the new epoch has already
  * @returns nil, or why the epoch could not even be prepared
  */
-function move_to(
+function switch_epoch(
     writer: Writer,
     epoch: number,
     start: Beginning,
@@ -81,7 +81,7 @@ function move_to(
         return err;
     }
     chain.publish(log, epoch, position);
-    chain.renew(log, epoch, chain.number_at(log, `${writer.epoch}c`) ?? 0);
+    chain.heartbeat(log, epoch, chain.number_at(log, `${writer.epoch}c`) ?? 0);
     chain.seal(log, writer.epoch);
     const link = { to: epoch, at: writer.position, skip: position, reason };
     const [linked, link_err] = chain.add_link(log, writer.epoch, link);
@@ -104,9 +104,9 @@ function move_to(
 }
 
 /** Begins anew with a full state. */
-function restart(writer: Writer, batch: Batch, cluster_id: string | undefined): void {
+function reset_to_full_state(writer: Writer, batch: Batch, cluster_id: string | undefined): void {
     const log = writer.log;
-    const epoch = chain.take_number(log);
+    const epoch = chain.allocate_epoch(log);
     if (epoch === undefined) {
         writers.stop(writer, "broken", writers.MISSING);
         return;
@@ -118,11 +118,11 @@ function restart(writer: Writer, batch: Batch, cluster_id: string | undefined): 
     if (count !== undefined) {
         const history = batch.reason === "restored" ? epoch : writer.history;
         const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, history, cluster_id };
-        err = move_to(writer, epoch, start, 0, batch.reason ?? "list");
+        err = switch_epoch(writer, epoch, start, 0, batch.reason ?? "list");
     }
     if (writer.epoch !== epoch) {
         writers.stop(writer, "broken", err);
-        sweep.remove_epoch(log, epoch, slices.begin());
+        sweep.remove_epoch(log, epoch, slices.start());
         return;
     }
     writer.revision = revision;
@@ -133,7 +133,7 @@ function restart(writer: Writer, batch: Batch, cluster_id: string | undefined): 
 /** Copies what came after the base; then, without waiting, puts base and copies in the place of the log. */
 function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beginning): string | undefined {
     const prefix = chain.key_of(writer.log, epoch, "r");
-    const slice = slices.begin();
+    const slice = slices.start();
     let position = 0;
     let total = 0;
     while (writer.over === undefined) {
@@ -142,7 +142,7 @@ function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beg
             if (cursor.epoch !== writer.epoch || cursor.position !== writer.position) {
                 return "taken over"; // sealed: what else was published cannot be read yet
             }
-            const err = move_to(writer, epoch, start, position, undefined);
+            const err = switch_epoch(writer, epoch, start, position, undefined);
             if (writer.epoch === epoch) {
                 writer.log_bytes = total;
             }
@@ -158,7 +158,7 @@ function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beg
             return err;
         }
         position = last;
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return "over";
 }
@@ -188,7 +188,7 @@ function compact(writer: Writer): string | undefined {
     const root = writer.root;
     const cursor = cursors.new(log);
     const [full] = cursors.join(cursor, root, "list");
-    const epoch = chain.take_number(log);
+    const epoch = chain.allocate_epoch(log);
     if (full === undefined || epoch === undefined) {
         return writers.MISSING;
     }
@@ -203,9 +203,9 @@ function compact(writer: Writer): string | undefined {
         err = copy_and_move(writer, cursor, epoch, start);
     }
     if (writer.epoch !== epoch) {
-        sweep.remove_epoch(log, epoch, slices.begin());
+        sweep.remove_epoch(log, epoch, slices.start());
     }
     return err;
 }
 
-export { compact, is_due, restart };
+export { compact, is_due, reset_to_full_state };

@@ -25,7 +25,7 @@ const CANDIDATE = 0.5;
 type OpenSource = (this: void, from: number | undefined, cluster_id: string | undefined) => Result<Source, EtcdError>;
 
 /** What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer. */
-interface Hub {
+interface Coordinator {
     readonly dict: NodeDict;
     /** In front of all keys in the dict. */
     readonly base: string;
@@ -33,7 +33,7 @@ interface Hub {
     /** Seconds after which a log that was given up is tried anew. */
     readonly retry: number;
     /** Writes the log in a timer of its own. */
-    readonly lead: (this: void, premature: boolean, hub: Hub, writer: Writer) => void;
+    readonly lead: (this: void, premature: boolean, hub: Coordinator, writer: Writer) => void;
     /** The log of the day; nil if there is none, or it is given up. */
     log: Log | undefined;
     /** There is no log to wait for: readers go on by themselves. */
@@ -57,7 +57,7 @@ interface Hub {
 }
 
 /** Wakes all readers of this worker. */
-function wake(hub: Hub): void {
+function wake(hub: Coordinator): void {
     for (const reader of hub.readers) {
         if (reader.count() < 1) {
             reader.post(1);
@@ -65,7 +65,7 @@ function wake(hub: Hub): void {
     }
 }
 
-function stand_at(hub: Hub, log: Log, tail: number): void {
+function stand_at(hub: Coordinator, log: Log, tail: number): void {
     hub.tail = tail;
     hub.head_key = chain.key_of(log, tail, "h");
     hub.head = undefined;
@@ -77,7 +77,7 @@ function is_sealed(log: Log, epoch: number): boolean {
 }
 
 /** Looks for what is new: one read of one number. */
-function look_at_head(hub: Hub): void {
+function look_at_head(hub: Coordinator): void {
     const log = hub.log;
     if (log === undefined) {
         return;
@@ -105,11 +105,11 @@ function look_at_head(hub: Hub): void {
 }
 
 /** Gives the log up for all workers. */
-function give_up(hub: Hub, log: Log, why: string | undefined): void {
+function give_up(hub: Coordinator, log: Log, why: string | undefined): void {
     if (!chain.is_broken(log)) {
         ngx.log(ngx.WARN, "shared log of watches is given up: ", why ?? writers.MISSING);
     }
-    chain.give_up(log, hub.retry);
+    chain.mark_broken(log, hub.retry);
     hub.next_look = 0;
 }
 
@@ -118,7 +118,7 @@ function is_same(a: Log | undefined, b: Log | undefined): boolean {
 }
 
 /** Finds the log of the day, starts one if there is none, or in the place of one that was given up long ago. */
-function find_log(hub: Hub): void {
+function find_log(hub: Coordinator): void {
     const dict = hub.dict;
     const base = hub.base;
     const known = hub.log;
@@ -159,7 +159,7 @@ function keep_writing(writer: Writer): void {
     const log = writer.log;
     const [head, sealed] = chain.head(log, writer.epoch);
     if (head === undefined) {
-        writers.miss(writer);
+        writers.on_epoch_missing(writer);
     } else if (sealed) {
         writers.stop(writer, "deposed");
     }
@@ -167,14 +167,14 @@ function keep_writing(writer: Writer): void {
         return;
     }
     const contact = writer.source !== undefined ? now() - writer.source.age() : undefined;
-    chain.renew(log, writer.epoch, contact);
+    chain.heartbeat(log, writer.epoch, contact);
     if (chain.number_at(log, "root") !== writer.root) {
         chain.set_number(log, "root", writer.root);
     }
 }
 
 /** Tries to become the writer in the place of one that is gone. */
-function try_to_write(hub: Hub, log: Log): void {
+function try_to_write(hub: Coordinator, log: Log): void {
     const candidate = chain.number_at(log, "candidate");
     if (candidate === undefined) {
         give_up(hub, log, undefined);
@@ -201,7 +201,7 @@ function try_to_write(hub: Hub, log: Log): void {
 }
 
 /** Looks at who writes, and whether the log is well. */
-function look(hub: Hub): void {
+function look(hub: Coordinator): void {
     find_log(hub);
     const log = hub.log;
     if (log === undefined) {
@@ -211,13 +211,13 @@ function look(hub: Hub): void {
     const writer = hub.writer;
     if (writer !== undefined) {
         keep_writing(writer);
-    } else if (chain.silence(log, hub.tail) > LEASE) {
+    } else if (chain.seconds_since_heartbeat(log, hub.tail) > LEASE) {
         try_to_write(hub, log);
     }
 }
 
 /** One round of looking around. */
-function tick(hub: Hub): void {
+function tick(hub: Coordinator): void {
     const time = now();
     look_at_head(hub);
     if (time >= hub.next_look) {
@@ -227,7 +227,7 @@ function tick(hub: Hub): void {
 }
 
 /** Leaves the log to other workers. */
-function leave(hub: Hub): void {
+function leave(hub: Coordinator): void {
     const writer = hub.writer;
     if (writer !== undefined) {
         hub.writer = undefined;
@@ -237,7 +237,13 @@ function leave(hub: Hub): void {
     wake(hub);
 }
 
-function create(dict: NodeDict, base: string, open_source: OpenSource, retry: number, lead: Hub["lead"]): Hub {
+function create(
+    dict: NodeDict,
+    base: string,
+    open_source: OpenSource,
+    retry: number,
+    lead: Coordinator["lead"],
+): Coordinator {
     return {
         dict,
         base,
@@ -259,4 +265,4 @@ function create(dict: NodeDict, base: string, open_source: OpenSource, retry: nu
     };
 }
 
-export { create as new, give_up, leave, tick, wake, type Hub, type OpenSource };
+export { create as new, give_up, leave, tick, wake, type Coordinator, type OpenSource };

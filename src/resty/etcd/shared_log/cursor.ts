@@ -1,7 +1,7 @@
 import type { RawKv } from "../protocol/message";
 import type { Batch, Reason } from "../watch/feed";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 import * as chain from "./log";
 import type { Link, Log } from "./log";
 import * as collapse from "../storage/kv_merge";
@@ -24,7 +24,7 @@ interface Cursor {
 }
 
 /** What is found at a cursor. */
-type Finding =
+type ReadOutcome =
     /** A record, or a link to a state that begins anew. */
     | "record"
     | "reset"
@@ -40,7 +40,7 @@ function create(log: Log): Cursor {
 }
 
 /** Moves on to what is next, through links; a record is read, and the cursor stands behind it. */
-function step(cursor: Cursor): LuaMultiReturn<[finding: Finding, record?: Stored | undefined, link?: Link]> {
+function step(cursor: Cursor): LuaMultiReturn<[finding: ReadOutcome, record?: Stored | undefined, link?: Link]> {
     const log = cursor.log;
     while (true) {
         const epoch = cursor.epoch;
@@ -78,7 +78,7 @@ function step(cursor: Cursor): LuaMultiReturn<[finding: Finding, record?: Stored
 }
 
 /** Reads the base of an epoch and stands at its beginning; nil if it is not all there. */
-function read_base(cursor: Cursor, epoch: number, slice: Slice): RawKv[] | undefined {
+function read_base(cursor: Cursor, epoch: number, slice: TimeSlice): RawKv[] | undefined {
     const log = cursor.log;
     const start = starts.read(log, epoch);
     if (start === undefined) {
@@ -94,7 +94,7 @@ function read_base(cursor: Cursor, epoch: number, slice: Slice): RawKv[] | undef
         }
         encoding.decode_kvs(record.payload, kvs, slice);
         number = record.last + 1;
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     cursor.epoch = epoch;
     cursor.position = 0;
@@ -103,7 +103,7 @@ function read_base(cursor: Cursor, epoch: number, slice: Slice): RawKv[] | undef
     return kvs;
 }
 
-function note(changes: Changes, record: Stored, slice: Slice): void {
+function note(changes: Changes, record: Stored, slice: TimeSlice): void {
     for (const event of encoding.decode_events(record.payload, slice)) {
         changes.set(event.kv.key, event);
     }
@@ -114,8 +114,8 @@ function note(changes: Changes, record: Stored, slice: Slice): void {
  * @param epoch the base's; 0 as long as there is none
  * @returns the state; nil and `end` if there is none yet, nil and `lost` if something is missing
  */
-function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Batch | undefined, Finding?]> {
-    const slice = slices.begin();
+function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Batch | undefined, ReadOutcome?]> {
+    const slice = slices.start();
     let why = reason;
     let kvs: RawKv[] | undefined;
     let changes: Changes = new LuaMap();
@@ -148,7 +148,7 @@ function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Ba
 }
 
 /** Joins where reading begins now. */
-function join_root(cursor: Cursor): LuaMultiReturn<[Batch | undefined, Finding?]> {
+function join_root(cursor: Cursor): LuaMultiReturn<[Batch | undefined, ReadOutcome?]> {
     const root = chain.number_at(cursor.log, "root");
     if (root === undefined) {
         return $multi(undefined, "lost");
@@ -157,7 +157,7 @@ function join_root(cursor: Cursor): LuaMultiReturn<[Batch | undefined, Finding?]
 }
 
 /** Follows a link to a state that begins anew. The cursor stays where it is if that cannot be read to its end now. */
-function follow_reset(cursor: Cursor, link: Link): LuaMultiReturn<[Batch | undefined, (Finding | undefined)?]> {
+function follow_reset(cursor: Cursor, link: Link): LuaMultiReturn<[Batch | undefined, (ReadOutcome | undefined)?]> {
     const ahead = create(cursor.log);
     const [batch, finding] = join(ahead, link.to, link.reason as Reason);
     if (batch === undefined) {
@@ -177,10 +177,10 @@ function follow_reset(cursor: Cursor, link: Link): LuaMultiReturn<[Batch | undef
  * The next batch after the cursor.
  * @returns nil and `end` if there is none yet, nil and `lost` if something is missing
  */
-function next(cursor: Cursor): LuaMultiReturn<[Batch | undefined, (Finding | undefined)?]> {
+function next(cursor: Cursor): LuaMultiReturn<[Batch | undefined, (ReadOutcome | undefined)?]> {
     const [finding, record, link] = step(cursor);
     if (finding === "record") {
-        return $multi({ revision: cursor.revision, events: encoding.decode_events(record!.payload, slices.begin()) });
+        return $multi({ revision: cursor.revision, events: encoding.decode_events(record!.payload, slices.start()) });
     }
     if (finding === "reset") {
         return follow_reset(cursor, link!);
@@ -188,4 +188,4 @@ function next(cursor: Cursor): LuaMultiReturn<[Batch | undefined, (Finding | und
     return $multi(undefined, finding);
 }
 
-export { create as new, join, join_root, next, step, type Cursor, type Finding };
+export { create as new, join, join_root, next, step, type Cursor, type ReadOutcome };

@@ -139,7 +139,7 @@ function is_broken(log: Log): boolean {
 }
 
 /** Gives the log up. All workers go on by themselves until then. */
-function give_up(log: Log, retry_after: number): void {
+function mark_broken(log: Log, retry_after: number): void {
     set_number(log, "broken", 1);
     log.dict.safe_set(`${log.base}retry`, now() + retry_after);
 }
@@ -173,7 +173,7 @@ function seal(log: Log, epoch: number): void {
 }
 
 /** Takes a number for a new epoch. */
-function take_number(log: Log): number | undefined {
+function allocate_epoch(log: Log): number | undefined {
     const [value] = log.dict.incr(`${log.name}epochs`, 1);
     return value;
 }
@@ -205,7 +205,7 @@ function add_link(log: Log, epoch: number, link: Link): LuaMultiReturn<[ok: bool
 }
 
 /** A sign of life of an epoch's writer. The clock is the machine's, the same for all workers. */
-function renew(log: Log, epoch: number, contact: number | undefined): void {
+function heartbeat(log: Log, epoch: number, contact: number | undefined): void {
     if (contact !== undefined) {
         set_number(log, `${epoch}c`, contact);
     }
@@ -218,7 +218,7 @@ function release(log: Log, epoch: number): void {
 }
 
 /** Seconds since the last sign of life of an epoch's writer. */
-function silence(log: Log, epoch: number): number {
+function seconds_since_heartbeat(log: Log, epoch: number): number {
     return now() - (number_at(log, `${epoch}l`) ?? 0);
 }
 
@@ -227,7 +227,7 @@ export {
     begin,
     current,
     forget,
-    give_up,
+    mark_broken,
     head,
     is_broken,
     key_of,
@@ -236,12 +236,12 @@ export {
     number_at,
     publish,
     release,
-    renew,
+    heartbeat,
     retry_in,
     seal,
     set_number,
-    silence,
-    take_number,
+    seconds_since_heartbeat,
+    allocate_epoch,
     type Link,
     type Log,
 };

@@ -5,13 +5,13 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 import * as chain from "./log";
 import type { Log } from "./log";
 import * as cursors from "./cursor";
-import type { Cursor, Finding } from "./cursor";
+import type { Cursor, ReadOutcome } from "./cursor";
 import * as hubs from "./coordinator";
-import type { Hub, OpenSource } from "./coordinator";
+import type { Coordinator, OpenSource } from "./coordinator";
 import * as leader from "./writer_loop";
 import type { NodeDict } from "./records";
 import * as tickers from "./poll_timer";
@@ -38,7 +38,7 @@ const PATIENCE = 1;
 const TRIES = 10;
 
 interface Fields {
-    readonly hub: Hub;
+    readonly hub: Coordinator;
     readonly ticker: Ticker;
     readonly signal: Semaphore;
     /** Where it stands in the log, or stood at last. */
@@ -58,7 +58,7 @@ interface Fields {
     tries: number;
     readonly since: number;
     /** Since it has waited last. */
-    readonly slice: Slice;
+    readonly slice: TimeSlice;
     is_closed: boolean;
 }
 
@@ -66,7 +66,7 @@ interface Fields {
 interface NodeFeed extends Fields, Methods {}
 
 /** Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up. */
-function note_loss(feed: Fields, log: Log, finding: Finding | undefined): void {
+function note_loss(feed: Fields, log: Log, finding: ReadOutcome | undefined): void {
     if (finding !== "lost" && finding !== "between") {
         feed.lost_since = undefined;
         return;
@@ -168,7 +168,7 @@ function wait(feed: Fields, seconds: number): Result<Batch, EtcdError> {
         return feed.own.next(seconds);
     }
     feed.signal.wait(seconds);
-    return $multi(undefined, errors.failure("timeout", "timeout"));
+    return $multi(undefined, errors.local_error("timeout", "timeout"));
 }
 
 /** Goes on without a log. */
@@ -188,7 +188,7 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
         const log = hub.log;
         let batch: Batch | undefined;
         if (log !== undefined) {
-            slices.breathe(this.slice); // whoever is behind may have thousands to read
+            slices.yield_if_due(this.slice); // whoever is behind may have thousands to read
             batch = read(this, log);
         } else {
             this.tries = 0; // nothing to wait for any more
@@ -215,7 +215,7 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
             return $multi(batch);
         }
     }
-    return $multi(undefined, errors.failure("closed", "closed"));
+    return $multi(undefined, errors.local_error("closed", "closed"));
 }
 
 function age(this: NodeFeed): number {
@@ -249,15 +249,15 @@ type Methods = typeof methods;
 const mt: LuaMetatable<NodeFeed, Methods> = { __index: methods };
 
 /** Makes what one worker has of a log. */
-function new_hub(dict: NodeDict, base: string, open_source: OpenSource, retry: number): Hub {
+function new_hub(dict: NodeDict, base: string, open_source: OpenSource, retry: number): Coordinator {
     return hubs.new(dict, base, open_source, retry, leader.lead);
 }
 
 /** One more reader of a worker. */
-function attach(ticker: Ticker, hub: Hub): Result<Feed, EtcdError> {
+function attach(ticker: Ticker, hub: Coordinator): Result<Feed, EtcdError> {
     const [signal, err] = semaphore.new(0);
     if (signal === undefined) {
-        return $multi(undefined, errors.failure("bad_request", err));
+        return $multi(undefined, errors.local_error("bad_request", err));
     }
     const fields: Fields = {
         hub,
@@ -273,7 +273,7 @@ function attach(ticker: Ticker, hub: Hub): Result<Feed, EtcdError> {
         next_join: 0,
         tries: 0,
         since: now(),
-        slice: slices.begin(),
+        slice: slices.start(),
         is_closed: false,
     };
     hub.readers.add(signal);

@@ -2,7 +2,7 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Feed } from "../watch/feed";
 import * as feeds from "./log_feed";
-import type { Hub, OpenSource } from "./coordinator";
+import type { Coordinator, OpenSource } from "./coordinator";
 import type { NodeDict } from "./records";
 import * as tickers from "./poll_timer";
 
@@ -16,7 +16,7 @@ const RETRY = 60;
 /** Looks around for all logs of this worker. */
 const ticker_here = tickers.new(TICK);
 /** By the dict and what all keys begin with: what this worker has. */
-const hubs_here: LuaMap<NodeDict, LuaMap<string, Hub>> = new LuaMap();
+const hubs_here: LuaMap<NodeDict, LuaMap<string, Coordinator>> = new LuaMap();
 
 /**
  * A feed for this worker out of a log that is in a shared dict, and that one worker of the machine writes for all.
@@ -26,7 +26,7 @@ const hubs_here: LuaMap<NodeDict, LuaMap<string, Hub>> = new LuaMap();
  */
 function open(dict: NodeDict, identity: string, open_source: OpenSource): Result<Feed, EtcdError> {
     if (ngx.get_phase() === "init") {
-        return $multi(undefined, errors.failure("bad_request", "not in init: workers are not there yet"));
+        return $multi(undefined, errors.local_error("bad_request", "not in init: workers are not there yet"));
     }
     const base = `etcd log ${LAYOUT}|${string.sub(ngx.md5(identity), 1, 20)}|`;
     let of_dict = hubs_here.get(dict);

@@ -1,6 +1,6 @@
 import * as clock from "../base/clock";
 import * as hubs from "./coordinator";
-import type { Hub } from "./coordinator";
+import type { Coordinator } from "./coordinator";
 import * as timers from "../base/timers";
 
 const now = clock.now;
@@ -18,7 +18,7 @@ interface Ticker {
     /** Seconds between two rounds. */
     readonly interval: number;
     /** Those that have readers. */
-    hubs: Hub[];
+    hubs: Coordinator[];
     /** Of the timer at work; one of an earlier turn ends. */
     turn: number;
     is_running: boolean;
@@ -29,7 +29,7 @@ function create(interval: number): Ticker {
     return { interval, hubs: [], turn: 0, is_running: false, ticked: 0 };
 }
 
-function tick(hub: Hub): void {
+function tick(hub: Coordinator): void {
     const time = now();
     if (time < hub.rests_until) {
         return;
@@ -43,8 +43,8 @@ function tick(hub: Hub): void {
 
 /** Lets those go that nobody reads from any more. */
 function drop_idle(ticker: Ticker): void {
-    const busy: Hub[] = [];
-    const idle: Hub[] = [];
+    const busy: Coordinator[] = [];
+    const idle: Coordinator[] = [];
     for (const hub of ticker.hubs) {
         if (hub.reader_count > 0) {
             busy.push(hub);
@@ -101,7 +101,7 @@ function run(_premature: boolean, ticker: Ticker, turn: number): void {
 }
 
 /** Sees to it that a hub with readers is ticking. */
-function ensure(ticker: Ticker, hub: Hub): void {
+function ensure(ticker: Ticker, hub: Coordinator): void {
     const time = now();
     const is_running = ticker.is_running && time - ticker.ticked < LOST;
     if ((is_running && hub.is_ticking) || hub.reader_count === 0 || ngx.worker.exiting()) {

@@ -1,5 +1,5 @@
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 
 const crc32 = ngx.crc32_long;
 const format = string.format;
@@ -87,12 +87,12 @@ function read(dict: NodeDict, prefix: string, first: number): Stored | undefined
 }
 
 /** Removes pieces from the first on until one is missing. */
-function remove(dict: NodeDict, prefix: string, slice: Slice): void {
+function remove(dict: NodeDict, prefix: string, slice: TimeSlice): void {
     let number = 1;
     let key = `${prefix}${number}`;
     while (dict.ttl(key)[0] !== undefined) {
         dict.delete(key);
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         number = number + 1;
         key = `${prefix}${number}`;
     }

@@ -1,7 +1,7 @@
 import * as clock from "../base/clock";
 import type { Batch, Feed } from "../watch/feed";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 import * as chain from "./log";
 import type { Log } from "./log";
 import * as encoding from "../storage/kv_encoding";
@@ -30,7 +30,7 @@ interface Source extends Feed {
 }
 
 /** Why a writer is none any more. */
-type Over =
+type StopReason =
     /** Another worker has taken over. */
     | "deposed"
     /** The log cannot go on. */
@@ -61,12 +61,12 @@ interface Writer {
     compact_at: number;
     /** Where the batches come from. */
     source: Source | undefined;
-    over: Over | undefined;
+    over: StopReason | undefined;
     /** Why the log cannot go on. */
     trouble: string | undefined;
 }
 
-function stop(writer: Writer, over: Over, trouble?: string): void {
+function stop(writer: Writer, over: StopReason, trouble?: string): void {
     if (writer.over === undefined) {
         writer.over = over;
         writer.trouble = trouble;
@@ -82,7 +82,7 @@ function is_passed(log: Log, epoch: number): boolean {
 }
 
 /** The writer's epoch is gone. */
-function miss(writer: Writer): void {
+function on_epoch_missing(writer: Writer): void {
     const over = is_passed(writer.log, writer.epoch) ? "deposed" : "broken";
     stop(writer, over, MISSING);
 }
@@ -136,19 +136,19 @@ function take_over(log: Log, tail: number): Result<Writer> {
     if (at !== undefined) {
         start = start_after(log, tail, at);
     }
-    const epoch = chain.take_number(log);
+    const epoch = chain.allocate_epoch(log);
     if (at === undefined || start === undefined || epoch === undefined) {
         return $multi(undefined, is_passed(log, tail) ? "lost" : MISSING);
     }
     const [prepared, err] = starts.prepare(log, epoch, start);
     if (!prepared) {
-        sweep.remove_epoch(log, epoch, slices.begin());
+        sweep.remove_epoch(log, epoch, slices.start());
         return $multi(undefined, err ?? "");
     }
-    chain.renew(log, epoch, chain.number_at(log, `${tail}c`) ?? 0);
+    chain.heartbeat(log, epoch, chain.number_at(log, `${tail}c`) ?? 0);
     const [linked, link_err] = chain.add_link(log, tail, { to: epoch, at, skip: 0, reason: undefined });
     if (!linked) {
-        sweep.remove_epoch(log, epoch, slices.begin());
+        sweep.remove_epoch(log, epoch, slices.start());
         return $multi(undefined, link_err === "exists" ? "lost" : (link_err ?? ""));
     }
     const root = chain.number_at(log, "root");
@@ -182,7 +182,7 @@ function take_over(log: Log, tail: number): Result<Writer> {
  * Removes the oldest of what is not needed, even if readers that are slow are still there.
  * @returns false if there is nothing left of it
  */
-function make_room(writer: Writer, slice: Slice): boolean {
+function make_room(writer: Writer, slice: TimeSlice): boolean {
     const log = writer.log;
     const root = writer.root;
     if (!sweep.is_due(log, root)) {
@@ -193,7 +193,7 @@ function make_room(writer: Writer, slice: Slice): boolean {
 }
 
 /** Makes room before it is needed: whoever takes over, or puts a new base in place, cannot wait for any. */
-function keep_room(writer: Writer, slice: Slice): void {
+function keep_room(writer: Writer, slice: TimeSlice): void {
     while (writer.log.dict.free_space() < RESERVE && make_room(writer, slice)) {
         // until there is enough
     }
@@ -203,7 +203,7 @@ function keep_room(writer: Writer, slice: Slice): void {
  * Writes a record somewhere aside; where there is no memory, as much is removed of what is not needed as it takes.
  * @returns the number of its last piece
  */
-function store(writer: Writer, prefix: string, first: number, record: Record, slice: Slice): Result<number> {
+function store(writer: Writer, prefix: string, first: number, record: Record, slice: TimeSlice): Result<number> {
     keep_room(writer, slice);
     while (true) {
         const [last, err] = pieces.write(writer.log.dict, prefix, first, record);
@@ -217,7 +217,7 @@ function store(writer: Writer, prefix: string, first: number, record: Record, sl
 }
 
 /** A new base is being made, and if the log grew on there would be no room for that, and what is copied behind it. */
-function is_pressed(writer: Writer): boolean {
+function must_wait_for_compaction(writer: Writer): boolean {
     // at most all of the log is new keys, or came since the base was begun
     const needed = writer.base_bytes + writer.log_bytes + RESERVE;
     return writer.is_compacting && writer.log.dict.free_space() < needed;
@@ -225,10 +225,10 @@ function is_pressed(writer: Writer): boolean {
 
 /** Adds a batch of events. */
 function append(writer: Writer, batch: Batch): void {
-    const slice = slices.begin();
+    const slice = slices.start();
     const payload = encoding.encode_events(batch.events, slice);
     keep_room(writer, slice);
-    while (is_pressed(writer)) {
+    while (must_wait_for_compaction(writer)) {
         if (!make_room(writer, slice)) {
             ngx.sleep(PRESSED);
         }
@@ -243,7 +243,7 @@ function append(writer: Writer, batch: Batch): void {
         if (last !== undefined) {
             const [published, gone] = chain.publish(log, epoch, last - position);
             if (gone) {
-                miss(writer);
+                on_epoch_missing(writer);
                 return;
             }
             if (!published) {
@@ -268,9 +268,22 @@ function tidy(writer: Writer): void {
         writer.tidy_at = time + GRACE / 5;
         const epoch = sweep.settled(writer.log, writer.root, GRACE);
         if (epoch !== undefined) {
-            sweep.before(writer.log, epoch, slices.begin());
+            sweep.before(writer.log, epoch, slices.start());
         }
     }
 }
 
-export { append, leave, miss, MISSING, start_after, stop, store, take_over, tidy, type Over, type Source, type Writer };
+export {
+    append,
+    leave,
+    on_epoch_missing,
+    MISSING,
+    start_after,
+    stop,
+    store,
+    take_over,
+    tidy,
+    type StopReason,
+    type Source,
+    type Writer,
+};

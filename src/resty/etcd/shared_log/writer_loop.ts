@@ -3,7 +3,7 @@ import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";
 import * as slices from "../base/time_slice";
 import * as hubs from "./coordinator";
-import type { Hub } from "./coordinator";
+import type { Coordinator } from "./coordinator";
 import * as rebase from "./compaction";
 import * as writers from "./writer";
 import type { Source, Writer } from "./writer";
@@ -24,7 +24,7 @@ function is_over(writer: Writer): boolean {
     return writer.over !== undefined;
 }
 
-function compact(hub: Hub, writer: Writer): void {
+function compact(hub: Coordinator, writer: Writer): void {
     const [ok, err] = guard(rebase.compact, writer);
     if (!ok || err !== undefined) {
         ngx.log(ngx.INFO, "shared log of watches: no new base: ", err);
@@ -35,7 +35,7 @@ function compact(hub: Hub, writer: Writer): void {
 }
 
 /** Lets a new base be made beside, when one is due. */
-function look_after(hub: Hub, writer: Writer): void {
+function look_after(hub: Coordinator, writer: Writer): void {
     if (!writer.is_compacting && now() >= writer.compact_at && rebase.is_due(writer)) {
         writer.is_compacting = true;
         ngx.thread.spawn(compact, hub, writer);
@@ -43,9 +43,9 @@ function look_after(hub: Hub, writer: Writer): void {
     writers.tidy(writer);
 }
 
-function take(hub: Hub, writer: Writer, source: Source, batch: Batch): void {
+function take(hub: Coordinator, writer: Writer, source: Source, batch: Batch): void {
     if (batch.full !== undefined) {
-        rebase.restart(writer, batch, source.cluster_id());
+        rebase.reset_to_full_state(writer, batch, source.cluster_id());
     } else {
         writers.append(writer, batch);
     }
@@ -53,19 +53,19 @@ function take(hub: Hub, writer: Writer, source: Source, batch: Batch): void {
 }
 
 /** Writes what comes, until the writer is none any more; false if it has only been at it for long. */
-function write(hub: Hub, writer: Writer): boolean {
+function write(hub: Coordinator, writer: Writer): boolean {
     const since = now();
     if (writer.source === undefined) {
         const from = writer.revision > 0 ? writer.revision + 1 : undefined;
         const [source, err] = hub.open_source(from, writer.cluster_id);
         if (source === undefined) {
-            writers.stop(writer, "broken", errors.text(err));
+            writers.stop(writer, "broken", errors.to_text(err));
             return true;
         }
         writer.source = source;
     }
     const source = writer.source;
-    const slice = slices.begin();
+    const slice = slices.start();
     while (!is_over(writer)) {
         const asked = now();
         const [batch, err] = source.next(LOOK);
@@ -81,10 +81,10 @@ function write(hub: Hub, writer: Writer): boolean {
             writers.stop(writer, "leaving");
         } else if (err.name !== "timeout") {
             // final: all workers go on by themselves, and see it themselves
-            writers.stop(writer, "broken", errors.text(err));
+            writers.stop(writer, "broken", errors.to_text(err));
         }
         look_after(hub, writer);
-        slices.breathe(slice); // there may be thousands, which nobody has to be waited for
+        slices.yield_if_due(slice); // there may be thousands, which nobody has to be waited for
         if (now() - since > SHIFT && !writer.is_compacting) {
             return false;
         }
@@ -93,7 +93,7 @@ function write(hub: Hub, writer: Writer): boolean {
 }
 
 /** Writes the log, as a timer. */
-function lead(_premature: boolean, hub: Hub, writer: Writer): void {
+function lead(_premature: boolean, hub: Coordinator, writer: Writer): void {
     const [ok, is_done] = guard(write, hub, writer);
     if (ok && is_done === false && ngx.timer.at(0, lead, hub, writer)[0] !== undefined) {
         return;

@@ -1,6 +1,6 @@
 import type { RawEvent, RawKv } from "../protocol/message";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 
 const byte = string.byte as (s: string, from: number, to: number) => LuaMultiReturn<number[]>;
 const char = string.char;
@@ -50,11 +50,11 @@ function encode(kv: RawKv, is_deletion: boolean): string {
 }
 
 /** All of a revision in bytes. What a key was before is left out. */
-function encode_events(events: RawEvent[], slice: Slice): string {
+function encode_events(events: RawEvent[], slice: TimeSlice): string {
     const parts: string[] = [];
     for (const event of events) {
         parts.push(encode(event.kv, event.type === "DELETE"));
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return parts.join("");
 }
@@ -91,26 +91,26 @@ function decode(bytes: string, at: number): LuaMultiReturn<[kv: RawKv, is_deleti
     return $multi(kv, is_deletion, next);
 }
 
-function decode_events(bytes: string, slice: Slice): RawEvent[] {
+function decode_events(bytes: string, slice: TimeSlice): RawEvent[] {
     const events: RawEvent[] = [];
     let at = 1;
     while (at <= bytes.length) {
         const [kv, is_deletion, next] = decode(bytes, at);
         events.push({ type: is_deletion ? "DELETE" : "PUT", kv });
         at = next;
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return events;
 }
 
 /** Appends the keys that `bytes` holds. */
-function decode_kvs(bytes: string, kvs: RawKv[], slice: Slice): void {
+function decode_kvs(bytes: string, kvs: RawKv[], slice: TimeSlice): void {
     let at = 1;
     while (at <= bytes.length) {
         const [kv, , next] = decode(bytes, at);
         kvs.push(kv);
         at = next;
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
 }
 

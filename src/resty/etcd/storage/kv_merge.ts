@@ -1,6 +1,6 @@
 import type { RawEvent, RawKv } from "../protocol/message";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 
 const min = math.min;
 const sort = table.sort;
@@ -12,7 +12,7 @@ const RUN = 1024;
 type Changes = LuaMap<string, RawEvent>;
 
 /** Merges two neighbouring runs, `from` to `middle` and on to `to`, counted from 1. */
-function merge_runs(keys: string[], into: string[], from: number, middle: number, to: number, slice: Slice): void {
+function merge_runs(keys: string[], into: string[], from: number, middle: number, to: number, slice: TimeSlice): void {
     let left = from;
     let right = middle + 1;
     for (const i of $range(from, to)) {
@@ -24,13 +24,13 @@ function merge_runs(keys: string[], into: string[], from: number, middle: number
             right = right + 1;
         }
         if (i % RUN === 0) {
-            slices.breathe(slice);
+            slices.yield_if_due(slice);
         }
     }
 }
 
 /** Sorts, with breaks in which others run. */
-function sort_slowly(keys: string[], slice: Slice): string[] {
+function sort_slowly(keys: string[], slice: TimeSlice): string[] {
     const n = keys.length;
     let sorted: string[] = [];
     for (const from of $range(1, n, RUN)) {
@@ -42,7 +42,7 @@ function sort_slowly(keys: string[], slice: Slice): string[] {
         for (const key of run) {
             sorted.push(key);
         }
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     let size = RUN;
     while (size < n) {
@@ -57,7 +57,7 @@ function sort_slowly(keys: string[], slice: Slice): string[] {
 }
 
 /** All keys after the changes, in their order. */
-function apply(kvs: RawKv[], changes: Changes, slice: Slice): RawKv[] {
+function apply(kvs: RawKv[], changes: Changes, slice: TimeSlice): RawKv[] {
     const changed: string[] = [];
     for (const [key] of changes) {
         changed.push(key);
@@ -81,14 +81,14 @@ function apply(kvs: RawKv[], changes: Changes, slice: Slice): RawKv[] {
         if (changes.get(kv.key) === undefined) {
             result.push(kv);
         }
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     for (const i of $range(next, keys.length)) {
         const event = changes.get(keys[i - 1]!)!;
         if (event.type === "PUT") {
             result.push(event.kv);
         }
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return result;
 }

@@ -3,7 +3,7 @@ import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
 import * as keepers from "./snapshot_writer";
-import type { Keeper } from "./snapshot_writer";
+import type { SnapshotWriter } from "./snapshot_writer";
 import * as slices from "../base/time_slice";
 import * as snapshots from "./snapshot_file";
 
@@ -21,7 +21,7 @@ interface File {
     readonly path: string;
     readonly identity: string;
     /** nil in the workers that do not write. */
-    keeper: Keeper | undefined;
+    keeper: SnapshotWriter | undefined;
     /** A state was told, by etcd or out of the file: it is not read any more. */
     is_used: boolean;
     /** What was told out of the file, until it can be compared with what etcd has. */
@@ -54,13 +54,13 @@ function read(file: File): Batch | undefined {
 
 /** A key has the same revisions in both and another value: so these are not of one history. */
 function contradicts(told: RawKv[], full: RawKv[]): boolean {
-    const slice = slices.begin_anew();
+    const slice = slices.yield_and_start();
     let at = 1;
     for (const kv of full) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         let old = told[at - 1];
         while (old !== undefined && old.key < kv.key) {
-            slices.breathe(slice);
+            slices.yield_if_due(slice);
             at = at + 1;
             old = told[at - 1];
         }
@@ -151,7 +151,7 @@ function close(this: SnapshotFeed): void {
     this.inner.close();
     const keeper = this.file.keeper;
     if (keeper !== undefined) {
-        keepers.rest(keeper);
+        keepers.detach(keeper);
     }
 }
 
@@ -175,7 +175,7 @@ function file_of(path: string, identity: string, interval?: number): File {
 /** Tells the state out of a file first, if etcd does not answer at once, and keeps the file up to date. */
 function wrap(inner: Feed, file: File): Feed {
     if (file.keeper !== undefined) {
-        keepers.attend(file.keeper);
+        keepers.attach(file.keeper);
     }
     const fields: Fields = { inner, file, starts_at: now() + HEAD_START };
     return setmetatable(fields as SnapshotFeed, mt);

@@ -52,7 +52,7 @@ function unsealed(line: string | undefined): string | undefined {
 
 /** Writes the keys in chunks, each with a line in front of it that says what is in it. */
 function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number | undefined, err?: string]> {
-    const slice = slices.begin();
+    const slice = slices.start();
     const n = kvs.length;
     let parts: string[] = [];
     let size = 0;
@@ -71,7 +71,7 @@ function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number 
             parts = [];
             size = 0;
         }
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return $multi(chunks);
 }
@@ -123,7 +123,7 @@ function write(path: string, snapshot: Snapshot): Result<true> {
 
 /** Reads chunks until the line that ends them. */
 function read_kvs(file: LuaFile): Result<RawKv[]> {
-    const slice = slices.begin();
+    const slice = slices.start();
     const kvs: RawKv[] = [];
     let chunks = 0;
     while (true) {

@@ -14,7 +14,7 @@ const now = clock.now;
 const LATE = 60;
 
 /** Keeps a file up to date with what goes by. */
-interface Keeper {
+interface SnapshotWriter {
     readonly path: string;
     readonly identity: string;
     /** Seconds after a change before it is written. */
@@ -37,21 +37,21 @@ interface Keeper {
     is_planned: boolean;
     /** By then it should have been written. */
     due: number;
-    readonly save: (this: void, premature: boolean, keeper: Keeper) => void;
+    readonly save: (this: void, premature: boolean, keeper: SnapshotWriter) => void;
     /** As the last attempt ended: it is logged once. */
     failure: string | undefined;
 }
 
-function is_newer(keeper: Keeper, fulls: number): boolean {
+function is_newer(keeper: SnapshotWriter, fulls: number): boolean {
     return keeper.fulls !== fulls;
 }
 
-function needs_writing(keeper: Keeper): boolean {
+function needs_writing(keeper: SnapshotWriter): boolean {
     return keeper.is_dirty;
 }
 
 /** Writes what there is at this moment; what comes meanwhile is for the next time. */
-function write(keeper: Keeper, kvs: RawKv[]): Result<true> {
+function write(keeper: SnapshotWriter, kvs: RawKv[]): Result<true> {
     if (!keeper.is_clean) {
         keeper.is_clean = true;
         leftovers.remove(keeper.path);
@@ -65,7 +65,7 @@ function write(keeper: Keeper, kvs: RawKv[]): Result<true> {
         kvs,
     };
     keeper.changes = new LuaMap();
-    snapshot.kvs = collapse.apply(snapshot.kvs, changes, slices.begin());
+    snapshot.kvs = collapse.apply(snapshot.kvs, changes, slices.start());
     if (!is_newer(keeper, fulls)) {
         keeper.kvs = snapshot.kvs;
     }
@@ -73,7 +73,7 @@ function write(keeper: Keeper, kvs: RawKv[]): Result<true> {
 }
 
 /** Lets go of the keys where no more will come: the next feed begins with all of them. */
-function forget(keeper: Keeper): void {
+function forget(keeper: SnapshotWriter): void {
     if (!keeper.is_fed && !keeper.is_planned) {
         keeper.kvs = undefined;
         keeper.changes = new LuaMap();
@@ -81,14 +81,14 @@ function forget(keeper: Keeper): void {
     }
 }
 
-function plan(keeper: Keeper): void {
+function plan(keeper: SnapshotWriter): void {
     const [planned] = ngx.timer.at(keeper.interval, keeper.save, keeper);
     keeper.is_planned = planned !== undefined;
     keeper.due = now() + keeper.interval + LATE;
 }
 
 /** In a timer; nginx runs it early when the worker ends. */
-function save(_premature: boolean, keeper: Keeper): void {
+function save(_premature: boolean, keeper: SnapshotWriter): void {
     while (needs_writing(keeper) && keeper.kvs !== undefined) {
         keeper.is_dirty = false;
         const [ok, err] = write(keeper, keeper.kvs);
@@ -109,7 +109,7 @@ function save(_premature: boolean, keeper: Keeper): void {
 }
 
 /** Takes note of a batch. */
-function note(keeper: Keeper, batch: Batch, age: number): void {
+function note(keeper: SnapshotWriter, batch: Batch, age: number): void {
     keeper.revision = batch.revision;
     keeper.heard_at = ngx.now() - age;
     if (batch.full !== undefined) {
@@ -129,17 +129,17 @@ function note(keeper: Keeper, batch: Batch, age: number): void {
 }
 
 /** A feed begins. */
-function attend(keeper: Keeper): void {
+function attach(keeper: SnapshotWriter): void {
     keeper.is_fed = true;
 }
 
 /** The feed has ended: what it told last is still written, if that can be done. */
-function rest(keeper: Keeper): void {
+function detach(keeper: SnapshotWriter): void {
     keeper.is_fed = false;
     forget(keeper);
 }
 
-function create(path: string, identity: string, interval: number): Keeper {
+function create(path: string, identity: string, interval: number): SnapshotWriter {
     return {
         path,
         identity,
@@ -159,4 +159,4 @@ function create(path: string, identity: string, interval: number): Keeper {
     };
 }
 
-export { attend, create as new, note, rest, type Keeper };
+export { attach, create as new, note, detach, type SnapshotWriter };

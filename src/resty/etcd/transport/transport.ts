@@ -7,7 +7,7 @@ import type { Rpc } from "../protocol/rpc";
 type Headers = LuaMap<string, string>;
 
 /** What belongs to one request. Times are those of `clock.now`. */
-interface Delivery {
+interface RequestContext {
     readonly token: string | undefined;
     /** `unix:/path` to connect to instead, while something answers there. */
     readonly via: string | undefined;
@@ -33,7 +33,7 @@ interface Reply {
 }
 
 /** One go at a call. */
-interface Attempt extends Delivery {
+interface Attempt extends RequestContext {
     readonly endpoint: Endpoint;
     /** If etcd refuses the token, there will be another attempt with a new one. */
     readonly may_relogin: boolean;
@@ -85,4 +85,4 @@ interface Transport {
     close(): void;
 }
 
-export type { Attempt, Delivery, Headers, Reply, Stream, Transport };
+export type { Attempt, RequestContext, Headers, Reply, Stream, Transport };

@@ -25,7 +25,7 @@ function has(text: string, part: string): boolean {
 /** The revisions that a watch wanted are gone. */
 function compacted(compact_revision: number | undefined, endpoint: string | undefined): EtcdError {
     const text = "etcdserver: mvcc: required revision has been compacted";
-    const err = errors.failure("compacted", text, endpoint);
+    const err = errors.local_error("compacted", text, endpoint);
     if (compact_revision !== undefined && compact_revision > 0) {
         err.compact_revision = compact_revision;
     }
@@ -34,11 +34,11 @@ function compacted(compact_revision: number | undefined, endpoint: string | unde
 
 /** etcd has gone back to another past. */
 function restored(endpoint?: string): EtcdError {
-    return errors.failure("restored", "etcd was restored from a backup", endpoint);
+    return errors.local_error("restored", "etcd was restored from a backup", endpoint);
 }
 
 /** Why etcd has ended a watch, in a reply of HTTP status 200. */
-function of_cancel(reply: WatchReply, endpoint: string | undefined): EtcdError {
+function cancel_error(reply: WatchReply, endpoint: string | undefined): EtcdError {
     const reason = reply.cancel_reason ?? "";
     const compact_revision = tonumber(reply.compact_revision) ?? 0;
     if (compact_revision > 0 || has(reason, "required revision has been compacted")) {
@@ -50,9 +50,9 @@ function of_cancel(reply: WatchReply, endpoint: string | undefined): EtcdError {
         known = CODES.InvalidArgument;
     }
     if (known === undefined) {
-        return errors.failure("closed", reason !== "" ? reason : "closed: etcd has canceled the watch", endpoint);
+        return errors.local_error("closed", reason !== "" ? reason : "closed: etcd has canceled the watch", endpoint);
     }
-    return errors.refusal(known[1], known[0], reason, endpoint);
+    return errors.server_error(known[1], known[0], reason, endpoint);
 }
 
 /** Etcd refuses user and password themselves. */
@@ -69,8 +69,8 @@ function is_forbidden(err: EtcdError): boolean {
  * No later try can succeed by itself, as etcd does not want this user or this watch. All else may pass, a certificate
  * that is not there included: its file may come.
  */
-function is_final(core: Core, err: EtcdError): boolean {
-    if (retry.is_token_trouble(err)) {
+function is_permanent(core: Core, err: EtcdError): boolean {
+    if (retry.is_token_error(err)) {
         return core.auth === undefined;
     }
     return are_credentials_refused(err) || err.code === 3 || is_forbidden(err);
@@ -79,8 +79,8 @@ function is_final(core: Core, err: EtcdError): boolean {
 /** Forgets a token that etcd does not take. */
 function drop_token(core: Core, err: EtcdError): void {
     const held = core.auth?.token;
-    if (held !== undefined && retry.is_token_trouble(err)) {
-        auth.drop(core.auth!, held);
+    if (held !== undefined && retry.is_token_error(err)) {
+        auth.invalidate(core.auth!, held);
     }
 }
 
@@ -89,4 +89,4 @@ function is_compacted(err: EtcdError): boolean {
     return err.code === 11 && has(err.message, "has been compacted");
 }
 
-export { compacted, drop_token, is_compacted, is_final, is_forbidden, of_cancel, restored };
+export { compacted, drop_token, is_compacted, is_permanent, is_forbidden, cancel_error, restored };

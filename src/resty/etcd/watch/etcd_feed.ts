@@ -1,4 +1,4 @@
-import type { Consumer, Hub, Known, Wants } from "./types";
+import type { Subscriber, SharedWatch, HistoryPoint, SubscriberOptions } from "./types";
 import * as batch_queue from "./batch_queue";
 import * as clock from "../base/clock";
 import type { Core } from "../call/client_state";
@@ -25,7 +25,7 @@ const LOOK = 1;
 
 interface Fields {
     readonly core: Core;
-    readonly consumer: Consumer;
+    readonly consumer: Subscriber;
     /** Closes the consumer when the feed is garbage. */
     readonly guard: object;
     /** First revision that it reports, if that was known from the start. */
@@ -66,14 +66,14 @@ function after_pop(feed: Fields): void {
 }
 
 /** Waits until something may have come; returns what keeps it from waiting. */
-function wait(consumer: Consumer, seconds: number): EtcdError | undefined {
+function wait(consumer: Subscriber, seconds: number): EtcdError | undefined {
     consumer.waiting = true;
     const [ok, done, err] = guard(consumer.ready.wait, consumer.ready, seconds); // throws where nothing can wait
     consumer.waiting = false;
     if (ok && (done === true || err === "timeout")) {
         return undefined;
     }
-    return errors.failure("bad_request", `waiting for events: ${tostring(ok ? err : done)}`);
+    return errors.local_error("bad_request", `waiting for events: ${tostring(ok ? err : done)}`);
 }
 
 /** The next batch, or why there is none. */
@@ -82,11 +82,11 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
     const deadline = timeout !== undefined ? now() + timeout : undefined;
     while (true) {
         if (consumer.closed) {
-            return $multi(undefined, errors.failure("closed", "closed"));
+            return $multi(undefined, errors.local_error("closed", "closed"));
         }
         if (ngx.worker.exiting()) {
             if (consumer.err === undefined) {
-                hubs.leave(consumer); // else the stream would go on for it, and the worker with it
+                hubs.unsubscribe(consumer); // else the stream would go on for it, and the worker with it
                 consumers.fail(consumer, hubs.exiting());
             }
             batch_queue.clear(consumer.queue); // what waits could keep it as long
@@ -106,11 +106,11 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
         }
         resume(this);
         if (consumer.hub !== undefined) {
-            hubs.revive(consumer.hub);
+            hubs.restart_if_lost(consumer.hub);
         }
         const left = deadline !== undefined ? deadline - now() : LOOK;
         if (left <= 0) {
-            return $multi(undefined, errors.failure("timeout", "timeout"));
+            return $multi(undefined, errors.local_error("timeout", "timeout"));
         }
         const err = wait(consumer, min(left, LOOK));
         if (err !== undefined) {
@@ -122,7 +122,7 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
 function close(this: WatchFeed): void {
     const consumer = this.consumer;
     consumer.closed = true;
-    hubs.leave(consumer);
+    hubs.unsubscribe(consumer);
     consumers.drop_held(consumer);
     batch_queue.clear(consumer.queue);
     consumers.wake(consumer);
@@ -176,7 +176,7 @@ type Methods = typeof methods;
 const mt: LuaMetatable<WatchFeed, Methods> = { __index: methods };
 
 function misuse(text: string): LuaMultiReturn<[feed: undefined, err: EtcdError]> {
-    return $multi(undefined, errors.failure("bad_request", text));
+    return $multi(undefined, errors.local_error("bad_request", text));
 }
 
 /** In these phases nothing can wait for etcd. */
@@ -194,15 +194,18 @@ function can_wait(): boolean {
 }
 
 /** Where etcd is, for a feed that is to tell what comes from now on; nil where nothing can wait. */
-function find_start(core: Core, wants: Wants): LuaMultiReturn<[known: Known | undefined, err?: EtcdError | undefined]> {
+function find_start(
+    core: Core,
+    wants: SubscriberOptions,
+): LuaMultiReturn<[known: HistoryPoint | undefined, err?: EtcdError | undefined]> {
     if (!can_wait()) {
         return $multi(undefined);
     }
-    return ask.status(core, wants.range);
+    return ask.current_revision(core, wants.range);
 }
 
 /** Puts the consumer on a stream. */
-function connect(core: Core, consumer: Consumer, from: number | undefined, opts: FeedOptions): Result<Hub> {
+function connect(core: Core, consumer: Subscriber, from: number | undefined, opts: FeedOptions): Result<SharedWatch> {
     if (opts.resumed !== true && opts.cluster_id === undefined) {
         return share.join(consumer, core, from, runner.run);
     }
@@ -212,7 +215,7 @@ function connect(core: Core, consumer: Consumer, from: number | undefined, opts:
 }
 
 /** Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest. */
-function make_guard(consumer: Consumer): object {
+function make_guard(consumer: Subscriber): object {
     const proxy = newproxy(true);
     const proxy_mt = getmetatable(proxy) as { __gc?: (this: void) => void };
     proxy_mt.__gc = () => {
@@ -235,7 +238,7 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
         return misuse(wrong);
     }
     let from = opts.start_revision;
-    let known: Known | undefined;
+    let known: HistoryPoint | undefined;
     if (from === undefined && (opts.from_now === true || opts.list !== true)) {
         const [status, err] = find_start(core, wants);
         if (err !== undefined) {
@@ -257,7 +260,7 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
     }
     if (opts.list === true && from !== undefined) {
         if (from === 1) {
-            consumers.accept(consumer, [], 0); // etcd takes 0 for the latest
+            consumers.accept_full_state(consumer, [], 0); // etcd takes 0 for the latest
         } else {
             consumer.list_at = from - 1;
         }

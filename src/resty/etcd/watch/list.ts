@@ -1,4 +1,4 @@
-import type { Consumer } from "./types";
+import type { Subscriber } from "./types";
 import type { Core } from "../call/client_state";
 import * as backoffs from "../base/backoff";
 import * as ask from "./reads";
@@ -12,11 +12,11 @@ const min = math.min;
 const LOOK = 0.5;
 
 /** Somebody still waits for the state. */
-function is_wanted(consumer: Consumer): boolean {
+function is_wanted(consumer: Subscriber): boolean {
     return !consumer.closed && consumer.err === undefined && consumer.needs !== undefined;
 }
 
-function pause(consumer: Consumer, seconds: number): void {
+function pause(consumer: Subscriber, seconds: number): void {
     let left = seconds;
     while (left > 0 && is_wanted(consumer) && !ngx.worker.exiting()) {
         ngx.sleep(min(left, LOOK));
@@ -25,18 +25,18 @@ function pause(consumer: Consumer, seconds: number): void {
 }
 
 /** The state at the revision that it was to begin with is no more. */
-function lose_start(consumer: Consumer): void {
+function lose_start(consumer: Subscriber): void {
     if (consumer.relist) {
         consumer.needs = "compacted";
         consumer.list_at = undefined;
     } else {
-        hubs.leave(consumer);
+        hubs.unsubscribe(consumer);
         consumers.fail(consumer, verdict.compacted(undefined, undefined));
     }
 }
 
 /** Its stream does not know where to go on, so a state read now could be too old. */
-function has_lost_its_place(consumer: Consumer): boolean {
+function has_lost_its_place(consumer: Subscriber): boolean {
     return consumer.hub !== undefined && consumer.hub.next === undefined;
 }
 
@@ -45,7 +45,7 @@ function has_lost_its_place(consumer: Consumer): boolean {
  * or it was too slow even for that, has left, and will be back behind this state. Ends early when the stream has lost its
  * place, and is called again when it has one.
  */
-function read_for(consumer: Consumer, core: Core): void {
+function read_for(consumer: Subscriber, core: Core): void {
     const backoff = backoffs.new();
     while (is_wanted(consumer) && !has_lost_its_place(consumer)) {
         const epoch = consumer.epoch;
@@ -55,12 +55,12 @@ function read_for(consumer: Consumer, core: Core): void {
         }
         if (kvs !== undefined) {
             if (consumer.epoch === epoch) {
-                consumers.accept(consumer, kvs, outcome);
+                consumers.accept_full_state(consumer, kvs, outcome);
             }
         } else if (verdict.is_compacted(outcome)) {
             lose_start(consumer);
-        } else if (verdict.is_final(core, outcome)) {
-            hubs.leave(consumer);
+        } else if (verdict.is_permanent(core, outcome)) {
+            hubs.unsubscribe(consumer);
             consumers.fail(consumer, outcome);
         } else {
             if (consumer.hub !== undefined) {

@@ -1,4 +1,4 @@
-import type { Hub } from "./types";
+import type { SharedWatch } from "./types";
 import type { Message } from "../protocol/message";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
@@ -20,7 +20,7 @@ const WAIT = 1;
  * A stream that is silent has nothing to tell, or is dead. A second one from the same place, at the same endpoint, for a
  * moment, tells which: what it is told at once the first one has missed.
  */
-interface Check {
+interface LivenessProbe {
     thread: Thread | undefined;
     readonly began_at: number;
     stream: Stream | undefined;
@@ -35,7 +35,7 @@ interface Check {
 }
 
 /** The endpoint that the stream is of; nil if that is none of the client's any more. */
-function endpoint_of(hub: Hub, stream: Stream): Endpoint | undefined {
+function endpoint_of(hub: SharedWatch, stream: Stream): Endpoint | undefined {
     for (const endpoint of hub.core.endpoints) {
         if (endpoint.http_host === stream.endpoint) {
             return endpoint;
@@ -44,9 +44,9 @@ function endpoint_of(hub: Hub, stream: Stream): Endpoint | undefined {
     return undefined;
 }
 
-function take(check: Check, reply: WatchReply, endpoint: string): void {
+function take(check: LivenessProbe, reply: WatchReply, endpoint: string): void {
     if (reply.canceled === true) {
-        check.compacted = verdict.of_cancel(reply, endpoint).name === "compacted";
+        check.compacted = verdict.cancel_error(reply, endpoint).name === "compacted";
         check.failed = !check.compacted;
     } else if (reply.created === true) {
         check.stood_at = now();
@@ -56,7 +56,7 @@ function take(check: Check, reply: WatchReply, endpoint: string): void {
 }
 
 /** Reads what comes. How long that may take is for `outcome` to say, as nginx writes a line for each socket timeout. */
-function read(check: Check, hub: Hub, request: Message, endpoint: Endpoint): void {
+function read(check: LivenessProbe, hub: SharedWatch, request: Message, endpoint: Endpoint): void {
     const [stream] = call.open(hub.core, rpcs.watch, { create_request: request }, undefined, {
         require_leader: true,
         at: endpoint,
@@ -73,14 +73,14 @@ function read(check: Check, hub: Hub, request: Message, endpoint: Endpoint): voi
     }
 }
 
-function run(check: Check, hub: Hub, request: Message, endpoint: Endpoint): void {
+function run(check: LivenessProbe, hub: SharedWatch, request: Message, endpoint: Endpoint): void {
     const [ok] = guard(read, check, hub, request, endpoint);
     check.failed = check.failed || !ok;
 }
 
 /** Begins a check of the hub's stream. */
-function start(hub: Hub, stream: Stream, request: Message): Check {
-    const check: Check = {
+function start(hub: SharedWatch, stream: Stream, request: Message): LivenessProbe {
+    const check: LivenessProbe = {
         thread: undefined,
         began_at: now(),
         stream: undefined,
@@ -99,7 +99,7 @@ function start(hub: Hub, stream: Stream, request: Message): Check {
 }
 
 /** What a check of a stream that has been silent all the while says; nil while it says nothing yet. */
-function outcome(check: Check): "well" | "dead" | "unknown" | undefined {
+function outcome(check: LivenessProbe): "well" | "dead" | "unknown" | undefined {
     const time = now();
     if (check.failed) {
         return "dead";
@@ -117,11 +117,11 @@ function outcome(check: Check): "well" | "dead" | "unknown" | undefined {
 }
 
 /** Ends it, and frees what it has. */
-function stop(check: Check): void {
+function stop(check: LivenessProbe): void {
     check.stream?.close();
     if (check.thread !== undefined) {
         ngx.thread.kill(check.thread);
     }
 }
 
-export { outcome, start, stop, type Check };
+export { outcome, start, stop, type LivenessProbe };

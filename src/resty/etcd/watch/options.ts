@@ -1,4 +1,4 @@
-import type { Wants } from "./types";
+import type { SubscriberOptions } from "./types";
 import * as key_range from "../protocol/key_range";
 
 const sort = table.sort;
@@ -51,7 +51,7 @@ interface FeedOptions {
 }
 
 /** What the options come to; nil and what is wrong with them. */
-function read(opts: FeedOptions): Result<Wants> {
+function read(opts: FeedOptions): Result<SubscriberOptions> {
     const range = key_range.of(opts.key, opts.range_end);
     const share = opts.share;
     const hub_range = share !== undefined ? key_range.of(share.key, share.range_end) : range;

@@ -1,4 +1,4 @@
-import type { Known } from "./types";
+import type { HistoryPoint } from "./types";
 import type { Message, RawKv } from "../protocol/message";
 import * as call from "../call/call";
 import type { Core } from "../call/client_state";
@@ -19,7 +19,7 @@ function forget_order(core: Core, err: EtcdError): void {
 }
 
 /** What a reply says of the etcd that it comes from. What stands in front of etcd may answer without saying so. */
-function known_from(reply: Reply): Result<Known, EtcdError> {
+function known_from(reply: Reply): Result<HistoryPoint, EtcdError> {
     const header = reply.body.get("header") as Message | undefined;
     const cluster_id = header?.get("cluster_id") as string | undefined;
     const raft_term = tonumber(header?.get("raft_term")) ?? 0;
@@ -27,14 +27,14 @@ function known_from(reply: Reply): Result<Known, EtcdError> {
     if (cluster_id === undefined || raft_term < 1 || revision < 1) {
         return $multi(
             undefined,
-            errors.failure("bad_reply", "malformed reply: it does not say of which revision it is"),
+            errors.local_error("bad_reply", "malformed reply: it does not say of which revision it is"),
         );
     }
     return $multi({ cluster_id, raft_term, revision });
 }
 
 /** Asks etcd how far it has come, with a linearizable read that costs little. */
-function status(core: Core, range: KeyRange): Result<Known, EtcdError> {
+function current_revision(core: Core, range: KeyRange): Result<HistoryPoint, EtcdError> {
     const [reply, err] = call.unary_within(core, rpcs.range, { key: range.key, count_only: true });
     if (reply === undefined) {
         forget_order(core, err);
@@ -70,7 +70,7 @@ function list(
 }
 
 /** The etcd that answered is not the one that is known, or was set back: it was restored from a backup. */
-function went_back(before: Known, after: Known): boolean {
+function history_diverged(before: HistoryPoint, after: HistoryPoint): boolean {
     return (
         (before.cluster_id !== undefined && after.cluster_id !== before.cluster_id) ||
         after.revision < before.revision ||
@@ -78,4 +78,4 @@ function went_back(before: Known, after: Known): boolean {
     );
 }
 
-export { list, status, went_back };
+export { list, current_revision, history_diverged };

@@ -25,7 +25,7 @@ interface WireEvent {
 }
 
 /** Makes batches of a stream's replies. */
-interface Joiner {
+interface Reassembler {
     /** Events of replies that were not the last of their kind: not in one table, as large ones burden the collector. */
     parts: WireEvent[][] | undefined;
     bytes: number;
@@ -35,12 +35,12 @@ interface Joiner {
     dropped: number;
 }
 
-function create(first: number): Joiner {
+function create(first: number): Reassembler {
     return { parts: undefined, bytes: 0, first, dropped: 0 };
 }
 
 /** All events of replies that belong together, none while some are missing. */
-function join(joiner: Joiner, reply: WatchReply): WireEvent[][] {
+function join(joiner: Reassembler, reply: WatchReply): WireEvent[][] {
     const parts = joiner.parts ?? [];
     if (reply.events !== undefined) {
         parts.push(reply.events);
@@ -54,7 +54,7 @@ function join(joiner: Joiner, reply: WatchReply): WireEvent[][] {
 }
 
 /** Adds an event to the batch of its revision, the last one or a new one. */
-function add_event(joiner: Joiner, event: WireEvent, from: number, batches: Batch[]): void {
+function add_event(joiner: Reassembler, event: WireEvent, from: number, batches: Batch[]): void {
     const revision = tonumber(event.kv!.mod_revision)!;
     const batch = batches[batches.length - 1];
     event.type ??= "PUT";
@@ -62,7 +62,7 @@ function add_event(joiner: Joiner, event: WireEvent, from: number, batches: Batc
         batch.events.push(event as RawEvent);
     } else if (revision >= from && (batch === undefined || revision > batch.revision)) {
         if (batch !== undefined) {
-            newest.show(batch); // nothing is added to it any more
+            newest.mark_now(batch); // nothing is added to it any more
         }
         batches.push({ revision, events: [event as RawEvent] });
     } else if (revision !== joiner.first) {
@@ -86,7 +86,7 @@ function is_malformed(events: WireEvent[]): boolean {
  * @param from first revision that was not delivered before: older events are dropped
  * @returns the batches in the order of their revisions; nil if the reply is not what etcd sends
  */
-function add(joiner: Joiner, reply: WatchReply, from: number): Batch[] | undefined {
+function add(joiner: Reassembler, reply: WatchReply, from: number): Batch[] | undefined {
     if (is_malformed(reply.events ?? [])) {
         return undefined;
     }
@@ -101,14 +101,14 @@ function add(joiner: Joiner, reply: WatchReply, from: number): Batch[] | undefin
         joiner.bytes = 0;
     }
     const batches: Batch[] = [];
-    const slice = slices.begin();
+    const slice = slices.start();
     for (const part of join(joiner, reply)) {
         for (const event of part) {
-            slices.breathe(slice);
+            slices.yield_if_due(slice);
             add_event(joiner, event, from, batches);
         }
     }
     return batches;
 }
 
-export { add, create as new, type Joiner, type WatchReply };
+export { add, create as new, type Reassembler, type WatchReply };

@@ -1,4 +1,4 @@
-import type { Consumer, Hub } from "./types";
+import type { Subscriber, SharedWatch } from "./types";
 import * as backoffs from "../base/backoff";
 import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
@@ -10,7 +10,7 @@ import * as lists from "./list";
 import * as hubs from "./shared_watch";
 import * as share from "./sharing";
 import * as streams from "./stream_reader";
-import type { Turn } from "./stream_reader";
+import type { StreamSession } from "./stream_reader";
 import * as verdict from "./errors";
 
 type Thread = ngx.thread.Thread;
@@ -39,28 +39,28 @@ interface Reading {
     over: boolean;
 }
 
-type Lists = LuaMap<Consumer, Reading>;
+type Lists = LuaMap<Subscriber, Reading>;
 
-function read_stream(hub: Hub, turn: Turn): void {
+function read_stream(hub: SharedWatch, turn: StreamSession): void {
     const [ok, outcome] = guard(streams.run, hub, turn);
-    turn.err ??= ok ? (outcome as EtcdError) : errors.failure("bad_reply", tostring(outcome));
+    turn.err ??= ok ? (outcome as EtcdError) : errors.local_error("bad_reply", tostring(outcome));
     turn.over = true;
-    hubs.poke(hub);
+    hubs.wake_timer(hub);
 }
 
-function read_list(consumer: Consumer, hub: Hub, reading: Reading): void {
+function read_list(consumer: Subscriber, hub: SharedWatch, reading: Reading): void {
     const [ok, outcome] = guard(lists.read_for, consumer, hub.core);
     reading.over = true;
     consumer.listing = false;
     if (!ok) {
-        hubs.leave(consumer);
-        consumers.fail(consumer, errors.failure("bad_reply", tostring(outcome)));
+        hubs.unsubscribe(consumer);
+        consumers.fail(consumer, errors.local_error("bad_reply", tostring(outcome)));
     }
-    hubs.poke(hub);
+    hubs.wake_timer(hub);
 }
 
 /** Until then nginx keeps a thread that is over, too. */
-function end_reading(lists_now: Lists, consumer: Consumer, reading: Reading): void {
+function end_reading(lists_now: Lists, consumer: Subscriber, reading: Reading): void {
     ngx.thread.kill(reading.thread!);
     lists_now.delete(consumer);
 }
@@ -85,7 +85,7 @@ function sweep_lists(lists_now: Lists): boolean {
 }
 
 /** Reads full states for those who wait for one, once the stream has its place. */
-function start_lists(hub: Hub, lists_now: Lists): void {
+function start_lists(hub: SharedWatch, lists_now: Lists): void {
     if (hub.next === undefined) {
         return;
     }
@@ -110,14 +110,14 @@ function stop_lists(lists_now: Lists, err: EtcdError): void {
 }
 
 /** Waits for something to do; returns false when nobody wants the stream any more. */
-function look_around(hub: Hub, lists_now: Lists, seconds: number): boolean {
+function wait_for_work(hub: SharedWatch, lists_now: Lists, seconds: number): boolean {
     sweep_lists(lists_now);
     start_lists(hub, lists_now);
     hub.wake.wait(seconds);
     hub.poked = false;
     for (const consumer of hub.consumers) {
         if (consumer.closed) {
-            hubs.leave(consumer);
+            hubs.unsubscribe(consumer);
         }
     }
     if (ngx.worker.exiting()) {
@@ -129,7 +129,7 @@ function look_around(hub: Hub, lists_now: Lists, seconds: number): boolean {
 }
 
 /** The stream has been silent for so long that it may be dead; or it does not stand yet, whatever comes. */
-function is_silent(hub: Hub, turn: Turn): boolean {
+function is_silent(hub: SharedWatch, turn: StreamSession): boolean {
     if (turn.stood_at !== undefined) {
         return !hub.blocked && hubs.age(hub) > hub.silence;
     }
@@ -142,7 +142,7 @@ function is_silent(hub: Hub, turn: Turn): boolean {
 }
 
 /** Ends the check of a stream that was silent. */
-function end_check(turn: Turn): void {
+function end_check(turn: StreamSession): void {
     if (turn.check !== undefined) {
         checks.stop(turn.check);
         turn.check = undefined;
@@ -150,7 +150,7 @@ function end_check(turn: Turn): void {
 }
 
 /** A silent stream that stands: is it idle, or dead? Returns whether to give it up. */
-function is_dead(hub: Hub, turn: Turn): boolean {
+function is_dead(hub: SharedWatch, turn: StreamSession): boolean {
     const stream = hub.stream;
     const time = now();
     if (turn.stood_at === undefined || stream === undefined || time - stream.heard_at() > PROGRESS) {
@@ -175,19 +175,19 @@ function is_dead(hub: Hub, turn: Turn): boolean {
 }
 
 /** Ends a stream from which nothing comes, or nothing of use. */
-function give_up(hub: Hub, turn: Turn): void {
+function give_up(hub: SharedWatch, turn: StreamSession): void {
     let text = `timeout: nothing has come for ${hub.silence} seconds`;
     const stream = hub.stream;
     if (turn.stood_at === undefined && stream !== undefined) {
         text = "timeout: the watch does not stand";
         balancer.report_failure(hub.core, stream.endpoint);
     }
-    turn.err = errors.failure("timeout", text, stream?.endpoint);
+    turn.err = errors.local_error("timeout", text, stream?.endpoint);
     turn.over = true;
 }
 
 /** Ends a stream at once, whoever reads from it. */
-function stop(hub: Hub, reader: Thread): void {
+function stop(hub: SharedWatch, reader: Thread): void {
     const stream = hub.stream;
     if (stream !== undefined) {
         hub.heard_at = max(hub.heard_at, stream.heard_at());
@@ -200,12 +200,12 @@ function stop(hub: Hub, reader: Thread): void {
 }
 
 /** Says what is the matter, now and then. */
-function say(hub: Hub, err: EtcdError, delay: number): void {
+function log_reopen(hub: SharedWatch, err: EtcdError, delay: number): void {
     const time = now();
     const said_at = hub.said_at.get(err.name);
     if (delay > 0 && hub.consumers.length > 0 && (said_at === undefined || time - said_at > QUIET)) {
         hub.said_at.set(err.name, time);
-        const [text] = string.gsub(`watch of ${hub.range.key}: ${errors.text(err)}`, "%c", "?");
+        const [text] = string.gsub(`watch of ${hub.range.key}: ${errors.to_text(err)}`, "%c", "?");
         ngx.log(ngx.WARN, text, ". Opening it again");
     }
 }
@@ -214,13 +214,13 @@ function say(hub: Hub, err: EtcdError, delay: number): void {
  * Draws the conclusions from the end of a stream.
  * @returns seconds until it is to be opened again; nil if it is not
  */
-function conclude(hub: Hub, turn: Turn): number | undefined {
-    const err = turn.err ?? errors.failure("closed", "closed");
+function handle_stream_end(hub: SharedWatch, turn: StreamSession): number | undefined {
+    const err = turn.err ?? errors.local_error("closed", "closed");
     const { name } = err;
     hub.last_error = err;
     hub.ends.set(name, (hub.ends.get(name) ?? 0) + 1);
     verdict.drop_token(hub.core, err);
-    if (verdict.is_final(hub.core, err)) {
+    if (verdict.is_permanent(hub.core, err)) {
         if (verdict.is_forbidden(err)) {
             share.split(hub); // less than all of it may be allowed
         }
@@ -234,7 +234,7 @@ function conclude(hub: Hub, turn: Turn): number | undefined {
     const may_hurry = stood_at !== undefined && hub.backoff.seconds === 0;
     let delay = backoffs.next(hub.backoff);
     if (name === "compacted") {
-        hubs.lose(hub, "compacted", err);
+        hubs.on_revisions_lost(hub, "compacted", err);
     } else if (name === "no_endpoint") {
         delay = min(delay, NO_ENDPOINT);
     }
@@ -242,13 +242,13 @@ function conclude(hub: Hub, turn: Turn): number | undefined {
         delay = 0; // it was well until now
         hub.hurried_at = now();
     }
-    say(hub, err, delay);
+    log_reopen(hub, err, delay);
     return delay;
 }
 
 /** Lets the stream live once; returns seconds until it is to be opened again, nil if it is not. */
-function live(hub: Hub, lists_now: Lists): number | undefined {
-    const turn: Turn = {
+function run_stream(hub: SharedWatch, lists_now: Lists): number | undefined {
+    const turn: StreamSession = {
         over: false,
         err: undefined,
         began_at: now(),
@@ -260,7 +260,7 @@ function live(hub: Hub, lists_now: Lists): number | undefined {
     };
     const reader = ngx.thread.spawn(read_stream, hub, turn);
     while (!turn.over) {
-        if (!look_around(hub, lists_now, TICK)) {
+        if (!wait_for_work(hub, lists_now, TICK)) {
             end_check(turn);
             stop(hub, reader);
             return undefined;
@@ -273,20 +273,20 @@ function live(hub: Hub, lists_now: Lists): number | undefined {
     }
     end_check(turn);
     stop(hub, reader);
-    return conclude(hub, turn);
+    return handle_stream_end(hub, turn);
 }
 
 /** Waits in this timer. */
-function rest(hub: Hub, lists_now: Lists, seconds: number): void {
+function wait_to_reopen(hub: SharedWatch, lists_now: Lists, seconds: number): void {
     const until_time = now() + seconds;
     let left = seconds;
-    while (left > 0 && look_around(hub, lists_now, min(left, TICK))) {
+    while (left > 0 && wait_for_work(hub, lists_now, min(left, TICK))) {
         left = until_time - now();
     }
 }
 
 /** Keeps a hub's stream alive, for as long as it has consumers. */
-function run(premature: boolean, hub: Hub): void {
+function run(premature: boolean, hub: SharedWatch): void {
     if (hub.running) {
         return;
     }
@@ -297,18 +297,18 @@ function run(premature: boolean, hub: Hub): void {
     }
     const lists_now: Lists = new LuaMap();
     while (hub.consumers.length > 0) {
-        const delay = live(hub, lists_now);
+        const delay = run_stream(hub, lists_now);
         if (delay !== undefined) {
             // memory that nginx gives to a timer is free when that ends: so each stream has its own
             if (!sweep_lists(lists_now) && hubs.start(hub, delay)[0] !== undefined) {
                 return;
             }
-            rest(hub, lists_now, delay);
+            wait_to_reopen(hub, lists_now, delay);
         }
     }
     // those who had no room while their state was read go on without the stream
     while (sweep_lists(lists_now)) {
-        look_around(hub, lists_now, TICK);
+        wait_for_work(hub, lists_now, TICK);
     }
 }
 

@@ -1,4 +1,4 @@
-import type { Consumer, Hub, Known } from "./types";
+import type { Subscriber, SharedWatch, HistoryPoint } from "./types";
 import * as semaphore from "ngx.semaphore";
 import * as backoffs from "../base/backoff";
 import * as clock from "../base/clock";
@@ -18,13 +18,13 @@ const min = math.min;
 const START_TIME = 1;
 
 /** The streams of a client. */
-function hubs_of(core: Core): Hub[] {
+function watches_of(core: Core): SharedWatch[] {
     core.hubs ??= [];
-    return core.hubs as Hub[];
+    return core.hubs as SharedWatch[];
 }
 
 /** Wakes the hub's timer. */
-function poke(hub: Hub): void {
+function wake_timer(hub: SharedWatch): void {
     if (!hub.poked) {
         hub.poked = true;
         hub.wake.post(1);
@@ -32,7 +32,7 @@ function poke(hub: Hub): void {
 }
 
 /** Starts the hub's timer. */
-function start(hub: Hub, delay: number): Result<true> {
+function start(hub: SharedWatch, delay: number): Result<true> {
     const [ok, err] = timers.at(delay, hub.run, hub);
     if (ok === undefined) {
         return $multi(undefined, err);
@@ -43,13 +43,13 @@ function start(hub: Hub, delay: number): Result<true> {
 }
 
 /** Starts its timer once more if nginx has dropped it. */
-function revive(hub: Hub): void {
+function restart_if_lost(hub: SharedWatch): void {
     if (!hub.running && now() > hub.due) {
         start(hub, 0);
     }
 }
 
-function copy(known: Known | undefined): Known {
+function copy(known: HistoryPoint | undefined): HistoryPoint {
     if (known === undefined) {
         return { cluster_id: undefined, raft_term: 0, revision: 0 };
     }
@@ -59,11 +59,11 @@ function copy(known: Known | undefined): Known {
 /** A stream of the consumer's kind that begins at `next`. */
 function create(
     core: Core,
-    consumer: Consumer,
+    consumer: Subscriber,
     next: number | undefined,
     apart: boolean,
-    run: Hub["run"],
-): Result<Hub> {
+    run: SharedWatch["run"],
+): Result<SharedWatch> {
     const [wake, err] = semaphore.new(0);
     const [room, room_err] = semaphore.new(0);
     if (wake === undefined || room === undefined) {
@@ -113,16 +113,16 @@ function without<T>(list: readonly T[], item: T): T[] {
 }
 
 /** The stream does not serve the consumer any more. The last one to leave ends it. */
-function leave(consumer: Consumer): void {
+function unsubscribe(consumer: Subscriber): void {
     const hub = consumer.hub;
     if (hub !== undefined) {
         consumer.hub = undefined;
         hub.consumers = without(hub.consumers, consumer);
         if (hub.consumers.length === 0) {
             // nobody may join it on its way out
-            hub.core.hubs = without(hubs_of(hub.core), hub);
+            hub.core.hubs = without(watches_of(hub.core), hub);
         }
-        poke(hub);
+        wake_timer(hub);
     }
 }
 
@@ -130,32 +130,32 @@ function leave(consumer: Consumer): void {
  * From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
  * deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
  */
-function asks_from(hub: Hub): number {
+function request_revision(hub: SharedWatch): number {
     const next = hub.next!;
     return next === hub.unknown_before ? next : max(next - 1, 1);
 }
 
 /** Gives each consumer its part of a batch. All of them have room. */
-function deliver(hub: Hub, batch: Batch): void {
+function deliver(hub: SharedWatch, batch: Batch): void {
     const { revision } = batch;
     hub.next = revision + 1;
     hub.known.revision = max(hub.known.revision, revision);
     hub.events = hub.events + batch.events.length;
     for (const consumer of hub.consumers) {
-        const events = key_range.pick(consumer.range, batch.events);
+        const events = key_range.filter_events(consumer.range, batch.events);
         if (events !== undefined) {
-            consumers.give(consumer, events === batch.events ? batch : { revision, events });
+            consumers.offer(consumer, events === batch.events ? batch : { revision, events });
         }
     }
 }
 
 /** All events up to `revision` have been delivered. */
-function progress(hub: Hub, revision: number): void {
+function progress(hub: SharedWatch, revision: number): void {
     if (revision >= hub.next!) {
         hub.next = revision + 1;
         hub.known.revision = max(hub.known.revision, revision);
         for (const consumer of hub.consumers) {
-            consumers.tell_progress(consumer, revision);
+            consumers.advance(consumer, revision);
         }
     }
 }
@@ -164,10 +164,10 @@ function progress(hub: Hub, revision: number): void {
  * Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
  * behind them go on.
  */
-function lose(hub: Hub, reason: Reason, err: EtcdError): void {
+function on_revisions_lost(hub: SharedWatch, reason: Reason, err: EtcdError): void {
     let oldest = err.compact_revision;
     let next: number | undefined;
-    if (oldest !== undefined && (hub.next === undefined || oldest <= asks_from(hub))) {
+    if (oldest !== undefined && (hub.next === undefined || oldest <= request_revision(hub))) {
         oldest = undefined; // the stream has no need of what is before: nobody knows what is gone
     }
     if (oldest !== undefined) {
@@ -181,9 +181,9 @@ function lose(hub: Hub, reason: Reason, err: EtcdError): void {
         if (oldest !== undefined && consumer.next > oldest) {
             next = min(next ?? consumer.next, consumer.next);
         } else if (consumer.relist || consumers.is_new(consumer)) {
-            consumers.lose(consumer, reason);
+            consumers.require_full_state(consumer, reason);
         } else {
-            leave(consumer);
+            unsubscribe(consumer);
             consumers.fail(consumer, err);
         }
     }
@@ -194,15 +194,15 @@ function lose(hub: Hub, reason: Reason, err: EtcdError): void {
 }
 
 /** Ends it, and all of its consumers with it. */
-function end(hub: Hub, err: EtcdError): void {
+function end(hub: SharedWatch, err: EtcdError): void {
     for (const consumer of hub.consumers) {
-        leave(consumer);
+        unsubscribe(consumer);
         consumers.fail(consumer, err);
     }
 }
 
 /** Seconds since etcd was heard of last. */
-function age(hub: Hub): number {
+function age(hub: SharedWatch): number {
     const stream = hub.stream;
     const heard_at = stream !== undefined ? max(hub.heard_at, stream.heard_at()) : hub.heard_at;
     return now() - heard_at;
@@ -210,22 +210,22 @@ function age(hub: Hub): number {
 
 /** For consumers whose program ends. */
 function exiting(): EtcdError {
-    return errors.failure("closed", "closed: the worker is exiting");
+    return errors.local_error("closed", "closed: the worker is exiting");
 }
 
 export {
     age,
-    asks_from,
+    request_revision,
     copy as copy_known,
     create as new,
     deliver,
     end,
     exiting,
-    hubs_of,
-    leave,
-    lose,
-    poke,
+    watches_of,
+    unsubscribe,
+    on_revisions_lost,
+    wake_timer,
     progress,
-    revive,
+    restart_if_lost,
     start,
 };

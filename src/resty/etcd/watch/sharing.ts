@@ -1,4 +1,4 @@
-import type { Consumer, Hub, Wants } from "./types";
+import type { Subscriber, SharedWatch, SubscriberOptions } from "./types";
 import * as clock from "../base/clock";
 import type { Core } from "../call/client_state";
 import * as key_range from "../protocol/key_range";
@@ -13,13 +13,13 @@ const max = math.max;
 const APART = 5;
 
 /** The consumer takes along what its stream has learnt of etcd. */
-function take_along(consumer: Consumer, hub: Hub): void {
+function carry_history(consumer: Subscriber, hub: SharedWatch): void {
     consumer.known = hubs.copy_known(hub.known);
     consumer.past = hub.past;
 }
 
 /** The consumer is too slow for the others: it goes on later, on a stream of its own. */
-function part(hub: Hub, consumer: Consumer, revision: number): void {
+function detach(hub: SharedWatch, consumer: Subscriber, revision: number): void {
     const time = now();
     if (consumer.times_behind > 0 && time - consumer.behind_at < APART) {
         consumer.apart_until = time + APART;
@@ -31,28 +31,28 @@ function part(hub: Hub, consumer: Consumer, revision: number): void {
     } else {
         consumers.drop_held(consumer); // it goes on behind its state, of whatever revision that will be
     }
-    take_along(consumer, hub);
-    hubs.leave(consumer);
+    carry_history(consumer, hub);
+    hubs.unsubscribe(consumer);
 }
 
 /**
  * Parts with consumers that have no room, unless one is alone.
  * @returns that one
  */
-function make_room(hub: Hub, revision: number): Consumer | undefined {
+function detach_slow(hub: SharedWatch, revision: number): Subscriber | undefined {
     for (const consumer of hub.consumers) {
-        if (batch_queue.is_full(consumer.queue) && !consumers.is_idle(consumer)) {
+        if (batch_queue.is_full(consumer.queue) && !consumers.ignores_events(consumer)) {
             if (hub.consumers.length === 1 && consumer.needs === undefined) {
                 return consumer;
             }
-            part(hub, consumer, revision);
+            detach(hub, consumer, revision);
         }
     }
     return undefined;
 }
 
 /** Streams of the hub's kind can serve the consumer. */
-function suits(hub: Hub, wants: Wants): boolean {
+function is_compatible(hub: SharedWatch, wants: SubscriberOptions): boolean {
     return (
         key_range.contains(hub.range, wants.hub_range) &&
         hub.filters === wants.filters &&
@@ -62,7 +62,7 @@ function suits(hub: Hub, wants: Wants): boolean {
 }
 
 /** What the consumer takes along from another stream is true of this one too, as far as is known. */
-function has_past_of(hub: Hub, consumer: Consumer): boolean {
+function has_past_of(hub: SharedWatch, consumer: Subscriber): boolean {
     if (consumer.past !== undefined) {
         return consumer.past === hub.past;
     }
@@ -72,7 +72,7 @@ function has_past_of(hub: Hub, consumer: Consumer): boolean {
 }
 
 /** The stream is where the consumer can join it. */
-function fits(hub: Hub, consumer: Consumer, from: number | undefined): boolean {
+function can_join(hub: SharedWatch, consumer: Subscriber, from: number | undefined): boolean {
     const next = hub.next;
     if (from !== undefined) {
         return next !== undefined && next <= from;
@@ -86,13 +86,13 @@ function fits(hub: Hub, consumer: Consumer, from: number | undefined): boolean {
 }
 
 /** The stream that may serve the consumer and has come furthest. */
-function find(core: Core, consumer: Consumer, from: number | undefined): Hub | undefined {
-    let best: Hub | undefined;
+function find(core: Core, consumer: Subscriber, from: number | undefined): SharedWatch | undefined {
+    let best: SharedWatch | undefined;
     if (now() < consumer.apart_until) {
         return undefined;
     }
-    for (const hub of hubs.hubs_of(core)) {
-        const may_serve = suits(hub, consumer) && has_past_of(hub, consumer) && fits(hub, consumer, from);
+    for (const hub of hubs.watches_of(core)) {
+        const may_serve = is_compatible(hub, consumer) && has_past_of(hub, consumer) && can_join(hub, consumer, from);
         if (may_serve && (best === undefined || (hub.next ?? 0) > (best.next ?? 0))) {
             best = hub;
         }
@@ -100,17 +100,22 @@ function find(core: Core, consumer: Consumer, from: number | undefined): Hub | u
     return best;
 }
 
-function add(hub: Hub, consumer: Consumer): void {
+function add(hub: SharedWatch, consumer: Subscriber): void {
     consumer.hub = hub;
     hub.consumers.push(consumer);
-    hubs.poke(hub);
+    hubs.wake_timer(hub);
 }
 
 /** Lets a new stream serve the consumer from revision `next` on. */
-function open_for(consumer: Consumer, core: Core, next: number | undefined, run: Hub["run"]): Result<Hub> {
+function open_for(
+    consumer: Subscriber,
+    core: Core,
+    next: number | undefined,
+    run: SharedWatch["run"],
+): Result<SharedWatch> {
     let apart = false;
-    for (const other of hubs.hubs_of(core)) {
-        apart = apart || (!other.apart && suits(other, consumer));
+    for (const other of hubs.watches_of(core)) {
+        apart = apart || (!other.apart && is_compatible(other, consumer));
     }
     const [hub, err] = hubs.new(core, consumer, next, apart, run);
     if (hub === undefined) {
@@ -120,7 +125,7 @@ function open_for(consumer: Consumer, core: Core, next: number | undefined, run:
     if (ok === undefined) {
         return $multi(undefined, start_err);
     }
-    hubs.hubs_of(core).push(hub);
+    hubs.watches_of(core).push(hub);
     add(hub, consumer);
     return $multi(hub);
 }
@@ -129,7 +134,12 @@ function open_for(consumer: Consumer, core: Core, next: number | undefined, run:
  * Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
  * @param from nil if the consumer begins now, or with the state as it will be read
  */
-function join(consumer: Consumer, core: Core, from: number | undefined, run: Hub["run"]): Result<Hub> {
+function join(
+    consumer: Subscriber,
+    core: Core,
+    from: number | undefined,
+    run: SharedWatch["run"],
+): Result<SharedWatch> {
     const hub = find(core, consumer, from);
     if (hub === undefined) {
         return open_for(consumer, core, from, run);
@@ -139,7 +149,7 @@ function join(consumer: Consumer, core: Core, from: number | undefined, run: Hub
 }
 
 /** The other stream may take over the consumers of this one, which has begun apart. */
-function may_take_over(other: Hub, hub: Hub): boolean {
+function may_take_over(other: SharedWatch, hub: SharedWatch): boolean {
     return (
         other !== hub &&
         !other.apart &&
@@ -151,18 +161,18 @@ function may_take_over(other: Hub, hub: Hub): boolean {
 }
 
 /** Hands the consumers of a stream that began apart to the one that it has caught up with. */
-function merge(hub: Hub): void {
+function merge(hub: SharedWatch): void {
     if (!hub.apart) {
         return;
     }
     const time = now();
     for (const consumer of hub.consumers) {
-        for (const other of hubs.hubs_of(hub.core)) {
-            if (time >= consumer.apart_until && may_take_over(other, hub) && suits(other, consumer)) {
+        for (const other of hubs.watches_of(hub.core)) {
+            if (time >= consumer.apart_until && may_take_over(other, hub) && is_compatible(other, consumer)) {
                 if (consumer.needs === undefined) {
                     consumer.next = max(consumer.next, hub.next!);
                 }
-                hubs.leave(consumer);
+                hubs.unsubscribe(consumer);
                 add(other, consumer);
                 break;
             }
@@ -171,11 +181,11 @@ function merge(hub: Hub): void {
 }
 
 /** Gives each consumer of a narrower range than the stream's a stream of its own, which goes on where that stands. */
-function split(hub: Hub): void {
+function split(hub: SharedWatch): void {
     for (const consumer of hub.consumers) {
         if (!key_range.contains(consumer.hub_range, hub.range)) {
-            take_along(consumer, hub);
-            hubs.leave(consumer);
+            carry_history(consumer, hub);
+            hubs.unsubscribe(consumer);
             const next = max(consumer.next, hub.next ?? 0); // what it holds reaches as far as the stream does
             if (consumer.needs === undefined) {
                 consumer.next = next;
@@ -188,4 +198,4 @@ function split(hub: Hub): void {
     }
 }
 
-export { join, make_room, merge, open_for, split };
+export { join, detach_slow, merge, open_for, split };

@@ -1,4 +1,4 @@
-import type { Consumer } from "./types";
+import type { Subscriber } from "./types";
 
 /** What has come to a feed and its stream so far. */
 interface FeedStats {
@@ -28,7 +28,7 @@ interface FeedStats {
 }
 
 /** `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`. */
-function state(consumer: Consumer): string {
+function state(consumer: Subscriber): string {
     const { closed, err, hub, needs } = consumer;
     if (closed) {
         return "closed";
@@ -46,7 +46,7 @@ function state(consumer: Consumer): string {
 }
 
 /** What has come to the feed and to the stream that serves it. */
-function stats(consumer: Consumer): FeedStats {
+function stats(consumer: Subscriber): FeedStats {
     const { hub, batches, lists, queue, times_behind } = consumer;
     const counted: FeedStats = {
         batches,

@@ -1,4 +1,4 @@
-import type { Hub } from "./types";
+import type { SharedWatch } from "./types";
 import type { Message } from "../protocol/message";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
@@ -10,10 +10,10 @@ import * as rpcs from "../protocol/rpc";
 import * as slices from "../base/time_slice";
 import type { Stream } from "../transport/transport";
 import * as ask from "./reads";
-import type { Check } from "./liveness";
+import type { LivenessProbe } from "./liveness";
 import * as hubs from "./shared_watch";
 import * as joiners from "./reassembly";
-import type { Joiner, WatchReply } from "./reassembly";
+import type { Reassembler, WatchReply } from "./reassembly";
 import * as share from "./sharing";
 import * as verdict from "./errors";
 
@@ -26,7 +26,7 @@ const LOOK = 0.5;
 const OPTIONS: call.StreamOptions = { require_leader: true };
 
 /** One stream from its opening to its end. */
-interface Turn {
+interface StreamSession {
     over: boolean;
     /** Why it has ended. */
     err: EtcdError | undefined;
@@ -38,13 +38,13 @@ interface Turn {
     /** Something was delivered. */
     delivered: boolean;
     /** Under way, as the stream has been silent; nil if it is not. */
-    check: Check | undefined;
+    check: LivenessProbe | undefined;
     /** Not before that. */
     next_check: number;
 }
 
 /** What asks for the events of the hub's stream from a revision on. */
-function create_request(hub: Hub, from: number): Message {
+function create_request(hub: SharedWatch, from: number): Message {
     const request: Message = new LuaMap();
     request.set("key", hub.range.key);
     request.set("range_end", hub.range.range_end);
@@ -68,29 +68,29 @@ function create_request(hub: Hub, from: number): Message {
  * Finds out where etcd is: whether it still has the past that is known of it, and where to begin.
  * @returns an error if it does not answer
  */
-function place(hub: Hub): EtcdError | undefined {
-    const [status, err] = ask.status(hub.core, hub.range);
+function place(hub: SharedWatch): EtcdError | undefined {
+    const [status, err] = ask.current_revision(hub.core, hub.range);
     if (status === undefined) {
         return err;
     }
     hub.heard_at = now();
     const known = hub.known;
-    if (ask.went_back(known, status) || hub.past.lost) {
-        hubs.lose(hub, "restored", verdict.restored());
+    if (ask.history_diverged(known, status) || hub.past.lost) {
+        hubs.on_revisions_lost(hub, "restored", verdict.restored());
     }
     known.cluster_id = status.cluster_id;
     known.raft_term = status.raft_term;
     known.revision = status.revision;
     if (hub.next === undefined) {
         hub.next = status.revision + 1;
-        hubs.poke(hub); // lists wait for it
+        hubs.wake_timer(hub); // lists wait for it
     }
     return undefined;
 }
 
 /** Waits until the only consumer has taken something, or is not alone any more. */
-function wait_for_room(hub: Hub, revision: number): void {
-    while (share.make_room(hub, revision) !== undefined) {
+function wait_for_room(hub: SharedWatch, revision: number): void {
+    while (share.detach_slow(hub, revision) !== undefined) {
         hub.blocked = true;
         hub.room.wait(LOOK);
         hub.heard_at = now(); // it is not etcd that is silent
@@ -98,26 +98,26 @@ function wait_for_room(hub: Hub, revision: number): void {
     hub.blocked = false;
 }
 
-function deliver_all(hub: Hub, turn: Turn, batches: Batch[]): void {
-    const slice = slices.begin();
+function deliver_all(hub: SharedWatch, turn: StreamSession, batches: Batch[]): void {
+    const slice = slices.start();
     for (const batch of batches) {
         wait_for_room(hub, batch.revision);
         hubs.deliver(hub, batch);
         turn.delivered = true;
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
 }
 
 /** Whatever has come in a reply; returns why the stream must end, if it must. */
-function take(hub: Hub, turn: Turn, joiner: Joiner, message: Message): EtcdError | undefined {
+function take(hub: SharedWatch, turn: StreamSession, joiner: Reassembler, message: Message): EtcdError | undefined {
     const reply = message as unknown as WatchReply;
     const endpoint = hub.stream!.endpoint;
     if (reply.canceled === true) {
-        return verdict.of_cancel(reply, endpoint);
+        return verdict.cancel_error(reply, endpoint);
     }
     const cluster_id = reply.header?.cluster_id;
     if (cluster_id !== undefined && hub.known.cluster_id !== undefined && cluster_id !== hub.known.cluster_id) {
-        return errors.failure("bad_reply", "malformed reply: it comes from another cluster", endpoint);
+        return errors.local_error("bad_reply", "malformed reply: it comes from another cluster", endpoint);
     }
     if (reply.created === true) {
         if (turn.stood_at === undefined) {
@@ -128,12 +128,12 @@ function take(hub: Hub, turn: Turn, joiner: Joiner, message: Message): EtcdError
         return undefined;
     }
     if (turn.stood_at === undefined) {
-        return errors.failure("bad_reply", "malformed reply: events before the watch stands", endpoint);
+        return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint);
     }
     const dropped = joiner.dropped;
     const batches = joiners.add(joiner, reply, hub.next!);
     if (batches === undefined) {
-        return errors.failure("bad_reply", "malformed reply: events that are none", endpoint);
+        return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint);
     }
     hub.dropped = hub.dropped + joiner.dropped - dropped;
     deliver_all(hub, turn, batches);
@@ -145,9 +145,9 @@ function take(hub: Hub, turn: Turn, joiner: Joiner, message: Message): EtcdError
 }
 
 /** Takes replies as they come, until there is a reason not to go on. */
-function take_all(hub: Hub, turn: Turn, stream: Stream, from: number): EtcdError {
+function take_all(hub: SharedWatch, turn: StreamSession, stream: Stream, from: number): EtcdError {
     const joiner = joiners.new(from);
-    let slice = slices.begin();
+    let slice = slices.start();
     while (hub.consumers.length > 0) {
         let message = stream.try_recv();
         if (message === undefined) {
@@ -157,28 +157,28 @@ function take_all(hub: Hub, turn: Turn, stream: Stream, from: number): EtcdError
                 return err;
             }
             message = next;
-            slice = slices.begin();
+            slice = slices.start();
         }
         const err = take(hub, turn, joiner, message);
         if (err !== undefined) {
             return err;
         }
         share.merge(hub);
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
-    return errors.failure("closed", "closed");
+    return errors.local_error("closed", "closed");
 }
 
 /** Opens the stream and takes what comes, until it ends; returns why it has. */
-function run(hub: Hub, turn: Turn): EtcdError {
+function run(hub: SharedWatch, turn: StreamSession): EtcdError {
     const lost = place(hub);
     if (lost !== undefined) {
         return lost;
     }
     if (hub.consumers.length === 0) {
-        return errors.failure("closed", "closed");
+        return errors.local_error("closed", "closed");
     }
-    const from = hubs.asks_from(hub);
+    const from = hubs.request_revision(hub);
     const request = { create_request: create_request(hub, from) };
     const [stream, open_err] = call.open(hub.core, rpcs.watch, request, undefined, OPTIONS);
     if (stream === undefined) {
@@ -194,4 +194,4 @@ function run(hub: Hub, turn: Turn): EtcdError {
     return err;
 }
 
-export { create_request, run, type Turn };
+export { create_request, run, type StreamSession };

@@ -1,4 +1,4 @@
-import type { Consumer, Wants } from "./types";
+import type { Subscriber, SubscriberOptions } from "./types";
 import type { RawKv } from "../protocol/message";
 import * as semaphore from "ngx.semaphore";
 import * as batch_queue from "./batch_queue";
@@ -8,7 +8,7 @@ import type { Batch, Reason } from "./feed";
 
 const max = math.max;
 
-function create(wants: Wants, next: number, needs: Reason | undefined): Result<Consumer> {
+function create(wants: SubscriberOptions, next: number, needs: Reason | undefined): Result<Subscriber> {
     const [ready, err] = semaphore.new(0);
     if (ready === undefined) {
         return $multi(undefined, err);
@@ -50,7 +50,7 @@ function create(wants: Wants, next: number, needs: Reason | undefined): Result<C
 }
 
 /** Wakes the one who waits for batches. */
-function wake(consumer: Consumer): void {
+function wake(consumer: Subscriber): void {
     if (consumer.waiting) {
         consumer.waiting = false;
         consumer.ready.post(1);
@@ -71,7 +71,7 @@ function weigh(batch: Batch): number {
 }
 
 /** Puts a batch into the queue, unless it has been there. */
-function put(consumer: Consumer, batch: Batch): void {
+function put(consumer: Subscriber, batch: Batch): void {
     if (batch.revision >= consumer.next) {
         consumer.next = batch.revision + 1;
         batch_queue.push(consumer.queue, batch, weigh(batch));
@@ -80,20 +80,20 @@ function put(consumer: Consumer, batch: Batch): void {
 }
 
 /** The state that it waits for will be read later, so it needs nothing of what comes now. */
-function is_idle(consumer: Consumer): boolean {
+function ignores_events(consumer: Subscriber): boolean {
     return consumer.needs !== undefined && !consumer.listing && consumer.list_at === undefined;
 }
 
 /** It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost. */
-function is_new(consumer: Consumer): boolean {
+function is_new(consumer: Subscriber): boolean {
     return consumer.needs === "list" && consumer.list_at === undefined;
 }
 
 /** Takes a batch of events, into the queue or aside until the state before it is known. */
-function give(consumer: Consumer, batch: Batch): void {
+function offer(consumer: Subscriber, batch: Batch): void {
     if (consumer.needs === undefined) {
         put(consumer, batch);
-    } else if (!is_idle(consumer) && batch.revision >= consumer.next) {
+    } else if (!ignores_events(consumer) && batch.revision >= consumer.next) {
         consumer.held.push(batch);
         consumer.queue.events = consumer.queue.events + batch.events.length;
         consumer.queue.bytes = consumer.queue.bytes + weigh(batch);
@@ -101,7 +101,7 @@ function give(consumer: Consumer, batch: Batch): void {
 }
 
 /** Forgets what was put aside. */
-function drop_held(consumer: Consumer): void {
+function drop_held(consumer: Subscriber): void {
     for (const batch of consumer.held) {
         consumer.queue.events = consumer.queue.events - batch.events.length;
         consumer.queue.bytes = consumer.queue.bytes - weigh(batch);
@@ -110,7 +110,7 @@ function drop_held(consumer: Consumer): void {
 }
 
 /** Notes how far etcd has come, where the consumer wants to know. */
-function tell_progress(consumer: Consumer, revision: number): void {
+function advance(consumer: Subscriber, revision: number): void {
     if (consumer.needs === undefined && revision >= consumer.next) {
         consumer.next = revision + 1;
         if (consumer.progress) {
@@ -121,7 +121,7 @@ function tell_progress(consumer: Consumer, revision: number): void {
 }
 
 /** Takes the full state that it has waited for, and what came in the meantime. */
-function accept(consumer: Consumer, full: RawKv[], revision: number): void {
+function accept_full_state(consumer: Subscriber, full: RawKv[], revision: number): void {
     const reason = consumer.needs ?? "list";
     const held = consumer.held;
     drop_held(consumer);
@@ -138,7 +138,7 @@ function accept(consumer: Consumer, full: RawKv[], revision: number): void {
 }
 
 /** Its revisions are gone: only a full state helps. */
-function lose(consumer: Consumer, reason: Reason): void {
+function require_full_state(consumer: Subscriber, reason: Reason): void {
     drop_held(consumer);
     consumer.epoch = consumer.epoch + 1;
     const { needs, list_at } = consumer;
@@ -150,11 +150,22 @@ function lose(consumer: Consumer, reason: Reason): void {
 }
 
 /** No more will come. */
-function fail(consumer: Consumer, err: EtcdError): void {
+function fail(consumer: Subscriber, err: EtcdError): void {
     drop_held(consumer);
     consumer.hub = undefined;
     consumer.err ??= err;
     wake(consumer);
 }
 
-export { accept, create as new, drop_held, fail, give, is_idle, is_new, lose, tell_progress, wake };
+export {
+    accept_full_state,
+    create as new,
+    drop_held,
+    fail,
+    offer,
+    ignores_events,
+    is_new,
+    require_full_state,
+    advance,
+    wake,
+};

@@ -8,7 +8,7 @@ import type { BatchQueue } from "./batch_queue";
 import type { Batch, Reason } from "./feed";
 
 /** What a consumer wants. */
-interface Wants {
+interface SubscriberOptions {
     readonly range: KeyRange;
     /** The stream that may serve it covers this. */
     readonly hub_range: KeyRange;
@@ -24,17 +24,17 @@ interface Wants {
 }
 
 /** One consumer of a stream: what waits for it, and where it stands. */
-interface Consumer extends Wants {
+interface Subscriber extends SubscriberOptions {
     readonly queue: BatchQueue;
     readonly ready: Semaphore;
     /** A light thread waits in `next`. */
     waiting: boolean;
     /** The stream that serves it; nil while its consumer is behind, and at the end. */
-    hub: Hub | undefined;
+    hub: SharedWatch | undefined;
     /** What is known of etcd apart from that stream; nil for nothing. */
-    known: Known | undefined;
+    known: HistoryPoint | undefined;
     /** The past that this is part of, if it was learnt by a stream. */
-    past: Past | undefined;
+    past: HistoryToken | undefined;
     /** First revision that is not in its queue yet. */
     next: number;
     /** Nothing is known of what is before this revision, which a caller has chosen. */
@@ -66,7 +66,7 @@ interface Consumer extends Wants {
 }
 
 /** What is known of the etcd behind a stream. */
-interface Known {
+interface HistoryPoint {
     cluster_id: string | undefined;
     raft_term: number;
     /** A revision that it surely had. */
@@ -74,19 +74,19 @@ interface Known {
 }
 
 /** What etcd had done when something was learnt of it. It may be lost by a restore from a backup. */
-interface Past {
+interface HistoryToken {
     lost: boolean;
 }
 
 /** A stream of events that resumes by itself, and the consumers that it serves. */
-interface Hub {
+interface SharedWatch {
     readonly core: Core;
     readonly range: KeyRange;
     readonly prev_kv: boolean;
     readonly filters: string;
     readonly silence: number;
     /** What its timer does. */
-    readonly run: (this: void, premature: boolean, hub: Hub) => void;
+    readonly run: (this: void, premature: boolean, hub: SharedWatch) => void;
     /** Wakes the timer. */
     readonly wake: Semaphore;
     poked: boolean;
@@ -94,14 +94,14 @@ interface Hub {
     running: boolean;
     /** By then it should. */
     due: number;
-    consumers: Consumer[];
+    consumers: Subscriber[];
     /** All consumers have what is before it; nil while that is to be found out. */
     next: number | undefined;
     /** Nothing is known of what is before this revision. */
     readonly unknown_before: number | undefined;
-    readonly known: Known;
+    readonly known: HistoryPoint;
     /** The past that this is part of. */
-    past: Past;
+    past: HistoryToken;
     /** It began behind a stream of the same kind, and ends when it has come as far. */
     readonly apart: boolean;
     stream: Stream | undefined;
@@ -122,4 +122,4 @@ interface Hub {
     readonly said_at: LuaMap<string, number>;
 }
 
-export type { Consumer, Hub, Known, Past, Wants };
+export type { Subscriber, SharedWatch, HistoryPoint, HistoryToken, SubscriberOptions };

@@ -71,10 +71,10 @@ function add_event(style: BatchStyle, event: RawEvent, events: WatchEvent[]): vo
 /** A batch for the watcher's user. Large ones take several turns. */
 function make(style: BatchStyle, batch: Batch): WatchBatch {
     const events: WatchEvent[] = [];
-    const slice = slices.begin();
+    const slice = slices.start();
     for (const event of batch.events) {
         add_event(style, event, events);
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return { revision: batch.revision, events };
 }
@@ -92,19 +92,19 @@ function make_of_full(
 ): WatchBatch {
     const events: WatchEvent[] = [];
     const reason = batch.reason ?? "list";
-    const slice = slices.begin();
+    const slice = slices.start();
     for (const kv of batch.full!) {
-        if (known === undefined || known_keys.is_news(known, kv, reason)) {
+        if (known === undefined || known_keys.has_changed(known, kv, reason)) {
             add_event(style, { type: "PUT", kv }, events);
         }
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     if (known !== undefined) {
         for (const [key] of known.revisions) {
             if (revisions.get(key) === undefined) {
                 add_event(style, { type: "DELETE", kv: { key } as RawKv }, events);
             }
-            slices.breathe(slice);
+            slices.yield_if_due(slice);
         }
     }
     return { revision: batch.revision, events, synthetic: true, reason };

@@ -1,7 +1,7 @@
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as keeper from "../base/watchdog";
-import type { Life } from "../base/watchdog";
+import type { Heartbeat } from "../base/watchdog";
 import * as timers from "../base/timers";
 import type { WatchBatch } from "./batch";
 
@@ -24,11 +24,11 @@ interface Source {
 }
 
 /** Gives the batches of a watcher to a callback, in one timer after the other. */
-interface Push extends Life {
+interface CallbackLoop extends Heartbeat {
     readonly source: Source;
     readonly on_batch: OnBatch;
     /** What a timer does. */
-    readonly run: (this: void, premature: boolean, push: Push, id: number) => void;
+    readonly run: (this: void, premature: boolean, push: CallbackLoop, id: number) => void;
     /** Timers so far: they are numbered. */
     timers: number;
     /** The timer that may push. */
@@ -37,13 +37,13 @@ interface Push extends Life {
     errors: number;
 }
 
-function note_error(push: Push, text: string): void {
+function note_error(push: CallbackLoop, text: string): void {
     push.errors = push.errors + 1;
     ngx.log(ngx.ERR, "on_batch of a watcher: ", text);
 }
 
 /** Calls back; whatever the user's function does, the stream goes on. */
-function call_back(push: Push, batch: WatchBatch | undefined, err: EtcdError | undefined): void {
+function call_back(push: CallbackLoop, batch: WatchBatch | undefined, err: EtcdError | undefined): void {
     const [ok, thrown] = guard(push.on_batch, batch, err);
     if (!ok) {
         const [has_text, text] = guard(tostring, thrown);
@@ -52,7 +52,7 @@ function call_back(push: Push, batch: WatchBatch | undefined, err: EtcdError | u
 }
 
 /** Gives the turn to a new timer. */
-function start(push: Push): Result<true> {
+function start(push: CallbackLoop): Result<true> {
     const id = push.timers + 1;
     const [ok, err] = timers.at(0, push.run, push, id);
     if (ok === undefined) {
@@ -65,12 +65,12 @@ function start(push: Push): Result<true> {
     return $multi(true);
 }
 
-function is_running(push: Push): boolean {
+function is_running(push: CallbackLoop): boolean {
     return push.running;
 }
 
 /** Hands over to a new timer; false if nginx has dropped that. */
-function hand_over(push: Push): boolean {
+function hand_over(push: CallbackLoop): boolean {
     const own = push.turn;
     if (start(push)[0] === undefined) {
         return false;
@@ -88,7 +88,7 @@ function hand_over(push: Push): boolean {
 }
 
 /** Calls back with what comes. */
-function work(push: Push): void {
+function work(push: CallbackLoop): void {
     let count = 0;
     while (true) {
         const [batch, err] = push.source.next(LOOK);
@@ -96,7 +96,7 @@ function work(push: Push): void {
             call_back(push, batch, undefined);
             count = count + 1;
         } else if (err.name !== "timeout") {
-            keeper.let_go(push);
+            keeper.release(push);
             if (err.name !== "closed") {
                 call_back(push, undefined, err);
             }
@@ -104,7 +104,7 @@ function work(push: Push): void {
         }
         if (ngx.worker.exiting()) {
             push.source.close();
-            keeper.let_go(push);
+            keeper.release(push);
             return;
         }
         if (count >= BATCHES_PER_TIMER) {
@@ -116,16 +116,16 @@ function work(push: Push): void {
     }
 }
 
-function run(premature: boolean, push: Push, id: number): void {
+function run(premature: boolean, push: CallbackLoop, id: number): void {
     if (id !== push.turn) {
         return; // it comes too late
     }
     if (premature) {
         push.source.close();
-        keeper.let_go(push);
+        keeper.release(push);
         return;
     }
-    const signs = keeper.begin(push);
+    const signs = keeper.start_heartbeat(push);
     work(push);
     ngx.thread.kill(signs);
 }
@@ -134,13 +134,13 @@ function run(premature: boolean, push: Push, id: number): void {
  * Has a function called with each batch, in timers, until the source has no more or the worker ends.
  * @returns what it has come to so far
  */
-function create(source: Source, on_batch: OnBatch): Result<Push> {
-    const push: Push = { source, on_batch, run, timers: 0, turn: 0, running: false, missed: 0, errors: 0 };
+function create(source: Source, on_batch: OnBatch): Result<CallbackLoop> {
+    const push: CallbackLoop = { source, on_batch, run, timers: 0, turn: 0, running: false, missed: 0, errors: 0 };
     const [ok, err] = start(push);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
-    const [kept, keep_err] = keeper.keep(push, had_begun => {
+    const [kept, keep_err] = keeper.supervise(push, had_begun => {
         if (had_begun) {
             note_error(push, "it has ended its timer");
         }
@@ -152,4 +152,4 @@ function create(source: Source, on_batch: OnBatch): Result<Push> {
     return $multi(push);
 }
 
-export { create as new, type Push };
+export { create as new, type CallbackLoop };

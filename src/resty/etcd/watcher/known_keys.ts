@@ -16,7 +16,7 @@ function create(start_revision: number | undefined): KnownKeys {
 }
 
 /** A key of a full state has changed since it was told of. */
-function is_news(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
+function has_changed(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
     if (reason === "restored") {
         return true; // the same revision may be another one now
     }
@@ -30,19 +30,19 @@ function is_news(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
 /** The keys of a full state. */
 function revisions_of(full: readonly RawKv[]): LuaMap<string, string> {
     const revisions = table_new(0, full.length) as LuaMap<string, string>; // growing would take long at a time
-    const slice = slices.begin();
+    const slice = slices.start();
     for (const kv of full) {
         revisions.set(kv.key, kv.mod_revision);
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return revisions;
 }
 
 /** Takes note of events. */
 function note(known: KnownKeys, events: readonly RawEvent[]): void {
-    const slice = slices.begin();
+    const slice = slices.start();
     for (const event of events) {
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
         if (event.type === "PUT") {
             known.revisions.set(event.kv.key, event.kv.mod_revision);
         } else {
@@ -51,4 +51,4 @@ function note(known: KnownKeys, events: readonly RawEvent[]): void {
     }
 }
 
-export { create as new, is_news, note, revisions_of, type KnownKeys };
+export { create as new, has_changed, note, revisions_of, type KnownKeys };

@@ -1,4 +1,4 @@
-import type { State } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import type { Integer } from "../protocol/message";
 import * as int64 from "../protocol/int64";
 import * as keys from "../protocol/keys";
@@ -67,7 +67,7 @@ function read_filters(filters: unknown): string[] | undefined {
 }
 
 /** What is wrong with the options; nil if nothing is. */
-function find_fault(key: unknown, opts: WatcherOptions): string | undefined {
+function check(key: unknown, opts: WatcherOptions): string | undefined {
     if (typeof key !== "string") {
         return "key must be string";
     }
@@ -105,7 +105,7 @@ function find_fault(key: unknown, opts: WatcherOptions): string | undefined {
 }
 
 /** What the feed behind the watcher is to be. The options are without fault. */
-function to_feed(cli: State, key: string, opts: WatcherOptions): FeedOptions {
+function to_feed(cli: ClientState, key: string, opts: WatcherOptions): FeedOptions {
     const start = keys.with_prefix(cli.key_prefix, key);
     const feed: FeedOptions = { key: start };
     if (opts.prefix === true) {
@@ -141,4 +141,4 @@ function to_feed(cli: State, key: string, opts: WatcherOptions): FeedOptions {
     return feed;
 }
 
-export { find_fault, read_filters, to_feed, type WatcherOptions };
+export { check, read_filters, to_feed, type WatcherOptions };

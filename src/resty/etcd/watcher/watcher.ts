@@ -1,10 +1,10 @@
-import type { State } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";
 import * as slices from "../base/time_slice";
-import type { Slice } from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
 import * as feeds from "../watch/etcd_feed";
 import type { WatchFeed } from "../watch/etcd_feed";
 import type { FeedStats } from "../watch/stats";
@@ -15,7 +15,7 @@ import * as known_keys from "./known_keys";
 import type { WatcherOptions } from "./options";
 import * as options from "./options";
 import * as pushes from "./callback_loop";
-import type { Push } from "./callback_loop";
+import type { CallbackLoop } from "./callback_loop";
 
 const max = math.max;
 
@@ -36,8 +36,8 @@ interface Fields {
     /** Everything up to it has been told, and it was said so. */
     told: number;
     /** Nil without `on_batch`. */
-    push: Push | undefined;
-    readonly slice: Slice;
+    push: CallbackLoop | undefined;
+    readonly slice: TimeSlice;
 }
 
 /** Follows the changes of keys, each exactly once, for as long as etcd keeps them. */
@@ -85,10 +85,10 @@ function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdErr
     const deadline = timeout !== undefined ? clock.now() + timeout : undefined;
     while (true) {
         if (this.current === undefined) {
-            slices.breathe(this.slice); // where many have come it does not wait for the next one
+            slices.yield_if_due(this.slice); // where many have come it does not wait for the next one
             const since = clock.now();
             const [batch, err] = this.feed.next(deadline !== undefined ? deadline - since : undefined);
-            slices.go_on(this.slice, since);
+            slices.restart_after_wait(this.slice, since);
             if (batch === undefined) {
                 return $multi(undefined, err);
             }
@@ -138,7 +138,7 @@ const methods = { batches, close, next: next_batch, revision, state, stats };
 type Methods = typeof methods;
 const mt: LuaMetatable<Watcher, Methods> = { __index: methods };
 
-function make_style(cli: State, opts: WatcherOptions): BatchStyle {
+function make_style(cli: ClientState, opts: WatcherOptions): BatchStyle {
     let no_put = false;
     let no_delete = false;
     for (const filter of options.read_filters(opts.filters) ?? []) {
@@ -160,11 +160,11 @@ function make_style(cli: State, opts: WatcherOptions): BatchStyle {
  * @param key as `set` takes it
  * @returns the watcher; without `list` and `start_revision` it asks etcd for its revision first
  */
-function open(this: State, key: string, opts?: WatcherOptions): Result<Watcher, EtcdError> {
+function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Watcher, EtcdError> {
     const wanted = opts ?? {};
-    const wrong = typeof wanted !== "object" ? "opts must be table" : options.find_fault(key, wanted);
+    const wrong = typeof wanted !== "object" ? "opts must be table" : options.check(key, wanted);
     if (wrong !== undefined) {
-        return $multi(undefined, errors.failure("bad_request", wrong));
+        return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     const wants = options.to_feed(this, key, wanted);
     const [feed, err] = feeds.open(this, wants);
@@ -180,14 +180,14 @@ function open(this: State, key: string, opts?: WatcherOptions): Result<Watcher, 
         current: undefined,
         told: 0,
         push: undefined,
-        slice: slices.begin(),
+        slice: slices.start(),
     };
     const watcher = setmetatable(fields as Watcher, mt);
     if (wanted.on_batch !== undefined) {
         const [push, timer_err] = pushes.new(watcher, wanted.on_batch);
         if (push === undefined) {
             feed.close();
-            return $multi(undefined, errors.failure("bad_request", timer_err));
+            return $multi(undefined, errors.local_error("bad_request", timer_err));
         }
         watcher.push = push;
     }

@@ -116,7 +116,7 @@ end
 ---@return any[]? items # nil if some part is not JSON by itself; the second is the name of a malformed field
 ---@return string? bad
 local function decode_items(message, text, found)
-    local slice = slices.begin()
+    local slice = slices.start()
     local name = found.name
     local last = found.last
     local items = {}
@@ -138,10 +138,10 @@ local function decode_items(message, text, found)
             return items, bad
         end
         for ____, item in ipairs(list) do
-            items[#items + 1] = newest.show(item)
+            items[#items + 1] = newest.mark_now(item)
         end
         at = next_at or last + 1
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
     end
     return items
 end

@@ -65,7 +65,7 @@ end
 ---@param text string
 ---@param token string? that the request held; nil if it held none
 ---@return string
-local function without_token(text, token)
+local function redact_token(text, token)
     if token == nil or #token < MIN_TOKEN then
         return text
     end
@@ -163,7 +163,7 @@ local function from_answer(status, text, endpoint, secret)
     local code = code_of(body.code, status) or code_of(inner.grpc_code, status) or code_of(inner.code, status)
     body.error = message
     body.message = message
-    return errors.refusal(status, code, message, endpoint), body
+    return errors.server_error(status, code, message, endpoint), body
 end
 
 --- Reads the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,
@@ -176,7 +176,7 @@ local function from_stream(json, endpoint)
     local code = code_of(body.grpc_code, 0) or code_of(body.code, 0)
     local told = body.http_code
     local status = type(told) == "number" and told or (HTTP_STATUS[code or 0] or 500)
-    return errors.refusal(
+    return errors.server_error(
         status,
         code,
         text_of(body.message) or text_of(json) or "unknown error",
@@ -186,6 +186,6 @@ end
 _M.from_answer = from_answer
 _M.from_stream = from_stream
 _M.snippet = snippet
-_M.without_token = without_token
+_M.redact_token = redact_token
 
 return _M

@@ -26,9 +26,9 @@ local MAX_ENDPOINTS = 100
 local MAX_ERROR_BODY = 65536
 
 ---@class resty.etcd.transport.gateway.gateway.Fields
----@field pick fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.transport.Delivery): resty.etcd.transport.http.types.Connector
----@field peer resty.etcd.transport.http.types.Peer
----@field extra resty.etcd.transport.http.types.Extra
+---@field pick fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
+---@field peer resty.etcd.transport.http.types.ConnectionOptions
+---@field extra resty.etcd.transport.http.types.ExtraHeaders
 ---@field routes table By URL, with the name that its address stands for, and RPC.
 ---@field endpoint_count number
 
@@ -64,8 +64,8 @@ end
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@param url string
----@return resty.etcd.transport.http.types.Route?
-local function route_to(gateway, rpc, endpoint, url)
+---@return resty.etcd.transport.http.types.RequestTemplate?
+local function template_for(gateway, rpc, endpoint, url)
     if type(url) ~= "string" then
         return nil
     end
@@ -108,7 +108,7 @@ end
 --- How errors begin that are not the endpoint's doing, and would be the same at every other.
 local OWN_TROUBLE = {connection.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
 
-local function is_own_trouble(text)
+local function is_client_side_error(text)
     for ____, beginning in ipairs(OWN_TROUBLE) do
         if sub(text, 1, #beginning) == beginning then
             return true
@@ -131,26 +131,26 @@ end
 ---@param text string
 ---@param sent boolean
 ---@return resty.etcd.protocol.errors.EtcdError
-local function trouble(rpc, endpoint, text, sent)
-    if is_own_trouble(text) then
-        local err = errors.failure("bad_request", endpoint.http_host .. ": " .. text, endpoint.http_host)
+local function transport_error(rpc, endpoint, text, sent)
+    if is_client_side_error(text) then
+        local err = errors.local_error("bad_request", endpoint.http_host .. ": " .. text, endpoint.http_host)
         return with_hint(err, false)
     end
     local malformed = find(text, "malformed", 1, true)
     local name = malformed ~= nil and "bad_reply" or (text == "timeout" and "timeout" or (sent and "connection_lost" or "connect_failed"))
-    local err = errors.failure(name, endpoint.http_host .. ": " .. text, endpoint.http_host)
-    return retry.judge_failure(
+    local err = errors.local_error(name, endpoint.http_host .. ": " .. text, endpoint.http_host)
+    return retry.classify_transport_error(
         rpc,
         with_hint(
             err,
-            connection.is_dead(text)
+            connection.is_connection_closed(text)
         ),
         sent
     )
 end
 
 local function bad_host(endpoint, url)
-    return errors.failure(
+    return errors.local_error(
         "bad_request",
         "invalid http host: " .. tostring(url) .. ", err: not matched",
         endpoint.http_host
@@ -191,32 +191,32 @@ end
 local function unary(self, rpc, payload, attempt)
     local endpoint = attempt.endpoint
     local url = rpc.page == true and endpoint.http_host or endpoint.full_prefix
-    local route = route_to(self, rpc, endpoint, url)
+    local route = template_for(self, rpc, endpoint, url)
     if route == nil then
         return nil, bad_host(endpoint, url)
     end
     local connector = self.pick(route, attempt)
-    local answer, text, sent = http_client.exchange(connector, route, attempt, payload)
+    local answer, text, sent = http_client.request(connector, route, attempt, payload)
     if answer == nil then
-        return nil, trouble(rpc, endpoint, text, sent)
+        return nil, transport_error(rpc, endpoint, text, sent)
     end
     local status = answer.status
     local headers = answer.headers
     local token = attempt.token
     attempt.received = #answer.body
     if status >= 300 then
-        http_client.settle(route, answer, true)
+        http_client.release_connection(route, answer, true)
         local secret = rpc.secret == true and password_in(payload) or nil
-        local shown = gateway_error.without_token(answer.body, token)
+        local shown = gateway_error.redact_token(answer.body, token)
         local err, body = gateway_error.from_answer(status, shown, endpoint.http_host, secret)
-        return nil, retry.judge_refusal(
+        return nil, retry.classify_server_error(
             rpc,
             with_hint(err, false)
         ), {status = status, headers = headers, body = body}
     end
     local message, err = decode_body(rpc, endpoint, answer.body, token)
     local is_sound = message ~= nil or err ~= nil and err.name ~= "bad_reply"
-    http_client.settle(route, answer, is_sound)
+    http_client.release_connection(route, answer, is_sound)
     if message ~= nil then
         return {status = status, headers = headers, body = message}
     end
@@ -224,13 +224,13 @@ local function unary(self, rpc, payload, attempt)
         if err.name == "bad_reply" then
             err.http_status = status
         end
-        return nil, retry.judge_refusal(rpc, err)
+        return nil, retry.classify_server_error(rpc, err)
     end
     local shown = "not shown"
     if rpc.secret ~= true then
-        shown = gateway_error.snippet(gateway_error.without_token(answer.body, token))
+        shown = gateway_error.snippet(gateway_error.redact_token(answer.body, token))
     end
-    local bad = errors.failure("bad_reply", "invalid response body: " .. shown, endpoint.http_host)
+    local bad = errors.local_error("bad_reply", "invalid response body: " .. shown, endpoint.http_host)
     bad.http_status = status
     bad.maybe_applied = rpc.write == true
     return nil, bad
@@ -262,24 +262,24 @@ end
 local function open(self, rpc, payload, attempt)
     local endpoint = attempt.endpoint
     local url = stream_url(endpoint)
-    local route = route_to(self, rpc, endpoint, url)
+    local route = template_for(self, rpc, endpoint, url)
     if route == nil then
         return nil, bad_host(endpoint, url)
     end
     local connector = self.pick(route, attempt)
     local opening, text, sent = http_client.open(connector, route, attempt, payload)
     if opening == nil then
-        return nil, trouble(rpc, endpoint, text, sent)
+        return nil, transport_error(rpc, endpoint, text, sent)
     end
     if opening.status >= 300 then
         local status = opening.status
-        local text_body = gateway_error.without_token(
+        local text_body = gateway_error.redact_token(
             read_error_body(opening.body, attempt.deadline),
             attempt.token
         )
         local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host, nil)
         local refusal = {status = status, headers = opening.headers, body = body}
-        return nil, retry.judge_refusal(
+        return nil, retry.classify_server_error(
             rpc,
             with_hint(err, false)
         ), refusal
@@ -295,9 +295,9 @@ local methods = {close = close, encode = encode, open = open, unary = unary}
 local mt = {__index = methods}
 
 --- etcd's JSON gateway, over one of the HTTP clients.
----@param pick fun(route: resty.etcd.transport.http.types.Route, delivery: resty.etcd.transport.transport.Delivery): resty.etcd.transport.http.types.Connector
----@param peer resty.etcd.transport.http.types.Peer
----@param extra resty.etcd.transport.http.types.Extra
+---@param pick fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
+---@param peer resty.etcd.transport.http.types.ConnectionOptions
+---@param extra resty.etcd.transport.http.types.ExtraHeaders
 ---@return resty.etcd.transport.transport.Transport
 local function create(pick, peer, extra)
     local fields = {

@@ -26,7 +26,7 @@ local function enum_name(field, value)
 end
 
 --- The JSON of one scalar or enum value; nil for a value of another type.
----@param field resty.etcd.protocol.schema.Field
+---@param field resty.etcd.protocol.schema.FieldType
 ---@param value any
 ---@return string?
 local function scalar_text(field, value)
@@ -121,7 +121,7 @@ local function encode(message, fields)
 end
 
 --- A scalar of a reply as it is above the seam.
----@param field resty.etcd.protocol.schema.Field
+---@param field resty.etcd.protocol.schema.FieldType
 ---@param value any
 ---@return any # the value, nil if it is zero; the second is true for a value of another type
 ---@return boolean?
@@ -156,7 +156,7 @@ local function read_scalar(field, value)
         end
         return name, name == nil
     end
-    local text = type(value) == "string" and int64.looks_right(value) and value or int64.to_text(value)
+    local text = type(value) == "string" and int64.is_plausible(value) and value or int64.to_text(value)
     if text == "0" then
         return nil
     end

@@ -73,9 +73,9 @@ local function add(stream, bytes)
     stream.at = 1
 end
 
-local function not_etcds(endpoint, line, token)
-    local text = "invalid response body: " .. gateway_error.snippet(gateway_error.without_token(line, token))
-    return nil, errors.failure("bad_reply", text, endpoint)
+local function invalid_line(endpoint, line, token)
+    local text = "invalid response body: " .. gateway_error.snippet(gateway_error.redact_token(line, token))
+    return nil, errors.local_error("bad_reply", text, endpoint)
 end
 
 --- Decodes a line; nil and nil for an empty one.
@@ -92,17 +92,17 @@ local function decode_line(rpc, endpoint, line, token)
     end
     local json, bad = long_json.decode(rpc.reply, line, "result")
     if type(json) ~= "table" then
-        return not_etcds(endpoint, line, token)
+        return invalid_line(endpoint, line, token)
     end
     local envelope = json
     if envelope.error ~= nil and envelope.error ~= cjson.null then
         local err = gateway_error.from_stream(envelope.error, endpoint)
-        err.message = gateway_error.without_token(err.message, token)
+        err.message = gateway_error.redact_token(err.message, token)
         return nil, err
     end
     local result = envelope.result
     if result == nil or bad ~= nil then
-        return not_etcds(endpoint, line, token)
+        return invalid_line(endpoint, line, token)
     end
     return result
 end
@@ -118,10 +118,10 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError
 local function local_error(stream, text)
     if text == "timeout" or text == "closed" then
-        return errors.failure(text, text, stream.endpoint)
+        return errors.local_error(text, text, stream.endpoint)
     end
     local malformed = find(text, "malformed", 1, true)
-    return errors.failure(malformed ~= nil and "bad_reply" or "connection_lost", text, stream.endpoint)
+    return errors.local_error(malformed ~= nil and "bad_reply" or "connection_lost", text, stream.endpoint)
 end
 
 --- Ends the stream after an error that came in it; from then on it is just closed.
@@ -131,7 +131,7 @@ end
 local function failed(stream, err)
     end_with(
         stream,
-        err.name == "bad_reply" and err or errors.failure("closed", "closed", stream.endpoint)
+        err.name == "bad_reply" and err or errors.local_error("closed", "closed", stream.endpoint)
     )
     return err
 end
@@ -179,7 +179,7 @@ local function finish(stream)
     stream.parts_length = 0
     end_with(
         stream,
-        errors.failure("closed", "closed", stream.endpoint)
+        errors.local_error("closed", "closed", stream.endpoint)
     )
     return decode_line(stream.rpc, stream.endpoint, rest, stream.token)
 end
@@ -195,7 +195,7 @@ local function receive(stream, timeout, deadline)
     if peeked ~= nil then
         return peeked
     end
-    local slice = slices.begin()
+    local slice = slices.start()
     while true do
         if stream.ahead ~= nil then
             local err = stream.ahead
@@ -219,7 +219,7 @@ local function receive(stream, timeout, deadline)
         elseif stream.parts_length > MAX_LINE then
             end_with(
                 stream,
-                errors.failure("bad_reply", "malformed reply: line too long", stream.endpoint)
+                errors.local_error("bad_reply", "malformed reply: line too long", stream.endpoint)
             )
         else
             local bytes, read_err = stream.body:read(deadline ~= nil and deadline - now() or timeout)
@@ -230,7 +230,7 @@ local function receive(stream, timeout, deadline)
                 )
             elseif bytes ~= "" then
                 add(stream, bytes)
-                slices.breathe(slice)
+                slices.yield_if_due(slice)
             else
                 local message, err = finish(stream)
                 if message ~= nil then
@@ -271,7 +271,7 @@ local function close(self)
     if self.ended == nil then
         end_with(
             self,
-            errors.failure("closed", "closed", self.endpoint)
+            errors.local_error("closed", "closed", self.endpoint)
         )
     end
 end

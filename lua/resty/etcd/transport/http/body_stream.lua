@@ -18,7 +18,7 @@ local FOREVER = 1000000000
 local CANCELLED = "cancelled"
 
 ---@class resty.etcd.transport.http.body_stream.Fields
----@field source resty.etcd.transport.http.socket_reader.Source
+---@field source resty.etcd.transport.http.socket_reader.SocketReader
 ---@field chunked boolean
 ---@field state "done"|"data"|"size"|"gap"|"trailer"
 ---@field left number? Bytes of the chunk or body still to come; nil if only the end of the connection ends it.
@@ -35,7 +35,7 @@ local CANCELLED = "cancelled"
 ---@field read fun(self: resty.etcd.transport.http.body_stream.BodyStream, timeout: number?): string?, string?
 
 --- A complete line, or nil while it has not arrived.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string?
 local function buffered_line(source)
     local start, stop = find(source.buffer, "\r\n", source.at, true)
@@ -114,7 +114,7 @@ local function wait(body, deadline)
         end
         source.deadline = wait_until
         source.armed = 0
-        local ok, err = pcall(source_reader.fill, source)
+        local ok, err = pcall(source_reader.read_more, source)
         if body.closed then
             return CANCELLED
         end
@@ -183,7 +183,7 @@ local methods = {
 local mt = {__index = methods}
 
 --- A body that is read as it arrives.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param head resty.etcd.transport.http.http1.Head
 ---@return resty.etcd.transport.http.types.Body
 local function create(source, head)

@@ -12,8 +12,8 @@ local MAX_DISCARDS = 256
 
 --- Connects past the pool.
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return table? sock
 ---@return string? err
 ---@return boolean? reused
@@ -41,18 +41,18 @@ end
 ---@param reused boolean
 ---@param link any
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
 ---@return resty.etcd.transport.http.http1.Head? head
----@return resty.etcd.transport.http.socket_reader.Source? source
+---@return resty.etcd.transport.http.socket_reader.SocketReader? source
 ---@return string? err
 ---@return boolean? sent
 ---@return boolean? stale
 local function ask_on(sock, reused, link, connector, route, delivery, body)
     local is_set = reused and route.target.scheme == "http"
     local source = source_reader.new(sock, delivery.deadline, is_set and delivery.started or 0)
-    local late = source_reader.rearm(source)
+    local late = source_reader.refresh_timeout(source)
     if late ~= nil then
         sock:close()
         return nil, nil, late, false, false
@@ -60,12 +60,12 @@ local function ask_on(sock, reused, link, connector, route, delivery, body)
     local send_err = connector.send(link, route, delivery, body)
     if send_err ~= nil then
         sock:close()
-        return nil, nil, send_err, true, reused and connection.is_dead(send_err)
+        return nil, nil, send_err, true, reused and connection.is_connection_closed(send_err)
     end
     local head, head_err = http1.read_head(source)
     if head == nil then
         sock:close()
-        local stale = reused and not source.touched and connection.is_dead(head_err)
+        local stale = reused and not source.touched and connection.is_connection_closed(head_err)
         return nil, nil, head_err, true, stale
     end
     return head, source
@@ -73,11 +73,11 @@ end
 
 --- Asks, with a second go on a fresh connection where the pooled one was dead and that is safe.
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
 ---@return resty.etcd.transport.http.http1.Head? head
----@return resty.etcd.transport.http.socket_reader.Source? source
+---@return resty.etcd.transport.http.socket_reader.SocketReader? source
 ---@return string? err
 ---@return boolean? sent
 ---@return boolean? stale
@@ -122,13 +122,13 @@ end
 
 --- A request and its whole answer. Its connection waits for `settle`.
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
----@return resty.etcd.transport.http.types.Reply? reply # the answer; or nil, an error text, and whether some of the request may have left
+---@return resty.etcd.transport.http.types.Response? reply # the answer; or nil, an error text, and whether some of the request may have left
 ---@return string? err
 ---@return boolean? sent
-local function exchange(connector, route, delivery, body)
+local function request(connector, route, delivery, body)
     local head, source, err, sent = ask(connector, route, delivery, body)
     if head == nil then
         return nil, err, sent
@@ -149,19 +149,19 @@ local function exchange(connector, route, delivery, body)
 end
 
 --- Gives the connection of an answer back.
----@param route resty.etcd.transport.http.types.Route
----@param reply resty.etcd.transport.http.types.Reply
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param reply resty.etcd.transport.http.types.Response
 ---@param is_sound boolean the answer made sense: the rest of one that was cut short may still be on its way
-local function settle(route, reply, is_sound)
+local function release_connection(route, reply, is_sound)
     connection.release(route.peer, reply.sock, is_sound and reply.keepalive)
 end
 
 --- A request whose answer is read as it comes.
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
----@return resty.etcd.transport.http.types.Opening? opening # the begun answer; or nil, an error text, and whether some of the request may have left
+---@return resty.etcd.transport.http.types.StreamResponse? opening # the begun answer; or nil, an error text, and whether some of the request may have left
 ---@return string? err
 ---@return boolean? sent
 local function open(connector, route, delivery, body)
@@ -184,8 +184,8 @@ local function open(connector, route, delivery, body)
         body = body_stream.new(source, head)
     }
 end
-_M.exchange = exchange
+_M.request = request
 _M.open = open
-_M.settle = settle
+_M.release_connection = release_connection
 
 return _M

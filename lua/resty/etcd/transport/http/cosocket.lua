@@ -77,8 +77,8 @@ end
 
 --- Gives a socket its time to connect, and to make a TLS session. Without a deadline nginx's own timeouts hold.
 ---@param sock table
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param time number
 ---@param is_halved boolean both are one step: neither may take more than one half
 ---@return string? # "timeout" if there is no time
@@ -98,7 +98,7 @@ end
 
 --- Connecting has taken its part of the time: the rest of it is for the TLS session.
 ---@param sock table
----@param delivery resty.etcd.transport.transport.Delivery
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return string?
 local function set_session_timeout(sock, delivery)
     local deadline = delivery.deadline
@@ -113,8 +113,8 @@ local function set_session_timeout(sock, delivery)
 end
 
 --- A socket that has its time to connect.
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param time number
 ---@return table? res
 ---@return string? err
@@ -211,17 +211,17 @@ end
 --- A long text in parts, as nginx's timeout is for each bit that the other side takes. Before each part the socket gets
 --- what time there is left.
 ---@param sock table
----@param delivery resty.etcd.transport.transport.Delivery
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param text string
 ---@return fun(): string?, string? # a function for the next part; that answers nil at the end, or nil and "timeout"
-local function parts_of(sock, delivery, text)
+local function chunks_of(sock, delivery, text)
     local side = source.new(sock, delivery.deadline, 0)
     local at = 1
     return function()
         if at > #text then
             return
         end
-        local late = source.rearm(side)
+        local late = source.refresh_timeout(side)
         if late ~= nil then
             return nil, late
         end
@@ -238,7 +238,7 @@ local function send(link, route, delivery, body)
         local ____, err = sock:send(text)
         return err
     end
-    local next_part = parts_of(sock, delivery, text)
+    local next_part = chunks_of(sock, delivery, text)
     while true do
         local part, late = next_part()
         if part == nil then
@@ -262,7 +262,7 @@ end
 
 --- Puts a connection with nothing unread back into its pool, or closes it. A worker that has to go would wait for one
 --- that became idle after nginx has closed those that were.
----@param peer resty.etcd.transport.http.types.Peer
+---@param peer resty.etcd.transport.http.types.ConnectionOptions
 ---@param sock table
 ---@param reusable boolean
 local function release(peer, sock, reusable)
@@ -278,15 +278,15 @@ end
 --- The text of a socket error that a dead pooled connection gives.
 ---@param err string
 ---@return boolean
-local function is_dead(err)
+local function is_connection_closed(err)
     local reset = find(err, "reset by peer", 1, true)
     return reset ~= nil or err == "closed" or err == "broken pipe"
 end
-_M.is_dead = is_dead
+_M.is_connection_closed = is_connection_closed
 _M.make = make
 _M.NOT_IN_THIS_PHASE = NOT_IN_THIS_PHASE
 _M.PART_SIZE = PART_SIZE
-_M.parts_of = parts_of
+_M.chunks_of = chunks_of
 _M.pick = pick
 _M.pool_options = pool_options
 _M.release = release

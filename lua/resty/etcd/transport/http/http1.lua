@@ -38,7 +38,7 @@ local MAX_SERVER_TIME = 99999999
 ---@param method string
 ---@param path string
 ---@param target resty.etcd.endpoint.url.Target
----@param extra resty.etcd.transport.http.types.Extra
+---@param extra resty.etcd.transport.http.types.ExtraHeaders
 ---@return string
 local function format_head(method, path, target, extra)
     return method .. " " .. path .. " HTTP/1.1\r\nHost: " .. (extra.host or target.authority) .. "\r\n" .. extra.block
@@ -46,7 +46,7 @@ end
 
 --- How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
 --- answer to that still arrives in time. Nil where it is not told.
----@param delivery resty.etcd.transport.transport.Delivery
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return string?
 local function server_time(delivery)
     local deadline = delivery.deadline
@@ -68,7 +68,7 @@ local function server_time(delivery)
 end
 
 --- The header fields of one request alone.
----@param delivery resty.etcd.transport.transport.Delivery
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return string
 local function format_own_fields(delivery)
     local time = server_time(delivery)
@@ -83,8 +83,8 @@ local function format_own_fields(delivery)
 end
 
 --- The bytes of a request.
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
 ---@return string
 local function format_request(route, delivery, body)
@@ -257,7 +257,7 @@ local function own_headers(head)
 end
 
 --- Reads the head of the final answer, skipping interim ones.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return resty.etcd.transport.http.http1.Head? res
 ---@return string? err
 local function read_head(source)
@@ -294,7 +294,7 @@ local function parse_chunk_size(line)
 end
 
 --- Reads trailer fields up to the empty line; returns an error text or nil.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string?
 local function skip_trailers(source)
     for _ = 1, 100 do
@@ -345,7 +345,7 @@ local function read_chunked(source)
 end
 
 --- Reads until the server closes the connection, which is how such a body ends.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
 ---@return string? err
 local function read_to_end(source)
@@ -359,7 +359,7 @@ local function read_to_end(source)
     local parts = {source_reader.take_all(source)}
     local total = #parts[1]
     while total <= MAX_BODY do
-        local err = source_reader.fill(source)
+        local err = source_reader.read_more(source)
         if err == "closed" then
             return concat(parts)
         end
@@ -373,7 +373,7 @@ local function read_to_end(source)
 end
 
 --- Reads the whole body behind a head.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param head resty.etcd.transport.http.http1.Head
 ---@return string? res
 ---@return string? err

@@ -47,7 +47,7 @@ end
 
 --- The library can make this TLS session.
 ---@param http table
----@param wanted resty.etcd.transport.tls.types.Tls
+---@param wanted resty.etcd.transport.tls.types.TlsOptions
 ---@return boolean
 local function can_handshake(http, wanted)
     if certificates.has_client_cert(wanted) and not takes_client_cert(http) then
@@ -65,8 +65,8 @@ local function can_handshake(http, wanted)
 end
 
 --- resty.http can serve this request; what it cannot do goes to the embedded client.
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return boolean
 local function can_serve(route, delivery)
     local phase = ngx.get_phase()
@@ -171,7 +171,7 @@ local function request_params(http, route, delivery, body)
         params.body = body
         if #body > connection.PART_SIZE then
             headers["Content-Length"] = #body
-            params.body = connection.parts_of(http.sock, delivery, body)
+            params.body = connection.chunks_of(http.sock, delivery, body)
         end
     end
     return params
@@ -193,8 +193,8 @@ end
 local connector = {connect = connect, send = send}
 
 --- The library where it can serve the request, the embedded client where not.
----@param route resty.etcd.transport.http.types.Route
----@param delivery resty.etcd.transport.transport.Delivery
+---@param route resty.etcd.transport.http.types.RequestTemplate
+---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return resty.etcd.transport.http.types.Connector
 local function pick(route, delivery)
     return can_serve(route, delivery) and connector or connection.pick()

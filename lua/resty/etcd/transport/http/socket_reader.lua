@@ -18,7 +18,7 @@ local MAX_LINE = 65536
 local MAX_TIMEOUT_MS = 2147483647
 
 --- The receiving side of a connection: what has arrived and is not consumed yet.
----@class resty.etcd.transport.http.socket_reader.Source
+---@class resty.etcd.transport.http.socket_reader.SocketReader
 ---@field sock table
 ---@field buffer string
 ---@field at number Index of the first byte not consumed.
@@ -71,9 +71,9 @@ local function create(sock, deadline, armed)
 end
 
 --- Gives the socket what is left until the deadline; returns "timeout" if that is nothing.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string?
-local function rearm(source)
+local function refresh_timeout(source)
     if source.deadline == nil then
         return nil
     end
@@ -90,14 +90,14 @@ local function rearm(source)
 end
 
 --- How many bytes wait in the buffer.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return number
 local function available(source)
     return #source.buffer - source.at + 1
 end
 
 --- Takes all that waits in the buffer.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string
 local function take_all(source)
     local bytes = source.at == 1 and source.buffer or sub(source.buffer, source.at)
@@ -107,7 +107,7 @@ local function take_all(source)
 end
 
 --- Takes `n` bytes that wait in the buffer.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param n number
 ---@return string
 local function take(source, n)
@@ -117,10 +117,10 @@ local function take(source, n)
 end
 
 --- Waits for more bytes; returns an error text, nil when some came.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string?
-local function fill(source)
-    local late = rearm(source)
+local function read_more(source)
+    local late = refresh_timeout(source)
     if late ~= nil then
         return late
     end
@@ -135,12 +135,12 @@ local function fill(source)
 end
 
 --- A read for stand-ins that cannot say "what is there": by line or by length.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param what number|"*l"
 ---@return string? res
 ---@return string? err
 local function receive_plain(source, what)
-    local late = rearm(source)
+    local late = refresh_timeout(source)
     if late ~= nil then
         return nil, late
     end
@@ -153,7 +153,7 @@ local function receive_plain(source, what)
 end
 
 --- Bytes up to the delimiter, which is consumed and left out.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param delimiter string
 ---@return string? res
 ---@return string? err
@@ -170,7 +170,7 @@ local function read_until(source, delimiter)
         if seen > MAX_LINE then
             return nil, "malformed reply: line too long"
         end
-        local err = fill(source)
+        local err = read_more(source)
         if err ~= nil then
             return nil, err
         end
@@ -179,7 +179,7 @@ local function read_until(source, delimiter)
 end
 
 --- A line without its line end.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
 ---@return string? err
 local function read_line(source)
@@ -190,7 +190,7 @@ local function read_line(source)
 end
 
 --- Status line and header fields up to the empty line.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
 ---@return string? err
 local function read_head(source)
@@ -214,7 +214,7 @@ local function read_head(source)
 end
 
 --- Exactly `n` bytes.
----@param source resty.etcd.transport.http.socket_reader.Source
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param n number
 ---@return string? res
 ---@return string? err
@@ -230,13 +230,13 @@ local function read_exact(source, n)
         return take(source, n)
     end
     local parts = {take_all(source)}
-    local slice = slices.begin()
+    local slice = slices.start()
     while true do
-        local err = fill(source)
+        local err = read_more(source)
         if err ~= nil then
             return nil, err
         end
-        slices.breathe(slice)
+        slices.yield_if_due(slice)
         local more = available(source)
         if got + more >= n then
             parts[#parts + 1] = take(source, n - got)
@@ -248,11 +248,11 @@ local function read_exact(source, n)
 end
 _M.available = available
 _M.new = create
-_M.fill = fill
+_M.read_more = read_more
 _M.read_exact = read_exact
 _M.read_head = read_head
 _M.read_line = read_line
-_M.rearm = rearm
+_M.refresh_timeout = refresh_timeout
 _M.set_timeouts = set_timeouts
 _M.take = take
 _M.take_all = take_all

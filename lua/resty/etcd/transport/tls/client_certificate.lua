@@ -21,9 +21,9 @@ local function has_client_cert(tls)
 end
 
 --- Reads and parses the client's certificate and key, unless they are what `known` holds already.
----@param tls resty.etcd.transport.tls.types.Tls
----@param known resty.etcd.transport.tls.types.Pair?
----@return resty.etcd.transport.tls.types.Pair? res
+---@param tls resty.etcd.transport.tls.types.TlsOptions
+---@param known resty.etcd.transport.tls.types.ClientCertificate?
+---@return resty.etcd.transport.tls.types.ClientCertificate? res
 ---@return string? err
 local function load_pair(tls, known)
     local cert_pem, cert_err = pem(tls.cert, tls.cert_path or "")
@@ -53,11 +53,11 @@ local function load_pair(tls, known)
 end
 
 --- The client's certificate and key.
----@param tls resty.etcd.transport.tls.types.Tls
----@return resty.etcd.transport.tls.types.Pair? res
+---@param tls resty.etcd.transport.tls.types.TlsOptions
+---@return resty.etcd.transport.tls.types.ClientCertificate? res
 ---@return string? err
 local function client_pair(tls)
-    local pair, err = kept.renew(tls.pair, load_pair, tls)
+    local pair, err = kept.reload_if_changed(tls.pair, load_pair, tls)
     if pair == nil then
         return nil, err
     end

@@ -6,7 +6,7 @@ local clock = require("resty.etcd.base.clock")
 local RECHECK = 3
 
 --- What was made of files.
----@class resty.etcd.transport.tls.file_reload.Kept
+---@class resty.etcd.transport.tls.file_reload.Reloadable
 ---@field source string What was in them.
 ---@field checked_at number When that was last read.
 
@@ -31,7 +31,7 @@ end
 ---@param from From
 ---@return T? res
 ---@return string? err
-local function renew(known, load, from)
+local function reload_if_changed(known, load, from)
     local time = clock.now()
     if known ~= nil and time - known.checked_at < RECHECK then
         return known
@@ -49,6 +49,6 @@ local function renew(known, load, from)
     return known
 end
 _M.read_file = read_file
-_M.renew = renew
+_M.reload_if_changed = reload_if_changed
 
 return _M

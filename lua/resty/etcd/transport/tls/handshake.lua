@@ -52,7 +52,7 @@ end
 
 --- The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets.
 ---@param sock table
----@param tls resty.etcd.transport.tls.types.Tls
+---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param server_name string
 ---@return true? res
 ---@return string? err
@@ -75,7 +75,7 @@ end
 
 --- Makes a TLS session on a connected socket.
 ---@param sock table
----@param tls resty.etcd.transport.tls.types.Tls
+---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param host string the endpoint's host, used where the client sets no `sni`
 ---@return true? res
 ---@return string? err

@@ -11,7 +11,7 @@ local STORE_MODULE = "resty.openssl.x509.store"
 --- True where the platform's sockets take CAs of their own; otherwise says, once a client, that `trusted_ca` has no
 --- effect.
 ---@param sock table
----@param tls resty.etcd.transport.tls.types.Tls
+---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param path string
 ---@return boolean
 local function is_usable(sock, tls, path)
@@ -55,11 +55,11 @@ end
 
 --- Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil.
 ---@param sock table
----@param tls resty.etcd.transport.tls.types.Tls
+---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param path string
 ---@return string?
 local function apply(sock, tls, path)
-    local trust, err = kept.renew(tls.trust, load, path)
+    local trust, err = kept.reload_if_changed(tls.trust, load, path)
     if trust == nil then
         return err
     end

@@ -2,7 +2,7 @@
 local _M = {}
 
 --- How a client makes its TLS sessions.
----@class resty.etcd.transport.tls.types.Tls
+---@class resty.etcd.transport.tls.types.TlsOptions
 ---@field verify boolean
 ---@field sni string? Server name to ask for and to verify; the endpoint's host if nil.
 ---@field cert_path string?
@@ -11,16 +11,16 @@ local _M = {}
 ---@field key string?
 ---@field trusted_ca string? Path of a file with CA certificates.
 ---@field identity string Tells sessions apart that must not share a pool.
----@field pair? resty.etcd.transport.tls.types.Pair Made at the first handshake.
----@field trust? (false|resty.etcd.transport.tls.types.Trust) Made of `trusted_ca` at the first handshake; false where the platform cannot use it.
+---@field pair? resty.etcd.transport.tls.types.ClientCertificate Made at the first handshake.
+---@field trust? (false|resty.etcd.transport.tls.types.CaStore) Made of `trusted_ca` at the first handshake; false where the platform cannot use it.
 
 --- Certificate and key as OpenSSL objects.
----@class resty.etcd.transport.tls.types.Pair: resty.etcd.transport.tls.file_reload.Kept
+---@class resty.etcd.transport.tls.types.ClientCertificate: resty.etcd.transport.tls.file_reload.Reloadable
 ---@field cert any
 ---@field key any
 
 --- A file of CA certificates as OpenSSL wants it.
----@class resty.etcd.transport.tls.types.Trust: resty.etcd.transport.tls.file_reload.Kept
+---@class resty.etcd.transport.tls.types.CaStore: resty.etcd.transport.tls.file_reload.Reloadable
 ---@field store resty.etcd.transport.tls.types.Store
 
 --- The part of lua-resty-openssl that is used.

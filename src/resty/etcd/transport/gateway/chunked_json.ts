@@ -2,7 +2,7 @@ import * as cjson from "cjson.safe";
 import * as json_codec from "./json_codec";
 import type { Fields } from "./json_codec";
 import * as newest from "../../base/gc_barrier";
-import type { Message } from "../../protocol/schema";
+import type { MessageType } from "../../protocol/schema";
 import * as slices from "../../base/time_slice";
 
 const replace = string.gsub;
@@ -37,7 +37,7 @@ function inside(json: unknown, envelope: string | undefined): unknown {
     return (json as Fields).get(envelope);
 }
 
-function decode_at_once(message: Message, text: string, envelope: string | undefined): Decoded {
+function decode_at_once(message: MessageType, text: string, envelope: string | undefined): Decoded {
     const [json] = cjson.decode(text);
     return $multi(json, json_codec.decode(message, inside(json, envelope)));
 }
@@ -103,11 +103,11 @@ function find_end(text: string, from: number): LuaMultiReturn<[stop: number | un
  * @returns nil if some part is not JSON by itself; the second is the name of a malformed field
  */
 function decode_items(
-    message: Message,
+    message: MessageType,
     text: string,
     found: Cut,
 ): LuaMultiReturn<[items: unknown[] | undefined, bad?: string]> {
-    const slice = slices.begin();
+    const slice = slices.start();
     const name = found.name;
     const last = found.last;
     const items: unknown[] = [];
@@ -125,10 +125,10 @@ function decode_items(
             return $multi(items, bad);
         }
         for (const item of list as unknown[]) {
-            items.push(newest.show(item));
+            items.push(newest.mark_now(item));
         }
         at = next_at ?? last + 1;
-        slices.breathe(slice);
+        slices.yield_if_due(slice);
     }
     return $multi(items);
 }
@@ -142,7 +142,7 @@ type Decoded = LuaMultiReturn<[json: unknown, bad?: string | undefined]>;
  * @param envelope the field of the JSON that holds the message, where it is not the JSON itself
  * @returns all that the text says, nil if it is not JSON; and the name of a field of the message that is malformed
  */
-function decode(message: Message, text: string, envelope?: string): Decoded {
+function decode(message: MessageType, text: string, envelope?: string): Decoded {
     let found: Cut | undefined;
     if (text.length > LONG) {
         found = cut(text, envelope);

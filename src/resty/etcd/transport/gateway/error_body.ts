@@ -41,7 +41,7 @@ function snippet(text: string): string {
  * What may be shown of foreign text: a server, or what stands in front of it, may say back what it was sent.
  * @param token that the request held; nil if it held none
  */
-function without_token(text: string, token: string | undefined): string {
+function redact_token(text: string, token: string | undefined): string {
     if (token === undefined || token.length < MIN_TOKEN) {
         return text;
     }
@@ -135,7 +135,7 @@ function from_answer(
     const code = code_of(body.code, status) ?? code_of(inner.grpc_code, status) ?? code_of(inner.code, status);
     body.error = message;
     body.message = message;
-    return $multi(errors.refusal(status, code, message, endpoint), body as unknown as LuaMap<string, unknown>);
+    return $multi(errors.server_error(status, code, message, endpoint), body as unknown as LuaMap<string, unknown>);
 }
 
 /**
@@ -147,7 +147,7 @@ function from_stream(json: unknown, endpoint: string): EtcdError {
     const code = code_of(body.grpc_code, 0) ?? code_of(body.code, 0);
     const told = body.http_code;
     const status = typeof told === "number" ? told : (HTTP_STATUS[(code ?? 0) - 1] ?? 500);
-    return errors.refusal(status, code, text_of(body.message) ?? text_of(json) ?? "unknown error", endpoint);
+    return errors.server_error(status, code, text_of(body.message) ?? text_of(json) ?? "unknown error", endpoint);
 }
 
-export { from_answer, from_stream, snippet, without_token };
+export { from_answer, from_stream, snippet, redact_token };

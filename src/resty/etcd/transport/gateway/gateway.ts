@@ -7,7 +7,7 @@ import * as errors from "../../protocol/errors";
 import type { EtcdError } from "../../protocol/errors";
 import * as gateway_error from "./error_body";
 import * as gateway_stream from "./stream";
-import type { Body, Extra, Peer, PickConnector, Route } from "../http/types";
+import type { Body, ExtraHeaders, ConnectionOptions, PickConnector, RequestTemplate } from "../http/types";
 import * as hints from "../error_hints";
 import * as http1 from "../http/http1";
 import * as http_client from "../http/client";
@@ -31,16 +31,16 @@ const MAX_ERROR_BODY = 65536;
 
 interface Fields {
     readonly pick: PickConnector;
-    readonly peer: Peer;
-    readonly extra: Extra;
+    readonly peer: ConnectionOptions;
+    readonly extra: ExtraHeaders;
     /** By URL, with the name that its address stands for, and RPC. */
-    routes: LuaMap<string, LuaMap<Rpc, Route>>;
+    routes: LuaMap<string, LuaMap<Rpc, RequestTemplate>>;
     endpoint_count: number;
 }
 
 interface Gateway extends Fields, Methods {}
 
-function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | undefined): Route | undefined {
+function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | undefined): RequestTemplate | undefined {
     const target = target_parser.parse(url, dns_name);
     if (target === undefined) {
         return undefined;
@@ -62,7 +62,7 @@ function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | u
 }
 
 /** The way of an RPC to a URL of an endpoint; nil if the URL is none. */
-function route_to(gateway: Fields, rpc: Rpc, endpoint: Endpoint, url: string): Route | undefined {
+function template_for(gateway: Fields, rpc: Rpc, endpoint: Endpoint, url: string): RequestTemplate | undefined {
     if (typeof url !== "string") {
         return undefined; // a user's own endpoint without it
     }
@@ -103,7 +103,7 @@ function stream_url(endpoint: Endpoint): string {
 /** How errors begin that are not the endpoint's doing, and would be the same at every other. */
 const OWN_TROUBLE = [connection.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
 
-function is_own_trouble(text: string): boolean {
+function is_client_side_error(text: string): boolean {
     for (const beginning of OWN_TROUBLE) {
         if (sub(text, 1, beginning.length) === beginning) {
             return true;
@@ -121,9 +121,9 @@ function with_hint(err: EtcdError, silent: boolean): EtcdError {
 }
 
 /** Trouble on the way, as an error of the call. */
-function trouble(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): EtcdError {
-    if (is_own_trouble(text)) {
-        const err = errors.failure("bad_request", `${endpoint.http_host}: ${text}`, endpoint.http_host);
+function transport_error(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): EtcdError {
+    if (is_client_side_error(text)) {
+        const err = errors.local_error("bad_request", `${endpoint.http_host}: ${text}`, endpoint.http_host);
         return with_hint(err, false);
     }
     const [malformed] = find(text, "malformed", 1, true);
@@ -135,12 +135,16 @@ function trouble(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): Etc
               : sent
                 ? "connection_lost"
                 : "connect_failed";
-    const err = errors.failure(name, `${endpoint.http_host}: ${text}`, endpoint.http_host);
-    return retry.judge_failure(rpc, with_hint(err, connection.is_dead(text)), sent);
+    const err = errors.local_error(name, `${endpoint.http_host}: ${text}`, endpoint.http_host);
+    return retry.classify_transport_error(rpc, with_hint(err, connection.is_connection_closed(text)), sent);
 }
 
 function bad_host(endpoint: Endpoint, url: string): EtcdError {
-    return errors.failure("bad_request", `invalid http host: ${tostring(url)}, err: not matched`, endpoint.http_host);
+    return errors.local_error(
+        "bad_request",
+        `invalid http host: ${tostring(url)}, err: not matched`,
+        endpoint.http_host,
+    );
 }
 
 /** The password that a request holds. */
@@ -179,29 +183,29 @@ function unary(
 ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]> {
     const endpoint = attempt.endpoint;
     const url = rpc.page === true ? endpoint.http_host : endpoint.full_prefix;
-    const route = route_to(this, rpc, endpoint, url);
+    const route = template_for(this, rpc, endpoint, url);
     if (route === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
     const connector = this.pick(route, attempt);
-    const [answer, text, sent] = http_client.exchange(connector, route, attempt, payload);
+    const [answer, text, sent] = http_client.request(connector, route, attempt, payload);
     if (answer === undefined) {
-        return $multi(undefined, trouble(rpc, endpoint, text, sent));
+        return $multi(undefined, transport_error(rpc, endpoint, text, sent));
     }
     const status = answer.status;
     const headers = answer.headers;
     const token = attempt.token;
     attempt.received = answer.body.length;
     if (status >= 300) {
-        http_client.settle(route, answer, true);
+        http_client.release_connection(route, answer, true);
         const secret = rpc.secret === true ? password_in(payload) : undefined;
-        const shown = gateway_error.without_token(answer.body, token);
+        const shown = gateway_error.redact_token(answer.body, token);
         const [err, body] = gateway_error.from_answer(status, shown, endpoint.http_host, secret);
-        return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), { status, headers, body });
+        return $multi(undefined, retry.classify_server_error(rpc, with_hint(err, false)), { status, headers, body });
     }
     const [message, err] = decode_body(rpc, endpoint, answer.body, token);
     const is_sound = message !== undefined || (err !== undefined && err.name !== "bad_reply");
-    http_client.settle(route, answer, is_sound);
+    http_client.release_connection(route, answer, is_sound);
     if (message !== undefined) {
         return $multi({ status, headers, body: message });
     }
@@ -209,13 +213,13 @@ function unary(
         if (err.name === "bad_reply") {
             err.http_status = status;
         }
-        return $multi(undefined, retry.judge_refusal(rpc, err));
+        return $multi(undefined, retry.classify_server_error(rpc, err));
     }
     let shown = "not shown";
     if (rpc.secret !== true) {
-        shown = gateway_error.snippet(gateway_error.without_token(answer.body, token));
+        shown = gateway_error.snippet(gateway_error.redact_token(answer.body, token));
     }
-    const bad = errors.failure("bad_reply", `invalid response body: ${shown}`, endpoint.http_host);
+    const bad = errors.local_error("bad_reply", `invalid response body: ${shown}`, endpoint.http_host);
     bad.http_status = status;
     bad.maybe_applied = rpc.write === true;
     return $multi(undefined, bad);
@@ -245,21 +249,21 @@ function open(
 ): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, refusal?: Reply]> {
     const endpoint = attempt.endpoint;
     const url = stream_url(endpoint);
-    const route = route_to(this, rpc, endpoint, url);
+    const route = template_for(this, rpc, endpoint, url);
     if (route === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
     const connector = this.pick(route, attempt);
     const [opening, text, sent] = http_client.open(connector, route, attempt, payload);
     if (opening === undefined) {
-        return $multi(undefined, trouble(rpc, endpoint, text, sent));
+        return $multi(undefined, transport_error(rpc, endpoint, text, sent));
     }
     if (opening.status >= 300) {
         const status = opening.status;
-        const text_body = gateway_error.without_token(read_error_body(opening.body, attempt.deadline), attempt.token);
+        const text_body = gateway_error.redact_token(read_error_body(opening.body, attempt.deadline), attempt.token);
         const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host, undefined);
         const refusal = { status, headers: opening.headers, body };
-        return $multi(undefined, retry.judge_refusal(rpc, with_hint(err, false)), refusal);
+        return $multi(undefined, retry.classify_server_error(rpc, with_hint(err, false)), refusal);
     }
     return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token));
 }
@@ -274,7 +278,7 @@ type Methods = typeof methods;
 const mt: LuaMetatable<Gateway, Methods> = { __index: methods };
 
 /** etcd's JSON gateway, over one of the HTTP clients. */
-function create(pick: PickConnector, peer: Peer, extra: Extra): Transport {
+function create(pick: PickConnector, peer: ConnectionOptions, extra: ExtraHeaders): Transport {
     const fields: Fields = { pick, peer, extra, routes: new LuaMap(), endpoint_count: 0 };
     return setmetatable(fields as Gateway, mt);
 }

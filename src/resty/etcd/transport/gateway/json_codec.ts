@@ -1,6 +1,6 @@
 import * as cjson from "cjson.safe";
 import * as int64 from "../../protocol/int64";
-import type { Field, Message, Scalar } from "../../protocol/schema";
+import type { FieldType, MessageType, Scalar } from "../../protocol/schema";
 
 const json_text = cjson.encode;
 const null_value = cjson.null;
@@ -19,7 +19,7 @@ const EXPECTED: Record<Scalar, string> = {
     bool: "boolean",
 };
 
-function enum_name(field: Field, value: unknown): string | undefined {
+function enum_name(field: FieldType, value: unknown): string | undefined {
     const wanted = typeof value === "string" ? string.upper(value) : value;
     for (const [name, number] of pairs(field.values!)) {
         if (name === wanted || number === wanted) {
@@ -30,7 +30,7 @@ function enum_name(field: Field, value: unknown): string | undefined {
 }
 
 /** The JSON of one scalar or enum value; nil for a value of another type. */
-function scalar_text(field: Field, value: unknown): string | undefined {
+function scalar_text(field: FieldType, value: unknown): string | undefined {
     const scalar = field.scalar;
     if (scalar === "bytes") {
         return typeof value === "string" ? `"${encode_base64(value)}"` : undefined;
@@ -50,7 +50,7 @@ function scalar_text(field: Field, value: unknown): string | undefined {
 }
 
 /** Appends the JSON of a message to `out`; returns what is wrong with it, or nil. */
-function write_message(out: string[], message: Message, fields: Fields): string | undefined {
+function write_message(out: string[], message: MessageType, fields: Fields): string | undefined {
     let separator = '{"';
     for (const [name, value] of fields) {
         const field = message.get(name);
@@ -109,7 +109,7 @@ function write_message(out: string[], message: Message, fields: Fields): string 
  * padded base64, enum names in upper case.
  * @param fields the message; a field of a wrong type is an error, never passed on
  */
-function encode(message: Message, fields: Fields): Result<string> {
+function encode(message: MessageType, fields: Fields): Result<string> {
     const out: string[] = [];
     const err = write_message(out, message, fields);
     if (err !== undefined) {
@@ -122,7 +122,7 @@ function encode(message: Message, fields: Fields): Result<string> {
  * A scalar of a reply as it is above the seam.
  * @returns the value, nil if it is zero; the second is true for a value of another type
  */
-function read_scalar(field: Field, value: unknown): LuaMultiReturn<[unknown, boolean?]> {
+function read_scalar(field: FieldType, value: unknown): LuaMultiReturn<[unknown, boolean?]> {
     const scalar = field.scalar;
     if (scalar === "bytes") {
         if (value === "") {
@@ -153,7 +153,7 @@ function read_scalar(field: Field, value: unknown): LuaMultiReturn<[unknown, boo
         }
         return $multi(name, name === undefined);
     }
-    const text = typeof value === "string" && int64.looks_right(value) ? value : int64.to_text(value);
+    const text = typeof value === "string" && int64.is_plausible(value) ? value : int64.to_text(value);
     if (text === "0") {
         return $multi(undefined);
     }
@@ -161,7 +161,7 @@ function read_scalar(field: Field, value: unknown): LuaMultiReturn<[unknown, boo
 }
 
 /** Turns the decoded JSON of a message into the message, in place; returns the name of a malformed field. */
-function read_message(message: Message, name: string, json: unknown): string | undefined {
+function read_message(message: MessageType, name: string, json: unknown): string | undefined {
     if (typeof json !== "object") {
         return name;
     }
@@ -217,7 +217,7 @@ function read_message(message: Message, name: string, json: unknown): string | u
  * Turns decoded JSON into a message, in place. Fields that the schema does not know stay as they are.
  * @returns nil, or the name of the field that is malformed
  */
-function decode(message: Message, json: unknown): string | undefined {
+function decode(message: MessageType, json: unknown): string | undefined {
     return read_message(message, "body", json);
 }
 

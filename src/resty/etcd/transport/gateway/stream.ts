@@ -77,13 +77,13 @@ function add(stream: Fields, bytes: string): void {
     stream.at = 1;
 }
 
-function not_etcds(
+function invalid_line(
     endpoint: string,
     line: string,
     token: string | undefined,
 ): LuaMultiReturn<[message: undefined, err: EtcdError]> {
-    const text = `invalid response body: ${gateway_error.snippet(gateway_error.without_token(line, token))}`;
-    return $multi(undefined, errors.failure("bad_reply", text, endpoint));
+    const text = `invalid response body: ${gateway_error.snippet(gateway_error.redact_token(line, token))}`;
+    return $multi(undefined, errors.local_error("bad_reply", text, endpoint));
 }
 
 /**
@@ -102,17 +102,17 @@ function decode_line(
     }
     const [json, bad] = long_json.decode(rpc.reply, line, "result");
     if (typeof json !== "object") {
-        return not_etcds(endpoint, line, token);
+        return invalid_line(endpoint, line, token);
     }
     const envelope = json as { result?: unknown; error?: unknown };
     if (envelope.error !== undefined && envelope.error !== cjson.null) {
         const err = gateway_error.from_stream(envelope.error, endpoint);
-        err.message = gateway_error.without_token(err.message, token);
+        err.message = gateway_error.redact_token(err.message, token);
         return $multi(undefined, err);
     }
     const result = envelope.result;
     if (result === undefined || bad !== undefined) {
-        return not_etcds(endpoint, line, token);
+        return invalid_line(endpoint, line, token);
     }
     return $multi(result as Message);
 }
@@ -125,15 +125,15 @@ function end_with(stream: Fields, err: EtcdError): void {
 /** Socket errors keep their bare text. */
 function local_error(stream: Fields, text: string): EtcdError {
     if (text === "timeout" || text === "closed") {
-        return errors.failure(text, text, stream.endpoint);
+        return errors.local_error(text, text, stream.endpoint);
     }
     const [malformed] = find(text, "malformed", 1, true);
-    return errors.failure(malformed !== undefined ? "bad_reply" : "connection_lost", text, stream.endpoint);
+    return errors.local_error(malformed !== undefined ? "bad_reply" : "connection_lost", text, stream.endpoint);
 }
 
 /** Ends the stream after an error that came in it; from then on it is just closed. */
 function failed(stream: Fields, err: EtcdError): EtcdError {
-    end_with(stream, err.name === "bad_reply" ? err : errors.failure("closed", "closed", stream.endpoint));
+    end_with(stream, err.name === "bad_reply" ? err : errors.local_error("closed", "closed", stream.endpoint));
     return err;
 }
 
@@ -175,7 +175,7 @@ function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, e
     const rest = concat(stream.parts);
     stream.parts = [];
     stream.parts_length = 0;
-    end_with(stream, errors.failure("closed", "closed", stream.endpoint));
+    end_with(stream, errors.local_error("closed", "closed", stream.endpoint));
     return decode_line(stream.rpc, stream.endpoint, rest, stream.token);
 }
 
@@ -193,7 +193,7 @@ function receive(
     if (peeked !== undefined) {
         return $multi(peeked);
     }
-    const slice = slices.begin();
+    const slice = slices.start();
     while (true) {
         if (stream.ahead !== undefined) {
             const err = stream.ahead;
@@ -215,14 +215,14 @@ function receive(
                 return $multi(undefined, failed(stream, err));
             }
         } else if (stream.parts_length > MAX_LINE) {
-            end_with(stream, errors.failure("bad_reply", "malformed reply: line too long", stream.endpoint));
+            end_with(stream, errors.local_error("bad_reply", "malformed reply: line too long", stream.endpoint));
         } else {
             const [bytes, read_err] = stream.body.read(deadline !== undefined ? deadline - now() : timeout);
             if (bytes === undefined) {
                 end_with(stream, local_error(stream, read_err));
             } else if (bytes !== "") {
                 add(stream, bytes);
-                slices.breathe(slice);
+                slices.yield_if_due(slice);
             } else {
                 const [message, err] = finish(stream);
                 if (message !== undefined) {
@@ -258,7 +258,7 @@ function allow_cancel(this: GatewayStream): void {
 
 function close(this: GatewayStream): void {
     if (this.ended === undefined) {
-        end_with(this, errors.failure("closed", "closed", this.endpoint));
+        end_with(this, errors.local_error("closed", "closed", this.endpoint));
     }
 }
 

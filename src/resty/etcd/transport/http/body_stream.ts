@@ -3,7 +3,7 @@ import type { Body } from "./types";
 import type { Head } from "./http1";
 import * as http1 from "./http1";
 import * as source_reader from "./socket_reader";
-import type { Source } from "./socket_reader";
+import type { SocketReader } from "./socket_reader";
 
 const now = clock.now;
 const find = string.find as StringFind;
@@ -21,7 +21,7 @@ const CANCELLED = "cancelled";
 type State = "size" | "data" | "gap" | "trailer" | "done";
 
 interface Fields {
-    readonly source: Source;
+    readonly source: SocketReader;
     readonly chunked: boolean;
     state: State;
     /** Bytes of the chunk or body still to come; nil if only the end of the connection ends it. */
@@ -36,7 +36,7 @@ interface Fields {
 interface BodyStream extends Fields, Methods {}
 
 /** A complete line, or nil while it has not arrived. */
-function buffered_line(source: Source): string | undefined {
+function buffered_line(source: SocketReader): string | undefined {
     const [start, stop] = find(source.buffer, "\r\n", source.at, true);
     if (start === undefined) {
         return undefined;
@@ -109,7 +109,7 @@ function wait(body: Fields, deadline: number | undefined): string | undefined {
         source.deadline = wait_until;
         source.armed = 0;
         // outside the request that opened it a cosocket throws
-        const [ok, err] = pcall(source_reader.fill, source);
+        const [ok, err] = pcall(source_reader.read_more, source);
         if (body.closed) {
             return CANCELLED;
         }
@@ -175,7 +175,7 @@ type Methods = typeof methods;
 const mt: LuaMetatable<BodyStream, Methods> = { __index: methods };
 
 /** A body that is read as it arrives. */
-function create(source: Source, head: Head): Body {
+function create(source: SocketReader, head: Head): Body {
     const chunked = head.framing === "chunked";
     const fields: Fields = {
         source,

@@ -1,11 +1,11 @@
-import type { Delivery } from "../transport";
+import type { RequestContext } from "../transport";
 import * as body_stream from "./body_stream";
 import * as clock from "../../base/clock";
 import * as connection from "./cosocket";
-import type { Connected, Connector, Opening, Reply, Route } from "./types";
+import type { Connected, Connector, StreamResponse, Response, RequestTemplate } from "./types";
 import type { Head } from "./http1";
 import * as http1 from "./http1";
-import type { Source } from "./socket_reader";
+import type { SocketReader } from "./socket_reader";
 import * as source_reader from "./socket_reader";
 
 const now = clock.now;
@@ -15,11 +15,12 @@ const MAX_DISCARDS = 256;
 
 /** The answer has begun; or not, and then `sent` tells whether some of the request may have left. */
 type Asked = LuaMultiReturn<
-    [head: Head, source: Source] | [head: undefined, source: undefined, err: string, sent: boolean, stale: boolean]
+    | [head: Head, source: SocketReader]
+    | [head: undefined, source: undefined, err: string, sent: boolean, stale: boolean]
 >;
 
 /** Connects past the pool. */
-function connect_fresh(connector: Connector, route: Route, delivery: Delivery): Connected {
+function connect_fresh(connector: Connector, route: RequestTemplate, delivery: RequestContext): Connected {
     for (const _ of $range(1, MAX_DISCARDS)) {
         const [sock, err, reused, link] = connector.connect(route, delivery, now());
         if (sock === undefined) {
@@ -39,14 +40,14 @@ function ask_on(
     reused: boolean,
     link: unknown,
     connector: Connector,
-    route: Route,
-    delivery: Delivery,
+    route: RequestTemplate,
+    delivery: RequestContext,
     body: string,
 ): Asked {
     // where a TLS session may have been made the timeouts are those of connecting
     const is_set = reused && route.target.scheme === "http";
     const source = source_reader.new(sock, delivery.deadline, is_set ? delivery.started : 0);
-    const late = source_reader.rearm(source);
+    const late = source_reader.refresh_timeout(source);
     if (late !== undefined) {
         sock.close();
         return $multi(undefined, undefined, late, false, false);
@@ -54,19 +55,19 @@ function ask_on(
     const send_err = connector.send(link, route, delivery, body);
     if (send_err !== undefined) {
         sock.close();
-        return $multi(undefined, undefined, send_err, true, reused && connection.is_dead(send_err));
+        return $multi(undefined, undefined, send_err, true, reused && connection.is_connection_closed(send_err));
     }
     const [head, head_err] = http1.read_head(source);
     if (head === undefined) {
         sock.close();
-        const stale = reused && !source.touched && connection.is_dead(head_err);
+        const stale = reused && !source.touched && connection.is_connection_closed(head_err);
         return $multi(undefined, undefined, head_err, true, stale);
     }
     return $multi(head, source);
 }
 
 /** Asks, with a second go on a fresh connection where the pooled one was dead and that is safe. */
-function ask(connector: Connector, route: Route, delivery: Delivery, body: string): Asked {
+function ask(connector: Connector, route: RequestTemplate, delivery: RequestContext, body: string): Asked {
     const [sock, connect_err, reused, link] = connector.connect(route, delivery, delivery.started);
     if (sock === undefined) {
         return $multi(undefined, undefined, connect_err, false, false);
@@ -93,12 +94,12 @@ function ask(connector: Connector, route: Route, delivery: Delivery, body: strin
  * A request and its whole answer. Its connection waits for `settle`.
  * @returns the answer; or nil, an error text, and whether some of the request may have left
  */
-function exchange(
+function request(
     connector: Connector,
-    route: Route,
-    delivery: Delivery,
+    route: RequestTemplate,
+    delivery: RequestContext,
     body: string,
-): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: string, sent: boolean]> {
+): LuaMultiReturn<[reply: Response, err?: undefined] | [reply: undefined, err: string, sent: boolean]> {
     const [head, source, err, sent] = ask(connector, route, delivery, body);
     if (head === undefined) {
         return $multi(undefined, err, sent);
@@ -117,7 +118,7 @@ function exchange(
  * Gives the connection of an answer back.
  * @param is_sound the answer made sense: the rest of one that was cut short may still be on its way
  */
-function settle(route: Route, reply: Reply, is_sound: boolean): void {
+function release_connection(route: RequestTemplate, reply: Response, is_sound: boolean): void {
     connection.release(route.peer, reply.sock, is_sound && reply.keepalive);
 }
 
@@ -127,10 +128,10 @@ function settle(route: Route, reply: Reply, is_sound: boolean): void {
  */
 function open(
     connector: Connector,
-    route: Route,
-    delivery: Delivery,
+    route: RequestTemplate,
+    delivery: RequestContext,
     body: string,
-): LuaMultiReturn<[opening: Opening, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
+): LuaMultiReturn<[opening: StreamResponse, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
     const phase = ngx.get_phase();
     if (phase === "init" || phase === "init_worker") {
         return $multi(undefined, `${connection.NOT_IN_THIS_PHASE}: streams`, false);
@@ -147,4 +148,4 @@ function open(
     return $multi({ status: head.status, headers, body: body_stream.new(source, head) });
 }
 
-export { exchange, open, settle };
+export { request, open, release_connection };

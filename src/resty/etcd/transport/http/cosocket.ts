@@ -1,6 +1,6 @@
-import type { Delivery } from "../transport";
+import type { RequestContext } from "../transport";
 import * as clock from "../../base/clock";
-import type { Connected, Connector, Peer, Route } from "./types";
+import type { Connected, Connector, ConnectionOptions, RequestTemplate } from "./types";
 import * as http1 from "./http1";
 import * as source from "./socket_reader";
 import type { Target } from "../../endpoint/url";
@@ -28,7 +28,7 @@ const pools = new LuaMap<string, ngx.socket.ConnectOpts>();
 const MAX_POOLS = 1000;
 let pool_count = 0;
 
-function pool_options(peer: Peer, target: Target, via: string): ngx.socket.ConnectOpts {
+function pool_options(peer: ConnectionOptions, target: Target, via: string): ngx.socket.ConnectOpts {
     const secure = target.scheme === "https" ? `${peer.tls.sni ?? target.server_name}|${peer.tls.identity}` : "";
     const name = `resty.etcd|${via}|${target.host}|${target.port ?? 0}|${peer.pool_size}|${secure}`;
     let opts = pools.get(name);
@@ -80,8 +80,8 @@ function exists(unix_address: string): boolean {
  */
 function set_connect_timeouts(
     sock: Tcp,
-    route: Route,
-    delivery: Delivery,
+    route: RequestTemplate,
+    delivery: RequestContext,
     time: number,
     is_halved: boolean,
 ): string | undefined {
@@ -100,7 +100,7 @@ function set_connect_timeouts(
 }
 
 /** Connecting has taken its part of the time: the rest of it is for the TLS session. */
-function set_session_timeout(sock: Tcp, delivery: Delivery): string | undefined {
+function set_session_timeout(sock: Tcp, delivery: RequestContext): string | undefined {
     const deadline = delivery.deadline;
     if (deadline !== undefined) {
         const left = (delivery.session_by ?? deadline) - now();
@@ -113,7 +113,7 @@ function set_session_timeout(sock: Tcp, delivery: Delivery): string | undefined 
 }
 
 /** A socket that has its time to connect. */
-function open_socket(route: Route, delivery: Delivery, time: number): Result<Tcp> {
+function open_socket(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp> {
     const [sock, err] = new_socket();
     if (sock === undefined) {
         return $multi(undefined, err);
@@ -133,7 +133,7 @@ function dial_unix(sock: Tcp, address: string, pool: ngx.socket.ConnectOpts): Re
     return sock.connect(address, pool);
 }
 
-function dial_target(sock: Tcp, route: Route): Result<1> {
+function dial_target(sock: Tcp, route: RequestTemplate): Result<1> {
     const target = route.target;
     if (target.port === undefined) {
         return dial_unix(sock, target.host, route.pool);
@@ -141,7 +141,7 @@ function dial_target(sock: Tcp, route: Route): Result<1> {
     return sock.connect(target.host, target.port, route.pool);
 }
 
-function dial(route: Route, delivery: Delivery, time: number): Result<Tcp> {
+function dial(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp> {
     const via = delivery.via;
     if (via !== undefined && exists(via)) {
         const [proxied] = open_socket(route, delivery, time);
@@ -164,7 +164,7 @@ function dial(route: Route, delivery: Delivery, time: number): Result<Tcp> {
     return $multi(sock);
 }
 
-function connect(this: void, route: Route, delivery: Delivery, time: number): Connected {
+function connect(this: void, route: RequestTemplate, delivery: RequestContext, time: number): Connected {
     const [sock, err] = dial(route, delivery, time);
     if (sock === undefined) {
         return $multi(undefined, err);
@@ -194,14 +194,14 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
  * what time there is left.
  * @returns a function for the next part; that answers nil at the end, or nil and "timeout"
  */
-function parts_of(sock: Tcp, delivery: Delivery, text: string): Part {
+function chunks_of(sock: Tcp, delivery: RequestContext, text: string): Part {
     const side = source.new(sock, delivery.deadline, 0);
     let at = 1;
     return () => {
         if (at > text.length) {
             return $multi();
         }
-        const late = source.rearm(side);
+        const late = source.refresh_timeout(side);
         if (late !== undefined) {
             return $multi(undefined, late);
         }
@@ -211,14 +211,20 @@ function parts_of(sock: Tcp, delivery: Delivery, text: string): Part {
     };
 }
 
-function send(this: void, link: unknown, route: Route, delivery: Delivery, body: string): string | undefined {
+function send(
+    this: void,
+    link: unknown,
+    route: RequestTemplate,
+    delivery: RequestContext,
+    body: string,
+): string | undefined {
     const sock = link as Tcp;
     const text = http1.format_request(route, delivery, body);
     if (text.length <= PART_SIZE) {
         const [, err] = sock.send(text);
         return err;
     }
-    const next_part = parts_of(sock, delivery, text);
+    const next_part = chunks_of(sock, delivery, text);
     while (true) {
         const [part, late] = next_part();
         if (part === undefined) {
@@ -243,7 +249,7 @@ function pick(this: void): Connector {
  * Puts a connection with nothing unread back into its pool, or closes it. A worker that has to go would wait for one
  * that became idle after nginx has closed those that were.
  */
-function release(peer: Peer, sock: Tcp, reusable: boolean): void {
+function release(peer: ConnectionOptions, sock: Tcp, reusable: boolean): void {
     if (reusable && peer.keepalive_ms > 0 && !ngx.worker.exiting()) {
         const [ok] = sock.setkeepalive(peer.keepalive_ms, peer.pool_size);
         if (ok !== undefined) {
@@ -254,9 +260,19 @@ function release(peer: Peer, sock: Tcp, reusable: boolean): void {
 }
 
 /** The text of a socket error that a dead pooled connection gives. */
-function is_dead(err: string): boolean {
+function is_connection_closed(err: string): boolean {
     const [reset] = find(err, "reset by peer", 1, true);
     return reset !== undefined || err === "closed" || err === "broken pipe";
 }
 
-export { is_dead, make, NOT_IN_THIS_PHASE, PART_SIZE, parts_of, pick, pool_options, release, set_connect_timeouts };
+export {
+    is_connection_closed,
+    make,
+    NOT_IN_THIS_PHASE,
+    PART_SIZE,
+    chunks_of,
+    pick,
+    pool_options,
+    release,
+    set_connect_timeouts,
+};

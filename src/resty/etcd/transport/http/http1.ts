@@ -1,8 +1,8 @@
-import type { Delivery, Headers } from "../transport";
+import type { RequestContext, Headers } from "../transport";
 import * as clock from "../../base/clock";
-import type { Extra, Route } from "./types";
+import type { ExtraHeaders, RequestTemplate } from "./types";
 import * as source_reader from "./socket_reader";
-import type { Source } from "./socket_reader";
+import type { SocketReader } from "./socket_reader";
 import type { Target } from "../../endpoint/url";
 
 const byte = string.byte;
@@ -47,7 +47,7 @@ interface Head {
 const MAX_SERVER_TIME = 99999999;
 
 /** What all requests of a route begin with. */
-function format_head(method: string, path: string, target: Target, extra: Extra): string {
+function format_head(method: string, path: string, target: Target, extra: ExtraHeaders): string {
     return `${method} ${path} HTTP/1.1\r\nHost: ${extra.host ?? target.authority}\r\n${extra.block}`;
 }
 
@@ -55,7 +55,7 @@ function format_head(method: string, path: string, target: Target, extra: Extra)
  * How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
  * answer to that still arrives in time. Nil where it is not told.
  */
-function server_time(delivery: Delivery): string | undefined {
+function server_time(delivery: RequestContext): string | undefined {
     const deadline = delivery.deadline;
     if (deadline === undefined || !delivery.tell_time) {
         return undefined;
@@ -69,7 +69,7 @@ function server_time(delivery: Delivery): string | undefined {
 }
 
 /** The header fields of one request alone. */
-function format_own_fields(delivery: Delivery): string {
+function format_own_fields(delivery: RequestContext): string {
     const time = server_time(delivery);
     let fields = time !== undefined ? `Grpc-Timeout: ${time}\r\n` : "";
     if (delivery.token !== undefined) {
@@ -82,7 +82,7 @@ function format_own_fields(delivery: Delivery): string {
 }
 
 /** The bytes of a request. */
-function format_request(route: Route, delivery: Delivery, body: string): string {
+function format_request(route: RequestTemplate, delivery: RequestContext, body: string): string {
     const fields = format_own_fields(delivery);
     if (route.method === "GET") {
         return `${route.head}${fields}\r\n`;
@@ -209,7 +209,7 @@ function own_headers(head: Head): Headers {
 }
 
 /** Reads the head of the final answer, skipping interim ones. */
-function read_head(source: Source): Result<Head> {
+function read_head(source: SocketReader): Result<Head> {
     while (true) {
         const [text, err] = source_reader.read_head(source);
         if (text === undefined) {
@@ -241,7 +241,7 @@ function parse_chunk_size(line: string): number | undefined {
 }
 
 /** Reads trailer fields up to the empty line; returns an error text or nil. */
-function skip_trailers(source: Source): string | undefined {
+function skip_trailers(source: SocketReader): string | undefined {
     for (const _ of $range(1, 100)) {
         const [line, err] = read_line(source);
         if (line === undefined) {
@@ -254,7 +254,7 @@ function skip_trailers(source: Source): string | undefined {
     return "malformed reply: too many trailers";
 }
 
-function read_chunked(source: Source): Result<string> {
+function read_chunked(source: SocketReader): Result<string> {
     const parts: string[] = [];
     let total = 0;
     while (true) {
@@ -290,7 +290,7 @@ function read_chunked(source: Source): Result<string> {
 }
 
 /** Reads until the server closes the connection, which is how such a body ends. */
-function read_to_end(source: Source): Result<string> {
+function read_to_end(source: SocketReader): Result<string> {
     if (source.sock.receiveany === undefined) {
         const [text, read_err] = source.sock.receive("*a");
         if (text === undefined) {
@@ -301,7 +301,7 @@ function read_to_end(source: Source): Result<string> {
     const parts: string[] = [source_reader.take_all(source)];
     let total = parts[0]!.length;
     while (total <= MAX_BODY) {
-        const err = source_reader.fill(source);
+        const err = source_reader.read_more(source);
         if (err === "closed") {
             return $multi(concat(parts));
         }
@@ -315,7 +315,7 @@ function read_to_end(source: Source): Result<string> {
 }
 
 /** Reads the whole body behind a head. */
-function read_body(source: Source, head: Head): Result<string> {
+function read_body(source: SocketReader, head: Head): Result<string> {
     if (head.framing === "length") {
         return read_exact(source, head.length);
     }

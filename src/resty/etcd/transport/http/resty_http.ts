@@ -1,7 +1,7 @@
-import type { Tls } from "../tls/types";
-import type { Delivery } from "../transport";
+import type { TlsOptions } from "../tls/types";
+import type { RequestContext } from "../transport";
 import * as connection from "./cosocket";
-import type { Connected, Connector, Route } from "./types";
+import type { Connected, Connector, RequestTemplate } from "./types";
 import * as http1 from "./http1";
 import * as certificates from "../tls/client_certificate";
 import * as tls from "../tls/handshake";
@@ -49,7 +49,7 @@ function takes_client_cert(http: Library): boolean {
 }
 
 /** The library can make this TLS session. */
-function can_handshake(http: Library, wanted: Tls): boolean {
+function can_handshake(http: Library, wanted: TlsOptions): boolean {
     if (certificates.has_client_cert(wanted) && !takes_client_cert(http)) {
         return false;
     }
@@ -65,7 +65,7 @@ function can_handshake(http: Library, wanted: Tls): boolean {
 }
 
 /** resty.http can serve this request; what it cannot do goes to the embedded client. */
-function can_serve(route: Route, delivery: Delivery): boolean {
+function can_serve(route: RequestTemplate, delivery: RequestContext): boolean {
     const phase = ngx.get_phase();
     if (phase === "init" || phase === "init_worker") {
         return false; // there it may not make the coroutines it needs
@@ -88,7 +88,7 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
     return $multi(value as T);
 }
 
-function connect_params(route: Route): Result<ConnectParams> {
+function connect_params(route: RequestTemplate): Result<ConnectParams> {
     const peer = route.peer;
     const target = route.target;
     const params: ConnectParams = {
@@ -113,7 +113,7 @@ function connect_params(route: Route): Result<ConnectParams> {
     return $multi(params);
 }
 
-function connect(this: void, route: Route, delivery: Delivery, time: number): Connected {
+function connect(this: void, route: RequestTemplate, delivery: RequestContext, time: number): Connected {
     const [made, new_err] = connection.make(find_library()!.new);
     if (made === undefined) {
         return $multi(undefined, new_err);
@@ -137,7 +137,7 @@ function connect(this: void, route: Route, delivery: Delivery, time: number): Co
     return $multi(http.sock, undefined, (times ?? 0) > 0, http);
 }
 
-function request_params(http: Http, route: Route, delivery: Delivery, body: string): RequestParams {
+function request_params(http: Http, route: RequestTemplate, delivery: RequestContext, body: string): RequestParams {
     const headers: Record<string, string | number> = {
         Host: route.target.authority,
         "Content-Type": "application/json",
@@ -160,13 +160,19 @@ function request_params(http: Http, route: Route, delivery: Delivery, body: stri
         params.body = body;
         if (body.length > connection.PART_SIZE) {
             headers["Content-Length"] = body.length;
-            params.body = connection.parts_of(http.sock, delivery, body);
+            params.body = connection.chunks_of(http.sock, delivery, body);
         }
     }
     return params;
 }
 
-function send(this: void, link: unknown, route: Route, delivery: Delivery, body: string): string | undefined {
+function send(
+    this: void,
+    link: unknown,
+    route: RequestTemplate,
+    delivery: RequestContext,
+    body: string,
+): string | undefined {
     const http = link as Http;
     const [ok, sent, err] = guard(http.send_request, http, request_params(http, route, delivery, body));
     const [, send_err] = guarded<true>(ok, sent, err);
@@ -180,7 +186,7 @@ function send(this: void, link: unknown, route: Route, delivery: Delivery, body:
 const connector: Connector = { connect, send };
 
 /** The library where it can serve the request, the embedded client where not. */
-function pick(this: void, route: Route, delivery: Delivery): Connector {
+function pick(this: void, route: RequestTemplate, delivery: RequestContext): Connector {
     return can_serve(route, delivery) ? connector : connection.pick();
 }
 

@@ -18,7 +18,7 @@ const MAX_LINE = 65536;
 const MAX_TIMEOUT_MS = 2147483647;
 
 /** The receiving side of a connection: what has arrived and is not consumed yet. */
-interface Source {
+interface SocketReader {
     readonly sock: Tcp;
     buffer: string;
     /** Index of the first byte not consumed. */
@@ -46,12 +46,12 @@ function set_timeouts(sock: Tcp, connect: number, rest: number): void {
     }
 }
 
-function create(sock: Tcp, deadline: number | undefined, armed: number): Source {
+function create(sock: Tcp, deadline: number | undefined, armed: number): SocketReader {
     return { sock, buffer: "", at: 1, deadline, armed, touched: false };
 }
 
 /** Gives the socket what is left until the deadline; returns "timeout" if that is nothing. */
-function rearm(source: Source): string | undefined {
+function refresh_timeout(source: SocketReader): string | undefined {
     if (source.deadline === undefined) {
         return undefined;
     }
@@ -68,12 +68,12 @@ function rearm(source: Source): string | undefined {
 }
 
 /** How many bytes wait in the buffer. */
-function available(source: Source): number {
+function available(source: SocketReader): number {
     return source.buffer.length - source.at + 1;
 }
 
 /** Takes all that waits in the buffer. */
-function take_all(source: Source): string {
+function take_all(source: SocketReader): string {
     const bytes = source.at === 1 ? source.buffer : sub(source.buffer, source.at);
     source.buffer = "";
     source.at = 1;
@@ -81,15 +81,15 @@ function take_all(source: Source): string {
 }
 
 /** Takes `n` bytes that wait in the buffer. */
-function take(source: Source, n: number): string {
+function take(source: SocketReader, n: number): string {
     const from = source.at;
     source.at = from + n;
     return sub(source.buffer, from, from + n - 1);
 }
 
 /** Waits for more bytes; returns an error text, nil when some came. */
-function fill(source: Source): string | undefined {
-    const late = rearm(source);
+function read_more(source: SocketReader): string | undefined {
+    const late = refresh_timeout(source);
     if (late !== undefined) {
         return late;
     }
@@ -104,8 +104,8 @@ function fill(source: Source): string | undefined {
 }
 
 /** A read for stand-ins that cannot say "what is there": by line or by length. */
-function receive_plain(source: Source, what: number | "*l"): Result<string> {
-    const late = rearm(source);
+function receive_plain(source: SocketReader, what: number | "*l"): Result<string> {
+    const late = refresh_timeout(source);
     if (late !== undefined) {
         return $multi(undefined, late);
     }
@@ -118,7 +118,7 @@ function receive_plain(source: Source, what: number | "*l"): Result<string> {
 }
 
 /** Bytes up to the delimiter, which is consumed and left out. */
-function read_until(source: Source, delimiter: string): Result<string> {
+function read_until(source: SocketReader, delimiter: string): Result<string> {
     let from = source.at;
     while (true) {
         const [start, stop] = find(source.buffer, delimiter, from, true);
@@ -131,7 +131,7 @@ function read_until(source: Source, delimiter: string): Result<string> {
         if (seen > MAX_LINE) {
             return $multi(undefined, "malformed reply: line too long");
         }
-        const err = fill(source);
+        const err = read_more(source);
         if (err !== undefined) {
             return $multi(undefined, err);
         }
@@ -140,7 +140,7 @@ function read_until(source: Source, delimiter: string): Result<string> {
 }
 
 /** A line without its line end. */
-function read_line(source: Source): Result<string> {
+function read_line(source: SocketReader): Result<string> {
     if (source.sock.receiveany === undefined) {
         return receive_plain(source, "*l");
     }
@@ -148,7 +148,7 @@ function read_line(source: Source): Result<string> {
 }
 
 /** Status line and header fields up to the empty line. */
-function read_head(source: Source): Result<string> {
+function read_head(source: SocketReader): Result<string> {
     if (source.sock.receiveany !== undefined) {
         return read_until(source, "\r\n\r\n");
     }
@@ -169,7 +169,7 @@ function read_head(source: Source): Result<string> {
 }
 
 /** Exactly `n` bytes. */
-function read_exact(source: Source, n: number): Result<string> {
+function read_exact(source: SocketReader, n: number): Result<string> {
     if (n === 0) {
         return $multi("");
     }
@@ -181,13 +181,13 @@ function read_exact(source: Source, n: number): Result<string> {
         return $multi(take(source, n));
     }
     const parts: string[] = [take_all(source)];
-    const slice = slices.begin();
+    const slice = slices.start();
     while (true) {
-        const err = fill(source);
+        const err = read_more(source);
         if (err !== undefined) {
             return $multi(undefined, err);
         }
-        slices.breathe(slice); // what is there already comes without waiting
+        slices.yield_if_due(slice); // what is there already comes without waiting
         const more = available(source);
         if (got + more >= n) {
             parts.push(take(source, n - got));
@@ -201,13 +201,13 @@ function read_exact(source: Source, n: number): Result<string> {
 export {
     available,
     create as new,
-    fill,
+    read_more,
     read_exact,
     read_head,
     read_line,
-    rearm,
+    refresh_timeout,
     set_timeouts,
     take,
     take_all,
-    type Source,
+    type SocketReader,
 };

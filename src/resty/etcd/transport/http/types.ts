@@ -1,9 +1,9 @@
-import type { Tls } from "../tls/types";
-import type { Delivery, Headers } from "../transport";
+import type { TlsOptions } from "../tls/types";
+import type { RequestContext, Headers } from "../transport";
 import type { Target } from "../../endpoint/url";
 
 /** A client's own header fields, in the shapes that the two HTTP clients want. */
-interface Extra {
+interface ExtraHeaders {
     readonly fields: Headers;
     /** The same as text, each line with its line end, without `Host`. */
     readonly block: string;
@@ -12,13 +12,13 @@ interface Extra {
 }
 
 /** What stays the same in all requests of one RPC to one endpoint. */
-interface Route {
+interface RequestTemplate {
     readonly method: "GET" | "POST";
     readonly target: Target;
     /** Path with everything in front of it. */
     readonly path: string;
-    readonly extra: Extra;
-    readonly peer: Peer;
+    readonly extra: ExtraHeaders;
+    readonly peer: ConnectionOptions;
     /** The pool of its connections. */
     readonly pool: ngx.socket.ConnectOpts;
     /** Request line and header fields, as far as they are the same in all requests. */
@@ -27,7 +27,7 @@ interface Route {
     readonly repeatable: boolean;
 }
 
-interface Reply {
+interface Response {
     readonly status: number;
     readonly headers: Headers;
     readonly body: string;
@@ -38,8 +38,8 @@ interface Reply {
 }
 
 /** The connections of one client: what decides which of them may be shared. */
-interface Peer {
-    readonly tls: Tls;
+interface ConnectionOptions {
+    readonly tls: TlsOptions;
     /** How long an idle connection is kept, in milliseconds; 0 keeps none. */
     readonly keepalive_ms: number;
     /** Idle connections per endpoint and worker. */
@@ -64,7 +64,7 @@ interface Body {
     close(): void;
 }
 
-interface Opening {
+interface StreamResponse {
     readonly status: number;
     readonly headers: Headers;
     readonly body: Body;
@@ -82,12 +82,28 @@ interface Connector {
      * Connects and makes the TLS session.
      * @returns the socket, and whether it comes from the pool
      */
-    readonly connect: (this: void, route: Route, delivery: Delivery, time: number) => Connected;
+    readonly connect: (this: void, route: RequestTemplate, delivery: RequestContext, time: number) => Connected;
     /** Sends a request; returns an error text or nil. */
-    readonly send: (this: void, link: unknown, route: Route, delivery: Delivery, body: string) => string | undefined;
+    readonly send: (
+        this: void,
+        link: unknown,
+        route: RequestTemplate,
+        delivery: RequestContext,
+        body: string,
+    ) => string | undefined;
 }
 
 /** Says which connector serves a request. */
-type PickConnector = (this: void, route: Route, delivery: Delivery) => Connector;
+type PickConnector = (this: void, route: RequestTemplate, delivery: RequestContext) => Connector;
 
-export type { Body, Connected, Connector, Extra, Opening, Peer, PickConnector, Reply, Route };
+export type {
+    Body,
+    Connected,
+    Connector,
+    ExtraHeaders,
+    StreamResponse,
+    ConnectionOptions,
+    PickConnector,
+    Response,
+    RequestTemplate,
+};

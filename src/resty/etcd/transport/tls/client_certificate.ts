@@ -1,6 +1,6 @@
 import * as ssl from "ngx.ssl";
 import * as kept from "./file_reload";
-import type { Pair, Tls } from "./types";
+import type { ClientCertificate, TlsOptions } from "./types";
 import * as x509 from "./x509";
 
 /** PEM text that was given as such or as a path. */
@@ -11,12 +11,12 @@ function pem(text: string | undefined, path: string): Result<string> {
     return kept.read_file(path);
 }
 
-function has_client_cert(tls: Tls): boolean {
+function has_client_cert(tls: TlsOptions): boolean {
     return tls.cert !== undefined || tls.cert_path !== undefined;
 }
 
 /** Reads and parses the client's certificate and key, unless they are what `known` holds already. */
-function load_pair(this: void, tls: Tls, known: Pair | undefined): Result<Pair> {
+function load_pair(this: void, tls: TlsOptions, known: ClientCertificate | undefined): Result<ClientCertificate> {
     const [cert_pem, cert_err] = pem(tls.cert, tls.cert_path ?? "");
     if (cert_pem === undefined) {
         return $multi(undefined, `client certificate: ${cert_err}`);
@@ -44,8 +44,8 @@ function load_pair(this: void, tls: Tls, known: Pair | undefined): Result<Pair> 
 }
 
 /** The client's certificate and key. */
-function client_pair(tls: Tls): Result<Pair> {
-    const [pair, err] = kept.renew(tls.pair, load_pair, tls);
+function client_pair(tls: TlsOptions): Result<ClientCertificate> {
+    const [pair, err] = kept.reload_if_changed(tls.pair, load_pair, tls);
     if (pair === undefined) {
         return $multi(undefined, err);
     }

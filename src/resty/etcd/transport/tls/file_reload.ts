@@ -4,7 +4,7 @@ import * as clock from "../../base/clock";
 const RECHECK = 3;
 
 /** What was made of files. */
-interface Kept {
+interface Reloadable {
     /** What was in them. */
     readonly source: string;
     /** When that was last read. */
@@ -30,7 +30,7 @@ function read_file(path: string): Result<string> {
  * @param known what there is already
  * @param load makes it of `from`, or returns `known` if its source is the same
  */
-function renew<T extends Kept, From>(
+function reload_if_changed<T extends Reloadable, From>(
     known: T | undefined,
     load: (this: void, from: From, known: T | undefined) => Result<T>,
     from: From,
@@ -52,4 +52,4 @@ function renew<T extends Kept, From>(
     return $multi(known);
 }
 
-export { read_file, renew, type Kept };
+export { read_file, reload_if_changed, type Reloadable };

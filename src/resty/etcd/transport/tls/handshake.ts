@@ -1,7 +1,7 @@
 import * as ffi from "ffi";
 import * as trusted_ca from "./trusted_ca";
 import * as certificates from "./client_certificate";
-import type { Tls } from "./types";
+import type { TlsOptions } from "./types";
 
 type Tcp = ngx.socket.Tcp;
 
@@ -52,7 +52,7 @@ function guarded(ok: boolean, session: unknown, err: unknown): Result<true> {
 }
 
 /** The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets. */
-function patched_handshake(sock: Tcp, tls: Tls, server_name: string): Result<true> {
+function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Result<true> {
     const opts: ngx.socket.TlsHandshakeOpts = { server_name, verify: tls.verify };
     if (tls.cert === undefined && tls.key === undefined) {
         // paths suit the stand-in too, which knows nothing of parsed certificates
@@ -74,7 +74,7 @@ function patched_handshake(sock: Tcp, tls: Tls, server_name: string): Result<tru
  * Makes a TLS session on a connected socket.
  * @param host the endpoint's host, used where the client sets no `sni`
  */
-function handshake(sock: Tcp, tls: Tls, host: string): Result<true> {
+function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
     const server_name = tls.sni ?? host;
     const path = tls.trusted_ca;
     if (path !== undefined && trusted_ca.is_usable(sock, tls, path)) {

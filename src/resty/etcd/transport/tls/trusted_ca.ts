@@ -1,6 +1,6 @@
 import * as kept from "./file_reload";
 import * as log from "../../base/log";
-import type { Store, Tls, Trust } from "./types";
+import type { Store, TlsOptions, CaStore } from "./types";
 
 type Tcp = ngx.socket.Tcp;
 
@@ -14,7 +14,7 @@ const STORE_MODULE = "resty.openssl.x509.store";
  * True where the platform's sockets take CAs of their own; otherwise says, once a client, that `trusted_ca` has no
  * effect.
  */
-function is_usable(sock: Tcp, tls: Tls, path: string): boolean {
+function is_usable(sock: Tcp, tls: TlsOptions, path: string): boolean {
     if (tls.trust === undefined) {
         if (sock.settrustedstore !== undefined) {
             const [found] = pcall(require, STORE_MODULE);
@@ -34,7 +34,7 @@ function is_usable(sock: Tcp, tls: Tls, path: string): boolean {
     return tls.trust !== false;
 }
 
-function load(this: void, path: string, known: Trust | undefined): Result<Trust> {
+function load(this: void, path: string, known: CaStore | undefined): Result<CaStore> {
     const [source, read_err] = kept.read_file(path);
     if (source === undefined) {
         return $multi(undefined, `trusted_ca: ${read_err}`);
@@ -56,8 +56,8 @@ function load(this: void, path: string, known: Trust | undefined): Result<Trust>
 }
 
 /** Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil. */
-function apply(sock: Tcp, tls: Tls, path: string): string | undefined {
-    const [trust, err] = kept.renew(tls.trust as Trust | undefined, load, path);
+function apply(sock: Tcp, tls: TlsOptions, path: string): string | undefined {
+    const [trust, err] = kept.reload_if_changed(tls.trust as CaStore | undefined, load, path);
     if (trust === undefined) {
         return err;
     }

@@ -1,7 +1,7 @@
-import type { Kept } from "./file_reload";
+import type { Reloadable } from "./file_reload";
 
 /** How a client makes its TLS sessions. */
-interface Tls {
+interface TlsOptions {
     readonly verify: boolean;
     /** Server name to ask for and to verify; the endpoint's host if nil. */
     readonly sni: string | undefined;
@@ -15,19 +15,19 @@ interface Tls {
     /** Tells sessions apart that must not share a pool. */
     readonly identity: string;
     /** Made at the first handshake. */
-    pair?: Pair;
+    pair?: ClientCertificate;
     /** Made of `trusted_ca` at the first handshake; false where the platform cannot use it. */
-    trust?: Trust | false;
+    trust?: CaStore | false;
 }
 
 /** Certificate and key as OpenSSL objects. */
-interface Pair extends Kept {
+interface ClientCertificate extends Reloadable {
     readonly cert: unknown;
     readonly key: unknown;
 }
 
 /** A file of CA certificates as OpenSSL wants it. */
-interface Trust extends Kept {
+interface CaStore extends Reloadable {
     readonly store: Store;
 }
 
@@ -37,4 +37,4 @@ interface Store {
     ctx: unknown;
     load_file(path: string): LuaMultiReturn<[ok: boolean | undefined, err?: string]>;
 }
-export type { Pair, Store, Tls, Trust };
+export type { ClientCertificate, Store, TlsOptions, CaStore };
