@@ -6,7 +6,7 @@ local writes = require("resty.etcd.config.writes")
 local errors = require("resty.etcd.protocol.errors")
 local int64 = require("resty.etcd.protocol.int64")
 local mirrors = require("resty.etcd.mirror.mirror")
-local items = require("resty.etcd.mirror.decode")
+local decode = require("resty.etcd.mirror.decode")
 local rpcs = require("resty.etcd.protocol.rpc")
 local sub = string.sub
 
@@ -142,7 +142,7 @@ local function history(self, name, revision, timeout)
     if raw == nil then
         return nil, nil
     end
-    local kv, bad = items.make(self.mirror, raw, self.dir .. name)
+    local kv, bad = decode.make(self.mirror, raw, self.dir .. name)
     if kv == nil then
         local err_invalid = errors.local_error("invalid", bad)
         err_invalid.revision = raw.mod_revision

@@ -9,7 +9,7 @@ import * as errors from "./protocol/errors";
 import * as int64 from "./protocol/int64";
 import * as mirrors from "./mirror/mirror";
 import type { Kv, Options, Status } from "./mirror/mirror";
-import * as items from "./mirror/decode";
+import * as decode from "./mirror/decode";
 import type { Invalid } from "./mirror/types";
 import * as rpcs from "./protocol/rpc";
 
@@ -121,7 +121,7 @@ function history(this: State, name: string, revision: number | string, timeout?:
     if (raw === undefined) {
         return $multi(undefined, undefined);
     }
-    const [kv, bad] = items.make(this.mirror, raw, this.dir + name);
+    const [kv, bad] = decode.make(this.mirror, raw, this.dir + name);
     if (kv === undefined) {
         const err_invalid = errors.local_error("invalid", bad);
         err_invalid.revision = raw.mod_revision;

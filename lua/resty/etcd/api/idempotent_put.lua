@@ -2,7 +2,7 @@
 local _M = {}
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
-local markers = require("resty.etcd.call.idempotency")
+local idempotency = require("resty.etcd.call.idempotency")
 local rpcs = require("resty.etcd.protocol.rpc")
 
 --- What the key was before a put that was applied at `revision`; nothing where that is compacted.
@@ -40,7 +40,7 @@ local function put(cli, request, timeout, wants_prev_kv)
     local txn = {}
     txn.success = {{request_put = request}}
     local not_after = timeout > 0 and clock.now() + timeout or math.huge
-    local reply, err, refusal = markers.run(cli, txn, timeout)
+    local reply, err, refusal = idempotency.run(cli, txn, timeout)
     if reply == nil then
         return nil, err, refusal
     end

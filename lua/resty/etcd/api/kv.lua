@@ -3,11 +3,11 @@ local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
 local call = require("resty.etcd.call.call")
-local pages = require("resty.etcd.call.paged_range")
+local paged_range = require("resty.etcd.call.paged_range")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
-local args = require("resty.etcd.api.request_options")
-local once = require("resty.etcd.api.idempotent_put")
+local request_options = require("resty.etcd.api.request_options")
+local idempotent_put = require("resty.etcd.api.idempotent_put")
 local result = require("resty.etcd.api.result")
 
 ---@class resty.etcd.api.kv.CallOptions
@@ -108,7 +108,7 @@ local function range_request(cli, key, opts)
 end
 
 local function range(cli, request, opts)
-    args.copy(opts, RANGE_OPTIONS, request)
+    request_options.copy(opts, RANGE_OPTIONS, request)
     local reply, err, refusal = call.unary(cli, rpcs.range, request, opts and opts.timeout)
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.kvs)
@@ -159,8 +159,8 @@ local function readdir(self, dir, opts)
     if opts ~= nil and is_cut_or_sorted(opts) then
         return range(self, request, opts)
     end
-    args.copy(opts, RANGE_OPTIONS, request)
-    local reply, err, refusal = pages.read_all(
+    request_options.copy(opts, RANGE_OPTIONS, request)
+    local reply, err, refusal = paged_range.read_all(
         self,
         request,
         opts and opts.timeout,
@@ -172,7 +172,7 @@ end
 
 local function put(cli, request, opts)
     if (opts and opts.idempotent) == true then
-        return once.put(cli, request, opts.timeout or cli.timeout, opts.prev_kv == true)
+        return idempotent_put.put(cli, request, opts.timeout or cli.timeout, opts.prev_kv == true)
     end
     return call.unary(cli, rpcs.put, request, opts and opts.timeout)
 end
@@ -197,7 +197,7 @@ local function set(self, key, val, opts)
         end
         request.value = value
     end
-    args.copy(opts, PUT_OPTIONS, request)
+    request_options.copy(opts, PUT_OPTIONS, request)
     local reply, err, refusal = put(self, request, opts)
     if reply ~= nil then
         result.decode_value(self.serializer, reply.body.prev_kv)
@@ -206,7 +206,7 @@ local function set(self, key, val, opts)
 end
 
 local function delete_range(cli, request, opts)
-    args.copy(opts, {"prev_kv"}, request)
+    request_options.copy(opts, {"prev_kv"}, request)
     local reply, err, refusal = call.unary(cli, rpcs.delete_range, request, opts and opts.timeout)
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.prev_kvs)

@@ -2,7 +2,7 @@
 local _M = {}
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
-local lease_calls = require("resty.etcd.call.lease_grant")
+local lease_grant = require("resty.etcd.call.lease_grant")
 local rpcs = require("resty.etcd.protocol.rpc")
 local result = require("resty.etcd.api.result")
 
@@ -47,7 +47,7 @@ local function grant(self, ttl, id)
         return result.argument_error("ttl must be integer")
     end
     if id == nil or tostring(id) == "0" then
-        local reply, err = lease_calls.grant_chosen(self, rpcs.lease_grant_with_id, ttl, nil)
+        local reply, err = lease_grant.grant_chosen(self, rpcs.lease_grant_with_id, ttl, nil)
         return result.to_result(reply, err)
     end
     local reply, err = call.unary(self, rpcs.lease_grant, {TTL = ttl, ID = id})

@@ -4,7 +4,7 @@ local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local errors = require("resty.etcd.protocol.errors")
-local names = require("resty.etcd.endpoint.dns_endpoints")
+local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
 local guard = pcall
@@ -61,7 +61,7 @@ local function go_back(core)
         for ____, one in ipairs(given) do
             copy[#copy + 1] = one
         end
-        names.replace_endpoints(core, copy)
+        dns_endpoints.replace_endpoints(core, copy)
     end
 end
 
@@ -84,7 +84,7 @@ local function read_members(core)
     if #found == 0 then
         return nil, errors.local_error("bad_reply", scheme == "http" and NO_URL or NO_SECURE_URL)
     end
-    names.replace_endpoints(core, found)
+    dns_endpoints.replace_endpoints(core, found)
     return true
 end
 

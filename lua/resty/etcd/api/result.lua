@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/api/result.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
-local slices = require("resty.etcd.base.time_slice")
+local time_slice = require("resty.etcd.base.time_slice")
 
 --- An answer of etcd. All of it may be written to.
 ---@class resty.etcd.api.result.Response
@@ -84,10 +84,10 @@ end
 
 local function decode_values(serializer, kvs)
     if kvs ~= nil then
-        local slice = slices.start()
+        local slice = time_slice.start()
         for ____, kv in ipairs(kvs) do
             decode_value(serializer, kv)
-            slices.yield_if_due(slice)
+            time_slice.yield_if_due(slice)
         end
     end
 end

@@ -3,12 +3,12 @@ local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
 local call = require("resty.etcd.call.call")
-local markers = require("resty.etcd.call.idempotency")
+local idempotency = require("resty.etcd.call.idempotency")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
-local args = require("resty.etcd.api.request_options")
+local request_options = require("resty.etcd.api.request_options")
 local result = require("resty.etcd.api.result")
-local messages = require("resty.etcd.api.txn_request")
+local txn_request = require("resty.etcd.api.txn_request")
 
 ---@class resty.etcd.api.txn.TxnBody
 ---@field header resty.etcd.protocol.message.Header
@@ -53,11 +53,11 @@ local function decode_responses(cli, body)
 end
 
 local function call_txn(cli, message, opts)
-    if messages.is_read_only(message) then
+    if txn_request.is_read_only(message) then
         return call.unary(cli, rpcs.txn_read, message, opts and opts.timeout)
     end
     if (opts and opts.idempotent) == true then
-        return markers.run(cli, message, opts.timeout or cli.timeout)
+        return idempotency.run(cli, message, opts.timeout or cli.timeout)
     end
     return call.unary(cli, rpcs.txn, message, opts and opts.timeout)
 end
@@ -95,7 +95,7 @@ local function txn(self, compare, success, failure, opts)
     if wrong ~= nil then
         return result.argument_error(wrong)
     end
-    local message, err = messages.txn_message(self, {compare = compare, success = success, failure = failure}, 0)
+    local message, err = txn_request.txn_message(self, {compare = compare, success = success, failure = failure}, 0)
     if message == nil then
         return result.argument_error(err)
     end
@@ -124,7 +124,7 @@ local function set_if(cli, branch, key, val, opts)
     local put = {}
     put.key = real_key
     put.value = value
-    args.copy(opts, {"lease", "prev_kv"}, put)
+    request_options.copy(opts, {"lease", "prev_kv"}, put)
     local message = {}
     message.compare = {{key = real_key, target = "CREATE", result = "EQUAL", create_revision = 0}}
     message[branch] = {{request_put = put}}

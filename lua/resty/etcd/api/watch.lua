@@ -6,8 +6,8 @@ local balancer = require("resty.etcd.endpoint.balancer")
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
-local slices = require("resty.etcd.base.time_slice")
-local args = require("resty.etcd.api.request_options")
+local time_slice = require("resty.etcd.base.time_slice")
+local request_options = require("resty.etcd.api.request_options")
 local result = require("resty.etcd.api.result")
 
 ---@class resty.etcd.api.watch.WatchOptions: resty.etcd.api.kv.CallOptions
@@ -156,13 +156,13 @@ end
 
 local function decode_events(cli, unfinished)
     local events = unfinished.reply.events or ({})
-    local slice = slices.start()
+    local slice = time_slice.start()
     for i = unfinished.decoded + 1, #events do
         local event = events[i]
         unfinished.decoded = i
         result.decode_value(cli.serializer, event.kv)
         result.decode_value(cli.serializer, event.prev_kv)
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
 end
 
@@ -222,7 +222,7 @@ local function make_handle(stream)
 end
 
 local function start(cli, create_request, opts)
-    args.copy(opts, CREATE_OPTIONS, create_request)
+    request_options.copy(opts, CREATE_OPTIONS, create_request)
     if (opts and opts.filters) ~= nil then
         create_request.filters = type(opts.filters) == "table" and opts.filters or ({opts.filters})
     end
@@ -254,7 +254,7 @@ end
 ---@return string? err
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
 local function watch(self, key, opts)
-    local wrong = checks.check_key(key) or args.check_watch_opts(opts)
+    local wrong = checks.check_key(key) or request_options.check_watch_opts(opts)
     if wrong ~= nil then
         return nil, wrong, errors.local_error("bad_request", wrong)
     end
@@ -271,7 +271,7 @@ end
 ---@return string? err
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
 local function watchdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or args.check_watch_opts(opts)
+    local wrong = type(dir) ~= "string" and "key must be string" or request_options.check_watch_opts(opts)
     if wrong ~= nil then
         return nil, wrong, errors.local_error("bad_request", wrong)
     end

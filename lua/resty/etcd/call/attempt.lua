@@ -1,11 +1,11 @@
 -- Generated from src/resty/etcd/call/attempt.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local auth = require("resty.etcd.call.token")
+local tokens = require("resty.etcd.call.token")
 local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
-local orders = require("resty.etcd.call.monotonic")
-local pause = require("resty.etcd.call.retry_delay")
-local retry = require("resty.etcd.protocol.retry_policy")
+local monotonic = require("resty.etcd.call.monotonic")
+local retry_delay = require("resty.etcd.call.retry_delay")
+local retry_policy = require("resty.etcd.protocol.retry_policy")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
 local max = math.max
@@ -47,7 +47,7 @@ local MIN_SHARE = 1
 ---@param token string
 ---@return boolean
 local function may_become_known(call, token)
-    return call.token_tries < pause.TOKEN_TRIES and auth.may_be_unknown_to_members(call.core.auth, token)
+    return call.token_tries < retry_delay.TOKEN_TRIES and tokens.may_be_unknown_to_members(call.core.auth, token)
 end
 
 --- One try with its share of the call's time.
@@ -80,7 +80,7 @@ local function prepare(call, others, token)
         end
     end
     local sent = token
-    if sent == auth.NONE then
+    if sent == tokens.NONE then
         sent = nil
     end
     local stream = call.stream
@@ -152,7 +152,7 @@ local function unary_at(call, attempt)
     local order = core.order
     if order ~= nil and call.rpc.page ~= true then
         local not_before = call.rpc.write ~= true and call.seen_revision or 0
-        local stale = orders.check(
+        local stale = monotonic.check(
             order,
             not_before,
             call.seen_cluster,
@@ -177,7 +177,7 @@ local function open_at(call, attempt)
             0,
             deadline - now()
         ) or nil)
-        local refused = retry.watch_token_error(first, attempt.endpoint.http_host)
+        local refused = retry_policy.watch_token_error(first, attempt.endpoint.http_host)
         if refused ~= nil then
             stream:close()
             return nil, refused

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/call/authenticate.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local auths = require("resty.etcd.call.token")
+local tokens = require("resty.etcd.call.token")
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
@@ -62,7 +62,7 @@ local function login(core, auth, timeout, not_after)
     end
     if auth.is_optional and err.code == 9 and err.message == "etcdserver: authentication is not enabled" then
         ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token")
-        return auths.NONE
+        return tokens.NONE
     end
     if err.http_status ~= nil and err.http_status < 500 then
         return nil, refused(err)

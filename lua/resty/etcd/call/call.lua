@@ -1,16 +1,16 @@
 -- Generated from src/resty/etcd/call/call.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local attempts = require("resty.etcd.call.attempt")
-local auth = require("resty.etcd.call.token")
+local tokens = require("resty.etcd.call.token")
 local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local log = require("resty.etcd.base.log")
-local meters = require("resty.etcd.metrics.call_metrics")
-local orders = require("resty.etcd.call.monotonic")
-local pause = require("resty.etcd.call.retry_delay")
-local resolution = require("resty.etcd.endpoint.resolver")
-local retry = require("resty.etcd.protocol.retry_policy")
+local call_metrics = require("resty.etcd.metrics.call_metrics")
+local monotonic = require("resty.etcd.call.monotonic")
+local retry_delay = require("resty.etcd.call.retry_delay")
+local resolver = require("resty.etcd.endpoint.resolver")
+local retry_policy = require("resty.etcd.protocol.retry_policy")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
 local min = math.min
@@ -36,7 +36,7 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_elsewhere(err)
-    return err.name == "stale_reply" or retry.is_learner_error(err)
+    return err.name == "stale_reply" or retry_policy.is_learner_error(err)
 end
 
 --- A token for the next try; nil and nil where none is needed.
@@ -49,7 +49,7 @@ local function get_token(call)
         return nil
     end
     local deadline = call.deadline
-    local token, err = auth.token(core.auth, core, deadline, call.timeout)
+    local token, err = tokens.token(core.auth, core, deadline, call.timeout)
     if token == nil then
         return nil, err
     end
@@ -66,18 +66,18 @@ end
 ---@return boolean
 local function is_token_renewed(call, token, err)
     local own = call.core.auth
-    if retry.is_token_unknown(err) and auth.may_be_unknown_to_members(own, token) and pause.before_token(call.token_tries, call.deadline) then
+    if retry_policy.is_token_unknown(err) and tokens.may_be_unknown_to_members(own, token) and retry_delay.before_token(call.token_tries, call.deadline) then
         call.token_tries = call.token_tries + 1
         return true
     end
-    if auth.is_from_elsewhere(own, token) and call.shared_tries < SHARED_TRIES then
+    if tokens.is_from_elsewhere(own, token) and call.shared_tries < SHARED_TRIES then
         call.shared_tries = call.shared_tries + 1
     elseif call.may_relogin then
         call.may_relogin = false
     else
         return false
     end
-    auth.invalidate(own, token)
+    tokens.invalidate(own, token)
     return true
 end
 
@@ -130,12 +130,12 @@ local function run(call)
             return result
         end
         call.maybe_applied = call.maybe_applied or err.maybe_applied
-        local is_refused = token ~= nil and retry.is_token_error(err)
+        local is_refused = token ~= nil and retry_policy.is_token_error(err)
         if not is_refused or not is_token_renewed(call, token, err) then
             if err.name == "stale_reply" then
                 stale_left = stale_left - 1
                 if stale_left < 0 then
-                    orders.accept_rollback(order, call.is_current)
+                    monotonic.accept_rollback(order, call.is_current)
                 end
             else
                 tries_left = tries_left - 1
@@ -146,7 +146,7 @@ local function run(call)
             if not is_elsewhere(err) and not balancer.may_retry(core) then
                 return nil, err, refusal
             end
-            if not pause.before_try(core, call.tries, deadline) then
+            if not retry_delay.before_try(core, call.tries, deadline) then
                 return nil, err, refusal
             end
             ngx.log(
@@ -207,7 +207,7 @@ local function report(call, meter, started, err)
     if err ~= nil then
         info.err = err
     end
-    meters.record(meter, info)
+    call_metrics.record(meter, info)
 end
 
 local function start(core, rpc, request, timeout, stream, not_after)
@@ -247,7 +247,7 @@ local function start(core, rpc, request, timeout, stream, not_after)
         plan.start(core)
     end
     if core.names ~= nil then
-        resolution.before_call(core, core.names, started, deadline)
+        resolver.before_call(core, core.names, started, deadline)
     end
     local result, err, refusal = run(call)
     local outcome = err

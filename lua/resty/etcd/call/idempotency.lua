@@ -3,8 +3,8 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
-local entropy = require("resty.etcd.base.unique_id")
-local leases = require("resty.etcd.call.lease_grant")
+local unique_id = require("resty.etcd.base.unique_id")
+local lease_grant = require("resty.etcd.call.lease_grant")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
 local guard = pcall
@@ -38,7 +38,7 @@ end
 local function next_key(markers)
     local pid = ngx.worker.pid()
     if markers.worker == nil or markers.pid ~= pid then
-        markers.worker = entropy.id()
+        markers.worker = unique_id.id()
         markers.pid = pid
         markers.lease = nil
         markers.waiting = nil
@@ -91,7 +91,7 @@ local function marker_lease(core, timeout, deadline)
     end
     local started = now()
     markers.granted_by = started + PATIENCE
-    local reply, err, refusal = leases.grant_chosen(
+    local reply, err, refusal = lease_grant.grant_chosen(
         core,
         rpcs.lease_grant_disposable,
         LEASE_TTL,

@@ -2,7 +2,7 @@
 local _M = {}
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
-local entropy = require("resty.etcd.base.unique_id")
+local unique_id = require("resty.etcd.base.unique_id")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 
@@ -48,7 +48,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
 local function grant_chosen(core, rpc, ttl, timeout, not_after)
-    local id = entropy.id()
+    local id = unique_id.id()
     local request = {TTL = ttl, ID = id}
     local time = timeout or core.timeout
     local ends_by = not_after

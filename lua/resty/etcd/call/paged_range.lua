@@ -3,7 +3,7 @@ local _M = {}
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
 local int64 = require("resty.etcd.protocol.int64")
-local newest = require("resty.etcd.base.gc_barrier")
+local gc_barrier = require("resty.etcd.base.gc_barrier")
 local rpcs = require("resty.etcd.protocol.rpc")
 local min = math.min
 local max = math.max
@@ -138,7 +138,7 @@ local function read_pages(core, request, timeout, on_page, context)
             return nil, errors.local_error("bad_reply", "malformed reply: keys before those asked for")
         end
         for ____, kv in ipairs(kvs) do
-            all[#all + 1] = newest.mark_now(kv)
+            all[#all + 1] = gc_barrier.mark_now(kv)
         end
     end
     on_page(context, kvs)

@@ -2,7 +2,7 @@
 local _M = {}
 local random = require("resty.etcd.base.random")
 local clock = require("resty.etcd.base.clock")
-local slices = require("resty.etcd.base.time_slice")
+local time_slice = require("resty.etcd.base.time_slice")
 local min = math.min
 local guard = pcall
 
@@ -35,7 +35,7 @@ local function before_try(core, tries, deadline)
     if deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
-    if seconds > 0 and slices.can_yield() then
+    if seconds > 0 and time_slice.can_yield() then
         guard(ngx.sleep, seconds)
     end
     return true
@@ -50,7 +50,7 @@ local function before_token(tries, deadline)
     if tries >= TOKEN_TRIES or deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
-    if not slices.can_yield() then
+    if not time_slice.can_yield() then
         return false
     end
     local ok = guard(ngx.sleep, seconds)

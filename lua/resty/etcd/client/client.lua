@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/client/client.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local auth = require("resty.etcd.call.token")
+local token = require("resty.etcd.call.token")
 local balancer = require("resty.etcd.endpoint.balancer")
 local call = require("resty.etcd.call.call")
-local connection = require("resty.etcd.transport.http.cosocket")
+local cosocket = require("resty.etcd.transport.http.cosocket")
 local kv = require("resty.etcd.api.kv")
 local lease = require("resty.etcd.api.lease")
 local result = require("resty.etcd.api.result")
@@ -11,21 +11,21 @@ local txn = require("resty.etcd.api.txn")
 local watch = require("resty.etcd.api.watch")
 local errors = require("resty.etcd.protocol.errors")
 local gateway = require("resty.etcd.transport.gateway.gateway")
-local health = require("resty.etcd.endpoint.client_health")
-local login = require("resty.etcd.call.authenticate")
-local markers = require("resty.etcd.call.idempotency")
-local members = require("resty.etcd.api.member_sync")
-local meters = require("resty.etcd.metrics.call_metrics")
+local client_health = require("resty.etcd.endpoint.client_health")
+local authenticate = require("resty.etcd.call.authenticate")
+local idempotency = require("resty.etcd.call.idempotency")
+local member_sync = require("resty.etcd.api.member_sync")
+local call_metrics = require("resty.etcd.metrics.call_metrics")
 local prometheus = require("resty.etcd.metrics.prometheus")
 local mirrors = require("resty.etcd.mirror.mirror")
 local options = require("resty.etcd.client.options")
-local orders = require("resty.etcd.call.monotonic")
-local resolution = require("resty.etcd.endpoint.resolver")
+local monotonic = require("resty.etcd.call.monotonic")
+local resolver = require("resty.etcd.endpoint.resolver")
 local resty_http = require("resty.etcd.transport.http.resty_http")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializers = require("resty.etcd.serializers.serializer")
 local watchers = require("resty.etcd.watcher.watcher")
-local health_check = require("resty.etcd.endpoint.shared_health")
+local shared_health = require("resty.etcd.endpoint.shared_health")
 
 --- A client of etcd. Its methods may be replaced.
 ---@class resty.etcd.client.client.Client: resty.etcd.call.client_state.ClientState
@@ -76,7 +76,7 @@ local function stats(self)
     local ____opt_0 = self.meter
     local counted = ____opt_0 and ____opt_0.stats
     if counted == nil then
-        return nil, meters.not_counting()
+        return nil, call_metrics.not_counting()
     end
     return counted
 end
@@ -90,7 +90,7 @@ local function metrics(self, labels)
     local ____opt_2 = self.meter
     local counted = ____opt_2 and ____opt_2.stats
     if counted == nil then
-        return nil, meters.not_counting()
+        return nil, call_metrics.not_counting()
     end
     local wrong = prometheus.check_labels(labels)
     if wrong ~= nil then
@@ -122,7 +122,7 @@ local methods = {
     setnx = txn.setnx,
     setx = txn.setx,
     stats = stats,
-    sync = members.sync,
+    sync = member_sync.sync,
     timetolive = lease.timetolive,
     txn = txn.txn,
     version = version,
@@ -147,14 +147,14 @@ local function make_auth(opts, endpoints)
         dict = ngx.shared[opts.auth_shm_name]
     end
     local dict_key = "resty.etcd|token|" .. ngx.md5(identity)
-    return auth.new(opts.user, password, login.login, {is_optional = opts.auth_optional == true, dict = dict, dict_key = dict_key})
+    return token.new(opts.user, password, authenticate.login, {is_optional = opts.auth_optional == true, dict = dict, dict_key = dict_key})
 end
 
 local function make_meter(opts)
     if opts.on_call == nil and opts.metrics ~= true then
         return nil
     end
-    return meters.new(opts.on_call, opts.metrics == true)
+    return call_metrics.new(opts.on_call, opts.metrics == true)
 end
 
 --- Makes a client. It connects when it is used.
@@ -181,14 +181,14 @@ local function create(opts)
     local endpoints = settings.endpoints
     local resolved
     if wanted.resolve ~= nil and wanted.resolve ~= false then
-        local made, resolve_err = resolution.new(wanted.resolve, endpoints)
+        local made, resolve_err = resolver.new(wanted.resolve, endpoints)
         if made == nil then
             return nil, resolve_err
         end
         resolved = made
     end
-    if wanted.health == nil and health_check.conf == nil then
-        health_check.init()
+    if wanted.health == nil and shared_health.conf == nil then
+        shared_health.init()
     end
     local state = {
         endpoints = endpoints,
@@ -199,13 +199,13 @@ local function create(opts)
         timeout = wanted.timeout or 5,
         key_prefix = wanted.key_prefix or "",
         use_grpc = false,
-        transport = gateway.new(has_library and resty_http.pick or connection.pick, settings.peer, settings.extra),
+        transport = gateway.new(has_library and resty_http.pick or cosocket.pick, settings.peer, settings.extra),
         auth = make_auth(wanted, endpoints),
-        health = wanted.health ~= nil and health.new(wanted.health) or nil,
-        order = wanted.monotonic == true and orders.new() or nil,
+        health = wanted.health ~= nil and client_health.new(wanted.health) or nil,
+        order = wanted.monotonic == true and monotonic.new() or nil,
         meter = make_meter(wanted),
-        markers = markers.new(wanted.marker_prefix or "/resty.etcd/applied/"),
-        sync_plan = wanted.sync_interval ~= nil and members.plan(wanted.sync_interval) or nil,
+        markers = idempotency.new(wanted.marker_prefix or "/resty.etcd/applied/"),
+        sync_plan = wanted.sync_interval ~= nil and member_sync.plan(wanted.sync_interval) or nil,
         names = resolved,
         api_prefix = settings.api_prefix,
         serializer = serializers.select_serializer(wanted.serializer),

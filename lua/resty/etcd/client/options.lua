@@ -2,7 +2,7 @@
 local _M = {}
 local cjson = require("cjson.safe")
 local endpoint = require("resty.etcd.endpoint.endpoint")
-local health = require("resty.etcd.endpoint.client_health")
+local client_health = require("resty.etcd.endpoint.client_health")
 local find = string.find
 local lower = string.lower
 local floor = math.floor
@@ -140,7 +140,7 @@ local function check_types(opts)
         return "failed to get ngx.shared dict: " .. opts.auth_shm_name
     end
     if opts.health ~= nil then
-        local wrong = health.check(opts.health)
+        local wrong = client_health.check(opts.health)
         if wrong ~= nil then
             return wrong
         end

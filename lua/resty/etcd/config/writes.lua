@@ -5,7 +5,7 @@ local checks = require("resty.etcd.base.checks")
 local cjson = require("cjson.safe")
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
-local first_kv = require("resty.etcd.protocol.txn_response")
+local txn_response = require("resty.etcd.protocol.txn_response")
 local int64 = require("resty.etcd.protocol.int64")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
@@ -72,7 +72,7 @@ local function write(state, key, operation, opts)
         return nil, err
     end
     if reply.body.succeeded ~= true then
-        local ____opt_6 = first_kv.of_txn(reply.body)
+        local ____opt_6 = txn_response.of_txn(reply.body)
         local revision = ____opt_6 and ____opt_6.mod_revision or "0"
         local text = "the document is not at revision " .. tostring(wanted) .. ", but at " .. revision
         local conflict = errors.local_error("conflict", text)

@@ -4,8 +4,8 @@ local random = require("resty.etcd.base.random")
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local keeper = require("resty.etcd.base.watchdog")
-local steps = require("resty.etcd.discovery.registration_steps")
+local watchdog = require("resty.etcd.base.watchdog")
+local registration_steps = require("resty.etcd.discovery.registration_steps")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local max = math.max
@@ -56,7 +56,7 @@ end
 --- Does what is next, and notes how that went.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function advance(reg)
-    local ok, failed = guard(steps.step, reg)
+    local ok, failed = guard(registration_steps.step, reg)
     local err = failed
     if not ok then
         err = errors.local_error(
@@ -64,7 +64,7 @@ local function advance(reg)
             tostring(failed)
         )
     end
-    if not steps.is_over(reg) then
+    if not registration_steps.is_over(reg) then
         note(reg, err)
     end
 end
@@ -120,7 +120,7 @@ end
 --- Revokes the lease: what the worker cannot wait for runs out by itself.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function leave(reg)
-    run_within_life(reg, steps.deregister, steps.LAST_CALL)
+    run_within_life(reg, registration_steps.deregister, registration_steps.LAST_CALL)
 end
 
 --- Seconds until the next step.
@@ -152,7 +152,7 @@ local function plan(timer, reg, seconds)
         return nil, err
     end
     reg.timers = reg.timers + 1
-    keeper.expect_restart_in(reg.life, seconds)
+    watchdog.expect_restart_in(reg.life, seconds)
     return true
 end
 
@@ -161,9 +161,9 @@ end
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param timer fun(premature: boolean, reg: resty.etcd.discovery.registration_steps.State, id: number)
 local function work(premature, reg, timer)
-    while not premature and not steps.is_over(reg) do
+    while not premature and not registration_steps.is_over(reg) do
         run_within_life(reg, advance, 0)
-        if not steps.is_over(reg) then
+        if not registration_steps.is_over(reg) then
             local seconds = delay(reg)
             if (plan(timer, reg, seconds)) ~= nil then
                 return
@@ -171,13 +171,13 @@ local function work(premature, reg, timer)
             ngx.sleep(min(seconds, 0.5))
         end
     end
-    keeper.release(reg.life)
+    watchdog.release(reg.life)
     leave(reg)
 end
 
 local function step(premature, reg, id)
     if id == reg.timers then
-        local signs = keeper.start_heartbeat(reg.life)
+        local signs = watchdog.start_heartbeat(reg.life)
         work(premature, reg, step)
         ngx.thread.kill(signs)
     end
@@ -214,7 +214,7 @@ end
 local function close(self)
     if not self.is_closed then
         self.is_closed = true
-        keeper.release(self.life)
+        watchdog.release(self.life)
         timers.at(0, leave_in_timer, self)
     end
     return true
@@ -250,7 +250,7 @@ local function create(cli, key, value, ttl)
         failures = 0,
         err = nil
     }
-    local kept, keep_err = keeper.supervise(
+    local kept, keep_err = watchdog.supervise(
         state.life,
         function()
             plan(step, state, 0)
@@ -261,7 +261,7 @@ local function create(cli, key, value, ttl)
     end
     local ok, err = plan(step, state, 0)
     if ok == nil then
-        keeper.release(state.life)
+        watchdog.release(state.life)
         return nil, err
     end
     return setmetatable(state, mt)

@@ -3,8 +3,8 @@ local _M = {}
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local first_kv = require("resty.etcd.protocol.txn_response")
-local leases = require("resty.etcd.call.lease_grant")
+local txn_response = require("resty.etcd.protocol.txn_response")
+local lease_grant = require("resty.etcd.call.lease_grant")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
 local max = math.max
@@ -82,7 +82,7 @@ end
 
 local function grant(reg)
     local sent = now()
-    local reply, err = leases.grant_chosen(
+    local reply, err = lease_grant.grant_chosen(
         reg.cli,
         rpcs.lease_grant_with_id,
         reg.ttl,
@@ -175,7 +175,7 @@ local function put_again(reg, mod_revision)
         return judge_put(reg, err)
     end
     if reply.body.succeeded ~= true then
-        local kv = first_kv.of_txn(reply.body)
+        local kv = txn_response.of_txn(reply.body)
         local holder = kv and kv.lease
         if holder == nil then
             return errors.local_error("conflict", "the key was changed meanwhile")
@@ -205,7 +205,7 @@ local function check_key(reg)
         mark_registered(reg)
         return nil
     end
-    local kv = first_kv.of_txn(reply.body)
+    local kv = txn_response.of_txn(reply.body)
     local holder = kv and kv.lease
     if holder ~= nil and holder ~= reg.former then
         return cede_to(reg, holder)

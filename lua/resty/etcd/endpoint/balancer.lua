@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/endpoint/balancer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local health = require("resty.etcd.endpoint.client_health")
+local client_health = require("resty.etcd.endpoint.client_health")
 local log = require("resty.etcd.base.log")
-local trials = require("resty.etcd.endpoint.half_open")
-local health_check = require("resty.etcd.endpoint.shared_health")
+local half_open = require("resty.etcd.endpoint.half_open")
+local shared_health = require("resty.etcd.endpoint.shared_health")
 
 --- The endpoints of a client and its place in their ring.
 ---@class resty.etcd.endpoint.balancer.Ring
@@ -34,12 +34,12 @@ local function next_available(ring)
         ring.init_count = ring.init_count + 1
         local endpoint = endpoints[floor(ring.init_count) % n + 1]
         local host = endpoint and endpoint.http_host
-        local is_healthy = health_check.get_target_status(host)
+        local is_healthy = shared_health.get_target_status(host)
         if type(host) == "string" then
             if is_healthy == false then
-                trials.note_ban(host)
+                half_open.note_ban(host)
             elseif is_healthy == true then
-                if trials.try_acquire(host) then
+                if half_open.try_acquire(host) then
                     return endpoint, false
                 end
                 is_on_trial = true
@@ -55,7 +55,7 @@ end
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function next_healthy(ring, deadline)
     local endpoint, is_on_trial = next_available(ring)
-    while is_on_trial and trials.wait(deadline) do
+    while is_on_trial and half_open.wait(deadline) do
         endpoint, is_on_trial = next_available(ring)
     end
     return endpoint
@@ -75,7 +75,7 @@ local function choose_endpoint(ring, tried, deadline)
     local own = ring.health
     if own ~= nil then
         ring.init_count = ring.init_count + 1
-        endpoint = health.pick(
+        endpoint = client_health.pick(
             own,
             ring.endpoints,
             floor(ring.init_count),
@@ -96,12 +96,12 @@ end
 local function report_failure(ring, http_host)
     local own = ring.health
     if own == nil then
-        health_check.report_failure(http_host)
-        if health_check.is_banned(http_host) then
-            trials.note_ban(http_host)
+        shared_health.report_failure(http_host)
+        if shared_health.is_banned(http_host) then
+            half_open.note_ban(http_host)
         end
-        trials.on_failure(http_host)
-    elseif health.failed(own, http_host) then
+        half_open.on_failure(http_host)
+    elseif client_health.failed(own, http_host) then
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
     end
 end
@@ -113,9 +113,9 @@ end
 local function report_success(ring, http_host, seconds)
     local own = ring.health
     if own == nil then
-        trials.on_success(http_host)
+        half_open.on_success(http_host)
     else
-        health.succeeded(own, http_host, seconds)
+        client_health.succeeded(own, http_host, seconds)
     end
 end
 
@@ -125,9 +125,9 @@ end
 local function report_not_attempted(ring, http_host)
     local own = ring.health
     if own == nil then
-        trials.on_failure(http_host)
+        half_open.on_failure(http_host)
     else
-        health.not_attempted(own, http_host)
+        client_health.not_attempted(own, http_host)
     end
 end
 
@@ -140,11 +140,11 @@ local function report_inconclusive(ring, http_host, err)
     if err.name == "bad_request" then
         report_not_attempted(ring, http_host)
     elseif own == nil then
-        trials.on_success(http_host)
+        half_open.on_success(http_host)
     elseif err.name == "bad_reply" then
         report_failure(ring, http_host)
     else
-        health.succeeded(own, http_host, nil)
+        client_health.succeeded(own, http_host, nil)
     end
 end
 
@@ -154,11 +154,11 @@ end
 local function max_tries(ring)
     local own = ring.health
     if own ~= nil then
-        health.credit_retry_budget(own)
+        client_health.credit_retry_budget(own)
         return own.retry and 2 * #ring.endpoints + 1 or 1
     end
-    local conf = health_check.conf
-    if (conf and conf.retry) ~= true or health_check.get_check_mode() == health_check.DISABLED_MODE then
+    local conf = shared_health.conf
+    if (conf and conf.retry) ~= true or shared_health.get_check_mode() == shared_health.DISABLED_MODE then
         return 1
     end
     return #ring.endpoints * conf.max_fails + 1
@@ -169,7 +169,7 @@ end
 ---@return boolean
 local function has_retry(ring)
     local own = ring.health
-    return own == nil or health.has_retry(own)
+    return own == nil or client_health.has_retry(own)
 end
 
 --- Whether another try is within the client's means; it is taken out of them.
@@ -177,7 +177,7 @@ end
 ---@return boolean
 local function may_retry(ring)
     local own = ring.health
-    return own == nil or health.spend_retry(own)
+    return own == nil or client_health.spend_retry(own)
 end
 _M.choose_endpoint = choose_endpoint
 _M.has_retry = has_retry

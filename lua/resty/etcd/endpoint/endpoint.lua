@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/endpoint/endpoint.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local target = require("resty.etcd.endpoint.url")
+local urls = require("resty.etcd.endpoint.url")
 local find = string.find
 
 --- One etcd member, as users see it. They may write to its fields: calls use what stands there.
@@ -19,7 +19,7 @@ local find = string.find
 ---@param api_prefix string `/v3`
 ---@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint; nil if the URL is none
 local function create(url, api_prefix)
-    local parsed = target.parse(url)
+    local parsed = urls.parse(url)
     if parsed == nil then
         return nil
     end

@@ -3,7 +3,7 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local dns = require("resty.etcd.endpoint.dns")
-local names = require("resty.etcd.endpoint.dns_endpoints")
+local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local now = clock.now
 local guard = pcall
 local min = math.min
@@ -63,7 +63,7 @@ local function ask(set, plan, flight, question, qtype)
         question.err = err
         return
     end
-    names.update_addresses(
+    dns_endpoints.update_addresses(
         set,
         plan,
         question.known,
@@ -241,7 +241,7 @@ local function create(wanted, endpoints)
         fresh_until = 0,
         flight = nil
     }
-    names.set_configured(plan, endpoints)
+    dns_endpoints.set_configured(plan, endpoints)
     return plan
 end
 _M.before_call = before_call

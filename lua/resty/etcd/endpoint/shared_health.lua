@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/endpoint/shared_health.ts by TypeScriptToLua. Do not edit.
 local clock = require("resty.etcd.base.clock")
 local log = require("resty.etcd.base.log")
-local trials = require("resty.etcd.endpoint.half_open")
+local half_open = require("resty.etcd.endpoint.half_open")
 local now = clock.now
 
 --- Settings of the health check.
@@ -165,7 +165,7 @@ end
 --- Turns the health check off in this process: every endpoint counts as healthy, a call is tried once.
 local function disable()
     disabled = true
-    trials.forget_all()
+    half_open.forget_all()
 end
 health_check.disable = disable
 health_check.get_check_mode = get_check_mode

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/metrics/prometheus.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local meters = require("resty.etcd.metrics.call_metrics")
-local buckets = meters.buckets
+local call_metrics = require("resty.etcd.metrics.call_metrics")
+local buckets = call_metrics.buckets
 local concat = table.concat
 local format = string.format
 

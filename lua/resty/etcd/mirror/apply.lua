@@ -1,11 +1,11 @@
 -- Generated from src/resty/etcd/mirror/apply.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local newest = require("resty.etcd.base.gc_barrier")
-local slices = require("resty.etcd.base.time_slice")
-local draft = require("resty.etcd.mirror.rebuild")
+local gc_barrier = require("resty.etcd.base.gc_barrier")
+local time_slice = require("resty.etcd.base.time_slice")
+local rebuild = require("resty.etcd.mirror.rebuild")
 local indexes = require("resty.etcd.mirror.indexes")
-local items = require("resty.etcd.mirror.decode")
-local sorted = require("resty.etcd.mirror.sorted_keys")
+local decode = require("resty.etcd.mirror.decode")
+local sorted_keys = require("resty.etcd.mirror.sorted_keys")
 local table_new = require("table.new")
 local sub = string.sub
 
@@ -30,21 +30,21 @@ local MANY_ADDED = 4096
 local function prepare(state, events, found, slice)
     local steps = {}
     for ____, event in ipairs(events) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local raw = event.kv
         local key = sub(raw.key, state.cut + 1)
         if event.type == "DELETE" then
             steps[#steps + 1] = {key = key, kv = nil, invalid = nil}
         else
-            local kv, err = items.make(state, raw, key)
+            local kv, err = decode.make(state, raw, key)
             if kv == nil then
                 steps[#steps + 1] = {
                     key = key,
                     kv = nil,
-                    invalid = items.reject(state, raw, key, err)
+                    invalid = decode.reject(state, raw, key, err)
                 }
             else
-                draft.ask_indexes(state, kv, found)
+                rebuild.ask_indexes(state, kv, found)
                 steps[#steps + 1] = {key = key, kv = kv, invalid = nil}
             end
         end
@@ -89,7 +89,7 @@ local function commit(state, steps, found)
         end
     end
     if #changes > 0 then
-        draft.forget_lists(state)
+        rebuild.forget_lists(state)
     end
     return changes
 end
@@ -101,7 +101,7 @@ end
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return resty.etcd.mirror.types.Change[]?
 local function commit_many(state, steps, found, slice)
-    local made = draft.create(state.key_count)
+    local made = rebuild.create(state.key_count)
     local changes = {}
     local by_key = table_new(0, #steps)
     local added = made.added
@@ -110,7 +110,7 @@ local function commit_many(state, steps, found, slice)
         made.bad[key] = item
     end
     for ____, step in ipairs(steps) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local key = step.key
         by_key[key] = step
         if step.invalid ~= nil then
@@ -124,21 +124,21 @@ local function commit_many(state, steps, found, slice)
             changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv}
         end
     end
-    sorted.sort_pending(state)
+    sorted_keys.sort_pending(state)
     for ____, key in ipairs(state.sorted) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local old = kvs[key]
         local step = by_key[key]
         if step == nil or step.invalid ~= nil then
-            draft.keep(made, key, old)
+            rebuild.keep(made, key, old)
         elseif step.kv ~= nil then
-            draft.keep(made, key, step.kv)
+            rebuild.keep(made, key, step.kv)
             changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv, old = old}
         else
-            changes[#changes + 1] = newest.mark_now({type = "DELETE", key = key, old = old})
+            changes[#changes + 1] = gc_barrier.mark_now({type = "DELETE", key = key, old = old})
         end
     end
-    return draft.swap_in(state, made, found, slice) and changes or nil
+    return rebuild.swap_in(state, made, found, slice) and changes or nil
 end
 
 --- Takes in what one revision has changed.
@@ -146,8 +146,8 @@ end
 ---@param events resty.etcd.protocol.message.RawEvent[]
 ---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
 local function take_events(state, events)
-    local slice = slices.start()
-    local found = draft.new_index_values(state, #events)
+    local slice = time_slice.start()
+    local found = rebuild.new_index_values(state, #events)
     local steps = prepare(state, events, found, slice)
     if #steps > FEW then
         return commit_many(state, steps, found, slice)
@@ -157,7 +157,7 @@ local function take_events(state, events)
     end
     local changes = commit(state, steps, found)
     if #state.added > MANY_ADDED then
-        sorted.sort_pending(state)
+        sorted_keys.sort_pending(state)
     end
     return changes
 end
@@ -176,15 +176,15 @@ end
 ---@param is_other boolean etcd's history is another one, so that equal revisions say nothing
 ---@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`. nil if the mirror was closed meanwhile
 local function take_full(state, batch, is_other)
-    local slice = slices.yield_and_start()
+    local slice = time_slice.yield_and_start()
     local full = batch.full
     local kvs = state.kvs
-    local made = draft.create(#full)
+    local made = rebuild.create(#full)
     local is_first = state.changed == 0
     local changes = {}
-    local found = draft.new_index_values(state, (is_first or is_other) and #full or 0)
+    local found = rebuild.new_index_values(state, (is_first or is_other) and #full or 0)
     for ____, raw in ipairs(full) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local key = sub(raw.key, state.cut + 1)
         local held = kvs[key]
         local bad = state.bad[key]
@@ -193,29 +193,29 @@ local function take_full(state, batch, is_other)
                 made.bad[key] = bad
             end
             if held ~= nil then
-                draft.keep(made, key, held)
+                rebuild.keep(made, key, held)
             end
         else
-            local kv, err = items.make(state, raw, key)
+            local kv, err = decode.make(state, raw, key)
             if kv ~= nil then
-                draft.ask_indexes(state, kv, found)
-                draft.keep(made, key, kv)
+                rebuild.ask_indexes(state, kv, found)
+                rebuild.keep(made, key, kv)
                 if not is_first then
-                    changes[#changes + 1] = newest.mark_now({type = "PUT", key = key, kv = kv, old = held})
+                    changes[#changes + 1] = gc_barrier.mark_now({type = "PUT", key = key, kv = kv, old = held})
                 end
             else
-                made.bad[key] = items.reject(state, raw, key, err)
+                made.bad[key] = decode.reject(state, raw, key, err)
                 if held ~= nil and (is_other or held.create_revision == raw.create_revision) then
-                    draft.keep(made, key, held)
+                    rebuild.keep(made, key, held)
                 end
             end
         end
     end
-    sorted.sort_pending(state)
+    sorted_keys.sort_pending(state)
     for ____, key in ipairs(state.sorted) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         if made.kvs[key] == nil then
-            changes[#changes + 1] = newest.mark_now({type = "DELETE", key = key, old = kvs[key]})
+            changes[#changes + 1] = gc_barrier.mark_now({type = "DELETE", key = key, old = kvs[key]})
         end
     end
     if #changes == 0 and not is_first then
@@ -225,19 +225,19 @@ local function take_full(state, batch, is_other)
         state.bad = made.bad
         return changes
     end
-    return draft.swap_in(state, made, found, slice) and changes or nil
+    return rebuild.swap_in(state, made, found, slice) and changes or nil
 end
 
 --- The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody.
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.mirror.types.Change[]
 local function all_new(state)
-    local slice = slices.start()
+    local slice = time_slice.start()
     local changes = {}
-    sorted.sort_pending(state)
+    sorted_keys.sort_pending(state)
     for ____, key in ipairs(state.sorted) do
-        slices.yield_if_due(slice)
-        changes[#changes + 1] = newest.mark_now({type = "PUT", key = key, kv = state.kvs[key]})
+        time_slice.yield_if_due(slice)
+        changes[#changes + 1] = gc_barrier.mark_now({type = "PUT", key = key, kv = state.kvs[key]})
     end
     return changes
 end

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/mirror/decode.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local newest = require("resty.etcd.base.gc_barrier")
-local complaints = require("resty.etcd.mirror.rate_limited_log")
+local gc_barrier = require("resty.etcd.base.gc_barrier")
+local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
 local guard = pcall
 
 --- Why a step of the way has led to nothing: what the user's function said, or what it threw.
@@ -16,7 +16,7 @@ local function reason(step, ran, result, err, otherwise)
     if not ran then
         said = result
     end
-    return step .. ": " .. complaints.text_of(said, otherwise)
+    return step .. ": " .. rate_limited_log.text_of(said, otherwise)
 end
 
 --- How values are read where a mirror does not say.
@@ -85,7 +85,7 @@ local function make(state, raw, key)
         end
         kv.value = made
     end
-    return newest.mark_now(kv)
+    return gc_barrier.mark_now(kv)
 end
 
 --- Why an item is not taken in, for those who ask later.
@@ -97,7 +97,7 @@ end
 local function reject(state, raw, key, err)
     local item = {err = err, create_revision = raw.create_revision, mod_revision = raw.mod_revision}
     state.counters.invalid = state.counters.invalid + 1
-    complaints.warn(state, "item not taken in: " .. key .. ": " .. err)
+    rate_limited_log.warn(state, "item not taken in: " .. key .. ": " .. err)
     return item
 end
 _M.by_serializer = by_serializer

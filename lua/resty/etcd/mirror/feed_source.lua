@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/mirror/feed_source.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local keys = require("resty.etcd.protocol.keys")
-local node = require("resty.etcd.shared_log.open")
+local open = require("resty.etcd.shared_log.open")
 local snapshot_feed = require("resty.etcd.storage.snapshot_feed")
-local watch_feed = require("resty.etcd.watch.etcd_feed")
+local etcd_feed = require("resty.etcd.watch.etcd_feed")
 
 --- Key and range end of all keys below a prefix.
 ---@param cli resty.etcd.call.client_state.ClientState
@@ -58,7 +58,7 @@ local function opener(cli, wanted)
                 options.cluster_id = cluster_id
             end
         end
-        return watch_feed.open(cli, options)
+        return etcd_feed.open(cli, options)
     end
 end
 
@@ -104,7 +104,7 @@ local function choose(cli, dir, opts)
     end
     local identity = identity_of(cli, wanted)
     local function source()
-        return watch_feed.open(cli, wanted)
+        return etcd_feed.open(cli, wanted)
     end
     if opts.mode == "node" then
         local dict = ngx.shared[opts.shm_name or ""]
@@ -112,7 +112,7 @@ local function choose(cli, dir, opts)
             return nil, "opts.shm_name: no shared dict " .. (opts.shm_name or "")
         end
         local open_source = opener(cli, wanted)
-        source = function() return node.open(dict, identity, open_source) end
+        source = function() return open.open(dict, identity, open_source) end
     end
     if opts.snapshot ~= nil then
         source = with_snapshot(source, opts.snapshot, identity, opts.snapshot_interval)

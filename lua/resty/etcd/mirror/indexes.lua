@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/mirror/indexes.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local sorted = require("resty.etcd.mirror.sorted_keys")
+local sorted_keys = require("resty.etcd.mirror.sorted_keys")
 local guard = pcall
 
 local function create(name, fn)
@@ -41,7 +41,7 @@ local function add_to(buckets, value, key)
     if bucket == nil then
         buckets[value] = {keys = {key}, list = nil}
     else
-        sorted.put(bucket.keys, key)
+        sorted_keys.put(bucket.keys, key)
         bucket.list = nil
     end
 end
@@ -49,7 +49,7 @@ end
 local function remove_from(buckets, value, key)
     local bucket = buckets[value]
     if bucket ~= nil then
-        sorted.take(bucket.keys, key)
+        sorted_keys.take(bucket.keys, key)
         bucket.list = nil
         if #bucket.keys == 0 then
             buckets[value] = nil
@@ -118,7 +118,7 @@ local function find(store, index, value)
     end
     local list = bucket.list
     if list == nil then
-        list = sorted.pick(store, bucket.keys)
+        list = sorted_keys.pick(store, bucket.keys)
         bucket.list = list
     end
     return list

@@ -5,7 +5,7 @@ local checks = require("resty.etcd.base.checks")
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
-local items = require("resty.etcd.mirror.decode")
+local decode = require("resty.etcd.mirror.decode")
 local options = require("resty.etcd.mirror.options")
 local sub = string.sub
 
@@ -30,7 +30,7 @@ local function get_linearizable(self, key, timeout)
     if raw == nil then
         return nil, nil
     end
-    local kv, bad = items.make(
+    local kv, bad = decode.make(
         self,
         raw,
         sub(raw.key, self.cut + 1)

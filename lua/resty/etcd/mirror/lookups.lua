@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/mirror/lookups.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local draft = require("resty.etcd.mirror.rebuild")
+local rebuild = require("resty.etcd.mirror.rebuild")
 local indexes = require("resty.etcd.mirror.indexes")
-local sorted = require("resty.etcd.mirror.sorted_keys")
+local sorted_keys = require("resty.etcd.mirror.sorted_keys")
 local now = clock.now
 
 --- Arrays of different prefixes that are kept at most.
@@ -33,8 +33,8 @@ local function all(self)
     end
     local list = self.list
     if list == nil then
-        sorted.sort_pending(self)
-        list = sorted.pick(self, self.sorted)
+        sorted_keys.sort_pending(self)
+        list = sorted_keys.pick(self, self.sorted)
         self.list = list
     end
     return list
@@ -54,9 +54,9 @@ local function prefix(self, dir)
     end
     local list = self.lists[dir]
     if list == nil then
-        list = sorted.pick_prefix(self, dir)
+        list = sorted_keys.pick_prefix(self, dir)
         if self.list_count >= MAX_LISTS then
-            draft.forget_prefixes(self)
+            rebuild.forget_prefixes(self)
         end
         self.list_count = self.list_count + 1
         self.lists[dir] = list

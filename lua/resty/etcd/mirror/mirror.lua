@@ -3,20 +3,20 @@ local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
-local draft = require("resty.etcd.mirror.rebuild")
+local rebuild = require("resty.etcd.mirror.rebuild")
 local indexes = require("resty.etcd.mirror.indexes")
-local complaints = require("resty.etcd.mirror.rate_limited_log")
-local items = require("resty.etcd.mirror.decode")
+local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
+local decode = require("resty.etcd.mirror.decode")
 local options = require("resty.etcd.mirror.options")
-local reads = require("resty.etcd.mirror.lookups")
-local reports = require("resty.etcd.mirror.status")
-local runner = require("resty.etcd.mirror.run_loop")
-local sorted = require("resty.etcd.mirror.sorted_keys")
-local feeds = require("resty.etcd.mirror.feed_source")
-local teller = require("resty.etcd.mirror.notifier")
-local truth = require("resty.etcd.mirror.linearizable")
-local waiting = require("resty.etcd.mirror.wait_ready")
-local slices = require("resty.etcd.base.time_slice")
+local lookups = require("resty.etcd.mirror.lookups")
+local status = require("resty.etcd.mirror.status")
+local run_loop = require("resty.etcd.mirror.run_loop")
+local sorted_keys = require("resty.etcd.mirror.sorted_keys")
+local feed_source = require("resty.etcd.mirror.feed_source")
+local notifier = require("resty.etcd.mirror.notifier")
+local linearizable = require("resty.etcd.mirror.linearizable")
+local wait_ready = require("resty.etcd.mirror.wait_ready")
+local time_slice = require("resty.etcd.base.time_slice")
 local timers = require("resty.etcd.base.timers")
 local guard = pcall
 
@@ -72,28 +72,28 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param made resty.etcd.mirror.types.Index
 local function fill_index(state, made)
-    local slice = slices.start()
-    sorted.sort_pending(state)
+    local slice = time_slice.start()
+    sorted_keys.sort_pending(state)
     for ____, key in ipairs(state.sorted) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         indexes.add(
             made.buckets,
             made.values,
             key,
-            draft.ask_index(state, made, state.kvs[key])
+            rebuild.ask_index(state, made, state.kvs[key])
         )
     end
     state.indexes[made.name] = made
 end
 
 local function make_index(premature, state, made)
-    if not premature and runner.acquire(state) then
+    if not premature and run_loop.acquire(state) then
         local ok, err = guard(fill_index, state, made)
         state.lock:post(1)
         if not ok then
-            complaints.warn(
+            rate_limited_log.warn(
                 state,
-                "index " .. made.name .. " is not made: " .. complaints.text_of(err, "no reason")
+                "index " .. made.name .. " is not made: " .. rate_limited_log.text_of(err, "no reason")
             )
         end
     end
@@ -136,27 +136,27 @@ end
 ---@return true
 local function close(self)
     self.wake:post(1)
-    runner.finish(self)
+    run_loop.finish(self)
     return true
 end
 local methods = {
-    age = reads.age,
-    all = reads.all,
-    by = reads.by,
+    age = lookups.age,
+    all = lookups.all,
+    by = lookups.by,
     close = close,
-    count = reads.count,
-    get = reads.get,
-    get_linearizable = truth.get_linearizable,
+    count = lookups.count,
+    get = lookups.get,
+    get_linearizable = linearizable.get_linearizable,
     index = index,
-    invalid = reports.invalid,
+    invalid = status.invalid,
     on_change = on_change,
-    prefix = reads.prefix,
-    ready = reads.ready,
-    revision = reads.revision,
-    state = reports.state_of,
-    stats = reports.stats,
-    version = reads.version,
-    wait_ready = waiting.wait_ready
+    prefix = lookups.prefix,
+    ready = lookups.ready,
+    revision = lookups.revision,
+    state = status.state_of,
+    stats = status.stats,
+    version = lookups.version,
+    wait_ready = wait_ready.wait_ready
 }
 local mt = {__index = methods}
 
@@ -177,7 +177,7 @@ local function create(cli, dir, opts, source)
     end
     local chosen = source
     if chosen == nil then
-        local found, source_err = feeds.choose(cli, dir, opts or ({}))
+        local found, source_err = feed_source.choose(cli, dir, opts or ({}))
         if found == nil then
             return nil, source_err
         end
@@ -195,7 +195,7 @@ local function create(cli, dir, opts, source)
         cli = cli,
         dir = dir,
         opts = opts or ({}),
-        decode = opts and opts.decode or items.by_serializer(cli),
+        decode = opts and opts.decode or decode.by_serializer(cli),
         cut = #keys.with_prefix(cli.key_prefix, ""),
         source = chosen,
         kvs = {},
@@ -221,7 +221,7 @@ local function create(cli, dir, opts, source)
             index_errors = 0,
             failures = 0
         },
-        absent = reads.NOT_READY,
+        absent = lookups.NOT_READY,
         is_closed = false,
         life = {running = false, missed = 0},
         timers = 0,
@@ -233,7 +233,7 @@ local function create(cli, dir, opts, source)
         callbacks = {},
         untold = {},
         untold_count = 0,
-        merge_at = teller.MANY,
+        merge_at = notifier.MANY,
         is_telling = false,
         teller = nil,
         called_at = nil,
@@ -242,14 +242,14 @@ local function create(cli, dir, opts, source)
         lock = lock,
         wake = wake,
         making = {},
-        log_tokens = complaints.BURST,
+        log_tokens = rate_limited_log.BURST,
         log_refilled = clock.now(),
         log_withheld = 0
     }
     for name, fn in pairs(opts and opts.index or ({})) do
         state.indexes[name] = indexes.create(name, fn)
     end
-    local ok, err = runner.begin(state)
+    local ok, err = run_loop.begin(state)
     if ok == nil then
         return nil, err
     end

@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/mirror/notifier.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local newest = require("resty.etcd.base.gc_barrier")
-local slices = require("resty.etcd.base.time_slice")
-local complaints = require("resty.etcd.mirror.rate_limited_log")
+local gc_barrier = require("resty.etcd.base.gc_barrier")
+local time_slice = require("resty.etcd.base.time_slice")
+local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
 local now = clock.now
 local max = math.max
 local guard = pcall
@@ -37,7 +37,7 @@ local function call_all(state, item, slice)
             if not ok then
                 local counters = state.counters
                 counters.callback_errors = counters.callback_errors + 1
-                local text = complaints.text_of(err, "no reason")
+                local text = rate_limited_log.text_of(err, "no reason")
                 ngx.log(
                     ngx.WARN,
                     "mirror of ",
@@ -46,7 +46,7 @@ local function call_all(state, item, slice)
                     text
                 )
             end
-            slices.yield_if_due(slice)
+            time_slice.yield_if_due(slice)
         end
     end
 end
@@ -54,7 +54,7 @@ end
 --- Tells what there is.
 ---@param state resty.etcd.mirror.types.State
 local function tell_what_waits(state)
-    local slice = slices.start()
+    local slice = time_slice.start()
     local item = remove(state.untold, 1)
     while item ~= nil do
         state.untold_count = state.untold_count - #item.changes
@@ -78,7 +78,7 @@ end
 ---@param after resty.etcd.mirror.types.Change
 ---@return resty.etcd.mirror.types.Change
 local function join(before, after)
-    return newest.mark_now({type = after.type, key = after.key, kv = after.kv, old = before.old})
+    return gc_barrier.mark_now({type = after.type, key = after.key, kv = after.kv, old = before.old})
 end
 
 --- Makes one difference of all that waits for a function that is slow, so that it takes no more memory than keys do,
@@ -90,12 +90,12 @@ local function merge(state)
     local count = state.untold_count
     state.untold = {}
     state.untold_count = 0
-    local slice = slices.start()
+    local slice = time_slice.start()
     local by_key = {}
     local keys = {}
     for ____, item in ipairs(waiting) do
         for ____, change in ipairs(item.changes) do
-            slices.yield_if_due(slice)
+            time_slice.yield_if_due(slice)
             local key = change.key
             local before = by_key[key]
             if before == nil then
@@ -108,7 +108,7 @@ local function merge(state)
     end
     local changes = {}
     for ____, key in ipairs(keys) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local change = by_key[key]
         if change.kv ~= nil or change.old ~= nil then
             changes[#changes + 1] = change
@@ -121,7 +121,7 @@ local function merge(state)
     state.untold_count = #changes
     state.merge_at = max(MANY, 2 * #changes)
     state.counters.merged = state.counters.merged + 1
-    complaints.warn(
+    rate_limited_log.warn(
         state,
         "on_change is slow: " .. tostring(count) .. " changes that waited for it are one difference now"
     )
@@ -133,7 +133,7 @@ local function warn_if_slow(state)
     local called_at = state.called_at
     if called_at ~= nil and not state.is_complained and now() - called_at > SLOW then
         state.is_complained = true
-        complaints.warn(
+        rate_limited_log.warn(
             state,
             "on_change: a function has not returned for " .. tostring(SLOW) .. " s; what follows waits for it"
         )
@@ -164,7 +164,7 @@ local function notify(state, revision, changes)
         end
     end
     while state.is_telling and state.called_at == nil do
-        slices.yield_now()
+        time_slice.yield_now()
     end
 end
 

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/mirror/rebuild.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local slices = require("resty.etcd.base.time_slice")
-local complaints = require("resty.etcd.mirror.rate_limited_log")
+local time_slice = require("resty.etcd.base.time_slice")
+local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
 local indexes = require("resty.etcd.mirror.indexes")
 local table_new = require("table.new")
 
@@ -48,9 +48,9 @@ local function ask_index(state, index, kv)
     if not ok then
         local counters = state.counters
         counters.index_errors = counters.index_errors + 1
-        complaints.warn(
+        rate_limited_log.warn(
             state,
-            "index " .. index.name .. ": " .. kv.key .. ": " .. complaints.text_of(value, "no reason")
+            "index " .. index.name .. ": " .. kv.key .. ": " .. rate_limited_log.text_of(value, "no reason")
         )
         return nil
     end
@@ -97,7 +97,7 @@ local function is_unchanged(old, bucket, before, kvs, slice)
         return false
     end
     for i = 1, #keys do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local key = keys[i]
         if key ~= old_keys[i] or kvs[key] ~= before[key] then
             return false
@@ -114,7 +114,7 @@ end
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function keep_buckets(buckets, index, state, draft, slice)
     for value, bucket in pairs(buckets) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local old = index.buckets[value]
         if old ~= nil and is_unchanged(
             old,
@@ -147,7 +147,7 @@ local function swap_in(state, draft, found, slice)
         local fresh = found[name]
         for ____, keys in ipairs({sorted, added}) do
             for ____, key in ipairs(keys) do
-                slices.yield_if_due(slice)
+                time_slice.yield_if_due(slice)
                 local is_as_before = kvs[key] == state.kvs[key]
                 local known = is_as_before and index.values or fresh
                 indexes.add(buckets, values, key, known[key])

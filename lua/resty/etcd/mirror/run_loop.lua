@@ -3,10 +3,10 @@ local _M = {}
 local random = require("resty.etcd.base.random")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local keeper = require("resty.etcd.base.watchdog")
-local slices = require("resty.etcd.base.time_slice")
+local watchdog = require("resty.etcd.base.watchdog")
+local time_slice = require("resty.etcd.base.time_slice")
 local apply = require("resty.etcd.mirror.apply")
-local teller = require("resty.etcd.mirror.notifier")
+local notifier = require("resty.etcd.mirror.notifier")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local min = math.min
@@ -115,15 +115,15 @@ end
 ---@param feed resty.etcd.watch.feed.Feed
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function follow(state, feed)
-    local slice = slices.start()
+    local slice = time_slice.start()
     for _ = 1, BATCHES_PER_TIMER do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local batch
         while batch == nil do
             local since = now()
             local got, err = feed:next(LOOK)
-            slices.restart_after_wait(slice, since)
-            teller.warn_if_slow(state)
+            time_slice.restart_after_wait(slice, since)
+            notifier.warn_if_slow(state)
             if is_over(state) then
                 return nil
             end
@@ -150,7 +150,7 @@ local function follow(state, feed)
         if is_first and #state.callbacks > 0 then
             changes = apply.all_new(state)
         end
-        teller.notify(state, batch.revision, changes)
+        notifier.notify(state, batch.revision, changes)
     end
     return nil
 end
@@ -222,7 +222,7 @@ local function finish(state)
     state.is_closed = true
     drop_feed(state)
     wake_waiters(state)
-    keeper.release(state.life)
+    watchdog.release(state.life)
 end
 
 --- Follows one feed until that fails.
@@ -282,7 +282,7 @@ local function work(premature, state, failures, timer)
     end
     finish(state)
     if not premature then
-        teller.finish(state)
+        notifier.finish(state)
     end
 end
 
@@ -293,7 +293,7 @@ end
 ---@param id number
 local function run(premature, state, failures, id)
     if id == state.timers then
-        local signs = keeper.start_heartbeat(state.life)
+        local signs = watchdog.start_heartbeat(state.life)
         work(premature, state, failures, run)
         ngx.thread.kill(signs)
     end
@@ -307,7 +307,7 @@ local function restart(state, had_begun)
         state.is_taking = false
         state.lock:post(1)
     end
-    teller.forget(state)
+    notifier.forget(state)
     if had_begun then
         drop_feed(state)
         note_failure(
@@ -323,7 +323,7 @@ end
 ---@return true? res
 ---@return string? err
 local function begin(state)
-    local kept, keep_err = keeper.supervise(
+    local kept, keep_err = watchdog.supervise(
         state.life,
         function(had_begun)
             restart(state, had_begun)
@@ -334,7 +334,7 @@ local function begin(state)
     end
     local ok, err = start(run, state, 0)
     if ok == nil then
-        keeper.release(state.life)
+        watchdog.release(state.life)
         return nil, err
     end
     return true

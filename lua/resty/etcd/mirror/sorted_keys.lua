@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/mirror/sorted_keys.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local key_ranges = require("resty.etcd.protocol.keys")
+local protocol_keys = require("resty.etcd.protocol.keys")
 local table_new = require("table.new")
 local floor = math.floor
 local max = math.max
@@ -111,9 +111,9 @@ end
 local function pick_prefix(store, prefix)
     sort_pending(store)
     local sorted = store.sorted
-    local ____end = key_ranges.prefix_end(prefix)
+    local ____end = protocol_keys.prefix_end(prefix)
     local first = lower_bound(sorted, prefix)
-    local after = ____end == key_ranges.ZERO and #sorted + 1 or lower_bound(sorted, ____end)
+    local after = ____end == protocol_keys.ZERO and #sorted + 1 or lower_bound(sorted, ____end)
     local kvs = store.kvs
     local list = table_new(
         max(0, after - first),

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/mirror/status.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local reads = require("resty.etcd.mirror.lookups")
+local lookups = require("resty.etcd.mirror.lookups")
 
 --- Everything at a glance.
 ---@class resty.etcd.mirror.status.Status
@@ -62,7 +62,7 @@ local function state_of(self)
         revision = self.at_revision,
         version = self.changed,
         count = self.key_count,
-        age = reads.age(self),
+        age = lookups.age(self),
         invalid = bad,
         untold = self.untold_count,
         prefix = self.dir,

@@ -4,8 +4,8 @@ local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local options = require("resty.etcd.mirror.options")
-local reads = require("resty.etcd.mirror.lookups")
-local reports = require("resty.etcd.mirror.status")
+local lookups = require("resty.etcd.mirror.lookups")
+local status = require("resty.etcd.mirror.status")
 local now = clock.now
 local min = math.min
 local guard = pcall
@@ -17,7 +17,7 @@ local STEP = 10
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.protocol.errors.EtcdError
 local function not_in_time(state)
-    local trouble = reports.current_error(state)
+    local trouble = status.current_error(state)
     local why = trouble ~= nil and ": " .. errors.to_text(trouble) or ""
     return errors.local_error("timeout", "the mirror is not ready: timeout" .. why)
 end
@@ -32,7 +32,7 @@ local function wait_ready(self, timeout)
     if wrong ~= nil then
         return nil, errors.local_error("bad_request", wrong)
     end
-    if reads.ready(self) then
+    if lookups.ready(self) then
         return true
     end
     local waiter, create_err = semaphore.new(0)
@@ -61,7 +61,7 @@ local function wait_ready(self, timeout)
                 "waiting for the mirror: " .. tostring(why)
             )
         end
-        if reads.ready(self) then
+        if lookups.ready(self) then
             return true
         end
     end

@@ -1,10 +1,10 @@
 -- Generated from src/resty/etcd/shared_log/cleanup.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local slices = require("resty.etcd.base.time_slice")
-local chain = require("resty.etcd.shared_log.log")
-local pieces = require("resty.etcd.shared_log.records")
-local starts = require("resty.etcd.shared_log.epoch_header")
+local time_slice = require("resty.etcd.base.time_slice")
+local logs = require("resty.etcd.shared_log.log")
+local records = require("resty.etcd.shared_log.records")
+local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local max = math.max
 local now = clock.now
 
@@ -20,18 +20,18 @@ local LINKS = 4096
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function remove_epoch(log, epoch, slice)
     local dict = log.dict
-    pieces.remove(
+    records.remove(
         dict,
-        chain.key_of(log, epoch, "b"),
+        logs.key_of(log, epoch, "b"),
         slice
     )
-    pieces.remove(
+    records.remove(
         dict,
-        chain.key_of(log, epoch, "r"),
+        logs.key_of(log, epoch, "r"),
         slice
     )
     for ____, what in ipairs({"h", "s", "c", "l"}) do
-        dict:delete(chain.key_of(log, epoch, what))
+        dict:delete(logs.key_of(log, epoch, what))
     end
 end
 
@@ -41,10 +41,10 @@ end
 ---@param seconds number
 ---@return number?
 local function settled(log, root, seconds)
-    local swept = chain.number_at(log, "swept") or root
+    local swept = logs.number_at(log, "swept") or root
     local made_by = now() - seconds
     for epoch = root, swept + 1, -1 do
-        local start = starts.read(log, epoch)
+        local start = epoch_header.read(log, epoch)
         if start ~= nil and start.root == epoch and start.made_at <= made_by then
             return epoch
         end
@@ -57,9 +57,9 @@ end
 ---@param root number
 ---@return number
 local function oldest(log, root)
-    local swept = chain.number_at(log, "swept") or root
+    local swept = logs.number_at(log, "swept") or root
     for epoch = swept + 1, root - 1 do
-        local start = starts.read(log, epoch)
+        local start = epoch_header.read(log, epoch)
         if start ~= nil and start.root == epoch then
             return epoch
         end
@@ -72,7 +72,7 @@ end
 ---@param root number
 ---@return boolean
 local function is_due(log, root)
-    return (chain.number_at(log, "swept") or root) < root
+    return (logs.number_at(log, "swept") or root) < root
 end
 
 --- Removes the epochs before `root`.
@@ -80,31 +80,31 @@ end
 ---@param root number
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function before(log, root, slice)
-    local swept = chain.number_at(log, "swept") or 0
+    local swept = logs.number_at(log, "swept") or 0
     for epoch = max(1, swept - AGAIN), root - 1 do
         remove_epoch(log, epoch, slice)
     end
     for epoch = max(1, swept - LINKS), root - 1 - LINKS do
-        log.dict:delete(chain.key_of(log, epoch, "n"))
+        log.dict:delete(logs.key_of(log, epoch, "n"))
     end
     if root > swept then
-        chain.set_number(log, "swept", root)
+        logs.set_number(log, "swept", root)
     end
 end
 
 --- Removes a log that was given up.
 ---@param log resty.etcd.shared_log.log.Log
 local function all(log)
-    local last = chain.number_at(log, "epochs") or 0
+    local last = logs.number_at(log, "epochs") or 0
     before(
         log,
         last + 1,
-        slices.start()
+        time_slice.start()
     )
     for epoch = max(0, last - LINKS), last do
-        log.dict:delete(chain.key_of(log, epoch, "n"))
+        log.dict:delete(logs.key_of(log, epoch, "n"))
     end
-    chain.forget(log)
+    logs.forget(log)
 end
 _M.all = all
 _M.before = before

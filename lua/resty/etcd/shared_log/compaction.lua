@@ -1,13 +1,13 @@
 -- Generated from src/resty/etcd/shared_log/compaction.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local slices = require("resty.etcd.base.time_slice")
-local chain = require("resty.etcd.shared_log.log")
+local time_slice = require("resty.etcd.base.time_slice")
+local logs = require("resty.etcd.shared_log.log")
 local cursors = require("resty.etcd.shared_log.cursor")
-local encoding = require("resty.etcd.storage.kv_encoding")
-local pieces = require("resty.etcd.shared_log.records")
-local sweep = require("resty.etcd.shared_log.cleanup")
+local kv_encoding = require("resty.etcd.storage.kv_encoding")
+local records = require("resty.etcd.shared_log.records")
+local cleanup = require("resty.etcd.shared_log.cleanup")
 local writers = require("resty.etcd.shared_log.writer")
-local starts = require("resty.etcd.shared_log.epoch_header")
+local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local max = math.max
 
 --- A log is shorter than this, or than its base.
@@ -26,16 +26,16 @@ local MANY = 64
 ---@return number bytes
 ---@return string? err
 local function write_base(writer, epoch, kvs, revision, is_wanted)
-    local prefix = chain.key_of(writer.log, epoch, "b")
-    local slice = slices.start()
+    local prefix = logs.key_of(writer.log, epoch, "b")
+    local slice = time_slice.start()
     local n = #kvs
     local parts = {}
     local size = 0
     local bytes = 0
     local count = 0
     for i = 1, n + 1 do
-        local part = i <= n and encoding.encode(kvs[i], false) or ""
-        if size > 0 and (i > n or size + #part > pieces.PIECE) then
+        local part = i <= n and kv_encoding.encode(kvs[i], false) or ""
+        if size > 0 and (i > n or size + #part > records.PIECE) then
             local record = {
                 payload = table.concat(parts, ""),
                 revision = revision,
@@ -55,13 +55,13 @@ local function write_base(writer, epoch, kvs, revision, is_wanted)
                 return nil, 0, "not wanted"
             end
             count = last
-            bytes = bytes + size + pieces.OVERHEAD
+            bytes = bytes + size + records.OVERHEAD
             parts = {}
             size = 0
         end
         parts[#parts + 1] = part
         size = size + #part
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return count, bytes
 end
@@ -75,23 +75,23 @@ end
 ---@return string? # nil, or why the epoch could not even be prepared
 local function switch_epoch(writer, epoch, start, position, reason)
     local log = writer.log
-    local prepared, err = starts.prepare(log, epoch, start)
+    local prepared, err = epoch_header.prepare(log, epoch, start)
     if not prepared then
         return err
     end
-    chain.publish(log, epoch, position)
-    chain.heartbeat(
+    logs.publish(log, epoch, position)
+    logs.heartbeat(
         log,
         epoch,
-        chain.number_at(
+        logs.number_at(
             log,
             tostring(writer.epoch) .. "c"
         ) or 0
     )
-    chain.seal(log, writer.epoch)
+    logs.seal(log, writer.epoch)
     local link = {to = epoch, at = writer.position, skip = position, reason = reason}
-    local linked, link_err = chain.add_link(log, writer.epoch, link)
-    local root = chain.number_at(log, "root")
+    local linked, link_err = logs.add_link(log, writer.epoch, link)
+    local root = logs.number_at(log, "root")
     if root == nil or link_err == "no memory" then
         writers.stop(writer, "broken", link_err or writers.MISSING)
         return nil
@@ -100,7 +100,7 @@ local function switch_epoch(writer, epoch, start, position, reason)
         writers.stop(writer, "deposed")
         return nil
     end
-    chain.set_number(log, "root", epoch)
+    logs.set_number(log, "root", epoch)
     writer.epoch = epoch
     writer.position = position
     writer.root = epoch
@@ -115,7 +115,7 @@ end
 ---@param cluster_id string?
 local function reset_to_full_state(writer, batch, cluster_id)
     local log = writer.log
-    local epoch = chain.allocate_epoch(log)
+    local epoch = logs.allocate_epoch(log)
     if epoch == nil then
         writers.stop(writer, "broken", writers.MISSING)
         return
@@ -153,10 +153,10 @@ local function reset_to_full_state(writer, batch, cluster_id)
     end
     if writer.epoch ~= epoch then
         writers.stop(writer, "broken", err)
-        sweep.remove_epoch(
+        cleanup.remove_epoch(
             log,
             epoch,
-            slices.start()
+            time_slice.start()
         )
         return
     end
@@ -172,8 +172,8 @@ end
 ---@param start resty.etcd.shared_log.epoch_header.Beginning
 ---@return string?
 local function copy_and_move(writer, cursor, epoch, start)
-    local prefix = chain.key_of(writer.log, epoch, "r")
-    local slice = slices.start()
+    local prefix = logs.key_of(writer.log, epoch, "r")
+    local slice = time_slice.start()
     local position = 0
     local total = 0
     while writer.over == nil do
@@ -197,7 +197,7 @@ local function copy_and_move(writer, cursor, epoch, start)
         if record == nil then
             return finding
         end
-        total = total + #record.payload + pieces.OVERHEAD
+        total = total + #record.payload + records.OVERHEAD
         record.total = total
         local last, err = writers.store(
             writer,
@@ -210,7 +210,7 @@ local function copy_and_move(writer, cursor, epoch, start)
             return err
         end
         position = last
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return "over"
 end
@@ -229,7 +229,7 @@ local function is_due(writer)
         return true
     end
     local log = writer.log
-    return log_bytes > longest / 4 and log.dict:free_space() < 2 * base_bytes and not sweep.is_due(log, writer.root)
+    return log_bytes > longest / 4 and log.dict:free_space() < 2 * base_bytes and not cleanup.is_due(log, writer.root)
 end
 
 --- Puts a new base under the log. The writer may add to it meanwhile.
@@ -240,7 +240,7 @@ local function compact(writer)
     local root = writer.root
     local cursor = cursors.new(log)
     local full = cursors.join(cursor, root, "list")
-    local epoch = chain.allocate_epoch(log)
+    local epoch = logs.allocate_epoch(log)
     if full == nil or epoch == nil then
         return writers.MISSING
     end
@@ -271,10 +271,10 @@ local function compact(writer)
         err = copy_and_move(writer, cursor, epoch, start)
     end
     if writer.epoch ~= epoch then
-        sweep.remove_epoch(
+        cleanup.remove_epoch(
             log,
             epoch,
-            slices.start()
+            time_slice.start()
         )
     end
     return err

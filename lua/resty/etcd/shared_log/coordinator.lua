@@ -2,8 +2,8 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local random = require("resty.etcd.base.random")
-local chain = require("resty.etcd.shared_log.log")
-local sweep = require("resty.etcd.shared_log.cleanup")
+local logs = require("resty.etcd.shared_log.log")
+local cleanup = require("resty.etcd.shared_log.cleanup")
 local writers = require("resty.etcd.shared_log.writer")
 local now = clock.now
 
@@ -48,12 +48,12 @@ end
 
 local function stand_at(hub, log, tail)
     hub.tail = tail
-    hub.head_key = chain.key_of(log, tail, "h")
+    hub.head_key = logs.key_of(log, tail, "h")
     hub.head = nil
 end
 
 local function is_sealed(log, epoch)
-    local ____, sealed = chain.head(log, epoch)
+    local ____, sealed = logs.head(log, epoch)
     return sealed
 end
 
@@ -69,7 +69,7 @@ local function look_at_head(hub)
         stand_at(
             hub,
             log,
-            chain.number_at(log, "root") or 0
+            logs.number_at(log, "root") or 0
         )
         return
     end
@@ -80,7 +80,7 @@ local function look_at_head(hub)
     wake(hub)
     while is_sealed(log, hub.tail) do
         hub.next_look = 0
-        local link = chain.link_of(log, hub.tail)
+        local link = logs.link_of(log, hub.tail)
         if link == nil then
             hub.head = nil
             return
@@ -94,10 +94,10 @@ end
 ---@param log resty.etcd.shared_log.log.Log
 ---@param why string?
 local function give_up(hub, log, why)
-    if not chain.is_broken(log) then
+    if not logs.is_broken(log) then
         ngx.log(ngx.WARN, "shared log of watches is given up: ", why or writers.MISSING)
     end
-    chain.mark_broken(log, hub.retry)
+    logs.mark_broken(log, hub.retry)
     hub.next_look = 0
 end
 
@@ -111,10 +111,10 @@ local function find_log(hub)
     local dict = hub.dict
     local base = hub.base
     local known = hub.log
-    local log = chain.current(dict, base)
-    if log == nil or chain.is_broken(log) then
+    local log = logs.current(dict, base)
+    if log == nil or logs.is_broken(log) then
         local old = log
-        local wait = old ~= nil and chain.retry_in(dict, base) or hub.retry_at - now()
+        local wait = old ~= nil and logs.retry_in(dict, base) or hub.retry_at - now()
         log = nil
         if wait <= 0 then
             if old ~= nil then
@@ -122,9 +122,9 @@ local function find_log(hub)
                     base .. "retry",
                     now() + hub.retry
                 )
-                sweep.all(old)
+                cleanup.all(old)
             end
-            local begun, err = chain.begin(dict, base, old)
+            local begun, err = logs.begin(dict, base, old)
             if begun == nil then
                 hub.retry_at = now() + hub.retry
                 ngx.log(ngx.WARN, "no room for a shared log of watches: ", err)
@@ -143,7 +143,7 @@ local function find_log(hub)
             stand_at(
                 hub,
                 log,
-                chain.number_at(log, "root") or 0
+                logs.number_at(log, "root") or 0
             )
         end
         wake(hub)
@@ -154,7 +154,7 @@ end
 ---@param writer resty.etcd.shared_log.writer.Writer
 local function keep_writing(writer)
     local log = writer.log
-    local head, sealed = chain.head(log, writer.epoch)
+    local head, sealed = logs.head(log, writer.epoch)
     if head == nil then
         writers.on_epoch_missing(writer)
     elseif sealed then
@@ -164,9 +164,9 @@ local function keep_writing(writer)
         return
     end
     local contact = writer.source ~= nil and now() - writer.source:age() or nil
-    chain.heartbeat(log, writer.epoch, contact)
-    if chain.number_at(log, "root") ~= writer.root then
-        chain.set_number(log, "root", writer.root)
+    logs.heartbeat(log, writer.epoch, contact)
+    if logs.number_at(log, "root") ~= writer.root then
+        logs.set_number(log, "root", writer.root)
     end
 end
 
@@ -174,7 +174,7 @@ end
 ---@param hub resty.etcd.shared_log.coordinator.Coordinator
 ---@param log resty.etcd.shared_log.log.Log
 local function try_to_write(hub, log)
-    local candidate = chain.number_at(log, "candidate")
+    local candidate = logs.number_at(log, "candidate")
     if candidate == nil then
         give_up(hub, log, nil)
         return
@@ -182,13 +182,13 @@ local function try_to_write(hub, log)
     if now() - candidate < CANDIDATE then
         return
     end
-    chain.set_number(
+    logs.set_number(
         log,
         "candidate",
         now()
     )
     local writer, err = writers.take_over(log, hub.tail)
-    chain.set_number(log, "candidate", 0)
+    logs.set_number(log, "candidate", 0)
     if writer == nil then
         if err ~= "lost" then
             give_up(hub, log, err)
@@ -199,7 +199,7 @@ local function try_to_write(hub, log)
     local ok = ngx.timer.at(0, hub.lead, hub, writer)
     if ok == nil then
         hub.writer = nil
-        chain.release(log, writer.epoch)
+        logs.release(log, writer.epoch)
     end
 end
 
@@ -215,7 +215,7 @@ local function look(hub)
     local writer = hub.writer
     if writer ~= nil then
         keep_writing(writer)
-    elseif chain.seconds_since_heartbeat(log, hub.tail) > LEASE then
+    elseif logs.seconds_since_heartbeat(log, hub.tail) > LEASE then
         try_to_write(hub, log)
     end
 end

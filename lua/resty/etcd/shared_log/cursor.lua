@@ -1,11 +1,11 @@
 -- Generated from src/resty/etcd/shared_log/cursor.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local slices = require("resty.etcd.base.time_slice")
-local chain = require("resty.etcd.shared_log.log")
-local collapse = require("resty.etcd.storage.kv_merge")
-local encoding = require("resty.etcd.storage.kv_encoding")
-local pieces = require("resty.etcd.shared_log.records")
-local starts = require("resty.etcd.shared_log.epoch_header")
+local time_slice = require("resty.etcd.base.time_slice")
+local logs = require("resty.etcd.shared_log.log")
+local kv_merge = require("resty.etcd.storage.kv_merge")
+local kv_encoding = require("resty.etcd.storage.kv_encoding")
+local records = require("resty.etcd.shared_log.records")
+local epoch_header = require("resty.etcd.shared_log.epoch_header")
 
 --- A place in the log.
 ---@class resty.etcd.shared_log.cursor.Cursor
@@ -35,13 +35,13 @@ local function step(cursor)
     while true do
         do
             local epoch = cursor.epoch
-            local head, is_sealed = chain.head(log, epoch)
+            local head, is_sealed = logs.head(log, epoch)
             if head == nil then
                 return "lost"
             end
             local last = head
             if is_sealed then
-                local link = chain.link_of(log, epoch)
+                local link = logs.link_of(log, epoch)
                 if link == nil then
                     return "between"
                 end
@@ -58,9 +58,9 @@ local function step(cursor)
             if cursor.position >= last then
                 return "end"
             end
-            local record = pieces.read(
+            local record = records.read(
                 log.dict,
-                chain.key_of(log, epoch, "r"),
+                logs.key_of(log, epoch, "r"),
                 cursor.position + 1
             )
             if record == nil then
@@ -81,21 +81,21 @@ end
 ---@return resty.etcd.protocol.message.RawKv[]?
 local function read_base(cursor, epoch, slice)
     local log = cursor.log
-    local start = starts.read(log, epoch)
+    local start = epoch_header.read(log, epoch)
     if start == nil then
         return nil
     end
     local kvs = {}
-    local prefix = chain.key_of(log, epoch, "b")
+    local prefix = logs.key_of(log, epoch, "b")
     local number = 1
     while number <= start.pieces do
-        local record = pieces.read(log.dict, prefix, number)
+        local record = records.read(log.dict, prefix, number)
         if record == nil then
             return nil
         end
-        encoding.decode_kvs(record.payload, kvs, slice)
+        kv_encoding.decode_kvs(record.payload, kvs, slice)
         number = record.last + 1
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     cursor.epoch = epoch
     cursor.position = 0
@@ -105,7 +105,7 @@ local function read_base(cursor, epoch, slice)
 end
 
 local function note(changes, record, slice)
-    for ____, event in ipairs(encoding.decode_events(record.payload, slice)) do
+    for ____, event in ipairs(kv_encoding.decode_events(record.payload, slice)) do
         changes[event.kv.key] = event
     end
 end
@@ -117,7 +117,7 @@ end
 ---@return resty.etcd.watch.feed.Batch? # the state; nil and `end` if there is none yet, nil and `lost` if something is missing
 ---@return ("end"|"reset"|"lost"|"record"|"between")?
 local function join(cursor, epoch, reason)
-    local slice = slices.start()
+    local slice = time_slice.start()
     local why = reason
     local kvs
     local changes = {}
@@ -143,7 +143,7 @@ local function join(cursor, epoch, reason)
         elseif finding == "lost" or finding == "between" or kvs == nil then
             return nil, finding
         else
-            local full = collapse.apply(kvs, changes, slice)
+            local full = kv_merge.apply(kvs, changes, slice)
             return {revision = cursor.revision, events = {}, full = full, reason = why}
         end
     end
@@ -154,7 +154,7 @@ end
 ---@return resty.etcd.watch.feed.Batch?
 ---@return ("end"|"reset"|"lost"|"record"|"between")?
 local function join_root(cursor)
-    local root = chain.number_at(cursor.log, "root")
+    local root = logs.number_at(cursor.log, "root")
     if root == nil then
         return nil, "lost"
     end
@@ -191,9 +191,9 @@ local function next(cursor)
     if finding == "record" then
         return {
             revision = cursor.revision,
-            events = encoding.decode_events(
+            events = kv_encoding.decode_events(
                 record.payload,
-                slices.start()
+                time_slice.start()
             )
         }
     end

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/shared_log/epoch_header.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local chain = require("resty.etcd.shared_log.log")
+local logs = require("resty.etcd.shared_log.log")
 
 --- What an epoch begins with.
 ---@class resty.etcd.shared_log.epoch_header.Beginning
@@ -26,7 +26,7 @@ local START = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$"
 ---@param epoch number
 ---@return resty.etcd.shared_log.epoch_header.Start?
 local function read(log, epoch)
-    local value = log.dict:get(chain.key_of(log, epoch, "s"))
+    local value = log.dict:get(logs.key_of(log, epoch, "s"))
     if type(value) ~= "string" then
         return nil
     end
@@ -41,7 +41,7 @@ local function read(log, epoch)
         base_bytes = tonumber(base_bytes),
         log_bytes = tonumber(log_bytes),
         history = tonumber(history),
-        cluster_id = chain.not_empty(cluster_id),
+        cluster_id = logs.not_empty(cluster_id),
         made_at = tonumber(made_at) / 1000
     }
 end
@@ -62,7 +62,7 @@ local function prepare(log, epoch, start)
     )
     local text = place .. " " .. sizes .. " " .. times .. " " .. (start.cluster_id or "")
     local ok, err = log.dict:safe_set(
-        chain.key_of(log, epoch, "s"),
+        logs.key_of(log, epoch, "s"),
         text
     )
     if not ok then
@@ -70,7 +70,7 @@ local function prepare(log, epoch, start)
     end
     for ____, what in ipairs({"h", "c", "l"}) do
         local stored, store_err = log.dict:safe_set(
-            chain.key_of(log, epoch, what),
+            logs.key_of(log, epoch, what),
             0
         )
         if not stored then

@@ -3,13 +3,13 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local slices = require("resty.etcd.base.time_slice")
-local chain = require("resty.etcd.shared_log.log")
+local time_slice = require("resty.etcd.base.time_slice")
+local logs = require("resty.etcd.shared_log.log")
 local cursors = require("resty.etcd.shared_log.cursor")
-local hubs = require("resty.etcd.shared_log.coordinator")
-local leader = require("resty.etcd.shared_log.writer_loop")
-local tickers = require("resty.etcd.shared_log.poll_timer")
-local starts = require("resty.etcd.shared_log.epoch_header")
+local coordinator = require("resty.etcd.shared_log.coordinator")
+local writer_loop = require("resty.etcd.shared_log.writer_loop")
+local poll_timer = require("resty.etcd.shared_log.poll_timer")
+local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local writers = require("resty.etcd.shared_log.writer")
 local now = clock.now
 local max = math.max
@@ -75,7 +75,7 @@ local function note_loss(feed, log, finding)
     end
     if time - feed.lost_since > (finding == "lost" and LOST or UNDECIDED) then
         feed.lost_since = nil
-        hubs.give_up(feed.hub, log, nil)
+        coordinator.give_up(feed.hub, log, nil)
     end
 end
 
@@ -103,7 +103,7 @@ local function join(feed, log)
     if batch == nil then
         return nil
     end
-    local start = starts.read(log, cursor.epoch)
+    local start = epoch_header.read(log, cursor.epoch)
     local cluster_id = feed.cluster_id
     if start ~= nil then
         cluster_id = start.cluster_id
@@ -136,7 +136,7 @@ local function may_join(feed, log)
         return false
     end
     local tail = feed.hub.tail
-    local at = chain.head(log, tail)
+    local at = logs.head(log, tail)
     local start = at ~= nil and writers.start_after(log, tail, at)
     if start == false or start == nil or start.revision >= feed.revision then
         return true
@@ -195,11 +195,11 @@ local function next(self, timeout)
     local hub = self.hub
     local deadline = timeout ~= nil and now() + timeout or nil
     while not self.is_closed and not ngx.worker.exiting() do
-        tickers.ensure(self.ticker, hub)
+        poll_timer.ensure(self.ticker, hub)
         local log = hub.log
         local batch
         if log ~= nil then
-            slices.yield_if_due(self.slice)
+            time_slice.yield_if_due(self.slice)
             batch = read(self, log)
         else
             self.tries = 0
@@ -242,7 +242,7 @@ local function age(self)
     local hub = self.hub
     local contact = 0
     if hub.log ~= nil then
-        contact = chain.number_at(
+        contact = logs.number_at(
             hub.log,
             tostring(hub.tail) .. "c"
         ) or 0
@@ -273,12 +273,12 @@ local mt = {__index = methods}
 ---@param retry number
 ---@return resty.etcd.shared_log.coordinator.Coordinator
 local function new_hub(dict, base, open_source, retry)
-    return hubs.new(
+    return coordinator.new(
         dict,
         base,
         open_source,
         retry,
-        leader.lead
+        writer_loop.lead
     )
 end
 
@@ -306,12 +306,12 @@ local function attach(ticker, hub)
         next_join = 0,
         tries = 0,
         since = now(),
-        slice = slices.start(),
+        slice = time_slice.start(),
         is_closed = false
     }
     hub.readers[signal] = true
     hub.reader_count = hub.reader_count + 1
-    tickers.ensure(ticker, hub)
+    poll_timer.ensure(ticker, hub)
     return setmetatable(fields, mt)
 end
 _M.attach = attach

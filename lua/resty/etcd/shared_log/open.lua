@@ -1,8 +1,8 @@
 -- Generated from src/resty/etcd/shared_log/open.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
-local feeds = require("resty.etcd.shared_log.log_feed")
-local tickers = require("resty.etcd.shared_log.poll_timer")
+local log_feed = require("resty.etcd.shared_log.log_feed")
+local poll_timer = require("resty.etcd.shared_log.poll_timer")
 
 --- Of keys and values in the dict: another layout has other names.
 local LAYOUT = 1
@@ -14,7 +14,7 @@ local TICK = 0.005
 local RETRY = 60
 
 --- Looks around for all logs of this worker.
-local ticker_here = tickers.new(TICK)
+local ticker_here = poll_timer.new(TICK)
 
 --- By the dict and what all keys begin with: what this worker has.
 local hubs_here = {}
@@ -41,10 +41,10 @@ local function open(dict, identity, open_source)
     end
     local hub = of_dict[base]
     if hub == nil then
-        hub = feeds.new_hub(dict, base, open_source, RETRY)
+        hub = log_feed.new_hub(dict, base, open_source, RETRY)
         of_dict[base] = hub
     end
-    return feeds.attach(ticker_here, hub)
+    return log_feed.attach(ticker_here, hub)
 end
 _M.open = open
 

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/shared_log/poll_timer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local hubs = require("resty.etcd.shared_log.coordinator")
+local coordinator = require("resty.etcd.shared_log.coordinator")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local guard = pcall
@@ -38,7 +38,7 @@ local function tick(hub)
     if time < hub.rests_until then
         return
     end
-    local ok, err = guard(hubs.tick, hub)
+    local ok, err = guard(coordinator.tick, hub)
     if not ok then
         hub.rests_until = time + REST
         ngx.log(ngx.ERR, "shared log of watches: ", err)
@@ -60,7 +60,7 @@ local function drop_idle(ticker)
     end
     ticker.hubs = busy
     for ____, hub in ipairs(idle) do
-        hubs.leave(hub)
+        coordinator.leave(hub)
     end
 end
 
@@ -85,7 +85,7 @@ local function stop(ticker)
     ticker.hubs = {}
     for ____, hub in ipairs(left) do
         hub.is_ticking = false
-        hubs.leave(hub)
+        coordinator.leave(hub)
     end
 end
 

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/shared_log/records.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local slices = require("resty.etcd.base.time_slice")
+local time_slice = require("resty.etcd.base.time_slice")
 local crc32 = ngx.crc32_long
 local format = string.format
 local match = string.match
@@ -102,7 +102,7 @@ local function remove(dict, prefix, slice)
     local key = prefix .. tostring(number)
     while (dict:ttl(key)) ~= nil do
         dict:delete(key)
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         number = number + 1
         key = prefix .. tostring(number)
     end

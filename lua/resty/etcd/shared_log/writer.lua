@@ -1,12 +1,12 @@
 -- Generated from src/resty/etcd/shared_log/writer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local slices = require("resty.etcd.base.time_slice")
-local chain = require("resty.etcd.shared_log.log")
-local encoding = require("resty.etcd.storage.kv_encoding")
-local pieces = require("resty.etcd.shared_log.records")
-local sweep = require("resty.etcd.shared_log.cleanup")
-local starts = require("resty.etcd.shared_log.epoch_header")
+local time_slice = require("resty.etcd.base.time_slice")
+local logs = require("resty.etcd.shared_log.log")
+local kv_encoding = require("resty.etcd.storage.kv_encoding")
+local records = require("resty.etcd.shared_log.records")
+local cleanup = require("resty.etcd.shared_log.cleanup")
+local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local now = clock.now
 
 --- Somebody else has removed what is needed, or the dict has, for others.
@@ -58,7 +58,7 @@ end
 ---@param epoch number
 ---@return boolean
 local function is_passed(log, epoch)
-    return chain.link_of(log, epoch) ~= nil
+    return logs.link_of(log, epoch) ~= nil
 end
 
 --- The writer's epoch is gone.
@@ -72,13 +72,13 @@ end
 ---@param writer resty.etcd.shared_log.writer.Writer
 local function leave(writer)
     local log = writer.log
-    local head, is_sealed = chain.head(log, writer.epoch)
+    local head, is_sealed = logs.head(log, writer.epoch)
     if head == nil then
         return
     end
-    chain.release(log, writer.epoch)
+    logs.release(log, writer.epoch)
     if not is_sealed then
-        chain.seal(log, writer.epoch)
+        logs.seal(log, writer.epoch)
     end
 end
 
@@ -88,7 +88,7 @@ end
 ---@param at number
 ---@return resty.etcd.shared_log.epoch_header.Beginning?
 local function start_after(log, epoch, at)
-    local start = starts.read(log, epoch)
+    local start = epoch_header.read(log, epoch)
     if start == nil then
         if epoch ~= 0 then
             return nil
@@ -105,9 +105,9 @@ local function start_after(log, epoch, at)
     end
     start.pieces = 0
     if at > 0 then
-        local record = pieces.read(
+        local record = records.read(
             log.dict,
-            chain.key_of(log, epoch, "r"),
+            logs.key_of(log, epoch, "r"),
             at
         )
         if record == nil then
@@ -125,51 +125,51 @@ end
 ---@return resty.etcd.shared_log.writer.Writer? res # nil and `lost` if another one was; any other error means that the log is broken
 ---@return string? err
 local function take_over(log, tail)
-    local ____, is_sealed = chain.head(log, tail)
+    local ____, is_sealed = logs.head(log, tail)
     if not is_sealed then
-        chain.seal(log, tail)
+        logs.seal(log, tail)
     end
-    local at = chain.head(log, tail)
+    local at = logs.head(log, tail)
     local start
     if at ~= nil then
         start = start_after(log, tail, at)
     end
-    local epoch = chain.allocate_epoch(log)
+    local epoch = logs.allocate_epoch(log)
     if at == nil or start == nil or epoch == nil then
         return nil, is_passed(log, tail) and "lost" or MISSING
     end
-    local prepared, err = starts.prepare(log, epoch, start)
+    local prepared, err = epoch_header.prepare(log, epoch, start)
     if not prepared then
-        sweep.remove_epoch(
+        cleanup.remove_epoch(
             log,
             epoch,
-            slices.start()
+            time_slice.start()
         )
         return nil, err or ""
     end
-    chain.heartbeat(
+    logs.heartbeat(
         log,
         epoch,
-        chain.number_at(
+        logs.number_at(
             log,
             tostring(tail) .. "c"
         ) or 0
     )
-    local linked, link_err = chain.add_link(log, tail, {to = epoch, at = at, skip = 0, reason = nil})
+    local linked, link_err = logs.add_link(log, tail, {to = epoch, at = at, skip = 0, reason = nil})
     if not linked then
-        sweep.remove_epoch(
+        cleanup.remove_epoch(
             log,
             epoch,
-            slices.start()
+            time_slice.start()
         )
         return nil, link_err == "exists" and "lost" or (link_err or "")
     end
-    local root = chain.number_at(log, "root")
+    local root = logs.number_at(log, "root")
     if root == nil then
         return nil, MISSING
     end
     if root > tail then
-        chain.release(log, epoch)
+        logs.release(log, epoch)
         return nil, "lost"
     end
     return {
@@ -198,12 +198,12 @@ end
 local function make_room(writer, slice)
     local log = writer.log
     local root = writer.root
-    if not sweep.is_due(log, root) then
+    if not cleanup.is_due(log, root) then
         return false
     end
-    sweep.before(
+    cleanup.before(
         log,
-        sweep.oldest(log, root),
+        cleanup.oldest(log, root),
         slice
     )
     return true
@@ -228,7 +228,7 @@ end
 local function store(writer, prefix, first, record, slice)
     keep_room(writer, slice)
     while true do
-        local last, err = pieces.write(writer.log.dict, prefix, first, record)
+        local last, err = records.write(writer.log.dict, prefix, first, record)
         if last ~= nil then
             return last
         end
@@ -250,8 +250,8 @@ end
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param batch resty.etcd.watch.feed.Batch
 local function append(writer, batch)
-    local slice = slices.start()
-    local payload = encoding.encode_events(batch.events, slice)
+    local slice = time_slice.start()
+    local payload = kv_encoding.encode_events(batch.events, slice)
     keep_room(writer, slice)
     while must_wait_for_compaction(writer) do
         if not make_room(writer, slice) then
@@ -262,16 +262,16 @@ local function append(writer, batch)
         local log = writer.log
         local epoch = writer.epoch
         local position = writer.position
-        local total = writer.log_bytes + #payload + pieces.OVERHEAD
+        local total = writer.log_bytes + #payload + records.OVERHEAD
         local record = {payload = payload, revision = batch.revision, total = total}
-        local last, err = pieces.write(
+        local last, err = records.write(
             log.dict,
-            chain.key_of(log, epoch, "r"),
+            logs.key_of(log, epoch, "r"),
             position + 1,
             record
         )
         if last ~= nil then
-            local published, gone = chain.publish(log, epoch, last - position)
+            local published, gone = logs.publish(log, epoch, last - position)
             if gone then
                 on_epoch_missing(writer)
                 return
@@ -297,12 +297,12 @@ local function tidy(writer)
     local time = now()
     if time >= writer.tidy_at then
         writer.tidy_at = time + GRACE / 5
-        local epoch = sweep.settled(writer.log, writer.root, GRACE)
+        local epoch = cleanup.settled(writer.log, writer.root, GRACE)
         if epoch ~= nil then
-            sweep.before(
+            cleanup.before(
                 writer.log,
                 epoch,
-                slices.start()
+                time_slice.start()
             )
         end
     end

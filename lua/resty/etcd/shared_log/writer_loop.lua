@@ -2,9 +2,9 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local slices = require("resty.etcd.base.time_slice")
-local hubs = require("resty.etcd.shared_log.coordinator")
-local rebase = require("resty.etcd.shared_log.compaction")
+local time_slice = require("resty.etcd.base.time_slice")
+local coordinator = require("resty.etcd.shared_log.coordinator")
+local compaction = require("resty.etcd.shared_log.compaction")
 local writers = require("resty.etcd.shared_log.writer")
 local now = clock.now
 local guard = pcall
@@ -26,20 +26,20 @@ local function is_over(writer)
 end
 
 local function compact(hub, writer)
-    local ok, err = guard(rebase.compact, writer)
+    local ok, err = guard(compaction.compact, writer)
     if not ok or err ~= nil then
         ngx.log(ngx.INFO, "shared log of watches: no new base: ", err)
         writer.compact_at = now() + PAUSE
     end
     writer.is_compacting = false
-    hubs.wake(hub)
+    coordinator.wake(hub)
 end
 
 --- Lets a new base be made beside, when one is due.
 ---@param hub resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
 local function look_after(hub, writer)
-    if not writer.is_compacting and now() >= writer.compact_at and rebase.is_due(writer) then
+    if not writer.is_compacting and now() >= writer.compact_at and compaction.is_due(writer) then
         writer.is_compacting = true
         ngx.thread.spawn(compact, hub, writer)
     end
@@ -48,7 +48,7 @@ end
 
 local function take(hub, writer, source, batch)
     if batch.full ~= nil then
-        rebase.reset_to_full_state(
+        compaction.reset_to_full_state(
             writer,
             batch,
             source:cluster_id()
@@ -56,7 +56,7 @@ local function take(hub, writer, source, batch)
     else
         writers.append(writer, batch)
     end
-    hubs.wake(hub)
+    coordinator.wake(hub)
 end
 
 --- Writes what comes, until the writer is none any more; false if it has only been at it for long.
@@ -79,7 +79,7 @@ local function write(hub, writer)
         writer.source = source
     end
     local source = writer.source
-    local slice = slices.start()
+    local slice = time_slice.start()
     while not is_over(writer) do
         local asked = now()
         local batch, err = source:next(LOOK)
@@ -101,7 +101,7 @@ local function write(hub, writer)
             )
         end
         look_after(hub, writer)
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         if now() - since > SHIFT and not writer.is_compacting then
             return false
         end
@@ -129,11 +129,11 @@ local function lead(_premature, hub, writer)
         hub.writer = nil
     end
     if writer.over == "broken" then
-        hubs.give_up(hub, writer.log, writer.trouble)
+        coordinator.give_up(hub, writer.log, writer.trouble)
     else
         writers.leave(writer)
     end
-    hubs.wake(hub)
+    coordinator.wake(hub)
 end
 _M.lead = lead
 

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/storage/kv_encoding.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local slices = require("resty.etcd.base.time_slice")
+local time_slice = require("resty.etcd.base.time_slice")
 local byte = string.byte
 local char = string.char
 local floor = math.floor
@@ -58,7 +58,7 @@ local function encode_events(events, slice)
     local parts = {}
     for ____, event in ipairs(events) do
         parts[#parts + 1] = encode(event.kv, event.type == "DELETE")
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return table.concat(parts, "")
 end
@@ -103,7 +103,7 @@ local function decode_events(bytes, slice)
         local kv, is_deletion, next = decode(bytes, at)
         events[#events + 1] = {type = is_deletion and "DELETE" or "PUT", kv = kv}
         at = next
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return events
 end
@@ -118,7 +118,7 @@ local function decode_kvs(bytes, kvs, slice)
         local kv, ____, next = decode(bytes, at)
         kvs[#kvs + 1] = kv
         at = next
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
 end
 _M.decode_events = decode_events

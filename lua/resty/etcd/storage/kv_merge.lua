@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/storage/kv_merge.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local slices = require("resty.etcd.base.time_slice")
+local time_slice = require("resty.etcd.base.time_slice")
 local min = math.min
 local sort = table.sort
 
@@ -26,7 +26,7 @@ local function merge_runs(keys, into, from, middle, to, slice)
             right = right + 1
         end
         if i % RUN == 0 then
-            slices.yield_if_due(slice)
+            time_slice.yield_if_due(slice)
         end
     end
 end
@@ -47,7 +47,7 @@ local function sort_slowly(keys, slice)
         for ____, key in ipairs(run) do
             sorted[#sorted + 1] = key
         end
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     local size = RUN
     while size < n do
@@ -97,14 +97,14 @@ local function apply(kvs, changes, slice)
         if changes[kv.key] == nil then
             result[#result + 1] = kv
         end
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     for i = next, #keys do
         local event = changes[keys[i]]
         if event.type == "PUT" then
             result[#result + 1] = event.kv
         end
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return result
 end

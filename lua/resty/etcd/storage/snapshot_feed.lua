@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/storage/snapshot_feed.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local keepers = require("resty.etcd.storage.snapshot_writer")
-local slices = require("resty.etcd.base.time_slice")
-local snapshots = require("resty.etcd.storage.snapshot_file")
+local snapshot_writer = require("resty.etcd.storage.snapshot_writer")
+local time_slice = require("resty.etcd.base.time_slice")
+local snapshot_file = require("resty.etcd.storage.snapshot_file")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -39,7 +39,7 @@ local INTERVAL = 5
 ---@return resty.etcd.watch.feed.Batch?
 local function read(file)
     file.is_used = true
-    local snapshot, err, is_there = snapshots.read(file.path, file.identity)
+    local snapshot, err, is_there = snapshot_file.read(file.path, file.identity)
     if snapshot == nil then
         ngx.log(is_there and ngx.WARN or ngx.INFO, "snapshot is not used: ", err)
         return nil
@@ -54,13 +54,13 @@ end
 ---@param full resty.etcd.protocol.message.RawKv[]
 ---@return boolean
 local function contradicts(told, full)
-    local slice = slices.yield_and_start()
+    local slice = time_slice.yield_and_start()
     local at = 1
     for ____, kv in ipairs(full) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local old = told[at]
         while old ~= nil and old.key < kv.key do
-            slices.yield_if_due(slice)
+            time_slice.yield_if_due(slice)
             at = at + 1
             old = told[at]
         end
@@ -98,7 +98,7 @@ local function pass_on(feed, batch)
     local compared = compare(file, batch)
     file.heard_at = nil
     if file.keeper ~= nil then
-        keepers.note(
+        snapshot_writer.note(
             file.keeper,
             compared,
             feed.inner:age()
@@ -168,7 +168,7 @@ local function close(self)
     self.inner:close()
     local keeper = self.file.keeper
     if keeper ~= nil then
-        keepers.detach(keeper)
+        snapshot_writer.detach(keeper)
     end
 end
 local methods = {age = age, close = close, next = next, trouble = trouble}
@@ -189,7 +189,7 @@ local function file_of(path, identity, interval)
         heard_at = nil
     }
     if ngx.worker.id() == 0 then
-        file.keeper = keepers.new(path, identity, interval or INTERVAL)
+        file.keeper = snapshot_writer.new(path, identity, interval or INTERVAL)
     end
     return file
 end
@@ -200,7 +200,7 @@ end
 ---@return resty.etcd.watch.feed.Feed
 local function wrap(inner, file)
     if file.keeper ~= nil then
-        keepers.attach(file.keeper)
+        snapshot_writer.attach(file.keeper)
     end
     local fields = {
         inner = inner,

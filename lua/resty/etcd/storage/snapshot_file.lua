@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/storage/snapshot_file.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local encoding = require("resty.etcd.storage.kv_encoding")
-local slices = require("resty.etcd.base.time_slice")
+local kv_encoding = require("resty.etcd.storage.kv_encoding")
+local time_slice = require("resty.etcd.base.time_slice")
 
 --- A state in a file.
 ---@class resty.etcd.storage.snapshot_file.Snapshot
@@ -54,13 +54,13 @@ end
 ---@return number? chunks
 ---@return string? err
 local function write_kvs(file, kvs)
-    local slice = slices.start()
+    local slice = time_slice.start()
     local n = #kvs
     local parts = {}
     local size = 0
     local chunks = 0
     for i = 1, n do
-        local part = encoding.encode(kvs[i], false)
+        local part = kv_encoding.encode(kvs[i], false)
         parts[#parts + 1] = part
         size = size + #part
         if size >= CHUNK or i == n then
@@ -81,7 +81,7 @@ local function write_kvs(file, kvs)
             parts = {}
             size = 0
         end
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return chunks
 end
@@ -149,7 +149,7 @@ end
 ---@return resty.etcd.protocol.message.RawKv[]? res
 ---@return string? err
 local function read_kvs(file)
-    local slice = slices.start()
+    local slice = time_slice.start()
     local kvs = {}
     local chunks = 0
     while true do
@@ -170,7 +170,7 @@ local function read_kvs(file)
         if not is_whole or tonumber(number) ~= chunks then
             return nil, "damaged, or cut off"
         end
-        encoding.decode_kvs(bytes, kvs, slice)
+        kv_encoding.decode_kvs(bytes, kvs, slice)
     end
 end
 

@@ -1,10 +1,10 @@
 -- Generated from src/resty/etcd/storage/snapshot_writer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local collapse = require("resty.etcd.storage.kv_merge")
-local leftovers = require("resty.etcd.storage.temp_files")
-local slices = require("resty.etcd.base.time_slice")
-local snapshots = require("resty.etcd.storage.snapshot_file")
+local kv_merge = require("resty.etcd.storage.kv_merge")
+local temp_files = require("resty.etcd.storage.temp_files")
+local time_slice = require("resty.etcd.base.time_slice")
+local snapshot_file = require("resty.etcd.storage.snapshot_file")
 local now = clock.now
 
 --- Seconds after which a timer that should have run was dropped by nginx, as too many of them ran.
@@ -44,21 +44,21 @@ end
 local function write(keeper, kvs)
     if not keeper.is_clean then
         keeper.is_clean = true
-        leftovers.remove(keeper.path)
+        temp_files.remove(keeper.path)
     end
     local changes = keeper.changes
     local fulls = keeper.fulls
     local snapshot = {identity = keeper.identity, revision = keeper.revision, heard_at = keeper.heard_at, kvs = kvs}
     keeper.changes = {}
-    snapshot.kvs = collapse.apply(
+    snapshot.kvs = kv_merge.apply(
         snapshot.kvs,
         changes,
-        slices.start()
+        time_slice.start()
     )
     if not is_newer(keeper, fulls) then
         keeper.kvs = snapshot.kvs
     end
-    return snapshots.write(keeper.path, snapshot)
+    return snapshot_file.write(keeper.path, snapshot)
 end
 
 --- Lets go of the keys where no more will come: the next feed begins with all of them.

@@ -1,8 +1,8 @@
 -- Generated from src/resty/etcd/watch/errors.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local auth = require("resty.etcd.call.token")
+local token = require("resty.etcd.call.token")
 local errors = require("resty.etcd.protocol.errors")
-local retry = require("resty.etcd.protocol.retry_policy")
+local retry_policy = require("resty.etcd.protocol.retry_policy")
 local find = string.find
 
 --- gRPC codes as etcd spells them in the text of a refusal, with the HTTP status that goes with them.
@@ -87,7 +87,7 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_permanent(core, err)
-    if retry.is_token_error(err) then
+    if retry_policy.is_token_error(err) then
         return core.auth == nil
     end
     return are_credentials_refused(err) or err.code == 3 or is_forbidden(err)
@@ -99,8 +99,8 @@ end
 local function drop_token(core, err)
     local ____opt_1 = core.auth
     local held = ____opt_1 and ____opt_1.token
-    if held ~= nil and retry.is_token_error(err) then
-        auth.invalidate(core.auth, held)
+    if held ~= nil and retry_policy.is_token_error(err) then
+        token.invalidate(core.auth, held)
     end
 end
 

@@ -3,13 +3,13 @@ local _M = {}
 local batch_queue = require("resty.etcd.watch.batch_queue")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local ask = require("resty.etcd.watch.reads")
-local consumers = require("resty.etcd.watch.subscriber")
-local hubs = require("resty.etcd.watch.shared_watch")
-local wanting = require("resty.etcd.watch.options")
-local report = require("resty.etcd.watch.stats")
-local runner = require("resty.etcd.watch.run_loop")
-local share = require("resty.etcd.watch.sharing")
+local reads = require("resty.etcd.watch.reads")
+local subscriber = require("resty.etcd.watch.subscriber")
+local shared_watch = require("resty.etcd.watch.shared_watch")
+local options = require("resty.etcd.watch.options")
+local watch_stats = require("resty.etcd.watch.stats")
+local run_loop = require("resty.etcd.watch.run_loop")
+local sharing = require("resty.etcd.watch.sharing")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -47,7 +47,7 @@ local function resume(feed)
         if consumer.needs ~= nil and consumer.list_at == nil then
             from = nil
         end
-        share.join(consumer, feed.core, from, runner.run)
+        sharing.join(consumer, feed.core, from, run_loop.run)
     end
 end
 
@@ -103,10 +103,10 @@ local function next_batch(self, timeout)
         end
         if ngx.worker.exiting() then
             if consumer.err == nil then
-                hubs.unsubscribe(consumer)
-                consumers.fail(
+                shared_watch.unsubscribe(consumer)
+                subscriber.fail(
                     consumer,
-                    hubs.exiting()
+                    shared_watch.exiting()
                 )
             end
             batch_queue.clear(consumer.queue)
@@ -126,7 +126,7 @@ local function next_batch(self, timeout)
         end
         resume(self)
         if consumer.hub ~= nil then
-            hubs.restart_if_lost(consumer.hub)
+            shared_watch.restart_if_lost(consumer.hub)
         end
         local left = deadline ~= nil and deadline - now() or LOOK
         if left <= 0 then
@@ -145,10 +145,10 @@ end
 local function close(self)
     local consumer = self.consumer
     consumer.closed = true
-    hubs.unsubscribe(consumer)
-    consumers.drop_held(consumer)
+    shared_watch.unsubscribe(consumer)
+    subscriber.drop_held(consumer)
     batch_queue.clear(consumer.queue)
-    consumers.wake(consumer)
+    subscriber.wake(consumer)
 end
 
 local function age(self)
@@ -158,7 +158,7 @@ local function age(self)
     local own = now() - heard_at
     return hub ~= nil and min(
         own,
-        hubs.age(hub)
+        shared_watch.age(hub)
     ) or own
 end
 
@@ -206,14 +206,14 @@ end
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return string
 local function state(self)
-    return report.state(self.consumer)
+    return watch_stats.state(self.consumer)
 end
 
 --- What has come to the feed and to the stream that serves it.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return resty.etcd.watch.stats.FeedStats
 local function stats(self)
-    return report.stats(self.consumer)
+    return watch_stats.stats(self.consumer)
 end
 local methods = {
     age = age,
@@ -247,7 +247,7 @@ local function find_start(core, wants)
     if not can_wait() then
         return nil
     end
-    return ask.current_revision(core, wants.range)
+    return reads.current_revision(core, wants.range)
 end
 
 --- Puts the consumer on a stream.
@@ -259,10 +259,10 @@ end
 ---@return string? err
 local function connect(core, consumer, from, opts)
     if opts.resumed ~= true and opts.cluster_id == nil then
-        return share.join(consumer, core, from, runner.run)
+        return sharing.join(consumer, core, from, run_loop.run)
     end
     consumer.known = {cluster_id = opts.cluster_id, raft_term = 0, revision = (opts.start_revision or 1) - 1}
-    return share.open_for(consumer, core, from, runner.run)
+    return sharing.open_for(consumer, core, from, run_loop.run)
 end
 
 --- Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest.
@@ -287,7 +287,7 @@ local function open(core, opts)
     if ngx.get_phase() == "init" then
         return misuse("a watch needs timers, and there are none in the init phase")
     end
-    local wants, wrong = wanting.read(opts)
+    local wants, wrong = options.read(opts)
     if wants == nil then
         return misuse(wrong)
     end
@@ -304,7 +304,7 @@ local function open(core, opts)
         end
     end
     local needs = opts.list == true and "list" or nil
-    local consumer, create_err = consumers.new(wants, from or 0, needs)
+    local consumer, create_err = subscriber.new(wants, from or 0, needs)
     if consumer == nil then
         return misuse(create_err)
     end
@@ -314,7 +314,7 @@ local function open(core, opts)
     end
     if opts.list == true and from ~= nil then
         if from == 1 then
-            consumers.accept_full_state(consumer, {}, 0)
+            subscriber.accept_full_state(consumer, {}, 0)
         else
             consumer.list_at = from - 1
         end

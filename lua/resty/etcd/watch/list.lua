@@ -1,10 +1,10 @@
 -- Generated from src/resty/etcd/watch/list.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local backoffs = require("resty.etcd.base.backoff")
-local ask = require("resty.etcd.watch.reads")
-local consumers = require("resty.etcd.watch.subscriber")
-local hubs = require("resty.etcd.watch.shared_watch")
-local verdict = require("resty.etcd.watch.errors")
+local reads = require("resty.etcd.watch.reads")
+local subscriber = require("resty.etcd.watch.subscriber")
+local shared_watch = require("resty.etcd.watch.shared_watch")
+local errors = require("resty.etcd.watch.errors")
 local min = math.min
 
 --- Nothing sleeps longer than so many seconds without a look around.
@@ -32,10 +32,10 @@ local function lose_start(consumer)
         consumer.needs = "compacted"
         consumer.list_at = nil
     else
-        hubs.unsubscribe(consumer)
-        consumers.fail(
+        shared_watch.unsubscribe(consumer)
+        subscriber.fail(
             consumer,
-            verdict.compacted(nil, nil)
+            errors.compacted(nil, nil)
         )
     end
 end
@@ -56,24 +56,24 @@ local function read_for(consumer, core)
     local backoff = backoffs.new()
     while is_wanted(consumer) and not has_lost_its_place(consumer) do
         local epoch = consumer.epoch
-        local kvs, outcome = ask.list(core, consumer.range, consumer.list_at)
+        local kvs, outcome = reads.list(core, consumer.range, consumer.list_at)
         if not is_wanted(consumer) then
             return
         end
         if kvs ~= nil then
             if consumer.epoch == epoch then
-                consumers.accept_full_state(consumer, kvs, outcome)
+                subscriber.accept_full_state(consumer, kvs, outcome)
             end
-        elseif verdict.is_compacted(outcome) then
+        elseif errors.is_compacted(outcome) then
             lose_start(consumer)
-        elseif verdict.is_permanent(core, outcome) then
-            hubs.unsubscribe(consumer)
-            consumers.fail(consumer, outcome)
+        elseif errors.is_permanent(core, outcome) then
+            shared_watch.unsubscribe(consumer)
+            subscriber.fail(consumer, outcome)
         else
             if consumer.hub ~= nil then
                 consumer.hub.last_error = outcome
             end
-            verdict.drop_token(core, outcome)
+            errors.drop_token(core, outcome)
             pause(
                 consumer,
                 backoffs.next(backoff)

@@ -3,7 +3,7 @@ local _M = {}
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
 local rpcs = require("resty.etcd.protocol.rpc")
-local verdict = require("resty.etcd.watch.errors")
+local errors = require("resty.etcd.watch.errors")
 local now = clock.now
 local guard = pcall
 
@@ -36,7 +36,7 @@ end
 
 local function take(check, reply, endpoint)
     if reply.canceled == true then
-        check.compacted = verdict.cancel_error(reply, endpoint).name == "compacted"
+        check.compacted = errors.cancel_error(reply, endpoint).name == "compacted"
         check.failed = not check.compacted
     elseif reply.created == true then
         check.stood_at = now()

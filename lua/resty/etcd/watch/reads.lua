@@ -2,7 +2,7 @@
 local _M = {}
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
-local pages = require("resty.etcd.call.paged_range")
+local paged_range = require("resty.etcd.call.paged_range")
 local rpcs = require("resty.etcd.protocol.rpc")
 
 --- A client that never goes back in time refuses what an etcd restored from a backup answers.
@@ -55,7 +55,7 @@ local function list(core, range, revision)
     request.key = range.key
     request.range_end = range.range_end
     request.revision = revision
-    local reply, err = pages.read_raw(core, request, nil)
+    local reply, err = paged_range.read_raw(core, request, nil)
     if reply == nil then
         forget_order(core, err)
         return nil, err

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/watch/reassembly.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local newest = require("resty.etcd.base.gc_barrier")
-local slices = require("resty.etcd.base.time_slice")
+local gc_barrier = require("resty.etcd.base.gc_barrier")
+local time_slice = require("resty.etcd.base.time_slice")
 
 --- A broken server must not fill the memory with fragments that never end.
 local MAX_JOINED = 512 * 1024 * 1024
@@ -65,7 +65,7 @@ local function add_event(joiner, event, from, batches)
         ____batch_events_0[#____batch_events_0 + 1] = event
     elseif revision >= from and (batch == nil or revision > batch.revision) then
         if batch ~= nil then
-            newest.mark_now(batch)
+            gc_barrier.mark_now(batch)
         end
         batches[#batches + 1] = {revision = revision, events = {event}}
     elseif revision ~= joiner.first then
@@ -111,10 +111,10 @@ local function add(joiner, reply, from)
         joiner.bytes = 0
     end
     local batches = {}
-    local slice = slices.start()
+    local slice = time_slice.start()
     for ____, part in ipairs(join(joiner, reply)) do
         for ____, event in ipairs(part) do
-            slices.yield_if_due(slice)
+            time_slice.yield_if_due(slice)
             add_event(joiner, event, from, batches)
         end
     end

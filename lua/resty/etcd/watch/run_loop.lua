@@ -4,13 +4,13 @@ local backoffs = require("resty.etcd.base.backoff")
 local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local checks = require("resty.etcd.watch.liveness")
-local consumers = require("resty.etcd.watch.subscriber")
+local liveness = require("resty.etcd.watch.liveness")
+local subscriber = require("resty.etcd.watch.subscriber")
 local lists = require("resty.etcd.watch.list")
-local hubs = require("resty.etcd.watch.shared_watch")
-local share = require("resty.etcd.watch.sharing")
-local streams = require("resty.etcd.watch.stream_reader")
-local verdict = require("resty.etcd.watch.errors")
+local shared_watch = require("resty.etcd.watch.shared_watch")
+local sharing = require("resty.etcd.watch.sharing")
+local stream_reader = require("resty.etcd.watch.stream_reader")
+local watch_errors = require("resty.etcd.watch.errors")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -40,7 +40,7 @@ local QUIET = 10
 ---@field over boolean
 
 local function read_stream(hub, turn)
-    local ok, outcome = guard(streams.run, hub, turn)
+    local ok, outcome = guard(stream_reader.run, hub, turn)
     if turn.err == nil then
         turn.err = ok and outcome or errors.local_error(
             "bad_reply",
@@ -48,7 +48,7 @@ local function read_stream(hub, turn)
         )
     end
     turn.over = true
-    hubs.wake_timer(hub)
+    shared_watch.wake_timer(hub)
 end
 
 local function read_list(consumer, hub, reading)
@@ -56,8 +56,8 @@ local function read_list(consumer, hub, reading)
     reading.over = true
     consumer.listing = false
     if not ok then
-        hubs.unsubscribe(consumer)
-        consumers.fail(
+        shared_watch.unsubscribe(consumer)
+        subscriber.fail(
             consumer,
             errors.local_error(
                 "bad_reply",
@@ -65,7 +65,7 @@ local function read_list(consumer, hub, reading)
             )
         )
     end
-    hubs.wake_timer(hub)
+    shared_watch.wake_timer(hub)
 end
 
 --- Until then nginx keeps a thread that is over, too.
@@ -117,7 +117,7 @@ local function stop_lists(lists_now, err)
         end_reading(lists_now, consumer, reading)
         if not reading.over then
             consumer.listing = false
-            consumers.fail(consumer, err)
+            subscriber.fail(consumer, err)
         end
     end
 end
@@ -134,17 +134,17 @@ local function wait_for_work(hub, lists_now, seconds)
     hub.poked = false
     for ____, consumer in ipairs(hub.consumers) do
         if consumer.closed then
-            hubs.unsubscribe(consumer)
+            shared_watch.unsubscribe(consumer)
         end
     end
     if ngx.worker.exiting() then
-        hubs["end"](
+        shared_watch["end"](
             hub,
-            hubs.exiting()
+            shared_watch.exiting()
         )
         stop_lists(
             lists_now,
-            hubs.exiting()
+            shared_watch.exiting()
         )
         return false
     end
@@ -157,7 +157,7 @@ end
 ---@return boolean
 local function is_silent(hub, turn)
     if turn.stood_at ~= nil then
-        return not hub.blocked and hubs.age(hub) > hub.silence
+        return not hub.blocked and shared_watch.age(hub) > hub.silence
     end
     local timeout = hub.core.timeout
     if timeout <= 0 then
@@ -170,7 +170,7 @@ end
 ---@param turn resty.etcd.watch.stream_reader.StreamSession
 local function end_check(turn)
     if turn.check ~= nil then
-        checks.stop(turn.check)
+        liveness.stop(turn.check)
         turn.check = nil
     end
 end
@@ -187,17 +187,17 @@ local function is_dead(hub, turn)
     end
     if turn.check == nil then
         if time >= turn.next_check then
-            turn.check = checks.start(
+            turn.check = liveness.start(
                 hub,
                 stream,
-                streams.create_request(hub, hub.next)
+                stream_reader.create_request(hub, hub.next)
             )
         end
         return false
     end
     local ____turn_check_0 = turn.check
     local stood_at = ____turn_check_0.stood_at
-    local outcome = checks.outcome(turn.check)
+    local outcome = liveness.outcome(turn.check)
     if outcome ~= nil then
         end_check(turn)
         turn.next_check = time + hub.silence
@@ -267,12 +267,12 @@ local function handle_stream_end(hub, turn)
     local name = err.name
     hub.last_error = err
     hub.ends[name] = (hub.ends[name] or 0) + 1
-    verdict.drop_token(hub.core, err)
-    if verdict.is_permanent(hub.core, err) then
-        if verdict.is_forbidden(err) then
-            share.split(hub)
+    watch_errors.drop_token(hub.core, err)
+    if watch_errors.is_permanent(hub.core, err) then
+        if watch_errors.is_forbidden(err) then
+            sharing.split(hub)
         end
-        hubs["end"](hub, err)
+        shared_watch["end"](hub, err)
         return nil
     end
     local stood_at = turn.stood_at
@@ -282,7 +282,7 @@ local function handle_stream_end(hub, turn)
     local may_hurry = stood_at ~= nil and hub.backoff.seconds == 0
     local delay = backoffs.next(hub.backoff)
     if name == "compacted" then
-        hubs.on_revisions_lost(hub, "compacted", err)
+        shared_watch.on_revisions_lost(hub, "compacted", err)
     elseif name == "no_endpoint" then
         delay = min(delay, NO_ENDPOINT)
     end
@@ -352,9 +352,9 @@ local function run(premature, hub)
     end
     hub.running = true
     if premature or ngx.worker.exiting() then
-        hubs["end"](
+        shared_watch["end"](
             hub,
-            hubs.exiting()
+            shared_watch.exiting()
         )
         return
     end
@@ -362,7 +362,7 @@ local function run(premature, hub)
     while #hub.consumers > 0 do
         local delay = run_stream(hub, lists_now)
         if delay ~= nil then
-            if not sweep_lists(lists_now) and (hubs.start(hub, delay)) ~= nil then
+            if not sweep_lists(lists_now) and (shared_watch.start(hub, delay)) ~= nil then
                 return
             end
             wait_to_reopen(hub, lists_now, delay)

@@ -6,7 +6,7 @@ local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local key_range = require("resty.etcd.protocol.key_range")
 local timers = require("resty.etcd.base.timers")
-local consumers = require("resty.etcd.watch.subscriber")
+local subscriber = require("resty.etcd.watch.subscriber")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -158,7 +158,7 @@ local function deliver(hub, batch)
     for ____, consumer in ipairs(hub.consumers) do
         local events = key_range.filter_events(consumer.range, batch.events)
         if events ~= nil then
-            consumers.offer(consumer, events == batch.events and batch or ({revision = revision, events = events}))
+            subscriber.offer(consumer, events == batch.events and batch or ({revision = revision, events = events}))
         end
     end
 end
@@ -171,7 +171,7 @@ local function progress(hub, revision)
         hub.next = revision + 1
         hub.known.revision = max(hub.known.revision, revision)
         for ____, consumer in ipairs(hub.consumers) do
-            consumers.advance(consumer, revision)
+            subscriber.advance(consumer, revision)
         end
     end
 end
@@ -197,11 +197,11 @@ local function on_revisions_lost(hub, reason, err)
     for ____, consumer in ipairs(hub.consumers) do
         if oldest ~= nil and consumer.next > oldest then
             next = min(next or consumer.next, consumer.next)
-        elseif consumer.relist or consumers.is_new(consumer) then
-            consumers.require_full_state(consumer, reason)
+        elseif consumer.relist or subscriber.is_new(consumer) then
+            subscriber.require_full_state(consumer, reason)
         else
             unsubscribe(consumer)
-            consumers.fail(consumer, err)
+            subscriber.fail(consumer, err)
         end
     end
     if next ~= nil then
@@ -216,7 +216,7 @@ end
 local function ____end(hub, err)
     for ____, consumer in ipairs(hub.consumers) do
         unsubscribe(consumer)
-        consumers.fail(consumer, err)
+        subscriber.fail(consumer, err)
     end
 end
 

@@ -2,8 +2,8 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local key_range = require("resty.etcd.protocol.key_range")
-local consumers = require("resty.etcd.watch.subscriber")
-local hubs = require("resty.etcd.watch.shared_watch")
+local subscriber = require("resty.etcd.watch.subscriber")
+local shared_watch = require("resty.etcd.watch.shared_watch")
 local batch_queue = require("resty.etcd.watch.batch_queue")
 local now = clock.now
 local max = math.max
@@ -15,7 +15,7 @@ local APART = 5
 ---@param consumer resty.etcd.watch.types.Subscriber
 ---@param hub resty.etcd.watch.types.SharedWatch
 local function carry_history(consumer, hub)
-    consumer.known = hubs.copy_known(hub.known)
+    consumer.known = shared_watch.copy_known(hub.known)
     consumer.past = hub.past
 end
 
@@ -33,10 +33,10 @@ local function detach(hub, consumer, revision)
     if consumer.needs == nil then
         consumer.next = max(consumer.next, revision)
     else
-        consumers.drop_held(consumer)
+        subscriber.drop_held(consumer)
     end
     carry_history(consumer, hub)
-    hubs.unsubscribe(consumer)
+    shared_watch.unsubscribe(consumer)
 end
 
 --- Parts with consumers that have no room, unless one is alone.
@@ -45,7 +45,7 @@ end
 ---@return resty.etcd.watch.types.Subscriber? # that one
 local function detach_slow(hub, revision)
     for ____, consumer in ipairs(hub.consumers) do
-        if batch_queue.is_full(consumer.queue) and not consumers.ignores_events(consumer) then
+        if batch_queue.is_full(consumer.queue) and not subscriber.ignores_events(consumer) then
             if #hub.consumers == 1 and consumer.needs == nil then
                 return consumer
             end
@@ -103,7 +103,7 @@ local function find(core, consumer, from)
     if now() < consumer.apart_until then
         return nil
     end
-    for ____, hub in ipairs(hubs.watches_of(core)) do
+    for ____, hub in ipairs(shared_watch.watches_of(core)) do
         local may_serve = is_compatible(hub, consumer) and has_past_of(hub, consumer) and can_join(hub, consumer, from)
         if may_serve and (best == nil or (hub.next or 0) > (best.next or 0)) then
             best = hub
@@ -116,7 +116,7 @@ local function add(hub, consumer)
     consumer.hub = hub
     local ____hub_consumers_2 = hub.consumers
     ____hub_consumers_2[#____hub_consumers_2 + 1] = consumer
-    hubs.wake_timer(hub)
+    shared_watch.wake_timer(hub)
 end
 
 --- Lets a new stream serve the consumer from revision `next` on.
@@ -128,10 +128,10 @@ end
 ---@return string? err
 local function open_for(consumer, core, next, run)
     local apart = false
-    for ____, other in ipairs(hubs.watches_of(core)) do
+    for ____, other in ipairs(shared_watch.watches_of(core)) do
         apart = apart or not other.apart and is_compatible(other, consumer)
     end
-    local hub, err = hubs.new(
+    local hub, err = shared_watch.new(
         core,
         consumer,
         next,
@@ -141,12 +141,12 @@ local function open_for(consumer, core, next, run)
     if hub == nil then
         return nil, err
     end
-    local ok, start_err = hubs.start(hub, 0)
+    local ok, start_err = shared_watch.start(hub, 0)
     if ok == nil then
         return nil, start_err
     end
-    local ____hubs_watches_of_result_3 = hubs.watches_of(core)
-    ____hubs_watches_of_result_3[#____hubs_watches_of_result_3 + 1] = hub
+    local ____shared_watch_watches_of_result_3 = shared_watch.watches_of(core)
+    ____shared_watch_watches_of_result_3[#____shared_watch_watches_of_result_3 + 1] = hub
     add(hub, consumer)
     return hub
 end
@@ -183,12 +183,12 @@ local function merge(hub)
     end
     local time = now()
     for ____, consumer in ipairs(hub.consumers) do
-        for ____, other in ipairs(hubs.watches_of(hub.core)) do
+        for ____, other in ipairs(shared_watch.watches_of(hub.core)) do
             if time >= consumer.apart_until and may_take_over(other, hub) and is_compatible(other, consumer) then
                 if consumer.needs == nil then
                     consumer.next = max(consumer.next, hub.next)
                 end
-                hubs.unsubscribe(consumer)
+                shared_watch.unsubscribe(consumer)
                 add(other, consumer)
                 break
             end
@@ -202,14 +202,14 @@ local function split(hub)
     for ____, consumer in ipairs(hub.consumers) do
         if not key_range.contains(consumer.hub_range, hub.range) then
             carry_history(consumer, hub)
-            hubs.unsubscribe(consumer)
+            shared_watch.unsubscribe(consumer)
             local next = max(consumer.next, hub.next or 0)
             if consumer.needs == nil then
                 consumer.next = next
             end
             local own = open_for(consumer, hub.core, next > 0 and next or nil, hub.run)
             if own == nil then
-                consumers.drop_held(consumer)
+                subscriber.drop_held(consumer)
             end
         end
     end

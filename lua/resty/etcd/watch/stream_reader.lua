@@ -5,12 +5,12 @@ local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
-local slices = require("resty.etcd.base.time_slice")
-local ask = require("resty.etcd.watch.reads")
-local hubs = require("resty.etcd.watch.shared_watch")
-local joiners = require("resty.etcd.watch.reassembly")
-local share = require("resty.etcd.watch.sharing")
-local verdict = require("resty.etcd.watch.errors")
+local time_slice = require("resty.etcd.base.time_slice")
+local reads = require("resty.etcd.watch.reads")
+local shared_watch = require("resty.etcd.watch.shared_watch")
+local reassembly = require("resty.etcd.watch.reassembly")
+local sharing = require("resty.etcd.watch.sharing")
+local watch_errors = require("resty.etcd.watch.errors")
 local now = clock.now
 local gmatch = string.gmatch
 
@@ -59,17 +59,17 @@ end
 ---@param hub resty.etcd.watch.types.SharedWatch
 ---@return resty.etcd.protocol.errors.EtcdError? # an error if it does not answer
 local function place(hub)
-    local status, err = ask.current_revision(hub.core, hub.range)
+    local status, err = reads.current_revision(hub.core, hub.range)
     if status == nil then
         return err
     end
     hub.heard_at = now()
     local known = hub.known
-    if ask.history_diverged(known, status) or hub.past.lost then
-        hubs.on_revisions_lost(
+    if reads.history_diverged(known, status) or hub.past.lost then
+        shared_watch.on_revisions_lost(
             hub,
             "restored",
-            verdict.restored()
+            watch_errors.restored()
         )
     end
     known.cluster_id = status.cluster_id
@@ -77,7 +77,7 @@ local function place(hub)
     known.revision = status.revision
     if hub.next == nil then
         hub.next = status.revision + 1
-        hubs.wake_timer(hub)
+        shared_watch.wake_timer(hub)
     end
     return nil
 end
@@ -86,7 +86,7 @@ end
 ---@param hub resty.etcd.watch.types.SharedWatch
 ---@param revision number
 local function wait_for_room(hub, revision)
-    while share.detach_slow(hub, revision) ~= nil do
+    while sharing.detach_slow(hub, revision) ~= nil do
         hub.blocked = true
         hub.room:wait(LOOK)
         hub.heard_at = now()
@@ -95,12 +95,12 @@ local function wait_for_room(hub, revision)
 end
 
 local function deliver_all(hub, turn, batches)
-    local slice = slices.start()
+    local slice = time_slice.start()
     for ____, batch in ipairs(batches) do
         wait_for_room(hub, batch.revision)
-        hubs.deliver(hub, batch)
+        shared_watch.deliver(hub, batch)
         turn.delivered = true
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
 end
 
@@ -114,7 +114,7 @@ local function take(hub, turn, joiner, message)
     local reply = message
     local endpoint = hub.stream.endpoint
     if reply.canceled == true then
-        return verdict.cancel_error(reply, endpoint)
+        return watch_errors.cancel_error(reply, endpoint)
     end
     local ____opt_0 = reply.header
     local cluster_id = ____opt_0 and ____opt_0.cluster_id
@@ -133,7 +133,7 @@ local function take(hub, turn, joiner, message)
         return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint)
     end
     local dropped = joiner.dropped
-    local batches = joiners.add(joiner, reply, hub.next)
+    local batches = reassembly.add(joiner, reply, hub.next)
     if batches == nil then
         return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint)
     end
@@ -143,7 +143,7 @@ local function take(hub, turn, joiner, message)
     local ____opt_2 = reply.header
     local revision = ____tonumber_4(____opt_2 and ____opt_2.revision)
     if reply.events == nil and joiner.parts == nil and revision ~= nil then
-        hubs.progress(hub, revision)
+        shared_watch.progress(hub, revision)
     end
     return nil
 end
@@ -155,8 +155,8 @@ end
 ---@param from number
 ---@return resty.etcd.protocol.errors.EtcdError
 local function take_all(hub, turn, stream, from)
-    local joiner = joiners.new(from)
-    local slice = slices.start()
+    local joiner = reassembly.new(from)
+    local slice = time_slice.start()
     while #hub.consumers > 0 do
         local message = stream:try_recv()
         if message == nil then
@@ -165,14 +165,14 @@ local function take_all(hub, turn, stream, from)
                 return err
             end
             message = next
-            slice = slices.start()
+            slice = time_slice.start()
         end
         local err = take(hub, turn, joiner, message)
         if err ~= nil then
             return err
         end
-        share.merge(hub)
-        slices.yield_if_due(slice)
+        sharing.merge(hub)
+        time_slice.yield_if_due(slice)
     end
     return errors.local_error("closed", "closed")
 end
@@ -189,7 +189,7 @@ local function run(hub, turn)
     if #hub.consumers == 0 then
         return errors.local_error("closed", "closed")
     end
-    local from = hubs.request_revision(hub)
+    local from = shared_watch.request_revision(hub)
     local request = {create_request = create_request(hub, from)}
     local stream, open_err = call.open(
         hub.core,

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/watcher/batch.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local slices = require("resty.etcd.base.time_slice")
+local time_slice = require("resty.etcd.base.time_slice")
 local known_keys = require("resty.etcd.watcher.known_keys")
 local sub = string.sub
 
@@ -78,10 +78,10 @@ end
 ---@return resty.etcd.watcher.batch.WatchBatch
 local function make(style, batch)
     local events = {}
-    local slice = slices.start()
+    local slice = time_slice.start()
     for ____, event in ipairs(batch.events) do
         add_event(style, event, events)
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return {revision = batch.revision, events = events}
 end
@@ -95,19 +95,19 @@ end
 local function make_of_full(style, batch, known, revisions)
     local events = {}
     local reason = batch.reason or "list"
-    local slice = slices.start()
+    local slice = time_slice.start()
     for ____, kv in ipairs(batch.full) do
         if known == nil or known_keys.has_changed(known, kv, reason) then
             add_event(style, {type = "PUT", kv = kv}, events)
         end
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     if known ~= nil then
         for key in pairs(known.revisions) do
             if revisions[key] == nil then
                 add_event(style, {type = "DELETE", kv = {key = key}}, events)
             end
-            slices.yield_if_due(slice)
+            time_slice.yield_if_due(slice)
         end
     end
     return {revision = batch.revision, events = events, synthetic = true, reason = reason}

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/watcher/callback_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local keeper = require("resty.etcd.base.watchdog")
+local watchdog = require("resty.etcd.base.watchdog")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local guard = pcall
@@ -100,7 +100,7 @@ local function work(push)
             call_back(push, batch, nil)
             count = count + 1
         elseif err.name ~= "timeout" then
-            keeper.release(push)
+            watchdog.release(push)
             if err.name ~= "closed" then
                 call_back(push, nil, err)
             end
@@ -108,7 +108,7 @@ local function work(push)
         end
         if ngx.worker.exiting() then
             push.source:close()
-            keeper.release(push)
+            watchdog.release(push)
             return
         end
         if count >= BATCHES_PER_TIMER then
@@ -126,10 +126,10 @@ local function run(premature, push, id)
     end
     if premature then
         push.source:close()
-        keeper.release(push)
+        watchdog.release(push)
         return
     end
-    local signs = keeper.start_heartbeat(push)
+    local signs = watchdog.start_heartbeat(push)
     work(push)
     ngx.thread.kill(signs)
 end
@@ -154,7 +154,7 @@ local function create(source, on_batch)
     if ok == nil then
         return nil, err
     end
-    local kept, keep_err = keeper.supervise(
+    local kept, keep_err = watchdog.supervise(
         push,
         function(had_begun)
             if had_begun then

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/watcher/known_keys.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local slices = require("resty.etcd.base.time_slice")
+local time_slice = require("resty.etcd.base.time_slice")
 local table_new = require("table.new")
 
 --- The keys that a watcher knows to exist, to find out later what it has missed.
@@ -33,10 +33,10 @@ end
 ---@return table
 local function revisions_of(full)
     local revisions = table_new(0, #full)
-    local slice = slices.start()
+    local slice = time_slice.start()
     for ____, kv in ipairs(full) do
         revisions[kv.key] = kv.mod_revision
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return revisions
 end
@@ -45,9 +45,9 @@ end
 ---@param known resty.etcd.watcher.known_keys.KnownKeys
 ---@param events resty.etcd.protocol.message.RawEvent[]
 local function note(known, events)
-    local slice = slices.start()
+    local slice = time_slice.start()
     for ____, event in ipairs(events) do
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         if event.type == "PUT" then
             known.revisions[event.kv.key] = event.kv.mod_revision
         else

@@ -2,12 +2,12 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local slices = require("resty.etcd.base.time_slice")
-local feeds = require("resty.etcd.watch.etcd_feed")
-local batches_of = require("resty.etcd.watcher.batch")
+local time_slice = require("resty.etcd.base.time_slice")
+local etcd_feed = require("resty.etcd.watch.etcd_feed")
+local watcher_batch = require("resty.etcd.watcher.batch")
 local known_keys = require("resty.etcd.watcher.known_keys")
 local options = require("resty.etcd.watcher.options")
-local pushes = require("resty.etcd.watcher.callback_loop")
+local callback_loop = require("resty.etcd.watcher.callback_loop")
 local max = math.max
 
 ---@class resty.etcd.watcher.watcher.WatcherStats: resty.etcd.watch.stats.FeedStats
@@ -45,7 +45,7 @@ local function translate_full(watcher, batch)
     local revisions = known_keys.revisions_of(known ~= nil and batch.full or ({}))
     local made
     if batch.reason ~= "list" or wants_list then
-        made = batches_of.make_of_full(style, batch, known, revisions)
+        made = watcher_batch.make_of_full(style, batch, known, revisions)
     end
     if known ~= nil then
         known.revisions = revisions
@@ -68,7 +68,7 @@ local function translate(watcher, batch)
     if batch.full ~= nil then
         made = translate_full(watcher, batch)
     else
-        made = batches_of.make(style, batch)
+        made = watcher_batch.make(style, batch)
         if known ~= nil then
             known_keys.note(known, batch.events)
         end
@@ -88,10 +88,10 @@ local function next_batch(self, timeout)
     local deadline = timeout ~= nil and clock.now() + timeout or nil
     while true do
         if self.current == nil then
-            slices.yield_if_due(self.slice)
+            time_slice.yield_if_due(self.slice)
             local since = clock.now()
             local batch, err = self.feed:next(deadline ~= nil and deadline - since or nil)
-            slices.restart_after_wait(self.slice, since)
+            time_slice.restart_after_wait(self.slice, since)
             if batch == nil then
                 return nil, err
             end
@@ -195,7 +195,7 @@ local function open(self, key, opts)
         return nil, errors.local_error("bad_request", wrong)
     end
     local wants = options.to_feed(self, key, wanted)
-    local feed, err = feeds.open(self, wants)
+    local feed, err = etcd_feed.open(self, wants)
     if feed == nil then
         return nil, err
     end
@@ -208,11 +208,11 @@ local function open(self, key, opts)
         current = nil,
         told = 0,
         push = nil,
-        slice = slices.start()
+        slice = time_slice.start()
     }
     local watcher = setmetatable(fields, mt)
     if wanted.on_batch ~= nil then
-        local push, timer_err = pushes.new(watcher, wanted.on_batch)
+        local push, timer_err = callback_loop.new(watcher, wanted.on_batch)
         if push == nil then
             feed:close()
             return nil, errors.local_error("bad_request", timer_err)

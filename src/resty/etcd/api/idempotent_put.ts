@@ -3,7 +3,7 @@ import type { Header, Message } from "../protocol/message";
 import type { Outcome } from "../call/call";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
-import * as markers from "../call/idempotency";
+import * as idempotency from "../call/idempotency";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
@@ -23,7 +23,7 @@ function put(cli: ClientState, request: Message, timeout: number, wants_prev_kv:
     const txn: Message = new LuaMap();
     txn.set("success", [{ request_put: request }]);
     const not_after = timeout > 0 ? clock.now() + timeout : math.huge;
-    const [reply, err, refusal] = markers.run(cli, txn, timeout);
+    const [reply, err, refusal] = idempotency.run(cli, txn, timeout);
     if (reply === undefined) {
         return $multi(undefined, err, refusal);
     }

@@ -4,12 +4,12 @@ import * as checks from "../base/checks";
 import type { Header, KeyValue, Message } from "../protocol/message";
 import type { Outcome } from "../call/call";
 import * as call from "../call/call";
-import * as pages from "../call/paged_range";
+import * as paged_range from "../call/paged_range";
 import * as rpcs from "../protocol/rpc";
 import * as serializer from "../serializers/serializer";
 import type { Reply } from "../transport/transport";
-import * as args from "./request_options";
-import * as once from "./idempotent_put";
+import * as request_options from "./request_options";
+import * as idempotent_put from "./idempotent_put";
 import * as result from "./result";
 import type { Integer } from "../protocol/message";
 import type { ErrorBody, ApiResult } from "./result";
@@ -130,7 +130,7 @@ function range_request(cli: ClientState, key: unknown, opts: { range_end?: strin
 }
 
 function range(cli: ClientState, request: Message, opts: RangeOptions | undefined): ApiResult<GetBody> {
-    args.copy(opts, RANGE_OPTIONS, request);
+    request_options.copy(opts, RANGE_OPTIONS, request);
     const [reply, err, refusal] = call.unary(cli, rpcs.range, request, opts?.timeout);
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("kvs") as KeyValue[] | undefined);
@@ -161,7 +161,7 @@ function is_cut_or_sorted(opts: RangeOptions): boolean {
     );
 }
 
-function decode_page(this: void, cli: unknown, kvs: pages.Kv[]): void {
+function decode_page(this: void, cli: unknown, kvs: paged_range.Kv[]): void {
     result.decode_values((cli as ClientState).serializer, kvs as KeyValue[]);
 }
 
@@ -179,14 +179,14 @@ function readdir(this: ClientState, dir: string, opts?: RangeOptions): ApiResult
     if (opts !== undefined && is_cut_or_sorted(opts)) {
         return range(this, request, opts);
     }
-    args.copy(opts, RANGE_OPTIONS, request);
-    const [reply, err, refusal] = pages.read_all(this, request, opts?.timeout, decode_page, this);
+    request_options.copy(opts, RANGE_OPTIONS, request);
+    const [reply, err, refusal] = paged_range.read_all(this, request, opts?.timeout, decode_page, this);
     return result.to_result_or_refusal(reply, err, refusal);
 }
 
 function put(cli: ClientState, request: Message, opts: SetOptions | undefined): Outcome<Reply> {
     if (opts?.idempotent === true) {
-        return once.put(cli, request, opts.timeout ?? cli.timeout, opts.prev_kv === true);
+        return idempotent_put.put(cli, request, opts.timeout ?? cli.timeout, opts.prev_kv === true);
     }
     return call.unary(cli, rpcs.put, request, opts?.timeout);
 }
@@ -209,7 +209,7 @@ function set(this: ClientState, key: string, val: unknown, opts?: SetOptions): A
         }
         request.set("value", value);
     }
-    args.copy(opts, PUT_OPTIONS, request);
+    request_options.copy(opts, PUT_OPTIONS, request);
     const [reply, err, refusal] = put(this, request, opts);
     if (reply !== undefined) {
         result.decode_value(this.serializer, reply.body.get("prev_kv") as KeyValue | undefined);
@@ -218,7 +218,7 @@ function set(this: ClientState, key: string, val: unknown, opts?: SetOptions): A
 }
 
 function delete_range(cli: ClientState, request: Message, opts: RmdirOptions | undefined): ApiResult<DeleteBody> {
-    args.copy(opts, ["prev_kv"], request);
+    request_options.copy(opts, ["prev_kv"], request);
     const [reply, err, refusal] = call.unary(cli, rpcs.delete_range, request, opts?.timeout);
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("prev_kvs") as KeyValue[] | undefined);

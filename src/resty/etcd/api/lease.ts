@@ -2,7 +2,7 @@ import type { ClientState } from "../call/client_state";
 import type { Header, Integer } from "../protocol/message";
 import * as call from "../call/call";
 import * as errors from "../protocol/errors";
-import * as lease_calls from "../call/lease_grant";
+import * as lease_grant from "../call/lease_grant";
 import * as rpcs from "../protocol/rpc";
 import * as result from "./result";
 import type { ErrorBody, ApiResult } from "./result";
@@ -52,7 +52,7 @@ function grant(this: ClientState, ttl: number, id?: Integer): ApiResult<GrantBod
         return result.argument_error("ttl must be integer");
     }
     if (id === undefined || tostring(id) === "0") {
-        const [reply, err] = lease_calls.grant_chosen(this, rpcs.lease_grant_with_id, ttl, undefined);
+        const [reply, err] = lease_grant.grant_chosen(this, rpcs.lease_grant_with_id, ttl, undefined);
         return result.to_result(reply, err);
     }
     const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id });

@@ -6,7 +6,7 @@ import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
-import * as names from "../endpoint/dns_endpoints";
+import * as dns_endpoints from "../endpoint/dns_endpoints";
 import * as rpcs from "../protocol/rpc";
 
 const now = clock.now;
@@ -51,7 +51,7 @@ function go_back(core: Core): void {
         for (const one of given) {
             copy.push(one);
         }
-        names.replace_endpoints(core, copy);
+        dns_endpoints.replace_endpoints(core, copy);
     }
 }
 
@@ -75,7 +75,7 @@ function read_members(core: Core): Result<true, EtcdError> {
     if (found.length === 0) {
         return $multi(undefined, errors.local_error("bad_reply", scheme === "http" ? NO_URL : NO_SECURE_URL));
     }
-    names.replace_endpoints(core, found);
+    dns_endpoints.replace_endpoints(core, found);
     return $multi(true);
 }
 

@@ -2,7 +2,7 @@ import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { KeyValue } from "../protocol/message";
 import type { Serializer } from "../serializers/serializer";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { Headers, Reply } from "../transport/transport";
 
 /** An answer of etcd. All of it may be written to. */
@@ -75,10 +75,10 @@ function decode_value(serializer: Serializer, kv: KeyValue | undefined): void {
 
 function decode_values(serializer: Serializer, kvs: KeyValue[] | undefined): void {
     if (kvs !== undefined) {
-        const slice = slices.start();
+        const slice = time_slice.start();
         for (const kv of kvs) {
             decode_value(serializer, kv);
-            slices.yield_if_due(slice);
+            time_slice.yield_if_due(slice);
         }
     }
 }

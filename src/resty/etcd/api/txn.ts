@@ -4,16 +4,16 @@ import * as checks from "../base/checks";
 import type { Header, Message } from "../protocol/message";
 import type { Outcome } from "../call/call";
 import * as call from "../call/call";
-import * as markers from "../call/idempotency";
+import * as idempotency from "../call/idempotency";
 import * as rpcs from "../protocol/rpc";
 import * as serializer from "../serializers/serializer";
 import type { Reply } from "../transport/transport";
-import * as args from "./request_options";
+import * as request_options from "./request_options";
 import type { CallOptions, DeleteBody, GetBody, SetBody, SetOptions } from "./kv";
 import * as result from "./result";
 import type { ApiResult } from "./result";
 import type { Row } from "./txn_request";
-import * as messages from "./txn_request";
+import * as txn_request from "./txn_request";
 
 interface TxnBody {
     header: Header;
@@ -59,11 +59,11 @@ function decode_responses(cli: ClientState, body: TxnBody): void {
 }
 
 function call_txn(cli: ClientState, message: Message, opts: TxnOptions | undefined): Outcome<Reply> {
-    if (messages.is_read_only(message)) {
+    if (txn_request.is_read_only(message)) {
         return call.unary(cli, rpcs.txn_read, message, opts?.timeout);
     }
     if (opts?.idempotent === true) {
-        return markers.run(cli, message, opts.timeout ?? cli.timeout);
+        return idempotency.run(cli, message, opts.timeout ?? cli.timeout);
     }
     return call.unary(cli, rpcs.txn, message, opts?.timeout);
 }
@@ -104,7 +104,7 @@ function txn(
     if (wrong !== undefined) {
         return result.argument_error(wrong);
     }
-    const [message, err] = messages.txn_message(this, { compare, success, failure }, 0);
+    const [message, err] = txn_request.txn_message(this, { compare, success, failure }, 0);
     if (message === undefined) {
         return result.argument_error(err);
     }
@@ -131,7 +131,7 @@ function set_if(
     const put: Message = new LuaMap();
     put.set("key", real_key);
     put.set("value", value);
-    args.copy(opts, ["lease", "prev_kv"], put);
+    request_options.copy(opts, ["lease", "prev_kv"], put);
     const message: Message = new LuaMap();
     message.set("compare", [{ key: real_key, target: "CREATE", result: "EQUAL", create_revision: 0 }]);
     message.set(branch, [{ request_put: put }]);

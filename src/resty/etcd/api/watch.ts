@@ -7,9 +7,9 @@ import * as call from "../call/call";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
-import * as args from "./request_options";
+import * as request_options from "./request_options";
 import * as result from "./result";
 import type { CallOptions } from "./kv";
 
@@ -160,13 +160,13 @@ interface Unfinished {
 
 function decode_events(cli: ClientState, unfinished: Unfinished): void {
     const events = unfinished.reply.events ?? [];
-    const slice = slices.start();
+    const slice = time_slice.start();
     for (const i of $range(unfinished.decoded + 1, events.length)) {
         const event = events[i - 1]!;
         unfinished.decoded = i;
         result.decode_value(cli.serializer, event.kv);
         result.decode_value(cli.serializer, event.prev_kv);
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
 }
 
@@ -228,7 +228,7 @@ function start(
     create_request: Message,
     opts: WatchOptions | undefined,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, third?: EtcdError | WatchHandle]> {
-    args.copy(opts, CREATE_OPTIONS, create_request);
+    request_options.copy(opts, CREATE_OPTIONS, create_request);
     if (opts?.filters !== undefined) {
         create_request.set("filters", typeof opts.filters === "object" ? opts.filters : [opts.filters]);
     }
@@ -256,7 +256,7 @@ function watch(
     key: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const wrong = checks.check_key(key) ?? args.check_watch_opts(opts);
+    const wrong = checks.check_key(key) ?? request_options.check_watch_opts(opts);
     if (wrong !== undefined) {
         return $multi(undefined, wrong, errors.local_error("bad_request", wrong));
     }
@@ -275,7 +275,7 @@ function watchdir(
     dir: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const wrong = typeof dir !== "string" ? "key must be string" : args.check_watch_opts(opts);
+    const wrong = typeof dir !== "string" ? "key must be string" : request_options.check_watch_opts(opts);
     if (wrong !== undefined) {
         return $multi(undefined, wrong, errors.local_error("bad_request", wrong));
     }

@@ -1,13 +1,13 @@
-import * as auth from "./token";
+import * as tokens from "./token";
 import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
 import type { Endpoint } from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
 import type { Tried } from "../endpoint/client_health";
-import * as orders from "./monotonic";
-import * as pause from "./retry_delay";
-import * as retry from "../protocol/retry_policy";
+import * as monotonic from "./monotonic";
+import * as retry_delay from "./retry_delay";
+import * as retry_policy from "../protocol/retry_policy";
 import type { Rpc } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
 import type { Attempt, Reply, Stream } from "../transport/transport";
@@ -67,7 +67,7 @@ interface Call {
 
 /** The token is worth another try, should the member not know it. */
 function may_become_known(call: Call, token: string): boolean {
-    return call.token_tries < pause.TOKEN_TRIES && auth.may_be_unknown_to_members(call.core.auth!, token);
+    return call.token_tries < retry_delay.TOKEN_TRIES && tokens.may_be_unknown_to_members(call.core.auth!, token);
 }
 
 /**
@@ -95,7 +95,7 @@ function prepare(call: Call, others: number, token: string | undefined): Attempt
         }
     }
     let sent = token;
-    if (sent === auth.NONE) {
+    if (sent === tokens.NONE) {
         sent = undefined;
     }
     const stream = call.stream;
@@ -155,7 +155,7 @@ function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
     const order = core.order;
     if (order !== undefined && call.rpc.page !== true) {
         const not_before = call.rpc.write !== true ? call.seen_revision : 0;
-        const stale = orders.check(order, not_before, call.seen_cluster, reply.body, attempt.endpoint.http_host);
+        const stale = monotonic.check(order, not_before, call.seen_cluster, reply.body, attempt.endpoint.http_host);
         if (stale !== undefined) {
             return $multi(undefined, stale);
         }
@@ -172,7 +172,7 @@ function open_at(call: Call, attempt: Attempt): Outcome<Stream> {
         // etcd answers at once, if only that the stream stands
         const deadline = attempt.deadline;
         const first = stream.peek(deadline !== undefined ? max(0, deadline - now()) : undefined);
-        const refused = retry.watch_token_error(first, attempt.endpoint.http_host);
+        const refused = retry_policy.watch_token_error(first, attempt.endpoint.http_host);
         if (refused !== undefined) {
             stream.close();
             return $multi(undefined, refused);

@@ -1,4 +1,4 @@
-import * as auths from "./token";
+import * as tokens from "./token";
 import * as call from "./call";
 import type { TokenCache, Core } from "./client_state";
 import * as errors from "../protocol/errors";
@@ -55,7 +55,7 @@ function login(
     }
     if (auth.is_optional && err.code === 9 && err.message === "etcdserver: authentication is not enabled") {
         ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token");
-        return $multi(auths.NONE);
+        return $multi(tokens.NONE);
     }
     if (err.http_status !== undefined && err.http_status < 500) {
         return $multi(undefined, refused(err));

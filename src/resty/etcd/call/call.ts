@@ -1,7 +1,7 @@
 import type { Message } from "../protocol/message";
 import type { Call, Outcome, StreamOptions } from "./attempt";
 import * as attempts from "./attempt";
-import * as auth from "./token";
+import * as tokens from "./token";
 import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
@@ -9,11 +9,11 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as log from "../base/log";
 import type { Meter } from "../metrics/call_metrics";
-import * as meters from "../metrics/call_metrics";
-import * as orders from "./monotonic";
-import * as pause from "./retry_delay";
-import * as resolution from "../endpoint/resolver";
-import * as retry from "../protocol/retry_policy";
+import * as call_metrics from "../metrics/call_metrics";
+import * as monotonic from "./monotonic";
+import * as retry_delay from "./retry_delay";
+import * as resolver from "../endpoint/resolver";
+import * as retry_policy from "../protocol/retry_policy";
 import type { Rpc } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
 import type { Reply, Stream } from "../transport/transport";
@@ -39,7 +39,7 @@ function no_endpoint(last: EtcdError | undefined): EtcdError {
 
 /** The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble. */
 function is_elsewhere(err: EtcdError): boolean {
-    return err.name === "stale_reply" || retry.is_learner_error(err);
+    return err.name === "stale_reply" || retry_policy.is_learner_error(err);
 }
 
 /** A token for the next try; nil and nil where none is needed. */
@@ -49,7 +49,7 @@ function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?:
         return $multi(undefined);
     }
     const deadline = call.deadline;
-    const [token, err] = auth.token(core.auth, core, deadline, call.timeout);
+    const [token, err] = tokens.token(core.auth, core, deadline, call.timeout);
     if (token === undefined) {
         return $multi(undefined, err);
     }
@@ -63,21 +63,21 @@ function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?:
 function is_token_renewed(call: Call, token: string, err: EtcdError): boolean {
     const own = call.core.auth!;
     if (
-        retry.is_token_unknown(err) &&
-        auth.may_be_unknown_to_members(own, token) &&
-        pause.before_token(call.token_tries, call.deadline)
+        retry_policy.is_token_unknown(err) &&
+        tokens.may_be_unknown_to_members(own, token) &&
+        retry_delay.before_token(call.token_tries, call.deadline)
     ) {
         call.token_tries = call.token_tries + 1;
         return true;
     }
-    if (auth.is_from_elsewhere(own, token) && call.shared_tries < SHARED_TRIES) {
+    if (tokens.is_from_elsewhere(own, token) && call.shared_tries < SHARED_TRIES) {
         call.shared_tries = call.shared_tries + 1;
     } else if (call.may_relogin) {
         call.may_relogin = false;
     } else {
         return false;
     }
-    auth.invalidate(own, token);
+    tokens.invalidate(own, token);
     return true;
 }
 
@@ -123,12 +123,12 @@ function run(call: Call): Outcome<Reply | Stream> {
             return $multi(result);
         }
         call.maybe_applied = call.maybe_applied || err.maybe_applied;
-        const is_refused = token !== undefined && retry.is_token_error(err);
+        const is_refused = token !== undefined && retry_policy.is_token_error(err);
         if (!is_refused || !is_token_renewed(call, token, err)) {
             if (err.name === "stale_reply") {
                 stale_left = stale_left - 1;
                 if (stale_left < 0) {
-                    orders.accept_rollback(order!, call.is_current);
+                    monotonic.accept_rollback(order!, call.is_current);
                 }
             } else {
                 tries_left = tries_left - 1;
@@ -139,7 +139,7 @@ function run(call: Call): Outcome<Reply | Stream> {
             if (!is_elsewhere(err) && !balancer.may_retry(core)) {
                 return $multi(undefined, err, refusal);
             }
-            if (!pause.before_try(core, call.tries, deadline)) {
+            if (!retry_delay.before_try(core, call.tries, deadline)) {
                 return $multi(undefined, err, refusal);
             }
             ngx.log(ngx.WARN, errors.to_text(err), ". Retrying");
@@ -168,7 +168,7 @@ function log_entry(core: Core, rpc: Rpc, timeout: number, label: string): void {
 
 /** Tells how a call has ended, to whoever wants to know. */
 function report(call: Call, meter: Meter, started: number, err: EtcdError | undefined): void {
-    const info: meters.CallInfo = {
+    const info: call_metrics.CallInfo = {
         rpc: rpcs.name_of(call.rpc),
         ms: (now() - started) * 1000,
         sent: call.payload.length * call.tries,
@@ -182,7 +182,7 @@ function report(call: Call, meter: Meter, started: number, err: EtcdError | unde
     if (err !== undefined) {
         info.err = err;
     }
-    meters.record(meter, info);
+    call_metrics.record(meter, info);
 }
 
 function start(
@@ -229,7 +229,7 @@ function start(
         plan.start(core);
     }
     if (core.names !== undefined) {
-        resolution.before_call(core, core.names, started, deadline);
+        resolver.before_call(core, core.names, started, deadline);
     }
     const [result, err, refusal] = run(call);
     let outcome = err;

@@ -4,8 +4,8 @@ import type { Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "../base/clock";
 import type { Core, Markers } from "./client_state";
-import * as entropy from "../base/unique_id";
-import * as leases from "./lease_grant";
+import * as unique_id from "../base/unique_id";
+import * as lease_grant from "./lease_grant";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
@@ -38,7 +38,7 @@ function create(prefix: string): Markers {
 function next_key(markers: Markers): string {
     const pid = ngx.worker.pid();
     if (markers.worker === undefined || markers.pid !== pid) {
-        markers.worker = entropy.id();
+        markers.worker = unique_id.id();
         markers.pid = pid;
         markers.lease = undefined; // of the process that this one was forked from
         markers.waiting = undefined;
@@ -84,7 +84,13 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
     const started = now();
     markers.granted_by = started + PATIENCE;
     // a read, as its errors are those of a write that was not sent
-    const [reply, err, refusal] = leases.grant_chosen(core, rpcs.lease_grant_disposable, LEASE_TTL, timeout, deadline);
+    const [reply, err, refusal] = lease_grant.grant_chosen(
+        core,
+        rpcs.lease_grant_disposable,
+        LEASE_TTL,
+        timeout,
+        deadline,
+    );
     if (reply === undefined) {
         wake_all(markers);
         return $multi(undefined, err, refusal);

@@ -3,7 +3,7 @@ import type { Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
-import * as entropy from "../base/unique_id";
+import * as unique_id from "../base/unique_id";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Rpc } from "../protocol/rpc";
@@ -41,7 +41,7 @@ function grant_chosen(
     timeout: number | undefined,
     not_after?: number,
 ): Outcome<Reply> {
-    const id = entropy.id();
+    const id = unique_id.id();
     const request = { TTL: ttl, ID: id };
     const time = timeout ?? core.timeout;
     let ends_by = not_after;

@@ -4,7 +4,7 @@ import * as call from "./call";
 import type { Core } from "./client_state";
 import * as errors from "../protocol/errors";
 import * as int64 from "../protocol/int64";
-import * as newest from "../base/gc_barrier";
+import * as gc_barrier from "../base/gc_barrier";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
@@ -127,7 +127,7 @@ function read_pages(
             return $multi(undefined, errors.local_error("bad_reply", "malformed reply: keys before those asked for"));
         }
         for (const kv of kvs) {
-            all.push(newest.mark_now(kv));
+            all.push(gc_barrier.mark_now(kv));
         }
     }
     on_page(context, kvs);

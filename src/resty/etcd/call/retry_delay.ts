@@ -1,7 +1,7 @@
 import * as random from "../base/random";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 
 const min = math.min;
 const guard = pcall as unknown as GuardedCall;
@@ -32,7 +32,7 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
     if (deadline !== undefined && clock.now() + seconds >= deadline) {
         return false;
     }
-    if (seconds > 0 && slices.can_yield()) {
+    if (seconds > 0 && time_slice.can_yield()) {
         guard(ngx.sleep, seconds); // throws in a phase that cannot wait
     }
     return true;
@@ -48,7 +48,7 @@ function before_token(tries: number, deadline: number | undefined): boolean {
     if (tries >= TOKEN_TRIES || (deadline !== undefined && clock.now() + seconds >= deadline)) {
         return false;
     }
-    if (!slices.can_yield()) {
+    if (!time_slice.can_yield()) {
         return false;
     }
     const [ok] = guard(ngx.sleep, seconds); // throws in a phase that cannot wait

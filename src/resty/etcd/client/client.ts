@@ -1,8 +1,8 @@
 import type { TokenCache, ClientState } from "../call/client_state";
-import * as auth from "../call/token";
+import * as token from "../call/token";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
-import * as connection from "../transport/http/cosocket";
+import * as cosocket from "../transport/http/cosocket";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as kv from "../api/kv";
 import * as lease from "../api/lease";
@@ -13,21 +13,21 @@ import * as watch from "../api/watch";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as gateway from "../transport/gateway/gateway";
-import health_check = require("../endpoint/shared_health");
-import * as health from "../endpoint/client_health";
-import * as login from "../call/authenticate";
-import * as markers from "../call/idempotency";
-import * as members from "../api/member_sync";
+import shared_health = require("../endpoint/shared_health");
+import * as client_health from "../endpoint/client_health";
+import * as authenticate from "../call/authenticate";
+import * as idempotency from "../call/idempotency";
+import * as member_sync from "../api/member_sync";
 import type { Dict } from "../base/memory_dict";
-import * as meters from "../metrics/call_metrics";
+import * as call_metrics from "../metrics/call_metrics";
 import * as prometheus from "../metrics/prometheus";
 import type { Labels } from "../metrics/prometheus";
 import * as mirrors from "../mirror/mirror";
 import type { DnsEndpoints } from "../endpoint/dns_endpoints";
 import * as options from "./options";
 import type { Options } from "./options";
-import * as orders from "../call/monotonic";
-import * as resolution from "../endpoint/resolver";
+import * as monotonic from "../call/monotonic";
+import * as resolver from "../endpoint/resolver";
 import * as resty_http from "../transport/http/resty_http";
 import * as rpcs from "../protocol/rpc";
 import * as serializers from "../serializers/serializer";
@@ -54,10 +54,10 @@ function version(this: ClientState): ApiResult<VersionBody> {
  * What calls of this client have come to in this worker, by name of the RPC.
  * @returns nil and an error unless the client was made with `metrics`
  */
-function stats(this: ClientState): Result<meters.Stats, EtcdError> {
+function stats(this: ClientState): Result<call_metrics.Stats, EtcdError> {
     const counted = this.meter?.stats;
     if (counted === undefined) {
-        return $multi(undefined, meters.not_counting());
+        return $multi(undefined, call_metrics.not_counting());
     }
     return $multi(counted);
 }
@@ -70,7 +70,7 @@ function stats(this: ClientState): Result<meters.Stats, EtcdError> {
 function metrics(this: ClientState, labels?: Labels): Result<string, EtcdError> {
     const counted = this.meter?.stats;
     if (counted === undefined) {
-        return $multi(undefined, meters.not_counting());
+        return $multi(undefined, call_metrics.not_counting());
     }
     const wrong = prometheus.check_labels(labels);
     if (wrong !== undefined) {
@@ -101,7 +101,7 @@ const methods = {
     setnx: txn.setnx,
     setx: txn.setx,
     stats,
-    sync: members.sync,
+    sync: member_sync.sync,
     timetolive: lease.timetolive,
     txn: txn.txn,
     version,
@@ -127,14 +127,18 @@ function make_auth(opts: Options, endpoints: readonly Endpoint[]): TokenCache | 
         dict = ngx.shared[opts.auth_shm_name];
     }
     const dict_key = `resty.etcd|token|${ngx.md5(identity)}`;
-    return auth.new(opts.user, password, login.login, { is_optional: opts.auth_optional === true, dict, dict_key });
+    return token.new(opts.user, password, authenticate.login, {
+        is_optional: opts.auth_optional === true,
+        dict,
+        dict_key,
+    });
 }
 
-function make_meter(opts: Options): meters.Meter | undefined {
+function make_meter(opts: Options): call_metrics.Meter | undefined {
     if (opts.on_call === undefined && opts.metrics !== true) {
         return undefined;
     }
-    return meters.new(opts.on_call, opts.metrics === true);
+    return call_metrics.new(opts.on_call, opts.metrics === true);
 }
 
 /**
@@ -161,14 +165,14 @@ function create(opts?: Options): Result<Client> {
     const endpoints = settings.endpoints;
     let resolved: DnsEndpoints | undefined;
     if (wanted.resolve !== undefined && wanted.resolve !== false) {
-        const [made, resolve_err] = resolution.new(wanted.resolve, endpoints);
+        const [made, resolve_err] = resolver.new(wanted.resolve, endpoints);
         if (made === undefined) {
             return $multi(undefined, resolve_err);
         }
         resolved = made;
     }
-    if (wanted.health === undefined && health_check.conf === undefined) {
-        health_check.init();
+    if (wanted.health === undefined && shared_health.conf === undefined) {
+        shared_health.init();
     }
     const state: ClientState = {
         endpoints,
@@ -179,13 +183,13 @@ function create(opts?: Options): Result<Client> {
         timeout: wanted.timeout ?? 5,
         key_prefix: wanted.key_prefix ?? "",
         use_grpc: false,
-        transport: gateway.new(has_library ? resty_http.pick : connection.pick, settings.peer, settings.extra),
+        transport: gateway.new(has_library ? resty_http.pick : cosocket.pick, settings.peer, settings.extra),
         auth: make_auth(wanted, endpoints),
-        health: wanted.health !== undefined ? health.new(wanted.health) : undefined,
-        order: wanted.monotonic === true ? orders.new() : undefined,
+        health: wanted.health !== undefined ? client_health.new(wanted.health) : undefined,
+        order: wanted.monotonic === true ? monotonic.new() : undefined,
         meter: make_meter(wanted),
-        markers: markers.new(wanted.marker_prefix ?? "/resty.etcd/applied/"),
-        sync_plan: wanted.sync_interval !== undefined ? members.plan(wanted.sync_interval) : undefined,
+        markers: idempotency.new(wanted.marker_prefix ?? "/resty.etcd/applied/"),
+        sync_plan: wanted.sync_interval !== undefined ? member_sync.plan(wanted.sync_interval) : undefined,
         names: resolved,
         api_prefix: settings.api_prefix,
         serializer: serializers.select_serializer(wanted.serializer),

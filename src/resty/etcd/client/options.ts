@@ -4,7 +4,7 @@ import * as cjson from "cjson.safe";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
 import type { HealthOptions } from "../endpoint/client_health";
-import * as health from "../endpoint/client_health";
+import * as client_health from "../endpoint/client_health";
 import type { ExtraHeaders, ConnectionOptions } from "../transport/http/types";
 import type { OnCall } from "../metrics/call_metrics";
 import type { ResolveOptions } from "../endpoint/resolver";
@@ -184,7 +184,7 @@ function check_types(opts: Options): string | undefined {
         return `failed to get ngx.shared dict: ${opts.auth_shm_name}`;
     }
     if (opts.health !== undefined) {
-        const wrong = health.check(opts.health);
+        const wrong = client_health.check(opts.health);
         if (wrong !== undefined) {
             return wrong;
         }

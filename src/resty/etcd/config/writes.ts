@@ -6,7 +6,7 @@ import * as cjson from "cjson.safe";
 import * as call from "../call/call";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
-import * as first_kv from "../protocol/txn_response";
+import * as txn_response from "../protocol/txn_response";
 import * as int64 from "../protocol/int64";
 import type { Kv, Mirror } from "../mirror/mirror";
 import * as rpcs from "../protocol/rpc";
@@ -76,7 +76,7 @@ function write(
         return $multi(undefined, err);
     }
     if (reply.body.get("succeeded") !== true) {
-        const revision = first_kv.of_txn(reply.body)?.mod_revision ?? "0";
+        const revision = txn_response.of_txn(reply.body)?.mod_revision ?? "0";
         const text = `the document is not at revision ${wanted}, but at ${revision}`;
         const conflict = errors.local_error("conflict", text);
         conflict.revision = revision;

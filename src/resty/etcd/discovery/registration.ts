@@ -5,8 +5,8 @@ import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
-import * as keeper from "../base/watchdog";
-import * as steps from "./registration_steps";
+import * as watchdog from "../base/watchdog";
+import * as registration_steps from "./registration_steps";
 import type { State } from "./registration_steps";
 import * as timers from "../base/timers";
 
@@ -57,12 +57,12 @@ function note(reg: State, err: EtcdError | undefined): void {
 
 /** Does what is next, and notes how that went. */
 function advance(this: void, reg: State): void {
-    const [ok, failed] = guard(steps.step, reg);
+    const [ok, failed] = guard(registration_steps.step, reg);
     let err = failed as EtcdError | undefined;
     if (!ok) {
         err = errors.local_error("bad_reply", tostring(failed)); // whatever happens, it goes on
     }
-    if (!steps.is_over(reg)) {
+    if (!registration_steps.is_over(reg)) {
         note(reg, err);
     }
 }
@@ -102,7 +102,7 @@ function run_within_life(reg: State, fn: Step, grace: number): void {
 
 /** Revokes the lease: what the worker cannot wait for runs out by itself. */
 function leave(reg: State): void {
-    run_within_life(reg, steps.deregister, steps.LAST_CALL);
+    run_within_life(reg, registration_steps.deregister, registration_steps.LAST_CALL);
 }
 
 /** Seconds until the next step. */
@@ -122,15 +122,15 @@ function plan(timer: Timer, reg: State, seconds: number): Result<true> {
         return $multi(undefined, err);
     }
     reg.timers = reg.timers + 1;
-    keeper.expect_restart_in(reg.life, seconds);
+    watchdog.expect_restart_in(reg.life, seconds);
     return $multi(true);
 }
 
 /** Steps, until another timer is there for the next one. nginx calls it at once when the worker ends. */
 function work(this: void, premature: boolean, reg: State, timer: Timer): void {
-    while (!premature && !steps.is_over(reg)) {
+    while (!premature && !registration_steps.is_over(reg)) {
         run_within_life(reg, advance, 0);
-        if (!steps.is_over(reg)) {
+        if (!registration_steps.is_over(reg)) {
             const seconds = delay(reg);
             if (plan(timer, reg, seconds)[0] !== undefined) {
                 return;
@@ -138,13 +138,13 @@ function work(this: void, premature: boolean, reg: State, timer: Timer): void {
             ngx.sleep(min(seconds, 0.5)); // no timer to be had
         }
     }
-    keeper.release(reg.life);
+    watchdog.release(reg.life);
     leave(reg);
 }
 
 function step(this: void, premature: boolean, reg: State, id: number): void {
     if (id === reg.timers) {
-        const signs = keeper.start_heartbeat(reg.life);
+        const signs = watchdog.start_heartbeat(reg.life);
         work(premature, reg, step);
         ngx.thread.kill(signs);
     }
@@ -173,7 +173,7 @@ function state_of(this: State): Status {
 function close(this: State): true {
     if (!this.is_closed) {
         this.is_closed = true;
-        keeper.release(this.life);
+        watchdog.release(this.life);
         timers.at(0, leave_in_timer, this);
     }
     return true;
@@ -209,7 +209,7 @@ function create(cli: ClientState, key: string, value: string, ttl: number): Resu
         failures: 0,
         err: undefined,
     };
-    const [kept, keep_err] = keeper.supervise(state.life, () => {
+    const [kept, keep_err] = watchdog.supervise(state.life, () => {
         plan(step, state, 0);
     });
     if (kept === undefined) {
@@ -217,7 +217,7 @@ function create(cli: ClientState, key: string, value: string, ttl: number): Resu
     }
     const [ok, err] = plan(step, state, 0);
     if (ok === undefined) {
-        keeper.release(state.life);
+        watchdog.release(state.life);
         return $multi(undefined, err);
     }
     return $multi(setmetatable(state as Registration, mt));

@@ -3,9 +3,9 @@ import * as call from "../call/call";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
-import * as first_kv from "../protocol/txn_response";
+import * as txn_response from "../protocol/txn_response";
 import type { Heartbeat } from "../base/watchdog";
-import * as leases from "../call/lease_grant";
+import * as lease_grant from "../call/lease_grant";
 import * as rpcs from "../protocol/rpc";
 
 const now = clock.now;
@@ -82,7 +82,7 @@ function keep_until(reg: State, sent: number, granted: unknown): void {
 
 function grant(reg: State): EtcdError | undefined {
     const sent = now();
-    const [reply, err] = leases.grant_chosen(reg.cli, rpcs.lease_grant_with_id, reg.ttl, call_time(reg));
+    const [reply, err] = lease_grant.grant_chosen(reg.cli, rpcs.lease_grant_with_id, reg.ttl, call_time(reg));
     if (reply === undefined) {
         return err;
     }
@@ -151,7 +151,7 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
         return judge_put(reg, err);
     }
     if (reply.body.get("succeeded") !== true) {
-        const kv = first_kv.of_txn(reply.body);
+        const kv = txn_response.of_txn(reply.body);
         const holder = kv?.lease;
         if (holder === undefined) {
             return errors.local_error("conflict", "the key was changed meanwhile");
@@ -177,7 +177,7 @@ function check_key(reg: State): EtcdError | undefined {
         mark_registered(reg);
         return undefined;
     }
-    const kv = first_kv.of_txn(reply.body);
+    const kv = txn_response.of_txn(reply.body);
     const holder = kv?.lease;
     // what is held by no lease would stay for ever
     if (holder !== undefined && holder !== reg.former) {

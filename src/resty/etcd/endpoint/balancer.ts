@@ -1,10 +1,10 @@
 import type { Endpoint } from "./endpoint";
 import type { EtcdError } from "../protocol/errors";
 import type { Health, Tried } from "./client_health";
-import * as health from "./client_health";
-import health_check = require("./shared_health");
+import * as client_health from "./client_health";
+import shared_health = require("./shared_health");
 import * as log from "../base/log";
-import * as trials from "./half_open";
+import * as half_open from "./half_open";
 
 /** The endpoints of a client and its place in their ring. */
 interface Ring {
@@ -39,12 +39,12 @@ function next_available(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefi
         ring.init_count = ring.init_count + 1;
         const endpoint = endpoints[floor(ring.init_count) % n];
         const host = endpoint?.http_host;
-        const [is_healthy] = health_check.get_target_status(host as string);
+        const [is_healthy] = shared_health.get_target_status(host as string);
         if (typeof host === "string") {
             if (is_healthy === false) {
-                trials.note_ban(host);
+                half_open.note_ban(host);
             } else if (is_healthy === true) {
-                if (trials.try_acquire(host)) {
+                if (half_open.try_acquire(host)) {
                     return $multi(endpoint, false);
                 }
                 is_on_trial = true;
@@ -57,7 +57,7 @@ function next_available(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefi
 /** Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait. */
 function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | undefined {
     let [endpoint, is_on_trial] = next_available(ring);
-    while (is_on_trial && trials.wait(deadline)) {
+    while (is_on_trial && half_open.wait(deadline)) {
         [endpoint, is_on_trial] = next_available(ring);
     }
     return endpoint;
@@ -79,7 +79,7 @@ function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number 
     const own = ring.health;
     if (own !== undefined) {
         ring.init_count = ring.init_count + 1;
-        endpoint = health.pick(own, ring.endpoints, floor(ring.init_count), tried);
+        endpoint = client_health.pick(own, ring.endpoints, floor(ring.init_count), tried);
     } else {
         endpoint = next_healthy(ring, deadline);
     }
@@ -94,12 +94,12 @@ function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number 
 function report_failure(ring: Ring, http_host: string): void {
     const own = ring.health;
     if (own === undefined) {
-        health_check.report_failure(http_host);
-        if (health_check.is_banned(http_host)) {
-            trials.note_ban(http_host);
+        shared_health.report_failure(http_host);
+        if (shared_health.is_banned(http_host)) {
+            half_open.note_ban(http_host);
         }
-        trials.on_failure(http_host);
-    } else if (health.failed(own, http_host)) {
+        half_open.on_failure(http_host);
+    } else if (client_health.failed(own, http_host)) {
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
     }
 }
@@ -108,9 +108,9 @@ function report_failure(ring: Ring, http_host: string): void {
 function report_success(ring: Ring, http_host: string, seconds: number | undefined): void {
     const own = ring.health;
     if (own === undefined) {
-        trials.on_success(http_host);
+        half_open.on_success(http_host);
     } else {
-        health.succeeded(own, http_host, seconds);
+        client_health.succeeded(own, http_host, seconds);
     }
 }
 
@@ -118,9 +118,9 @@ function report_success(ring: Ring, http_host: string, seconds: number | undefin
 function report_not_attempted(ring: Ring, http_host: string): void {
     const own = ring.health;
     if (own === undefined) {
-        trials.on_failure(http_host);
+        half_open.on_failure(http_host);
     } else {
-        health.not_attempted(own, http_host);
+        client_health.not_attempted(own, http_host);
     }
 }
 
@@ -130,11 +130,11 @@ function report_inconclusive(ring: Ring, http_host: string, err: EtcdError): voi
     if (err.name === "bad_request") {
         report_not_attempted(ring, http_host);
     } else if (own === undefined) {
-        trials.on_success(http_host);
+        half_open.on_success(http_host);
     } else if (err.name === "bad_reply") {
         report_failure(ring, http_host);
     } else {
-        health.succeeded(own, http_host, undefined);
+        client_health.succeeded(own, http_host, undefined);
     }
 }
 
@@ -142,11 +142,11 @@ function report_inconclusive(ring: Ring, http_host: string, err: EtcdError): voi
 function max_tries(ring: Ring): number {
     const own = ring.health;
     if (own !== undefined) {
-        health.credit_retry_budget(own);
+        client_health.credit_retry_budget(own);
         return own.retry ? 2 * ring.endpoints.length + 1 : 1;
     }
-    const conf = health_check.conf;
-    if (conf?.retry !== true || health_check.get_check_mode() === health_check.DISABLED_MODE) {
+    const conf = shared_health.conf;
+    if (conf?.retry !== true || shared_health.get_check_mode() === shared_health.DISABLED_MODE) {
         return 1;
     }
     return ring.endpoints.length * conf.max_fails + 1;
@@ -155,13 +155,13 @@ function max_tries(ring: Ring): number {
 /** Whether another try would be within the client's means. */
 function has_retry(ring: Ring): boolean {
     const own = ring.health;
-    return own === undefined || health.has_retry(own);
+    return own === undefined || client_health.has_retry(own);
 }
 
 /** Whether another try is within the client's means; it is taken out of them. */
 function may_retry(ring: Ring): boolean {
     const own = ring.health;
-    return own === undefined || health.spend_retry(own);
+    return own === undefined || client_health.spend_retry(own);
 }
 
 export {

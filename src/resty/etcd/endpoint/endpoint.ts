@@ -1,4 +1,4 @@
-import * as target from "./url";
+import * as urls from "./url";
 
 const find = string.find as StringFind;
 
@@ -26,7 +26,7 @@ interface Endpoint {
  * @returns the endpoint; nil if the URL is none
  */
 function create(url: string, api_prefix: string): Endpoint | undefined {
-    const parsed = target.parse(url);
+    const parsed = urls.parse(url);
     if (parsed === undefined) {
         return undefined;
     }

@@ -3,7 +3,7 @@ import * as clock from "../base/clock";
 import * as dns from "./dns";
 import type { Nameserver } from "./dns";
 import type { Endpoint } from "./endpoint";
-import * as names from "./dns_endpoints";
+import * as dns_endpoints from "./dns_endpoints";
 import type { EndpointSet, PendingLookup, ResolvedName, DnsEndpoints } from "./dns_endpoints";
 
 const now = clock.now;
@@ -60,7 +60,7 @@ function ask(set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup, questi
         question.err = err;
         return;
     }
-    names.update_addresses(set, plan, question.known, qtype, found);
+    dns_endpoints.update_addresses(set, plan, question.known, qtype, found);
     if (found.length > 0 && !question.answered) {
         question.answered = true;
         flight.missing = flight.missing - 1;
@@ -182,7 +182,7 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<DnsEndpoints> {
         fresh_until: 0,
         flight: undefined,
     };
-    names.set_configured(plan, endpoints);
+    dns_endpoints.set_configured(plan, endpoints);
     return $multi(plan);
 }
 

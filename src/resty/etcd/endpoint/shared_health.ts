@@ -1,6 +1,6 @@
 import * as clock from "../base/clock";
 import * as log from "../base/log";
-import * as trials from "./half_open";
+import * as half_open from "./half_open";
 
 const now = clock.now;
 
@@ -179,7 +179,7 @@ function is_banned(http_host: string): boolean {
 /** Turns the health check off in this process: every endpoint counts as healthy, a call is tried once. */
 function disable(): void {
     disabled = true;
-    trials.forget_all();
+    half_open.forget_all();
 }
 
 health_check.disable = disable;

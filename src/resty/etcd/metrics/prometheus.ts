@@ -1,7 +1,7 @@
-import * as meters from "./call_metrics";
+import * as call_metrics from "./call_metrics";
 import type { RpcStats, Stats } from "./call_metrics";
 
-const buckets = meters.buckets;
+const buckets = call_metrics.buckets;
 const concat = table.concat;
 const format = string.format;
 

@@ -1,12 +1,12 @@
 import type { RawEvent } from "../protocol/message";
 import type { Batch } from "../watch/feed";
-import * as newest from "../base/gc_barrier";
-import * as slices from "../base/time_slice";
+import * as gc_barrier from "../base/gc_barrier";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as draft from "./rebuild";
+import * as rebuild from "./rebuild";
 import * as indexes from "./indexes";
-import * as items from "./decode";
-import * as sorted from "./sorted_keys";
+import * as decode from "./decode";
+import * as sorted_keys from "./sorted_keys";
 import table_new = require("table.new");
 import type { Change, Invalid, Kv, State } from "./types";
 
@@ -25,20 +25,20 @@ interface Step {
 }
 
 /** The user's functions are run, nothing is changed yet. */
-function prepare(state: State, events: RawEvent[], found: draft.IndexValues, slice: TimeSlice): Step[] {
+function prepare(state: State, events: RawEvent[], found: rebuild.IndexValues, slice: TimeSlice): Step[] {
     const steps: Step[] = [];
     for (const event of events) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         const raw = event.kv;
         const key = sub(raw.key, state.cut + 1);
         if (event.type === "DELETE") {
             steps.push({ key, kv: undefined, invalid: undefined });
         } else {
-            const [kv, err] = items.make(state, raw, key);
+            const [kv, err] = decode.make(state, raw, key);
             if (kv === undefined) {
-                steps.push({ key, kv: undefined, invalid: items.reject(state, raw, key, err) });
+                steps.push({ key, kv: undefined, invalid: decode.reject(state, raw, key, err) });
             } else {
-                draft.ask_indexes(state, kv, found);
+                rebuild.ask_indexes(state, kv, found);
                 steps.push({ key, kv, invalid: undefined });
             }
         }
@@ -47,7 +47,7 @@ function prepare(state: State, events: RawEvent[], found: draft.IndexValues, sli
 }
 
 /** Changes the tables in one go; returns what was really changed. */
-function commit(state: State, steps: Step[], found: draft.IndexValues): Change[] {
+function commit(state: State, steps: Step[], found: rebuild.IndexValues): Change[] {
     const changes: Change[] = [];
     const { kvs, added } = state;
     for (const step of steps) {
@@ -77,14 +77,14 @@ function commit(state: State, steps: Step[], found: draft.IndexValues): Change[]
         }
     }
     if (changes.length > 0) {
-        draft.forget_lists(state);
+        rebuild.forget_lists(state);
     }
     return changes;
 }
 
 /** The same for many events of one revision: the tables are made anew, and taken into use at once. */
-function commit_many(state: State, steps: Step[], found: draft.IndexValues, slice: TimeSlice): Change[] | undefined {
-    const made = draft.create(state.key_count);
+function commit_many(state: State, steps: Step[], found: rebuild.IndexValues, slice: TimeSlice): Change[] | undefined {
+    const made = rebuild.create(state.key_count);
     const changes: Change[] = [];
     const by_key = table_new(0, steps.length) as LuaMap<string, Step>;
     const added = made.added;
@@ -93,7 +93,7 @@ function commit_many(state: State, steps: Step[], found: draft.IndexValues, slic
         made.bad.set(key, item);
     }
     for (const step of steps) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         const key = step.key;
         by_key.set(key, step);
         if (step.invalid !== undefined) {
@@ -107,21 +107,21 @@ function commit_many(state: State, steps: Step[], found: draft.IndexValues, slic
             changes.push({ type: "PUT", key, kv: step.kv });
         }
     }
-    sorted.sort_pending(state);
+    sorted_keys.sort_pending(state);
     for (const key of state.sorted) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         const old = kvs.get(key)!;
         const step = by_key.get(key);
         if (step === undefined || step.invalid !== undefined) {
-            draft.keep(made, key, old);
+            rebuild.keep(made, key, old);
         } else if (step.kv !== undefined) {
-            draft.keep(made, key, step.kv);
+            rebuild.keep(made, key, step.kv);
             changes.push({ type: "PUT", key, kv: step.kv, old });
         } else {
-            changes.push(newest.mark_now({ type: "DELETE", key, old }));
+            changes.push(gc_barrier.mark_now({ type: "DELETE", key, old }));
         }
     }
-    return draft.swap_in(state, made, found, slice) ? changes : undefined;
+    return rebuild.swap_in(state, made, found, slice) ? changes : undefined;
 }
 
 /**
@@ -129,8 +129,8 @@ function commit_many(state: State, steps: Step[], found: draft.IndexValues, slic
  * @returns what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
  */
 function take_events(state: State, events: RawEvent[]): Change[] | undefined {
-    const slice = slices.start();
-    const found = draft.new_index_values(state, events.length);
+    const slice = time_slice.start();
+    const found = rebuild.new_index_values(state, events.length);
     const steps = prepare(state, events, found, slice);
     if (steps.length > FEW) {
         return commit_many(state, steps, found, slice);
@@ -140,7 +140,7 @@ function take_events(state: State, events: RawEvent[]): Change[] | undefined {
     }
     const changes = commit(state, steps, found);
     if (state.added.length > MANY_ADDED) {
-        sorted.sort_pending(state);
+        sorted_keys.sort_pending(state);
     }
     return changes;
 }
@@ -157,15 +157,15 @@ function is_same(raw: RawEvent["kv"], held: { mod_revision: string; create_revis
  * nil if the mirror was closed meanwhile
  */
 function take_full(state: State, batch: Batch, is_other: boolean): Change[] | undefined {
-    const slice = slices.yield_and_start(); // whoever has read all this may have worked for long
+    const slice = time_slice.yield_and_start(); // whoever has read all this may have worked for long
     const full = batch.full!;
     const kvs = state.kvs;
-    const made = draft.create(full.length);
+    const made = rebuild.create(full.length);
     const is_first = state.changed === 0;
     const changes: Change[] = [];
-    const found = draft.new_index_values(state, is_first || is_other ? full.length : 0);
+    const found = rebuild.new_index_values(state, is_first || is_other ? full.length : 0);
     for (const raw of full) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         const key = sub(raw.key, state.cut + 1);
         const held = kvs.get(key);
         const bad = state.bad.get(key);
@@ -174,30 +174,30 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] | un
                 made.bad.set(key, bad);
             }
             if (held !== undefined) {
-                draft.keep(made, key, held);
+                rebuild.keep(made, key, held);
             }
         } else {
-            const [kv, err] = items.make(state, raw, key);
+            const [kv, err] = decode.make(state, raw, key);
             if (kv !== undefined) {
-                draft.ask_indexes(state, kv, found);
-                draft.keep(made, key, kv);
+                rebuild.ask_indexes(state, kv, found);
+                rebuild.keep(made, key, kv);
                 if (!is_first) {
-                    changes.push(newest.mark_now({ type: "PUT", key, kv, old: held }));
+                    changes.push(gc_barrier.mark_now({ type: "PUT", key, kv, old: held }));
                 }
             } else {
-                made.bad.set(key, items.reject(state, raw, key, err));
+                made.bad.set(key, decode.reject(state, raw, key, err));
                 // what was deleted and written anew is not the same item any more
                 if (held !== undefined && (is_other || held.create_revision === raw.create_revision)) {
-                    draft.keep(made, key, held);
+                    rebuild.keep(made, key, held);
                 }
             }
         }
     }
-    sorted.sort_pending(state);
+    sorted_keys.sort_pending(state);
     for (const key of state.sorted) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         if (made.kvs.get(key) === undefined) {
-            changes.push(newest.mark_now({ type: "DELETE", key, old: kvs.get(key) }));
+            changes.push(gc_barrier.mark_now({ type: "DELETE", key, old: kvs.get(key) }));
         }
     }
     if (changes.length === 0 && !is_first) {
@@ -207,17 +207,17 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] | un
         state.bad = made.bad; // all else is as it was, and stays the same tables
         return changes;
     }
-    return draft.swap_in(state, made, found, slice) ? changes : undefined;
+    return rebuild.swap_in(state, made, found, slice) ? changes : undefined;
 }
 
 /** The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody. */
 function all_new(state: State): Change[] {
-    const slice = slices.start();
+    const slice = time_slice.start();
     const changes: Change[] = [];
-    sorted.sort_pending(state);
+    sorted_keys.sort_pending(state);
     for (const key of state.sorted) {
-        slices.yield_if_due(slice);
-        changes.push(newest.mark_now({ type: "PUT", key, kv: state.kvs.get(key)! }));
+        time_slice.yield_if_due(slice);
+        changes.push(gc_barrier.mark_now({ type: "PUT", key, kv: state.kvs.get(key)! }));
     }
     return changes;
 }

@@ -1,7 +1,7 @@
 import type { ClientState as ClientState } from "../call/client_state";
 import type { RawKv } from "../protocol/message";
-import * as newest from "../base/gc_barrier";
-import * as complaints from "./rate_limited_log";
+import * as gc_barrier from "../base/gc_barrier";
+import * as rate_limited_log from "./rate_limited_log";
 import type { Decode, Invalid, Kv, State } from "./types";
 
 const guard = pcall as unknown as GuardedCall;
@@ -12,7 +12,7 @@ function reason(step: string, ran: boolean, result: unknown, err: unknown, other
     if (!ran) {
         said = result;
     }
-    return `${step}: ${complaints.text_of(said, otherwise)}`;
+    return `${step}: ${rate_limited_log.text_of(said, otherwise)}`;
 }
 
 /** How values are read where a mirror does not say. */
@@ -54,14 +54,14 @@ function make(state: State, raw: RawKv, key: string): Result<Kv> {
         }
         kv.value = made;
     }
-    return $multi(newest.mark_now(kv));
+    return $multi(gc_barrier.mark_now(kv));
 }
 
 /** Why an item is not taken in, for those who ask later. */
 function reject(state: State, raw: RawKv, key: string, err: string): Invalid {
     const item: Invalid = { err, create_revision: raw.create_revision, mod_revision: raw.mod_revision };
     state.counters.invalid = state.counters.invalid + 1;
-    complaints.warn(state, `item not taken in: ${key}: ${err}`);
+    rate_limited_log.warn(state, `item not taken in: ${key}: ${err}`);
     return item;
 }
 

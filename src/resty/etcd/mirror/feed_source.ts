@@ -1,9 +1,9 @@
 import type { ClientState as ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import type { OpenSource } from "../shared_log/coordinator";
-import * as node from "../shared_log/open";
+import * as open from "../shared_log/open";
 import * as snapshot_feed from "../storage/snapshot_feed";
-import * as watch_feed from "../watch/etcd_feed";
+import * as etcd_feed from "../watch/etcd_feed";
 import type { FeedOptions } from "../watch/etcd_feed";
 import type { Options, Source } from "./types";
 
@@ -50,7 +50,7 @@ function opener(cli: ClientState, wanted: FeedOptions): OpenSource {
                 options.cluster_id = cluster_id;
             }
         }
-        return watch_feed.open(cli, options);
+        return etcd_feed.open(cli, options);
     };
 }
 
@@ -81,14 +81,14 @@ function choose(cli: ClientState, dir: string, opts: Options): Result<Source> {
         wanted.share = range_of(cli, opts.share);
     }
     const identity = identity_of(cli, wanted);
-    let source: Source = () => watch_feed.open(cli, wanted);
+    let source: Source = () => etcd_feed.open(cli, wanted);
     if (opts.mode === "node") {
         const dict = ngx.shared[opts.shm_name ?? ""];
         if (dict === undefined) {
             return $multi(undefined, `opts.shm_name: no shared dict ${opts.shm_name ?? ""}`);
         }
         const open_source = opener(cli, wanted);
-        source = () => node.open(dict, identity, open_source);
+        source = () => open.open(dict, identity, open_source);
     }
     if (opts.snapshot !== undefined) {
         source = with_snapshot(source, opts.snapshot, identity, opts.snapshot_interval);

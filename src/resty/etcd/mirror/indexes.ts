@@ -1,4 +1,4 @@
-import * as sorted from "./sorted_keys";
+import * as sorted_keys from "./sorted_keys";
 import type { Buckets, Index, IndexFn, Kv, Store, Values } from "./types";
 
 const guard = pcall as unknown as GuardedCall;
@@ -38,7 +38,7 @@ function add_to(buckets: Buckets, value: AnyNotNil, key: string): void {
     if (bucket === undefined) {
         buckets.set(value, { keys: [key], list: undefined });
     } else {
-        sorted.put(bucket.keys, key);
+        sorted_keys.put(bucket.keys, key);
         bucket.list = undefined;
     }
 }
@@ -46,7 +46,7 @@ function add_to(buckets: Buckets, value: AnyNotNil, key: string): void {
 function remove_from(buckets: Buckets, value: AnyNotNil, key: string): void {
     const bucket = buckets.get(value);
     if (bucket !== undefined) {
-        sorted.take(bucket.keys, key);
+        sorted_keys.take(bucket.keys, key);
         bucket.list = undefined;
         if (bucket.keys.length === 0) {
             buckets.delete(value);
@@ -103,7 +103,7 @@ function find(store: Store, index: Index, value: AnyNotNil): readonly Kv[] {
     }
     let list = bucket.list;
     if (list === undefined) {
-        list = sorted.pick(store, bucket.keys);
+        list = sorted_keys.pick(store, bucket.keys);
         bucket.list = list;
     }
     return list;

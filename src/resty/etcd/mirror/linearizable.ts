@@ -5,7 +5,7 @@ import * as call from "../call/call";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
-import * as items from "./decode";
+import * as decode from "./decode";
 import * as options from "./options";
 import type { Kv, State } from "./types";
 
@@ -32,7 +32,7 @@ function get_linearizable(this: State, key: string, timeout?: number): Told {
     if (raw === undefined) {
         return $multi(undefined, undefined);
     }
-    const [kv, bad] = items.make(this, raw, sub(raw.key, this.cut + 1));
+    const [kv, bad] = decode.make(this, raw, sub(raw.key, this.cut + 1));
     if (kv === undefined) {
         return $multi(undefined, errors.local_error("invalid", bad));
     }

@@ -1,7 +1,7 @@
 import * as clock from "../base/clock";
-import * as draft from "./rebuild";
+import * as rebuild from "./rebuild";
 import * as indexes from "./indexes";
-import * as sorted from "./sorted_keys";
+import * as sorted_keys from "./sorted_keys";
 import type { Kv, State } from "./types";
 
 const now = clock.now;
@@ -32,8 +32,8 @@ function all(this: State): Result<readonly Kv[]> {
     }
     let list = this.list;
     if (list === undefined) {
-        sorted.sort_pending(this);
-        list = sorted.pick(this, this.sorted);
+        sorted_keys.sort_pending(this);
+        list = sorted_keys.pick(this, this.sorted);
         this.list = list;
     }
     return $multi(list);
@@ -49,9 +49,9 @@ function prefix(this: State, dir: string): Result<readonly Kv[]> {
     }
     let list = this.lists.get(dir);
     if (list === undefined) {
-        list = sorted.pick_prefix(this, dir);
+        list = sorted_keys.pick_prefix(this, dir);
         if (this.list_count >= MAX_LISTS) {
-            draft.forget_prefixes(this);
+            rebuild.forget_prefixes(this);
         }
         this.list_count = this.list_count + 1;
         this.lists.set(dir, list);

@@ -2,22 +2,22 @@ import type { ClientState as ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
-import * as draft from "./rebuild";
+import * as rebuild from "./rebuild";
 import * as indexes from "./indexes";
-import * as complaints from "./rate_limited_log";
-import * as items from "./decode";
+import * as rate_limited_log from "./rate_limited_log";
+import * as decode from "./decode";
 import * as options from "./options";
-import * as reads from "./lookups";
-import * as reports from "./status";
+import * as lookups from "./lookups";
+import * as status from "./status";
 import type { Status } from "./status";
-import * as runner from "./run_loop";
-import * as sorted from "./sorted_keys";
-import * as feeds from "./feed_source";
-import * as teller from "./notifier";
-import * as truth from "./linearizable";
+import * as run_loop from "./run_loop";
+import * as sorted_keys from "./sorted_keys";
+import * as feed_source from "./feed_source";
+import * as notifier from "./notifier";
+import * as linearizable from "./linearizable";
 import type { Callback, Change, Changes, Index, IndexFn, Kv, OnChange, Options, Source, State } from "./types";
-import * as waiting from "./wait_ready";
-import * as slices from "../base/time_slice";
+import * as wait_ready from "./wait_ready";
+import * as time_slice from "../base/time_slice";
 import * as timers from "../base/timers";
 
 const guard = pcall as unknown as GuardedCall;
@@ -54,21 +54,24 @@ function on_change(this: State, callback: OnChange): Result<(this: void) => void
 
 /** Makes an index of what is there already. Nothing else changes the mirror meanwhile. */
 function fill_index(this: void, state: State, made: Index): void {
-    const slice = slices.start();
-    sorted.sort_pending(state);
+    const slice = time_slice.start();
+    sorted_keys.sort_pending(state);
     for (const key of state.sorted) {
-        slices.yield_if_due(slice);
-        indexes.add(made.buckets, made.values, key, draft.ask_index(state, made, state.kvs.get(key)!));
+        time_slice.yield_if_due(slice);
+        indexes.add(made.buckets, made.values, key, rebuild.ask_index(state, made, state.kvs.get(key)!));
     }
     state.indexes.set(made.name, made);
 }
 
 function make_index(premature: boolean, state: State, made: Index): void {
-    if (!premature && runner.acquire(state)) {
+    if (!premature && run_loop.acquire(state)) {
         const [ok, err] = guard(fill_index, state, made);
         state.lock.post(1);
         if (!ok) {
-            complaints.warn(state, `index ${made.name} is not made: ${complaints.text_of(err, "no reason")}`);
+            rate_limited_log.warn(
+                state,
+                `index ${made.name} is not made: ${rate_limited_log.text_of(err, "no reason")}`,
+            );
         }
     }
     state.making.delete(made.name);
@@ -98,28 +101,28 @@ function index(this: State, name: string, fn: IndexFn): Result<true> {
 /** Ends the mirror at once. What it holds can still be read. */
 function close(this: State): true {
     this.wake.post(1);
-    runner.finish(this);
+    run_loop.finish(this);
     return true;
 }
 
 const methods = {
-    age: reads.age,
-    all: reads.all,
-    by: reads.by,
+    age: lookups.age,
+    all: lookups.all,
+    by: lookups.by,
     close,
-    count: reads.count,
-    get: reads.get,
-    get_linearizable: truth.get_linearizable,
+    count: lookups.count,
+    get: lookups.get,
+    get_linearizable: linearizable.get_linearizable,
     index,
-    invalid: reports.invalid,
+    invalid: status.invalid,
     on_change,
-    prefix: reads.prefix,
-    ready: reads.ready,
-    revision: reads.revision,
-    state: reports.state_of,
-    stats: reports.stats,
-    version: reads.version,
-    wait_ready: waiting.wait_ready,
+    prefix: lookups.prefix,
+    ready: lookups.ready,
+    revision: lookups.revision,
+    state: status.state_of,
+    stats: status.stats,
+    version: lookups.version,
+    wait_ready: wait_ready.wait_ready,
 };
 type Methods = typeof methods;
 const mt: LuaMetatable<Mirror, Methods> = { __index: methods };
@@ -139,7 +142,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
     }
     let chosen = source;
     if (chosen === undefined) {
-        const [found, source_err] = feeds.choose(cli, dir, opts ?? {});
+        const [found, source_err] = feed_source.choose(cli, dir, opts ?? {});
         if (found === undefined) {
             return $multi(undefined, source_err);
         }
@@ -157,7 +160,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         cli,
         dir,
         opts: opts ?? {},
-        decode: opts?.decode ?? items.by_serializer(cli),
+        decode: opts?.decode ?? decode.by_serializer(cli),
         cut: keys.with_prefix(cli.key_prefix, "").length,
         source: chosen,
         kvs: new LuaMap(),
@@ -183,7 +186,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
             index_errors: 0,
             failures: 0,
         },
-        absent: reads.NOT_READY,
+        absent: lookups.NOT_READY,
         is_closed: false,
         life: { running: false, missed: 0 },
         timers: 0,
@@ -195,7 +198,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         callbacks: [],
         untold: [],
         untold_count: 0,
-        merge_at: teller.MANY,
+        merge_at: notifier.MANY,
         is_telling: false,
         teller: undefined,
         called_at: undefined,
@@ -204,14 +207,14 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         lock,
         wake,
         making: new LuaMap(),
-        log_tokens: complaints.BURST,
+        log_tokens: rate_limited_log.BURST,
         log_refilled: clock.now(),
         log_withheld: 0,
     };
     for (const [name, fn] of pairs(opts?.index ?? {})) {
         state.indexes.set(name, indexes.create(name, fn));
     }
-    const [ok, err] = runner.begin(state);
+    const [ok, err] = run_loop.begin(state);
     if (ok === undefined) {
         return $multi(undefined, err);
     }

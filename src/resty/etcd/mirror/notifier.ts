@@ -1,8 +1,8 @@
 import * as clock from "../base/clock";
-import * as newest from "../base/gc_barrier";
-import * as slices from "../base/time_slice";
+import * as gc_barrier from "../base/gc_barrier";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as complaints from "./rate_limited_log";
+import * as rate_limited_log from "./rate_limited_log";
 import type { Change, Changes, State, Untold } from "./types";
 
 const now = clock.now;
@@ -33,17 +33,17 @@ function call_all(state: State, item: Untold, slice: TimeSlice): void {
             if (!ok) {
                 const counters = state.counters;
                 counters.callback_errors = counters.callback_errors + 1;
-                const text = complaints.text_of(err, "no reason");
+                const text = rate_limited_log.text_of(err, "no reason");
                 ngx.log(ngx.WARN, "mirror of ", state.dir, ": on_change: ", text);
             }
-            slices.yield_if_due(slice);
+            time_slice.yield_if_due(slice);
         }
     }
 }
 
 /** Tells what there is. */
 function tell_what_waits(this: void, state: State): void {
-    const slice = slices.start();
+    const slice = time_slice.start();
     let item = remove(state.untold, 1);
     while (item !== undefined) {
         state.untold_count = state.untold_count - item.changes.length;
@@ -63,7 +63,7 @@ function drain(this: void, state: State): void {
 
 /** A change after another one of the same key. */
 function join(before: Change, after: Change): Change {
-    return newest.mark_now({ type: after.type, key: after.key, kv: after.kv, old: before.old });
+    return gc_barrier.mark_now({ type: after.type, key: after.key, kv: after.kv, old: before.old });
 }
 
 /**
@@ -76,12 +76,12 @@ function merge(state: State): void {
     const count = state.untold_count;
     state.untold = [];
     state.untold_count = 0;
-    const slice = slices.start();
+    const slice = time_slice.start();
     const by_key = new LuaMap<string, Change>();
     const keys: string[] = [];
     for (const item of waiting) {
         for (const change of item.changes) {
-            slices.yield_if_due(slice);
+            time_slice.yield_if_due(slice);
             const key = change.key;
             const before = by_key.get(key);
             if (before === undefined) {
@@ -94,7 +94,7 @@ function merge(state: State): void {
     }
     const changes: Change[] = [];
     for (const key of keys) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         const change = by_key.get(key)!;
         if (change.kv !== undefined || change.old !== undefined) {
             changes.push(change); // else it came and went
@@ -106,7 +106,7 @@ function merge(state: State): void {
     state.untold_count = changes.length;
     state.merge_at = max(MANY, 2 * changes.length);
     state.counters.merged = state.counters.merged + 1;
-    complaints.warn(state, `on_change is slow: ${count} changes that waited for it are one difference now`);
+    rate_limited_log.warn(state, `on_change is slow: ${count} changes that waited for it are one difference now`);
 }
 
 /** Says once of each call that it takes long. */
@@ -114,7 +114,7 @@ function warn_if_slow(state: State): void {
     const called_at = state.called_at;
     if (called_at !== undefined && !state.is_complained && now() - called_at > SLOW) {
         state.is_complained = true;
-        complaints.warn(state, `on_change: a function has not returned for ${SLOW} s; what follows waits for it`);
+        rate_limited_log.warn(state, `on_change: a function has not returned for ${SLOW} s; what follows waits for it`);
     }
 }
 
@@ -140,7 +140,7 @@ function notify(state: State, revision: number, changes: Change[]): void {
         }
     }
     while (state.is_telling && state.called_at === undefined) {
-        slices.yield_now(); // it only lets others run
+        time_slice.yield_now(); // it only lets others run
     }
 }
 

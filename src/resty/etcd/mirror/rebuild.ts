@@ -1,7 +1,7 @@
 import table_new = require("table.new");
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as complaints from "./rate_limited_log";
+import * as rate_limited_log from "./rate_limited_log";
 import * as indexes from "./indexes";
 import type { Bucket, Buckets, Index, Invalid, Kv, State, Store, Values } from "./types";
 
@@ -47,7 +47,7 @@ function ask_index(state: State, index: Index, kv: Kv): AnyNotNil | undefined {
     if (!ok) {
         const counters = state.counters;
         counters.index_errors = counters.index_errors + 1;
-        complaints.warn(state, `index ${index.name}: ${kv.key}: ${complaints.text_of(value, "no reason")}`);
+        rate_limited_log.warn(state, `index ${index.name}: ${kv.key}: ${rate_limited_log.text_of(value, "no reason")}`);
         return undefined;
     }
     return value as AnyNotNil | undefined;
@@ -88,7 +88,7 @@ function is_unchanged(
         return false;
     }
     for (const i of $range(1, keys.length)) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         const key = keys[i - 1]!;
         if (key !== old_keys[i - 1] || kvs.get(key) !== before.get(key)) {
             return false;
@@ -100,7 +100,7 @@ function is_unchanged(
 /** A bucket in which nothing has changed stays, and so does the array that was made of it, or is made meanwhile. */
 function keep_buckets(buckets: Buckets, index: Index, state: State, draft: NewTables, slice: TimeSlice): void {
     for (const [value, bucket] of buckets) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         const old = index.buckets.get(value);
         if (old !== undefined && is_unchanged(old, bucket, state.kvs, draft.kvs, slice)) {
             buckets.set(value, old);
@@ -122,7 +122,7 @@ function swap_in(state: State, draft: NewTables, found: IndexValues, slice: Time
         const fresh = found.get(name)!;
         for (const keys of [sorted, added]) {
             for (const key of keys) {
-                slices.yield_if_due(slice);
+                time_slice.yield_if_due(slice);
                 const is_as_before = kvs.get(key) === state.kvs.get(key);
                 const known = is_as_before ? index.values : fresh;
                 indexes.add(buckets, values, key, known.get(key));

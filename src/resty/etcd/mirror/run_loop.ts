@@ -3,10 +3,10 @@ import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
-import * as keeper from "../base/watchdog";
-import * as slices from "../base/time_slice";
+import * as watchdog from "../base/watchdog";
+import * as time_slice from "../base/time_slice";
 import * as apply from "./apply";
-import * as teller from "./notifier";
+import * as notifier from "./notifier";
 import type { Change, State } from "./types";
 import * as timers from "../base/timers";
 
@@ -101,15 +101,15 @@ function unexpected_error(what: unknown): EtcdError {
 
 /** Takes in what a feed gives until it fails; an error only if it does. */
 function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
-    const slice = slices.start();
+    const slice = time_slice.start();
     for (const _ of $range(1, BATCHES_PER_TIMER)) {
-        slices.yield_if_due(slice); // where many have come it does not wait for the next one
+        time_slice.yield_if_due(slice); // where many have come it does not wait for the next one
         let batch: Batch | undefined;
         while (batch === undefined) {
             const since = now();
             const [got, err] = feed.next(LOOK);
-            slices.restart_after_wait(slice, since);
-            teller.warn_if_slow(state);
+            time_slice.restart_after_wait(slice, since);
+            notifier.warn_if_slow(state);
             if (is_over(state)) {
                 return undefined;
             }
@@ -136,7 +136,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         if (is_first && state.callbacks.length > 0) {
             changes = apply.all_new(state);
         }
-        teller.notify(state, batch.revision, changes);
+        notifier.notify(state, batch.revision, changes);
     }
     return undefined;
 }
@@ -191,7 +191,7 @@ function finish(state: State): void {
     state.is_closed = true;
     drop_feed(state);
     wake_waiters(state);
-    keeper.release(state.life);
+    watchdog.release(state.life);
 }
 
 /**
@@ -240,14 +240,14 @@ function work(this: void, premature: boolean, state: State, failures: number, ti
     }
     finish(state);
     if (!premature) {
-        teller.finish(state);
+        notifier.finish(state);
     }
 }
 
 /** A timer of the mirror; one that comes too late does nothing. */
 function run(this: void, premature: boolean, state: State, failures: number, id: number): void {
     if (id === state.timers) {
-        const signs = keeper.start_heartbeat(state.life);
+        const signs = watchdog.start_heartbeat(state.life);
         work(premature, state, failures, run);
         ngx.thread.kill(signs);
     }
@@ -259,7 +259,7 @@ function restart(state: State, had_begun: boolean): void {
         state.is_taking = false;
         state.lock.post(1);
     }
-    teller.forget(state);
+    notifier.forget(state);
     if (had_begun) {
         drop_feed(state);
         note_failure(state, errors.local_error("closed", "a function of the mirror's has ended its timer"));
@@ -269,7 +269,7 @@ function restart(state: State, had_begun: boolean): void {
 
 /** Starts it in a timer of this worker. */
 function begin(state: State): Result<true> {
-    const [kept, keep_err] = keeper.supervise(state.life, had_begun => {
+    const [kept, keep_err] = watchdog.supervise(state.life, had_begun => {
         restart(state, had_begun);
     });
     if (kept === undefined) {
@@ -277,7 +277,7 @@ function begin(state: State): Result<true> {
     }
     const [ok, err] = start(run, state, 0);
     if (ok === undefined) {
-        keeper.release(state.life);
+        watchdog.release(state.life);
         return $multi(undefined, err);
     }
     return $multi(true);

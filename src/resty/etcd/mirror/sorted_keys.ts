@@ -1,5 +1,5 @@
 import table_new = require("table.new");
-import * as key_ranges from "../protocol/keys";
+import * as protocol_keys from "../protocol/keys";
 import type { Kv, Store } from "./types";
 
 const floor = math.floor;
@@ -99,9 +99,9 @@ function pick(store: Store, keys: readonly string[]): readonly Kv[] {
 function pick_prefix(store: Store, prefix: string): readonly Kv[] {
     sort_pending(store);
     const sorted = store.sorted;
-    const end = key_ranges.prefix_end(prefix);
+    const end = protocol_keys.prefix_end(prefix);
     const first = lower_bound(sorted, prefix);
-    const after = end === key_ranges.ZERO ? sorted.length + 1 : lower_bound(sorted, end);
+    const after = end === protocol_keys.ZERO ? sorted.length + 1 : lower_bound(sorted, end);
     const kvs = store.kvs;
     const list = table_new(max(0, after - first), 0) as Kv[];
     for (const i of $range(first, after - 1)) {

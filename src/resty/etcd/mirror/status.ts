@@ -1,5 +1,5 @@
 import type { EtcdError } from "../protocol/errors";
-import * as reads from "./lookups";
+import * as lookups from "./lookups";
 import type { Counters, Invalid, State } from "./types";
 
 /** Everything at a glance. */
@@ -59,7 +59,7 @@ function state_of(this: State): Status {
         revision: this.at_revision,
         version: this.changed,
         count: this.key_count,
-        age: reads.age.call(this),
+        age: lookups.age.call(this),
         invalid: bad,
         untold: this.untold_count,
         prefix: this.dir,

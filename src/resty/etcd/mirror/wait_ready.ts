@@ -3,8 +3,8 @@ import * as clock from "../base/clock";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as options from "./options";
-import * as reads from "./lookups";
-import * as reports from "./status";
+import * as lookups from "./lookups";
+import * as status from "./status";
 import type { State } from "./types";
 
 const now = clock.now;
@@ -16,7 +16,7 @@ const STEP = 10;
 
 /** The time is over; and what has taken it, as far as that is known. */
 function not_in_time(state: State): EtcdError {
-    const trouble = reports.current_error(state);
+    const trouble = status.current_error(state);
     const why = trouble !== undefined ? `: ${errors.to_text(trouble)}` : "";
     return errors.local_error("timeout", `the mirror is not ready: timeout${why}`);
 }
@@ -31,7 +31,7 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     if (wrong !== undefined) {
         return $multi(undefined, errors.local_error("bad_request", wrong));
     }
-    if (reads.ready.call(this)) {
+    if (lookups.ready.call(this)) {
         return $multi(true);
     }
     const [waiter, create_err] = semaphore.new(0);
@@ -53,7 +53,7 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
             }
             return $multi(undefined, errors.local_error("bad_request", `waiting for the mirror: ${tostring(why)}`));
         }
-        if (reads.ready.call(this)) {
+        if (lookups.ready.call(this)) {
             return $multi(true);
         }
     }

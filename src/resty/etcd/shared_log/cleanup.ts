@@ -1,10 +1,10 @@
 import * as clock from "../base/clock";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as chain from "./log";
+import * as logs from "./log";
 import type { Log } from "./log";
-import * as pieces from "./records";
-import * as starts from "./epoch_header";
+import * as records from "./records";
+import * as epoch_header from "./epoch_header";
 
 const max = math.max;
 const now = clock.now;
@@ -17,19 +17,19 @@ const LINKS = 4096;
 /** Removes an epoch, but for the link to its successor. */
 function remove_epoch(log: Log, epoch: number, slice: TimeSlice): void {
     const dict = log.dict;
-    pieces.remove(dict, chain.key_of(log, epoch, "b"), slice);
-    pieces.remove(dict, chain.key_of(log, epoch, "r"), slice);
+    records.remove(dict, logs.key_of(log, epoch, "b"), slice);
+    records.remove(dict, logs.key_of(log, epoch, "r"), slice);
     for (const what of ["h", "s", "c", "l"]) {
-        dict.delete(chain.key_of(log, epoch, what));
+        dict.delete(logs.key_of(log, epoch, what));
     }
 }
 
 /** The newest base that is there for so many seconds: for as long readers could leave what is before it. */
 function settled(log: Log, root: number, seconds: number): number | undefined {
-    const swept = chain.number_at(log, "swept") ?? root;
+    const swept = logs.number_at(log, "swept") ?? root;
     const made_by = now() - seconds;
     for (const epoch of $range(root, swept + 1, -1)) {
-        const start = starts.read(log, epoch);
+        const start = epoch_header.read(log, epoch);
         if (start !== undefined && start.root === epoch && start.made_at <= made_by) {
             return epoch;
         }
@@ -39,9 +39,9 @@ function settled(log: Log, root: number, seconds: number): number | undefined {
 
 /** The oldest base that was not swept to: of what may be removed, what is before it is missed least. */
 function oldest(log: Log, root: number): number {
-    const swept = chain.number_at(log, "swept") ?? root;
+    const swept = logs.number_at(log, "swept") ?? root;
     for (const epoch of $range(swept + 1, root - 1)) {
-        const start = starts.read(log, epoch);
+        const start = epoch_header.read(log, epoch);
         if (start !== undefined && start.root === epoch) {
             return epoch;
         }
@@ -51,31 +51,31 @@ function oldest(log: Log, root: number): number {
 
 /** True if there are epochs before `root` that were not removed yet. */
 function is_due(log: Log, root: number): boolean {
-    return (chain.number_at(log, "swept") ?? root) < root;
+    return (logs.number_at(log, "swept") ?? root) < root;
 }
 
 /** Removes the epochs before `root`. */
 function before(log: Log, root: number, slice: TimeSlice): void {
-    const swept = chain.number_at(log, "swept") ?? 0;
+    const swept = logs.number_at(log, "swept") ?? 0;
     for (const epoch of $range(max(1, swept - AGAIN), root - 1)) {
         remove_epoch(log, epoch, slice);
     }
     for (const epoch of $range(max(1, swept - LINKS), root - 1 - LINKS)) {
-        log.dict.delete(chain.key_of(log, epoch, "n"));
+        log.dict.delete(logs.key_of(log, epoch, "n"));
     }
     if (root > swept) {
-        chain.set_number(log, "swept", root);
+        logs.set_number(log, "swept", root);
     }
 }
 
 /** Removes a log that was given up. */
 function all(log: Log): void {
-    const last = chain.number_at(log, "epochs") ?? 0;
-    before(log, last + 1, slices.start());
+    const last = logs.number_at(log, "epochs") ?? 0;
+    before(log, last + 1, time_slice.start());
     for (const epoch of $range(max(0, last - LINKS), last)) {
-        log.dict.delete(chain.key_of(log, epoch, "n"));
+        log.dict.delete(logs.key_of(log, epoch, "n"));
     }
-    chain.forget(log);
+    logs.forget(log);
 }
 
 export { all, before, is_due, oldest, remove_epoch, settled };

@@ -1,15 +1,15 @@
 import type { RawKv } from "../protocol/message";
 import type { Batch, Reason } from "../watch/feed";
-import * as slices from "../base/time_slice";
-import * as chain from "./log";
+import * as time_slice from "../base/time_slice";
+import * as logs from "./log";
 import * as cursors from "./cursor";
 import type { Cursor } from "./cursor";
-import * as encoding from "../storage/kv_encoding";
-import * as pieces from "./records";
-import * as sweep from "./cleanup";
+import * as kv_encoding from "../storage/kv_encoding";
+import * as records from "./records";
+import * as cleanup from "./cleanup";
 import * as writers from "./writer";
 import type { Writer } from "./writer";
-import * as starts from "./epoch_header";
+import * as epoch_header from "./epoch_header";
 import type { Beginning } from "./epoch_header";
 
 const max = math.max;
@@ -33,16 +33,16 @@ function write_base(
     revision: number,
     is_wanted: IsWanted,
 ): LuaMultiReturn<[count: number | undefined, bytes: number, err?: string | undefined]> {
-    const prefix = chain.key_of(writer.log, epoch, "b");
-    const slice = slices.start();
+    const prefix = logs.key_of(writer.log, epoch, "b");
+    const slice = time_slice.start();
     const n = kvs.length;
     let parts: string[] = [];
     let size = 0;
     let bytes = 0;
     let count = 0;
     for (const i of $range(1, n + 1)) {
-        const part = i <= n ? encoding.encode(kvs[i - 1]!, false) : "";
-        if (size > 0 && (i > n || size + part.length > pieces.PIECE)) {
+        const part = i <= n ? kv_encoding.encode(kvs[i - 1]!, false) : "";
+        if (size > 0 && (i > n || size + part.length > records.PIECE)) {
             const record = { payload: parts.join(""), revision, total: 0 };
             const [last, err] = writers.store(writer, prefix, count + 1, record, slice);
             if (last === undefined) {
@@ -52,13 +52,13 @@ function write_base(
                 return $multi(undefined, 0, "not wanted");
             }
             count = last;
-            bytes = bytes + size + pieces.OVERHEAD;
+            bytes = bytes + size + records.OVERHEAD;
             parts = [];
             size = 0;
         }
         parts.push(part);
         size = size + part.length;
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return $multi(count, bytes);
 }
@@ -76,16 +76,16 @@ function switch_epoch(
     reason: Reason | undefined,
 ): string | undefined {
     const log = writer.log;
-    const [prepared, err] = starts.prepare(log, epoch, start);
+    const [prepared, err] = epoch_header.prepare(log, epoch, start);
     if (!prepared) {
         return err;
     }
-    chain.publish(log, epoch, position);
-    chain.heartbeat(log, epoch, chain.number_at(log, `${writer.epoch}c`) ?? 0);
-    chain.seal(log, writer.epoch);
+    logs.publish(log, epoch, position);
+    logs.heartbeat(log, epoch, logs.number_at(log, `${writer.epoch}c`) ?? 0);
+    logs.seal(log, writer.epoch);
     const link = { to: epoch, at: writer.position, skip: position, reason };
-    const [linked, link_err] = chain.add_link(log, writer.epoch, link);
-    const root = chain.number_at(log, "root");
+    const [linked, link_err] = logs.add_link(log, writer.epoch, link);
+    const root = logs.number_at(log, "root");
     if (root === undefined || link_err === "no memory") {
         writers.stop(writer, "broken", link_err ?? writers.MISSING);
         return undefined;
@@ -94,7 +94,7 @@ function switch_epoch(
         writers.stop(writer, "deposed");
         return undefined;
     }
-    chain.set_number(log, "root", epoch);
+    logs.set_number(log, "root", epoch);
     writer.epoch = epoch;
     writer.position = position;
     writer.root = epoch;
@@ -106,7 +106,7 @@ function switch_epoch(
 /** Begins anew with a full state. */
 function reset_to_full_state(writer: Writer, batch: Batch, cluster_id: string | undefined): void {
     const log = writer.log;
-    const epoch = chain.allocate_epoch(log);
+    const epoch = logs.allocate_epoch(log);
     if (epoch === undefined) {
         writers.stop(writer, "broken", writers.MISSING);
         return;
@@ -122,7 +122,7 @@ function reset_to_full_state(writer: Writer, batch: Batch, cluster_id: string | 
     }
     if (writer.epoch !== epoch) {
         writers.stop(writer, "broken", err);
-        sweep.remove_epoch(log, epoch, slices.start());
+        cleanup.remove_epoch(log, epoch, time_slice.start());
         return;
     }
     writer.revision = revision;
@@ -132,8 +132,8 @@ function reset_to_full_state(writer: Writer, batch: Batch, cluster_id: string | 
 
 /** Copies what came after the base; then, without waiting, puts base and copies in the place of the log. */
 function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beginning): string | undefined {
-    const prefix = chain.key_of(writer.log, epoch, "r");
-    const slice = slices.start();
+    const prefix = logs.key_of(writer.log, epoch, "r");
+    const slice = time_slice.start();
     let position = 0;
     let total = 0;
     while (writer.over === undefined) {
@@ -151,14 +151,14 @@ function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beg
         if (record === undefined) {
             return finding;
         }
-        total = total + record.payload.length + pieces.OVERHEAD;
+        total = total + record.payload.length + records.OVERHEAD;
         record.total = total;
         const [last, err] = writers.store(writer, prefix, position + 1, record, slice);
         if (last === undefined) {
             return err;
         }
         position = last;
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return "over";
 }
@@ -176,7 +176,7 @@ function is_due(writer: Writer): boolean {
     }
     // the new one needs room beside the old one, and there is nothing that could be removed for it
     const log = writer.log;
-    return log_bytes > longest / 4 && log.dict.free_space() < 2 * base_bytes && !sweep.is_due(log, writer.root);
+    return log_bytes > longest / 4 && log.dict.free_space() < 2 * base_bytes && !cleanup.is_due(log, writer.root);
 }
 
 /**
@@ -188,7 +188,7 @@ function compact(writer: Writer): string | undefined {
     const root = writer.root;
     const cursor = cursors.new(log);
     const [full] = cursors.join(cursor, root, "list");
-    const epoch = chain.allocate_epoch(log);
+    const epoch = logs.allocate_epoch(log);
     if (full === undefined || epoch === undefined) {
         return writers.MISSING;
     }
@@ -203,7 +203,7 @@ function compact(writer: Writer): string | undefined {
         err = copy_and_move(writer, cursor, epoch, start);
     }
     if (writer.epoch !== epoch) {
-        sweep.remove_epoch(log, epoch, slices.start());
+        cleanup.remove_epoch(log, epoch, time_slice.start());
     }
     return err;
 }

@@ -2,10 +2,10 @@ import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as random from "../base/random";
-import * as chain from "./log";
+import * as logs from "./log";
 import type { Log } from "./log";
 import type { NodeDict } from "./records";
-import * as sweep from "./cleanup";
+import * as cleanup from "./cleanup";
 import type { Source, Writer } from "./writer";
 import * as writers from "./writer";
 
@@ -67,12 +67,12 @@ function wake(hub: Coordinator): void {
 
 function stand_at(hub: Coordinator, log: Log, tail: number): void {
     hub.tail = tail;
-    hub.head_key = chain.key_of(log, tail, "h");
+    hub.head_key = logs.key_of(log, tail, "h");
     hub.head = undefined;
 }
 
 function is_sealed(log: Log, epoch: number): boolean {
-    const [, sealed] = chain.head(log, epoch);
+    const [, sealed] = logs.head(log, epoch);
     return sealed;
 }
 
@@ -85,7 +85,7 @@ function look_at_head(hub: Coordinator): void {
     const [value] = hub.dict.get(hub.head_key);
     if (value === undefined) {
         // gone; as the root is a hint, that may be gone, too, for a moment
-        stand_at(hub, log, chain.number_at(log, "root") ?? 0);
+        stand_at(hub, log, logs.number_at(log, "root") ?? 0);
         return;
     }
     if (value === hub.head) {
@@ -95,7 +95,7 @@ function look_at_head(hub: Coordinator): void {
     wake(hub);
     while (is_sealed(log, hub.tail)) {
         hub.next_look = 0; // if there is no link yet, the writer may be gone
-        const link = chain.link_of(log, hub.tail);
+        const link = logs.link_of(log, hub.tail);
         if (link === undefined) {
             hub.head = undefined;
             return;
@@ -106,10 +106,10 @@ function look_at_head(hub: Coordinator): void {
 
 /** Gives the log up for all workers. */
 function give_up(hub: Coordinator, log: Log, why: string | undefined): void {
-    if (!chain.is_broken(log)) {
+    if (!logs.is_broken(log)) {
         ngx.log(ngx.WARN, "shared log of watches is given up: ", why ?? writers.MISSING);
     }
-    chain.mark_broken(log, hub.retry);
+    logs.mark_broken(log, hub.retry);
     hub.next_look = 0;
 }
 
@@ -122,17 +122,17 @@ function find_log(hub: Coordinator): void {
     const dict = hub.dict;
     const base = hub.base;
     const known = hub.log;
-    let log = chain.current(dict, base);
-    if (log === undefined || chain.is_broken(log)) {
+    let log = logs.current(dict, base);
+    if (log === undefined || logs.is_broken(log)) {
         const old = log;
-        const wait = old !== undefined ? chain.retry_in(dict, base) : hub.retry_at - now();
+        const wait = old !== undefined ? logs.retry_in(dict, base) : hub.retry_at - now();
         log = undefined;
         if (wait <= 0) {
             if (old !== undefined) {
                 dict.safe_set(`${base}retry`, now() + hub.retry); // one tries at a time
-                sweep.all(old);
+                cleanup.all(old);
             }
-            const [begun, err] = chain.begin(dict, base, old);
+            const [begun, err] = logs.begin(dict, base, old);
             if (begun === undefined) {
                 hub.retry_at = now() + hub.retry;
                 ngx.log(ngx.WARN, "no room for a shared log of watches: ", err);
@@ -148,7 +148,7 @@ function find_log(hub: Coordinator): void {
         }
         hub.log = log;
         if (log !== undefined) {
-            stand_at(hub, log, chain.number_at(log, "root") ?? 0);
+            stand_at(hub, log, logs.number_at(log, "root") ?? 0);
         }
         wake(hub);
     }
@@ -157,7 +157,7 @@ function find_log(hub: Coordinator): void {
 /** A sign of life, unless another one writes now. */
 function keep_writing(writer: Writer): void {
     const log = writer.log;
-    const [head, sealed] = chain.head(log, writer.epoch);
+    const [head, sealed] = logs.head(log, writer.epoch);
     if (head === undefined) {
         writers.on_epoch_missing(writer);
     } else if (sealed) {
@@ -167,15 +167,15 @@ function keep_writing(writer: Writer): void {
         return;
     }
     const contact = writer.source !== undefined ? now() - writer.source.age() : undefined;
-    chain.heartbeat(log, writer.epoch, contact);
-    if (chain.number_at(log, "root") !== writer.root) {
-        chain.set_number(log, "root", writer.root);
+    logs.heartbeat(log, writer.epoch, contact);
+    if (logs.number_at(log, "root") !== writer.root) {
+        logs.set_number(log, "root", writer.root);
     }
 }
 
 /** Tries to become the writer in the place of one that is gone. */
 function try_to_write(hub: Coordinator, log: Log): void {
-    const candidate = chain.number_at(log, "candidate");
+    const candidate = logs.number_at(log, "candidate");
     if (candidate === undefined) {
         give_up(hub, log, undefined);
         return;
@@ -183,9 +183,9 @@ function try_to_write(hub: Coordinator, log: Log): void {
     if (now() - candidate < CANDIDATE) {
         return;
     }
-    chain.set_number(log, "candidate", now());
+    logs.set_number(log, "candidate", now());
     const [writer, err] = writers.take_over(log, hub.tail);
-    chain.set_number(log, "candidate", 0);
+    logs.set_number(log, "candidate", 0);
     if (writer === undefined) {
         if (err !== "lost") {
             give_up(hub, log, err);
@@ -196,7 +196,7 @@ function try_to_write(hub: Coordinator, log: Log): void {
     const [ok] = ngx.timer.at(0, hub.lead, hub, writer);
     if (ok === undefined) {
         hub.writer = undefined;
-        chain.release(log, writer.epoch);
+        logs.release(log, writer.epoch);
     }
 }
 
@@ -211,7 +211,7 @@ function look(hub: Coordinator): void {
     const writer = hub.writer;
     if (writer !== undefined) {
         keep_writing(writer);
-    } else if (chain.seconds_since_heartbeat(log, hub.tail) > LEASE) {
+    } else if (logs.seconds_since_heartbeat(log, hub.tail) > LEASE) {
         try_to_write(hub, log);
     }
 }

@@ -1,15 +1,15 @@
 import type { RawKv } from "../protocol/message";
 import type { Batch, Reason } from "../watch/feed";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as chain from "./log";
+import * as logs from "./log";
 import type { Link, Log } from "./log";
-import * as collapse from "../storage/kv_merge";
+import * as kv_merge from "../storage/kv_merge";
 import type { Changes } from "../storage/kv_merge";
-import * as encoding from "../storage/kv_encoding";
-import * as pieces from "./records";
+import * as kv_encoding from "../storage/kv_encoding";
+import * as records from "./records";
 import type { Stored } from "./records";
-import * as starts from "./epoch_header";
+import * as epoch_header from "./epoch_header";
 
 /** A place in the log. */
 interface Cursor {
@@ -44,13 +44,13 @@ function step(cursor: Cursor): LuaMultiReturn<[finding: ReadOutcome, record?: St
     const log = cursor.log;
     while (true) {
         const epoch = cursor.epoch;
-        const [head, is_sealed] = chain.head(log, epoch);
+        const [head, is_sealed] = logs.head(log, epoch);
         if (head === undefined) {
             return $multi("lost");
         }
         let last = head;
         if (is_sealed) {
-            const link = chain.link_of(log, epoch);
+            const link = logs.link_of(log, epoch);
             if (link === undefined) {
                 return $multi("between");
             }
@@ -67,7 +67,7 @@ function step(cursor: Cursor): LuaMultiReturn<[finding: ReadOutcome, record?: St
         if (cursor.position >= last) {
             return $multi("end");
         }
-        const record = pieces.read(log.dict, chain.key_of(log, epoch, "r"), cursor.position + 1);
+        const record = records.read(log.dict, logs.key_of(log, epoch, "r"), cursor.position + 1);
         if (record === undefined) {
             return $multi("lost");
         }
@@ -80,21 +80,21 @@ function step(cursor: Cursor): LuaMultiReturn<[finding: ReadOutcome, record?: St
 /** Reads the base of an epoch and stands at its beginning; nil if it is not all there. */
 function read_base(cursor: Cursor, epoch: number, slice: TimeSlice): RawKv[] | undefined {
     const log = cursor.log;
-    const start = starts.read(log, epoch);
+    const start = epoch_header.read(log, epoch);
     if (start === undefined) {
         return undefined;
     }
     const kvs: RawKv[] = [];
-    const prefix = chain.key_of(log, epoch, "b");
+    const prefix = logs.key_of(log, epoch, "b");
     let number = 1;
     while (number <= start.pieces) {
-        const record = pieces.read(log.dict, prefix, number);
+        const record = records.read(log.dict, prefix, number);
         if (record === undefined) {
             return undefined;
         }
-        encoding.decode_kvs(record.payload, kvs, slice);
+        kv_encoding.decode_kvs(record.payload, kvs, slice);
         number = record.last + 1;
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     cursor.epoch = epoch;
     cursor.position = 0;
@@ -104,7 +104,7 @@ function read_base(cursor: Cursor, epoch: number, slice: TimeSlice): RawKv[] | u
 }
 
 function note(changes: Changes, record: Stored, slice: TimeSlice): void {
-    for (const event of encoding.decode_events(record.payload, slice)) {
+    for (const event of kv_encoding.decode_events(record.payload, slice)) {
         changes.set(event.kv.key, event);
     }
 }
@@ -115,7 +115,7 @@ function note(changes: Changes, record: Stored, slice: TimeSlice): void {
  * @returns the state; nil and `end` if there is none yet, nil and `lost` if something is missing
  */
 function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Batch | undefined, ReadOutcome?]> {
-    const slice = slices.start();
+    const slice = time_slice.start();
     let why = reason;
     let kvs: RawKv[] | undefined;
     let changes: Changes = new LuaMap();
@@ -141,7 +141,7 @@ function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Ba
         } else if (finding === "lost" || finding === "between" || kvs === undefined) {
             return $multi(undefined, finding);
         } else {
-            const full = collapse.apply(kvs, changes, slice);
+            const full = kv_merge.apply(kvs, changes, slice);
             return $multi({ revision: cursor.revision, events: [], full, reason: why });
         }
     }
@@ -149,7 +149,7 @@ function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Ba
 
 /** Joins where reading begins now. */
 function join_root(cursor: Cursor): LuaMultiReturn<[Batch | undefined, ReadOutcome?]> {
-    const root = chain.number_at(cursor.log, "root");
+    const root = logs.number_at(cursor.log, "root");
     if (root === undefined) {
         return $multi(undefined, "lost");
     }
@@ -180,7 +180,10 @@ function follow_reset(cursor: Cursor, link: Link): LuaMultiReturn<[Batch | undef
 function next(cursor: Cursor): LuaMultiReturn<[Batch | undefined, (ReadOutcome | undefined)?]> {
     const [finding, record, link] = step(cursor);
     if (finding === "record") {
-        return $multi({ revision: cursor.revision, events: encoding.decode_events(record!.payload, slices.start()) });
+        return $multi({
+            revision: cursor.revision,
+            events: kv_encoding.decode_events(record!.payload, time_slice.start()),
+        });
     }
     if (finding === "reset") {
         return follow_reset(cursor, link!);

@@ -1,5 +1,5 @@
 import * as clock from "../base/clock";
-import * as chain from "./log";
+import * as logs from "./log";
 import type { Log } from "./log";
 
 /** What an epoch begins with. */
@@ -32,7 +32,7 @@ const START = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$";
 
 /** What an epoch begins with; nil if that is gone. */
 function read(log: Log, epoch: number): Start | undefined {
-    const [value] = log.dict.get(chain.key_of(log, epoch, "s"));
+    const [value] = log.dict.get(logs.key_of(log, epoch, "s"));
     if (typeof value !== "string") {
         return undefined;
     }
@@ -47,7 +47,7 @@ function read(log: Log, epoch: number): Start | undefined {
         base_bytes: tonumber(base_bytes)!,
         log_bytes: tonumber(log_bytes)!,
         history: tonumber(history)!,
-        cluster_id: chain.not_empty(cluster_id),
+        cluster_id: logs.not_empty(cluster_id),
         made_at: tonumber(made_at)! / 1000,
     };
 }
@@ -58,12 +58,12 @@ function prepare(log: Log, epoch: number, start: Beginning): LuaMultiReturn<[ok:
     const sizes = format("%d %d %d", start.pieces, start.base_bytes, start.log_bytes);
     const times = format("%d %d", start.history, now() * 1000);
     const text = `${place} ${sizes} ${times} ${start.cluster_id ?? ""}`;
-    const [ok, err] = log.dict.safe_set(chain.key_of(log, epoch, "s"), text);
+    const [ok, err] = log.dict.safe_set(logs.key_of(log, epoch, "s"), text);
     if (!ok) {
         return $multi(false, err);
     }
     for (const what of ["h", "c", "l"]) {
-        const [stored, store_err] = log.dict.safe_set(chain.key_of(log, epoch, what), 0);
+        const [stored, store_err] = log.dict.safe_set(logs.key_of(log, epoch, what), 0);
         if (!stored) {
             return $multi(false, store_err);
         }

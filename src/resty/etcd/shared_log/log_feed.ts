@@ -4,19 +4,19 @@ import * as clock from "../base/clock";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as chain from "./log";
+import * as logs from "./log";
 import type { Log } from "./log";
 import * as cursors from "./cursor";
 import type { Cursor, ReadOutcome } from "./cursor";
-import * as hubs from "./coordinator";
+import * as coordinator from "./coordinator";
 import type { Coordinator, OpenSource } from "./coordinator";
-import * as leader from "./writer_loop";
+import * as writer_loop from "./writer_loop";
 import type { NodeDict } from "./records";
-import * as tickers from "./poll_timer";
+import * as poll_timer from "./poll_timer";
 import type { Ticker } from "./poll_timer";
-import * as starts from "./epoch_header";
+import * as epoch_header from "./epoch_header";
 import type { Source } from "./writer";
 import * as writers from "./writer";
 
@@ -81,7 +81,7 @@ function note_loss(feed: Fields, log: Log, finding: ReadOutcome | undefined): vo
     }
     if (time - feed.lost_since > (finding === "lost" ? LOST : UNDECIDED)) {
         feed.lost_since = undefined;
-        hubs.give_up(feed.hub, log, undefined);
+        coordinator.give_up(feed.hub, log, undefined);
     }
 }
 
@@ -102,7 +102,7 @@ function join(feed: Fields, log: Log): Batch | undefined {
     if (batch === undefined) {
         return undefined;
     }
-    const start = starts.read(log, cursor.epoch);
+    const start = epoch_header.read(log, cursor.epoch);
     let cluster_id = feed.cluster_id;
     if (start !== undefined) {
         cluster_id = start.cluster_id;
@@ -134,7 +134,7 @@ function may_join(feed: Fields, log: Log): boolean {
         return false;
     }
     const tail = feed.hub.tail;
-    const [at] = chain.head(log, tail);
+    const [at] = logs.head(log, tail);
     const start = at !== undefined && writers.start_after(log, tail, at);
     if (start === false || start === undefined || start.revision >= feed.revision) {
         return true;
@@ -184,11 +184,11 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
     const hub = this.hub;
     const deadline = timeout !== undefined ? now() + timeout : undefined;
     while (!this.is_closed && !ngx.worker.exiting()) {
-        tickers.ensure(this.ticker, hub);
+        poll_timer.ensure(this.ticker, hub);
         const log = hub.log;
         let batch: Batch | undefined;
         if (log !== undefined) {
-            slices.yield_if_due(this.slice); // whoever is behind may have thousands to read
+            time_slice.yield_if_due(this.slice); // whoever is behind may have thousands to read
             batch = read(this, log);
         } else {
             this.tries = 0; // nothing to wait for any more
@@ -225,7 +225,7 @@ function age(this: NodeFeed): number {
     const hub = this.hub;
     let contact = 0;
     if (hub.log !== undefined) {
-        contact = chain.number_at(hub.log, `${hub.tail}c`) ?? 0;
+        contact = logs.number_at(hub.log, `${hub.tail}c`) ?? 0;
     }
     return now() - (contact > 0 ? contact : this.since);
 }
@@ -250,7 +250,7 @@ const mt: LuaMetatable<NodeFeed, Methods> = { __index: methods };
 
 /** Makes what one worker has of a log. */
 function new_hub(dict: NodeDict, base: string, open_source: OpenSource, retry: number): Coordinator {
-    return hubs.new(dict, base, open_source, retry, leader.lead);
+    return coordinator.new(dict, base, open_source, retry, writer_loop.lead);
 }
 
 /** One more reader of a worker. */
@@ -273,12 +273,12 @@ function attach(ticker: Ticker, hub: Coordinator): Result<Feed, EtcdError> {
         next_join: 0,
         tries: 0,
         since: now(),
-        slice: slices.start(),
+        slice: time_slice.start(),
         is_closed: false,
     };
     hub.readers.add(signal);
     hub.reader_count = hub.reader_count + 1;
-    tickers.ensure(ticker, hub);
+    poll_timer.ensure(ticker, hub);
     return $multi(setmetatable(fields as NodeFeed, mt));
 }
 

@@ -1,10 +1,10 @@
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Feed } from "../watch/feed";
-import * as feeds from "./log_feed";
+import * as log_feed from "./log_feed";
 import type { Coordinator, OpenSource } from "./coordinator";
 import type { NodeDict } from "./records";
-import * as tickers from "./poll_timer";
+import * as poll_timer from "./poll_timer";
 
 /** Of keys and values in the dict: another layout has other names. */
 const LAYOUT = 1;
@@ -14,7 +14,7 @@ const TICK = 0.005;
 const RETRY = 60;
 
 /** Looks around for all logs of this worker. */
-const ticker_here = tickers.new(TICK);
+const ticker_here = poll_timer.new(TICK);
 /** By the dict and what all keys begin with: what this worker has. */
 const hubs_here: LuaMap<NodeDict, LuaMap<string, Coordinator>> = new LuaMap();
 
@@ -36,10 +36,10 @@ function open(dict: NodeDict, identity: string, open_source: OpenSource): Result
     }
     let hub = of_dict.get(base);
     if (hub === undefined) {
-        hub = feeds.new_hub(dict, base, open_source, RETRY);
+        hub = log_feed.new_hub(dict, base, open_source, RETRY);
         of_dict.set(base, hub);
     }
-    return feeds.attach(ticker_here, hub);
+    return log_feed.attach(ticker_here, hub);
 }
 
 export { open };

@@ -1,5 +1,5 @@
 import * as clock from "../base/clock";
-import * as hubs from "./coordinator";
+import * as coordinator from "./coordinator";
 import type { Coordinator } from "./coordinator";
 import * as timers from "../base/timers";
 
@@ -34,7 +34,7 @@ function tick(hub: Coordinator): void {
     if (time < hub.rests_until) {
         return;
     }
-    const [ok, err] = guard(hubs.tick, hub);
+    const [ok, err] = guard(coordinator.tick, hub);
     if (!ok) {
         hub.rests_until = time + REST;
         ngx.log(ngx.ERR, "shared log of watches: ", err);
@@ -55,7 +55,7 @@ function drop_idle(ticker: Ticker): void {
     }
     ticker.hubs = busy;
     for (const hub of idle) {
-        hubs.leave(hub);
+        coordinator.leave(hub);
     }
 }
 
@@ -78,7 +78,7 @@ function stop(ticker: Ticker): void {
     ticker.hubs = [];
     for (const hub of left) {
         hub.is_ticking = false;
-        hubs.leave(hub);
+        coordinator.leave(hub);
     }
 }
 

@@ -1,4 +1,4 @@
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
 
 const crc32 = ngx.crc32_long;
@@ -92,7 +92,7 @@ function remove(dict: NodeDict, prefix: string, slice: TimeSlice): void {
     let key = `${prefix}${number}`;
     while (dict.ttl(key)[0] !== undefined) {
         dict.delete(key);
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         number = number + 1;
         key = `${prefix}${number}`;
     }

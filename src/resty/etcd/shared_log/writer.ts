@@ -1,14 +1,14 @@
 import * as clock from "../base/clock";
 import type { Batch, Feed } from "../watch/feed";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as chain from "./log";
+import * as logs from "./log";
 import type { Log } from "./log";
-import * as encoding from "../storage/kv_encoding";
-import * as pieces from "./records";
+import * as kv_encoding from "../storage/kv_encoding";
+import * as records from "./records";
 import type { Record } from "./records";
-import * as sweep from "./cleanup";
-import * as starts from "./epoch_header";
+import * as cleanup from "./cleanup";
+import * as epoch_header from "./epoch_header";
 import type { Beginning } from "./epoch_header";
 
 const now = clock.now;
@@ -78,7 +78,7 @@ function stop(writer: Writer, over: StopReason, trouble?: string): void {
 
 /** An epoch is gone because others are far ahead, and not because the dict has lost it. */
 function is_passed(log: Log, epoch: number): boolean {
-    return chain.link_of(log, epoch) !== undefined;
+    return logs.link_of(log, epoch) !== undefined;
 }
 
 /** The writer's epoch is gone. */
@@ -90,19 +90,19 @@ function on_epoch_missing(writer: Writer): void {
 /** Lets another worker begin at once. */
 function leave(writer: Writer): void {
     const log = writer.log;
-    const [head, is_sealed] = chain.head(log, writer.epoch);
+    const [head, is_sealed] = logs.head(log, writer.epoch);
     if (head === undefined) {
         return;
     }
-    chain.release(log, writer.epoch);
+    logs.release(log, writer.epoch);
     if (!is_sealed) {
-        chain.seal(log, writer.epoch); // all look at it
+        logs.seal(log, writer.epoch); // all look at it
     }
 }
 
 /** How far the chain has come at piece `at` of its last epoch, as a successor is to begin. */
 function start_after(log: Log, epoch: number, at: number): Beginning | undefined {
-    let start: Beginning | undefined = starts.read(log, epoch);
+    let start: Beginning | undefined = epoch_header.read(log, epoch);
     if (start === undefined) {
         if (epoch !== 0) {
             return undefined;
@@ -111,7 +111,7 @@ function start_after(log: Log, epoch: number, at: number): Beginning | undefined
     }
     start.pieces = 0;
     if (at > 0) {
-        const record = pieces.read(log.dict, chain.key_of(log, epoch, "r"), at);
+        const record = records.read(log.dict, logs.key_of(log, epoch, "r"), at);
         if (record === undefined) {
             return undefined;
         }
@@ -127,36 +127,36 @@ function start_after(log: Log, epoch: number, at: number): Beginning | undefined
  * @returns nil and `lost` if another one was; any other error means that the log is broken
  */
 function take_over(log: Log, tail: number): Result<Writer> {
-    const [, is_sealed] = chain.head(log, tail);
+    const [, is_sealed] = logs.head(log, tail);
     if (!is_sealed) {
-        chain.seal(log, tail);
+        logs.seal(log, tail);
     }
-    const [at] = chain.head(log, tail);
+    const [at] = logs.head(log, tail);
     let start: Beginning | undefined;
     if (at !== undefined) {
         start = start_after(log, tail, at);
     }
-    const epoch = chain.allocate_epoch(log);
+    const epoch = logs.allocate_epoch(log);
     if (at === undefined || start === undefined || epoch === undefined) {
         return $multi(undefined, is_passed(log, tail) ? "lost" : MISSING);
     }
-    const [prepared, err] = starts.prepare(log, epoch, start);
+    const [prepared, err] = epoch_header.prepare(log, epoch, start);
     if (!prepared) {
-        sweep.remove_epoch(log, epoch, slices.start());
+        cleanup.remove_epoch(log, epoch, time_slice.start());
         return $multi(undefined, err ?? "");
     }
-    chain.heartbeat(log, epoch, chain.number_at(log, `${tail}c`) ?? 0);
-    const [linked, link_err] = chain.add_link(log, tail, { to: epoch, at, skip: 0, reason: undefined });
+    logs.heartbeat(log, epoch, logs.number_at(log, `${tail}c`) ?? 0);
+    const [linked, link_err] = logs.add_link(log, tail, { to: epoch, at, skip: 0, reason: undefined });
     if (!linked) {
-        sweep.remove_epoch(log, epoch, slices.start());
+        cleanup.remove_epoch(log, epoch, time_slice.start());
         return $multi(undefined, link_err === "exists" ? "lost" : (link_err ?? ""));
     }
-    const root = chain.number_at(log, "root");
+    const root = logs.number_at(log, "root");
     if (root === undefined) {
         return $multi(undefined, MISSING);
     }
     if (root > tail) {
-        chain.release(log, epoch); // stopped for so long that even the link had been removed
+        logs.release(log, epoch); // stopped for so long that even the link had been removed
         return $multi(undefined, "lost");
     }
     return $multi({
@@ -185,10 +185,10 @@ function take_over(log: Log, tail: number): Result<Writer> {
 function make_room(writer: Writer, slice: TimeSlice): boolean {
     const log = writer.log;
     const root = writer.root;
-    if (!sweep.is_due(log, root)) {
+    if (!cleanup.is_due(log, root)) {
         return false;
     }
-    sweep.before(log, sweep.oldest(log, root), slice);
+    cleanup.before(log, cleanup.oldest(log, root), slice);
     return true;
 }
 
@@ -206,7 +206,7 @@ function keep_room(writer: Writer, slice: TimeSlice): void {
 function store(writer: Writer, prefix: string, first: number, record: Record, slice: TimeSlice): Result<number> {
     keep_room(writer, slice);
     while (true) {
-        const [last, err] = pieces.write(writer.log.dict, prefix, first, record);
+        const [last, err] = records.write(writer.log.dict, prefix, first, record);
         if (last !== undefined) {
             return $multi(last);
         }
@@ -225,8 +225,8 @@ function must_wait_for_compaction(writer: Writer): boolean {
 
 /** Adds a batch of events. */
 function append(writer: Writer, batch: Batch): void {
-    const slice = slices.start();
-    const payload = encoding.encode_events(batch.events, slice);
+    const slice = time_slice.start();
+    const payload = kv_encoding.encode_events(batch.events, slice);
     keep_room(writer, slice);
     while (must_wait_for_compaction(writer)) {
         if (!make_room(writer, slice)) {
@@ -237,11 +237,11 @@ function append(writer: Writer, batch: Batch): void {
         const log = writer.log; // nothing waits from here on
         const epoch = writer.epoch;
         const position = writer.position;
-        const total = writer.log_bytes + payload.length + pieces.OVERHEAD;
+        const total = writer.log_bytes + payload.length + records.OVERHEAD;
         const record = { payload, revision: batch.revision, total };
-        const [last, err] = pieces.write(log.dict, chain.key_of(log, epoch, "r"), position + 1, record);
+        const [last, err] = records.write(log.dict, logs.key_of(log, epoch, "r"), position + 1, record);
         if (last !== undefined) {
-            const [published, gone] = chain.publish(log, epoch, last - position);
+            const [published, gone] = logs.publish(log, epoch, last - position);
             if (gone) {
                 on_epoch_missing(writer);
                 return;
@@ -266,9 +266,9 @@ function tidy(writer: Writer): void {
     const time = now();
     if (time >= writer.tidy_at) {
         writer.tidy_at = time + GRACE / 5;
-        const epoch = sweep.settled(writer.log, writer.root, GRACE);
+        const epoch = cleanup.settled(writer.log, writer.root, GRACE);
         if (epoch !== undefined) {
-            sweep.before(writer.log, epoch, slices.start());
+            cleanup.before(writer.log, epoch, time_slice.start());
         }
     }
 }

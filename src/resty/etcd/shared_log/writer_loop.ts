@@ -1,10 +1,10 @@
 import * as clock from "../base/clock";
 import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";
-import * as slices from "../base/time_slice";
-import * as hubs from "./coordinator";
+import * as time_slice from "../base/time_slice";
+import * as coordinator from "./coordinator";
 import type { Coordinator } from "./coordinator";
-import * as rebase from "./compaction";
+import * as compaction from "./compaction";
 import * as writers from "./writer";
 import type { Source, Writer } from "./writer";
 
@@ -25,18 +25,18 @@ function is_over(writer: Writer): boolean {
 }
 
 function compact(hub: Coordinator, writer: Writer): void {
-    const [ok, err] = guard(rebase.compact, writer);
+    const [ok, err] = guard(compaction.compact, writer);
     if (!ok || err !== undefined) {
         ngx.log(ngx.INFO, "shared log of watches: no new base: ", err);
         writer.compact_at = now() + PAUSE;
     }
     writer.is_compacting = false;
-    hubs.wake(hub);
+    coordinator.wake(hub);
 }
 
 /** Lets a new base be made beside, when one is due. */
 function look_after(hub: Coordinator, writer: Writer): void {
-    if (!writer.is_compacting && now() >= writer.compact_at && rebase.is_due(writer)) {
+    if (!writer.is_compacting && now() >= writer.compact_at && compaction.is_due(writer)) {
         writer.is_compacting = true;
         ngx.thread.spawn(compact, hub, writer);
     }
@@ -45,11 +45,11 @@ function look_after(hub: Coordinator, writer: Writer): void {
 
 function take(hub: Coordinator, writer: Writer, source: Source, batch: Batch): void {
     if (batch.full !== undefined) {
-        rebase.reset_to_full_state(writer, batch, source.cluster_id());
+        compaction.reset_to_full_state(writer, batch, source.cluster_id());
     } else {
         writers.append(writer, batch);
     }
-    hubs.wake(hub);
+    coordinator.wake(hub);
 }
 
 /** Writes what comes, until the writer is none any more; false if it has only been at it for long. */
@@ -65,7 +65,7 @@ function write(hub: Coordinator, writer: Writer): boolean {
         writer.source = source;
     }
     const source = writer.source;
-    const slice = slices.start();
+    const slice = time_slice.start();
     while (!is_over(writer)) {
         const asked = now();
         const [batch, err] = source.next(LOOK);
@@ -84,7 +84,7 @@ function write(hub: Coordinator, writer: Writer): boolean {
             writers.stop(writer, "broken", errors.to_text(err));
         }
         look_after(hub, writer);
-        slices.yield_if_due(slice); // there may be thousands, which nobody has to be waited for
+        time_slice.yield_if_due(slice); // there may be thousands, which nobody has to be waited for
         if (now() - since > SHIFT && !writer.is_compacting) {
             return false;
         }
@@ -109,11 +109,11 @@ function lead(_premature: boolean, hub: Coordinator, writer: Writer): void {
         hub.writer = undefined;
     }
     if (writer.over === "broken") {
-        hubs.give_up(hub, writer.log, writer.trouble);
+        coordinator.give_up(hub, writer.log, writer.trouble);
     } else {
         writers.leave(writer);
     }
-    hubs.wake(hub);
+    coordinator.wake(hub);
 }
 
 export { lead };

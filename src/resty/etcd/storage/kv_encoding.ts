@@ -1,5 +1,5 @@
 import type { RawEvent, RawKv } from "../protocol/message";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
 
 const byte = string.byte as (s: string, from: number, to: number) => LuaMultiReturn<number[]>;
@@ -54,7 +54,7 @@ function encode_events(events: RawEvent[], slice: TimeSlice): string {
     const parts: string[] = [];
     for (const event of events) {
         parts.push(encode(event.kv, event.type === "DELETE"));
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return parts.join("");
 }
@@ -98,7 +98,7 @@ function decode_events(bytes: string, slice: TimeSlice): RawEvent[] {
         const [kv, is_deletion, next] = decode(bytes, at);
         events.push({ type: is_deletion ? "DELETE" : "PUT", kv });
         at = next;
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return events;
 }
@@ -110,7 +110,7 @@ function decode_kvs(bytes: string, kvs: RawKv[], slice: TimeSlice): void {
         const [kv, , next] = decode(bytes, at);
         kvs.push(kv);
         at = next;
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
 }
 

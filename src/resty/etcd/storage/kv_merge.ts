@@ -1,5 +1,5 @@
 import type { RawEvent, RawKv } from "../protocol/message";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
 
 const min = math.min;
@@ -24,7 +24,7 @@ function merge_runs(keys: string[], into: string[], from: number, middle: number
             right = right + 1;
         }
         if (i % RUN === 0) {
-            slices.yield_if_due(slice);
+            time_slice.yield_if_due(slice);
         }
     }
 }
@@ -42,7 +42,7 @@ function sort_slowly(keys: string[], slice: TimeSlice): string[] {
         for (const key of run) {
             sorted.push(key);
         }
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     let size = RUN;
     while (size < n) {
@@ -81,14 +81,14 @@ function apply(kvs: RawKv[], changes: Changes, slice: TimeSlice): RawKv[] {
         if (changes.get(kv.key) === undefined) {
             result.push(kv);
         }
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     for (const i of $range(next, keys.length)) {
         const event = changes.get(keys[i - 1]!)!;
         if (event.type === "PUT") {
             result.push(event.kv);
         }
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return result;
 }

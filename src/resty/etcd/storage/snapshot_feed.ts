@@ -2,10 +2,10 @@ import type { RawKv } from "../protocol/message";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
-import * as keepers from "./snapshot_writer";
+import * as snapshot_writer from "./snapshot_writer";
 import type { SnapshotWriter } from "./snapshot_writer";
-import * as slices from "../base/time_slice";
-import * as snapshots from "./snapshot_file";
+import * as time_slice from "../base/time_slice";
+import * as snapshot_file from "./snapshot_file";
 
 const now = clock.now;
 const max = math.max;
@@ -42,7 +42,7 @@ interface SnapshotFeed extends Fields, Methods {}
 /** The state out of the file; nil if it cannot be used. */
 function read(file: File): Batch | undefined {
     file.is_used = true;
-    const [snapshot, err, is_there] = snapshots.read(file.path, file.identity);
+    const [snapshot, err, is_there] = snapshot_file.read(file.path, file.identity);
     if (snapshot === undefined) {
         ngx.log(is_there ? ngx.WARN : ngx.INFO, "snapshot is not used: ", err);
         return undefined;
@@ -54,13 +54,13 @@ function read(file: File): Batch | undefined {
 
 /** A key has the same revisions in both and another value: so these are not of one history. */
 function contradicts(told: RawKv[], full: RawKv[]): boolean {
-    const slice = slices.yield_and_start();
+    const slice = time_slice.yield_and_start();
     let at = 1;
     for (const kv of full) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         let old = told[at - 1];
         while (old !== undefined && old.key < kv.key) {
-            slices.yield_if_due(slice);
+            time_slice.yield_if_due(slice);
             at = at + 1;
             old = told[at - 1];
         }
@@ -97,7 +97,7 @@ function pass_on(feed: Fields, batch: Batch): Result<Batch, EtcdError> {
     const compared = compare(file, batch);
     file.heard_at = undefined;
     if (file.keeper !== undefined) {
-        keepers.note(file.keeper, compared, feed.inner.age());
+        snapshot_writer.note(file.keeper, compared, feed.inner.age());
     }
     return $multi(compared);
 }
@@ -151,7 +151,7 @@ function close(this: SnapshotFeed): void {
     this.inner.close();
     const keeper = this.file.keeper;
     if (keeper !== undefined) {
-        keepers.detach(keeper);
+        snapshot_writer.detach(keeper);
     }
 }
 
@@ -167,7 +167,7 @@ const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
 function file_of(path: string, identity: string, interval?: number): File {
     const file: File = { path, identity, keeper: undefined, is_used: false, told: undefined, heard_at: undefined };
     if (ngx.worker.id() === 0) {
-        file.keeper = keepers.new(path, identity, interval ?? INTERVAL);
+        file.keeper = snapshot_writer.new(path, identity, interval ?? INTERVAL);
     }
     return file;
 }
@@ -175,7 +175,7 @@ function file_of(path: string, identity: string, interval?: number): File {
 /** Tells the state out of a file first, if etcd does not answer at once, and keeps the file up to date. */
 function wrap(inner: Feed, file: File): Feed {
     if (file.keeper !== undefined) {
-        keepers.attach(file.keeper);
+        snapshot_writer.attach(file.keeper);
     }
     const fields: Fields = { inner, file, starts_at: now() + HEAD_START };
     return setmetatable(fields as SnapshotFeed, mt);

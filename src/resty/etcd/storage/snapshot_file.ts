@@ -1,6 +1,6 @@
 import type { RawKv } from "../protocol/message";
-import * as encoding from "./kv_encoding";
-import * as slices from "../base/time_slice";
+import * as kv_encoding from "./kv_encoding";
+import * as time_slice from "../base/time_slice";
 
 /** A state in a file. */
 interface Snapshot {
@@ -52,13 +52,13 @@ function unsealed(line: string | undefined): string | undefined {
 
 /** Writes the keys in chunks, each with a line in front of it that says what is in it. */
 function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number | undefined, err?: string]> {
-    const slice = slices.start();
+    const slice = time_slice.start();
     const n = kvs.length;
     let parts: string[] = [];
     let size = 0;
     let chunks = 0;
     for (const i of $range(1, n)) {
-        const part = encoding.encode(kvs[i - 1]!, false);
+        const part = kv_encoding.encode(kvs[i - 1]!, false);
         parts.push(part);
         size = size + part.length;
         if (size >= CHUNK || i === n) {
@@ -71,7 +71,7 @@ function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number 
             parts = [];
             size = 0;
         }
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return $multi(chunks);
 }
@@ -123,7 +123,7 @@ function write(path: string, snapshot: Snapshot): Result<true> {
 
 /** Reads chunks until the line that ends them. */
 function read_kvs(file: LuaFile): Result<RawKv[]> {
-    const slice = slices.start();
+    const slice = time_slice.start();
     const kvs: RawKv[] = [];
     let chunks = 0;
     while (true) {
@@ -144,7 +144,7 @@ function read_kvs(file: LuaFile): Result<RawKv[]> {
         if (!is_whole || tonumber(number) !== chunks) {
             return $multi(undefined, "damaged, or cut off");
         }
-        encoding.decode_kvs(bytes, kvs, slice);
+        kv_encoding.decode_kvs(bytes, kvs, slice);
     }
 }
 

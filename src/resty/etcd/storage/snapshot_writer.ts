@@ -1,11 +1,11 @@
 import type { RawKv } from "../protocol/message";
 import * as clock from "../base/clock";
 import type { Batch } from "../watch/feed";
-import * as collapse from "./kv_merge";
+import * as kv_merge from "./kv_merge";
 import type { Changes } from "./kv_merge";
-import * as leftovers from "./temp_files";
-import * as slices from "../base/time_slice";
-import * as snapshots from "./snapshot_file";
+import * as temp_files from "./temp_files";
+import * as time_slice from "../base/time_slice";
+import * as snapshot_file from "./snapshot_file";
 import type { Snapshot } from "./snapshot_file";
 
 const now = clock.now;
@@ -54,7 +54,7 @@ function needs_writing(keeper: SnapshotWriter): boolean {
 function write(keeper: SnapshotWriter, kvs: RawKv[]): Result<true> {
     if (!keeper.is_clean) {
         keeper.is_clean = true;
-        leftovers.remove(keeper.path);
+        temp_files.remove(keeper.path);
     }
     const changes = keeper.changes;
     const fulls = keeper.fulls;
@@ -65,11 +65,11 @@ function write(keeper: SnapshotWriter, kvs: RawKv[]): Result<true> {
         kvs,
     };
     keeper.changes = new LuaMap();
-    snapshot.kvs = collapse.apply(snapshot.kvs, changes, slices.start());
+    snapshot.kvs = kv_merge.apply(snapshot.kvs, changes, time_slice.start());
     if (!is_newer(keeper, fulls)) {
         keeper.kvs = snapshot.kvs;
     }
-    return snapshots.write(keeper.path, snapshot);
+    return snapshot_file.write(keeper.path, snapshot);
 }
 
 /** Lets go of the keys where no more will come: the next feed begins with all of them. */

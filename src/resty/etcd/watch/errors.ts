@@ -1,8 +1,8 @@
-import * as auth from "../call/token";
+import * as token from "../call/token";
 import type { Core } from "../call/client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
-import * as retry from "../protocol/retry_policy";
+import * as retry_policy from "../protocol/retry_policy";
 import type { WatchReply } from "./reassembly";
 
 const find = string.find as StringFind;
@@ -70,7 +70,7 @@ function is_forbidden(err: EtcdError): boolean {
  * that is not there included: its file may come.
  */
 function is_permanent(core: Core, err: EtcdError): boolean {
-    if (retry.is_token_error(err)) {
+    if (retry_policy.is_token_error(err)) {
         return core.auth === undefined;
     }
     return are_credentials_refused(err) || err.code === 3 || is_forbidden(err);
@@ -79,8 +79,8 @@ function is_permanent(core: Core, err: EtcdError): boolean {
 /** Forgets a token that etcd does not take. */
 function drop_token(core: Core, err: EtcdError): void {
     const held = core.auth?.token;
-    if (held !== undefined && retry.is_token_error(err)) {
-        auth.invalidate(core.auth!, held);
+    if (held !== undefined && retry_policy.is_token_error(err)) {
+        token.invalidate(core.auth!, held);
     }
 }
 

@@ -5,15 +5,15 @@ import type { Core } from "../call/client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Reason } from "./feed";
-import * as ask from "./reads";
-import * as consumers from "./subscriber";
-import * as hubs from "./shared_watch";
-import * as wanting from "./options";
+import * as reads from "./reads";
+import * as subscriber from "./subscriber";
+import * as shared_watch from "./shared_watch";
+import * as options from "./options";
 import type { FeedOptions } from "./options";
-import * as report from "./stats";
+import * as watch_stats from "./stats";
 import type { FeedStats } from "./stats";
-import * as runner from "./run_loop";
-import * as share from "./sharing";
+import * as run_loop from "./run_loop";
+import * as sharing from "./sharing";
 
 const now = clock.now;
 const max = math.max;
@@ -49,7 +49,7 @@ function resume(feed: Fields): void {
         if (consumer.needs !== undefined && consumer.list_at === undefined) {
             from = undefined; // it goes on behind a state that will be read
         }
-        share.join(consumer, feed.core, from, runner.run);
+        sharing.join(consumer, feed.core, from, run_loop.run);
     }
 }
 
@@ -86,8 +86,8 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
         }
         if (ngx.worker.exiting()) {
             if (consumer.err === undefined) {
-                hubs.unsubscribe(consumer); // else the stream would go on for it, and the worker with it
-                consumers.fail(consumer, hubs.exiting());
+                shared_watch.unsubscribe(consumer); // else the stream would go on for it, and the worker with it
+                subscriber.fail(consumer, shared_watch.exiting());
             }
             batch_queue.clear(consumer.queue); // what waits could keep it as long
         }
@@ -106,7 +106,7 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
         }
         resume(this);
         if (consumer.hub !== undefined) {
-            hubs.restart_if_lost(consumer.hub);
+            shared_watch.restart_if_lost(consumer.hub);
         }
         const left = deadline !== undefined ? deadline - now() : LOOK;
         if (left <= 0) {
@@ -122,16 +122,16 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
 function close(this: WatchFeed): void {
     const consumer = this.consumer;
     consumer.closed = true;
-    hubs.unsubscribe(consumer);
-    consumers.drop_held(consumer);
+    shared_watch.unsubscribe(consumer);
+    subscriber.drop_held(consumer);
     batch_queue.clear(consumer.queue);
-    consumers.wake(consumer);
+    subscriber.wake(consumer);
 }
 
 function age(this: WatchFeed): number {
     const { hub, heard_at } = this.consumer;
     const own = now() - heard_at;
-    return hub !== undefined ? min(own, hubs.age(hub)) : own;
+    return hub !== undefined ? min(own, shared_watch.age(hub)) : own;
 }
 
 /** Why etcd cannot be followed now: the stream does not stand, or no full state can be read. */
@@ -163,12 +163,12 @@ function cluster_id(this: WatchFeed): string | undefined {
 
 /** `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`. */
 function state(this: WatchFeed): string {
-    return report.state(this.consumer);
+    return watch_stats.state(this.consumer);
 }
 
 /** What has come to the feed and to the stream that serves it. */
 function stats(this: WatchFeed): FeedStats {
-    return report.stats(this.consumer);
+    return watch_stats.stats(this.consumer);
 }
 
 const methods = { age, close, cluster_id, next: next_batch, revision, state, stats, trouble };
@@ -201,17 +201,17 @@ function find_start(
     if (!can_wait()) {
         return $multi(undefined);
     }
-    return ask.current_revision(core, wants.range);
+    return reads.current_revision(core, wants.range);
 }
 
 /** Puts the consumer on a stream. */
 function connect(core: Core, consumer: Subscriber, from: number | undefined, opts: FeedOptions): Result<SharedWatch> {
     if (opts.resumed !== true && opts.cluster_id === undefined) {
-        return share.join(consumer, core, from, runner.run);
+        return sharing.join(consumer, core, from, run_loop.run);
     }
     // what has been seen of etcd is not true of other streams
     consumer.known = { cluster_id: opts.cluster_id, raft_term: 0, revision: (opts.start_revision ?? 1) - 1 };
-    return share.open_for(consumer, core, from, runner.run);
+    return sharing.open_for(consumer, core, from, run_loop.run);
 }
 
 /** Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest. */
@@ -233,7 +233,7 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
     if (ngx.get_phase() === "init") {
         return misuse("a watch needs timers, and there are none in the init phase");
     }
-    const [wants, wrong] = wanting.read(opts);
+    const [wants, wrong] = options.read(opts);
     if (wants === undefined) {
         return misuse(wrong);
     }
@@ -250,7 +250,7 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
         }
     }
     const needs: Reason | undefined = opts.list === true ? "list" : undefined;
-    const [consumer, create_err] = consumers.new(wants, from ?? 0, needs);
+    const [consumer, create_err] = subscriber.new(wants, from ?? 0, needs);
     if (consumer === undefined) {
         return misuse(create_err);
     }
@@ -260,7 +260,7 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
     }
     if (opts.list === true && from !== undefined) {
         if (from === 1) {
-            consumers.accept_full_state(consumer, [], 0); // etcd takes 0 for the latest
+            subscriber.accept_full_state(consumer, [], 0); // etcd takes 0 for the latest
         } else {
             consumer.list_at = from - 1;
         }

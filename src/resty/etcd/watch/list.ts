@@ -1,10 +1,10 @@
 import type { Subscriber } from "./types";
 import type { Core } from "../call/client_state";
 import * as backoffs from "../base/backoff";
-import * as ask from "./reads";
-import * as consumers from "./subscriber";
-import * as hubs from "./shared_watch";
-import * as verdict from "./errors";
+import * as reads from "./reads";
+import * as subscriber from "./subscriber";
+import * as shared_watch from "./shared_watch";
+import * as errors from "./errors";
 
 const min = math.min;
 
@@ -30,8 +30,8 @@ function lose_start(consumer: Subscriber): void {
         consumer.needs = "compacted";
         consumer.list_at = undefined;
     } else {
-        hubs.unsubscribe(consumer);
-        consumers.fail(consumer, verdict.compacted(undefined, undefined));
+        shared_watch.unsubscribe(consumer);
+        subscriber.fail(consumer, errors.compacted(undefined, undefined));
     }
 }
 
@@ -49,24 +49,24 @@ function read_for(consumer: Subscriber, core: Core): void {
     const backoff = backoffs.new();
     while (is_wanted(consumer) && !has_lost_its_place(consumer)) {
         const epoch = consumer.epoch;
-        const [kvs, outcome] = ask.list(core, consumer.range, consumer.list_at);
+        const [kvs, outcome] = reads.list(core, consumer.range, consumer.list_at);
         if (!is_wanted(consumer)) {
             return;
         }
         if (kvs !== undefined) {
             if (consumer.epoch === epoch) {
-                consumers.accept_full_state(consumer, kvs, outcome);
+                subscriber.accept_full_state(consumer, kvs, outcome);
             }
-        } else if (verdict.is_compacted(outcome)) {
+        } else if (errors.is_compacted(outcome)) {
             lose_start(consumer);
-        } else if (verdict.is_permanent(core, outcome)) {
-            hubs.unsubscribe(consumer);
-            consumers.fail(consumer, outcome);
+        } else if (errors.is_permanent(core, outcome)) {
+            shared_watch.unsubscribe(consumer);
+            subscriber.fail(consumer, outcome);
         } else {
             if (consumer.hub !== undefined) {
                 consumer.hub.last_error = outcome;
             }
-            verdict.drop_token(core, outcome);
+            errors.drop_token(core, outcome);
             pause(consumer, backoffs.next(backoff));
         }
     }

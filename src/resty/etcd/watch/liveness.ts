@@ -6,7 +6,7 @@ import type { Endpoint } from "../endpoint/endpoint";
 import * as rpcs from "../protocol/rpc";
 import type { Stream } from "../transport/transport";
 import type { WatchReply } from "./reassembly";
-import * as verdict from "./errors";
+import * as errors from "./errors";
 
 type Thread = ngx.thread.Thread;
 
@@ -46,7 +46,7 @@ function endpoint_of(hub: SharedWatch, stream: Stream): Endpoint | undefined {
 
 function take(check: LivenessProbe, reply: WatchReply, endpoint: string): void {
     if (reply.canceled === true) {
-        check.compacted = verdict.cancel_error(reply, endpoint).name === "compacted";
+        check.compacted = errors.cancel_error(reply, endpoint).name === "compacted";
         check.failed = !check.compacted;
     } else if (reply.created === true) {
         check.stood_at = now();

@@ -5,7 +5,7 @@ import type { Core } from "../call/client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { KeyRange } from "../protocol/key_range";
-import * as pages from "../call/paged_range";
+import * as paged_range from "../call/paged_range";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
@@ -56,7 +56,7 @@ function list(
     request.set("key", range.key);
     request.set("range_end", range.range_end);
     request.set("revision", revision);
-    const [reply, err] = pages.read_raw(core, request, undefined);
+    const [reply, err] = paged_range.read_raw(core, request, undefined);
     if (reply === undefined) {
         forget_order(core, err);
         return $multi(undefined, err);

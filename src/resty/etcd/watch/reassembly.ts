@@ -1,7 +1,7 @@
 import type { RawEvent, RawKv } from "../protocol/message";
 import type { Batch } from "./feed";
-import * as newest from "../base/gc_barrier";
-import * as slices from "../base/time_slice";
+import * as gc_barrier from "../base/gc_barrier";
+import * as time_slice from "../base/time_slice";
 
 /** A broken server must not fill the memory with fragments that never end. */
 const MAX_JOINED = 512 * 1024 * 1024;
@@ -62,7 +62,7 @@ function add_event(joiner: Reassembler, event: WireEvent, from: number, batches:
         batch.events.push(event as RawEvent);
     } else if (revision >= from && (batch === undefined || revision > batch.revision)) {
         if (batch !== undefined) {
-            newest.mark_now(batch); // nothing is added to it any more
+            gc_barrier.mark_now(batch); // nothing is added to it any more
         }
         batches.push({ revision, events: [event as RawEvent] });
     } else if (revision !== joiner.first) {
@@ -101,10 +101,10 @@ function add(joiner: Reassembler, reply: WatchReply, from: number): Batch[] | un
         joiner.bytes = 0;
     }
     const batches: Batch[] = [];
-    const slice = slices.start();
+    const slice = time_slice.start();
     for (const part of join(joiner, reply)) {
         for (const event of part) {
-            slices.yield_if_due(slice);
+            time_slice.yield_if_due(slice);
             add_event(joiner, event, from, batches);
         }
     }

@@ -4,14 +4,14 @@ import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
-import * as checks from "./liveness";
-import * as consumers from "./subscriber";
+import * as liveness from "./liveness";
+import * as subscriber from "./subscriber";
 import * as lists from "./list";
-import * as hubs from "./shared_watch";
-import * as share from "./sharing";
-import * as streams from "./stream_reader";
+import * as shared_watch from "./shared_watch";
+import * as sharing from "./sharing";
+import * as stream_reader from "./stream_reader";
 import type { StreamSession } from "./stream_reader";
-import * as verdict from "./errors";
+import * as watch_errors from "./errors";
 
 type Thread = ngx.thread.Thread;
 
@@ -42,10 +42,10 @@ interface Reading {
 type Lists = LuaMap<Subscriber, Reading>;
 
 function read_stream(hub: SharedWatch, turn: StreamSession): void {
-    const [ok, outcome] = guard(streams.run, hub, turn);
+    const [ok, outcome] = guard(stream_reader.run, hub, turn);
     turn.err ??= ok ? (outcome as EtcdError) : errors.local_error("bad_reply", tostring(outcome));
     turn.over = true;
-    hubs.wake_timer(hub);
+    shared_watch.wake_timer(hub);
 }
 
 function read_list(consumer: Subscriber, hub: SharedWatch, reading: Reading): void {
@@ -53,10 +53,10 @@ function read_list(consumer: Subscriber, hub: SharedWatch, reading: Reading): vo
     reading.over = true;
     consumer.listing = false;
     if (!ok) {
-        hubs.unsubscribe(consumer);
-        consumers.fail(consumer, errors.local_error("bad_reply", tostring(outcome)));
+        shared_watch.unsubscribe(consumer);
+        subscriber.fail(consumer, errors.local_error("bad_reply", tostring(outcome)));
     }
-    hubs.wake_timer(hub);
+    shared_watch.wake_timer(hub);
 }
 
 /** Until then nginx keeps a thread that is over, too. */
@@ -104,7 +104,7 @@ function stop_lists(lists_now: Lists, err: EtcdError): void {
         end_reading(lists_now, consumer, reading);
         if (!reading.over) {
             consumer.listing = false;
-            consumers.fail(consumer, err);
+            subscriber.fail(consumer, err);
         }
     }
 }
@@ -117,12 +117,12 @@ function wait_for_work(hub: SharedWatch, lists_now: Lists, seconds: number): boo
     hub.poked = false;
     for (const consumer of hub.consumers) {
         if (consumer.closed) {
-            hubs.unsubscribe(consumer);
+            shared_watch.unsubscribe(consumer);
         }
     }
     if (ngx.worker.exiting()) {
-        hubs.end(hub, hubs.exiting());
-        stop_lists(lists_now, hubs.exiting());
+        shared_watch.end(hub, shared_watch.exiting());
+        stop_lists(lists_now, shared_watch.exiting());
         return false;
     }
     return hub.consumers.length > 0;
@@ -131,7 +131,7 @@ function wait_for_work(hub: SharedWatch, lists_now: Lists, seconds: number): boo
 /** The stream has been silent for so long that it may be dead; or it does not stand yet, whatever comes. */
 function is_silent(hub: SharedWatch, turn: StreamSession): boolean {
     if (turn.stood_at !== undefined) {
-        return !hub.blocked && hubs.age(hub) > hub.silence;
+        return !hub.blocked && shared_watch.age(hub) > hub.silence;
     }
     const timeout = hub.core.timeout;
     if (timeout <= 0) {
@@ -144,7 +144,7 @@ function is_silent(hub: SharedWatch, turn: StreamSession): boolean {
 /** Ends the check of a stream that was silent. */
 function end_check(turn: StreamSession): void {
     if (turn.check !== undefined) {
-        checks.stop(turn.check);
+        liveness.stop(turn.check);
         turn.check = undefined;
     }
 }
@@ -158,12 +158,12 @@ function is_dead(hub: SharedWatch, turn: StreamSession): boolean {
     }
     if (turn.check === undefined) {
         if (time >= turn.next_check) {
-            turn.check = checks.start(hub, stream, streams.create_request(hub, hub.next!));
+            turn.check = liveness.start(hub, stream, stream_reader.create_request(hub, hub.next!));
         }
         return false;
     }
     const { stood_at } = turn.check;
-    const outcome = checks.outcome(turn.check);
+    const outcome = liveness.outcome(turn.check);
     if (outcome !== undefined) {
         end_check(turn);
         turn.next_check = time + hub.silence;
@@ -219,12 +219,12 @@ function handle_stream_end(hub: SharedWatch, turn: StreamSession): number | unde
     const { name } = err;
     hub.last_error = err;
     hub.ends.set(name, (hub.ends.get(name) ?? 0) + 1);
-    verdict.drop_token(hub.core, err);
-    if (verdict.is_permanent(hub.core, err)) {
-        if (verdict.is_forbidden(err)) {
-            share.split(hub); // less than all of it may be allowed
+    watch_errors.drop_token(hub.core, err);
+    if (watch_errors.is_permanent(hub.core, err)) {
+        if (watch_errors.is_forbidden(err)) {
+            sharing.split(hub); // less than all of it may be allowed
         }
-        hubs.end(hub, err);
+        shared_watch.end(hub, err);
         return undefined;
     }
     const stood_at = turn.stood_at;
@@ -234,7 +234,7 @@ function handle_stream_end(hub: SharedWatch, turn: StreamSession): number | unde
     const may_hurry = stood_at !== undefined && hub.backoff.seconds === 0;
     let delay = backoffs.next(hub.backoff);
     if (name === "compacted") {
-        hubs.on_revisions_lost(hub, "compacted", err);
+        shared_watch.on_revisions_lost(hub, "compacted", err);
     } else if (name === "no_endpoint") {
         delay = min(delay, NO_ENDPOINT);
     }
@@ -292,7 +292,7 @@ function run(premature: boolean, hub: SharedWatch): void {
     }
     hub.running = true;
     if (premature || ngx.worker.exiting()) {
-        hubs.end(hub, hubs.exiting());
+        shared_watch.end(hub, shared_watch.exiting());
         return;
     }
     const lists_now: Lists = new LuaMap();
@@ -300,7 +300,7 @@ function run(premature: boolean, hub: SharedWatch): void {
         const delay = run_stream(hub, lists_now);
         if (delay !== undefined) {
             // memory that nginx gives to a timer is free when that ends: so each stream has its own
-            if (!sweep_lists(lists_now) && hubs.start(hub, delay)[0] !== undefined) {
+            if (!sweep_lists(lists_now) && shared_watch.start(hub, delay)[0] !== undefined) {
                 return;
             }
             wait_to_reopen(hub, lists_now, delay);

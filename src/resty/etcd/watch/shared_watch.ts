@@ -8,7 +8,7 @@ import type { EtcdError } from "../protocol/errors";
 import type { Batch, Reason } from "./feed";
 import * as key_range from "../protocol/key_range";
 import * as timers from "../base/timers";
-import * as consumers from "./subscriber";
+import * as subscriber from "./subscriber";
 
 const now = clock.now;
 const max = math.max;
@@ -144,7 +144,7 @@ function deliver(hub: SharedWatch, batch: Batch): void {
     for (const consumer of hub.consumers) {
         const events = key_range.filter_events(consumer.range, batch.events);
         if (events !== undefined) {
-            consumers.offer(consumer, events === batch.events ? batch : { revision, events });
+            subscriber.offer(consumer, events === batch.events ? batch : { revision, events });
         }
     }
 }
@@ -155,7 +155,7 @@ function progress(hub: SharedWatch, revision: number): void {
         hub.next = revision + 1;
         hub.known.revision = max(hub.known.revision, revision);
         for (const consumer of hub.consumers) {
-            consumers.advance(consumer, revision);
+            subscriber.advance(consumer, revision);
         }
     }
 }
@@ -180,11 +180,11 @@ function on_revisions_lost(hub: SharedWatch, reason: Reason, err: EtcdError): vo
     for (const consumer of hub.consumers) {
         if (oldest !== undefined && consumer.next > oldest) {
             next = min(next ?? consumer.next, consumer.next);
-        } else if (consumer.relist || consumers.is_new(consumer)) {
-            consumers.require_full_state(consumer, reason);
+        } else if (consumer.relist || subscriber.is_new(consumer)) {
+            subscriber.require_full_state(consumer, reason);
         } else {
             unsubscribe(consumer);
-            consumers.fail(consumer, err);
+            subscriber.fail(consumer, err);
         }
     }
     if (next !== undefined) {
@@ -197,7 +197,7 @@ function on_revisions_lost(hub: SharedWatch, reason: Reason, err: EtcdError): vo
 function end(hub: SharedWatch, err: EtcdError): void {
     for (const consumer of hub.consumers) {
         unsubscribe(consumer);
-        consumers.fail(consumer, err);
+        subscriber.fail(consumer, err);
     }
 }
 

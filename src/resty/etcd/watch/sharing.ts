@@ -2,8 +2,8 @@ import type { Subscriber, SharedWatch, SubscriberOptions } from "./types";
 import * as clock from "../base/clock";
 import type { Core } from "../call/client_state";
 import * as key_range from "../protocol/key_range";
-import * as consumers from "./subscriber";
-import * as hubs from "./shared_watch";
+import * as subscriber from "./subscriber";
+import * as shared_watch from "./shared_watch";
 import * as batch_queue from "./batch_queue";
 
 const now = clock.now;
@@ -14,7 +14,7 @@ const APART = 5;
 
 /** The consumer takes along what its stream has learnt of etcd. */
 function carry_history(consumer: Subscriber, hub: SharedWatch): void {
-    consumer.known = hubs.copy_known(hub.known);
+    consumer.known = shared_watch.copy_known(hub.known);
     consumer.past = hub.past;
 }
 
@@ -29,10 +29,10 @@ function detach(hub: SharedWatch, consumer: Subscriber, revision: number): void 
     if (consumer.needs === undefined) {
         consumer.next = max(consumer.next, revision);
     } else {
-        consumers.drop_held(consumer); // it goes on behind its state, of whatever revision that will be
+        subscriber.drop_held(consumer); // it goes on behind its state, of whatever revision that will be
     }
     carry_history(consumer, hub);
-    hubs.unsubscribe(consumer);
+    shared_watch.unsubscribe(consumer);
 }
 
 /**
@@ -41,7 +41,7 @@ function detach(hub: SharedWatch, consumer: Subscriber, revision: number): void 
  */
 function detach_slow(hub: SharedWatch, revision: number): Subscriber | undefined {
     for (const consumer of hub.consumers) {
-        if (batch_queue.is_full(consumer.queue) && !consumers.ignores_events(consumer)) {
+        if (batch_queue.is_full(consumer.queue) && !subscriber.ignores_events(consumer)) {
             if (hub.consumers.length === 1 && consumer.needs === undefined) {
                 return consumer;
             }
@@ -91,7 +91,7 @@ function find(core: Core, consumer: Subscriber, from: number | undefined): Share
     if (now() < consumer.apart_until) {
         return undefined;
     }
-    for (const hub of hubs.watches_of(core)) {
+    for (const hub of shared_watch.watches_of(core)) {
         const may_serve = is_compatible(hub, consumer) && has_past_of(hub, consumer) && can_join(hub, consumer, from);
         if (may_serve && (best === undefined || (hub.next ?? 0) > (best.next ?? 0))) {
             best = hub;
@@ -103,7 +103,7 @@ function find(core: Core, consumer: Subscriber, from: number | undefined): Share
 function add(hub: SharedWatch, consumer: Subscriber): void {
     consumer.hub = hub;
     hub.consumers.push(consumer);
-    hubs.wake_timer(hub);
+    shared_watch.wake_timer(hub);
 }
 
 /** Lets a new stream serve the consumer from revision `next` on. */
@@ -114,18 +114,18 @@ function open_for(
     run: SharedWatch["run"],
 ): Result<SharedWatch> {
     let apart = false;
-    for (const other of hubs.watches_of(core)) {
+    for (const other of shared_watch.watches_of(core)) {
         apart = apart || (!other.apart && is_compatible(other, consumer));
     }
-    const [hub, err] = hubs.new(core, consumer, next, apart, run);
+    const [hub, err] = shared_watch.new(core, consumer, next, apart, run);
     if (hub === undefined) {
         return $multi(undefined, err);
     }
-    const [ok, start_err] = hubs.start(hub, 0);
+    const [ok, start_err] = shared_watch.start(hub, 0);
     if (ok === undefined) {
         return $multi(undefined, start_err);
     }
-    hubs.watches_of(core).push(hub);
+    shared_watch.watches_of(core).push(hub);
     add(hub, consumer);
     return $multi(hub);
 }
@@ -167,12 +167,12 @@ function merge(hub: SharedWatch): void {
     }
     const time = now();
     for (const consumer of hub.consumers) {
-        for (const other of hubs.watches_of(hub.core)) {
+        for (const other of shared_watch.watches_of(hub.core)) {
             if (time >= consumer.apart_until && may_take_over(other, hub) && is_compatible(other, consumer)) {
                 if (consumer.needs === undefined) {
                     consumer.next = max(consumer.next, hub.next!);
                 }
-                hubs.unsubscribe(consumer);
+                shared_watch.unsubscribe(consumer);
                 add(other, consumer);
                 break;
             }
@@ -185,14 +185,14 @@ function split(hub: SharedWatch): void {
     for (const consumer of hub.consumers) {
         if (!key_range.contains(consumer.hub_range, hub.range)) {
             carry_history(consumer, hub);
-            hubs.unsubscribe(consumer);
+            shared_watch.unsubscribe(consumer);
             const next = max(consumer.next, hub.next ?? 0); // what it holds reaches as far as the stream does
             if (consumer.needs === undefined) {
                 consumer.next = next;
             }
             const [own] = open_for(consumer, hub.core, next > 0 ? next : undefined, hub.run);
             if (own === undefined) {
-                consumers.drop_held(consumer); // it is tried again when its consumer asks
+                subscriber.drop_held(consumer); // it is tried again when its consumer asks
             }
         }
     }

@@ -7,15 +7,15 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch } from "./feed";
 import * as rpcs from "../protocol/rpc";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
-import * as ask from "./reads";
+import * as reads from "./reads";
 import type { LivenessProbe } from "./liveness";
-import * as hubs from "./shared_watch";
-import * as joiners from "./reassembly";
+import * as shared_watch from "./shared_watch";
+import * as reassembly from "./reassembly";
 import type { Reassembler, WatchReply } from "./reassembly";
-import * as share from "./sharing";
-import * as verdict from "./errors";
+import * as sharing from "./sharing";
+import * as watch_errors from "./errors";
 
 const now = clock.now;
 const gmatch = string.gmatch;
@@ -69,28 +69,28 @@ function create_request(hub: SharedWatch, from: number): Message {
  * @returns an error if it does not answer
  */
 function place(hub: SharedWatch): EtcdError | undefined {
-    const [status, err] = ask.current_revision(hub.core, hub.range);
+    const [status, err] = reads.current_revision(hub.core, hub.range);
     if (status === undefined) {
         return err;
     }
     hub.heard_at = now();
     const known = hub.known;
-    if (ask.history_diverged(known, status) || hub.past.lost) {
-        hubs.on_revisions_lost(hub, "restored", verdict.restored());
+    if (reads.history_diverged(known, status) || hub.past.lost) {
+        shared_watch.on_revisions_lost(hub, "restored", watch_errors.restored());
     }
     known.cluster_id = status.cluster_id;
     known.raft_term = status.raft_term;
     known.revision = status.revision;
     if (hub.next === undefined) {
         hub.next = status.revision + 1;
-        hubs.wake_timer(hub); // lists wait for it
+        shared_watch.wake_timer(hub); // lists wait for it
     }
     return undefined;
 }
 
 /** Waits until the only consumer has taken something, or is not alone any more. */
 function wait_for_room(hub: SharedWatch, revision: number): void {
-    while (share.detach_slow(hub, revision) !== undefined) {
+    while (sharing.detach_slow(hub, revision) !== undefined) {
         hub.blocked = true;
         hub.room.wait(LOOK);
         hub.heard_at = now(); // it is not etcd that is silent
@@ -99,12 +99,12 @@ function wait_for_room(hub: SharedWatch, revision: number): void {
 }
 
 function deliver_all(hub: SharedWatch, turn: StreamSession, batches: Batch[]): void {
-    const slice = slices.start();
+    const slice = time_slice.start();
     for (const batch of batches) {
         wait_for_room(hub, batch.revision);
-        hubs.deliver(hub, batch);
+        shared_watch.deliver(hub, batch);
         turn.delivered = true;
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
 }
 
@@ -113,7 +113,7 @@ function take(hub: SharedWatch, turn: StreamSession, joiner: Reassembler, messag
     const reply = message as unknown as WatchReply;
     const endpoint = hub.stream!.endpoint;
     if (reply.canceled === true) {
-        return verdict.cancel_error(reply, endpoint);
+        return watch_errors.cancel_error(reply, endpoint);
     }
     const cluster_id = reply.header?.cluster_id;
     if (cluster_id !== undefined && hub.known.cluster_id !== undefined && cluster_id !== hub.known.cluster_id) {
@@ -131,7 +131,7 @@ function take(hub: SharedWatch, turn: StreamSession, joiner: Reassembler, messag
         return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint);
     }
     const dropped = joiner.dropped;
-    const batches = joiners.add(joiner, reply, hub.next!);
+    const batches = reassembly.add(joiner, reply, hub.next!);
     if (batches === undefined) {
         return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint);
     }
@@ -139,15 +139,15 @@ function take(hub: SharedWatch, turn: StreamSession, joiner: Reassembler, messag
     deliver_all(hub, turn, batches);
     const revision = tonumber(reply.header?.revision);
     if (reply.events === undefined && joiner.parts === undefined && revision !== undefined) {
-        hubs.progress(hub, revision);
+        shared_watch.progress(hub, revision);
     }
     return undefined;
 }
 
 /** Takes replies as they come, until there is a reason not to go on. */
 function take_all(hub: SharedWatch, turn: StreamSession, stream: Stream, from: number): EtcdError {
-    const joiner = joiners.new(from);
-    let slice = slices.start();
+    const joiner = reassembly.new(from);
+    let slice = time_slice.start();
     while (hub.consumers.length > 0) {
         let message = stream.try_recv();
         if (message === undefined) {
@@ -157,14 +157,14 @@ function take_all(hub: SharedWatch, turn: StreamSession, stream: Stream, from: n
                 return err;
             }
             message = next;
-            slice = slices.start();
+            slice = time_slice.start();
         }
         const err = take(hub, turn, joiner, message);
         if (err !== undefined) {
             return err;
         }
-        share.merge(hub);
-        slices.yield_if_due(slice);
+        sharing.merge(hub);
+        time_slice.yield_if_due(slice);
     }
     return errors.local_error("closed", "closed");
 }
@@ -178,7 +178,7 @@ function run(hub: SharedWatch, turn: StreamSession): EtcdError {
     if (hub.consumers.length === 0) {
         return errors.local_error("closed", "closed");
     }
-    const from = hubs.request_revision(hub);
+    const from = shared_watch.request_revision(hub);
     const request = { create_request: create_request(hub, from) };
     const [stream, open_err] = call.open(hub.core, rpcs.watch, request, undefined, OPTIONS);
     if (stream === undefined) {

@@ -1,7 +1,7 @@
 import type { KeyValue, RawEvent, RawKv } from "../protocol/message";
 import type { Batch } from "../watch/feed";
 import type { Serializer } from "../serializers/serializer";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { KnownKeys } from "./known_keys";
 import * as known_keys from "./known_keys";
 
@@ -71,10 +71,10 @@ function add_event(style: BatchStyle, event: RawEvent, events: WatchEvent[]): vo
 /** A batch for the watcher's user. Large ones take several turns. */
 function make(style: BatchStyle, batch: Batch): WatchBatch {
     const events: WatchEvent[] = [];
-    const slice = slices.start();
+    const slice = time_slice.start();
     for (const event of batch.events) {
         add_event(style, event, events);
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return { revision: batch.revision, events };
 }
@@ -92,19 +92,19 @@ function make_of_full(
 ): WatchBatch {
     const events: WatchEvent[] = [];
     const reason = batch.reason ?? "list";
-    const slice = slices.start();
+    const slice = time_slice.start();
     for (const kv of batch.full!) {
         if (known === undefined || known_keys.has_changed(known, kv, reason)) {
             add_event(style, { type: "PUT", kv }, events);
         }
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     if (known !== undefined) {
         for (const [key] of known.revisions) {
             if (revisions.get(key) === undefined) {
                 add_event(style, { type: "DELETE", kv: { key } as RawKv }, events);
             }
-            slices.yield_if_due(slice);
+            time_slice.yield_if_due(slice);
         }
     }
     return { revision: batch.revision, events, synthetic: true, reason };

@@ -1,6 +1,6 @@
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
-import * as keeper from "../base/watchdog";
+import * as watchdog from "../base/watchdog";
 import type { Heartbeat } from "../base/watchdog";
 import * as timers from "../base/timers";
 import type { WatchBatch } from "./batch";
@@ -96,7 +96,7 @@ function work(push: CallbackLoop): void {
             call_back(push, batch, undefined);
             count = count + 1;
         } else if (err.name !== "timeout") {
-            keeper.release(push);
+            watchdog.release(push);
             if (err.name !== "closed") {
                 call_back(push, undefined, err);
             }
@@ -104,7 +104,7 @@ function work(push: CallbackLoop): void {
         }
         if (ngx.worker.exiting()) {
             push.source.close();
-            keeper.release(push);
+            watchdog.release(push);
             return;
         }
         if (count >= BATCHES_PER_TIMER) {
@@ -122,10 +122,10 @@ function run(premature: boolean, push: CallbackLoop, id: number): void {
     }
     if (premature) {
         push.source.close();
-        keeper.release(push);
+        watchdog.release(push);
         return;
     }
-    const signs = keeper.start_heartbeat(push);
+    const signs = watchdog.start_heartbeat(push);
     work(push);
     ngx.thread.kill(signs);
 }
@@ -140,7 +140,7 @@ function create(source: Source, on_batch: OnBatch): Result<CallbackLoop> {
     if (ok === undefined) {
         return $multi(undefined, err);
     }
-    const [kept, keep_err] = keeper.supervise(push, had_begun => {
+    const [kept, keep_err] = watchdog.supervise(push, had_begun => {
         if (had_begun) {
             note_error(push, "it has ended its timer");
         }

@@ -1,6 +1,6 @@
 import type { RawEvent, RawKv } from "../protocol/message";
 import type { Reason } from "../watch/feed";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import table_new = require("table.new");
 
 /** The keys that a watcher knows to exist, to find out later what it has missed. */
@@ -30,19 +30,19 @@ function has_changed(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
 /** The keys of a full state. */
 function revisions_of(full: readonly RawKv[]): LuaMap<string, string> {
     const revisions = table_new(0, full.length) as LuaMap<string, string>; // growing would take long at a time
-    const slice = slices.start();
+    const slice = time_slice.start();
     for (const kv of full) {
         revisions.set(kv.key, kv.mod_revision);
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return revisions;
 }
 
 /** Takes note of events. */
 function note(known: KnownKeys, events: readonly RawEvent[]): void {
-    const slice = slices.start();
+    const slice = time_slice.start();
     for (const event of events) {
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
         if (event.type === "PUT") {
             known.revisions.set(event.kv.key, event.kv.mod_revision);
         } else {

@@ -3,18 +3,18 @@ import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";
-import * as slices from "../base/time_slice";
+import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as feeds from "../watch/etcd_feed";
+import * as etcd_feed from "../watch/etcd_feed";
 import type { WatchFeed } from "../watch/etcd_feed";
 import type { FeedStats } from "../watch/stats";
 import type { BatchStyle, WatchBatch, WatchEvent } from "./batch";
-import * as batches_of from "./batch";
+import * as watcher_batch from "./batch";
 import type { KnownKeys } from "./known_keys";
 import * as known_keys from "./known_keys";
 import type { WatcherOptions } from "./options";
 import * as options from "./options";
-import * as pushes from "./callback_loop";
+import * as callback_loop from "./callback_loop";
 import type { CallbackLoop } from "./callback_loop";
 
 const max = math.max;
@@ -49,7 +49,7 @@ function translate_full(watcher: Fields, batch: Batch): WatchBatch | undefined {
     const revisions = known_keys.revisions_of(known !== undefined ? batch.full! : []);
     let made: WatchBatch | undefined;
     if (batch.reason !== "list" || wants_list) {
-        made = batches_of.make_of_full(style, batch, known, revisions);
+        made = watcher_batch.make_of_full(style, batch, known, revisions);
     }
     if (known !== undefined) {
         known.revisions = revisions;
@@ -65,7 +65,7 @@ function translate(watcher: Fields, batch: Batch): WatchBatch | undefined {
     if (batch.full !== undefined) {
         made = translate_full(watcher, batch);
     } else {
-        made = batches_of.make(style, batch);
+        made = watcher_batch.make(style, batch);
         if (known !== undefined) {
             known_keys.note(known, batch.events);
         }
@@ -85,10 +85,10 @@ function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdErr
     const deadline = timeout !== undefined ? clock.now() + timeout : undefined;
     while (true) {
         if (this.current === undefined) {
-            slices.yield_if_due(this.slice); // where many have come it does not wait for the next one
+            time_slice.yield_if_due(this.slice); // where many have come it does not wait for the next one
             const since = clock.now();
             const [batch, err] = this.feed.next(deadline !== undefined ? deadline - since : undefined);
-            slices.restart_after_wait(this.slice, since);
+            time_slice.restart_after_wait(this.slice, since);
             if (batch === undefined) {
                 return $multi(undefined, err);
             }
@@ -167,7 +167,7 @@ function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Wat
         return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     const wants = options.to_feed(this, key, wanted);
-    const [feed, err] = feeds.open(this, wants);
+    const [feed, err] = etcd_feed.open(this, wants);
     if (feed === undefined) {
         return $multi(undefined, err);
     }
@@ -180,11 +180,11 @@ function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Wat
         current: undefined,
         told: 0,
         push: undefined,
-        slice: slices.start(),
+        slice: time_slice.start(),
     };
     const watcher = setmetatable(fields as Watcher, mt);
     if (wanted.on_batch !== undefined) {
-        const [push, timer_err] = pushes.new(watcher, wanted.on_batch);
+        const [push, timer_err] = callback_loop.new(watcher, wanted.on_batch);
         if (push === undefined) {
             feed.close();
             return $multi(undefined, errors.local_error("bad_request", timer_err));

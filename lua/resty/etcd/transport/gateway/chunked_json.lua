@@ -2,8 +2,8 @@
 local _M = {}
 local cjson = require("cjson.safe")
 local json_codec = require("resty.etcd.transport.gateway.json_codec")
-local newest = require("resty.etcd.base.gc_barrier")
-local slices = require("resty.etcd.base.time_slice")
+local gc_barrier = require("resty.etcd.base.gc_barrier")
+local time_slice = require("resty.etcd.base.time_slice")
 local replace = string.gsub
 local find = string.find
 local match = string.match
@@ -116,7 +116,7 @@ end
 ---@return any[]? items # nil if some part is not JSON by itself; the second is the name of a malformed field
 ---@return string? bad
 local function decode_items(message, text, found)
-    local slice = slices.start()
+    local slice = time_slice.start()
     local name = found.name
     local last = found.last
     local items = {}
@@ -138,10 +138,10 @@ local function decode_items(message, text, found)
             return items, bad
         end
         for ____, item in ipairs(list) do
-            items[#items + 1] = newest.mark_now(item)
+            items[#items + 1] = gc_barrier.mark_now(item)
         end
         at = next_at or last + 1
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
     end
     return items
 end

@@ -2,18 +2,18 @@
 local _M = {}
 local cjson = require("cjson.safe")
 local clock = require("resty.etcd.base.clock")
-local connection = require("resty.etcd.transport.http.cosocket")
+local cosocket = require("resty.etcd.transport.http.cosocket")
 local errors = require("resty.etcd.protocol.errors")
-local gateway_error = require("resty.etcd.transport.gateway.error_body")
+local error_body = require("resty.etcd.transport.gateway.error_body")
 local gateway_stream = require("resty.etcd.transport.gateway.stream")
-local hints = require("resty.etcd.transport.error_hints")
+local error_hints = require("resty.etcd.transport.error_hints")
 local http1 = require("resty.etcd.transport.http.http1")
 local http_client = require("resty.etcd.transport.http.client")
 local json_codec = require("resty.etcd.transport.gateway.json_codec")
-local long_json = require("resty.etcd.transport.gateway.chunked_json")
-local retry = require("resty.etcd.protocol.retry_policy")
+local chunked_json = require("resty.etcd.transport.gateway.chunked_json")
+local retry_policy = require("resty.etcd.protocol.retry_policy")
 local rpcs = require("resty.etcd.protocol.rpc")
-local target_parser = require("resty.etcd.endpoint.url")
+local urls = require("resty.etcd.endpoint.url")
 local now = clock.now
 local find = string.find
 local sub = string.sub
@@ -39,7 +39,7 @@ local MAX_ERROR_BODY = 65536
 ---@field unary fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply?
 
 local function make_route(gateway, rpc, url, dns_name)
-    local target = target_parser.parse(url, dns_name)
+    local target = urls.parse(url, dns_name)
     if target == nil then
         return nil
     end
@@ -53,7 +53,7 @@ local function make_route(gateway, rpc, url, dns_name)
         path = path,
         extra = extra,
         peer = peer,
-        pool = connection.pool_options(peer, target, ""),
+        pool = cosocket.pool_options(peer, target, ""),
         head = http1.format_head(method, path, target, extra),
         repeatable = rpcs.is_repeatable(rpc)
     }
@@ -106,7 +106,7 @@ local function stream_url(endpoint)
 end
 
 --- How errors begin that are not the endpoint's doing, and would be the same at every other.
-local OWN_TROUBLE = {connection.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
+local OWN_TROUBLE = {cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
 
 local function is_client_side_error(text)
     for ____, beginning in ipairs(OWN_TROUBLE) do
@@ -118,7 +118,7 @@ local function is_client_side_error(text)
 end
 
 local function with_hint(err, silent)
-    local hint = hints.hint_for(err.message, silent)
+    local hint = error_hints.hint_for(err.message, silent)
     if hint ~= nil then
         err.hint = hint
     end
@@ -139,11 +139,11 @@ local function transport_error(rpc, endpoint, text, sent)
     local malformed = find(text, "malformed", 1, true)
     local name = malformed ~= nil and "bad_reply" or (text == "timeout" and "timeout" or (sent and "connection_lost" or "connect_failed"))
     local err = errors.local_error(name, endpoint.http_host .. ": " .. text, endpoint.http_host)
-    return retry.classify_transport_error(
+    return retry_policy.classify_transport_error(
         rpc,
         with_hint(
             err,
-            connection.is_connection_closed(text)
+            cosocket.is_connection_closed(text)
         ),
         sent
     )
@@ -177,7 +177,7 @@ local function decode_body(rpc, endpoint, text, token)
         local line = string.match(text, "^[^\n]*")
         return gateway_stream.decode_line(rpc, endpoint.http_host, line or "", token)
     end
-    local json, bad = long_json.decode(rpc.reply, text)
+    local json, bad = chunked_json.decode(rpc.reply, text)
     if bad ~= nil then
         return nil
     end
@@ -207,9 +207,9 @@ local function unary(self, rpc, payload, attempt)
     if status >= 300 then
         http_client.release_connection(route, answer, true)
         local secret = rpc.secret == true and password_in(payload) or nil
-        local shown = gateway_error.redact_token(answer.body, token)
-        local err, body = gateway_error.from_answer(status, shown, endpoint.http_host, secret)
-        return nil, retry.classify_server_error(
+        local shown = error_body.redact_token(answer.body, token)
+        local err, body = error_body.from_answer(status, shown, endpoint.http_host, secret)
+        return nil, retry_policy.classify_server_error(
             rpc,
             with_hint(err, false)
         ), {status = status, headers = headers, body = body}
@@ -224,11 +224,11 @@ local function unary(self, rpc, payload, attempt)
         if err.name == "bad_reply" then
             err.http_status = status
         end
-        return nil, retry.classify_server_error(rpc, err)
+        return nil, retry_policy.classify_server_error(rpc, err)
     end
     local shown = "not shown"
     if rpc.secret ~= true then
-        shown = gateway_error.snippet(gateway_error.redact_token(answer.body, token))
+        shown = error_body.snippet(error_body.redact_token(answer.body, token))
     end
     local bad = errors.local_error("bad_reply", "invalid response body: " .. shown, endpoint.http_host)
     bad.http_status = status
@@ -273,13 +273,13 @@ local function open(self, rpc, payload, attempt)
     end
     if opening.status >= 300 then
         local status = opening.status
-        local text_body = gateway_error.redact_token(
+        local text_body = error_body.redact_token(
             read_error_body(opening.body, attempt.deadline),
             attempt.token
         )
-        local err, body = gateway_error.from_answer(status, text_body, endpoint.http_host, nil)
+        local err, body = error_body.from_answer(status, text_body, endpoint.http_host, nil)
         local refusal = {status = status, headers = opening.headers, body = body}
-        return nil, retry.classify_server_error(
+        return nil, retry_policy.classify_server_error(
             rpc,
             with_hint(err, false)
         ), refusal

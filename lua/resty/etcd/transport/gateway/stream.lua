@@ -3,9 +3,9 @@ local _M = {}
 local cjson = require("cjson.safe")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local gateway_error = require("resty.etcd.transport.gateway.error_body")
-local long_json = require("resty.etcd.transport.gateway.chunked_json")
-local slices = require("resty.etcd.base.time_slice")
+local error_body = require("resty.etcd.transport.gateway.error_body")
+local chunked_json = require("resty.etcd.transport.gateway.chunked_json")
+local time_slice = require("resty.etcd.base.time_slice")
 local now = clock.now
 local find = string.find
 local sub = string.sub
@@ -74,7 +74,7 @@ local function add(stream, bytes)
 end
 
 local function invalid_line(endpoint, line, token)
-    local text = "invalid response body: " .. gateway_error.snippet(gateway_error.redact_token(line, token))
+    local text = "invalid response body: " .. error_body.snippet(error_body.redact_token(line, token))
     return nil, errors.local_error("bad_reply", text, endpoint)
 end
 
@@ -90,14 +90,14 @@ local function decode_line(rpc, endpoint, line, token)
     if blank ~= nil then
         return nil
     end
-    local json, bad = long_json.decode(rpc.reply, line, "result")
+    local json, bad = chunked_json.decode(rpc.reply, line, "result")
     if type(json) ~= "table" then
         return invalid_line(endpoint, line, token)
     end
     local envelope = json
     if envelope.error ~= nil and envelope.error ~= cjson.null then
-        local err = gateway_error.from_stream(envelope.error, endpoint)
-        err.message = gateway_error.redact_token(err.message, token)
+        local err = error_body.from_stream(envelope.error, endpoint)
+        err.message = error_body.redact_token(err.message, token)
         return nil, err
     end
     local result = envelope.result
@@ -155,7 +155,7 @@ local function try_recv(self)
                 return nil
             end
             add(self, bytes)
-        elseif #line > long_json.LONG then
+        elseif #line > chunked_json.LONG then
             self.undecoded = line
             return nil
         else
@@ -195,7 +195,7 @@ local function receive(stream, timeout, deadline)
     if peeked ~= nil then
         return peeked
     end
-    local slice = slices.start()
+    local slice = time_slice.start()
     while true do
         if stream.ahead ~= nil then
             local err = stream.ahead
@@ -230,7 +230,7 @@ local function receive(stream, timeout, deadline)
                 )
             elseif bytes ~= "" then
                 add(stream, bytes)
-                slices.yield_if_due(slice)
+                time_slice.yield_if_due(slice)
             else
                 local message, err = finish(stream)
                 if message ~= nil then

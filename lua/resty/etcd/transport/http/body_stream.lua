@@ -2,7 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local http1 = require("resty.etcd.transport.http.http1")
-local source_reader = require("resty.etcd.transport.http.socket_reader")
+local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local now = clock.now
 local find = string.find
 local sub = string.sub
@@ -56,15 +56,15 @@ local function decode(body)
         if body.state == "done" then
             return ""
         end
-        local waiting = source_reader.available(source)
+        local waiting = socket_reader.available(source)
         if body.state == "data" then
             if waiting == 0 then
                 return nil
             end
             if body.left == nil then
-                return source_reader.take_all(source)
+                return socket_reader.take_all(source)
             end
-            local bytes = source_reader.take(
+            local bytes = socket_reader.take(
                 source,
                 min(waiting, body.left)
             )
@@ -114,7 +114,7 @@ local function wait(body, deadline)
         end
         source.deadline = wait_until
         source.armed = 0
-        local ok, err = pcall(source_reader.read_more, source)
+        local ok, err = pcall(socket_reader.read_more, source)
         if body.closed then
             return CANCELLED
         end

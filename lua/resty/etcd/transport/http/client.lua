@@ -2,9 +2,9 @@
 local _M = {}
 local body_stream = require("resty.etcd.transport.http.body_stream")
 local clock = require("resty.etcd.base.clock")
-local connection = require("resty.etcd.transport.http.cosocket")
+local cosocket = require("resty.etcd.transport.http.cosocket")
 local http1 = require("resty.etcd.transport.http.http1")
-local source_reader = require("resty.etcd.transport.http.socket_reader")
+local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local now = clock.now
 
 --- How many dead pooled connections are thrown away in the search for a fresh one.
@@ -51,8 +51,8 @@ end
 ---@return boolean? stale
 local function ask_on(sock, reused, link, connector, route, delivery, body)
     local is_set = reused and route.target.scheme == "http"
-    local source = source_reader.new(sock, delivery.deadline, is_set and delivery.started or 0)
-    local late = source_reader.refresh_timeout(source)
+    local source = socket_reader.new(sock, delivery.deadline, is_set and delivery.started or 0)
+    local late = socket_reader.refresh_timeout(source)
     if late ~= nil then
         sock:close()
         return nil, nil, late, false, false
@@ -60,12 +60,12 @@ local function ask_on(sock, reused, link, connector, route, delivery, body)
     local send_err = connector.send(link, route, delivery, body)
     if send_err ~= nil then
         sock:close()
-        return nil, nil, send_err, true, reused and connection.is_connection_closed(send_err)
+        return nil, nil, send_err, true, reused and cosocket.is_connection_closed(send_err)
     end
     local head, head_err = http1.read_head(source)
     if head == nil then
         sock:close()
-        local stale = reused and not source.touched and connection.is_connection_closed(head_err)
+        local stale = reused and not source.touched and cosocket.is_connection_closed(head_err)
         return nil, nil, head_err, true, stale
     end
     return head, source
@@ -138,7 +138,7 @@ local function request(connector, route, delivery, body)
         source.sock:close()
         return nil, body_err, true
     end
-    local keepalive = head.keepalive and source_reader.available(source) == 0
+    local keepalive = head.keepalive and socket_reader.available(source) == 0
     return {
         status = head.status,
         headers = http1.own_headers(head),
@@ -153,7 +153,7 @@ end
 ---@param reply resty.etcd.transport.http.types.Response
 ---@param is_sound boolean the answer made sense: the rest of one that was cut short may still be on its way
 local function release_connection(route, reply, is_sound)
-    connection.release(route.peer, reply.sock, is_sound and reply.keepalive)
+    cosocket.release(route.peer, reply.sock, is_sound and reply.keepalive)
 end
 
 --- A request whose answer is read as it comes.
@@ -167,7 +167,7 @@ end
 local function open(connector, route, delivery, body)
     local phase = ngx.get_phase()
     if phase == "init" or phase == "init_worker" then
-        return nil, connection.NOT_IN_THIS_PHASE .. ": streams", false
+        return nil, cosocket.NOT_IN_THIS_PHASE .. ": streams", false
     end
     local head, source, err, sent = ask(connector, route, delivery, body)
     if head == nil then

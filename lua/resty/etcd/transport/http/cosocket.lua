@@ -2,8 +2,8 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local http1 = require("resty.etcd.transport.http.http1")
-local source = require("resty.etcd.transport.http.socket_reader")
-local tls = require("resty.etcd.transport.tls.handshake")
+local socket_reader = require("resty.etcd.transport.http.socket_reader")
+local handshake = require("resty.etcd.transport.tls.handshake")
 local now = clock.now
 local guard = pcall
 local find = string.find
@@ -91,7 +91,7 @@ local function set_connect_timeouts(sock, route, delivery, time, is_halved)
         if connect_time <= 0 then
             return "timeout"
         end
-        source.set_timeouts(sock, connect_time, route.target.scheme == "https" and session_time or deadline - time)
+        socket_reader.set_timeouts(sock, connect_time, route.target.scheme == "https" and session_time or deadline - time)
     end
     return nil
 end
@@ -107,7 +107,7 @@ local function set_session_timeout(sock, delivery)
         if left <= 0 then
             return "timeout"
         end
-        source.set_timeouts(sock, left, left)
+        socket_reader.set_timeouts(sock, left, left)
     end
     return nil
 end
@@ -199,7 +199,7 @@ local function connect(route, delivery, time)
             sock:close()
             return nil, too_late
         end
-        local session, tls_err = tls.handshake(sock, route.peer.tls, target.server_name)
+        local session, tls_err = handshake.handshake(sock, route.peer.tls, target.server_name)
         if session == nil then
             sock:close()
             return nil, tls_err
@@ -215,13 +215,13 @@ end
 ---@param text string
 ---@return fun(): string?, string? # a function for the next part; that answers nil at the end, or nil and "timeout"
 local function chunks_of(sock, delivery, text)
-    local side = source.new(sock, delivery.deadline, 0)
+    local side = socket_reader.new(sock, delivery.deadline, 0)
     local at = 1
     return function()
         if at > #text then
             return
         end
-        local late = source.refresh_timeout(side)
+        local late = socket_reader.refresh_timeout(side)
         if late ~= nil then
             return nil, late
         end

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/transport/http/http1.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local source_reader = require("resty.etcd.transport.http.socket_reader")
+local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local byte = string.byte
 local sub = string.sub
 local find = string.find
@@ -14,8 +14,8 @@ local max = math.max
 local min = math.min
 local now = clock.now
 local has_clone, table_clone = pcall(require, "table.clone")
-local read_line = source_reader.read_line
-local read_exact = source_reader.read_exact
+local read_line = socket_reader.read_line
+local read_exact = socket_reader.read_exact
 
 --- The server gives up earlier than the caller, by this share of the time, and by so many seconds at most.
 local HEAD_START = 0.1
@@ -262,7 +262,7 @@ end
 ---@return string? err
 local function read_head(source)
     while true do
-        local text, err = source_reader.read_head(source)
+        local text, err = socket_reader.read_head(source)
         if text == nil then
             return nil, err
         end
@@ -356,18 +356,18 @@ local function read_to_end(source)
         end
         return text
     end
-    local parts = {source_reader.take_all(source)}
+    local parts = {socket_reader.take_all(source)}
     local total = #parts[1]
     while total <= MAX_BODY do
-        local err = source_reader.read_more(source)
+        local err = socket_reader.read_more(source)
         if err == "closed" then
             return concat(parts)
         end
         if err ~= nil then
             return nil, err
         end
-        total = total + source_reader.available(source)
-        parts[#parts + 1] = source_reader.take_all(source)
+        total = total + socket_reader.available(source)
+        parts[#parts + 1] = socket_reader.take_all(source)
     end
     return nil, "malformed reply: body too long"
 end

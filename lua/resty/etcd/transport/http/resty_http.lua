@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/transport/http/resty_http.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local connection = require("resty.etcd.transport.http.cosocket")
+local cosocket = require("resty.etcd.transport.http.cosocket")
 local http1 = require("resty.etcd.transport.http.http1")
-local certificates = require("resty.etcd.transport.tls.client_certificate")
-local tls = require("resty.etcd.transport.tls.handshake")
+local client_certificate = require("resty.etcd.transport.tls.client_certificate")
+local handshake = require("resty.etcd.transport.tls.handshake")
 local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
 
 --- Its two halves are public, and `request` is nothing but both.
@@ -50,7 +50,7 @@ end
 ---@param wanted resty.etcd.transport.tls.types.TlsOptions
 ---@return boolean
 local function can_handshake(http, wanted)
-    if certificates.has_client_cert(wanted) and not takes_client_cert(http) then
+    if client_certificate.has_client_cert(wanted) and not takes_client_cert(http) then
         return false
     end
     local path = wanted.trusted_ca
@@ -60,7 +60,7 @@ local function can_handshake(http, wanted)
     if wanted.trust ~= nil then
         return wanted.trust == false
     end
-    local probe = connection.make(http.new)
+    local probe = cosocket.make(http.new)
     return probe ~= nil and not trusted_ca.is_usable(probe.sock, wanted, path)
 end
 
@@ -89,7 +89,7 @@ end
 ---@return string? err
 local function guarded(ok, value, err)
     if not ok then
-        return nil, tls.reason_of(tostring(value))
+        return nil, handshake.reason_of(tostring(value))
     end
     if value == nil then
         return nil, err ~= nil and tostring(err) or "closed"
@@ -104,14 +104,14 @@ local function connect_params(route)
         scheme = target.scheme,
         host = target.host,
         port = target.port,
-        pool = connection.pool_options(peer, target, "resty.http").pool,
+        pool = cosocket.pool_options(peer, target, "resty.http").pool,
         pool_size = peer.pool_size
     }
     if target.scheme == "https" then
         params.ssl_verify = peer.tls.verify
         params.ssl_server_name = peer.tls.sni or target.server_name
-        if certificates.has_client_cert(peer.tls) then
-            local pair, err = certificates.client_pair(peer.tls)
+        if client_certificate.has_client_cert(peer.tls) then
+            local pair, err = client_certificate.client_pair(peer.tls)
             if pair == nil then
                 return nil, err
             end
@@ -123,12 +123,12 @@ local function connect_params(route)
 end
 
 local function connect(route, delivery, time)
-    local made, new_err = connection.make(find_library().new)
+    local made, new_err = cosocket.make(find_library().new)
     if made == nil then
         return nil, new_err
     end
     local http = made
-    local late = connection.set_connect_timeouts(
+    local late = cosocket.set_connect_timeouts(
         http.sock,
         route,
         delivery,
@@ -169,9 +169,9 @@ local function request_params(http, route, delivery, body)
     local params = {method = route.method, path = route.path, headers = headers, body = nil}
     if route.method ~= "GET" then
         params.body = body
-        if #body > connection.PART_SIZE then
+        if #body > cosocket.PART_SIZE then
             headers["Content-Length"] = #body
-            params.body = connection.chunks_of(http.sock, delivery, body)
+            params.body = cosocket.chunks_of(http.sock, delivery, body)
         end
     end
     return params
@@ -197,7 +197,7 @@ local connector = {connect = connect, send = send}
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return resty.etcd.transport.http.types.Connector
 local function pick(route, delivery)
-    return can_serve(route, delivery) and connector or connection.pick()
+    return can_serve(route, delivery) and connector or cosocket.pick()
 end
 
 --- True where the library is installed.

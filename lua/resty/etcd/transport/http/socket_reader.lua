@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/transport/http/socket_reader.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local slices = require("resty.etcd.base.time_slice")
+local time_slice = require("resty.etcd.base.time_slice")
 local now = clock.now
 local sub = string.sub
 local find = string.find
@@ -230,13 +230,13 @@ local function read_exact(source, n)
         return take(source, n)
     end
     local parts = {take_all(source)}
-    local slice = slices.start()
+    local slice = time_slice.start()
     while true do
         local err = read_more(source)
         if err ~= nil then
             return nil, err
         end
-        slices.yield_if_due(slice)
+        time_slice.yield_if_due(slice)
         local more = available(source)
         if got + more >= n then
             parts[#parts + 1] = take(source, n - got)

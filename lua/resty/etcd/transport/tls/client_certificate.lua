@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/transport/tls/client_certificate.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local ssl = require("ngx.ssl")
-local kept = require("resty.etcd.transport.tls.file_reload")
+local file_reload = require("resty.etcd.transport.tls.file_reload")
 local x509 = require("resty.etcd.transport.tls.x509")
 
 --- PEM text that was given as such or as a path.
@@ -13,7 +13,7 @@ local function pem(text, path)
     if text ~= nil then
         return text
     end
-    return kept.read_file(path)
+    return file_reload.read_file(path)
 end
 
 local function has_client_cert(tls)
@@ -57,7 +57,7 @@ end
 ---@return resty.etcd.transport.tls.types.ClientCertificate? res
 ---@return string? err
 local function client_pair(tls)
-    local pair, err = kept.reload_if_changed(tls.pair, load_pair, tls)
+    local pair, err = file_reload.reload_if_changed(tls.pair, load_pair, tls)
     if pair == nil then
         return nil, err
     end

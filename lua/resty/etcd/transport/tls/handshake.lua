@@ -2,7 +2,7 @@
 local _M = {}
 local ffi = require("ffi")
 local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
-local certificates = require("resty.etcd.transport.tls.client_certificate")
+local client_certificate = require("resty.etcd.transport.tls.client_certificate")
 local guard = pcall
 local find = string.find
 
@@ -62,7 +62,7 @@ local function patched_handshake(sock, tls, server_name)
         opts.client_cert_path = tls.cert_path
         opts.client_priv_key_path = tls.key_path
     else
-        local pair, err = certificates.client_pair(tls)
+        local pair, err = client_certificate.client_pair(tls)
         if pair == nil then
             return nil, err
         end
@@ -88,14 +88,14 @@ local function handshake(sock, tls, host)
             return nil, ca_err
         end
     end
-    if certificates.has_client_cert(tls) then
+    if client_certificate.has_client_cert(tls) then
         if sock.setclientcert == nil then
             if sock.tlshandshake == nil then
                 return nil, "client certificate: this OpenResty has none for cosockets"
             end
             return patched_handshake(sock, tls, server_name)
         end
-        local pair, err = certificates.client_pair(tls)
+        local pair, err = client_certificate.client_pair(tls)
         if pair == nil then
             return nil, err
         end

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/transport/tls/trusted_ca.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local kept = require("resty.etcd.transport.tls.file_reload")
+local file_reload = require("resty.etcd.transport.tls.file_reload")
 local log = require("resty.etcd.base.log")
 
 ---@class resty.etcd.transport.tls.trusted_ca.StoreModule
@@ -34,7 +34,7 @@ local function is_usable(sock, tls, path)
 end
 
 local function load(path, known)
-    local source, read_err = kept.read_file(path)
+    local source, read_err = file_reload.read_file(path)
     if source == nil then
         return nil, "trusted_ca: " .. read_err
     end
@@ -59,7 +59,7 @@ end
 ---@param path string
 ---@return string?
 local function apply(sock, tls, path)
-    local trust, err = kept.reload_if_changed(tls.trust, load, path)
+    local trust, err = file_reload.reload_if_changed(tls.trust, load, path)
     if trust == nil then
         return err
     end

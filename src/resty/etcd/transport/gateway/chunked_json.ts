@@ -1,9 +1,9 @@
 import * as cjson from "cjson.safe";
 import * as json_codec from "./json_codec";
 import type { Fields } from "./json_codec";
-import * as newest from "../../base/gc_barrier";
+import * as gc_barrier from "../../base/gc_barrier";
 import type { MessageType } from "../../protocol/schema";
-import * as slices from "../../base/time_slice";
+import * as time_slice from "../../base/time_slice";
 
 const replace = string.gsub;
 const find = string.find as StringFind;
@@ -107,7 +107,7 @@ function decode_items(
     text: string,
     found: Cut,
 ): LuaMultiReturn<[items: unknown[] | undefined, bad?: string]> {
-    const slice = slices.start();
+    const slice = time_slice.start();
     const name = found.name;
     const last = found.last;
     const items: unknown[] = [];
@@ -125,10 +125,10 @@ function decode_items(
             return $multi(items, bad);
         }
         for (const item of list as unknown[]) {
-            items.push(newest.mark_now(item));
+            items.push(gc_barrier.mark_now(item));
         }
         at = next_at ?? last + 1;
-        slices.yield_if_due(slice);
+        time_slice.yield_if_due(slice);
     }
     return $multi(items);
 }

@@ -1,22 +1,22 @@
 import type { Message } from "../../protocol/message";
 import * as cjson from "cjson.safe";
 import * as clock from "../../base/clock";
-import * as connection from "../http/cosocket";
+import * as cosocket from "../http/cosocket";
 import type { Endpoint } from "../../endpoint/endpoint";
 import * as errors from "../../protocol/errors";
 import type { EtcdError } from "../../protocol/errors";
-import * as gateway_error from "./error_body";
+import * as error_body from "./error_body";
 import * as gateway_stream from "./stream";
 import type { Body, ExtraHeaders, ConnectionOptions, PickConnector, RequestTemplate } from "../http/types";
-import * as hints from "../error_hints";
+import * as error_hints from "../error_hints";
 import * as http1 from "../http/http1";
 import * as http_client from "../http/client";
 import * as json_codec from "./json_codec";
-import * as long_json from "./chunked_json";
-import * as retry from "../../protocol/retry_policy";
+import * as chunked_json from "./chunked_json";
+import * as retry_policy from "../../protocol/retry_policy";
 import type { Rpc } from "../../protocol/rpc";
 import * as rpcs from "../../protocol/rpc";
-import * as target_parser from "../../endpoint/url";
+import * as urls from "../../endpoint/url";
 import type { Attempt, Reply, Stream, Transport } from "../transport";
 
 const now = clock.now;
@@ -41,7 +41,7 @@ interface Fields {
 interface Gateway extends Fields, Methods {}
 
 function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | undefined): RequestTemplate | undefined {
-    const target = target_parser.parse(url, dns_name);
+    const target = urls.parse(url, dns_name);
     if (target === undefined) {
         return undefined;
     }
@@ -55,7 +55,7 @@ function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | u
         path,
         extra,
         peer,
-        pool: connection.pool_options(peer, target, ""),
+        pool: cosocket.pool_options(peer, target, ""),
         head: http1.format_head(method, path, target, extra),
         repeatable: rpcs.is_repeatable(rpc),
     };
@@ -101,7 +101,7 @@ function stream_url(endpoint: Endpoint): string {
 }
 
 /** How errors begin that are not the endpoint's doing, and would be the same at every other. */
-const OWN_TROUBLE = [connection.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
+const OWN_TROUBLE = [cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
 
 function is_client_side_error(text: string): boolean {
     for (const beginning of OWN_TROUBLE) {
@@ -113,7 +113,7 @@ function is_client_side_error(text: string): boolean {
 }
 
 function with_hint(err: EtcdError, silent: boolean): EtcdError {
-    const hint = hints.hint_for(err.message, silent);
+    const hint = error_hints.hint_for(err.message, silent);
     if (hint !== undefined) {
         err.hint = hint;
     }
@@ -136,7 +136,7 @@ function transport_error(rpc: Rpc, endpoint: Endpoint, text: string, sent: boole
                 ? "connection_lost"
                 : "connect_failed";
     const err = errors.local_error(name, `${endpoint.http_host}: ${text}`, endpoint.http_host);
-    return retry.classify_transport_error(rpc, with_hint(err, connection.is_connection_closed(text)), sent);
+    return retry_policy.classify_transport_error(rpc, with_hint(err, cosocket.is_connection_closed(text)), sent);
 }
 
 function bad_host(endpoint: Endpoint, url: string): EtcdError {
@@ -164,7 +164,7 @@ function decode_body(
         const [line] = string.match(text, "^[^\n]*");
         return gateway_stream.decode_line(rpc, endpoint.http_host, line ?? "", token);
     }
-    const [json, bad] = long_json.decode(rpc.reply, text);
+    const [json, bad] = chunked_json.decode(rpc.reply, text);
     if (bad !== undefined) {
         return $multi(undefined);
     }
@@ -199,9 +199,13 @@ function unary(
     if (status >= 300) {
         http_client.release_connection(route, answer, true);
         const secret = rpc.secret === true ? password_in(payload) : undefined;
-        const shown = gateway_error.redact_token(answer.body, token);
-        const [err, body] = gateway_error.from_answer(status, shown, endpoint.http_host, secret);
-        return $multi(undefined, retry.classify_server_error(rpc, with_hint(err, false)), { status, headers, body });
+        const shown = error_body.redact_token(answer.body, token);
+        const [err, body] = error_body.from_answer(status, shown, endpoint.http_host, secret);
+        return $multi(undefined, retry_policy.classify_server_error(rpc, with_hint(err, false)), {
+            status,
+            headers,
+            body,
+        });
     }
     const [message, err] = decode_body(rpc, endpoint, answer.body, token);
     const is_sound = message !== undefined || (err !== undefined && err.name !== "bad_reply");
@@ -213,11 +217,11 @@ function unary(
         if (err.name === "bad_reply") {
             err.http_status = status;
         }
-        return $multi(undefined, retry.classify_server_error(rpc, err));
+        return $multi(undefined, retry_policy.classify_server_error(rpc, err));
     }
     let shown = "not shown";
     if (rpc.secret !== true) {
-        shown = gateway_error.snippet(gateway_error.redact_token(answer.body, token));
+        shown = error_body.snippet(error_body.redact_token(answer.body, token));
     }
     const bad = errors.local_error("bad_reply", `invalid response body: ${shown}`, endpoint.http_host);
     bad.http_status = status;
@@ -260,10 +264,10 @@ function open(
     }
     if (opening.status >= 300) {
         const status = opening.status;
-        const text_body = gateway_error.redact_token(read_error_body(opening.body, attempt.deadline), attempt.token);
-        const [err, body] = gateway_error.from_answer(status, text_body, endpoint.http_host, undefined);
+        const text_body = error_body.redact_token(read_error_body(opening.body, attempt.deadline), attempt.token);
+        const [err, body] = error_body.from_answer(status, text_body, endpoint.http_host, undefined);
         const refusal = { status, headers: opening.headers, body };
-        return $multi(undefined, retry.classify_server_error(rpc, with_hint(err, false)), refusal);
+        return $multi(undefined, retry_policy.classify_server_error(rpc, with_hint(err, false)), refusal);
     }
     return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token));
 }

@@ -3,11 +3,11 @@ import * as cjson from "cjson.safe";
 import * as clock from "../../base/clock";
 import * as errors from "../../protocol/errors";
 import type { EtcdError } from "../../protocol/errors";
-import * as gateway_error from "./error_body";
+import * as error_body from "./error_body";
 import type { Body } from "../http/types";
-import * as long_json from "./chunked_json";
+import * as chunked_json from "./chunked_json";
 import type { Rpc } from "../../protocol/rpc";
-import * as slices from "../../base/time_slice";
+import * as time_slice from "../../base/time_slice";
 import type { Stream } from "../transport";
 
 const now = clock.now;
@@ -82,7 +82,7 @@ function invalid_line(
     line: string,
     token: string | undefined,
 ): LuaMultiReturn<[message: undefined, err: EtcdError]> {
-    const text = `invalid response body: ${gateway_error.snippet(gateway_error.redact_token(line, token))}`;
+    const text = `invalid response body: ${error_body.snippet(error_body.redact_token(line, token))}`;
     return $multi(undefined, errors.local_error("bad_reply", text, endpoint));
 }
 
@@ -100,14 +100,14 @@ function decode_line(
     if (blank !== undefined) {
         return $multi(undefined);
     }
-    const [json, bad] = long_json.decode(rpc.reply, line, "result");
+    const [json, bad] = chunked_json.decode(rpc.reply, line, "result");
     if (typeof json !== "object") {
         return invalid_line(endpoint, line, token);
     }
     const envelope = json as { result?: unknown; error?: unknown };
     if (envelope.error !== undefined && envelope.error !== cjson.null) {
-        const err = gateway_error.from_stream(envelope.error, endpoint);
-        err.message = gateway_error.redact_token(err.message, token);
+        const err = error_body.from_stream(envelope.error, endpoint);
+        err.message = error_body.redact_token(err.message, token);
         return $multi(undefined, err);
     }
     const result = envelope.result;
@@ -156,7 +156,7 @@ function try_recv(this: GatewayStream): Message | undefined {
                 return undefined;
             }
             add(this, bytes);
-        } else if (line.length > long_json.LONG) {
+        } else if (line.length > chunked_json.LONG) {
             this.undecoded = line; // it takes several turns, and nobody is to wait here
             return undefined;
         } else {
@@ -193,7 +193,7 @@ function receive(
     if (peeked !== undefined) {
         return $multi(peeked);
     }
-    const slice = slices.start();
+    const slice = time_slice.start();
     while (true) {
         if (stream.ahead !== undefined) {
             const err = stream.ahead;
@@ -222,7 +222,7 @@ function receive(
                 end_with(stream, local_error(stream, read_err));
             } else if (bytes !== "") {
                 add(stream, bytes);
-                slices.yield_if_due(slice);
+                time_slice.yield_if_due(slice);
             } else {
                 const [message, err] = finish(stream);
                 if (message !== undefined) {

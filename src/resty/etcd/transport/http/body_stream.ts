@@ -2,7 +2,7 @@ import * as clock from "../../base/clock";
 import type { Body } from "./types";
 import type { Head } from "./http1";
 import * as http1 from "./http1";
-import * as source_reader from "./socket_reader";
+import * as socket_reader from "./socket_reader";
 import type { SocketReader } from "./socket_reader";
 
 const now = clock.now;
@@ -56,15 +56,15 @@ function decode(body: Fields): string | undefined {
         if (body.state === "done") {
             return "";
         }
-        const waiting = source_reader.available(source);
+        const waiting = socket_reader.available(source);
         if (body.state === "data") {
             if (waiting === 0) {
                 return undefined;
             }
             if (body.left === undefined) {
-                return source_reader.take_all(source);
+                return socket_reader.take_all(source);
             }
-            const bytes = source_reader.take(source, min(waiting, body.left));
+            const bytes = socket_reader.take(source, min(waiting, body.left));
             body.left = body.left - bytes.length;
             if (body.left === 0) {
                 body.state = body.chunked ? "gap" : "done";
@@ -109,7 +109,7 @@ function wait(body: Fields, deadline: number | undefined): string | undefined {
         source.deadline = wait_until;
         source.armed = 0;
         // outside the request that opened it a cosocket throws
-        const [ok, err] = pcall(source_reader.read_more, source);
+        const [ok, err] = pcall(socket_reader.read_more, source);
         if (body.closed) {
             return CANCELLED;
         }

@@ -1,12 +1,12 @@
 import type { RequestContext } from "../transport";
 import * as body_stream from "./body_stream";
 import * as clock from "../../base/clock";
-import * as connection from "./cosocket";
+import * as cosocket from "./cosocket";
 import type { Connected, Connector, StreamResponse, Response, RequestTemplate } from "./types";
 import type { Head } from "./http1";
 import * as http1 from "./http1";
 import type { SocketReader } from "./socket_reader";
-import * as source_reader from "./socket_reader";
+import * as socket_reader from "./socket_reader";
 
 const now = clock.now;
 
@@ -46,8 +46,8 @@ function ask_on(
 ): Asked {
     // where a TLS session may have been made the timeouts are those of connecting
     const is_set = reused && route.target.scheme === "http";
-    const source = source_reader.new(sock, delivery.deadline, is_set ? delivery.started : 0);
-    const late = source_reader.refresh_timeout(source);
+    const source = socket_reader.new(sock, delivery.deadline, is_set ? delivery.started : 0);
+    const late = socket_reader.refresh_timeout(source);
     if (late !== undefined) {
         sock.close();
         return $multi(undefined, undefined, late, false, false);
@@ -55,12 +55,12 @@ function ask_on(
     const send_err = connector.send(link, route, delivery, body);
     if (send_err !== undefined) {
         sock.close();
-        return $multi(undefined, undefined, send_err, true, reused && connection.is_connection_closed(send_err));
+        return $multi(undefined, undefined, send_err, true, reused && cosocket.is_connection_closed(send_err));
     }
     const [head, head_err] = http1.read_head(source);
     if (head === undefined) {
         sock.close();
-        const stale = reused && !source.touched && connection.is_connection_closed(head_err);
+        const stale = reused && !source.touched && cosocket.is_connection_closed(head_err);
         return $multi(undefined, undefined, head_err, true, stale);
     }
     return $multi(head, source);
@@ -110,7 +110,7 @@ function request(
         return $multi(undefined, body_err, true);
     }
     // bytes beyond the answer belong to nothing: such a connection is not trusted again
-    const keepalive = head.keepalive && source_reader.available(source) === 0;
+    const keepalive = head.keepalive && socket_reader.available(source) === 0;
     return $multi({ status: head.status, headers: http1.own_headers(head), body: text, sock: source.sock, keepalive });
 }
 
@@ -119,7 +119,7 @@ function request(
  * @param is_sound the answer made sense: the rest of one that was cut short may still be on its way
  */
 function release_connection(route: RequestTemplate, reply: Response, is_sound: boolean): void {
-    connection.release(route.peer, reply.sock, is_sound && reply.keepalive);
+    cosocket.release(route.peer, reply.sock, is_sound && reply.keepalive);
 }
 
 /**
@@ -134,7 +134,7 @@ function open(
 ): LuaMultiReturn<[opening: StreamResponse, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
     const phase = ngx.get_phase();
     if (phase === "init" || phase === "init_worker") {
-        return $multi(undefined, `${connection.NOT_IN_THIS_PHASE}: streams`, false);
+        return $multi(undefined, `${cosocket.NOT_IN_THIS_PHASE}: streams`, false);
     }
     const [head, source, err, sent] = ask(connector, route, delivery, body);
     if (head === undefined) {

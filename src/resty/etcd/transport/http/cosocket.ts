@@ -2,9 +2,9 @@ import type { RequestContext } from "../transport";
 import * as clock from "../../base/clock";
 import type { Connected, Connector, ConnectionOptions, RequestTemplate } from "./types";
 import * as http1 from "./http1";
-import * as source from "./socket_reader";
+import * as socket_reader from "./socket_reader";
 import type { Target } from "../../endpoint/url";
-import * as tls from "../tls/handshake";
+import * as handshake from "../tls/handshake";
 
 const now = clock.now;
 
@@ -94,7 +94,11 @@ function set_connect_timeouts(
             return "timeout";
         }
         // the handshake has the read timeout
-        source.set_timeouts(sock, connect_time, route.target.scheme === "https" ? session_time : deadline - time);
+        socket_reader.set_timeouts(
+            sock,
+            connect_time,
+            route.target.scheme === "https" ? session_time : deadline - time,
+        );
     }
     return undefined;
 }
@@ -107,7 +111,7 @@ function set_session_timeout(sock: Tcp, delivery: RequestContext): string | unde
         if (left <= 0) {
             return "timeout";
         }
-        source.set_timeouts(sock, left, left);
+        socket_reader.set_timeouts(sock, left, left);
     }
     return undefined;
 }
@@ -180,7 +184,7 @@ function connect(this: void, route: RequestTemplate, delivery: RequestContext, t
             sock.close();
             return $multi(undefined, too_late);
         }
-        const [session, tls_err] = tls.handshake(sock, route.peer.tls, target.server_name);
+        const [session, tls_err] = handshake.handshake(sock, route.peer.tls, target.server_name);
         if (session === undefined) {
             sock.close();
             return $multi(undefined, tls_err);
@@ -195,13 +199,13 @@ function connect(this: void, route: RequestTemplate, delivery: RequestContext, t
  * @returns a function for the next part; that answers nil at the end, or nil and "timeout"
  */
 function chunks_of(sock: Tcp, delivery: RequestContext, text: string): Part {
-    const side = source.new(sock, delivery.deadline, 0);
+    const side = socket_reader.new(sock, delivery.deadline, 0);
     let at = 1;
     return () => {
         if (at > text.length) {
             return $multi();
         }
-        const late = source.refresh_timeout(side);
+        const late = socket_reader.refresh_timeout(side);
         if (late !== undefined) {
             return $multi(undefined, late);
         }

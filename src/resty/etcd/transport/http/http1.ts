@@ -1,7 +1,7 @@
 import type { RequestContext, Headers } from "../transport";
 import * as clock from "../../base/clock";
 import type { ExtraHeaders, RequestTemplate } from "./types";
-import * as source_reader from "./socket_reader";
+import * as socket_reader from "./socket_reader";
 import type { SocketReader } from "./socket_reader";
 import type { Target } from "../../endpoint/url";
 
@@ -18,8 +18,8 @@ const min = math.min;
 const now = clock.now;
 /** OpenResty's LuaJIT copies a table in one call. */
 const [has_clone, table_clone] = pcall(require, "table.clone");
-const read_line = source_reader.read_line;
-const read_exact = source_reader.read_exact;
+const read_line = socket_reader.read_line;
+const read_exact = socket_reader.read_exact;
 
 /** The server gives up earlier than the caller, by this share of the time, and by so many seconds at most. */
 const HEAD_START = 0.1;
@@ -211,7 +211,7 @@ function own_headers(head: Head): Headers {
 /** Reads the head of the final answer, skipping interim ones. */
 function read_head(source: SocketReader): Result<Head> {
     while (true) {
-        const [text, err] = source_reader.read_head(source);
+        const [text, err] = socket_reader.read_head(source);
         if (text === undefined) {
             return $multi(undefined, err);
         }
@@ -298,18 +298,18 @@ function read_to_end(source: SocketReader): Result<string> {
         }
         return $multi(text);
     }
-    const parts: string[] = [source_reader.take_all(source)];
+    const parts: string[] = [socket_reader.take_all(source)];
     let total = parts[0]!.length;
     while (total <= MAX_BODY) {
-        const err = source_reader.read_more(source);
+        const err = socket_reader.read_more(source);
         if (err === "closed") {
             return $multi(concat(parts));
         }
         if (err !== undefined) {
             return $multi(undefined, err);
         }
-        total = total + source_reader.available(source);
-        parts.push(source_reader.take_all(source));
+        total = total + socket_reader.available(source);
+        parts.push(socket_reader.take_all(source));
     }
     return $multi(undefined, "malformed reply: body too long");
 }

@@ -1,10 +1,10 @@
 import type { TlsOptions } from "../tls/types";
 import type { RequestContext } from "../transport";
-import * as connection from "./cosocket";
+import * as cosocket from "./cosocket";
 import type { Connected, Connector, RequestTemplate } from "./types";
 import * as http1 from "./http1";
-import * as certificates from "../tls/client_certificate";
-import * as tls from "../tls/handshake";
+import * as client_certificate from "../tls/client_certificate";
+import * as handshake from "../tls/handshake";
 import * as trusted_ca from "../tls/trusted_ca";
 import type * as RestyHttp from "resty.http";
 import type { ConnectParams, Http as Requester, RequestParams } from "resty.http";
@@ -50,7 +50,7 @@ function takes_client_cert(http: Library): boolean {
 
 /** The library can make this TLS session. */
 function can_handshake(http: Library, wanted: TlsOptions): boolean {
-    if (certificates.has_client_cert(wanted) && !takes_client_cert(http)) {
+    if (client_certificate.has_client_cert(wanted) && !takes_client_cert(http)) {
         return false;
     }
     const path = wanted.trusted_ca;
@@ -60,7 +60,7 @@ function can_handshake(http: Library, wanted: TlsOptions): boolean {
     if (wanted.trust !== undefined) {
         return wanted.trust === false;
     }
-    const [probe] = connection.make(http.new);
+    const [probe] = cosocket.make(http.new);
     return probe !== undefined && !trusted_ca.is_usable((probe as Http).sock, wanted, path);
 }
 
@@ -80,7 +80,7 @@ function can_serve(route: RequestTemplate, delivery: RequestContext): boolean {
 /** The library's calls may throw: on what a hostile server sends, and see `tls.reason_of`. */
 function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
     if (!ok) {
-        return $multi(undefined, tls.reason_of(tostring(value)));
+        return $multi(undefined, handshake.reason_of(tostring(value)));
     }
     if (value === undefined) {
         return $multi(undefined, err !== undefined ? tostring(err) : "closed");
@@ -95,14 +95,14 @@ function connect_params(route: RequestTemplate): Result<ConnectParams> {
         scheme: target.scheme,
         host: target.host,
         port: target.port!,
-        pool: connection.pool_options(peer, target, "resty.http").pool!,
+        pool: cosocket.pool_options(peer, target, "resty.http").pool!,
         pool_size: peer.pool_size,
     };
     if (target.scheme === "https") {
         params.ssl_verify = peer.tls.verify;
         params.ssl_server_name = peer.tls.sni ?? target.server_name;
-        if (certificates.has_client_cert(peer.tls)) {
-            const [pair, err] = certificates.client_pair(peer.tls);
+        if (client_certificate.has_client_cert(peer.tls)) {
+            const [pair, err] = client_certificate.client_pair(peer.tls);
             if (pair === undefined) {
                 return $multi(undefined, err);
             }
@@ -114,13 +114,13 @@ function connect_params(route: RequestTemplate): Result<ConnectParams> {
 }
 
 function connect(this: void, route: RequestTemplate, delivery: RequestContext, time: number): Connected {
-    const [made, new_err] = connection.make(find_library()!.new);
+    const [made, new_err] = cosocket.make(find_library()!.new);
     if (made === undefined) {
         return $multi(undefined, new_err);
     }
     const http = made as Http;
     // it connects and makes the TLS session in one go, so each has one half of the time
-    const late = connection.set_connect_timeouts(http.sock, route, delivery, time, route.target.scheme === "https");
+    const late = cosocket.set_connect_timeouts(http.sock, route, delivery, time, route.target.scheme === "https");
     if (late !== undefined) {
         return $multi(undefined, late);
     }
@@ -158,9 +158,9 @@ function request_params(http: Http, route: RequestTemplate, delivery: RequestCon
     const params: RequestParams = { method: route.method, path: route.path, headers, body: undefined };
     if (route.method !== "GET") {
         params.body = body;
-        if (body.length > connection.PART_SIZE) {
+        if (body.length > cosocket.PART_SIZE) {
             headers["Content-Length"] = body.length;
-            params.body = connection.chunks_of(http.sock, delivery, body);
+            params.body = cosocket.chunks_of(http.sock, delivery, body);
         }
     }
     return params;
@@ -187,7 +187,7 @@ const connector: Connector = { connect, send };
 
 /** The library where it can serve the request, the embedded client where not. */
 function pick(this: void, route: RequestTemplate, delivery: RequestContext): Connector {
-    return can_serve(route, delivery) ? connector : connection.pick();
+    return can_serve(route, delivery) ? connector : cosocket.pick();
 }
 
 /** True where the library is installed. */

@@ -1,5 +1,5 @@
 import * as clock from "../../base/clock";
-import * as slices from "../../base/time_slice";
+import * as time_slice from "../../base/time_slice";
 
 type Tcp = ngx.socket.Tcp;
 
@@ -181,13 +181,13 @@ function read_exact(source: SocketReader, n: number): Result<string> {
         return $multi(take(source, n));
     }
     const parts: string[] = [take_all(source)];
-    const slice = slices.start();
+    const slice = time_slice.start();
     while (true) {
         const err = read_more(source);
         if (err !== undefined) {
             return $multi(undefined, err);
         }
-        slices.yield_if_due(slice); // what is there already comes without waiting
+        time_slice.yield_if_due(slice); // what is there already comes without waiting
         const more = available(source);
         if (got + more >= n) {
             parts.push(take(source, n - got));

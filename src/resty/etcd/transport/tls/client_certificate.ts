@@ -1,5 +1,5 @@
 import * as ssl from "ngx.ssl";
-import * as kept from "./file_reload";
+import * as file_reload from "./file_reload";
 import type { ClientCertificate, TlsOptions } from "./types";
 import * as x509 from "./x509";
 
@@ -8,7 +8,7 @@ function pem(text: string | undefined, path: string): Result<string> {
     if (text !== undefined) {
         return $multi(text);
     }
-    return kept.read_file(path);
+    return file_reload.read_file(path);
 }
 
 function has_client_cert(tls: TlsOptions): boolean {
@@ -45,7 +45,7 @@ function load_pair(this: void, tls: TlsOptions, known: ClientCertificate | undef
 
 /** The client's certificate and key. */
 function client_pair(tls: TlsOptions): Result<ClientCertificate> {
-    const [pair, err] = kept.reload_if_changed(tls.pair, load_pair, tls);
+    const [pair, err] = file_reload.reload_if_changed(tls.pair, load_pair, tls);
     if (pair === undefined) {
         return $multi(undefined, err);
     }

@@ -1,6 +1,6 @@
 import * as ffi from "ffi";
 import * as trusted_ca from "./trusted_ca";
-import * as certificates from "./client_certificate";
+import * as client_certificate from "./client_certificate";
 import type { TlsOptions } from "./types";
 
 type Tcp = ngx.socket.Tcp;
@@ -59,7 +59,7 @@ function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Res
         opts.client_cert_path = tls.cert_path!;
         opts.client_priv_key_path = tls.key_path!;
     } else {
-        const [pair, err] = certificates.client_pair(tls);
+        const [pair, err] = client_certificate.client_pair(tls);
         if (pair === undefined) {
             return $multi(undefined, err);
         }
@@ -83,14 +83,14 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
             return $multi(undefined, ca_err);
         }
     }
-    if (certificates.has_client_cert(tls)) {
+    if (client_certificate.has_client_cert(tls)) {
         if (sock.setclientcert === undefined) {
             if (sock.tlshandshake === undefined) {
                 return $multi(undefined, "client certificate: this OpenResty has none for cosockets");
             }
             return patched_handshake(sock, tls, server_name);
         }
-        const [pair, err] = certificates.client_pair(tls);
+        const [pair, err] = client_certificate.client_pair(tls);
         if (pair === undefined) {
             return $multi(undefined, err);
         }

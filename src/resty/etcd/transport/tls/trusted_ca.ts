@@ -1,4 +1,4 @@
-import * as kept from "./file_reload";
+import * as file_reload from "./file_reload";
 import * as log from "../../base/log";
 import type { Store, TlsOptions, CaStore } from "./types";
 
@@ -35,7 +35,7 @@ function is_usable(sock: Tcp, tls: TlsOptions, path: string): boolean {
 }
 
 function load(this: void, path: string, known: CaStore | undefined): Result<CaStore> {
-    const [source, read_err] = kept.read_file(path);
+    const [source, read_err] = file_reload.read_file(path);
     if (source === undefined) {
         return $multi(undefined, `trusted_ca: ${read_err}`);
     }
@@ -57,7 +57,7 @@ function load(this: void, path: string, known: CaStore | undefined): Result<CaSt
 
 /** Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil. */
 function apply(sock: Tcp, tls: TlsOptions, path: string): string | undefined {
-    const [trust, err] = kept.reload_if_changed(tls.trust as CaStore | undefined, load, path);
+    const [trust, err] = file_reload.reload_if_changed(tls.trust as CaStore | undefined, load, path);
     if (trust === undefined) {
         return err;
     }
