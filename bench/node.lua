@@ -3,7 +3,7 @@
 --   BENCH_ETCD=http://... RESTY_LUA_PATH="$PWD/?.lua" tools/resty-run bench/node.lua [WORKERS] [IDLE SECONDS] [PUTS] [MIRRORS]
 local clock = require "resty.etcd.base.clock"
 local etcd = require "resty.etcd"
-local rigs = require "spec.support.rig"
+local rigs = require "spec.support.multi_worker_nginx"
 
 local workers, idle, puts = tonumber(arg[1]) or 4, tonumber(arg[2]) or 20, tonumber(arg[3]) or 1000
 local mirrors = tonumber(arg[4]) or 1

@@ -2,7 +2,7 @@
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local config = require "resty.etcd.config"
-local scripted = require "spec.support.scripted"
+local scripted = require "spec.support.scripted_feed"
 
 describe("the configuration centre", function()
     local cli, dir, conf

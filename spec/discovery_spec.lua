@@ -3,9 +3,9 @@ local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local discovery = require "resty.etcd.discovery"
 local etcd = require "resty.etcd"
-local own_etcd = require "spec.support.own_etcd"
+local own_etcd = require "spec.support.private_etcd"
 local ports = require "spec.support.ports"
-local rigs = require "spec.support.rig"
+local rigs = require "spec.support.multi_worker_nginx"
 
 local function wait_for(seconds, check)
     local stop = clock.now() + seconds
@@ -136,7 +136,7 @@ describe("discovery", function()
         assert.equal(reg:state().lease, cli:get(key).body.kvs[1].lease)
         assert(cli:revoke(lease))
         local later = assert(cli:set("/services/later", 1))
-        require "spec.support.scripted".at(found.mirror, tonumber(later.body.header.revision))
+        require "spec.support.scripted_feed".at(found.mirror, tonumber(later.body.header.revision))
         assert.is_falsy(gone)
         assert.equal(1, reg:state().losses)
     end)
@@ -311,7 +311,7 @@ describe("discovery", function()
         cli:set("/services/web/2", { host = "10.0.0.2", port = 80000 })
         cli:set("/services/stray", { host = "10.0.0.3", port = 80 })
         local last = cli:set("/services/web/1", { host = "" })
-        require "spec.support.scripted".at(found.mirror, tonumber(last.body.header.revision))
+        require "spec.support.scripted_feed".at(found.mirror, tonumber(last.body.header.revision))
         assert.equal("10.0.0.1", hosts("web"))
         local invalid = found.mirror:invalid()
         assert.equal("validate: instance.host must be string", invalid["/services/web/1"].err)

@@ -1,5 +1,5 @@
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 describe("lease", function()
     local prefix = bed.key("lease")

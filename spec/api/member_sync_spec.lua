@@ -1,6 +1,6 @@
 -- Endpoints that follow the members of a cluster, and members that do not serve: learners.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local wire = require "spec.support.wire"
 
 local INTERVAL = 60

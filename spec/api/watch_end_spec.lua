@@ -1,6 +1,6 @@
 -- How watches of a real etcd end: by their user, by etcd, by refusals; and what users may do to them meanwhile.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local dir = bed.key("watch-end")
 

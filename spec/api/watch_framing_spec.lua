@@ -1,7 +1,7 @@
 -- What a watch makes of the bytes that arrive, whoever wrote them and however they are cut.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local tcp = require "spec.support.tcp"
 
 local function line(revision, rest)

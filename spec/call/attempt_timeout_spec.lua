@@ -1,6 +1,6 @@
 -- Whose time is it: the call's, an attempt's, a login's.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
 local sockets = require "spec.support.tcp"
 

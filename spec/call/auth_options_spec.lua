@@ -1,6 +1,6 @@
 -- Users of an etcd that may have authentication switched off, and tokens that clients share.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local wire = require "spec.support.wire"
 
 local LOGIN = "/v3/auth/authenticate"

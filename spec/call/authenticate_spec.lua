@@ -1,7 +1,7 @@
 -- Logins with user and password, with a server that counts them and with etcd itself.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local LOGIN = "/v3/auth/authenticate"
 local RANGE = '{"header":{"revision":"7"}}'

@@ -1,6 +1,6 @@
 -- No call outlives its deadline, whatever the servers do to it.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local clock = require "resty.etcd.base.clock"
 local driver_random = require "resty.etcd.base.random"
 

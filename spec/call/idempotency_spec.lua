@@ -1,10 +1,10 @@
 -- Writes that may be sent twice and are applied once.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
 local tcp = require "spec.support.tcp"
-local together = require "spec.support.together"
+local together = require "spec.support.concurrently"
 
 -- A proxy in front of the single server: `cut(n)` loses the answers to the next n requests that `pattern` matches.
 local function lossy(pattern)

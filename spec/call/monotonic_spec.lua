@@ -1,7 +1,7 @@
 -- Replies that never go back in time.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local random = require "resty.etcd.base.random"
 local wire = require "spec.support.wire"
 

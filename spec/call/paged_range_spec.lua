@@ -1,8 +1,8 @@
 -- A large directory is read in pages; nobody must notice.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
-local fake = require "spec.support.fake"
-local turns = require "spec.support.turns"
+local fake = require "spec.support.scripted_server"
+local turns = require "spec.support.event_loop_probe"
 local wire = require "spec.support.wire"
 
 local dir = bed.key("pages") .. "/"

@@ -1,7 +1,7 @@
 -- A client's own health check: which endpoint a call goes to, and what it may do after a failure.
 local clock = require "resty.etcd.base.clock"
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local random = require "resty.etcd.base.random"
 local tcp = require "spec.support.tcp"
 

@@ -1,6 +1,6 @@
 -- A client's own health check: when an endpoint is left alone, and when it is asked again.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local tcp = require "spec.support.tcp"
 local health = require "resty.etcd.endpoint.client_health"
 local health_check = require "resty.etcd.health_check"

@@ -1,8 +1,8 @@
 -- The health check that all clients share: how calls come back to an endpoint whose ban has ended.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
-local at_once = require "spec.support.together"
+local at_once = require "spec.support.concurrently"
 
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
 local NONE = "has no healthy etcd endpoint available"

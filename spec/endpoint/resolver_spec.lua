@@ -2,7 +2,7 @@
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
 local dns = require "spec.support.dns"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
 local driver_dns = require "resty.etcd.endpoint.dns"
 

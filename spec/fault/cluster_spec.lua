@@ -2,7 +2,7 @@
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local cluster = require "fault.cluster"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
 local history = require "fault.history"
 local Load = require "fault.load"

@@ -1,7 +1,7 @@
--- HTTP as servers and proxies should not speak it. SEED=n CASE=n repeats a case: see spec/support/hostile.lua.
-local fake = require "spec.support.fake"
-local garble = require "spec.support.garble"
-local hostile = require "spec.support.hostile"
+-- HTTP as servers and proxies should not speak it. SEED=n CASE=n repeats a case: see spec/support/hostile_cases.lua.
+local fake = require "spec.support.scripted_server"
+local garble = require "spec.support.mutations"
+local hostile = require "spec.support.hostile_cases"
 
 local TIMEOUT = 0.04
 local interim = { "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\nX-A: 1\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nContent-Length: 3\r\n\r\n" }

@@ -1,7 +1,7 @@
--- Answers to a login with random damage. SEED=n CASE=n repeats a case: see spec/support/hostile.lua.
-local fake = require "spec.support.fake"
-local garble = require "spec.support.garble"
-local hostile = require "spec.support.hostile"
+-- Answers to a login with random damage. SEED=n CASE=n repeats a case: see spec/support/hostile_cases.lua.
+local fake = require "spec.support.scripted_server"
+local garble = require "spec.support.mutations"
+local hostile = require "spec.support.hostile_cases"
 
 local TIMEOUT = 0.04
 -- Who asked for a login hears why it failed, a little later.

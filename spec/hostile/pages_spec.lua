@@ -1,8 +1,8 @@
--- A directory in pages, from a server that gets them wrong. SEED=n CASE=n repeats a case: see spec/support/hostile.lua.
+-- A directory in pages, from a server that gets them wrong. SEED=n CASE=n repeats a case: see spec/support/hostile_cases.lua.
 local cjson = require "cjson.safe"
-local fake = require "spec.support.fake"
-local garble = require "spec.support.garble"
-local hostile = require "spec.support.hostile"
+local fake = require "spec.support.scripted_server"
+local garble = require "spec.support.mutations"
+local hostile = require "spec.support.hostile_cases"
 
 local TIMEOUT = 0.04
 local COMPACTED = '{"error":"x","message":"etcdserver: mvcc: required revision has been compacted","code":11}'

@@ -1,8 +1,8 @@
 -- Valid answers with random damage: the driver may call them anything but must not throw, outlast its deadline, pass on
--- the rest to the next caller, or grow. spec/support/hostile.lua tells how a failed case is repeated:
+-- the rest to the next caller, or grow. spec/support/hostile_cases.lua tells how a failed case is repeated:
 -- SEED=n CASE=n ETCD_BED=... tools/run-specs spec/hostile/random_damage_spec.lua
-local garble = require "spec.support.garble"
-local hostile = require "spec.support.hostile"
+local garble = require "spec.support.mutations"
+local hostile = require "spec.support.hostile_cases"
 
 local TIMEOUT = 0.04
 

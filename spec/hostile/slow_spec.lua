@@ -1,8 +1,8 @@
--- Servers that drip, stall, and send too much. SEED=n CASE=n repeats a case: see spec/support/hostile.lua.
-local fake = require "spec.support.fake"
-local garble = require "spec.support.garble"
-local hostile = require "spec.support.hostile"
-local meter = require "spec.support.meter"
+-- Servers that drip, stall, and send too much. SEED=n CASE=n repeats a case: see spec/support/hostile_cases.lua.
+local fake = require "spec.support.scripted_server"
+local garble = require "spec.support.mutations"
+local hostile = require "spec.support.hostile_cases"
+local meter = require "spec.support.resource_usage"
 local tcp = require "spec.support.tcp"
 
 local TIMEOUT, LAST_WORD = 0.15, 0.02

@@ -1,6 +1,6 @@
--- Streams with random damage. SEED=n CASE=n repeats a case: see spec/support/hostile.lua.
-local garble = require "spec.support.garble"
-local hostile = require "spec.support.hostile"
+-- Streams with random damage. SEED=n CASE=n repeats a case: see spec/support/hostile_cases.lua.
+local garble = require "spec.support.mutations"
+local hostile = require "spec.support.hostile_cases"
 
 local TIMEOUT = 0.04
 

@@ -1,6 +1,6 @@
 -- What is told of calls: on_call, stats, metrics.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local tcp = require "spec.support.tcp"
 
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'

@@ -1,7 +1,7 @@
 -- How a mirror takes in what changes, fed by a script.
 local clock = require "resty.etcd.base.clock"
-local scripted = require "spec.support.scripted"
-local turns = require "spec.support.turns"
+local scripted = require "spec.support.scripted_feed"
+local turns = require "spec.support.event_loop_probe"
 
 describe("a mirror's changes", function()
     local feed, m, heard

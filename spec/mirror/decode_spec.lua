@@ -1,5 +1,5 @@
 -- What a mirror does with items that cannot be taken in, fed by a script.
-local scripted = require "spec.support.scripted"
+local scripted = require "spec.support.scripted_feed"
 
 describe("an item", function()
     local feed, m, told, lines

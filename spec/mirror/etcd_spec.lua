@@ -1,9 +1,9 @@
 -- Mirrors of a real etcd.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local members = require "spec.support.members"
-local scripted = require "spec.support.scripted"
-local tap = require "spec.support.tap"
+local scripted = require "spec.support.scripted_feed"
+local tap = require "spec.support.watch_proxy"
 
 local function new(opts)
     return assert(bed.new(opts))

@@ -3,7 +3,7 @@
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local members = require "spec.support.members"
-local scripted = require "spec.support.scripted"
+local scripted = require "spec.support.scripted_feed"
 
 local SECONDS = 6 * (tonumber(os.getenv("SOAK")) or 1)
 local SEED = tonumber(os.getenv("SEED")) or (ngx.worker.pid() * 1000 + math.floor(ngx.now()) % 1000)

@@ -2,7 +2,7 @@
 local clock = require "resty.etcd.base.clock"
 local errors = require "resty.etcd.protocol.errors"
 local mirrors = require "resty.etcd.mirror.mirror"
-local scripted = require "spec.support.scripted"
+local scripted = require "spec.support.scripted_feed"
 
 describe("a mirror", function()
     local feed, m, lines

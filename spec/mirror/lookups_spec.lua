@@ -1,7 +1,7 @@
 -- What can be read of a mirror, fed by a script.
 local clock = require "resty.etcd.base.clock"
-local fake = require "spec.support.fake"
-local scripted = require "spec.support.scripted"
+local fake = require "spec.support.scripted_server"
+local scripted = require "spec.support.scripted_feed"
 
 describe("a mirror", function()
     local feed, m

@@ -1,7 +1,7 @@
 -- Mirrors that begin with a file, against real etcds.
 local clock = require "resty.etcd.base.clock"
 local etcd = require "resty.etcd"
-local own_etcd = require "spec.support.own_etcd"
+local own_etcd = require "spec.support.private_etcd"
 
 local function eventually(check)
     local stop = clock.now() + 15

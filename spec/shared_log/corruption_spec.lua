@@ -1,6 +1,6 @@
 -- A shared log in a dict that is too small, that others fill, or into which others write.
 local chain = require "resty.etcd.shared_log.log"
-local support = require "spec.support.workers"
+local support = require "spec.support.simulated_workers"
 
 local node = ngx.shared.node
 local small = ngx.shared.small

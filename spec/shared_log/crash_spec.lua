@@ -1,6 +1,6 @@
 -- Workers that are stopped or killed between any two operations on the shared dict, while they write the log.
 local slices = require "resty.etcd.base.time_slice"
-local support = require "spec.support.workers"
+local support = require "spec.support.simulated_workers"
 local sweep = require "resty.etcd.shared_log.cleanup"
 
 local dict = ngx.shared.node

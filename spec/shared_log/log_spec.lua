@@ -2,7 +2,7 @@
 local pieces = require "resty.etcd.shared_log.records"
 local node_worker = require "resty.etcd.shared_log.open"
 local slices = require "resty.etcd.base.time_slice"
-local support = require "spec.support.workers"
+local support = require "spec.support.simulated_workers"
 local sweep = require "resty.etcd.shared_log.cleanup"
 
 local dict = ngx.shared.node

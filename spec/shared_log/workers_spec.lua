@@ -2,7 +2,7 @@
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local ports = require "spec.support.ports"
-local rigs = require "spec.support.rig"
+local rigs = require "spec.support.multi_worker_nginx"
 
 local soak = tonumber(os.getenv("SOAK")) or 1
 local seed = tonumber(os.getenv("SEED")) or ngx.now() * 1000 % 2 ^ 31

@@ -3,7 +3,7 @@ local process = require "fault.process"
 local slices = require "resty.etcd.base.time_slice"
 local snapshot = require "resty.etcd.storage.snapshot_file"
 local snapshot_feed = require "resty.etcd.storage.snapshot_feed"
-local turns = require "spec.support.turns"
+local turns = require "spec.support.event_loop_probe"
 
 describe("a snapshot file", function()
     local path

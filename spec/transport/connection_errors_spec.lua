@@ -1,6 +1,6 @@
 -- Trouble that is hard to see from outside: what the error's hint says of it, and calls that meet in a login.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 describe("a client certificate with a CommonName", function()
     local function ctl(command)

@@ -1,7 +1,7 @@
 -- What an error may mean where its text does not say so, against servers that are set up like that.
 local bed = require "spec.support.bed"
 local certificates = require "spec.support.certificates"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local certs = bed.certs
 local RANGE = { { requestRange = { key = "a" } } }

@@ -1,8 +1,8 @@
 -- What a server cannot make the driver do, case by case; the hostile specs look for more of it at random.
 local bed = require "spec.support.bed"
 local call = require "resty.etcd.call.call"
-local fake = require "spec.support.fake"
-local meter = require "spec.support.meter"
+local fake = require "spec.support.scripted_server"
+local meter = require "spec.support.resource_usage"
 
 local TOKEN = '{"header":{"revision":"1"},"token":"%s"}'
 

@@ -1,7 +1,7 @@
 -- What callbacks of watchers may do, of a real etcd.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local dir = bed.key("watcher-push")
 

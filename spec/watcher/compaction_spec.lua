@@ -1,9 +1,9 @@
 -- Revisions that are compacted away under watchers of a real etcd. FAULT_SEED and SOAK: fault/settings.lua.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local recorder = require "spec.support.recorder"
+local fake = require "spec.support.scripted_server"
+local recorder = require "spec.support.watch_recorder"
 local settings = require "fault.settings"
-local tap = require "spec.support.tap"
+local tap = require "spec.support.watch_proxy"
 local wire = require "spec.support.wire"
 
 describe("a watcher whose revisions are compacted away", function()

@@ -1,10 +1,10 @@
 -- Connections of watchers that are cut, wherever that may be. FAULT_SEED and SOAK: fault/settings.lua.
 local backoff = require "resty.etcd.base.backoff"
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local recorder = require "spec.support.recorder"
+local fake = require "spec.support.scripted_server"
+local recorder = require "spec.support.watch_recorder"
 local settings = require "fault.settings"
-local tap = require "spec.support.tap"
+local tap = require "spec.support.watch_proxy"
 
 local LANES = 8 -- watchers at a time
 

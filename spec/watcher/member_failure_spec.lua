@@ -1,10 +1,10 @@
 -- Members of a real cluster are killed, stopped and deposed under watchers. FAULT_SEED and SOAK: fault/settings.lua.
 local bed = require "spec.support.bed"
 local cluster = require "fault.cluster"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
 local process = require "fault.process"
-local recorder = require "spec.support.recorder"
+local recorder = require "spec.support.watch_recorder"
 local settings = require "fault.settings"
 
 local WRITERS = 4

@@ -1,8 +1,8 @@
 -- Watchers of a user who may read a part of the keys, on streams that they share with others.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local recorder = require "spec.support.recorder"
-local tap = require "spec.support.tap"
+local fake = require "spec.support.scripted_server"
+local recorder = require "spec.support.watch_recorder"
+local tap = require "spec.support.watch_proxy"
 local wire = require "spec.support.wire"
 
 local dir = bed.key("watcher-rights")

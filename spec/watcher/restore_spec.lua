@@ -1,8 +1,8 @@
 -- Watchers of an etcd that comes back with other data than it had, and of one that says often how far it has come.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local own_etcd = require "spec.support.own_etcd"
-local recorder = require "spec.support.recorder"
+local fake = require "spec.support.scripted_server"
+local own_etcd = require "spec.support.private_etcd"
+local recorder = require "spec.support.watch_recorder"
 local settings = require "fault.settings"
 local wire = require "spec.support.wire"
 

@@ -1,8 +1,8 @@
 -- Watchers that use one stream together, and what they owe each other.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local recorder = require "spec.support.recorder"
-local tap = require "spec.support.tap"
+local fake = require "spec.support.scripted_server"
+local recorder = require "spec.support.watch_recorder"
+local tap = require "spec.support.watch_proxy"
 
 local dir = bed.key("watcher-share")
 

@@ -1,7 +1,7 @@
 -- Watchers and mirrors of an etcd that wants TLS and a client certificate.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local tap = require "spec.support.tap"
+local fake = require "spec.support.scripted_server"
+local tap = require "spec.support.watch_proxy"
 
 local certs = bed.certs
 

@@ -2,8 +2,8 @@
 local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
-local fake = require "spec.support.fake"
-local replies = require "spec.support.replies"
+local fake = require "spec.support.scripted_server"
+local replies = require "spec.support.etcd_replies"
 
 local put, created, events = replies.put, replies.created, replies.events
 

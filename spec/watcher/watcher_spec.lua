@@ -1,8 +1,8 @@
 -- Watchers of a real etcd, with nothing in the way.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local recorder = require "spec.support.recorder"
-local turns = require "spec.support.turns"
+local fake = require "spec.support.scripted_server"
+local recorder = require "spec.support.watch_recorder"
+local turns = require "spec.support.event_loop_probe"
 
 local dir = bed.key("watcher")
 

@@ -1,9 +1,9 @@
 -- What watchers make of replies that a real etcd gives rarely, or never should.
 local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local recorder = require "spec.support.recorder"
-local replies = require "spec.support.replies"
+local fake = require "spec.support.scripted_server"
+local recorder = require "spec.support.watch_recorder"
+local replies = require "spec.support.etcd_replies"
 local tcp = require "spec.support.tcp"
 
 local header, put, line, created, events = replies.header, replies.put, replies.line, replies.created, replies.events

@@ -2,12 +2,12 @@
 --   SEED=n repeats the cases of a run, SOAK=n makes n times as many.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
-local fake = require "spec.support.fake"
-local garble = require "spec.support.garble"
+local fake = require "spec.support.scripted_server"
+local garble = require "spec.support.mutations"
 local json_codec = require "resty.etcd.transport.gateway.json_codec"
 local long_json = require "resty.etcd.transport.gateway.chunked_json"
 local rpc = require "resty.etcd.protocol.rpc"
-local turns = require "spec.support.turns"
+local turns = require "spec.support.event_loop_probe"
 
 local SEED = tonumber(os.getenv("SEED")) or ngx.time()
 local CASES = 400 * (tonumber(os.getenv("SOAK")) or 1)

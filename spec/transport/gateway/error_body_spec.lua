@@ -1,6 +1,6 @@
 -- What is known of a write that was refused: refusals that may come after the fact, and codes that are none.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 describe("a refused call", function()
     local server

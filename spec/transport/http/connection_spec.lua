@@ -1,6 +1,6 @@
 -- Connections and the time that calls take, with a server that does whatever the spec says.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local tcp = require "spec.support.tcp"
 
 local BODY = '{"header":{"revision":"7"},"kvs":[{"key":"L2s=","create_revision":"5","mod_revision":"6","version":"2","value":"InYi"}],"count":"1"}'

@@ -1,7 +1,7 @@
 -- etcd is told how much time a call has, so that it gives up a little before its client does.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
-local tap = require "spec.support.tap"
+local fake = require "spec.support.scripted_server"
+local tap = require "spec.support.watch_proxy"
 
 local function fields_of(opts, call)
     local server = fake.new(function(request)

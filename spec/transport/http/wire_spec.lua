@@ -1,7 +1,7 @@
 -- What goes to etcd and what comes back, against a server that records and answers as told.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 describe("on the wire", function()
     local server, restore

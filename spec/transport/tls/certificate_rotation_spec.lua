@@ -1,6 +1,6 @@
 -- A client certificate that is replaced on disk while the client lives.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local function copy(from, to)
     local source = assert(io.open(from, "rb"))

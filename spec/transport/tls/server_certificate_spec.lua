@@ -1,7 +1,7 @@
 -- What a server's certificate may become while clients live: etcd reads its certificate anew for each handshake.
 local bed = require "spec.support.bed"
 local certificates = require "spec.support.certificates"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local UNKNOWN_CA = "nginx does not know the CA of the server's certificate: see lua_ssl_trusted_certificate "
     .. "(or opts.trusted_ca), and lua_ssl_verify_depth for intermediate CAs"

@@ -1,7 +1,7 @@
 -- TLS with etcd itself: what is verified, what is presented, and which connections may be shared. The test bed's CA is
 -- the trusted one; the server's certificate has the names localhost and etcd.test.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local certs = bed.certs
 

@@ -4,7 +4,7 @@
 -- whom it trusts. Where they have, servers are asked.
 local bed = require "spec.support.bed"
 local certificates = require "spec.support.certificates"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local methods = getmetatable(ngx.socket.tcp()).__index
 local is_real = methods.settrustedstore ~= nil

@@ -1,6 +1,6 @@
 -- Answers of etcd, and what may become of them on the way. `random(n)` gives 1 to n.
-local fake = require "spec.support.fake"
-local hostile = require "spec.support.hostile"
+local fake = require "spec.support.scripted_server"
+local hostile = require "spec.support.hostile_cases"
 
 local _M = {}
 

@@ -1,6 +1,6 @@
--- What a scripted server (spec/support/fake.lua) says of reads and watches in the place of an etcd.
+-- What a scripted server (spec/support/scripted_server.lua) says of reads and watches in the place of an etcd.
 local cjson = require "cjson.safe"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 
 local _M = {}
 

@@ -7,9 +7,9 @@
 -- A failed case says how to repeat it. Each case has a server and a client that no other case uses meanwhile; before it
 -- a good call leaves a connection in the pool, and behind it a good call must have its own answer.
 local bed = require "spec.support.bed"
-local fake = require "spec.support.fake"
+local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
-local meter = require "spec.support.meter"
+local meter = require "spec.support.resource_usage"
 local semaphore = require "ngx.semaphore"
 
 local SEED = tonumber(os.getenv("SEED")) or ngx.time()
