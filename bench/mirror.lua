@@ -116,7 +116,7 @@ local function bench_sync(n)
         watcher:close()
     end)
     bench_stretch("first sync, mode node", function()
-        local m = sync("node")
+        local m = sync("shared")
         m:close()
         ngx.sleep(1) -- so that the worker does not write the log any more
         ngx.shared.bench:flush_all()

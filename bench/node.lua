@@ -23,7 +23,7 @@ local function part(sorted, share)
     return sorted[math.max(1, math.ceil(#sorted * share))] * 1000
 end
 
-for _, mode in ipairs { "worker", "node" } do
+for _, mode in ipairs { "worker", "shared" } do
     for i = 0, 49 do
         assert(cli:set(prefix .. "k" .. i, tostring(i)))
     end

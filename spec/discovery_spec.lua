@@ -177,10 +177,10 @@ describe("discovery", function()
         local first = register("web", { id = "one", host = "10.0.0.1", port = 80 }, { ttl = 2 })
         wait_for(3, function() return #found:peers("web") == 1 end)
         local second = register("web", { id = "one", host = "10.0.0.2", port = 80 }, { ttl = 2 })
-        wait_for(3, function() return first:state().taken_by == second:state().lease end)
+        wait_for(3, function() return first:state().owner_lease == second:state().lease end)
         local state = first:state()
         assert.is_false(state.registered)
-        assert.equal("the key is taken by another registration, of lease " .. state.taken_by, state.err)
+        assert.equal("the key is taken by another registration, of lease " .. state.owner_lease, state.err)
         assert.equal(0, state.losses)
         local renewals = state.renewals
         wait_for(5, function() return first:state().renewals >= renewals + 2 end)
@@ -189,7 +189,7 @@ describe("discovery", function()
         second:close()
         wait_for(3, function() return hosts("web") == "10.0.0.1" end)
         wait_for(3, function() return first:state().registered end)
-        assert.is_nil(first:state().taken_by)
+        assert.is_nil(first:state().owner_lease)
         assert.is_nil(first:state().err)
     end)
 
@@ -359,7 +359,7 @@ describe("discovery", function()
         registered[#registered + 1] = reg
         wait_for(5, function() return reg:state().registered end)
         register("web", { id = "one", host = "10.0.0.2", port = 80 })
-        wait_for(3, function() return reg:state().taken_by end)
+        wait_for(3, function() return reg:state().owner_lease end)
         local taken, endpoints = reg:state().err, counted.endpoints
         counted.endpoints = { assert(require "resty.etcd.endpoint.endpoint".new("http://127.0.0.1:1", "/v3")) }
         calls = 0
@@ -371,16 +371,16 @@ describe("discovery", function()
     end)
 
     it("takes addresses only, unless names are wanted", function()
-        local with_names = assert(discovery.new(cli, { names = true }))
+        local with_names = assert(discovery.new(cli, { allow_hostnames = true }))
         finally(function() with_names:close() end)
         assert(found:wait_ready(3))
         assert(with_names:wait_ready(3))
-        local wrong = "instance.host must be an address, unless opts.names is set"
+        local wrong = "instance.host must be an address, unless opts.allow_hostnames is set"
         for _, host in ipairs { "db.internal", "localhost", "::1", "10.0.0.256", "10.0.0", "10.0.0.1.2", "[::1" } do
             assert.equal(wrong, select(2, discovery.register(cli, "web", { host = host, port = 80 })), host)
         end
         register("web", { host = "[2001:db8::1]", port = 80 })
-        register("web", { host = "db.internal", port = 80 }, { names = true })
+        register("web", { host = "db.internal", port = 80 }, { allow_hostnames = true })
         wait_for(3, function() return hosts("web") == "[2001:db8::1]" and #with_names:peers("web") == 2 end)
         wait_for(3, function() return found:state().invalid == 1 end)
         assert.equal("validate: " .. wrong, found:invalid()["/services/web/db.internal:80"].err)

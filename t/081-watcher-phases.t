@@ -70,7 +70,7 @@ a watch needs timers, and there are none in the init phase
 --- config
     lua_socket_log_errors on;
 --- lua
-    local watcher = assert(require("testlib").new():watcher("/t/080c", { silence = 1.2 }))
+    local watcher = assert(require("testlib").new():watcher("/t/080c", { idle_timeout = 1.2 }))
     ngx.say(tostring(select(2, watcher:next(4))))
     ngx.say(watcher:stats().opened)
     watcher:close()

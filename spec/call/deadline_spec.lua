@@ -100,7 +100,7 @@ describe("the deadline of a call", function()
         end)
         local options = {
             { health = { max_fails = 100, fail_timeout = 0.1, retry_budget = 5 } },
-            { health = { max_fails = 1, fail_timeout = 0.1, choice = "latency" }, monotonic = true },
+            { health = { max_fails = 1, fail_timeout = 0.1, policy = "latency" }, monotonic = true },
             { health = { max_fails = 100, retry_budget = 5 }, user = "u", password = "p" },
             { monotonic = true, user = "u", password = "p", auth_optional = true },
         }

@@ -154,7 +154,7 @@ describe("with answers that get lost and retry on,", function()
     end)
 
     it("markers are where the client wants them, and hang on a lease", function()
-        client("/kv/txn", { marker_prefix = key .. "markers/" })
+        client("/kv/txn", { idempotency_prefix = key .. "markers/" })
         assert(cli:set(key .. "1", "x", { idempotent = true }))
         assert(cli:set(key .. "2", "x", { idempotent = true }))
         local kvs = assert(direct:readdir(key .. "markers/")).body.kvs
@@ -180,7 +180,7 @@ describe("with answers that get lost and retry on,", function()
     end
 
     it("one lease is made for the markers of many writes at the same time, also after it was lost", function()
-        client("/kv/txn", { timeout = 10, marker_prefix = key .. "markers/" })
+        client("/kv/txn", { timeout = 10, idempotency_prefix = key .. "markers/" })
         assert.same({ [200] = 50 }, puts(50, { idempotent = true }))
         assert.equal(1, count_of "/lease/grant")
         assert(direct:revoke(assert(direct:readdir(key .. "markers/")).body.kvs[1].lease))

@@ -262,7 +262,7 @@ describe("a real member that was cut off", function()
         assert.equal("old", stale.body.kvs[1].value)
 
         local cli = client_of(leader, { monotonic = true })
-        cli.order.revision, cli.order.cluster_id = tonumber(seen.revision), seen.cluster_id
+        cli.revision_floor.revision, cli.revision_floor.cluster_id = tonumber(seen.revision), seen.cluster_id
         local res, _, details = cli:get(key, { serializable = true })
         assert.is_nil(res)
         assert.equal("stale_reply", details.name)

@@ -28,7 +28,7 @@ describe("the choice by latency", function()
 
     it("measures each endpoint once and then takes the quicker", function()
         local slow, quick = serve { SLOW, OK }, serve { OK }
-        local cli = client { choice = "latency" }
+        local cli = client { policy = "latency" }
         get(cli, 20)
         assert.equal(1, #slow.requests)
         assert.equal(19, #quick.requests)
@@ -38,13 +38,13 @@ describe("the choice by latency", function()
         local slow = serve { SLOW, OK }
         serve { OK }
         serve { OK }
-        get(client { choice = "latency" }, 30)
+        get(client { policy = "latency" }, 30)
         assert.equal(1, #slow.requests)
     end)
 
     it("measures again after a while, by one call alone", function()
         local slow, quick = serve { SLOW, OK }, serve { OK }
-        local cli = client { choice = "latency" }
+        local cli = client { policy = "latency" }
         get(cli, 4)
         local measured_at = cli.health.latency.measured_at
         measured_at[slow.http_host] = measured_at[slow.http_host] - 31
@@ -61,7 +61,7 @@ describe("the choice by latency", function()
 
     it("forgets hosts that have not been asked for long", function()
         local server = serve { OK }
-        local cli = client { choice = "latency" }
+        local cli = client { policy = "latency" }
         get(cli, 1)
         local latency = cli.health.latency
         latency.seconds["http://gone"], latency.measured_at["http://gone"] = 0.1, clock.now() - 601
@@ -74,7 +74,7 @@ describe("the choice by latency", function()
     it("spreads calls while nothing is known", function()
         serve { 0.1, OK }
         serve { 0.1, OK }
-        local cli = client { choice = "latency" }
+        local cli = client { policy = "latency" }
         local threads = {}
         for i = 1, 10 do
             threads[i] = ngx.thread.spawn(get, cli, 1)
@@ -88,7 +88,7 @@ describe("the choice by latency", function()
 
     it("goes on from a quick endpoint that fails to the slower one", function()
         local slow, quick = serve { SLOW, OK }, serve { OK }
-        local cli = client { choice = "latency", max_fails = 100 }
+        local cli = client { policy = "latency", max_fails = 100 }
         get(cli, 4)
         quick:serve { fake.RESET }
         get(cli, 3)
@@ -182,7 +182,7 @@ describe("the retry budget", function()
         serve { 1.8, OK }
         serve { 1.8, OK }
         local cli = client({ retry_budget = 0 })
-        cli.health.tokens = 0
+        cli.health.retry_tokens = 0
         assert.equal(200, assert(cli:get("/k")).status)
         assert.equal(1, #servers[1].requests)
     end)

@@ -73,7 +73,7 @@ describe("random damage of a login's answer", function()
                     return wrong
                 end
                 self.logins = {}
-                while cli.auth.flight do -- who joins it shares its outcome
+                while cli.auth.pending_login do -- who joins it shares its outcome
                     ngx.sleep(0.001)
                 end
                 self.wait_for_late_bytes()

@@ -226,7 +226,7 @@ describe("a mirror's changes", function()
         scripted.at(m, 30)
         assert.equal(30, m:get("/a/1"))
         assert.same({ 10 }, told)
-        assert.equal(20, m:state().untold)
+        assert.equal(20, m:state().pending_changes)
         gate = true
         wait_for(function() return #told == 21 end)
         for i, revision in ipairs(told) do
@@ -234,7 +234,7 @@ describe("a mirror's changes", function()
         end
         assert.equal(21, #heard)
         assert.equal("30: PUT /a/1 30<29", last())
-        assert.same({ 0, 0 }, { m:state().untold, m:stats().merged })
+        assert.same({ 0, 0 }, { m:state().pending_changes, m:stats().coalesced })
     end)
 
     it("are told one by one to functions that do not wait, and before others, however many come at once", function()
@@ -252,7 +252,7 @@ describe("a mirror's changes", function()
             feed:put(i, "/a/" .. i % 50, tostring(i))
         end
         scripted.at(m, 3010, 60) -- a second of work
-        assert.same({ 3000, 0, 0 }, { told, ahead, m:stats().merged })
+        assert.same({ 3000, 0, 0 }, { told, ahead, m:stats().coalesced })
         assert.equal(3000, #heard)
     end)
 
@@ -282,10 +282,10 @@ describe("a mirror's changes", function()
             end
         end
         scripted.at(m, 6000, 60)
-        assert.is_true(m:stats().merged >= 2)
-        assert.is_true(m:state().untold <= 2048, m:state().untold)
+        assert.is_true(m:stats().coalesced >= 2)
+        assert.is_true(m:state().pending_changes <= 2048, m:state().pending_changes)
         gate = true
-        wait_for(function() return m:state().untold == 0 and not m.is_telling end)
+        wait_for(function() return m:state().pending_changes == 0 and not m.is_notifying end)
         assert.equal(0, m:stats().callback_errors)
         assert.is_true(calls < 2048)
         local n = 0

@@ -36,7 +36,7 @@ describe("with seed " .. SEED .. " a mirror converges", function()
 
     local function start_mirror(silence)
         model, told_wrong, last_told = {}, {}, 0
-        m = assert(client(1):mirror(dir, { silence = silence }))
+        m = assert(client(1):mirror(dir, { idle_timeout = silence }))
         m:on_change(follow)
         assert(m:wait_ready(10))
     end

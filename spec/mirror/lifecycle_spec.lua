@@ -171,7 +171,7 @@ describe("a mirror", function()
 
     it("says what keeps it from etcd, ready or not", function()
         local trouble = errors.local_error("connect_failed", "connection refused")
-        feed.trouble = function() return trouble end
+        feed.current_error = function() return trouble end
         ngx.sleep(0.01)
         assert.same({ "retrying", "connection refused" }, { m:state().status, m:state().err })
         local _, err = m:wait_ready(0.01)

@@ -48,7 +48,7 @@ describe("a shared log", function()
 
     -- Deletes or overwrites one key of the log, of those whose names match.
     local function damage(pattern, value)
-        local log = workers[1].hub.log.name
+        local log = workers[1].coordinator.log.name
         for _, key in ipairs(node:get_keys(0)) do
             if key:sub(1, #log) == log and key:sub(#log + 1):find(pattern) then
                 node:set(key, value)
@@ -104,7 +104,7 @@ describe("a shared log", function()
             end
             node:safe_add("other " .. i, ("z"):rep(4000 - 100))
         end
-        local writer = support.writer_of(workers).hub.writer
+        local writer = support.writer_of(workers).coordinator.writer
         local log = writer.log
         local function grow(bases)
             local goal = writer.root + bases
@@ -208,7 +208,7 @@ describe("a shared log", function()
         settled()
         churn(5)
         settled()
-        local writer = support.writer_of(workers).hub.writer
+        local writer = support.writer_of(workers).coordinator.writer
         local at = writer.log.name .. writer.epoch .. "r" .. writer.position + 1
         assert(node:set(at, "1234abcd" .. writer.position + 1 .. " 0 77 0\nhalf of"))
         start(node, 1)

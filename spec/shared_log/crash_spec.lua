@@ -135,7 +135,7 @@ describe("the writer of a shared log", function()
             if n % 4 == 0 then
                 -- one of them may succeed, lest the log grows for ever
                 assert.is_true(support.eventually(function()
-                    local last = writer_of().hub.writer
+                    local last = writer_of().coordinator.writer
                     return last and last.log_bytes < 256 * 1024
                 end), what)
             end
@@ -248,11 +248,11 @@ describe("the writer of a shared log", function()
         writer.door.hook = function(_, name, key)
             if name == "safe_set" and key:find("|%d+b%d+$") then
                 -- the log goes on while the base is written
-                making, seen = coroutine.running(), writer.hub.writer.position
+                making, seen = coroutine.running(), writer.coordinator.writer.position
                 churn(5)
-                support.eventually(function() return writer.hub.writer.position > seen end)
+                support.eventually(function() return writer.coordinator.writer.position > seen end)
             elseif making and coroutine.running() == making and name == "get" and key:find("|%d+h$") then
-                assert(writer.hub.writer.position > seen, "nothing was published meanwhile")
+                assert(writer.coordinator.writer.position > seen, "nothing was published meanwhile")
                 writer.door.shut, writer.door.hook = true, nil
             end
         end
@@ -319,15 +319,15 @@ describe("the writer of a shared log", function()
             return writer.door.shut
         end))
         local other = writer_of()
-        local gone = other.hub.writer.root
+        local gone = other.coordinator.writer.root
         assert.is_true(support.eventually(function()
             grow()
-            return other.hub.writer.root > gone
+            return other.coordinator.writer.root > gone
         end))
-        sweep.before(other.hub.log, other.hub.writer.root, slices.start())
-        dict:set(other.hub.log.name .. "root", gone)
+        sweep.before(other.coordinator.log, other.coordinator.writer.root, slices.start())
+        dict:set(other.coordinator.log.name .. "root", gone)
         writer:go_on()
-        assert.is_true(support.eventually(function() return writer.hub.tail == other.hub.writer.epoch end))
+        assert.is_true(support.eventually(function() return writer.coordinator.tail == other.coordinator.writer.epoch end))
         churn(5)
         settled("after it went on")
         assert.equal(1, history.lists)

@@ -126,7 +126,7 @@ describe("a shared log", function()
     it("gets a new base when it has grown long, which nobody notices", function()
         start(3)
         settled()
-        local writer = support.writer_of(workers).hub.writer
+        local writer = support.writer_of(workers).coordinator.writer
         local rounds = 0
         repeat -- a busy machine makes fewer bases in the same time
             rounds = rounds + 1
@@ -252,7 +252,7 @@ describe("a shared log", function()
 
     -- Lets the log get a new base, and forget what was before it.
     local function move_on()
-        local writer = support.writer_of(workers).hub.writer
+        local writer = support.writer_of(workers).coordinator.writer
         local root = writer.root
         assert.is_true(support.eventually(function()
             churn(50)

@@ -97,7 +97,7 @@ describe("workers with a mirror in node mode", function()
     end)
 
     local function start(workers, more)
-        local opts = { workers = workers, http_host = HOST, prefix = prefix, mirror = { mode = "node", shm_name = "node" } }
+        local opts = { workers = workers, http_host = HOST, prefix = prefix, mirror = { mode = "shared", shm_name = "node" } }
         for name, value in pairs(more or {}) do
             opts[name] = value
         end
@@ -283,7 +283,7 @@ describe("workers with a mirror in node mode", function()
         local port = ports.free()
         local etcd = rigs.proxy(port, HOST)
         local host = "http://127.0.0.1:" .. port
-        local mirror = { mode = "node", shm_name = "node", snapshot = path, snapshot_interval = 0.1 }
+        local mirror = { mode = "shared", shm_name = "node", snapshot = path, snapshot_interval = 0.1 }
         start(2, { mirror = mirror, http_host = host })
         load.put(50)
         local report = assert(rig:all_at(load.revision))

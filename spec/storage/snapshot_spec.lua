@@ -42,7 +42,7 @@ describe("a snapshot file", function()
     end
 
     local function state(n)
-        return { identity = "me", revision = 4503599627370497, heard_at = 1600000000, kvs = kvs(n) }
+        return { identity = "me", revision = 4503599627370497, last_received_at = 1600000000, kvs = kvs(n) }
     end
 
     it("gives back what was written, and leaves nothing beside", function()
@@ -194,7 +194,7 @@ describe("a snapshot file", function()
 
         it("is told once when etcd does not answer, with its age, and then what etcd says", function()
             local stored = state(8)
-            stored.heard_at = math.floor(ngx.now()) - 100
+            stored.last_received_at = math.floor(ngx.now()) - 100
             assert(snapshot.write(path, stored))
             local feed = snapshot_feed.wrap(inner, file)
             local asked = ngx.now()
@@ -266,7 +266,7 @@ describe("a snapshot file", function()
                 local got = feed:next(1)
                 assert.equal(other and "restored" or "list", got.reason)
                 assert.equal(batch.full, got.full)
-                assert.is_nil(file.told) -- and is not kept any longer
+                assert.is_nil(file.last_reported) -- and is not kept any longer
                 assert.equal(again, feed:next(1))
             end
         end)
@@ -283,14 +283,14 @@ describe("a snapshot file", function()
             assert(feed:next(1))
             local goes_on = eventually(function() return writes >= 3 end)
             feed:close()
-            eventually(function() return not file.keeper.kvs and not file.keeper.is_planned end)
+            eventually(function() return not file.writer.kvs and not file.keeper.is_planned end)
             local before = writes
             ngx.sleep(0.1)
             snapshot.write = real
             assert.is_true(goes_on)
             assert.equal(before, writes)
-            assert.is_nil(file.keeper.kvs)
-            assert.is_false(file.keeper.is_planned)
+            assert.is_nil(file.writer.kvs)
+            assert.is_false(file.writer.is_planned)
         end)
 
         it("is still written when its feed has ended, and lets go of the keys then", function()
@@ -299,7 +299,7 @@ describe("a snapshot file", function()
             assert(feed:next(1))
             feed:close()
             assert.is_true(eventually(function() return (snapshot.read(path, "me")) end))
-            assert.is_true(eventually(function() return file.keeper.kvs == nil end))
+            assert.is_true(eventually(function() return file.writer.kvs == nil end))
             -- and goes on with the next one
             feed = snapshot_feed.wrap(inner, file)
             inner.batches = { full(11, 3), put_event(12, "/k/x", "y") }

@@ -95,12 +95,12 @@ local WATCH = [[
             report:set("age " .. pid, m:age() or -1)
         end
         local feed = m.feed and (m.feed.inner or m.feed)
-        if feed and feed.hub then
-            local source = feed.hub.writer and feed.hub.writer.source or feed.own
+        if feed and feed.coordinator then
+            local source = feed.coordinator.writer and feed.coordinator.writer.source or feed.own
             if source and source.stats then
                 report:set("lists " .. pid, source:stats().lists)
             end
-            if feed.hub.writer then
+            if feed.coordinator.writer then
                 if report:get("writer") ~= pid then
                     report:set("writer since", clock.now())
                     report:set("writer", pid)

@@ -137,8 +137,8 @@ function _M.worker(dict, history, base)
         table.insert(self.sources, source)
         return source
     end
-    self.hub = feeds.new_hub(self.door, base, open, 0.5)
-    self.feed = assert(feeds.attach(tickers.new(0.002), self.hub))
+    self.coordinator = feeds.new_coordinator(self.door, base, open, 0.5)
+    self.feed = assert(feeds.attach(tickers.new(0.002), self.coordinator))
 
     local function take(batch)
         if batch.full then
@@ -216,7 +216,7 @@ function _M.worker(dict, history, base)
     end
 
     function self.is_writer()
-        return self.hub.writer ~= nil
+        return self.coordinator.writer ~= nil
     end
 
     return self

@@ -78,7 +78,7 @@ describe("a watcher whose revisions are compacted away", function()
     end
 
     it("by what others write goes on: it is only quiet, and its stream is looked after without one", function()
-        local watcher = watch { silence = 0.5 }
+        local watcher = watch { idle_timeout = 0.5 }
         put("a", 1)
         assert(watcher:next(5))
         for i = 1, 3 do
@@ -197,7 +197,7 @@ describe("a watcher whose revisions are compacted away", function()
                 local last = elsewhere(5)
                 local watcher = watch({}, old)
                 local future = watch({ start_revision = last + 5 }, old)
-                assert.equals(3, old:stats().consumers)
+                assert.equals(3, old:stats().subscribers)
                 while_away(old, function() compact(last) end)
                 for i = 1, 4 do
                     put("a", i)

@@ -106,7 +106,7 @@ describe("a watcher", function()
         end
         finally(function() pages.read_raw = read_raw end)
         local late = watch(dir, { prefix = true, list = true, start_revision = first + 1 })
-        assert(fake.eventually(function() return late:stats().consumers == 2 end))
+        assert(fake.eventually(function() return late:stats().subscribers == 2 end))
         hold = false
         put("b", 3)
         assert.same({ 1, 2, 3 }, values(recorder.take(late, dir .. "b")))
@@ -167,7 +167,7 @@ describe("a watcher", function()
                 recorder.take(slow, dir .. "c")
             end
         end
-        assert.equals(2, slow:stats().times_behind)
+        assert.equals(2, slow:stats().overflows)
         assert.equals(3, line.watches)
         local given_up = ngx.now() + 10
         while line.open > 1 and ngx.now() < given_up do
@@ -217,8 +217,8 @@ describe("a watcher", function()
             assert.is_true(revision >= said)
             said = revision
             ngx.sleep(0.001)
-        until watcher:stats().consumers == 2 or ngx.now() > given_up
-        assert.equals(2, watcher:stats().consumers)
+        until watcher:stats().subscribers == 2 or ngx.now() > given_up
+        assert.equals(2, watcher:stats().subscribers)
         assert.is_true(watcher:revision() >= start + 5)
     end)
 

@@ -126,9 +126,9 @@ describe("a watcher of a cluster", function()
         check(watcher)
     end)
 
-    it("loses nothing when that member stands still: after `silence` another one serves it", function()
+    it("loses nothing when that member stands still: after `idle_timeout` another one serves it", function()
         start_load()
-        local watcher = watch { start_revision = first + 1, prev_kv = true, silence = 1 }
+        local watcher = watch { start_revision = first + 1, prev_kv = true, idle_timeout = 1 }
         for _ = 1, settings.scaled(2) do
             local name = serving(watcher)
             ngx.sleep(chance(300) / 1000)
@@ -138,7 +138,7 @@ describe("a watcher of a cluster", function()
             cluster.signal(name, "CONT")
             assert.is_true(watcher:revision() >= revision)
         end
-        assert.is_true(watcher:stats().ends.timeout >= 1)
+        assert.is_true(watcher:stats().close_reasons.timeout >= 1)
         check(watcher)
     end)
 
@@ -175,7 +175,7 @@ describe("a watcher of a cluster", function()
         for _, other in ipairs(others) do
             assert.is_true(cluster.signal(other, "STOP"))
         end
-        cluster.wait("end of the stream", function() return (watcher:stats().ends.unavailable or 0) > 0 end, 15)
+        cluster.wait("end of the stream", function() return (watcher:stats().close_reasons.unavailable or 0) > 0 end, 15)
         assert.is_false(watcher:stats().connected)
         for _, other in ipairs(others) do
             cluster.signal(other, "CONT")
@@ -194,7 +194,7 @@ describe("a watcher of a cluster", function()
         end
         ngx.sleep(settings.scaled(3))
         local ends = 0
-        for _, n in pairs(watcher:stats().ends) do
+        for _, n in pairs(watcher:stats().close_reasons) do
             ends = ends + n
         end
         assert.is_true(ends >= 3)
@@ -208,7 +208,7 @@ describe("a watcher of a cluster", function()
         cluster.enable_auth()
         local login = { user = cluster.root.user, password = cluster.root.password }
         start_load(login)
-        local watcher = watch({ start_revision = first + 1, prev_kv = true, list = true, silence = 1 }, login)
+        local watcher = watch({ start_revision = first + 1, prev_kv = true, list = true, idle_timeout = 1 }, login)
         assert.equals("list", assert(watcher:next(10)).reason)
         for _ = 1, settings.scaled(2) do
             ngx.sleep(2.2) -- a token lives for two seconds
@@ -245,7 +245,7 @@ describe("a watcher of a cluster", function()
             assert.is_nil(batch)
             assert.equals(case[2], err.name)
             assert.equals("failed", watcher:state())
-            assert.is_true(fake.eventually(function() return #cli.hubs == 0 end))
+            assert.is_true(fake.eventually(function() return #cli.shared_watches == 0 end))
             local history = assert(cli:watcher(dir, { prefix = true, start_revision = 1 }))
             assert.equals(case[2], select(2, history:next(10)).name)
         end

@@ -197,7 +197,7 @@ describe("a watcher of an etcd that", function()
     end)
 
     it("says how far it has come needs no list after compactions of what others wrote", function()
-        local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true, silence = 1 }))
+        local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true, idle_timeout = 1 }))
         put("a", 1)
         assert(watcher:next(5))
         for i = 1, 2 do

@@ -71,7 +71,7 @@ describe("a watcher", function()
                 local healthy = read
                 read = function() return fake.reply(cjson.encode(said)) end
                 is_cut = true
-                assert(fake.eventually(function() return (relist:stats().ends.bad_reply or 0) > 1 end))
+                assert(fake.eventually(function() return (relist:stats().close_reasons.bad_reply or 0) > 1 end))
                 assert.equals("timeout", select(2, relist:next(0)).name)
                 assert.equals("timeout", select(2, plain:next(0)).name)
                 read = healthy
@@ -205,7 +205,7 @@ describe("a watcher", function()
         end
         local watcher = open { prefix = true }
         assert.equals(11, assert(watcher:next(10)).revision)
-        assert.same({ timeout = 1 }, watcher:stats().ends)
+        assert.same({ timeout = 1 }, watcher:stats().close_reasons)
         assert.equals(1, fake.reports(server.http_host))
     end)
 

@@ -162,7 +162,7 @@ describe("a watcher", function()
                 assert_told(11, "k=v")
                 assert_told(12, "k=v")
                 assert.same({ 10, 11 }, starts)
-                assert.same({ unavailable = 1 }, watcher:stats().ends)
+                assert.same({ unavailable = 1 }, watcher:stats().close_reasons)
                 assert.equals(1, fake.reports(server.http_host))
             end)
         end
@@ -176,36 +176,36 @@ describe("a watcher", function()
 
         it("at the same revision when a silent stream turns out to have missed something: that is no failure", function()
             local told = { created(10), events(11, put(11, "k")) }
-            watch({ silence = 0.3 }, nil, { created(10) }, told, told)
+            watch({ idle_timeout = 0.3 }, nil, { created(10) }, told, told)
             assert_told(11, "k=v")
             assert.same({ 10, 11, 10 }, starts) -- the second one is to find out
-            assert.same({ timeout = 1 }, watcher:stats().ends)
+            assert.same({ timeout = 1 }, watcher:stats().close_reasons)
             assert.equals(0, fake.reports(server.http_host))
         end)
 
         it("at the same revision when a silent stream's member does not answer any more", function()
-            watch({ silence = 0.3 }, nil, { created(10) }, { 60 }, { created(10), events(11, put(11, "k")) })
+            watch({ idle_timeout = 0.3 }, nil, { created(10) }, { 60 }, { created(10), events(11, put(11, "k")) })
             assert_told(11, "k=v")
             assert.same({ 10, 11, 10 }, starts)
-            assert.same({ timeout = 1 }, watcher:stats().ends)
+            assert.same({ timeout = 1 }, watcher:stats().close_reasons)
         end)
 
         it("not when a silent stream has missed nothing: that one is idle, and goes on", function()
-            watch({ silence = 0.3 }, nil, { created(10), 2.5, events(11, put(11, "k")) }, { created(10) })
+            watch({ idle_timeout = 0.3 }, nil, { created(10), 2.5, events(11, put(11, "k")) }, { created(10) })
             assert.is_true(fake.eventually(function() return #starts >= 2 end))
             assert_told(11, "k=v")
             assert.equals(1, watcher:stats().opened)
-            assert.same({}, watcher:stats().ends)
+            assert.same({}, watcher:stats().close_reasons)
             assert.is_true(fake.eventually(function() return server.open == 1 end)) -- what was to find out has gone
         end)
 
         it("not when nobody can tell any more what a silent stream should have told", function()
             local canceled = line { header = header(50), canceled = true, compact_revision = "40",
                 cancel_reason = "etcdserver: mvcc: required revision has been compacted" }
-            watch({ silence = 0.3 }, nil, { created(10), 2.5, events(51, put(51, "k")) }, { created(50), canceled })
+            watch({ idle_timeout = 0.3 }, nil, { created(10), 2.5, events(51, put(51, "k")) }, { created(50), canceled })
             assert_told(51, "k=v")
             assert.equals(1, watcher:stats().opened)
-            assert.same({}, watcher:stats().ends)
+            assert.same({}, watcher:stats().close_reasons)
         end)
 
         it("not while bytes drip in: that is not silence", function()
@@ -215,7 +215,7 @@ describe("a watcher", function()
                 script[#script + 1] = 0.15
                 script[#script + 1] = text:sub(i, i + 19)
             end
-            watch({ silence = 0.6 }, nil, script)
+            watch({ idle_timeout = 0.6 }, nil, script)
             assert_told(11, "k=v")
             assert.same({ 10 }, starts)
         end)
@@ -231,7 +231,7 @@ describe("a watcher", function()
                 watch({}, nil, { created(10), bad }, { created(10), events(11, put(11, "k", "right")) })
                 assert_told(11, "k=right")
                 assert.same({ 10, 10 }, starts)
-                assert.same({ bad_reply = 1 }, watcher:stats().ends)
+                assert.same({ bad_reply = 1 }, watcher:stats().close_reasons)
                 assert.equals(1, fake.reports(server.http_host))
             end)
         end
@@ -347,7 +347,7 @@ describe("a watcher", function()
         for _ = 1, 30 do
             ngx.sleep(0.1)
             count = 0
-            for _, n in pairs(watcher:stats().ends) do
+            for _, n in pairs(watcher:stats().close_reasons) do
                 count = count + n
             end
         end

@@ -36,7 +36,7 @@ local function get(self, name)
         return nil, "key must be string"
     end
     local key = self.dir .. name
-    local newer = self.mirror.bad[key]
+    local newer = self.mirror.invalid_items[key]
     local document, kv = self.mirror:get(key)
     if document == nil then
         return nil, kv, newer
@@ -69,7 +69,7 @@ end
 ---@return table<string, resty.etcd.mirror.types.Invalid>
 local function invalid(self)
     local found = {}
-    for key, item in pairs(self.mirror.bad) do
+    for key, item in pairs(self.mirror.invalid_items) do
         found[sub(key, #self.dir + 1)] = item
     end
     return found

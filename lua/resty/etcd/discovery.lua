@@ -33,7 +33,7 @@ local LONGEST_TTL = 9000000000
 
 ---@class resty.etcd.discovery.Options
 ---@field prefix? string Where the services are; default `/services/`.
----@field names? boolean Host names are taken too. balancer_by_lua knows addresses only.
+---@field allow_hostnames? boolean Host names are taken too. balancer_by_lua knows addresses only.
 
 ---@class resty.etcd.discovery.RegisterOptions: resty.etcd.discovery.Options
 ---@field ttl? number Seconds after which the instance is gone when its worker is; default 10.
@@ -58,8 +58,8 @@ local LONGEST_TTL = 9000000000
 ---@field wait_ready fun(self: resty.etcd.discovery.State, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
 
 --- Types of the options: those of `new`, and of `register` besides.
-local KINDS = {prefix = "string", names = "boolean"}
-local REGISTER_KINDS = {prefix = "string", names = "boolean", ttl = "number"}
+local KINDS = {prefix = "string", allow_hostnames = "boolean"}
+local REGISTER_KINDS = {prefix = "string", allow_hostnames = "boolean", ttl = "number"}
 
 --- Something that `set_current_peer` takes: no name, and IPv6 in brackets.
 ---@param host string
@@ -100,7 +100,7 @@ local function check(instance, may_be_name)
         return "instance.host must be string"
     end
     if not may_be_name and not is_address(host) then
-        return "instance.host must be an address, unless opts.names is set"
+        return "instance.host must be an address, unless opts.allow_hostnames is set"
     end
     if type(port) ~= "number" or floor(port) ~= port or port < 1 or port > 65535 then
         return "instance.port must be a port"
@@ -137,7 +137,7 @@ end
 ---@return resty.etcd.discovery.registration.Registration? res # a registration, which is made in the background
 ---@return string? err
 local function register(cli, service, instance, opts)
-    local wrong = checks.check_client(cli) or check_service(service) or checks.check_kinds(opts, REGISTER_KINDS) or check(instance, (opts and opts.names) == true)
+    local wrong = checks.check_client(cli) or check_service(service) or checks.check_kinds(opts, REGISTER_KINDS) or check(instance, (opts and opts.allow_hostnames) == true)
     if wrong ~= nil then
         return nil, wrong
     end
@@ -256,7 +256,7 @@ local function create(cli, opts)
     if misuse ~= nil then
         return nil, misuse
     end
-    local may_be_name = (opts and opts.names) == true
+    local may_be_name = (opts and opts.allow_hostnames) == true
     local prefix = opts and opts.prefix or PREFIX
     local skipped = #prefix + 1
     local mirror, err = mirrors.new(

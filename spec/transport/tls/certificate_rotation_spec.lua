@@ -21,7 +21,7 @@ describe("a client certificate on disk", function()
 
     -- what otherwise a few seconds do
     local function let_time_pass()
-        cli.transport.peer.tls.pair.checked_at = 0
+        cli.transport.connection_options.tls.pair.checked_at = 0
     end
 
     before_each(function()

@@ -56,7 +56,7 @@ describe("trusted_ca", function()
 
     -- what otherwise a few seconds do
     local function let_time_pass()
-        cli.transport.peer.tls.trust.checked_at = 0
+        cli.transport.connection_options.tls.trust.checked_at = 0
     end
 
     local function get()
@@ -79,10 +79,10 @@ describe("trusted_ca", function()
 
         it("that has not changed is not made anew", function()
             whom_it_trusts()
-            local trust = cli.transport.peer.tls.trust
+            local trust = cli.transport.connection_options.tls.trust
             let_time_pass()
             whom_it_trusts()
-            assert.equals(trust, cli.transport.peer.tls.trust)
+            assert.equals(trust, cli.transport.connection_options.tls.trust)
             assert.is_true(trust.checked_at > 0)
         end)
 

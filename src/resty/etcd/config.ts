@@ -1,4 +1,4 @@
-import type { ClientState as ClientState } from "./call/client_state";
+import type { ClientState } from "./call/client_state";
 import type { RawKv } from "./protocol/message";
 import * as call from "./call/call";
 import * as checks from "./base/checks";
@@ -37,7 +37,7 @@ function get(this: State, name: string): Found {
         return $multi(undefined, "key must be string");
     }
     const key = this.dir + name;
-    const newer = this.mirror.bad.get(key);
+    const newer = this.mirror.invalid_items.get(key);
     const [document, kv] = this.mirror.get(key);
     if (document === undefined) {
         return $multi(undefined, kv as string | undefined, newer);
@@ -65,7 +65,7 @@ function names(this: State): Result<readonly string[]> {
 /** What etcd has and is not taken in, by name. */
 function invalid(this: State): Record<string, Invalid> {
     const found: Record<string, Invalid> = {};
-    for (const [key, item] of this.mirror.bad) {
+    for (const [key, item] of this.mirror.invalid_items) {
         found[sub(key, this.dir.length + 1)] = item;
     }
     return found;

@@ -1,4 +1,4 @@
-import type { ClientState as ClientState } from "./call/client_state";
+import type { ClientState } from "./call/client_state";
 import * as keys from "./protocol/keys";
 import * as cjson from "cjson.safe";
 import * as checks from "./base/checks";
@@ -43,7 +43,7 @@ interface Options {
     /** Where the services are; default `/services/`. */
     prefix?: string;
     /** Host names are taken too. balancer_by_lua knows addresses only. */
-    names?: boolean;
+    allow_hostnames?: boolean;
 }
 
 interface RegisterOptions extends Options {
@@ -67,8 +67,8 @@ interface State {
 interface Discovery extends State, Methods {}
 
 /** Types of the options: those of `new`, and of `register` besides. */
-const KINDS: Record<string, string> = { prefix: "string", names: "boolean" };
-const REGISTER_KINDS: Record<string, string> = { prefix: "string", names: "boolean", ttl: "number" };
+const KINDS: Record<string, string> = { prefix: "string", allow_hostnames: "boolean" };
+const REGISTER_KINDS: Record<string, string> = { prefix: "string", allow_hostnames: "boolean", ttl: "number" };
 
 /** Something that `set_current_peer` takes: no name, and IPv6 in brackets. */
 function is_address(host: string): boolean {
@@ -95,7 +95,7 @@ function check(instance: unknown, may_be_name: boolean): string | undefined {
         return "instance.host must be string";
     }
     if (!may_be_name && !is_address(host)) {
-        return "instance.host must be an address, unless opts.names is set";
+        return "instance.host must be an address, unless opts.allow_hostnames is set";
     }
     if (typeof port !== "number" || floor(port) !== port || port < 1 || port > 65535) {
         return "instance.port must be a port";
@@ -119,7 +119,7 @@ function register(cli: ClientState, service: string, instance: Instance, opts?: 
         checks.check_client(cli) ??
         check_service(service) ??
         checks.check_kinds(opts, REGISTER_KINDS) ??
-        check(instance, opts?.names === true);
+        check(instance, opts?.allow_hostnames === true);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
     }
@@ -201,7 +201,7 @@ function create(cli: ClientState, opts?: Options): Result<Discovery> {
     if (misuse !== undefined) {
         return $multi(undefined, misuse);
     }
-    const may_be_name = opts?.names === true;
+    const may_be_name = opts?.allow_hostnames === true;
     const prefix = opts?.prefix ?? PREFIX;
     const skipped = prefix.length + 1;
     const [mirror, err] = mirrors.new(cli, prefix, {

@@ -7,7 +7,6 @@ local errors = require("resty.etcd.protocol.errors")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
-local guard = pcall
 local NO_URL = "no member of the list has a client URL"
 local NO_SECURE_URL = "no member of the list has a client URL with https"
 
@@ -55,7 +54,7 @@ end
 ---@param core resty.etcd.call.client_state.Core
 local function go_back(core)
     local given = core.configured
-    local current = core.names ~= nil and core.names.configured or core.endpoints
+    local current = core.dns ~= nil and core.dns.configured or core.endpoints
     if current ~= given then
         local copy = {}
         for ____, one in ipairs(given) do
@@ -112,7 +111,7 @@ end
 --- Reads the list in the background.
 ---@param core resty.etcd.call.client_state.Core
 local function start_sync(core)
-    guard(ngx.timer.at, 0, sync_in_timer, core)
+    pcall(ngx.timer.at, 0, sync_in_timer, core)
 end
 
 --- The plan of a client that reads the list every so many seconds, when it is used.

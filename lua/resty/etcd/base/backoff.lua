@@ -4,8 +4,8 @@ local random = require("resty.etcd.base.random")
 local min = math.min
 
 --- Seconds before a second try, at least.
-local BASE = 0.05
-local LONGEST = 10
+local MIN_DELAY = 0.05
+local MAX_DELAY = 10
 
 --- How long to wait before something that has failed is tried once more.
 ---@class resty.etcd.base.backoff.Backoff
@@ -20,10 +20,10 @@ end
 ---@param backoff resty.etcd.base.backoff.Backoff
 ---@return number
 local function next(backoff)
-    local last = backoff.seconds == 0 and BASE or backoff.seconds
+    local last = backoff.seconds == 0 and MIN_DELAY or backoff.seconds
     backoff.seconds = min(
-        LONGEST,
-        BASE + random.next() * (last * 3 - BASE)
+        MAX_DELAY,
+        MIN_DELAY + random.next() * (last * 3 - MIN_DELAY)
     )
     return backoff.seconds
 end

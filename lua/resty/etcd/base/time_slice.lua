@@ -2,21 +2,20 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local now = clock.now
-local guard = pcall
 
 --- Seconds of work after which others get their turn. Far less than the 10 ms that are not to be reached: LuaJIT now and
 -- then doubles its table of strings in one go, which takes 7 ms where there are 260,000 of them, and nobody knows when.
-local LONGEST = 0.001
+local MAX_SLICE = 0.001
 
 --- A pause of 0 would be logged by an nginx without OpenResty's patches, each time.
-local PAUSE = 0.001
+local YIELD_TIME = 0.001
 
 --- A stretch of work that is not to hold up the worker.
 ---@class resty.etcd.base.time_slice.TimeSlice
 ---@field since number
 
 --- Seconds after which a call that may wait has surely done so.
-local WAIT = 0.0005
+local MIN_WAIT = 0.0005
 
 local function start()
     return {since = now()}
@@ -32,7 +31,7 @@ end
 --- Lets others run, in phases that can wait.
 local function yield_now()
     if can_yield() then
-        guard(ngx.sleep, PAUSE)
+        pcall(ngx.sleep, YIELD_TIME)
     end
 end
 
@@ -46,7 +45,7 @@ end
 --- Lets others run if the stretch has been long, in phases that can wait. To be called often.
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function yield_if_due(slice)
-    if now() - slice.since > LONGEST then
+    if now() - slice.since > MAX_SLICE then
         yield_now()
         slice.since = now()
     end
@@ -57,7 +56,7 @@ end
 ---@param since number when one began to wait
 local function restart_after_wait(slice, since)
     local time = now()
-    if time - since > WAIT then
+    if time - since > MIN_WAIT then
         slice.since = time
     end
 end

@@ -1,6 +1,5 @@
 -- Generated from src/resty/etcd/base/timers.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local guard = pcall
 
 --- Has a function called by a timer. `ngx.timer.at`, but for a worker's last phase, where that throws.
 ---@generic Args
@@ -10,7 +9,7 @@ local guard = pcall
 ---@return true? res # true; or nil and why there is no timer
 ---@return string? err
 local function at(seconds, fn, ...)
-    local ok, started, err = guard(ngx.timer.at, seconds, fn, ...)
+    local ok, started, err = pcall(ngx.timer.at, seconds, fn, ...)
     if not ok then
         return nil, tostring(started)
     end

@@ -7,10 +7,10 @@ local _M = {}
 ---@field missed number Looks of the keeper since its last sign of life.
 
 --- The keeper looks after all timers of this worker so often, in seconds; they give signs of life twice as often.
-local KEEP = 1
+local CHECK_INTERVAL = 1
 
 --- So many looks without a sign of life, and the timer is no more.
-local MISSED = 3
+local MAX_MISSED = 3
 local lives = {}
 local is_kept = false
 
@@ -21,7 +21,7 @@ local function check_all(premature)
     local lost = {}
     for life in pairs(lives) do
         life.missed = life.missed + 1
-        if life.missed >= MISSED then
+        if life.missed >= MAX_MISSED then
             lost[#lost + 1] = life
         end
     end
@@ -44,7 +44,7 @@ end
 ---@return string? err
 local function supervise(life, on_lost)
     if not is_kept then
-        local kept, err = ngx.timer.every(KEEP, check_all)
+        local kept, err = ngx.timer.every(CHECK_INTERVAL, check_all)
         if kept == nil then
             return nil, err
         end
@@ -63,7 +63,7 @@ end
 local function beat(life)
     while true do
         life.missed = 0
-        ngx.sleep(KEEP / 2)
+        ngx.sleep(CHECK_INTERVAL / 2)
     end
 end
 
@@ -80,7 +80,7 @@ end
 ---@param seconds number
 local function expect_restart_in(life, seconds)
     life.running = false
-    life.missed = -math.ceil(seconds / KEEP)
+    life.missed = -math.ceil(seconds / CHECK_INTERVAL)
 end
 _M.start_heartbeat = start_heartbeat
 _M.supervise = supervise

@@ -34,7 +34,7 @@ local MIN_SHARE = 1
 ---@field may_relogin boolean A refused token may be replaced by another one.
 ---@field token_tries number How often it was sent again with a new token, for a member that had not heard of it.
 ---@field shared_tries number How often a token of another worker was refused.
----@field is_current boolean A member that serves it must be up to date with the others.
+---@field is_linearizable boolean A member that serves it must be up to date with the others.
 ---@field seen_revision number The revision that the client had seen when the call began, and the cluster it was of.
 ---@field seen_cluster any
 ---@field received number
@@ -80,7 +80,7 @@ local function prepare(call, others, token)
         end
     end
     local sent = token
-    if sent == tokens.NONE then
+    if sent == tokens.NO_TOKEN then
         sent = nil
     end
     local stream = call.stream
@@ -89,12 +89,12 @@ local function prepare(call, others, token)
         endpoint = endpoint,
         token = sent,
         may_relogin = token ~= nil and (call.may_relogin or may_become_known(call, token)),
-        via = via,
+        unix_proxy = via,
         started = started,
         deadline = answer_by,
-        connect_by = connect_by,
-        session_by = session_by,
-        tell_time = stream == nil,
+        connect_deadline = connect_by,
+        handshake_deadline = session_by,
+        send_timeout_header = stream == nil,
         require_leader = stream ~= nil and stream.require_leader == true,
         received = 0
     }
@@ -149,7 +149,7 @@ local function unary_at(call, attempt)
     if reply == nil then
         return nil, err, refusal
     end
-    local order = core.order
+    local order = core.revision_floor
     if order ~= nil and call.rpc.page ~= true then
         local not_before = call.rpc.write ~= true and call.seen_revision or 0
         local stale = monotonic.check(

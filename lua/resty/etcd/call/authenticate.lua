@@ -62,7 +62,7 @@ local function login(core, auth, timeout, not_after)
     end
     if auth.is_optional and err.code == 9 and err.message == "etcdserver: authentication is not enabled" then
         ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token")
-        return tokens.NONE
+        return tokens.NO_TOKEN
     end
     if err.http_status ~= nil and err.http_status < 500 then
         return nil, refused(err)

@@ -101,7 +101,7 @@ end
 local function run(call)
     local core = call.core
     local deadline = call.deadline
-    local order = core.order
+    local order = core.revision_floor
     local stale_left = 0
     local tries_left = balancer.max_tries(core)
     if order ~= nil then
@@ -135,7 +135,7 @@ local function run(call)
             if err.name == "stale_reply" then
                 stale_left = stale_left - 1
                 if stale_left < 0 then
-                    monotonic.accept_rollback(order, call.is_current)
+                    monotonic.accept_rollback(order, call.is_linearizable)
                 end
             else
                 tries_left = tries_left - 1
@@ -229,7 +229,7 @@ local function start(core, rpc, request, timeout, stream, not_after)
         may_relogin = true,
         token_tries = 0,
         shared_tries = 0,
-        is_current = is_current,
+        is_linearizable = is_current,
         seen_revision = 0,
         seen_cluster = nil,
         received = 0,
@@ -237,17 +237,17 @@ local function start(core, rpc, request, timeout, stream, not_after)
         maybe_applied = false,
         tried = nil
     }
-    if core.order ~= nil then
-        call.seen_revision = core.order.revision
-        call.seen_cluster = core.order.cluster_id
+    if core.revision_floor ~= nil then
+        call.seen_revision = core.revision_floor.revision
+        call.seen_cluster = core.revision_floor.cluster_id
     end
     local plan = core.sync_plan
     if plan ~= nil and started >= plan.next then
         plan.next = started + plan.interval
         plan.start(core)
     end
-    if core.names ~= nil then
-        resolver.before_call(core, core.names, started, deadline)
+    if core.dns ~= nil then
+        resolver.before_call(core, core.dns, started, deadline)
     end
     local result, err, refusal = run(call)
     local outcome = err

@@ -14,7 +14,7 @@ local _M = {}
 ---@field token string?
 ---@field is_shared boolean It was another worker's login that gave the token.
 ---@field new_until number Until then, members that are slow may not have heard of the token.
----@field flight resty.etcd.call.client_state.PendingLogin? The login under way.
+---@field pending_login resty.etcd.call.client_state.PendingLogin? The login under way.
 
 --- One login, and all who wait for it in the order in which they came.
 ---@class resty.etcd.call.client_state.PendingLogin
@@ -49,11 +49,11 @@ local _M = {}
 ---@field auth resty.etcd.call.client_state.TokenCache? Nil without user and password.
 ---@field configured resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the client was made with.
 ---@field sync_plan resty.etcd.call.client_state.SyncPlan? Nil unless the endpoints follow the list of members.
----@field order resty.etcd.call.monotonic.RevisionFloor? Nil unless replies must not go back in time.
+---@field revision_floor resty.etcd.call.monotonic.RevisionFloor? Nil unless replies must not go back in time.
 ---@field markers resty.etcd.call.client_state.Markers
 ---@field meter resty.etcd.metrics.call_metrics.Meter? Nil unless calls are counted or told of.
 ---@field extra_json string? The user's own header fields as JSON, for the log; nil if there are none.
----@field hubs? table[] The streams of its watchers and mirrors: `watch/` alone knows their type.
+---@field shared_watches? table[] The streams of its watchers and mirrors: `watch/` alone knows their type.
 
 --- A client as its own methods see it.
 ---@class resty.etcd.call.client_state.ClientState: resty.etcd.call.client_state.Core

@@ -7,7 +7,6 @@ local unique_id = require("resty.etcd.base.unique_id")
 local lease_grant = require("resty.etcd.call.lease_grant")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
-local guard = pcall
 local min = math.min
 
 --- Seconds that a lease of markers lives. A call must end before its marker goes.
@@ -17,7 +16,7 @@ local LEASE_TTL = 600
 local LEASE_USE = 300
 
 --- Seconds after which others do not wait any more for a call that makes a lease: it may have been killed.
-local PATIENCE = 2
+local GRANT_TIMEOUT = 2
 
 --- gRPC code of what is not found, as the lease of a restored etcd.
 local NOT_FOUND = 5
@@ -71,7 +70,7 @@ local function wait(markers, deadline)
         if left <= 0 then
             return
         end
-        local ran, ok, err = guard(waiting.wait, waiting, left)
+        local ran, ok, err = pcall(waiting.wait, waiting, left)
         may_wait = ran and (ok == true or err == "timeout")
     end
 end
@@ -90,7 +89,7 @@ local function marker_lease(core, timeout, deadline)
         return markers.lease
     end
     local started = now()
-    markers.granted_by = started + PATIENCE
+    markers.granted_by = started + GRANT_TIMEOUT
     local reply, err, refusal = lease_grant.grant_chosen(
         core,
         rpcs.lease_grant_disposable,

@@ -4,14 +4,13 @@ local random = require("resty.etcd.base.random")
 local clock = require("resty.etcd.base.clock")
 local time_slice = require("resty.etcd.base.time_slice")
 local min = math.min
-local guard = pcall
 
 --- Seconds before a second round of tries; it doubles with each round.
-local FIRST = 0.025
-local LONGEST = 1
+local FIRST_DELAY = 0.025
+local MAX_DELAY = 1
 
 --- Seconds that a member is given to hear of a token; they double with each refusal.
-local TOKEN_FIRST = 0.01
+local FIRST_TOKEN_DELAY = 0.01
 
 --- How often it is asked again.
 local TOKEN_TRIES = 6
@@ -25,18 +24,18 @@ local TOKEN_TRIES = 6
 local function before_try(core, tries, deadline)
     local n = #core.endpoints
     local seconds = 0
-    if tries >= n and (core.health ~= nil or core.order ~= nil) then
+    if tries >= n and (core.health ~= nil or core.revision_floor ~= nil) then
         local round = math.floor(tries / n) - 1
         seconds = random.jittered(min(
-            LONGEST,
-            FIRST * 2 ^ min(round, 10)
+            MAX_DELAY,
+            FIRST_DELAY * 2 ^ min(round, 10)
         ))
     end
     if deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
     if seconds > 0 and time_slice.can_yield() then
-        guard(ngx.sleep, seconds)
+        pcall(ngx.sleep, seconds)
     end
     return true
 end
@@ -46,14 +45,14 @@ end
 ---@param deadline number?
 ---@return boolean # false if it is no use to go on
 local function before_token(tries, deadline)
-    local seconds = TOKEN_FIRST * 2 ^ tries
+    local seconds = FIRST_TOKEN_DELAY * 2 ^ tries
     if tries >= TOKEN_TRIES or deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
     if not time_slice.can_yield() then
         return false
     end
-    local ok = guard(ngx.sleep, seconds)
+    local ok = pcall(ngx.sleep, seconds)
     return ok
 end
 _M.before_token = before_token

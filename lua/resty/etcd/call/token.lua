@@ -7,28 +7,27 @@ local log = require("resty.etcd.base.log")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local find = string.find
-local guard = pcall
 
 --- How long the timer of a login may take to start: nginx drops timers when too many of them run.
 local START_TIME = 1
 
 --- Its owner hears why a login failed that had all of the owner's time.
-local LAST_WORD = 0.02
+local ERROR_GRACE = 0.02
 
 --- Seconds within which all members that are well know a token of etcd's own, which travels through the log.
 local SPREAD_TIME = 1
 
 --- Ends the key that is in the shared dict while a token is new.
-local NEW = "|new"
+local NEW_SUFFIX = "|new"
 
 --- How long a login may take that has no deadline, before others stop counting on it.
-local PATIENCE = 60
+local LOGIN_TIMEOUT = 60
 
 --- The same for one that is not in a timer: it may have been killed with the request that makes it.
-local SHORT_PATIENCE = 2
+local INLINE_LOGIN_TIMEOUT = 2
 
 --- The token of an etcd without authentication.
-local NONE = ""
+local NO_TOKEN = ""
 
 local function create(user, password, login, options)
     local ____options_0 = options
@@ -45,7 +44,7 @@ local function create(user, password, login, options)
         token = nil,
         is_shared = false,
         new_until = 0,
-        flight = nil
+        pending_login = nil
     }
 end
 
@@ -57,8 +56,8 @@ local function store(auth, fresh)
     auth.is_shared = false
     auth.new_until = now() + SPREAD_TIME
     local dict = auth.dict
-    if dict ~= nil and fresh ~= NONE then
-        dict:set(auth.dict_key .. NEW, fresh, SPREAD_TIME)
+    if dict ~= nil and fresh ~= NO_TOKEN then
+        dict:set(auth.dict_key .. NEW_SUFFIX, fresh, SPREAD_TIME)
         dict:set(auth.dict_key, fresh)
     end
 end
@@ -69,7 +68,7 @@ local function load_shared(auth)
     local dict = auth.dict
     if dict ~= nil and auth.token == nil then
         local shared = dict:get(auth.dict_key)
-        local fresh = dict:get(auth.dict_key .. NEW)
+        local fresh = dict:get(auth.dict_key .. NEW_SUFFIX)
         auth.token = shared
         auth.is_shared = shared ~= nil
         auth.new_until = fresh == shared and now() + SPREAD_TIME or 0
@@ -79,11 +78,11 @@ end
 --- Logs in and tells everyone who waits.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
----@param flight resty.etcd.call.client_state.PendingLogin
+---@param login resty.etcd.call.client_state.PendingLogin
 ---@param timeout number
 ---@param deadline number?
-local function run_login(auth, core, flight, timeout, deadline)
-    local ok, got, err = guard(
+local function run_login(auth, core, login, timeout, deadline)
+    local ok, got, err = pcall(
         auth.login,
         core,
         auth,
@@ -91,57 +90,57 @@ local function run_login(auth, core, flight, timeout, deadline)
         deadline
     )
     if ok then
-        flight.token = got
-        flight.err = err
+        login.token = got
+        login.err = err
     else
-        flight.err = errors.local_error(
+        login.err = errors.local_error(
             "login_failed",
             tostring(got)
         )
     end
-    if flight.token ~= nil then
-        store(auth, flight.token)
+    if login.token ~= nil then
+        store(auth, login.token)
     end
-    if auth.flight == flight then
-        auth.flight = nil
+    if auth.pending_login == login then
+        auth.pending_login = nil
     end
-    for ____, waiter in ipairs(flight.waiters) do
+    for ____, waiter in ipairs(login.waiters) do
         waiter:post(1)
     end
 end
 
-local function run_login_in_timer(_premature, auth, core, flight, timeout, deadline)
-    flight.ends_by = (deadline or now() + PATIENCE) + START_TIME
+local function run_login_in_timer(_premature, auth, core, login, timeout, deadline)
+    login.ends_by = (deadline or now() + LOGIN_TIMEOUT) + START_TIME
     run_login(
         auth,
         core,
-        flight,
+        login,
         timeout,
         deadline
     )
 end
 
 --- Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known.
----@param flight resty.etcd.call.client_state.PendingLogin
+---@param login resty.etcd.call.client_state.PendingLogin
 ---@param deadline? number
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function wait(flight, deadline)
+local function wait(login, deadline)
     local waiter, create_err = semaphore.new(0)
     if waiter == nil then
         return errors.local_error("login_failed", create_err)
     end
-    local waiters = flight.waiters
+    local waiters = login.waiters
     waiters[#waiters + 1] = waiter
     while true do
         local time = now()
         if deadline ~= nil and time >= deadline then
             return errors.out_of_time("waiting for the login: timeout")
         end
-        if time >= flight.ends_by then
+        if time >= login.ends_by then
             return nil
         end
-        local left = math.min(deadline or flight.ends_by, flight.ends_by) - time
-        local may_wait, ok, err = guard(waiter.wait, waiter, left)
+        local left = math.min(deadline or login.ends_by, login.ends_by) - time
+        local may_wait, ok, err = pcall(waiter.wait, waiter, left)
         if not may_wait then
             return errors.local_error(
                 "bad_request",
@@ -149,7 +148,7 @@ local function wait(flight, deadline)
             )
         end
         if ok == true then
-            return flight.err
+            return login.err
         end
         if err ~= "timeout" then
             local text = tostring(err)
@@ -175,37 +174,37 @@ end
 ---@param deadline number?
 ---@return resty.etcd.call.client_state.PendingLogin
 local function start_login(auth, core, timeout, deadline)
-    local after_a_lost_one = auth.flight ~= nil
-    local flight = {
+    local after_a_lost_one = auth.pending_login ~= nil
+    local login = {
         waiters = {},
         token = nil,
         err = nil,
         ends_by = now() + START_TIME
     }
-    auth.flight = flight
+    auth.pending_login = login
     if not after_a_lost_one and not must_be_inline() then
         local ok = timers.at(
             0,
             run_login_in_timer,
             auth,
             core,
-            flight,
+            login,
             timeout,
             deadline
         )
         if ok ~= nil then
-            return flight
+            return login
         end
     end
-    flight.ends_by = now() + SHORT_PATIENCE
+    login.ends_by = now() + INLINE_LOGIN_TIMEOUT
     run_login(
         auth,
         core,
-        flight,
+        login,
         timeout,
         deadline
     )
-    return flight
+    return login
 end
 
 --- The token to send, after a login if there is none. All who come during a login share it.
@@ -219,21 +218,21 @@ local function token(auth, core, deadline, timeout)
     local is_owner = false
     load_shared(auth)
     while auth.token == nil do
-        local flight = auth.flight
-        if flight == nil or now() >= flight.ends_by then
+        local login = auth.pending_login
+        if login == nil or now() >= login.ends_by then
             is_owner = true
-            flight = start_login(auth, core, timeout, deadline)
+            login = start_login(auth, core, timeout, deadline)
         end
-        local err = flight.err
-        if auth.flight == flight then
+        local err = login.err
+        if auth.pending_login == login then
             local wait_until = deadline
             if is_owner and deadline ~= nil then
-                wait_until = deadline + LAST_WORD
+                wait_until = deadline + ERROR_GRACE
             end
-            err = wait(flight, wait_until)
+            err = wait(login, wait_until)
         end
-        if flight.token ~= nil then
-            return flight.token
+        if login.token ~= nil then
+            return login.token
         end
         if err ~= nil then
             if not is_owner and log.info_enabled() then
@@ -289,7 +288,7 @@ _M.new = create
 _M.invalidate = invalidate
 _M.may_be_unknown_to_members = may_be_unknown_to_members
 _M.is_from_elsewhere = is_from_elsewhere
-_M.NONE = NONE
+_M.NO_TOKEN = NO_TOKEN
 _M.token = token
 
 return _M

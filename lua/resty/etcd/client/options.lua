@@ -38,7 +38,7 @@ local floor = math.floor
 ---@field auth_shm_name? string Name of a shared dict through which the workers share tokens.
 ---@field on_call? (fun(info: resty.etcd.metrics.call_metrics.CallInfo)) Called after each call, with what is known of it.
 ---@field metrics? boolean Count calls, for `stats` and `metrics`; default false.
----@field marker_prefix? string Where idempotent writes keep their markers, whatever `key_prefix` is; default `/resty.etcd/applied/`.
+---@field idempotency_prefix? string Where idempotent writes keep their markers, whatever `key_prefix` is; default `/resty.etcd/applied/`.
 ---@field sync_interval? number Seconds after which the list of members is read anew and becomes the endpoints; default: never.
 ---@field resolve? (resty.etcd.endpoint.resolver.ResolveOptions|boolean) Host names are resolved by the driver: each address is an endpoint of its own. Default: nginx resolves them.
 
@@ -76,7 +76,7 @@ local STRINGS = {
     "password",
     "unix_socket_proxy",
     "auth_shm_name",
-    "marker_prefix"
+    "idempotency_prefix"
 }
 local BOOLEANS = {"monotonic", "auth_optional", "metrics"}
 local MAX_INT = 2147483647

@@ -10,13 +10,12 @@ local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local max = math.max
 local min = math.min
-local guard = pcall
 
 --- Longest pause between two tries.
-local LONGEST_PAUSE = 2
+local MAX_DELAY = 2
 
 --- Seconds after which a step that takes long looks whether the worker is to end.
-local LOOK = 0.25
+local POLL_INTERVAL = 0.25
 
 --- A registration as others may see it.
 ---@class resty.etcd.discovery.registration.Status
@@ -26,7 +25,7 @@ local LOOK = 0.25
 ---@field renewals number
 ---@field losses number How often the instance was not to be found any more: its lease or its key was gone.
 ---@field ttl number Seconds, as etcd granted them.
----@field taken_by string? The lease of another registration of the same id that has the key now; nil while none has.
+---@field owner_lease string? The lease of another registration of the same id that has the key now; nil while none has.
 ---@field err string? Why the latest step failed.
 
 --- An instance of a service that is to be found for as long as this worker lives.
@@ -56,7 +55,7 @@ end
 --- Does what is next, and notes how that went.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function advance(reg)
-    local ok, failed = guard(registration_steps.step, reg)
+    local ok, failed = pcall(registration_steps.step, reg)
     local err = failed
     if not ok then
         err = errors.local_error(
@@ -74,7 +73,7 @@ end
 ---@param fn fun(reg: resty.etcd.discovery.registration_steps.State)
 ---@param done table
 local function run(reg, fn, done)
-    local ok, err = guard(fn, reg)
+    local ok, err = pcall(fn, reg)
     if not ok then
         ngx.log(
             ngx.WARN,
@@ -101,13 +100,13 @@ local function run_within_life(reg, fn, grace)
             ": ",
             err
         )
-        ngx.sleep(LOOK)
+        ngx.sleep(POLL_INTERVAL)
         return
     end
     local thread = ngx.thread.spawn(run, reg, fn, done)
-    local is_done = done:wait(LOOK)
+    local is_done = done:wait(POLL_INTERVAL)
     while is_done ~= true and not ngx.worker.exiting() do
-        is_done = done:wait(LOOK)
+        is_done = done:wait(POLL_INTERVAL)
     end
     if is_done ~= true and grace > 0 then
         is_done = done:wait(grace)
@@ -120,7 +119,7 @@ end
 --- Revokes the lease: what the worker cannot wait for runs out by itself.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function leave(reg)
-    run_within_life(reg, registration_steps.deregister, registration_steps.LAST_CALL)
+    run_within_life(reg, registration_steps.deregister, registration_steps.EXIT_CALL_TIME)
 end
 
 --- Seconds until the next step.
@@ -134,7 +133,7 @@ local function delay(reg)
         )
     end
     return random.jittered(min(
-        LONGEST_PAUSE,
+        MAX_DELAY,
         reg.granted / 6,
         0.1 * 2 ^ min(reg.failures, 10)
     ))
@@ -203,7 +202,7 @@ local function state_of(self)
         renewals = self.renewals,
         losses = self.losses,
         ttl = self.granted,
-        taken_by = self.taken_by,
+        owner_lease = self.owner_lease,
         err = err
     }
 end
@@ -239,10 +238,10 @@ local function create(cli, key, value, ttl)
         timers = 0,
         granted = ttl,
         lease = nil,
-        former = nil,
+        previous_lease = nil,
         is_new = true,
         is_registered = false,
-        taken_by = nil,
+        owner_lease = nil,
         expires_at = 0,
         is_closed = false,
         renewals = 0,

@@ -11,10 +11,10 @@ local max = math.max
 local min = math.min
 
 --- Longest time that one call may take.
-local LONGEST_CALL = 5
+local MAX_CALL_TIME = 5
 
 --- The same while the worker ends.
-local LAST_CALL = 1
+local EXIT_CALL_TIME = 1
 
 --- gRPC code of a lease that is gone.
 local NOT_FOUND = 5
@@ -28,10 +28,10 @@ local NOT_FOUND = 5
 ---@field timers number Timers so far: the last one is the one that may run.
 ---@field granted number As granted: etcd raises what is too short for it.
 ---@field lease string?
----@field former string? The lease before: what it still holds is nobody else's.
+---@field previous_lease string? The lease before: what it still holds is nobody else's.
 ---@field is_new boolean The key has not been written yet.
 ---@field is_registered boolean
----@field taken_by string? The lease of another registration that has the key.
+---@field owner_lease string? The lease of another registration that has the key.
 ---@field expires_at number
 ---@field is_closed boolean
 ---@field renewals number
@@ -42,7 +42,7 @@ local NOT_FOUND = 5
 local function call_time(reg)
     return max(
         0.5,
-        min(LONGEST_CALL, reg.granted / 3)
+        min(MAX_CALL_TIME, reg.granted / 3)
     )
 end
 
@@ -66,9 +66,9 @@ end
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function drop_lease(reg)
     mark_lost(reg)
-    reg.former = reg.lease
+    reg.previous_lease = reg.lease
     reg.lease = nil
-    reg.taken_by = nil
+    reg.owner_lease = nil
 end
 
 --- The time that a lease has is counted from when it was asked for: etcd's own count ends later.
@@ -120,7 +120,7 @@ end
 local function mark_registered(reg)
     reg.is_new = false
     reg.is_registered = true
-    reg.taken_by = nil
+    reg.owner_lease = nil
 end
 
 --- Another registration has the key: to write it again and again would help nobody.
@@ -129,7 +129,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError
 local function cede_to(reg, lease)
     reg.is_registered = false
-    reg.taken_by = lease
+    reg.owner_lease = lease
     return errors.local_error("conflict", "the key is taken by another registration, of lease " .. lease)
 end
 
@@ -207,7 +207,7 @@ local function check_key(reg)
     end
     local kv = txn_response.of_txn(reply.body)
     local holder = kv and kv.lease
-    if holder ~= nil and holder ~= reg.former then
+    if holder ~= nil and holder ~= reg.previous_lease then
         return cede_to(reg, holder)
     end
     if reg.is_registered then
@@ -260,9 +260,9 @@ local function deregister(reg)
     reg.is_closed = true
     reg.lease = nil
     reg.is_registered = false
-    reg.taken_by = nil
+    reg.owner_lease = nil
     if lease ~= nil then
-        local timeout = ngx.worker.exiting() and LAST_CALL or call_time(reg)
+        local timeout = ngx.worker.exiting() and EXIT_CALL_TIME or call_time(reg)
         local reply, err = call.unary(reg.cli, rpcs.lease_revoke, {ID = lease}, timeout)
         if reply == nil and not ngx.worker.exiting() then
             ngx.log(
@@ -276,7 +276,7 @@ local function deregister(reg)
         end
     end
 end
-_M.LAST_CALL = LAST_CALL
+_M.EXIT_CALL_TIME = EXIT_CALL_TIME
 _M.step = step
 _M.is_over = is_over
 _M.deregister = deregister

@@ -16,7 +16,7 @@ local min = math.min
 ---@field fail_open? boolean Where every endpoint is left alone, one is tried all the same, five times a second at most; default true.
 ---@field retry? boolean Calls that may be sent again go on to other endpoints; default true.
 ---@field retry_budget? number Tries beyond the first that are allowed per call in the long run; default 0.2.
----@field choice? ("round_robin"|"latency") "round_robin" (default), or "latency": the quicker of two.
+---@field policy? ("round_robin"|"latency") "round_robin" (default), or "latency": the quicker of two.
 ---@field shm_name? string Name of a shared dict: the workers then share what they know.
 
 ---@class resty.etcd.endpoint.client_health.Health
@@ -28,28 +28,28 @@ local min = math.min
 ---@field retry_budget number
 ---@field dict table Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again.
 ---@field latency resty.etcd.endpoint.latency.Latency? nil unless the quicker of two is chosen.
----@field tokens number Retries that may be made now.
----@field next_open number
+---@field retry_tokens number Retries that may be made now.
+---@field next_fail_open_at number
 
 local PREFIX = "resty.etcd|"
 local FAILS = PREFIX .. "fails|"
-local AWAY = PREFIX .. "away|"
+local EJECTED = PREFIX .. "away|"
 local PROBE = PREFIX .. "probe|"
 
 --- Retries that may be made in a burst.
 local MAX_TOKENS = 10
 
 --- Seconds between two tries of endpoints that are left alone, however many clients a worker has.
-local TRY_GAP = 0.2
+local MIN_PROBE_INTERVAL = 0.2
 
 --- How long a call that tries an endpoint again keeps others from it, should it never tell how it ended.
 local PROBE_TIME = 5
 
 --- A run of failures is forgotten after so many seconds without another, but not while an endpoint is left alone.
-local MEMORY = 600
+local FORGET_AFTER = 600
 
 --- The least that a shared dict can tell from "for ever", in seconds.
-local SHORTEST = 0.001
+local MIN_EXPIRY = 0.001
 
 --- When this worker has last tried an endpoint that had failed, by host: all its clients spare etcd together.
 local tried_at = memory_dict.new()
@@ -74,13 +74,13 @@ local function check(opts)
             return "opts.health." .. name .. " must be boolean"
         end
     end
-    local ____given_choice_0 = given.choice
-    if ____given_choice_0 == nil then
-        ____given_choice_0 = "round_robin"
+    local ____given_policy_0 = given.policy
+    if ____given_policy_0 == nil then
+        ____given_policy_0 = "round_robin"
     end
-    local choice = ____given_choice_0
-    if choice ~= "round_robin" and choice ~= "latency" then
-        return "opts.health.choice must be \"round_robin\" or \"latency\""
+    local policy = ____given_policy_0
+    if policy ~= "round_robin" and policy ~= "latency" then
+        return "opts.health.policy must be \"round_robin\" or \"latency\""
     end
     local shm_name = given.shm_name
     if shm_name ~= nil and (type(shm_name) ~= "string" or ngx.shared[shm_name] == nil) then
@@ -101,9 +101,9 @@ local function create(opts)
         retry = opts.retry ~= false,
         retry_budget = opts.retry_budget or 0.2,
         dict = opts.shm_name ~= nil and ngx.shared[opts.shm_name] or memory_dict.new(),
-        latency = opts.choice == "latency" and latencies.new() or nil,
-        tokens = MAX_TOKENS,
-        next_open = 0
+        latency = opts.policy == "latency" and latencies.new() or nil,
+        retry_tokens = MAX_TOKENS,
+        next_fail_open_at = 0
     }
 end
 
@@ -118,7 +118,7 @@ end
 ---@return boolean
 local function is_rested(host, n)
     local tried = tried_at:get(host)
-    return tried == nil or now() - tried >= n * TRY_GAP
+    return tried == nil or now() - tried >= n * MIN_PROBE_INTERVAL
 end
 
 --- It is time to try a failed endpoint again, and for this call to do so.
@@ -128,7 +128,7 @@ end
 ---@return boolean
 local function may_probe(health, host, n)
     local dict = health.dict
-    local away = dict:get(AWAY .. host)
+    local away = dict:get(EJECTED .. host)
     if away ~= nil or not is_rested(host, n) then
         return false
     end
@@ -137,7 +137,7 @@ local function may_probe(health, host, n)
         tried_at:set(
             host,
             now(),
-            MEMORY
+            FORGET_AFTER
         )
     end
     return is_first
@@ -149,21 +149,21 @@ end
 ---@return boolean
 local function failed(health, host)
     local dict = health.dict
-    local away = dict:get(AWAY .. host)
+    local away = dict:get(EJECTED .. host)
     if away ~= nil then
         return false
     end
     local fails = fails_of(health, host) + 1
-    dict:set(FAILS .. host, fails, MEMORY + health.max_fail_timeout)
+    dict:set(FAILS .. host, fails, FORGET_AFTER + health.max_fail_timeout)
     if fails < health.max_fails then
         return false
     end
     local doubled = health.fail_timeout * 2 ^ min(20, fails - health.max_fails)
     dict:set(
-        AWAY .. host,
+        EJECTED .. host,
         now(),
         max(
-            SHORTEST,
+            MIN_EXPIRY,
             random.jittered(min(health.max_fail_timeout, doubled))
         )
     )
@@ -179,7 +179,7 @@ local function succeeded(health, host, seconds)
     if fails_of(health, host) > 0 then
         local dict = health.dict
         dict:delete(FAILS .. host)
-        dict:delete(AWAY .. host)
+        dict:delete(EJECTED .. host)
         dict:delete(PROBE .. host)
         tried_at:delete(host)
     end
@@ -209,16 +209,16 @@ end
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function pick_fail_open(health, endpoints)
     local time = now()
-    if not health.fail_open or time < health.next_open then
+    if not health.fail_open or time < health.next_fail_open_at then
         return nil
     end
-    health.next_open = time + TRY_GAP
+    health.next_fail_open_at = time + MIN_PROBE_INTERVAL
     local best
     local best_since = math.huge
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
         if is_host(host) and is_rested(host, #endpoints) then
-            local since = health.dict:get(AWAY .. host)
+            local since = health.dict:get(EJECTED .. host)
             local tried = tried_at:get(host)
             local left_at = max(since or 0, tried or 0)
             if left_at < best_since then
@@ -228,7 +228,7 @@ local function pick_fail_open(health, endpoints)
         end
     end
     if best ~= nil then
-        tried_at:set(best.http_host, time, MEMORY)
+        tried_at:set(best.http_host, time, FORGET_AFTER)
     end
     return best
 end
@@ -279,24 +279,24 @@ end
 --- Each call adds to the retries that are allowed.
 ---@param health resty.etcd.endpoint.client_health.Health
 local function credit_retry_budget(health)
-    health.tokens = min(MAX_TOKENS, health.tokens + health.retry_budget)
+    health.retry_tokens = min(MAX_TOKENS, health.retry_tokens + health.retry_budget)
 end
 
 --- Whether there is a retry in the budget.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@return boolean
 local function has_retry(health)
-    return health.tokens >= 1
+    return health.retry_tokens >= 1
 end
 
 --- Takes one retry out of the budget; false if there is none.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@return boolean
 local function spend_retry(health)
-    if health.tokens < 1 then
+    if health.retry_tokens < 1 then
         return false
     end
-    health.tokens = health.tokens - 1
+    health.retry_tokens = health.retry_tokens - 1
     return true
 end
 _M.check = check

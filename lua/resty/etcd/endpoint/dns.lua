@@ -1,6 +1,5 @@
 -- Generated from src/resty/etcd/endpoint/dns.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local guard = pcall
 local find = string.find
 local match = string.match
 local sub = string.sub
@@ -202,12 +201,12 @@ local function ask(nameservers, host, qtype)
     local library = find_library()
     local retrans = max(MIN_TRIES, #nameservers)
     local opts = {nameservers = nameservers, timeout = TRY_MS, retrans = retrans, no_random = true}
-    local made, found, find_err = guard(library.new, library, opts)
+    local made, found, find_err = pcall(library.new, library, opts)
     local resolver, make_err = guarded(made, found, find_err)
     if resolver == nil then
         return nil, make_err
     end
-    local done, got, got_err = guard(resolver.query, resolver, host, {qtype = qtype})
+    local done, got, got_err = pcall(resolver.query, resolver, host, {qtype = qtype})
     local answers, err = guarded(done, got, got_err)
     if answers == nil then
         return nil, err

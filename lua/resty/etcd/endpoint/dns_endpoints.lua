@@ -11,7 +11,7 @@ local match = string.match
 ---@field waiters table
 ---@field waiting number
 ---@field missing number Names without an address so far.
----@field over boolean Nobody needs to wait any more.
+---@field is_over boolean Nobody needs to wait any more.
 ---@field ends_by number If it has not ended by then, nobody works on it.
 
 --- What is known of a name.
@@ -27,16 +27,16 @@ local match = string.match
 ---@field interval number Seconds.
 ---@field ipv6 boolean
 ---@field configured resty.etcd.endpoint.endpoint.Endpoint[] As they were configured, or as etcd told of them.
----@field known table By name.
+---@field resolved table By name.
 ---@field next number When the next round is due.
 ---@field fresh_until number Until then calls do not wait.
----@field flight resty.etcd.endpoint.dns_endpoints.PendingLookup? The round under way.
+---@field pending_lookup resty.etcd.endpoint.dns_endpoints.PendingLookup? The round under way.
 
 --- A client's endpoints, and what makes others take their place.
 ---@class resty.etcd.endpoint.dns_endpoints.EndpointSet: resty.etcd.endpoint.balancer.Ring
 ---@field is_cluster boolean More than one endpoint.
 ---@field api_prefix string `/v3`, for endpoints that etcd tells of.
----@field names resty.etcd.endpoint.dns_endpoints.DnsEndpoints? Nil unless names are resolved by the driver.
+---@field dns resty.etcd.endpoint.dns_endpoints.DnsEndpoints? Nil unless names are resolved by the driver.
 
 --- The host of an endpoint if it is a name; nil for addresses and sockets.
 ---@param one resty.etcd.endpoint.endpoint.Endpoint
@@ -60,21 +60,21 @@ local function set_configured(names, configured)
     for ____, one in ipairs(configured) do
         local name = name_of(one)
         if name ~= nil then
-            local old = names.known[name]
+            local old = names.resolved[name]
             known[name] = old or ({host = name, v4 = {}, v6 = {}, used = {}})
             has_names = true
             has_new = has_new or old == nil
         end
     end
     names.configured = configured
-    names.known = known
+    names.resolved = known
     if not has_names then
         names.next = math.huge
         names.fresh_until = math.huge
     elseif has_new then
         names.next = 0
         names.fresh_until = 0
-        names.flight = nil
+        names.pending_lookup = nil
     end
 end
 
@@ -85,7 +85,7 @@ end
 local function expand(names, api_prefix)
     local endpoints = {}
     for ____, one in ipairs(names.configured) do
-        local known = names.known[one.host]
+        local known = names.resolved[one.host]
         if known == nil or #known.used == 0 then
             endpoints[#endpoints + 1] = one
         else
@@ -117,7 +117,7 @@ end
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param found resty.etcd.endpoint.endpoint.Endpoint[]
 local function replace_endpoints(set, found)
-    local names = set.names
+    local names = set.dns
     if names == nil then
         replace(set, found)
         return

@@ -3,7 +3,6 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local now = clock.now
-local guard = pcall
 
 --- Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends.
 ---@class resty.etcd.endpoint.half_open.HalfOpen
@@ -11,16 +10,16 @@ local guard = pcall
 ---@field banned_at number When the endpoint was seen banned last.
 
 --- How long the others wait at most: the call may have been killed, or may have much time.
-local LONGEST = 1
+local MAX_PROBE_TIME = 1
 
 --- Seconds between two tries, of whichever endpoints: many may come back at the same moment, or fail several times.
-local GAP = 0.125
+local MIN_PROBE_INTERVAL = 0.125
 
 --- Seconds after which an endpoint that nobody has come back to is forgotten.
-local MEMORY = 3600
+local FORGET_AFTER = 3600
 
 --- By host: the health check that they belong to is one for all clients of a worker, too.
-local trials = {}
+local by_host = {}
 
 --- Until then no call tries another endpoint.
 local next_try = 0
@@ -29,9 +28,9 @@ local next_try = 0
 local waiting
 
 local function forget_old(time)
-    for host, trial in pairs(trials) do
-        if time - trial.banned_at > MEMORY then
-            trials[host] = nil
+    for host, half_open in pairs(by_host) do
+        if time - half_open.banned_at > FORGET_AFTER then
+            by_host[host] = nil
         end
     end
 end
@@ -40,12 +39,12 @@ end
 ---@param host string
 local function note_ban(host)
     local time = now()
-    local trial = trials[host]
-    if trial == nil then
+    local half_open = by_host[host]
+    if half_open == nil then
         forget_old(time)
-        trials[host] = {ends_by = 0, banned_at = time}
+        by_host[host] = {ends_by = 0, banned_at = time}
     else
-        trial.banned_at = time
+        half_open.banned_at = time
     end
 end
 
@@ -53,16 +52,16 @@ end
 ---@param host string
 ---@return boolean
 local function try_acquire(host)
-    local trial = trials[host]
-    if trial == nil then
+    local half_open = by_host[host]
+    if half_open == nil then
         return true
     end
     local time = now()
-    if time < trial.ends_by or time < next_try then
+    if time < half_open.ends_by or time < next_try then
         return false
     end
-    trial.ends_by = time + LONGEST
-    next_try = time + GAP
+    half_open.ends_by = time + MAX_PROBE_TIME
+    next_try = time + MIN_PROBE_INTERVAL
     return true
 end
 
@@ -75,9 +74,9 @@ end
 --- The endpoint has let a call down, or was not tried after all.
 ---@param host string
 local function on_failure(host)
-    local trial = trials[host]
-    if trial ~= nil then
-        trial.ends_by = 0
+    local half_open = by_host[host]
+    if half_open ~= nil then
+        half_open.ends_by = 0
         wake_all()
     end
 end
@@ -85,9 +84,9 @@ end
 --- The endpoint has answered.
 ---@param host string
 local function on_success(host)
-    local trial = trials[host]
-    if trial ~= nil then
-        trials[host] = nil
+    local half_open = by_host[host]
+    if half_open ~= nil then
+        by_host[host] = nil
         next_try = 0
         wake_all()
     end
@@ -95,8 +94,8 @@ end
 
 --- There are no bans any more: all may go on.
 local function forget_all()
-    for host in pairs(trials) do
-        trials[host] = nil
+    for host in pairs(by_host) do
+        by_host[host] = nil
     end
     wake_all()
 end
@@ -116,16 +115,16 @@ local function wait(deadline)
     if waiting == nil then
         return false
     end
-    local ____until = math.min(time + LONGEST, deadline or math.huge)
+    local ____until = math.min(time + MAX_PROBE_TIME, deadline or math.huge)
     if next_try > time then
         ____until = math.min(____until, next_try)
     end
-    for ____, trial in pairs(trials) do
-        if trial.ends_by > time then
-            ____until = math.min(____until, trial.ends_by)
+    for ____, half_open in pairs(by_host) do
+        if half_open.ends_by > time then
+            ____until = math.min(____until, half_open.ends_by)
         end
     end
-    local ran, ok, err = guard(
+    local ran, ok, err = pcall(
         waiting.wait,
         waiting,
         math.max(0.001, ____until - time)

@@ -16,13 +16,13 @@ local WEIGHT = 0.2
 local MEASURE_AGAIN = 30
 
 --- After so many seconds without a call a host is forgotten.
-local MEMORY = 600
+local FORGET_AFTER = 600
 
 local function create()
     return {
         seconds = {},
         measured_at = {},
-        forget_at = now() + MEMORY
+        forget_at = now() + FORGET_AFTER
     }
 end
 
@@ -31,12 +31,12 @@ end
 ---@param time number
 local function forget_old(latency, time)
     for host, measured_at in pairs(latency.measured_at) do
-        if time - measured_at > MEMORY then
+        if time - measured_at > FORGET_AFTER then
             latency.seconds[host] = nil
             latency.measured_at[host] = nil
         end
     end
-    latency.forget_at = time + MEMORY
+    latency.forget_at = time + FORGET_AFTER
 end
 
 --- Notes how long a call took.

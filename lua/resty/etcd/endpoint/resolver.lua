@@ -5,7 +5,6 @@ local clock = require("resty.etcd.base.clock")
 local dns = require("resty.etcd.endpoint.dns")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local now = clock.now
-local guard = pcall
 local min = math.min
 local DEFAULT_INTERVAL = 30
 
@@ -40,9 +39,9 @@ local ROUND_TIME = 20
 ---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param flight resty.etcd.endpoint.dns_endpoints.PendingLookup
 local function wake(plan, flight)
-    if not flight.over then
-        flight.over = true
-        if plan.flight == flight then
+    if not flight.is_over then
+        flight.is_over = true
+        if plan.pending_lookup == flight then
             plan.fresh_until = now() + FRESH_INTERVALS * plan.interval
         end
         if flight.waiting > 0 then
@@ -85,7 +84,7 @@ end
 ---@param flight resty.etcd.endpoint.dns_endpoints.PendingLookup
 local function resolve_all(set, plan, flight)
     local questions = {}
-    for ____, known in pairs(plan.known) do
+    for ____, known in pairs(plan.resolved) do
         questions[#questions + 1] = {known = known, answered = false, err = nil}
     end
     flight.missing = #questions
@@ -136,8 +135,8 @@ local function run_lookup(premature, set, plan, flight)
         resolve_all(set, plan, flight)
     end
     wake(plan, flight)
-    if plan.flight == flight then
-        plan.flight = nil
+    if plan.pending_lookup == flight then
+        plan.pending_lookup = nil
     end
 end
 
@@ -155,10 +154,10 @@ local function start_lookup(set, plan, time)
         waiters = waiters,
         waiting = 0,
         missing = 0,
-        over = false,
+        is_over = false,
         ends_by = time + START_TIME
     }
-    local may_start, started = guard(
+    local may_start, started = pcall(
         ngx.timer.at,
         0,
         run_lookup,
@@ -169,7 +168,7 @@ local function start_lookup(set, plan, time)
     if not may_start or started == nil then
         return nil
     end
-    plan.flight = flight
+    plan.pending_lookup = flight
     plan.next = time + plan.interval
     return flight
 end
@@ -184,14 +183,14 @@ local function before_call(set, plan, time, deadline)
     if time < plan.next and time < plan.fresh_until then
         return
     end
-    local flight = plan.flight
+    local flight = plan.pending_lookup
     if flight == nil or time >= flight.ends_by then
         flight = start_lookup(set, plan, time)
     end
-    if flight ~= nil and not flight.over and time >= plan.fresh_until then
+    if flight ~= nil and not flight.is_over and time >= plan.fresh_until then
         local seconds = deadline ~= nil and min(MAX_WAIT, (deadline - time) / 2) or MAX_WAIT
         flight.waiting = flight.waiting + 1
-        guard(flight.waiters.wait, flight.waiters, seconds)
+        pcall(flight.waiters.wait, flight.waiters, seconds)
     end
 end
 
@@ -236,10 +235,10 @@ local function create(wanted, endpoints)
         interval = interval,
         ipv6 = ipv6,
         configured = endpoints,
-        known = {},
+        resolved = {},
         next = 0,
         fresh_until = 0,
-        flight = nil
+        pending_lookup = nil
     }
     dns_endpoints.set_configured(plan, endpoints)
     return plan

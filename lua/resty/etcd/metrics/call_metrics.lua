@@ -1,7 +1,6 @@
 -- Generated from src/resty/etcd/metrics/call_metrics.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
-local guard = pcall
 
 --- What is known of a call when it has ended; for a stream, of its opening.
 ---@class resty.etcd.metrics.call_metrics.CallInfo
@@ -93,7 +92,7 @@ local function record(meter, info)
         count(meter.stats, info)
     end
     if meter.on_call ~= nil then
-        local ok, err = guard(meter.on_call, info)
+        local ok, err = pcall(meter.on_call, info)
         if not ok and not meter.has_complained then
             meter.has_complained = true
             ngx.log(

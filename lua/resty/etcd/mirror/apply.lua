@@ -32,7 +32,7 @@ local function prepare(state, events, found, slice)
     for ____, event in ipairs(events) do
         time_slice.yield_if_due(slice)
         local raw = event.kv
-        local key = sub(raw.key, state.cut + 1)
+        local key = sub(raw.key, state.prefix_length + 1)
         if event.type == "DELETE" then
             steps[#steps + 1] = {key = key, kv = nil, invalid = nil}
         else
@@ -61,15 +61,15 @@ local function commit(state, steps, found)
     local changes = {}
     local ____state_0 = state
     local kvs = ____state_0.kvs
-    local added = ____state_0.added
+    local added = ____state_0.unsorted_keys
     for ____, step in ipairs(steps) do
         local key = step.key
         local kv = step.kv
         if step.invalid ~= nil then
-            state.bad[key] = step.invalid
+            state.invalid_items[key] = step.invalid
         else
             local old = kvs[key]
-            state.bad[key] = nil
+            state.invalid_items[key] = nil
             if kv ~= nil then
                 kvs[key] = kv
                 if old == nil then
@@ -80,7 +80,7 @@ local function commit(state, steps, found)
             elseif old ~= nil then
                 kvs[key] = nil
                 state.key_count = state.key_count - 1
-                state.has_gaps = true
+                state.has_deleted_keys = true
                 changes[#changes + 1] = {type = "DELETE", key = key, old = old}
             end
             for name, index in pairs(state.indexes) do
@@ -104,19 +104,19 @@ local function commit_many(state, steps, found, slice)
     local made = rebuild.create(state.key_count)
     local changes = {}
     local by_key = table_new(0, #steps)
-    local added = made.added
+    local added = made.unsorted_keys
     local kvs = state.kvs
-    for key, item in pairs(state.bad) do
-        made.bad[key] = item
+    for key, item in pairs(state.invalid_items) do
+        made.invalid_items[key] = item
     end
     for ____, step in ipairs(steps) do
         time_slice.yield_if_due(slice)
         local key = step.key
         by_key[key] = step
         if step.invalid ~= nil then
-            made.bad[key] = step.invalid
+            made.invalid_items[key] = step.invalid
         else
-            made.bad[key] = nil
+            made.invalid_items[key] = nil
         end
         if step.kv ~= nil and kvs[key] == nil then
             added[#added + 1] = key
@@ -156,7 +156,7 @@ local function take_events(state, events)
         return nil
     end
     local changes = commit(state, steps, found)
-    if #state.added > MANY_ADDED then
+    if #state.unsorted_keys > MANY_ADDED then
         sorted_keys.sort_pending(state)
     end
     return changes
@@ -180,17 +180,17 @@ local function take_full(state, batch, is_other)
     local full = batch.full
     local kvs = state.kvs
     local made = rebuild.create(#full)
-    local is_first = state.changed == 0
+    local is_first = state.data_version == 0
     local changes = {}
     local found = rebuild.new_index_values(state, (is_first or is_other) and #full or 0)
     for ____, raw in ipairs(full) do
         time_slice.yield_if_due(slice)
-        local key = sub(raw.key, state.cut + 1)
+        local key = sub(raw.key, state.prefix_length + 1)
         local held = kvs[key]
-        local bad = state.bad[key]
+        local bad = state.invalid_items[key]
         if not is_other and is_same(raw, bad or held) then
             if bad ~= nil then
-                made.bad[key] = bad
+                made.invalid_items[key] = bad
             end
             if held ~= nil then
                 rebuild.keep(made, key, held)
@@ -204,7 +204,7 @@ local function take_full(state, batch, is_other)
                     changes[#changes + 1] = gc_barrier.mark_now({type = "PUT", key = key, kv = kv, old = held})
                 end
             else
-                made.bad[key] = decode.reject(state, raw, key, err)
+                made.invalid_items[key] = decode.reject(state, raw, key, err)
                 if held ~= nil and (is_other or held.create_revision == raw.create_revision) then
                     rebuild.keep(made, key, held)
                 end
@@ -222,7 +222,7 @@ local function take_full(state, batch, is_other)
         if state.is_closed then
             return nil
         end
-        state.bad = made.bad
+        state.invalid_items = made.invalid_items
         return changes
     end
     return rebuild.swap_in(state, made, found, slice) and changes or nil

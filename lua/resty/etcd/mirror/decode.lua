@@ -2,7 +2,6 @@
 local _M = {}
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
-local guard = pcall
 
 --- Why a step of the way has led to nothing: what the user's function said, or what it threw.
 ---@param step string
@@ -49,7 +48,7 @@ local function make(state, raw, key)
     local validate = ____state_opts_0.validate
     local transform = ____state_opts_0.transform
     local kv = bare(raw, key)
-    local decoded, value, decode_err = guard(state.decode, raw.value or "", kv)
+    local decoded, value, decode_err = pcall(state.decode, raw.value or "", kv)
     if not decoded or value == nil then
         return nil, reason(
             "decode",
@@ -61,7 +60,7 @@ local function make(state, raw, key)
     end
     kv.value = value
     if validate ~= nil then
-        local ran, good, why = guard(validate, value, key)
+        local ran, good, why = pcall(validate, value, key)
         if not ran or good == nil or good == false then
             return nil, reason(
                 "validate",
@@ -73,7 +72,7 @@ local function make(state, raw, key)
         end
     end
     if transform ~= nil then
-        local ran, made, why = guard(transform, value, kv)
+        local ran, made, why = pcall(transform, value, kv)
         if not ran or made == nil then
             return nil, reason(
                 "transform",

@@ -38,16 +38,16 @@ local function opener(cli, wanted)
         local ____wanted_0 = wanted
         local key = ____wanted_0.key
         local range_end = ____wanted_0.range_end
-        local share = ____wanted_0.share
+        local shared_range = ____wanted_0.shared_range
         local options = {key = key, relist = true, progress = true}
         if range_end ~= nil then
             options.range_end = range_end
         end
-        if share ~= nil then
-            options.share = share
+        if shared_range ~= nil then
+            options.shared_range = shared_range
         end
-        if wanted.silence ~= nil then
-            options.silence = wanted.silence
+        if wanted.idle_timeout ~= nil then
+            options.idle_timeout = wanted.idle_timeout
         end
         if from == nil then
             options.list = true
@@ -96,17 +96,17 @@ local function choose(cli, dir, opts)
         relist = true,
         progress = true
     }
-    if opts.silence ~= nil then
-        wanted.silence = opts.silence
+    if opts.idle_timeout ~= nil then
+        wanted.idle_timeout = opts.idle_timeout
     end
-    if opts.share ~= nil then
-        wanted.share = range_of(cli, opts.share)
+    if opts.shared_prefix ~= nil then
+        wanted.shared_range = range_of(cli, opts.shared_prefix)
     end
     local identity = identity_of(cli, wanted)
     local function source()
         return etcd_feed.open(cli, wanted)
     end
-    if opts.mode == "node" then
+    if opts.mode == "shared" then
         local dict = ngx.shared[opts.shm_name or ""]
         if dict == nil then
             return nil, "opts.shm_name: no shared dict " .. (opts.shm_name or "")

@@ -1,7 +1,6 @@
 -- Generated from src/resty/etcd/mirror/indexes.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local sorted_keys = require("resty.etcd.mirror.sorted_keys")
-local guard = pcall
 
 local function create(name, fn)
     return {name = name, fn = fn, buckets = {}, values = {}}
@@ -20,7 +19,7 @@ end
 ---@return boolean ok # true and the value or a new array of values, if any; false and an error if it throws
 ---@return any value
 local function ask(index, kv)
-    local ok, value = guard(index.fn, kv.value, kv)
+    local ok, value = pcall(index.fn, kv.value, kv)
     if not ok or type(value) ~= "table" then
         if is_key(value) then
             return ok, value

@@ -33,7 +33,7 @@ local function get_linearizable(self, key, timeout)
     local kv, bad = decode.make(
         self,
         raw,
-        sub(raw.key, self.cut + 1)
+        sub(raw.key, self.prefix_length + 1)
     )
     if kv == nil then
         return nil, errors.local_error("invalid", bad)

@@ -18,7 +18,7 @@ local NOT_READY = "not ready"
 local function get(self, key)
     local kv = self.kvs[key]
     if kv == nil then
-        return nil, self.absent
+        return nil, self.miss_reason
     end
     return kv.value, kv
 end
@@ -28,8 +28,8 @@ end
 ---@return resty.etcd.mirror.types.Kv[]? res
 ---@return string? err
 local function all(self)
-    if self.absent ~= nil then
-        return nil, self.absent
+    if self.miss_reason ~= nil then
+        return nil, self.miss_reason
     end
     local list = self.list
     if list == nil then
@@ -49,8 +49,8 @@ local function prefix(self, dir)
     if type(dir) ~= "string" then
         return nil, "prefix must be string"
     end
-    if self.absent ~= nil then
-        return nil, self.absent
+    if self.miss_reason ~= nil then
+        return nil, self.miss_reason
     end
     local list = self.lists[dir]
     if list == nil then
@@ -73,10 +73,10 @@ end
 local function by(self, name, value)
     local index = self.indexes[name]
     if index == nil then
-        return nil, self.making[name] == true and NOT_READY or "no index " .. tostring(name)
+        return nil, self.building_indexes[name] == true and NOT_READY or "no index " .. tostring(name)
     end
-    if self.absent ~= nil then
-        return nil, self.absent
+    if self.miss_reason ~= nil then
+        return nil, self.miss_reason
     end
     return indexes.find(self, index, value)
 end
@@ -92,7 +92,7 @@ end
 ---@param self resty.etcd.mirror.types.State
 ---@return number
 local function version(self)
-    return self.changed
+    return self.data_version
 end
 
 --- How many keys there are.
@@ -106,17 +106,17 @@ end
 ---@param self resty.etcd.mirror.types.State
 ---@return boolean
 local function ready(self)
-    return self.absent == nil
+    return self.miss_reason == nil
 end
 
 --- Seconds since etcd was last heard of; infinite if it never was.
 ---@param self resty.etcd.mirror.types.State
 ---@return number
 local function age(self)
-    if self.feed ~= nil and self.has_heard then
+    if self.feed ~= nil and self.has_received then
         return self.feed:age()
     end
-    return self.heard_at ~= nil and now() - self.heard_at or math.huge
+    return self.last_received_at ~= nil and now() - self.last_received_at or math.huge
 end
 _M.NOT_READY = NOT_READY
 _M.age = age

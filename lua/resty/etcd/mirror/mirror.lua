@@ -18,7 +18,6 @@ local linearizable = require("resty.etcd.mirror.linearizable")
 local wait_ready = require("resty.etcd.mirror.wait_ready")
 local time_slice = require("resty.etcd.base.time_slice")
 local timers = require("resty.etcd.base.timers")
-local guard = pcall
 
 --- Keys below a prefix, as etcd has them, in this worker's memory.
 ---@class resty.etcd.mirror.mirror.Mirror: resty.etcd.mirror.types.State
@@ -88,7 +87,7 @@ end
 
 local function make_index(premature, state, made)
     if not premature and run_loop.acquire(state) then
-        local ok, err = guard(fill_index, state, made)
+        local ok, err = pcall(fill_index, state, made)
         state.lock:post(1)
         if not ok then
             rate_limited_log.warn(
@@ -97,7 +96,7 @@ local function make_index(premature, state, made)
             )
         end
     end
-    state.making[made.name] = nil
+    state.building_indexes[made.name] = nil
 end
 
 --- Adds an index; where there are keys already it is made in the background, and `by` says "not ready" till then.
@@ -114,10 +113,10 @@ local function index(self, name, fn)
     if self.is_closed then
         return nil, "the mirror is closed"
     end
-    if self.indexes[name] ~= nil or self.making[name] == true then
+    if self.indexes[name] ~= nil or self.building_indexes[name] == true then
         return nil, "there is an index " .. name .. " already"
     end
-    self.making[name] = true
+    self.building_indexes[name] = true
     local ok, err = timers.at(
         0,
         make_index,
@@ -125,7 +124,7 @@ local function index(self, name, fn)
         indexes.create(name, fn)
     )
     if ok == nil then
-        self.making[name] = nil
+        self.building_indexes[name] = nil
         return nil, err
     end
     return true
@@ -196,20 +195,20 @@ local function create(cli, dir, opts, source)
         dir = dir,
         opts = opts or ({}),
         decode = opts and opts.decode or decode.by_serializer(cli),
-        cut = #keys.with_prefix(cli.key_prefix, ""),
+        prefix_length = #keys.with_prefix(cli.key_prefix, ""),
         source = chosen,
         kvs = {},
         key_count = 0,
         sorted = {},
-        added = {},
-        has_gaps = false,
+        unsorted_keys = {},
+        has_deleted_keys = false,
         list = nil,
         lists = {},
         list_count = 0,
         indexes = {},
-        bad = {},
+        invalid_items = {},
         at_revision = 0,
-        changed = 0,
+        data_version = 0,
         counters = {
             batches = 0,
             puts = 0,
@@ -217,31 +216,31 @@ local function create(cli, dir, opts, source)
             full = {},
             invalid = 0,
             callback_errors = 0,
-            merged = 0,
+            coalesced = 0,
             index_errors = 0,
             failures = 0
         },
-        absent = lookups.NOT_READY,
+        miss_reason = lookups.NOT_READY,
         is_closed = false,
         life = {running = false, missed = 0},
         timers = 0,
-        is_taking = false,
+        is_applying = false,
         feed = nil,
-        has_heard = false,
-        heard_at = nil,
-        failure = nil,
+        has_received = false,
+        last_received_at = nil,
+        last_error = nil,
         callbacks = {},
-        untold = {},
-        untold_count = 0,
-        merge_at = notifier.MANY,
-        is_telling = false,
-        teller = nil,
-        called_at = nil,
-        is_complained = false,
+        pending_changes = {},
+        pending_count = 0,
+        coalesce_at = notifier.MAX_PENDING,
+        is_notifying = false,
+        notifier_thread = nil,
+        callback_started_at = nil,
+        has_warned = false,
         waiters = setmetatable({}, {__mode = "k"}),
         lock = lock,
         wake = wake,
-        making = {},
+        building_indexes = {},
         log_tokens = rate_limited_log.BURST,
         log_refilled = clock.now(),
         log_withheld = 0

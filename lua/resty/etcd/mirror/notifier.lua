@@ -6,22 +6,21 @@ local time_slice = require("resty.etcd.base.time_slice")
 local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
 local now = clock.now
 local max = math.max
-local guard = pcall
 local remove = table.remove
 
 --- So many changes wait for a slow function as they were.
-local MANY = 1024
+local MAX_PENDING = 1024
 
 --- Seconds after which a function that has not returned is complained of.
-local SLOW = 1
+local SLOW_AFTER = 1
 
 --- Seconds that a function has to return when the worker ends.
-local GRACE = 0.5
-local LOOK = 0.1
+local EXIT_GRACE = 0.5
+local POLL_INTERVAL = 0.1
 
 --- Calls all that were there when the changes came, and are still.
 ---@param state resty.etcd.mirror.types.State
----@param item resty.etcd.mirror.types.Untold
+---@param item resty.etcd.mirror.types.PendingChanges
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function call_all(state, item, slice)
     local told = {revision = item.revision, changes = item.changes}
@@ -30,10 +29,10 @@ local function call_all(state, item, slice)
             return
         end
         if not callback.is_stopped then
-            state.called_at = now()
-            local ok, err = guard(callback.fn, told)
-            state.called_at = nil
-            state.is_complained = false
+            state.callback_started_at = now()
+            local ok, err = pcall(callback.fn, told)
+            state.callback_started_at = nil
+            state.has_warned = false
             if not ok then
                 local counters = state.counters
                 counters.callback_errors = counters.callback_errors + 1
@@ -55,22 +54,22 @@ end
 ---@param state resty.etcd.mirror.types.State
 local function tell_what_waits(state)
     local slice = time_slice.start()
-    local item = remove(state.untold, 1)
+    local item = remove(state.pending_changes, 1)
     while item ~= nil do
-        state.untold_count = state.untold_count - #item.changes
+        state.pending_count = state.pending_count - #item.changes
         call_all(state, item, slice)
-        item = remove(state.untold, 1)
+        item = remove(state.pending_changes, 1)
     end
 end
 
 --- The same, in a light thread.
 ---@param state resty.etcd.mirror.types.State
 local function drain(state)
-    guard(tell_what_waits, state)
-    state.merge_at = MANY
-    state.is_telling = false
-    state.teller = nil
-    state.called_at = nil
+    pcall(tell_what_waits, state)
+    state.coalesce_at = MAX_PENDING
+    state.is_notifying = false
+    state.notifier_thread = nil
+    state.callback_started_at = nil
 end
 
 --- A change after another one of the same key.
@@ -84,12 +83,12 @@ end
 --- Makes one difference of all that waits for a function that is slow, so that it takes no more memory than keys do,
 --- and nothing is lost.
 ---@param state resty.etcd.mirror.types.State
-local function merge(state)
-    local waiting = state.untold
+local function coalesce(state)
+    local waiting = state.pending_changes
     local latest = waiting[#waiting]
-    local count = state.untold_count
-    state.untold = {}
-    state.untold_count = 0
+    local count = state.pending_count
+    state.pending_changes = {}
+    state.pending_count = 0
     local slice = time_slice.start()
     local by_key = {}
     local keys = {}
@@ -115,12 +114,12 @@ local function merge(state)
         end
     end
     if #changes > 0 then
-        local ____state_untold_0 = state.untold
-        ____state_untold_0[#____state_untold_0 + 1] = {revision = latest.revision, changes = changes, callbacks = latest.callbacks}
+        local ____state_pending_changes_0 = state.pending_changes
+        ____state_pending_changes_0[#____state_pending_changes_0 + 1] = {revision = latest.revision, changes = changes, callbacks = latest.callbacks}
     end
-    state.untold_count = #changes
-    state.merge_at = max(MANY, 2 * #changes)
-    state.counters.merged = state.counters.merged + 1
+    state.pending_count = #changes
+    state.coalesce_at = max(MAX_PENDING, 2 * #changes)
+    state.counters.coalesced = state.counters.coalesced + 1
     rate_limited_log.warn(
         state,
         "on_change is slow: " .. tostring(count) .. " changes that waited for it are one difference now"
@@ -130,12 +129,12 @@ end
 --- Says once of each call that it takes long.
 ---@param state resty.etcd.mirror.types.State
 local function warn_if_slow(state)
-    local called_at = state.called_at
-    if called_at ~= nil and not state.is_complained and now() - called_at > SLOW then
-        state.is_complained = true
+    local called_at = state.callback_started_at
+    if called_at ~= nil and not state.has_warned and now() - called_at > SLOW_AFTER then
+        state.has_warned = true
         rate_limited_log.warn(
             state,
-            "on_change: a function has not returned for " .. tostring(SLOW) .. " s; what follows waits for it"
+            "on_change: a function has not returned for " .. tostring(SLOW_AFTER) .. " s; what follows waits for it"
         )
     end
 end
@@ -150,20 +149,20 @@ local function notify(state, revision, changes)
     if #changes == 0 or #callbacks == 0 then
         return
     end
-    local ____state_untold_1 = state.untold
-    ____state_untold_1[#____state_untold_1 + 1] = {revision = revision, changes = changes, callbacks = callbacks}
-    state.untold_count = state.untold_count + #changes
-    if state.is_telling and state.untold_count > state.merge_at then
-        merge(state)
+    local ____state_pending_changes_1 = state.pending_changes
+    ____state_pending_changes_1[#____state_pending_changes_1 + 1] = {revision = revision, changes = changes, callbacks = callbacks}
+    state.pending_count = state.pending_count + #changes
+    if state.is_notifying and state.pending_count > state.coalesce_at then
+        coalesce(state)
     end
-    if not state.is_telling and #state.untold > 0 then
-        state.is_telling = true
+    if not state.is_notifying and #state.pending_changes > 0 then
+        state.is_notifying = true
         local thread = ngx.thread.spawn(drain, state)
-        if state.is_telling then
-            state.teller = thread
+        if state.is_notifying then
+            state.notifier_thread = thread
         end
     end
-    while state.is_telling and state.called_at == nil do
+    while state.is_notifying and state.callback_started_at == nil do
         time_slice.yield_now()
     end
 end
@@ -171,31 +170,31 @@ end
 --- The timer that the functions ran in is no more.
 ---@param state resty.etcd.mirror.types.State
 local function forget(state)
-    state.is_telling = false
-    state.teller = nil
-    state.called_at = nil
-    state.merge_at = MANY
+    state.is_notifying = false
+    state.notifier_thread = nil
+    state.callback_started_at = nil
+    state.coalesce_at = MAX_PENDING
 end
 
 --- Waits in the timer that the functions run in until they have returned; a worker that ends waits for none for long.
 ---@param state resty.etcd.mirror.types.State
 local function finish(state)
-    state.untold = {}
+    state.pending_changes = {}
     local ends_at
-    while state.is_telling do
+    while state.is_notifying do
         if ngx.worker.exiting() then
             if ends_at == nil then
-                ends_at = now() + GRACE
+                ends_at = now() + EXIT_GRACE
             end
-            if now() > ends_at and state.teller ~= nil then
-                ngx.thread.kill(state.teller)
+            if now() > ends_at and state.notifier_thread ~= nil then
+                ngx.thread.kill(state.notifier_thread)
                 return
             end
         end
-        ngx.sleep(LOOK)
+        ngx.sleep(POLL_INTERVAL)
     end
 end
-_M.MANY = MANY
+_M.MAX_PENDING = MAX_PENDING
 _M.finish = finish
 _M.forget = forget
 _M.warn_if_slow = warn_if_slow

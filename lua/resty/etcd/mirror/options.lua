@@ -7,8 +7,8 @@ local KINDS = {
     validate = "function",
     transform = "function",
     index = "table",
-    share = "string",
-    silence = "number",
+    shared_prefix = "string",
+    idle_timeout = "number",
     mode = "string",
     shm_name = "string",
     snapshot = "string",
@@ -63,8 +63,8 @@ local function check(dir, opts)
     local ____opts_1 = opts
     local index = ____opts_1.index
     local mode = ____opts_1.mode
-    local share = ____opts_1.share
-    local silence = ____opts_1.silence
+    local shared_prefix = ____opts_1.shared_prefix
+    local idle_timeout = ____opts_1.idle_timeout
     local snapshot_interval = ____opts_1.snapshot_interval
     for name, fn in pairs(index or ({})) do
         local wrong = check_index(name, fn)
@@ -72,23 +72,23 @@ local function check(dir, opts)
             return wrong
         end
     end
-    if mode ~= nil and mode ~= "worker" and mode ~= "node" then
-        return "opts.mode must be \"worker\" or \"node\""
+    if mode ~= nil and mode ~= "worker" and mode ~= "shared" then
+        return "opts.mode must be \"worker\" or \"shared\""
     end
-    if mode == "node" and opts.shm_name == nil then
-        return "opts.mode \"node\" needs opts.shm_name"
+    if mode == "shared" and opts.shm_name == nil then
+        return "opts.mode \"shared\" needs opts.shm_name"
     end
     if snapshot_interval ~= nil and snapshot_interval <= 0 then
         return "opts.snapshot_interval must be a number of seconds"
     end
-    if share ~= nil and string.sub(dir, 1, #share) ~= share then
-        return "opts.share must be the prefix or a part of it"
+    if shared_prefix ~= nil and string.sub(dir, 1, #shared_prefix) ~= shared_prefix then
+        return "opts.shared_prefix must be the prefix or a part of it"
     end
     local ____temp_2
-    if silence == nil or silence > 0 then
+    if idle_timeout == nil or idle_timeout > 0 then
         ____temp_2 = nil
     else
-        ____temp_2 = "opts.silence must be a number of seconds"
+        ____temp_2 = "opts.idle_timeout must be a number of seconds"
     end
     return ____temp_2
 end

@@ -1,7 +1,6 @@
 -- Generated from src/resty/etcd/mirror/rate_limited_log.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local guard = pcall
 local min = math.min
 
 --- Lines in a burst, and how many more a second.
@@ -16,7 +15,7 @@ local function text_of(err, otherwise)
     if err == nil then
         return otherwise
     end
-    local ok, text = guard(tostring, err)
+    local ok, text = pcall(tostring, err)
     return ok and text or otherwise
 end
 

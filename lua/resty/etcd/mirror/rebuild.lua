@@ -9,15 +9,15 @@ local table_new = require("table.new")
 ---@class resty.etcd.mirror.rebuild.NewTables
 ---@field kvs table
 ---@field sorted string[]
----@field added string[] Keys that are not in their order yet.
----@field bad table
+---@field unsorted_keys string[] Keys that are not in their order yet.
+---@field invalid_items table
 
 local function create(size)
     return {
         kvs = table_new(0, size),
         sorted = table_new(size, 0),
-        added = {},
-        bad = {}
+        unsorted_keys = {},
+        invalid_items = {}
     }
 end
 
@@ -138,7 +138,7 @@ local function swap_in(state, draft, found, slice)
     local ____draft_1 = draft
     local kvs = ____draft_1.kvs
     local sorted = ____draft_1.sorted
-    local added = ____draft_1.added
+    local added = ____draft_1.unsorted_keys
     local all_buckets = {}
     local all_values = {}
     for name, index in pairs(state.indexes) do
@@ -169,9 +169,9 @@ local function swap_in(state, draft, found, slice)
     state.kvs = kvs
     state.key_count = #sorted + #added
     state.sorted = sorted
-    state.added = added
-    state.has_gaps = false
-    state.bad = draft.bad
+    state.unsorted_keys = added
+    state.has_deleted_keys = false
+    state.invalid_items = draft.invalid_items
     for name, index in pairs(state.indexes) do
         index.buckets = all_buckets[name]
         index.values = all_values[name]

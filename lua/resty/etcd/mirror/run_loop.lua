@@ -10,14 +10,13 @@ local notifier = require("resty.etcd.mirror.notifier")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local min = math.min
-local guard = pcall
 
 --- Seconds after which it looks whether the worker is to end.
-local LOOK = 0.5
+local POLL_INTERVAL = 0.5
 
 --- Seconds before a second feed is tried; it doubles with each failure.
-local FIRST_PAUSE = 0.1
-local LONGEST_PAUSE = 5
+local FIRST_DELAY = 0.1
+local MAX_DELAY = 5
 
 --- After so many batches it goes on in a new timer: what nginx keeps for one is only freed when it ends.
 local BATCHES_PER_TIMER = 10000
@@ -31,7 +30,7 @@ end
 ---@return boolean
 local function acquire(state)
     while not is_over(state) do
-        local ok = state.lock:wait(LOOK)
+        local ok = state.lock:wait(POLL_INTERVAL)
         if ok == true then
             return true
         end
@@ -86,15 +85,15 @@ local function take(state, batch)
         return nil
     end
     state.at_revision = batch.revision
-    state.has_heard = true
+    state.has_received = true
     if batch.reason ~= "snapshot" then
-        state.failure = nil
+        state.last_error = nil
     end
-    if #changes > 0 or batch.full ~= nil and state.changed == 0 then
-        state.changed = state.changed + 1
+    if #changes > 0 or batch.full ~= nil and state.data_version == 0 then
+        state.data_version = state.data_version + 1
     end
-    if batch.full ~= nil and state.absent ~= nil then
-        state.absent = nil
+    if batch.full ~= nil and state.miss_reason ~= nil then
+        state.miss_reason = nil
         wake_waiters(state)
     end
     return changes
@@ -121,7 +120,7 @@ local function follow(state, feed)
         local batch
         while batch == nil do
             local since = now()
-            local got, err = feed:next(LOOK)
+            local got, err = feed:next(POLL_INTERVAL)
             time_slice.restart_after_wait(slice, since)
             notifier.warn_if_slow(state)
             if is_over(state) then
@@ -135,10 +134,10 @@ local function follow(state, feed)
         if not acquire(state) then
             return nil
         end
-        local is_first = state.changed == 0
-        state.is_taking = true
-        local ok, made = guard(take, state, batch)
-        state.is_taking = false
+        local is_first = state.data_version == 0
+        state.is_applying = true
+        local ok, made = pcall(take, state, batch)
+        state.is_applying = false
         state.lock:post(1)
         if not ok then
             return unexpected_error(made)
@@ -160,13 +159,13 @@ end
 ---@param failures number
 local function pause(state, failures)
     local seconds = random.jittered(min(
-        LONGEST_PAUSE,
-        FIRST_PAUSE * 2 ^ min(failures, 10)
+        MAX_DELAY,
+        FIRST_DELAY * 2 ^ min(failures, 10)
     ))
     local ends_at = now() + seconds
     local left = seconds
     while left > 0 and not is_over(state) do
-        state.wake:wait(min(left, LOOK))
+        state.wake:wait(min(left, POLL_INTERVAL))
         left = ends_at - now()
     end
 end
@@ -174,10 +173,10 @@ end
 local function drop_feed(state)
     local feed = state.feed
     if feed ~= nil then
-        if state.has_heard then
-            state.heard_at = now() - feed:age()
+        if state.has_received then
+            state.last_received_at = now() - feed:age()
         end
-        state.has_heard = false
+        state.has_received = false
         state.feed = nil
         feed:close()
     end
@@ -203,7 +202,7 @@ end
 local function note_failure(state, err)
     local counters = state.counters
     counters.failures = counters.failures + 1
-    if state.failure == nil or state.failure.message ~= err.message then
+    if state.last_error == nil or state.last_error.message ~= err.message then
         ngx.log(
             ngx.WARN,
             "mirror of ",
@@ -213,7 +212,7 @@ local function note_failure(state, err)
             "; trying again"
         )
     end
-    state.failure = err
+    state.last_error = err
 end
 
 --- Ends the mirror, whoever asks for it.
@@ -230,7 +229,7 @@ end
 ---@param failures number of feeds in a row so far
 ---@return number # the same, now
 local function follow_one(state, failures)
-    local ok, failed = guard(turn, state)
+    local ok, failed = pcall(turn, state)
     local err = failed
     if not ok then
         err = unexpected_error(failed)
@@ -238,7 +237,7 @@ local function follow_one(state, failures)
     if err == nil then
         return 0
     end
-    local in_a_row = state.has_heard and 1 or failures + 1
+    local in_a_row = state.has_received and 1 or failures + 1
     drop_feed(state)
     note_failure(state, err)
     pause(state, in_a_row - 1)
@@ -276,7 +275,7 @@ local function work(premature, state, failures, timer)
     local in_a_row = failures
     while not premature and not is_over(state) do
         in_a_row = follow_one(state, in_a_row)
-        if not state.is_telling and (start(timer, state, in_a_row)) ~= nil then
+        if not state.is_notifying and (start(timer, state, in_a_row)) ~= nil then
             return
         end
     end
@@ -303,8 +302,8 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@param had_begun boolean
 local function restart(state, had_begun)
-    if state.is_taking then
-        state.is_taking = false
+    if state.is_applying then
+        state.is_applying = false
         state.lock:post(1)
     end
     notifier.forget(state)

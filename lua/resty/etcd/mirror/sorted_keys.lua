@@ -51,8 +51,8 @@ end
 --- Brings the order of the keys up to date, in one pass.
 ---@param store resty.etcd.mirror.types.Store
 local function sort_pending(store)
-    local added = store.added
-    if #added == 0 and not store.has_gaps then
+    local added = store.unsorted_keys
+    if #added == 0 and not store.has_deleted_keys then
         return
     end
     sort(added)
@@ -86,8 +86,8 @@ local function sort_pending(store)
         key = added[next]
     end
     store.sorted = keys
-    store.added = {}
-    store.has_gaps = false
+    store.unsorted_keys = {}
+    store.has_deleted_keys = false
 end
 
 --- What these keys stand for, as a new array.

@@ -11,7 +11,7 @@ local lookups = require("resty.etcd.mirror.lookups")
 ---@field count number
 ---@field age number
 ---@field invalid number Items that are not taken in.
----@field untold number Changes that wait for functions given to `on_change`.
+---@field pending_changes number Changes that wait for functions given to `on_change`.
 ---@field prefix string
 ---@field mode string
 ---@field err string? Why etcd cannot be followed.
@@ -21,7 +21,7 @@ local lookups = require("resty.etcd.mirror.lookups")
 ---@return table<string, resty.etcd.mirror.types.Invalid>
 local function invalid(self)
     local copy = {}
-    for key, item in pairs(self.bad) do
+    for key, item in pairs(self.invalid_items) do
         copy[key] = item
     end
     return copy
@@ -32,12 +32,12 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function current_error(state)
     local ____state_0 = state
-    local failure = ____state_0.failure
+    local failure = ____state_0.last_error
     local feed = ____state_0.feed
-    if failure ~= nil or feed == nil or feed.trouble == nil then
+    if failure ~= nil or feed == nil or feed.current_error == nil then
         return failure
     end
-    return feed:trouble()
+    return feed:current_error()
 end
 
 --- How the mirror is.
@@ -45,11 +45,11 @@ end
 ---@return resty.etcd.mirror.status.Status
 local function state_of(self)
     local bad = 0
-    for _ in pairs(self.bad) do
+    for _ in pairs(self.invalid_items) do
         bad = bad + 1
     end
     local trouble = current_error(self)
-    local status = self.absent ~= nil and "starting" or "ready"
+    local status = self.miss_reason ~= nil and "starting" or "ready"
     if self.is_closed then
         status = "closed"
     elseif trouble ~= nil then
@@ -58,13 +58,13 @@ local function state_of(self)
     local err = trouble and trouble.message
     return {
         status = status,
-        ready = self.absent == nil,
+        ready = self.miss_reason == nil,
         revision = self.at_revision,
-        version = self.changed,
+        version = self.data_version,
         count = self.key_count,
         age = lookups.age(self),
         invalid = bad,
-        untold = self.untold_count,
+        pending_changes = self.pending_count,
         prefix = self.dir,
         mode = self.opts.mode or "worker",
         err = err

@@ -34,7 +34,7 @@ local _M = {}
 ---@field is_stopped boolean It was taken off: it is not called any more.
 
 --- Changes that nobody was told of yet.
----@class resty.etcd.mirror.types.Untold: resty.etcd.mirror.types.Changes
+---@class resty.etcd.mirror.types.PendingChanges: resty.etcd.mirror.types.Changes
 ---@field callbacks resty.etcd.mirror.types.Callback[] Those who asked for changes when these came.
 
 ---@class resty.etcd.mirror.types.Options
@@ -42,10 +42,10 @@ local _M = {}
 ---@field validate? (fun(value: any, key: string): boolean?, any) True for a value that may be taken in.
 ---@field transform? (fun(value: any, kv: resty.etcd.mirror.types.Kv): any, any) Makes what `get` answers out of a value, once per change.
 ---@field index? table<string, fun(value: any, kv: resty.etcd.mirror.types.Kv): any> Functions that tell what a key is found under, by the name of the index.
----@field share? string Watchers and mirrors below this prefix share one stream.
----@field silence? number Seconds without a byte from etcd after which a stream is opened anew.
----@field mode? ("worker"|"node") Who watches: each worker, or one of them for all.
----@field shm_name? string With `mode` "node": the shared dict for the log.
+---@field shared_prefix? string Watchers and mirrors below this prefix share one stream.
+---@field idle_timeout? number Seconds without a byte from etcd after which a stream is opened anew.
+---@field mode? ("shared"|"worker") Who watches: each worker, or one of them for all.
+---@field shm_name? string With `mode` "shared": the shared dict for the log.
 ---@field snapshot? string Path of a file with the latest state, to begin with while etcd is away.
 ---@field snapshot_interval? number Seconds after a change before the file is written; default 5.
 
@@ -65,15 +65,15 @@ local _M = {}
 ---@field kvs table The look-up table.
 ---@field key_count number
 ---@field sorted string[] Keys in their order: with some that are gone if `has_gaps`, and without those of `added`.
----@field added string[]
----@field has_gaps boolean
+---@field unsorted_keys string[]
+---@field has_deleted_keys boolean
 ---@field list resty.etcd.mirror.types.Kv[]? Made when it is asked for, never changed afterwards.
 ---@field lists table
 ---@field list_count number
 ---@field indexes table
----@field bad table
+---@field invalid_items table
 ---@field at_revision number
----@field changed number Counts real changes; 0 until there is a full state.
+---@field data_version number Counts real changes; 0 until there is a full state.
 
 --- What has happened so far.
 ---@class resty.etcd.mirror.types.Counters
@@ -83,7 +83,7 @@ local _M = {}
 ---@field full table<string, number> Full states, by reason.
 ---@field invalid number Items that were not taken in.
 ---@field callback_errors number
----@field merged number How often changes that waited for functions of `on_change` became one difference.
+---@field coalesced number How often changes that waited for functions of `on_change` became one difference.
 ---@field index_errors number
 ---@field failures number Feeds that ended in an error.
 
@@ -92,30 +92,30 @@ local _M = {}
 ---@field dir string
 ---@field opts resty.etcd.mirror.types.Options
 ---@field decode fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
----@field cut number Bytes of the client's prefix.
+---@field prefix_length number Bytes of the client's prefix.
 ---@field source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
 ---@field counters resty.etcd.mirror.types.Counters
----@field absent string? What `get` says of a key that is not there.
+---@field miss_reason string? What `get` says of a key that is not there.
 ---@field is_closed boolean
 ---@field life resty.etcd.base.watchdog.Heartbeat Of the timer that it runs in.
 ---@field timers number Timers so far: the last one is the one that may run.
----@field is_taking boolean It is changing the store.
+---@field is_applying boolean It is changing the store.
 ---@field feed resty.etcd.watch.feed.Feed?
----@field has_heard boolean The feed has delivered something.
----@field heard_at number? When etcd was last heard of by the feed before.
----@field failure resty.etcd.protocol.errors.EtcdError?
+---@field has_received boolean The feed has delivered something.
+---@field last_received_at number? When etcd was last heard of by the feed before.
+---@field last_error resty.etcd.protocol.errors.EtcdError?
 ---@field callbacks resty.etcd.mirror.types.Callback[]
----@field untold resty.etcd.mirror.types.Untold[] In their order; and how many changes that is, and from how many on they become one difference.
----@field untold_count number
----@field merge_at number
----@field is_telling boolean A light thread tells them.
----@field teller table? That thread.
----@field called_at number? When it called the function that has not returned; nil between two calls.
----@field is_complained boolean That this function is slow has been said.
+---@field pending_changes resty.etcd.mirror.types.PendingChanges[] In their order; and how many changes that is, and from how many on they become one difference.
+---@field pending_count number
+---@field coalesce_at number
+---@field is_notifying boolean A light thread tells them.
+---@field notifier_thread table? That thread.
+---@field callback_started_at number? When it called the function that has not returned; nil between two calls.
+---@field has_warned boolean That this function is slow has been said.
 ---@field waiters table Those who wait for the first state; who was killed or has given up is forgotten.
 ---@field lock table Whoever has it may change the store, and yield in between.
 ---@field wake table Ends a pause between two feeds.
----@field making table Indexes that are being made.
+---@field building_indexes table Indexes that are being made.
 ---@field log_tokens number Lines that may be logged of users' functions and items now, and how many were not.
 ---@field log_refilled number
 ---@field log_withheld number

@@ -8,10 +8,9 @@ local lookups = require("resty.etcd.mirror.lookups")
 local status = require("resty.etcd.mirror.status")
 local now = clock.now
 local min = math.min
-local guard = pcall
 
 --- Seconds of one wait among several.
-local STEP = 10
+local POLL_INTERVAL = 10
 
 --- The time is over; and what has taken it, as far as that is known.
 ---@param state resty.etcd.mirror.types.State
@@ -46,10 +45,10 @@ local function wait_ready(self, timeout)
         if left <= 0 then
             return nil, not_in_time(self)
         end
-        local ran, ok, err = guard(
+        local ran, ok, err = pcall(
             waiter.wait,
             waiter,
-            min(left, STEP)
+            min(left, POLL_INTERVAL)
         )
         if not ran or ok == nil and err ~= "timeout" then
             local why = ok

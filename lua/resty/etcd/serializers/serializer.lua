@@ -8,22 +8,20 @@ local raw = require("resty.etcd.serializers.raw")
 ---@field serialize fun(value: any): string?, any `nil, err` for a value it cannot store.
 ---@field deserialize fun(bytes: string): any, any nil for bytes that are no value.
 
-local guard = pcall
-
 --- A user's own serializer; where it throws, the value counts as one it cannot handle.
 ---@param own resty.etcd.serializers.serializer.Serializer
 ---@return resty.etcd.serializers.serializer.Serializer
 local function guarded(own)
     return {
         serialize = function(value)
-            local ok, bytes, err = guard(own.serialize, value)
+            local ok, bytes, err = pcall(own.serialize, value)
             if not ok then
                 return nil, bytes
             end
             return bytes, err
         end,
         deserialize = function(bytes)
-            local ok, value = guard(own.deserialize, bytes)
+            local ok, value = pcall(own.deserialize, bytes)
             if not ok then
                 return nil
             end

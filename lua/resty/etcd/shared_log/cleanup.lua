@@ -9,7 +9,7 @@ local max = math.max
 local now = clock.now
 
 --- Epochs that are gone over once more: a writer that was stopped may have left a last piece there.
-local AGAIN = 16
+local CLEANUP_INTERVAL = 16
 
 --- Epochs whose links are kept, so that a late writer cannot link to them.
 local LINKS = 4096
@@ -81,7 +81,7 @@ end
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function before(log, root, slice)
     local swept = logs.number_at(log, "swept") or 0
-    for epoch = max(1, swept - AGAIN), root - 1 do
+    for epoch = max(1, swept - CLEANUP_INTERVAL), root - 1 do
         remove_epoch(log, epoch, slice)
     end
     for epoch = max(1, swept - LINKS), root - 1 - LINKS do

@@ -122,7 +122,7 @@ local function reset_to_full_state(writer, batch, cluster_id)
     end
     local revision = batch.revision
     local function is_wanted()
-        return writer.over == nil
+        return writer.stop_reason == nil
     end
     local count, bytes, base_err = write_base(
         writer,
@@ -176,7 +176,7 @@ local function copy_and_move(writer, cursor, epoch, start)
     local slice = time_slice.start()
     local position = 0
     local total = 0
-    while writer.over == nil do
+    while writer.stop_reason == nil do
         local finding, record = cursors.step(cursor)
         if finding == "end" then
             if cursor.epoch ~= writer.epoch or cursor.position ~= writer.position then
@@ -245,7 +245,7 @@ local function compact(writer)
         return writers.MISSING
     end
     local function is_wanted()
-        return writer.over == nil and writer.root == root
+        return writer.stop_reason == nil and writer.root == root
     end
     local revision = full.revision
     local count, bytes, base_err = write_base(

@@ -8,13 +8,13 @@ local writers = require("resty.etcd.shared_log.writer")
 local now = clock.now
 
 --- Seconds of silence after which a writer counts as gone. It gives a sign of life five times as often.
-local LEASE = 1
+local WRITER_LEASE = 1
 
 --- Seconds between two looks at who writes, and whether the log is well.
-local LOOK = 0.1
+local CHECK_INTERVAL = 0.1
 
 --- Seconds that a worker has for taking over, before others try.
-local CANDIDATE = 0.5
+local CANDIDATE_TIME = 0.5
 
 --- What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer.
 ---@class resty.etcd.shared_log.coordinator.Coordinator
@@ -22,7 +22,7 @@ local CANDIDATE = 0.5
 ---@field base string In front of all keys in the dict.
 ---@field open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
 ---@field retry number Seconds after which a log that was given up is tried anew.
----@field lead fun(premature: boolean, hub: resty.etcd.shared_log.coordinator.Coordinator, writer: resty.etcd.shared_log.writer.Writer) Writes the log in a timer of its own.
+---@field run_writer fun(premature: boolean, coordinator: resty.etcd.shared_log.coordinator.Coordinator, writer: resty.etcd.shared_log.writer.Writer) Writes the log in a timer of its own.
 ---@field log resty.etcd.shared_log.log.Log? The log of the day; nil if there is none, or it is given up.
 ---@field is_alone boolean There is no log to wait for: readers go on by themselves.
 ---@field tail number Last epoch of the chain as far as is known.
@@ -31,25 +31,25 @@ local CANDIDATE = 0.5
 ---@field writer resty.etcd.shared_log.writer.Writer? This worker is the writer.
 ---@field readers table Of all readers, to be posted when there may be something new.
 ---@field reader_count number
----@field is_ticking boolean Somebody lets it look around.
----@field rests_until number Not before that, after an error.
----@field next_look number
+---@field is_polled boolean Somebody lets it look around.
+---@field paused_until number Not before that, after an error.
+---@field next_check_at number
 ---@field retry_at number When a first log may be tried again, if the dict had no room for one.
 
 --- Wakes all readers of this worker.
----@param hub resty.etcd.shared_log.coordinator.Coordinator
-local function wake(hub)
-    for reader in pairs(hub.readers) do
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+local function wake(coordinator)
+    for reader in pairs(coordinator.readers) do
         if reader:count() < 1 then
             reader:post(1)
         end
     end
 end
 
-local function stand_at(hub, log, tail)
-    hub.tail = tail
-    hub.head_key = logs.key_of(log, tail, "h")
-    hub.head = nil
+local function stand_at(coordinator, log, tail)
+    coordinator.tail = tail
+    coordinator.head_key = logs.key_of(log, tail, "h")
+    coordinator.head = nil
 end
 
 local function is_sealed(log, epoch)
@@ -58,47 +58,47 @@ local function is_sealed(log, epoch)
 end
 
 --- Looks for what is new: one read of one number.
----@param hub resty.etcd.shared_log.coordinator.Coordinator
-local function look_at_head(hub)
-    local log = hub.log
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+local function look_at_head(coordinator)
+    local log = coordinator.log
     if log == nil then
         return
     end
-    local value = hub.dict:get(hub.head_key)
+    local value = coordinator.dict:get(coordinator.head_key)
     if value == nil then
         stand_at(
-            hub,
+            coordinator,
             log,
             logs.number_at(log, "root") or 0
         )
         return
     end
-    if value == hub.head then
+    if value == coordinator.head then
         return
     end
-    hub.head = value
-    wake(hub)
-    while is_sealed(log, hub.tail) do
-        hub.next_look = 0
-        local link = logs.link_of(log, hub.tail)
+    coordinator.head = value
+    wake(coordinator)
+    while is_sealed(log, coordinator.tail) do
+        coordinator.next_check_at = 0
+        local link = logs.link_of(log, coordinator.tail)
         if link == nil then
-            hub.head = nil
+            coordinator.head = nil
             return
         end
-        stand_at(hub, log, link.to)
+        stand_at(coordinator, log, link.to)
     end
 end
 
 --- Gives the log up for all workers.
----@param hub resty.etcd.shared_log.coordinator.Coordinator
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param log resty.etcd.shared_log.log.Log
 ---@param why string?
-local function give_up(hub, log, why)
+local function give_up(coordinator, log, why)
     if not logs.is_broken(log) then
         ngx.log(ngx.WARN, "shared log of watches is given up: ", why or writers.MISSING)
     end
-    logs.mark_broken(log, hub.retry)
-    hub.next_look = 0
+    logs.mark_broken(log, coordinator.retry)
+    coordinator.next_check_at = 0
 end
 
 local function is_same(a, b)
@@ -106,47 +106,47 @@ local function is_same(a, b)
 end
 
 --- Finds the log of the day, starts one if there is none, or in the place of one that was given up long ago.
----@param hub resty.etcd.shared_log.coordinator.Coordinator
-local function find_log(hub)
-    local dict = hub.dict
-    local base = hub.base
-    local known = hub.log
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+local function find_log(coordinator)
+    local dict = coordinator.dict
+    local base = coordinator.base
+    local known = coordinator.log
     local log = logs.current(dict, base)
     if log == nil or logs.is_broken(log) then
         local old = log
-        local wait = old ~= nil and logs.retry_in(dict, base) or hub.retry_at - now()
+        local wait = old ~= nil and logs.retry_in(dict, base) or coordinator.retry_at - now()
         log = nil
         if wait <= 0 then
             if old ~= nil then
                 dict:safe_set(
                     base .. "retry",
-                    now() + hub.retry
+                    now() + coordinator.retry
                 )
                 cleanup.all(old)
             end
             local begun, err = logs.begin(dict, base, old)
             if begun == nil then
-                hub.retry_at = now() + hub.retry
+                coordinator.retry_at = now() + coordinator.retry
                 ngx.log(ngx.WARN, "no room for a shared log of watches: ", err)
             end
             log = begun
         end
     end
-    hub.is_alone = log == nil
+    coordinator.is_alone = log == nil
     if not is_same(log, known) then
-        if hub.writer ~= nil then
-            writers.stop(hub.writer, "deposed")
-            hub.writer = nil
+        if coordinator.writer ~= nil then
+            writers.stop(coordinator.writer, "deposed")
+            coordinator.writer = nil
         end
-        hub.log = log
+        coordinator.log = log
         if log ~= nil then
             stand_at(
-                hub,
+                coordinator,
                 log,
                 logs.number_at(log, "root") or 0
             )
         end
-        wake(hub)
+        wake(coordinator)
     end
 end
 
@@ -160,7 +160,7 @@ local function keep_writing(writer)
     elseif sealed then
         writers.stop(writer, "deposed")
     end
-    if writer.over ~= nil then
+    if writer.stop_reason ~= nil then
         return
     end
     local contact = writer.source ~= nil and now() - writer.source:age() or nil
@@ -171,15 +171,15 @@ local function keep_writing(writer)
 end
 
 --- Tries to become the writer in the place of one that is gone.
----@param hub resty.etcd.shared_log.coordinator.Coordinator
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param log resty.etcd.shared_log.log.Log
-local function try_to_write(hub, log)
+local function try_to_write(coordinator, log)
     local candidate = logs.number_at(log, "candidate")
     if candidate == nil then
-        give_up(hub, log, nil)
+        give_up(coordinator, log, nil)
         return
     end
-    if now() - candidate < CANDIDATE then
+    if now() - candidate < CANDIDATE_TIME then
         return
     end
     logs.set_number(
@@ -187,60 +187,60 @@ local function try_to_write(hub, log)
         "candidate",
         now()
     )
-    local writer, err = writers.take_over(log, hub.tail)
+    local writer, err = writers.take_over(log, coordinator.tail)
     logs.set_number(log, "candidate", 0)
     if writer == nil then
         if err ~= "lost" then
-            give_up(hub, log, err)
+            give_up(coordinator, log, err)
         end
         return
     end
-    hub.writer = writer
-    local ok = ngx.timer.at(0, hub.lead, hub, writer)
+    coordinator.writer = writer
+    local ok = ngx.timer.at(0, coordinator.run_writer, coordinator, writer)
     if ok == nil then
-        hub.writer = nil
+        coordinator.writer = nil
         logs.release(log, writer.epoch)
     end
 end
 
 --- Looks at who writes, and whether the log is well.
----@param hub resty.etcd.shared_log.coordinator.Coordinator
-local function look(hub)
-    find_log(hub)
-    local log = hub.log
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+local function look(coordinator)
+    find_log(coordinator)
+    local log = coordinator.log
     if log == nil then
         return
     end
-    look_at_head(hub)
-    local writer = hub.writer
+    look_at_head(coordinator)
+    local writer = coordinator.writer
     if writer ~= nil then
         keep_writing(writer)
-    elseif logs.seconds_since_heartbeat(log, hub.tail) > LEASE then
-        try_to_write(hub, log)
+    elseif logs.seconds_since_heartbeat(log, coordinator.tail) > WRITER_LEASE then
+        try_to_write(coordinator, log)
     end
 end
 
 --- One round of looking around.
----@param hub resty.etcd.shared_log.coordinator.Coordinator
-local function tick(hub)
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+local function poll(coordinator)
     local time = now()
-    look_at_head(hub)
-    if time >= hub.next_look then
-        hub.next_look = time + LOOK * (1 + random.next() / 4)
-        look(hub)
+    look_at_head(coordinator)
+    if time >= coordinator.next_check_at then
+        coordinator.next_check_at = time + CHECK_INTERVAL * (1 + random.next() / 4)
+        look(coordinator)
     end
 end
 
 --- Leaves the log to other workers.
----@param hub resty.etcd.shared_log.coordinator.Coordinator
-local function leave(hub)
-    local writer = hub.writer
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+local function leave(coordinator)
+    local writer = coordinator.writer
     if writer ~= nil then
-        hub.writer = nil
+        coordinator.writer = nil
         writers.stop(writer, "leaving")
         writers.leave(writer)
     end
-    wake(hub)
+    wake(coordinator)
 end
 
 local function create(dict, base, open_source, retry, lead)
@@ -249,7 +249,7 @@ local function create(dict, base, open_source, retry, lead)
         base = base,
         open_source = open_source,
         retry = retry,
-        lead = lead,
+        run_writer = lead,
         log = nil,
         is_alone = false,
         tail = 0,
@@ -258,16 +258,16 @@ local function create(dict, base, open_source, retry, lead)
         writer = nil,
         readers = {},
         reader_count = 0,
-        is_ticking = false,
-        rests_until = 0,
-        next_look = 0,
+        is_polled = false,
+        paused_until = 0,
+        next_check_at = 0,
         retry_at = 0
     }
 end
 _M.new = create
 _M.give_up = give_up
 _M.leave = leave
-_M.tick = tick
+_M.poll = poll
 _M.wake = wake
 
 return _M

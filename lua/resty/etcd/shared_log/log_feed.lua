@@ -6,9 +6,9 @@ local errors = require("resty.etcd.protocol.errors")
 local time_slice = require("resty.etcd.base.time_slice")
 local logs = require("resty.etcd.shared_log.log")
 local cursors = require("resty.etcd.shared_log.cursor")
-local coordinator = require("resty.etcd.shared_log.coordinator")
+local coordinators = require("resty.etcd.shared_log.coordinator")
 local writer_loop = require("resty.etcd.shared_log.writer_loop")
-local poll_timer = require("resty.etcd.shared_log.poll_timer")
+local poll_timers = require("resty.etcd.shared_log.poll_timer")
 local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local writers = require("resty.etcd.shared_log.writer")
 local now = clock.now
@@ -25,7 +25,7 @@ local STALL = 0.5
 local UNDECIDED = 10
 
 --- Seconds after which it looks again for what is missing.
-local AGAIN = 0.02
+local REJOIN_INTERVAL = 0.02
 
 --- Seconds for which it waits at most, before it looks around.
 local PATIENCE = 1
@@ -34,8 +34,8 @@ local PATIENCE = 1
 local TRIES = 10
 
 ---@class resty.etcd.shared_log.log_feed.Fields
----@field hub resty.etcd.shared_log.coordinator.Coordinator
----@field ticker resty.etcd.shared_log.poll_timer.Ticker
+---@field coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@field poll_timer resty.etcd.shared_log.poll_timer.PollTimer
 ---@field signal table
 ---@field cursor resty.etcd.shared_log.cursor.Cursor? Where it stands in the log, or stood at last.
 ---@field is_following boolean It goes on from there; else it has to join.
@@ -51,10 +51,10 @@ local TRIES = 10
 ---@field is_closed boolean
 
 --- A feed out of the log that one worker writes for all.
----@class resty.etcd.shared_log.log_feed.NodeFeed: resty.etcd.shared_log.log_feed.Fields
----@field age fun(self: resty.etcd.shared_log.log_feed.NodeFeed): number
----@field close fun(self: resty.etcd.shared_log.log_feed.NodeFeed)
----@field next fun(self: resty.etcd.shared_log.log_feed.NodeFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
+---@class resty.etcd.shared_log.log_feed.LogFeed: resty.etcd.shared_log.log_feed.Fields
+---@field age fun(self: resty.etcd.shared_log.log_feed.LogFeed): number
+---@field close fun(self: resty.etcd.shared_log.log_feed.LogFeed)
+---@field next fun(self: resty.etcd.shared_log.log_feed.LogFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
 
 --- Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
@@ -75,7 +75,7 @@ local function note_loss(feed, log, finding)
     end
     if time - feed.lost_since > (finding == "lost" and LOST or UNDECIDED) then
         feed.lost_since = nil
-        coordinator.give_up(feed.hub, log, nil)
+        coordinators.give_up(feed.coordinator, log, nil)
     end
 end
 
@@ -135,7 +135,7 @@ local function may_join(feed, log)
     if time < feed.next_join then
         return false
     end
-    local tail = feed.hub.tail
+    local tail = feed.coordinator.tail
     local at = logs.head(log, tail)
     local start = at ~= nil and writers.start_after(log, tail, at)
     if start == false or start == nil or start.revision >= feed.revision then
@@ -186,24 +186,24 @@ end
 local function go_alone(feed)
     feed.is_following = false
     local from = feed.revision > 0 and feed.revision + 1 or nil
-    local own, err = feed.hub.open_source(from, feed.cluster_id)
+    local own, err = feed.coordinator.open_source(from, feed.cluster_id)
     feed.own = own
     return err
 end
 
 local function next(self, timeout)
-    local hub = self.hub
+    local coordinator = self.coordinator
     local deadline = timeout ~= nil and now() + timeout or nil
     while not self.is_closed and not ngx.worker.exiting() do
-        poll_timer.ensure(self.ticker, hub)
-        local log = hub.log
+        poll_timers.ensure(self.poll_timer, coordinator)
+        local log = coordinator.log
         local batch
         if log ~= nil then
             time_slice.yield_if_due(self.slice)
             batch = read(self, log)
         else
             self.tries = 0
-            if hub.is_alone and self.own == nil then
+            if coordinator.is_alone and self.own == nil then
                 local err = go_alone(self)
                 if err ~= nil then
                     return nil, err
@@ -212,7 +212,7 @@ local function next(self, timeout)
         end
         if batch == nil then
             local left = deadline ~= nil and deadline - now() or PATIENCE
-            local longest = (self.lost_since ~= nil or self.tries > 0) and AGAIN or PATIENCE
+            local longest = (self.lost_since ~= nil or self.tries > 0) and REJOIN_INTERVAL or PATIENCE
             local own_batch, err = wait(
                 self,
                 max(
@@ -239,12 +239,12 @@ local function age(self)
     if self.own ~= nil then
         return self.own:age()
     end
-    local hub = self.hub
+    local coordinator = self.coordinator
     local contact = 0
-    if hub.log ~= nil then
+    if coordinator.log ~= nil then
         contact = logs.number_at(
-            hub.log,
-            tostring(hub.tail) .. "c"
+            coordinator.log,
+            tostring(coordinator.tail) .. "c"
         ) or 0
     end
     return now() - (contact > 0 and contact or self.since)
@@ -255,9 +255,9 @@ local function close(self)
         return
     end
     self.is_closed = true
-    local hub = self.hub
-    hub.readers[self.signal] = nil
-    hub.reader_count = hub.reader_count - 1
+    local coordinator = self.coordinator
+    coordinator.readers[self.signal] = nil
+    coordinator.reader_count = coordinator.reader_count - 1
     self.signal:post(1)
     if self.own ~= nil then
         self.own:close()
@@ -272,8 +272,8 @@ local mt = {__index = methods}
 ---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
 ---@param retry number
 ---@return resty.etcd.shared_log.coordinator.Coordinator
-local function new_hub(dict, base, open_source, retry)
-    return coordinator.new(
+local function new_coordinator(dict, base, open_source, retry)
+    return coordinators.new(
         dict,
         base,
         open_source,
@@ -283,18 +283,18 @@ local function new_hub(dict, base, open_source, retry)
 end
 
 --- One more reader of a worker.
----@param ticker resty.etcd.shared_log.poll_timer.Ticker
----@param hub resty.etcd.shared_log.coordinator.Coordinator
+---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@return resty.etcd.watch.feed.Feed? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
-local function attach(ticker, hub)
+local function attach(poll_timer, coordinator)
     local signal, err = semaphore.new(0)
     if signal == nil then
         return nil, errors.local_error("bad_request", err)
     end
     local fields = {
-        hub = hub,
-        ticker = ticker,
+        coordinator = coordinator,
+        poll_timer = poll_timer,
         signal = signal,
         cursor = nil,
         is_following = false,
@@ -309,12 +309,12 @@ local function attach(ticker, hub)
         slice = time_slice.start(),
         is_closed = false
     }
-    hub.readers[signal] = true
-    hub.reader_count = hub.reader_count + 1
-    poll_timer.ensure(ticker, hub)
+    coordinator.readers[signal] = true
+    coordinator.reader_count = coordinator.reader_count + 1
+    poll_timers.ensure(poll_timer, coordinator)
     return setmetatable(fields, mt)
 end
 _M.attach = attach
-_M.new_hub = new_hub
+_M.new_coordinator = new_coordinator
 
 return _M

@@ -2,22 +2,22 @@
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
 local log_feed = require("resty.etcd.shared_log.log_feed")
-local poll_timer = require("resty.etcd.shared_log.poll_timer")
+local poll_timers = require("resty.etcd.shared_log.poll_timer")
 
 --- Of keys and values in the dict: another layout has other names.
 local LAYOUT = 1
 
 --- Seconds between two looks at the head of the log.
-local TICK = 0.005
+local POLL_INTERVAL = 0.005
 
 --- Seconds after which a log that was given up is tried anew.
 local RETRY = 60
 
 --- Looks around for all logs of this worker.
-local ticker_here = poll_timer.new(TICK)
+local poll_timer = poll_timers.new(POLL_INTERVAL)
 
 --- By the dict and what all keys begin with: what this worker has.
-local hubs_here = {}
+local coordinators = {}
 
 --- A feed for this worker out of a log that is in a shared dict, and that one worker of the machine writes for all.
 ---@param dict table where the log is
@@ -34,17 +34,17 @@ local function open(dict, identity, open_source)
         1,
         20
     ) .. "|"
-    local of_dict = hubs_here[dict]
+    local of_dict = coordinators[dict]
     if of_dict == nil then
         of_dict = {}
-        hubs_here[dict] = of_dict
+        coordinators[dict] = of_dict
     end
-    local hub = of_dict[base]
-    if hub == nil then
-        hub = log_feed.new_hub(dict, base, open_source, RETRY)
-        of_dict[base] = hub
+    local coordinator = of_dict[base]
+    if coordinator == nil then
+        coordinator = log_feed.new_coordinator(dict, base, open_source, RETRY)
+        of_dict[base] = coordinator
     end
-    return log_feed.attach(ticker_here, hub)
+    return log_feed.attach(poll_timer, coordinator)
 end
 _M.open = open
 

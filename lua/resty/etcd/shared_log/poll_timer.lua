@@ -1,77 +1,76 @@
 -- Generated from src/resty/etcd/shared_log/poll_timer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local coordinator = require("resty.etcd.shared_log.coordinator")
+local coordinators = require("resty.etcd.shared_log.coordinator")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
-local guard = pcall
 
 --- Seconds after which a timer that has not been heard of is lost: nginx drops timers when there are too many.
-local LOST = 2
+local LOST_AFTER = 2
 
 --- Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends.
-local SHIFT = 300
+local TIMER_LIFETIME = 300
 
 --- Seconds for which a hub rests that has thrown.
-local REST = 1
+local ERROR_PAUSE = 1
 
 --- Looks around for all hubs of a worker, in one timer: waking up is what costs, not what is looked at then.
----@class resty.etcd.shared_log.poll_timer.Ticker
+---@class resty.etcd.shared_log.poll_timer.PollTimer
 ---@field interval number Seconds between two rounds.
----@field hubs resty.etcd.shared_log.coordinator.Coordinator[] Those that have readers.
+---@field coordinators resty.etcd.shared_log.coordinator.Coordinator[] Those that have readers.
 ---@field turn number Of the timer at work; one of an earlier turn ends.
 ---@field is_running boolean
----@field ticked number
+---@field last_polled_at number
 
 local function create(interval)
     return {
         interval = interval,
-        hubs = {},
+        coordinators = {},
         turn = 0,
         is_running = false,
-        ticked = 0
+        last_polled_at = 0
     }
 end
 
-local function tick(hub)
+local function tick(coordinator)
     local time = now()
-    if time < hub.rests_until then
+    if time < coordinator.paused_until then
         return
     end
-    local ok, err = guard(coordinator.tick, hub)
+    local ok, err = pcall(coordinators.poll, coordinator)
     if not ok then
-        hub.rests_until = time + REST
+        coordinator.paused_until = time + ERROR_PAUSE
         ngx.log(ngx.ERR, "shared log of watches: ", err)
     end
 end
 
 --- Lets those go that nobody reads from any more.
----@param ticker resty.etcd.shared_log.poll_timer.Ticker
-local function drop_idle(ticker)
+---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
+local function drop_idle(poll_timer)
     local busy = {}
     local idle = {}
-    for ____, hub in ipairs(ticker.hubs) do
-        if hub.reader_count > 0 then
-            busy[#busy + 1] = hub
+    for ____, coordinator in ipairs(poll_timer.coordinators) do
+        if coordinator.reader_count > 0 then
+            busy[#busy + 1] = coordinator
         else
-            hub.is_ticking = false
-            idle[#idle + 1] = hub
+            coordinator.is_polled = false
+            idle[#idle + 1] = coordinator
         end
     end
-    ticker.hubs = busy
-    for ____, hub in ipairs(idle) do
-        coordinator.leave(hub)
+    poll_timer.coordinators = busy
+    for ____, coordinator in ipairs(idle) do
+        coordinators.leave(coordinator)
     end
 end
 
 --- One round; true if there is nothing to do any more for some.
----@param ticker resty.etcd.shared_log.poll_timer.Ticker
+---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
 ---@return boolean
-local function go_round(ticker)
+local function go_round(poll_timer)
     local is_idle = false
-    for ____, hub in ipairs(ticker.hubs) do
-        if hub.reader_count > 0 then
-            tick(hub)
+    for ____, coordinator in ipairs(poll_timer.coordinators) do
+        if coordinator.reader_count > 0 then
+            tick(coordinator)
         else
             is_idle = true
         end
@@ -79,54 +78,54 @@ local function go_round(ticker)
     return is_idle
 end
 
-local function stop(ticker)
-    ticker.is_running = false
-    local left = ticker.hubs
-    ticker.hubs = {}
-    for ____, hub in ipairs(left) do
-        hub.is_ticking = false
-        coordinator.leave(hub)
+local function stop(poll_timer)
+    poll_timer.is_running = false
+    local left = poll_timer.coordinators
+    poll_timer.coordinators = {}
+    for ____, coordinator in ipairs(left) do
+        coordinator.is_polled = false
+        coordinators.leave(coordinator)
     end
 end
 
-local function run(_premature, ticker, turn)
+local function run(_premature, poll_timer, turn)
     local since = now()
-    while ticker.turn == turn do
-        if #ticker.hubs == 0 or ngx.worker.exiting() then
-            stop(ticker)
+    while poll_timer.turn == turn do
+        if #poll_timer.coordinators == 0 or ngx.worker.exiting() then
+            stop(poll_timer)
             return
         end
-        ticker.ticked = now()
-        if go_round(ticker) then
-            drop_idle(ticker)
+        poll_timer.last_polled_at = now()
+        if go_round(poll_timer) then
+            drop_idle(poll_timer)
         end
-        if now() - since > SHIFT and (ngx.timer.at(0, run, ticker, turn)) ~= nil then
+        if now() - since > TIMER_LIFETIME and (ngx.timer.at(0, run, poll_timer, turn)) ~= nil then
             return
         end
-        ngx.sleep(ticker.interval)
+        ngx.sleep(poll_timer.interval)
     end
 end
 
 --- Sees to it that a hub with readers is ticking.
----@param ticker resty.etcd.shared_log.poll_timer.Ticker
----@param hub resty.etcd.shared_log.coordinator.Coordinator
-local function ensure(ticker, hub)
+---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+local function ensure(poll_timer, coordinator)
     local time = now()
-    local is_running = ticker.is_running and time - ticker.ticked < LOST
-    if is_running and hub.is_ticking or hub.reader_count == 0 or ngx.worker.exiting() then
+    local is_running = poll_timer.is_running and time - poll_timer.last_polled_at < LOST_AFTER
+    if is_running and coordinator.is_polled or coordinator.reader_count == 0 or ngx.worker.exiting() then
         return
     end
-    if not hub.is_ticking then
-        hub.is_ticking = true
-        local all = ticker.hubs
-        all[#all + 1] = hub
+    if not coordinator.is_polled then
+        coordinator.is_polled = true
+        local all = poll_timer.coordinators
+        all[#all + 1] = coordinator
     end
     if not is_running then
-        ticker.turn = ticker.turn + 1
-        ticker.ticked = time
-        local ok = timers.at(0, run, ticker, ticker.turn)
-        ticker.is_running = ok ~= nil
-        hub.is_alone = ok == nil and hub.log == nil
+        poll_timer.turn = poll_timer.turn + 1
+        poll_timer.last_polled_at = time
+        local ok = timers.at(0, run, poll_timer, poll_timer.turn)
+        poll_timer.is_running = ok ~= nil
+        coordinator.is_alone = ok == nil and coordinator.log == nil
     end
 end
 _M.new = create

@@ -40,13 +40,13 @@ local PRESSED = 0.005
 ---@field is_compacting boolean A new base is being made.
 ---@field compact_at number Not before that.
 ---@field source resty.etcd.shared_log.writer.Source? Where the batches come from.
----@field over ("broken"|"deposed"|"leaving")?
----@field trouble string? Why the log cannot go on.
+---@field stop_reason ("broken"|"deposed"|"leaving")?
+---@field broken_reason string? Why the log cannot go on.
 
 local function stop(writer, over, trouble)
-    if writer.over == nil then
-        writer.over = over
-        writer.trouble = trouble
+    if writer.stop_reason == nil then
+        writer.stop_reason = over
+        writer.broken_reason = trouble
         if writer.source ~= nil then
             writer.source:close()
         end
@@ -186,8 +186,8 @@ local function take_over(log, tail)
         is_compacting = false,
         compact_at = 0,
         source = nil,
-        over = nil,
-        trouble = nil
+        stop_reason = nil,
+        broken_reason = nil
     }
 end
 
@@ -258,7 +258,7 @@ local function append(writer, batch)
             ngx.sleep(PRESSED)
         end
     end
-    while writer.over == nil do
+    while writer.stop_reason == nil do
         local log = writer.log
         local epoch = writer.epoch
         local position = writer.position

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/storage/snapshot_feed.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local snapshot_writer = require("resty.etcd.storage.snapshot_writer")
+local snapshot_writers = require("resty.etcd.storage.snapshot_writer")
 local time_slice = require("resty.etcd.base.time_slice")
 local snapshot_file = require("resty.etcd.storage.snapshot_file")
 local now = clock.now
@@ -18,10 +18,10 @@ local INTERVAL = 5
 ---@class resty.etcd.storage.snapshot_feed.File
 ---@field path string
 ---@field identity string
----@field keeper resty.etcd.storage.snapshot_writer.SnapshotWriter? nil in the workers that do not write.
+---@field writer resty.etcd.storage.snapshot_writer.SnapshotWriter? nil in the workers that do not write.
 ---@field is_used boolean A state was told, by etcd or out of the file: it is not read any more.
----@field told resty.etcd.protocol.message.RawKv[]? What was told out of the file, until it can be compared with what etcd has.
----@field heard_at number? When the state out of the file was etcd's, while there is no newer one.
+---@field last_reported resty.etcd.protocol.message.RawKv[]? What was told out of the file, until it can be compared with what etcd has.
+---@field last_received_at number? When the state out of the file was etcd's, while there is no newer one.
 
 ---@class resty.etcd.storage.snapshot_feed.Fields
 ---@field inner resty.etcd.watch.feed.Feed
@@ -44,8 +44,8 @@ local function read(file)
         ngx.log(is_there and ngx.WARN or ngx.INFO, "snapshot is not used: ", err)
         return nil
     end
-    file.heard_at = snapshot.heard_at
-    file.told = snapshot.kvs
+    file.last_received_at = snapshot.last_received_at
+    file.last_reported = snapshot.kvs
     return {revision = snapshot.revision, events = {}, full = snapshot.kvs, reason = "snapshot"}
 end
 
@@ -80,12 +80,12 @@ end
 ---@param batch resty.etcd.watch.feed.Batch
 ---@return resty.etcd.watch.feed.Batch
 local function compare(file, batch)
-    local told = file.told
+    local told = file.last_reported
     local full = batch.full
     if told == nil or full == nil then
         return batch
     end
-    file.told = nil
+    file.last_reported = nil
     if not contradicts(told, full) then
         return batch
     end
@@ -96,10 +96,10 @@ local function pass_on(feed, batch)
     local file = feed.file
     file.is_used = true
     local compared = compare(file, batch)
-    file.heard_at = nil
-    if file.keeper ~= nil then
-        snapshot_writer.note(
-            file.keeper,
+    file.last_received_at = nil
+    if file.writer ~= nil then
+        snapshot_writers.note(
+            file.writer,
             compared,
             feed.inner:age()
         )
@@ -143,7 +143,7 @@ local function next(self, timeout)
 end
 
 local function age(self)
-    local heard_at = self.file.heard_at
+    local heard_at = self.file.last_received_at
     if heard_at ~= nil then
         return max(
             0,
@@ -156,8 +156,8 @@ end
 local function trouble(self)
     local inner = self.inner
     local ____temp_0
-    if inner.trouble ~= nil then
-        ____temp_0 = inner:trouble()
+    if inner.current_error ~= nil then
+        ____temp_0 = inner:current_error()
     else
         ____temp_0 = nil
     end
@@ -166,9 +166,9 @@ end
 
 local function close(self)
     self.inner:close()
-    local keeper = self.file.keeper
-    if keeper ~= nil then
-        snapshot_writer.detach(keeper)
+    local snapshot_writer = self.file.writer
+    if snapshot_writer ~= nil then
+        snapshot_writers.detach(snapshot_writer)
     end
 end
 local methods = {age = age, close = close, next = next, trouble = trouble}
@@ -183,13 +183,13 @@ local function file_of(path, identity, interval)
     local file = {
         path = path,
         identity = identity,
-        keeper = nil,
+        writer = nil,
         is_used = false,
-        told = nil,
-        heard_at = nil
+        last_reported = nil,
+        last_received_at = nil
     }
     if ngx.worker.id() == 0 then
-        file.keeper = snapshot_writer.new(path, identity, interval or INTERVAL)
+        file.writer = snapshot_writers.new(path, identity, interval or INTERVAL)
     end
     return file
 end
@@ -199,8 +199,8 @@ end
 ---@param file resty.etcd.storage.snapshot_feed.File
 ---@return resty.etcd.watch.feed.Feed
 local function wrap(inner, file)
-    if file.keeper ~= nil then
-        snapshot_writer.attach(file.keeper)
+    if file.writer ~= nil then
+        snapshot_writers.attach(file.writer)
     end
     local fields = {
         inner = inner,

@@ -7,7 +7,7 @@ local time_slice = require("resty.etcd.base.time_slice")
 ---@class resty.etcd.storage.snapshot_file.Snapshot
 ---@field identity string What it is a state of: nobody else may read it.
 ---@field revision number
----@field heard_at number Seconds since 1970 at which etcd was last heard of.
+---@field last_received_at number Seconds since 1970 at which etcd was last heard of.
 ---@field kvs resty.etcd.protocol.message.RawKv[] In the order of their bytes.
 
 ---@class resty.etcd.storage.snapshot_file.Closing
@@ -96,7 +96,7 @@ local function write_to(file, snapshot)
         "%s %d %d",
         ngx.md5(snapshot.identity),
         snapshot.revision,
-        snapshot.heard_at
+        snapshot.last_received_at
     )
     local ok, err = file:write(
         MAGIC,
@@ -194,7 +194,7 @@ local function read_from(file, identity)
     return {
         identity = identity,
         revision = tonumber(revision),
-        heard_at = tonumber(heard_at),
+        last_received_at = tonumber(heard_at),
         kvs = kvs
     }
 end

@@ -4,12 +4,12 @@ local _M = {}
 --- What belongs to one request. Times are those of `clock.now`.
 ---@class resty.etcd.transport.transport.RequestContext
 ---@field token string?
----@field via string? `unix:/path` to connect to instead, while something answers there.
+---@field unix_proxy string? `unix:/path` to connect to instead, while something answers there.
 ---@field started number
 ---@field deadline number? nil leaves the time to nginx's own socket timeouts.
----@field connect_by number? The connection must stand by then.
----@field session_by number? And its TLS session by then.
----@field tell_time boolean The server is told how much time there is, so that it gives up a little earlier by itself.
+---@field connect_deadline number? The connection must stand by then.
+---@field handshake_deadline number? And its TLS session by then.
+---@field send_timeout_header boolean The server is told how much time there is, so that it gives up a little earlier by itself.
 ---@field require_leader boolean The server ends the stream when its member has lost the leader.
 
 --- What an RPC was answered with.
@@ -30,7 +30,7 @@ local _M = {}
 ---@field recv fun(self: resty.etcd.transport.transport.Stream, timeout: number?): table?, resty.etcd.protocol.errors.EtcdError? The next message.
 ---@field peek fun(self: resty.etcd.transport.transport.Stream, timeout: number?): table? The next message, without taking it: `recv` will give it. An error is nil here, and `recv`'s to give.
 ---@field try_recv fun(self: resty.etcd.transport.transport.Stream): table? A message that has arrived already, nil if none has.
----@field heard_at fun(self: resty.etcd.transport.transport.Stream): number When the last byte arrived, by `clock.now`.
+---@field last_received_at fun(self: resty.etcd.transport.transport.Stream): number When the last byte arrived, by `clock.now`.
 ---@field allow_cancel fun(self: resty.etcd.transport.transport.Stream) Lets `close` end the stream while another light thread waits in `recv`, at the cost of waking up for it.
 ---@field close fun(self: resty.etcd.transport.transport.Stream) Ends the stream.
 

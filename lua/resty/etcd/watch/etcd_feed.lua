@@ -4,8 +4,8 @@ local batch_queue = require("resty.etcd.watch.batch_queue")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local reads = require("resty.etcd.watch.reads")
-local subscriber = require("resty.etcd.watch.subscriber")
-local shared_watch = require("resty.etcd.watch.shared_watch")
+local subscribers = require("resty.etcd.watch.subscriber")
+local shared_watches = require("resty.etcd.watch.shared_watch")
 local options = require("resty.etcd.watch.options")
 local watch_stats = require("resty.etcd.watch.stats")
 local run_loop = require("resty.etcd.watch.run_loop")
@@ -13,14 +13,13 @@ local sharing = require("resty.etcd.watch.sharing")
 local now = clock.now
 local max = math.max
 local min = math.min
-local guard = pcall
 
 --- A waiting consumer looks up so often, in seconds, whether the timers that it relies on run.
-local LOOK = 1
+local POLL_INTERVAL = 1
 
 ---@class resty.etcd.watch.etcd_feed.Fields
 ---@field core resty.etcd.call.client_state.Core
----@field consumer resty.etcd.watch.types.Subscriber
+---@field subscriber resty.etcd.watch.types.Subscriber
 ---@field guard table Closes the consumer when the feed is garbage.
 ---@field from number? First revision that it reports, if that was known from the start.
 ---@field cluster string? Of streams that it left.
@@ -40,38 +39,38 @@ local LOOK = 1
 --- Goes on where the consumer stands, on a stream that has not passed it.
 ---@param feed resty.etcd.watch.etcd_feed.Fields
 local function resume(feed)
-    local consumer = feed.consumer
-    local is_behind = consumer.hub == nil and not consumer.listing
-    if is_behind and consumer.err == nil and batch_queue.has_room(consumer.queue) then
-        local from = consumer.next
-        if consumer.needs ~= nil and consumer.list_at == nil then
+    local subscriber = feed.subscriber
+    local is_behind = subscriber.shared_watch == nil and not subscriber.is_listing
+    if is_behind and subscriber.err == nil and batch_queue.has_room(subscriber.queue) then
+        local from = subscriber.next_revision
+        if subscriber.pending_state ~= nil and subscriber.list_revision == nil then
             from = nil
         end
-        sharing.join(consumer, feed.core, from, run_loop.run)
+        sharing.join(subscriber, feed.core, from, run_loop.run)
     end
 end
 
 --- What has become possible after a batch was taken.
 ---@param feed resty.etcd.watch.etcd_feed.Fields
 local function after_pop(feed)
-    local consumer = feed.consumer
-    local hub = consumer.hub
-    if hub == nil then
+    local subscriber = feed.subscriber
+    local shared_watch = subscriber.shared_watch
+    if shared_watch == nil then
         resume(feed)
-    elseif hub.blocked and batch_queue.has_room(consumer.queue) then
-        hub.blocked = false
-        hub.room:post(1)
+    elseif shared_watch.is_blocked and batch_queue.has_room(subscriber.queue) then
+        shared_watch.is_blocked = false
+        shared_watch.resume_signal:post(1)
     end
 end
 
 --- Waits until something may have come; returns what keeps it from waiting.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param seconds number
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function wait(consumer, seconds)
-    consumer.waiting = true
-    local ok, done, err = guard(consumer.ready.wait, consumer.ready, seconds)
-    consumer.waiting = false
+local function wait(subscriber, seconds)
+    subscriber.is_waiting = true
+    local ok, done, err = pcall(subscriber.ready.wait, subscriber.ready, seconds)
+    subscriber.is_waiting = false
     if ok and (done == true or err == "timeout") then
         return nil
     end
@@ -95,46 +94,46 @@ end
 ---@return resty.etcd.watch.feed.Batch? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function next_batch(self, timeout)
-    local consumer = self.consumer
+    local subscriber = self.subscriber
     local deadline = timeout ~= nil and now() + timeout or nil
     while true do
-        if consumer.closed then
+        if subscriber.is_closed then
             return nil, errors.local_error("closed", "closed")
         end
         if ngx.worker.exiting() then
-            if consumer.err == nil then
-                shared_watch.unsubscribe(consumer)
-                subscriber.fail(
-                    consumer,
-                    shared_watch.exiting()
+            if subscriber.err == nil then
+                shared_watches.unsubscribe(subscriber)
+                subscribers.fail(
+                    subscriber,
+                    shared_watches.exiting()
                 )
             end
-            batch_queue.clear(consumer.queue)
+            batch_queue.clear(subscriber.queue)
         end
-        local batch = batch_queue.pop(consumer.queue)
+        local batch = batch_queue.pop(subscriber.queue)
         if batch ~= nil then
-            consumer.delivered = max(consumer.delivered, batch.revision)
+            subscriber.delivered_revision = max(subscriber.delivered_revision, batch.revision)
             if batch.full ~= nil then
-                consumer.delivered = batch.revision
+                subscriber.delivered_revision = batch.revision
             end
-            consumer.batches = consumer.batches + 1
+            subscriber.batches = subscriber.batches + 1
             after_pop(self)
             return batch
         end
-        if consumer.err ~= nil then
-            return nil, consumer.err
+        if subscriber.err ~= nil then
+            return nil, subscriber.err
         end
         resume(self)
-        if consumer.hub ~= nil then
-            shared_watch.restart_if_lost(consumer.hub)
+        if subscriber.shared_watch ~= nil then
+            shared_watches.restart_if_lost(subscriber.shared_watch)
         end
-        local left = deadline ~= nil and deadline - now() or LOOK
+        local left = deadline ~= nil and deadline - now() or POLL_INTERVAL
         if left <= 0 then
             return nil, errors.local_error("timeout", "timeout")
         end
         local err = wait(
-            consumer,
-            min(left, LOOK)
+            subscriber,
+            min(left, POLL_INTERVAL)
         )
         if err ~= nil then
             return nil, err
@@ -143,22 +142,22 @@ local function next_batch(self, timeout)
 end
 
 local function close(self)
-    local consumer = self.consumer
-    consumer.closed = true
-    shared_watch.unsubscribe(consumer)
-    subscriber.drop_held(consumer)
-    batch_queue.clear(consumer.queue)
-    subscriber.wake(consumer)
+    local subscriber = self.subscriber
+    subscriber.is_closed = true
+    shared_watches.unsubscribe(subscriber)
+    subscribers.drop_held(subscriber)
+    batch_queue.clear(subscriber.queue)
+    subscribers.wake(subscriber)
 end
 
 local function age(self)
-    local ____self_consumer_3 = self.consumer
-    local hub = ____self_consumer_3.hub
-    local heard_at = ____self_consumer_3.heard_at
+    local ____self_subscriber_3 = self.subscriber
+    local shared_watch = ____self_subscriber_3.shared_watch
+    local heard_at = ____self_subscriber_3.last_received_at
     local own = now() - heard_at
-    return hub ~= nil and min(
+    return shared_watch ~= nil and min(
         own,
-        shared_watch.age(hub)
+        shared_watches.age(shared_watch)
     ) or own
 end
 
@@ -166,27 +165,27 @@ end
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function trouble(self)
-    local ____self_consumer_4 = self.consumer
-    local err = ____self_consumer_4.err
-    local hub = ____self_consumer_4.hub
-    local needs = ____self_consumer_4.needs
-    if err ~= nil or hub == nil or hub.connected and needs == nil then
+    local ____self_subscriber_4 = self.subscriber
+    local err = ____self_subscriber_4.err
+    local shared_watch = ____self_subscriber_4.shared_watch
+    local needs = ____self_subscriber_4.pending_state
+    if err ~= nil or shared_watch == nil or shared_watch.is_connected and needs == nil then
         return err
     end
-    return hub.last_error
+    return shared_watch.last_error
 end
 
 --- Everything up to it has been delivered by `next`; 0 before anything is known.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return number
 local function revision(self)
-    local ____self_consumer_5 = self.consumer
-    local hub = ____self_consumer_5.hub
-    local delivered = ____self_consumer_5.delivered
-    local queue = ____self_consumer_5.queue
-    local needs = ____self_consumer_5.needs
-    if needs == nil and (hub and hub.next) ~= nil and batch_queue.is_empty(queue) then
-        return max(delivered, hub.next - 1)
+    local ____self_subscriber_5 = self.subscriber
+    local shared_watch = ____self_subscriber_5.shared_watch
+    local delivered = ____self_subscriber_5.delivered_revision
+    local queue = ____self_subscriber_5.queue
+    local needs = ____self_subscriber_5.pending_state
+    if needs == nil and (shared_watch and shared_watch.next_revision) ~= nil and batch_queue.is_empty(queue) then
+        return max(delivered, shared_watch.next_revision - 1)
     end
     return delivered
 end
@@ -195,9 +194,9 @@ end
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return string?
 local function cluster_id(self)
-    local hub = self.consumer.hub
-    if hub ~= nil then
-        self.cluster = hub.known.cluster_id
+    local shared_watch = self.subscriber.shared_watch
+    if shared_watch ~= nil then
+        self.cluster = shared_watch.history.cluster_id
     end
     return self.cluster
 end
@@ -206,14 +205,14 @@ end
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return string
 local function state(self)
-    return watch_stats.state(self.consumer)
+    return watch_stats.state(self.subscriber)
 end
 
 --- What has come to the feed and to the stream that serves it.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return resty.etcd.watch.stats.FeedStats
 local function stats(self)
-    return watch_stats.stats(self.consumer)
+    return watch_stats.stats(self.subscriber)
 end
 local methods = {
     age = age,
@@ -252,27 +251,27 @@ end
 
 --- Puts the consumer on a stream.
 ---@param core resty.etcd.call.client_state.Core
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param from number?
 ---@param opts resty.etcd.watch.options.FeedOptions
 ---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
-local function connect(core, consumer, from, opts)
+local function connect(core, subscriber, from, opts)
     if opts.resumed ~= true and opts.cluster_id == nil then
-        return sharing.join(consumer, core, from, run_loop.run)
+        return sharing.join(subscriber, core, from, run_loop.run)
     end
-    consumer.known = {cluster_id = opts.cluster_id, raft_term = 0, revision = (opts.start_revision or 1) - 1}
-    return sharing.open_for(consumer, core, from, run_loop.run)
+    subscriber.history = {cluster_id = opts.cluster_id, raft_term = 0, revision = (opts.start_revision or 1) - 1}
+    return sharing.open_for(subscriber, core, from, run_loop.run)
 end
 
 --- Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return table
-local function make_guard(consumer)
+local function make_guard(subscriber)
     local proxy = newproxy(true)
     local proxy_mt = getmetatable(proxy)
     proxy_mt.__gc = function()
-        consumer.closed = true
+        subscriber.is_closed = true
     end
     return proxy
 end
@@ -304,29 +303,29 @@ local function open(core, opts)
         end
     end
     local needs = opts.list == true and "list" or nil
-    local consumer, create_err = subscriber.new(wants, from or 0, needs)
-    if consumer == nil then
+    local subscriber, create_err = subscribers.new(wants, from or 0, needs)
+    if subscriber == nil then
         return misuse(create_err)
     end
-    consumer.known = known
+    subscriber.history = known
     if opts.list ~= true and opts.resumed ~= true then
-        consumer.unknown_before = opts.start_revision
+        subscriber.unknown_before = opts.start_revision
     end
     if opts.list == true and from ~= nil then
         if from == 1 then
-            subscriber.accept_full_state(consumer, {}, 0)
+            subscribers.accept_full_state(subscriber, {}, 0)
         else
-            consumer.list_at = from - 1
+            subscriber.list_revision = from - 1
         end
     end
-    local hub, start_err = connect(core, consumer, from, opts)
-    if hub == nil then
+    local shared_watch, start_err = connect(core, subscriber, from, opts)
+    if shared_watch == nil then
         return misuse(start_err)
     end
     local fields = {
         core = core,
-        consumer = consumer,
-        guard = make_guard(consumer),
+        subscriber = subscriber,
+        guard = make_guard(subscriber),
         from = from,
         cluster = nil
     }

@@ -13,7 +13,7 @@ local _M = {}
 ---@class resty.etcd.watch.feed.Feed
 ---@field next fun(self: resty.etcd.watch.feed.Feed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError? The next batch. May be called from one light thread at a time, whichever.
 ---@field age fun(self: resty.etcd.watch.feed.Feed): number Seconds since etcd was last heard of by the stream behind it.
----@field trouble? fun(self: resty.etcd.watch.feed.Feed): resty.etcd.protocol.errors.EtcdError Why etcd cannot be followed at the moment, or for good; nil if nothing is known to be wrong.
+---@field current_error? fun(self: resty.etcd.watch.feed.Feed): resty.etcd.protocol.errors.EtcdError Why etcd cannot be followed at the moment, or for good; nil if nothing is known to be wrong.
 ---@field close fun(self: resty.etcd.watch.feed.Feed) Ends it and frees what it holds, at once. A `next` that waits answers `closed`.
 
 return _M

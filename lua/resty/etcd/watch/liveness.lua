@@ -5,28 +5,27 @@ local clock = require("resty.etcd.base.clock")
 local rpcs = require("resty.etcd.protocol.rpc")
 local errors = require("resty.etcd.watch.errors")
 local now = clock.now
-local guard = pcall
 
 --- Seconds for the second stream to stand, to be told what the first one was not, and for that one to be told too.
-local WAIT = 1
+local PROBE_TIME = 1
 
 --- A stream that is silent has nothing to tell, or is dead. A second one from the same place, at the same endpoint, for a
 --- moment, tells which: what it is told at once the first one has missed.
 ---@class resty.etcd.watch.liveness.LivenessProbe
 ---@field thread table?
----@field began_at number
+---@field started_at number
 ---@field stream resty.etcd.transport.transport.Stream?
----@field stood_at number? When etcd said that it stands.
----@field told_at number? When it was told of something.
----@field failed boolean It has ended, and not because of a compaction.
+---@field created_at number? When etcd said that it stands.
+---@field first_event_at number? When it was told of something.
+---@field has_failed boolean It has ended, and not because of a compaction.
 ---@field compacted boolean What it wanted to begin with is compacted, which says nothing about a stream that stands already.
 
 --- The endpoint that the stream is of; nil if that is none of the client's any more.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param stream resty.etcd.transport.transport.Stream
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
-local function endpoint_of(hub, stream)
-    for ____, endpoint in ipairs(hub.core.endpoints) do
+local function endpoint_of(shared_watch, stream)
+    for ____, endpoint in ipairs(shared_watch.core.endpoints) do
         if endpoint.http_host == stream.endpoint then
             return endpoint
         end
@@ -37,75 +36,75 @@ end
 local function take(check, reply, endpoint)
     if reply.canceled == true then
         check.compacted = errors.cancel_error(reply, endpoint).name == "compacted"
-        check.failed = not check.compacted
+        check.has_failed = not check.compacted
     elseif reply.created == true then
-        check.stood_at = now()
+        check.created_at = now()
     elseif reply.events ~= nil then
-        if check.told_at == nil then
-            check.told_at = now()
+        if check.first_event_at == nil then
+            check.first_event_at = now()
         end
     end
 end
 
 --- Reads what comes. How long that may take is for `outcome` to say, as nginx writes a line for each socket timeout.
 ---@param check resty.etcd.watch.liveness.LivenessProbe
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param request table
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
-local function read(check, hub, request, endpoint)
+local function read(check, shared_watch, request, endpoint)
     local stream = call.open(
-        hub.core,
+        shared_watch.core,
         rpcs.watch,
         {create_request = request},
         nil,
         {require_leader = true, at = endpoint}
     )
     check.stream = stream
-    check.failed = stream == nil
-    while stream ~= nil and not check.failed and not check.compacted do
+    check.has_failed = stream == nil
+    while stream ~= nil and not check.has_failed and not check.compacted do
         local message = stream:recv(nil)
         if message == nil then
-            check.failed = true
+            check.has_failed = true
         else
             take(check, message, endpoint.http_host)
         end
     end
 end
 
-local function run(check, hub, request, endpoint)
-    local ok = guard(
+local function run(check, shared_watch, request, endpoint)
+    local ok = pcall(
         read,
         check,
-        hub,
+        shared_watch,
         request,
         endpoint
     )
-    check.failed = check.failed or not ok
+    check.has_failed = check.has_failed or not ok
 end
 
 --- Begins a check of the hub's stream.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param stream resty.etcd.transport.transport.Stream
 ---@param request table
 ---@return resty.etcd.watch.liveness.LivenessProbe
-local function start(hub, stream, request)
+local function start(shared_watch, stream, request)
     local check = {
         thread = nil,
-        began_at = now(),
+        started_at = now(),
         stream = nil,
-        stood_at = nil,
-        told_at = nil,
-        failed = false,
+        created_at = nil,
+        first_event_at = nil,
+        has_failed = false,
         compacted = false
     }
-    local endpoint = endpoint_of(hub, stream)
+    local endpoint = endpoint_of(shared_watch, stream)
     if endpoint == nil then
-        check.failed = true
+        check.has_failed = true
     else
         check.thread = ngx.thread.spawn(
             run,
             check,
-            hub,
+            shared_watch,
             request,
             endpoint
         )
@@ -118,19 +117,19 @@ end
 ---@return ("unknown"|"well"|"dead")?
 local function outcome(check)
     local time = now()
-    if check.failed then
+    if check.has_failed then
         return "dead"
     end
     if check.compacted then
         return "unknown"
     end
-    if check.told_at ~= nil then
-        return time - check.told_at > WAIT and "dead" or nil
+    if check.first_event_at ~= nil then
+        return time - check.first_event_at > PROBE_TIME and "dead" or nil
     end
-    if check.stood_at ~= nil then
-        return time - check.stood_at > WAIT and "well" or nil
+    if check.created_at ~= nil then
+        return time - check.created_at > PROBE_TIME and "well" or nil
     end
-    return time - check.began_at > WAIT and "dead" or nil
+    return time - check.started_at > PROBE_TIME and "dead" or nil
 end
 
 --- Ends it, and frees what it has.

@@ -3,7 +3,7 @@ local _M = {}
 local key_range = require("resty.etcd.protocol.key_range")
 local sort = table.sort
 local concat = table.concat
-local DEFAULT_SILENCE = 60
+local DEFAULT_IDLE_TIMEOUT = 60
 local DEFAULT_EVENTS = 10000
 local DEFAULT_BYTES = 16 * 1024 * 1024
 
@@ -20,8 +20,8 @@ local DEFAULT_BYTES = 16 * 1024 * 1024
 ---@field progress? boolean Also batches without events, whenever etcd says how far it has come.
 ---@field prev_kv? boolean Events carry what the key was before; others on the same stream may get it too.
 ---@field filters? string[] "NOPUT", "NODELETE": events that etcd leaves out.
----@field silence? number Seconds without any byte after which the stream counts as dead and is opened again; default 60.
----@field share? table A wider range, for a stream that also serves others within that range.
+---@field idle_timeout? number Seconds without any byte after which the stream counts as dead and is opened again; default 60.
+---@field shared_range? table A wider range, for a stream that also serves others within that range.
 ---@field max_queue? number Events that may wait for the consumer; default 10,000.
 ---@field max_queue_bytes? number Bytes of events that may wait for the consumer; default 16 MiB.
 
@@ -31,7 +31,7 @@ local DEFAULT_BYTES = 16 * 1024 * 1024
 ---@return string? err
 local function read(opts)
     local range = key_range.of(opts.key, opts.range_end)
-    local share = opts.share
+    local share = opts.shared_range
     local hub_range = share ~= nil and key_range.of(share.key, share.range_end) or range
     if range.key == "" or key_range.is_empty(range) then
         return nil, "no key is in this range"
@@ -46,12 +46,12 @@ local function read(opts)
     sort(filters)
     return {
         range = range,
-        hub_range = hub_range,
+        shared_range = hub_range,
         relist = opts.relist == true,
         progress = opts.progress == true,
         prev_kv = opts.prev_kv == true,
         filters = concat(filters, " "),
-        silence = opts.silence or DEFAULT_SILENCE,
+        idle_timeout = opts.idle_timeout or DEFAULT_IDLE_TIMEOUT,
         max_events = opts.max_queue or DEFAULT_EVENTS,
         max_bytes = opts.max_queue_bytes or DEFAULT_BYTES
     }

@@ -9,7 +9,7 @@ local rpcs = require("resty.etcd.protocol.rpc")
 ---@param core resty.etcd.call.client_state.Core
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function forget_order(core, err)
-    local order = core.order
+    local order = core.revision_floor
     if err.name == "stale_reply" and order ~= nil then
         order.revision = 0
     end

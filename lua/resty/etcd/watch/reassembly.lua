@@ -4,7 +4,7 @@ local gc_barrier = require("resty.etcd.base.gc_barrier")
 local time_slice = require("resty.etcd.base.time_slice")
 
 --- A broken server must not fill the memory with fragments that never end.
-local MAX_JOINED = 512 * 1024 * 1024
+local MAX_BUFFERED = 512 * 1024 * 1024
 
 --- A reply of a watch, as the transport gives it.
 ---@class resty.etcd.watch.reassembly.WatchReply
@@ -104,7 +104,7 @@ local function add(joiner, reply, from)
             local ____opt_4 = event.prev_kv
             ____joiner_7.bytes = ____temp_6 + #(____opt_4 and ____opt_4.value or "") + 100
         end
-        if joiner.bytes > MAX_JOINED then
+        if joiner.bytes > MAX_BUFFERED then
             return nil
         end
     else

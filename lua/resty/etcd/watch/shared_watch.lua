@@ -6,7 +6,7 @@ local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local key_range = require("resty.etcd.protocol.key_range")
 local timers = require("resty.etcd.base.timers")
-local subscriber = require("resty.etcd.watch.subscriber")
+local subscribers = require("resty.etcd.watch.subscriber")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -18,41 +18,41 @@ local START_TIME = 1
 ---@param core resty.etcd.call.client_state.Core
 ---@return resty.etcd.watch.types.SharedWatch[]
 local function watches_of(core)
-    if core.hubs == nil then
-        core.hubs = {}
+    if core.shared_watches == nil then
+        core.shared_watches = {}
     end
-    return core.hubs
+    return core.shared_watches
 end
 
 --- Wakes the hub's timer.
----@param hub resty.etcd.watch.types.SharedWatch
-local function wake_timer(hub)
-    if not hub.poked then
-        hub.poked = true
-        hub.wake:post(1)
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function wake_timer(shared_watch)
+    if not shared_watch.is_woken then
+        shared_watch.is_woken = true
+        shared_watch.wake:post(1)
     end
 end
 
 --- Starts the hub's timer.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param delay number
 ---@return true? res
 ---@return string? err
-local function start(hub, delay)
-    local ok, err = timers.at(delay, hub.run, hub)
+local function start(shared_watch, delay)
+    local ok, err = timers.at(delay, shared_watch.run, shared_watch)
     if ok == nil then
         return nil, err
     end
-    hub.running = false
-    hub.due = now() + delay + START_TIME
+    shared_watch.is_running = false
+    shared_watch.start_deadline = now() + delay + START_TIME
     return true
 end
 
 --- Starts its timer once more if nginx has dropped it.
----@param hub resty.etcd.watch.types.SharedWatch
-local function restart_if_lost(hub)
-    if not hub.running and now() > hub.due then
-        start(hub, 0)
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function restart_if_lost(shared_watch)
+    if not shared_watch.is_running and now() > shared_watch.start_deadline then
+        start(shared_watch, 0)
     end
 end
 
@@ -65,13 +65,13 @@ end
 
 --- A stream of the consumer's kind that begins at `next`.
 ---@param core resty.etcd.call.client_state.Core
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param next number?
 ---@param apart boolean
----@param run fun(premature: boolean, hub: resty.etcd.watch.types.SharedWatch)
+---@param run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch)
 ---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
-local function create(core, consumer, next, apart, run)
+local function create(core, subscriber, next, apart, run)
     local wake, err = semaphore.new(0)
     local room, room_err = semaphore.new(0)
     if wake == nil or room == nil then
@@ -79,34 +79,34 @@ local function create(core, consumer, next, apart, run)
     end
     return {
         core = core,
-        range = consumer.hub_range,
-        prev_kv = consumer.prev_kv,
-        filters = consumer.filters,
-        silence = consumer.silence,
+        range = subscriber.shared_range,
+        prev_kv = subscriber.prev_kv,
+        filters = subscriber.filters,
+        idle_timeout = subscriber.idle_timeout,
         run = run,
         wake = wake,
-        poked = false,
-        running = false,
-        due = 0,
-        consumers = {},
-        next = next,
-        unknown_before = consumer.unknown_before,
-        known = copy(consumer.known),
-        past = consumer.past or ({lost = false}),
-        apart = apart,
+        is_woken = false,
+        is_running = false,
+        start_deadline = 0,
+        subscribers = {},
+        next_revision = next,
+        unknown_before = subscriber.unknown_before,
+        history = copy(subscriber.history),
+        history_token = subscriber.history_token or ({lost = false}),
+        is_catching_up = apart,
         stream = nil,
-        connected = false,
-        heard_at = now(),
-        blocked = false,
-        room = room,
-        opened = 0,
-        ends = {},
+        is_connected = false,
+        last_received_at = now(),
+        is_blocked = false,
+        resume_signal = room,
+        open_count = 0,
+        close_reasons = {},
         events = 0,
         dropped = 0,
         last_error = nil,
         backoff = backoffs.new(),
-        hurried_at = 0,
-        said_at = {}
+        last_immediate_reopen = 0,
+        last_logged_at = {}
     }
 end
 
@@ -121,114 +121,114 @@ local function without(list, item)
 end
 
 --- The stream does not serve the consumer any more. The last one to leave ends it.
----@param consumer resty.etcd.watch.types.Subscriber
-local function unsubscribe(consumer)
-    local hub = consumer.hub
-    if hub ~= nil then
-        consumer.hub = nil
-        hub.consumers = without(hub.consumers, consumer)
-        if #hub.consumers == 0 then
-            hub.core.hubs = without(
-                watches_of(hub.core),
-                hub
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function unsubscribe(subscriber)
+    local shared_watch = subscriber.shared_watch
+    if shared_watch ~= nil then
+        subscriber.shared_watch = nil
+        shared_watch.subscribers = without(shared_watch.subscribers, subscriber)
+        if #shared_watch.subscribers == 0 then
+            shared_watch.core.shared_watches = without(
+                watches_of(shared_watch.core),
+                shared_watch
             )
         end
-        wake_timer(hub)
+        wake_timer(shared_watch)
     end
 end
 
 --- From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
 --- deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return number
-local function request_revision(hub)
-    local next = hub.next
-    return next == hub.unknown_before and next or max(next - 1, 1)
+local function request_revision(shared_watch)
+    local next = shared_watch.next_revision
+    return next == shared_watch.unknown_before and next or max(next - 1, 1)
 end
 
 --- Gives each consumer its part of a batch. All of them have room.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param batch resty.etcd.watch.feed.Batch
-local function deliver(hub, batch)
+local function deliver(shared_watch, batch)
     local ____batch_0 = batch
     local revision = ____batch_0.revision
-    hub.next = revision + 1
-    hub.known.revision = max(hub.known.revision, revision)
-    hub.events = hub.events + #batch.events
-    for ____, consumer in ipairs(hub.consumers) do
-        local events = key_range.filter_events(consumer.range, batch.events)
+    shared_watch.next_revision = revision + 1
+    shared_watch.history.revision = max(shared_watch.history.revision, revision)
+    shared_watch.events = shared_watch.events + #batch.events
+    for ____, subscriber in ipairs(shared_watch.subscribers) do
+        local events = key_range.filter_events(subscriber.range, batch.events)
         if events ~= nil then
-            subscriber.offer(consumer, events == batch.events and batch or ({revision = revision, events = events}))
+            subscribers.offer(subscriber, events == batch.events and batch or ({revision = revision, events = events}))
         end
     end
 end
 
 --- All events up to `revision` have been delivered.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param revision number
-local function progress(hub, revision)
-    if revision >= hub.next then
-        hub.next = revision + 1
-        hub.known.revision = max(hub.known.revision, revision)
-        for ____, consumer in ipairs(hub.consumers) do
-            subscriber.advance(consumer, revision)
+local function progress(shared_watch, revision)
+    if revision >= shared_watch.next_revision then
+        shared_watch.next_revision = revision + 1
+        shared_watch.history.revision = max(shared_watch.history.revision, revision)
+        for ____, subscriber in ipairs(shared_watch.subscribers) do
+            subscribers.advance(subscriber, revision)
         end
     end
 end
 
 --- Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
 --- behind them go on.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@param err resty.etcd.protocol.errors.EtcdError
-local function on_revisions_lost(hub, reason, err)
+local function on_revisions_lost(shared_watch, reason, err)
     local oldest = err.compact_revision
     local next
-    if oldest ~= nil and (hub.next == nil or oldest <= request_revision(hub)) then
+    if oldest ~= nil and (shared_watch.next_revision == nil or oldest <= request_revision(shared_watch)) then
         oldest = nil
     end
     if oldest ~= nil then
-        hub.known.revision = max(hub.known.revision, oldest)
+        shared_watch.history.revision = max(shared_watch.history.revision, oldest)
     end
     if reason == "restored" then
-        hub.past.lost = true
-        hub.past = {lost = false}
+        shared_watch.history_token.lost = true
+        shared_watch.history_token = {lost = false}
     end
-    for ____, consumer in ipairs(hub.consumers) do
-        if oldest ~= nil and consumer.next > oldest then
-            next = min(next or consumer.next, consumer.next)
-        elseif consumer.relist or subscriber.is_new(consumer) then
-            subscriber.require_full_state(consumer, reason)
+    for ____, subscriber in ipairs(shared_watch.subscribers) do
+        if oldest ~= nil and subscriber.next_revision > oldest then
+            next = min(next or subscriber.next_revision, subscriber.next_revision)
+        elseif subscriber.relist or subscribers.is_new(subscriber) then
+            subscribers.require_full_state(subscriber, reason)
         else
-            unsubscribe(consumer)
-            subscriber.fail(consumer, err)
+            unsubscribe(subscriber)
+            subscribers.fail(subscriber, err)
         end
     end
     if next ~= nil then
-        next = min(next, hub.known.revision + 1)
+        next = min(next, shared_watch.history.revision + 1)
     end
-    hub.next = next
+    shared_watch.next_revision = next
 end
 
 --- Ends it, and all of its consumers with it.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param err resty.etcd.protocol.errors.EtcdError
-local function ____end(hub, err)
-    for ____, consumer in ipairs(hub.consumers) do
-        unsubscribe(consumer)
-        subscriber.fail(consumer, err)
+local function ____end(shared_watch, err)
+    for ____, subscriber in ipairs(shared_watch.subscribers) do
+        unsubscribe(subscriber)
+        subscribers.fail(subscriber, err)
     end
 end
 
 --- Seconds since etcd was heard of last.
----@param hub resty.etcd.watch.types.SharedWatch
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return number
-local function age(hub)
-    local stream = hub.stream
+local function age(shared_watch)
+    local stream = shared_watch.stream
     local heard_at = stream ~= nil and max(
-        hub.heard_at,
-        stream:heard_at()
-    ) or hub.heard_at
+        shared_watch.last_received_at,
+        stream:last_received_at()
+    ) or shared_watch.last_received_at
     return now() - heard_at
 end
 

@@ -12,55 +12,55 @@ local function create(wants, next, needs)
     end
     local ____wants_0 = wants
     local range = ____wants_0.range
-    local hub_range = ____wants_0.hub_range
+    local hub_range = ____wants_0.shared_range
     local relist = ____wants_0.relist
     local progress = ____wants_0.progress
     local prev_kv = ____wants_0.prev_kv
     local filters = ____wants_0.filters
-    local silence = ____wants_0.silence
+    local idle_timeout = ____wants_0.idle_timeout
     local max_events = ____wants_0.max_events
     local max_bytes = ____wants_0.max_bytes
     return {
         range = range,
-        hub_range = hub_range,
+        shared_range = hub_range,
         relist = relist,
         progress = progress,
         prev_kv = prev_kv,
         filters = filters,
-        silence = silence,
+        idle_timeout = idle_timeout,
         max_events = max_events,
         max_bytes = max_bytes,
         queue = batch_queue.new(max_events, max_bytes),
         ready = ready,
-        waiting = false,
-        hub = nil,
-        known = nil,
-        past = nil,
-        next = next,
+        is_waiting = false,
+        shared_watch = nil,
+        history = nil,
+        history_token = nil,
+        next_revision = next,
         unknown_before = nil,
-        needs = needs,
-        held = {},
-        list_at = nil,
+        pending_state = needs,
+        buffered = {},
+        list_revision = nil,
         epoch = 0,
-        listing = false,
-        delivered = 0,
+        is_listing = false,
+        delivered_revision = 0,
         err = nil,
-        closed = false,
-        heard_at = clock.now(),
+        is_closed = false,
+        last_received_at = clock.now(),
         batches = 0,
         lists = 0,
-        times_behind = 0,
-        behind_at = 0,
-        apart_until = 0
+        overflows = 0,
+        last_overflow_at = 0,
+        isolated_until = 0
     }
 end
 
 --- Wakes the one who waits for batches.
----@param consumer resty.etcd.watch.types.Subscriber
-local function wake(consumer)
-    if consumer.waiting then
-        consumer.waiting = false
-        consumer.ready:post(1)
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function wake(subscriber)
+    if subscriber.is_waiting then
+        subscriber.is_waiting = false
+        subscriber.ready:post(1)
     end
 end
 
@@ -80,117 +80,117 @@ local function weigh(batch)
 end
 
 --- Puts a batch into the queue, unless it has been there.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param batch resty.etcd.watch.feed.Batch
-local function put(consumer, batch)
-    if batch.revision >= consumer.next then
-        consumer.next = batch.revision + 1
+local function put(subscriber, batch)
+    if batch.revision >= subscriber.next_revision then
+        subscriber.next_revision = batch.revision + 1
         batch_queue.push(
-            consumer.queue,
+            subscriber.queue,
             batch,
             weigh(batch)
         )
-        wake(consumer)
+        wake(subscriber)
     end
 end
 
 --- The state that it waits for will be read later, so it needs nothing of what comes now.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean
-local function ignores_events(consumer)
-    return consumer.needs ~= nil and not consumer.listing and consumer.list_at == nil
+local function ignores_events(subscriber)
+    return subscriber.pending_state ~= nil and not subscriber.is_listing and subscriber.list_revision == nil
 end
 
 --- It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean
-local function is_new(consumer)
-    return consumer.needs == "list" and consumer.list_at == nil
+local function is_new(subscriber)
+    return subscriber.pending_state == "list" and subscriber.list_revision == nil
 end
 
 --- Takes a batch of events, into the queue or aside until the state before it is known.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param batch resty.etcd.watch.feed.Batch
-local function offer(consumer, batch)
-    if consumer.needs == nil then
-        put(consumer, batch)
-    elseif not ignores_events(consumer) and batch.revision >= consumer.next then
-        local ____consumer_held_1 = consumer.held
-        ____consumer_held_1[#____consumer_held_1 + 1] = batch
-        consumer.queue.events = consumer.queue.events + #batch.events
-        consumer.queue.bytes = consumer.queue.bytes + weigh(batch)
+local function offer(subscriber, batch)
+    if subscriber.pending_state == nil then
+        put(subscriber, batch)
+    elseif not ignores_events(subscriber) and batch.revision >= subscriber.next_revision then
+        local ____subscriber_buffered_1 = subscriber.buffered
+        ____subscriber_buffered_1[#____subscriber_buffered_1 + 1] = batch
+        subscriber.queue.events = subscriber.queue.events + #batch.events
+        subscriber.queue.bytes = subscriber.queue.bytes + weigh(batch)
     end
 end
 
 --- Forgets what was put aside.
----@param consumer resty.etcd.watch.types.Subscriber
-local function drop_held(consumer)
-    for ____, batch in ipairs(consumer.held) do
-        consumer.queue.events = consumer.queue.events - #batch.events
-        consumer.queue.bytes = consumer.queue.bytes - weigh(batch)
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function drop_held(subscriber)
+    for ____, batch in ipairs(subscriber.buffered) do
+        subscriber.queue.events = subscriber.queue.events - #batch.events
+        subscriber.queue.bytes = subscriber.queue.bytes - weigh(batch)
     end
-    consumer.held = {}
+    subscriber.buffered = {}
 end
 
 --- Notes how far etcd has come, where the consumer wants to know.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param revision number
-local function advance(consumer, revision)
-    if consumer.needs == nil and revision >= consumer.next then
-        consumer.next = revision + 1
-        if consumer.progress then
-            batch_queue.push_progress(consumer.queue, revision)
-            wake(consumer)
+local function advance(subscriber, revision)
+    if subscriber.pending_state == nil and revision >= subscriber.next_revision then
+        subscriber.next_revision = revision + 1
+        if subscriber.progress then
+            batch_queue.push_progress(subscriber.queue, revision)
+            wake(subscriber)
         end
     end
 end
 
 --- Takes the full state that it has waited for, and what came in the meantime.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param full resty.etcd.protocol.message.RawKv[]
 ---@param revision number
-local function accept_full_state(consumer, full, revision)
-    local reason = consumer.needs or "list"
-    local held = consumer.held
-    drop_held(consumer)
-    consumer.needs = nil
-    consumer.list_at = nil
-    consumer.heard_at = clock.now()
-    consumer.lists = consumer.lists + 1
-    consumer.next = max(consumer.next, revision + 1)
-    batch_queue.push_full(consumer.queue, {revision = revision, events = {}, full = full, reason = reason})
-    wake(consumer)
+local function accept_full_state(subscriber, full, revision)
+    local reason = subscriber.pending_state or "list"
+    local held = subscriber.buffered
+    drop_held(subscriber)
+    subscriber.pending_state = nil
+    subscriber.list_revision = nil
+    subscriber.last_received_at = clock.now()
+    subscriber.lists = subscriber.lists + 1
+    subscriber.next_revision = max(subscriber.next_revision, revision + 1)
+    batch_queue.push_full(subscriber.queue, {revision = revision, events = {}, full = full, reason = reason})
+    wake(subscriber)
     for ____, batch in ipairs(held) do
-        put(consumer, batch)
+        put(subscriber, batch)
     end
 end
 
 --- Its revisions are gone: only a full state helps.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
-local function require_full_state(consumer, reason)
-    drop_held(consumer)
-    consumer.epoch = consumer.epoch + 1
-    local ____consumer_2 = consumer
-    local needs = ____consumer_2.needs
-    local list_at = ____consumer_2.list_at
+local function require_full_state(subscriber, reason)
+    drop_held(subscriber)
+    subscriber.epoch = subscriber.epoch + 1
+    local ____subscriber_2 = subscriber
+    local needs = ____subscriber_2.pending_state
+    local list_at = ____subscriber_2.list_revision
     if needs == nil or list_at ~= nil or needs == "compacted" and reason == "restored" then
-        consumer.needs = reason
+        subscriber.pending_state = reason
     end
-    consumer.list_at = nil
-    consumer.next = 0
+    subscriber.list_revision = nil
+    subscriber.next_revision = 0
 end
 
 --- No more will come.
----@param consumer resty.etcd.watch.types.Subscriber
+---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param err resty.etcd.protocol.errors.EtcdError
-local function fail(consumer, err)
-    drop_held(consumer)
-    consumer.hub = nil
-    if consumer.err == nil then
-        consumer.err = err
+local function fail(subscriber, err)
+    drop_held(subscriber)
+    subscriber.shared_watch = nil
+    if subscriber.err == nil then
+        subscriber.err = err
     end
-    wake(consumer)
+    wake(subscriber)
 end
 _M.accept_full_state = accept_full_state
 _M.new = create

@@ -4,12 +4,12 @@ local _M = {}
 --- What a consumer wants.
 ---@class resty.etcd.watch.types.SubscriberOptions
 ---@field range resty.etcd.protocol.key_range.KeyRange
----@field hub_range resty.etcd.protocol.key_range.KeyRange The stream that may serve it covers this.
+---@field shared_range resty.etcd.protocol.key_range.KeyRange The stream that may serve it covers this.
 ---@field relist boolean A full state may come at any time.
 ---@field progress boolean
 ---@field prev_kv boolean
 ---@field filters string Sorted, in one string; "" for none.
----@field silence number
+---@field idle_timeout number
 ---@field max_events number
 ---@field max_bytes number
 
@@ -17,26 +17,26 @@ local _M = {}
 ---@class resty.etcd.watch.types.Subscriber: resty.etcd.watch.types.SubscriberOptions
 ---@field queue resty.etcd.watch.batch_queue.BatchQueue
 ---@field ready table
----@field waiting boolean A light thread waits in `next`.
----@field hub resty.etcd.watch.types.SharedWatch? The stream that serves it; nil while its consumer is behind, and at the end.
----@field known resty.etcd.watch.types.HistoryPoint? What is known of etcd apart from that stream; nil for nothing.
----@field past resty.etcd.watch.types.HistoryToken? The past that this is part of, if it was learnt by a stream.
----@field next number First revision that is not in its queue yet.
+---@field is_waiting boolean A light thread waits in `next`.
+---@field shared_watch resty.etcd.watch.types.SharedWatch? The stream that serves it; nil while its consumer is behind, and at the end.
+---@field history resty.etcd.watch.types.HistoryPoint? What is known of etcd apart from that stream; nil for nothing.
+---@field history_token resty.etcd.watch.types.HistoryToken? The past that this is part of, if it was learnt by a stream.
+---@field next_revision number First revision that is not in its queue yet.
 ---@field unknown_before number? Nothing is known of what is before this revision, which a caller has chosen.
----@field needs ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
----@field held resty.etcd.watch.feed.Batch[]
----@field list_at number? That state is of this revision; nil for the latest.
+---@field pending_state ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
+---@field buffered resty.etcd.watch.feed.Batch[]
+---@field list_revision number? That state is of this revision; nil for the latest.
 ---@field epoch number Counts how often its revisions were lost: a state read before is of no use.
----@field listing boolean Somebody reads that state.
----@field delivered number Everything up to it has been taken out of the queue.
+---@field is_listing boolean Somebody reads that state.
+---@field delivered_revision number Everything up to it has been taken out of the queue.
 ---@field err resty.etcd.protocol.errors.EtcdError? Why no more will come, once the queue is empty.
----@field closed boolean
----@field heard_at number When etcd was heard of apart from the stream.
+---@field is_closed boolean
+---@field last_received_at number When etcd was heard of apart from the stream.
 ---@field batches number
 ---@field lists number
----@field times_behind number How often it was too slow for a stream that it shared.
----@field behind_at number When it was that last.
----@field apart_until number Until then it has a stream of its own: it was too slow twice within a short time.
+---@field overflows number How often it was too slow for a stream that it shared.
+---@field last_overflow_at number When it was that last.
+---@field isolated_until number Until then it has a stream of its own: it was too slow twice within a short time.
 
 --- What is known of the etcd behind a stream.
 ---@class resty.etcd.watch.types.HistoryPoint
@@ -54,30 +54,30 @@ local _M = {}
 ---@field range resty.etcd.protocol.key_range.KeyRange
 ---@field prev_kv boolean
 ---@field filters string
----@field silence number
----@field run fun(premature: boolean, hub: resty.etcd.watch.types.SharedWatch) What its timer does.
+---@field idle_timeout number
+---@field run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch) What its timer does.
 ---@field wake table Wakes the timer.
----@field poked boolean
----@field running boolean Its timer runs.
----@field due number By then it should.
----@field consumers resty.etcd.watch.types.Subscriber[]
----@field next number? All consumers have what is before it; nil while that is to be found out.
+---@field is_woken boolean
+---@field is_running boolean Its timer runs.
+---@field start_deadline number By then it should.
+---@field subscribers resty.etcd.watch.types.Subscriber[]
+---@field next_revision number? All consumers have what is before it; nil while that is to be found out.
 ---@field unknown_before number? Nothing is known of what is before this revision.
----@field known resty.etcd.watch.types.HistoryPoint
----@field past resty.etcd.watch.types.HistoryToken The past that this is part of.
----@field apart boolean It began behind a stream of the same kind, and ends when it has come as far.
+---@field history resty.etcd.watch.types.HistoryPoint
+---@field history_token resty.etcd.watch.types.HistoryToken The past that this is part of.
+---@field is_catching_up boolean It began behind a stream of the same kind, and ends when it has come as far.
 ---@field stream resty.etcd.transport.transport.Stream?
----@field connected boolean
----@field heard_at number
----@field blocked boolean The only consumer is too slow, and the stream is not read until it has taken something.
----@field room table
----@field opened number
----@field ends table
+---@field is_connected boolean
+---@field last_received_at number
+---@field is_blocked boolean The only consumer is too slow, and the stream is not read until it has taken something.
+---@field resume_signal table
+---@field open_count number
+---@field close_reasons table
 ---@field events number
 ---@field dropped number
 ---@field last_error resty.etcd.protocol.errors.EtcdError?
 ---@field backoff resty.etcd.base.backoff.Backoff
----@field hurried_at number When it was opened anew without a pause.
----@field said_at table When it last said what is the matter, by name of the trouble.
+---@field last_immediate_reopen number When it was opened anew without a pause.
+---@field last_logged_at table When it last said what is the matter, by name of the trouble.
 
 return _M

@@ -4,13 +4,12 @@ local clock = require("resty.etcd.base.clock")
 local watchdog = require("resty.etcd.base.watchdog")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
-local guard = pcall
 
 --- nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches.
 local BATCHES_PER_TIMER = 1000
 
 --- A timer that waits for batches looks up so often, in seconds.
-local LOOK = 1
+local POLL_INTERVAL = 1
 
 --- How long a timer may take to start: nginx drops timers when too many of them run.
 local START_TIME = 1
@@ -24,95 +23,95 @@ local START_TIME = 1
 ---@class resty.etcd.watcher.callback_loop.CallbackLoop: resty.etcd.base.watchdog.Heartbeat
 ---@field source resty.etcd.watcher.callback_loop.Source
 ---@field on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError): any
----@field run fun(premature: boolean, push: resty.etcd.watcher.callback_loop.CallbackLoop, id: number) What a timer does.
+---@field run fun(premature: boolean, loop: resty.etcd.watcher.callback_loop.CallbackLoop, id: number) What a timer does.
 ---@field timers number Timers so far: they are numbered.
 ---@field turn number The timer that may push.
 ---@field errors number Times that the callback threw, or ended its timer.
 
-local function note_error(push, text)
-    push.errors = push.errors + 1
+local function note_error(loop, text)
+    loop.errors = loop.errors + 1
     ngx.log(ngx.ERR, "on_batch of a watcher: ", text)
 end
 
 --- Calls back; whatever the user's function does, the stream goes on.
----@param push resty.etcd.watcher.callback_loop.CallbackLoop
+---@param loop resty.etcd.watcher.callback_loop.CallbackLoop
 ---@param batch resty.etcd.watcher.batch.WatchBatch?
 ---@param err resty.etcd.protocol.errors.EtcdError?
-local function call_back(push, batch, err)
-    local ok, thrown = guard(push.on_batch, batch, err)
+local function call_back(loop, batch, err)
+    local ok, thrown = pcall(loop.on_batch, batch, err)
     if not ok then
-        local has_text, text = guard(tostring, thrown)
+        local has_text, text = pcall(tostring, thrown)
         note_error(
-            push,
+            loop,
             has_text and type(text) == "string" and text or "an error without text"
         )
     end
 end
 
 --- Gives the turn to a new timer.
----@param push resty.etcd.watcher.callback_loop.CallbackLoop
+---@param loop resty.etcd.watcher.callback_loop.CallbackLoop
 ---@return true? res
 ---@return string? err
-local function start(push)
-    local id = push.timers + 1
-    local ok, err = timers.at(0, push.run, push, id)
+local function start(loop)
+    local id = loop.timers + 1
+    local ok, err = timers.at(0, loop.run, loop, id)
     if ok == nil then
         return nil, err
     end
-    push.timers = id
-    push.turn = id
-    push.running = false
-    push.missed = 0
+    loop.timers = id
+    loop.turn = id
+    loop.running = false
+    loop.missed = 0
     return true
 end
 
-local function is_running(push)
-    return push.running
+local function is_running(loop)
+    return loop.running
 end
 
 --- Hands over to a new timer; false if nginx has dropped that.
----@param push resty.etcd.watcher.callback_loop.CallbackLoop
+---@param loop resty.etcd.watcher.callback_loop.CallbackLoop
 ---@return boolean
-local function hand_over(push)
-    local own = push.turn
-    if (start(push)) == nil then
+local function hand_over(loop)
+    local own = loop.turn
+    if (start(loop)) == nil then
         return false
     end
     local give_up = now() + START_TIME
-    while not is_running(push) and now() < give_up do
+    while not is_running(loop) and now() < give_up do
         ngx.sleep(0.005)
     end
-    if is_running(push) then
+    if is_running(loop) then
         return true
     end
-    push.turn = own
-    push.running = true
+    loop.turn = own
+    loop.running = true
     return false
 end
 
 --- Calls back with what comes.
----@param push resty.etcd.watcher.callback_loop.CallbackLoop
-local function work(push)
+---@param loop resty.etcd.watcher.callback_loop.CallbackLoop
+local function work(loop)
     local count = 0
     while true do
-        local batch, err = push.source:next(LOOK)
+        local batch, err = loop.source:next(POLL_INTERVAL)
         if batch ~= nil then
-            call_back(push, batch, nil)
+            call_back(loop, batch, nil)
             count = count + 1
         elseif err.name ~= "timeout" then
-            watchdog.release(push)
+            watchdog.release(loop)
             if err.name ~= "closed" then
-                call_back(push, nil, err)
+                call_back(loop, nil, err)
             end
             return
         end
         if ngx.worker.exiting() then
-            push.source:close()
-            watchdog.release(push)
+            loop.source:close()
+            watchdog.release(loop)
             return
         end
         if count >= BATCHES_PER_TIMER then
-            if hand_over(push) then
+            if hand_over(loop) then
                 return
             end
             count = 0
@@ -120,17 +119,17 @@ local function work(push)
     end
 end
 
-local function run(premature, push, id)
-    if id ~= push.turn then
+local function run(premature, loop, id)
+    if id ~= loop.turn then
         return
     end
     if premature then
-        push.source:close()
-        watchdog.release(push)
+        loop.source:close()
+        watchdog.release(loop)
         return
     end
-    local signs = watchdog.start_heartbeat(push)
-    work(push)
+    local signs = watchdog.start_heartbeat(loop)
+    work(loop)
     ngx.thread.kill(signs)
 end
 
@@ -140,7 +139,7 @@ end
 ---@return resty.etcd.watcher.callback_loop.CallbackLoop? res # what it has come to so far
 ---@return string? err
 local function create(source, on_batch)
-    local push = {
+    local loop = {
         source = source,
         on_batch = on_batch,
         run = run,
@@ -150,23 +149,23 @@ local function create(source, on_batch)
         missed = 0,
         errors = 0
     }
-    local ok, err = start(push)
+    local ok, err = start(loop)
     if ok == nil then
         return nil, err
     end
     local kept, keep_err = watchdog.supervise(
-        push,
+        loop,
         function(had_begun)
             if had_begun then
-                note_error(push, "it has ended its timer")
+                note_error(loop, "it has ended its timer")
             end
-            start(push)
+            start(loop)
         end
     )
     if kept == nil then
         return nil, keep_err
     end
-    return push
+    return loop
 end
 _M.new = create
 

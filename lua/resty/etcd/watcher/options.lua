@@ -14,8 +14,8 @@ local keys = require("resty.etcd.protocol.keys")
 ---@field list? boolean The first batch is the present state, or that before `start_revision`, as puts.
 ---@field relist? boolean Lost revisions are made up for by what has changed since; without it they end the watcher.
 ---@field progress? boolean Batches without events tell how far etcd has come.
----@field silence? number Seconds without any byte after which the stream is opened anew; default 60.
----@field share? string A shorter prefix, whose stream watchers of several keys under it share.
+---@field idle_timeout? number Seconds without any byte after which the stream is opened anew; default 60.
+---@field shared_prefix? string A shorter prefix, whose stream watchers of several keys under it share.
 ---@field max_queue? number Events that may wait to be taken; default 10,000.
 ---@field max_queue_bytes? number Bytes of events that may wait to be taken; default 16 MiB.
 ---@field on_batch? (fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError)) Called with each batch, in a timer; with nil and an error if the watcher comes to an end by itself.
@@ -70,8 +70,8 @@ local function check(key, opts)
     if opts.start_revision ~= nil and (tonumber(int64.to_text(opts.start_revision)) or 0) < 1 then
         return "opts.start_revision must be a positive integer"
     end
-    if opts.silence ~= nil and not is_positive(opts.silence) then
-        return "opts.silence must be number of seconds"
+    if opts.idle_timeout ~= nil and not is_positive(opts.idle_timeout) then
+        return "opts.idle_timeout must be number of seconds"
     end
     if opts.max_queue ~= nil and not is_positive(opts.max_queue) then
         return "opts.max_queue must be a positive number"
@@ -79,8 +79,8 @@ local function check(key, opts)
     if opts.max_queue_bytes ~= nil and not is_positive(opts.max_queue_bytes) then
         return "opts.max_queue_bytes must be a positive number"
     end
-    if not is_type(opts.share, "string") then
-        return "opts.share must be string"
+    if not is_type(opts.shared_prefix, "string") then
+        return "opts.shared_prefix must be string"
     end
     if not is_type(opts.on_batch, "function") then
         return "opts.on_batch must be function"
@@ -107,9 +107,9 @@ local function to_feed(cli, key, opts)
     if opts.start_revision ~= nil then
         feed.start_revision = tonumber(int64.to_text(opts.start_revision))
     end
-    if opts.share ~= nil then
-        local shared = keys.with_prefix(cli.key_prefix, opts.share)
-        feed.share = {
+    if opts.shared_prefix ~= nil then
+        local shared = keys.with_prefix(cli.key_prefix, opts.shared_prefix)
+        feed.shared_range = {
             key = shared,
             range_end = keys.prefix_end(shared)
         }
@@ -117,8 +117,8 @@ local function to_feed(cli, key, opts)
     if opts.filters ~= nil and opts.relist ~= true then
         feed.filters = read_filters(opts.filters)
     end
-    if opts.silence ~= nil then
-        feed.silence = opts.silence
+    if opts.idle_timeout ~= nil then
+        feed.idle_timeout = opts.idle_timeout
     end
     if opts.max_queue ~= nil then
         feed.max_queue = opts.max_queue

@@ -19,9 +19,9 @@ local max = math.max
 ---@field known resty.etcd.watcher.known_keys.KnownKeys? Nil where lost revisions end the watcher.
 ---@field wants_list boolean
 ---@field wants_progress boolean
----@field current resty.etcd.watch.feed.Batch? Taken from the feed, but not told yet: whoever works on it may be killed with its request.
----@field told number Everything up to it has been told, and it was said so.
----@field push resty.etcd.watcher.callback_loop.CallbackLoop? Nil without `on_batch`.
+---@field pending_batch resty.etcd.watch.feed.Batch? Taken from the feed, but not told yet: whoever works on it may be killed with its request.
+---@field last_reported number Everything up to it has been told, and it was said so.
+---@field callback_loop resty.etcd.watcher.callback_loop.CallbackLoop? Nil without `on_batch`.
 ---@field slice resty.etcd.base.time_slice.TimeSlice
 
 --- Follows the changes of keys, each exactly once, for as long as etcd keeps them.
@@ -73,8 +73,8 @@ local function translate(watcher, batch)
             known_keys.note(known, batch.events)
         end
     end
-    watcher.current = nil
-    watcher.told = batch.reason == "restored" and batch.revision or max(watcher.told, batch.revision)
+    watcher.pending_batch = nil
+    watcher.last_reported = batch.reason == "restored" and batch.revision or max(watcher.last_reported, batch.revision)
     local is_due = wants_progress or wants_list and batch.reason == "list"
     return made ~= nil and (#made.events > 0 or is_due) and made or nil
 end
@@ -87,7 +87,7 @@ end
 local function next_batch(self, timeout)
     local deadline = timeout ~= nil and clock.now() + timeout or nil
     while true do
-        if self.current == nil then
+        if self.pending_batch == nil then
             time_slice.yield_if_due(self.slice)
             local since = clock.now()
             local batch, err = self.feed:next(deadline ~= nil and deadline - since or nil)
@@ -95,9 +95,9 @@ local function next_batch(self, timeout)
             if batch == nil then
                 return nil, err
             end
-            self.current = batch
+            self.pending_batch = batch
         end
-        local made = translate(self, self.current)
+        local made = translate(self, self.pending_batch)
         if made ~= nil then
             return made
         end
@@ -123,13 +123,13 @@ end
 ---@param self resty.etcd.watcher.watcher.Watcher
 ---@return number
 local function revision(self)
-    if self.current == nil then
-        self.told = max(
-            self.told,
+    if self.pending_batch == nil then
+        self.last_reported = max(
+            self.last_reported,
             self.feed:revision()
         )
     end
-    return self.told
+    return self.last_reported
 end
 
 --- What has happened so far.
@@ -137,7 +137,7 @@ end
 ---@return resty.etcd.watcher.watcher.WatcherStats
 local function stats(self)
     local counted = self.feed:stats()
-    local ____opt_2 = self.push
+    local ____opt_2 = self.callback_loop
     counted.callback_errors = ____opt_2 and ____opt_2.errors or 0
     return counted
 end
@@ -205,9 +205,9 @@ local function open(self, key, opts)
         known = wanted.relist == true and known_keys.new(feed.from) or nil,
         wants_list = wanted.list == true,
         wants_progress = wanted.progress == true,
-        current = nil,
-        told = 0,
-        push = nil,
+        pending_batch = nil,
+        last_reported = 0,
+        callback_loop = nil,
         slice = time_slice.start()
     }
     local watcher = setmetatable(fields, mt)
@@ -217,7 +217,7 @@ local function open(self, key, opts)
             feed:close()
             return nil, errors.local_error("bad_request", timer_err)
         end
-        watcher.push = push
+        watcher.callback_loop = push
     end
     return watcher
 end

@@ -10,7 +10,6 @@ import * as dns_endpoints from "../endpoint/dns_endpoints";
 import * as rpcs from "../protocol/rpc";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 
 const NO_URL = "no member of the list has a client URL";
 const NO_SECURE_URL = "no member of the list has a client URL with https";
@@ -45,7 +44,7 @@ function endpoints_of(members: Message[], api_prefix: string, scheme: string): E
 /** Back to the endpoints that the client was made with: those that etcd tells of may be out of this client's reach. */
 function go_back(core: Core): void {
     const given = core.configured;
-    const current = core.names !== undefined ? core.names.configured : core.endpoints;
+    const current = core.dns !== undefined ? core.dns.configured : core.endpoints;
     if (current !== given) {
         const copy: Endpoint[] = [];
         for (const one of given) {
@@ -95,7 +94,7 @@ function sync_in_timer(premature: boolean, core: Core): void {
 
 /** Reads the list in the background. */
 function start_sync(this: void, core: Core): void {
-    guard(ngx.timer.at, 0, sync_in_timer, core); // without a timer, as in some phases, a later call will
+    protected_call(ngx.timer.at, 0, sync_in_timer, core); // without a timer, as in some phases, a later call will
 }
 
 /** The plan of a client that reads the list every so many seconds, when it is used. */

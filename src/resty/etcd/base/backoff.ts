@@ -3,8 +3,8 @@ import * as random from "./random";
 const min = math.min;
 
 /** Seconds before a second try, at least. */
-const BASE = 0.05;
-const LONGEST = 10;
+const MIN_DELAY = 0.05;
+const MAX_DELAY = 10;
 
 /** How long to wait before something that has failed is tried once more. */
 interface Backoff {
@@ -21,8 +21,8 @@ function create(): Backoff {
  * do not come back together.
  */
 function next(backoff: Backoff): number {
-    const last = backoff.seconds === 0 ? BASE : backoff.seconds;
-    backoff.seconds = min(LONGEST, BASE + random.next() * (last * 3 - BASE));
+    const last = backoff.seconds === 0 ? MIN_DELAY : backoff.seconds;
+    backoff.seconds = min(MAX_DELAY, MIN_DELAY + random.next() * (last * 3 - MIN_DELAY));
     return backoff.seconds;
 }
 

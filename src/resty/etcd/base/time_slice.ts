@@ -1,16 +1,15 @@
 import * as clock from "./clock";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 
 /**
  * Seconds of work after which others get their turn. Far less than the 10 ms that are not to be reached: LuaJIT now and
  * then doubles its table of strings in one go, which takes 7 ms where there are 260,000 of them, and nobody knows when.
  */
-const LONGEST = 0.001;
+const MAX_SLICE = 0.001;
 
 /** A pause of 0 would be logged by an nginx without OpenResty's patches, each time. */
-const PAUSE = 0.001;
+const YIELD_TIME = 0.001;
 
 /** A stretch of work that is not to hold up the worker. */
 interface TimeSlice {
@@ -18,7 +17,7 @@ interface TimeSlice {
 }
 
 /** Seconds after which a call that may wait has surely done so. */
-const WAIT = 0.0005;
+const MIN_WAIT = 0.0005;
 
 function start(): TimeSlice {
     return { since: now() };
@@ -33,7 +32,7 @@ function can_yield(): boolean {
 /** Lets others run, in phases that can wait. */
 function yield_now(): void {
     if (can_yield()) {
-        guard(ngx.sleep, PAUSE); // throws in a phase that cannot wait
+        protected_call(ngx.sleep, YIELD_TIME); // throws in a phase that cannot wait
     }
 }
 
@@ -45,7 +44,7 @@ function yield_and_start(): TimeSlice {
 
 /** Lets others run if the stretch has been long, in phases that can wait. To be called often. */
 function yield_if_due(slice: TimeSlice): void {
-    if (now() - slice.since > LONGEST) {
+    if (now() - slice.since > MAX_SLICE) {
         yield_now();
         slice.since = now();
     }
@@ -57,7 +56,7 @@ function yield_if_due(slice: TimeSlice): void {
  */
 function restart_after_wait(slice: TimeSlice, since: number): void {
     const time = now();
-    if (time - since > WAIT) {
+    if (time - since > MIN_WAIT) {
         slice.since = time;
     }
 }

@@ -1,5 +1,3 @@
-const guard = pcall as unknown as GuardedCall;
-
 /**
  * Has a function called by a timer. `ngx.timer.at`, but for a worker's last phase, where that throws.
  * @returns true; or nil and why there is no timer
@@ -9,7 +7,7 @@ function at<Args extends unknown[]>(
     fn: (this: void, premature: boolean, ...args: Args) => void,
     ...args: Args
 ): Result<true> {
-    const [ok, started, err] = guard(ngx.timer.at, seconds, fn, ...args);
+    const [ok, started, err] = protected_call(ngx.timer.at, seconds, fn, ...args);
     if (!ok) {
         return $multi(undefined, tostring(started));
     }

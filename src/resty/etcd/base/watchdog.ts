@@ -12,9 +12,9 @@ interface Heartbeat {
 type OnLost = (this: void, had_begun: boolean) => void;
 
 /** The keeper looks after all timers of this worker so often, in seconds; they give signs of life twice as often. */
-const KEEP = 1;
+const CHECK_INTERVAL = 1;
 /** So many looks without a sign of life, and the timer is no more. */
-const MISSED = 3;
+const MAX_MISSED = 3;
 
 const lives = new LuaMap<Heartbeat, OnLost>();
 let is_kept = false;
@@ -26,7 +26,7 @@ function check_all(premature: boolean): void {
     const lost: Heartbeat[] = [];
     for (const [life] of lives) {
         life.missed = life.missed + 1;
-        if (life.missed >= MISSED) {
+        if (life.missed >= MAX_MISSED) {
             lost.push(life);
         }
     }
@@ -48,7 +48,7 @@ function check_all(premature: boolean): void {
 function supervise(life: Heartbeat, on_lost: OnLost): Result<true> {
     if (!is_kept) {
         // such a timer comes again even where nginx has dropped it for once
-        const [kept, err] = ngx.timer.every(KEEP, check_all);
+        const [kept, err] = ngx.timer.every(CHECK_INTERVAL, check_all);
         if (kept === undefined) {
             return $multi(undefined, err);
         }
@@ -66,7 +66,7 @@ function release(life: Heartbeat): void {
 function beat(life: Heartbeat): void {
     while (true) {
         life.missed = 0;
-        ngx.sleep(KEEP / 2);
+        ngx.sleep(CHECK_INTERVAL / 2);
     }
 }
 
@@ -79,7 +79,7 @@ function start_heartbeat(life: Heartbeat): Thread {
 /** Its next timer comes in so many seconds: until then there are no signs of life. */
 function expect_restart_in(life: Heartbeat, seconds: number): void {
     life.running = false;
-    life.missed = -math.ceil(seconds / KEEP);
+    life.missed = -math.ceil(seconds / CHECK_INTERVAL);
 }
 
 export { start_heartbeat, supervise, release, expect_restart_in, type Heartbeat };

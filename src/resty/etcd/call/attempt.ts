@@ -53,7 +53,7 @@ interface Call {
     /** How often a token of another worker was refused. */
     shared_tries: number;
     /** A member that serves it must be up to date with the others. */
-    readonly is_current: boolean;
+    readonly is_linearizable: boolean;
     /** The revision that the client had seen when the call began, and the cluster it was of. */
     seen_revision: number;
     seen_cluster: unknown;
@@ -95,7 +95,7 @@ function prepare(call: Call, others: number, token: string | undefined): Attempt
         }
     }
     let sent = token;
-    if (sent === tokens.NONE) {
+    if (sent === tokens.NO_TOKEN) {
         sent = undefined;
     }
     const stream = call.stream;
@@ -104,12 +104,12 @@ function prepare(call: Call, others: number, token: string | undefined): Attempt
         endpoint,
         token: sent,
         may_relogin: token !== undefined && (call.may_relogin || may_become_known(call, token)),
-        via,
+        unix_proxy: via,
         started,
         deadline: answer_by,
-        connect_by,
-        session_by,
-        tell_time: stream === undefined,
+        connect_deadline: connect_by,
+        handshake_deadline: session_by,
+        send_timeout_header: stream === undefined,
         require_leader: stream !== undefined && stream.require_leader === true,
         received: 0,
     };
@@ -152,7 +152,7 @@ function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
     if (reply === undefined) {
         return $multi(undefined, err, refusal);
     }
-    const order = core.order;
+    const order = core.revision_floor;
     if (order !== undefined && call.rpc.page !== true) {
         const not_before = call.rpc.write !== true ? call.seen_revision : 0;
         const stale = monotonic.check(order, not_before, call.seen_cluster, reply.body, attempt.endpoint.http_host);

@@ -55,7 +55,7 @@ function login(
     }
     if (auth.is_optional && err.code === 9 && err.message === "etcdserver: authentication is not enabled") {
         ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token");
-        return $multi(tokens.NONE);
+        return $multi(tokens.NO_TOKEN);
     }
     if (err.http_status !== undefined && err.http_status < 500) {
         return $multi(undefined, refused(err));

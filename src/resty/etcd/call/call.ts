@@ -94,7 +94,7 @@ function others_left(call: Call, tries_left: number): number {
 function run(call: Call): Outcome<Reply | Stream> {
     const core = call.core;
     const deadline = call.deadline;
-    const order = core.order;
+    const order = core.revision_floor;
     let stale_left = 0;
     let tries_left = balancer.max_tries(core);
     if (order !== undefined) {
@@ -128,7 +128,7 @@ function run(call: Call): Outcome<Reply | Stream> {
             if (err.name === "stale_reply") {
                 stale_left = stale_left - 1;
                 if (stale_left < 0) {
-                    monotonic.accept_rollback(order!, call.is_current);
+                    monotonic.accept_rollback(order!, call.is_linearizable);
                 }
             } else {
                 tries_left = tries_left - 1;
@@ -211,7 +211,7 @@ function start(
         may_relogin: true,
         token_tries: 0,
         shared_tries: 0,
-        is_current,
+        is_linearizable: is_current,
         seen_revision: 0,
         seen_cluster: undefined,
         received: 0,
@@ -219,17 +219,17 @@ function start(
         maybe_applied: false,
         tried: undefined,
     };
-    if (core.order !== undefined) {
-        call.seen_revision = core.order.revision;
-        call.seen_cluster = core.order.cluster_id;
+    if (core.revision_floor !== undefined) {
+        call.seen_revision = core.revision_floor.revision;
+        call.seen_cluster = core.revision_floor.cluster_id;
     }
     const plan = core.sync_plan;
     if (plan !== undefined && started >= plan.next) {
         plan.next = started + plan.interval;
         plan.start(core);
     }
-    if (core.names !== undefined) {
-        resolver.before_call(core, core.names, started, deadline);
+    if (core.dns !== undefined) {
+        resolver.before_call(core, core.dns, started, deadline);
     }
     const [result, err, refusal] = run(call);
     let outcome = err;

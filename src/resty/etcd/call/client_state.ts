@@ -37,7 +37,7 @@ interface TokenCache extends AuthOptions {
     /** Until then, members that are slow may not have heard of the token. */
     new_until: number;
     /** The login under way. */
-    flight: PendingLogin | undefined;
+    pending_login: PendingLogin | undefined;
 }
 
 /** One login, and all who wait for it in the order in which they came. */
@@ -90,14 +90,14 @@ interface Core extends EndpointSet {
     /** Nil unless the endpoints follow the list of members. */
     readonly sync_plan: SyncPlan | undefined;
     /** Nil unless replies must not go back in time. */
-    readonly order: RevisionFloor | undefined;
+    readonly revision_floor: RevisionFloor | undefined;
     readonly markers: Markers;
     /** Nil unless calls are counted or told of. */
     readonly meter: Meter | undefined;
     /** The user's own header fields as JSON, for the log; nil if there are none. */
     readonly extra_json: string | undefined;
     /** The streams of its watchers and mirrors: `watch/` alone knows their type. */
-    hubs?: object[];
+    shared_watches?: object[];
 }
 
 /** A client as its own methods see it. */

@@ -10,7 +10,6 @@ import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 const min = math.min;
 
 /** Seconds that a lease of markers lives. A call must end before its marker goes. */
@@ -18,7 +17,7 @@ const LEASE_TTL = 600;
 /** For so many seconds it takes new ones. */
 const LEASE_USE = 300;
 /** Seconds after which others do not wait any more for a call that makes a lease: it may have been killed. */
-const PATIENCE = 2;
+const GRANT_TIMEOUT = 2;
 /** gRPC code of what is not found, as the lease of a restored etcd. */
 const NOT_FOUND = 5;
 
@@ -69,7 +68,7 @@ function wait(markers: Markers, deadline: number): void {
         if (left <= 0) {
             return;
         }
-        const [ran, ok, err] = guard(waiting!.wait, waiting!, left);
+        const [ran, ok, err] = protected_call(waiting!.wait, waiting!, left);
         may_wait = ran && (ok === true || err === "timeout"); // a phase that cannot wait throws, or says so
     }
 }
@@ -82,7 +81,7 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
         return $multi(markers.lease);
     }
     const started = now();
-    markers.granted_by = started + PATIENCE;
+    markers.granted_by = started + GRANT_TIMEOUT;
     // a read, as its errors are those of a write that was not sent
     const [reply, err, refusal] = lease_grant.grant_chosen(
         core,

@@ -4,14 +4,13 @@ import type { Core } from "./client_state";
 import * as time_slice from "../base/time_slice";
 
 const min = math.min;
-const guard = pcall as unknown as GuardedCall;
 
 /** Seconds before a second round of tries; it doubles with each round. */
-const FIRST = 0.025;
-const LONGEST = 1;
+const FIRST_DELAY = 0.025;
+const MAX_DELAY = 1;
 
 /** Seconds that a member is given to hear of a token; they double with each refusal. */
-const TOKEN_FIRST = 0.01;
+const FIRST_TOKEN_DELAY = 0.01;
 /** How often it is asked again. */
 const TOKEN_TRIES = 6;
 
@@ -25,15 +24,15 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
     const n = core.endpoints.length;
     let seconds = 0;
     // up to the last endpoint, the next one is another
-    if (tries >= n && (core.health !== undefined || core.order !== undefined)) {
+    if (tries >= n && (core.health !== undefined || core.revision_floor !== undefined)) {
         const round = math.floor(tries / n) - 1;
-        seconds = random.jittered(min(LONGEST, FIRST * 2 ** min(round, 10)));
+        seconds = random.jittered(min(MAX_DELAY, FIRST_DELAY * 2 ** min(round, 10)));
     }
     if (deadline !== undefined && clock.now() + seconds >= deadline) {
         return false;
     }
     if (seconds > 0 && time_slice.can_yield()) {
-        guard(ngx.sleep, seconds); // throws in a phase that cannot wait
+        protected_call(ngx.sleep, seconds); // throws in a phase that cannot wait
     }
     return true;
 }
@@ -44,14 +43,14 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
  * @returns false if it is no use to go on
  */
 function before_token(tries: number, deadline: number | undefined): boolean {
-    const seconds = TOKEN_FIRST * 2 ** tries;
+    const seconds = FIRST_TOKEN_DELAY * 2 ** tries;
     if (tries >= TOKEN_TRIES || (deadline !== undefined && clock.now() + seconds >= deadline)) {
         return false;
     }
     if (!time_slice.can_yield()) {
         return false;
     }
-    const [ok] = guard(ngx.sleep, seconds); // throws in a phase that cannot wait
+    const [ok] = protected_call(ngx.sleep, seconds); // throws in a phase that cannot wait
     return ok;
 }
 

@@ -8,23 +8,22 @@ import * as timers from "../base/timers";
 
 const now = clock.now;
 const find = string.find as StringFind;
-const guard = pcall as unknown as GuardedCall;
 
 /** How long the timer of a login may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
 /** Its owner hears why a login failed that had all of the owner's time. */
-const LAST_WORD = 0.02;
+const ERROR_GRACE = 0.02;
 /** Seconds within which all members that are well know a token of etcd's own, which travels through the log. */
 const SPREAD_TIME = 1;
 /** Ends the key that is in the shared dict while a token is new. */
-const NEW = "|new";
+const NEW_SUFFIX = "|new";
 /** How long a login may take that has no deadline, before others stop counting on it. */
-const PATIENCE = 60;
+const LOGIN_TIMEOUT = 60;
 /** The same for one that is not in a timer: it may have been killed with the request that makes it. */
-const SHORT_PATIENCE = 2;
+const INLINE_LOGIN_TIMEOUT = 2;
 
 /** The token of an etcd without authentication. */
-const NONE = "";
+const NO_TOKEN = "";
 
 function create(user: string, password: string, login: Login, options: AuthOptions): TokenCache {
     const { is_optional, dict, dict_key } = options;
@@ -38,7 +37,7 @@ function create(user: string, password: string, login: Login, options: AuthOptio
         token: undefined,
         is_shared: false,
         new_until: 0,
-        flight: undefined,
+        pending_login: undefined,
     };
 }
 
@@ -48,8 +47,8 @@ function store(auth: TokenCache, fresh: string): void {
     auth.is_shared = false;
     auth.new_until = now() + SPREAD_TIME;
     const dict = auth.dict;
-    if (dict !== undefined && fresh !== NONE) {
-        dict.set(auth.dict_key + NEW, fresh, SPREAD_TIME);
+    if (dict !== undefined && fresh !== NO_TOKEN) {
+        dict.set(auth.dict_key + NEW_SUFFIX, fresh, SPREAD_TIME);
         dict.set(auth.dict_key, fresh);
     }
 }
@@ -59,7 +58,7 @@ function load_shared(auth: TokenCache): void {
     const dict = auth.dict;
     if (dict !== undefined && auth.token === undefined) {
         const [shared] = dict.get(auth.dict_key);
-        const [fresh] = dict.get(auth.dict_key + NEW);
+        const [fresh] = dict.get(auth.dict_key + NEW_SUFFIX);
         auth.token = shared as string | undefined;
         auth.is_shared = shared !== undefined;
         auth.new_until = fresh === shared ? now() + SPREAD_TIME : 0;
@@ -70,24 +69,24 @@ function load_shared(auth: TokenCache): void {
 function run_login(
     auth: TokenCache,
     core: Core,
-    flight: PendingLogin,
+    login: PendingLogin,
     timeout: number,
     deadline: number | undefined,
 ): void {
-    const [ok, got, err] = guard(auth.login, core, auth, timeout, deadline);
+    const [ok, got, err] = protected_call(auth.login, core, auth, timeout, deadline);
     if (ok) {
-        flight.token = got as string | undefined;
-        flight.err = err as EtcdError | undefined;
+        login.token = got as string | undefined;
+        login.err = err as EtcdError | undefined;
     } else {
-        flight.err = errors.local_error("login_failed", tostring(got)); // whatever happens, nobody is left waiting
+        login.err = errors.local_error("login_failed", tostring(got)); // whatever happens, nobody is left waiting
     }
-    if (flight.token !== undefined) {
-        store(auth, flight.token);
+    if (login.token !== undefined) {
+        store(auth, login.token);
     }
-    if (auth.flight === flight) {
-        auth.flight = undefined;
+    if (auth.pending_login === login) {
+        auth.pending_login = undefined;
     }
-    for (const waiter of flight.waiters) {
+    for (const waiter of login.waiters) {
         waiter.post(1);
     }
 }
@@ -96,37 +95,37 @@ function run_login_in_timer(
     _premature: boolean,
     auth: TokenCache,
     core: Core,
-    flight: PendingLogin,
+    login: PendingLogin,
     timeout: number,
     deadline: number | undefined,
 ): void {
-    flight.ends_by = (deadline ?? now() + PATIENCE) + START_TIME;
-    run_login(auth, core, flight, timeout, deadline);
+    login.ends_by = (deadline ?? now() + LOGIN_TIMEOUT) + START_TIME;
+    run_login(auth, core, login, timeout, deadline);
 }
 
 /** Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known. */
-function wait(flight: PendingLogin, deadline?: number): EtcdError | undefined {
+function wait(login: PendingLogin, deadline?: number): EtcdError | undefined {
     const [waiter, create_err] = semaphore.new(0);
     if (waiter === undefined) {
         return errors.local_error("login_failed", create_err);
     }
-    const waiters = flight.waiters;
+    const waiters = login.waiters;
     waiters.push(waiter);
     while (true) {
         const time = now();
         if (deadline !== undefined && time >= deadline) {
             return errors.out_of_time("waiting for the login: timeout");
         }
-        if (time >= flight.ends_by) {
+        if (time >= login.ends_by) {
             return undefined;
         }
-        const left = math.min(deadline ?? flight.ends_by, flight.ends_by) - time;
-        const [may_wait, ok, err] = guard(waiter.wait, waiter, left); // throws in a phase that cannot wait
+        const left = math.min(deadline ?? login.ends_by, login.ends_by) - time;
+        const [may_wait, ok, err] = protected_call(waiter.wait, waiter, left); // throws in a phase that cannot wait
         if (!may_wait) {
             return errors.local_error("bad_request", `waiting for the login: ${tostring(ok)}`);
         }
         if (ok === true) {
-            return flight.err;
+            return login.err;
         }
         if (err !== "timeout") {
             const text = tostring(err);
@@ -148,18 +147,18 @@ function must_be_inline(): boolean {
  * still get their answer. Where there is no timer to be had it has ended when this returns.
  */
 function start_login(auth: TokenCache, core: Core, timeout: number, deadline: number | undefined): PendingLogin {
-    const after_a_lost_one = auth.flight !== undefined;
-    const flight: PendingLogin = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
-    auth.flight = flight;
+    const after_a_lost_one = auth.pending_login !== undefined;
+    const login: PendingLogin = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
+    auth.pending_login = login;
     if (!after_a_lost_one && !must_be_inline()) {
-        const [ok] = timers.at(0, run_login_in_timer, auth, core, flight, timeout, deadline);
+        const [ok] = timers.at(0, run_login_in_timer, auth, core, login, timeout, deadline);
         if (ok !== undefined) {
-            return flight;
+            return login;
         }
     }
-    flight.ends_by = now() + SHORT_PATIENCE;
-    run_login(auth, core, flight, timeout, deadline);
-    return flight;
+    login.ends_by = now() + INLINE_LOGIN_TIMEOUT;
+    run_login(auth, core, login, timeout, deadline);
+    return login;
 }
 
 /** The token to send, after a login if there is none. All who come during a login share it. */
@@ -167,21 +166,21 @@ function token(auth: TokenCache, core: Core, deadline: number | undefined, timeo
     let is_owner = false;
     load_shared(auth);
     while (auth.token === undefined) {
-        let flight = auth.flight;
-        if (flight === undefined || now() >= flight.ends_by) {
+        let login = auth.pending_login;
+        if (login === undefined || now() >= login.ends_by) {
             is_owner = true;
-            flight = start_login(auth, core, timeout, deadline);
+            login = start_login(auth, core, timeout, deadline);
         }
-        let err = flight.err;
-        if (auth.flight === flight) {
+        let err = login.err;
+        if (auth.pending_login === login) {
             let wait_until = deadline;
             if (is_owner && deadline !== undefined) {
-                wait_until = deadline + LAST_WORD;
+                wait_until = deadline + ERROR_GRACE;
             }
-            err = wait(flight, wait_until);
+            err = wait(login, wait_until);
         }
-        if (flight.token !== undefined) {
-            return $multi(flight.token);
+        if (login.token !== undefined) {
+            return $multi(login.token);
         }
         if (err !== undefined) {
             if (!is_owner && log.info_enabled()) {
@@ -224,4 +223,4 @@ function invalidate(auth: TokenCache, old: string): void {
     }
 }
 
-export { create as new, invalidate, may_be_unknown_to_members, is_from_elsewhere, NONE, token };
+export { create as new, invalidate, may_be_unknown_to_members, is_from_elsewhere, NO_TOKEN, token };

@@ -76,7 +76,7 @@ interface Options {
     /** Count calls, for `stats` and `metrics`; default false. */
     metrics?: boolean;
     /** Where idempotent writes keep their markers, whatever `key_prefix` is; default `/resty.etcd/applied/`. */
-    marker_prefix?: string;
+    idempotency_prefix?: string;
     /** Seconds after which the list of members is read anew and becomes the endpoints; default: never. */
     sync_interval?: number;
     /** Host names are resolved by the driver: each address is an endpoint of its own. Default: nginx resolves them. */
@@ -113,7 +113,7 @@ const STRINGS: (keyof Options)[] = [
     "password",
     "unix_socket_proxy",
     "auth_shm_name",
-    "marker_prefix",
+    "idempotency_prefix",
 ];
 
 const BOOLEANS: (keyof Options)[] = ["monotonic", "auth_optional", "metrics"];

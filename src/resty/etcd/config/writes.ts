@@ -1,4 +1,4 @@
-import type { ClientState as ClientState } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { Message } from "../protocol/message";

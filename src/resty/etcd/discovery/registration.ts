@@ -1,5 +1,5 @@
 import * as random from "../base/random";
-import type { ClientState as ClientState } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import type { Semaphore } from "ngx.semaphore";
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
@@ -13,12 +13,11 @@ import * as timers from "../base/timers";
 const now = clock.now;
 const max = math.max;
 const min = math.min;
-const guard = pcall as unknown as GuardedCall;
 
 /** Longest pause between two tries. */
-const LONGEST_PAUSE = 2;
+const MAX_DELAY = 2;
 /** Seconds after which a step that takes long looks whether the worker is to end. */
-const LOOK = 0.25;
+const POLL_INTERVAL = 0.25;
 
 /** A registration as others may see it. */
 interface Status {
@@ -34,7 +33,7 @@ interface Status {
     /** Seconds, as etcd granted them. */
     readonly ttl: number;
     /** The lease of another registration of the same id that has the key now; nil while none has. */
-    readonly taken_by: string | undefined;
+    readonly owner_lease: string | undefined;
     /** Why the latest step failed. */
     readonly err: string | undefined;
 }
@@ -57,7 +56,7 @@ function note(reg: State, err: EtcdError | undefined): void {
 
 /** Does what is next, and notes how that went. */
 function advance(this: void, reg: State): void {
-    const [ok, failed] = guard(registration_steps.step, reg);
+    const [ok, failed] = protected_call(registration_steps.step, reg);
     let err = failed as EtcdError | undefined;
     if (!ok) {
         err = errors.local_error("bad_reply", tostring(failed)); // whatever happens, it goes on
@@ -69,7 +68,7 @@ function advance(this: void, reg: State): void {
 
 /** Runs a step to its end, whatever comes. */
 function run(this: void, reg: State, fn: Step, done: Semaphore): void {
-    const [ok, err] = guard(fn, reg);
+    const [ok, err] = protected_call(fn, reg);
     if (!ok) {
         ngx.log(ngx.WARN, "registration of ", reg.key, ": ", tostring(err));
     }
@@ -84,13 +83,13 @@ function run_within_life(reg: State, fn: Step, grace: number): void {
     const [done, err] = semaphore.new(0);
     if (done === undefined) {
         ngx.log(ngx.WARN, "registration of ", reg.key, ": ", err);
-        ngx.sleep(LOOK);
+        ngx.sleep(POLL_INTERVAL);
         return;
     }
     const thread = ngx.thread.spawn(run, reg, fn, done);
-    let [is_done] = done.wait(LOOK);
+    let [is_done] = done.wait(POLL_INTERVAL);
     while (is_done !== true && !ngx.worker.exiting()) {
-        [is_done] = done.wait(LOOK);
+        [is_done] = done.wait(POLL_INTERVAL);
     }
     if (is_done !== true && grace > 0) {
         [is_done] = done.wait(grace);
@@ -102,7 +101,7 @@ function run_within_life(reg: State, fn: Step, grace: number): void {
 
 /** Revokes the lease: what the worker cannot wait for runs out by itself. */
 function leave(reg: State): void {
-    run_within_life(reg, registration_steps.deregister, registration_steps.LAST_CALL);
+    run_within_life(reg, registration_steps.deregister, registration_steps.EXIT_CALL_TIME);
 }
 
 /** Seconds until the next step. */
@@ -110,7 +109,7 @@ function delay(reg: State): number {
     if (reg.failures === 0) {
         return max(0, reg.expires_at - now() - (reg.granted * 2) / 3);
     }
-    return random.jittered(min(LONGEST_PAUSE, reg.granted / 6, 0.1 * 2 ** min(reg.failures, 10)));
+    return random.jittered(min(MAX_DELAY, reg.granted / 6, 0.1 * 2 ** min(reg.failures, 10)));
 }
 
 type Timer = (this: void, premature: boolean, reg: State, id: number) => void;
@@ -164,7 +163,7 @@ function state_of(this: State): Status {
         renewals: this.renewals,
         losses: this.losses,
         ttl: this.granted,
-        taken_by: this.taken_by,
+        owner_lease: this.owner_lease,
         err,
     };
 }
@@ -198,10 +197,10 @@ function create(cli: ClientState, key: string, value: string, ttl: number): Resu
         timers: 0,
         granted: ttl,
         lease: undefined,
-        former: undefined,
+        previous_lease: undefined,
         is_new: true,
         is_registered: false,
-        taken_by: undefined,
+        owner_lease: undefined,
         expires_at: 0,
         is_closed: false,
         renewals: 0,

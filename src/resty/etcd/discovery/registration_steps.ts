@@ -1,4 +1,4 @@
-import type { ClientState as ClientState } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
@@ -13,9 +13,9 @@ const max = math.max;
 const min = math.min;
 
 /** Longest time that one call may take. */
-const LONGEST_CALL = 5;
+const MAX_CALL_TIME = 5;
 /** The same while the worker ends. */
-const LAST_CALL = 1;
+const EXIT_CALL_TIME = 1;
 /** gRPC code of a lease that is gone. */
 const NOT_FOUND = 5;
 
@@ -34,12 +34,12 @@ interface State {
     granted: number;
     lease: string | undefined;
     /** The lease before: what it still holds is nobody else's. */
-    former: string | undefined;
+    previous_lease: string | undefined;
     /** The key has not been written yet. */
     is_new: boolean;
     is_registered: boolean;
     /** The lease of another registration that has the key. */
-    taken_by: string | undefined;
+    owner_lease: string | undefined;
     expires_at: number;
     is_closed: boolean;
     renewals: number;
@@ -50,7 +50,7 @@ interface State {
 }
 
 function call_time(reg: State): number {
-    return max(0.5, min(LONGEST_CALL, reg.granted / 3));
+    return max(0.5, min(MAX_CALL_TIME, reg.granted / 3));
 }
 
 /** It may have been closed while a call was under way. */
@@ -69,9 +69,9 @@ function mark_lost(reg: State): void {
 /** The lease is gone, or nobody can know whether it is. */
 function drop_lease(reg: State): void {
     mark_lost(reg);
-    reg.former = reg.lease;
+    reg.previous_lease = reg.lease;
     reg.lease = undefined;
-    reg.taken_by = undefined;
+    reg.owner_lease = undefined;
 }
 
 /** The time that a lease has is counted from when it was asked for: etcd's own count ends later. */
@@ -110,13 +110,13 @@ function renew(reg: State): EtcdError | undefined {
 function mark_registered(reg: State): void {
     reg.is_new = false;
     reg.is_registered = true;
-    reg.taken_by = undefined;
+    reg.owner_lease = undefined;
 }
 
 /** Another registration has the key: to write it again and again would help nobody. */
 function cede_to(reg: State, lease: string): EtcdError {
     reg.is_registered = false;
-    reg.taken_by = lease;
+    reg.owner_lease = lease;
     return errors.local_error("conflict", `the key is taken by another registration, of lease ${lease}`);
 }
 
@@ -180,7 +180,7 @@ function check_key(reg: State): EtcdError | undefined {
     const kv = txn_response.of_txn(reply.body);
     const holder = kv?.lease;
     // what is held by no lease would stay for ever
-    if (holder !== undefined && holder !== reg.former) {
+    if (holder !== undefined && holder !== reg.previous_lease) {
         return cede_to(reg, holder);
     }
     if (reg.is_registered) {
@@ -228,9 +228,9 @@ function deregister(this: void, reg: State): void {
     reg.is_closed = true;
     reg.lease = undefined;
     reg.is_registered = false;
-    reg.taken_by = undefined;
+    reg.owner_lease = undefined;
     if (lease !== undefined) {
-        const timeout = ngx.worker.exiting() ? LAST_CALL : call_time(reg);
+        const timeout = ngx.worker.exiting() ? EXIT_CALL_TIME : call_time(reg);
         const [reply, err] = call.unary(reg.cli, rpcs.lease_revoke, { ID: lease }, timeout);
         if (reply === undefined && !ngx.worker.exiting()) {
             ngx.log(ngx.WARN, "lease of ", reg.key, " not revoked: ", errors.to_text(err), "; it runs out by itself");
@@ -238,4 +238,4 @@ function deregister(this: void, reg: State): void {
     }
 }
 
-export { LAST_CALL, step, is_over, deregister, type State };
+export { EXIT_CALL_TIME, step, is_over, deregister, type State };

@@ -25,7 +25,7 @@ interface HealthOptions {
     /** Tries beyond the first that are allowed per call in the long run; default 0.2. */
     retry_budget?: number;
     /** "round_robin" (default), or "latency": the quicker of two. */
-    choice?: "round_robin" | "latency";
+    policy?: "round_robin" | "latency";
     /** Name of a shared dict: the workers then share what they know. */
     shm_name?: string;
 }
@@ -45,25 +45,25 @@ interface Health {
     /** nil unless the quicker of two is chosen. */
     readonly latency: Latency | undefined;
     /** Retries that may be made now. */
-    tokens: number;
-    next_open: number;
+    retry_tokens: number;
+    next_fail_open_at: number;
 }
 
 const PREFIX = "resty.etcd|";
 const FAILS = `${PREFIX}fails|`;
-const AWAY = `${PREFIX}away|`;
+const EJECTED = `${PREFIX}away|`;
 const PROBE = `${PREFIX}probe|`;
 
 /** Retries that may be made in a burst. */
 const MAX_TOKENS = 10;
 /** Seconds between two tries of endpoints that are left alone, however many clients a worker has. */
-const TRY_GAP = 0.2;
+const MIN_PROBE_INTERVAL = 0.2;
 /** How long a call that tries an endpoint again keeps others from it, should it never tell how it ended. */
 const PROBE_TIME = 5;
 /** A run of failures is forgotten after so many seconds without another, but not while an endpoint is left alone. */
-const MEMORY = 600;
+const FORGET_AFTER = 600;
 /** The least that a shared dict can tell from "for ever", in seconds. */
-const SHORTEST = 0.001;
+const MIN_EXPIRY = 0.001;
 
 /** When this worker has last tried an endpoint that had failed, by host: all its clients spare etcd together. */
 const tried_at = memory_dict.new();
@@ -86,9 +86,9 @@ function check(opts: unknown): string | undefined {
             return `opts.health.${name} must be boolean`;
         }
     }
-    const choice = given.choice ?? "round_robin";
-    if (choice !== "round_robin" && choice !== "latency") {
-        return 'opts.health.choice must be "round_robin" or "latency"';
+    const policy = given.policy ?? "round_robin";
+    if (policy !== "round_robin" && policy !== "latency") {
+        return 'opts.health.policy must be "round_robin" or "latency"';
     }
     const shm_name = given.shm_name;
     if (shm_name !== undefined && (typeof shm_name !== "string" || ngx.shared[shm_name] === undefined)) {
@@ -107,9 +107,9 @@ function create(opts: HealthOptions): Health {
         retry: opts.retry !== false,
         retry_budget: opts.retry_budget ?? 0.2,
         dict: opts.shm_name !== undefined ? ngx.shared[opts.shm_name]! : memory_dict.new(),
-        latency: opts.choice === "latency" ? latencies.new() : undefined,
-        tokens: MAX_TOKENS,
-        next_open: 0,
+        latency: opts.policy === "latency" ? latencies.new() : undefined,
+        retry_tokens: MAX_TOKENS,
+        next_fail_open_at: 0,
     };
 }
 
@@ -121,19 +121,19 @@ function fails_of(health: Health, host: string): number {
 /** Whether no call of this worker has just tried a failed endpoint; each of `n` has its turn. */
 function is_rested(host: string, n: number): boolean {
     const [tried] = tried_at.get(host);
-    return tried === undefined || now() - (tried as number) >= n * TRY_GAP;
+    return tried === undefined || now() - (tried as number) >= n * MIN_PROBE_INTERVAL;
 }
 
 /** It is time to try a failed endpoint again, and for this call to do so. */
 function may_probe(health: Health, host: string, n: number): boolean {
     const dict = health.dict;
-    const [away] = dict.get(AWAY + host);
+    const [away] = dict.get(EJECTED + host);
     if (away !== undefined || !is_rested(host, n)) {
         return false;
     }
     const [is_first] = dict.add(PROBE + host, 1, PROBE_TIME);
     if (is_first) {
-        tried_at.set(host, now(), MEMORY);
+        tried_at.set(host, now(), FORGET_AFTER);
     }
     return is_first;
 }
@@ -141,17 +141,17 @@ function may_probe(health: Health, host: string, n: number): boolean {
 /** Notes a failure; true if the endpoint is left alone from now on. */
 function failed(health: Health, host: string): boolean {
     const dict = health.dict;
-    const [away] = dict.get(AWAY + host);
+    const [away] = dict.get(EJECTED + host);
     if (away !== undefined) {
         return false; // the failure of a call from before
     }
     const fails = fails_of(health, host) + 1;
-    dict.set(FAILS + host, fails, MEMORY + health.max_fail_timeout);
+    dict.set(FAILS + host, fails, FORGET_AFTER + health.max_fail_timeout);
     if (fails < health.max_fails) {
         return false;
     }
     const doubled = health.fail_timeout * 2 ** min(20, fails - health.max_fails);
-    dict.set(AWAY + host, now(), max(SHORTEST, random.jittered(min(health.max_fail_timeout, doubled))));
+    dict.set(EJECTED + host, now(), max(MIN_EXPIRY, random.jittered(min(health.max_fail_timeout, doubled))));
     dict.delete(PROBE + host);
     return fails === health.max_fails;
 }
@@ -164,7 +164,7 @@ function succeeded(health: Health, host: string, seconds: number | undefined): v
     if (fails_of(health, host) > 0) {
         const dict = health.dict;
         dict.delete(FAILS + host);
-        dict.delete(AWAY + host);
+        dict.delete(EJECTED + host);
         dict.delete(PROBE + host);
         tried_at.delete(host);
     }
@@ -187,16 +187,16 @@ function is_host(host: unknown): boolean {
 /** Where no endpoint may be used: the one that has been left alone for the longest, once in a while. */
 function pick_fail_open(health: Health, endpoints: readonly Endpoint[]): Endpoint | undefined {
     const time = now();
-    if (!health.fail_open || time < health.next_open) {
+    if (!health.fail_open || time < health.next_fail_open_at) {
         return undefined;
     }
-    health.next_open = time + TRY_GAP;
+    health.next_fail_open_at = time + MIN_PROBE_INTERVAL;
     let best: Endpoint | undefined;
     let best_since = math.huge;
     for (const endpoint of endpoints) {
         const host = endpoint.http_host;
         if (is_host(host) && is_rested(host, endpoints.length)) {
-            const [since] = health.dict.get(AWAY + host);
+            const [since] = health.dict.get(EJECTED + host);
             const [tried] = tried_at.get(host);
             const left_at = max((since as number | undefined) ?? 0, (tried as number | undefined) ?? 0);
             if (left_at < best_since) {
@@ -206,7 +206,7 @@ function pick_fail_open(health: Health, endpoints: readonly Endpoint[]): Endpoin
         }
     }
     if (best !== undefined) {
-        tried_at.set(best.http_host, time, MEMORY);
+        tried_at.set(best.http_host, time, FORGET_AFTER);
     }
     return best;
 }
@@ -260,20 +260,20 @@ function pick(
 
 /** Each call adds to the retries that are allowed. */
 function credit_retry_budget(health: Health): void {
-    health.tokens = min(MAX_TOKENS, health.tokens + health.retry_budget);
+    health.retry_tokens = min(MAX_TOKENS, health.retry_tokens + health.retry_budget);
 }
 
 /** Whether there is a retry in the budget. */
 function has_retry(health: Health): boolean {
-    return health.tokens >= 1;
+    return health.retry_tokens >= 1;
 }
 
 /** Takes one retry out of the budget; false if there is none. */
 function spend_retry(health: Health): boolean {
-    if (health.tokens < 1) {
+    if (health.retry_tokens < 1) {
         return false;
     }
-    health.tokens = health.tokens - 1;
+    health.retry_tokens = health.retry_tokens - 1;
     return true;
 }
 

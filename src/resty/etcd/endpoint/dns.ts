@@ -1,4 +1,3 @@
-const guard = pcall as unknown as GuardedCall;
 const find = string.find as StringFind;
 const match = string.match;
 const sub = string.sub;
@@ -173,12 +172,12 @@ function ask(nameservers: Nameserver[], host: string, qtype: number): Result<str
     const library = find_library()!;
     const retrans = max(MIN_TRIES, nameservers.length);
     const opts: ResolverOptions = { nameservers, timeout: TRY_MS, retrans, no_random: true };
-    const [made, found, find_err] = guard(library.new, library, opts);
+    const [made, found, find_err] = protected_call(library.new, library, opts);
     const [resolver, make_err] = guarded<Resolver>(made, found, find_err);
     if (resolver === undefined) {
         return $multi(undefined, make_err);
     }
-    const [done, got, got_err] = guard(resolver.query, resolver, host, { qtype });
+    const [done, got, got_err] = protected_call(resolver.query, resolver, host, { qtype });
     const [answers, err] = guarded<Answers & Answer[]>(done, got, got_err);
     if (answers === undefined) {
         return $multi(undefined, err);

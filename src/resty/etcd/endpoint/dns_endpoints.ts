@@ -16,7 +16,7 @@ interface PendingLookup {
     /** Names without an address so far. */
     missing: number;
     /** Nobody needs to wait any more. */
-    over: boolean;
+    is_over: boolean;
     /** If it has not ended by then, nobody works on it. */
     ends_by: number;
 }
@@ -39,13 +39,13 @@ interface DnsEndpoints {
     /** As they were configured, or as etcd told of them. */
     configured: Endpoint[];
     /** By name. */
-    known: LuaMap<string, ResolvedName>;
+    resolved: LuaMap<string, ResolvedName>;
     /** When the next round is due. */
     next: number;
     /** Until then calls do not wait. */
     fresh_until: number;
     /** The round under way. */
-    flight: PendingLookup | undefined;
+    pending_lookup: PendingLookup | undefined;
 }
 
 /** A client's endpoints, and what makes others take their place. */
@@ -55,7 +55,7 @@ interface EndpointSet extends Ring {
     /** `/v3`, for endpoints that etcd tells of. */
     readonly api_prefix: string;
     /** Nil unless names are resolved by the driver. */
-    readonly names: DnsEndpoints | undefined;
+    readonly dns: DnsEndpoints | undefined;
 }
 
 /** The host of an endpoint if it is a name; nil for addresses and sockets. */
@@ -76,21 +76,21 @@ function set_configured(names: DnsEndpoints, configured: Endpoint[]): void {
     for (const one of configured) {
         const name = name_of(one);
         if (name !== undefined) {
-            const old = names.known.get(name);
+            const old = names.resolved.get(name);
             known.set(name, old ?? { host: name, v4: [], v6: [], used: [] });
             has_names = true;
             has_new = has_new || old === undefined;
         }
     }
     names.configured = configured;
-    names.known = known;
+    names.resolved = known;
     if (!has_names) {
         names.next = math.huge;
         names.fresh_until = math.huge;
     } else if (has_new) {
         names.next = 0;
         names.fresh_until = 0;
-        names.flight = undefined; // it does not know of all
+        names.pending_lookup = undefined; // it does not know of all
     }
 }
 
@@ -98,7 +98,7 @@ function set_configured(names: DnsEndpoints, configured: Endpoint[]): void {
 function expand(names: DnsEndpoints, api_prefix: string): Endpoint[] {
     const endpoints: Endpoint[] = [];
     for (const one of names.configured) {
-        const known = names.known.get(one.host);
+        const known = names.resolved.get(one.host);
         if (known === undefined || known.used.length === 0) {
             endpoints.push(one);
         } else {
@@ -126,7 +126,7 @@ function replace(set: EndpointSet, found: Endpoint[]): void {
 
 /** Makes these the endpoints of a client. */
 function replace_endpoints(set: EndpointSet, found: Endpoint[]): void {
-    const names = set.names;
+    const names = set.dns;
     if (names === undefined) {
         replace(set, found);
         return;

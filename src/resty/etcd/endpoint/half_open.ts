@@ -3,7 +3,6 @@ import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 
 /** Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends. */
 interface HalfOpen {
@@ -14,23 +13,23 @@ interface HalfOpen {
 }
 
 /** How long the others wait at most: the call may have been killed, or may have much time. */
-const LONGEST = 1;
+const MAX_PROBE_TIME = 1;
 /** Seconds between two tries, of whichever endpoints: many may come back at the same moment, or fail several times. */
-const GAP = 0.125;
+const MIN_PROBE_INTERVAL = 0.125;
 /** Seconds after which an endpoint that nobody has come back to is forgotten. */
-const MEMORY = 3600;
+const FORGET_AFTER = 3600;
 
 /** By host: the health check that they belong to is one for all clients of a worker, too. */
-const trials = new LuaMap<string, HalfOpen>();
+const by_host = new LuaMap<string, HalfOpen>();
 /** Until then no call tries another endpoint. */
 let next_try = 0;
 /** Calls that wait; for whichever trial ends first. */
 let waiting: Semaphore | undefined;
 
 function forget_old(time: number): void {
-    for (const [host, trial] of trials) {
-        if (time - trial.banned_at > MEMORY) {
-            trials.delete(host);
+    for (const [host, half_open] of by_host) {
+        if (time - half_open.banned_at > FORGET_AFTER) {
+            by_host.delete(host);
         }
     }
 }
@@ -38,27 +37,27 @@ function forget_old(time: number): void {
 /** Notes that an endpoint is banned. */
 function note_ban(host: string): void {
     const time = now();
-    const trial = trials.get(host);
-    if (trial === undefined) {
+    const half_open = by_host.get(host);
+    if (half_open === undefined) {
         forget_old(time);
-        trials.set(host, { ends_by: 0, banned_at: time });
+        by_host.set(host, { ends_by: 0, banned_at: time });
     } else {
-        trial.banned_at = time;
+        half_open.banned_at = time;
     }
 }
 
 /** Whether a call may use an endpoint that is not banned; if it is on trial, that is now this call's. */
 function try_acquire(host: string): boolean {
-    const trial = trials.get(host);
-    if (trial === undefined) {
+    const half_open = by_host.get(host);
+    if (half_open === undefined) {
         return true;
     }
     const time = now();
-    if (time < trial.ends_by || time < next_try) {
+    if (time < half_open.ends_by || time < next_try) {
         return false;
     }
-    trial.ends_by = time + LONGEST;
-    next_try = time + GAP;
+    half_open.ends_by = time + MAX_PROBE_TIME;
+    next_try = time + MIN_PROBE_INTERVAL;
     return true;
 }
 
@@ -70,18 +69,18 @@ function wake_all(): void {
 
 /** The endpoint has let a call down, or was not tried after all. */
 function on_failure(host: string): void {
-    const trial = trials.get(host);
-    if (trial !== undefined) {
-        trial.ends_by = 0;
+    const half_open = by_host.get(host);
+    if (half_open !== undefined) {
+        half_open.ends_by = 0;
         wake_all();
     }
 }
 
 /** The endpoint has answered. */
 function on_success(host: string): void {
-    const trial = trials.get(host);
-    if (trial !== undefined) {
-        trials.delete(host);
+    const half_open = by_host.get(host);
+    if (half_open !== undefined) {
+        by_host.delete(host);
         next_try = 0;
         wake_all();
     }
@@ -89,8 +88,8 @@ function on_success(host: string): void {
 
 /** There are no bans any more: all may go on. */
 function forget_all(): void {
-    for (const [host] of trials) {
-        trials.delete(host);
+    for (const [host] of by_host) {
+        by_host.delete(host);
     }
     wake_all();
 }
@@ -111,16 +110,16 @@ function wait(deadline: number | undefined): boolean {
     if (waiting === undefined) {
         return false;
     }
-    let until = math.min(time + LONGEST, deadline ?? math.huge);
+    let until = math.min(time + MAX_PROBE_TIME, deadline ?? math.huge);
     if (next_try > time) {
         until = math.min(until, next_try);
     }
-    for (const [, trial] of trials) {
-        if (trial.ends_by > time) {
-            until = math.min(until, trial.ends_by);
+    for (const [, half_open] of by_host) {
+        if (half_open.ends_by > time) {
+            until = math.min(until, half_open.ends_by);
         }
     }
-    const [ran, ok, err] = guard(waiting.wait, waiting, math.max(0.001, until - time));
+    const [ran, ok, err] = protected_call(waiting.wait, waiting, math.max(0.001, until - time));
     if (ran && (ok === true || err === "timeout")) {
         return true;
     }

@@ -18,21 +18,21 @@ const WEIGHT = 0.2;
 /** After so many seconds an endpoint is measured anew. */
 const MEASURE_AGAIN = 30;
 /** After so many seconds without a call a host is forgotten. */
-const MEMORY = 600;
+const FORGET_AFTER = 600;
 
 function create(): Latency {
-    return { seconds: new LuaMap(), measured_at: new LuaMap(), forget_at: now() + MEMORY };
+    return { seconds: new LuaMap(), measured_at: new LuaMap(), forget_at: now() + FORGET_AFTER };
 }
 
 /** Endpoints come and go where names are resolved or members followed. */
 function forget_old(latency: Latency, time: number): void {
     for (const [host, measured_at] of latency.measured_at) {
-        if (time - measured_at > MEMORY) {
+        if (time - measured_at > FORGET_AFTER) {
             latency.seconds.delete(host);
             latency.measured_at.delete(host);
         }
     }
-    latency.forget_at = time + MEMORY;
+    latency.forget_at = time + FORGET_AFTER;
 }
 
 /** Notes how long a call took. */

@@ -7,7 +7,6 @@ import * as dns_endpoints from "./dns_endpoints";
 import type { EndpointSet, PendingLookup, ResolvedName, DnsEndpoints } from "./dns_endpoints";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 const min = math.min;
 
 const DEFAULT_INTERVAL = 30;
@@ -42,9 +41,9 @@ interface Question {
 
 /** Lets all go on who wait. */
 function wake(plan: DnsEndpoints, flight: PendingLookup): void {
-    if (!flight.over) {
-        flight.over = true;
-        if (plan.flight === flight) {
+    if (!flight.is_over) {
+        flight.is_over = true;
+        if (plan.pending_lookup === flight) {
             plan.fresh_until = now() + FRESH_INTERVALS * plan.interval;
         }
         if (flight.waiting > 0) {
@@ -73,7 +72,7 @@ function ask(set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup, questi
 /** Asks for all names at once. Calls go on as soon as each has an address. */
 function resolve_all(set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup): void {
     const questions: Question[] = [];
-    for (const [, known] of plan.known) {
+    for (const [, known] of plan.resolved) {
         questions.push({ known, answered: false, err: undefined });
     }
     flight.missing = questions.length;
@@ -101,8 +100,8 @@ function run_lookup(premature: boolean, set: EndpointSet, plan: DnsEndpoints, fl
         resolve_all(set, plan, flight);
     }
     wake(plan, flight);
-    if (plan.flight === flight) {
-        plan.flight = undefined;
+    if (plan.pending_lookup === flight) {
+        plan.pending_lookup = undefined;
     }
 }
 
@@ -112,12 +111,12 @@ function start_lookup(set: EndpointSet, plan: DnsEndpoints, time: number): Pendi
     if (waiters === undefined) {
         return undefined;
     }
-    const flight: PendingLookup = { waiters, waiting: 0, missing: 0, over: false, ends_by: time + START_TIME };
-    const [may_start, started] = guard(ngx.timer.at, 0, run_lookup, set, plan, flight); // throws in init
+    const flight: PendingLookup = { waiters, waiting: 0, missing: 0, is_over: false, ends_by: time + START_TIME };
+    const [may_start, started] = protected_call(ngx.timer.at, 0, run_lookup, set, plan, flight); // throws in init
     if (!may_start || started === undefined) {
         return undefined;
     }
-    plan.flight = flight;
+    plan.pending_lookup = flight;
     plan.next = time + plan.interval;
     return flight;
 }
@@ -130,14 +129,14 @@ function before_call(set: EndpointSet, plan: DnsEndpoints, time: number, deadlin
     if (time < plan.next && time < plan.fresh_until) {
         return;
     }
-    let flight = plan.flight;
+    let flight = plan.pending_lookup;
     if (flight === undefined || time >= flight.ends_by) {
         flight = start_lookup(set, plan, time);
     }
-    if (flight !== undefined && !flight.over && time >= plan.fresh_until) {
+    if (flight !== undefined && !flight.is_over && time >= plan.fresh_until) {
         const seconds = deadline !== undefined ? min(MAX_WAIT, (deadline - time) / 2) : MAX_WAIT;
         flight.waiting = flight.waiting + 1;
-        guard(flight.waiters.wait, flight.waiters, seconds); // throws in a phase that cannot wait
+        protected_call(flight.waiters.wait, flight.waiters, seconds); // throws in a phase that cannot wait
     }
 }
 
@@ -177,10 +176,10 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<DnsEndpoints> {
         interval,
         ipv6,
         configured: endpoints,
-        known: new LuaMap(),
+        resolved: new LuaMap(),
         next: 0,
         fresh_until: 0,
-        flight: undefined,
+        pending_lookup: undefined,
     };
     dns_endpoints.set_configured(plan, endpoints);
     return $multi(plan);

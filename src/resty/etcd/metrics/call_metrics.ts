@@ -1,8 +1,6 @@
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 
-const guard = pcall as unknown as GuardedCall;
-
 /** What is known of a call when it has ended; for a stream, of its opening. */
 interface CallInfo {
     /** Name of the RPC, such as `Range`. */
@@ -92,7 +90,7 @@ function record(meter: Meter, info: CallInfo): void {
         count(meter.stats, info);
     }
     if (meter.on_call !== undefined) {
-        const [ok, err] = guard(meter.on_call, info);
+        const [ok, err] = protected_call(meter.on_call, info);
         if (!ok && !meter.has_complained) {
             meter.has_complained = true;
             ngx.log(ngx.WARN, "on_call: ", tostring(err));

@@ -30,7 +30,7 @@ function prepare(state: State, events: RawEvent[], found: rebuild.IndexValues, s
     for (const event of events) {
         time_slice.yield_if_due(slice);
         const raw = event.kv;
-        const key = sub(raw.key, state.cut + 1);
+        const key = sub(raw.key, state.prefix_length + 1);
         if (event.type === "DELETE") {
             steps.push({ key, kv: undefined, invalid: undefined });
         } else {
@@ -49,15 +49,15 @@ function prepare(state: State, events: RawEvent[], found: rebuild.IndexValues, s
 /** Changes the tables in one go; returns what was really changed. */
 function commit(state: State, steps: Step[], found: rebuild.IndexValues): Change[] {
     const changes: Change[] = [];
-    const { kvs, added } = state;
+    const { kvs, unsorted_keys: added } = state;
     for (const step of steps) {
         const key = step.key;
         const kv = step.kv;
         if (step.invalid !== undefined) {
-            state.bad.set(key, step.invalid);
+            state.invalid_items.set(key, step.invalid);
         } else {
             const old = kvs.get(key);
-            state.bad.delete(key);
+            state.invalid_items.delete(key);
             if (kv !== undefined) {
                 kvs.set(key, kv);
                 if (old === undefined) {
@@ -68,7 +68,7 @@ function commit(state: State, steps: Step[], found: rebuild.IndexValues): Change
             } else if (old !== undefined) {
                 kvs.delete(key);
                 state.key_count = state.key_count - 1;
-                state.has_gaps = true;
+                state.has_deleted_keys = true;
                 changes.push({ type: "DELETE", key, old });
             }
             for (const [name, index] of state.indexes) {
@@ -87,19 +87,19 @@ function commit_many(state: State, steps: Step[], found: rebuild.IndexValues, sl
     const made = rebuild.create(state.key_count);
     const changes: Change[] = [];
     const by_key = table_new(0, steps.length) as LuaMap<string, Step>;
-    const added = made.added;
+    const added = made.unsorted_keys;
     const kvs = state.kvs;
-    for (const [key, item] of state.bad) {
-        made.bad.set(key, item);
+    for (const [key, item] of state.invalid_items) {
+        made.invalid_items.set(key, item);
     }
     for (const step of steps) {
         time_slice.yield_if_due(slice);
         const key = step.key;
         by_key.set(key, step);
         if (step.invalid !== undefined) {
-            made.bad.set(key, step.invalid);
+            made.invalid_items.set(key, step.invalid);
         } else {
-            made.bad.delete(key);
+            made.invalid_items.delete(key);
         }
         if (step.kv !== undefined && kvs.get(key) === undefined) {
             added.push(key);
@@ -139,7 +139,7 @@ function take_events(state: State, events: RawEvent[]): Change[] | undefined {
         return undefined;
     }
     const changes = commit(state, steps, found);
-    if (state.added.length > MANY_ADDED) {
+    if (state.unsorted_keys.length > MANY_ADDED) {
         sorted_keys.sort_pending(state);
     }
     return changes;
@@ -161,17 +161,17 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] | un
     const full = batch.full!;
     const kvs = state.kvs;
     const made = rebuild.create(full.length);
-    const is_first = state.changed === 0;
+    const is_first = state.data_version === 0;
     const changes: Change[] = [];
     const found = rebuild.new_index_values(state, is_first || is_other ? full.length : 0);
     for (const raw of full) {
         time_slice.yield_if_due(slice);
-        const key = sub(raw.key, state.cut + 1);
+        const key = sub(raw.key, state.prefix_length + 1);
         const held = kvs.get(key);
-        const bad = state.bad.get(key);
+        const bad = state.invalid_items.get(key);
         if (!is_other && is_same(raw, bad ?? held)) {
             if (bad !== undefined) {
-                made.bad.set(key, bad);
+                made.invalid_items.set(key, bad);
             }
             if (held !== undefined) {
                 rebuild.keep(made, key, held);
@@ -185,7 +185,7 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] | un
                     changes.push(gc_barrier.mark_now({ type: "PUT", key, kv, old: held }));
                 }
             } else {
-                made.bad.set(key, decode.reject(state, raw, key, err));
+                made.invalid_items.set(key, decode.reject(state, raw, key, err));
                 // what was deleted and written anew is not the same item any more
                 if (held !== undefined && (is_other || held.create_revision === raw.create_revision)) {
                     rebuild.keep(made, key, held);
@@ -204,7 +204,7 @@ function take_full(state: State, batch: Batch, is_other: boolean): Change[] | un
         if (state.is_closed) {
             return undefined;
         }
-        state.bad = made.bad; // all else is as it was, and stays the same tables
+        state.invalid_items = made.invalid_items; // all else is as it was, and stays the same tables
         return changes;
     }
     return rebuild.swap_in(state, made, found, slice) ? changes : undefined;

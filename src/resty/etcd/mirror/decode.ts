@@ -1,10 +1,8 @@
-import type { ClientState as ClientState } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import type { RawKv } from "../protocol/message";
 import * as gc_barrier from "../base/gc_barrier";
 import * as rate_limited_log from "./rate_limited_log";
 import type { Decode, Invalid, Kv, State } from "./types";
-
-const guard = pcall as unknown as GuardedCall;
 
 /** Why a step of the way has led to nothing: what the user's function said, or what it threw. */
 function reason(step: string, ran: boolean, result: unknown, err: unknown, otherwise: string): string {
@@ -36,19 +34,19 @@ function bare(raw: RawKv, key: string): Kv {
 function make(state: State, raw: RawKv, key: string): Result<Kv> {
     const { validate, transform } = state.opts;
     const kv = bare(raw, key) as { value: unknown } & Kv;
-    const [decoded, value, decode_err] = guard(state.decode, raw.value ?? "", kv);
+    const [decoded, value, decode_err] = protected_call(state.decode, raw.value ?? "", kv);
     if (!decoded || value === undefined) {
         return $multi(undefined, reason("decode", decoded, value, decode_err, "no value"));
     }
     kv.value = value;
     if (validate !== undefined) {
-        const [ran, good, why] = guard(validate, value, key);
+        const [ran, good, why] = protected_call(validate, value, key);
         if (!ran || good === undefined || good === false) {
             return $multi(undefined, reason("validate", ran, good, why, "not valid"));
         }
     }
     if (transform !== undefined) {
-        const [ran, made, why] = guard(transform, value, kv);
+        const [ran, made, why] = protected_call(transform, value, kv);
         if (!ran || made === undefined) {
             return $multi(undefined, reason("transform", ran, made, why, "no value"));
         }

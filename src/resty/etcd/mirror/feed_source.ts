@@ -1,4 +1,4 @@
-import type { ClientState as ClientState } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import type { OpenSource } from "../shared_log/coordinator";
 import * as open from "../shared_log/open";
@@ -30,16 +30,16 @@ function identity_of(cli: ClientState, wanted: FeedOptions): string {
 /** What opens the feed that one worker fills a shared dict from, and each worker its own where the dict fails. */
 function opener(cli: ClientState, wanted: FeedOptions): OpenSource {
     return (from, cluster_id) => {
-        const { key, range_end, share } = wanted;
+        const { key, range_end, shared_range } = wanted;
         const options: FeedOptions = { key, relist: true, progress: true };
         if (range_end !== undefined) {
             options.range_end = range_end;
         }
-        if (share !== undefined) {
-            options.share = share;
+        if (shared_range !== undefined) {
+            options.shared_range = shared_range;
         }
-        if (wanted.silence !== undefined) {
-            options.silence = wanted.silence;
+        if (wanted.idle_timeout !== undefined) {
+            options.idle_timeout = wanted.idle_timeout;
         }
         if (from === undefined) {
             options.list = true;
@@ -74,15 +74,15 @@ function with_snapshot(source: Source, path: string, identity: string, interval:
 function choose(cli: ClientState, dir: string, opts: Options): Result<Source> {
     const { key, range_end } = range_of(cli, dir);
     const wanted: FeedOptions = { key, range_end, list: true, relist: true, progress: true };
-    if (opts.silence !== undefined) {
-        wanted.silence = opts.silence;
+    if (opts.idle_timeout !== undefined) {
+        wanted.idle_timeout = opts.idle_timeout;
     }
-    if (opts.share !== undefined) {
-        wanted.share = range_of(cli, opts.share);
+    if (opts.shared_prefix !== undefined) {
+        wanted.shared_range = range_of(cli, opts.shared_prefix);
     }
     const identity = identity_of(cli, wanted);
     let source: Source = () => etcd_feed.open(cli, wanted);
-    if (opts.mode === "node") {
+    if (opts.mode === "shared") {
         const dict = ngx.shared[opts.shm_name ?? ""];
         if (dict === undefined) {
             return $multi(undefined, `opts.shm_name: no shared dict ${opts.shm_name ?? ""}`);

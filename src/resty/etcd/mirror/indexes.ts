@@ -1,8 +1,6 @@
 import * as sorted_keys from "./sorted_keys";
 import type { Buckets, Index, IndexFn, Kv, Store, Values } from "./types";
 
-const guard = pcall as unknown as GuardedCall;
-
 function create(name: string, fn: IndexFn): Index {
     return { name, fn, buckets: new LuaMap(), values: new LuaMap() };
 }
@@ -17,7 +15,7 @@ function is_key(value: unknown): boolean {
  * @returns true and the value or a new array of values, if any; false and an error if it throws
  */
 function ask(index: Index, kv: Kv): LuaMultiReturn<[ok: boolean, value: unknown]> {
-    const [ok, value] = guard(index.fn, kv.value, kv);
+    const [ok, value] = protected_call(index.fn, kv.value, kv);
     if (!ok || typeof value !== "object") {
         if (is_key(value)) {
             return $multi(ok, value);

@@ -32,7 +32,7 @@ function get_linearizable(this: State, key: string, timeout?: number): Told {
     if (raw === undefined) {
         return $multi(undefined, undefined);
     }
-    const [kv, bad] = decode.make(this, raw, sub(raw.key, this.cut + 1));
+    const [kv, bad] = decode.make(this, raw, sub(raw.key, this.prefix_length + 1));
     if (kv === undefined) {
         return $multi(undefined, errors.local_error("invalid", bad));
     }

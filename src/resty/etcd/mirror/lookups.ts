@@ -20,15 +20,15 @@ type Found = LuaMultiReturn<[value: any, kv: Kv | string | undefined]>; // eslin
 function get(this: State, key: string): Found {
     const kv = this.kvs.get(key);
     if (kv === undefined) {
-        return $multi(undefined, this.absent);
+        return $multi(undefined, this.miss_reason);
     }
     return $multi(kv.value, kv);
 }
 
 /** All keys in their order: an array that is made once per change, and is not to be written to. */
 function all(this: State): Result<readonly Kv[]> {
-    if (this.absent !== undefined) {
-        return $multi(undefined, this.absent);
+    if (this.miss_reason !== undefined) {
+        return $multi(undefined, this.miss_reason);
     }
     let list = this.list;
     if (list === undefined) {
@@ -44,8 +44,8 @@ function prefix(this: State, dir: string): Result<readonly Kv[]> {
     if (typeof dir !== "string") {
         return $multi(undefined, "prefix must be string");
     }
-    if (this.absent !== undefined) {
-        return $multi(undefined, this.absent);
+    if (this.miss_reason !== undefined) {
+        return $multi(undefined, this.miss_reason);
     }
     let list = this.lists.get(dir);
     if (list === undefined) {
@@ -66,10 +66,10 @@ function prefix(this: State, dir: string): Result<readonly Kv[]> {
 function by(this: State, name: string, value: AnyNotNil): Result<readonly Kv[]> {
     const index = this.indexes.get(name);
     if (index === undefined) {
-        return $multi(undefined, this.making.get(name) === true ? NOT_READY : `no index ${tostring(name)}`);
+        return $multi(undefined, this.building_indexes.get(name) === true ? NOT_READY : `no index ${tostring(name)}`);
     }
-    if (this.absent !== undefined) {
-        return $multi(undefined, this.absent);
+    if (this.miss_reason !== undefined) {
+        return $multi(undefined, this.miss_reason);
     }
     return $multi(indexes.find(this, index, value));
 }
@@ -81,7 +81,7 @@ function revision(this: State): number {
 
 /** How often something has really changed; 0 before the first full state. */
 function version(this: State): number {
-    return this.changed;
+    return this.data_version;
 }
 
 /** How many keys there are. */
@@ -91,15 +91,15 @@ function count(this: State): number {
 
 /** There is a full state: from now on what is not found is not there. */
 function ready(this: State): boolean {
-    return this.absent === undefined;
+    return this.miss_reason === undefined;
 }
 
 /** Seconds since etcd was last heard of; infinite if it never was. */
 function age(this: State): number {
-    if (this.feed !== undefined && this.has_heard) {
+    if (this.feed !== undefined && this.has_received) {
         return this.feed.age();
     }
-    return this.heard_at !== undefined ? now() - this.heard_at : math.huge;
+    return this.last_received_at !== undefined ? now() - this.last_received_at : math.huge;
 }
 
 export { NOT_READY, age, all, by, count, get, prefix, ready, revision, version, type Found };

@@ -1,4 +1,4 @@
-import type { ClientState as ClientState } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
@@ -19,8 +19,6 @@ import type { Callback, Change, Changes, Index, IndexFn, Kv, OnChange, Options, 
 import * as wait_ready from "./wait_ready";
 import * as time_slice from "../base/time_slice";
 import * as timers from "../base/timers";
-
-const guard = pcall as unknown as GuardedCall;
 
 /** Keys below a prefix, as etcd has them, in this worker's memory. */
 interface Mirror extends State, Methods {}
@@ -65,7 +63,7 @@ function fill_index(this: void, state: State, made: Index): void {
 
 function make_index(premature: boolean, state: State, made: Index): void {
     if (!premature && run_loop.acquire(state)) {
-        const [ok, err] = guard(fill_index, state, made);
+        const [ok, err] = protected_call(fill_index, state, made);
         state.lock.post(1);
         if (!ok) {
             rate_limited_log.warn(
@@ -74,7 +72,7 @@ function make_index(premature: boolean, state: State, made: Index): void {
             );
         }
     }
-    state.making.delete(made.name);
+    state.building_indexes.delete(made.name);
 }
 
 /** Adds an index; where there are keys already it is made in the background, and `by` says "not ready" till then. */
@@ -86,13 +84,13 @@ function index(this: State, name: string, fn: IndexFn): Result<true> {
     if (this.is_closed) {
         return $multi(undefined, "the mirror is closed");
     }
-    if (this.indexes.get(name) !== undefined || this.making.get(name) === true) {
+    if (this.indexes.get(name) !== undefined || this.building_indexes.get(name) === true) {
         return $multi(undefined, `there is an index ${name} already`);
     }
-    this.making.set(name, true);
+    this.building_indexes.set(name, true);
     const [ok, err] = timers.at(0, make_index, this, indexes.create(name, fn));
     if (ok === undefined) {
-        this.making.delete(name);
+        this.building_indexes.delete(name);
         return $multi(undefined, err);
     }
     return $multi(true);
@@ -161,20 +159,20 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         dir,
         opts: opts ?? {},
         decode: opts?.decode ?? decode.by_serializer(cli),
-        cut: keys.with_prefix(cli.key_prefix, "").length,
+        prefix_length: keys.with_prefix(cli.key_prefix, "").length,
         source: chosen,
         kvs: new LuaMap(),
         key_count: 0,
         sorted: [],
-        added: [],
-        has_gaps: false,
+        unsorted_keys: [],
+        has_deleted_keys: false,
         list: undefined,
         lists: new LuaMap(),
         list_count: 0,
         indexes: new LuaMap(),
-        bad: new LuaMap(),
+        invalid_items: new LuaMap(),
         at_revision: 0,
-        changed: 0,
+        data_version: 0,
         counters: {
             batches: 0,
             puts: 0,
@@ -182,31 +180,31 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
             full: {},
             invalid: 0,
             callback_errors: 0,
-            merged: 0,
+            coalesced: 0,
             index_errors: 0,
             failures: 0,
         },
-        absent: lookups.NOT_READY,
+        miss_reason: lookups.NOT_READY,
         is_closed: false,
         life: { running: false, missed: 0 },
         timers: 0,
-        is_taking: false,
+        is_applying: false,
         feed: undefined,
-        has_heard: false,
-        heard_at: undefined,
-        failure: undefined,
+        has_received: false,
+        last_received_at: undefined,
+        last_error: undefined,
         callbacks: [],
-        untold: [],
-        untold_count: 0,
-        merge_at: notifier.MANY,
-        is_telling: false,
-        teller: undefined,
-        called_at: undefined,
-        is_complained: false,
+        pending_changes: [],
+        pending_count: 0,
+        coalesce_at: notifier.MAX_PENDING,
+        is_notifying: false,
+        notifier_thread: undefined,
+        callback_started_at: undefined,
+        has_warned: false,
         waiters: setmetatable(new LuaMap(), { __mode: "k" }),
         lock,
         wake,
-        making: new LuaMap(),
+        building_indexes: new LuaMap(),
         log_tokens: rate_limited_log.BURST,
         log_refilled: clock.now(),
         log_withheld: 0,

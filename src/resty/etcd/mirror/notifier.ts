@@ -3,33 +3,32 @@ import * as gc_barrier from "../base/gc_barrier";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
 import * as rate_limited_log from "./rate_limited_log";
-import type { Change, Changes, State, Untold } from "./types";
+import type { Change, Changes, State, PendingChanges } from "./types";
 
 const now = clock.now;
 const max = math.max;
-const guard = pcall as unknown as GuardedCall;
 const remove = table.remove;
 
 /** So many changes wait for a slow function as they were. */
-const MANY = 1024;
+const MAX_PENDING = 1024;
 /** Seconds after which a function that has not returned is complained of. */
-const SLOW = 1;
+const SLOW_AFTER = 1;
 /** Seconds that a function has to return when the worker ends. */
-const GRACE = 0.5;
-const LOOK = 0.1;
+const EXIT_GRACE = 0.5;
+const POLL_INTERVAL = 0.1;
 
 /** Calls all that were there when the changes came, and are still. */
-function call_all(state: State, item: Untold, slice: TimeSlice): void {
+function call_all(state: State, item: PendingChanges, slice: TimeSlice): void {
     const told: Changes = { revision: item.revision, changes: item.changes };
     for (const callback of item.callbacks) {
         if (state.is_closed) {
             return;
         }
         if (!callback.is_stopped) {
-            state.called_at = now();
-            const [ok, err] = guard(callback.fn, told);
-            state.called_at = undefined;
-            state.is_complained = false;
+            state.callback_started_at = now();
+            const [ok, err] = protected_call(callback.fn, told);
+            state.callback_started_at = undefined;
+            state.has_warned = false;
             if (!ok) {
                 const counters = state.counters;
                 counters.callback_errors = counters.callback_errors + 1;
@@ -44,21 +43,21 @@ function call_all(state: State, item: Untold, slice: TimeSlice): void {
 /** Tells what there is. */
 function tell_what_waits(this: void, state: State): void {
     const slice = time_slice.start();
-    let item = remove(state.untold, 1);
+    let item = remove(state.pending_changes, 1);
     while (item !== undefined) {
-        state.untold_count = state.untold_count - item.changes.length;
+        state.pending_count = state.pending_count - item.changes.length;
         call_all(state, item, slice);
-        item = remove(state.untold, 1);
+        item = remove(state.pending_changes, 1);
     }
 }
 
 /** The same, in a light thread. */
 function drain(this: void, state: State): void {
-    guard(tell_what_waits, state); // nothing throws there, but the mirror waits for the end of it
-    state.merge_at = MANY;
-    state.is_telling = false;
-    state.teller = undefined;
-    state.called_at = undefined;
+    protected_call(tell_what_waits, state); // nothing throws there, but the mirror waits for the end of it
+    state.coalesce_at = MAX_PENDING;
+    state.is_notifying = false;
+    state.notifier_thread = undefined;
+    state.callback_started_at = undefined;
 }
 
 /** A change after another one of the same key. */
@@ -70,12 +69,12 @@ function join(before: Change, after: Change): Change {
  * Makes one difference of all that waits for a function that is slow, so that it takes no more memory than keys do,
  * and nothing is lost.
  */
-function merge(state: State): void {
-    const waiting = state.untold;
+function coalesce(state: State): void {
+    const waiting = state.pending_changes;
     const latest = waiting[waiting.length - 1]!;
-    const count = state.untold_count;
-    state.untold = [];
-    state.untold_count = 0;
+    const count = state.pending_count;
+    state.pending_changes = [];
+    state.pending_count = 0;
     const slice = time_slice.start();
     const by_key = new LuaMap<string, Change>();
     const keys: string[] = [];
@@ -101,20 +100,23 @@ function merge(state: State): void {
         }
     }
     if (changes.length > 0) {
-        state.untold.push({ revision: latest.revision, changes, callbacks: latest.callbacks });
+        state.pending_changes.push({ revision: latest.revision, changes, callbacks: latest.callbacks });
     }
-    state.untold_count = changes.length;
-    state.merge_at = max(MANY, 2 * changes.length);
-    state.counters.merged = state.counters.merged + 1;
+    state.pending_count = changes.length;
+    state.coalesce_at = max(MAX_PENDING, 2 * changes.length);
+    state.counters.coalesced = state.counters.coalesced + 1;
     rate_limited_log.warn(state, `on_change is slow: ${count} changes that waited for it are one difference now`);
 }
 
 /** Says once of each call that it takes long. */
 function warn_if_slow(state: State): void {
-    const called_at = state.called_at;
-    if (called_at !== undefined && !state.is_complained && now() - called_at > SLOW) {
-        state.is_complained = true;
-        rate_limited_log.warn(state, `on_change: a function has not returned for ${SLOW} s; what follows waits for it`);
+    const called_at = state.callback_started_at;
+    if (called_at !== undefined && !state.has_warned && now() - called_at > SLOW_AFTER) {
+        state.has_warned = true;
+        rate_limited_log.warn(
+            state,
+            `on_change: a function has not returned for ${SLOW_AFTER} s; what follows waits for it`,
+        );
     }
 }
 
@@ -127,45 +129,45 @@ function notify(state: State, revision: number, changes: Change[]): void {
     if (changes.length === 0 || callbacks.length === 0) {
         return;
     }
-    state.untold.push({ revision, changes, callbacks });
-    state.untold_count = state.untold_count + changes.length;
-    if (state.is_telling && state.untold_count > state.merge_at) {
-        merge(state);
+    state.pending_changes.push({ revision, changes, callbacks });
+    state.pending_count = state.pending_count + changes.length;
+    if (state.is_notifying && state.pending_count > state.coalesce_at) {
+        coalesce(state);
     }
-    if (!state.is_telling && state.untold.length > 0) {
-        state.is_telling = true;
+    if (!state.is_notifying && state.pending_changes.length > 0) {
+        state.is_notifying = true;
         const thread = ngx.thread.spawn(drain, state); // runs until it waits for something
-        if (state.is_telling as boolean) {
-            state.teller = thread;
+        if (state.is_notifying as boolean) {
+            state.notifier_thread = thread;
         }
     }
-    while (state.is_telling && state.called_at === undefined) {
+    while (state.is_notifying && state.callback_started_at === undefined) {
         time_slice.yield_now(); // it only lets others run
     }
 }
 
 /** The timer that the functions ran in is no more. */
 function forget(state: State): void {
-    state.is_telling = false;
-    state.teller = undefined;
-    state.called_at = undefined;
-    state.merge_at = MANY;
+    state.is_notifying = false;
+    state.notifier_thread = undefined;
+    state.callback_started_at = undefined;
+    state.coalesce_at = MAX_PENDING;
 }
 
 /** Waits in the timer that the functions run in until they have returned; a worker that ends waits for none for long. */
 function finish(state: State): void {
-    state.untold = [];
+    state.pending_changes = [];
     let ends_at: number | undefined;
-    while (state.is_telling) {
+    while (state.is_notifying) {
         if (ngx.worker.exiting()) {
-            ends_at ??= now() + GRACE;
-            if (now() > ends_at && state.teller !== undefined) {
-                ngx.thread.kill(state.teller);
+            ends_at ??= now() + EXIT_GRACE;
+            if (now() > ends_at && state.notifier_thread !== undefined) {
+                ngx.thread.kill(state.notifier_thread);
                 return;
             }
         }
-        ngx.sleep(LOOK);
+        ngx.sleep(POLL_INTERVAL);
     }
 }
 
-export { MANY, finish, forget, warn_if_slow, notify };
+export { MAX_PENDING, finish, forget, warn_if_slow, notify };

@@ -6,8 +6,8 @@ const KINDS: Record<string, string> = {
     validate: "function",
     transform: "function",
     index: "table",
-    share: "string",
-    silence: "number",
+    shared_prefix: "string",
+    idle_timeout: "number",
     mode: "string",
     shm_name: "string",
     snapshot: "string",
@@ -45,26 +45,26 @@ function check(dir: string, opts: unknown): string | undefined {
             return `opts.${name} must be ${kind}`;
         }
     }
-    const { index, mode, share, silence, snapshot_interval } = opts as Options;
+    const { index, mode, shared_prefix, idle_timeout, snapshot_interval } = opts as Options;
     for (const [name, fn] of pairs(index ?? {})) {
         const wrong = check_index(name, fn);
         if (wrong !== undefined) {
             return wrong;
         }
     }
-    if (mode !== undefined && (mode as string) !== "worker" && (mode as string) !== "node") {
-        return 'opts.mode must be "worker" or "node"';
+    if (mode !== undefined && (mode as string) !== "worker" && (mode as string) !== "shared") {
+        return 'opts.mode must be "worker" or "shared"';
     }
-    if (mode === "node" && (opts as Options).shm_name === undefined) {
-        return 'opts.mode "node" needs opts.shm_name';
+    if (mode === "shared" && (opts as Options).shm_name === undefined) {
+        return 'opts.mode "shared" needs opts.shm_name';
     }
     if (snapshot_interval !== undefined && snapshot_interval <= 0) {
         return "opts.snapshot_interval must be a number of seconds";
     }
-    if (share !== undefined && string.sub(dir, 1, share.length) !== share) {
-        return "opts.share must be the prefix or a part of it";
+    if (shared_prefix !== undefined && string.sub(dir, 1, shared_prefix.length) !== shared_prefix) {
+        return "opts.shared_prefix must be the prefix or a part of it";
     }
-    return silence === undefined || silence > 0 ? undefined : "opts.silence must be a number of seconds";
+    return idle_timeout === undefined || idle_timeout > 0 ? undefined : "opts.idle_timeout must be a number of seconds";
 }
 
 export { check, check_index, check_timeout };

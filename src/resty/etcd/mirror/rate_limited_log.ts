@@ -1,7 +1,6 @@
 import * as clock from "../base/clock";
 import type { State } from "./types";
 
-const guard = pcall as unknown as GuardedCall;
 const min = math.min;
 
 /** Lines in a burst, and how many more a second. */
@@ -13,7 +12,7 @@ function text_of(err: unknown, otherwise: string): string {
     if (err === undefined) {
         return otherwise;
     }
-    const [ok, text] = guard(tostring, err);
+    const [ok, text] = protected_call(tostring, err);
     return ok ? (text as string) : otherwise;
 }
 

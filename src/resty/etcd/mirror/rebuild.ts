@@ -10,8 +10,8 @@ interface NewTables {
     readonly kvs: LuaMap<string, Kv>;
     readonly sorted: string[];
     /** Keys that are not in their order yet. */
-    readonly added: string[];
-    readonly bad: LuaMap<string, Invalid>;
+    readonly unsorted_keys: string[];
+    readonly invalid_items: LuaMap<string, Invalid>;
 }
 
 /** What changed keys are found under, by the name of the index. */
@@ -21,8 +21,8 @@ function create(size: number): NewTables {
     return {
         kvs: table_new(0, size) as LuaMap<string, Kv>,
         sorted: table_new(size, 0) as string[],
-        added: [],
-        bad: new LuaMap(),
+        unsorted_keys: [],
+        invalid_items: new LuaMap(),
     };
 }
 
@@ -113,7 +113,7 @@ function keep_buckets(buckets: Buckets, index: Index, state: State, draft: NewTa
  * @returns false if the mirror was closed meanwhile: it is as it was
  */
 function swap_in(state: State, draft: NewTables, found: IndexValues, slice: TimeSlice): boolean {
-    const { kvs, sorted, added } = draft;
+    const { kvs, sorted, unsorted_keys: added } = draft;
     const all_buckets = new LuaMap<string, Buckets>();
     const all_values = new LuaMap<string, Values>();
     for (const [name, index] of state.indexes) {
@@ -138,9 +138,9 @@ function swap_in(state: State, draft: NewTables, found: IndexValues, slice: Time
     state.kvs = kvs;
     state.key_count = sorted.length + added.length;
     state.sorted = sorted;
-    state.added = added;
-    state.has_gaps = false;
-    state.bad = draft.bad;
+    state.unsorted_keys = added;
+    state.has_deleted_keys = false;
+    state.invalid_items = draft.invalid_items;
     for (const [name, index] of state.indexes) {
         index.buckets = all_buckets.get(name)!;
         index.values = all_values.get(name)!;

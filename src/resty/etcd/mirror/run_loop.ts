@@ -12,13 +12,12 @@ import * as timers from "../base/timers";
 
 const now = clock.now;
 const min = math.min;
-const guard = pcall as unknown as GuardedCall;
 
 /** Seconds after which it looks whether the worker is to end. */
-const LOOK = 0.5;
+const POLL_INTERVAL = 0.5;
 /** Seconds before a second feed is tried; it doubles with each failure. */
-const FIRST_PAUSE = 0.1;
-const LONGEST_PAUSE = 5;
+const FIRST_DELAY = 0.1;
+const MAX_DELAY = 5;
 /** After so many batches it goes on in a new timer: what nginx keeps for one is only freed when it ends. */
 const BATCHES_PER_TIMER = 10000;
 
@@ -29,7 +28,7 @@ function is_over(state: State): boolean {
 /** Gets the right to change the store, and to yield in between; false if the mirror ends. */
 function acquire(state: State): boolean {
     while (!is_over(state)) {
-        const [ok] = state.lock.wait(LOOK);
+        const [ok] = state.lock.wait(POLL_INTERVAL);
         if (ok === true) {
             return true;
         }
@@ -80,15 +79,15 @@ function take(this: void, state: State, batch: Batch): Change[] | undefined {
         return undefined;
     }
     state.at_revision = batch.revision;
-    state.has_heard = true;
+    state.has_received = true;
     if (batch.reason !== "snapshot") {
-        state.failure = undefined; // a file says nothing of how etcd is
+        state.last_error = undefined; // a file says nothing of how etcd is
     }
-    if (changes.length > 0 || (batch.full !== undefined && state.changed === 0)) {
-        state.changed = state.changed + 1;
+    if (changes.length > 0 || (batch.full !== undefined && state.data_version === 0)) {
+        state.data_version = state.data_version + 1;
     }
-    if (batch.full !== undefined && state.absent !== undefined) {
-        state.absent = undefined;
+    if (batch.full !== undefined && state.miss_reason !== undefined) {
+        state.miss_reason = undefined;
         wake_waiters(state);
     }
     return changes;
@@ -107,7 +106,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         let batch: Batch | undefined;
         while (batch === undefined) {
             const since = now();
-            const [got, err] = feed.next(LOOK);
+            const [got, err] = feed.next(POLL_INTERVAL);
             time_slice.restart_after_wait(slice, since);
             notifier.warn_if_slow(state);
             if (is_over(state)) {
@@ -121,10 +120,10 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         if (!acquire(state)) {
             return undefined;
         }
-        const is_first = state.changed === 0;
-        state.is_taking = true;
-        const [ok, made] = guard(take, state, batch);
-        state.is_taking = false;
+        const is_first = state.data_version === 0;
+        state.is_applying = true;
+        const [ok, made] = protected_call(take, state, batch);
+        state.is_applying = false;
         state.lock.post(1);
         if (!ok) {
             return unexpected_error(made);
@@ -143,11 +142,11 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
 
 /** Waits before another feed is tried; ends early with the mirror. */
 function pause(state: State, failures: number): void {
-    const seconds = random.jittered(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)));
+    const seconds = random.jittered(min(MAX_DELAY, FIRST_DELAY * 2 ** min(failures, 10)));
     const ends_at = now() + seconds;
     let left = seconds;
     while (left > 0 && !is_over(state)) {
-        state.wake.wait(min(left, LOOK));
+        state.wake.wait(min(left, POLL_INTERVAL));
         left = ends_at - now();
     }
 }
@@ -155,10 +154,10 @@ function pause(state: State, failures: number): void {
 function drop_feed(state: State): void {
     const feed = state.feed;
     if (feed !== undefined) {
-        if (state.has_heard) {
-            state.heard_at = now() - feed.age();
+        if (state.has_received) {
+            state.last_received_at = now() - feed.age();
         }
-        state.has_heard = false;
+        state.has_received = false;
         state.feed = undefined;
         feed.close();
     }
@@ -180,10 +179,10 @@ function turn(this: void, state: State): EtcdError | undefined {
 function note_failure(state: State, err: EtcdError): void {
     const counters = state.counters;
     counters.failures = counters.failures + 1;
-    if (state.failure === undefined || state.failure.message !== err.message) {
+    if (state.last_error === undefined || state.last_error.message !== err.message) {
         ngx.log(ngx.WARN, "mirror of ", state.dir, ": ", errors.to_text(err), "; trying again");
     }
-    state.failure = err;
+    state.last_error = err;
 }
 
 /** Ends the mirror, whoever asks for it. */
@@ -200,7 +199,7 @@ function finish(state: State): void {
  * @returns the same, now
  */
 function follow_one(state: State, failures: number): number {
-    const [ok, failed] = guard(turn, state);
+    const [ok, failed] = protected_call(turn, state);
     let err = failed as EtcdError | undefined;
     if (!ok) {
         err = unexpected_error(failed); // whatever happens, it goes on
@@ -208,7 +207,7 @@ function follow_one(state: State, failures: number): number {
     if (err === undefined) {
         return 0;
     }
-    const in_a_row = state.has_heard ? 1 : failures + 1;
+    const in_a_row = state.has_received ? 1 : failures + 1;
     drop_feed(state);
     note_failure(state, err);
     pause(state, in_a_row - 1);
@@ -234,7 +233,7 @@ function work(this: void, premature: boolean, state: State, failures: number, ti
     while (!premature && !is_over(state)) {
         in_a_row = follow_one(state, in_a_row);
         // a function that has not returned keeps this timer, as it runs in it
-        if (!state.is_telling && start(timer, state, in_a_row)[0] !== undefined) {
+        if (!state.is_notifying && start(timer, state, in_a_row)[0] !== undefined) {
             return;
         }
     }
@@ -255,8 +254,8 @@ function run(this: void, premature: boolean, state: State, failures: number, id:
 
 /** Its timer is no more: what that was about is not known, so it begins with a new feed. */
 function restart(state: State, had_begun: boolean): void {
-    if (state.is_taking) {
-        state.is_taking = false;
+    if (state.is_applying) {
+        state.is_applying = false;
         state.lock.post(1);
     }
     notifier.forget(state);

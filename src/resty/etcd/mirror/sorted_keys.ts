@@ -45,8 +45,8 @@ function take(keys: string[], key: string): void {
 
 /** Brings the order of the keys up to date, in one pass. */
 function sort_pending(store: Store): void {
-    const added = store.added;
-    if (added.length === 0 && !store.has_gaps) {
+    const added = store.unsorted_keys;
+    if (added.length === 0 && !store.has_deleted_keys) {
         return;
     }
     sort(added);
@@ -80,8 +80,8 @@ function sort_pending(store: Store): void {
         key = added[next - 1];
     }
     store.sorted = keys;
-    store.added = [];
-    store.has_gaps = false;
+    store.unsorted_keys = [];
+    store.has_deleted_keys = false;
 }
 
 /** What these keys stand for, as a new array. */

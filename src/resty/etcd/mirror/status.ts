@@ -14,7 +14,7 @@ interface Status {
     /** Items that are not taken in. */
     readonly invalid: number;
     /** Changes that wait for functions given to `on_change`. */
-    readonly untold: number;
+    readonly pending_changes: number;
     readonly prefix: string;
     readonly mode: string;
     /** Why etcd cannot be followed. */
@@ -24,7 +24,7 @@ interface Status {
 /** Items that etcd has and that are not taken in, by their keys. */
 function invalid(this: State): Record<string, Invalid> {
     const copy: Record<string, Invalid> = {};
-    for (const [key, item] of this.bad) {
+    for (const [key, item] of this.invalid_items) {
         copy[key] = item;
     }
     return copy;
@@ -32,21 +32,21 @@ function invalid(this: State): Record<string, Invalid> {
 
 /** Why etcd cannot be followed; nil if nothing is known to be wrong. */
 function current_error(state: State): EtcdError | undefined {
-    const { failure, feed } = state;
-    if (failure !== undefined || feed === undefined || feed.trouble === undefined) {
+    const { last_error: failure, feed } = state;
+    if (failure !== undefined || feed === undefined || feed.current_error === undefined) {
         return failure;
     }
-    return feed.trouble();
+    return feed.current_error();
 }
 
 /** How the mirror is. */
 function state_of(this: State): Status {
     let bad = 0;
-    for (const [_] of this.bad) {
+    for (const [_] of this.invalid_items) {
         bad = bad + 1;
     }
     const trouble = current_error(this);
-    let status: Status["status"] = this.absent !== undefined ? "starting" : "ready";
+    let status: Status["status"] = this.miss_reason !== undefined ? "starting" : "ready";
     if (this.is_closed) {
         status = "closed";
     } else if (trouble !== undefined) {
@@ -55,13 +55,13 @@ function state_of(this: State): Status {
     const err = trouble?.message;
     return {
         status,
-        ready: this.absent === undefined,
+        ready: this.miss_reason === undefined,
         revision: this.at_revision,
-        version: this.changed,
+        version: this.data_version,
         count: this.key_count,
         age: lookups.age.call(this),
         invalid: bad,
-        untold: this.untold_count,
+        pending_changes: this.pending_count,
         prefix: this.dir,
         mode: this.opts.mode ?? "worker",
         err,

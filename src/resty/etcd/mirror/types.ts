@@ -1,4 +1,4 @@
-import type { ClientState as ClientState } from "../call/client_state";
+import type { ClientState } from "../call/client_state";
 import type { Semaphore } from "ngx.semaphore";
 import type { EtcdError } from "../protocol/errors";
 import type { Heartbeat } from "../base/watchdog";
@@ -52,7 +52,7 @@ interface Callback {
 }
 
 /** Changes that nobody was told of yet. */
-interface Untold extends Changes {
+interface PendingChanges extends Changes {
     /** Those who asked for changes when these came. */
     readonly callbacks: readonly Callback[];
 }
@@ -69,12 +69,12 @@ interface Options {
     /** Functions that tell what a key is found under, by the name of the index. */
     index?: Record<string, IndexFn>;
     /** Watchers and mirrors below this prefix share one stream. */
-    share?: string;
+    shared_prefix?: string;
     /** Seconds without a byte from etcd after which a stream is opened anew. */
-    silence?: number;
+    idle_timeout?: number;
     /** Who watches: each worker, or one of them for all. */
-    mode?: "worker" | "node";
-    /** With `mode` "node": the shared dict for the log. */
+    mode?: "worker" | "shared";
+    /** With `mode` "shared": the shared dict for the log. */
     shm_name?: string;
     /** Path of a file with the latest state, to begin with while etcd is away. */
     snapshot?: string;
@@ -108,17 +108,17 @@ interface Store {
     key_count: number;
     /** Keys in their order: with some that are gone if `has_gaps`, and without those of `added`. */
     sorted: string[];
-    added: string[];
-    has_gaps: boolean;
+    unsorted_keys: string[];
+    has_deleted_keys: boolean;
     /** Made when it is asked for, never changed afterwards. */
     list: readonly Kv[] | undefined;
     lists: LuaMap<string, readonly Kv[]>;
     list_count: number;
     indexes: LuaMap<string, Index>;
-    bad: LuaMap<string, Invalid>;
+    invalid_items: LuaMap<string, Invalid>;
     at_revision: number;
     /** Counts real changes; 0 until there is a full state. */
-    changed: number;
+    data_version: number;
 }
 
 /** What has happened so far. */
@@ -133,7 +133,7 @@ interface Counters {
     invalid: number;
     callback_errors: number;
     /** How often changes that waited for functions of `on_change` became one difference. */
-    merged: number;
+    coalesced: number;
     index_errors: number;
     /** Feeds that ended in an error. */
     failures: number;
@@ -147,37 +147,37 @@ interface State extends Store {
     readonly opts: Options;
     readonly decode: Decode;
     /** Bytes of the client's prefix. */
-    readonly cut: number;
+    readonly prefix_length: number;
     readonly source: Source;
     readonly counters: Counters;
     /** What `get` says of a key that is not there. */
-    absent: string | undefined;
+    miss_reason: string | undefined;
     is_closed: boolean;
     /** Of the timer that it runs in. */
     readonly life: Heartbeat;
     /** Timers so far: the last one is the one that may run. */
     timers: number;
     /** It is changing the store. */
-    is_taking: boolean;
+    is_applying: boolean;
     feed: Feed | undefined;
     /** The feed has delivered something. */
-    has_heard: boolean;
+    has_received: boolean;
     /** When etcd was last heard of by the feed before. */
-    heard_at: number | undefined;
-    failure: EtcdError | undefined;
+    last_received_at: number | undefined;
+    last_error: EtcdError | undefined;
     callbacks: readonly Callback[];
     /** In their order; and how many changes that is, and from how many on they become one difference. */
-    untold: Untold[];
-    untold_count: number;
-    merge_at: number;
+    pending_changes: PendingChanges[];
+    pending_count: number;
+    coalesce_at: number;
     /** A light thread tells them. */
-    is_telling: boolean;
+    is_notifying: boolean;
     /** That thread. */
-    teller: ngx.thread.Thread | undefined;
+    notifier_thread: ngx.thread.Thread | undefined;
     /** When it called the function that has not returned; nil between two calls. */
-    called_at: number | undefined;
+    callback_started_at: number | undefined;
     /** That this function is slow has been said. */
-    is_complained: boolean;
+    has_warned: boolean;
     /** Those who wait for the first state; who was killed or has given up is forgotten. */
     readonly waiters: LuaMap<Semaphore, true>;
     /** Whoever has it may change the store, and yield in between. */
@@ -185,7 +185,7 @@ interface State extends Store {
     /** Ends a pause between two feeds. */
     readonly wake: Semaphore;
     /** Indexes that are being made. */
-    readonly making: LuaMap<string, true>;
+    readonly building_indexes: LuaMap<string, true>;
     /** Lines that may be logged of users' functions and items now, and how many were not. */
     log_tokens: number;
     log_refilled: number;
@@ -209,6 +209,6 @@ export type {
     Source,
     State,
     Store,
-    Untold,
+    PendingChanges,
     Values,
 };

@@ -9,10 +9,9 @@ import type { State } from "./types";
 
 const now = clock.now;
 const min = math.min;
-const guard = pcall as unknown as GuardedCall;
 
 /** Seconds of one wait among several. */
-const STEP = 10;
+const POLL_INTERVAL = 10;
 
 /** The time is over; and what has taken it, as far as that is known. */
 function not_in_time(state: State): EtcdError {
@@ -45,7 +44,7 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
         if (left <= 0) {
             return $multi(undefined, not_in_time(this));
         }
-        const [ran, ok, err] = guard(waiter.wait, waiter, min(left, STEP));
+        const [ran, ok, err] = protected_call(waiter.wait, waiter, min(left, POLL_INTERVAL));
         if (!ran || (ok === undefined && err !== "timeout")) {
             let why: unknown = ok; // a phase that cannot wait: it throws
             if (ran) {

@@ -9,20 +9,18 @@ interface Serializer {
     deserialize: (this: void, bytes: string) => LuaMultiReturn<[unknown, unknown?]>;
 }
 
-const guard = pcall as unknown as GuardedCall;
-
 /** A user's own serializer; where it throws, the value counts as one it cannot handle. */
 function guarded(own: Serializer): Serializer {
     return {
         serialize: value => {
-            const [ok, bytes, err] = guard(own.serialize, value);
+            const [ok, bytes, err] = protected_call(own.serialize, value);
             if (!ok) {
                 return $multi(undefined, bytes);
             }
             return $multi(bytes as string | undefined, err);
         },
         deserialize: bytes => {
-            const [ok, value] = guard(own.deserialize, bytes);
+            const [ok, value] = protected_call(own.deserialize, bytes);
             if (!ok) {
                 return $multi(undefined);
             }

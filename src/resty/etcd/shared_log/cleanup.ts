@@ -10,7 +10,7 @@ const max = math.max;
 const now = clock.now;
 
 /** Epochs that are gone over once more: a writer that was stopped may have left a last piece there. */
-const AGAIN = 16;
+const CLEANUP_INTERVAL = 16;
 /** Epochs whose links are kept, so that a late writer cannot link to them. */
 const LINKS = 4096;
 
@@ -57,7 +57,7 @@ function is_due(log: Log, root: number): boolean {
 /** Removes the epochs before `root`. */
 function before(log: Log, root: number, slice: TimeSlice): void {
     const swept = logs.number_at(log, "swept") ?? 0;
-    for (const epoch of $range(max(1, swept - AGAIN), root - 1)) {
+    for (const epoch of $range(max(1, swept - CLEANUP_INTERVAL), root - 1)) {
         remove_epoch(log, epoch, slice);
     }
     for (const epoch of $range(max(1, swept - LINKS), root - 1 - LINKS)) {

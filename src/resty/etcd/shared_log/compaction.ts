@@ -112,7 +112,7 @@ function reset_to_full_state(writer: Writer, batch: Batch, cluster_id: string | 
         return;
     }
     const revision = batch.revision;
-    const is_wanted = (): boolean => writer.over === undefined;
+    const is_wanted = (): boolean => writer.stop_reason === undefined;
     const [count, bytes, base_err] = write_base(writer, epoch, batch.full!, revision, is_wanted);
     let err = base_err;
     if (count !== undefined) {
@@ -136,7 +136,7 @@ function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beg
     const slice = time_slice.start();
     let position = 0;
     let total = 0;
-    while (writer.over === undefined) {
+    while (writer.stop_reason === undefined) {
         const [finding, record] = cursors.step(cursor);
         if (finding === "end") {
             if (cursor.epoch !== writer.epoch || cursor.position !== writer.position) {
@@ -192,7 +192,7 @@ function compact(writer: Writer): string | undefined {
     if (full === undefined || epoch === undefined) {
         return writers.MISSING;
     }
-    const is_wanted = (): boolean => writer.over === undefined && writer.root === root;
+    const is_wanted = (): boolean => writer.stop_reason === undefined && writer.root === root;
     const revision = full.revision;
     const [count, bytes, base_err] = write_base(writer, epoch, full.full!, revision, is_wanted);
     let err = base_err;

@@ -12,11 +12,11 @@ import * as writers from "./writer";
 const now = clock.now;
 
 /** Seconds of silence after which a writer counts as gone. It gives a sign of life five times as often. */
-const LEASE = 1;
+const WRITER_LEASE = 1;
 /** Seconds between two looks at who writes, and whether the log is well. */
-const LOOK = 0.1;
+const CHECK_INTERVAL = 0.1;
 /** Seconds that a worker has for taking over, before others try. */
-const CANDIDATE = 0.5;
+const CANDIDATE_TIME = 0.5;
 /**
  * Opens a feed out of etcd.
  * @param from first revision to report; nil for the full state first
@@ -33,7 +33,7 @@ interface Coordinator {
     /** Seconds after which a log that was given up is tried anew. */
     readonly retry: number;
     /** Writes the log in a timer of its own. */
-    readonly lead: (this: void, premature: boolean, hub: Coordinator, writer: Writer) => void;
+    readonly run_writer: (this: void, premature: boolean, coordinator: Coordinator, writer: Writer) => void;
     /** The log of the day; nil if there is none, or it is given up. */
     log: Log | undefined;
     /** There is no log to wait for: readers go on by themselves. */
@@ -48,27 +48,27 @@ interface Coordinator {
     readonly readers: LuaSet<Semaphore>;
     reader_count: number;
     /** Somebody lets it look around. */
-    is_ticking: boolean;
+    is_polled: boolean;
     /** Not before that, after an error. */
-    rests_until: number;
-    next_look: number;
+    paused_until: number;
+    next_check_at: number;
     /** When a first log may be tried again, if the dict had no room for one. */
     retry_at: number;
 }
 
 /** Wakes all readers of this worker. */
-function wake(hub: Coordinator): void {
-    for (const reader of hub.readers) {
+function wake(coordinator: Coordinator): void {
+    for (const reader of coordinator.readers) {
         if (reader.count() < 1) {
             reader.post(1);
         }
     }
 }
 
-function stand_at(hub: Coordinator, log: Log, tail: number): void {
-    hub.tail = tail;
-    hub.head_key = logs.key_of(log, tail, "h");
-    hub.head = undefined;
+function stand_at(coordinator: Coordinator, log: Log, tail: number): void {
+    coordinator.tail = tail;
+    coordinator.head_key = logs.key_of(log, tail, "h");
+    coordinator.head = undefined;
 }
 
 function is_sealed(log: Log, epoch: number): boolean {
@@ -77,40 +77,40 @@ function is_sealed(log: Log, epoch: number): boolean {
 }
 
 /** Looks for what is new: one read of one number. */
-function look_at_head(hub: Coordinator): void {
-    const log = hub.log;
+function look_at_head(coordinator: Coordinator): void {
+    const log = coordinator.log;
     if (log === undefined) {
         return;
     }
-    const [value] = hub.dict.get(hub.head_key);
+    const [value] = coordinator.dict.get(coordinator.head_key);
     if (value === undefined) {
         // gone; as the root is a hint, that may be gone, too, for a moment
-        stand_at(hub, log, logs.number_at(log, "root") ?? 0);
+        stand_at(coordinator, log, logs.number_at(log, "root") ?? 0);
         return;
     }
-    if (value === hub.head) {
+    if (value === coordinator.head) {
         return;
     }
-    hub.head = value;
-    wake(hub);
-    while (is_sealed(log, hub.tail)) {
-        hub.next_look = 0; // if there is no link yet, the writer may be gone
-        const link = logs.link_of(log, hub.tail);
+    coordinator.head = value;
+    wake(coordinator);
+    while (is_sealed(log, coordinator.tail)) {
+        coordinator.next_check_at = 0; // if there is no link yet, the writer may be gone
+        const link = logs.link_of(log, coordinator.tail);
         if (link === undefined) {
-            hub.head = undefined;
+            coordinator.head = undefined;
             return;
         }
-        stand_at(hub, log, link.to);
+        stand_at(coordinator, log, link.to);
     }
 }
 
 /** Gives the log up for all workers. */
-function give_up(hub: Coordinator, log: Log, why: string | undefined): void {
+function give_up(coordinator: Coordinator, log: Log, why: string | undefined): void {
     if (!logs.is_broken(log)) {
         ngx.log(ngx.WARN, "shared log of watches is given up: ", why ?? writers.MISSING);
     }
-    logs.mark_broken(log, hub.retry);
-    hub.next_look = 0;
+    logs.mark_broken(log, coordinator.retry);
+    coordinator.next_check_at = 0;
 }
 
 function is_same(a: Log | undefined, b: Log | undefined): boolean {
@@ -118,39 +118,39 @@ function is_same(a: Log | undefined, b: Log | undefined): boolean {
 }
 
 /** Finds the log of the day, starts one if there is none, or in the place of one that was given up long ago. */
-function find_log(hub: Coordinator): void {
-    const dict = hub.dict;
-    const base = hub.base;
-    const known = hub.log;
+function find_log(coordinator: Coordinator): void {
+    const dict = coordinator.dict;
+    const base = coordinator.base;
+    const known = coordinator.log;
     let log = logs.current(dict, base);
     if (log === undefined || logs.is_broken(log)) {
         const old = log;
-        const wait = old !== undefined ? logs.retry_in(dict, base) : hub.retry_at - now();
+        const wait = old !== undefined ? logs.retry_in(dict, base) : coordinator.retry_at - now();
         log = undefined;
         if (wait <= 0) {
             if (old !== undefined) {
-                dict.safe_set(`${base}retry`, now() + hub.retry); // one tries at a time
+                dict.safe_set(`${base}retry`, now() + coordinator.retry); // one tries at a time
                 cleanup.all(old);
             }
             const [begun, err] = logs.begin(dict, base, old);
             if (begun === undefined) {
-                hub.retry_at = now() + hub.retry;
+                coordinator.retry_at = now() + coordinator.retry;
                 ngx.log(ngx.WARN, "no room for a shared log of watches: ", err);
             }
             log = begun;
         }
     }
-    hub.is_alone = log === undefined;
+    coordinator.is_alone = log === undefined;
     if (!is_same(log, known)) {
-        if (hub.writer !== undefined) {
-            writers.stop(hub.writer, "deposed");
-            hub.writer = undefined;
+        if (coordinator.writer !== undefined) {
+            writers.stop(coordinator.writer, "deposed");
+            coordinator.writer = undefined;
         }
-        hub.log = log;
+        coordinator.log = log;
         if (log !== undefined) {
-            stand_at(hub, log, logs.number_at(log, "root") ?? 0);
+            stand_at(coordinator, log, logs.number_at(log, "root") ?? 0);
         }
-        wake(hub);
+        wake(coordinator);
     }
 }
 
@@ -163,7 +163,7 @@ function keep_writing(writer: Writer): void {
     } else if (sealed) {
         writers.stop(writer, "deposed");
     }
-    if (writer.over !== undefined) {
+    if (writer.stop_reason !== undefined) {
         return;
     }
     const contact = writer.source !== undefined ? now() - writer.source.age() : undefined;
@@ -174,67 +174,67 @@ function keep_writing(writer: Writer): void {
 }
 
 /** Tries to become the writer in the place of one that is gone. */
-function try_to_write(hub: Coordinator, log: Log): void {
+function try_to_write(coordinator: Coordinator, log: Log): void {
     const candidate = logs.number_at(log, "candidate");
     if (candidate === undefined) {
-        give_up(hub, log, undefined);
+        give_up(coordinator, log, undefined);
         return;
     }
-    if (now() - candidate < CANDIDATE) {
+    if (now() - candidate < CANDIDATE_TIME) {
         return;
     }
     logs.set_number(log, "candidate", now());
-    const [writer, err] = writers.take_over(log, hub.tail);
+    const [writer, err] = writers.take_over(log, coordinator.tail);
     logs.set_number(log, "candidate", 0);
     if (writer === undefined) {
         if (err !== "lost") {
-            give_up(hub, log, err);
+            give_up(coordinator, log, err);
         }
         return;
     }
-    hub.writer = writer;
-    const [ok] = ngx.timer.at(0, hub.lead, hub, writer);
+    coordinator.writer = writer;
+    const [ok] = ngx.timer.at(0, coordinator.run_writer, coordinator, writer);
     if (ok === undefined) {
-        hub.writer = undefined;
+        coordinator.writer = undefined;
         logs.release(log, writer.epoch);
     }
 }
 
 /** Looks at who writes, and whether the log is well. */
-function look(hub: Coordinator): void {
-    find_log(hub);
-    const log = hub.log;
+function look(coordinator: Coordinator): void {
+    find_log(coordinator);
+    const log = coordinator.log;
     if (log === undefined) {
         return;
     }
-    look_at_head(hub);
-    const writer = hub.writer;
+    look_at_head(coordinator);
+    const writer = coordinator.writer;
     if (writer !== undefined) {
         keep_writing(writer);
-    } else if (logs.seconds_since_heartbeat(log, hub.tail) > LEASE) {
-        try_to_write(hub, log);
+    } else if (logs.seconds_since_heartbeat(log, coordinator.tail) > WRITER_LEASE) {
+        try_to_write(coordinator, log);
     }
 }
 
 /** One round of looking around. */
-function tick(hub: Coordinator): void {
+function poll(coordinator: Coordinator): void {
     const time = now();
-    look_at_head(hub);
-    if (time >= hub.next_look) {
-        hub.next_look = time + LOOK * (1 + random.next() / 4); // not all workers at once
-        look(hub);
+    look_at_head(coordinator);
+    if (time >= coordinator.next_check_at) {
+        coordinator.next_check_at = time + CHECK_INTERVAL * (1 + random.next() / 4); // not all workers at once
+        look(coordinator);
     }
 }
 
 /** Leaves the log to other workers. */
-function leave(hub: Coordinator): void {
-    const writer = hub.writer;
+function leave(coordinator: Coordinator): void {
+    const writer = coordinator.writer;
     if (writer !== undefined) {
-        hub.writer = undefined;
+        coordinator.writer = undefined;
         writers.stop(writer, "leaving");
         writers.leave(writer);
     }
-    wake(hub);
+    wake(coordinator);
 }
 
 function create(
@@ -242,14 +242,14 @@ function create(
     base: string,
     open_source: OpenSource,
     retry: number,
-    lead: Coordinator["lead"],
+    lead: Coordinator["run_writer"],
 ): Coordinator {
     return {
         dict,
         base,
         open_source,
         retry,
-        lead,
+        run_writer: lead,
         log: undefined,
         is_alone: false,
         tail: 0,
@@ -258,11 +258,11 @@ function create(
         writer: undefined,
         readers: new LuaSet(),
         reader_count: 0,
-        is_ticking: false,
-        rests_until: 0,
-        next_look: 0,
+        is_polled: false,
+        paused_until: 0,
+        next_check_at: 0,
         retry_at: 0,
     };
 }
 
-export { create as new, give_up, leave, tick, wake, type Coordinator, type OpenSource };
+export { create as new, give_up, leave, poll, wake, type Coordinator, type OpenSource };

@@ -10,12 +10,12 @@ import * as logs from "./log";
 import type { Log } from "./log";
 import * as cursors from "./cursor";
 import type { Cursor, ReadOutcome } from "./cursor";
-import * as coordinator from "./coordinator";
+import * as coordinators from "./coordinator";
 import type { Coordinator, OpenSource } from "./coordinator";
 import * as writer_loop from "./writer_loop";
 import type { NodeDict } from "./records";
-import * as poll_timer from "./poll_timer";
-import type { Ticker } from "./poll_timer";
+import * as poll_timers from "./poll_timer";
+import type { PollTimer } from "./poll_timer";
 import * as epoch_header from "./epoch_header";
 import type { Source } from "./writer";
 import * as writers from "./writer";
@@ -31,15 +31,15 @@ const STALL = 0.5;
 /** Seconds within which a worker that died is followed by another one, surely. */
 const UNDECIDED = 10;
 /** Seconds after which it looks again for what is missing. */
-const AGAIN = 0.02;
+const REJOIN_INTERVAL = 0.02;
 /** Seconds for which it waits at most, before it looks around. */
 const PATIENCE = 1;
 /** How often a log that is behind is looked at again, before it is believed. */
 const TRIES = 10;
 
 interface Fields {
-    readonly hub: Coordinator;
-    readonly ticker: Ticker;
+    readonly coordinator: Coordinator;
+    readonly poll_timer: PollTimer;
     readonly signal: Semaphore;
     /** Where it stands in the log, or stood at last. */
     cursor: Cursor | undefined;
@@ -63,7 +63,7 @@ interface Fields {
 }
 
 /** A feed out of the log that one worker writes for all. */
-interface NodeFeed extends Fields, Methods {}
+interface LogFeed extends Fields, Methods {}
 
 /** Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up. */
 function note_loss(feed: Fields, log: Log, finding: ReadOutcome | undefined): void {
@@ -81,7 +81,7 @@ function note_loss(feed: Fields, log: Log, finding: ReadOutcome | undefined): vo
     }
     if (time - feed.lost_since > (finding === "lost" ? LOST : UNDECIDED)) {
         feed.lost_since = undefined;
-        coordinator.give_up(feed.hub, log, undefined);
+        coordinators.give_up(feed.coordinator, log, undefined);
     }
 }
 
@@ -133,7 +133,7 @@ function may_join(feed: Fields, log: Log): boolean {
     if (time < feed.next_join) {
         return false;
     }
-    const tail = feed.hub.tail;
+    const tail = feed.coordinator.tail;
     const [at] = logs.head(log, tail);
     const start = at !== undefined && writers.start_after(log, tail, at);
     if (start === false || start === undefined || start.revision >= feed.revision) {
@@ -175,24 +175,24 @@ function wait(feed: Fields, seconds: number): Result<Batch, EtcdError> {
 function go_alone(feed: Fields): EtcdError | undefined {
     feed.is_following = false;
     const from = feed.revision > 0 ? feed.revision + 1 : undefined;
-    const [own, err] = feed.hub.open_source(from, feed.cluster_id);
+    const [own, err] = feed.coordinator.open_source(from, feed.cluster_id);
     feed.own = own;
     return err;
 }
 
-function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdError> {
-    const hub = this.hub;
+function next(this: LogFeed, timeout: number | undefined): Result<Batch, EtcdError> {
+    const coordinator = this.coordinator;
     const deadline = timeout !== undefined ? now() + timeout : undefined;
     while (!this.is_closed && !ngx.worker.exiting()) {
-        poll_timer.ensure(this.ticker, hub);
-        const log = hub.log;
+        poll_timers.ensure(this.poll_timer, coordinator);
+        const log = coordinator.log;
         let batch: Batch | undefined;
         if (log !== undefined) {
             time_slice.yield_if_due(this.slice); // whoever is behind may have thousands to read
             batch = read(this, log);
         } else {
             this.tries = 0; // nothing to wait for any more
-            if (hub.is_alone && this.own === undefined) {
+            if (coordinator.is_alone && this.own === undefined) {
                 const err = go_alone(this);
                 if (err !== undefined) {
                     return $multi(undefined, err);
@@ -201,7 +201,7 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
         }
         if (batch === undefined) {
             const left = deadline !== undefined ? deadline - now() : PATIENCE;
-            const longest = this.lost_since !== undefined || this.tries > 0 ? AGAIN : PATIENCE;
+            const longest = this.lost_since !== undefined || this.tries > 0 ? REJOIN_INTERVAL : PATIENCE;
             const [own_batch, err] = wait(this, max(0, min(left, longest)));
             this.slice.since = now();
             const is_late = deadline !== undefined && now() >= deadline;
@@ -218,26 +218,26 @@ function next(this: NodeFeed, timeout: number | undefined): Result<Batch, EtcdEr
     return $multi(undefined, errors.local_error("closed", "closed"));
 }
 
-function age(this: NodeFeed): number {
+function age(this: LogFeed): number {
     if (this.own !== undefined) {
         return this.own.age();
     }
-    const hub = this.hub;
+    const coordinator = this.coordinator;
     let contact = 0;
-    if (hub.log !== undefined) {
-        contact = logs.number_at(hub.log, `${hub.tail}c`) ?? 0;
+    if (coordinator.log !== undefined) {
+        contact = logs.number_at(coordinator.log, `${coordinator.tail}c`) ?? 0;
     }
     return now() - (contact > 0 ? contact : this.since);
 }
 
-function close(this: NodeFeed): void {
+function close(this: LogFeed): void {
     if (this.is_closed) {
         return;
     }
     this.is_closed = true;
-    const hub = this.hub;
-    hub.readers.delete(this.signal);
-    hub.reader_count = hub.reader_count - 1;
+    const coordinator = this.coordinator;
+    coordinator.readers.delete(this.signal);
+    coordinator.reader_count = coordinator.reader_count - 1;
     this.signal.post(1);
     if (this.own !== undefined) {
         this.own.close();
@@ -246,22 +246,22 @@ function close(this: NodeFeed): void {
 
 const methods = { age, close, next };
 type Methods = typeof methods;
-const mt: LuaMetatable<NodeFeed, Methods> = { __index: methods };
+const mt: LuaMetatable<LogFeed, Methods> = { __index: methods };
 
 /** Makes what one worker has of a log. */
-function new_hub(dict: NodeDict, base: string, open_source: OpenSource, retry: number): Coordinator {
-    return coordinator.new(dict, base, open_source, retry, writer_loop.lead);
+function new_coordinator(dict: NodeDict, base: string, open_source: OpenSource, retry: number): Coordinator {
+    return coordinators.new(dict, base, open_source, retry, writer_loop.lead);
 }
 
 /** One more reader of a worker. */
-function attach(ticker: Ticker, hub: Coordinator): Result<Feed, EtcdError> {
+function attach(poll_timer: PollTimer, coordinator: Coordinator): Result<Feed, EtcdError> {
     const [signal, err] = semaphore.new(0);
     if (signal === undefined) {
         return $multi(undefined, errors.local_error("bad_request", err));
     }
     const fields: Fields = {
-        hub,
-        ticker,
+        coordinator,
+        poll_timer,
         signal,
         cursor: undefined,
         is_following: false,
@@ -276,10 +276,10 @@ function attach(ticker: Ticker, hub: Coordinator): Result<Feed, EtcdError> {
         slice: time_slice.start(),
         is_closed: false,
     };
-    hub.readers.add(signal);
-    hub.reader_count = hub.reader_count + 1;
-    poll_timer.ensure(ticker, hub);
-    return $multi(setmetatable(fields as NodeFeed, mt));
+    coordinator.readers.add(signal);
+    coordinator.reader_count = coordinator.reader_count + 1;
+    poll_timers.ensure(poll_timer, coordinator);
+    return $multi(setmetatable(fields as LogFeed, mt));
 }
 
-export { attach, new_hub };
+export { attach, new_coordinator };

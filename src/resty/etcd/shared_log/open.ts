@@ -4,19 +4,19 @@ import type { Feed } from "../watch/feed";
 import * as log_feed from "./log_feed";
 import type { Coordinator, OpenSource } from "./coordinator";
 import type { NodeDict } from "./records";
-import * as poll_timer from "./poll_timer";
+import * as poll_timers from "./poll_timer";
 
 /** Of keys and values in the dict: another layout has other names. */
 const LAYOUT = 1;
 /** Seconds between two looks at the head of the log. */
-const TICK = 0.005;
+const POLL_INTERVAL = 0.005;
 /** Seconds after which a log that was given up is tried anew. */
 const RETRY = 60;
 
 /** Looks around for all logs of this worker. */
-const ticker_here = poll_timer.new(TICK);
+const poll_timer = poll_timers.new(POLL_INTERVAL);
 /** By the dict and what all keys begin with: what this worker has. */
-const hubs_here: LuaMap<NodeDict, LuaMap<string, Coordinator>> = new LuaMap();
+const coordinators: LuaMap<NodeDict, LuaMap<string, Coordinator>> = new LuaMap();
 
 /**
  * A feed for this worker out of a log that is in a shared dict, and that one worker of the machine writes for all.
@@ -29,17 +29,17 @@ function open(dict: NodeDict, identity: string, open_source: OpenSource): Result
         return $multi(undefined, errors.local_error("bad_request", "not in init: workers are not there yet"));
     }
     const base = `etcd log ${LAYOUT}|${string.sub(ngx.md5(identity), 1, 20)}|`;
-    let of_dict = hubs_here.get(dict);
+    let of_dict = coordinators.get(dict);
     if (of_dict === undefined) {
         of_dict = new LuaMap();
-        hubs_here.set(dict, of_dict);
+        coordinators.set(dict, of_dict);
     }
-    let hub = of_dict.get(base);
-    if (hub === undefined) {
-        hub = log_feed.new_hub(dict, base, open_source, RETRY);
-        of_dict.set(base, hub);
+    let coordinator = of_dict.get(base);
+    if (coordinator === undefined) {
+        coordinator = log_feed.new_coordinator(dict, base, open_source, RETRY);
+        of_dict.set(base, coordinator);
     }
-    return log_feed.attach(ticker_here, hub);
+    return log_feed.attach(poll_timer, coordinator);
 }
 
 export { open };

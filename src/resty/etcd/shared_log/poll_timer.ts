@@ -1,70 +1,69 @@
 import * as clock from "../base/clock";
-import * as coordinator from "./coordinator";
+import * as coordinators from "./coordinator";
 import type { Coordinator } from "./coordinator";
 import * as timers from "../base/timers";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 
 /** Seconds after which a timer that has not been heard of is lost: nginx drops timers when there are too many. */
-const LOST = 2;
+const LOST_AFTER = 2;
 /** Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends. */
-const SHIFT = 300;
+const TIMER_LIFETIME = 300;
 /** Seconds for which a hub rests that has thrown. */
-const REST = 1;
+const ERROR_PAUSE = 1;
 
 /** Looks around for all hubs of a worker, in one timer: waking up is what costs, not what is looked at then. */
-interface Ticker {
+interface PollTimer {
     /** Seconds between two rounds. */
     readonly interval: number;
     /** Those that have readers. */
-    hubs: Coordinator[];
+    coordinators: Coordinator[];
     /** Of the timer at work; one of an earlier turn ends. */
     turn: number;
     is_running: boolean;
-    ticked: number;
+    last_polled_at: number;
 }
 
-function create(interval: number): Ticker {
-    return { interval, hubs: [], turn: 0, is_running: false, ticked: 0 };
+function create(interval: number): PollTimer {
+    return { interval, coordinators: [], turn: 0, is_running: false, last_polled_at: 0 };
 }
 
-function tick(hub: Coordinator): void {
+function tick(coordinator: Coordinator): void {
     const time = now();
-    if (time < hub.rests_until) {
+    if (time < coordinator.paused_until) {
         return;
     }
-    const [ok, err] = guard(coordinator.tick, hub);
+    const [ok, err] = protected_call(coordinators.poll, coordinator);
     if (!ok) {
-        hub.rests_until = time + REST;
+        coordinator.paused_until = time + ERROR_PAUSE;
         ngx.log(ngx.ERR, "shared log of watches: ", err);
     }
 }
 
 /** Lets those go that nobody reads from any more. */
-function drop_idle(ticker: Ticker): void {
+function drop_idle(poll_timer: PollTimer): void {
     const busy: Coordinator[] = [];
     const idle: Coordinator[] = [];
-    for (const hub of ticker.hubs) {
-        if (hub.reader_count > 0) {
-            busy.push(hub);
+    for (const coordinator of poll_timer.coordinators) {
+        if (coordinator.reader_count > 0) {
+            busy.push(coordinator);
         } else {
-            hub.is_ticking = false;
-            idle.push(hub);
+            coordinator.is_polled = false;
+            idle.push(coordinator);
         }
     }
-    ticker.hubs = busy;
-    for (const hub of idle) {
-        coordinator.leave(hub);
+    poll_timer.coordinators = busy;
+    for (const coordinator of idle) {
+        coordinators.leave(coordinator);
     }
 }
 
 /** One round; true if there is nothing to do any more for some. */
-function go_round(ticker: Ticker): boolean {
+function go_round(poll_timer: PollTimer): boolean {
     let is_idle = false;
-    for (const hub of ticker.hubs) {
-        if (hub.reader_count > 0) {
-            tick(hub);
+    for (const coordinator of poll_timer.coordinators) {
+        if (coordinator.reader_count > 0) {
+            tick(coordinator);
         } else {
             is_idle = true;
         }
@@ -72,53 +71,53 @@ function go_round(ticker: Ticker): boolean {
     return is_idle;
 }
 
-function stop(ticker: Ticker): void {
-    ticker.is_running = false;
-    const left = ticker.hubs;
-    ticker.hubs = [];
-    for (const hub of left) {
-        hub.is_ticking = false;
-        coordinator.leave(hub);
+function stop(poll_timer: PollTimer): void {
+    poll_timer.is_running = false;
+    const left = poll_timer.coordinators;
+    poll_timer.coordinators = [];
+    for (const coordinator of left) {
+        coordinator.is_polled = false;
+        coordinators.leave(coordinator);
     }
 }
 
-function run(_premature: boolean, ticker: Ticker, turn: number): void {
+function run(_premature: boolean, poll_timer: PollTimer, turn: number): void {
     const since = now();
-    while (ticker.turn === turn) {
-        if (ticker.hubs.length === 0 || ngx.worker.exiting()) {
-            stop(ticker);
+    while (poll_timer.turn === turn) {
+        if (poll_timer.coordinators.length === 0 || ngx.worker.exiting()) {
+            stop(poll_timer);
             return;
         }
-        ticker.ticked = now();
-        if (go_round(ticker)) {
-            drop_idle(ticker);
+        poll_timer.last_polled_at = now();
+        if (go_round(poll_timer)) {
+            drop_idle(poll_timer);
         }
-        if (now() - since > SHIFT && ngx.timer.at(0, run, ticker, turn)[0] !== undefined) {
+        if (now() - since > TIMER_LIFETIME && ngx.timer.at(0, run, poll_timer, turn)[0] !== undefined) {
             return;
         }
-        ngx.sleep(ticker.interval);
+        ngx.sleep(poll_timer.interval);
     }
 }
 
 /** Sees to it that a hub with readers is ticking. */
-function ensure(ticker: Ticker, hub: Coordinator): void {
+function ensure(poll_timer: PollTimer, coordinator: Coordinator): void {
     const time = now();
-    const is_running = ticker.is_running && time - ticker.ticked < LOST;
-    if ((is_running && hub.is_ticking) || hub.reader_count === 0 || ngx.worker.exiting()) {
+    const is_running = poll_timer.is_running && time - poll_timer.last_polled_at < LOST_AFTER;
+    if ((is_running && coordinator.is_polled) || coordinator.reader_count === 0 || ngx.worker.exiting()) {
         return;
     }
-    if (!hub.is_ticking) {
-        hub.is_ticking = true;
-        const all = ticker.hubs;
-        all.push(hub);
+    if (!coordinator.is_polled) {
+        coordinator.is_polled = true;
+        const all = poll_timer.coordinators;
+        all.push(coordinator);
     }
     if (!is_running) {
-        ticker.turn = ticker.turn + 1;
-        ticker.ticked = time;
-        const [ok] = timers.at(0, run, ticker, ticker.turn);
-        ticker.is_running = ok !== undefined;
-        hub.is_alone = ok === undefined && hub.log === undefined;
+        poll_timer.turn = poll_timer.turn + 1;
+        poll_timer.last_polled_at = time;
+        const [ok] = timers.at(0, run, poll_timer, poll_timer.turn);
+        poll_timer.is_running = ok !== undefined;
+        coordinator.is_alone = ok === undefined && coordinator.log === undefined;
     }
 }
 
-export { create as new, ensure, type Ticker };
+export { create as new, ensure, type PollTimer };

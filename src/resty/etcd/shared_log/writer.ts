@@ -61,15 +61,15 @@ interface Writer {
     compact_at: number;
     /** Where the batches come from. */
     source: Source | undefined;
-    over: StopReason | undefined;
+    stop_reason: StopReason | undefined;
     /** Why the log cannot go on. */
-    trouble: string | undefined;
+    broken_reason: string | undefined;
 }
 
 function stop(writer: Writer, over: StopReason, trouble?: string): void {
-    if (writer.over === undefined) {
-        writer.over = over;
-        writer.trouble = trouble;
+    if (writer.stop_reason === undefined) {
+        writer.stop_reason = over;
+        writer.broken_reason = trouble;
         if (writer.source !== undefined) {
             writer.source.close(); // whoever waits for it goes on at once
         }
@@ -173,8 +173,8 @@ function take_over(log: Log, tail: number): Result<Writer> {
         is_compacting: false,
         compact_at: 0,
         source: undefined,
-        over: undefined,
-        trouble: undefined,
+        stop_reason: undefined,
+        broken_reason: undefined,
     });
 }
 
@@ -233,7 +233,7 @@ function append(writer: Writer, batch: Batch): void {
             ngx.sleep(PRESSED);
         }
     }
-    while (writer.over === undefined) {
+    while (writer.stop_reason === undefined) {
         const log = writer.log; // nothing waits from here on
         const epoch = writer.epoch;
         const position = writer.position;

@@ -2,62 +2,61 @@ import * as clock from "../base/clock";
 import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
-import * as coordinator from "./coordinator";
+import * as coordinators from "./coordinator";
 import type { Coordinator } from "./coordinator";
 import * as compaction from "./compaction";
 import * as writers from "./writer";
 import type { Source, Writer } from "./writer";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 
 /** Seconds after which it looks around, if nothing comes. */
-const LOOK = 0.25;
+const POLL_INTERVAL = 0.25;
 /** Seconds before a new base is tried again, if that failed. */
-const PAUSE = 10;
+const COMPACTION_RETRY = 10;
 /** Seconds after which a batch was surely waited for, and others had their turn. */
 const WAITED = 0.001;
 /** Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends. */
-const SHIFT = 300;
+const TIMER_LIFETIME = 300;
 
 function is_over(writer: Writer): boolean {
-    return writer.over !== undefined;
+    return writer.stop_reason !== undefined;
 }
 
-function compact(hub: Coordinator, writer: Writer): void {
-    const [ok, err] = guard(compaction.compact, writer);
+function compact(coordinator: Coordinator, writer: Writer): void {
+    const [ok, err] = protected_call(compaction.compact, writer);
     if (!ok || err !== undefined) {
         ngx.log(ngx.INFO, "shared log of watches: no new base: ", err);
-        writer.compact_at = now() + PAUSE;
+        writer.compact_at = now() + COMPACTION_RETRY;
     }
     writer.is_compacting = false;
-    coordinator.wake(hub);
+    coordinators.wake(coordinator);
 }
 
 /** Lets a new base be made beside, when one is due. */
-function look_after(hub: Coordinator, writer: Writer): void {
+function look_after(coordinator: Coordinator, writer: Writer): void {
     if (!writer.is_compacting && now() >= writer.compact_at && compaction.is_due(writer)) {
         writer.is_compacting = true;
-        ngx.thread.spawn(compact, hub, writer);
+        ngx.thread.spawn(compact, coordinator, writer);
     }
     writers.tidy(writer);
 }
 
-function take(hub: Coordinator, writer: Writer, source: Source, batch: Batch): void {
+function take(coordinator: Coordinator, writer: Writer, source: Source, batch: Batch): void {
     if (batch.full !== undefined) {
         compaction.reset_to_full_state(writer, batch, source.cluster_id());
     } else {
         writers.append(writer, batch);
     }
-    coordinator.wake(hub);
+    coordinators.wake(coordinator);
 }
 
 /** Writes what comes, until the writer is none any more; false if it has only been at it for long. */
-function write(hub: Coordinator, writer: Writer): boolean {
+function write(coordinator: Coordinator, writer: Writer): boolean {
     const since = now();
     if (writer.source === undefined) {
         const from = writer.revision > 0 ? writer.revision + 1 : undefined;
-        const [source, err] = hub.open_source(from, writer.cluster_id);
+        const [source, err] = coordinator.open_source(from, writer.cluster_id);
         if (source === undefined) {
             writers.stop(writer, "broken", errors.to_text(err));
             return true;
@@ -68,7 +67,7 @@ function write(hub: Coordinator, writer: Writer): boolean {
     const slice = time_slice.start();
     while (!is_over(writer)) {
         const asked = now();
-        const [batch, err] = source.next(LOOK);
+        const [batch, err] = source.next(POLL_INTERVAL);
         if (now() - asked > WAITED) {
             slice.since = now();
         }
@@ -76,16 +75,16 @@ function write(hub: Coordinator, writer: Writer): boolean {
             break;
         }
         if (batch !== undefined) {
-            take(hub, writer, source, batch);
+            take(coordinator, writer, source, batch);
         } else if (ngx.worker.exiting()) {
             writers.stop(writer, "leaving");
         } else if (err.name !== "timeout") {
             // final: all workers go on by themselves, and see it themselves
             writers.stop(writer, "broken", errors.to_text(err));
         }
-        look_after(hub, writer);
+        look_after(coordinator, writer);
         time_slice.yield_if_due(slice); // there may be thousands, which nobody has to be waited for
-        if (now() - since > SHIFT && !writer.is_compacting) {
+        if (now() - since > TIMER_LIFETIME && !writer.is_compacting) {
             return false;
         }
     }
@@ -93,9 +92,9 @@ function write(hub: Coordinator, writer: Writer): boolean {
 }
 
 /** Writes the log, as a timer. */
-function lead(_premature: boolean, hub: Coordinator, writer: Writer): void {
-    const [ok, is_done] = guard(write, hub, writer);
-    if (ok && is_done === false && ngx.timer.at(0, lead, hub, writer)[0] !== undefined) {
+function lead(_premature: boolean, coordinator: Coordinator, writer: Writer): void {
+    const [ok, is_done] = protected_call(write, coordinator, writer);
+    if (ok && is_done === false && ngx.timer.at(0, lead, coordinator, writer)[0] !== undefined) {
         return;
     }
     if (!ok) {
@@ -105,15 +104,15 @@ function lead(_premature: boolean, hub: Coordinator, writer: Writer): void {
     if (writer.source !== undefined) {
         writer.source.close();
     }
-    if (hub.writer === writer) {
-        hub.writer = undefined;
+    if (coordinator.writer === writer) {
+        coordinator.writer = undefined;
     }
-    if (writer.over === "broken") {
-        coordinator.give_up(hub, writer.log, writer.trouble);
+    if (writer.stop_reason === "broken") {
+        coordinators.give_up(coordinator, writer.log, writer.broken_reason);
     } else {
         writers.leave(writer);
     }
-    coordinator.wake(hub);
+    coordinators.wake(coordinator);
 }
 
 export { lead };

@@ -2,7 +2,7 @@ import type { RawKv } from "../protocol/message";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
-import * as snapshot_writer from "./snapshot_writer";
+import * as snapshot_writers from "./snapshot_writer";
 import type { SnapshotWriter } from "./snapshot_writer";
 import * as time_slice from "../base/time_slice";
 import * as snapshot_file from "./snapshot_file";
@@ -21,13 +21,13 @@ interface File {
     readonly path: string;
     readonly identity: string;
     /** nil in the workers that do not write. */
-    keeper: SnapshotWriter | undefined;
+    writer: SnapshotWriter | undefined;
     /** A state was told, by etcd or out of the file: it is not read any more. */
     is_used: boolean;
     /** What was told out of the file, until it can be compared with what etcd has. */
-    told: RawKv[] | undefined;
+    last_reported: RawKv[] | undefined;
     /** When the state out of the file was etcd's, while there is no newer one. */
-    heard_at: number | undefined;
+    last_received_at: number | undefined;
 }
 
 interface Fields {
@@ -47,8 +47,8 @@ function read(file: File): Batch | undefined {
         ngx.log(is_there ? ngx.WARN : ngx.INFO, "snapshot is not used: ", err);
         return undefined;
     }
-    file.heard_at = snapshot.heard_at;
-    file.told = snapshot.kvs;
+    file.last_received_at = snapshot.last_received_at;
+    file.last_reported = snapshot.kvs;
     return { revision: snapshot.revision, events: [], full: snapshot.kvs, reason: "snapshot" };
 }
 
@@ -79,12 +79,12 @@ function contradicts(told: RawKv[], full: RawKv[]): boolean {
  * do not tell that its values are others.
  */
 function compare(file: File, batch: Batch): Batch {
-    const told = file.told;
+    const told = file.last_reported;
     const full = batch.full;
     if (told === undefined || full === undefined) {
         return batch;
     }
-    file.told = undefined;
+    file.last_reported = undefined;
     if (!contradicts(told, full)) {
         return batch;
     }
@@ -95,9 +95,9 @@ function pass_on(feed: Fields, batch: Batch): Result<Batch, EtcdError> {
     const file = feed.file;
     file.is_used = true;
     const compared = compare(file, batch);
-    file.heard_at = undefined;
-    if (file.keeper !== undefined) {
-        snapshot_writer.note(file.keeper, compared, feed.inner.age());
+    file.last_received_at = undefined;
+    if (file.writer !== undefined) {
+        snapshot_writers.note(file.writer, compared, feed.inner.age());
     }
     return $multi(compared);
 }
@@ -135,7 +135,7 @@ function next(this: SnapshotFeed, timeout: number | undefined): Result<Batch, Et
 }
 
 function age(this: SnapshotFeed): number {
-    const heard_at = this.file.heard_at;
+    const heard_at = this.file.last_received_at;
     if (heard_at !== undefined) {
         return max(0, ngx.now() - heard_at);
     }
@@ -144,14 +144,14 @@ function age(this: SnapshotFeed): number {
 
 function trouble(this: SnapshotFeed): EtcdError | undefined {
     const inner = this.inner;
-    return inner.trouble !== undefined ? inner.trouble() : undefined;
+    return inner.current_error !== undefined ? inner.current_error() : undefined;
 }
 
 function close(this: SnapshotFeed): void {
     this.inner.close();
-    const keeper = this.file.keeper;
-    if (keeper !== undefined) {
-        snapshot_writer.detach(keeper);
+    const snapshot_writer = this.file.writer;
+    if (snapshot_writer !== undefined) {
+        snapshot_writers.detach(snapshot_writer);
     }
 }
 
@@ -165,17 +165,24 @@ const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
  * @param interval seconds after a change before it is written
  */
 function file_of(path: string, identity: string, interval?: number): File {
-    const file: File = { path, identity, keeper: undefined, is_used: false, told: undefined, heard_at: undefined };
+    const file: File = {
+        path,
+        identity,
+        writer: undefined,
+        is_used: false,
+        last_reported: undefined,
+        last_received_at: undefined,
+    };
     if (ngx.worker.id() === 0) {
-        file.keeper = snapshot_writer.new(path, identity, interval ?? INTERVAL);
+        file.writer = snapshot_writers.new(path, identity, interval ?? INTERVAL);
     }
     return file;
 }
 
 /** Tells the state out of a file first, if etcd does not answer at once, and keeps the file up to date. */
 function wrap(inner: Feed, file: File): Feed {
-    if (file.keeper !== undefined) {
-        snapshot_writer.attach(file.keeper);
+    if (file.writer !== undefined) {
+        snapshot_writers.attach(file.writer);
     }
     const fields: Fields = { inner, file, starts_at: now() + HEAD_START };
     return setmetatable(fields as SnapshotFeed, mt);

@@ -8,7 +8,7 @@ interface Snapshot {
     identity: string;
     revision: number;
     /** Seconds since 1970 at which etcd was last heard of. */
-    heard_at: number;
+    last_received_at: number;
     /** In the order of their bytes. */
     kvs: RawKv[];
 }
@@ -79,7 +79,7 @@ function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number 
 /** Writes all of it; nil, or why it could not. */
 function write_to(file: LuaFile, snapshot: Snapshot): string | undefined {
     const kvs = snapshot.kvs;
-    const head = format("%s %d %d", ngx.md5(snapshot.identity), snapshot.revision, snapshot.heard_at);
+    const head = format("%s %d %d", ngx.md5(snapshot.identity), snapshot.revision, snapshot.last_received_at);
     const [ok, err] = file.write(MAGIC, sealed(head));
     if (ok === undefined) {
         return err;
@@ -168,7 +168,7 @@ function read_from(file: LuaFile, identity: string): Result<Snapshot> {
     return $multi({
         identity,
         revision: tonumber(revision)!,
-        heard_at: tonumber(heard_at)!,
+        last_received_at: tonumber(heard_at)!,
         kvs,
     });
 }

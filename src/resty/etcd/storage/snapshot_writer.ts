@@ -11,7 +11,7 @@ import type { Snapshot } from "./snapshot_file";
 const now = clock.now;
 
 /** Seconds after which a timer that should have run was dropped by nginx, as too many of them ran. */
-const LATE = 60;
+const START_TIME = 60;
 
 /** Keeps a file up to date with what goes by. */
 interface SnapshotWriter {
@@ -24,7 +24,7 @@ interface SnapshotWriter {
     /** What has happened since. */
     changes: Changes;
     revision: number;
-    heard_at: number;
+    last_received_at: number;
     /** Full states so far. */
     fulls: number;
     /** Something has changed since it was written. */
@@ -37,106 +37,106 @@ interface SnapshotWriter {
     is_planned: boolean;
     /** By then it should have been written. */
     due: number;
-    readonly save: (this: void, premature: boolean, keeper: SnapshotWriter) => void;
+    readonly save: (this: void, premature: boolean, snapshot_writer: SnapshotWriter) => void;
     /** As the last attempt ended: it is logged once. */
     failure: string | undefined;
 }
 
-function is_newer(keeper: SnapshotWriter, fulls: number): boolean {
-    return keeper.fulls !== fulls;
+function is_newer(snapshot_writer: SnapshotWriter, fulls: number): boolean {
+    return snapshot_writer.fulls !== fulls;
 }
 
-function needs_writing(keeper: SnapshotWriter): boolean {
-    return keeper.is_dirty;
+function needs_writing(snapshot_writer: SnapshotWriter): boolean {
+    return snapshot_writer.is_dirty;
 }
 
 /** Writes what there is at this moment; what comes meanwhile is for the next time. */
-function write(keeper: SnapshotWriter, kvs: RawKv[]): Result<true> {
-    if (!keeper.is_clean) {
-        keeper.is_clean = true;
-        temp_files.remove(keeper.path);
+function write(snapshot_writer: SnapshotWriter, kvs: RawKv[]): Result<true> {
+    if (!snapshot_writer.is_clean) {
+        snapshot_writer.is_clean = true;
+        temp_files.remove(snapshot_writer.path);
     }
-    const changes = keeper.changes;
-    const fulls = keeper.fulls;
+    const changes = snapshot_writer.changes;
+    const fulls = snapshot_writer.fulls;
     const snapshot: Snapshot = {
-        identity: keeper.identity,
-        revision: keeper.revision,
-        heard_at: keeper.heard_at,
+        identity: snapshot_writer.identity,
+        revision: snapshot_writer.revision,
+        last_received_at: snapshot_writer.last_received_at,
         kvs,
     };
-    keeper.changes = new LuaMap();
+    snapshot_writer.changes = new LuaMap();
     snapshot.kvs = kv_merge.apply(snapshot.kvs, changes, time_slice.start());
-    if (!is_newer(keeper, fulls)) {
-        keeper.kvs = snapshot.kvs;
+    if (!is_newer(snapshot_writer, fulls)) {
+        snapshot_writer.kvs = snapshot.kvs;
     }
-    return snapshot_file.write(keeper.path, snapshot);
+    return snapshot_file.write(snapshot_writer.path, snapshot);
 }
 
 /** Lets go of the keys where no more will come: the next feed begins with all of them. */
-function forget(keeper: SnapshotWriter): void {
-    if (!keeper.is_fed && !keeper.is_planned) {
-        keeper.kvs = undefined;
-        keeper.changes = new LuaMap();
-        keeper.is_dirty = false;
+function forget(snapshot_writer: SnapshotWriter): void {
+    if (!snapshot_writer.is_fed && !snapshot_writer.is_planned) {
+        snapshot_writer.kvs = undefined;
+        snapshot_writer.changes = new LuaMap();
+        snapshot_writer.is_dirty = false;
     }
 }
 
-function plan(keeper: SnapshotWriter): void {
-    const [planned] = ngx.timer.at(keeper.interval, keeper.save, keeper);
-    keeper.is_planned = planned !== undefined;
-    keeper.due = now() + keeper.interval + LATE;
+function plan(snapshot_writer: SnapshotWriter): void {
+    const [planned] = ngx.timer.at(snapshot_writer.interval, snapshot_writer.save, snapshot_writer);
+    snapshot_writer.is_planned = planned !== undefined;
+    snapshot_writer.due = now() + snapshot_writer.interval + START_TIME;
 }
 
 /** In a timer; nginx runs it early when the worker ends. */
-function save(_premature: boolean, keeper: SnapshotWriter): void {
-    while (needs_writing(keeper) && keeper.kvs !== undefined) {
-        keeper.is_dirty = false;
-        const [ok, err] = write(keeper, keeper.kvs);
-        if (ok === undefined && err !== keeper.failure) {
+function save(_premature: boolean, snapshot_writer: SnapshotWriter): void {
+    while (needs_writing(snapshot_writer) && snapshot_writer.kvs !== undefined) {
+        snapshot_writer.is_dirty = false;
+        const [ok, err] = write(snapshot_writer, snapshot_writer.kvs);
+        if (ok === undefined && err !== snapshot_writer.failure) {
             ngx.log(ngx.WARN, "snapshot is not written: ", err);
         }
-        keeper.failure = err;
+        snapshot_writer.failure = err;
         if (!ngx.worker.exiting()) {
             break; // what has come meanwhile has time
         }
     }
-    keeper.is_planned = false;
-    if (needs_writing(keeper) || (keeper.failure !== undefined && keeper.is_fed)) {
-        keeper.is_dirty = true;
-        plan(keeper);
+    snapshot_writer.is_planned = false;
+    if (needs_writing(snapshot_writer) || (snapshot_writer.failure !== undefined && snapshot_writer.is_fed)) {
+        snapshot_writer.is_dirty = true;
+        plan(snapshot_writer);
     }
-    forget(keeper);
+    forget(snapshot_writer);
 }
 
 /** Takes note of a batch. */
-function note(keeper: SnapshotWriter, batch: Batch, age: number): void {
-    keeper.revision = batch.revision;
-    keeper.heard_at = ngx.now() - age;
+function note(snapshot_writer: SnapshotWriter, batch: Batch, age: number): void {
+    snapshot_writer.revision = batch.revision;
+    snapshot_writer.last_received_at = ngx.now() - age;
     if (batch.full !== undefined) {
-        keeper.kvs = batch.full;
-        keeper.changes = new LuaMap();
-        keeper.fulls = keeper.fulls + 1;
-    } else if (batch.events.length === 0 || keeper.kvs === undefined) {
+        snapshot_writer.kvs = batch.full;
+        snapshot_writer.changes = new LuaMap();
+        snapshot_writer.fulls = snapshot_writer.fulls + 1;
+    } else if (batch.events.length === 0 || snapshot_writer.kvs === undefined) {
         return;
     }
     for (const event of batch.events) {
-        keeper.changes.set(event.kv.key, event);
+        snapshot_writer.changes.set(event.kv.key, event);
     }
-    keeper.is_dirty = true;
-    if (!keeper.is_planned || now() > keeper.due) {
-        plan(keeper); // also if nginx has dropped the timer
+    snapshot_writer.is_dirty = true;
+    if (!snapshot_writer.is_planned || now() > snapshot_writer.due) {
+        plan(snapshot_writer); // also if nginx has dropped the timer
     }
 }
 
 /** A feed begins. */
-function attach(keeper: SnapshotWriter): void {
-    keeper.is_fed = true;
+function attach(snapshot_writer: SnapshotWriter): void {
+    snapshot_writer.is_fed = true;
 }
 
 /** The feed has ended: what it told last is still written, if that can be done. */
-function detach(keeper: SnapshotWriter): void {
-    keeper.is_fed = false;
-    forget(keeper);
+function detach(snapshot_writer: SnapshotWriter): void {
+    snapshot_writer.is_fed = false;
+    forget(snapshot_writer);
 }
 
 function create(path: string, identity: string, interval: number): SnapshotWriter {
@@ -148,7 +148,7 @@ function create(path: string, identity: string, interval: number): SnapshotWrite
         kvs: undefined,
         changes: new LuaMap(),
         revision: 0,
-        heard_at: 0,
+        last_received_at: 0,
         fulls: 0,
         due: 0,
         is_dirty: false,

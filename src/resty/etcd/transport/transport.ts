@@ -10,16 +10,16 @@ type Headers = LuaMap<string, string>;
 interface RequestContext {
     readonly token: string | undefined;
     /** `unix:/path` to connect to instead, while something answers there. */
-    readonly via: string | undefined;
+    readonly unix_proxy: string | undefined;
     readonly started: number;
     /** nil leaves the time to nginx's own socket timeouts. */
     readonly deadline: number | undefined;
     /** The connection must stand by then. */
-    readonly connect_by: number | undefined;
+    readonly connect_deadline: number | undefined;
     /** And its TLS session by then. */
-    readonly session_by: number | undefined;
+    readonly handshake_deadline: number | undefined;
     /** The server is told how much time there is, so that it gives up a little earlier by itself. */
-    readonly tell_time: boolean;
+    readonly send_timeout_header: boolean;
     /** The server ends the stream when its member has lost the leader. */
     readonly require_leader: boolean;
 }
@@ -56,7 +56,7 @@ interface Stream {
     /** A message that has arrived already, nil if none has. */
     try_recv(): Message | undefined;
     /** When the last byte arrived, by `clock.now`. */
-    heard_at(): number;
+    last_received_at(): number;
     /** Lets `close` end the stream while another light thread waits in `recv`, at the cost of waking up for it. */
     allow_cancel(): void;
     /** Ends the stream. */

@@ -6,8 +6,8 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Reason } from "./feed";
 import * as reads from "./reads";
-import * as subscriber from "./subscriber";
-import * as shared_watch from "./shared_watch";
+import * as subscribers from "./subscriber";
+import * as shared_watches from "./shared_watch";
 import * as options from "./options";
 import type { FeedOptions } from "./options";
 import * as watch_stats from "./stats";
@@ -18,14 +18,13 @@ import * as sharing from "./sharing";
 const now = clock.now;
 const max = math.max;
 const min = math.min;
-const guard = pcall as unknown as GuardedCall;
 
 /** A waiting consumer looks up so often, in seconds, whether the timers that it relies on run. */
-const LOOK = 1;
+const POLL_INTERVAL = 1;
 
 interface Fields {
     readonly core: Core;
-    readonly consumer: Subscriber;
+    readonly subscriber: Subscriber;
     /** Closes the consumer when the feed is garbage. */
     readonly guard: object;
     /** First revision that it reports, if that was known from the start. */
@@ -42,34 +41,34 @@ interface WatchFeed extends Fields, Methods {}
 
 /** Goes on where the consumer stands, on a stream that has not passed it. */
 function resume(feed: Fields): void {
-    const consumer = feed.consumer;
-    const is_behind = consumer.hub === undefined && !consumer.listing;
-    if (is_behind && consumer.err === undefined && batch_queue.has_room(consumer.queue)) {
-        let from: number | undefined = consumer.next;
-        if (consumer.needs !== undefined && consumer.list_at === undefined) {
+    const subscriber = feed.subscriber;
+    const is_behind = subscriber.shared_watch === undefined && !subscriber.is_listing;
+    if (is_behind && subscriber.err === undefined && batch_queue.has_room(subscriber.queue)) {
+        let from: number | undefined = subscriber.next_revision;
+        if (subscriber.pending_state !== undefined && subscriber.list_revision === undefined) {
             from = undefined; // it goes on behind a state that will be read
         }
-        sharing.join(consumer, feed.core, from, run_loop.run);
+        sharing.join(subscriber, feed.core, from, run_loop.run);
     }
 }
 
 /** What has become possible after a batch was taken. */
 function after_pop(feed: Fields): void {
-    const consumer = feed.consumer;
-    const hub = consumer.hub;
-    if (hub === undefined) {
+    const subscriber = feed.subscriber;
+    const shared_watch = subscriber.shared_watch;
+    if (shared_watch === undefined) {
         resume(feed);
-    } else if (hub.blocked && batch_queue.has_room(consumer.queue)) {
-        hub.blocked = false;
-        hub.room.post(1);
+    } else if (shared_watch.is_blocked && batch_queue.has_room(subscriber.queue)) {
+        shared_watch.is_blocked = false;
+        shared_watch.resume_signal.post(1);
     }
 }
 
 /** Waits until something may have come; returns what keeps it from waiting. */
-function wait(consumer: Subscriber, seconds: number): EtcdError | undefined {
-    consumer.waiting = true;
-    const [ok, done, err] = guard(consumer.ready.wait, consumer.ready, seconds); // throws where nothing can wait
-    consumer.waiting = false;
+function wait(subscriber: Subscriber, seconds: number): EtcdError | undefined {
+    subscriber.is_waiting = true;
+    const [ok, done, err] = protected_call(subscriber.ready.wait, subscriber.ready, seconds); // throws where nothing can wait
+    subscriber.is_waiting = false;
     if (ok && (done === true || err === "timeout")) {
         return undefined;
     }
@@ -78,41 +77,41 @@ function wait(consumer: Subscriber, seconds: number): EtcdError | undefined {
 
 /** The next batch, or why there is none. */
 function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch, EtcdError> {
-    const consumer = this.consumer;
+    const subscriber = this.subscriber;
     const deadline = timeout !== undefined ? now() + timeout : undefined;
     while (true) {
-        if (consumer.closed) {
+        if (subscriber.is_closed) {
             return $multi(undefined, errors.local_error("closed", "closed"));
         }
         if (ngx.worker.exiting()) {
-            if (consumer.err === undefined) {
-                shared_watch.unsubscribe(consumer); // else the stream would go on for it, and the worker with it
-                subscriber.fail(consumer, shared_watch.exiting());
+            if (subscriber.err === undefined) {
+                shared_watches.unsubscribe(subscriber); // else the stream would go on for it, and the worker with it
+                subscribers.fail(subscriber, shared_watches.exiting());
             }
-            batch_queue.clear(consumer.queue); // what waits could keep it as long
+            batch_queue.clear(subscriber.queue); // what waits could keep it as long
         }
-        const batch = batch_queue.pop(consumer.queue);
+        const batch = batch_queue.pop(subscriber.queue);
         if (batch !== undefined) {
-            consumer.delivered = max(consumer.delivered, batch.revision);
+            subscriber.delivered_revision = max(subscriber.delivered_revision, batch.revision);
             if (batch.full !== undefined) {
-                consumer.delivered = batch.revision;
+                subscriber.delivered_revision = batch.revision;
             }
-            consumer.batches = consumer.batches + 1;
+            subscriber.batches = subscriber.batches + 1;
             after_pop(this);
             return $multi(batch);
         }
-        if (consumer.err !== undefined) {
-            return $multi(undefined, consumer.err);
+        if (subscriber.err !== undefined) {
+            return $multi(undefined, subscriber.err);
         }
         resume(this);
-        if (consumer.hub !== undefined) {
-            shared_watch.restart_if_lost(consumer.hub);
+        if (subscriber.shared_watch !== undefined) {
+            shared_watches.restart_if_lost(subscriber.shared_watch);
         }
-        const left = deadline !== undefined ? deadline - now() : LOOK;
+        const left = deadline !== undefined ? deadline - now() : POLL_INTERVAL;
         if (left <= 0) {
             return $multi(undefined, errors.local_error("timeout", "timeout"));
         }
-        const err = wait(consumer, min(left, LOOK));
+        const err = wait(subscriber, min(left, POLL_INTERVAL));
         if (err !== undefined) {
             return $multi(undefined, err);
         }
@@ -120,55 +119,55 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
 }
 
 function close(this: WatchFeed): void {
-    const consumer = this.consumer;
-    consumer.closed = true;
-    shared_watch.unsubscribe(consumer);
-    subscriber.drop_held(consumer);
-    batch_queue.clear(consumer.queue);
-    subscriber.wake(consumer);
+    const subscriber = this.subscriber;
+    subscriber.is_closed = true;
+    shared_watches.unsubscribe(subscriber);
+    subscribers.drop_held(subscriber);
+    batch_queue.clear(subscriber.queue);
+    subscribers.wake(subscriber);
 }
 
 function age(this: WatchFeed): number {
-    const { hub, heard_at } = this.consumer;
+    const { shared_watch, last_received_at: heard_at } = this.subscriber;
     const own = now() - heard_at;
-    return hub !== undefined ? min(own, shared_watch.age(hub)) : own;
+    return shared_watch !== undefined ? min(own, shared_watches.age(shared_watch)) : own;
 }
 
 /** Why etcd cannot be followed now: the stream does not stand, or no full state can be read. */
 function trouble(this: WatchFeed): EtcdError | undefined {
-    const { err, hub, needs } = this.consumer;
-    if (err !== undefined || hub === undefined || (hub.connected && needs === undefined)) {
+    const { err, shared_watch, pending_state: needs } = this.subscriber;
+    if (err !== undefined || shared_watch === undefined || (shared_watch.is_connected && needs === undefined)) {
         return err;
     }
-    return hub.last_error;
+    return shared_watch.last_error;
 }
 
 /** Everything up to it has been delivered by `next`; 0 before anything is known. */
 function revision(this: WatchFeed): number {
-    const { hub, delivered, queue, needs } = this.consumer;
-    if (needs === undefined && hub?.next !== undefined && batch_queue.is_empty(queue)) {
-        return max(delivered, hub.next - 1);
+    const { shared_watch, delivered_revision: delivered, queue, pending_state: needs } = this.subscriber;
+    if (needs === undefined && shared_watch?.next_revision !== undefined && batch_queue.is_empty(queue)) {
+        return max(delivered, shared_watch.next_revision - 1);
     }
     return delivered;
 }
 
 /** The cluster it is fed from, nil before that has answered. */
 function cluster_id(this: WatchFeed): string | undefined {
-    const hub = this.consumer.hub;
-    if (hub !== undefined) {
-        this.cluster = hub.known.cluster_id;
+    const shared_watch = this.subscriber.shared_watch;
+    if (shared_watch !== undefined) {
+        this.cluster = shared_watch.history.cluster_id;
     }
     return this.cluster;
 }
 
 /** `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`. */
 function state(this: WatchFeed): string {
-    return watch_stats.state(this.consumer);
+    return watch_stats.state(this.subscriber);
 }
 
 /** What has come to the feed and to the stream that serves it. */
 function stats(this: WatchFeed): FeedStats {
-    return watch_stats.stats(this.consumer);
+    return watch_stats.stats(this.subscriber);
 }
 
 const methods = { age, close, cluster_id, next: next_batch, revision, state, stats, trouble };
@@ -205,21 +204,21 @@ function find_start(
 }
 
 /** Puts the consumer on a stream. */
-function connect(core: Core, consumer: Subscriber, from: number | undefined, opts: FeedOptions): Result<SharedWatch> {
+function connect(core: Core, subscriber: Subscriber, from: number | undefined, opts: FeedOptions): Result<SharedWatch> {
     if (opts.resumed !== true && opts.cluster_id === undefined) {
-        return sharing.join(consumer, core, from, run_loop.run);
+        return sharing.join(subscriber, core, from, run_loop.run);
     }
     // what has been seen of etcd is not true of other streams
-    consumer.known = { cluster_id: opts.cluster_id, raft_term: 0, revision: (opts.start_revision ?? 1) - 1 };
-    return sharing.open_for(consumer, core, from, run_loop.run);
+    subscriber.history = { cluster_id: opts.cluster_id, raft_term: 0, revision: (opts.start_revision ?? 1) - 1 };
+    return sharing.open_for(subscriber, core, from, run_loop.run);
 }
 
 /** Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest. */
-function make_guard(consumer: Subscriber): object {
+function make_guard(subscriber: Subscriber): object {
     const proxy = newproxy(true);
     const proxy_mt = getmetatable(proxy) as { __gc?: (this: void) => void };
     proxy_mt.__gc = () => {
-        consumer.closed = true;
+        subscriber.is_closed = true;
     };
     return proxy;
 }
@@ -250,26 +249,26 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
         }
     }
     const needs: Reason | undefined = opts.list === true ? "list" : undefined;
-    const [consumer, create_err] = subscriber.new(wants, from ?? 0, needs);
-    if (consumer === undefined) {
+    const [subscriber, create_err] = subscribers.new(wants, from ?? 0, needs);
+    if (subscriber === undefined) {
         return misuse(create_err);
     }
-    consumer.known = known;
+    subscriber.history = known;
     if (opts.list !== true && opts.resumed !== true) {
-        consumer.unknown_before = opts.start_revision;
+        subscriber.unknown_before = opts.start_revision;
     }
     if (opts.list === true && from !== undefined) {
         if (from === 1) {
-            subscriber.accept_full_state(consumer, [], 0); // etcd takes 0 for the latest
+            subscribers.accept_full_state(subscriber, [], 0); // etcd takes 0 for the latest
         } else {
-            consumer.list_at = from - 1;
+            subscriber.list_revision = from - 1;
         }
     }
-    const [hub, start_err] = connect(core, consumer, from, opts);
-    if (hub === undefined) {
+    const [shared_watch, start_err] = connect(core, subscriber, from, opts);
+    if (shared_watch === undefined) {
         return misuse(start_err);
     }
-    const fields: Fields = { core, consumer, guard: make_guard(consumer), from, cluster: undefined };
+    const fields: Fields = { core, subscriber, guard: make_guard(subscriber), from, cluster: undefined };
     return $multi(setmetatable(fields as WatchFeed, mt));
 }
 

@@ -29,7 +29,7 @@ interface Feed {
     /** Seconds since etcd was last heard of by the stream behind it. */
     age(): number;
     /** Why etcd cannot be followed at the moment, or for good; nil if nothing is known to be wrong. */
-    trouble?(): EtcdError | undefined;
+    current_error?(): EtcdError | undefined;
     /** Ends it and frees what it holds, at once. A `next` that waits answers `closed`. */
     close(): void;
 }

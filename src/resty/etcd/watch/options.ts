@@ -4,7 +4,7 @@ import * as key_range from "../protocol/key_range";
 const sort = table.sort;
 const concat = table.concat;
 
-const DEFAULT_SILENCE = 60;
+const DEFAULT_IDLE_TIMEOUT = 60;
 const DEFAULT_EVENTS = 10000;
 const DEFAULT_BYTES = 16 * 1024 * 1024;
 
@@ -41,9 +41,9 @@ interface FeedOptions {
     /** "NOPUT", "NODELETE": events that etcd leaves out. */
     filters?: string[];
     /** Seconds without any byte after which the stream counts as dead and is opened again; default 60. */
-    silence?: number;
+    idle_timeout?: number;
     /** A wider range, for a stream that also serves others within that range. */
-    share?: { key: string; range_end?: string };
+    shared_range?: { key: string; range_end?: string };
     /** Events that may wait for the consumer; default 10,000. */
     max_queue?: number;
     /** Bytes of events that may wait for the consumer; default 16 MiB. */
@@ -53,7 +53,7 @@ interface FeedOptions {
 /** What the options come to; nil and what is wrong with them. */
 function read(opts: FeedOptions): Result<SubscriberOptions> {
     const range = key_range.of(opts.key, opts.range_end);
-    const share = opts.share;
+    const share = opts.shared_range;
     const hub_range = share !== undefined ? key_range.of(share.key, share.range_end) : range;
     if (range.key === "" || key_range.is_empty(range)) {
         return $multi(undefined, "no key is in this range");
@@ -68,12 +68,12 @@ function read(opts: FeedOptions): Result<SubscriberOptions> {
     sort(filters);
     return $multi({
         range,
-        hub_range,
+        shared_range: hub_range,
         relist: opts.relist === true,
         progress: opts.progress === true,
         prev_kv: opts.prev_kv === true,
         filters: concat(filters, " "),
-        silence: opts.silence ?? DEFAULT_SILENCE,
+        idle_timeout: opts.idle_timeout ?? DEFAULT_IDLE_TIMEOUT,
         max_events: opts.max_queue ?? DEFAULT_EVENTS,
         max_bytes: opts.max_queue_bytes ?? DEFAULT_BYTES,
     });

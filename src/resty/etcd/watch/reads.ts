@@ -11,7 +11,7 @@ import type { Reply } from "../transport/transport";
 
 /** A client that never goes back in time refuses what an etcd restored from a backup answers. */
 function forget_order(core: Core, err: EtcdError): void {
-    const order = core.order;
+    const order = core.revision_floor;
     if (err.name === "stale_reply" && order !== undefined) {
         // the read is linearizable: it is not the member that is behind
         order.revision = 0;

@@ -4,7 +4,7 @@ import * as gc_barrier from "../base/gc_barrier";
 import * as time_slice from "../base/time_slice";
 
 /** A broken server must not fill the memory with fragments that never end. */
-const MAX_JOINED = 512 * 1024 * 1024;
+const MAX_BUFFERED = 512 * 1024 * 1024;
 
 /** A reply of a watch, as the transport gives it. */
 interface WatchReply {
@@ -94,7 +94,7 @@ function add(joiner: Reassembler, reply: WatchReply, from: number): Batch[] | un
         for (const event of reply.events ?? []) {
             joiner.bytes = joiner.bytes + (event.kv?.value ?? "").length + (event.prev_kv?.value ?? "").length + 100;
         }
-        if (joiner.bytes > MAX_JOINED) {
+        if (joiner.bytes > MAX_BUFFERED) {
             return undefined;
         }
     } else {

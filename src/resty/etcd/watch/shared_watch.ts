@@ -8,7 +8,7 @@ import type { EtcdError } from "../protocol/errors";
 import type { Batch, Reason } from "./feed";
 import * as key_range from "../protocol/key_range";
 import * as timers from "../base/timers";
-import * as subscriber from "./subscriber";
+import * as subscribers from "./subscriber";
 
 const now = clock.now;
 const max = math.max;
@@ -19,33 +19,33 @@ const START_TIME = 1;
 
 /** The streams of a client. */
 function watches_of(core: Core): SharedWatch[] {
-    core.hubs ??= [];
-    return core.hubs as SharedWatch[];
+    core.shared_watches ??= [];
+    return core.shared_watches as SharedWatch[];
 }
 
 /** Wakes the hub's timer. */
-function wake_timer(hub: SharedWatch): void {
-    if (!hub.poked) {
-        hub.poked = true;
-        hub.wake.post(1);
+function wake_timer(shared_watch: SharedWatch): void {
+    if (!shared_watch.is_woken) {
+        shared_watch.is_woken = true;
+        shared_watch.wake.post(1);
     }
 }
 
 /** Starts the hub's timer. */
-function start(hub: SharedWatch, delay: number): Result<true> {
-    const [ok, err] = timers.at(delay, hub.run, hub);
+function start(shared_watch: SharedWatch, delay: number): Result<true> {
+    const [ok, err] = timers.at(delay, shared_watch.run, shared_watch);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
-    hub.running = false;
-    hub.due = now() + delay + START_TIME;
+    shared_watch.is_running = false;
+    shared_watch.start_deadline = now() + delay + START_TIME;
     return $multi(true);
 }
 
 /** Starts its timer once more if nginx has dropped it. */
-function restart_if_lost(hub: SharedWatch): void {
-    if (!hub.running && now() > hub.due) {
-        start(hub, 0);
+function restart_if_lost(shared_watch: SharedWatch): void {
+    if (!shared_watch.is_running && now() > shared_watch.start_deadline) {
+        start(shared_watch, 0);
     }
 }
 
@@ -59,7 +59,7 @@ function copy(known: HistoryPoint | undefined): HistoryPoint {
 /** A stream of the consumer's kind that begins at `next`. */
 function create(
     core: Core,
-    consumer: Subscriber,
+    subscriber: Subscriber,
     next: number | undefined,
     apart: boolean,
     run: SharedWatch["run"],
@@ -71,34 +71,34 @@ function create(
     }
     return $multi({
         core,
-        range: consumer.hub_range,
-        prev_kv: consumer.prev_kv,
-        filters: consumer.filters,
-        silence: consumer.silence,
+        range: subscriber.shared_range,
+        prev_kv: subscriber.prev_kv,
+        filters: subscriber.filters,
+        idle_timeout: subscriber.idle_timeout,
         run,
         wake,
-        poked: false,
-        running: false,
-        due: 0,
-        consumers: [],
-        next,
-        unknown_before: consumer.unknown_before,
-        known: copy(consumer.known),
-        past: consumer.past ?? { lost: false },
-        apart,
+        is_woken: false,
+        is_running: false,
+        start_deadline: 0,
+        subscribers: [],
+        next_revision: next,
+        unknown_before: subscriber.unknown_before,
+        history: copy(subscriber.history),
+        history_token: subscriber.history_token ?? { lost: false },
+        is_catching_up: apart,
         stream: undefined,
-        connected: false,
-        heard_at: now(),
-        blocked: false,
-        room,
-        opened: 0,
-        ends: new LuaMap(),
+        is_connected: false,
+        last_received_at: now(),
+        is_blocked: false,
+        resume_signal: room,
+        open_count: 0,
+        close_reasons: new LuaMap(),
         events: 0,
         dropped: 0,
         last_error: undefined,
         backoff: backoffs.new(),
-        hurried_at: 0,
-        said_at: new LuaMap(),
+        last_immediate_reopen: 0,
+        last_logged_at: new LuaMap(),
     });
 }
 
@@ -113,16 +113,16 @@ function without<T>(list: readonly T[], item: T): T[] {
 }
 
 /** The stream does not serve the consumer any more. The last one to leave ends it. */
-function unsubscribe(consumer: Subscriber): void {
-    const hub = consumer.hub;
-    if (hub !== undefined) {
-        consumer.hub = undefined;
-        hub.consumers = without(hub.consumers, consumer);
-        if (hub.consumers.length === 0) {
+function unsubscribe(subscriber: Subscriber): void {
+    const shared_watch = subscriber.shared_watch;
+    if (shared_watch !== undefined) {
+        subscriber.shared_watch = undefined;
+        shared_watch.subscribers = without(shared_watch.subscribers, subscriber);
+        if (shared_watch.subscribers.length === 0) {
             // nobody may join it on its way out
-            hub.core.hubs = without(watches_of(hub.core), hub);
+            shared_watch.core.shared_watches = without(watches_of(shared_watch.core), shared_watch);
         }
-        wake_timer(hub);
+        wake_timer(shared_watch);
     }
 }
 
@@ -130,32 +130,32 @@ function unsubscribe(consumer: Subscriber): void {
  * From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
  * deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
  */
-function request_revision(hub: SharedWatch): number {
-    const next = hub.next!;
-    return next === hub.unknown_before ? next : max(next - 1, 1);
+function request_revision(shared_watch: SharedWatch): number {
+    const next = shared_watch.next_revision!;
+    return next === shared_watch.unknown_before ? next : max(next - 1, 1);
 }
 
 /** Gives each consumer its part of a batch. All of them have room. */
-function deliver(hub: SharedWatch, batch: Batch): void {
+function deliver(shared_watch: SharedWatch, batch: Batch): void {
     const { revision } = batch;
-    hub.next = revision + 1;
-    hub.known.revision = max(hub.known.revision, revision);
-    hub.events = hub.events + batch.events.length;
-    for (const consumer of hub.consumers) {
-        const events = key_range.filter_events(consumer.range, batch.events);
+    shared_watch.next_revision = revision + 1;
+    shared_watch.history.revision = max(shared_watch.history.revision, revision);
+    shared_watch.events = shared_watch.events + batch.events.length;
+    for (const subscriber of shared_watch.subscribers) {
+        const events = key_range.filter_events(subscriber.range, batch.events);
         if (events !== undefined) {
-            subscriber.offer(consumer, events === batch.events ? batch : { revision, events });
+            subscribers.offer(subscriber, events === batch.events ? batch : { revision, events });
         }
     }
 }
 
 /** All events up to `revision` have been delivered. */
-function progress(hub: SharedWatch, revision: number): void {
-    if (revision >= hub.next!) {
-        hub.next = revision + 1;
-        hub.known.revision = max(hub.known.revision, revision);
-        for (const consumer of hub.consumers) {
-            subscriber.advance(consumer, revision);
+function progress(shared_watch: SharedWatch, revision: number): void {
+    if (revision >= shared_watch.next_revision!) {
+        shared_watch.next_revision = revision + 1;
+        shared_watch.history.revision = max(shared_watch.history.revision, revision);
+        for (const subscriber of shared_watch.subscribers) {
+            subscribers.advance(subscriber, revision);
         }
     }
 }
@@ -164,47 +164,53 @@ function progress(hub: SharedWatch, revision: number): void {
  * Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
  * behind them go on.
  */
-function on_revisions_lost(hub: SharedWatch, reason: Reason, err: EtcdError): void {
+function on_revisions_lost(shared_watch: SharedWatch, reason: Reason, err: EtcdError): void {
     let oldest = err.compact_revision;
     let next: number | undefined;
-    if (oldest !== undefined && (hub.next === undefined || oldest <= request_revision(hub))) {
+    if (
+        oldest !== undefined &&
+        (shared_watch.next_revision === undefined || oldest <= request_revision(shared_watch))
+    ) {
         oldest = undefined; // the stream has no need of what is before: nobody knows what is gone
     }
     if (oldest !== undefined) {
-        hub.known.revision = max(hub.known.revision, oldest);
+        shared_watch.history.revision = max(shared_watch.history.revision, oldest);
     }
     if (reason === "restored") {
-        hub.past.lost = true; // whoever has left the stream with this past will be told too
-        hub.past = { lost: false };
+        shared_watch.history_token.lost = true; // whoever has left the stream with this past will be told too
+        shared_watch.history_token = { lost: false };
     }
-    for (const consumer of hub.consumers) {
-        if (oldest !== undefined && consumer.next > oldest) {
-            next = min(next ?? consumer.next, consumer.next);
-        } else if (consumer.relist || subscriber.is_new(consumer)) {
-            subscriber.require_full_state(consumer, reason);
+    for (const subscriber of shared_watch.subscribers) {
+        if (oldest !== undefined && subscriber.next_revision > oldest) {
+            next = min(next ?? subscriber.next_revision, subscriber.next_revision);
+        } else if (subscriber.relist || subscribers.is_new(subscriber)) {
+            subscribers.require_full_state(subscriber, reason);
         } else {
-            unsubscribe(consumer);
-            subscriber.fail(consumer, err);
+            unsubscribe(subscriber);
+            subscribers.fail(subscriber, err);
         }
     }
     if (next !== undefined) {
-        next = min(next, hub.known.revision + 1); // states are read that may be no newer
+        next = min(next, shared_watch.history.revision + 1); // states are read that may be no newer
     }
-    hub.next = next;
+    shared_watch.next_revision = next;
 }
 
 /** Ends it, and all of its consumers with it. */
-function end(hub: SharedWatch, err: EtcdError): void {
-    for (const consumer of hub.consumers) {
-        unsubscribe(consumer);
-        subscriber.fail(consumer, err);
+function end(shared_watch: SharedWatch, err: EtcdError): void {
+    for (const subscriber of shared_watch.subscribers) {
+        unsubscribe(subscriber);
+        subscribers.fail(subscriber, err);
     }
 }
 
 /** Seconds since etcd was heard of last. */
-function age(hub: SharedWatch): number {
-    const stream = hub.stream;
-    const heard_at = stream !== undefined ? max(hub.heard_at, stream.heard_at()) : hub.heard_at;
+function age(shared_watch: SharedWatch): number {
+    const stream = shared_watch.stream;
+    const heard_at =
+        stream !== undefined
+            ? max(shared_watch.last_received_at, stream.last_received_at())
+            : shared_watch.last_received_at;
     return now() - heard_at;
 }
 

@@ -7,20 +7,20 @@ interface FeedStats {
     /** Events that wait for the consumer. */
     queued: number;
     /** How often the consumer was too slow for a stream that it shared. */
-    times_behind: number;
+    overflows: number;
     /** The stream stands. */
     connected: boolean;
     /** Streams opened. */
     opened: number;
     /** How they ended, by name: `closed`, `timeout` (silent for too long), `unavailable`, `connect_failed`, `compacted`... */
-    ends: LuaMap<string, number>;
+    close_reasons: LuaMap<string, number>;
     events: number;
     /** Events that had been delivered already, or never should have come. */
     dropped: number;
     /** Full states read for this feed. */
     lists: number;
     /** Consumers that the stream serves now. */
-    consumers: number;
+    subscribers: number;
     /** Where the stream comes from. */
     endpoint?: string;
     /** Why there is no stream now, or why the last one ended. */
@@ -28,43 +28,43 @@ interface FeedStats {
 }
 
 /** `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`. */
-function state(consumer: Subscriber): string {
-    const { closed, err, hub, needs } = consumer;
+function state(subscriber: Subscriber): string {
+    const { is_closed: closed, err, shared_watch, pending_state: needs } = subscriber;
     if (closed) {
         return "closed";
     }
     if (err !== undefined) {
         return "failed";
     }
-    if (needs !== undefined && hub?.next !== undefined) {
+    if (needs !== undefined && shared_watch?.next_revision !== undefined) {
         return "listing";
     }
-    if (hub === undefined || hub.blocked) {
+    if (shared_watch === undefined || shared_watch.is_blocked) {
         return "behind";
     }
-    return hub.connected ? "watching" : "connecting";
+    return shared_watch.is_connected ? "watching" : "connecting";
 }
 
 /** What has come to the feed and to the stream that serves it. */
-function stats(consumer: Subscriber): FeedStats {
-    const { hub, batches, lists, queue, times_behind } = consumer;
+function stats(subscriber: Subscriber): FeedStats {
+    const { shared_watch, batches, lists, queue, overflows: times_behind } = subscriber;
     const counted: FeedStats = {
         batches,
         lists,
-        times_behind,
+        overflows: times_behind,
         queued: queue.events,
-        connected: hub?.connected === true,
-        opened: hub?.opened ?? 0,
-        ends: hub?.ends ?? new LuaMap(),
-        events: hub?.events ?? 0,
-        dropped: hub?.dropped ?? 0,
-        consumers: hub?.consumers.length ?? 0,
+        connected: shared_watch?.is_connected === true,
+        opened: shared_watch?.open_count ?? 0,
+        close_reasons: shared_watch?.close_reasons ?? new LuaMap(),
+        events: shared_watch?.events ?? 0,
+        dropped: shared_watch?.dropped ?? 0,
+        subscribers: shared_watch?.subscribers.length ?? 0,
     };
-    const endpoint = hub?.stream?.endpoint;
+    const endpoint = shared_watch?.stream?.endpoint;
     if (endpoint !== undefined) {
         counted.endpoint = endpoint;
     }
-    const err = consumer.err ?? hub?.last_error;
+    const err = subscriber.err ?? shared_watch?.last_error;
     if (err !== undefined) {
         counted.last_error = tostring(err);
     }

@@ -11,7 +11,7 @@ import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
 import * as reads from "./reads";
 import type { LivenessProbe } from "./liveness";
-import * as shared_watch from "./shared_watch";
+import * as shared_watches from "./shared_watch";
 import * as reassembly from "./reassembly";
 import type { Reassembler, WatchReply } from "./reassembly";
 import * as sharing from "./sharing";
@@ -21,41 +21,41 @@ const now = clock.now;
 const gmatch = string.gmatch;
 
 /** A consumer that has no room is looked after so often, in seconds. */
-const LOOK = 0.5;
+const POLL_INTERVAL = 0.5;
 /** The server ends the stream when its member has lost the leader: such a stream would be silent for ever. */
 const OPTIONS: call.StreamOptions = { require_leader: true };
 
 /** One stream from its opening to its end. */
 interface StreamSession {
-    over: boolean;
+    is_over: boolean;
     /** Why it has ended. */
     err: EtcdError | undefined;
-    began_at: number;
+    started_at: number;
     /** When its answer began. */
-    answered_at: number | undefined;
+    response_started_at: number | undefined;
     /** When etcd said that it stands. */
-    stood_at: number | undefined;
+    created_at: number | undefined;
     /** Something was delivered. */
-    delivered: boolean;
+    has_delivered: boolean;
     /** Under way, as the stream has been silent; nil if it is not. */
-    check: LivenessProbe | undefined;
+    probe: LivenessProbe | undefined;
     /** Not before that. */
-    next_check: number;
+    next_probe_at: number;
 }
 
 /** What asks for the events of the hub's stream from a revision on. */
-function create_request(hub: SharedWatch, from: number): Message {
+function create_request(shared_watch: SharedWatch, from: number): Message {
     const request: Message = new LuaMap();
-    request.set("key", hub.range.key);
-    request.set("range_end", hub.range.range_end);
+    request.set("key", shared_watch.range.key);
+    request.set("range_end", shared_watch.range.range_end);
     request.set("start_revision", from);
     request.set("progress_notify", true);
     request.set("fragment", true);
-    if (hub.prev_kv) {
+    if (shared_watch.prev_kv) {
         request.set("prev_kv", true);
     }
     const filters: string[] = [];
-    for (const [filter] of gmatch(hub.filters, "%a+")) {
+    for (const [filter] of gmatch(shared_watch.filters, "%a+")) {
         filters.push(filter!);
     }
     if (filters.length > 0) {
@@ -68,87 +68,96 @@ function create_request(hub: SharedWatch, from: number): Message {
  * Finds out where etcd is: whether it still has the past that is known of it, and where to begin.
  * @returns an error if it does not answer
  */
-function place(hub: SharedWatch): EtcdError | undefined {
-    const [status, err] = reads.current_revision(hub.core, hub.range);
+function place(shared_watch: SharedWatch): EtcdError | undefined {
+    const [status, err] = reads.current_revision(shared_watch.core, shared_watch.range);
     if (status === undefined) {
         return err;
     }
-    hub.heard_at = now();
-    const known = hub.known;
-    if (reads.history_diverged(known, status) || hub.past.lost) {
-        shared_watch.on_revisions_lost(hub, "restored", watch_errors.restored());
+    shared_watch.last_received_at = now();
+    const known = shared_watch.history;
+    if (reads.history_diverged(known, status) || shared_watch.history_token.lost) {
+        shared_watches.on_revisions_lost(shared_watch, "restored", watch_errors.restored());
     }
     known.cluster_id = status.cluster_id;
     known.raft_term = status.raft_term;
     known.revision = status.revision;
-    if (hub.next === undefined) {
-        hub.next = status.revision + 1;
-        shared_watch.wake_timer(hub); // lists wait for it
+    if (shared_watch.next_revision === undefined) {
+        shared_watch.next_revision = status.revision + 1;
+        shared_watches.wake_timer(shared_watch); // lists wait for it
     }
     return undefined;
 }
 
 /** Waits until the only consumer has taken something, or is not alone any more. */
-function wait_for_room(hub: SharedWatch, revision: number): void {
-    while (sharing.detach_slow(hub, revision) !== undefined) {
-        hub.blocked = true;
-        hub.room.wait(LOOK);
-        hub.heard_at = now(); // it is not etcd that is silent
+function wait_for_room(shared_watch: SharedWatch, revision: number): void {
+    while (sharing.detach_slow(shared_watch, revision) !== undefined) {
+        shared_watch.is_blocked = true;
+        shared_watch.resume_signal.wait(POLL_INTERVAL);
+        shared_watch.last_received_at = now(); // it is not etcd that is silent
     }
-    hub.blocked = false;
+    shared_watch.is_blocked = false;
 }
 
-function deliver_all(hub: SharedWatch, turn: StreamSession, batches: Batch[]): void {
+function deliver_all(shared_watch: SharedWatch, session: StreamSession, batches: Batch[]): void {
     const slice = time_slice.start();
     for (const batch of batches) {
-        wait_for_room(hub, batch.revision);
-        shared_watch.deliver(hub, batch);
-        turn.delivered = true;
+        wait_for_room(shared_watch, batch.revision);
+        shared_watches.deliver(shared_watch, batch);
+        session.has_delivered = true;
         time_slice.yield_if_due(slice);
     }
 }
 
 /** Whatever has come in a reply; returns why the stream must end, if it must. */
-function take(hub: SharedWatch, turn: StreamSession, joiner: Reassembler, message: Message): EtcdError | undefined {
+function take(
+    shared_watch: SharedWatch,
+    session: StreamSession,
+    joiner: Reassembler,
+    message: Message,
+): EtcdError | undefined {
     const reply = message as unknown as WatchReply;
-    const endpoint = hub.stream!.endpoint;
+    const endpoint = shared_watch.stream!.endpoint;
     if (reply.canceled === true) {
         return watch_errors.cancel_error(reply, endpoint);
     }
     const cluster_id = reply.header?.cluster_id;
-    if (cluster_id !== undefined && hub.known.cluster_id !== undefined && cluster_id !== hub.known.cluster_id) {
+    if (
+        cluster_id !== undefined &&
+        shared_watch.history.cluster_id !== undefined &&
+        cluster_id !== shared_watch.history.cluster_id
+    ) {
         return errors.local_error("bad_reply", "malformed reply: it comes from another cluster", endpoint);
     }
     if (reply.created === true) {
-        if (turn.stood_at === undefined) {
-            turn.stood_at = now();
-            hub.opened = hub.opened + 1;
-            hub.connected = true;
+        if (session.created_at === undefined) {
+            session.created_at = now();
+            shared_watch.open_count = shared_watch.open_count + 1;
+            shared_watch.is_connected = true;
         }
         return undefined;
     }
-    if (turn.stood_at === undefined) {
+    if (session.created_at === undefined) {
         return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint);
     }
     const dropped = joiner.dropped;
-    const batches = reassembly.add(joiner, reply, hub.next!);
+    const batches = reassembly.add(joiner, reply, shared_watch.next_revision!);
     if (batches === undefined) {
         return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint);
     }
-    hub.dropped = hub.dropped + joiner.dropped - dropped;
-    deliver_all(hub, turn, batches);
+    shared_watch.dropped = shared_watch.dropped + joiner.dropped - dropped;
+    deliver_all(shared_watch, session, batches);
     const revision = tonumber(reply.header?.revision);
     if (reply.events === undefined && joiner.parts === undefined && revision !== undefined) {
-        shared_watch.progress(hub, revision);
+        shared_watches.progress(shared_watch, revision);
     }
     return undefined;
 }
 
 /** Takes replies as they come, until there is a reason not to go on. */
-function take_all(hub: SharedWatch, turn: StreamSession, stream: Stream, from: number): EtcdError {
+function take_all(shared_watch: SharedWatch, session: StreamSession, stream: Stream, from: number): EtcdError {
     const joiner = reassembly.new(from);
     let slice = time_slice.start();
-    while (hub.consumers.length > 0) {
+    while (shared_watch.subscribers.length > 0) {
         let message = stream.try_recv();
         if (message === undefined) {
             // how long a stream may be silent is for the timer to watch, as nginx writes a line for each socket timeout
@@ -159,37 +168,37 @@ function take_all(hub: SharedWatch, turn: StreamSession, stream: Stream, from: n
             message = next;
             slice = time_slice.start();
         }
-        const err = take(hub, turn, joiner, message);
+        const err = take(shared_watch, session, joiner, message);
         if (err !== undefined) {
             return err;
         }
-        sharing.merge(hub);
+        sharing.merge(shared_watch);
         time_slice.yield_if_due(slice);
     }
     return errors.local_error("closed", "closed");
 }
 
 /** Opens the stream and takes what comes, until it ends; returns why it has. */
-function run(hub: SharedWatch, turn: StreamSession): EtcdError {
-    const lost = place(hub);
+function run(shared_watch: SharedWatch, session: StreamSession): EtcdError {
+    const lost = place(shared_watch);
     if (lost !== undefined) {
         return lost;
     }
-    if (hub.consumers.length === 0) {
+    if (shared_watch.subscribers.length === 0) {
         return errors.local_error("closed", "closed");
     }
-    const from = shared_watch.request_revision(hub);
-    const request = { create_request: create_request(hub, from) };
-    const [stream, open_err] = call.open(hub.core, rpcs.watch, request, undefined, OPTIONS);
+    const from = shared_watches.request_revision(shared_watch);
+    const request = { create_request: create_request(shared_watch, from) };
+    const [stream, open_err] = call.open(shared_watch.core, rpcs.watch, request, undefined, OPTIONS);
     if (stream === undefined) {
         return open_err;
     }
-    hub.stream = stream;
-    turn.answered_at = now();
-    const err = take_all(hub, turn, stream, from);
+    shared_watch.stream = stream;
+    session.response_started_at = now();
+    const err = take_all(shared_watch, session, stream, from);
     stream.close();
     if ((err.http_status ?? 0) >= 500 || err.name === "bad_reply") {
-        balancer.report_failure(hub.core, stream.endpoint);
+        balancer.report_failure(shared_watch.core, stream.endpoint);
     }
     return err;
 }

@@ -13,47 +13,57 @@ function create(wants: SubscriberOptions, next: number, needs: Reason | undefine
     if (ready === undefined) {
         return $multi(undefined, err);
     }
-    const { range, hub_range, relist, progress, prev_kv, filters, silence, max_events, max_bytes } = wants;
-    return $multi({
+    const {
         range,
-        hub_range,
+        shared_range: hub_range,
         relist,
         progress,
         prev_kv,
         filters,
-        silence,
+        idle_timeout,
+        max_events,
+        max_bytes,
+    } = wants;
+    return $multi({
+        range,
+        shared_range: hub_range,
+        relist,
+        progress,
+        prev_kv,
+        filters,
+        idle_timeout,
         max_events,
         max_bytes,
         queue: batch_queue.new(max_events, max_bytes),
         ready,
-        waiting: false,
-        hub: undefined,
-        known: undefined,
-        past: undefined,
-        next,
+        is_waiting: false,
+        shared_watch: undefined,
+        history: undefined,
+        history_token: undefined,
+        next_revision: next,
         unknown_before: undefined,
-        needs,
-        held: [],
-        list_at: undefined,
+        pending_state: needs,
+        buffered: [],
+        list_revision: undefined,
         epoch: 0,
-        listing: false,
-        delivered: 0,
+        is_listing: false,
+        delivered_revision: 0,
         err: undefined,
-        closed: false,
-        heard_at: clock.now(),
+        is_closed: false,
+        last_received_at: clock.now(),
         batches: 0,
         lists: 0,
-        times_behind: 0,
-        behind_at: 0,
-        apart_until: 0,
+        overflows: 0,
+        last_overflow_at: 0,
+        isolated_until: 0,
     });
 }
 
 /** Wakes the one who waits for batches. */
-function wake(consumer: Subscriber): void {
-    if (consumer.waiting) {
-        consumer.waiting = false;
-        consumer.ready.post(1);
+function wake(subscriber: Subscriber): void {
+    if (subscriber.is_waiting) {
+        subscriber.is_waiting = false;
+        subscriber.ready.post(1);
     }
 }
 
@@ -71,90 +81,90 @@ function weigh(batch: Batch): number {
 }
 
 /** Puts a batch into the queue, unless it has been there. */
-function put(consumer: Subscriber, batch: Batch): void {
-    if (batch.revision >= consumer.next) {
-        consumer.next = batch.revision + 1;
-        batch_queue.push(consumer.queue, batch, weigh(batch));
-        wake(consumer);
+function put(subscriber: Subscriber, batch: Batch): void {
+    if (batch.revision >= subscriber.next_revision) {
+        subscriber.next_revision = batch.revision + 1;
+        batch_queue.push(subscriber.queue, batch, weigh(batch));
+        wake(subscriber);
     }
 }
 
 /** The state that it waits for will be read later, so it needs nothing of what comes now. */
-function ignores_events(consumer: Subscriber): boolean {
-    return consumer.needs !== undefined && !consumer.listing && consumer.list_at === undefined;
+function ignores_events(subscriber: Subscriber): boolean {
+    return subscriber.pending_state !== undefined && !subscriber.is_listing && subscriber.list_revision === undefined;
 }
 
 /** It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost. */
-function is_new(consumer: Subscriber): boolean {
-    return consumer.needs === "list" && consumer.list_at === undefined;
+function is_new(subscriber: Subscriber): boolean {
+    return subscriber.pending_state === "list" && subscriber.list_revision === undefined;
 }
 
 /** Takes a batch of events, into the queue or aside until the state before it is known. */
-function offer(consumer: Subscriber, batch: Batch): void {
-    if (consumer.needs === undefined) {
-        put(consumer, batch);
-    } else if (!ignores_events(consumer) && batch.revision >= consumer.next) {
-        consumer.held.push(batch);
-        consumer.queue.events = consumer.queue.events + batch.events.length;
-        consumer.queue.bytes = consumer.queue.bytes + weigh(batch);
+function offer(subscriber: Subscriber, batch: Batch): void {
+    if (subscriber.pending_state === undefined) {
+        put(subscriber, batch);
+    } else if (!ignores_events(subscriber) && batch.revision >= subscriber.next_revision) {
+        subscriber.buffered.push(batch);
+        subscriber.queue.events = subscriber.queue.events + batch.events.length;
+        subscriber.queue.bytes = subscriber.queue.bytes + weigh(batch);
     }
 }
 
 /** Forgets what was put aside. */
-function drop_held(consumer: Subscriber): void {
-    for (const batch of consumer.held) {
-        consumer.queue.events = consumer.queue.events - batch.events.length;
-        consumer.queue.bytes = consumer.queue.bytes - weigh(batch);
+function drop_held(subscriber: Subscriber): void {
+    for (const batch of subscriber.buffered) {
+        subscriber.queue.events = subscriber.queue.events - batch.events.length;
+        subscriber.queue.bytes = subscriber.queue.bytes - weigh(batch);
     }
-    consumer.held = [];
+    subscriber.buffered = [];
 }
 
 /** Notes how far etcd has come, where the consumer wants to know. */
-function advance(consumer: Subscriber, revision: number): void {
-    if (consumer.needs === undefined && revision >= consumer.next) {
-        consumer.next = revision + 1;
-        if (consumer.progress) {
-            batch_queue.push_progress(consumer.queue, revision);
-            wake(consumer);
+function advance(subscriber: Subscriber, revision: number): void {
+    if (subscriber.pending_state === undefined && revision >= subscriber.next_revision) {
+        subscriber.next_revision = revision + 1;
+        if (subscriber.progress) {
+            batch_queue.push_progress(subscriber.queue, revision);
+            wake(subscriber);
         }
     }
 }
 
 /** Takes the full state that it has waited for, and what came in the meantime. */
-function accept_full_state(consumer: Subscriber, full: RawKv[], revision: number): void {
-    const reason = consumer.needs ?? "list";
-    const held = consumer.held;
-    drop_held(consumer);
-    consumer.needs = undefined;
-    consumer.list_at = undefined;
-    consumer.heard_at = clock.now();
-    consumer.lists = consumer.lists + 1;
-    consumer.next = max(consumer.next, revision + 1);
-    batch_queue.push_full(consumer.queue, { revision, events: [], full, reason });
-    wake(consumer);
+function accept_full_state(subscriber: Subscriber, full: RawKv[], revision: number): void {
+    const reason = subscriber.pending_state ?? "list";
+    const held = subscriber.buffered;
+    drop_held(subscriber);
+    subscriber.pending_state = undefined;
+    subscriber.list_revision = undefined;
+    subscriber.last_received_at = clock.now();
+    subscriber.lists = subscriber.lists + 1;
+    subscriber.next_revision = max(subscriber.next_revision, revision + 1);
+    batch_queue.push_full(subscriber.queue, { revision, events: [], full, reason });
+    wake(subscriber);
     for (const batch of held) {
-        put(consumer, batch);
+        put(subscriber, batch);
     }
 }
 
 /** Its revisions are gone: only a full state helps. */
-function require_full_state(consumer: Subscriber, reason: Reason): void {
-    drop_held(consumer);
-    consumer.epoch = consumer.epoch + 1;
-    const { needs, list_at } = consumer;
+function require_full_state(subscriber: Subscriber, reason: Reason): void {
+    drop_held(subscriber);
+    subscriber.epoch = subscriber.epoch + 1;
+    const { pending_state: needs, list_revision: list_at } = subscriber;
     if (needs === undefined || list_at !== undefined || (needs === "compacted" && reason === "restored")) {
-        consumer.needs = reason;
+        subscriber.pending_state = reason;
     }
-    consumer.list_at = undefined;
-    consumer.next = 0;
+    subscriber.list_revision = undefined;
+    subscriber.next_revision = 0;
 }
 
 /** No more will come. */
-function fail(consumer: Subscriber, err: EtcdError): void {
-    drop_held(consumer);
-    consumer.hub = undefined;
-    consumer.err ??= err;
-    wake(consumer);
+function fail(subscriber: Subscriber, err: EtcdError): void {
+    drop_held(subscriber);
+    subscriber.shared_watch = undefined;
+    subscriber.err ??= err;
+    wake(subscriber);
 }
 
 export {

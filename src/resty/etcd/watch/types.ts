@@ -11,14 +11,14 @@ import type { Batch, Reason } from "./feed";
 interface SubscriberOptions {
     readonly range: KeyRange;
     /** The stream that may serve it covers this. */
-    readonly hub_range: KeyRange;
+    readonly shared_range: KeyRange;
     /** A full state may come at any time. */
     readonly relist: boolean;
     readonly progress: boolean;
     readonly prev_kv: boolean;
     /** Sorted, in one string; "" for none. */
     readonly filters: string;
-    readonly silence: number;
+    readonly idle_timeout: number;
     readonly max_events: number;
     readonly max_bytes: number;
 }
@@ -28,41 +28,41 @@ interface Subscriber extends SubscriberOptions {
     readonly queue: BatchQueue;
     readonly ready: Semaphore;
     /** A light thread waits in `next`. */
-    waiting: boolean;
+    is_waiting: boolean;
     /** The stream that serves it; nil while its consumer is behind, and at the end. */
-    hub: SharedWatch | undefined;
+    shared_watch: SharedWatch | undefined;
     /** What is known of etcd apart from that stream; nil for nothing. */
-    known: HistoryPoint | undefined;
+    history: HistoryPoint | undefined;
     /** The past that this is part of, if it was learnt by a stream. */
-    past: HistoryToken | undefined;
+    history_token: HistoryToken | undefined;
     /** First revision that is not in its queue yet. */
-    next: number;
+    next_revision: number;
     /** Nothing is known of what is before this revision, which a caller has chosen. */
     unknown_before: number | undefined;
     /** The full state that it waits for, and what came meanwhile. */
-    needs: Reason | undefined;
-    held: Batch[];
+    pending_state: Reason | undefined;
+    buffered: Batch[];
     /** That state is of this revision; nil for the latest. */
-    list_at: number | undefined;
+    list_revision: number | undefined;
     /** Counts how often its revisions were lost: a state read before is of no use. */
     epoch: number;
     /** Somebody reads that state. */
-    listing: boolean;
+    is_listing: boolean;
     /** Everything up to it has been taken out of the queue. */
-    delivered: number;
+    delivered_revision: number;
     /** Why no more will come, once the queue is empty. */
     err: EtcdError | undefined;
-    closed: boolean;
+    is_closed: boolean;
     /** When etcd was heard of apart from the stream. */
-    heard_at: number;
+    last_received_at: number;
     batches: number;
     lists: number;
     /** How often it was too slow for a stream that it shared. */
-    times_behind: number;
+    overflows: number;
     /** When it was that last. */
-    behind_at: number;
+    last_overflow_at: number;
     /** Until then it has a stream of its own: it was too slow twice within a short time. */
-    apart_until: number;
+    isolated_until: number;
 }
 
 /** What is known of the etcd behind a stream. */
@@ -84,42 +84,42 @@ interface SharedWatch {
     readonly range: KeyRange;
     readonly prev_kv: boolean;
     readonly filters: string;
-    readonly silence: number;
+    readonly idle_timeout: number;
     /** What its timer does. */
-    readonly run: (this: void, premature: boolean, hub: SharedWatch) => void;
+    readonly run: (this: void, premature: boolean, shared_watch: SharedWatch) => void;
     /** Wakes the timer. */
     readonly wake: Semaphore;
-    poked: boolean;
+    is_woken: boolean;
     /** Its timer runs. */
-    running: boolean;
+    is_running: boolean;
     /** By then it should. */
-    due: number;
-    consumers: Subscriber[];
+    start_deadline: number;
+    subscribers: Subscriber[];
     /** All consumers have what is before it; nil while that is to be found out. */
-    next: number | undefined;
+    next_revision: number | undefined;
     /** Nothing is known of what is before this revision. */
     readonly unknown_before: number | undefined;
-    readonly known: HistoryPoint;
+    readonly history: HistoryPoint;
     /** The past that this is part of. */
-    past: HistoryToken;
+    history_token: HistoryToken;
     /** It began behind a stream of the same kind, and ends when it has come as far. */
-    readonly apart: boolean;
+    readonly is_catching_up: boolean;
     stream: Stream | undefined;
-    connected: boolean;
-    heard_at: number;
+    is_connected: boolean;
+    last_received_at: number;
     /** The only consumer is too slow, and the stream is not read until it has taken something. */
-    blocked: boolean;
-    readonly room: Semaphore;
-    opened: number;
-    readonly ends: LuaMap<string, number>;
+    is_blocked: boolean;
+    readonly resume_signal: Semaphore;
+    open_count: number;
+    readonly close_reasons: LuaMap<string, number>;
     events: number;
     dropped: number;
     last_error: EtcdError | undefined;
     readonly backoff: Backoff;
     /** When it was opened anew without a pause. */
-    hurried_at: number;
+    last_immediate_reopen: number;
     /** When it last said what is the matter, by name of the trouble. */
-    readonly said_at: LuaMap<string, number>;
+    readonly last_logged_at: LuaMap<string, number>;
 }
 
 export type { Subscriber, SharedWatch, HistoryPoint, HistoryToken, SubscriberOptions };

@@ -6,12 +6,11 @@ import * as timers from "../base/timers";
 import type { WatchBatch } from "./batch";
 
 const now = clock.now;
-const guard = pcall as unknown as GuardedCall;
 
 /** nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches. */
 const BATCHES_PER_TIMER = 1000;
 /** A timer that waits for batches looks up so often, in seconds. */
-const LOOK = 1;
+const POLL_INTERVAL = 1;
 /** How long a timer may take to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
 
@@ -28,7 +27,7 @@ interface CallbackLoop extends Heartbeat {
     readonly source: Source;
     readonly on_batch: OnBatch;
     /** What a timer does. */
-    readonly run: (this: void, premature: boolean, push: CallbackLoop, id: number) => void;
+    readonly run: (this: void, premature: boolean, loop: CallbackLoop, id: number) => void;
     /** Timers so far: they are numbered. */
     timers: number;
     /** The timer that may push. */
@@ -37,78 +36,78 @@ interface CallbackLoop extends Heartbeat {
     errors: number;
 }
 
-function note_error(push: CallbackLoop, text: string): void {
-    push.errors = push.errors + 1;
+function note_error(loop: CallbackLoop, text: string): void {
+    loop.errors = loop.errors + 1;
     ngx.log(ngx.ERR, "on_batch of a watcher: ", text);
 }
 
 /** Calls back; whatever the user's function does, the stream goes on. */
-function call_back(push: CallbackLoop, batch: WatchBatch | undefined, err: EtcdError | undefined): void {
-    const [ok, thrown] = guard(push.on_batch, batch, err);
+function call_back(loop: CallbackLoop, batch: WatchBatch | undefined, err: EtcdError | undefined): void {
+    const [ok, thrown] = protected_call(loop.on_batch, batch, err);
     if (!ok) {
-        const [has_text, text] = guard(tostring, thrown);
-        note_error(push, has_text && typeof text === "string" ? text : "an error without text");
+        const [has_text, text] = protected_call(tostring, thrown);
+        note_error(loop, has_text && typeof text === "string" ? text : "an error without text");
     }
 }
 
 /** Gives the turn to a new timer. */
-function start(push: CallbackLoop): Result<true> {
-    const id = push.timers + 1;
-    const [ok, err] = timers.at(0, push.run, push, id);
+function start(loop: CallbackLoop): Result<true> {
+    const id = loop.timers + 1;
+    const [ok, err] = timers.at(0, loop.run, loop, id);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
-    push.timers = id;
-    push.turn = id;
-    push.running = false;
-    push.missed = 0;
+    loop.timers = id;
+    loop.turn = id;
+    loop.running = false;
+    loop.missed = 0;
     return $multi(true);
 }
 
-function is_running(push: CallbackLoop): boolean {
-    return push.running;
+function is_running(loop: CallbackLoop): boolean {
+    return loop.running;
 }
 
 /** Hands over to a new timer; false if nginx has dropped that. */
-function hand_over(push: CallbackLoop): boolean {
-    const own = push.turn;
-    if (start(push)[0] === undefined) {
+function hand_over(loop: CallbackLoop): boolean {
+    const own = loop.turn;
+    if (start(loop)[0] === undefined) {
         return false;
     }
     const give_up = now() + START_TIME;
-    while (!is_running(push) && now() < give_up) {
+    while (!is_running(loop) && now() < give_up) {
         ngx.sleep(0.005);
     }
-    if (is_running(push)) {
+    if (is_running(loop)) {
         return true;
     }
-    push.turn = own;
-    push.running = true;
+    loop.turn = own;
+    loop.running = true;
     return false;
 }
 
 /** Calls back with what comes. */
-function work(push: CallbackLoop): void {
+function work(loop: CallbackLoop): void {
     let count = 0;
     while (true) {
-        const [batch, err] = push.source.next(LOOK);
+        const [batch, err] = loop.source.next(POLL_INTERVAL);
         if (batch !== undefined) {
-            call_back(push, batch, undefined);
+            call_back(loop, batch, undefined);
             count = count + 1;
         } else if (err.name !== "timeout") {
-            watchdog.release(push);
+            watchdog.release(loop);
             if (err.name !== "closed") {
-                call_back(push, undefined, err);
+                call_back(loop, undefined, err);
             }
             return;
         }
         if (ngx.worker.exiting()) {
-            push.source.close();
-            watchdog.release(push);
+            loop.source.close();
+            watchdog.release(loop);
             return;
         }
         if (count >= BATCHES_PER_TIMER) {
-            if (hand_over(push)) {
+            if (hand_over(loop)) {
                 return;
             }
             count = 0;
@@ -116,17 +115,17 @@ function work(push: CallbackLoop): void {
     }
 }
 
-function run(premature: boolean, push: CallbackLoop, id: number): void {
-    if (id !== push.turn) {
+function run(premature: boolean, loop: CallbackLoop, id: number): void {
+    if (id !== loop.turn) {
         return; // it comes too late
     }
     if (premature) {
-        push.source.close();
-        watchdog.release(push);
+        loop.source.close();
+        watchdog.release(loop);
         return;
     }
-    const signs = watchdog.start_heartbeat(push);
-    work(push);
+    const signs = watchdog.start_heartbeat(loop);
+    work(loop);
     ngx.thread.kill(signs);
 }
 
@@ -135,21 +134,21 @@ function run(premature: boolean, push: CallbackLoop, id: number): void {
  * @returns what it has come to so far
  */
 function create(source: Source, on_batch: OnBatch): Result<CallbackLoop> {
-    const push: CallbackLoop = { source, on_batch, run, timers: 0, turn: 0, running: false, missed: 0, errors: 0 };
-    const [ok, err] = start(push);
+    const loop: CallbackLoop = { source, on_batch, run, timers: 0, turn: 0, running: false, missed: 0, errors: 0 };
+    const [ok, err] = start(loop);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
-    const [kept, keep_err] = watchdog.supervise(push, had_begun => {
+    const [kept, keep_err] = watchdog.supervise(loop, had_begun => {
         if (had_begun) {
-            note_error(push, "it has ended its timer");
+            note_error(loop, "it has ended its timer");
         }
-        start(push);
+        start(loop);
     });
     if (kept === undefined) {
         return $multi(undefined, keep_err);
     }
-    return $multi(push);
+    return $multi(loop);
 }
 
 export { create as new, type CallbackLoop };

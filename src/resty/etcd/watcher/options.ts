@@ -27,9 +27,9 @@ interface WatcherOptions {
     /** Batches without events tell how far etcd has come. */
     progress?: boolean;
     /** Seconds without any byte after which the stream is opened anew; default 60. */
-    silence?: number;
+    idle_timeout?: number;
     /** A shorter prefix, whose stream watchers of several keys under it share. */
-    share?: string;
+    shared_prefix?: string;
     /** Events that may wait to be taken; default 10,000. */
     max_queue?: number;
     /** Bytes of events that may wait to be taken; default 16 MiB. */
@@ -83,8 +83,8 @@ function check(key: unknown, opts: WatcherOptions): string | undefined {
     if (opts.start_revision !== undefined && (tonumber(int64.to_text(opts.start_revision)) ?? 0) < 1) {
         return "opts.start_revision must be a positive integer";
     }
-    if (opts.silence !== undefined && !is_positive(opts.silence)) {
-        return "opts.silence must be number of seconds";
+    if (opts.idle_timeout !== undefined && !is_positive(opts.idle_timeout)) {
+        return "opts.idle_timeout must be number of seconds";
     }
     if (opts.max_queue !== undefined && !is_positive(opts.max_queue)) {
         return "opts.max_queue must be a positive number";
@@ -92,8 +92,8 @@ function check(key: unknown, opts: WatcherOptions): string | undefined {
     if (opts.max_queue_bytes !== undefined && !is_positive(opts.max_queue_bytes)) {
         return "opts.max_queue_bytes must be a positive number";
     }
-    if (!is_type(opts.share, "string")) {
-        return "opts.share must be string";
+    if (!is_type(opts.shared_prefix, "string")) {
+        return "opts.shared_prefix must be string";
     }
     if (!is_type(opts.on_batch, "function")) {
         return "opts.on_batch must be function";
@@ -116,16 +116,16 @@ function to_feed(cli: ClientState, key: string, opts: WatcherOptions): FeedOptio
     if (opts.start_revision !== undefined) {
         feed.start_revision = tonumber(int64.to_text(opts.start_revision))!;
     }
-    if (opts.share !== undefined) {
-        const shared = keys.with_prefix(cli.key_prefix, opts.share);
-        feed.share = { key: shared, range_end: keys.prefix_end(shared) };
+    if (opts.shared_prefix !== undefined) {
+        const shared = keys.with_prefix(cli.key_prefix, opts.shared_prefix);
+        feed.shared_range = { key: shared, range_end: keys.prefix_end(shared) };
     }
     if (opts.filters !== undefined && opts.relist !== true) {
         // with a state to be kept, every event counts, and they are left out later
         feed.filters = read_filters(opts.filters)!;
     }
-    if (opts.silence !== undefined) {
-        feed.silence = opts.silence;
+    if (opts.idle_timeout !== undefined) {
+        feed.idle_timeout = opts.idle_timeout;
     }
     if (opts.max_queue !== undefined) {
         feed.max_queue = opts.max_queue;

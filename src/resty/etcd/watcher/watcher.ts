@@ -32,11 +32,11 @@ interface Fields {
     readonly wants_list: boolean;
     readonly wants_progress: boolean;
     /** Taken from the feed, but not told yet: whoever works on it may be killed with its request. */
-    current: Batch | undefined;
+    pending_batch: Batch | undefined;
     /** Everything up to it has been told, and it was said so. */
-    told: number;
+    last_reported: number;
     /** Nil without `on_batch`. */
-    push: CallbackLoop | undefined;
+    callback_loop: CallbackLoop | undefined;
     readonly slice: TimeSlice;
 }
 
@@ -70,8 +70,8 @@ function translate(watcher: Fields, batch: Batch): WatchBatch | undefined {
             known_keys.note(known, batch.events);
         }
     }
-    watcher.current = undefined;
-    watcher.told = batch.reason === "restored" ? batch.revision : max(watcher.told, batch.revision);
+    watcher.pending_batch = undefined;
+    watcher.last_reported = batch.reason === "restored" ? batch.revision : max(watcher.last_reported, batch.revision);
     const is_due = wants_progress || (wants_list && batch.reason === "list");
     return made !== undefined && (made.events.length > 0 || is_due) ? made : undefined;
 }
@@ -84,7 +84,7 @@ function translate(watcher: Fields, batch: Batch): WatchBatch | undefined {
 function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdError> {
     const deadline = timeout !== undefined ? clock.now() + timeout : undefined;
     while (true) {
-        if (this.current === undefined) {
+        if (this.pending_batch === undefined) {
             time_slice.yield_if_due(this.slice); // where many have come it does not wait for the next one
             const since = clock.now();
             const [batch, err] = this.feed.next(deadline !== undefined ? deadline - since : undefined);
@@ -92,9 +92,9 @@ function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdErr
             if (batch === undefined) {
                 return $multi(undefined, err);
             }
-            this.current = batch;
+            this.pending_batch = batch;
         }
-        const made = translate(this, this.current);
+        const made = translate(this, this.pending_batch);
         if (made !== undefined) {
             return $multi(made);
         }
@@ -116,16 +116,16 @@ function close(this: Watcher): true {
 
 /** Everything up to this revision has been told. It never goes back, but where etcd did. */
 function revision(this: Watcher): number {
-    if (this.current === undefined) {
-        this.told = max(this.told, this.feed.revision());
+    if (this.pending_batch === undefined) {
+        this.last_reported = max(this.last_reported, this.feed.revision());
     }
-    return this.told;
+    return this.last_reported;
 }
 
 /** What has happened so far. */
 function stats(this: Watcher): WatcherStats {
     const counted = this.feed.stats() as WatcherStats;
-    counted.callback_errors = this.push?.errors ?? 0;
+    counted.callback_errors = this.callback_loop?.errors ?? 0;
     return counted;
 }
 
@@ -177,9 +177,9 @@ function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Wat
         known: wanted.relist === true ? known_keys.new(feed.from) : undefined,
         wants_list: wanted.list === true,
         wants_progress: wanted.progress === true,
-        current: undefined,
-        told: 0,
-        push: undefined,
+        pending_batch: undefined,
+        last_reported: 0,
+        callback_loop: undefined,
         slice: time_slice.start(),
     };
     const watcher = setmetatable(fields as Watcher, mt);
@@ -189,7 +189,7 @@ function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Wat
             feed.close();
             return $multi(undefined, errors.local_error("bad_request", timer_err));
         }
-        watcher.push = push;
+        watcher.callback_loop = push;
     }
     return $multi(watcher);
 }

@@ -38,7 +38,7 @@ local MIN_TOKEN = 8
 local MAX_NEEDLE = 32
 
 --- Nobody looks at what an error says beyond this.
-local MAX_SHOWN = 65536
+local MAX_SNIPPET = 65536
 
 --- The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd.
 ---@class resty.etcd.transport.gateway.error_body.ErrorBody
@@ -76,7 +76,7 @@ local function redact_token(text, token)
     end
     local at = 1
     local parts = {}
-    while from ~= nil and from <= MAX_SHOWN do
+    while from ~= nil and from <= MAX_SNIPPET do
         parts[#parts + 1] = sub(text, at, from - 1)
         at = from + #token
         from = find(text, beginning, at, true)

@@ -27,9 +27,9 @@ local MAX_ERROR_BODY = 65536
 
 ---@class resty.etcd.transport.gateway.gateway.Fields
 ---@field pick fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
----@field peer resty.etcd.transport.http.types.ConnectionOptions
+---@field connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@field extra resty.etcd.transport.http.types.ExtraHeaders
----@field routes table By URL, with the name that its address stands for, and RPC.
+---@field templates table By URL, with the name that its address stands for, and RPC.
 ---@field endpoint_count number
 
 ---@class resty.etcd.transport.gateway.gateway.Gateway: resty.etcd.transport.gateway.gateway.Fields
@@ -46,13 +46,13 @@ local function make_route(gateway, rpc, url, dns_name)
     local method = rpc.page == true and "GET" or "POST"
     local path = target.path .. rpc.path
     local extra = gateway.extra
-    local peer = gateway.peer
+    local peer = gateway.connection_options
     return {
         method = method,
         target = target,
         path = path,
         extra = extra,
-        peer = peer,
+        connection_options = peer,
         pool = cosocket.pool_options(peer, target, ""),
         head = http1.format_head(method, path, target, extra),
         repeatable = rpcs.is_repeatable(rpc)
@@ -71,14 +71,14 @@ local function template_for(gateway, rpc, endpoint, url)
     end
     local dns_name = endpoint.dns_name
     local key = dns_name ~= nil and url .. " " .. dns_name or url
-    local routes = gateway.routes[key]
+    local routes = gateway.templates[key]
     if routes == nil then
         if gateway.endpoint_count >= MAX_ENDPOINTS then
-            gateway.routes = {}
+            gateway.templates = {}
             gateway.endpoint_count = 0
         end
         routes = {}
-        gateway.routes[key] = routes
+        gateway.templates[key] = routes
         gateway.endpoint_count = gateway.endpoint_count + 1
     end
     local route = routes[rpc]
@@ -106,10 +106,10 @@ local function stream_url(endpoint)
 end
 
 --- How errors begin that are not the endpoint's doing, and would be the same at every other.
-local OWN_TROUBLE = {cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
+local CLIENT_SIDE_PREFIXES = {cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
 
 local function is_client_side_error(text)
-    for ____, beginning in ipairs(OWN_TROUBLE) do
+    for ____, beginning in ipairs(CLIENT_SIDE_PREFIXES) do
         if sub(text, 1, #beginning) == beginning then
             return true
         end
@@ -288,7 +288,7 @@ local function open(self, rpc, payload, attempt)
 end
 
 local function close(self)
-    self.routes = {}
+    self.templates = {}
     self.endpoint_count = 0
 end
 local methods = {close = close, encode = encode, open = open, unary = unary}
@@ -302,9 +302,9 @@ local mt = {__index = methods}
 local function create(pick, peer, extra)
     local fields = {
         pick = pick,
-        peer = peer,
+        connection_options = peer,
         extra = extra,
-        routes = {},
+        templates = {},
         endpoint_count = 0
     }
     return setmetatable(fields, mt)

@@ -31,7 +31,7 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@class resty.etcd.transport.gateway.stream.GatewayStream: resty.etcd.transport.gateway.stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
 ---@field close fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
----@field heard_at fun(self: resty.etcd.transport.gateway.stream.GatewayStream): number
+---@field last_received_at fun(self: resty.etcd.transport.gateway.stream.GatewayStream): number
 ---@field peek fun(self: resty.etcd.transport.gateway.stream.GatewayStream, timeout: number?): table?
 ---@field recv fun(self: resty.etcd.transport.gateway.stream.GatewayStream, timeout: number?): table?, resty.etcd.protocol.errors.EtcdError?
 ---@field try_recv fun(self: resty.etcd.transport.gateway.stream.GatewayStream): table?
@@ -259,8 +259,8 @@ local function peek(self, timeout)
     return message
 end
 
-local function heard_at(self)
-    return self.body:heard_at()
+local function last_received_at(self)
+    return self.body:last_received_at()
 end
 
 local function allow_cancel(self)
@@ -278,7 +278,7 @@ end
 local methods = {
     allow_cancel = allow_cancel,
     close = close,
-    heard_at = heard_at,
+    last_received_at = last_received_at,
     peek = peek,
     recv = recv,
     try_recv = try_recv

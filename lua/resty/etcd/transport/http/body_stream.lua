@@ -30,7 +30,7 @@ local CANCELLED = "cancelled"
 ---@class resty.etcd.transport.http.body_stream.BodyStream: resty.etcd.transport.http.body_stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.transport.http.body_stream.BodyStream)
 ---@field close fun(self: resty.etcd.transport.http.body_stream.BodyStream)
----@field heard_at fun(self: resty.etcd.transport.http.body_stream.BodyStream): number
+---@field last_received_at fun(self: resty.etcd.transport.http.body_stream.BodyStream): number
 ---@field peek fun(self: resty.etcd.transport.http.body_stream.BodyStream): string?
 ---@field read fun(self: resty.etcd.transport.http.body_stream.BodyStream, timeout: number?): string?, string?
 
@@ -138,7 +138,7 @@ local function peek(self)
     return bytes
 end
 
-local function heard_at(self)
+local function last_received_at(self)
     return self.heard
 end
 
@@ -176,7 +176,7 @@ end
 local methods = {
     allow_cancel = allow_cancel,
     close = close,
-    heard_at = heard_at,
+    last_received_at = last_received_at,
     peek = peek,
     read = read
 }

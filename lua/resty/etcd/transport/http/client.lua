@@ -153,7 +153,7 @@ end
 ---@param reply resty.etcd.transport.http.types.Response
 ---@param is_sound boolean the answer made sense: the rest of one that was cut short may still be on its way
 local function release_connection(route, reply, is_sound)
-    cosocket.release(route.peer, reply.sock, is_sound and reply.keepalive)
+    cosocket.release(route.connection_options, reply.sock, is_sound and reply.keepalive)
 end
 
 --- A request whose answer is read as it comes.

@@ -5,7 +5,6 @@ local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local handshake = require("resty.etcd.transport.tls.handshake")
 local now = clock.now
-local guard = pcall
 local find = string.find
 local sub = string.sub
 local min = math.min
@@ -43,7 +42,7 @@ local NOT_IN_THIS_PHASE = "not in this phase"
 ---@return table? res
 ---@return string? err
 local function make(maker)
-    local ok, made, err = guard(maker)
+    local ok, made, err = pcall(maker)
     if not ok then
         return nil, NOT_IN_THIS_PHASE .. ": " .. tostring(made)
     end
@@ -85,9 +84,9 @@ end
 local function set_connect_timeouts(sock, route, delivery, time, is_halved)
     local deadline = delivery.deadline
     if deadline ~= nil then
-        local all = (delivery.session_by or deadline) - time
+        local all = (delivery.handshake_deadline or deadline) - time
         local session_time = is_halved and all / 2 or all
-        local connect_time = min((delivery.connect_by or deadline) - time, session_time)
+        local connect_time = min((delivery.connect_deadline or deadline) - time, session_time)
         if connect_time <= 0 then
             return "timeout"
         end
@@ -103,7 +102,7 @@ end
 local function set_session_timeout(sock, delivery)
     local deadline = delivery.deadline
     if deadline ~= nil then
-        local left = (delivery.session_by or deadline) - now()
+        local left = (delivery.handshake_deadline or deadline) - now()
         if left <= 0 then
             return "timeout"
         end
@@ -158,14 +157,14 @@ local function dial_target(sock, route)
 end
 
 local function dial(route, delivery, time)
-    local via = delivery.via
+    local via = delivery.unix_proxy
     if via ~= nil and exists(via) then
         local proxied = open_socket(route, delivery, time)
         if proxied ~= nil then
             local ok = dial_unix(
                 proxied,
                 via,
-                pool_options(route.peer, route.target, via)
+                pool_options(route.connection_options, route.target, via)
             )
             if ok ~= nil then
                 return proxied
@@ -199,7 +198,7 @@ local function connect(route, delivery, time)
             sock:close()
             return nil, too_late
         end
-        local session, tls_err = handshake.handshake(sock, route.peer.tls, target.server_name)
+        local session, tls_err = handshake.handshake(sock, route.connection_options.tls, target.server_name)
         if session == nil then
             sock:close()
             return nil, tls_err

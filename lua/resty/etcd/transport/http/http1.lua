@@ -50,7 +50,7 @@ end
 ---@return string?
 local function server_time(delivery)
     local deadline = delivery.deadline
-    if deadline == nil or not delivery.tell_time then
+    if deadline == nil or not delivery.send_timeout_header then
         return nil
     end
     local left = deadline - now()

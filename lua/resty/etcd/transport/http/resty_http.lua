@@ -10,8 +10,6 @@ local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
 ---@class resty.etcd.transport.http.resty_http.Http: table
 ---@field send_request fun(self: resty.etcd.transport.http.resty_http.Http, params: table): true?, string?
 
-local guard = pcall
-
 --- The library, nil where it is not installed. It is looked for once a worker.
 local library
 local looked = false
@@ -74,10 +72,10 @@ local function can_serve(route, delivery)
         return false
     end
     local http = find_library()
-    if http == nil or delivery.via ~= nil or route.target.port == nil then
+    if http == nil or delivery.unix_proxy ~= nil or route.target.port == nil then
         return false
     end
-    return route.target.scheme == "http" or can_handshake(http, route.peer.tls)
+    return route.target.scheme == "http" or can_handshake(http, route.connection_options.tls)
 end
 
 --- The library's calls may throw: on what a hostile server sends, and see `tls.reason_of`.
@@ -98,7 +96,7 @@ local function guarded(ok, value, err)
 end
 
 local function connect_params(route)
-    local peer = route.peer
+    local peer = route.connection_options
     local target = route.target
     local params = {
         scheme = target.scheme,
@@ -142,7 +140,7 @@ local function connect(route, delivery, time)
     if params == nil then
         return nil, params_err
     end
-    local ok, connected, connect_err = guard(http.connect, http, params)
+    local ok, connected, connect_err = pcall(http.connect, http, params)
     local done, err = guarded(ok, connected, connect_err)
     if done == nil then
         return nil, err
@@ -179,7 +177,7 @@ end
 
 local function send(link, route, delivery, body)
     local http = link
-    local ok, sent, err = guard(
+    local ok, sent, err = pcall(
         http.send_request,
         http,
         request_params(http, route, delivery, body)

@@ -13,7 +13,7 @@ local _M = {}
 ---@field target resty.etcd.endpoint.url.Target
 ---@field path string Path with everything in front of it.
 ---@field extra resty.etcd.transport.http.types.ExtraHeaders
----@field peer resty.etcd.transport.http.types.ConnectionOptions
+---@field connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@field pool table The pool of its connections.
 ---@field head string Request line and header fields, as far as they are the same in all requests.
 ---@field repeatable boolean A request may be sent again if a pooled connection turns out to be dead.
@@ -35,7 +35,7 @@ local _M = {}
 ---@class resty.etcd.transport.http.types.Body
 ---@field read fun(self: resty.etcd.transport.http.types.Body, timeout: number?): string?, string? The next bytes.
 ---@field peek fun(self: resty.etcd.transport.http.types.Body): string? What has arrived already; nil if nothing has.
----@field heard_at fun(self: resty.etcd.transport.http.types.Body): number When the last bytes arrived, by `clock.now`.
+---@field last_received_at fun(self: resty.etcd.transport.http.types.Body): number When the last bytes arrived, by `clock.now`.
 ---@field allow_cancel fun(self: resty.etcd.transport.http.types.Body) Lets `close` end a read of another light thread.
 ---@field close fun(self: resty.etcd.transport.http.types.Body) Frees the connection; if another light thread reads from it now, that one will.
 

@@ -3,7 +3,6 @@ local _M = {}
 local ffi = require("ffi")
 local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
 local client_certificate = require("resty.etcd.transport.tls.client_certificate")
-local guard = pcall
 local find = string.find
 
 --- Where nginx tells of no reason.
@@ -30,7 +29,7 @@ local function reason_of(thrown)
     if asserted == nil then
         return thrown
     end
-    local ok, message = guard(last_message)
+    local ok, message = pcall(last_message)
     return ok and message ~= nil and message or TURNED_DOWN
 end
 
@@ -69,7 +68,7 @@ local function patched_handshake(sock, tls, server_name)
         opts.client_cert = pair.cert
         opts.client_priv_key = pair.key
     end
-    local ok, session, err = guard(sock.tlshandshake, sock, opts)
+    local ok, session, err = pcall(sock.tlshandshake, sock, opts)
     return guarded(ok, session, err)
 end
 
@@ -108,7 +107,7 @@ local function handshake(sock, tls, host)
     if sock.receiveany == nil then
         reused = false
     end
-    local ok, session, err = guard(
+    local ok, session, err = pcall(
         sock.sslhandshake,
         sock,
         reused,

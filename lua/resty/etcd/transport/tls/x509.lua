@@ -5,7 +5,6 @@ ffi.cdef("void *resty_etcd_stack_value(void *stack, int index) __asm__(\"OPENSSL
 ffi.cdef("int resty_etcd_check_key(void *certificate, void *key) __asm__(\"X509_check_private_key\");")
 ffi.cdef("void resty_etcd_clear_errors(void) __asm__(\"ERR_clear_error\");")
 local C = ffi.C
-local guard = pcall
 
 local function check(chain, key)
     local fits = C.resty_etcd_check_key(
@@ -21,7 +20,7 @@ end
 ---@param key any what `ngx.ssl.parse_pem_priv_key` gives
 ---@return boolean
 local function is_key_of(chain, key)
-    local asked, fits = guard(check, chain, key)
+    local asked, fits = pcall(check, chain, key)
     return not asked or fits == true
 end
 _M.is_key_of = is_key_of

@@ -19,7 +19,7 @@ const MIN_TOKEN = 8;
 /** So much of one tells it from all else: a long text is searched quickly then. */
 const MAX_NEEDLE = 32;
 /** Nobody looks at what an error says beyond this. */
-const MAX_SHOWN = 65536;
+const MAX_SNIPPET = 65536;
 
 /** The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd. */
 interface ErrorBody {
@@ -52,7 +52,7 @@ function redact_token(text: string, token: string | undefined): string {
     }
     let at = 1;
     const parts: string[] = [];
-    while (from !== undefined && from <= MAX_SHOWN) {
+    while (from !== undefined && from <= MAX_SNIPPET) {
         parts.push(sub(text, at, from - 1));
         at = from + token.length;
         [from] = find(text, beginning, at, true);

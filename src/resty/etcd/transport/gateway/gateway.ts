@@ -31,10 +31,10 @@ const MAX_ERROR_BODY = 65536;
 
 interface Fields {
     readonly pick: PickConnector;
-    readonly peer: ConnectionOptions;
+    readonly connection_options: ConnectionOptions;
     readonly extra: ExtraHeaders;
     /** By URL, with the name that its address stands for, and RPC. */
-    routes: LuaMap<string, LuaMap<Rpc, RequestTemplate>>;
+    templates: LuaMap<string, LuaMap<Rpc, RequestTemplate>>;
     endpoint_count: number;
 }
 
@@ -48,13 +48,13 @@ function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | u
     const method = rpc.page === true ? "GET" : "POST";
     const path = target.path + rpc.path;
     const extra = gateway.extra;
-    const peer = gateway.peer;
+    const peer = gateway.connection_options;
     return {
         method,
         target,
         path,
         extra,
-        peer,
+        connection_options: peer,
         pool: cosocket.pool_options(peer, target, ""),
         head: http1.format_head(method, path, target, extra),
         repeatable: rpcs.is_repeatable(rpc),
@@ -68,14 +68,14 @@ function template_for(gateway: Fields, rpc: Rpc, endpoint: Endpoint, url: string
     }
     const dns_name = endpoint.dns_name;
     const key = dns_name !== undefined ? `${url} ${dns_name}` : url;
-    let routes = gateway.routes.get(key);
+    let routes = gateway.templates.get(key);
     if (routes === undefined) {
         if (gateway.endpoint_count >= MAX_ENDPOINTS) {
-            gateway.routes = new LuaMap();
+            gateway.templates = new LuaMap();
             gateway.endpoint_count = 0;
         }
         routes = new LuaMap();
-        gateway.routes.set(key, routes);
+        gateway.templates.set(key, routes);
         gateway.endpoint_count = gateway.endpoint_count + 1;
     }
     let route = routes.get(rpc);
@@ -101,10 +101,10 @@ function stream_url(endpoint: Endpoint): string {
 }
 
 /** How errors begin that are not the endpoint's doing, and would be the same at every other. */
-const OWN_TROUBLE = [cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
+const CLIENT_SIDE_PREFIXES = [cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
 
 function is_client_side_error(text: string): boolean {
-    for (const beginning of OWN_TROUBLE) {
+    for (const beginning of CLIENT_SIDE_PREFIXES) {
         if (sub(text, 1, beginning.length) === beginning) {
             return true;
         }
@@ -273,7 +273,7 @@ function open(
 }
 
 function close(this: Gateway): void {
-    this.routes = new LuaMap();
+    this.templates = new LuaMap();
     this.endpoint_count = 0;
 }
 
@@ -283,7 +283,7 @@ const mt: LuaMetatable<Gateway, Methods> = { __index: methods };
 
 /** etcd's JSON gateway, over one of the HTTP clients. */
 function create(pick: PickConnector, peer: ConnectionOptions, extra: ExtraHeaders): Transport {
-    const fields: Fields = { pick, peer, extra, routes: new LuaMap(), endpoint_count: 0 };
+    const fields: Fields = { pick, connection_options: peer, extra, templates: new LuaMap(), endpoint_count: 0 };
     return setmetatable(fields as Gateway, mt);
 }
 

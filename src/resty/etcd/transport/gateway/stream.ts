@@ -248,8 +248,8 @@ function peek(this: GatewayStream, timeout: number | undefined): Message | undef
     return message;
 }
 
-function heard_at(this: GatewayStream): number {
-    return this.body.heard_at();
+function last_received_at(this: GatewayStream): number {
+    return this.body.last_received_at();
 }
 
 function allow_cancel(this: GatewayStream): void {
@@ -262,7 +262,7 @@ function close(this: GatewayStream): void {
     }
 }
 
-const methods = { allow_cancel, close, heard_at, peek, recv, try_recv };
+const methods = { allow_cancel, close, last_received_at, peek, recv, try_recv };
 type Methods = typeof methods;
 const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
 

@@ -133,7 +133,7 @@ function peek(this: BodyStream): string | undefined {
     return bytes;
 }
 
-function heard_at(this: BodyStream): number {
+function last_received_at(this: BodyStream): number {
     return this.heard;
 }
 
@@ -170,7 +170,7 @@ function read(this: BodyStream, timeout: number | undefined): Result<string> {
     }
 }
 
-const methods = { allow_cancel, close, heard_at, peek, read };
+const methods = { allow_cancel, close, last_received_at, peek, read };
 type Methods = typeof methods;
 const mt: LuaMetatable<BodyStream, Methods> = { __index: methods };
 

@@ -119,7 +119,7 @@ function request(
  * @param is_sound the answer made sense: the rest of one that was cut short may still be on its way
  */
 function release_connection(route: RequestTemplate, reply: Response, is_sound: boolean): void {
-    cosocket.release(route.peer, reply.sock, is_sound && reply.keepalive);
+    cosocket.release(route.connection_options, reply.sock, is_sound && reply.keepalive);
 }
 
 /**

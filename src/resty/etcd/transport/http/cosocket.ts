@@ -10,7 +10,6 @@ const now = clock.now;
 
 type Tcp = ngx.socket.Tcp;
 
-const guard = pcall as unknown as GuardedCall;
 const find = string.find as StringFind;
 
 const sub = string.sub;
@@ -47,7 +46,7 @@ const NOT_IN_THIS_PHASE = "not in this phase";
 
 /** Makes what needs a cosocket: throwing is nginx's way of saying that the phase has none. */
 function make(maker: unknown): Result<object> {
-    const [ok, made, err] = guard(maker);
+    const [ok, made, err] = protected_call(maker);
     if (!ok) {
         return $multi(undefined, `${NOT_IN_THIS_PHASE}: ${tostring(made)}`);
     }
@@ -87,9 +86,9 @@ function set_connect_timeouts(
 ): string | undefined {
     const deadline = delivery.deadline;
     if (deadline !== undefined) {
-        const all = (delivery.session_by ?? deadline) - time;
+        const all = (delivery.handshake_deadline ?? deadline) - time;
         const session_time = is_halved ? all / 2 : all;
-        const connect_time = min((delivery.connect_by ?? deadline) - time, session_time);
+        const connect_time = min((delivery.connect_deadline ?? deadline) - time, session_time);
         if (connect_time <= 0) {
             return "timeout";
         }
@@ -107,7 +106,7 @@ function set_connect_timeouts(
 function set_session_timeout(sock: Tcp, delivery: RequestContext): string | undefined {
     const deadline = delivery.deadline;
     if (deadline !== undefined) {
-        const left = (delivery.session_by ?? deadline) - now();
+        const left = (delivery.handshake_deadline ?? deadline) - now();
         if (left <= 0) {
             return "timeout";
         }
@@ -146,11 +145,11 @@ function dial_target(sock: Tcp, route: RequestTemplate): Result<1> {
 }
 
 function dial(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp> {
-    const via = delivery.via;
+    const via = delivery.unix_proxy;
     if (via !== undefined && exists(via)) {
         const [proxied] = open_socket(route, delivery, time);
         if (proxied !== undefined) {
-            const [ok] = dial_unix(proxied, via, pool_options(route.peer, route.target, via));
+            const [ok] = dial_unix(proxied, via, pool_options(route.connection_options, route.target, via));
             if (ok !== undefined) {
                 return $multi(proxied);
             }
@@ -184,7 +183,7 @@ function connect(this: void, route: RequestTemplate, delivery: RequestContext, t
             sock.close();
             return $multi(undefined, too_late);
         }
-        const [session, tls_err] = handshake.handshake(sock, route.peer.tls, target.server_name);
+        const [session, tls_err] = handshake.handshake(sock, route.connection_options.tls, target.server_name);
         if (session === undefined) {
             sock.close();
             return $multi(undefined, tls_err);

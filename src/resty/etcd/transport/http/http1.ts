@@ -57,7 +57,7 @@ function format_head(method: string, path: string, target: Target, extra: ExtraH
  */
 function server_time(delivery: RequestContext): string | undefined {
     const deadline = delivery.deadline;
-    if (deadline === undefined || !delivery.tell_time) {
+    if (deadline === undefined || !delivery.send_timeout_header) {
         return undefined;
     }
     const left = deadline - now();

@@ -16,8 +16,6 @@ interface Http extends Requester {
     send_request(params: RequestParams): Result<true>;
 }
 
-const guard = pcall as unknown as GuardedCall;
-
 /** The library, nil where it is not installed. It is looked for once a worker. */
 let library: Library | undefined;
 let looked = false;
@@ -71,10 +69,10 @@ function can_serve(route: RequestTemplate, delivery: RequestContext): boolean {
         return false; // there it may not make the coroutines it needs
     }
     const http = find_library();
-    if (http === undefined || delivery.via !== undefined || route.target.port === undefined) {
+    if (http === undefined || delivery.unix_proxy !== undefined || route.target.port === undefined) {
         return false;
     }
-    return route.target.scheme === "http" || can_handshake(http, route.peer.tls);
+    return route.target.scheme === "http" || can_handshake(http, route.connection_options.tls);
 }
 
 /** The library's calls may throw: on what a hostile server sends, and see `tls.reason_of`. */
@@ -89,7 +87,7 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
 }
 
 function connect_params(route: RequestTemplate): Result<ConnectParams> {
-    const peer = route.peer;
+    const peer = route.connection_options;
     const target = route.target;
     const params: ConnectParams = {
         scheme: target.scheme,
@@ -128,7 +126,7 @@ function connect(this: void, route: RequestTemplate, delivery: RequestContext, t
     if (params === undefined) {
         return $multi(undefined, params_err);
     }
-    const [ok, connected, connect_err] = guard(http.connect, http, params);
+    const [ok, connected, connect_err] = protected_call(http.connect, http, params);
     const [done, err] = guarded<true>(ok, connected, connect_err);
     if (done === undefined) {
         return $multi(undefined, err);
@@ -174,7 +172,7 @@ function send(
     body: string,
 ): string | undefined {
     const http = link as Http;
-    const [ok, sent, err] = guard(http.send_request, http, request_params(http, route, delivery, body));
+    const [ok, sent, err] = protected_call(http.send_request, http, request_params(http, route, delivery, body));
     const [, send_err] = guarded<true>(ok, sent, err);
     return send_err;
 }

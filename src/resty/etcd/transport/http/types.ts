@@ -18,7 +18,7 @@ interface RequestTemplate {
     /** Path with everything in front of it. */
     readonly path: string;
     readonly extra: ExtraHeaders;
-    readonly peer: ConnectionOptions;
+    readonly connection_options: ConnectionOptions;
     /** The pool of its connections. */
     readonly pool: ngx.socket.ConnectOpts;
     /** Request line and header fields, as far as they are the same in all requests. */
@@ -57,7 +57,7 @@ interface Body {
     /** What has arrived already; nil if nothing has. */
     peek(): string | undefined;
     /** When the last bytes arrived, by `clock.now`. */
-    heard_at(): number;
+    last_received_at(): number;
     /** Lets `close` end a read of another light thread. */
     allow_cancel(): void;
     /** Frees the connection; if another light thread reads from it now, that one will. */

@@ -5,7 +5,6 @@ import type { TlsOptions } from "./types";
 
 type Tcp = ngx.socket.Tcp;
 
-const guard = pcall as unknown as GuardedCall;
 const find = string.find as StringFind;
 
 /** Where nginx tells of no reason. */
@@ -36,7 +35,7 @@ function reason_of(thrown: string): string {
     if (asserted === undefined) {
         return thrown;
     }
-    const [ok, message] = guard(last_message);
+    const [ok, message] = protected_call(last_message);
     return ok && message !== undefined ? (message as string) : TURNED_DOWN;
 }
 
@@ -66,7 +65,7 @@ function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Res
         opts.client_cert = pair.cert;
         opts.client_priv_key = pair.key;
     }
-    const [ok, session, err] = guard(sock.tlshandshake, sock, opts);
+    const [ok, session, err] = protected_call(sock.tlshandshake, sock, opts);
     return guarded(ok, session, err);
 }
 
@@ -104,7 +103,7 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
     if (sock.receiveany === undefined) {
         reused = false;
     }
-    const [ok, session, err] = guard(sock.sslhandshake, sock, reused, server_name, tls.verify);
+    const [ok, session, err] = protected_call(sock.sslhandshake, sock, reused, server_name, tls.verify);
     return guarded(ok, session, err);
 }
 

@@ -6,7 +6,6 @@ ffi.cdef('int resty_etcd_check_key(void *certificate, void *key) __asm__("X509_c
 ffi.cdef('void resty_etcd_clear_errors(void) __asm__("ERR_clear_error");');
 
 const C = ffi.C;
-const guard = pcall as unknown as GuardedCall;
 
 function check(this: void, chain: unknown, key: unknown): boolean {
     const fits = C.resty_etcd_check_key(C.resty_etcd_stack_value(chain, 0), key) === 1;
@@ -20,7 +19,7 @@ function check(this: void, chain: unknown, key: unknown): boolean {
  * @param key what `ngx.ssl.parse_pem_priv_key` gives
  */
 function is_key_of(chain: unknown, key: unknown): boolean {
-    const [asked, fits] = guard(check, chain, key);
+    const [asked, fits] = protected_call(check, chain, key);
     return !asked || fits === true;
 }
 
