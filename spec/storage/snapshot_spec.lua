@@ -283,7 +283,7 @@ describe("a snapshot file", function()
             assert(feed:next(1))
             local goes_on = eventually(function() return writes >= 3 end)
             feed:close()
-            eventually(function() return not file.writer.kvs and not file.keeper.is_planned end)
+            eventually(function() return not file.writer.kvs and not file.writer.is_planned end)
             local before = writes
             ngx.sleep(0.1)
             snapshot.write = real

@@ -31,8 +31,8 @@ local INTERVAL = 5
 ---@class resty.etcd.storage.snapshot_feed.SnapshotFeed: resty.etcd.storage.snapshot_feed.Fields
 ---@field age fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed): number
 ---@field close fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed)
+---@field current_error fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed): resty.etcd.protocol.errors.EtcdError?
 ---@field next fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
----@field trouble fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed): resty.etcd.protocol.errors.EtcdError?
 
 --- The state out of the file; nil if it cannot be used.
 ---@param file resty.etcd.storage.snapshot_feed.File
@@ -153,7 +153,7 @@ local function age(self)
     return self.inner:age()
 end
 
-local function trouble(self)
+local function current_error(self)
     local inner = self.inner
     local ____temp_0
     if inner.current_error ~= nil then
@@ -171,7 +171,7 @@ local function close(self)
         snapshot_writers.detach(snapshot_writer)
     end
 end
-local methods = {age = age, close = close, next = next, trouble = trouble}
+local methods = {age = age, close = close, current_error = current_error, next = next}
 local mt = {__index = methods}
 
 --- What is to be known of a file. One worker writes it.

@@ -30,11 +30,11 @@ local POLL_INTERVAL = 1
 ---@field age fun(self: resty.etcd.watch.etcd_feed.WatchFeed): number
 ---@field close fun(self: resty.etcd.watch.etcd_feed.WatchFeed)
 ---@field cluster_id fun(self: resty.etcd.watch.etcd_feed.WatchFeed): string?
+---@field current_error fun(self: resty.etcd.watch.etcd_feed.WatchFeed): resty.etcd.protocol.errors.EtcdError?
 ---@field next fun(self: resty.etcd.watch.etcd_feed.WatchFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
 ---@field revision fun(self: resty.etcd.watch.etcd_feed.WatchFeed): number
 ---@field state fun(self: resty.etcd.watch.etcd_feed.WatchFeed): string
 ---@field stats fun(self: resty.etcd.watch.etcd_feed.WatchFeed): resty.etcd.watch.stats.FeedStats
----@field trouble fun(self: resty.etcd.watch.etcd_feed.WatchFeed): resty.etcd.protocol.errors.EtcdError?
 
 --- Goes on where the consumer stands, on a stream that has not passed it.
 ---@param feed resty.etcd.watch.etcd_feed.Fields
@@ -164,7 +164,7 @@ end
 --- Why etcd cannot be followed now: the stream does not stand, or no full state can be read.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function trouble(self)
+local function current_error(self)
     local ____self_subscriber_4 = self.subscriber
     local err = ____self_subscriber_4.err
     local shared_watch = ____self_subscriber_4.shared_watch
@@ -218,11 +218,11 @@ local methods = {
     age = age,
     close = close,
     cluster_id = cluster_id,
+    current_error = current_error,
     next = next_batch,
     revision = revision,
     state = state,
-    stats = stats,
-    trouble = trouble
+    stats = stats
 }
 local mt = {__index = methods}
 

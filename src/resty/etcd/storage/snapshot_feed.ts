@@ -142,7 +142,7 @@ function age(this: SnapshotFeed): number {
     return this.inner.age();
 }
 
-function trouble(this: SnapshotFeed): EtcdError | undefined {
+function current_error(this: SnapshotFeed): EtcdError | undefined {
     const inner = this.inner;
     return inner.current_error !== undefined ? inner.current_error() : undefined;
 }
@@ -155,7 +155,7 @@ function close(this: SnapshotFeed): void {
     }
 }
 
-const methods = { age, close, next, trouble };
+const methods = { age, close, current_error, next };
 type Methods = typeof methods;
 const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
 

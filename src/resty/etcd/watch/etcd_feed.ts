@@ -134,7 +134,7 @@ function age(this: WatchFeed): number {
 }
 
 /** Why etcd cannot be followed now: the stream does not stand, or no full state can be read. */
-function trouble(this: WatchFeed): EtcdError | undefined {
+function current_error(this: WatchFeed): EtcdError | undefined {
     const { err, shared_watch, pending_state: needs } = this.subscriber;
     if (err !== undefined || shared_watch === undefined || (shared_watch.is_connected && needs === undefined)) {
         return err;
@@ -170,7 +170,7 @@ function stats(this: WatchFeed): FeedStats {
     return watch_stats.stats(this.subscriber);
 }
 
-const methods = { age, close, cluster_id, next: next_batch, revision, state, stats, trouble };
+const methods = { age, close, cluster_id, current_error, next: next_batch, revision, state, stats };
 type Methods = typeof methods;
 const mt: LuaMetatable<WatchFeed, Methods> = { __index: methods };
 
