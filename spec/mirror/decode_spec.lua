@@ -137,7 +137,7 @@ describe("an item", function()
         assert.equal(1000, m:stats().invalid)
         assert.equal("mirror of /a/: item not taken in: /a/0001: decode: bad?line", lines[1])
         assert.is_true(#lines >= 20 and #lines <= 25)
-        m.log_tokens = 1
+        m.log.tokens = 1
         feed:put(11, "/a/0001", "secret")
         scripted.at(m, 11)
         assert.is_truthy(lines[#lines]:find("%(and 9%d%d others%)$"))

@@ -1,7 +1,8 @@
 -- Generated from src/resty/etcd/mirror/decode.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local gc_barrier = require("resty.etcd.base.gc_barrier")
-local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
+local error_text = require("resty.etcd.base.error_text")
+local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 
 --- Why a step of the way has led to nothing: what the user's function said, or what it threw.
 ---@param step string
@@ -15,7 +16,7 @@ local function reason(step, ran, result, err, otherwise)
     if not ran then
         said = result
     end
-    return step .. ": " .. rate_limited_log.text_of(said, otherwise)
+    return step .. ": " .. error_text.of(said, otherwise)
 end
 
 --- How values are read where a mirror does not say.
@@ -96,7 +97,7 @@ end
 local function reject(state, raw, key, err)
     local item = {err = err, create_revision = raw.create_revision, mod_revision = raw.mod_revision}
     state.counters.invalid = state.counters.invalid + 1
-    rate_limited_log.warn(state, "item not taken in: " .. key .. ": " .. err)
+    rate_limited_log.warn(state.log, "item not taken in: " .. key .. ": " .. err)
     return item
 end
 _M.by_serializer = by_serializer

@@ -2,10 +2,10 @@
 local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local semaphore = require("ngx.semaphore")
-local clock = require("resty.etcd.base.clock")
 local rebuild = require("resty.etcd.mirror.rebuild")
 local indexes = require("resty.etcd.mirror.indexes")
-local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
+local error_text = require("resty.etcd.base.error_text")
+local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local decode = require("resty.etcd.mirror.decode")
 local options = require("resty.etcd.mirror.options")
 local lookups = require("resty.etcd.mirror.lookups")
@@ -91,8 +91,8 @@ local function make_index(premature, state, made)
         state.lock:post(1)
         if not ok then
             rate_limited_log.warn(
-                state,
-                "index " .. made.name .. " is not made: " .. rate_limited_log.text_of(err, "no reason")
+                state.log,
+                "index " .. made.name .. " is not made: " .. error_text.of(err, "no reason")
             )
         end
     end
@@ -241,9 +241,7 @@ local function create(cli, dir, opts, source)
         lock = lock,
         wake = wake,
         building_indexes = {},
-        log_tokens = rate_limited_log.BURST,
-        log_refilled = clock.now(),
-        log_withheld = 0
+        log = rate_limited_log.new("mirror of " .. dir)
     }
     for name, fn in pairs(opts and opts.index or ({})) do
         state.indexes[name] = indexes.create(name, fn)

@@ -3,7 +3,8 @@ local _M = {}
 local clock = require("resty.etcd.base.clock")
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local time_slice = require("resty.etcd.base.time_slice")
-local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
+local error_text = require("resty.etcd.base.error_text")
+local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local now = clock.now
 local max = math.max
 local remove = table.remove
@@ -36,7 +37,7 @@ local function call_all(state, item, slice)
             if not ok then
                 local counters = state.counters
                 counters.callback_errors = counters.callback_errors + 1
-                local text = rate_limited_log.text_of(err, "no reason")
+                local text = error_text.of(err, "no reason")
                 ngx.log(
                     ngx.WARN,
                     "mirror of ",
@@ -121,7 +122,7 @@ local function coalesce(state)
     state.coalesce_at = max(MAX_PENDING, 2 * #changes)
     state.counters.coalesced = state.counters.coalesced + 1
     rate_limited_log.warn(
-        state,
+        state.log,
         "on_change is slow: " .. tostring(count) .. " changes that waited for it are one difference now"
     )
 end
@@ -133,7 +134,7 @@ local function warn_if_slow(state)
     if called_at ~= nil and not state.has_warned and now() - called_at > SLOW_AFTER then
         state.has_warned = true
         rate_limited_log.warn(
-            state,
+            state.log,
             "on_change: a function has not returned for " .. tostring(SLOW_AFTER) .. " s; what follows waits for it"
         )
     end

@@ -1,7 +1,8 @@
 -- Generated from src/resty/etcd/mirror/rebuild.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local time_slice = require("resty.etcd.base.time_slice")
-local rate_limited_log = require("resty.etcd.mirror.rate_limited_log")
+local error_text = require("resty.etcd.base.error_text")
+local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local indexes = require("resty.etcd.mirror.indexes")
 local table_new = require("table.new")
 
@@ -49,8 +50,8 @@ local function ask_index(state, index, kv)
         local counters = state.counters
         counters.index_errors = counters.index_errors + 1
         rate_limited_log.warn(
-            state,
-            "index " .. index.name .. ": " .. kv.key .. ": " .. rate_limited_log.text_of(value, "no reason")
+            state.log,
+            "index " .. index.name .. ": " .. kv.key .. ": " .. error_text.of(value, "no reason")
         )
         return nil
     end

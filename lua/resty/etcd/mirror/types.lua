@@ -116,8 +116,6 @@ local _M = {}
 ---@field lock table Whoever has it may change the store, and yield in between.
 ---@field wake table Ends a pause between two feeds.
 ---@field building_indexes table Indexes that are being made.
----@field log_tokens number Lines that may be logged of users' functions and items now, and how many were not.
----@field log_refilled number
----@field log_withheld number
+---@field log resty.etcd.base.rate_limited_log.RateLimitedLog What users' functions and items get wrong.
 
 return _M

@@ -1,7 +1,8 @@
 import type { ClientState } from "../call/client_state";
 import type { RawKv } from "../protocol/message";
 import * as gc_barrier from "../base/gc_barrier";
-import * as rate_limited_log from "./rate_limited_log";
+import * as error_text from "../base/error_text";
+import * as rate_limited_log from "../base/rate_limited_log";
 import type { Decode, Invalid, Kv, State } from "./types";
 
 /** Why a step of the way has led to nothing: what the user's function said, or what it threw. */
@@ -10,7 +11,7 @@ function reason(step: string, ran: boolean, result: unknown, err: unknown, other
     if (!ran) {
         said = result;
     }
-    return `${step}: ${rate_limited_log.text_of(said, otherwise)}`;
+    return `${step}: ${error_text.of(said, otherwise)}`;
 }
 
 /** How values are read where a mirror does not say. */
@@ -59,7 +60,7 @@ function make(state: State, raw: RawKv, key: string): Result<Kv> {
 function reject(state: State, raw: RawKv, key: string, err: string): Invalid {
     const item: Invalid = { err, create_revision: raw.create_revision, mod_revision: raw.mod_revision };
     state.counters.invalid = state.counters.invalid + 1;
-    rate_limited_log.warn(state, `item not taken in: ${key}: ${err}`);
+    rate_limited_log.warn(state.log, `item not taken in: ${key}: ${err}`);
     return item;
 }
 

@@ -1,10 +1,10 @@
 import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import * as semaphore from "ngx.semaphore";
-import * as clock from "../base/clock";
 import * as rebuild from "./rebuild";
 import * as indexes from "./indexes";
-import * as rate_limited_log from "./rate_limited_log";
+import * as error_text from "../base/error_text";
+import * as rate_limited_log from "../base/rate_limited_log";
 import * as decode from "./decode";
 import * as options from "./options";
 import * as lookups from "./lookups";
@@ -66,10 +66,7 @@ function make_index(premature: boolean, state: State, made: Index): void {
         const [ok, err] = protected_call(fill_index, state, made);
         state.lock.post(1);
         if (!ok) {
-            rate_limited_log.warn(
-                state,
-                `index ${made.name} is not made: ${rate_limited_log.text_of(err, "no reason")}`,
-            );
+            rate_limited_log.warn(state.log, `index ${made.name} is not made: ${error_text.of(err, "no reason")}`);
         }
     }
     state.building_indexes.delete(made.name);
@@ -205,9 +202,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         lock,
         wake,
         building_indexes: new LuaMap(),
-        log_tokens: rate_limited_log.BURST,
-        log_refilled: clock.now(),
-        log_withheld: 0,
+        log: rate_limited_log.new(`mirror of ${dir}`),
     };
     for (const [name, fn] of pairs(opts?.index ?? {})) {
         state.indexes.set(name, indexes.create(name, fn));

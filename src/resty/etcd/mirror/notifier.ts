@@ -2,7 +2,8 @@ import * as clock from "../base/clock";
 import * as gc_barrier from "../base/gc_barrier";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as rate_limited_log from "./rate_limited_log";
+import * as error_text from "../base/error_text";
+import * as rate_limited_log from "../base/rate_limited_log";
 import type { Change, Changes, State, PendingChanges } from "./types";
 
 const now = clock.now;
@@ -32,7 +33,7 @@ function call_all(state: State, item: PendingChanges, slice: TimeSlice): void {
             if (!ok) {
                 const counters = state.counters;
                 counters.callback_errors = counters.callback_errors + 1;
-                const text = rate_limited_log.text_of(err, "no reason");
+                const text = error_text.of(err, "no reason");
                 ngx.log(ngx.WARN, "mirror of ", state.dir, ": on_change: ", text);
             }
             time_slice.yield_if_due(slice);
@@ -105,7 +106,7 @@ function coalesce(state: State): void {
     state.pending_count = changes.length;
     state.coalesce_at = max(MAX_PENDING, 2 * changes.length);
     state.counters.coalesced = state.counters.coalesced + 1;
-    rate_limited_log.warn(state, `on_change is slow: ${count} changes that waited for it are one difference now`);
+    rate_limited_log.warn(state.log, `on_change is slow: ${count} changes that waited for it are one difference now`);
 }
 
 /** Says once of each call that it takes long. */
@@ -114,7 +115,7 @@ function warn_if_slow(state: State): void {
     if (called_at !== undefined && !state.has_warned && now() - called_at > SLOW_AFTER) {
         state.has_warned = true;
         rate_limited_log.warn(
-            state,
+            state.log,
             `on_change: a function has not returned for ${SLOW_AFTER} s; what follows waits for it`,
         );
     }

@@ -1,7 +1,8 @@
 import table_new = require("table.new");
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as rate_limited_log from "./rate_limited_log";
+import * as error_text from "../base/error_text";
+import * as rate_limited_log from "../base/rate_limited_log";
 import * as indexes from "./indexes";
 import type { Bucket, Buckets, Index, Invalid, Kv, State, Store, Values } from "./types";
 
@@ -47,7 +48,7 @@ function ask_index(state: State, index: Index, kv: Kv): AnyNotNil | undefined {
     if (!ok) {
         const counters = state.counters;
         counters.index_errors = counters.index_errors + 1;
-        rate_limited_log.warn(state, `index ${index.name}: ${kv.key}: ${rate_limited_log.text_of(value, "no reason")}`);
+        rate_limited_log.warn(state.log, `index ${index.name}: ${kv.key}: ${error_text.of(value, "no reason")}`);
         return undefined;
     }
     return value as AnyNotNil | undefined;

@@ -1,5 +1,6 @@
 import type { ClientState } from "../call/client_state";
 import type { Semaphore } from "ngx.semaphore";
+import type { RateLimitedLog } from "../base/rate_limited_log";
 import type { EtcdError } from "../protocol/errors";
 import type { Heartbeat } from "../base/watchdog";
 import type { Feed } from "../watch/feed";
@@ -186,10 +187,8 @@ interface State extends Store {
     readonly wake: Semaphore;
     /** Indexes that are being made. */
     readonly building_indexes: LuaMap<string, true>;
-    /** Lines that may be logged of users' functions and items now, and how many were not. */
-    log_tokens: number;
-    log_refilled: number;
-    log_withheld: number;
+    /** What users' functions and items get wrong. */
+    readonly log: RateLimitedLog;
 }
 
 export type {

@@ -1,0 +1,43 @@
+import * as clock from "./clock";
+
+const min = math.min;
+
+/** Lines that can be written in a burst. */
+const BURST = 20;
+const LINES_PER_SECOND = 1;
+
+/** The log lines of one object: a burst of them, then one line per second. */
+interface RateLimitedLog {
+    /** What each line starts with: `mirror of /routes/`. */
+    readonly subject: string;
+    /** Lines that can be written at `refilled_at`. */
+    tokens: number;
+    refilled_at: number;
+    /** Lines dropped since the last one that was written. */
+    withheld: number;
+}
+
+function create(subject: string): RateLimitedLog {
+    return { subject, tokens: BURST, refilled_at: clock.now(), withheld: 0 };
+}
+
+/**
+ * Logs a warning as a single line: control characters are replaced, because the text can come from users' functions and
+ * from etcd. The next line that is written counts those that the limit withheld.
+ */
+function warn(log: RateLimitedLog, text: string): void {
+    const time = clock.now();
+    log.tokens = min(BURST, log.tokens + (time - log.refilled_at) * LINES_PER_SECOND);
+    log.refilled_at = time;
+    if (log.tokens < 1) {
+        log.withheld = log.withheld + 1;
+        return;
+    }
+    log.tokens = log.tokens - 1;
+    const [printable] = string.gsub(text, "%c", "?");
+    const others = log.withheld > 0 ? ` (and ${log.withheld} others)` : "";
+    log.withheld = 0;
+    ngx.log(ngx.WARN, log.subject, ": ", printable, others);
+}
+
+export { create as new, warn, type RateLimitedLog };
