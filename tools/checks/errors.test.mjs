@@ -1,13 +1,12 @@
 // docs/errors.md speaks of every error text, name, field and hint of src/, and of no other.
 
 import assert from "node:assert/strict";
-import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import ts from "typescript";
 
-const root = path.resolve(import.meta.dirname, "../..");
-const read = file => fs.readFileSync(path.join(root, file), "utf8");
+import { error_texts, pieces_of, read, root, sources, walk } from "./error_texts.mjs";
+
 const page = read("docs/errors.md");
 
 /** Something for a text with holes in it: `["lease ", " command"]`, or for the page's `lease <command> command`. */
@@ -35,118 +34,28 @@ function entries(title) {
     );
 }
 
-const sources = fs
-    .readdirSync(path.join(root, "src"), { recursive: true })
-    .filter(file => file.endsWith(".ts"))
-    .map(file => {
-        const name = path.join("src", file);
-        return ts.createSourceFile(name, read(name), ts.ScriptTarget.Latest, true);
-    });
-const source = name => sources.find(file => file.fileName === path.join("src/resty/etcd", name));
+const source = name => sources.find(file => file.fileName === path.join(root, "src/resty/etcd", name));
 
-function walk(node, visit) {
-    visit(node);
-    ts.forEachChild(node, child => walk(child, visit));
-}
+/** Results between modules, which never reach a user. */
+const INTERNAL = new Set(["cancelled", "exists", "lost", "not wanted"]);
 
-/** The fixed pieces of a string literal or template. */
-function literal(node) {
-    if (ts.isStringLiteralLike(node)) {
-        return [node.text];
-    }
-    if (ts.isTemplateExpression(node)) {
-        return [node.head.text, ...node.templateSpans.map(span => span.literal.text)];
-    }
-}
-
-/** The texts that an expression may be. */
-function texts(node) {
-    const own = literal(node);
-    if (own) {
-        return [own];
-    }
-    if (ts.isConditionalExpression(node)) {
-        return [...texts(node.whenTrue), ...texts(node.whenFalse)];
-    }
-    if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.QuestionQuestionToken) {
-        return [...texts(node.left), ...texts(node.right)];
-    }
-    return ts.isParenthesizedExpression(node) ? texts(node.expression) : [];
-}
-
-/** Answers between modules that no user meets. */
-const INTERNAL = new Set(["lost", "not wanted"]);
-
-/** Where the message is among the arguments of what makes errors. */
-const MAKERS = { local_error: 1, out_of_time: 0, server_error: 2, argument_error: 0 };
-
-/** The arguments of a call that are error texts. */
-function messages(call) {
-    const name = call.expression.getText();
-    const made = MAKERS[name.split(".").pop()];
-    if (made !== undefined) {
-        return call.arguments.slice(made, made + 1);
-    }
-    return name === "$multi" && call.arguments[0]?.getText() === "undefined" ? call.arguments.slice(1) : [];
-}
-
-/** Functions that return what is wrong, or nil. */
-function tellsTrouble(node) {
-    const maker = ts.findAncestor(node, ts.isFunctionLike);
-    const says = /^(check|skip|write|set|apply|prefix|serialize|wait|refresh|read)/;
-    return maker?.type?.getText() === "string | undefined" && says.test(maker.name?.getText() ?? "");
-}
-
-/** All error texts of the driver, with where they are. */
-function errorTexts() {
-    const found = [];
-    for (const file of sources) {
-        walk(file, node => {
-            let expressions = [];
-            if (ts.isCallExpression(node)) {
-                expressions = messages(node);
-            } else if (ts.isReturnStatement(node) && node.expression && tellsTrouble(node)) {
-                expressions = [node.expression];
-            } else if (
-                ts.isBinaryExpression(node) &&
-                node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
-                /\b(err|wrong|malformed)$/.test(node.left.getText())
-            ) {
-                expressions = [node.right];
-            } else if (ts.isVariableDeclaration(node) && /^(wrong|text|message)$/.test(node.name.getText())) {
-                expressions = node.initializer ? [node.initializer] : [];
-            }
-            const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
-            for (const text of expressions.flatMap(texts)) {
-                found.push({ text, at: `${file.fileName}:${line}` });
-            }
-        });
-    }
-    for (const [file, name] of [
-        ["transport/tls/handshake.ts", "TURNED_DOWN"],
-        ["transport/http/cosocket.ts", "NOT_IN_THIS_PHASE"],
-    ]) {
-        found.push({ text: [constant(file, name)], at: file });
-    }
-    return found;
-}
+const found_texts = error_texts();
 
 /** The value of a constant string of a file. */
 function constant(file, name) {
     let value;
     walk(source(file), node => {
         if (ts.isVariableDeclaration(node) && node.name.getText() === name) {
-            [value] = literal(node.initializer);
+            [value] = pieces_of(node.initializer);
         }
     });
     return value;
 }
 
 test("every error text of the driver is explained", () => {
-    const found = errorTexts();
-    assert.ok(found.length > 80, `${found.length} texts`);
+    assert.ok(found_texts.length > 200, `${found_texts.length} texts`);
     const unexplained = [];
-    for (const { text, at } of found) {
+    for (const { text, at } of found_texts) {
         if (!/[a-z]{2}/.test(text.join("")) || INTERNAL.has(text[0])) {
             continue; // the first are nothing but holes
         }
@@ -160,7 +69,7 @@ test("every error text of the driver is explained", () => {
 });
 
 test("every text that is said to be the driver's own is in its source", () => {
-    const own = errorTexts().map(({ text }) => ({ filled: text.join(HOLE), pattern: pattern(text) }));
+    const own = found_texts.map(({ text }) => ({ filled: text.join(HOLE), pattern: pattern(text) }));
     for (const title of ["Arguments", "Options", "Others"]) {
         const listed = entries(title);
         assert.ok(listed.length > 0, title);
@@ -205,7 +114,7 @@ test("the hints are those that the driver gives, each with the texts that it bel
         }
     });
     for (const { elements } of pairs) {
-        const hint = literal(elements[1])?.[0] ?? constant("transport/error_hints.ts", elements[1].getText());
+        const hint = pieces_of(elements[1])?.[0] ?? constant("transport/error_hints.ts", elements[1].getText());
         wanted.set(hint, [...(wanted.get(hint) ?? []), elements[0].text]);
     }
     const told = new Map();

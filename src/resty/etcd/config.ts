@@ -95,7 +95,7 @@ function watch(this: State, name: string, callback: OnDocument): Result<(this: v
 }
 
 /** What is wrong with a call of `history`; nil if nothing is. */
-function check_history(name: unknown, revision: string | undefined, timeout: unknown): string | undefined {
+function check_history(name: unknown, revision: string | undefined, timeout: unknown): Problem {
     if (revision === undefined || tonumber(revision)! < 1) {
         return "revision must be a revision";
     }

@@ -83,7 +83,7 @@ function is_address(host: string): boolean {
 }
 
 /** What is wrong with an instance; nil if nothing is. */
-function check(instance: unknown, may_be_name: boolean): string | undefined {
+function check(instance: unknown, may_be_name: boolean): Problem {
     if (typeof instance !== "object") {
         return "instance must be table";
     }
@@ -105,7 +105,7 @@ function check(instance: unknown, may_be_name: boolean): string | undefined {
 }
 
 /** What is wrong with a service's name; nil if nothing is. */
-function check_service(service: unknown): string | undefined {
+function check_service(service: unknown): Problem {
     const is_name = typeof service === "string" && match(service, "^[^/]+$")[0] !== undefined;
     return is_name ? undefined : "service must be a name without /";
 }

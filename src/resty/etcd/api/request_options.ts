@@ -2,9 +2,7 @@ import * as checks from "../base/checks";
 import type { Message } from "../protocol/message";
 
 /** What is wrong with a watch's options; nil if nothing is. */
-function check_watch_opts(
-    opts: { start_revision?: unknown; require_leader?: unknown } | undefined,
-): string | undefined {
+function check_watch_opts(opts: { start_revision?: unknown; require_leader?: unknown } | undefined): Problem {
     const wrong = checks.check_opts(opts);
     if (wrong !== undefined) {
         return wrong;

@@ -25,7 +25,7 @@ function copy_row(row: Row): Message {
 }
 
 /** Puts the client's prefix in front of key and range end; returns what is wrong with them, or nil. */
-function prefix_keys(cli: ClientState, message: Message): string | undefined {
+function prefix_keys(cli: ClientState, message: Message): Problem {
     const key = message.get("key");
     if (typeof key !== "string") {
         return "key must be string";
@@ -39,7 +39,7 @@ function prefix_keys(cli: ClientState, message: Message): string | undefined {
 }
 
 /** Serializes the value of a message in place; returns an error text or nil. */
-function serialize_value(cli: ClientState, message: Message): string | undefined {
+function serialize_value(cli: ClientState, message: Message): Problem {
     const [value, err] = serializer.serialize(cli.serializer, message.get("value"));
     if (value === undefined) {
         return err;

@@ -1,5 +1,5 @@
 /** What is wrong with a client that was given; nil if nothing is. */
-function check_client(cli: unknown): string | undefined {
+function check_client(cli: unknown): Problem {
     return typeof cli === "object" ? undefined : "cli must be table";
 }
 
@@ -7,7 +7,7 @@ function check_client(cli: unknown): string | undefined {
  * What is wrong with options, none of which is needed; nil if nothing is.
  * @param kinds the type of each
  */
-function check_kinds(opts: unknown, kinds: Record<string, string>): string | undefined {
+function check_kinds(opts: unknown, kinds: Record<string, string>): Problem {
     if (opts === undefined) {
         return undefined;
     }
@@ -27,7 +27,7 @@ function check_kinds(opts: unknown, kinds: Record<string, string>): string | und
 }
 
 /** What is wrong with a key that a caller gave; nil if nothing is. */
-function check_key(key: unknown): string | undefined {
+function check_key(key: unknown): Problem {
     if (typeof key !== "string") {
         return "key must be string";
     }
@@ -35,7 +35,7 @@ function check_key(key: unknown): string | undefined {
 }
 
 /** What is wrong with a method's options; nil if nothing is. */
-function check_opts(opts: unknown): string | undefined {
+function check_opts(opts: unknown): Problem {
     if (opts === undefined) {
         return undefined;
     }

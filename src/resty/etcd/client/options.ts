@@ -131,7 +131,7 @@ function is_unsigned(value: unknown): boolean {
 }
 
 /** What is wrong with the type of an option; nil if nothing is. */
-function check_types(opts: Options): string | undefined {
+function check_types(opts: Options): Problem {
     if ((opts.protocol ?? "v3") !== "v3") {
         return "only support etcd v3 api";
     }

@@ -41,7 +41,7 @@ function key_of(state: State, name: string): string {
 }
 
 /** What is wrong with a write; nil if nothing is. */
-function check_write(name: unknown, opts: WriteOptions | undefined): string | undefined {
+function check_write(name: unknown, opts: WriteOptions | undefined): Problem {
     const wrong = checks.check_key(name) ?? checks.check_opts(opts);
     if (wrong !== undefined) {
         return wrong;

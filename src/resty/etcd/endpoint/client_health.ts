@@ -69,7 +69,7 @@ const MIN_EXPIRY = 0.001;
 const tried_at = memory_dict.new();
 
 /** What is wrong with the options; nil if nothing is. */
-function check(opts: unknown): string | undefined {
+function check(opts: unknown): Problem {
     if (typeof opts !== "object") {
         return "opts.health must be table or ignore";
     }

@@ -36,7 +36,7 @@ interface Question {
     readonly known: ResolvedName;
     /** There are addresses. */
     answered: boolean;
-    err: string | undefined;
+    err: Problem;
 }
 
 /** Lets all go on who wait. */

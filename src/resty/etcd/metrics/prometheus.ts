@@ -21,7 +21,7 @@ function sorted_names(of: object): string[] {
 }
 
 /** What is wrong with labels; nil if nothing is. */
-function check_labels(labels: unknown): string | undefined {
+function check_labels(labels: unknown): Problem {
     if (labels === undefined) {
         return undefined;
     }

@@ -15,7 +15,7 @@ const KINDS: Record<string, string> = {
 };
 
 /** What is wrong with an index; nil if nothing is. */
-function check_index(name: unknown, fn: unknown): string | undefined {
+function check_index(name: unknown, fn: unknown): Problem {
     if (typeof name !== "string") {
         return "the name of an index must be string";
     }
@@ -23,13 +23,13 @@ function check_index(name: unknown, fn: unknown): string | undefined {
 }
 
 /** What is wrong with a number of seconds to wait; nil if nothing is. */
-function check_timeout(timeout: unknown): string | undefined {
+function check_timeout(timeout: unknown): Problem {
     const is_right = timeout === undefined || (typeof timeout === "number" && timeout === timeout);
     return is_right ? undefined : "timeout must be number of seconds";
 }
 
 /** What is wrong with the options of a mirror; nil if nothing is. */
-function check(dir: string, opts: unknown): string | undefined {
+function check(dir: string, opts: unknown): Problem {
     if (opts === undefined) {
         return undefined;
     }

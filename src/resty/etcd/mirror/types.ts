@@ -152,7 +152,7 @@ interface State extends Store {
     readonly source: Source;
     readonly counters: Counters;
     /** What `get` says of a key that is not there. */
-    miss_reason: string | undefined;
+    miss_reason: Problem;
     is_closed: boolean;
     /** Of the timer that it runs in. */
     readonly life: Heartbeat;

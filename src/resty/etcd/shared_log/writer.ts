@@ -63,7 +63,7 @@ interface Writer {
     source: Source | undefined;
     stop_reason: StopReason | undefined;
     /** Why the log cannot go on. */
-    broken_reason: string | undefined;
+    broken_reason: Problem;
 }
 
 function stop(writer: Writer, over: StopReason, trouble?: string): void {

@@ -77,7 +77,7 @@ function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number 
 }
 
 /** Writes all of it; nil, or why it could not. */
-function write_to(file: LuaFile, snapshot: Snapshot): string | undefined {
+function write_to(file: LuaFile, snapshot: Snapshot): Problem {
     const kvs = snapshot.kvs;
     const head = format("%s %d %d", ngx.md5(snapshot.identity), snapshot.revision, snapshot.last_received_at);
     const [ok, err] = file.write(MAGIC, sealed(head));

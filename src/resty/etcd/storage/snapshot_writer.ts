@@ -39,7 +39,7 @@ interface SnapshotWriter {
     due: number;
     readonly save: (this: void, premature: boolean, snapshot_writer: SnapshotWriter) => void;
     /** As the last attempt ended: it is logged once. */
-    failure: string | undefined;
+    failure: Problem;
 }
 
 function is_newer(snapshot_writer: SnapshotWriter, fulls: number): boolean {

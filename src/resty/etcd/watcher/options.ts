@@ -67,7 +67,7 @@ function read_filters(filters: unknown): string[] | undefined {
 }
 
 /** What is wrong with the options; nil if nothing is. */
-function check(key: unknown, opts: WatcherOptions): string | undefined {
+function check(key: unknown, opts: WatcherOptions): Problem {
     if (typeof key !== "string") {
         return "key must be string";
     }

@@ -50,7 +50,7 @@ function scalar_text(field: FieldType, value: unknown): string | undefined {
 }
 
 /** Appends the JSON of a message to `out`; returns what is wrong with it, or nil. */
-function write_message(out: string[], message: MessageType, fields: Fields): string | undefined {
+function write_message(out: string[], message: MessageType, fields: Fields): Problem {
     let separator = '{"';
     for (const [name, value] of fields) {
         const field = message.get(name);

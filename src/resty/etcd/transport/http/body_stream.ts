@@ -27,7 +27,7 @@ interface Fields {
     /** Bytes of the chunk or body still to come; nil if only the end of the connection ends it. */
     left: number | undefined;
     /** What was wrong with the framing: nothing behind it can be trusted. */
-    malformed: string | undefined;
+    malformed: Problem;
     closed: boolean;
     cancellable: boolean;
     heard: number;
@@ -99,7 +99,7 @@ function decode(body: Fields): string | undefined {
 }
 
 /** Waits for more bytes until `deadline`; a stream that may be cancelled looks for that every `CANCEL_SLICE`. */
-function wait(body: Fields, deadline: number | undefined): string | undefined {
+function wait(body: Fields, deadline: number | undefined): Problem {
     const source = body.source;
     while (true) {
         let wait_until = now() + (body.cancellable ? CANCEL_SLICE : FOREVER);

@@ -83,7 +83,7 @@ function set_connect_timeouts(
     delivery: RequestContext,
     time: number,
     is_halved: boolean,
-): string | undefined {
+): Problem {
     const deadline = delivery.deadline;
     if (deadline !== undefined) {
         const all = (delivery.handshake_deadline ?? deadline) - time;
@@ -103,7 +103,7 @@ function set_connect_timeouts(
 }
 
 /** Connecting has taken its part of the time: the rest of it is for the TLS session. */
-function set_session_timeout(sock: Tcp, delivery: RequestContext): string | undefined {
+function set_session_timeout(sock: Tcp, delivery: RequestContext): Problem {
     const deadline = delivery.deadline;
     if (deadline !== undefined) {
         const left = (delivery.handshake_deadline ?? deadline) - now();
@@ -214,13 +214,7 @@ function chunks_of(sock: Tcp, delivery: RequestContext, text: string): Part {
     };
 }
 
-function send(
-    this: void,
-    link: unknown,
-    route: RequestTemplate,
-    delivery: RequestContext,
-    body: string,
-): string | undefined {
+function send(this: void, link: unknown, route: RequestTemplate, delivery: RequestContext, body: string): Problem {
     const sock = link as Tcp;
     const text = http1.format_request(route, delivery, body);
     if (text.length <= PART_SIZE) {

@@ -241,7 +241,7 @@ function parse_chunk_size(line: string): number | undefined {
 }
 
 /** Reads trailer fields up to the empty line; returns an error text or nil. */
-function skip_trailers(source: SocketReader): string | undefined {
+function skip_trailers(source: SocketReader): Problem {
     for (const _ of $range(1, 100)) {
         const [line, err] = read_line(source);
         if (line === undefined) {

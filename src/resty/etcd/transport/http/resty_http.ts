@@ -164,13 +164,7 @@ function request_params(http: Http, route: RequestTemplate, delivery: RequestCon
     return params;
 }
 
-function send(
-    this: void,
-    link: unknown,
-    route: RequestTemplate,
-    delivery: RequestContext,
-    body: string,
-): string | undefined {
+function send(this: void, link: unknown, route: RequestTemplate, delivery: RequestContext, body: string): Problem {
     const http = link as Http;
     const [ok, sent, err] = protected_call(http.send_request, http, request_params(http, route, delivery, body));
     const [, send_err] = guarded<true>(ok, sent, err);

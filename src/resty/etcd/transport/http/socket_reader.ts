@@ -51,7 +51,7 @@ function create(sock: Tcp, deadline: number | undefined, armed: number): SocketR
 }
 
 /** Gives the socket what is left until the deadline; returns "timeout" if that is nothing. */
-function refresh_timeout(source: SocketReader): string | undefined {
+function refresh_timeout(source: SocketReader): Problem {
     if (source.deadline === undefined) {
         return undefined;
     }
@@ -88,7 +88,7 @@ function take(source: SocketReader, n: number): string {
 }
 
 /** Waits for more bytes; returns an error text, nil when some came. */
-function read_more(source: SocketReader): string | undefined {
+function read_more(source: SocketReader): Problem {
     const late = refresh_timeout(source);
     if (late !== undefined) {
         return late;

@@ -56,7 +56,7 @@ function load(this: void, path: string, known: CaStore | undefined): Result<CaSt
 }
 
 /** Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil. */
-function apply(sock: Tcp, tls: TlsOptions, path: string): string | undefined {
+function apply(sock: Tcp, tls: TlsOptions, path: string): Problem {
     const [trust, err] = file_reload.reload_if_changed(tls.trust as CaStore | undefined, load, path);
     if (trust === undefined) {
         return err;
