@@ -345,18 +345,18 @@ describe("a watcher whose revisions are compacted away", function()
             end
             local call = require "resty.etcd.call.call"
             local rpcs = require "resty.etcd.protocol.rpc"
-            local unary_within, times = call.unary_within, 0
-            call.unary_within = function(core, rpc, request, ...)
+            local unary, times = call.unary, 0
+            call.unary = function(core, rpc, request, ...)
                 if rpc == rpcs.range and request.limit and times < 3 then
                     times = times + 1
                     assert(direct:delete(("%s%03d"):format(dir, 190 + times)))
                     compact(put("x", times))
                 end
-                return unary_within(core, rpc, request, ...)
+                return unary(core, rpc, request, ...)
             end
             local watcher = watch { relist = true, list = true }
             local batch = assert(watcher:next(10))
-            call.unary_within = unary_within
+            call.unary = unary
             assert.equals(3, times)
             local keys = {}
             recorder.apply(keys, batch)

@@ -132,7 +132,7 @@ local function history(self, name, revision, timeout)
             key = writes.key_of(self, name),
             revision = at
         },
-        timeout
+        {timeout = timeout}
     )
     if reply == nil then
         return nil, err

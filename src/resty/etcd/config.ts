@@ -113,7 +113,12 @@ function history(this: State, name: string, revision: number | string, timeout?:
     if (wrong !== undefined) {
         return $multi(undefined, errors.local_error("bad_request", wrong));
     }
-    const [reply, err] = call.unary(this.cli, rpcs.range, { key: writes.key_of(this, name), revision: at }, timeout);
+    const [reply, err] = call.unary(
+        this.cli,
+        rpcs.range,
+        { key: writes.key_of(this, name), revision: at },
+        { timeout },
+    );
     if (reply === undefined) {
         return $multi(undefined, err);
     }

@@ -10,17 +10,11 @@ local rpcs = require("resty.etcd.protocol.rpc")
 ---@param key any
 ---@param revision string
 ---@param timeout number
----@param not_after number
+---@param deadline number
 ---@return any
-local function read_before(cli, key, revision, timeout, not_after)
+local function read_before(cli, key, revision, timeout, deadline)
     local before = (tonumber(revision) or 1) - 1
-    local reply = call.unary_within(
-        cli,
-        rpcs.range,
-        {key = key, revision = before},
-        timeout,
-        not_after
-    )
+    local reply = call.unary(cli, rpcs.range, {key = key, revision = before}, {timeout = timeout, deadline = deadline, quiet = true})
     if reply == nil then
         return nil
     end
@@ -39,7 +33,7 @@ end
 local function put(cli, request, timeout, wants_prev_kv)
     local txn = {}
     txn.success = {{request_put = request}}
-    local not_after = timeout > 0 and clock.now() + timeout or math.huge
+    local deadline = timeout > 0 and clock.now() + timeout or math.huge
     local reply, err, refusal = idempotency.run(cli, txn, timeout)
     if reply == nil then
         return nil, err, refusal
@@ -55,7 +49,7 @@ local function put(cli, request, timeout, wants_prev_kv)
                 request.key,
                 done.header.revision,
                 timeout,
-                not_after
+                deadline
             )
         end
     elseif done.responses ~= nil then

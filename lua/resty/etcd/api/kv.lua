@@ -109,7 +109,7 @@ end
 
 local function range(cli, request, opts)
     request_options.copy(opts, RANGE_OPTIONS, request)
-    local reply, err, refusal = call.unary(cli, rpcs.range, request, opts and opts.timeout)
+    local reply, err, refusal = call.unary(cli, rpcs.range, request, {timeout = opts and opts.timeout})
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.kvs)
     end
@@ -174,7 +174,7 @@ local function put(cli, request, opts)
     if (opts and opts.idempotent) == true then
         return idempotent_put.put(cli, request, opts.timeout or cli.timeout, opts.prev_kv == true)
     end
-    return call.unary(cli, rpcs.put, request, opts and opts.timeout)
+    return call.unary(cli, rpcs.put, request, {timeout = opts and opts.timeout})
 end
 
 --- Writes a key.
@@ -207,7 +207,7 @@ end
 
 local function delete_range(cli, request, opts)
     request_options.copy(opts, {"prev_kv"}, request)
-    local reply, err, refusal = call.unary(cli, rpcs.delete_range, request, opts and opts.timeout)
+    local reply, err, refusal = call.unary(cli, rpcs.delete_range, request, {timeout = opts and opts.timeout})
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.prev_kvs)
     end

@@ -47,7 +47,7 @@ local function grant(self, ttl, id)
         return result.argument_error("ttl must be integer")
     end
     if id == nil or tostring(id) == "0" then
-        local reply, err = lease_grant.grant_chosen(self, rpcs.lease_grant_with_id, ttl, nil)
+        local reply, err = lease_grant.grant_with_random_id(self, ttl)
         return result.to_result(reply, err)
     end
     local reply, err = call.unary(self, rpcs.lease_grant, {TTL = ttl, ID = id})

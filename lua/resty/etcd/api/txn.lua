@@ -54,12 +54,12 @@ end
 
 local function call_txn(cli, message, opts)
     if txn_request.is_read_only(message) then
-        return call.unary(cli, rpcs.txn_read, message, opts and opts.timeout)
+        return call.unary(cli, rpcs.txn, message, {timeout = opts and opts.timeout, semantics = "read"})
     end
     if (opts and opts.idempotent) == true then
         return idempotency.run(cli, message, opts.timeout or cli.timeout)
     end
-    return call.unary(cli, rpcs.txn, message, opts and opts.timeout)
+    return call.unary(cli, rpcs.txn, message, {timeout = opts and opts.timeout})
 end
 
 local function send(cli, message, opts)

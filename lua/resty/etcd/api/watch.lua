@@ -226,14 +226,8 @@ local function start(cli, create_request, opts)
     if (opts and opts.filters) ~= nil then
         create_request.filters = type(opts.filters) == "table" and opts.filters or ({opts.filters})
     end
-    local options = {require_leader = (opts and opts.require_leader) == true}
-    local stream, err, refusal = call.open(
-        cli,
-        rpcs.watch,
-        {create_request = create_request},
-        opts and opts.timeout,
-        options
-    )
+    local options = {timeout = opts and opts.timeout, require_leader = (opts and opts.require_leader) == true}
+    local stream, err, refusal = call.open(cli, rpcs.watch, {create_request = create_request}, options)
     if stream == nil then
         return open_failed(err, refusal ~= nil)
     end

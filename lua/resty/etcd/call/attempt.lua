@@ -17,15 +17,24 @@ local LONGEST_CONNECT = 1
 --- A TLS session is made of the share of the time; up to half of it, while that is below so many seconds.
 local MIN_SHARE = 1
 
---- What a stream may ask for besides its request.
+--- Options of a call with a single reply.
+---@class resty.etcd.call.attempt.CallOptions
+---@field timeout? number Seconds for the whole call, retries included: the client's own if nil, 0 for no deadline.
+---@field deadline? number Latest end of the call, by `clock.now`, if it is one step of a longer operation.
+---@field quiet? boolean Suppresses the log line at the entry, for a call that is one step of a call already logged.
+---@field semantics? ("read"|"write"|"idempotent") The RPC's own if nil.
+
+--- Options of a stream.
 ---@class resty.etcd.call.attempt.StreamOptions
----@field require_leader? boolean The server ends it when its member has lost the leader.
----@field at? resty.etcd.endpoint.endpoint.Endpoint The one endpoint that it is to be of.
+---@field timeout? number Seconds until the first reply: the client's own if nil, 0 for no deadline.
+---@field require_leader? boolean The server ends the stream when its member has no leader.
+---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to open it at.
 
 --- A call under way.
 ---@class resty.etcd.call.attempt.Call
 ---@field core resty.etcd.call.client_state.Core
 ---@field rpc resty.etcd.protocol.rpc.Rpc
+---@field semantics "read"|"write"|"idempotent"
 ---@field payload string
 ---@field deadline number? Nil for none.
 ---@field timeout number As the caller gave it.
@@ -64,6 +73,7 @@ local function prepare(call, others, token)
         return nil
     end
     local started = now()
+    local is_repeatable = rpcs.is_repeatable(call.semantics)
     local connect_by = deadline
     local session_by = deadline
     local answer_by = deadline
@@ -75,7 +85,7 @@ local function prepare(call, others, token)
         )
         connect_by = started + min(share, LONGEST_CONNECT)
         session_by = started + share
-        if rpcs.is_repeatable(call.rpc) then
+        if is_repeatable then
             answer_by = started + left / 2
         end
     end
@@ -87,6 +97,8 @@ local function prepare(call, others, token)
     local via = core.unix_socket_proxy
     return {
         endpoint = endpoint,
+        semantics = call.semantics,
+        is_repeatable = is_repeatable,
         token = sent,
         may_relogin = token ~= nil and (call.may_relogin or may_become_known(call, token)),
         unix_proxy = via,
@@ -151,7 +163,7 @@ local function unary_at(call, attempt)
     end
     local order = core.revision_floor
     if order ~= nil and call.rpc.page ~= true then
-        local not_before = call.rpc.write ~= true and call.seen_revision or 0
+        local not_before = call.semantics == "read" and call.seen_revision or 0
         local stale = monotonic.check(
             order,
             not_before,

@@ -41,18 +41,12 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param timeout number
----@param not_after number?
+---@param deadline number?
 ---@return string? res # the token; trouble with the connection or the server is passed on as it is
 ---@return resty.etcd.protocol.errors.EtcdError? err
-local function login(core, auth, timeout, not_after)
+local function login(core, auth, timeout, deadline)
     local request = {name = auth.user, password = auth.password}
-    local reply, err = call.unary_until(
-        core,
-        rpcs.authenticate,
-        request,
-        timeout,
-        not_after
-    )
+    local reply, err = call.unary(core, rpcs.authenticate, request, {timeout = timeout, deadline = deadline})
     if reply ~= nil then
         local token = reply.body.token
         if is_token(token) then

@@ -210,17 +210,18 @@ local function report(call, meter, started, err)
     call_metrics.record(meter, info)
 end
 
-local function start(core, rpc, request, timeout, stream, not_after)
+local function start(core, rpc, request, timeout, options, stream)
     local payload, wrong = core.transport:encode(rpc, request)
     if payload == nil then
         return nil, errors.local_error("bad_request", wrong)
     end
     local started = now()
-    local deadline = min_time(timeout > 0 and started + timeout or nil, not_after)
+    local deadline = min_time(timeout > 0 and started + timeout or nil, options and options.deadline)
     local is_current = request.serializable ~= true
     local call = {
         core = core,
         rpc = rpc,
+        semantics = options and options.semantics or rpc.semantics,
         payload = payload,
         deadline = deadline,
         timeout = timeout,
@@ -263,89 +264,50 @@ local function start(core, rpc, request, timeout, stream, not_after)
     return nil, outcome, refusal
 end
 
---- An RPC on behalf of a call whose time ends at `not_after`.
+--- Makes one RPC, from start to end: token, endpoint, transport, error and retries, within one deadline.
 ---@param core resty.etcd.call.client_state.Core
 ---@param rpc resty.etcd.protocol.rpc.Rpc
----@param request table
----@param timeout number
----@param not_after number?
+---@param request table its message
+---@param options? resty.etcd.call.attempt.CallOptions
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
-local function unary_until(core, rpc, request, timeout, not_after)
-    log_entry(core, rpc, timeout, "request uri headers: ")
+local function unary(core, rpc, request, options)
+    local timeout = options and options.timeout or core.timeout
+    if (options and options.quiet) ~= true then
+        log_entry(core, rpc, timeout, "request uri headers: ")
+    end
+    return start(
+        core,
+        rpc,
+        request,
+        timeout,
+        options,
+        nil
+    )
+end
+
+--- Opens a stream. The deadline applies to the opening.
+---@param core resty.etcd.call.client_state.Core
+---@param rpc resty.etcd.protocol.rpc.Rpc
+---@param request table
+---@param options resty.etcd.call.attempt.StreamOptions
+---@return resty.etcd.transport.transport.Stream? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? refusal
+local function open(core, rpc, request, options)
+    local timeout = options.timeout or core.timeout
+    log_entry(core, rpc, timeout, "request chunk headers: ")
     return start(
         core,
         rpc,
         request,
         timeout,
         nil,
-        not_after
-    )
-end
-
---- One RPC, start to end: token, endpoint, transport, error, retry, within one deadline.
----@param core resty.etcd.call.client_state.Core
----@param rpc resty.etcd.protocol.rpc.Rpc
----@param request table its message
----@param timeout? number seconds for all of it; the client's own if nil, 0 for no deadline
----@return resty.etcd.transport.transport.Reply? result
----@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
-local function unary(core, rpc, request, timeout)
-    return unary_until(
-        core,
-        rpc,
-        request,
-        timeout or core.timeout,
-        nil
-    )
-end
-
---- One more RPC of a call that is under way: it has said already what it is about.
----@param core resty.etcd.call.client_state.Core
----@param rpc resty.etcd.protocol.rpc.Rpc
----@param request table
----@param timeout? number
----@param not_after? number
----@return resty.etcd.transport.transport.Reply? result
----@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
-local function unary_within(core, rpc, request, timeout, not_after)
-    return start(
-        core,
-        rpc,
-        request,
-        timeout or core.timeout,
-        nil,
-        not_after
-    )
-end
-
---- Opens a stream; the deadline is for the opening.
----@param core resty.etcd.call.client_state.Core
----@param rpc resty.etcd.protocol.rpc.Rpc
----@param request table
----@param timeout number? seconds until the first answer; the client's own if nil, 0 for no deadline
----@param options resty.etcd.call.attempt.StreamOptions
----@return resty.etcd.transport.transport.Stream? result
----@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
-local function open(core, rpc, request, timeout, options)
-    local time = timeout or core.timeout
-    log_entry(core, rpc, time, "request chunk headers: ")
-    return start(
-        core,
-        rpc,
-        request,
-        time,
-        options,
-        nil
+        options
     )
 end
 _M.open = open
 _M.unary = unary
-_M.unary_until = unary_until
-_M.unary_within = unary_within
 
 return _M

@@ -10,7 +10,7 @@ local _M = {}
 ---@class resty.etcd.call.client_state.TokenCache: resty.etcd.call.client_state.AuthOptions
 ---@field user string
 ---@field password string
----@field login fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.client_state.TokenCache, timeout: number, not_after: number?): string?, resty.etcd.protocol.errors.EtcdError?
+---@field login fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.client_state.TokenCache, timeout: number, deadline: number?): string?, resty.etcd.protocol.errors.EtcdError?
 ---@field token string?
 ---@field is_shared boolean It was another worker's login that gave the token.
 ---@field new_until number Until then, members that are slow may not have heard of the token.
@@ -25,7 +25,7 @@ local _M = {}
 
 --- A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
 --- transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
----@class resty.etcd.call.client_state.Markers
+---@class resty.etcd.call.client_state.IdempotencyMarkers
 ---@field prefix string
 ---@field worker string? The worker's own part of the keys.
 ---@field pid number
@@ -50,7 +50,7 @@ local _M = {}
 ---@field configured resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the client was made with.
 ---@field sync_plan resty.etcd.call.client_state.SyncPlan? Nil unless the endpoints follow the list of members.
 ---@field revision_floor resty.etcd.call.monotonic.RevisionFloor? Nil unless replies must not go back in time.
----@field markers resty.etcd.call.client_state.Markers
+---@field markers resty.etcd.call.client_state.IdempotencyMarkers
 ---@field meter resty.etcd.metrics.call_metrics.Meter? Nil unless calls are counted or told of.
 ---@field extra_json string? The user's own header fields as JSON, for the log; nil if there are none.
 ---@field shared_watches? table[] The streams of its watchers and mirrors: `watch/` alone knows their type.

@@ -55,7 +55,7 @@ local function wake_all(markers)
 end
 
 --- Waits for the lease that another call is making, but leaves time to make one: that call may have been killed.
----@param markers resty.etcd.call.client_state.Markers
+---@param markers resty.etcd.call.client_state.IdempotencyMarkers
 ---@param deadline number
 local function wait(markers, deadline)
     local latest = (now() + deadline) / 2
@@ -90,13 +90,8 @@ local function marker_lease(core, timeout, deadline)
     end
     local started = now()
     markers.granted_by = started + GRANT_TIMEOUT
-    local reply, err, refusal = lease_grant.grant_chosen(
-        core,
-        rpcs.lease_grant_disposable,
-        LEASE_TTL,
-        timeout,
-        deadline
-    )
+    local options = {timeout = timeout, deadline = deadline, semantics = "read"}
+    local reply, err, refusal = lease_grant.grant_with_random_id(core, LEASE_TTL, options)
     if reply == nil then
         wake_all(markers)
         return nil, err, refusal
@@ -115,18 +110,12 @@ end
 ---@param deadline number
 ---@return boolean
 local function is_alive(core, lease, timeout, deadline)
-    local reply = call.unary_within(
-        core,
-        rpcs.lease_time_to_live,
-        {ID = lease},
-        timeout,
-        deadline
-    )
+    local reply = call.unary(core, rpcs.lease_time_to_live, {ID = lease}, {timeout = timeout, deadline = deadline, quiet = true})
     return reply ~= nil and (tonumber(reply.body.TTL) or 0) > 0
 end
 
 --- No more markers are hung on a lease that is gone; others may have made a new one meanwhile.
----@param markers resty.etcd.call.client_state.Markers
+---@param markers resty.etcd.call.client_state.IdempotencyMarkers
 ---@param lease string
 local function forget_lease(markers, lease)
     if markers.lease == lease then
@@ -232,13 +221,7 @@ local function run(core, txn, timeout)
             return nil, lease_err, lease_refusal
         end
         local request = mark(txn, key, lease)
-        local reply, err, refusal = call.unary_until(
-            core,
-            rpcs.txn_idempotent,
-            request,
-            timeout,
-            deadline
-        )
+        local reply, err, refusal = call.unary(core, rpcs.txn, request, {timeout = timeout, deadline = deadline, semantics = "idempotent"})
         if reply ~= nil then
             reply.body = unwrap(reply.body)
             return reply

@@ -10,25 +10,20 @@ local function exists_already(err)
     return err.message == "etcdserver: lease already exists"
 end
 
---- The lease was made by an earlier try whose answer was lost: this is what that would have said.
+--- Builds the reply of a grant whose own reply was lost, from what etcd says of the lease.
 ---@param core resty.etcd.call.client_state.Core
----@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param id string
+---@param semantics "read"|"write"|"idempotent"
 ---@param timeout number
----@param not_after number?
+---@param deadline number?
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
-local function found(core, rpc, id, timeout, not_after)
-    local reply, err = call.unary_within(
-        core,
-        rpcs.lease_time_to_live,
-        {ID = id},
-        timeout,
-        not_after
-    )
+local function reply_of_existing(core, id, semantics, timeout, deadline)
+    local options = {timeout = timeout, deadline = deadline, quiet = true}
+    local reply, err = call.unary(core, rpcs.lease_time_to_live, {ID = id}, options)
     if reply == nil then
-        return nil, errors.with_outcome(err, rpc.write == true)
+        return nil, errors.with_outcome(err, semantics ~= "read")
     end
     local body = {}
     body.header = reply.body.header
@@ -38,44 +33,37 @@ local function found(core, rpc, id, timeout, not_after)
     return reply
 end
 
---- Makes a lease whose ID is chosen here, at random, so that it may be asked for again: there will be one of it.
+--- Grants a lease with a random ID that is chosen here, so that the request can be sent again: there will be one lease.
 ---@param core resty.etcd.call.client_state.Core
----@param rpc resty.etcd.protocol.rpc.Rpc what it counts as
 ---@param ttl number seconds
----@param timeout number?
----@param not_after? number when the call that it is for must end; nil for one of its own
+---@param options? resty.etcd.call.attempt.CallOptions `semantics` is "idempotent" if nil
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
-local function grant_chosen(core, rpc, ttl, timeout, not_after)
+local function grant_with_random_id(core, ttl, options)
     local id = unique_id.id()
-    local request = {TTL = ttl, ID = id}
-    local time = timeout or core.timeout
-    local ends_by = not_after
-    if ends_by == nil and time > 0 then
-        ends_by = clock.now() + time
+    local timeout = options and options.timeout or core.timeout
+    local semantics = options and options.semantics or "idempotent"
+    local deadline = options and options.deadline
+    if deadline == nil and timeout > 0 then
+        deadline = clock.now() + timeout
     end
-    local reply, err, refusal = call.unary_until(
-        core,
-        rpc,
-        request,
-        time,
-        ends_by
-    )
+    local request = {TTL = ttl, ID = id}
+    local reply, err, refusal = call.unary(core, rpcs.lease_grant, request, {timeout = timeout, deadline = deadline, semantics = semantics})
     if reply ~= nil then
         return reply
     end
     if exists_already(err) then
-        return found(
+        return reply_of_existing(
             core,
-            rpc,
             id,
-            time,
-            ends_by
+            semantics,
+            timeout,
+            deadline
         )
     end
     return nil, err, refusal
 end
-_M.grant_chosen = grant_chosen
+_M.grant_with_random_id = grant_with_random_id
 
 return _M

@@ -72,7 +72,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? refusal
 local function read_at_once(core, request, timeout, on_page, context)
-    local reply, err, refusal = call.unary_within(core, rpcs.range, request, timeout)
+    local reply, err, refusal = call.unary(core, rpcs.range, request, {timeout = timeout, quiet = true})
     if reply == nil then
         return nil, err, refusal
     end
@@ -100,7 +100,7 @@ local function read_pages(core, request, timeout, on_page, context)
     local page = copy(request)
     local limit = FIRST_PAGE
     page.limit = limit
-    local reply, err, refusal = call.unary(core, rpcs.range, page, timeout)
+    local reply, err, refusal = call.unary(core, rpcs.range, page, {timeout = timeout})
     if reply == nil then
         return nil, err, refusal
     end
@@ -129,7 +129,7 @@ local function read_pages(core, request, timeout, on_page, context)
         page.limit = limit
         page.key = from
         on_page(context, kvs)
-        local next_reply, next_err, next_refusal = call.unary_within(core, rpcs.range, page, timeout)
+        local next_reply, next_err, next_refusal = call.unary(core, rpcs.range, page, {timeout = timeout, quiet = true})
         if next_reply == nil then
             return nil, next_err, next_refusal
         end

@@ -67,7 +67,7 @@ local function write(state, key, operation, opts)
         message.compare = {{key = key, target = "MOD", result = "EQUAL", mod_revision = wanted}}
         message.failure = {{request_range = {key = key, keys_only = true}}}
     end
-    local reply, err = call.unary(state.cli, rpcs.txn, message, opts and opts.timeout)
+    local reply, err = call.unary(state.cli, rpcs.txn, message, {timeout = opts and opts.timeout})
     if reply == nil then
         return nil, err
     end

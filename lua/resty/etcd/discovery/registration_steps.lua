@@ -82,11 +82,10 @@ end
 
 local function grant(reg)
     local sent = now()
-    local reply, err = lease_grant.grant_chosen(
+    local reply, err = lease_grant.grant_with_random_id(
         reg.cli,
-        rpcs.lease_grant_with_id,
         reg.ttl,
-        call_time(reg)
+        {timeout = call_time(reg)}
     )
     if reply == nil then
         return err
@@ -102,7 +101,7 @@ local function renew(reg)
         reg.cli,
         rpcs.lease_keep_alive,
         {ID = reg.lease},
-        call_time(reg)
+        {timeout = call_time(reg)}
     )
     if reply == nil then
         return err
@@ -149,7 +148,7 @@ local function put(reg)
         reg.cli,
         rpcs.put,
         request,
-        call_time(reg)
+        {timeout = call_time(reg)}
     )
     if reply == nil then
         return judge_put(reg, err)
@@ -169,7 +168,7 @@ local function put_again(reg, mod_revision)
         reg.cli,
         rpcs.txn,
         request,
-        call_time(reg)
+        {timeout = call_time(reg)}
     )
     if reply == nil then
         return judge_put(reg, err)
@@ -194,9 +193,12 @@ local function check_key(reg)
     local request = {compare = {{key = key, target = "LEASE", result = "EQUAL", lease = reg.lease}}, failure = {{request_range = {key = key}}}}
     local reply, err = call.unary(
         reg.cli,
-        rpcs.txn_read,
+        rpcs.txn,
         request,
-        call_time(reg)
+        {
+            timeout = call_time(reg),
+            semantics = "read"
+        }
     )
     if reply == nil then
         return err
@@ -263,7 +265,7 @@ local function deregister(reg)
     reg.owner_lease = nil
     if lease ~= nil then
         local timeout = ngx.worker.exiting() and EXIT_CALL_TIME or call_time(reg)
-        local reply, err = call.unary(reg.cli, rpcs.lease_revoke, {ID = lease}, timeout)
+        local reply, err = call.unary(reg.cli, rpcs.lease_revoke, {ID = lease}, {timeout = timeout})
         if reply == nil and not ngx.worker.exiting() then
             ngx.log(
                 ngx.WARN,

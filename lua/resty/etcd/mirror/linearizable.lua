@@ -21,7 +21,7 @@ local function get_linearizable(self, key, timeout)
         return nil, errors.local_error("bad_request", wrong)
     end
     local request = {key = keys.with_prefix(self.cli.key_prefix, key)}
-    local reply, err = call.unary(self.cli, rpcs.range, request, timeout)
+    local reply, err = call.unary(self.cli, rpcs.range, request, {timeout = timeout})
     if reply == nil then
         return nil, err
     end

@@ -72,29 +72,29 @@ local function is_inconclusive(err)
 end
 
 --- Marks an answer of the server: may the call be sent again, may it have been applied?
----@param rpc resty.etcd.protocol.rpc.Rpc
+---@param semantics "read"|"write"|"idempotent"
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.protocol.errors.EtcdError
-local function classify_server_error(rpc, err)
+local function classify_server_error(semantics, err)
     if is_refused_up_front(err) then
         err.retryable = true
     elseif is_inconclusive(err) then
-        err.retryable = rpcs.is_repeatable(rpc)
-        err.maybe_applied = rpc.write == true
+        err.retryable = rpcs.is_repeatable(semantics)
+        err.maybe_applied = semantics ~= "read"
     elseif is_out_of_room(err) then
-        err.maybe_applied = rpc.write == true
+        err.maybe_applied = semantics ~= "read"
     end
     return err
 end
 
 --- Marks trouble on the connection.
----@param rpc resty.etcd.protocol.rpc.Rpc
+---@param semantics "read"|"write"|"idempotent"
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param sent boolean some of the request may have left
 ---@return resty.etcd.protocol.errors.EtcdError
-local function classify_transport_error(rpc, err, sent)
-    local unknown = sent and rpc.write == true
-    err.retryable = not unknown or rpc.idempotent == true
+local function classify_transport_error(semantics, err, sent)
+    local unknown = sent and semantics ~= "read"
+    err.retryable = not unknown or rpcs.is_repeatable(semantics)
     err.maybe_applied = unknown
     return err
 end

@@ -8,53 +8,46 @@ local schema = require("resty.etcd.protocol.schema")
 ---@field path string Path below the gateway's API prefix.
 ---@field request table
 ---@field reply table
----@field write? boolean Changes something in etcd: never sent twice unless the first was provably not applied.
----@field idempotent? boolean A write that may be sent twice all the same: it is applied once.
+---@field semantics "read"|"write"|"idempotent" Applies to calls that do not say otherwise.
 ---@field stream? boolean A stream of replies; on the gateway each of them comes as one line `{"result":…}`.
 ---@field page? boolean A plain GET page beside the gateway, without token.
 ---@field anonymous? boolean Sent without token.
 ---@field secret? boolean Its answer holds a secret and is never quoted.
 
-local range = {method = "/etcdserverpb.KV/Range", path = "/kv/range", request = schema.range_request, reply = schema.range_response}
+local range = {
+    method = "/etcdserverpb.KV/Range",
+    path = "/kv/range",
+    request = schema.range_request,
+    reply = schema.range_response,
+    semantics = "read"
+}
 local put = {
     method = "/etcdserverpb.KV/Put",
     path = "/kv/put",
     request = schema.put_request,
     reply = schema.put_response,
-    write = true
+    semantics = "write"
 }
 local delete_range = {
     method = "/etcdserverpb.KV/DeleteRange",
     path = "/kv/deleterange",
     request = schema.delete_range_request,
     reply = schema.delete_range_response,
-    write = true
+    semantics = "write"
 }
 local txn = {
     method = "/etcdserverpb.KV/Txn",
     path = "/kv/txn",
     request = schema.txn_request,
     reply = schema.txn_response,
-    write = true
+    semantics = "write"
 }
-
---- A transaction that runs only if it has not been run before.
-local txn_idempotent = {
-    method = "/etcdserverpb.KV/Txn",
-    path = "/kv/txn",
-    request = schema.txn_request,
-    reply = schema.txn_response,
-    write = true,
-    idempotent = true
-}
-
---- A transaction that only reads.
-local txn_read = {method = "/etcdserverpb.KV/Txn", path = "/kv/txn", request = schema.txn_request, reply = schema.txn_response}
 local watch = {
     method = "/etcdserverpb.Watch/Watch",
     path = "/watch",
     request = schema.watch_request,
     reply = schema.watch_response,
+    semantics = "read",
     stream = true
 }
 local lease_grant = {
@@ -62,51 +55,59 @@ local lease_grant = {
     path = "/lease/grant",
     request = schema.lease_grant_request,
     reply = schema.lease_grant_response,
-    write = true
+    semantics = "write"
 }
-
---- With an ID of the client's choice.
-local lease_grant_with_id = {
-    method = "/etcdserverpb.Lease/LeaseGrant",
-    path = "/lease/grant",
-    request = schema.lease_grant_request,
-    reply = schema.lease_grant_response,
-    write = true,
-    idempotent = true
-}
-
---- With such an ID, where nothing is lost if the answer is: it counts as a read.
-local lease_grant_disposable = {method = "/etcdserverpb.Lease/LeaseGrant", path = "/lease/grant", request = schema.lease_grant_request, reply = schema.lease_grant_response}
 local lease_revoke = {
     method = "/etcdserverpb.Lease/LeaseRevoke",
     path = "/lease/revoke",
     request = schema.lease_revoke_request,
     reply = schema.lease_revoke_response,
-    write = true
+    semantics = "write"
 }
 local lease_keep_alive = {
     method = "/etcdserverpb.Lease/LeaseKeepAlive",
     path = "/lease/keepalive",
     request = schema.lease_keep_alive_request,
     reply = schema.lease_keep_alive_response,
+    semantics = "read",
     stream = true
 }
-local lease_time_to_live = {method = "/etcdserverpb.Lease/LeaseTimeToLive", path = "/lease/timetolive", request = schema.lease_time_to_live_request, reply = schema.lease_time_to_live_response}
-local lease_leases = {method = "/etcdserverpb.Lease/LeaseLeases", path = "/lease/leases", request = schema.lease_leases_request, reply = schema.lease_leases_response}
+local lease_time_to_live = {
+    method = "/etcdserverpb.Lease/LeaseTimeToLive",
+    path = "/lease/timetolive",
+    request = schema.lease_time_to_live_request,
+    reply = schema.lease_time_to_live_response,
+    semantics = "read"
+}
+local lease_leases = {
+    method = "/etcdserverpb.Lease/LeaseLeases",
+    path = "/lease/leases",
+    request = schema.lease_leases_request,
+    reply = schema.lease_leases_response,
+    semantics = "read"
+}
 local authenticate = {
     method = "/etcdserverpb.Auth/Authenticate",
     path = "/auth/authenticate",
     request = schema.authenticate_request,
     reply = schema.authenticate_response,
+    semantics = "read",
     anonymous = true,
     secret = true
 }
-local member_list = {method = "/etcdserverpb.Cluster/MemberList", path = "/cluster/member/list", request = schema.member_list_request, reply = schema.member_list_response}
+local member_list = {
+    method = "/etcdserverpb.Cluster/MemberList",
+    path = "/cluster/member/list",
+    request = schema.member_list_request,
+    reply = schema.member_list_response,
+    semantics = "read"
+}
 local version = {
     method = "/etcdserverpb.Maintenance/Status",
     path = "/version",
     request = schema.lease_leases_request,
     reply = schema.version_response,
+    semantics = "read",
     page = true,
     anonymous = true
 }
@@ -132,18 +133,16 @@ local function name_of(rpc)
     return name
 end
 
---- It may be sent again whatever has become of the first time.
----@param rpc resty.etcd.protocol.rpc.Rpc
+--- Reports whether a request can be sent again although the first one was possibly applied.
+---@param semantics "read"|"write"|"idempotent"
 ---@return boolean
-local function is_repeatable(rpc)
-    return rpc.write ~= true or rpc.idempotent == true
+local function is_repeatable(semantics)
+    return semantics ~= "write"
 end
 _M.authenticate = authenticate
 _M.delete_range = delete_range
 _M.is_repeatable = is_repeatable
 _M.lease_grant = lease_grant
-_M.lease_grant_with_id = lease_grant_with_id
-_M.lease_grant_disposable = lease_grant_disposable
 _M.lease_keep_alive = lease_keep_alive
 _M.lease_leases = lease_leases
 _M.lease_revoke = lease_revoke
@@ -153,8 +152,6 @@ _M.name_of = name_of
 _M.put = put
 _M.range = range
 _M.txn = txn
-_M.txn_idempotent = txn_idempotent
-_M.txn_read = txn_read
 _M.version = version
 _M.watch = watch
 

@@ -3,6 +3,7 @@ local _M = {}
 
 --- What belongs to one request. Times are those of `clock.now`.
 ---@class resty.etcd.transport.transport.RequestContext
+---@field is_repeatable boolean The request can be sent again if a pooled connection turns out to be dead.
 ---@field token string?
 ---@field unix_proxy string? `unix:/path` to connect to instead, while something answers there.
 ---@field started number
@@ -21,6 +22,7 @@ local _M = {}
 --- One go at a call.
 ---@class resty.etcd.transport.transport.Attempt: resty.etcd.transport.transport.RequestContext
 ---@field endpoint resty.etcd.endpoint.endpoint.Endpoint
+---@field semantics "read"|"write"|"idempotent"
 ---@field may_relogin boolean If etcd refuses the token, there will be another attempt with a new one.
 ---@field received number Bytes of the answer's body; for the transport to tell.
 

@@ -52,13 +52,7 @@ end
 ---@param request table
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 local function read(check, shared_watch, request, endpoint)
-    local stream = call.open(
-        shared_watch.core,
-        rpcs.watch,
-        {create_request = request},
-        nil,
-        {require_leader = true, at = endpoint}
-    )
+    local stream = call.open(shared_watch.core, rpcs.watch, {create_request = request}, {require_leader = true, at = endpoint})
     check.stream = stream
     check.has_failed = stream == nil
     while stream ~= nil and not check.has_failed and not check.compacted do

@@ -36,7 +36,7 @@ end
 ---@return resty.etcd.watch.types.HistoryPoint? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function current_revision(core, range)
-    local reply, err = call.unary_within(core, rpcs.range, {key = range.key, count_only = true})
+    local reply, err = call.unary(core, rpcs.range, {key = range.key, count_only = true}, {quiet = true})
     if reply == nil then
         forget_order(core, err)
         return nil, err

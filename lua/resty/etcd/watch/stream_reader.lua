@@ -191,13 +191,7 @@ local function run(shared_watch, session)
     end
     local from = shared_watches.request_revision(shared_watch)
     local request = {create_request = create_request(shared_watch, from)}
-    local stream, open_err = call.open(
-        shared_watch.core,
-        rpcs.watch,
-        request,
-        nil,
-        OPTIONS
-    )
+    local stream, open_err = call.open(shared_watch.core, rpcs.watch, request, OPTIONS)
     if stream == nil then
         return open_err
     end

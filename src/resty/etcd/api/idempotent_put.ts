@@ -8,9 +8,9 @@ import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
 /** What the key was before a put that was applied at `revision`; nothing where that is compacted. */
-function read_before(cli: ClientState, key: unknown, revision: string, timeout: number, not_after: number): unknown {
+function read_before(cli: ClientState, key: unknown, revision: string, timeout: number, deadline: number): unknown {
     const before = (tonumber(revision) ?? 1) - 1;
-    const [reply] = call.unary_within(cli, rpcs.range, { key, revision: before }, timeout, not_after);
+    const [reply] = call.unary(cli, rpcs.range, { key, revision: before }, { timeout, deadline, quiet: true });
     if (reply === undefined) {
         return undefined;
     }
@@ -22,7 +22,7 @@ function read_before(cli: ClientState, key: unknown, revision: string, timeout: 
 function put(cli: ClientState, request: Message, timeout: number, wants_prev_kv: boolean): Outcome<Reply> {
     const txn: Message = new LuaMap();
     txn.set("success", [{ request_put: request }]);
-    const not_after = timeout > 0 ? clock.now() + timeout : math.huge;
+    const deadline = timeout > 0 ? clock.now() + timeout : math.huge;
     const [reply, err, refusal] = idempotency.run(cli, txn, timeout);
     if (reply === undefined) {
         return $multi(undefined, err, refusal);
@@ -37,7 +37,7 @@ function put(cli: ClientState, request: Message, timeout: number, wants_prev_kv:
     if (done.replayed === true) {
         body.set("replayed", true);
         if (wants_prev_kv) {
-            body.set("prev_kv", read_before(cli, request.get("key"), done.header.revision, timeout, not_after));
+            body.set("prev_kv", read_before(cli, request.get("key"), done.header.revision, timeout, deadline));
         }
     } else if (done.responses !== undefined) {
         body.set("prev_kv", done.responses[0]?.response_put.prev_kv);

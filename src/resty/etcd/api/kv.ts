@@ -131,7 +131,7 @@ function range_request(cli: ClientState, key: unknown, opts: { range_end?: strin
 
 function range(cli: ClientState, request: Message, opts: RangeOptions | undefined): ApiResult<GetBody> {
     request_options.copy(opts, RANGE_OPTIONS, request);
-    const [reply, err, refusal] = call.unary(cli, rpcs.range, request, opts?.timeout);
+    const [reply, err, refusal] = call.unary(cli, rpcs.range, request, { timeout: opts?.timeout });
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("kvs") as KeyValue[] | undefined);
     }
@@ -188,7 +188,7 @@ function put(cli: ClientState, request: Message, opts: SetOptions | undefined): 
     if (opts?.idempotent === true) {
         return idempotent_put.put(cli, request, opts.timeout ?? cli.timeout, opts.prev_kv === true);
     }
-    return call.unary(cli, rpcs.put, request, opts?.timeout);
+    return call.unary(cli, rpcs.put, request, { timeout: opts?.timeout });
 }
 
 /**
@@ -219,7 +219,7 @@ function set(this: ClientState, key: string, val: unknown, opts?: SetOptions): A
 
 function delete_range(cli: ClientState, request: Message, opts: RmdirOptions | undefined): ApiResult<DeleteBody> {
     request_options.copy(opts, ["prev_kv"], request);
-    const [reply, err, refusal] = call.unary(cli, rpcs.delete_range, request, opts?.timeout);
+    const [reply, err, refusal] = call.unary(cli, rpcs.delete_range, request, { timeout: opts?.timeout });
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("prev_kvs") as KeyValue[] | undefined);
     }

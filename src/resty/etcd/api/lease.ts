@@ -52,7 +52,7 @@ function grant(this: ClientState, ttl: number, id?: Integer): ApiResult<GrantBod
         return result.argument_error("ttl must be integer");
     }
     if (id === undefined || tostring(id) === "0") {
-        const [reply, err] = lease_grant.grant_chosen(this, rpcs.lease_grant_with_id, ttl, undefined);
+        const [reply, err] = lease_grant.grant_with_random_id(this, ttl);
         return result.to_result(reply, err);
     }
     const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id });

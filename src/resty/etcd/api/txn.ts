@@ -60,12 +60,12 @@ function decode_responses(cli: ClientState, body: TxnBody): void {
 
 function call_txn(cli: ClientState, message: Message, opts: TxnOptions | undefined): Outcome<Reply> {
     if (txn_request.is_read_only(message)) {
-        return call.unary(cli, rpcs.txn_read, message, opts?.timeout);
+        return call.unary(cli, rpcs.txn, message, { timeout: opts?.timeout, semantics: "read" });
     }
     if (opts?.idempotent === true) {
         return idempotency.run(cli, message, opts.timeout ?? cli.timeout);
     }
-    return call.unary(cli, rpcs.txn, message, opts?.timeout);
+    return call.unary(cli, rpcs.txn, message, { timeout: opts?.timeout });
 }
 
 function send(cli: ClientState, message: Message, opts: TxnOptions | undefined): ApiResult<TxnBody> {

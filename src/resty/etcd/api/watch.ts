@@ -232,8 +232,8 @@ function start(
     if (opts?.filters !== undefined) {
         create_request.set("filters", typeof opts.filters === "object" ? opts.filters : [opts.filters]);
     }
-    const options: call.StreamOptions = { require_leader: opts?.require_leader === true };
-    const [stream, err, refusal] = call.open(cli, rpcs.watch, { create_request }, opts?.timeout, options);
+    const options = { timeout: opts?.timeout, require_leader: opts?.require_leader === true };
+    const [stream, err, refusal] = call.open(cli, rpcs.watch, { create_request }, options);
     if (stream === undefined) {
         return open_failed(err, refusal !== undefined);
     }

@@ -8,7 +8,7 @@ import type { Tried } from "../endpoint/client_health";
 import * as monotonic from "./monotonic";
 import * as retry_delay from "./retry_delay";
 import * as retry_policy from "../protocol/retry_policy";
-import type { Rpc } from "../protocol/rpc";
+import type { Rpc, Semantics } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
 import type { Attempt, Reply, Stream } from "../transport/transport";
 
@@ -26,11 +26,25 @@ type Outcome<T> = LuaMultiReturn<
     [result: T, err?: undefined] | [result: undefined, err: EtcdError, refusal?: Reply | undefined]
 >;
 
-/** What a stream may ask for besides its request. */
+/** Options of a call with a single reply. */
+interface CallOptions {
+    /** Seconds for the whole call, retries included: the client's own if nil, 0 for no deadline. */
+    timeout?: number | undefined;
+    /** Latest end of the call, by `clock.now`, if it is one step of a longer operation. */
+    deadline?: number | undefined;
+    /** Suppresses the log line at the entry, for a call that is one step of a call already logged. */
+    quiet?: boolean;
+    /** The RPC's own if nil. */
+    semantics?: Semantics;
+}
+
+/** Options of a stream. */
 interface StreamOptions {
-    /** The server ends it when its member has lost the leader. */
+    /** Seconds until the first reply: the client's own if nil, 0 for no deadline. */
+    timeout?: number | undefined;
+    /** The server ends the stream when its member has no leader. */
     require_leader?: boolean;
-    /** The one endpoint that it is to be of. */
+    /** The only endpoint to open it at. */
     at?: Endpoint;
 }
 
@@ -38,6 +52,7 @@ interface StreamOptions {
 interface Call {
     readonly core: Core;
     readonly rpc: Rpc;
+    readonly semantics: Semantics;
     readonly payload: string;
     /** Nil for none. */
     readonly deadline: number | undefined;
@@ -82,6 +97,7 @@ function prepare(call: Call, others: number, token: string | undefined): Attempt
         return undefined;
     }
     const started = now();
+    const is_repeatable = rpcs.is_repeatable(call.semantics);
     let connect_by = deadline;
     let session_by = deadline;
     let answer_by = deadline;
@@ -90,7 +106,7 @@ function prepare(call: Call, others: number, token: string | undefined): Attempt
         const share = max(left / (others + 1), min(MIN_SHARE, left / 2));
         connect_by = started + min(share, LONGEST_CONNECT);
         session_by = started + share;
-        if (rpcs.is_repeatable(call.rpc)) {
+        if (is_repeatable) {
             answer_by = started + left / 2; // a write that was sent is not sent elsewhere, so it has all of it
         }
     }
@@ -102,6 +118,8 @@ function prepare(call: Call, others: number, token: string | undefined): Attempt
     const via = core.unix_socket_proxy;
     return {
         endpoint,
+        semantics: call.semantics,
+        is_repeatable,
         token: sent,
         may_relogin: token !== undefined && (call.may_relogin || may_become_known(call, token)),
         unix_proxy: via,
@@ -154,7 +172,7 @@ function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
     }
     const order = core.revision_floor;
     if (order !== undefined && call.rpc.page !== true) {
-        const not_before = call.rpc.write !== true ? call.seen_revision : 0;
+        const not_before = call.semantics === "read" ? call.seen_revision : 0;
         const stale = monotonic.check(order, not_before, call.seen_cluster, reply.body, attempt.endpoint.http_host);
         if (stale !== undefined) {
             return $multi(undefined, stale);
@@ -189,4 +207,4 @@ function run(call: Call, attempt: Attempt): Outcome<Reply | Stream> {
     return unary_at(call, attempt);
 }
 
-export { avoid, run, prepare, report, type Call, type Outcome, type StreamOptions };
+export { avoid, run, prepare, report, type Call, type CallOptions, type Outcome, type StreamOptions };

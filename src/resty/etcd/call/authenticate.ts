@@ -38,14 +38,9 @@ function refused(cause: EtcdError | undefined): EtcdError {
  * Logs in with user and password.
  * @returns the token; trouble with the connection or the server is passed on as it is
  */
-function login(
-    core: Core,
-    auth: TokenCache,
-    timeout: number,
-    not_after: number | undefined,
-): Result<string, EtcdError> {
+function login(core: Core, auth: TokenCache, timeout: number, deadline: number | undefined): Result<string, EtcdError> {
     const request = { name: auth.user, password: auth.password };
-    const [reply, err] = call.unary_until(core, rpcs.authenticate, request, timeout, not_after);
+    const [reply, err] = call.unary(core, rpcs.authenticate, request, { timeout, deadline });
     if (reply !== undefined) {
         const token = reply.body.get("token");
         if (is_token(token)) {

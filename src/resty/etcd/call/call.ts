@@ -1,5 +1,5 @@
 import type { Message } from "../protocol/message";
-import type { Call, Outcome, StreamOptions } from "./attempt";
+import type { Call, CallOptions, Outcome, StreamOptions } from "./attempt";
 import * as attempts from "./attempt";
 import * as tokens from "./token";
 import * as balancer from "../endpoint/balancer";
@@ -190,19 +190,20 @@ function start(
     rpc: Rpc,
     request: object,
     timeout: number,
+    options: CallOptions | undefined,
     stream: StreamOptions | undefined,
-    not_after: number | undefined,
 ): Outcome<Reply | Stream> {
     const [payload, wrong] = core.transport.encode(rpc, request as Message);
     if (payload === undefined) {
         return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     const started = now();
-    const deadline = min_time(timeout > 0 ? started + timeout : undefined, not_after);
+    const deadline = min_time(timeout > 0 ? started + timeout : undefined, options?.deadline);
     const is_current = (request as { serializable?: unknown }).serializable !== true;
     const call: Call = {
         core,
         rpc,
+        semantics: options?.semantics ?? rpc.semantics,
         payload,
         deadline,
         timeout,
@@ -245,46 +246,23 @@ function start(
     return $multi(undefined, outcome!, refusal);
 }
 
-/** An RPC on behalf of a call whose time ends at `not_after`. */
-function unary_until(
-    core: Core,
-    rpc: Rpc,
-    request: object,
-    timeout: number,
-    not_after: number | undefined,
-): Outcome<Reply> {
-    log_entry(core, rpc, timeout, "request uri headers: ");
-    return start(core, rpc, request, timeout, undefined, not_after) as Outcome<Reply>;
-}
-
 /**
- * One RPC, start to end: token, endpoint, transport, error, retry, within one deadline.
+ * Makes one RPC, from start to end: token, endpoint, transport, error and retries, within one deadline.
  * @param request its message
- * @param timeout seconds for all of it; the client's own if nil, 0 for no deadline
  */
-function unary(core: Core, rpc: Rpc, request: object, timeout?: number): Outcome<Reply> {
-    return unary_until(core, rpc, request, timeout ?? core.timeout, undefined);
+function unary(core: Core, rpc: Rpc, request: object, options?: CallOptions): Outcome<Reply> {
+    const timeout = options?.timeout ?? core.timeout;
+    if (options?.quiet !== true) {
+        log_entry(core, rpc, timeout, "request uri headers: ");
+    }
+    return start(core, rpc, request, timeout, options, undefined) as Outcome<Reply>;
 }
 
-/** One more RPC of a call that is under way: it has said already what it is about. */
-function unary_within(core: Core, rpc: Rpc, request: object, timeout?: number, not_after?: number): Outcome<Reply> {
-    return start(core, rpc, request, timeout ?? core.timeout, undefined, not_after) as Outcome<Reply>;
+/** Opens a stream. The deadline applies to the opening. */
+function open(core: Core, rpc: Rpc, request: object, options: StreamOptions): Outcome<Stream> {
+    const timeout = options.timeout ?? core.timeout;
+    log_entry(core, rpc, timeout, "request chunk headers: ");
+    return start(core, rpc, request, timeout, undefined, options) as Outcome<Stream>;
 }
 
-/**
- * Opens a stream; the deadline is for the opening.
- * @param timeout seconds until the first answer; the client's own if nil, 0 for no deadline
- */
-function open(
-    core: Core,
-    rpc: Rpc,
-    request: object,
-    timeout: number | undefined,
-    options: StreamOptions,
-): Outcome<Stream> {
-    const time = timeout ?? core.timeout;
-    log_entry(core, rpc, time, "request chunk headers: ");
-    return start(core, rpc, request, time, options, undefined) as Outcome<Stream>;
-}
-
-export { open, unary, unary_until, unary_within, type Outcome, type StreamOptions };
+export { open, unary, type CallOptions, type Outcome, type StreamOptions };

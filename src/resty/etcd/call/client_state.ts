@@ -14,7 +14,7 @@ type Login = (
     core: Core,
     auth: TokenCache,
     timeout: number,
-    not_after: number | undefined,
+    deadline: number | undefined,
 ) => Result<string, EtcdError>;
 
 interface AuthOptions {
@@ -53,7 +53,7 @@ interface PendingLogin {
  * A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
  * transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
  */
-interface Markers {
+interface IdempotencyMarkers {
     readonly prefix: string;
     /** The worker's own part of the keys. */
     worker: string | undefined;
@@ -91,7 +91,7 @@ interface Core extends EndpointSet {
     readonly sync_plan: SyncPlan | undefined;
     /** Nil unless replies must not go back in time. */
     readonly revision_floor: RevisionFloor | undefined;
-    readonly markers: Markers;
+    readonly markers: IdempotencyMarkers;
     /** Nil unless calls are counted or told of. */
     readonly meter: Meter | undefined;
     /** The user's own header fields as JSON, for the log; nil if there are none. */
@@ -109,4 +109,4 @@ interface ClientState extends Core {
     readonly serializer: Serializer;
 }
 
-export type { TokenCache, AuthOptions, Core, PendingLogin, Login, Markers, ClientState, SyncPlan };
+export type { TokenCache, AuthOptions, Core, PendingLogin, Login, IdempotencyMarkers, ClientState, SyncPlan };

@@ -3,7 +3,7 @@ import * as semaphore from "ngx.semaphore";
 import type { Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "../base/clock";
-import type { Core, Markers } from "./client_state";
+import type { Core, IdempotencyMarkers } from "./client_state";
 import * as unique_id from "../base/unique_id";
 import * as lease_grant from "./lease_grant";
 import * as rpcs from "../protocol/rpc";
@@ -21,7 +21,7 @@ const GRANT_TIMEOUT = 2;
 /** gRPC code of what is not found, as the lease of a restored etcd. */
 const NOT_FOUND = 5;
 
-function create(prefix: string): Markers {
+function create(prefix: string): IdempotencyMarkers {
     return {
         prefix,
         worker: undefined,
@@ -34,7 +34,7 @@ function create(prefix: string): Markers {
     };
 }
 
-function next_key(markers: Markers): string {
+function next_key(markers: IdempotencyMarkers): string {
     const pid = ngx.worker.pid();
     if (markers.worker === undefined || markers.pid !== pid) {
         markers.worker = unique_id.id();
@@ -46,7 +46,7 @@ function next_key(markers: Markers): string {
     return `${markers.prefix}${markers.worker}/${markers.count}`;
 }
 
-function wake_all(markers: Markers): void {
+function wake_all(markers: IdempotencyMarkers): void {
     const waiting = markers.waiting;
     markers.granted_by = 0;
     if (waiting !== undefined && waiting.count() < 0) {
@@ -55,7 +55,7 @@ function wake_all(markers: Markers): void {
 }
 
 /** Waits for the lease that another call is making, but leaves time to make one: that call may have been killed. */
-function wait(markers: Markers, deadline: number): void {
+function wait(markers: IdempotencyMarkers, deadline: number): void {
     const latest = (now() + deadline) / 2;
     if (markers.waiting === undefined) {
         const [made] = semaphore.new(0);
@@ -82,14 +82,9 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
     }
     const started = now();
     markers.granted_by = started + GRANT_TIMEOUT;
-    // a read, as its errors are those of a write that was not sent
-    const [reply, err, refusal] = lease_grant.grant_chosen(
-        core,
-        rpcs.lease_grant_disposable,
-        LEASE_TTL,
-        timeout,
-        deadline,
-    );
+    // a read: a lease that was granted unnoticed expires unused, so that the write itself was provably not applied
+    const options = { timeout, deadline, semantics: "read" as const };
+    const [reply, err, refusal] = lease_grant.grant_with_random_id(core, LEASE_TTL, options);
     if (reply === undefined) {
         wake_all(markers);
         return $multi(undefined, err, refusal);
@@ -103,12 +98,12 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
 
 /** Whether etcd has the lease. */
 function is_alive(core: Core, lease: string, timeout: number, deadline: number): boolean {
-    const [reply] = call.unary_within(core, rpcs.lease_time_to_live, { ID: lease }, timeout, deadline);
+    const [reply] = call.unary(core, rpcs.lease_time_to_live, { ID: lease }, { timeout, deadline, quiet: true });
     return reply !== undefined && (tonumber(reply.body.get("TTL")) ?? 0) > 0;
 }
 
 /** No more markers are hung on a lease that is gone; others may have made a new one meanwhile. */
-function forget_lease(markers: Markers, lease: string): void {
+function forget_lease(markers: IdempotencyMarkers, lease: string): void {
     if (markers.lease === lease) {
         markers.lease = undefined;
     }
@@ -195,7 +190,11 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
             return $multi(undefined, lease_err, lease_refusal);
         }
         const request = mark(txn, key, lease);
-        const [reply, err, refusal] = call.unary_until(core, rpcs.txn_idempotent, request, timeout, deadline);
+        const [reply, err, refusal] = call.unary(core, rpcs.txn, request, {
+            timeout,
+            deadline,
+            semantics: "idempotent",
+        });
         if (reply !== undefined) {
             reply.body = unwrap(reply.body);
             return $multi(reply);

@@ -1,12 +1,12 @@
 import type { Message } from "../protocol/message";
-import type { Outcome } from "./call";
+import type { CallOptions, Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
 import * as unique_id from "../base/unique_id";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
-import type { Rpc } from "../protocol/rpc";
+import type { Semantics } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
@@ -14,11 +14,18 @@ function exists_already(err: EtcdError): boolean {
     return err.message === "etcdserver: lease already exists";
 }
 
-/** The lease was made by an earlier try whose answer was lost: this is what that would have said. */
-function found(core: Core, rpc: Rpc, id: string, timeout: number, not_after: number | undefined): Outcome<Reply> {
-    const [reply, err] = call.unary_within(core, rpcs.lease_time_to_live, { ID: id }, timeout, not_after);
+/** Builds the reply of a grant whose own reply was lost, from what etcd says of the lease. */
+function reply_of_existing(
+    core: Core,
+    id: string,
+    semantics: Semantics,
+    timeout: number,
+    deadline: number | undefined,
+): Outcome<Reply> {
+    const options = { timeout, deadline, quiet: true };
+    const [reply, err] = call.unary(core, rpcs.lease_time_to_live, { ID: id }, options);
     if (reply === undefined) {
-        return $multi(undefined, errors.with_outcome(err, rpc.write === true));
+        return $multi(undefined, errors.with_outcome(err, semantics !== "read"));
     }
     const body: Message = new LuaMap();
     body.set("header", reply.body.get("header"));
@@ -29,33 +36,27 @@ function found(core: Core, rpc: Rpc, id: string, timeout: number, not_after: num
 }
 
 /**
- * Makes a lease whose ID is chosen here, at random, so that it may be asked for again: there will be one of it.
- * @param rpc what it counts as
+ * Grants a lease with a random ID that is chosen here, so that the request can be sent again: there will be one lease.
  * @param ttl seconds
- * @param not_after when the call that it is for must end; nil for one of its own
+ * @param options `semantics` is "idempotent" if nil
  */
-function grant_chosen(
-    core: Core,
-    rpc: Rpc,
-    ttl: number,
-    timeout: number | undefined,
-    not_after?: number,
-): Outcome<Reply> {
+function grant_with_random_id(core: Core, ttl: number, options?: CallOptions): Outcome<Reply> {
     const id = unique_id.id();
-    const request = { TTL: ttl, ID: id };
-    const time = timeout ?? core.timeout;
-    let ends_by = not_after;
-    if (ends_by === undefined && time > 0) {
-        ends_by = clock.now() + time; // for both calls that it may take
+    const timeout = options?.timeout ?? core.timeout;
+    const semantics = options?.semantics ?? "idempotent";
+    let deadline = options?.deadline;
+    if (deadline === undefined && timeout > 0) {
+        deadline = clock.now() + timeout; // shared by both RPCs
     }
-    const [reply, err, refusal] = call.unary_until(core, rpc, request, time, ends_by);
+    const request = { TTL: ttl, ID: id };
+    const [reply, err, refusal] = call.unary(core, rpcs.lease_grant, request, { timeout, deadline, semantics });
     if (reply !== undefined) {
         return $multi(reply);
     }
     if (exists_already(err)) {
-        return found(core, rpc, id, time, ends_by);
+        return reply_of_existing(core, id, semantics, timeout, deadline);
     }
     return $multi(undefined, err, refusal);
 }
 
-export { grant_chosen };
+export { grant_with_random_id };

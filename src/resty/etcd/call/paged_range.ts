@@ -62,7 +62,7 @@ function read_at_once(
     on_page: OnPage,
     context: unknown,
 ): Outcome<Reply> {
-    const [reply, err, refusal] = call.unary_within(core, rpcs.range, request, timeout);
+    const [reply, err, refusal] = call.unary(core, rpcs.range, request, { timeout, quiet: true });
     if (reply === undefined) {
         return $multi(undefined, err, refusal);
     }
@@ -86,7 +86,7 @@ function read_pages(
     const page = copy(request);
     let limit = FIRST_PAGE;
     page.set("limit", limit);
-    const [reply, err, refusal] = call.unary(core, rpcs.range, page, timeout);
+    const [reply, err, refusal] = call.unary(core, rpcs.range, page, { timeout });
     if (reply === undefined) {
         return $multi(undefined, err, refusal);
     }
@@ -117,7 +117,7 @@ function read_pages(
         page.set("limit", limit);
         page.set("key", from);
         on_page(context, kvs);
-        const [next_reply, next_err, next_refusal] = call.unary_within(core, rpcs.range, page, timeout);
+        const [next_reply, next_err, next_refusal] = call.unary(core, rpcs.range, page, { timeout, quiet: true });
         if (next_reply === undefined) {
             return $multi(undefined, next_err, next_refusal);
         }

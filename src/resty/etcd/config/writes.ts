@@ -71,7 +71,7 @@ function write(
         message.set("compare", [{ key, target: "MOD", result: "EQUAL", mod_revision: wanted }]);
         message.set("failure", [{ request_range: { key, keys_only: true } }]);
     }
-    const [reply, err] = call.unary(state.cli, rpcs.txn, message, opts?.timeout);
+    const [reply, err] = call.unary(state.cli, rpcs.txn, message, { timeout: opts?.timeout });
     if (reply === undefined) {
         return $multi(undefined, err);
     }

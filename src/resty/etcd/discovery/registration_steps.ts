@@ -82,7 +82,7 @@ function keep_until(reg: State, sent: number, granted: unknown): void {
 
 function grant(reg: State): EtcdError | undefined {
     const sent = now();
-    const [reply, err] = lease_grant.grant_chosen(reg.cli, rpcs.lease_grant_with_id, reg.ttl, call_time(reg));
+    const [reply, err] = lease_grant.grant_with_random_id(reg.cli, reg.ttl, { timeout: call_time(reg) });
     if (reply === undefined) {
         return err;
     }
@@ -93,7 +93,7 @@ function grant(reg: State): EtcdError | undefined {
 
 function renew(reg: State): EtcdError | undefined {
     const sent = now();
-    const [reply, err] = call.unary(reg.cli, rpcs.lease_keep_alive, { ID: reg.lease }, call_time(reg));
+    const [reply, err] = call.unary(reg.cli, rpcs.lease_keep_alive, { ID: reg.lease }, { timeout: call_time(reg) });
     if (reply === undefined) {
         return err;
     }
@@ -130,7 +130,7 @@ function judge_put(reg: State, err: EtcdError): EtcdError {
 /** The first time: the latest registration has the key, so that a new worker follows an old one without a gap. */
 function put(reg: State): EtcdError | undefined {
     const request = { key: reg.key, value: reg.value, lease: reg.lease };
-    const [reply, err] = call.unary(reg.cli, rpcs.put, request, call_time(reg));
+    const [reply, err] = call.unary(reg.cli, rpcs.put, request, { timeout: call_time(reg) });
     if (reply === undefined) {
         return judge_put(reg, err);
     }
@@ -146,7 +146,7 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
         success: [{ request_put: { key, value: reg.value, lease: reg.lease } }],
         failure: [{ request_range: { key } }], // etcd 3.7 leaves the lease out where only keys are asked for
     };
-    const [reply, err] = call.unary(reg.cli, rpcs.txn, request, call_time(reg));
+    const [reply, err] = call.unary(reg.cli, rpcs.txn, request, { timeout: call_time(reg) });
     if (reply === undefined) {
         return judge_put(reg, err);
     }
@@ -169,7 +169,7 @@ function check_key(reg: State): EtcdError | undefined {
         compare: [{ key, target: "LEASE", result: "EQUAL", lease: reg.lease }],
         failure: [{ request_range: { key } }], // etcd 3.7 leaves the lease out where only keys are asked for
     };
-    const [reply, err] = call.unary(reg.cli, rpcs.txn_read, request, call_time(reg));
+    const [reply, err] = call.unary(reg.cli, rpcs.txn, request, { timeout: call_time(reg), semantics: "read" });
     if (reply === undefined) {
         return err;
     }
@@ -231,7 +231,7 @@ function deregister(this: void, reg: State): void {
     reg.owner_lease = undefined;
     if (lease !== undefined) {
         const timeout = ngx.worker.exiting() ? EXIT_CALL_TIME : call_time(reg);
-        const [reply, err] = call.unary(reg.cli, rpcs.lease_revoke, { ID: lease }, timeout);
+        const [reply, err] = call.unary(reg.cli, rpcs.lease_revoke, { ID: lease }, { timeout });
         if (reply === undefined && !ngx.worker.exiting()) {
             ngx.log(ngx.WARN, "lease of ", reg.key, " not revoked: ", errors.to_text(err), "; it runs out by itself");
         }

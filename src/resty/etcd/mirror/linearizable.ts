@@ -24,7 +24,7 @@ function get_linearizable(this: State, key: string, timeout?: number): Told {
         return $multi(undefined, errors.local_error("bad_request", wrong));
     }
     const request = { key: keys.with_prefix(this.cli.key_prefix, key) };
-    const [reply, err] = call.unary(this.cli, rpcs.range, request, timeout);
+    const [reply, err] = call.unary(this.cli, rpcs.range, request, { timeout });
     if (reply === undefined) {
         return $multi(undefined, err);
     }

@@ -1,7 +1,7 @@
 import type { Message } from "./message";
 import type { EtcdError } from "./errors";
 import * as errors from "./errors";
-import type { Rpc } from "./rpc";
+import type { Semantics } from "./rpc";
 import * as rpcs from "./rpc";
 
 const find = string.find as StringFind;
@@ -67,14 +67,14 @@ function is_inconclusive(err: EtcdError): boolean {
 }
 
 /** Marks an answer of the server: may the call be sent again, may it have been applied? */
-function classify_server_error(rpc: Rpc, err: EtcdError): EtcdError {
+function classify_server_error(semantics: Semantics, err: EtcdError): EtcdError {
     if (is_refused_up_front(err)) {
         err.retryable = true;
     } else if (is_inconclusive(err)) {
-        err.retryable = rpcs.is_repeatable(rpc);
-        err.maybe_applied = rpc.write === true;
+        err.retryable = rpcs.is_repeatable(semantics);
+        err.maybe_applied = semantics !== "read";
     } else if (is_out_of_room(err)) {
-        err.maybe_applied = rpc.write === true;
+        err.maybe_applied = semantics !== "read";
     }
     return err;
 }
@@ -83,9 +83,9 @@ function classify_server_error(rpc: Rpc, err: EtcdError): EtcdError {
  * Marks trouble on the connection.
  * @param sent some of the request may have left
  */
-function classify_transport_error(rpc: Rpc, err: EtcdError, sent: boolean): EtcdError {
-    const unknown = sent && rpc.write === true;
-    err.retryable = !unknown || rpc.idempotent === true;
+function classify_transport_error(semantics: Semantics, err: EtcdError, sent: boolean): EtcdError {
+    const unknown = sent && semantics !== "read";
+    err.retryable = !unknown || rpcs.is_repeatable(semantics);
     err.maybe_applied = unknown;
     return err;
 }

@@ -1,6 +1,13 @@
 import * as schema from "./schema";
 import type { MessageType } from "./schema";
 
+/**
+ * What sending a request twice means. A `read` changes nothing. A `write` is sent again only if the first request was
+ * provably not applied. An `idempotent` write can be sent again, because etcd applies it once; but after an error the
+ * caller cannot tell whether it was applied.
+ */
+type Semantics = "read" | "write" | "idempotent";
+
 /** One RPC of etcd: all that the call path and the transports know of it. */
 interface Rpc {
     /** Full gRPC method name. */
@@ -9,10 +16,8 @@ interface Rpc {
     readonly path: string;
     readonly request: MessageType;
     readonly reply: MessageType;
-    /** Changes something in etcd: never sent twice unless the first was provably not applied. */
-    readonly write?: boolean;
-    /** A write that may be sent twice all the same: it is applied once. */
-    readonly idempotent?: boolean;
+    /** Applies to calls that do not say otherwise. */
+    readonly semantics: Semantics;
     /** A stream of replies; on the gateway each of them comes as one line `{"result":…}`. */
     readonly stream?: boolean;
     /** A plain GET page beside the gateway, without token. */
@@ -28,49 +33,35 @@ const range: Rpc = {
     path: "/kv/range",
     request: schema.range_request,
     reply: schema.range_response,
+    semantics: "read",
 };
 const put: Rpc = {
     method: "/etcdserverpb.KV/Put",
     path: "/kv/put",
     request: schema.put_request,
     reply: schema.put_response,
-    write: true,
+    semantics: "write",
 };
 const delete_range: Rpc = {
     method: "/etcdserverpb.KV/DeleteRange",
     path: "/kv/deleterange",
     request: schema.delete_range_request,
     reply: schema.delete_range_response,
-    write: true,
+    semantics: "write",
 };
 const txn: Rpc = {
     method: "/etcdserverpb.KV/Txn",
     path: "/kv/txn",
     request: schema.txn_request,
     reply: schema.txn_response,
-    write: true,
-};
-/** A transaction that runs only if it has not been run before. */
-const txn_idempotent: Rpc = {
-    method: "/etcdserverpb.KV/Txn",
-    path: "/kv/txn",
-    request: schema.txn_request,
-    reply: schema.txn_response,
-    write: true,
-    idempotent: true,
-};
-/** A transaction that only reads. */
-const txn_read: Rpc = {
-    method: "/etcdserverpb.KV/Txn",
-    path: "/kv/txn",
-    request: schema.txn_request,
-    reply: schema.txn_response,
+    semantics: "write",
 };
 const watch: Rpc = {
     method: "/etcdserverpb.Watch/Watch",
     path: "/watch",
     request: schema.watch_request,
     reply: schema.watch_response,
+    semantics: "read",
     stream: true,
 };
 const lease_grant: Rpc = {
@@ -78,37 +69,22 @@ const lease_grant: Rpc = {
     path: "/lease/grant",
     request: schema.lease_grant_request,
     reply: schema.lease_grant_response,
-    write: true,
-};
-/** With an ID of the client's choice. */
-const lease_grant_with_id: Rpc = {
-    method: "/etcdserverpb.Lease/LeaseGrant",
-    path: "/lease/grant",
-    request: schema.lease_grant_request,
-    reply: schema.lease_grant_response,
-    write: true,
-    idempotent: true,
-};
-/** With such an ID, where nothing is lost if the answer is: it counts as a read. */
-const lease_grant_disposable: Rpc = {
-    method: "/etcdserverpb.Lease/LeaseGrant",
-    path: "/lease/grant",
-    request: schema.lease_grant_request,
-    reply: schema.lease_grant_response,
+    semantics: "write",
 };
 const lease_revoke: Rpc = {
     method: "/etcdserverpb.Lease/LeaseRevoke",
     path: "/lease/revoke",
     request: schema.lease_revoke_request,
     reply: schema.lease_revoke_response,
-    write: true,
+    semantics: "write",
 };
-// Renewing a lease twice is renewing it once, so this one counts as a read.
+// A read: renewing a lease twice has the effect of renewing it once.
 const lease_keep_alive: Rpc = {
     method: "/etcdserverpb.Lease/LeaseKeepAlive",
     path: "/lease/keepalive",
     request: schema.lease_keep_alive_request,
     reply: schema.lease_keep_alive_response,
+    semantics: "read",
     stream: true,
 };
 const lease_time_to_live: Rpc = {
@@ -116,18 +92,21 @@ const lease_time_to_live: Rpc = {
     path: "/lease/timetolive",
     request: schema.lease_time_to_live_request,
     reply: schema.lease_time_to_live_response,
+    semantics: "read",
 };
 const lease_leases: Rpc = {
     method: "/etcdserverpb.Lease/LeaseLeases",
     path: "/lease/leases",
     request: schema.lease_leases_request,
     reply: schema.lease_leases_response,
+    semantics: "read",
 };
 const authenticate: Rpc = {
     method: "/etcdserverpb.Auth/Authenticate",
     path: "/auth/authenticate",
     request: schema.authenticate_request,
     reply: schema.authenticate_response,
+    semantics: "read",
     anonymous: true,
     secret: true,
 };
@@ -136,12 +115,14 @@ const member_list: Rpc = {
     path: "/cluster/member/list",
     request: schema.member_list_request,
     reply: schema.member_list_response,
+    semantics: "read",
 };
 const version: Rpc = {
     method: "/etcdserverpb.Maintenance/Status",
     path: "/version",
     request: schema.lease_leases_request,
     reply: schema.version_response,
+    semantics: "read",
     page: true,
     anonymous: true,
 };
@@ -163,9 +144,9 @@ function name_of(rpc: Rpc): string {
     return name;
 }
 
-/** It may be sent again whatever has become of the first time. */
-function is_repeatable(rpc: Rpc): boolean {
-    return rpc.write !== true || rpc.idempotent === true;
+/** Reports whether a request can be sent again although the first one was possibly applied. */
+function is_repeatable(semantics: Semantics): boolean {
+    return semantics !== "write";
 }
 
 export {
@@ -173,8 +154,6 @@ export {
     delete_range,
     is_repeatable,
     lease_grant,
-    lease_grant_with_id,
-    lease_grant_disposable,
     lease_keep_alive,
     lease_leases,
     lease_revoke,
@@ -184,9 +163,8 @@ export {
     put,
     range,
     txn,
-    txn_idempotent,
-    txn_read,
     version,
     watch,
     type Rpc,
+    type Semantics,
 };

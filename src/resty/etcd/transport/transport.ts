@@ -1,13 +1,15 @@
 import type { Endpoint } from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
 import type { Message } from "../protocol/message";
-import type { Rpc } from "../protocol/rpc";
+import type { Rpc, Semantics } from "../protocol/rpc";
 
 /** Header fields by name, as they came. */
 type Headers = LuaMap<string, string>;
 
 /** What belongs to one request. Times are those of `clock.now`. */
 interface RequestContext {
+    /** The request can be sent again if a pooled connection turns out to be dead. */
+    readonly is_repeatable: boolean;
     readonly token: string | undefined;
     /** `unix:/path` to connect to instead, while something answers there. */
     readonly unix_proxy: string | undefined;
@@ -35,6 +37,7 @@ interface Reply {
 /** One go at a call. */
 interface Attempt extends RequestContext {
     readonly endpoint: Endpoint;
+    readonly semantics: Semantics;
     /** If etcd refuses the token, there will be another attempt with a new one. */
     readonly may_relogin: boolean;
     /** Bytes of the answer's body; for the transport to tell. */

@@ -56,10 +56,15 @@ function take(check: LivenessProbe, reply: WatchReply, endpoint: string): void {
 
 /** Reads what comes. How long that may take is for `outcome` to say, as nginx writes a line for each socket timeout. */
 function read(check: LivenessProbe, shared_watch: SharedWatch, request: Message, endpoint: Endpoint): void {
-    const [stream] = call.open(shared_watch.core, rpcs.watch, { create_request: request }, undefined, {
-        require_leader: true,
-        at: endpoint,
-    });
+    const [stream] = call.open(
+        shared_watch.core,
+        rpcs.watch,
+        { create_request: request },
+        {
+            require_leader: true,
+            at: endpoint,
+        },
+    );
     check.stream = stream;
     check.has_failed = stream === undefined;
     while (stream !== undefined && !check.has_failed && !check.compacted) {

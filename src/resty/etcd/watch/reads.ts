@@ -35,7 +35,7 @@ function known_from(reply: Reply): Result<HistoryPoint, EtcdError> {
 
 /** Asks etcd how far it has come, with a linearizable read that costs little. */
 function current_revision(core: Core, range: KeyRange): Result<HistoryPoint, EtcdError> {
-    const [reply, err] = call.unary_within(core, rpcs.range, { key: range.key, count_only: true });
+    const [reply, err] = call.unary(core, rpcs.range, { key: range.key, count_only: true }, { quiet: true });
     if (reply === undefined) {
         forget_order(core, err);
         return $multi(undefined, err);

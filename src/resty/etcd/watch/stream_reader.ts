@@ -189,7 +189,7 @@ function run(shared_watch: SharedWatch, session: StreamSession): EtcdError {
     }
     const from = shared_watches.request_revision(shared_watch);
     const request = { create_request: create_request(shared_watch, from) };
-    const [stream, open_err] = call.open(shared_watch.core, rpcs.watch, request, undefined, OPTIONS);
+    const [stream, open_err] = call.open(shared_watch.core, rpcs.watch, request, OPTIONS);
     if (stream === undefined) {
         return open_err;
     }

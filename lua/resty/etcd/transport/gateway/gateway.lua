@@ -12,7 +12,6 @@ local http_client = require("resty.etcd.transport.http.client")
 local json_codec = require("resty.etcd.transport.gateway.json_codec")
 local chunked_json = require("resty.etcd.transport.gateway.chunked_json")
 local retry_policy = require("resty.etcd.protocol.retry_policy")
-local rpcs = require("resty.etcd.protocol.rpc")
 local urls = require("resty.etcd.endpoint.url")
 local now = clock.now
 local find = string.find
@@ -54,8 +53,7 @@ local function make_route(gateway, rpc, url, dns_name)
         extra = extra,
         connection_options = peer,
         pool = cosocket.pool_options(peer, target, ""),
-        head = http1.format_head(method, path, target, extra),
-        repeatable = rpcs.is_repeatable(rpc)
+        head = http1.format_head(method, path, target, extra)
     }
 end
 
@@ -126,12 +124,12 @@ local function with_hint(err, silent)
 end
 
 --- Trouble on the way, as an error of the call.
----@param rpc resty.etcd.protocol.rpc.Rpc
----@param endpoint resty.etcd.endpoint.endpoint.Endpoint
+---@param attempt resty.etcd.transport.transport.Attempt
 ---@param text string
 ---@param sent boolean
 ---@return resty.etcd.protocol.errors.EtcdError
-local function transport_error(rpc, endpoint, text, sent)
+local function transport_error(attempt, text, sent)
+    local endpoint = attempt.endpoint
     if is_client_side_error(text) then
         local err = errors.local_error("bad_request", endpoint.http_host .. ": " .. text, endpoint.http_host)
         return with_hint(err, false)
@@ -140,7 +138,7 @@ local function transport_error(rpc, endpoint, text, sent)
     local name = malformed ~= nil and "bad_reply" or (text == "timeout" and "timeout" or (sent and "connection_lost" or "connect_failed"))
     local err = errors.local_error(name, endpoint.http_host .. ": " .. text, endpoint.http_host)
     return retry_policy.classify_transport_error(
-        rpc,
+        attempt.semantics,
         with_hint(
             err,
             cosocket.is_connection_closed(text)
@@ -198,7 +196,7 @@ local function unary(self, rpc, payload, attempt)
     local connector = self.pick(route, attempt)
     local answer, text, sent = http_client.request(connector, route, attempt, payload)
     if answer == nil then
-        return nil, transport_error(rpc, endpoint, text, sent)
+        return nil, transport_error(attempt, text, sent)
     end
     local status = answer.status
     local headers = answer.headers
@@ -210,7 +208,7 @@ local function unary(self, rpc, payload, attempt)
         local shown = error_body.redact_token(answer.body, token)
         local err, body = error_body.from_answer(status, shown, endpoint.http_host, secret)
         return nil, retry_policy.classify_server_error(
-            rpc,
+            attempt.semantics,
             with_hint(err, false)
         ), {status = status, headers = headers, body = body}
     end
@@ -224,7 +222,7 @@ local function unary(self, rpc, payload, attempt)
         if err.name == "bad_reply" then
             err.http_status = status
         end
-        return nil, retry_policy.classify_server_error(rpc, err)
+        return nil, retry_policy.classify_server_error(attempt.semantics, err)
     end
     local shown = "not shown"
     if rpc.secret ~= true then
@@ -232,7 +230,7 @@ local function unary(self, rpc, payload, attempt)
     end
     local bad = errors.local_error("bad_reply", "invalid response body: " .. shown, endpoint.http_host)
     bad.http_status = status
-    bad.maybe_applied = rpc.write == true
+    bad.maybe_applied = attempt.semantics ~= "read"
     return nil, bad
 end
 
@@ -269,7 +267,7 @@ local function open(self, rpc, payload, attempt)
     local connector = self.pick(route, attempt)
     local opening, text, sent = http_client.open(connector, route, attempt, payload)
     if opening == nil then
-        return nil, transport_error(rpc, endpoint, text, sent)
+        return nil, transport_error(attempt, text, sent)
     end
     if opening.status >= 300 then
         local status = opening.status
@@ -280,7 +278,7 @@ local function open(self, rpc, payload, attempt)
         local err, body = error_body.from_answer(status, text_body, endpoint.http_host, nil)
         local refusal = {status = status, headers = opening.headers, body = body}
         return nil, retry_policy.classify_server_error(
-            rpc,
+            attempt.semantics,
             with_hint(err, false)
         ), refusal
     end

@@ -98,7 +98,7 @@ local function ask(connector, route, delivery, body)
     if head ~= nil then
         return head, source
     end
-    if not stale or not route.repeatable then
+    if not stale or not delivery.is_repeatable then
         return nil, nil, err, sent, stale
     end
     local fresh, fresh_err, ____, fresh_link = connect_fresh(connector, route, delivery)

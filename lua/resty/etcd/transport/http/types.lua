@@ -16,7 +16,6 @@ local _M = {}
 ---@field connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@field pool table The pool of its connections.
 ---@field head string Request line and header fields, as far as they are the same in all requests.
----@field repeatable boolean A request may be sent again if a pooled connection turns out to be dead.
 
 ---@class resty.etcd.transport.http.types.Response
 ---@field status number

@@ -15,7 +15,6 @@ import * as json_codec from "./json_codec";
 import * as chunked_json from "./chunked_json";
 import * as retry_policy from "../../protocol/retry_policy";
 import type { Rpc } from "../../protocol/rpc";
-import * as rpcs from "../../protocol/rpc";
 import * as urls from "../../endpoint/url";
 import type { Attempt, Reply, Stream, Transport } from "../transport";
 
@@ -57,7 +56,6 @@ function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | u
         connection_options: peer,
         pool: cosocket.pool_options(peer, target, ""),
         head: http1.format_head(method, path, target, extra),
-        repeatable: rpcs.is_repeatable(rpc),
     };
 }
 
@@ -121,7 +119,8 @@ function with_hint(err: EtcdError, silent: boolean): EtcdError {
 }
 
 /** Trouble on the way, as an error of the call. */
-function transport_error(rpc: Rpc, endpoint: Endpoint, text: string, sent: boolean): EtcdError {
+function transport_error(attempt: Attempt, text: string, sent: boolean): EtcdError {
+    const endpoint = attempt.endpoint;
     if (is_client_side_error(text)) {
         const err = errors.local_error("bad_request", `${endpoint.http_host}: ${text}`, endpoint.http_host);
         return with_hint(err, false);
@@ -136,7 +135,11 @@ function transport_error(rpc: Rpc, endpoint: Endpoint, text: string, sent: boole
                 ? "connection_lost"
                 : "connect_failed";
     const err = errors.local_error(name, `${endpoint.http_host}: ${text}`, endpoint.http_host);
-    return retry_policy.classify_transport_error(rpc, with_hint(err, cosocket.is_connection_closed(text)), sent);
+    return retry_policy.classify_transport_error(
+        attempt.semantics,
+        with_hint(err, cosocket.is_connection_closed(text)),
+        sent,
+    );
 }
 
 function bad_host(endpoint: Endpoint, url: string): EtcdError {
@@ -190,7 +193,7 @@ function unary(
     const connector = this.pick(route, attempt);
     const [answer, text, sent] = http_client.request(connector, route, attempt, payload);
     if (answer === undefined) {
-        return $multi(undefined, transport_error(rpc, endpoint, text, sent));
+        return $multi(undefined, transport_error(attempt, text, sent));
     }
     const status = answer.status;
     const headers = answer.headers;
@@ -201,7 +204,7 @@ function unary(
         const secret = rpc.secret === true ? password_in(payload) : undefined;
         const shown = error_body.redact_token(answer.body, token);
         const [err, body] = error_body.from_answer(status, shown, endpoint.http_host, secret);
-        return $multi(undefined, retry_policy.classify_server_error(rpc, with_hint(err, false)), {
+        return $multi(undefined, retry_policy.classify_server_error(attempt.semantics, with_hint(err, false)), {
             status,
             headers,
             body,
@@ -217,7 +220,7 @@ function unary(
         if (err.name === "bad_reply") {
             err.http_status = status;
         }
-        return $multi(undefined, retry_policy.classify_server_error(rpc, err));
+        return $multi(undefined, retry_policy.classify_server_error(attempt.semantics, err));
     }
     let shown = "not shown";
     if (rpc.secret !== true) {
@@ -225,7 +228,7 @@ function unary(
     }
     const bad = errors.local_error("bad_reply", `invalid response body: ${shown}`, endpoint.http_host);
     bad.http_status = status;
-    bad.maybe_applied = rpc.write === true;
+    bad.maybe_applied = attempt.semantics !== "read";
     return $multi(undefined, bad);
 }
 
@@ -260,14 +263,14 @@ function open(
     const connector = this.pick(route, attempt);
     const [opening, text, sent] = http_client.open(connector, route, attempt, payload);
     if (opening === undefined) {
-        return $multi(undefined, transport_error(rpc, endpoint, text, sent));
+        return $multi(undefined, transport_error(attempt, text, sent));
     }
     if (opening.status >= 300) {
         const status = opening.status;
         const text_body = error_body.redact_token(read_error_body(opening.body, attempt.deadline), attempt.token);
         const [err, body] = error_body.from_answer(status, text_body, endpoint.http_host, undefined);
         const refusal = { status, headers: opening.headers, body };
-        return $multi(undefined, retry_policy.classify_server_error(rpc, with_hint(err, false)), refusal);
+        return $multi(undefined, retry_policy.classify_server_error(attempt.semantics, with_hint(err, false)), refusal);
     }
     return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token));
 }

@@ -76,7 +76,7 @@ function ask(connector: Connector, route: RequestTemplate, delivery: RequestCont
     if (head !== undefined) {
         return $multi(head, source);
     }
-    if (!stale || !route.repeatable) {
+    if (!stale || !delivery.is_repeatable) {
         return $multi(undefined, undefined, err, sent, stale);
     }
     const [fresh, fresh_err, , fresh_link] = connect_fresh(connector, route, delivery);

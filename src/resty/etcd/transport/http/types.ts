@@ -23,8 +23,6 @@ interface RequestTemplate {
     readonly pool: ngx.socket.ConnectOpts;
     /** Request line and header fields, as far as they are the same in all requests. */
     readonly head: string;
-    /** A request may be sent again if a pooled connection turns out to be dead. */
-    readonly repeatable: boolean;
 }
 
 interface Response {
