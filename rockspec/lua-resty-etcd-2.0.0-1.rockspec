@@ -37,6 +37,7 @@ build = {
         ["resty.etcd.base.gc_barrier"] = "lua/resty/etcd/base/gc_barrier.lua",
         ["resty.etcd.base.log"] = "lua/resty/etcd/base/log.lua",
         ["resty.etcd.base.memory_dict"] = "lua/resty/etcd/base/memory_dict.lua",
+        ["resty.etcd.base.nearest_name"] = "lua/resty/etcd/base/nearest_name.lua",
         ["resty.etcd.base.random"] = "lua/resty/etcd/base/random.lua",
         ["resty.etcd.base.rate_limited_log"] = "lua/resty/etcd/base/rate_limited_log.lua",
         ["resty.etcd.base.time_slice"] = "lua/resty/etcd/base/time_slice.lua",

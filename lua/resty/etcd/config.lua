@@ -109,7 +109,7 @@ local function check_history(name, revision, timeout)
     if revision == nil or tonumber(revision) < 1 then
         return "revision must be a revision"
     end
-    return checks.check_key(name) or checks.check_opts({timeout = timeout})
+    return checks.check_key(name) or checks.check_method_options({timeout = timeout})
 end
 
 --- Reads a document as it was at a revision, from etcd; made as those of the mirror are.

@@ -57,9 +57,8 @@ local LONGEST_TTL = 9000000000
 ---@field state fun(self: resty.etcd.discovery.State): resty.etcd.mirror.status.Status
 ---@field wait_ready fun(self: resty.etcd.discovery.State, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
 
---- Types of the options: those of `new`, and of `register` besides.
-local KINDS = {prefix = "string", allow_hostnames = "boolean"}
-local REGISTER_KINDS = {prefix = "string", allow_hostnames = "boolean", ttl = "number"}
+local OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}}}
+local REGISTER_OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}, {name = "ttl", type = "number"}}}
 
 --- Something that `set_current_peer` takes: no name, and IPv6 in brackets.
 ---@param host string
@@ -137,7 +136,7 @@ end
 ---@return resty.etcd.discovery.registration.Registration? res # a registration, which is made in the background
 ---@return string? err
 local function register(cli, service, instance, opts)
-    local wrong = checks.check_client(cli) or check_service(service) or checks.check_kinds(opts, REGISTER_KINDS) or check(instance, (opts and opts.allow_hostnames) == true)
+    local wrong = checks.check_client(cli) or check_service(service) or checks.check_options(opts, REGISTER_OPTIONS) or check(instance, (opts and opts.allow_hostnames) == true)
     if wrong ~= nil then
         return nil, wrong
     end
@@ -252,7 +251,7 @@ local mt = {__index = methods}
 ---@return resty.etcd.discovery.Discovery? res
 ---@return string? err
 local function create(cli, opts)
-    local misuse = checks.check_client(cli) or checks.check_kinds(opts, KINDS)
+    local misuse = checks.check_client(cli) or checks.check_options(opts, OPTIONS)
     if misuse ~= nil then
         return nil, misuse
     end

@@ -99,7 +99,7 @@ function check_history(name: unknown, revision: string | undefined, timeout: unk
     if (revision === undefined || tonumber(revision)! < 1) {
         return "revision must be a revision";
     }
-    return checks.check_key(name) ?? checks.check_opts({ timeout });
+    return checks.check_key(name) ?? checks.check_method_options({ timeout });
 }
 
 /**

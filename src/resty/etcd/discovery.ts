@@ -1,6 +1,7 @@
 import type { ClientState } from "./call/client_state";
 import * as keys from "./protocol/keys";
 import * as cjson from "cjson.safe";
+import type { OptionTable } from "./base/checks";
 import * as checks from "./base/checks";
 import type { EtcdError } from "./protocol/errors";
 import * as mirrors from "./mirror/mirror";
@@ -66,9 +67,19 @@ interface State {
 /** The instances of services. */
 interface Discovery extends State, Methods {}
 
-/** Types of the options: those of `new`, and of `register` besides. */
-const KINDS: Record<string, string> = { prefix: "string", allow_hostnames: "boolean" };
-const REGISTER_KINDS: Record<string, string> = { prefix: "string", allow_hostnames: "boolean", ttl: "number" };
+const OPTIONS: OptionTable = {
+    rules: [
+        { name: "prefix", type: "string" },
+        { name: "allow_hostnames", type: "boolean" },
+    ],
+};
+const REGISTER_OPTIONS: OptionTable = {
+    rules: [
+        { name: "prefix", type: "string" },
+        { name: "allow_hostnames", type: "boolean" },
+        { name: "ttl", type: "number" },
+    ],
+};
 
 /** Something that `set_current_peer` takes: no name, and IPv6 in brackets. */
 function is_address(host: string): boolean {
@@ -118,7 +129,7 @@ function register(cli: ClientState, service: string, instance: Instance, opts?: 
     const wrong =
         checks.check_client(cli) ??
         check_service(service) ??
-        checks.check_kinds(opts, REGISTER_KINDS) ??
+        checks.check_options(opts, REGISTER_OPTIONS) ??
         check(instance, opts?.allow_hostnames === true);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
@@ -197,7 +208,7 @@ const mt: LuaMetatable<Discovery, Methods> = { __index: methods };
 
 /** Follows all services below a prefix. */
 function create(cli: ClientState, opts?: Options): Result<Discovery> {
-    const misuse = checks.check_client(cli) ?? checks.check_kinds(opts, KINDS);
+    const misuse = checks.check_client(cli) ?? checks.check_options(opts, OPTIONS);
     if (misuse !== undefined) {
         return $multi(undefined, misuse);
     }

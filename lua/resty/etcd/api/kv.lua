@@ -81,7 +81,7 @@ local PUT_OPTIONS = {"lease", "prev_kv", "ignore_value", "ignore_lease"}
 ---@return table? res
 ---@return string? err
 local function key_request(cli, key, opts)
-    local wrong = checks.check_key(key) or checks.check_opts(opts)
+    local wrong = checks.check_key(key) or checks.check_method_options(opts)
     if wrong ~= nil then
         return nil, wrong
     end
@@ -151,7 +151,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function readdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or checks.check_opts(opts)
+    local wrong = type(dir) ~= "string" and "key must be string" or checks.check_method_options(opts)
     if wrong ~= nil then
         return result.argument_error(wrong)
     end
@@ -238,7 +238,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function rmdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or (checks.check_opts(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir)))
+    local wrong = type(dir) ~= "string" and "key must be string" or (checks.check_method_options(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir)))
     if wrong ~= nil then
         return result.argument_error(wrong)
     end

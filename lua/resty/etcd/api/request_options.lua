@@ -6,7 +6,7 @@ local checks = require("resty.etcd.base.checks")
 ---@param opts table?
 ---@return string?
 local function check_watch_opts(opts)
-    local wrong = checks.check_opts(opts)
+    local wrong = checks.check_method_options(opts)
     if wrong ~= nil then
         return wrong
     end

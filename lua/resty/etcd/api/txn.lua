@@ -91,7 +91,7 @@ local function txn(self, compare, success, failure, opts)
     if is_empty(success) and is_empty(failure) then
         return result.argument_error("success and failure couldn't be empty at the same time")
     end
-    local wrong = checks.check_opts(opts)
+    local wrong = checks.check_method_options(opts)
     if wrong ~= nil then
         return result.argument_error(wrong)
     end
@@ -112,7 +112,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function set_if(cli, branch, key, val, opts)
-    local wrong = checks.check_key(key) or checks.check_opts(opts)
+    local wrong = checks.check_key(key) or checks.check_method_options(opts)
     if wrong ~= nil then
         return result.argument_error(wrong)
     end

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/client/options.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local checks = require("resty.etcd.base.checks")
 local cjson = require("cjson.safe")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local client_health = require("resty.etcd.endpoint.client_health")
@@ -65,91 +66,39 @@ local TLS_NAMES = {
     "ssl_key",
     "trusted_ca"
 }
-local STRINGS = {
-    "ssl_cert_path",
-    "ssl_key_path",
-    "ssl_cert",
-    "ssl_key",
-    "trusted_ca",
-    "sni",
-    "user",
-    "password",
-    "unix_socket_proxy",
-    "auth_shm_name",
-    "idempotency_prefix"
-}
-local BOOLEANS = {"monotonic", "auth_optional", "metrics"}
-local MAX_INT = 2147483647
-local TRANSPORTS = {resty_http = true, cosocket = true, grpc = true}
 
-local function is_integer(value)
-    return type(value) == "number" and floor(value) == value and value >= -MAX_INT and value <= MAX_INT
+local function check_protocol(protocol)
+    return protocol ~= "v3" and "only support etcd v3 api" or nil
 end
-
-local function is_unsigned(value)
-    return value == nil or is_integer(value) and value >= 0
-end
-
---- What is wrong with the type of an option; nil if nothing is.
----@param opts resty.etcd.client.options.Options
----@return string?
-local function check_types(opts)
-    if (opts.protocol or "v3") ~= "v3" then
-        return "only support etcd v3 api"
-    end
-    if not is_unsigned(opts.timeout) then
-        return "opts.timeout must be unsigned integer"
-    end
-    if opts.ttl ~= nil and not is_integer(opts.ttl) then
-        return "opts.ttl must be integer"
-    end
-    if type(opts.api_prefix or "") ~= "string" then
-        return "opts.api_prefix must be string"
-    end
-    if type(opts.key_prefix or "") ~= "string" then
-        return "opts.key_prefix must be string"
-    end
-    for ____, name in ipairs(STRINGS) do
-        local value = opts[name]
-        if value ~= nil and type(value) ~= "string" then
-            return "opts." .. name .. " must be string or ignore"
-        end
-    end
-    if opts.init_count ~= nil and not is_integer(opts.init_count) then
-        return "opts.init_count must be integer"
-    end
-    if opts.keepalive_timeout ~= nil and (type(opts.keepalive_timeout) ~= "number" or opts.keepalive_timeout < 0) then
-        return "opts.keepalive_timeout must be number of seconds"
-    end
-    if opts.keepalive_pool ~= nil and (not is_integer(opts.keepalive_pool) or opts.keepalive_pool < 1) then
-        return "opts.keepalive_pool must be positive integer"
-    end
-    for ____, name in ipairs(BOOLEANS) do
-        local value = opts[name]
-        if value ~= nil and type(value) ~= "boolean" then
-            return "opts." .. name .. " must be boolean"
-        end
-    end
-    if opts.on_call ~= nil and type(opts.on_call) ~= "function" then
-        return "opts.on_call must be function"
-    end
-    if opts.sync_interval ~= nil and (type(opts.sync_interval) ~= "number" or opts.sync_interval <= 0 or opts.sync_interval ~= opts.sync_interval) then
-        return "opts.sync_interval must be number of seconds"
-    end
-    if opts.auth_shm_name ~= nil and ngx.shared[opts.auth_shm_name] == nil then
-        return "failed to get ngx.shared dict: " .. opts.auth_shm_name
-    end
-    if opts.health ~= nil then
-        local wrong = client_health.check(opts.health)
-        if wrong ~= nil then
-            return wrong
-        end
-    end
-    if opts.transport ~= nil and TRANSPORTS[opts.transport] ~= true then
-        return "opts.transport must be \"resty_http\", \"cosocket\" or \"grpc\""
-    end
-    return nil
-end
+local OPTIONS = {rules = {
+    {name = "protocol", check = check_protocol},
+    {name = "timeout", type = "integer", min = 0, expected = "unsigned integer"},
+    {name = "ttl", type = "integer"},
+    {name = "api_prefix", type = "string"},
+    {name = "key_prefix", type = "string"},
+    {name = "ssl_cert_path", type = "string", expected = "string or ignore"},
+    {name = "ssl_key_path", type = "string", expected = "string or ignore"},
+    {name = "ssl_cert", type = "string", expected = "string or ignore"},
+    {name = "ssl_key", type = "string", expected = "string or ignore"},
+    {name = "trusted_ca", type = "string", expected = "string or ignore"},
+    {name = "sni", type = "string", expected = "string or ignore"},
+    {name = "user", type = "string", expected = "string or ignore"},
+    {name = "password", type = "string", expected = "string or ignore"},
+    {name = "unix_socket_proxy", type = "string", expected = "string or ignore"},
+    {name = "auth_shm_name", type = "string", expected = "string or ignore", check = checks.check_shared_dict},
+    {name = "idempotency_prefix", type = "string", expected = "string or ignore"},
+    {name = "init_count", type = "integer"},
+    {name = "keepalive_timeout", type = "number", min = 0, expected = "number of seconds"},
+    {name = "keepalive_pool", type = "integer", min = 1, expected = "positive integer"},
+    {name = "monotonic", type = "boolean"},
+    {name = "auth_optional", type = "boolean"},
+    {name = "metrics", type = "boolean"},
+    {name = "on_call", type = "function"},
+    {name = "sync_interval", type = "number", above = 0, expected = "number of seconds"},
+    {name = "health", check = client_health.check},
+    {name = "transport", values = {"resty_http", "cosocket", "grpc"}},
+    {name = "extra_headers", type = "table", expected = "table or ignore"}
+}, ignores_unknown = true}
 
 --- The API prefix that etcd knows today.
 ---@param prefix string
@@ -256,7 +205,7 @@ end
 ---@return resty.etcd.client.options.Settings? res
 ---@return string? err
 local function read(opts)
-    local wrong = check_types(opts)
+    local wrong = checks.check_options(opts, OPTIONS)
     if wrong ~= nil then
         return nil, wrong
     end
@@ -267,9 +216,6 @@ local function read(opts)
     local peer, peer_err = make_peer(opts)
     if peer == nil then
         return nil, peer_err
-    end
-    if type(opts.extra_headers or ({})) ~= "table" then
-        return nil, "opts.extra_headers must be table or ignore"
     end
     local extra, extra_err = make_extra(opts)
     if extra == nil then

@@ -37,7 +37,7 @@ end
 ---@param opts resty.etcd.config.writes.WriteOptions?
 ---@return string?
 local function check_write(name, opts)
-    local wrong = checks.check_key(name) or checks.check_opts(opts)
+    local wrong = checks.check_key(name) or checks.check_method_options(opts)
     if wrong ~= nil then
         return wrong
     end

@@ -108,7 +108,7 @@ const PUT_OPTIONS = ["lease", "prev_kv", "ignore_value", "ignore_lease"];
 
 /** A request for a key; or nil and what is wrong with the arguments. */
 function key_request(cli: ClientState, key: unknown, opts: unknown): Result<Message> {
-    const wrong = checks.check_key(key) ?? checks.check_opts(opts);
+    const wrong = checks.check_key(key) ?? checks.check_method_options(opts);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
     }
@@ -171,7 +171,7 @@ function decode_page(this: void, cli: unknown, kvs: paged_range.Kv[]): void {
  * @param dir "" for all keys
  */
 function readdir(this: ClientState, dir: string, opts?: RangeOptions): ApiResult<GetBody> {
-    const wrong = typeof dir !== "string" ? "key must be string" : checks.check_opts(opts);
+    const wrong = typeof dir !== "string" ? "key must be string" : checks.check_method_options(opts);
     if (wrong !== undefined) {
         return result.argument_error(wrong);
     }
@@ -247,7 +247,7 @@ function rmdir(this: ClientState, dir: string, opts?: RmdirOptions): ApiResult<D
     const wrong =
         typeof dir !== "string"
             ? "key must be string"
-            : (checks.check_opts(opts) ?? checks.check_key(keys.with_prefix(this.key_prefix, dir)));
+            : (checks.check_method_options(opts) ?? checks.check_key(keys.with_prefix(this.key_prefix, dir)));
     if (wrong !== undefined) {
         return result.argument_error(wrong);
     }

@@ -3,7 +3,7 @@ import type { Message } from "../protocol/message";
 
 /** What is wrong with a watch's options; nil if nothing is. */
 function check_watch_opts(opts: { start_revision?: unknown; require_leader?: unknown } | undefined): Problem {
-    const wrong = checks.check_opts(opts);
+    const wrong = checks.check_method_options(opts);
     if (wrong !== undefined) {
         return wrong;
     }

@@ -100,7 +100,7 @@ function txn(
     if (is_empty(success) && is_empty(failure)) {
         return result.argument_error("success and failure couldn't be empty at the same time");
     }
-    const wrong = checks.check_opts(opts);
+    const wrong = checks.check_method_options(opts);
     if (wrong !== undefined) {
         return result.argument_error(wrong);
     }
@@ -119,7 +119,7 @@ function set_if(
     val: unknown,
     opts: SetIfOptions | undefined,
 ): ApiResult<TxnBody> {
-    const wrong = checks.check_key(key) ?? checks.check_opts(opts);
+    const wrong = checks.check_key(key) ?? checks.check_method_options(opts);
     if (wrong !== undefined) {
         return result.argument_error(wrong);
     }

@@ -1,32 +1,167 @@
-/** What is wrong with a client that was given; nil if nothing is. */
-function check_client(cli: unknown): Problem {
-    return typeof cli === "object" ? undefined : "cli must be table";
+import * as nearest_name from "./nearest_name";
+
+const concat = table.concat;
+const floor = math.floor;
+
+/** Greatest 32-bit integer. nginx rejects or truncates greater counts and times. */
+const MAX_INTEGER = 2147483647;
+
+/** Rules for one option. */
+interface OptionRule {
+    readonly name: string;
+    /** Lua type; "integer" is a whole number of at most 32 bits. NaN is neither a number nor an integer here. */
+    readonly type?: "boolean" | "function" | "integer" | "number" | "string" | "table";
+    /** Least number. */
+    readonly min?: number;
+    /** Greatest number. */
+    readonly max?: number;
+    /** Number that the value must exceed. */
+    readonly above?: number;
+    /** Strings that are accepted; default any. */
+    readonly values?: readonly string[];
+    /** The option must be set. */
+    readonly required?: true;
+    /** End of the error text `opts.<name> must be ...`; default the values or the type. */
+    readonly expected?: string;
+    /** Checks what the fields above cannot express; called after them, not for nil. Returns an error text or nil. */
+    readonly check?: (this: void, value: unknown) => Problem;
+}
+
+/** Rules for a table of options. */
+interface OptionTable {
+    /** Name of the table in error texts; default "opts". */
+    readonly subject?: string;
+    /** In the order in which the options are checked. */
+    readonly rules: readonly OptionRule[];
+    /** Accepts fields without a rule, as lua-resty-etcd 1.10 does: programs pass it their whole configuration. */
+    readonly ignores_unknown?: true;
+}
+
+function is_in(value: unknown, values: readonly unknown[]): boolean {
+    for (const one of values) {
+        if (value === one) {
+            return true;
+        }
+    }
+    return false;
+}
+
+function is_number(value: unknown, rule: OptionRule): boolean {
+    return (
+        typeof value === "number" &&
+        value === value &&
+        value >= (rule.min ?? value) &&
+        value <= (rule.max ?? value) &&
+        (rule.above === undefined || value > rule.above)
+    );
+}
+
+function is_integer(value: unknown): boolean {
+    return typeof value === "number" && floor(value) === value && value >= -MAX_INTEGER && value <= MAX_INTEGER;
+}
+
+/** Reports whether a value that is not nil has the type, range and values that a rule demands. */
+function is_valid(value: unknown, rule: OptionRule): boolean {
+    if (rule.values !== undefined) {
+        return is_in(value, rule.values);
+    }
+    if (rule.type === "number") {
+        return is_number(value, rule);
+    }
+    if (rule.type === "integer") {
+        return is_integer(value) && is_number(value, rule);
+    }
+    return rule.type === undefined || type(value) === rule.type;
+}
+
+/** Returns what an option must be, for error texts: `"a", "b" or "c"`, or its type. */
+function expectation(rule: OptionRule): string {
+    if (rule.expected !== undefined || rule.values === undefined) {
+        return rule.expected ?? rule.type ?? "set";
+    }
+    const quoted: string[] = [];
+    for (const value of rule.values) {
+        quoted.push(`"${value}"`);
+    }
+    const last = quoted.pop()!;
+    return `${concat(quoted, ", ")} or ${last}`;
+}
+
+/** Returns the error text for an option that has no rule. */
+function unknown_option(name: string, rules: readonly OptionRule[]): string {
+    const known: string[] = [];
+    for (const rule of rules) {
+        known.push(rule.name);
+    }
+    const nearest = nearest_name.nearest(name, known);
+    return nearest !== undefined ? `unknown option ${name}; did you mean ${nearest}?` : `unknown option ${name}`;
+}
+
+function has_rule(rules: readonly OptionRule[], name: unknown): boolean {
+    for (const rule of rules) {
+        if (rule.name === name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+function has_required(rules: readonly OptionRule[]): boolean {
+    for (const rule of rules) {
+        if (rule.required === true) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Checks one option. Returns an error text, or nil if the value is valid. */
+function check_option(subject: string, value: unknown, rule: OptionRule): Problem {
+    if (value === undefined && rule.required !== true) {
+        return undefined;
+    }
+    if (value === undefined || !is_valid(value, rule)) {
+        return `${subject}.${rule.name} must be ${expectation(rule)}`;
+    }
+    return rule.check?.(value);
 }
 
 /**
- * What is wrong with options, none of which is needed; nil if nothing is.
- * @param kinds the type of each
+ * Checks a table of options; nil is valid unless one of them is `required`.
+ * @returns an error text, or nil if the options are valid
  */
-function check_kinds(opts: unknown, kinds: Record<string, string>): Problem {
-    if (opts === undefined) {
+function check_options(opts: unknown, known: OptionTable): Problem {
+    const subject = known.subject ?? "opts";
+    const rules = known.rules;
+    if (opts === undefined && !has_required(rules)) {
         return undefined;
     }
     if (typeof opts !== "object") {
-        return "opts must be table";
+        return `${subject} must be table`;
     }
-    for (const [name, value] of pairs(opts as Record<string, unknown>)) {
-        const kind = kinds[tostring(name)];
-        if (kind === undefined) {
-            return `unknown option ${tostring(name)}`;
+    const given = opts as Record<string, unknown>;
+    for (const rule of rules) {
+        const problem = check_option(subject, given[rule.name], rule);
+        if (problem !== undefined) {
+            return problem;
         }
-        if (type(value) !== kind) {
-            return `opts.${name} must be ${kind}`;
+    }
+    if (known.ignores_unknown !== true) {
+        for (const [name] of pairs(given)) {
+            if (!has_rule(rules, name)) {
+                return unknown_option(tostring(name), rules);
+            }
         }
     }
     return undefined;
 }
 
-/** What is wrong with a key that a caller gave; nil if nothing is. */
+/** Checks that the first argument of a constructor is a client. Returns an error text, or nil. */
+function check_client(cli: unknown): Problem {
+    return typeof cli !== "object" ? "cli must be table" : undefined;
+}
+
+/** Checks a key. Returns an error text, or nil if the key is valid. */
 function check_key(key: unknown): Problem {
     if (typeof key !== "string") {
         return "key must be string";
@@ -34,19 +169,20 @@ function check_key(key: unknown): Problem {
     return key === "" ? "key should not be empty" : undefined;
 }
 
-/** What is wrong with a method's options; nil if nothing is. */
-function check_opts(opts: unknown): Problem {
-    if (opts === undefined) {
-        return undefined;
-    }
-    if (typeof opts !== "object") {
-        return "opts must be table";
-    }
-    const timeout = (opts as { timeout?: unknown }).timeout;
-    if (timeout !== undefined && (typeof timeout !== "number" || timeout < 0 || timeout !== timeout)) {
-        return "opts.timeout must be number of seconds";
-    }
-    return undefined;
+/** Checks the name of a shared dict. Returns an error text, or nil if nginx's configuration declares the dict. */
+function check_shared_dict(name: unknown): Problem {
+    const is_missing = typeof name !== "string" || ngx.shared[name] === undefined;
+    return is_missing ? `failed to get ngx.shared dict: ${tostring(name)}` : undefined;
 }
 
-export { check_client, check_key, check_kinds, check_opts };
+const METHOD_OPTIONS: OptionTable = {
+    rules: [{ name: "timeout", type: "number", min: 0, expected: "number of seconds" }],
+    ignores_unknown: true,
+};
+
+/** Checks the options that all methods have in common. Returns an error text, or nil if they are valid. */
+function check_method_options(opts: unknown): Problem {
+    return check_options(opts, METHOD_OPTIONS);
+}
+
+export { check_client, check_key, check_method_options, check_options, check_shared_dict, type OptionTable };

@@ -1,3 +1,5 @@
+import type { OptionTable } from "../base/checks";
+import * as checks from "../base/checks";
 import type { TlsOptions } from "../transport/tls/types";
 import type { Headers } from "../transport/transport";
 import * as cjson from "cjson.safe";
@@ -102,98 +104,43 @@ const RESERVED: Record<string, true> = {
 };
 
 const TLS_NAMES: (keyof Options)[] = ["ssl_cert_path", "ssl_key_path", "ssl_cert", "ssl_key", "trusted_ca"];
-const STRINGS: (keyof Options)[] = [
-    "ssl_cert_path",
-    "ssl_key_path",
-    "ssl_cert",
-    "ssl_key",
-    "trusted_ca",
-    "sni",
-    "user",
-    "password",
-    "unix_socket_proxy",
-    "auth_shm_name",
-    "idempotency_prefix",
-];
 
-const BOOLEANS: (keyof Options)[] = ["monotonic", "auth_optional", "metrics"];
-
-const MAX_INT = 2147483647;
-
-const TRANSPORTS: Record<string, true> = { resty_http: true, cosocket: true, grpc: true };
-
-function is_integer(value: unknown): value is number {
-    return typeof value === "number" && floor(value) === value && value >= -MAX_INT && value <= MAX_INT;
+function check_protocol(protocol: unknown): Problem {
+    return protocol !== "v3" ? "only support etcd v3 api" : undefined;
 }
 
-function is_unsigned(value: unknown): boolean {
-    return value === undefined || (is_integer(value) && value >= 0);
-}
-
-/** What is wrong with the type of an option; nil if nothing is. */
-function check_types(opts: Options): Problem {
-    if ((opts.protocol ?? "v3") !== "v3") {
-        return "only support etcd v3 api";
-    }
-    if (!is_unsigned(opts.timeout)) {
-        return "opts.timeout must be unsigned integer";
-    }
-    if (opts.ttl !== undefined && !is_integer(opts.ttl)) {
-        return "opts.ttl must be integer";
-    }
-    if (typeof (opts.api_prefix ?? "") !== "string") {
-        return "opts.api_prefix must be string";
-    }
-    if (typeof (opts.key_prefix ?? "") !== "string") {
-        return "opts.key_prefix must be string";
-    }
-    for (const name of STRINGS) {
-        const value = opts[name];
-        if (value !== undefined && typeof value !== "string") {
-            return `opts.${name} must be string or ignore`;
-        }
-    }
-    if (opts.init_count !== undefined && !is_integer(opts.init_count)) {
-        return "opts.init_count must be integer";
-    }
-    if (
-        opts.keepalive_timeout !== undefined &&
-        (typeof opts.keepalive_timeout !== "number" || opts.keepalive_timeout < 0)
-    ) {
-        return "opts.keepalive_timeout must be number of seconds";
-    }
-    if (opts.keepalive_pool !== undefined && (!is_integer(opts.keepalive_pool) || opts.keepalive_pool < 1)) {
-        return "opts.keepalive_pool must be positive integer";
-    }
-    for (const name of BOOLEANS) {
-        const value = opts[name];
-        if (value !== undefined && typeof value !== "boolean") {
-            return `opts.${name} must be boolean`;
-        }
-    }
-    if (opts.on_call !== undefined && typeof opts.on_call !== "function") {
-        return "opts.on_call must be function";
-    }
-    if (
-        opts.sync_interval !== undefined &&
-        (typeof opts.sync_interval !== "number" || opts.sync_interval <= 0 || opts.sync_interval !== opts.sync_interval)
-    ) {
-        return "opts.sync_interval must be number of seconds";
-    }
-    if (opts.auth_shm_name !== undefined && ngx.shared[opts.auth_shm_name] === undefined) {
-        return `failed to get ngx.shared dict: ${opts.auth_shm_name}`;
-    }
-    if (opts.health !== undefined) {
-        const wrong = client_health.check(opts.health);
-        if (wrong !== undefined) {
-            return wrong;
-        }
-    }
-    if (opts.transport !== undefined && TRANSPORTS[opts.transport as string] !== true) {
-        return 'opts.transport must be "resty_http", "cosocket" or "grpc"';
-    }
-    return undefined;
-}
+const OPTIONS: OptionTable = {
+    rules: [
+        { name: "protocol", check: check_protocol },
+        { name: "timeout", type: "integer", min: 0, expected: "unsigned integer" },
+        { name: "ttl", type: "integer" },
+        { name: "api_prefix", type: "string" },
+        { name: "key_prefix", type: "string" },
+        { name: "ssl_cert_path", type: "string", expected: "string or ignore" },
+        { name: "ssl_key_path", type: "string", expected: "string or ignore" },
+        { name: "ssl_cert", type: "string", expected: "string or ignore" },
+        { name: "ssl_key", type: "string", expected: "string or ignore" },
+        { name: "trusted_ca", type: "string", expected: "string or ignore" },
+        { name: "sni", type: "string", expected: "string or ignore" },
+        { name: "user", type: "string", expected: "string or ignore" },
+        { name: "password", type: "string", expected: "string or ignore" },
+        { name: "unix_socket_proxy", type: "string", expected: "string or ignore" },
+        { name: "auth_shm_name", type: "string", expected: "string or ignore", check: checks.check_shared_dict },
+        { name: "idempotency_prefix", type: "string", expected: "string or ignore" },
+        { name: "init_count", type: "integer" },
+        { name: "keepalive_timeout", type: "number", min: 0, expected: "number of seconds" },
+        { name: "keepalive_pool", type: "integer", min: 1, expected: "positive integer" },
+        { name: "monotonic", type: "boolean" },
+        { name: "auth_optional", type: "boolean" },
+        { name: "metrics", type: "boolean" },
+        { name: "on_call", type: "function" },
+        { name: "sync_interval", type: "number", above: 0, expected: "number of seconds" },
+        { name: "health", check: client_health.check },
+        { name: "transport", values: ["resty_http", "cosocket", "grpc"] },
+        { name: "extra_headers", type: "table", expected: "table or ignore" },
+    ],
+    ignores_unknown: true,
+};
 
 /** The API prefix that etcd knows today. */
 function modern_prefix(prefix: string): string {
@@ -290,7 +237,7 @@ function make_extra(opts: Options): Result<ExtraHeaders> {
 
 /** Checks the options of `new` and works out what follows from them. */
 function read(opts: Options): Result<Settings> {
-    const wrong = check_types(opts);
+    const wrong = checks.check_options(opts, OPTIONS);
     if (wrong !== undefined) {
         return $multi(undefined, wrong);
     }
@@ -301,9 +248,6 @@ function read(opts: Options): Result<Settings> {
     const [peer, peer_err] = make_peer(opts);
     if (peer === undefined) {
         return $multi(undefined, peer_err);
-    }
-    if (typeof (opts.extra_headers ?? {}) !== "object") {
-        return $multi(undefined, "opts.extra_headers must be table or ignore");
     }
     const [extra, extra_err] = make_extra(opts);
     if (extra === undefined) {

@@ -42,7 +42,7 @@ function key_of(state: State, name: string): string {
 
 /** What is wrong with a write; nil if nothing is. */
 function check_write(name: unknown, opts: WriteOptions | undefined): Problem {
-    const wrong = checks.check_key(name) ?? checks.check_opts(opts);
+    const wrong = checks.check_key(name) ?? checks.check_method_options(opts);
     if (wrong !== undefined) {
         return wrong;
     }
