@@ -93,6 +93,19 @@ local function is_permanent(core, err)
     return are_credentials_refused(err) or err.code == 3 or is_forbidden(err)
 end
 
+--- The endpoint has failed, rather than rejected the watch.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return boolean
+local function is_server_failure(err)
+    return (err.http_status or 0) >= 500 or err.name == "bad_reply"
+end
+
+--- The worker is exiting.
+---@return resty.etcd.protocol.errors.EtcdError
+local function exiting()
+    return errors.local_error("closed", "closed: the worker is exiting")
+end
+
 --- Forgets a token that etcd does not take.
 ---@param core resty.etcd.call.client_state.Core
 ---@param err resty.etcd.protocol.errors.EtcdError
@@ -110,12 +123,14 @@ end
 local function is_compacted(err)
     return err.code == 11 and has(err.message, "has been compacted")
 end
+_M.cancel_error = cancel_error
 _M.compacted = compacted
 _M.drop_token = drop_token
+_M.exiting = exiting
 _M.is_compacted = is_compacted
-_M.is_permanent = is_permanent
 _M.is_forbidden = is_forbidden
-_M.cancel_error = cancel_error
+_M.is_permanent = is_permanent
+_M.is_server_failure = is_server_failure
 _M.restored = restored
 
 return _M

@@ -3,29 +3,30 @@ local _M = {}
 local batch_queue = require("resty.etcd.watch.batch_queue")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
-local reads = require("resty.etcd.watch.reads")
-local subscribers = require("resty.etcd.watch.subscriber")
-local shared_watches = require("resty.etcd.watch.shared_watch")
 local options = require("resty.etcd.watch.options")
-local watch_stats = require("resty.etcd.watch.stats")
+local reads = require("resty.etcd.watch.reads")
 local run_loop = require("resty.etcd.watch.run_loop")
+local shared_watches = require("resty.etcd.watch.shared_watch")
 local sharing = require("resty.etcd.watch.sharing")
+local subscribers = require("resty.etcd.watch.subscriber")
+local watch_errors = require("resty.etcd.watch.errors")
+local watch_stats = require("resty.etcd.watch.stats")
 local now = clock.now
 local max = math.max
 local min = math.min
 
---- A waiting consumer looks up so often, in seconds, whether the timers that it relies on run.
+--- Maximum seconds of a wait in `next`, so that a dropped timer and the worker's exit are noticed.
 local POLL_INTERVAL = 1
 
 ---@class resty.etcd.watch.etcd_feed.Fields
 ---@field core resty.etcd.call.client_state.Core
 ---@field subscriber resty.etcd.watch.types.Subscriber
----@field guard table Closes the consumer when the feed is garbage.
----@field from number? First revision that it reports, if that was known from the start.
----@field cluster string? Of streams that it left.
+---@field guard table Closes the subscriber when the feed is collected as garbage.
+---@field from number? First revision that it reports; nil if that was not known when the feed was opened.
+---@field cluster string? ID of the cluster that its last watch was of.
 
---- A feed out of etcd itself. Events and keys in its batches may be shared with other consumers: they are read,
---- never written to. One that is dropped without `close` is closed when it is collected as garbage.
+--- A feed from etcd itself. Events and keys in its batches can be shared with other subscribers: they must not be modified.
+--- A feed that is dropped without `close` is closed when it is collected as garbage.
 ---@class resty.etcd.watch.etcd_feed.WatchFeed: resty.etcd.watch.etcd_feed.Fields
 ---@field age fun(self: resty.etcd.watch.etcd_feed.WatchFeed): number
 ---@field close fun(self: resty.etcd.watch.etcd_feed.WatchFeed)
@@ -36,59 +37,47 @@ local POLL_INTERVAL = 1
 ---@field state fun(self: resty.etcd.watch.etcd_feed.WatchFeed): string
 ---@field stats fun(self: resty.etcd.watch.etcd_feed.WatchFeed): resty.etcd.watch.stats.FeedStats
 
---- Goes on where the consumer stands, on a stream that has not passed it.
+--- Lets a subscriber without a watch join one again, as soon as its queue has room.
 ---@param feed resty.etcd.watch.etcd_feed.Fields
-local function resume(feed)
+local function rejoin(feed)
     local subscriber = feed.subscriber
     local is_behind = subscriber.shared_watch == nil and not subscriber.is_listing
     if is_behind and subscriber.err == nil and batch_queue.has_room(subscriber.queue) then
-        local from = subscriber.next_revision
-        if subscriber.pending_state ~= nil and subscriber.list_revision == nil then
-            from = nil
-        end
-        sharing.join(subscriber, feed.core, from, run_loop.run)
+        sharing.join(
+            subscriber,
+            feed.core,
+            subscribers.start_revision(subscriber),
+            run_loop.run
+        )
     end
 end
 
---- What has become possible after a batch was taken.
+--- Continues what waited for room in the queue.
 ---@param feed resty.etcd.watch.etcd_feed.Fields
-local function after_pop(feed)
-    local subscriber = feed.subscriber
-    local shared_watch = subscriber.shared_watch
+local function after_take(feed)
+    local ____feed_subscriber_0 = feed.subscriber
+    local shared_watch = ____feed_subscriber_0.shared_watch
+    local queue = ____feed_subscriber_0.queue
     if shared_watch == nil then
-        resume(feed)
-    elseif shared_watch.is_blocked and batch_queue.has_room(subscriber.queue) then
-        shared_watch.is_blocked = false
-        shared_watch.resume_signal:post(1)
+        rejoin(feed)
+    elseif batch_queue.has_room(queue) then
+        shared_watches.resume(shared_watch)
     end
 end
 
---- Waits until something may have come; returns what keeps it from waiting.
+--- Ends the subscriber and discards its queue: the stream, or the handling of queued batches, would delay the exit.
 ---@param subscriber resty.etcd.watch.types.Subscriber
----@param seconds number
----@return resty.etcd.protocol.errors.EtcdError?
-local function wait(subscriber, seconds)
-    subscriber.is_waiting = true
-    local ok, done, err = pcall(subscriber.ready.wait, subscriber.ready, seconds)
-    subscriber.is_waiting = false
-    if ok and (done == true or err == "timeout") then
-        return nil
+local function end_for_exit(subscriber)
+    if subscriber.err == nil then
+        shared_watches.fail(
+            subscriber,
+            watch_errors.exiting()
+        )
     end
-    local ____errors_local_error_2 = errors.local_error
-    local ____tostring_1 = tostring
-    local ____ok_0
-    if ok then
-        ____ok_0 = err
-    else
-        ____ok_0 = done
-    end
-    return ____errors_local_error_2(
-        "bad_request",
-        "waiting for events: " .. ____tostring_1(____ok_0)
-    )
+    batch_queue.clear(subscriber.queue)
 end
 
---- The next batch, or why there is none.
+--- Implements `Feed.next`.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@param timeout number?
 ---@return resty.etcd.watch.feed.Batch? res
@@ -101,29 +90,17 @@ local function next_batch(self, timeout)
             return nil, errors.local_error("closed", "closed")
         end
         if ngx.worker.exiting() then
-            if subscriber.err == nil then
-                shared_watches.unsubscribe(subscriber)
-                subscribers.fail(
-                    subscriber,
-                    shared_watches.exiting()
-                )
-            end
-            batch_queue.clear(subscriber.queue)
+            end_for_exit(subscriber)
         end
-        local batch = batch_queue.pop(subscriber.queue)
+        local batch = subscribers.take(subscriber)
         if batch ~= nil then
-            subscriber.delivered_revision = max(subscriber.delivered_revision, batch.revision)
-            if batch.full ~= nil then
-                subscriber.delivered_revision = batch.revision
-            end
-            subscriber.batches = subscriber.batches + 1
-            after_pop(self)
+            after_take(self)
             return batch
         end
         if subscriber.err ~= nil then
             return nil, subscriber.err
         end
-        resume(self)
+        rejoin(self)
         if subscriber.shared_watch ~= nil then
             shared_watches.restart_if_lost(subscriber.shared_watch)
         end
@@ -131,7 +108,7 @@ local function next_batch(self, timeout)
         if left <= 0 then
             return nil, errors.local_error("timeout", "timeout")
         end
-        local err = wait(
+        local err = subscribers.wait(
             subscriber,
             min(left, POLL_INTERVAL)
         )
@@ -141,56 +118,57 @@ local function next_batch(self, timeout)
     end
 end
 
+--- Implements `Feed.close`.
+---@param self resty.etcd.watch.etcd_feed.WatchFeed
 local function close(self)
-    local subscriber = self.subscriber
-    subscriber.is_closed = true
-    shared_watches.unsubscribe(subscriber)
-    subscribers.drop_held(subscriber)
-    batch_queue.clear(subscriber.queue)
-    subscribers.wake(subscriber)
+    shared_watches.unsubscribe(self.subscriber)
+    subscribers.close(self.subscriber)
 end
 
+--- Implements `Feed.age`.
+---@param self resty.etcd.watch.etcd_feed.WatchFeed
+---@return number
 local function age(self)
-    local ____self_subscriber_3 = self.subscriber
-    local shared_watch = ____self_subscriber_3.shared_watch
-    local heard_at = ____self_subscriber_3.last_received_at
-    local own = now() - heard_at
+    local ____self_subscriber_1 = self.subscriber
+    local shared_watch = ____self_subscriber_1.shared_watch
+    local last_received_at = ____self_subscriber_1.last_received_at
+    local own = now() - last_received_at
     return shared_watch ~= nil and min(
         own,
         shared_watches.age(shared_watch)
     ) or own
 end
 
---- Why etcd cannot be followed now: the stream does not stand, or no full state can be read.
+--- Implements `Feed.current_error`: no stream is connected, or no full state can be read.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function current_error(self)
-    local ____self_subscriber_4 = self.subscriber
-    local err = ____self_subscriber_4.err
-    local shared_watch = ____self_subscriber_4.shared_watch
-    local needs = ____self_subscriber_4.pending_state
-    if err ~= nil or shared_watch == nil or shared_watch.is_connected and needs == nil then
+    local ____self_subscriber_2 = self.subscriber
+    local err = ____self_subscriber_2.err
+    local shared_watch = ____self_subscriber_2.shared_watch
+    local pending_state = ____self_subscriber_2.pending_state
+    if err ~= nil or shared_watch == nil or shared_watch.is_connected and pending_state == nil then
         return err
     end
     return shared_watch.last_error
 end
 
---- Everything up to it has been delivered by `next`; 0 before anything is known.
+--- Returns the revision up to which `next` has delivered everything; 0 before any is known.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return number
 local function revision(self)
-    local ____self_subscriber_5 = self.subscriber
-    local shared_watch = ____self_subscriber_5.shared_watch
-    local delivered = ____self_subscriber_5.delivered_revision
-    local queue = ____self_subscriber_5.queue
-    local needs = ____self_subscriber_5.pending_state
-    if needs == nil and (shared_watch and shared_watch.next_revision) ~= nil and batch_queue.is_empty(queue) then
-        return max(delivered, shared_watch.next_revision - 1)
+    local ____self_subscriber_3 = self.subscriber
+    local shared_watch = ____self_subscriber_3.shared_watch
+    local delivered_revision = ____self_subscriber_3.delivered_revision
+    local queue = ____self_subscriber_3.queue
+    local pending_state = ____self_subscriber_3.pending_state
+    if pending_state == nil and (shared_watch and shared_watch.next_revision) ~= nil and batch_queue.is_empty(queue) then
+        return max(delivered_revision, shared_watch.next_revision - 1)
     end
-    return delivered
+    return delivered_revision
 end
 
---- The cluster it is fed from, nil before that has answered.
+--- Returns the ID of the cluster that the feed is from; nil before etcd has answered.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return string?
 local function cluster_id(self)
@@ -201,14 +179,14 @@ local function cluster_id(self)
     return self.cluster
 end
 
---- `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`.
+--- Returns `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return string
 local function state(self)
     return watch_stats.state(self.subscriber)
 end
 
---- What has come to the feed and to the stream that serves it.
+--- Returns the counters of the feed and of the watch that serves it.
 ---@param self resty.etcd.watch.etcd_feed.WatchFeed
 ---@return resty.etcd.watch.stats.FeedStats
 local function stats(self)
@@ -230,54 +208,72 @@ local function misuse(text)
     return nil, errors.local_error("bad_request", text)
 end
 
---- In these phases nothing can wait for etcd.
+--- Reports whether the phase can wait for etcd.
 ---@return boolean
 local function can_wait()
     local phase = ngx.get_phase()
     return phase == "rewrite" or phase == "access" or phase == "content" or phase == "timer" or phase == "ssl_cert" or phase == "ssl_client_hello" or phase == "ssl_session_fetch"
 end
 
---- Where etcd is, for a feed that is to tell what comes from now on; nil where nothing can wait.
+--- Asks etcd for its current revision, for a feed that starts there. Returns nil if the phase cannot wait.
 ---@param core resty.etcd.call.client_state.Core
----@param wants resty.etcd.watch.types.SubscriberOptions
----@return resty.etcd.watch.types.HistoryPoint? known
+---@param range resty.etcd.protocol.key_range.KeyRange
+---@return resty.etcd.watch.types.HistoryPoint? current
 ---@return resty.etcd.protocol.errors.EtcdError? err
-local function find_start(core, wants)
+local function read_start(core, range)
     if not can_wait() then
         return nil
     end
-    return reads.current_revision(core, wants.range)
+    return reads.current_revision(core, range)
 end
 
---- Puts the consumer on a stream.
----@param core resty.etcd.call.client_state.Core
----@param subscriber resty.etcd.watch.types.Subscriber
----@param from number?
+--- Creates the subscriber of a feed.
 ---@param opts resty.etcd.watch.options.FeedOptions
----@return resty.etcd.watch.types.SharedWatch? res
+---@param wants resty.etcd.watch.types.SubscriberOptions
+---@param from number?
+---@param current resty.etcd.watch.types.HistoryPoint?
+---@return resty.etcd.watch.types.Subscriber? res
 ---@return string? err
-local function connect(core, subscriber, from, opts)
-    if opts.resumed ~= true and opts.cluster_id == nil then
-        return sharing.join(subscriber, core, from, run_loop.run)
+local function create_subscriber(opts, wants, from, current)
+    local has_list = opts.list == true
+    local history = current
+    local unknown_before
+    if not has_list and opts.resumed ~= true then
+        unknown_before = opts.start_revision
     end
-    subscriber.history = {cluster_id = opts.cluster_id, raft_term = 0, revision = (opts.start_revision or 1) - 1}
-    return sharing.open_for(subscriber, core, from, run_loop.run)
+    if opts.resumed == true or opts.cluster_id ~= nil then
+        history = {cluster_id = opts.cluster_id, raft_term = 0, revision = (opts.start_revision or 1) - 1}
+    end
+    local subscriber, err = subscribers.new(wants, {
+        next_revision = from or 0,
+        unknown_before = unknown_before,
+        pending_state = has_list and "list" or nil,
+        list_revision = has_list and from ~= nil and from > 1 and from - 1 or nil,
+        history = history
+    })
+    if subscriber == nil then
+        return nil, err
+    end
+    if has_list and from == 1 then
+        subscribers.accept_full_state(subscriber, {}, 0)
+    end
+    return subscriber
 end
 
---- Closes the consumer when nobody holds its feed any more. The stream's timer sees to the rest.
+--- Closes the subscriber when the returned object is collected as garbage. Its watch does the rest.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return table
 local function make_guard(subscriber)
     local proxy = newproxy(true)
     local proxy_mt = getmetatable(proxy)
     proxy_mt.__gc = function()
-        subscriber.is_closed = true
+        subscribers.mark_closed(subscriber)
     end
     return proxy
 end
 
---- Opens a feed. Only one that begins from now on waits for etcd, in phases that can wait; in others
---- such a feed begins a moment later. All else goes on in timers.
+--- Opens a feed. It waits for etcd only if it starts at the current revision, and only in phases that can wait; in other
+--- phases such a feed starts a moment later. Everything else happens in timers.
 ---@param core resty.etcd.call.client_state.Core a client
 ---@param opts resty.etcd.watch.options.FeedOptions
 ---@return resty.etcd.watch.etcd_feed.WatchFeed? res
@@ -286,39 +282,28 @@ local function open(core, opts)
     if ngx.get_phase() == "init" then
         return misuse("a watch needs timers, and there are none in the init phase")
     end
-    local wants, wrong = options.read(opts)
+    local wants, problem = options.read(opts)
     if wants == nil then
-        return misuse(wrong)
+        return misuse(problem)
     end
     local from = opts.start_revision
-    local known
+    local current
     if from == nil and (opts.from_now == true or opts.list ~= true) then
-        local status, err = find_start(core, wants)
+        local found, err = read_start(core, wants.range)
         if err ~= nil then
             return nil, err
         end
-        if status ~= nil then
-            known = status
-            from = status.revision + 1
+        if found ~= nil then
+            current = found
+            from = found.revision + 1
         end
     end
-    local needs = opts.list == true and "list" or nil
-    local subscriber, create_err = subscribers.new(wants, from or 0, needs)
+    local subscriber, create_err = create_subscriber(opts, wants, from, current)
     if subscriber == nil then
         return misuse(create_err)
     end
-    subscriber.history = known
-    if opts.list ~= true and opts.resumed ~= true then
-        subscriber.unknown_before = opts.start_revision
-    end
-    if opts.list == true and from ~= nil then
-        if from == 1 then
-            subscribers.accept_full_state(subscriber, {}, 0)
-        else
-            subscriber.list_revision = from - 1
-        end
-    end
-    local shared_watch, start_err = connect(core, subscriber, from, opts)
+    local connect = (opts.resumed == true or opts.cluster_id ~= nil) and sharing.open_for or sharing.join
+    local shared_watch, start_err = connect(subscriber, core, from, run_loop.run)
     if shared_watch == nil then
         return misuse(start_err)
     end

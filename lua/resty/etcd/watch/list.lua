@@ -1,16 +1,22 @@
 -- Generated from src/resty/etcd/watch/list.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local backoffs = require("resty.etcd.base.backoff")
+local errors = require("resty.etcd.protocol.errors")
 local reads = require("resty.etcd.watch.reads")
-local subscribers = require("resty.etcd.watch.subscriber")
 local shared_watches = require("resty.etcd.watch.shared_watch")
-local errors = require("resty.etcd.watch.errors")
+local subscribers = require("resty.etcd.watch.subscriber")
+local watch_errors = require("resty.etcd.watch.errors")
 local min = math.min
 
---- Nothing sleeps longer than so many seconds without a look around.
+--- Maximum seconds of a sleep, so that a subscriber's end or the worker's exit is noticed.
 local POLL_INTERVAL = 0.5
 
---- Somebody still waits for the state.
+--- A light thread that reads the full state for one subscriber.
+---@class resty.etcd.watch.list.ListThread
+---@field thread table?
+---@field is_over boolean
+
+--- Reports whether the subscriber still waits for a full state.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean
 local function is_wanted(subscriber)
@@ -25,38 +31,52 @@ local function pause(subscriber, seconds)
     end
 end
 
---- The state at the revision that it was to begin with is no more.
+--- Handles that the state at the start revision was compacted away.
 ---@param subscriber resty.etcd.watch.types.Subscriber
-local function lose_start(subscriber)
-    if subscriber.relist then
-        subscriber.pending_state = "compacted"
-        subscriber.list_revision = nil
+local function on_start_compacted(subscriber)
+    if subscriber.options.relist then
+        subscribers.drop_list_revision(subscriber)
     else
-        shared_watches.unsubscribe(subscriber)
-        subscribers.fail(
+        shared_watches.fail(
             subscriber,
-            errors.compacted(nil, nil)
+            watch_errors.compacted(nil, nil)
         )
     end
 end
 
---- Its stream does not know where to go on, so a state read now could be too old.
+--- Reports whether the watch has no position at the moment: a state that is read now could be too old for the next one.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean
-local function has_lost_its_place(subscriber)
+local function has_lost_position(subscriber)
     return subscriber.shared_watch ~= nil and subscriber.shared_watch.next_revision == nil
 end
 
---- Reads the full state that a consumer waits for. The consumer is on the stream already, so nothing is lost in between;
---- or it was too slow even for that, has left, and will be back behind this state. Ends early when the stream has lost its
---- place, and is called again when it has one.
+--- Notes a transient error, and waits before the next attempt.
+---@param core resty.etcd.call.client_state.Core
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@param err resty.etcd.protocol.errors.EtcdError
+---@param backoff resty.etcd.base.backoff.Backoff
+local function wait_to_retry(core, subscriber, err, backoff)
+    if subscriber.shared_watch ~= nil then
+        shared_watches.set_error(subscriber.shared_watch, err)
+    end
+    watch_errors.drop_token(core, err)
+    pause(
+        subscriber,
+        backoffs.next(backoff)
+    )
+end
+
+--- Reads the full state for a subscriber, and retries after errors. The subscriber is on its watch already, so that no
+--- event after the state is lost; or it was too slow for a watch and joins one after the state was read. Returns early
+--- when the watch has lost its position, and is called again when that is known.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
 local function read_for(subscriber, core)
     local backoff = backoffs.new()
-    while is_wanted(subscriber) and not has_lost_its_place(subscriber) do
+    while is_wanted(subscriber) and not has_lost_position(subscriber) do
         local epoch = subscriber.epoch
-        local kvs, outcome = reads.list(core, subscriber.range, subscriber.list_revision)
+        local kvs, outcome = reads.list(core, subscriber.options.range, subscriber.list_revision)
         if not is_wanted(subscriber) then
             return
         end
@@ -64,23 +84,89 @@ local function read_for(subscriber, core)
             if subscriber.epoch == epoch then
                 subscribers.accept_full_state(subscriber, kvs, outcome)
             end
-        elseif errors.is_compacted(outcome) then
-            lose_start(subscriber)
-        elseif errors.is_permanent(core, outcome) then
-            shared_watches.unsubscribe(subscriber)
-            subscribers.fail(subscriber, outcome)
+        elseif watch_errors.is_compacted(outcome) then
+            on_start_compacted(subscriber)
+        elseif watch_errors.is_permanent(core, outcome) then
+            shared_watches.fail(subscriber, outcome)
         else
-            if subscriber.shared_watch ~= nil then
-                subscriber.shared_watch.last_error = outcome
-            end
-            errors.drop_token(core, outcome)
-            pause(
-                subscriber,
-                backoffs.next(backoff)
-            )
+            wait_to_retry(core, subscriber, outcome, backoff)
         end
     end
 end
-_M.read_for = read_for
+
+local function run(subscriber, shared_watch, list_thread)
+    local ok, problem = pcall(read_for, subscriber, shared_watch.core)
+    list_thread.is_over = true
+    subscribers.end_list(subscriber)
+    if not ok then
+        shared_watches.fail(
+            subscriber,
+            errors.local_error(
+                "bad_reply",
+                tostring(problem)
+            )
+        )
+    end
+    shared_watches.wake(shared_watch)
+end
+
+--- Frees the thread: nginx keeps it, even if it is over, until its parent has killed or joined it.
+---@param threads table
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@param list_thread resty.etcd.watch.list.ListThread
+local function end_thread(threads, subscriber, list_thread)
+    ngx.thread.kill(list_thread.thread)
+    threads[subscriber] = nil
+    if not list_thread.is_over then
+        subscribers.end_list(subscriber)
+    end
+end
+
+--- Starts a thread for each subscriber that waits for a full state, once the watch has a position.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param threads table
+local function start(shared_watch, threads)
+    if shared_watch.next_revision == nil then
+        return
+    end
+    for ____, subscriber in ipairs(shared_watch.subscribers) do
+        if subscriber.pending_state ~= nil and not subscriber.is_listing then
+            subscribers.start_list(subscriber)
+            local list_thread = {thread = nil, is_over = false}
+            list_thread.thread = ngx.thread.spawn(run, subscriber, shared_watch, list_thread)
+            threads[subscriber] = list_thread
+        end
+    end
+end
+
+--- Ends the threads that are over, and those whose subscribers have ended.
+---@param threads table
+---@return boolean # whether some threads still read
+local function sweep(threads)
+    local is_listing = false
+    for subscriber, list_thread in pairs(threads) do
+        if list_thread.is_over or subscriber.is_closed or subscriber.err ~= nil then
+            end_thread(threads, subscriber, list_thread)
+        else
+            is_listing = true
+        end
+    end
+    return is_listing
+end
+
+--- Ends all threads, and the subscribers of those that still read with an error.
+---@param threads table
+---@param err resty.etcd.protocol.errors.EtcdError
+local function stop(threads, err)
+    for subscriber, list_thread in pairs(threads) do
+        end_thread(threads, subscriber, list_thread)
+        if not list_thread.is_over then
+            shared_watches.fail(subscriber, err)
+        end
+    end
+end
+_M.start = start
+_M.stop = stop
+_M.sweep = sweep
 
 return _M

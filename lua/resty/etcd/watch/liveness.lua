@@ -1,144 +1,106 @@
 -- Generated from src/resty/etcd/watch/liveness.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local call = require("resty.etcd.call.call")
+local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
-local rpcs = require("resty.etcd.protocol.rpc")
-local errors = require("resty.etcd.watch.errors")
+local errors = require("resty.etcd.protocol.errors")
+local probes = require("resty.etcd.watch.probe")
+local shared_watches = require("resty.etcd.watch.shared_watch")
+local stream_reader = require("resty.etcd.watch.stream_reader")
 local now = clock.now
 
---- Seconds for the second stream to stand, to be told what the first one was not, and for that one to be told too.
-local PROBE_TIME = 1
+--- Maximum seconds between two bytes of a living stream: etcd sends progress every 10 minutes at least.
+local MAX_PROGRESS_INTERVAL = 660
 
---- A stream that is silent has nothing to tell, or is dead. A second one from the same place, at the same endpoint, for a
---- moment, tells which: what it is told at once the first one has missed.
----@class resty.etcd.watch.liveness.LivenessProbe
----@field thread table?
----@field started_at number
----@field stream resty.etcd.transport.transport.Stream?
----@field created_at number? When etcd said that it stands.
----@field first_event_at number? When it was told of something.
----@field has_failed boolean It has ended, and not because of a compaction.
----@field compacted boolean What it wanted to begin with is compacted, which says nothing about a stream that stands already.
+--- What is being found out about a stream that is silent. Written by this file.
+---@class resty.etcd.watch.liveness.Liveness
+---@field probe resty.etcd.watch.probe.Probe? Nil while none runs.
+---@field next_probe_at number
 
---- The endpoint that the stream is of; nil if that is none of the client's any more.
+local function create()
+    return {probe = nil, next_probe_at = 0}
+end
+
+--- Ends the probe, if one runs.
+---@param liveness resty.etcd.watch.liveness.Liveness
+local function stop(liveness)
+    if liveness.probe ~= nil then
+        probes.stop(liveness.probe)
+        liveness.probe = nil
+    end
+end
+
+local function idle_error(shared_watch, stream)
+    local text = "timeout: no data received for " .. tostring(shared_watch.idle_timeout) .. " seconds"
+    return errors.local_error("timeout", text, stream and stream.endpoint)
+end
+
+--- Returns an error if etcd has not confirmed the watch in time, whatever else it has sent.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param session resty.etcd.watch.stream_reader.StreamSession
+---@return resty.etcd.protocol.errors.EtcdError?
+local function check_creation(shared_watch, session)
+    local ____shared_watch_2 = shared_watch
+    local stream = ____shared_watch_2.stream
+    local core = ____shared_watch_2.core
+    if stream == nil then
+        local is_late = core.timeout <= 0 and now() - session.started_at > shared_watch.idle_timeout
+        return is_late and idle_error(shared_watch, stream) or nil
+    end
+    local elapsed = now() - (core.timeout > 0 and session.response_started_at or session.started_at)
+    if elapsed <= (core.timeout > 0 and core.timeout or shared_watch.idle_timeout) then
+        return nil
+    end
+    balancer.report_failure(core, stream.endpoint)
+    return errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint)
+end
+
+--- Starts the probe of a silent stream, or evaluates it. Returns whether the stream is dead.
+---@param liveness resty.etcd.watch.liveness.Liveness
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param stream resty.etcd.transport.transport.Stream
----@return resty.etcd.endpoint.endpoint.Endpoint?
-local function endpoint_of(shared_watch, stream)
-    for ____, endpoint in ipairs(shared_watch.core.endpoints) do
-        if endpoint.http_host == stream.endpoint then
-            return endpoint
-        end
-    end
-    return nil
-end
-
-local function take(check, reply, endpoint)
-    if reply.canceled == true then
-        check.compacted = errors.cancel_error(reply, endpoint).name == "compacted"
-        check.has_failed = not check.compacted
-    elseif reply.created == true then
-        check.created_at = now()
-    elseif reply.events ~= nil then
-        if check.first_event_at == nil then
-            check.first_event_at = now()
-        end
-    end
-end
-
---- Reads what comes. How long that may take is for `outcome` to say, as nginx writes a line for each socket timeout.
----@param check resty.etcd.watch.liveness.LivenessProbe
----@param shared_watch resty.etcd.watch.types.SharedWatch
----@param request table
----@param endpoint resty.etcd.endpoint.endpoint.Endpoint
-local function read(check, shared_watch, request, endpoint)
-    local stream = call.open(shared_watch.core, rpcs.watch, {create_request = request}, {require_leader = true, at = endpoint})
-    check.stream = stream
-    check.has_failed = stream == nil
-    while stream ~= nil and not check.has_failed and not check.compacted do
-        local message = stream:recv(nil)
-        if message == nil then
-            check.has_failed = true
-        else
-            take(check, message, endpoint.http_host)
-        end
-    end
-end
-
-local function run(check, shared_watch, request, endpoint)
-    local ok = pcall(
-        read,
-        check,
-        shared_watch,
-        request,
-        endpoint
-    )
-    check.has_failed = check.has_failed or not ok
-end
-
---- Begins a check of the hub's stream.
----@param shared_watch resty.etcd.watch.types.SharedWatch
----@param stream resty.etcd.transport.transport.Stream
----@param request table
----@return resty.etcd.watch.liveness.LivenessProbe
-local function start(shared_watch, stream, request)
-    local check = {
-        thread = nil,
-        started_at = now(),
-        stream = nil,
-        created_at = nil,
-        first_event_at = nil,
-        has_failed = false,
-        compacted = false
-    }
-    local endpoint = endpoint_of(shared_watch, stream)
-    if endpoint == nil then
-        check.has_failed = true
-    else
-        check.thread = ngx.thread.spawn(
-            run,
-            check,
-            shared_watch,
-            request,
-            endpoint
-        )
-    end
-    return check
-end
-
---- What a check of a stream that has been silent all the while says; nil while it says nothing yet.
----@param check resty.etcd.watch.liveness.LivenessProbe
----@return ("unknown"|"well"|"dead")?
-local function outcome(check)
+---@return boolean
+local function is_dead(liveness, shared_watch, stream)
     local time = now()
-    if check.has_failed then
-        return "dead"
+    if time - stream:last_received_at() > MAX_PROGRESS_INTERVAL then
+        return true
     end
-    if check.compacted then
-        return "unknown"
+    local probe = liveness.probe
+    if probe == nil then
+        if time >= liveness.next_probe_at then
+            local request = stream_reader.create_request(shared_watch, shared_watch.next_revision)
+            liveness.probe = probes.start(shared_watch, stream, request)
+        end
+        return false
     end
-    if check.first_event_at ~= nil then
-        return time - check.first_event_at > PROBE_TIME and "dead" or nil
+    local outcome = probes.outcome(probe)
+    if outcome ~= nil then
+        stop(liveness)
+        liveness.next_probe_at = time + shared_watch.idle_timeout
+        if outcome == "alive" then
+            shared_watches.note_response(shared_watch, probe.created_at)
+        end
     end
-    if check.created_at ~= nil then
-        return time - check.created_at > PROBE_TIME and "well" or nil
-    end
-    return time - check.started_at > PROBE_TIME and "dead" or nil
+    return outcome == "dead"
 end
 
---- Ends it, and frees what it has.
----@param check resty.etcd.watch.liveness.LivenessProbe
-local function stop(check)
-    local ____opt_0 = check.stream
-    if ____opt_0 ~= nil then
-        ____opt_0:close()
+--- Returns an error if the stream of a session is dead. Call it regularly.
+---@param liveness resty.etcd.watch.liveness.Liveness
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param session resty.etcd.watch.stream_reader.StreamSession
+---@return resty.etcd.protocol.errors.EtcdError?
+local function check(liveness, shared_watch, session)
+    if session.created_at == nil then
+        return check_creation(shared_watch, session)
     end
-    if check.thread ~= nil then
-        ngx.thread.kill(check.thread)
+    if shared_watch.is_paused or shared_watches.age(shared_watch) <= shared_watch.idle_timeout then
+        stop(liveness)
+        return nil
     end
+    local stream = shared_watch.stream
+    return is_dead(liveness, shared_watch, stream) and idle_error(shared_watch, stream) or nil
 end
-_M.outcome = outcome
-_M.start = start
+_M.check = check
+_M.new = create
 _M.stop = stop
 
 return _M

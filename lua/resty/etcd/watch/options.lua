@@ -25,18 +25,18 @@ local DEFAULT_BYTES = 16 * 1024 * 1024
 ---@field max_queue? number Events that may wait for the consumer; default 10,000.
 ---@field max_queue_bytes? number Bytes of events that may wait for the consumer; default 16 MiB.
 
---- What the options come to; nil and what is wrong with them.
+--- Checks the options. Returns nil and what is wrong with them, if anything is.
 ---@param opts resty.etcd.watch.options.FeedOptions
 ---@return resty.etcd.watch.types.SubscriberOptions? res
 ---@return string? err
 local function read(opts)
     local range = key_range.of(opts.key, opts.range_end)
-    local share = opts.shared_range
-    local hub_range = share ~= nil and key_range.of(share.key, share.range_end) or range
     if range.key == "" or key_range.is_empty(range) then
         return nil, "no key is in this range"
     end
-    if not key_range.contains(hub_range, range) then
+    local shared = opts.shared_range
+    local shared_range = shared ~= nil and key_range.of(shared.key, shared.range_end) or nil
+    if shared_range ~= nil and not key_range.contains(shared_range, range) then
         return nil, "the range to share does not contain the keys"
     end
     local filters = {}
@@ -46,7 +46,7 @@ local function read(opts)
     sort(filters)
     return {
         range = range,
-        shared_range = hub_range,
+        shared_range = shared_range,
         relist = opts.relist == true,
         progress = opts.progress == true,
         prev_kv = opts.prev_kv == true,

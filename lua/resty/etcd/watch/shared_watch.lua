@@ -1,39 +1,43 @@
 -- Generated from src/resty/etcd/watch/shared_watch.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local semaphore = require("ngx.semaphore")
-local backoffs = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
-local errors = require("resty.etcd.protocol.errors")
 local key_range = require("resty.etcd.protocol.key_range")
+local reopen_policy = require("resty.etcd.watch.reopen_policy")
 local timers = require("resty.etcd.base.timers")
 local subscribers = require("resty.etcd.watch.subscriber")
 local now = clock.now
 local max = math.max
 local min = math.min
 
---- How long a timer may take to start: nginx drops timers when too many of them run.
+--- Seconds after which a timer that has not started was dropped: nginx drops timers if too many of them run.
 local START_TIME = 1
 
---- The streams of a client.
+--- Returns the shared watches of a client.
 ---@param core resty.etcd.call.client_state.Core
 ---@return resty.etcd.watch.types.SharedWatch[]
 local function watches_of(core)
-    if core.shared_watches == nil then
-        core.shared_watches = {}
-    end
-    return core.shared_watches
+    return core.shared_watches or ({})
 end
 
---- Wakes the hub's timer.
+--- Wakes the timer.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
-local function wake_timer(shared_watch)
+local function wake(shared_watch)
     if not shared_watch.is_woken then
         shared_watch.is_woken = true
-        shared_watch.wake:post(1)
+        shared_watch.signal:post(1)
     end
 end
 
---- Starts the hub's timer.
+--- Waits until the timer is woken, or for some seconds.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param seconds number
+local function wait(shared_watch, seconds)
+    shared_watch.signal:wait(seconds)
+    shared_watch.is_woken = false
+end
+
+--- Starts the timer.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param delay number
 ---@return true? res
@@ -48,7 +52,18 @@ local function start(shared_watch, delay)
     return true
 end
 
---- Starts its timer once more if nginx has dropped it.
+--- Notes that the timer has started. Returns false if another one runs already.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@return boolean
+local function mark_running(shared_watch)
+    if shared_watch.is_running then
+        return false
+    end
+    shared_watch.is_running = true
+    return true
+end
+
+--- Starts the timer again if nginx has dropped it.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 local function restart_if_lost(shared_watch)
     if not shared_watch.is_running and now() > shared_watch.start_deadline then
@@ -56,58 +71,75 @@ local function restart_if_lost(shared_watch)
     end
 end
 
-local function copy(known)
+--- Returns a copy of what is known of etcd's history, for another owner to write to.
+---@param known resty.etcd.watch.types.HistoryPoint?
+---@return resty.etcd.watch.types.HistoryPoint
+local function copy_history(known)
     if known == nil then
         return {cluster_id = nil, raft_term = 0, revision = 0}
     end
     return {cluster_id = known.cluster_id, raft_term = known.raft_term, revision = known.revision}
 end
 
---- A stream of the consumer's kind that begins at `next`.
+--- Creates a watch that can serve a subscriber.
 ---@param core resty.etcd.call.client_state.Core
 ---@param subscriber resty.etcd.watch.types.Subscriber
----@param next number?
----@param apart boolean
+---@param range resty.etcd.protocol.key_range.KeyRange
+---@param next_revision number? nil for etcd's current revision
+---@param is_catching_up boolean
 ---@param run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch)
 ---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
-local function create(core, subscriber, next, apart, run)
-    local wake, err = semaphore.new(0)
-    local room, room_err = semaphore.new(0)
-    if wake == nil or room == nil then
-        return nil, err or room_err or "no semaphore"
+local function create(core, subscriber, range, next_revision, is_catching_up, run)
+    local signal, err = semaphore.new(0)
+    local resume_signal, resume_err = semaphore.new(0)
+    if signal == nil or resume_signal == nil then
+        return nil, err or resume_err or "no semaphore"
     end
+    local ____subscriber_options_0 = subscriber.options
+    local prev_kv = ____subscriber_options_0.prev_kv
+    local filters = ____subscriber_options_0.filters
+    local idle_timeout = ____subscriber_options_0.idle_timeout
     return {
         core = core,
-        range = subscriber.shared_range,
-        prev_kv = subscriber.prev_kv,
-        filters = subscriber.filters,
-        idle_timeout = subscriber.idle_timeout,
+        range = range,
+        prev_kv = prev_kv,
+        filters = filters,
+        idle_timeout = idle_timeout,
         run = run,
-        wake = wake,
+        signal = signal,
         is_woken = false,
         is_running = false,
         start_deadline = 0,
         subscribers = {},
-        next_revision = next,
+        next_revision = next_revision,
         unknown_before = subscriber.unknown_before,
-        history = copy(subscriber.history),
+        history = copy_history(subscriber.history),
         history_token = subscriber.history_token or ({lost = false}),
-        is_catching_up = apart,
+        is_catching_up = is_catching_up,
         stream = nil,
         is_connected = false,
         last_received_at = now(),
-        is_blocked = false,
-        resume_signal = room,
+        is_paused = false,
+        resume_signal = resume_signal,
         open_count = 0,
         close_reasons = {},
         events = 0,
         dropped = 0,
         last_error = nil,
-        backoff = backoffs.new(),
-        last_immediate_reopen = 0,
-        last_logged_at = {}
+        reopen_policy = reopen_policy.new()
     }
+end
+
+--- Adds the watch to those that new subscribers of the client can join.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function publish(shared_watch)
+    local core = shared_watch.core
+    if core.shared_watches == nil then
+        core.shared_watches = {}
+    end
+    local ____core_shared_watches_1 = core.shared_watches
+    ____core_shared_watches_1[#____core_shared_watches_1 + 1] = shared_watch
 end
 
 local function without(list, item)
@@ -120,25 +152,53 @@ local function without(list, item)
     return rest
 end
 
---- The stream does not serve the consumer any more. The last one to leave ends it.
+--- Lets the watch serve a subscriber.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function subscribe(shared_watch, subscriber)
+    subscribers.attach(subscriber, shared_watch)
+    local ____shared_watch_subscribers_2 = shared_watch.subscribers
+    ____shared_watch_subscribers_2[#____shared_watch_subscribers_2 + 1] = subscriber
+    wake(shared_watch)
+end
+
+--- Removes a subscriber from its watch, if it has one. The watch ends with its last subscriber.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 local function unsubscribe(subscriber)
     local shared_watch = subscriber.shared_watch
     if shared_watch ~= nil then
-        subscriber.shared_watch = nil
+        local core = shared_watch.core
+        subscribers.detach(subscriber)
         shared_watch.subscribers = without(shared_watch.subscribers, subscriber)
         if #shared_watch.subscribers == 0 then
-            shared_watch.core.shared_watches = without(
-                watches_of(shared_watch.core),
+            core.shared_watches = without(
+                watches_of(core),
                 shared_watch
             )
         end
-        wake_timer(shared_watch)
+        wake(shared_watch)
     end
 end
 
---- From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
---- deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
+--- Removes a subscriber from its watch and ends it with an error.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@param err resty.etcd.protocol.errors.EtcdError
+local function fail(subscriber, err)
+    unsubscribe(subscriber)
+    subscribers.fail(subscriber, err)
+end
+
+--- Ends all subscribers, and the watch with them.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param err resty.etcd.protocol.errors.EtcdError
+local function fail_all(shared_watch, err)
+    for ____, subscriber in ipairs(shared_watch.subscribers) do
+        fail(subscriber, err)
+    end
+end
+
+--- Returns the start revision of the next watch request. It overlaps by one revision, because etcd before 3.4.36 and
+--- 3.5.18 loses a deletion made in the same revision as a compaction.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return number
 local function request_revision(shared_watch)
@@ -146,62 +206,171 @@ local function request_revision(shared_watch)
     return next == shared_watch.unknown_before and next or max(next - 1, 1)
 end
 
---- Gives each consumer its part of a batch. All of them have room.
+--- Notes that etcd has reached a revision.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param revision number
+local function raise_revision(shared_watch, revision)
+    local history = shared_watch.history
+    history.revision = max(history.revision, revision)
+end
+
+--- Notes what etcd has said of itself. A watch without a position starts behind the current revision.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param current resty.etcd.watch.types.HistoryPoint
+local function set_history(shared_watch, current)
+    shared_watch.history = copy_history(current)
+    if shared_watch.next_revision == nil then
+        shared_watch.next_revision = current.revision + 1
+        wake(shared_watch)
+    end
+end
+
+--- Notes a response from etcd.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param time number
+local function note_response(shared_watch, time)
+    shared_watch.last_received_at = max(shared_watch.last_received_at, time)
+end
+
+--- Notes that a stream was opened for the watch.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param stream resty.etcd.transport.transport.Stream
+local function set_stream(shared_watch, stream)
+    shared_watch.stream = stream
+end
+
+--- Notes that etcd has confirmed the watch.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function mark_connected(shared_watch)
+    shared_watch.is_connected = true
+    shared_watch.open_count = shared_watch.open_count + 1
+end
+
+--- Closes the stream.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function close_stream(shared_watch)
+    local stream = shared_watch.stream
+    if stream ~= nil then
+        note_response(
+            shared_watch,
+            stream:last_received_at()
+        )
+        stream:close()
+        shared_watch.stream = nil
+    end
+    shared_watch.is_connected = false
+    shared_watch.is_paused = false
+end
+
+--- Waits until `resume`, or for some seconds, because the queue of the only subscriber is full.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param seconds number
+local function pause(shared_watch, seconds)
+    shared_watch.is_paused = true
+    shared_watch.resume_signal:wait(seconds)
+    shared_watch.is_paused = false
+    note_response(
+        shared_watch,
+        now()
+    )
+end
+
+--- Ends a pause.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function resume(shared_watch)
+    if shared_watch.is_paused then
+        shared_watch.is_paused = false
+        shared_watch.resume_signal:post(1)
+    end
+end
+
+--- Notes why etcd cannot be followed at the moment.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param err resty.etcd.protocol.errors.EtcdError
+local function set_error(shared_watch, err)
+    shared_watch.last_error = err
+end
+
+--- Notes why a stream has ended.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param err resty.etcd.protocol.errors.EtcdError
+local function note_stream_end(shared_watch, err)
+    local reasons = shared_watch.close_reasons
+    reasons[err.name] = (reasons[err.name] or 0) + 1
+    shared_watch.last_error = err
+end
+
+--- Counts events that were discarded.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param events number
+local function count_dropped(shared_watch, events)
+    shared_watch.dropped = shared_watch.dropped + events
+end
+
+--- Delivers a batch: to each subscriber the events in its range. All of them have room.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param batch resty.etcd.watch.feed.Batch
 local function deliver(shared_watch, batch)
-    local ____batch_0 = batch
-    local revision = ____batch_0.revision
+    local revision = batch.revision
     shared_watch.next_revision = revision + 1
-    shared_watch.history.revision = max(shared_watch.history.revision, revision)
     shared_watch.events = shared_watch.events + #batch.events
+    raise_revision(shared_watch, revision)
     for ____, subscriber in ipairs(shared_watch.subscribers) do
-        local events = key_range.filter_events(subscriber.range, batch.events)
+        local events = key_range.filter_events(subscriber.options.range, batch.events)
         if events ~= nil then
             subscribers.offer(subscriber, events == batch.events and batch or ({revision = revision, events = events}))
         end
     end
 end
 
---- All events up to `revision` have been delivered.
+--- Notes that all events up to a revision have been delivered.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param revision number
-local function progress(shared_watch, revision)
+local function advance(shared_watch, revision)
     if revision >= shared_watch.next_revision then
         shared_watch.next_revision = revision + 1
-        shared_watch.history.revision = max(shared_watch.history.revision, revision)
+        raise_revision(shared_watch, revision)
         for ____, subscriber in ipairs(shared_watch.subscribers) do
             subscribers.advance(subscriber, revision)
         end
     end
 end
 
---- Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
---- behind them go on.
+--- Returns the oldest revision that etcd still has, as far as its error says; nil if that is unknown.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return number?
+local function oldest_revision(shared_watch, err)
+    local oldest = err.compact_revision
+    if oldest == nil or shared_watch.next_revision == nil or oldest <= request_revision(shared_watch) then
+        return nil
+    end
+    return oldest
+end
+
+--- Handles revisions that etcd does not have any more. Subscribers whose position is behind the lost revisions continue.
+--- Those that need the lost revisions wait for a full state, or end with the error.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function on_revisions_lost(shared_watch, reason, err)
-    local oldest = err.compact_revision
+    local oldest = oldest_revision(shared_watch, err)
     local next
-    if oldest ~= nil and (shared_watch.next_revision == nil or oldest <= request_revision(shared_watch)) then
-        oldest = nil
-    end
     if oldest ~= nil then
-        shared_watch.history.revision = max(shared_watch.history.revision, oldest)
+        raise_revision(shared_watch, oldest)
     end
     if reason == "restored" then
-        shared_watch.history_token.lost = true
+        local token = shared_watch.history_token
+        token.lost = true
         shared_watch.history_token = {lost = false}
     end
     for ____, subscriber in ipairs(shared_watch.subscribers) do
         if oldest ~= nil and subscriber.next_revision > oldest then
             next = min(next or subscriber.next_revision, subscriber.next_revision)
-        elseif subscriber.relist or subscribers.is_new(subscriber) then
+        elseif subscriber.options.relist or subscribers.is_new(subscriber) then
             subscribers.require_full_state(subscriber, reason)
         else
-            unsubscribe(subscriber)
-            subscribers.fail(subscriber, err)
+            fail(subscriber, err)
         end
     end
     if next ~= nil then
@@ -210,46 +379,45 @@ local function on_revisions_lost(shared_watch, reason, err)
     shared_watch.next_revision = next
 end
 
---- Ends it, and all of its consumers with it.
----@param shared_watch resty.etcd.watch.types.SharedWatch
----@param err resty.etcd.protocol.errors.EtcdError
-local function ____end(shared_watch, err)
-    for ____, subscriber in ipairs(shared_watch.subscribers) do
-        unsubscribe(subscriber)
-        subscribers.fail(subscriber, err)
-    end
-end
-
---- Seconds since etcd was heard of last.
+--- Returns the seconds since the last response from etcd.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return number
 local function age(shared_watch)
-    local stream = shared_watch.stream
-    local heard_at = stream ~= nil and max(
-        shared_watch.last_received_at,
+    local ____shared_watch_3 = shared_watch
+    local stream = ____shared_watch_3.stream
+    local last_received_at = ____shared_watch_3.last_received_at
+    return now() - (stream ~= nil and max(
+        last_received_at,
         stream:last_received_at()
-    ) or shared_watch.last_received_at
-    return now() - heard_at
+    ) or last_received_at)
 end
-
---- For consumers whose program ends.
----@return resty.etcd.protocol.errors.EtcdError
-local function exiting()
-    return errors.local_error("closed", "closed: the worker is exiting")
-end
+_M.advance = advance
 _M.age = age
-_M.request_revision = request_revision
-_M.copy_known = copy
+_M.close_stream = close_stream
+_M.copy_history = copy_history
+_M.count_dropped = count_dropped
 _M.new = create
 _M.deliver = deliver
-_M["end"] = ____end
-_M.exiting = exiting
-_M.watches_of = watches_of
-_M.unsubscribe = unsubscribe
+_M.fail = fail
+_M.fail_all = fail_all
+_M.mark_connected = mark_connected
+_M.mark_running = mark_running
+_M.note_response = note_response
+_M.note_stream_end = note_stream_end
 _M.on_revisions_lost = on_revisions_lost
-_M.wake_timer = wake_timer
-_M.progress = progress
+_M.pause = pause
+_M.publish = publish
+_M.request_revision = request_revision
 _M.restart_if_lost = restart_if_lost
+_M.resume = resume
+_M.set_error = set_error
+_M.set_history = set_history
+_M.set_stream = set_stream
 _M.start = start
+_M.subscribe = subscribe
+_M.unsubscribe = unsubscribe
+_M.wait = wait
+_M.wake = wake
+_M.watches_of = watches_of
 
 return _M

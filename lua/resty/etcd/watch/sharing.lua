@@ -1,48 +1,48 @@
 -- Generated from src/resty/etcd/watch/sharing.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.base.clock")
-local key_range = require("resty.etcd.protocol.key_range")
-local subscribers = require("resty.etcd.watch.subscriber")
-local shared_watches = require("resty.etcd.watch.shared_watch")
 local batch_queue = require("resty.etcd.watch.batch_queue")
-local now = clock.now
+local key_range = require("resty.etcd.protocol.key_range")
+local shared_watches = require("resty.etcd.watch.shared_watch")
+local subscribers = require("resty.etcd.watch.subscriber")
 local max = math.max
 
---- A consumer that is too slow twice within so many seconds keeps a stream of its own for as long.
-local ISOLATION_TIME = 5
+--- Returns the range that the watch of a subscriber covers. It is wider than the subscriber's own if the user allows that,
+--- because each watch takes a connection. Nothing else widens a watch: over a transport that multiplexes watches on one
+--- connection, this can return the subscriber's own range.
+---@param options resty.etcd.watch.types.SubscriberOptions
+---@return resty.etcd.protocol.key_range.KeyRange
+local function range_of(options)
+    return options.shared_range or options.range
+end
 
---- The consumer takes along what its stream has learnt of etcd.
+--- Lets the subscriber take what its watch knows of etcd to its next one.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 local function carry_history(subscriber, shared_watch)
-    subscriber.history = shared_watches.copy_known(shared_watch.history)
-    subscriber.history_token = shared_watch.history_token
+    subscribers.set_history(
+        subscriber,
+        shared_watches.copy_history(shared_watch.history),
+        shared_watch.history_token
+    )
 end
 
---- The consumer is too slow for the others: it goes on later, on a stream of its own.
+--- Detaches a slow subscriber from its watch. It resumes later on a separate one.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param revision number
 local function detach(shared_watch, subscriber, revision)
-    local time = now()
-    if subscriber.overflows > 0 and time - subscriber.last_overflow_at < ISOLATION_TIME then
-        subscriber.isolated_until = time + ISOLATION_TIME
-    end
-    subscriber.last_overflow_at = time
-    subscriber.overflows = subscriber.overflows + 1
-    if subscriber.pending_state == nil then
-        subscriber.next_revision = max(subscriber.next_revision, revision)
-    else
-        subscribers.drop_held(subscriber)
-    end
+    subscribers.note_overflow(subscriber)
+    subscribers.drop_buffered(subscriber)
+    subscribers.skip_to(subscriber, revision)
     carry_history(subscriber, shared_watch)
     shared_watches.unsubscribe(subscriber)
 end
 
---- Parts with consumers that have no room, unless one is alone.
+--- Detaches the subscribers whose queues are full, so that a slow one does not stall the others.
+--- A full subscriber that is alone stays: the shared watch pauses instead.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
----@param revision number
----@return resty.etcd.watch.types.Subscriber? # that one
+---@param revision number of the batch that is to be delivered
+---@return resty.etcd.watch.types.Subscriber? # the subscriber that stays although its queue is full, or nil
 local function detach_slow(shared_watch, revision)
     for ____, subscriber in ipairs(shared_watch.subscribers) do
         if batch_queue.is_full(subscriber.queue) and not subscribers.ignores_events(subscriber) then
@@ -55,19 +55,22 @@ local function detach_slow(shared_watch, revision)
     return nil
 end
 
---- Streams of the hub's kind can serve the consumer.
+--- Reports whether a watch delivers what the options ask for, from whatever revision on.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
----@param wants resty.etcd.watch.types.SubscriberOptions
+---@param options resty.etcd.watch.types.SubscriberOptions
 ---@return boolean
-local function is_compatible(shared_watch, wants)
-    return key_range.contains(shared_watch.range, wants.shared_range) and shared_watch.filters == wants.filters and (shared_watch.prev_kv or not wants.prev_kv) and shared_watch.idle_timeout <= wants.idle_timeout
+local function is_compatible(shared_watch, options)
+    return key_range.contains(
+        shared_watch.range,
+        range_of(options)
+    ) and shared_watch.filters == options.filters and (shared_watch.prev_kv or not options.prev_kv) and shared_watch.idle_timeout <= options.idle_timeout
 end
 
---- What the consumer takes along from another stream is true of this one too, as far as is known.
+--- Reports whether the watch and the subscriber have seen the same history of etcd, as far as is known.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean
-local function has_past_of(shared_watch, subscriber)
+local function has_history_of(shared_watch, subscriber)
     if subscriber.history_token ~= nil then
         return subscriber.history_token == shared_watch.history_token
     end
@@ -77,7 +80,7 @@ local function has_past_of(shared_watch, subscriber)
     return cluster_id == nil or other_id == nil or cluster_id == other_id
 end
 
---- The stream is where the consumer can join it.
+--- Reports whether the position of the watch lets the subscriber join.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param from number?
@@ -93,49 +96,44 @@ local function can_join(shared_watch, subscriber, from)
     return not shared_watch.is_catching_up and (next == nil or next <= shared_watch.history.revision + 1)
 end
 
---- The stream that may serve the consumer and has come furthest.
+--- Returns the watch with the latest position that the subscriber can join; nil if there is none.
 ---@param core resty.etcd.call.client_state.Core
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param from number?
 ---@return resty.etcd.watch.types.SharedWatch?
 local function find(core, subscriber, from)
     local best
-    if now() < subscriber.isolated_until then
+    if subscribers.is_isolated(subscriber) then
         return nil
     end
     for ____, shared_watch in ipairs(shared_watches.watches_of(core)) do
-        local may_serve = is_compatible(shared_watch, subscriber) and has_past_of(shared_watch, subscriber) and can_join(shared_watch, subscriber, from)
-        if may_serve and (best == nil or (shared_watch.next_revision or 0) > (best.next_revision or 0)) then
+        local is_candidate = is_compatible(shared_watch, subscriber.options) and has_history_of(shared_watch, subscriber) and can_join(shared_watch, subscriber, from)
+        if is_candidate and (best == nil or (shared_watch.next_revision or 0) > (best.next_revision or 0)) then
             best = shared_watch
         end
     end
     return best
 end
 
-local function add(shared_watch, subscriber)
-    subscriber.shared_watch = shared_watch
-    local ____shared_watch_subscribers_2 = shared_watch.subscribers
-    ____shared_watch_subscribers_2[#____shared_watch_subscribers_2 + 1] = subscriber
-    shared_watches.wake_timer(shared_watch)
-end
-
---- Lets a new stream serve the consumer from revision `next` on.
+--- Creates a watch that serves the subscriber from a revision on.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
----@param next number?
+---@param next number? nil for the current revision
 ---@param run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch)
 ---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
 local function open_for(subscriber, core, next, run)
-    local apart = false
+    local options = subscriber.options
+    local is_catching_up = false
     for ____, other in ipairs(shared_watches.watches_of(core)) do
-        apart = apart or not other.is_catching_up and is_compatible(other, subscriber)
+        is_catching_up = is_catching_up or not other.is_catching_up and is_compatible(other, options)
     end
     local shared_watch, err = shared_watches.new(
         core,
         subscriber,
+        range_of(options),
         next,
-        apart,
+        is_catching_up,
         run
     )
     if shared_watch == nil then
@@ -145,16 +143,15 @@ local function open_for(subscriber, core, next, run)
     if ok == nil then
         return nil, start_err
     end
-    local ____shared_watches_watches_of_result_3 = shared_watches.watches_of(core)
-    ____shared_watches_watches_of_result_3[#____shared_watches_watches_of_result_3 + 1] = shared_watch
-    add(shared_watch, subscriber)
+    shared_watches.publish(shared_watch)
+    shared_watches.subscribe(shared_watch, subscriber)
     return shared_watch
 end
 
---- Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
+--- Lets a watch serve the subscriber: an existing one that has not passed its start revision, or a new one.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
----@param from number? nil if the consumer begins now, or with the state as it will be read
+---@param from number? nil to start at the current revision, or with the full state that will be read
 ---@param run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch)
 ---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
@@ -163,59 +160,57 @@ local function join(subscriber, core, from, run)
     if shared_watch == nil then
         return open_for(subscriber, core, from, run)
     end
-    add(shared_watch, subscriber)
+    shared_watches.subscribe(shared_watch, subscriber)
     return shared_watch
 end
 
---- The other stream may take over the consumers of this one, which has begun apart.
----@param other resty.etcd.watch.types.SharedWatch
+--- Reports whether a watch that was catching up has reached the other one.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param other resty.etcd.watch.types.SharedWatch
 ---@return boolean
-local function may_take_over(other, shared_watch)
+local function has_caught_up(shared_watch, other)
     return other ~= shared_watch and not other.is_catching_up and other.next_revision ~= nil and other.next_revision <= shared_watch.next_revision and other.history.cluster_id == shared_watch.history.cluster_id and not shared_watch.history_token.lost
 end
 
---- Hands the consumers of a stream that began apart to the one that it has caught up with.
+--- Moves the subscribers of a watch that was catching up to the watch that it has reached.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 local function merge(shared_watch)
     if not shared_watch.is_catching_up then
         return
     end
-    local time = now()
     for ____, subscriber in ipairs(shared_watch.subscribers) do
         for ____, other in ipairs(shared_watches.watches_of(shared_watch.core)) do
-            if time >= subscriber.isolated_until and may_take_over(other, shared_watch) and is_compatible(other, subscriber) then
-                if subscriber.pending_state == nil then
-                    subscriber.next_revision = max(subscriber.next_revision, shared_watch.next_revision)
-                end
+            if not subscribers.is_isolated(subscriber) and has_caught_up(shared_watch, other) and is_compatible(other, subscriber.options) then
+                subscribers.skip_to(subscriber, shared_watch.next_revision)
                 shared_watches.unsubscribe(subscriber)
-                add(other, subscriber)
+                shared_watches.subscribe(other, subscriber)
                 break
             end
         end
     end
 end
 
---- Gives each consumer of a narrower range than the stream's a stream of its own, which goes on where that stands.
+--- Moves each subscriber that needs less than the whole range of the watch to a separate watch with the same position.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 local function split(shared_watch)
     for ____, subscriber in ipairs(shared_watch.subscribers) do
-        if not key_range.contains(subscriber.shared_range, shared_watch.range) then
+        if not key_range.contains(
+            range_of(subscriber.options),
+            shared_watch.range
+        ) then
             carry_history(subscriber, shared_watch)
             shared_watches.unsubscribe(subscriber)
             local next = max(subscriber.next_revision, shared_watch.next_revision or 0)
-            if subscriber.pending_state == nil then
-                subscriber.next_revision = next
-            end
-            local own = open_for(subscriber, shared_watch.core, next > 0 and next or nil, shared_watch.run)
-            if own == nil then
-                subscribers.drop_held(subscriber)
+            subscribers.skip_to(subscriber, next)
+            local opened = open_for(subscriber, shared_watch.core, next > 0 and next or nil, shared_watch.run)
+            if opened == nil then
+                subscribers.drop_buffered(subscriber)
             end
         end
     end
 end
-_M.join = join
 _M.detach_slow = detach_slow
+_M.join = join
 _M.merge = merge
 _M.open_for = open_for
 _M.split = split

@@ -1,46 +1,46 @@
 -- Generated from src/resty/etcd/watch/stats.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- What has come to a feed and its stream so far.
+--- Counters of a feed and of the watch that serves it.
 ---@class resty.etcd.watch.stats.FeedStats
 ---@field batches number Batches taken out of the feed.
----@field queued number Events that wait for the consumer.
----@field overflows number How often the consumer was too slow for a stream that it shared.
----@field connected boolean The stream stands.
----@field opened number Streams opened.
----@field close_reasons table How they ended, by name: `closed`, `timeout` (silent for too long), `unavailable`, `connect_failed`, `compacted`...
----@field events number
----@field dropped number Events that had been delivered already, or never should have come.
+---@field queued number Events in the queue.
+---@field overflows number How often batches were taken too slowly for a watch that others share.
+---@field connected boolean etcd has confirmed the watch on the current stream.
+---@field opened number Streams on which etcd confirmed the watch.
+---@field close_reasons table How streams ended, by name: `closed`, `timeout` (silent for too long), `unavailable`, `connect_failed`, `compacted`...
+---@field events number Events received on the stream, of all keys that it covers.
+---@field dropped number Events discarded, because they had been delivered already or were out of order.
 ---@field lists number Full states read for this feed.
----@field subscribers number Consumers that the stream serves now.
----@field endpoint? string Where the stream comes from.
+---@field subscribers number Subscribers that the watch serves now.
+---@field endpoint? string Endpoint of the current stream.
 ---@field last_error? string Why there is no stream now, or why the last one ended.
 
---- `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`.
+--- Returns `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return string
 local function state(subscriber)
     local ____subscriber_0 = subscriber
-    local closed = ____subscriber_0.is_closed
+    local is_closed = ____subscriber_0.is_closed
     local err = ____subscriber_0.err
     local shared_watch = ____subscriber_0.shared_watch
-    local needs = ____subscriber_0.pending_state
-    if closed then
+    local pending_state = ____subscriber_0.pending_state
+    if is_closed then
         return "closed"
     end
     if err ~= nil then
         return "failed"
     end
-    if needs ~= nil and (shared_watch and shared_watch.next_revision) ~= nil then
+    if pending_state ~= nil and (shared_watch and shared_watch.next_revision) ~= nil then
         return "listing"
     end
-    if shared_watch == nil or shared_watch.is_blocked then
+    if shared_watch == nil or shared_watch.is_paused then
         return "behind"
     end
     return shared_watch.is_connected and "watching" or "connecting"
 end
 
---- What has come to the feed and to the stream that serves it.
+--- Returns the counters of a subscriber and of the watch that serves it.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return resty.etcd.watch.stats.FeedStats
 local function stats(subscriber)
@@ -49,11 +49,11 @@ local function stats(subscriber)
     local batches = ____subscriber_3.batches
     local lists = ____subscriber_3.lists
     local queue = ____subscriber_3.queue
-    local times_behind = ____subscriber_3.overflows
-    local counted = {
+    local overflows = ____subscriber_3.overflows
+    local counters = {
         batches = batches,
         lists = lists,
-        overflows = times_behind,
+        overflows = overflows,
         queued = queue.events,
         connected = (shared_watch and shared_watch.is_connected) == true,
         opened = shared_watch and shared_watch.open_count or 0,
@@ -65,13 +65,13 @@ local function stats(subscriber)
     local ____opt_16 = shared_watch and shared_watch.stream
     local endpoint = ____opt_16 and ____opt_16.endpoint
     if endpoint ~= nil then
-        counted.endpoint = endpoint
+        counters.endpoint = endpoint
     end
     local err = subscriber.err or shared_watch and shared_watch.last_error
     if err ~= nil then
-        counted.last_error = tostring(err)
+        counters.last_error = tostring(err)
     end
-    return counted
+    return counters
 end
 _M.state = state
 _M.stats = stats

@@ -14,24 +14,22 @@ local watch_errors = require("resty.etcd.watch.errors")
 local now = clock.now
 local gmatch = string.gmatch
 
---- A consumer that has no room is looked after so often, in seconds.
-local POLL_INTERVAL = 0.5
+--- Maximum seconds of a pause, so that new subscribers are noticed.
+local PAUSE_INTERVAL = 0.5
 
---- The server ends the stream when its member has lost the leader: such a stream would be silent for ever.
+--- etcd ends the stream when its member loses the leader: such a member sends no events.
 local OPTIONS = {require_leader = true}
 
---- One stream from its opening to its end.
+--- One stream of a shared watch, from the search for the start revision to its end. Written by this file.
 ---@class resty.etcd.watch.stream_reader.StreamSession
----@field is_over boolean
----@field err resty.etcd.protocol.errors.EtcdError? Why it has ended.
+---@field thread table? The light thread that reads the stream.
+---@field err resty.etcd.protocol.errors.EtcdError? Why the stream has ended; nil until then.
 ---@field started_at number
----@field response_started_at number? When its answer began.
----@field created_at number? When etcd said that it stands.
----@field has_delivered boolean Something was delivered.
----@field probe resty.etcd.watch.liveness.LivenessProbe? Under way, as the stream has been silent; nil if it is not.
----@field next_probe_at number Not before that.
+---@field response_started_at number? When the head of the response had arrived.
+---@field created_at number? When etcd confirmed the watch.
+---@field has_delivered boolean Events were delivered.
 
---- What asks for the events of the hub's stream from a revision on.
+--- Creates the request for the events of a shared watch from a revision on.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param from number
 ---@return table
@@ -55,107 +53,100 @@ local function create_request(shared_watch, from)
     return request
 end
 
---- Finds out where etcd is: whether it still has the past that is known of it, and where to begin.
+--- Asks etcd for its current revision, and checks that it still has the history that the watch has seen.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
----@return resty.etcd.protocol.errors.EtcdError? # an error if it does not answer
-local function place(shared_watch)
-    local status, err = reads.current_revision(shared_watch.core, shared_watch.range)
-    if status == nil then
+---@return resty.etcd.protocol.errors.EtcdError? # an error if etcd does not answer
+local function locate(shared_watch)
+    local current, err = reads.current_revision(shared_watch.core, shared_watch.range)
+    if current == nil then
         return err
     end
-    shared_watch.last_received_at = now()
-    local known = shared_watch.history
-    if reads.history_diverged(known, status) or shared_watch.history_token.lost then
+    shared_watches.note_response(
+        shared_watch,
+        now()
+    )
+    if reads.history_diverged(shared_watch.history, current) or shared_watch.history_token.lost then
         shared_watches.on_revisions_lost(
             shared_watch,
             "restored",
             watch_errors.restored()
         )
     end
-    known.cluster_id = status.cluster_id
-    known.raft_term = status.raft_term
-    known.revision = status.revision
-    if shared_watch.next_revision == nil then
-        shared_watch.next_revision = status.revision + 1
-        shared_watches.wake_timer(shared_watch)
-    end
+    shared_watches.set_history(shared_watch, current)
     return nil
-end
-
---- Waits until the only consumer has taken something, or is not alone any more.
----@param shared_watch resty.etcd.watch.types.SharedWatch
----@param revision number
-local function wait_for_room(shared_watch, revision)
-    while sharing.detach_slow(shared_watch, revision) ~= nil do
-        shared_watch.is_blocked = true
-        shared_watch.resume_signal:wait(POLL_INTERVAL)
-        shared_watch.last_received_at = now()
-    end
-    shared_watch.is_blocked = false
 end
 
 local function deliver_all(shared_watch, session, batches)
     local slice = time_slice.start()
     for ____, batch in ipairs(batches) do
-        wait_for_room(shared_watch, batch.revision)
+        while sharing.detach_slow(shared_watch, batch.revision) ~= nil do
+            shared_watches.pause(shared_watch, PAUSE_INTERVAL)
+        end
         shared_watches.deliver(shared_watch, batch)
         session.has_delivered = true
         time_slice.yield_if_due(slice)
     end
 end
 
---- Whatever has come in a reply; returns why the stream must end, if it must.
+--- Reports whether a reply comes from another cluster than those before.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param reply resty.etcd.watch.reassembly.WatchReply
+---@return boolean
+local function is_of_other_cluster(shared_watch, reply)
+    local ____opt_0 = reply.header
+    local cluster_id = ____opt_0 and ____opt_0.cluster_id
+    local known_id = shared_watch.history.cluster_id
+    return cluster_id ~= nil and known_id ~= nil and cluster_id ~= known_id
+end
+
+--- Handles a reply. Returns an error if the stream must end.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param session resty.etcd.watch.stream_reader.StreamSession
----@param joiner resty.etcd.watch.reassembly.Reassembler
----@param message table
+---@param reassembler resty.etcd.watch.reassembly.Reassembler
+---@param reply resty.etcd.watch.reassembly.WatchReply
+---@param endpoint string
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function take(shared_watch, session, joiner, message)
-    local reply = message
-    local endpoint = shared_watch.stream.endpoint
+local function handle_reply(shared_watch, session, reassembler, reply, endpoint)
     if reply.canceled == true then
         return watch_errors.cancel_error(reply, endpoint)
     end
-    local ____opt_0 = reply.header
-    local cluster_id = ____opt_0 and ____opt_0.cluster_id
-    if cluster_id ~= nil and shared_watch.history.cluster_id ~= nil and cluster_id ~= shared_watch.history.cluster_id then
+    if is_of_other_cluster(shared_watch, reply) then
         return errors.local_error("bad_reply", "malformed reply: it comes from another cluster", endpoint)
     end
     if reply.created == true then
         if session.created_at == nil then
             session.created_at = now()
-            shared_watch.open_count = shared_watch.open_count + 1
-            shared_watch.is_connected = true
+            shared_watches.mark_connected(shared_watch)
         end
         return nil
     end
     if session.created_at == nil then
         return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint)
     end
-    local dropped = joiner.dropped
-    local batches = reassembly.add(joiner, reply, shared_watch.next_revision)
+    local dropped = reassembler.dropped
+    local batches = reassembly.add(reassembler, reply, shared_watch.next_revision)
     if batches == nil then
         return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint)
     end
-    shared_watch.dropped = shared_watch.dropped + joiner.dropped - dropped
+    shared_watches.count_dropped(shared_watch, reassembler.dropped - dropped)
     deliver_all(shared_watch, session, batches)
     local ____tonumber_4 = tonumber
     local ____opt_2 = reply.header
     local revision = ____tonumber_4(____opt_2 and ____opt_2.revision)
-    if reply.events == nil and joiner.parts == nil and revision ~= nil then
-        shared_watches.progress(shared_watch, revision)
+    if reply.events == nil and reassembler.parts == nil and revision ~= nil then
+        shared_watches.advance(shared_watch, revision)
     end
     return nil
 end
 
---- Takes replies as they come, until there is a reason not to go on.
+--- Handles all replies until the stream ends, or the last subscriber has left.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param session resty.etcd.watch.stream_reader.StreamSession
 ---@param stream resty.etcd.transport.transport.Stream
 ---@param from number
 ---@return resty.etcd.protocol.errors.EtcdError
-local function take_all(shared_watch, session, stream, from)
-    local joiner = reassembly.new(from)
+local function read_all(shared_watch, session, stream, from)
+    local reassembler = reassembly.new(from)
     local slice = time_slice.start()
     while #shared_watch.subscribers > 0 do
         local message = stream:try_recv()
@@ -167,7 +158,14 @@ local function take_all(shared_watch, session, stream, from)
             message = next
             slice = time_slice.start()
         end
-        local err = take(shared_watch, session, joiner, message)
+        local reply = message
+        local err = handle_reply(
+            shared_watch,
+            session,
+            reassembler,
+            reply,
+            stream.endpoint
+        )
         if err ~= nil then
             return err
         end
@@ -177,34 +175,89 @@ local function take_all(shared_watch, session, stream, from)
     return errors.local_error("closed", "closed")
 end
 
---- Opens the stream and takes what comes, until it ends; returns why it has.
+--- Opens the stream and reads it until it ends. Returns why it has ended.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param session resty.etcd.watch.stream_reader.StreamSession
 ---@return resty.etcd.protocol.errors.EtcdError
 local function run(shared_watch, session)
-    local lost = place(shared_watch)
-    if lost ~= nil then
-        return lost
+    local core = shared_watch.core
+    local locate_err = locate(shared_watch)
+    if locate_err ~= nil then
+        return locate_err
     end
     if #shared_watch.subscribers == 0 then
         return errors.local_error("closed", "closed")
     end
     local from = shared_watches.request_revision(shared_watch)
     local request = {create_request = create_request(shared_watch, from)}
-    local stream, open_err = call.open(shared_watch.core, rpcs.watch, request, OPTIONS)
+    local stream, open_err = call.open(core, rpcs.watch, request, OPTIONS)
     if stream == nil then
         return open_err
     end
-    shared_watch.stream = stream
+    shared_watches.set_stream(shared_watch, stream)
     session.response_started_at = now()
-    local err = take_all(shared_watch, session, stream, from)
-    stream:close()
-    if (err.http_status or 0) >= 500 or err.name == "bad_reply" then
-        balancer.report_failure(shared_watch.core, stream.endpoint)
+    local err = read_all(shared_watch, session, stream, from)
+    if watch_errors.is_server_failure(err) then
+        balancer.report_failure(core, stream.endpoint)
     end
     return err
 end
+
+--- Ends a session with an error, unless it has ended before.
+---@param session resty.etcd.watch.stream_reader.StreamSession
+---@param err resty.etcd.protocol.errors.EtcdError
+local function finish(session, err)
+    if session.err == nil then
+        session.err = err
+    end
+end
+
+--- Reports whether the stream has ended.
+---@param session resty.etcd.watch.stream_reader.StreamSession
+---@return boolean
+local function is_over(session)
+    return session.err ~= nil
+end
+
+local function read(shared_watch, session)
+    local ok, outcome = pcall(run, shared_watch, session)
+    finish(
+        session,
+        ok and outcome or errors.local_error(
+            "bad_reply",
+            tostring(outcome)
+        )
+    )
+    shared_watches.wake(shared_watch)
+end
+
+--- Opens a stream for the watch and reads it, in a light thread.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@return resty.etcd.watch.stream_reader.StreamSession
+local function start(shared_watch)
+    local session = {
+        thread = nil,
+        err = nil,
+        started_at = now(),
+        response_started_at = nil,
+        created_at = nil,
+        has_delivered = false
+    }
+    session.thread = ngx.thread.spawn(read, shared_watch, session)
+    return session
+end
+
+--- Closes the stream of a session and ends its thread, whatever that waits for.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param session resty.etcd.watch.stream_reader.StreamSession
+local function stop(shared_watch, session)
+    shared_watches.close_stream(shared_watch)
+    ngx.thread.kill(session.thread)
+end
 _M.create_request = create_request
-_M.run = run
+_M.finish = finish
+_M.is_over = is_over
+_M.start = start
+_M.stop = stop
 
 return _M

@@ -3,50 +3,44 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local batch_queue = require("resty.etcd.watch.batch_queue")
 local clock = require("resty.etcd.base.clock")
+local errors = require("resty.etcd.protocol.errors")
+local now = clock.now
 local max = math.max
 
-local function create(wants, next, needs)
+--- Seconds. A subscriber that is too slow twice within this time does not share a watch for the same time.
+local ISOLATION_TIME = 5
+
+--- Where a subscriber starts. See `Subscriber` for the fields.
+---@class resty.etcd.watch.subscriber.StartPosition
+---@field next_revision number
+---@field unknown_before number?
+---@field pending_state ("compacted"|"restored"|"list"|"snapshot")?
+---@field list_revision number?
+---@field history resty.etcd.watch.types.HistoryPoint?
+
+local function create(options, start)
     local ready, err = semaphore.new(0)
     if ready == nil then
         return nil, err
     end
-    local ____wants_0 = wants
-    local range = ____wants_0.range
-    local hub_range = ____wants_0.shared_range
-    local relist = ____wants_0.relist
-    local progress = ____wants_0.progress
-    local prev_kv = ____wants_0.prev_kv
-    local filters = ____wants_0.filters
-    local idle_timeout = ____wants_0.idle_timeout
-    local max_events = ____wants_0.max_events
-    local max_bytes = ____wants_0.max_bytes
     return {
-        range = range,
-        shared_range = hub_range,
-        relist = relist,
-        progress = progress,
-        prev_kv = prev_kv,
-        filters = filters,
-        idle_timeout = idle_timeout,
-        max_events = max_events,
-        max_bytes = max_bytes,
-        queue = batch_queue.new(max_events, max_bytes),
+        options = options,
+        queue = batch_queue.new(options.max_events, options.max_bytes),
         ready = ready,
         is_waiting = false,
         shared_watch = nil,
-        history = nil,
+        history = start.history,
         history_token = nil,
-        next_revision = next,
-        unknown_before = nil,
-        pending_state = needs,
-        buffered = {},
-        list_revision = nil,
+        next_revision = start.next_revision,
+        unknown_before = start.unknown_before,
+        pending_state = start.pending_state,
+        list_revision = start.list_revision,
         epoch = 0,
         is_listing = false,
         delivered_revision = 0,
         err = nil,
         is_closed = false,
-        last_received_at = clock.now(),
+        last_received_at = now(),
         batches = 0,
         lists = 0,
         overflows = 0,
@@ -55,7 +49,7 @@ local function create(wants, next, needs)
     }
 end
 
---- Wakes the one who waits for batches.
+--- Wakes the light thread that waits in `wait`.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 local function wake(subscriber)
     if subscriber.is_waiting then
@@ -64,143 +58,252 @@ local function wake(subscriber)
     end
 end
 
-local function weigh_kv(kv)
-    return kv == nil and 0 or #kv.key + #(kv.value or "") + 100
-end
-
---- About how much memory the events take.
----@param batch resty.etcd.watch.feed.Batch
----@return number
-local function weigh(batch)
-    local bytes = 0
-    for ____, event in ipairs(batch.events) do
-        bytes = bytes + weigh_kv(event.kv) + weigh_kv(event.prev_kv)
-    end
-    return bytes
-end
-
---- Puts a batch into the queue, unless it has been there.
+--- Waits until there can be a batch.
 ---@param subscriber resty.etcd.watch.types.Subscriber
----@param batch resty.etcd.watch.feed.Batch
-local function put(subscriber, batch)
-    if batch.revision >= subscriber.next_revision then
-        subscriber.next_revision = batch.revision + 1
-        batch_queue.push(
-            subscriber.queue,
-            batch,
-            weigh(batch)
-        )
-        wake(subscriber)
+---@param seconds number
+---@return resty.etcd.protocol.errors.EtcdError? # nil; or an error if the phase cannot wait
+local function wait(subscriber, seconds)
+    subscriber.is_waiting = true
+    local ok, done, err = pcall(subscriber.ready.wait, subscriber.ready, seconds)
+    subscriber.is_waiting = false
+    if ok and (done == true or err == "timeout") then
+        return nil
     end
+    local problem = done
+    if ok then
+        problem = err
+    end
+    return errors.local_error(
+        "bad_request",
+        "waiting for events: " .. tostring(problem)
+    )
 end
 
---- The state that it waits for will be read later, so it needs nothing of what comes now.
+--- Sets the watch that serves the subscriber from now on.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function attach(subscriber, shared_watch)
+    subscriber.shared_watch = shared_watch
+end
+
+--- The watch does not serve the subscriber any more.
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function detach(subscriber)
+    subscriber.shared_watch = nil
+end
+
+--- Reports whether the full state that it waits for will be read later: nothing that arrives before that is needed.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean
 local function ignores_events(subscriber)
     return subscriber.pending_state ~= nil and not subscriber.is_listing and subscriber.list_revision == nil
 end
 
---- It waits for a first state, of whatever revision that will be: nothing that it has been told can be lost.
+--- Reports whether it waits for its first full state, of any revision: no revision before that can be lost.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean
 local function is_new(subscriber)
     return subscriber.pending_state == "list" and subscriber.list_revision == nil
 end
 
---- Takes a batch of events, into the queue or aside until the state before it is known.
+--- Reports whether it does not share a watch for the time being.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@return boolean
+local function is_isolated(subscriber)
+    return now() < subscriber.isolated_until
+end
+
+--- Returns the revision at which a watch must start to serve the subscriber; nil for any, because it waits for a full
+--- state that will be read.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@return number?
+local function start_revision(subscriber)
+    if subscriber.pending_state ~= nil and subscriber.list_revision == nil then
+        return nil
+    end
+    return subscriber.next_revision
+end
+
+--- Accepts a batch of events: queued, or buffered until the full state before it has been read.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param batch resty.etcd.watch.feed.Batch
 local function offer(subscriber, batch)
+    if batch.revision < subscriber.next_revision then
+        return
+    end
     if subscriber.pending_state == nil then
-        put(subscriber, batch)
-    elseif not ignores_events(subscriber) and batch.revision >= subscriber.next_revision then
-        local ____subscriber_buffered_1 = subscriber.buffered
-        ____subscriber_buffered_1[#____subscriber_buffered_1 + 1] = batch
-        subscriber.queue.events = subscriber.queue.events + #batch.events
-        subscriber.queue.bytes = subscriber.queue.bytes + weigh(batch)
+        subscriber.next_revision = batch.revision + 1
+        batch_queue.push(subscriber.queue, batch)
+        wake(subscriber)
+    elseif not ignores_events(subscriber) then
+        batch_queue.buffer(subscriber.queue, batch)
     end
 end
 
---- Forgets what was put aside.
+--- Notes that there are no events for the subscriber up to a revision.
 ---@param subscriber resty.etcd.watch.types.Subscriber
-local function drop_held(subscriber)
-    for ____, batch in ipairs(subscriber.buffered) do
-        subscriber.queue.events = subscriber.queue.events - #batch.events
-        subscriber.queue.bytes = subscriber.queue.bytes - weigh(batch)
+---@param next_revision number
+local function skip_to(subscriber, next_revision)
+    if subscriber.pending_state == nil then
+        subscriber.next_revision = max(subscriber.next_revision, next_revision)
     end
-    subscriber.buffered = {}
 end
 
---- Notes how far etcd has come, where the consumer wants to know.
+--- Notes etcd's current revision, and reports it if the subscriber has asked for that.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param revision number
 local function advance(subscriber, revision)
     if subscriber.pending_state == nil and revision >= subscriber.next_revision then
         subscriber.next_revision = revision + 1
-        if subscriber.progress then
+        if subscriber.options.progress then
             batch_queue.push_progress(subscriber.queue, revision)
             wake(subscriber)
         end
     end
 end
 
---- Takes the full state that it has waited for, and what came in the meantime.
+--- A light thread has begun to read the full state.
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function start_list(subscriber)
+    subscriber.is_listing = true
+end
+
+--- The light thread that read the full state has ended.
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function end_list(subscriber)
+    subscriber.is_listing = false
+end
+
+--- Discards the batches that wait for the full state.
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function drop_buffered(subscriber)
+    batch_queue.take_buffered(subscriber.queue)
+end
+
+--- The state at `list_revision` was compacted away: the current one is read instead.
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function drop_list_revision(subscriber)
+    subscriber.pending_state = "compacted"
+    subscriber.list_revision = nil
+end
+
+--- Queues the full state that the subscriber has waited for, and the batches that were buffered meanwhile.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param full resty.etcd.protocol.message.RawKv[]
 ---@param revision number
 local function accept_full_state(subscriber, full, revision)
     local reason = subscriber.pending_state or "list"
-    local held = subscriber.buffered
-    drop_held(subscriber)
+    local buffered = batch_queue.take_buffered(subscriber.queue)
     subscriber.pending_state = nil
     subscriber.list_revision = nil
-    subscriber.last_received_at = clock.now()
+    subscriber.last_received_at = now()
     subscriber.lists = subscriber.lists + 1
     subscriber.next_revision = max(subscriber.next_revision, revision + 1)
     batch_queue.push_full(subscriber.queue, {revision = revision, events = {}, full = full, reason = reason})
     wake(subscriber)
-    for ____, batch in ipairs(held) do
-        put(subscriber, batch)
+    for ____, item in ipairs(buffered) do
+        local batch = item.batch
+        if batch.revision >= subscriber.next_revision then
+            subscriber.next_revision = batch.revision + 1
+            batch_queue.append(subscriber.queue, item)
+        end
     end
 end
 
---- Its revisions are gone: only a full state helps.
+--- The revisions that the subscriber needs are lost: it waits for a full state now.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 local function require_full_state(subscriber, reason)
-    drop_held(subscriber)
+    drop_buffered(subscriber)
     subscriber.epoch = subscriber.epoch + 1
-    local ____subscriber_2 = subscriber
-    local needs = ____subscriber_2.pending_state
-    local list_at = ____subscriber_2.list_revision
-    if needs == nil or list_at ~= nil or needs == "compacted" and reason == "restored" then
+    local ____subscriber_0 = subscriber
+    local pending_state = ____subscriber_0.pending_state
+    local list_revision = ____subscriber_0.list_revision
+    if pending_state == nil or list_revision ~= nil or pending_state == "compacted" and reason == "restored" then
         subscriber.pending_state = reason
     end
     subscriber.list_revision = nil
     subscriber.next_revision = 0
 end
 
---- No more will come.
+--- The queue was too full for a shared watch.
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function note_overflow(subscriber)
+    local time = now()
+    if subscriber.overflows > 0 and time - subscriber.last_overflow_at < ISOLATION_TIME then
+        subscriber.isolated_until = time + ISOLATION_TIME
+    end
+    subscriber.last_overflow_at = time
+    subscriber.overflows = subscriber.overflows + 1
+end
+
+--- Sets what the subscriber knows of etcd when it joins its next watch.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@param history resty.etcd.watch.types.HistoryPoint
+---@param token resty.etcd.watch.types.HistoryToken
+local function set_history(subscriber, history, token)
+    subscriber.history = history
+    subscriber.history_token = token
+end
+
+--- Removes the oldest batch from the queue and returns it; nil if there is none.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@return resty.etcd.watch.feed.Batch?
+local function take(subscriber)
+    local batch = batch_queue.pop(subscriber.queue)
+    if batch ~= nil then
+        subscriber.delivered_revision = batch.full ~= nil and batch.revision or max(subscriber.delivered_revision, batch.revision)
+        subscriber.batches = subscriber.batches + 1
+    end
+    return batch
+end
+
+--- Ends the subscriber: after the batches in its queue comes the error.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function fail(subscriber, err)
-    drop_held(subscriber)
-    subscriber.shared_watch = nil
+    drop_buffered(subscriber)
     if subscriber.err == nil then
         subscriber.err = err
     end
     wake(subscriber)
 end
+
+--- Marks the subscriber as closed; its watch removes it at its next check. Safe in a finalizer.
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function mark_closed(subscriber)
+    subscriber.is_closed = true
+end
+
+--- Ends the subscriber and discards its queue.
+---@param subscriber resty.etcd.watch.types.Subscriber
+local function close(subscriber)
+    subscriber.is_closed = true
+    batch_queue.clear(subscriber.queue)
+    wake(subscriber)
+end
 _M.accept_full_state = accept_full_state
-_M.new = create
-_M.drop_held = drop_held
-_M.fail = fail
-_M.offer = offer
-_M.ignores_events = ignores_events
-_M.is_new = is_new
-_M.require_full_state = require_full_state
 _M.advance = advance
-_M.wake = wake
+_M.attach = attach
+_M.close = close
+_M.new = create
+_M.detach = detach
+_M.drop_buffered = drop_buffered
+_M.drop_list_revision = drop_list_revision
+_M.end_list = end_list
+_M.fail = fail
+_M.ignores_events = ignores_events
+_M.is_isolated = is_isolated
+_M.is_new = is_new
+_M.mark_closed = mark_closed
+_M.note_overflow = note_overflow
+_M.offer = offer
+_M.require_full_state = require_full_state
+_M.set_history = set_history
+_M.skip_to = skip_to
+_M.start_list = start_list
+_M.start_revision = start_revision
+_M.take = take
+_M.wait = wait
 
 return _M

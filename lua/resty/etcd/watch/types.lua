@@ -1,83 +1,81 @@
 -- Generated from src/resty/etcd/watch/types.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- What a consumer wants.
+--- What a subscriber wants to receive.
 ---@class resty.etcd.watch.types.SubscriberOptions
 ---@field range resty.etcd.protocol.key_range.KeyRange
----@field shared_range resty.etcd.protocol.key_range.KeyRange The stream that may serve it covers this.
----@field relist boolean A full state may come at any time.
----@field progress boolean
+---@field shared_range resty.etcd.protocol.key_range.KeyRange? A wider range that its watch can cover, to be shared with others; nil for none.
+---@field relist boolean Lost revisions are made up for by a full state, at any time.
+---@field progress boolean Batches without events report etcd's current revision.
 ---@field prev_kv boolean
 ---@field filters string Sorted, in one string; "" for none.
----@field idle_timeout number
+---@field idle_timeout number Seconds without any byte after which the stream is checked.
 ---@field max_events number
 ---@field max_bytes number
 
---- One consumer of a stream: what waits for it, and where it stands.
----@class resty.etcd.watch.types.Subscriber: resty.etcd.watch.types.SubscriberOptions
----@field queue resty.etcd.watch.batch_queue.BatchQueue
----@field ready table
----@field is_waiting boolean A light thread waits in `next`.
----@field shared_watch resty.etcd.watch.types.SharedWatch? The stream that serves it; nil while its consumer is behind, and at the end.
----@field history resty.etcd.watch.types.HistoryPoint? What is known of etcd apart from that stream; nil for nothing.
----@field history_token resty.etcd.watch.types.HistoryToken? The past that this is part of, if it was learnt by a stream.
----@field next_revision number First revision that is not in its queue yet.
----@field unknown_before number? Nothing is known of what is before this revision, which a caller has chosen.
----@field pending_state ("compacted"|"restored"|"list"|"snapshot")? The full state that it waits for, and what came meanwhile.
----@field buffered resty.etcd.watch.feed.Batch[]
----@field list_revision number? That state is of this revision; nil for the latest.
----@field epoch number Counts how often its revisions were lost: a state read before is of no use.
----@field is_listing boolean Somebody reads that state.
----@field delivered_revision number Everything up to it has been taken out of the queue.
----@field err resty.etcd.protocol.errors.EtcdError? Why no more will come, once the queue is empty.
----@field is_closed boolean
----@field last_received_at number When etcd was heard of apart from the stream.
----@field batches number
----@field lists number
----@field overflows number How often it was too slow for a stream that it shared.
----@field last_overflow_at number When it was that last.
----@field isolated_until number Until then it has a stream of its own: it was too slow twice within a short time.
-
---- What is known of the etcd behind a stream.
+--- What is known of the etcd behind a stream: a point in its history.
 ---@class resty.etcd.watch.types.HistoryPoint
 ---@field cluster_id string?
 ---@field raft_term number
----@field revision number A revision that it surely had.
+---@field revision number A revision that etcd has reached.
 
---- What etcd had done when something was learnt of it. It may be lost by a restore from a backup.
+--- Identifies the history in which something was learned. Shared by all who learned in the same one.
 ---@class resty.etcd.watch.types.HistoryToken
----@field lost boolean
+---@field lost boolean etcd was restored from a backup since: its history is another one now.
 
---- A stream of events that resumes by itself, and the consumers that it serves.
+--- One reader of a shared watch: its position, its queue, and the full state that it waits for. Written by subscriber.ts.
+---@class resty.etcd.watch.types.Subscriber
+---@field options resty.etcd.watch.types.SubscriberOptions
+---@field queue resty.etcd.watch.batch_queue.BatchQueue
+---@field ready table Wakes the light thread that waits for batches.
+---@field is_waiting boolean A light thread waits for batches.
+---@field shared_watch resty.etcd.watch.types.SharedWatch? The watch that serves it; nil while its queue is too full for one, and at its end.
+---@field history resty.etcd.watch.types.HistoryPoint? What it knows of etcd when it joins a watch; nil for nothing.
+---@field history_token resty.etcd.watch.types.HistoryToken? The history of the watch that it left; nil if it has left none.
+---@field next_revision number First revision that is not in its queue yet.
+---@field unknown_before number? The start revision that the user chose: what is before it was never seen. Nil if all of that was seen.
+---@field pending_state ("compacted"|"restored"|"list"|"snapshot")? Why it waits for a full state; nil if it does not.
+---@field list_revision number? Revision of the full state that it waits for; nil for the current one.
+---@field epoch number Counts how often its revisions were lost: a state read before that is discarded.
+---@field is_listing boolean A light thread reads the full state.
+---@field delivered_revision number Everything up to this revision has been taken out of the queue.
+---@field err resty.etcd.protocol.errors.EtcdError? Why no more batches come when the queue is empty; nil while they do.
+---@field is_closed boolean
+---@field last_received_at number Time of the last response to the subscriber's own reads.
+---@field batches number Batches taken out of the queue.
+---@field lists number Full states received.
+---@field overflows number How often it was too slow for a watch that it shared.
+---@field last_overflow_at number
+---@field isolated_until number Until then it does not share a watch: it was too slow twice within a short time.
+
+--- One watch of a client's at etcd, which is reopened after errors, and its subscribers. Written by shared_watch.ts.
 ---@class resty.etcd.watch.types.SharedWatch
 ---@field core resty.etcd.call.client_state.Core
 ---@field range resty.etcd.protocol.key_range.KeyRange
 ---@field prev_kv boolean
 ---@field filters string
 ---@field idle_timeout number
----@field run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch) What its timer does.
----@field wake table Wakes the timer.
+---@field run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch) The function of its timer.
+---@field signal table Wakes its timer.
 ---@field is_woken boolean
 ---@field is_running boolean Its timer runs.
----@field start_deadline number By then it should.
+---@field start_deadline number A timer that has not started by then was dropped by nginx.
 ---@field subscribers resty.etcd.watch.types.Subscriber[]
----@field next_revision number? All consumers have what is before it; nil while that is to be found out.
----@field unknown_before number? Nothing is known of what is before this revision.
+---@field next_revision number? First revision that was not delivered to all subscribers; nil until etcd's current revision is known.
+---@field unknown_before number? See `Subscriber`.
 ---@field history resty.etcd.watch.types.HistoryPoint
----@field history_token resty.etcd.watch.types.HistoryToken The past that this is part of.
----@field is_catching_up boolean It began behind a stream of the same kind, and ends when it has come as far.
----@field stream resty.etcd.transport.transport.Stream?
----@field is_connected boolean
----@field last_received_at number
----@field is_blocked boolean The only consumer is too slow, and the stream is not read until it has taken something.
----@field resume_signal table
----@field open_count number
----@field close_reasons table
----@field events number
----@field dropped number
+---@field history_token resty.etcd.watch.types.HistoryToken
+---@field is_catching_up boolean It started behind another watch that can serve its subscribers, and ends when it has caught up with that.
+---@field stream resty.etcd.transport.transport.Stream? Nil while none is open.
+---@field is_connected boolean etcd has confirmed the watch on this stream.
+---@field last_received_at number Time of the last response that did not come through the open stream.
+---@field is_paused boolean The queue of its only subscriber is full: the stream is not read until there is room.
+---@field resume_signal table Ends a pause.
+---@field open_count number Streams on which etcd has confirmed the watch.
+---@field close_reasons table How streams ended: counts by the name of the error.
+---@field events number Events received.
+---@field dropped number Events discarded, because they had been delivered already or were out of order.
 ---@field last_error resty.etcd.protocol.errors.EtcdError?
----@field backoff resty.etcd.base.backoff.Backoff
----@field last_immediate_reopen number When it was opened anew without a pause.
----@field last_logged_at table When it last said what is the matter, by name of the trouble.
+---@field reopen_policy resty.etcd.watch.reopen_policy.ReopenPolicy
 
 return _M

@@ -1,72 +1,114 @@
+import type { RawKv } from "../protocol/message";
 import type { Batch } from "./feed";
+import type { Mutable } from "../base/mutable";
 
-/** Batches that wait for their consumer. */
+/** Batches that wait to be taken, and behind them those that wait for a full state to be read. Written by this file. */
 interface BatchQueue {
     readonly items: LuaMap<number, Item>;
-    first: number;
-    last: number;
-    /** What waits, without full states. */
-    events: number;
-    bytes: number;
+    readonly first: number;
+    readonly last: number;
+    /** Queued and buffered, without full states. */
+    readonly events: number;
+    /** Their approximate size in memory. */
+    readonly bytes: number;
     readonly max_events: number;
     readonly max_bytes: number;
-    /** Where a full state waits that became necessary. */
-    full_at: number | undefined;
+    /** Position of a full state that replaced lost revisions; nil if none is queued. */
+    readonly full_at: number | undefined;
+    /** Batches after a full state that has not been read yet. */
+    readonly buffered: readonly Item[];
 }
 
 interface Item {
-    batch: Batch;
-    bytes: number;
+    readonly batch: Batch;
+    readonly bytes: number;
 }
 
+type Queue = Mutable<BatchQueue>;
+
 function create(max_events: number, max_bytes: number): BatchQueue {
-    return { items: new LuaMap(), first: 1, last: 0, events: 0, bytes: 0, max_events, max_bytes, full_at: undefined };
+    return {
+        items: new LuaMap(),
+        first: 1,
+        last: 0,
+        events: 0,
+        bytes: 0,
+        max_events,
+        max_bytes,
+        full_at: undefined,
+        buffered: [],
+    };
 }
 
 function is_empty(queue: BatchQueue): boolean {
     return queue.first > queue.last;
 }
 
-/** No more fits in. A single batch always does, however large. */
+/** Reports whether a limit is reached. The batch that reaches it is still accepted, however large it is. */
 function is_full(queue: BatchQueue): boolean {
     return queue.events >= queue.max_events || queue.bytes >= queue.max_bytes;
 }
 
-/** Enough has been taken out that it is worth going on. */
+/** Reports whether a queue that was full is half empty: refilling it earlier would pause and resume for each batch. */
 function has_room(queue: BatchQueue): boolean {
     return queue.events <= queue.max_events / 2 && queue.bytes <= queue.max_bytes / 2;
 }
 
-function push(queue: BatchQueue, batch: Batch, bytes: number): void {
-    queue.last = queue.last + 1;
-    queue.items.set(queue.last, { batch, bytes });
-    queue.events = queue.events + batch.events.length;
-    queue.bytes = queue.bytes + bytes;
+function size_of_kv(kv: RawKv | undefined): number {
+    return kv === undefined ? 0 : kv.key.length + (kv.value ?? "").length + 100;
 }
 
-/** Moves how far etcd has come, where nothing else has happened since it was told last. */
-function push_progress(queue: BatchQueue, revision: number): void {
-    const last = queue.items.get(queue.last);
-    if (last !== undefined && last.batch.full === undefined && last.batch.events.length === 0) {
-        last.batch = { revision, events: [] };
-    } else {
-        push(queue, { revision, events: [] }, 0);
+/** Returns the approximate size of a batch in memory. */
+function size_of(batch: Batch): number {
+    let bytes = 0;
+    for (const event of batch.events) {
+        bytes = bytes + size_of_kv(event.kv) + size_of_kv(event.prev_kv);
     }
+    return bytes;
 }
 
-function drop_last(queue: BatchQueue): void {
-    const item = queue.items.get(queue.last)!;
-    queue.items.delete(queue.last);
-    queue.last = queue.last - 1;
+function count(queue: Queue, item: Item): void {
+    queue.events = queue.events + item.batch.events.length;
+    queue.bytes = queue.bytes + item.bytes;
+}
+
+function uncount(queue: Queue, item: Item): void {
     queue.events = queue.events - item.batch.events.length;
     queue.bytes = queue.bytes - item.bytes;
 }
 
+function append(queue: Queue, item: Item): void {
+    queue.last = queue.last + 1;
+    queue.items.set(queue.last, item);
+    count(queue, item);
+}
+
+function push(queue: Queue, batch: Batch): void {
+    append(queue, { batch, bytes: size_of(batch) });
+}
+
+/** Adds a batch without events. It replaces one that is the last in the queue. */
+function push_progress(queue: Queue, revision: number): void {
+    const batch: Batch = { revision, events: [] };
+    const last = queue.items.get(queue.last);
+    if (last !== undefined && last.batch.full === undefined && last.batch.events.length === 0) {
+        queue.items.set(queue.last, { batch, bytes: 0 });
+    } else {
+        push(queue, batch);
+    }
+}
+
+function drop_last(queue: Queue): void {
+    uncount(queue, queue.items.get(queue.last)!);
+    queue.items.delete(queue.last);
+    queue.last = queue.last - 1;
+}
+
 /**
- * Adds a full state. One that became necessary takes the place of another such one that still waits, and of all that
- * came after that; the first list stays, as what is told later is told as the difference to it.
+ * Adds a full state. One that replaces lost revisions also replaces a queued one of this kind and all batches behind
+ * that. A first list stays queued, because watchers report what follows as the difference to it.
  */
-function push_full(queue: BatchQueue, batch: Batch): void {
+function push_full(queue: Queue, batch: Batch): void {
     const full_at = queue.full_at;
     if (full_at !== undefined) {
         if (queue.items.get(full_at)!.batch.reason === "restored") {
@@ -76,14 +118,31 @@ function push_full(queue: BatchQueue, batch: Batch): void {
             drop_last(queue);
         }
     }
-    push(queue, batch, 0);
+    push(queue, batch);
     if (batch.reason !== "list") {
         queue.full_at = queue.last;
     }
 }
 
-/** The oldest batch, nil if there is none. */
-function pop(queue: BatchQueue): Batch | undefined {
+/** Keeps a batch until the full state before it has been read. */
+function buffer(queue: Queue, batch: Batch): void {
+    const item: Item = { batch, bytes: size_of(batch) };
+    (queue.buffered as Item[]).push(item);
+    count(queue, item);
+}
+
+/** Empties the buffer and returns what was in it, for `append`. */
+function take_buffered(queue: Queue): readonly Item[] {
+    const buffered = queue.buffered;
+    for (const item of buffered) {
+        uncount(queue, item);
+    }
+    queue.buffered = [];
+    return buffered;
+}
+
+/** Removes and returns the oldest batch; nil if there is none. */
+function pop(queue: Queue): Batch | undefined {
     const first = queue.first;
     const item = queue.items.get(first);
     if (item === undefined) {
@@ -91,18 +150,33 @@ function pop(queue: BatchQueue): Batch | undefined {
     }
     queue.items.delete(first);
     queue.first = first + 1;
-    queue.events = queue.events - item.batch.events.length;
-    queue.bytes = queue.bytes - item.bytes;
+    uncount(queue, item);
     if (queue.full_at === first) {
         queue.full_at = undefined;
     }
     return item.batch;
 }
 
-function clear(queue: BatchQueue): void {
+/** Removes everything. */
+function clear(queue: Queue): void {
+    take_buffered(queue);
     while (pop(queue) !== undefined) {
-        // each one is dropped
+        // dropped
     }
 }
 
-export { clear, create as new, has_room, is_empty, is_full, pop, push, push_full, push_progress, type BatchQueue };
+export {
+    append,
+    buffer,
+    clear,
+    create as new,
+    has_room,
+    is_empty,
+    is_full,
+    pop,
+    push,
+    push_full,
+    push_progress,
+    take_buffered,
+    type BatchQueue,
+};

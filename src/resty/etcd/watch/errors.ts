@@ -76,6 +76,16 @@ function is_permanent(core: Core, err: EtcdError): boolean {
     return are_credentials_refused(err) || err.code === 3 || is_forbidden(err);
 }
 
+/** The endpoint has failed, rather than rejected the watch. */
+function is_server_failure(err: EtcdError): boolean {
+    return (err.http_status ?? 0) >= 500 || err.name === "bad_reply";
+}
+
+/** The worker is exiting. */
+function exiting(): EtcdError {
+    return errors.local_error("closed", "closed: the worker is exiting");
+}
+
 /** Forgets a token that etcd does not take. */
 function drop_token(core: Core, err: EtcdError): void {
     const held = core.auth?.token;
@@ -89,4 +99,14 @@ function is_compacted(err: EtcdError): boolean {
     return err.code === 11 && has(err.message, "has been compacted");
 }
 
-export { compacted, drop_token, is_compacted, is_permanent, is_forbidden, cancel_error, restored };
+export {
+    cancel_error,
+    compacted,
+    drop_token,
+    exiting,
+    is_compacted,
+    is_forbidden,
+    is_permanent,
+    is_server_failure,
+    restored,
+};

@@ -1,17 +1,30 @@
-import type { Subscriber } from "./types";
-import type { Core } from "../call/client_state";
+import type { SharedWatch, Subscriber } from "./types";
 import * as backoffs from "../base/backoff";
+import type { Backoff } from "../base/backoff";
+import type { Core } from "../call/client_state";
+import * as errors from "../protocol/errors";
+import type { EtcdError } from "../protocol/errors";
 import * as reads from "./reads";
-import * as subscribers from "./subscriber";
 import * as shared_watches from "./shared_watch";
-import * as errors from "./errors";
+import * as subscribers from "./subscriber";
+import * as watch_errors from "./errors";
+
+type Thread = ngx.thread.Thread;
 
 const min = math.min;
 
-/** Nothing sleeps longer than so many seconds without a look around. */
+/** Maximum seconds of a sleep, so that a subscriber's end or the worker's exit is noticed. */
 const POLL_INTERVAL = 0.5;
 
-/** Somebody still waits for the state. */
+/** A light thread that reads the full state for one subscriber. */
+interface ListThread {
+    thread: Thread | undefined;
+    is_over: boolean;
+}
+
+type ListThreads = LuaMap<Subscriber, ListThread>;
+
+/** Reports whether the subscriber still waits for a full state. */
 function is_wanted(subscriber: Subscriber): boolean {
     return !subscriber.is_closed && subscriber.err === undefined && subscriber.pending_state !== undefined;
 }
@@ -24,32 +37,39 @@ function pause(subscriber: Subscriber, seconds: number): void {
     }
 }
 
-/** The state at the revision that it was to begin with is no more. */
-function lose_start(subscriber: Subscriber): void {
-    if (subscriber.relist) {
-        subscriber.pending_state = "compacted";
-        subscriber.list_revision = undefined;
+/** Handles that the state at the start revision was compacted away. */
+function on_start_compacted(subscriber: Subscriber): void {
+    if (subscriber.options.relist) {
+        subscribers.drop_list_revision(subscriber);
     } else {
-        shared_watches.unsubscribe(subscriber);
-        subscribers.fail(subscriber, errors.compacted(undefined, undefined));
+        shared_watches.fail(subscriber, watch_errors.compacted(undefined, undefined));
     }
 }
 
-/** Its stream does not know where to go on, so a state read now could be too old. */
-function has_lost_its_place(subscriber: Subscriber): boolean {
+/** Reports whether the watch has no position at the moment: a state that is read now could be too old for the next one. */
+function has_lost_position(subscriber: Subscriber): boolean {
     return subscriber.shared_watch !== undefined && subscriber.shared_watch.next_revision === undefined;
 }
 
+/** Notes a transient error, and waits before the next attempt. */
+function wait_to_retry(core: Core, subscriber: Subscriber, err: EtcdError, backoff: Backoff): void {
+    if (subscriber.shared_watch !== undefined) {
+        shared_watches.set_error(subscriber.shared_watch, err);
+    }
+    watch_errors.drop_token(core, err);
+    pause(subscriber, backoffs.next(backoff));
+}
+
 /**
- * Reads the full state that a consumer waits for. The consumer is on the stream already, so nothing is lost in between;
- * or it was too slow even for that, has left, and will be back behind this state. Ends early when the stream has lost its
- * place, and is called again when it has one.
+ * Reads the full state for a subscriber, and retries after errors. The subscriber is on its watch already, so that no
+ * event after the state is lost; or it was too slow for a watch and joins one after the state was read. Returns early
+ * when the watch has lost its position, and is called again when that is known.
  */
 function read_for(subscriber: Subscriber, core: Core): void {
     const backoff = backoffs.new();
-    while (is_wanted(subscriber) && !has_lost_its_place(subscriber)) {
+    while (is_wanted(subscriber) && !has_lost_position(subscriber)) {
         const epoch = subscriber.epoch;
-        const [kvs, outcome] = reads.list(core, subscriber.range, subscriber.list_revision);
+        const [kvs, outcome] = reads.list(core, subscriber.options.range, subscriber.list_revision);
         if (!is_wanted(subscriber)) {
             return;
         }
@@ -57,19 +77,74 @@ function read_for(subscriber: Subscriber, core: Core): void {
             if (subscriber.epoch === epoch) {
                 subscribers.accept_full_state(subscriber, kvs, outcome);
             }
-        } else if (errors.is_compacted(outcome)) {
-            lose_start(subscriber);
-        } else if (errors.is_permanent(core, outcome)) {
-            shared_watches.unsubscribe(subscriber);
-            subscribers.fail(subscriber, outcome);
+        } else if (watch_errors.is_compacted(outcome)) {
+            on_start_compacted(subscriber);
+        } else if (watch_errors.is_permanent(core, outcome)) {
+            shared_watches.fail(subscriber, outcome);
         } else {
-            if (subscriber.shared_watch !== undefined) {
-                subscriber.shared_watch.last_error = outcome;
-            }
-            errors.drop_token(core, outcome);
-            pause(subscriber, backoffs.next(backoff));
+            wait_to_retry(core, subscriber, outcome, backoff);
         }
     }
 }
 
-export { read_for };
+function run(subscriber: Subscriber, shared_watch: SharedWatch, list_thread: ListThread): void {
+    const [ok, problem] = protected_call(read_for, subscriber, shared_watch.core);
+    list_thread.is_over = true;
+    subscribers.end_list(subscriber);
+    if (!ok) {
+        shared_watches.fail(subscriber, errors.local_error("bad_reply", tostring(problem)));
+    }
+    shared_watches.wake(shared_watch);
+}
+
+/** Frees the thread: nginx keeps it, even if it is over, until its parent has killed or joined it. */
+function end_thread(threads: ListThreads, subscriber: Subscriber, list_thread: ListThread): void {
+    ngx.thread.kill(list_thread.thread!);
+    threads.delete(subscriber);
+    if (!list_thread.is_over) {
+        subscribers.end_list(subscriber);
+    }
+}
+
+/** Starts a thread for each subscriber that waits for a full state, once the watch has a position. */
+function start(shared_watch: SharedWatch, threads: ListThreads): void {
+    if (shared_watch.next_revision === undefined) {
+        return;
+    }
+    for (const subscriber of shared_watch.subscribers) {
+        if (subscriber.pending_state !== undefined && !subscriber.is_listing) {
+            subscribers.start_list(subscriber);
+            const list_thread: ListThread = { thread: undefined, is_over: false };
+            list_thread.thread = ngx.thread.spawn(run, subscriber, shared_watch, list_thread);
+            threads.set(subscriber, list_thread);
+        }
+    }
+}
+
+/**
+ * Ends the threads that are over, and those whose subscribers have ended.
+ * @returns whether some threads still read
+ */
+function sweep(threads: ListThreads): boolean {
+    let is_listing = false;
+    for (const [subscriber, list_thread] of threads) {
+        if (list_thread.is_over || subscriber.is_closed || subscriber.err !== undefined) {
+            end_thread(threads, subscriber, list_thread);
+        } else {
+            is_listing = true;
+        }
+    }
+    return is_listing;
+}
+
+/** Ends all threads, and the subscribers of those that still read with an error. */
+function stop(threads: ListThreads, err: EtcdError): void {
+    for (const [subscriber, list_thread] of threads) {
+        end_thread(threads, subscriber, list_thread);
+        if (!list_thread.is_over) {
+            shared_watches.fail(subscriber, err);
+        }
+    }
+}
+
+export { start, stop, sweep, type ListThreads };

@@ -1,131 +1,99 @@
 import type { SharedWatch } from "./types";
-import type { Message } from "../protocol/message";
-import * as call from "../call/call";
+import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
-import type { Endpoint } from "../endpoint/endpoint";
-import * as rpcs from "../protocol/rpc";
+import * as errors from "../protocol/errors";
+import type { EtcdError } from "../protocol/errors";
+import type { Mutable } from "../base/mutable";
+import * as probes from "./probe";
+import type { Probe } from "./probe";
+import * as shared_watches from "./shared_watch";
+import * as stream_reader from "./stream_reader";
+import type { StreamSession } from "./stream_reader";
 import type { Stream } from "../transport/transport";
-import type { WatchReply } from "./reassembly";
-import * as errors from "./errors";
-
-type Thread = ngx.thread.Thread;
 
 const now = clock.now;
 
-/** Seconds for the second stream to stand, to be told what the first one was not, and for that one to be told too. */
-const PROBE_TIME = 1;
+/** Maximum seconds between two bytes of a living stream: etcd sends progress every 10 minutes at least. */
+const MAX_PROGRESS_INTERVAL = 660;
 
-/**
- * A stream that is silent has nothing to tell, or is dead. A second one from the same place, at the same endpoint, for a
- * moment, tells which: what it is told at once the first one has missed.
- */
-interface LivenessProbe {
-    thread: Thread | undefined;
-    readonly started_at: number;
-    stream: Stream | undefined;
-    /** When etcd said that it stands. */
-    created_at: number | undefined;
-    /** When it was told of something. */
-    first_event_at: number | undefined;
-    /** It has ended, and not because of a compaction. */
-    has_failed: boolean;
-    /** What it wanted to begin with is compacted, which says nothing about a stream that stands already. */
-    compacted: boolean;
+/** What is being found out about a stream that is silent. Written by this file. */
+interface Liveness {
+    /** Nil while none runs. */
+    readonly probe: Probe | undefined;
+    readonly next_probe_at: number;
 }
 
-/** The endpoint that the stream is of; nil if that is none of the client's any more. */
-function endpoint_of(shared_watch: SharedWatch, stream: Stream): Endpoint | undefined {
-    for (const endpoint of shared_watch.core.endpoints) {
-        if (endpoint.http_host === stream.endpoint) {
-            return endpoint;
-        }
-    }
-    return undefined;
+type State = Mutable<Liveness>;
+
+function create(): Liveness {
+    return { probe: undefined, next_probe_at: 0 };
 }
 
-function take(check: LivenessProbe, reply: WatchReply, endpoint: string): void {
-    if (reply.canceled === true) {
-        check.compacted = errors.cancel_error(reply, endpoint).name === "compacted";
-        check.has_failed = !check.compacted;
-    } else if (reply.created === true) {
-        check.created_at = now();
-    } else if (reply.events !== undefined) {
-        check.first_event_at ??= now();
+/** Ends the probe, if one runs. */
+function stop(liveness: State): void {
+    if (liveness.probe !== undefined) {
+        probes.stop(liveness.probe);
+        liveness.probe = undefined;
     }
 }
 
-/** Reads what comes. How long that may take is for `outcome` to say, as nginx writes a line for each socket timeout. */
-function read(check: LivenessProbe, shared_watch: SharedWatch, request: Message, endpoint: Endpoint): void {
-    const [stream] = call.open(
-        shared_watch.core,
-        rpcs.watch,
-        { create_request: request },
-        {
-            require_leader: true,
-            at: endpoint,
-        },
-    );
-    check.stream = stream;
-    check.has_failed = stream === undefined;
-    while (stream !== undefined && !check.has_failed && !check.compacted) {
-        const [message] = stream.recv(undefined);
-        if (message === undefined) {
-            check.has_failed = true;
-        } else {
-            take(check, message as unknown as WatchReply, endpoint.http_host);
-        }
+function idle_error(shared_watch: SharedWatch, stream: Stream | undefined): EtcdError {
+    const text = `timeout: no data received for ${shared_watch.idle_timeout} seconds`;
+    return errors.local_error("timeout", text, stream?.endpoint);
+}
+
+/** Returns an error if etcd has not confirmed the watch in time, whatever else it has sent. */
+function check_creation(shared_watch: SharedWatch, session: StreamSession): EtcdError | undefined {
+    const { stream, core } = shared_watch;
+    if (stream === undefined) {
+        // what happens before the response starts has deadlines, unless the client has no timeout
+        const is_late = core.timeout <= 0 && now() - session.started_at > shared_watch.idle_timeout;
+        return is_late ? idle_error(shared_watch, stream) : undefined;
     }
-}
-
-function run(check: LivenessProbe, shared_watch: SharedWatch, request: Message, endpoint: Endpoint): void {
-    const [ok] = protected_call(read, check, shared_watch, request, endpoint);
-    check.has_failed = check.has_failed || !ok;
-}
-
-/** Begins a check of the hub's stream. */
-function start(shared_watch: SharedWatch, stream: Stream, request: Message): LivenessProbe {
-    const check: LivenessProbe = {
-        thread: undefined,
-        started_at: now(),
-        stream: undefined,
-        created_at: undefined,
-        first_event_at: undefined,
-        has_failed: false,
-        compacted: false,
-    };
-    const endpoint = endpoint_of(shared_watch, stream);
-    if (endpoint === undefined) {
-        check.has_failed = true;
-    } else {
-        check.thread = ngx.thread.spawn(run, check, shared_watch, request, endpoint);
+    const elapsed = now() - (core.timeout > 0 ? session.response_started_at! : session.started_at);
+    if (elapsed <= (core.timeout > 0 ? core.timeout : shared_watch.idle_timeout)) {
+        return undefined;
     }
-    return check;
+    balancer.report_failure(core, stream.endpoint);
+    return errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint);
 }
 
-/** What a check of a stream that has been silent all the while says; nil while it says nothing yet. */
-function outcome(check: LivenessProbe): "well" | "dead" | "unknown" | undefined {
+/** Starts the probe of a silent stream, or evaluates it. Returns whether the stream is dead. */
+function is_dead(liveness: State, shared_watch: SharedWatch, stream: Stream): boolean {
     const time = now();
-    if (check.has_failed) {
-        return "dead";
+    if (time - stream.last_received_at() > MAX_PROGRESS_INTERVAL) {
+        return true;
     }
-    if (check.compacted) {
-        return "unknown";
+    const probe = liveness.probe;
+    if (probe === undefined) {
+        if (time >= liveness.next_probe_at) {
+            const request = stream_reader.create_request(shared_watch, shared_watch.next_revision!);
+            liveness.probe = probes.start(shared_watch, stream, request);
+        }
+        return false;
     }
-    if (check.first_event_at !== undefined) {
-        return time - check.first_event_at > PROBE_TIME ? "dead" : undefined;
+    const outcome = probes.outcome(probe);
+    if (outcome !== undefined) {
+        stop(liveness);
+        liveness.next_probe_at = time + shared_watch.idle_timeout;
+        if (outcome === "alive") {
+            shared_watches.note_response(shared_watch, probe.created_at!); // all events before that have arrived
+        }
     }
-    if (check.created_at !== undefined) {
-        return time - check.created_at > PROBE_TIME ? "well" : undefined;
-    }
-    return time - check.started_at > PROBE_TIME ? "dead" : undefined;
+    return outcome === "dead";
 }
 
-/** Ends it, and frees what it has. */
-function stop(check: LivenessProbe): void {
-    check.stream?.close();
-    if (check.thread !== undefined) {
-        ngx.thread.kill(check.thread);
+/** Returns an error if the stream of a session is dead. Call it regularly. */
+function check(liveness: State, shared_watch: SharedWatch, session: StreamSession): EtcdError | undefined {
+    if (session.created_at === undefined) {
+        return check_creation(shared_watch, session);
     }
+    if (shared_watch.is_paused || shared_watches.age(shared_watch) <= shared_watch.idle_timeout) {
+        stop(liveness);
+        return undefined;
+    }
+    const stream = shared_watch.stream!;
+    return is_dead(liveness, shared_watch, stream) ? idle_error(shared_watch, stream) : undefined;
 }
 
-export { outcome, start, stop, type LivenessProbe };
+export { check, create as new, stop, type Liveness };

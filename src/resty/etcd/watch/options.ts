@@ -50,15 +50,15 @@ interface FeedOptions {
     max_queue_bytes?: number;
 }
 
-/** What the options come to; nil and what is wrong with them. */
+/** Checks the options. Returns nil and what is wrong with them, if anything is. */
 function read(opts: FeedOptions): Result<SubscriberOptions> {
     const range = key_range.of(opts.key, opts.range_end);
-    const share = opts.shared_range;
-    const hub_range = share !== undefined ? key_range.of(share.key, share.range_end) : range;
     if (range.key === "" || key_range.is_empty(range)) {
         return $multi(undefined, "no key is in this range");
     }
-    if (!key_range.contains(hub_range, range)) {
+    const shared = opts.shared_range;
+    const shared_range = shared !== undefined ? key_range.of(shared.key, shared.range_end) : undefined;
+    if (shared_range !== undefined && !key_range.contains(shared_range, range)) {
         return $multi(undefined, "the range to share does not contain the keys");
     }
     const filters: string[] = [];
@@ -68,7 +68,7 @@ function read(opts: FeedOptions): Result<SubscriberOptions> {
     sort(filters);
     return $multi({
         range,
-        shared_range: hub_range,
+        shared_range,
         relist: opts.relist === true,
         progress: opts.progress === true,
         prev_kv: opts.prev_kv === true,

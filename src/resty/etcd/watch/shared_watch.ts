@@ -1,12 +1,14 @@
-import type { Subscriber, SharedWatch, HistoryPoint } from "./types";
+import type { HistoryPoint, SharedWatch, Subscriber } from "./types";
 import * as semaphore from "ngx.semaphore";
-import * as backoffs from "../base/backoff";
 import * as clock from "../base/clock";
+import type { Mutable } from "../base/mutable";
 import type { Core } from "../call/client_state";
-import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Reason } from "./feed";
+import type { KeyRange } from "../protocol/key_range";
 import * as key_range from "../protocol/key_range";
+import * as reopen_policy from "./reopen_policy";
+import type { Stream } from "../transport/transport";
 import * as timers from "../base/timers";
 import * as subscribers from "./subscriber";
 
@@ -14,25 +16,32 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** How long a timer may take to start: nginx drops timers when too many of them run. */
+/** Seconds after which a timer that has not started was dropped: nginx drops timers if too many of them run. */
 const START_TIME = 1;
 
-/** The streams of a client. */
-function watches_of(core: Core): SharedWatch[] {
-    core.shared_watches ??= [];
-    return core.shared_watches as SharedWatch[];
+type State = Mutable<SharedWatch>;
+
+/** Returns the shared watches of a client. */
+function watches_of(core: Core): readonly SharedWatch[] {
+    return (core.shared_watches as SharedWatch[] | undefined) ?? [];
 }
 
-/** Wakes the hub's timer. */
-function wake_timer(shared_watch: SharedWatch): void {
+/** Wakes the timer. */
+function wake(shared_watch: State): void {
     if (!shared_watch.is_woken) {
         shared_watch.is_woken = true;
-        shared_watch.wake.post(1);
+        shared_watch.signal.post(1);
     }
 }
 
-/** Starts the hub's timer. */
-function start(shared_watch: SharedWatch, delay: number): Result<true> {
+/** Waits until the timer is woken, or for some seconds. */
+function wait(shared_watch: State, seconds: number): void {
+    shared_watch.signal.wait(seconds);
+    shared_watch.is_woken = false;
+}
+
+/** Starts the timer. */
+function start(shared_watch: State, delay: number): Result<true> {
     const [ok, err] = timers.at(delay, shared_watch.run, shared_watch);
     if (ok === undefined) {
         return $multi(undefined, err);
@@ -42,64 +51,84 @@ function start(shared_watch: SharedWatch, delay: number): Result<true> {
     return $multi(true);
 }
 
-/** Starts its timer once more if nginx has dropped it. */
+/** Notes that the timer has started. Returns false if another one runs already. */
+function mark_running(shared_watch: State): boolean {
+    if (shared_watch.is_running) {
+        return false;
+    }
+    shared_watch.is_running = true;
+    return true;
+}
+
+/** Starts the timer again if nginx has dropped it. */
 function restart_if_lost(shared_watch: SharedWatch): void {
     if (!shared_watch.is_running && now() > shared_watch.start_deadline) {
         start(shared_watch, 0);
     }
 }
 
-function copy(known: HistoryPoint | undefined): HistoryPoint {
+/** Returns a copy of what is known of etcd's history, for another owner to write to. */
+function copy_history(known: HistoryPoint | undefined): HistoryPoint {
     if (known === undefined) {
         return { cluster_id: undefined, raft_term: 0, revision: 0 };
     }
     return { cluster_id: known.cluster_id, raft_term: known.raft_term, revision: known.revision };
 }
 
-/** A stream of the consumer's kind that begins at `next`. */
+/**
+ * Creates a watch that can serve a subscriber.
+ * @param next_revision nil for etcd's current revision
+ */
 function create(
     core: Core,
     subscriber: Subscriber,
-    next: number | undefined,
-    apart: boolean,
+    range: KeyRange,
+    next_revision: number | undefined,
+    is_catching_up: boolean,
     run: SharedWatch["run"],
 ): Result<SharedWatch> {
-    const [wake, err] = semaphore.new(0);
-    const [room, room_err] = semaphore.new(0);
-    if (wake === undefined || room === undefined) {
-        return $multi(undefined, err ?? room_err ?? "no semaphore");
+    const [signal, err] = semaphore.new(0);
+    const [resume_signal, resume_err] = semaphore.new(0);
+    if (signal === undefined || resume_signal === undefined) {
+        return $multi(undefined, err ?? resume_err ?? "no semaphore");
     }
+    const { prev_kv, filters, idle_timeout } = subscriber.options;
     return $multi({
         core,
-        range: subscriber.shared_range,
-        prev_kv: subscriber.prev_kv,
-        filters: subscriber.filters,
-        idle_timeout: subscriber.idle_timeout,
+        range,
+        prev_kv,
+        filters,
+        idle_timeout,
         run,
-        wake,
+        signal,
         is_woken: false,
         is_running: false,
         start_deadline: 0,
         subscribers: [],
-        next_revision: next,
+        next_revision,
         unknown_before: subscriber.unknown_before,
-        history: copy(subscriber.history),
+        history: copy_history(subscriber.history),
         history_token: subscriber.history_token ?? { lost: false },
-        is_catching_up: apart,
+        is_catching_up,
         stream: undefined,
         is_connected: false,
         last_received_at: now(),
-        is_blocked: false,
-        resume_signal: room,
+        is_paused: false,
+        resume_signal,
         open_count: 0,
         close_reasons: new LuaMap(),
         events: 0,
         dropped: 0,
         last_error: undefined,
-        backoff: backoffs.new(),
-        last_immediate_reopen: 0,
-        last_logged_at: new LuaMap(),
+        reopen_policy: reopen_policy.new(),
     });
+}
+
+/** Adds the watch to those that new subscribers of the client can join. */
+function publish(shared_watch: SharedWatch): void {
+    const core = shared_watch.core;
+    core.shared_watches ??= [];
+    core.shared_watches.push(shared_watch);
 }
 
 function without<T>(list: readonly T[], item: T): T[] {
@@ -112,48 +141,144 @@ function without<T>(list: readonly T[], item: T): T[] {
     return rest;
 }
 
-/** The stream does not serve the consumer any more. The last one to leave ends it. */
+/** Lets the watch serve a subscriber. */
+function subscribe(shared_watch: SharedWatch, subscriber: Subscriber): void {
+    subscribers.attach(subscriber, shared_watch);
+    (shared_watch.subscribers as Subscriber[]).push(subscriber);
+    wake(shared_watch);
+}
+
+/** Removes a subscriber from its watch, if it has one. The watch ends with its last subscriber. */
 function unsubscribe(subscriber: Subscriber): void {
-    const shared_watch = subscriber.shared_watch;
+    const shared_watch: State | undefined = subscriber.shared_watch;
     if (shared_watch !== undefined) {
-        subscriber.shared_watch = undefined;
+        const core = shared_watch.core;
+        subscribers.detach(subscriber);
         shared_watch.subscribers = without(shared_watch.subscribers, subscriber);
         if (shared_watch.subscribers.length === 0) {
-            // nobody may join it on its way out
-            shared_watch.core.shared_watches = without(watches_of(shared_watch.core), shared_watch);
+            core.shared_watches = without(watches_of(core), shared_watch); // it is ending: no other can join
         }
-        wake_timer(shared_watch);
+        wake(shared_watch);
+    }
+}
+
+/** Removes a subscriber from its watch and ends it with an error. */
+function fail(subscriber: Subscriber, err: EtcdError): void {
+    unsubscribe(subscriber);
+    subscribers.fail(subscriber, err);
+}
+
+/** Ends all subscribers, and the watch with them. */
+function fail_all(shared_watch: SharedWatch, err: EtcdError): void {
+    for (const subscriber of shared_watch.subscribers) {
+        fail(subscriber, err);
     }
 }
 
 /**
- * From which revision etcd is asked for events: once more for the last one that is known. Before 3.4.36 and 3.5.18 a
- * deletion in the very revision of a compaction is gone, and etcd does not say so to whoever begins there.
+ * Returns the start revision of the next watch request. It overlaps by one revision, because etcd before 3.4.36 and
+ * 3.5.18 loses a deletion made in the same revision as a compaction.
  */
 function request_revision(shared_watch: SharedWatch): number {
     const next = shared_watch.next_revision!;
     return next === shared_watch.unknown_before ? next : max(next - 1, 1);
 }
 
-/** Gives each consumer its part of a batch. All of them have room. */
-function deliver(shared_watch: SharedWatch, batch: Batch): void {
-    const { revision } = batch;
+/** Notes that etcd has reached a revision. */
+function raise_revision(shared_watch: SharedWatch, revision: number): void {
+    const history: Mutable<HistoryPoint> = shared_watch.history;
+    history.revision = max(history.revision, revision);
+}
+
+/** Notes what etcd has said of itself. A watch without a position starts behind the current revision. */
+function set_history(shared_watch: State, current: HistoryPoint): void {
+    shared_watch.history = copy_history(current);
+    if (shared_watch.next_revision === undefined) {
+        shared_watch.next_revision = current.revision + 1;
+        wake(shared_watch); // full states can be read now
+    }
+}
+
+/** Notes a response from etcd. */
+function note_response(shared_watch: State, time: number): void {
+    shared_watch.last_received_at = max(shared_watch.last_received_at, time);
+}
+
+/** Notes that a stream was opened for the watch. */
+function set_stream(shared_watch: State, stream: Stream): void {
+    shared_watch.stream = stream;
+}
+
+/** Notes that etcd has confirmed the watch. */
+function mark_connected(shared_watch: State): void {
+    shared_watch.is_connected = true;
+    shared_watch.open_count = shared_watch.open_count + 1;
+}
+
+/** Closes the stream. */
+function close_stream(shared_watch: State): void {
+    const stream = shared_watch.stream;
+    if (stream !== undefined) {
+        note_response(shared_watch, stream.last_received_at());
+        stream.close();
+        shared_watch.stream = undefined;
+    }
+    shared_watch.is_connected = false;
+    shared_watch.is_paused = false;
+}
+
+/** Waits until `resume`, or for some seconds, because the queue of the only subscriber is full. */
+function pause(shared_watch: State, seconds: number): void {
+    shared_watch.is_paused = true;
+    shared_watch.resume_signal.wait(seconds);
+    shared_watch.is_paused = false;
+    note_response(shared_watch, now()); // the stream was not read: its silence says nothing about etcd
+}
+
+/** Ends a pause. */
+function resume(shared_watch: State): void {
+    if (shared_watch.is_paused) {
+        shared_watch.is_paused = false;
+        shared_watch.resume_signal.post(1);
+    }
+}
+
+/** Notes why etcd cannot be followed at the moment. */
+function set_error(shared_watch: State, err: EtcdError): void {
+    shared_watch.last_error = err;
+}
+
+/** Notes why a stream has ended. */
+function note_stream_end(shared_watch: State, err: EtcdError): void {
+    const reasons = shared_watch.close_reasons;
+    reasons.set(err.name, (reasons.get(err.name) ?? 0) + 1);
+    shared_watch.last_error = err;
+}
+
+/** Counts events that were discarded. */
+function count_dropped(shared_watch: State, events: number): void {
+    shared_watch.dropped = shared_watch.dropped + events;
+}
+
+/** Delivers a batch: to each subscriber the events in its range. All of them have room. */
+function deliver(shared_watch: State, batch: Batch): void {
+    const revision = batch.revision;
     shared_watch.next_revision = revision + 1;
-    shared_watch.history.revision = max(shared_watch.history.revision, revision);
     shared_watch.events = shared_watch.events + batch.events.length;
+    raise_revision(shared_watch, revision);
     for (const subscriber of shared_watch.subscribers) {
-        const events = key_range.filter_events(subscriber.range, batch.events);
+        const events = key_range.filter_events(subscriber.options.range, batch.events);
         if (events !== undefined) {
             subscribers.offer(subscriber, events === batch.events ? batch : { revision, events });
         }
     }
 }
 
-/** All events up to `revision` have been delivered. */
-function progress(shared_watch: SharedWatch, revision: number): void {
+/** Notes that all events up to a revision have been delivered. */
+function advance(shared_watch: State, revision: number): void {
     if (revision >= shared_watch.next_revision!) {
         shared_watch.next_revision = revision + 1;
-        shared_watch.history.revision = max(shared_watch.history.revision, revision);
+        raise_revision(shared_watch, revision);
         for (const subscriber of shared_watch.subscribers) {
             subscribers.advance(subscriber, revision);
         }
@@ -161,77 +286,79 @@ function progress(shared_watch: SharedWatch, revision: number): void {
 }
 
 /**
- * Revisions are gone. Consumers that need them need a full state now, or have come to their end; those that stand
- * behind them go on.
+ * Returns the oldest revision that etcd still has, as far as its error says; nil if that is unknown.
  */
-function on_revisions_lost(shared_watch: SharedWatch, reason: Reason, err: EtcdError): void {
-    let oldest = err.compact_revision;
-    let next: number | undefined;
-    if (
-        oldest !== undefined &&
-        (shared_watch.next_revision === undefined || oldest <= request_revision(shared_watch))
-    ) {
-        oldest = undefined; // the stream has no need of what is before: nobody knows what is gone
+function oldest_revision(shared_watch: SharedWatch, err: EtcdError): number | undefined {
+    const oldest = err.compact_revision;
+    if (oldest === undefined || shared_watch.next_revision === undefined || oldest <= request_revision(shared_watch)) {
+        return undefined; // the request was not older than that: the error contradicts itself
     }
+    return oldest;
+}
+
+/**
+ * Handles revisions that etcd does not have any more. Subscribers whose position is behind the lost revisions continue.
+ * Those that need the lost revisions wait for a full state, or end with the error.
+ */
+function on_revisions_lost(shared_watch: State, reason: Reason, err: EtcdError): void {
+    const oldest = oldest_revision(shared_watch, err);
+    let next: number | undefined;
     if (oldest !== undefined) {
-        shared_watch.history.revision = max(shared_watch.history.revision, oldest);
+        raise_revision(shared_watch, oldest);
     }
     if (reason === "restored") {
-        shared_watch.history_token.lost = true; // whoever has left the stream with this past will be told too
+        const token: Mutable<SharedWatch["history_token"]> = shared_watch.history_token;
+        token.lost = true; // subscribers that have left with this token notice it, too
         shared_watch.history_token = { lost: false };
     }
     for (const subscriber of shared_watch.subscribers) {
         if (oldest !== undefined && subscriber.next_revision > oldest) {
             next = min(next ?? subscriber.next_revision, subscriber.next_revision);
-        } else if (subscriber.relist || subscribers.is_new(subscriber)) {
+        } else if (subscriber.options.relist || subscribers.is_new(subscriber)) {
             subscribers.require_full_state(subscriber, reason);
         } else {
-            unsubscribe(subscriber);
-            subscribers.fail(subscriber, err);
+            fail(subscriber, err);
         }
     }
     if (next !== undefined) {
-        next = min(next, shared_watch.history.revision + 1); // states are read that may be no newer
+        next = min(next, shared_watch.history.revision + 1); // full states that are read can be of this revision
     }
     shared_watch.next_revision = next;
 }
 
-/** Ends it, and all of its consumers with it. */
-function end(shared_watch: SharedWatch, err: EtcdError): void {
-    for (const subscriber of shared_watch.subscribers) {
-        unsubscribe(subscriber);
-        subscribers.fail(subscriber, err);
-    }
-}
-
-/** Seconds since etcd was heard of last. */
+/** Returns the seconds since the last response from etcd. */
 function age(shared_watch: SharedWatch): number {
-    const stream = shared_watch.stream;
-    const heard_at =
-        stream !== undefined
-            ? max(shared_watch.last_received_at, stream.last_received_at())
-            : shared_watch.last_received_at;
-    return now() - heard_at;
-}
-
-/** For consumers whose program ends. */
-function exiting(): EtcdError {
-    return errors.local_error("closed", "closed: the worker is exiting");
+    const { stream, last_received_at } = shared_watch;
+    return now() - (stream !== undefined ? max(last_received_at, stream.last_received_at()) : last_received_at);
 }
 
 export {
+    advance,
     age,
-    request_revision,
-    copy as copy_known,
+    close_stream,
+    copy_history,
+    count_dropped,
     create as new,
     deliver,
-    end,
-    exiting,
-    watches_of,
-    unsubscribe,
+    fail,
+    fail_all,
+    mark_connected,
+    mark_running,
+    note_response,
+    note_stream_end,
     on_revisions_lost,
-    wake_timer,
-    progress,
+    pause,
+    publish,
+    request_revision,
     restart_if_lost,
+    resume,
+    set_error,
+    set_history,
+    set_stream,
     start,
+    subscribe,
+    unsubscribe,
+    wait,
+    wake,
+    watches_of,
 };

@@ -1,43 +1,41 @@
-import type { Subscriber, SharedWatch, SubscriberOptions } from "./types";
-import * as clock from "../base/clock";
-import type { Core } from "../call/client_state";
-import * as key_range from "../protocol/key_range";
-import * as subscribers from "./subscriber";
-import * as shared_watches from "./shared_watch";
+import type { SharedWatch, Subscriber, SubscriberOptions } from "./types";
 import * as batch_queue from "./batch_queue";
+import type { Core } from "../call/client_state";
+import type { KeyRange } from "../protocol/key_range";
+import * as key_range from "../protocol/key_range";
+import * as shared_watches from "./shared_watch";
+import * as subscribers from "./subscriber";
 
-const now = clock.now;
 const max = math.max;
 
-/** A consumer that is too slow twice within so many seconds keeps a stream of its own for as long. */
-const ISOLATION_TIME = 5;
-
-/** The consumer takes along what its stream has learnt of etcd. */
-function carry_history(subscriber: Subscriber, shared_watch: SharedWatch): void {
-    subscriber.history = shared_watches.copy_known(shared_watch.history);
-    subscriber.history_token = shared_watch.history_token;
+/**
+ * Returns the range that the watch of a subscriber covers. It is wider than the subscriber's own if the user allows that,
+ * because each watch takes a connection. Nothing else widens a watch: over a transport that multiplexes watches on one
+ * connection, this can return the subscriber's own range.
+ */
+function range_of(options: SubscriberOptions): KeyRange {
+    return options.shared_range ?? options.range;
 }
 
-/** The consumer is too slow for the others: it goes on later, on a stream of its own. */
+/** Lets the subscriber take what its watch knows of etcd to its next one. */
+function carry_history(subscriber: Subscriber, shared_watch: SharedWatch): void {
+    subscribers.set_history(subscriber, shared_watches.copy_history(shared_watch.history), shared_watch.history_token);
+}
+
+/** Detaches a slow subscriber from its watch. It resumes later on a separate one. */
 function detach(shared_watch: SharedWatch, subscriber: Subscriber, revision: number): void {
-    const time = now();
-    if (subscriber.overflows > 0 && time - subscriber.last_overflow_at < ISOLATION_TIME) {
-        subscriber.isolated_until = time + ISOLATION_TIME;
-    }
-    subscriber.last_overflow_at = time;
-    subscriber.overflows = subscriber.overflows + 1;
-    if (subscriber.pending_state === undefined) {
-        subscriber.next_revision = max(subscriber.next_revision, revision);
-    } else {
-        subscribers.drop_held(subscriber); // it goes on behind its state, of whatever revision that will be
-    }
+    subscribers.note_overflow(subscriber);
+    subscribers.drop_buffered(subscriber); // it joins a watch after its full state, which is of a later revision
+    subscribers.skip_to(subscriber, revision);
     carry_history(subscriber, shared_watch);
     shared_watches.unsubscribe(subscriber);
 }
 
 /**
- * Parts with consumers that have no room, unless one is alone.
- * @returns that one
+ * Detaches the subscribers whose queues are full, so that a slow one does not stall the others.
+ * A full subscriber that is alone stays: the shared watch pauses instead.
+ * @param revision of the batch that is to be delivered
+ * @returns the subscriber that stays although its queue is full, or nil
  */
 function detach_slow(shared_watch: SharedWatch, revision: number): Subscriber | undefined {
     for (const subscriber of shared_watch.subscribers) {
@@ -51,18 +49,18 @@ function detach_slow(shared_watch: SharedWatch, revision: number): Subscriber | 
     return undefined;
 }
 
-/** Streams of the hub's kind can serve the consumer. */
-function is_compatible(shared_watch: SharedWatch, wants: SubscriberOptions): boolean {
+/** Reports whether a watch delivers what the options ask for, from whatever revision on. */
+function is_compatible(shared_watch: SharedWatch, options: SubscriberOptions): boolean {
     return (
-        key_range.contains(shared_watch.range, wants.shared_range) &&
-        shared_watch.filters === wants.filters &&
-        (shared_watch.prev_kv || !wants.prev_kv) &&
-        shared_watch.idle_timeout <= wants.idle_timeout
+        key_range.contains(shared_watch.range, range_of(options)) &&
+        shared_watch.filters === options.filters &&
+        (shared_watch.prev_kv || !options.prev_kv) &&
+        shared_watch.idle_timeout <= options.idle_timeout
     );
 }
 
-/** What the consumer takes along from another stream is true of this one too, as far as is known. */
-function has_past_of(shared_watch: SharedWatch, subscriber: Subscriber): boolean {
+/** Reports whether the watch and the subscriber have seen the same history of etcd, as far as is known. */
+function has_history_of(shared_watch: SharedWatch, subscriber: Subscriber): boolean {
     if (subscriber.history_token !== undefined) {
         return subscriber.history_token === shared_watch.history_token;
     }
@@ -71,56 +69,54 @@ function has_past_of(shared_watch: SharedWatch, subscriber: Subscriber): boolean
     return cluster_id === undefined || other_id === undefined || cluster_id === other_id;
 }
 
-/** The stream is where the consumer can join it. */
+/** Reports whether the position of the watch lets the subscriber join. */
 function can_join(shared_watch: SharedWatch, subscriber: Subscriber, from: number | undefined): boolean {
     const next = shared_watch.next_revision;
     if (from !== undefined) {
         return next !== undefined && next <= from;
     }
     if (subscriber.pending_state === undefined) {
-        // it begins now: only where that has not been asked for yet
+        // it starts at the current revision: too late if the watch has asked for that already
         return next === undefined && !shared_watch.is_running && shared_watch.history.cluster_id === undefined;
     }
-    // one that begins in the future would leave out what comes before
+    // a watch that starts at a future revision does not deliver what comes before
     return !shared_watch.is_catching_up && (next === undefined || next <= shared_watch.history.revision + 1);
 }
 
-/** The stream that may serve the consumer and has come furthest. */
+/** Returns the watch with the latest position that the subscriber can join; nil if there is none. */
 function find(core: Core, subscriber: Subscriber, from: number | undefined): SharedWatch | undefined {
     let best: SharedWatch | undefined;
-    if (now() < subscriber.isolated_until) {
+    if (subscribers.is_isolated(subscriber)) {
         return undefined;
     }
     for (const shared_watch of shared_watches.watches_of(core)) {
-        const may_serve =
-            is_compatible(shared_watch, subscriber) &&
-            has_past_of(shared_watch, subscriber) &&
+        const is_candidate =
+            is_compatible(shared_watch, subscriber.options) &&
+            has_history_of(shared_watch, subscriber) &&
             can_join(shared_watch, subscriber, from);
-        if (may_serve && (best === undefined || (shared_watch.next_revision ?? 0) > (best.next_revision ?? 0))) {
+        if (is_candidate && (best === undefined || (shared_watch.next_revision ?? 0) > (best.next_revision ?? 0))) {
             best = shared_watch;
         }
     }
     return best;
 }
 
-function add(shared_watch: SharedWatch, subscriber: Subscriber): void {
-    subscriber.shared_watch = shared_watch;
-    shared_watch.subscribers.push(subscriber);
-    shared_watches.wake_timer(shared_watch);
-}
-
-/** Lets a new stream serve the consumer from revision `next` on. */
+/**
+ * Creates a watch that serves the subscriber from a revision on.
+ * @param next nil for the current revision
+ */
 function open_for(
     subscriber: Subscriber,
     core: Core,
     next: number | undefined,
     run: SharedWatch["run"],
 ): Result<SharedWatch> {
-    let apart = false;
+    const options = subscriber.options;
+    let is_catching_up = false;
     for (const other of shared_watches.watches_of(core)) {
-        apart = apart || (!other.is_catching_up && is_compatible(other, subscriber));
+        is_catching_up = is_catching_up || (!other.is_catching_up && is_compatible(other, options));
     }
-    const [shared_watch, err] = shared_watches.new(core, subscriber, next, apart, run);
+    const [shared_watch, err] = shared_watches.new(core, subscriber, range_of(options), next, is_catching_up, run);
     if (shared_watch === undefined) {
         return $multi(undefined, err);
     }
@@ -128,14 +124,14 @@ function open_for(
     if (ok === undefined) {
         return $multi(undefined, start_err);
     }
-    shared_watches.watches_of(core).push(shared_watch);
-    add(shared_watch, subscriber);
+    shared_watches.publish(shared_watch);
+    shared_watches.subscribe(shared_watch, subscriber);
     return $multi(shared_watch);
 }
 
 /**
- * Lets a stream serve the consumer: one that runs, if there is one that has not passed revision `from`.
- * @param from nil if the consumer begins now, or with the state as it will be read
+ * Lets a watch serve the subscriber: an existing one that has not passed its start revision, or a new one.
+ * @param from nil to start at the current revision, or with the full state that will be read
  */
 function join(
     subscriber: Subscriber,
@@ -147,12 +143,12 @@ function join(
     if (shared_watch === undefined) {
         return open_for(subscriber, core, from, run);
     }
-    add(shared_watch, subscriber);
+    shared_watches.subscribe(shared_watch, subscriber);
     return $multi(shared_watch);
 }
 
-/** The other stream may take over the consumers of this one, which has begun apart. */
-function may_take_over(other: SharedWatch, shared_watch: SharedWatch): boolean {
+/** Reports whether a watch that was catching up has reached the other one. */
+function has_caught_up(shared_watch: SharedWatch, other: SharedWatch): boolean {
     return (
         other !== shared_watch &&
         !other.is_catching_up &&
@@ -163,46 +159,42 @@ function may_take_over(other: SharedWatch, shared_watch: SharedWatch): boolean {
     );
 }
 
-/** Hands the consumers of a stream that began apart to the one that it has caught up with. */
+/** Moves the subscribers of a watch that was catching up to the watch that it has reached. */
 function merge(shared_watch: SharedWatch): void {
     if (!shared_watch.is_catching_up) {
         return;
     }
-    const time = now();
     for (const subscriber of shared_watch.subscribers) {
         for (const other of shared_watches.watches_of(shared_watch.core)) {
             if (
-                time >= subscriber.isolated_until &&
-                may_take_over(other, shared_watch) &&
-                is_compatible(other, subscriber)
+                !subscribers.is_isolated(subscriber) &&
+                has_caught_up(shared_watch, other) &&
+                is_compatible(other, subscriber.options)
             ) {
-                if (subscriber.pending_state === undefined) {
-                    subscriber.next_revision = max(subscriber.next_revision, shared_watch.next_revision!);
-                }
+                subscribers.skip_to(subscriber, shared_watch.next_revision!);
                 shared_watches.unsubscribe(subscriber);
-                add(other, subscriber);
+                shared_watches.subscribe(other, subscriber);
                 break;
             }
         }
     }
 }
 
-/** Gives each consumer of a narrower range than the stream's a stream of its own, which goes on where that stands. */
+/** Moves each subscriber that needs less than the whole range of the watch to a separate watch with the same position. */
 function split(shared_watch: SharedWatch): void {
     for (const subscriber of shared_watch.subscribers) {
-        if (!key_range.contains(subscriber.shared_range, shared_watch.range)) {
+        if (!key_range.contains(range_of(subscriber.options), shared_watch.range)) {
             carry_history(subscriber, shared_watch);
             shared_watches.unsubscribe(subscriber);
-            const next = max(subscriber.next_revision, shared_watch.next_revision ?? 0); // what it holds reaches as far as the stream does
-            if (subscriber.pending_state === undefined) {
-                subscriber.next_revision = next;
-            }
-            const [own] = open_for(subscriber, shared_watch.core, next > 0 ? next : undefined, shared_watch.run);
-            if (own === undefined) {
-                subscribers.drop_held(subscriber); // it is tried again when its consumer asks
+            // everything before the position of the watch is in the queue or the buffer
+            const next = max(subscriber.next_revision, shared_watch.next_revision ?? 0);
+            subscribers.skip_to(subscriber, next);
+            const [opened] = open_for(subscriber, shared_watch.core, next > 0 ? next : undefined, shared_watch.run);
+            if (opened === undefined) {
+                subscribers.drop_buffered(subscriber); // its feed tries again at the next call of `next`
             }
         }
     }
 }
 
-export { join, detach_slow, merge, open_for, split };
+export { detach_slow, join, merge, open_for, split };

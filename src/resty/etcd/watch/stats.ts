@@ -1,57 +1,58 @@
 import type { Subscriber } from "./types";
 
-/** What has come to a feed and its stream so far. */
+/** Counters of a feed and of the watch that serves it. */
 interface FeedStats {
     /** Batches taken out of the feed. */
     batches: number;
-    /** Events that wait for the consumer. */
+    /** Events in the queue. */
     queued: number;
-    /** How often the consumer was too slow for a stream that it shared. */
+    /** How often batches were taken too slowly for a watch that others share. */
     overflows: number;
-    /** The stream stands. */
+    /** etcd has confirmed the watch on the current stream. */
     connected: boolean;
-    /** Streams opened. */
+    /** Streams on which etcd confirmed the watch. */
     opened: number;
-    /** How they ended, by name: `closed`, `timeout` (silent for too long), `unavailable`, `connect_failed`, `compacted`... */
+    /** How streams ended, by name: `closed`, `timeout` (silent for too long), `unavailable`, `connect_failed`, `compacted`... */
     close_reasons: LuaMap<string, number>;
+    /** Events received on the stream, of all keys that it covers. */
     events: number;
-    /** Events that had been delivered already, or never should have come. */
+    /** Events discarded, because they had been delivered already or were out of order. */
     dropped: number;
     /** Full states read for this feed. */
     lists: number;
-    /** Consumers that the stream serves now. */
+    /** Subscribers that the watch serves now. */
     subscribers: number;
-    /** Where the stream comes from. */
+    /** Endpoint of the current stream. */
     endpoint?: string;
     /** Why there is no stream now, or why the last one ended. */
     last_error?: string;
 }
 
-/** `connecting`, `listing`, `watching`, `behind` (its consumer is too slow), `closed` or `failed`. */
+/** Returns `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`. */
 function state(subscriber: Subscriber): string {
-    const { is_closed: closed, err, shared_watch, pending_state: needs } = subscriber;
-    if (closed) {
+    const { is_closed, err, shared_watch, pending_state } = subscriber;
+    if (is_closed) {
         return "closed";
     }
     if (err !== undefined) {
         return "failed";
     }
-    if (needs !== undefined && shared_watch?.next_revision !== undefined) {
+    if (pending_state !== undefined && shared_watch?.next_revision !== undefined) {
         return "listing";
     }
-    if (shared_watch === undefined || shared_watch.is_blocked) {
+    if (shared_watch === undefined || shared_watch.is_paused) {
         return "behind";
     }
     return shared_watch.is_connected ? "watching" : "connecting";
 }
 
-/** What has come to the feed and to the stream that serves it. */
+/** Returns the counters of a subscriber and of the watch that serves it. */
 function stats(subscriber: Subscriber): FeedStats {
-    const { shared_watch, batches, lists, queue, overflows: times_behind } = subscriber;
-    const counted: FeedStats = {
+    const { shared_watch, batches, lists, queue, overflows } = subscriber;
+    const counters: FeedStats = {
         batches,
         lists,
-        overflows: times_behind,
+        overflows,
         queued: queue.events,
         connected: shared_watch?.is_connected === true,
         opened: shared_watch?.open_count ?? 0,
@@ -62,13 +63,13 @@ function stats(subscriber: Subscriber): FeedStats {
     };
     const endpoint = shared_watch?.stream?.endpoint;
     if (endpoint !== undefined) {
-        counted.endpoint = endpoint;
+        counters.endpoint = endpoint;
     }
     const err = subscriber.err ?? shared_watch?.last_error;
     if (err !== undefined) {
-        counted.last_error = tostring(err);
+        counters.last_error = tostring(err);
     }
-    return counted;
+    return counters;
 }
 
 export { state, stats, type FeedStats };

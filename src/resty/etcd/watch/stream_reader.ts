@@ -3,6 +3,7 @@ import type { Message } from "../protocol/message";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
+import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch } from "./feed";
@@ -10,40 +11,40 @@ import * as rpcs from "../protocol/rpc";
 import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
 import * as reads from "./reads";
-import type { LivenessProbe } from "./liveness";
 import * as shared_watches from "./shared_watch";
 import * as reassembly from "./reassembly";
 import type { Reassembler, WatchReply } from "./reassembly";
 import * as sharing from "./sharing";
 import * as watch_errors from "./errors";
 
+type Thread = ngx.thread.Thread;
+
 const now = clock.now;
 const gmatch = string.gmatch;
 
-/** A consumer that has no room is looked after so often, in seconds. */
-const POLL_INTERVAL = 0.5;
-/** The server ends the stream when its member has lost the leader: such a stream would be silent for ever. */
+/** Maximum seconds of a pause, so that new subscribers are noticed. */
+const PAUSE_INTERVAL = 0.5;
+/** etcd ends the stream when its member loses the leader: such a member sends no events. */
 const OPTIONS: call.StreamOptions = { require_leader: true };
 
-/** One stream from its opening to its end. */
+/** One stream of a shared watch, from the search for the start revision to its end. Written by this file. */
 interface StreamSession {
-    is_over: boolean;
-    /** Why it has ended. */
-    err: EtcdError | undefined;
-    started_at: number;
-    /** When its answer began. */
-    response_started_at: number | undefined;
-    /** When etcd said that it stands. */
-    created_at: number | undefined;
-    /** Something was delivered. */
-    has_delivered: boolean;
-    /** Under way, as the stream has been silent; nil if it is not. */
-    probe: LivenessProbe | undefined;
-    /** Not before that. */
-    next_probe_at: number;
+    /** The light thread that reads the stream. */
+    readonly thread: Thread | undefined;
+    /** Why the stream has ended; nil until then. */
+    readonly err: EtcdError | undefined;
+    readonly started_at: number;
+    /** When the head of the response had arrived. */
+    readonly response_started_at: number | undefined;
+    /** When etcd confirmed the watch. */
+    readonly created_at: number | undefined;
+    /** Events were delivered. */
+    readonly has_delivered: boolean;
 }
 
-/** What asks for the events of the hub's stream from a revision on. */
+type Session = Mutable<StreamSession>;
+
+/** Creates the request for the events of a shared watch from a revision on. */
 function create_request(shared_watch: SharedWatch, from: number): Message {
     const request: Message = new LuaMap();
     request.set("key", shared_watch.range.key);
@@ -65,102 +66,87 @@ function create_request(shared_watch: SharedWatch, from: number): Message {
 }
 
 /**
- * Finds out where etcd is: whether it still has the past that is known of it, and where to begin.
- * @returns an error if it does not answer
+ * Asks etcd for its current revision, and checks that it still has the history that the watch has seen.
+ * @returns an error if etcd does not answer
  */
-function place(shared_watch: SharedWatch): EtcdError | undefined {
-    const [status, err] = reads.current_revision(shared_watch.core, shared_watch.range);
-    if (status === undefined) {
+function locate(shared_watch: SharedWatch): EtcdError | undefined {
+    const [current, err] = reads.current_revision(shared_watch.core, shared_watch.range);
+    if (current === undefined) {
         return err;
     }
-    shared_watch.last_received_at = now();
-    const known = shared_watch.history;
-    if (reads.history_diverged(known, status) || shared_watch.history_token.lost) {
+    shared_watches.note_response(shared_watch, now());
+    if (reads.history_diverged(shared_watch.history, current) || shared_watch.history_token.lost) {
         shared_watches.on_revisions_lost(shared_watch, "restored", watch_errors.restored());
     }
-    known.cluster_id = status.cluster_id;
-    known.raft_term = status.raft_term;
-    known.revision = status.revision;
-    if (shared_watch.next_revision === undefined) {
-        shared_watch.next_revision = status.revision + 1;
-        shared_watches.wake_timer(shared_watch); // lists wait for it
-    }
+    shared_watches.set_history(shared_watch, current);
     return undefined;
 }
 
-/** Waits until the only consumer has taken something, or is not alone any more. */
-function wait_for_room(shared_watch: SharedWatch, revision: number): void {
-    while (sharing.detach_slow(shared_watch, revision) !== undefined) {
-        shared_watch.is_blocked = true;
-        shared_watch.resume_signal.wait(POLL_INTERVAL);
-        shared_watch.last_received_at = now(); // it is not etcd that is silent
-    }
-    shared_watch.is_blocked = false;
-}
-
-function deliver_all(shared_watch: SharedWatch, session: StreamSession, batches: Batch[]): void {
+function deliver_all(shared_watch: SharedWatch, session: Session, batches: Batch[]): void {
     const slice = time_slice.start();
     for (const batch of batches) {
-        wait_for_room(shared_watch, batch.revision);
+        while (sharing.detach_slow(shared_watch, batch.revision) !== undefined) {
+            shared_watches.pause(shared_watch, PAUSE_INTERVAL);
+        }
         shared_watches.deliver(shared_watch, batch);
         session.has_delivered = true;
         time_slice.yield_if_due(slice);
     }
 }
 
-/** Whatever has come in a reply; returns why the stream must end, if it must. */
-function take(
+/** Reports whether a reply comes from another cluster than those before. */
+function is_of_other_cluster(shared_watch: SharedWatch, reply: WatchReply): boolean {
+    const cluster_id = reply.header?.cluster_id;
+    const known_id = shared_watch.history.cluster_id;
+    return cluster_id !== undefined && known_id !== undefined && cluster_id !== known_id;
+}
+
+/** Handles a reply. Returns an error if the stream must end. */
+function handle_reply(
     shared_watch: SharedWatch,
-    session: StreamSession,
-    joiner: Reassembler,
-    message: Message,
+    session: Session,
+    reassembler: Reassembler,
+    reply: WatchReply,
+    endpoint: string,
 ): EtcdError | undefined {
-    const reply = message as unknown as WatchReply;
-    const endpoint = shared_watch.stream!.endpoint;
     if (reply.canceled === true) {
         return watch_errors.cancel_error(reply, endpoint);
     }
-    const cluster_id = reply.header?.cluster_id;
-    if (
-        cluster_id !== undefined &&
-        shared_watch.history.cluster_id !== undefined &&
-        cluster_id !== shared_watch.history.cluster_id
-    ) {
+    if (is_of_other_cluster(shared_watch, reply)) {
         return errors.local_error("bad_reply", "malformed reply: it comes from another cluster", endpoint);
     }
     if (reply.created === true) {
         if (session.created_at === undefined) {
             session.created_at = now();
-            shared_watch.open_count = shared_watch.open_count + 1;
-            shared_watch.is_connected = true;
+            shared_watches.mark_connected(shared_watch);
         }
         return undefined;
     }
     if (session.created_at === undefined) {
         return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint);
     }
-    const dropped = joiner.dropped;
-    const batches = reassembly.add(joiner, reply, shared_watch.next_revision!);
+    const dropped = reassembler.dropped;
+    const batches = reassembly.add(reassembler, reply, shared_watch.next_revision!);
     if (batches === undefined) {
         return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint);
     }
-    shared_watch.dropped = shared_watch.dropped + joiner.dropped - dropped;
+    shared_watches.count_dropped(shared_watch, reassembler.dropped - dropped);
     deliver_all(shared_watch, session, batches);
     const revision = tonumber(reply.header?.revision);
-    if (reply.events === undefined && joiner.parts === undefined && revision !== undefined) {
-        shared_watches.progress(shared_watch, revision);
+    if (reply.events === undefined && reassembler.parts === undefined && revision !== undefined) {
+        shared_watches.advance(shared_watch, revision);
     }
     return undefined;
 }
 
-/** Takes replies as they come, until there is a reason not to go on. */
-function take_all(shared_watch: SharedWatch, session: StreamSession, stream: Stream, from: number): EtcdError {
-    const joiner = reassembly.new(from);
+/** Handles all replies until the stream ends, or the last subscriber has left. */
+function read_all(shared_watch: SharedWatch, session: Session, stream: Stream, from: number): EtcdError {
+    const reassembler = reassembly.new(from);
     let slice = time_slice.start();
     while (shared_watch.subscribers.length > 0) {
         let message = stream.try_recv();
         if (message === undefined) {
-            // how long a stream may be silent is for the timer to watch, as nginx writes a line for each socket timeout
+            // without a timeout, as nginx logs each socket timeout: the run loop finds dead streams
             const [next, err] = stream.recv(undefined);
             if (next === undefined) {
                 return err;
@@ -168,7 +154,8 @@ function take_all(shared_watch: SharedWatch, session: StreamSession, stream: Str
             message = next;
             slice = time_slice.start();
         }
-        const err = take(shared_watch, session, joiner, message);
+        const reply = message as unknown as WatchReply;
+        const err = handle_reply(shared_watch, session, reassembler, reply, stream.endpoint);
         if (err !== undefined) {
             return err;
         }
@@ -178,29 +165,65 @@ function take_all(shared_watch: SharedWatch, session: StreamSession, stream: Str
     return errors.local_error("closed", "closed");
 }
 
-/** Opens the stream and takes what comes, until it ends; returns why it has. */
-function run(shared_watch: SharedWatch, session: StreamSession): EtcdError {
-    const lost = place(shared_watch);
-    if (lost !== undefined) {
-        return lost;
+/** Opens the stream and reads it until it ends. Returns why it has ended. */
+function run(shared_watch: SharedWatch, session: Session): EtcdError {
+    const core = shared_watch.core;
+    const locate_err = locate(shared_watch);
+    if (locate_err !== undefined) {
+        return locate_err;
     }
     if (shared_watch.subscribers.length === 0) {
         return errors.local_error("closed", "closed");
     }
     const from = shared_watches.request_revision(shared_watch);
     const request = { create_request: create_request(shared_watch, from) };
-    const [stream, open_err] = call.open(shared_watch.core, rpcs.watch, request, OPTIONS);
+    const [stream, open_err] = call.open(core, rpcs.watch, request, OPTIONS);
     if (stream === undefined) {
         return open_err;
     }
-    shared_watch.stream = stream;
+    shared_watches.set_stream(shared_watch, stream);
     session.response_started_at = now();
-    const err = take_all(shared_watch, session, stream, from);
-    stream.close();
-    if ((err.http_status ?? 0) >= 500 || err.name === "bad_reply") {
-        balancer.report_failure(shared_watch.core, stream.endpoint);
+    const err = read_all(shared_watch, session, stream, from);
+    if (watch_errors.is_server_failure(err)) {
+        balancer.report_failure(core, stream.endpoint);
     }
     return err;
 }
 
-export { create_request, run, type StreamSession };
+/** Ends a session with an error, unless it has ended before. */
+function finish(session: Session, err: EtcdError): void {
+    session.err ??= err;
+}
+
+/** Reports whether the stream has ended. */
+function is_over(session: StreamSession): boolean {
+    return session.err !== undefined;
+}
+
+function read(shared_watch: SharedWatch, session: Session): void {
+    const [ok, outcome] = protected_call(run, shared_watch, session);
+    finish(session, ok ? (outcome as EtcdError) : errors.local_error("bad_reply", tostring(outcome)));
+    shared_watches.wake(shared_watch);
+}
+
+/** Opens a stream for the watch and reads it, in a light thread. */
+function start(shared_watch: SharedWatch): StreamSession {
+    const session: Session = {
+        thread: undefined,
+        err: undefined,
+        started_at: now(),
+        response_started_at: undefined,
+        created_at: undefined,
+        has_delivered: false,
+    };
+    session.thread = ngx.thread.spawn(read, shared_watch, session);
+    return session;
+}
+
+/** Closes the stream of a session and ends its thread, whatever that waits for. */
+function stop(shared_watch: SharedWatch, session: StreamSession): void {
+    shared_watches.close_stream(shared_watch);
+    ngx.thread.kill(session.thread!);
+}
+
+export { create_request, finish, is_over, start, stop, type StreamSession };

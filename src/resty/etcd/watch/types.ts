@@ -1,125 +1,133 @@
 import type { Semaphore } from "ngx.semaphore";
-import type { Backoff } from "../base/backoff";
 import type { Core } from "../call/client_state";
 import type { EtcdError } from "../protocol/errors";
 import type { KeyRange } from "../protocol/key_range";
 import type { Stream } from "../transport/transport";
 import type { BatchQueue } from "./batch_queue";
-import type { Batch, Reason } from "./feed";
+import type { Reason } from "./feed";
+import type { ReopenPolicy } from "./reopen_policy";
 
-/** What a consumer wants. */
+/** What a subscriber wants to receive. */
 interface SubscriberOptions {
     readonly range: KeyRange;
-    /** The stream that may serve it covers this. */
-    readonly shared_range: KeyRange;
-    /** A full state may come at any time. */
+    /** A wider range that its watch can cover, to be shared with others; nil for none. */
+    readonly shared_range: KeyRange | undefined;
+    /** Lost revisions are made up for by a full state, at any time. */
     readonly relist: boolean;
+    /** Batches without events report etcd's current revision. */
     readonly progress: boolean;
     readonly prev_kv: boolean;
     /** Sorted, in one string; "" for none. */
     readonly filters: string;
+    /** Seconds without any byte after which the stream is checked. */
     readonly idle_timeout: number;
     readonly max_events: number;
     readonly max_bytes: number;
 }
 
-/** One consumer of a stream: what waits for it, and where it stands. */
-interface Subscriber extends SubscriberOptions {
-    readonly queue: BatchQueue;
-    readonly ready: Semaphore;
-    /** A light thread waits in `next`. */
-    is_waiting: boolean;
-    /** The stream that serves it; nil while its consumer is behind, and at the end. */
-    shared_watch: SharedWatch | undefined;
-    /** What is known of etcd apart from that stream; nil for nothing. */
-    history: HistoryPoint | undefined;
-    /** The past that this is part of, if it was learnt by a stream. */
-    history_token: HistoryToken | undefined;
-    /** First revision that is not in its queue yet. */
-    next_revision: number;
-    /** Nothing is known of what is before this revision, which a caller has chosen. */
-    unknown_before: number | undefined;
-    /** The full state that it waits for, and what came meanwhile. */
-    pending_state: Reason | undefined;
-    buffered: Batch[];
-    /** That state is of this revision; nil for the latest. */
-    list_revision: number | undefined;
-    /** Counts how often its revisions were lost: a state read before is of no use. */
-    epoch: number;
-    /** Somebody reads that state. */
-    is_listing: boolean;
-    /** Everything up to it has been taken out of the queue. */
-    delivered_revision: number;
-    /** Why no more will come, once the queue is empty. */
-    err: EtcdError | undefined;
-    is_closed: boolean;
-    /** When etcd was heard of apart from the stream. */
-    last_received_at: number;
-    batches: number;
-    lists: number;
-    /** How often it was too slow for a stream that it shared. */
-    overflows: number;
-    /** When it was that last. */
-    last_overflow_at: number;
-    /** Until then it has a stream of its own: it was too slow twice within a short time. */
-    isolated_until: number;
-}
-
-/** What is known of the etcd behind a stream. */
+/** What is known of the etcd behind a stream: a point in its history. */
 interface HistoryPoint {
-    cluster_id: string | undefined;
-    raft_term: number;
-    /** A revision that it surely had. */
-    revision: number;
+    readonly cluster_id: string | undefined;
+    readonly raft_term: number;
+    /** A revision that etcd has reached. */
+    readonly revision: number;
 }
 
-/** What etcd had done when something was learnt of it. It may be lost by a restore from a backup. */
+/** Identifies the history in which something was learned. Shared by all who learned in the same one. */
 interface HistoryToken {
-    lost: boolean;
+    /** etcd was restored from a backup since: its history is another one now. */
+    readonly lost: boolean;
 }
 
-/** A stream of events that resumes by itself, and the consumers that it serves. */
+/** One reader of a shared watch: its position, its queue, and the full state that it waits for. Written by subscriber.ts. */
+interface Subscriber {
+    readonly options: SubscriberOptions;
+    readonly queue: BatchQueue;
+    /** Wakes the light thread that waits for batches. */
+    readonly ready: Semaphore;
+    /** A light thread waits for batches. */
+    readonly is_waiting: boolean;
+    /** The watch that serves it; nil while its queue is too full for one, and at its end. */
+    readonly shared_watch: SharedWatch | undefined;
+    /** What it knows of etcd when it joins a watch; nil for nothing. */
+    readonly history: HistoryPoint | undefined;
+    /** The history of the watch that it left; nil if it has left none. */
+    readonly history_token: HistoryToken | undefined;
+    /** First revision that is not in its queue yet. */
+    readonly next_revision: number;
+    /** The start revision that the user chose: what is before it was never seen. Nil if all of that was seen. */
+    readonly unknown_before: number | undefined;
+    /** Why it waits for a full state; nil if it does not. */
+    readonly pending_state: Reason | undefined;
+    /** Revision of the full state that it waits for; nil for the current one. */
+    readonly list_revision: number | undefined;
+    /** Counts how often its revisions were lost: a state read before that is discarded. */
+    readonly epoch: number;
+    /** A light thread reads the full state. */
+    readonly is_listing: boolean;
+    /** Everything up to this revision has been taken out of the queue. */
+    readonly delivered_revision: number;
+    /** Why no more batches come when the queue is empty; nil while they do. */
+    readonly err: EtcdError | undefined;
+    readonly is_closed: boolean;
+    /** Time of the last response to the subscriber's own reads. */
+    readonly last_received_at: number;
+    /** Batches taken out of the queue. */
+    readonly batches: number;
+    /** Full states received. */
+    readonly lists: number;
+    /** How often it was too slow for a watch that it shared. */
+    readonly overflows: number;
+    readonly last_overflow_at: number;
+    /** Until then it does not share a watch: it was too slow twice within a short time. */
+    readonly isolated_until: number;
+}
+
+/** One watch of a client's at etcd, which is reopened after errors, and its subscribers. Written by shared_watch.ts. */
 interface SharedWatch {
     readonly core: Core;
     readonly range: KeyRange;
     readonly prev_kv: boolean;
     readonly filters: string;
     readonly idle_timeout: number;
-    /** What its timer does. */
+    /** The function of its timer. */
     readonly run: (this: void, premature: boolean, shared_watch: SharedWatch) => void;
-    /** Wakes the timer. */
-    readonly wake: Semaphore;
-    is_woken: boolean;
+    /** Wakes its timer. */
+    readonly signal: Semaphore;
+    readonly is_woken: boolean;
     /** Its timer runs. */
-    is_running: boolean;
-    /** By then it should. */
-    start_deadline: number;
-    subscribers: Subscriber[];
-    /** All consumers have what is before it; nil while that is to be found out. */
-    next_revision: number | undefined;
-    /** Nothing is known of what is before this revision. */
+    readonly is_running: boolean;
+    /** A timer that has not started by then was dropped by nginx. */
+    readonly start_deadline: number;
+    readonly subscribers: readonly Subscriber[];
+    /** First revision that was not delivered to all subscribers; nil until etcd's current revision is known. */
+    readonly next_revision: number | undefined;
+    /** See `Subscriber`. */
     readonly unknown_before: number | undefined;
     readonly history: HistoryPoint;
-    /** The past that this is part of. */
-    history_token: HistoryToken;
-    /** It began behind a stream of the same kind, and ends when it has come as far. */
+    readonly history_token: HistoryToken;
+    /** It started behind another watch that can serve its subscribers, and ends when it has caught up with that. */
     readonly is_catching_up: boolean;
-    stream: Stream | undefined;
-    is_connected: boolean;
-    last_received_at: number;
-    /** The only consumer is too slow, and the stream is not read until it has taken something. */
-    is_blocked: boolean;
+    /** Nil while none is open. */
+    readonly stream: Stream | undefined;
+    /** etcd has confirmed the watch on this stream. */
+    readonly is_connected: boolean;
+    /** Time of the last response that did not come through the open stream. */
+    readonly last_received_at: number;
+    /** The queue of its only subscriber is full: the stream is not read until there is room. */
+    readonly is_paused: boolean;
+    /** Ends a pause. */
     readonly resume_signal: Semaphore;
-    open_count: number;
+    /** Streams on which etcd has confirmed the watch. */
+    readonly open_count: number;
+    /** How streams ended: counts by the name of the error. */
     readonly close_reasons: LuaMap<string, number>;
-    events: number;
-    dropped: number;
-    last_error: EtcdError | undefined;
-    readonly backoff: Backoff;
-    /** When it was opened anew without a pause. */
-    last_immediate_reopen: number;
-    /** When it last said what is the matter, by name of the trouble. */
-    readonly last_logged_at: LuaMap<string, number>;
+    /** Events received. */
+    readonly events: number;
+    /** Events discarded, because they had been delivered already or were out of order. */
+    readonly dropped: number;
+    readonly last_error: EtcdError | undefined;
+    readonly reopen_policy: ReopenPolicy;
 }
 
-export type { Subscriber, SharedWatch, HistoryPoint, HistoryToken, SubscriberOptions };
+export type { HistoryPoint, HistoryToken, SharedWatch, Subscriber, SubscriberOptions };

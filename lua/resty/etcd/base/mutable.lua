@@ -1,0 +1,4 @@
+-- Generated from src/resty/etcd/base/mutable.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+return _M
