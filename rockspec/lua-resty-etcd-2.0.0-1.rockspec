@@ -57,6 +57,7 @@ build = {
         ["resty.etcd.call.token"] = "lua/resty/etcd/call/token.lua",
         ["resty.etcd.client.client"] = "lua/resty/etcd/client/client.lua",
         ["resty.etcd.client.options"] = "lua/resty/etcd/client/options.lua",
+        ["resty.etcd.client.settings"] = "lua/resty/etcd/client/settings.lua",
         ["resty.etcd.config"] = "lua/resty/etcd/config.lua",
         ["resty.etcd.config.writes"] = "lua/resty/etcd/config/writes.lua",
         ["resty.etcd.discovery"] = "lua/resty/etcd/discovery.lua",

@@ -20,6 +20,7 @@ local prometheus = require("resty.etcd.metrics.prometheus")
 local mirrors = require("resty.etcd.mirror.mirror")
 local options = require("resty.etcd.client.options")
 local monotonic = require("resty.etcd.call.monotonic")
+local settings = require("resty.etcd.client.settings")
 local resolver = require("resty.etcd.endpoint.resolver")
 local resty_http = require("resty.etcd.transport.http.resty_http")
 local rpcs = require("resty.etcd.protocol.rpc")
@@ -27,7 +28,7 @@ local serializers = require("resty.etcd.serializers.serializer")
 local watchers = require("resty.etcd.watcher.watcher")
 local shared_health = require("resty.etcd.endpoint.shared_health")
 
---- A client of etcd. Its methods may be replaced.
+--- Client of an etcd cluster. Programs can replace its methods.
 ---@class resty.etcd.client.client.Client: resty.etcd.call.client_state.ClientState
 ---@field close fun(self: resty.etcd.call.client_state.ClientState): true
 ---@field delete fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.api.kv.DeleteOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
@@ -54,23 +55,23 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@field watcher fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.watcher.options.WatcherOptions): resty.etcd.watcher.watcher.Watcher?, resty.etcd.protocol.errors.EtcdError?
 
 ---@class resty.etcd.client.client.VersionBody
----@field etcdserver string Version of the member that answered.
+---@field etcdserver string Version of the member that responded.
 ---@field etcdcluster string Version of the cluster.
 ---@field error? string
 
---- Asks the member for its version.
+--- Returns the versions of the chosen member and of its cluster.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function version(self)
-    local reply, err, refusal = call.unary(self, rpcs.version, {})
-    return result.to_result_or_refusal(reply, err, refusal)
+    local reply, err, error_reply = call.unary(self, rpcs.version, {})
+    return result.to_result_or_refusal(reply, err, error_reply)
 end
 
---- What calls of this client have come to in this worker, by name of the RPC.
+--- Returns counters of this client's calls in this worker, by name of the RPC.
 ---@param self resty.etcd.call.client_state.ClientState
----@return table<string, resty.etcd.metrics.call_metrics.RpcStats>? res # nil and an error unless the client was made with `metrics`
+---@return table<string, resty.etcd.metrics.call_metrics.RpcStats>? res # nil and an error unless the client was created with `metrics`
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function stats(self)
     local ____opt_0 = self.meter
@@ -81,10 +82,10 @@ local function stats(self)
     return counted
 end
 
---- The same in Prometheus' text format.
+--- Returns the counters of `stats` in Prometheus' text format.
 ---@param self resty.etcd.call.client_state.ClientState
----@param labels? table<string, string|number> more labels for every line, to tell workers and clients from each other
----@return string? res # nil and an error unless the client was made with `metrics`
+---@param labels? table<string, string|number> added to every line, to distinguish workers and clients
+---@return string? res # nil and an error unless the client was created with `metrics`
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function metrics(self, labels)
     local ____opt_2 = self.meter
@@ -92,14 +93,14 @@ local function metrics(self, labels)
     if counted == nil then
         return nil, call_metrics.not_counting()
     end
-    local wrong = prometheus.check_labels(labels)
-    if wrong ~= nil then
-        return nil, errors.local_error("bad_request", wrong)
+    local problem = prometheus.check_labels(labels)
+    if problem ~= nil then
+        return nil, errors.local_error("bad_request", problem)
     end
     return prometheus.format_stats(counted, labels or ({}))
 end
 
---- Frees what the client holds. Its connections stay in their pools, which it shares with others.
+--- Frees the client's resources. Its idle connections stay in nginx's pools, which it shares with other clients.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@return true
 local function close(self)
@@ -133,7 +134,7 @@ local methods = {
 }
 local mt = {__index = methods}
 
-local function make_auth(opts, endpoints)
+local function make_token_cache(opts, endpoints)
     if opts.user == nil then
         return nil
     end
@@ -157,64 +158,91 @@ local function make_meter(opts)
     return call_metrics.new(opts.on_call, opts.metrics == true)
 end
 
---- Makes a client. It connects when it is used.
----@param opts? resty.etcd.client.options.Options
----@return resty.etcd.client.client.Client? res # the client
+--- Chooses how the HTTP client connects and sends: with lua-resty-http if it is installed and not ruled out.
+---@param opts resty.etcd.client.options.Options
+---@return fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector? res
 ---@return string? err
-local function create(opts)
-    if opts ~= nil and type(opts) ~= "table" then
-        return nil, "opts must be table"
-    end
-    local wanted = opts or ({})
-    local settings, err = options.read(wanted)
-    if settings == nil then
-        return nil, err
-    end
-    local kind = wanted.use_grpc == true and "grpc" or wanted.transport
-    if kind == "grpc" then
+local function choose_connector(opts)
+    local transport = opts.use_grpc == true and "grpc" or opts.transport
+    if transport == "grpc" then
         return nil, "the grpc transport is not available yet"
     end
-    local has_library = kind ~= "cosocket" and resty_http.is_installed()
-    if kind == "resty_http" and not has_library then
+    if transport ~= "cosocket" and resty_http.is_installed() then
+        return resty_http.pick
+    end
+    if transport == "resty_http" then
         return nil, "lua-resty-http is not installed"
     end
-    local endpoints = settings.endpoints
-    local resolved
-    if wanted.resolve ~= nil and wanted.resolve ~= false then
-        local made, resolve_err = resolver.new(wanted.resolve, endpoints)
-        if made == nil then
-            return nil, resolve_err
-        end
-        resolved = made
-    end
-    if wanted.health == nil and shared_health.conf == nil then
-        shared_health.init()
-    end
+    return cosocket.pick
+end
+
+local function make_state(opts, connector, derived, dns)
+    local ____derived_4 = derived
+    local endpoints = ____derived_4.endpoints
+    local connection_options = ____derived_4.connection_options
+    local extra_headers = ____derived_4.extra_headers
+    local extra_json = ____derived_4.extra_json
+    local api_prefix = ____derived_4.api_prefix
     local state = {
         endpoints = endpoints,
         configured = endpoints,
         is_cluster = #endpoints > 1,
-        init_count = wanted.init_count or balancer.random_start(),
-        rolled_in = wanted.init_count == nil and ngx.worker.pid() or nil,
-        timeout = wanted.timeout or 5,
-        key_prefix = wanted.key_prefix or "",
+        init_count = opts.init_count or balancer.random_start(),
+        rolled_in = opts.init_count == nil and ngx.worker.pid() or nil,
+        timeout = opts.timeout or 5,
+        key_prefix = opts.key_prefix or "",
         use_grpc = false,
-        transport = gateway.new(has_library and resty_http.pick or cosocket.pick, settings.peer, settings.extra),
-        auth = make_auth(wanted, endpoints),
-        health = wanted.health ~= nil and client_health.new(wanted.health) or nil,
-        revision_floor = wanted.monotonic == true and monotonic.new() or nil,
-        meter = make_meter(wanted),
-        markers = idempotency.new(wanted.idempotency_prefix or "/resty.etcd/applied/"),
-        sync_plan = wanted.sync_interval ~= nil and member_sync.plan(wanted.sync_interval) or nil,
-        dns = resolved,
-        api_prefix = settings.api_prefix,
-        serializer = serializers.select_serializer(wanted.serializer),
-        extra_json = settings.extra_json
+        transport = gateway.new(connector, connection_options, extra_headers),
+        auth = make_token_cache(opts, endpoints),
+        health = opts.health ~= nil and client_health.new(opts.health) or nil,
+        revision_floor = opts.monotonic == true and monotonic.new() or nil,
+        meter = make_meter(opts),
+        markers = idempotency.new(opts.idempotency_prefix or "/resty.etcd/applied/"),
+        sync_plan = opts.sync_interval ~= nil and member_sync.plan(opts.sync_interval) or nil,
+        dns = dns,
+        api_prefix = api_prefix,
+        serializer = serializers.select_serializer(opts.serializer),
+        extra_json = extra_json
     }
-    if wanted.unix_socket_proxy ~= nil then
-        state.unix_socket_proxy = wanted.unix_socket_proxy
+    if opts.unix_socket_proxy ~= nil then
+        state.unix_socket_proxy = opts.unix_socket_proxy
     end
-    return setmetatable(state, mt)
+    return state
+end
+
+--- Creates a client. It connects at its first call.
+---@param opts? resty.etcd.client.options.Options
+---@return resty.etcd.client.client.Client? res
+---@return string? err
+local function create(opts)
+    local problem = options.check(opts)
+    if problem ~= nil then
+        return nil, problem
+    end
+    local wanted = opts or ({})
+    local derived, err = settings.new(wanted)
+    if derived == nil then
+        return nil, err
+    end
+    local connector, connector_err = choose_connector(wanted)
+    if connector == nil then
+        return nil, connector_err
+    end
+    local dns
+    if wanted.resolve ~= nil and wanted.resolve ~= false then
+        local resolved, resolve_err = resolver.new(wanted.resolve, derived.endpoints)
+        if resolved == nil then
+            return nil, resolve_err
+        end
+        dns = resolved
+    end
+    if wanted.health == nil and shared_health.conf == nil then
+        shared_health.init()
+    end
+    return setmetatable(
+        make_state(wanted, connector, derived, dns),
+        mt
+    )
 end
 _M.new = create
 

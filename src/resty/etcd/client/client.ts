@@ -18,41 +18,44 @@ import * as client_health from "../endpoint/client_health";
 import * as authenticate from "../call/authenticate";
 import * as idempotency from "../call/idempotency";
 import * as member_sync from "../api/member_sync";
+import type { DnsEndpoints } from "../endpoint/dns_endpoints";
 import type { Dict } from "../base/memory_dict";
 import * as call_metrics from "../metrics/call_metrics";
 import * as prometheus from "../metrics/prometheus";
 import type { Labels } from "../metrics/prometheus";
 import * as mirrors from "../mirror/mirror";
-import type { DnsEndpoints } from "../endpoint/dns_endpoints";
 import * as options from "./options";
 import type { Options } from "./options";
 import * as monotonic from "../call/monotonic";
+import * as settings from "./settings";
+import type { Settings } from "./settings";
 import * as resolver from "../endpoint/resolver";
 import * as resty_http from "../transport/http/resty_http";
+import type { PickConnector } from "../transport/http/types";
 import * as rpcs from "../protocol/rpc";
 import * as serializers from "../serializers/serializer";
 import * as watchers from "../watcher/watcher";
 
-/** A client of etcd. Its methods may be replaced. */
+/** Client of an etcd cluster. Programs can replace its methods. */
 interface Client extends ClientState, Methods {}
 
 interface VersionBody {
-    /** Version of the member that answered. */
+    /** Version of the member that responded. */
     etcdserver: string;
     /** Version of the cluster. */
     etcdcluster: string;
     error?: string;
 }
 
-/** Asks the member for its version. */
+/** Returns the versions of the chosen member and of its cluster. */
 function version(this: ClientState): ApiResult<VersionBody> {
-    const [reply, err, refusal] = call.unary(this, rpcs.version, {});
-    return result.to_result_or_refusal(reply, err, refusal);
+    const [reply, err, error_reply] = call.unary(this, rpcs.version, {});
+    return result.to_result_or_refusal(reply, err, error_reply);
 }
 
 /**
- * What calls of this client have come to in this worker, by name of the RPC.
- * @returns nil and an error unless the client was made with `metrics`
+ * Returns counters of this client's calls in this worker, by name of the RPC.
+ * @returns nil and an error unless the client was created with `metrics`
  */
 function stats(this: ClientState): Result<call_metrics.Stats, EtcdError> {
     const counted = this.meter?.stats;
@@ -63,23 +66,23 @@ function stats(this: ClientState): Result<call_metrics.Stats, EtcdError> {
 }
 
 /**
- * The same in Prometheus' text format.
- * @param labels more labels for every line, to tell workers and clients from each other
- * @returns nil and an error unless the client was made with `metrics`
+ * Returns the counters of `stats` in Prometheus' text format.
+ * @param labels added to every line, to distinguish workers and clients
+ * @returns nil and an error unless the client was created with `metrics`
  */
 function metrics(this: ClientState, labels?: Labels): Result<string, EtcdError> {
     const counted = this.meter?.stats;
     if (counted === undefined) {
         return $multi(undefined, call_metrics.not_counting());
     }
-    const wrong = prometheus.check_labels(labels);
-    if (wrong !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", wrong));
+    const problem = prometheus.check_labels(labels);
+    if (problem !== undefined) {
+        return $multi(undefined, errors.local_error("bad_request", problem));
     }
     return $multi(prometheus.format_stats(counted, labels ?? {}));
 }
 
-/** Frees what the client holds. Its connections stay in their pools, which it shares with others. */
+/** Frees the client's resources. Its idle connections stay in nginx's pools, which it shares with other clients. */
 function close(this: ClientState): true {
     this.transport.close();
     return true;
@@ -113,7 +116,7 @@ const methods = {
 type Methods = typeof methods;
 const mt: LuaMetatable<Client, Methods> = { __index: methods };
 
-function make_auth(opts: Options, endpoints: readonly Endpoint[]): TokenCache | undefined {
+function make_token_cache(opts: Options, endpoints: readonly Endpoint[]): TokenCache | undefined {
     if (opts.user === undefined) {
         return undefined;
     }
@@ -141,64 +144,82 @@ function make_meter(opts: Options): call_metrics.Meter | undefined {
     return call_metrics.new(opts.on_call, opts.metrics === true);
 }
 
-/**
- * Makes a client. It connects when it is used.
- * @returns the client
- */
-function create(opts?: Options): Result<Client> {
-    if (opts !== undefined && typeof opts !== "object") {
-        return $multi(undefined, "opts must be table");
-    }
-    const wanted = opts ?? {};
-    const [settings, err] = options.read(wanted);
-    if (settings === undefined) {
-        return $multi(undefined, err);
-    }
-    const kind = wanted.use_grpc === true ? "grpc" : wanted.transport;
-    if (kind === "grpc") {
+/** Chooses how the HTTP client connects and sends: with lua-resty-http if it is installed and not ruled out. */
+function choose_connector(opts: Options): Result<PickConnector> {
+    const transport = opts.use_grpc === true ? "grpc" : opts.transport;
+    if (transport === "grpc") {
         return $multi(undefined, "the grpc transport is not available yet");
     }
-    const has_library = kind !== "cosocket" && resty_http.is_installed();
-    if (kind === "resty_http" && !has_library) {
+    if (transport !== "cosocket" && resty_http.is_installed()) {
+        return $multi(resty_http.pick);
+    }
+    if (transport === "resty_http") {
         return $multi(undefined, "lua-resty-http is not installed");
     }
-    const endpoints = settings.endpoints;
-    let resolved: DnsEndpoints | undefined;
-    if (wanted.resolve !== undefined && wanted.resolve !== false) {
-        const [made, resolve_err] = resolver.new(wanted.resolve, endpoints);
-        if (made === undefined) {
-            return $multi(undefined, resolve_err);
-        }
-        resolved = made;
-    }
-    if (wanted.health === undefined && shared_health.conf === undefined) {
-        shared_health.init();
-    }
+    return $multi(cosocket.pick);
+}
+
+function make_state(
+    opts: Options,
+    connector: PickConnector,
+    derived: Settings,
+    dns: DnsEndpoints | undefined,
+): ClientState {
+    const { endpoints, connection_options, extra_headers, extra_json, api_prefix } = derived;
     const state: ClientState = {
         endpoints,
         configured: endpoints,
         is_cluster: endpoints.length > 1,
-        init_count: wanted.init_count ?? balancer.random_start(),
-        rolled_in: wanted.init_count === undefined ? ngx.worker.pid() : undefined,
-        timeout: wanted.timeout ?? 5,
-        key_prefix: wanted.key_prefix ?? "",
+        init_count: opts.init_count ?? balancer.random_start(),
+        rolled_in: opts.init_count === undefined ? ngx.worker.pid() : undefined,
+        timeout: opts.timeout ?? 5,
+        key_prefix: opts.key_prefix ?? "",
         use_grpc: false,
-        transport: gateway.new(has_library ? resty_http.pick : cosocket.pick, settings.peer, settings.extra),
-        auth: make_auth(wanted, endpoints),
-        health: wanted.health !== undefined ? client_health.new(wanted.health) : undefined,
-        revision_floor: wanted.monotonic === true ? monotonic.new() : undefined,
-        meter: make_meter(wanted),
-        markers: idempotency.new(wanted.idempotency_prefix ?? "/resty.etcd/applied/"),
-        sync_plan: wanted.sync_interval !== undefined ? member_sync.plan(wanted.sync_interval) : undefined,
-        dns: resolved,
-        api_prefix: settings.api_prefix,
-        serializer: serializers.select_serializer(wanted.serializer),
-        extra_json: settings.extra_json,
+        transport: gateway.new(connector, connection_options, extra_headers),
+        auth: make_token_cache(opts, endpoints),
+        health: opts.health !== undefined ? client_health.new(opts.health) : undefined,
+        revision_floor: opts.monotonic === true ? monotonic.new() : undefined,
+        meter: make_meter(opts),
+        markers: idempotency.new(opts.idempotency_prefix ?? "/resty.etcd/applied/"),
+        sync_plan: opts.sync_interval !== undefined ? member_sync.plan(opts.sync_interval) : undefined,
+        dns,
+        api_prefix,
+        serializer: serializers.select_serializer(opts.serializer),
+        extra_json,
     };
-    if (wanted.unix_socket_proxy !== undefined) {
-        state.unix_socket_proxy = wanted.unix_socket_proxy;
+    if (opts.unix_socket_proxy !== undefined) {
+        state.unix_socket_proxy = opts.unix_socket_proxy;
     }
-    return $multi(setmetatable(state as Client, mt));
+    return state;
+}
+
+/** Creates a client. It connects at its first call. */
+function create(opts?: Options): Result<Client> {
+    const problem = options.check(opts);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
+    }
+    const wanted = opts ?? {};
+    const [derived, err] = settings.new(wanted);
+    if (derived === undefined) {
+        return $multi(undefined, err);
+    }
+    const [connector, connector_err] = choose_connector(wanted);
+    if (connector === undefined) {
+        return $multi(undefined, connector_err);
+    }
+    let dns: DnsEndpoints | undefined;
+    if (wanted.resolve !== undefined && wanted.resolve !== false) {
+        const [resolved, resolve_err] = resolver.new(wanted.resolve, derived.endpoints);
+        if (resolved === undefined) {
+            return $multi(undefined, resolve_err);
+        }
+        dns = resolved;
+    }
+    if (wanted.health === undefined && shared_health.conf === undefined) {
+        shared_health.init();
+    }
+    return $multi(setmetatable(make_state(wanted, connector, derived, dns) as Client, mt));
 }
 
 export { create as new, type Client, type VersionBody };

@@ -1,0 +1,146 @@
+import * as cjson from "cjson.safe";
+import type { Endpoint } from "../endpoint/endpoint";
+import * as endpoint from "../endpoint/endpoint";
+import type { ConnectionOptions, ExtraHeaders } from "../transport/http/types";
+import type { TlsOptions } from "../transport/tls/types";
+import type { Headers } from "../transport/transport";
+import type { Options } from "./options";
+
+const find = string.find as StringFind;
+const floor = math.floor;
+const lower = string.lower;
+
+/** What the transport and the calls of a client need, derived from its options. */
+interface Settings {
+    readonly endpoints: Endpoint[];
+    readonly connection_options: ConnectionOptions;
+    readonly extra_headers: ExtraHeaders;
+    /** The extra headers as JSON, for log lines; nil without `opts.extra_headers`. */
+    readonly extra_json: string | undefined;
+    readonly api_prefix: string;
+}
+
+/** Header fields that the driver sets itself. */
+const RESERVED: Record<string, true> = {
+    authorization: true,
+    "content-length": true,
+    "transfer-encoding": true,
+    connection: true,
+    upgrade: true,
+};
+
+const TLS_NAMES: (keyof Options)[] = ["ssl_cert_path", "ssl_key_path", "ssl_cert", "ssl_key", "trusted_ca"];
+
+const HOSTS_PROBLEM = "opts.http_host must be string or string array";
+
+/** Returns the path prefix of today's gateway for those of etcd 3.2 (/v3alpha) and 3.3 (/v3beta). */
+function modern_prefix(prefix: string): string {
+    return prefix === "/v3alpha" || prefix === "/v3beta" ? "/v3" : prefix;
+}
+
+function make_endpoints(http_host: unknown, api_prefix: string): Result<Endpoint[]> {
+    const urls = (typeof http_host === "object" ? http_host : [http_host]) as unknown[];
+    const endpoints: Endpoint[] = [];
+    for (const url of urls) {
+        if (typeof url !== "string") {
+            return $multi(undefined, HOSTS_PROBLEM);
+        }
+        const parsed = endpoint.new(url, api_prefix);
+        if (parsed === undefined) {
+            return $multi(undefined, `invalid http host: ${url}, err: not matched`);
+        }
+        endpoints.push(parsed);
+    }
+    if (endpoints.length === 0) {
+        return $multi(undefined, HOSTS_PROBLEM);
+    }
+    return $multi(endpoints);
+}
+
+/** Returns a hash of all options of a TLS session: connections with different ones must not share a pool. */
+function tls_identity(opts: Options): string {
+    let identity = opts.ssl_verify === false ? "0" : "1";
+    for (const name of TLS_NAMES) {
+        const value = opts[name] as string | undefined;
+        identity = value !== undefined ? `${identity}\0=${value}` : `${identity}\0`;
+    }
+    return ngx.md5(identity);
+}
+
+function make_connection_options(opts: Options): Result<ConnectionOptions> {
+    const has_cert = opts.ssl_cert !== undefined || opts.ssl_cert_path !== undefined;
+    const has_key = opts.ssl_key !== undefined || opts.ssl_key_path !== undefined;
+    if (has_cert !== has_key) {
+        return $multi(undefined, "a client certificate and its key must be given together");
+    }
+    const tls: TlsOptions = {
+        verify: opts.ssl_verify !== false,
+        sni: opts.sni,
+        cert_path: opts.ssl_cert_path,
+        key_path: opts.ssl_key_path,
+        cert: opts.ssl_cert,
+        key: opts.ssl_key,
+        trusted_ca: opts.trusted_ca,
+        identity: tls_identity(opts),
+    };
+    return $multi({
+        tls,
+        keepalive_ms: floor((opts.keepalive_timeout ?? 60) * 1000),
+        pool_size: opts.keepalive_pool ?? 32,
+    });
+}
+
+/** Returns the user's header fields without the reserved ones. */
+function make_extra_headers(opts: Options): Result<ExtraHeaders> {
+    const fields: Headers = new LuaMap();
+    let block = "";
+    let host: string | undefined;
+    let content_type = "Content-Type: application/json\r\n";
+    for (const [key, value] of pairs((opts.extra_headers ?? {}) as Record<string, unknown>)) {
+        const name = tostring(key);
+        const text = tostring(value);
+        const [line_break] = find(`${name}${text}`, "[%z\r\n]");
+        const [separator] = find(name, "[:%s]");
+        if (line_break !== undefined || separator !== undefined || name === "") {
+            return $multi(undefined, `opts.extra_headers: bad header: ${name}`);
+        }
+        const lower_name = lower(name);
+        if (RESERVED[lower_name] !== true) {
+            if (lower_name === "host") {
+                fields.set("Host", text);
+                host = text;
+            } else if (lower_name === "content-type") {
+                fields.set("Content-Type", text);
+                content_type = `Content-Type: ${text}\r\n`;
+            } else {
+                fields.set(name, text);
+                block = `${block}${name}: ${text}\r\n`;
+            }
+        }
+    }
+    return $multi({ fields, block: content_type + block, host });
+}
+
+/** Derives the settings from options that `options.check` has accepted. */
+function create(opts: Options): Result<Settings> {
+    const api_prefix = modern_prefix(opts.api_prefix ?? "/v3");
+    const [endpoints, host_err] = make_endpoints(opts.http_host ?? "http://127.0.0.1:2379", api_prefix);
+    if (endpoints === undefined) {
+        return $multi(undefined, host_err);
+    }
+    const [connection_options, connection_err] = make_connection_options(opts);
+    if (connection_options === undefined) {
+        return $multi(undefined, connection_err);
+    }
+    const [extra_headers, header_err] = make_extra_headers(opts);
+    if (extra_headers === undefined) {
+        return $multi(undefined, header_err);
+    }
+    let extra_json: string | undefined;
+    if (opts.extra_headers !== undefined) {
+        [extra_json] = cjson.encode(extra_headers.fields);
+    }
+    return $multi({ endpoints, connection_options, extra_headers, extra_json, api_prefix });
+}
+
+export { create as new, type Settings };
