@@ -80,6 +80,7 @@ build = {
         ["resty.etcd.metrics.prometheus"] = "lua/resty/etcd/metrics/prometheus.lua",
         ["resty.etcd.mirror.apply"] = "lua/resty/etcd/mirror/apply.lua",
         ["resty.etcd.mirror.decode"] = "lua/resty/etcd/mirror/decode.lua",
+        ["resty.etcd.mirror.facade"] = "lua/resty/etcd/mirror/facade.lua",
         ["resty.etcd.mirror.feed_source"] = "lua/resty/etcd/mirror/feed_source.lua",
         ["resty.etcd.mirror.indexes"] = "lua/resty/etcd/mirror/indexes.lua",
         ["resty.etcd.mirror.linearizable"] = "lua/resty/etcd/mirror/linearizable.lua",

@@ -8,8 +8,9 @@ import type { EtcdError } from "./protocol/errors";
 import * as errors from "./protocol/errors";
 import * as int64 from "./protocol/int64";
 import * as mirrors from "./mirror/mirror";
-import type { Kv, Options, Status } from "./mirror/mirror";
+import type { Kv, Options } from "./mirror/mirror";
 import * as decode from "./mirror/decode";
+import * as facade from "./mirror/facade";
 import type { Invalid } from "./mirror/types";
 import * as rpcs from "./protocol/rpc";
 
@@ -135,43 +136,18 @@ function history(this: State, name: string, revision: number | string, timeout?:
     return $multi(kv.value, kv.mod_revision);
 }
 
-/** Seconds since etcd was last heard of; as for mirrors. */
-function age(this: State): number {
-    return this.mirror.age();
-}
-
-/** There is a full state; as for mirrors. */
-function ready(this: State): boolean {
-    return this.mirror.ready();
-}
-
-/** How it is; as for mirrors. */
-function state_of(this: State): Status {
-    return this.mirror.state();
-}
-
-/** Waits for the first full state; as for mirrors. */
-function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
-    return this.mirror.wait_ready(timeout);
-}
-
-/** Ends following etcd. */
-function close(this: State): true {
-    return this.mirror.close();
-}
-
 const methods = {
-    age,
-    close,
+    age: facade.age,
+    close: facade.close,
     delete: writes.remove,
     get,
     history,
     invalid,
     names,
     put: writes.put,
-    ready,
-    state: state_of,
-    wait_ready,
+    ready: facade.ready,
+    state: facade.state_of,
+    wait_ready: facade.wait_ready,
     watch,
 };
 type Methods = typeof methods;

@@ -3,9 +3,10 @@ import * as keys from "./protocol/keys";
 import * as cjson from "cjson.safe";
 import type { OptionTable } from "./base/checks";
 import * as checks from "./base/checks";
-import type { EtcdError } from "./protocol/errors";
 import * as mirrors from "./mirror/mirror";
-import type { Kv, Mirror, Status } from "./mirror/mirror";
+import type { Kv, Mirror } from "./mirror/mirror";
+import * as facade from "./mirror/facade";
+import type { Invalid } from "./mirror/types";
 import * as registrations from "./discovery/registration";
 import type { Registration } from "./discovery/registration";
 
@@ -172,37 +173,20 @@ function peers(this: State, service: string): Result<readonly Peer[]> {
     return $multi(made.peers);
 }
 
-/** Seconds since etcd was last heard of; as for mirrors. */
-function age(this: State): number {
-    return this.mirror.age();
-}
-
-/** What is below the prefix and is not taken in, by key; as for mirrors. */
-function invalid(this: State): ReturnType<Mirror["invalid"]> {
+/** As `m:invalid()`. */
+function invalid(this: State): Record<string, Invalid> {
     return this.mirror.invalid();
 }
 
-/** There is a full state; as for mirrors. */
-function ready(this: State): boolean {
-    return this.mirror.ready();
-}
-
-/** How it is; as for mirrors. */
-function state_of(this: State): Status {
-    return this.mirror.state();
-}
-
-/** Waits for the first full state; as for mirrors. */
-function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
-    return this.mirror.wait_ready(timeout);
-}
-
-/** Ends following etcd. */
-function close(this: State): true {
-    return this.mirror.close();
-}
-
-const methods = { age, close, invalid, peers, ready, state: state_of, wait_ready };
+const methods = {
+    age: facade.age,
+    close: facade.close,
+    invalid,
+    peers,
+    ready: facade.ready,
+    state: facade.state_of,
+    wait_ready: facade.wait_ready,
+};
 type Methods = typeof methods;
 const mt: LuaMetatable<Discovery, Methods> = { __index: methods };
 
