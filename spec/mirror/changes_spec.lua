@@ -285,7 +285,7 @@ describe("a mirror's changes", function()
         assert.is_true(m:stats().coalesced >= 2)
         assert.is_true(m:state().pending_changes <= 2048, m:state().pending_changes)
         gate = true
-        wait_for(function() return m:state().pending_changes == 0 and not m.is_notifying end)
+        wait_for(function() return m:state().pending_changes == 0 and not m.notifications.is_notifying end)
         assert.equal(0, m:stats().callback_errors)
         assert.is_true(calls < 2048)
         local n = 0

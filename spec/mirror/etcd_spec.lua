@@ -110,7 +110,7 @@ describe("a mirror of etcd", function()
         scripted.at(m, last - 1)
         assert.equal(1, m:count())
         assert.equal(1, other:count())
-        assert.equal(2, m.feed:stats().subscribers)
+        assert.equal(2, m.loop.feed:stats().subscribers)
         other:close()
     end)
 

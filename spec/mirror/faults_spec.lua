@@ -160,7 +160,7 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         local host, stopped
         repeat -- its stream is opened after the list
             ngx.sleep(0.01)
-            host = m.feed:stats().endpoint
+            host = m.loop.feed:stats().endpoint
         until host or clock.now() > stop
         for i, name in ipairs(NAMES) do
             if bed.cluster.http[i] == host then

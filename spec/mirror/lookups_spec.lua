@@ -131,7 +131,7 @@ describe("a mirror", function()
         for i = 1, 1500 do
             m:prefix("/a/" .. i)
         end
-        assert.equal(500, m.list_count)
+        assert.equal(500, m.store.lists.prefix_count)
     end)
 
     it("keeps the arrays of all keys and of a prefix, however many other prefixes are asked for", function()
@@ -181,7 +181,7 @@ describe("a mirror", function()
         local x, y = m:by("host", "x"), m:by("host", "y")
         local read
         -- an array that is first asked for while the changes are taken in is kept as well
-        m.opts.transform = function(value)
+        m.decoder.transform = function(value)
             read = m:by("host", "z")
             return value
         end
@@ -240,7 +240,7 @@ describe("a mirror", function()
         feed:events(14, { "/a/0" }, { "/a/2" })
         scripted.at(m, 14)
         assert.equal(0, #m:by("host", "x"))
-        assert.is_nil(m.indexes.host.buckets.x)
+        assert.is_nil(m.indexes.by_name.host.buckets.x)
         local ok, err = pcall(function() m:by("host", "x")[1] = {} end)
         assert.is_false(ok)
         assert.is_truthy(err:find("read-only", 1, true))
@@ -270,7 +270,7 @@ describe("a mirror", function()
         start()
         feed:full(10, { "/a/1", '"x"', 3 })
         scripted.at(m, 10)
-        m.lock:wait(0) -- somebody changes the store
+        m.loop.lock:wait(0) -- somebody changes the store
         assert(m:index("before", function(value) return value end))
         m:close()
         assert.same({ nil, "the mirror is closed" }, { m:index("after", function(value) return value end) })
@@ -283,11 +283,11 @@ describe("a mirror", function()
         start()
         feed:full(10, { "/a/1", '"x"', 3 })
         scripted.at(m, 10)
-        local known = m.sorted[1]
-        m.sorted[1] = "/a/none" -- what never happens
+        local known = m.store.order.sorted[1]
+        m.store.order.sorted[1] = "/a/none" -- what never happens
         assert(m:index("value", function(value) return value end))
         fake.eventually(function() return select(2, m:by("value", "x")) ~= "not ready" end)
-        m.sorted[1] = known
+        m.store.order.sorted[1] = known
         assert.same({ nil, "no index value" }, { m:by("value", "x") })
         feed:put(11, "/a/2", '"x"')
         scripted.at(m, 11)

@@ -94,7 +94,7 @@ local WATCH = [[
             report:set("at " .. pid, m:revision())
             report:set("age " .. pid, m:age() or -1)
         end
-        local feed = m.feed and (m.feed.inner or m.feed)
+        local feed = m.loop.feed and (m.loop.feed.inner or m.loop.feed)
         if feed and feed.coordinator then
             local source = feed.coordinator.writer and feed.coordinator.writer.source or feed.own
             if source and source.stats then

@@ -7,22 +7,23 @@ local errors = require("resty.etcd.protocol.errors")
 local int64 = require("resty.etcd.protocol.int64")
 local mirrors = require("resty.etcd.mirror.mirror")
 local decode = require("resty.etcd.mirror.decode")
+local facade = require("resty.etcd.mirror.facade")
 local rpcs = require("resty.etcd.protocol.rpc")
 local sub = string.sub
 
 --- Documents by name, each with the revision that wrote it.
 ---@class resty.etcd.config.Config: resty.etcd.config.writes.State
----@field age fun(self: resty.etcd.config.writes.State): number
----@field close fun(self: resty.etcd.config.writes.State): true
+---@field age fun(self: resty.etcd.mirror.facade.Facade): number
+---@field close fun(self: resty.etcd.mirror.facade.Facade): true
 ---@field delete fun(self: resty.etcd.config.writes.State, name: string, opts?: resty.etcd.config.writes.WriteOptions): string?, resty.etcd.protocol.errors.EtcdError?
 ---@field get fun(self: resty.etcd.config.writes.State, name: string): any, string?, resty.etcd.mirror.types.Invalid?
 ---@field history fun(self: resty.etcd.config.writes.State, name: string, revision: string|number, timeout?: number): any, (string|resty.etcd.protocol.errors.EtcdError)?
 ---@field invalid fun(self: resty.etcd.config.writes.State): table<string, resty.etcd.mirror.types.Invalid>
 ---@field names fun(self: resty.etcd.config.writes.State): string[]?, string?
 ---@field put fun(self: resty.etcd.config.writes.State, name: string, document: any, opts?: resty.etcd.config.writes.WriteOptions): string?, resty.etcd.protocol.errors.EtcdError?
----@field ready fun(self: resty.etcd.config.writes.State): boolean
----@field state fun(self: resty.etcd.config.writes.State): resty.etcd.mirror.status.Status
----@field wait_ready fun(self: resty.etcd.config.writes.State, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
+---@field ready fun(self: resty.etcd.mirror.facade.Facade): boolean
+---@field state fun(self: resty.etcd.mirror.facade.Facade): resty.etcd.mirror.status.Status
+---@field wait_ready fun(self: resty.etcd.mirror.facade.Facade, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
 ---@field watch fun(self: resty.etcd.config.writes.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?
 
 --- Reads a document; in every phase.
@@ -36,7 +37,7 @@ local function get(self, name)
         return nil, "key must be string"
     end
     local key = self.dir .. name
-    local newer = self.mirror.invalid_items[key]
+    local newer = self.mirror.store.invalid_items[key]
     local document, kv = self.mirror:get(key)
     if document == nil then
         return nil, kv, newer
@@ -69,7 +70,7 @@ end
 ---@return table<string, resty.etcd.mirror.types.Invalid>
 local function invalid(self)
     local found = {}
-    for key, item in pairs(self.mirror.invalid_items) do
+    for key, item in pairs(self.mirror.store.invalid_items) do
         found[sub(key, #self.dir + 1)] = item
     end
     return found
@@ -142,7 +143,7 @@ local function history(self, name, revision, timeout)
     if raw == nil then
         return nil, nil
     end
-    local kv, bad = decode.make(self.mirror, raw, self.dir .. name)
+    local kv, bad = decode.make(self.mirror.decoder, raw, self.dir .. name)
     if kv == nil then
         local err_invalid = errors.local_error("invalid", bad)
         err_invalid.revision = raw.mod_revision
@@ -150,55 +151,18 @@ local function history(self, name, revision, timeout)
     end
     return kv.value, kv.mod_revision
 end
-
---- Seconds since etcd was last heard of; as for mirrors.
----@param self resty.etcd.config.writes.State
----@return number
-local function age(self)
-    return self.mirror:age()
-end
-
---- There is a full state; as for mirrors.
----@param self resty.etcd.config.writes.State
----@return boolean
-local function ready(self)
-    return self.mirror:ready()
-end
-
---- How it is; as for mirrors.
----@param self resty.etcd.config.writes.State
----@return resty.etcd.mirror.status.Status
-local function state_of(self)
-    return self.mirror:state()
-end
-
---- Waits for the first full state; as for mirrors.
----@param self resty.etcd.config.writes.State
----@param timeout? number
----@return true? res
----@return resty.etcd.protocol.errors.EtcdError? err
-local function wait_ready(self, timeout)
-    return self.mirror:wait_ready(timeout)
-end
-
---- Ends following etcd.
----@param self resty.etcd.config.writes.State
----@return true
-local function close(self)
-    return self.mirror:close()
-end
 local methods = {
-    age = age,
-    close = close,
+    age = facade.age,
+    close = facade.close,
     delete = writes.remove,
     get = get,
     history = history,
     invalid = invalid,
     names = names,
     put = writes.put,
-    ready = ready,
-    state = state_of,
-    wait_ready = wait_ready,
+    ready = facade.ready,
+    state = facade.state_of,
+    wait_ready = facade.wait_ready,
     watch = watch
 }
 local mt = {__index = methods}

@@ -4,6 +4,7 @@ local keys = require("resty.etcd.protocol.keys")
 local cjson = require("cjson.safe")
 local checks = require("resty.etcd.base.checks")
 local mirrors = require("resty.etcd.mirror.mirror")
+local facade = require("resty.etcd.mirror.facade")
 local registrations = require("resty.etcd.discovery.registration")
 local floor = math.floor
 local match = string.match
@@ -49,13 +50,13 @@ local LONGEST_TTL = 9000000000
 
 --- The instances of services.
 ---@class resty.etcd.discovery.Discovery: resty.etcd.discovery.State
----@field age fun(self: resty.etcd.discovery.State): number
----@field close fun(self: resty.etcd.discovery.State): true
+---@field age fun(self: resty.etcd.mirror.facade.Facade): number
+---@field close fun(self: resty.etcd.mirror.facade.Facade): true
 ---@field invalid fun(self: resty.etcd.discovery.State): table<string, resty.etcd.mirror.types.Invalid>
 ---@field peers fun(self: resty.etcd.discovery.State, service: string): resty.etcd.discovery.Peer[]?, string?
----@field ready fun(self: resty.etcd.discovery.State): boolean
----@field state fun(self: resty.etcd.discovery.State): resty.etcd.mirror.status.Status
----@field wait_ready fun(self: resty.etcd.discovery.State, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
+---@field ready fun(self: resty.etcd.mirror.facade.Facade): boolean
+---@field state fun(self: resty.etcd.mirror.facade.Facade): resty.etcd.mirror.status.Status
+---@field wait_ready fun(self: resty.etcd.mirror.facade.Facade, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
 
 local OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}}}
 local REGISTER_OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}, {name = "ttl", type = "number"}}}
@@ -191,57 +192,20 @@ local function peers(self, service)
     return made.peers
 end
 
---- Seconds since etcd was last heard of; as for mirrors.
----@param self resty.etcd.discovery.State
----@return number
-local function age(self)
-    return self.mirror:age()
-end
-
---- What is below the prefix and is not taken in, by key; as for mirrors.
+--- As `m:invalid()`.
 ---@param self resty.etcd.discovery.State
 ---@return table<string, resty.etcd.mirror.types.Invalid>
 local function invalid(self)
     return self.mirror:invalid()
 end
-
---- There is a full state; as for mirrors.
----@param self resty.etcd.discovery.State
----@return boolean
-local function ready(self)
-    return self.mirror:ready()
-end
-
---- How it is; as for mirrors.
----@param self resty.etcd.discovery.State
----@return resty.etcd.mirror.status.Status
-local function state_of(self)
-    return self.mirror:state()
-end
-
---- Waits for the first full state; as for mirrors.
----@param self resty.etcd.discovery.State
----@param timeout? number
----@return true? res
----@return resty.etcd.protocol.errors.EtcdError? err
-local function wait_ready(self, timeout)
-    return self.mirror:wait_ready(timeout)
-end
-
---- Ends following etcd.
----@param self resty.etcd.discovery.State
----@return true
-local function close(self)
-    return self.mirror:close()
-end
 local methods = {
-    age = age,
-    close = close,
+    age = facade.age,
+    close = facade.close,
     invalid = invalid,
     peers = peers,
-    ready = ready,
-    state = state_of,
-    wait_ready = wait_ready
+    ready = facade.ready,
+    state = facade.state_of,
+    wait_ready = facade.wait_ready
 }
 local mt = {__index = methods}
 

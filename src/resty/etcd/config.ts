@@ -38,7 +38,7 @@ function get(this: State, name: string): Found {
         return $multi(undefined, "key must be string");
     }
     const key = this.dir + name;
-    const newer = this.mirror.invalid_items.get(key);
+    const newer = this.mirror.store.invalid_items.get(key);
     const [document, kv] = this.mirror.get(key);
     if (document === undefined) {
         return $multi(undefined, kv as string | undefined, newer);
@@ -66,7 +66,7 @@ function names(this: State): Result<readonly string[]> {
 /** What etcd has and is not taken in, by name. */
 function invalid(this: State): Record<string, Invalid> {
     const found: Record<string, Invalid> = {};
-    for (const [key, item] of this.mirror.invalid_items) {
+    for (const [key, item] of this.mirror.store.invalid_items) {
         found[sub(key, this.dir.length + 1)] = item;
     }
     return found;
@@ -127,7 +127,7 @@ function history(this: State, name: string, revision: number | string, timeout?:
     if (raw === undefined) {
         return $multi(undefined, undefined);
     }
-    const [kv, bad] = decode.make(this.mirror, raw, this.dir + name);
+    const [kv, bad] = decode.make(this.mirror.decoder, raw, this.dir + name);
     if (kv === undefined) {
         const err_invalid = errors.local_error("invalid", bad);
         err_invalid.revision = raw.mod_revision;

@@ -2,49 +2,51 @@
 local _M = {}
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local time_slice = require("resty.etcd.base.time_slice")
-local rebuild = require("resty.etcd.mirror.rebuild")
-local indexes = require("resty.etcd.mirror.indexes")
 local decode = require("resty.etcd.mirror.decode")
+local indexes = require("resty.etcd.mirror.indexes")
+local lists = require("resty.etcd.mirror.lists")
+local rebuild = require("resty.etcd.mirror.rebuild")
 local sorted_keys = require("resty.etcd.mirror.sorted_keys")
+local stores = require("resty.etcd.mirror.store")
 local table_new = require("table.new")
-local sub = string.sub
 
---- Up to so many events are taken in as they are, in less than 10 ms; for more of them the tables are made anew.
-local FEW = 128
+--- Events that are applied to the tables in use, in less than 10 ms; for more of them new tables are built.
+local MAX_IN_PLACE = 128
 
---- Keys that wait to be put in order, and that nobody has asked for.
-local MANY_ADDED = 4096
+--- Unsorted keys after which they are sorted in, even if no list is asked for.
+local MAX_UNSORTED = 4096
 
---- What an event comes to: a new value, an item that is not taken in, or else a deletion.
+--- The effect of an event: a new kv, an invalid item, or else a deletion.
 ---@class resty.etcd.mirror.apply.Step
 ---@field key string
 ---@field kv resty.etcd.mirror.types.Kv?
 ---@field invalid resty.etcd.mirror.types.Invalid?
 
---- The user's functions are run, nothing is changed yet.
+--- Runs the user's functions. It changes nothing, and can yield.
 ---@param state resty.etcd.mirror.types.State
 ---@param events resty.etcd.protocol.message.RawEvent[]
----@param found table
+---@param new_values table
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return resty.etcd.mirror.apply.Step[]
-local function prepare(state, events, found, slice)
+local function prepare(state, events, new_values, slice)
+    local decoder = state.decoder
     local steps = {}
     for ____, event in ipairs(events) do
         time_slice.yield_if_due(slice)
         local raw = event.kv
-        local key = sub(raw.key, state.prefix_length + 1)
+        local key = decode.key_of(decoder, raw)
         if event.type == "DELETE" then
             steps[#steps + 1] = {key = key, kv = nil, invalid = nil}
         else
-            local kv, err = decode.make(state, raw, key)
+            local kv, err = decode.make(decoder, raw, key)
             if kv == nil then
                 steps[#steps + 1] = {
                     key = key,
                     kv = nil,
-                    invalid = decode.reject(state, raw, key, err)
+                    invalid = decode.reject(decoder, raw, key, err)
                 }
             else
-                rebuild.ask_indexes(state, kv, found)
+                indexes.compute_values(state.indexes, kv, new_values)
                 steps[#steps + 1] = {key = key, kv = kv, invalid = nil}
             end
         end
@@ -52,197 +54,197 @@ local function prepare(state, events, found, slice)
     return steps
 end
 
---- Changes the tables in one go; returns what was really changed.
+--- Changes the tables in use, without yielding.
 ---@param state resty.etcd.mirror.types.State
 ---@param steps resty.etcd.mirror.apply.Step[]
----@param found table
----@return resty.etcd.mirror.types.Change[]
-local function commit(state, steps, found)
+---@param new_values table
+---@return resty.etcd.mirror.types.Change[] # the changes of the content
+local function commit_in_place(state, steps, new_values)
     local changes = {}
-    local ____state_0 = state
-    local kvs = ____state_0.kvs
-    local added = ____state_0.unsorted_keys
+    local store = state.store
     for ____, step in ipairs(steps) do
         local key = step.key
         local kv = step.kv
-        if step.invalid ~= nil then
-            state.invalid_items[key] = step.invalid
+        local invalid = step.invalid
+        if invalid ~= nil then
+            stores.set_invalid(store, key, invalid)
         else
-            local old = kvs[key]
-            state.invalid_items[key] = nil
             if kv ~= nil then
-                kvs[key] = kv
-                if old == nil then
-                    state.key_count = state.key_count + 1
-                    added[#added + 1] = key
+                changes[#changes + 1] = {
+                    type = "PUT",
+                    key = key,
+                    kv = kv,
+                    old = stores.put(store, key, kv)
+                }
+            else
+                local old = stores.remove(store, key)
+                if old ~= nil then
+                    changes[#changes + 1] = {type = "DELETE", key = key, old = old}
                 end
-                changes[#changes + 1] = {type = "PUT", key = key, kv = kv, old = old}
-            elseif old ~= nil then
-                kvs[key] = nil
-                state.key_count = state.key_count - 1
-                state.has_deleted_keys = true
-                changes[#changes + 1] = {type = "DELETE", key = key, old = old}
             end
-            for name, index in pairs(state.indexes) do
-                indexes.update(index, key, found[name][key])
-            end
+            indexes.update_all(state.indexes, key, new_values)
         end
     end
     if #changes > 0 then
-        rebuild.forget_lists(state)
+        lists.clear(store.lists)
     end
     return changes
 end
 
---- The same for many events of one revision: the tables are made anew, and taken into use at once.
+--- Builds new tables and swaps them in.
 ---@param state resty.etcd.mirror.types.State
 ---@param steps resty.etcd.mirror.apply.Step[]
----@param found table
+---@param new_values table
 ---@param slice resty.etcd.base.time_slice.TimeSlice
----@return resty.etcd.mirror.types.Change[]?
-local function commit_many(state, steps, found, slice)
-    local made = rebuild.create(state.key_count)
+---@return resty.etcd.mirror.types.Change[]? # the changes of the content; nil if the mirror was closed meanwhile
+local function commit_by_rebuild(state, steps, new_values, slice)
+    local store = state.store
+    local tables = rebuild.new(store.key_count)
     local changes = {}
     local by_key = table_new(0, #steps)
-    local added = made.unsorted_keys
-    local kvs = state.kvs
-    for key, item in pairs(state.invalid_items) do
-        made.invalid_items[key] = item
+    local unsorted = tables.unsorted
+    local kvs = store.kvs
+    for key, item in pairs(store.invalid_items) do
+        tables.invalid_items[key] = item
     end
     for ____, step in ipairs(steps) do
         time_slice.yield_if_due(slice)
         local key = step.key
         by_key[key] = step
         if step.invalid ~= nil then
-            made.invalid_items[key] = step.invalid
+            tables.invalid_items[key] = step.invalid
         else
-            made.invalid_items[key] = nil
+            tables.invalid_items[key] = nil
         end
         if step.kv ~= nil and kvs[key] == nil then
-            added[#added + 1] = key
-            made.kvs[key] = step.kv
+            unsorted[#unsorted + 1] = key
+            tables.kvs[key] = step.kv
             changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv}
         end
     end
-    sorted_keys.sort_pending(state)
-    for ____, key in ipairs(state.sorted) do
+    sorted_keys.sort_pending(store)
+    for ____, key in ipairs(store.order.sorted) do
         time_slice.yield_if_due(slice)
         local old = kvs[key]
         local step = by_key[key]
         if step == nil or step.invalid ~= nil then
-            rebuild.keep(made, key, old)
+            rebuild.append(tables, key, old)
         elseif step.kv ~= nil then
-            rebuild.keep(made, key, step.kv)
+            rebuild.append(tables, key, step.kv)
             changes[#changes + 1] = {type = "PUT", key = key, kv = step.kv, old = old}
         else
             changes[#changes + 1] = gc_barrier.mark_now({type = "DELETE", key = key, old = old})
         end
     end
-    return rebuild.swap_in(state, made, found, slice) and changes or nil
+    return rebuild.swap_in(state, tables, new_values, slice) and changes or nil
 end
 
---- Takes in what one revision has changed.
+--- Applies the events of one revision.
 ---@param state resty.etcd.mirror.types.State
 ---@param events resty.etcd.protocol.message.RawEvent[]
----@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
-local function take_events(state, events)
+---@return resty.etcd.mirror.types.Change[]? # the changes of the content, all of them visible; nil if the mirror was closed meanwhile
+local function apply_events(state, events)
     local slice = time_slice.start()
-    local found = rebuild.new_index_values(state, #events)
-    local steps = prepare(state, events, found, slice)
-    if #steps > FEW then
-        return commit_many(state, steps, found, slice)
+    local new_values = indexes.new_values(state.indexes, #events)
+    local steps = prepare(state, events, new_values, slice)
+    if #steps > MAX_IN_PLACE then
+        return commit_by_rebuild(state, steps, new_values, slice)
     end
-    if state.is_closed then
+    if state.loop.is_closed then
         return nil
     end
-    local changes = commit(state, steps, found)
-    if #state.unsorted_keys > MANY_ADDED then
-        sorted_keys.sort_pending(state)
+    local changes = commit_in_place(state, steps, new_values)
+    if #state.store.order.unsorted > MAX_UNSORTED then
+        sorted_keys.sort_pending(state.store)
     end
     return changes
 end
 
---- What is held of a key, taken in or not, is what etcd has.
+--- Reports whether the mirror already has this revision of a key, as a kv or as an invalid item.
 ---@param raw resty.etcd.protocol.message.RawKv
----@param held table?
+---@param known table?
 ---@return boolean
-local function is_same(raw, held)
-    return held ~= nil and held.mod_revision == raw.mod_revision and held.create_revision == raw.create_revision
+local function is_same(raw, known)
+    return known ~= nil and known.mod_revision == raw.mod_revision and known.create_revision == raw.create_revision
 end
 
---- Takes in a full state: what has not changed is left as it is.
+--- Applies a full state. Kvs of unchanged keys stay the same tables.
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.watch.feed.Batch
----@param is_other boolean etcd's history is another one, so that equal revisions say nothing
----@return resty.etcd.mirror.types.Change[]? # what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`. nil if the mirror was closed meanwhile
-local function take_full(state, batch, is_other)
+---@param has_diverged boolean whether etcd's history is another one, so that an equal revision does not mean an equal value
+---@return resty.etcd.mirror.types.Change[]? # the changes of the content, all of them visible; empty for the very first state: see `all_as_changes`; nil if the mirror was closed meanwhile
+local function apply_full_state(state, batch, has_diverged)
     local slice = time_slice.yield_and_start()
     local full = batch.full
-    local kvs = state.kvs
-    local made = rebuild.create(#full)
-    local is_first = state.data_version == 0
+    local ____state_0 = state
+    local decoder = ____state_0.decoder
+    local store = ____state_0.store
+    local kvs = store.kvs
+    local tables = rebuild.new(#full)
+    local is_first = store.version == 0
     local changes = {}
-    local found = rebuild.new_index_values(state, (is_first or is_other) and #full or 0)
+    local new_values = indexes.new_values(state.indexes, (is_first or has_diverged) and #full or 0)
     for ____, raw in ipairs(full) do
         time_slice.yield_if_due(slice)
-        local key = sub(raw.key, state.prefix_length + 1)
-        local held = kvs[key]
-        local bad = state.invalid_items[key]
-        if not is_other and is_same(raw, bad or held) then
-            if bad ~= nil then
-                made.invalid_items[key] = bad
+        local key = decode.key_of(decoder, raw)
+        local old = kvs[key]
+        local old_invalid = store.invalid_items[key]
+        if not has_diverged and is_same(raw, old_invalid or old) then
+            if old_invalid ~= nil then
+                tables.invalid_items[key] = old_invalid
             end
-            if held ~= nil then
-                rebuild.keep(made, key, held)
+            if old ~= nil then
+                rebuild.append(tables, key, old)
             end
         else
-            local kv, err = decode.make(state, raw, key)
+            local kv, err = decode.make(decoder, raw, key)
             if kv ~= nil then
-                rebuild.ask_indexes(state, kv, found)
-                rebuild.keep(made, key, kv)
+                indexes.compute_values(state.indexes, kv, new_values)
+                rebuild.append(tables, key, kv)
                 if not is_first then
-                    changes[#changes + 1] = gc_barrier.mark_now({type = "PUT", key = key, kv = kv, old = held})
+                    changes[#changes + 1] = gc_barrier.mark_now({type = "PUT", key = key, kv = kv, old = old})
                 end
             else
-                made.invalid_items[key] = decode.reject(state, raw, key, err)
-                if held ~= nil and (is_other or held.create_revision == raw.create_revision) then
-                    rebuild.keep(made, key, held)
+                tables.invalid_items[key] = decode.reject(decoder, raw, key, err)
+                if old ~= nil and (has_diverged or old.create_revision == raw.create_revision) then
+                    rebuild.append(tables, key, old)
                 end
             end
         end
     end
-    sorted_keys.sort_pending(state)
-    for ____, key in ipairs(state.sorted) do
+    sorted_keys.sort_pending(store)
+    for ____, key in ipairs(store.order.sorted) do
         time_slice.yield_if_due(slice)
-        if made.kvs[key] == nil then
+        if tables.kvs[key] == nil then
             changes[#changes + 1] = gc_barrier.mark_now({type = "DELETE", key = key, old = kvs[key]})
         end
     end
     if #changes == 0 and not is_first then
-        if state.is_closed then
+        if state.loop.is_closed then
             return nil
         end
-        state.invalid_items = made.invalid_items
+        stores.replace_invalid_items(store, tables.invalid_items)
         return changes
     end
-    return rebuild.swap_in(state, made, found, slice) and changes or nil
+    return rebuild.swap_in(state, tables, new_values, slice) and changes or nil
 end
 
---- The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody.
+--- Returns the first state as changes. Separate, because a mirror without callbacks does not need so long a list.
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.mirror.types.Change[]
-local function all_new(state)
+local function all_as_changes(state)
     local slice = time_slice.start()
     local changes = {}
-    sorted_keys.sort_pending(state)
-    for ____, key in ipairs(state.sorted) do
+    local store = state.store
+    sorted_keys.sort_pending(store)
+    for ____, key in ipairs(store.order.sorted) do
         time_slice.yield_if_due(slice)
-        changes[#changes + 1] = gc_barrier.mark_now({type = "PUT", key = key, kv = state.kvs[key]})
+        changes[#changes + 1] = gc_barrier.mark_now({type = "PUT", key = key, kv = store.kvs[key]})
     end
     return changes
 end
-_M.all_new = all_new
-_M.take_events = take_events
-_M.take_full = take_full
+_M.all_as_changes = all_as_changes
+_M.apply_events = apply_events
+_M.apply_full_state = apply_full_state
 
 return _M

@@ -1,25 +1,12 @@
 -- Generated from src/resty/etcd/mirror/decode.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local gc_barrier = require("resty.etcd.base.gc_barrier")
 local error_text = require("resty.etcd.base.error_text")
+local gc_barrier = require("resty.etcd.base.gc_barrier")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
+local protocol_keys = require("resty.etcd.protocol.keys")
+local sub = string.sub
 
---- Why a step of the way has led to nothing: what the user's function said, or what it threw.
----@param step string
----@param ran boolean
----@param result any
----@param err any
----@param otherwise string
----@return string
-local function reason(step, ran, result, err, otherwise)
-    local said = err
-    if not ran then
-        said = result
-    end
-    return step .. ": " .. error_text.of(said, otherwise)
-end
-
---- How values are read where a mirror does not say.
+--- Returns the default `decode`: the client's serializer.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@return fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
 local function by_serializer(cli)
@@ -27,7 +14,41 @@ local function by_serializer(cli)
     return function(bytes) return serializer.deserialize(bytes) end
 end
 
-local function bare(raw, key)
+local function create(cli, opts, log)
+    return {
+        decode = opts.decode or by_serializer(cli),
+        validate = opts.validate,
+        transform = opts.transform,
+        prefix_length = #protocol_keys.with_prefix(cli.key_prefix, ""),
+        log = log,
+        rejected_count = 0
+    }
+end
+
+--- Returns a key without the client's `key_prefix`.
+---@param decoder resty.etcd.mirror.types.Decoder
+---@param raw table
+---@return string
+local function key_of(decoder, raw)
+    return sub(raw.key, decoder.prefix_length + 1)
+end
+
+--- Returns why a step rejected an item.
+---@param step string
+---@param ok boolean whether the user's function returned, instead of throwing
+---@param result any what it returned first, or threw
+---@param err any
+---@param fallback string
+---@return string
+local function reason(step, ok, result, err, fallback)
+    local cause = err
+    if not ok then
+        cause = result
+    end
+    return step .. ": " .. error_text.of(cause, fallback)
+end
+
+local function without_value(raw, key)
     return {
         key = key,
         value = nil,
@@ -38,22 +59,23 @@ local function bare(raw, key)
     }
 end
 
---- What was read from etcd as `get` is to answer it; or nil and why it cannot be taken in.
----@param state resty.etcd.mirror.types.State
+--- Returns the kv for a raw one; nil and the reason if `decode`, `validate` or `transform` rejects it.
+---@param decoder resty.etcd.mirror.types.Decoder
 ---@param raw resty.etcd.protocol.message.RawKv
 ---@param key string
 ---@return resty.etcd.mirror.types.Kv? res
 ---@return string? err
-local function make(state, raw, key)
-    local ____state_opts_0 = state.opts
-    local validate = ____state_opts_0.validate
-    local transform = ____state_opts_0.transform
-    local kv = bare(raw, key)
-    local decoded, value, decode_err = pcall(state.decode, raw.value or "", kv)
-    if not decoded or value == nil then
+local function make(decoder, raw, key)
+    local ____decoder_0 = decoder
+    local decode = ____decoder_0.decode
+    local validate = ____decoder_0.validate
+    local transform = ____decoder_0.transform
+    local kv = without_value(raw, key)
+    local decode_ok, value, decode_err = pcall(decode, raw.value or "", kv)
+    if not decode_ok or value == nil then
         return nil, reason(
             "decode",
-            decoded,
+            decode_ok,
             value,
             decode_err,
             "no value"
@@ -61,47 +83,48 @@ local function make(state, raw, key)
     end
     kv.value = value
     if validate ~= nil then
-        local ran, good, why = pcall(validate, value, key)
-        if not ran or good == nil or good == false then
+        local ok, is_valid, err = pcall(validate, value, key)
+        if not ok or is_valid == nil or is_valid == false then
             return nil, reason(
                 "validate",
-                ran,
-                good,
-                why,
+                ok,
+                is_valid,
+                err,
                 "not valid"
             )
         end
     end
     if transform ~= nil then
-        local ran, made, why = pcall(transform, value, kv)
-        if not ran or made == nil then
+        local ok, transformed, err = pcall(transform, value, kv)
+        if not ok or transformed == nil then
             return nil, reason(
                 "transform",
-                ran,
-                made,
-                why,
+                ok,
+                transformed,
+                err,
                 "no value"
             )
         end
-        kv.value = made
+        kv.value = transformed
     end
     return gc_barrier.mark_now(kv)
 end
 
---- Why an item is not taken in, for those who ask later.
----@param state resty.etcd.mirror.types.State
+--- Logs and counts a rejected item, and returns what `invalid` reports of it.
+---@param decoder resty.etcd.mirror.types.Decoder
 ---@param raw resty.etcd.protocol.message.RawKv
 ---@param key string
 ---@param err string
 ---@return resty.etcd.mirror.types.Invalid
-local function reject(state, raw, key, err)
+local function reject(decoder, raw, key, err)
     local item = {err = err, create_revision = raw.create_revision, mod_revision = raw.mod_revision}
-    state.counters.invalid = state.counters.invalid + 1
-    rate_limited_log.warn(state.log, "item not taken in: " .. key .. ": " .. err)
+    decoder.rejected_count = decoder.rejected_count + 1
+    rate_limited_log.warn(decoder.log, "item not taken in: " .. key .. ": " .. err)
     return item
 end
-_M.by_serializer = by_serializer
+_M.key_of = key_of
 _M.make = make
+_M.new = create
 _M.reject = reject
 
 return _M

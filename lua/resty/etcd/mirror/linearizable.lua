@@ -7,13 +7,12 @@ local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local decode = require("resty.etcd.mirror.decode")
 local options = require("resty.etcd.mirror.options")
-local sub = string.sub
 
---- Asks etcd itself, for those who need the truth of this moment. Decoded, validated and transformed like the rest.
+--- Performs a linearizable read from etcd, bypassing the mirror. The item is decoded, validated and transformed.
 ---@param self resty.etcd.mirror.types.State
 ---@param key string
 ---@param timeout? number
----@return any value # as `get`; nil and an error of etcd, or one named `invalid` for an item that is not taken in
+---@return any value # as `get`; nil and an error of etcd, or one named `invalid` for an item that the mirror rejects
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Kv)? kv
 local function get_linearizable(self, key, timeout)
     local wrong = checks.check_key(key) or options.check_timeout(timeout)
@@ -30,13 +29,13 @@ local function get_linearizable(self, key, timeout)
     if raw == nil then
         return nil, nil
     end
-    local kv, bad = decode.make(
-        self,
+    local kv, reason = decode.make(
+        self.decoder,
         raw,
-        sub(raw.key, self.prefix_length + 1)
+        decode.key_of(self.decoder, raw)
     )
     if kv == nil then
-        return nil, errors.local_error("invalid", bad)
+        return nil, errors.local_error("invalid", reason)
     end
     return kv.value, kv
 end

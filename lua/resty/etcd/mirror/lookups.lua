@@ -1,124 +1,116 @@
 -- Generated from src/resty/etcd/mirror/lookups.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local rebuild = require("resty.etcd.mirror.rebuild")
 local indexes = require("resty.etcd.mirror.indexes")
-local sorted_keys = require("resty.etcd.mirror.sorted_keys")
+local lists = require("resty.etcd.mirror.lists")
+local stores = require("resty.etcd.mirror.store")
 local now = clock.now
 
---- Arrays of different prefixes that are kept at most.
-local MAX_LISTS = 1000
-local NOT_READY = "not ready"
-
---- Looks a key up. It never yields, allocates nothing, and may be used in every phase.
+--- Looks a key up. It never yields, allocates nothing, and works in every phase.
 ---@param self resty.etcd.mirror.types.State
 ---@param key string
----@return any value # the value and the key's kv; nil and nil for a key that is not there; nil and "not ready"
+---@return any value # the value and the kv; nil and nil for an absent key; nil and "not ready" before the first full state
 ---@return (string|resty.etcd.mirror.types.Kv)? kv
 local function get(self, key)
-    local kv = self.kvs[key]
+    local store = self.store
+    local kv = store.kvs[key]
     if kv == nil then
-        return nil, self.miss_reason
+        return nil, store.miss_reason
     end
     return kv.value, kv
 end
 
---- All keys in their order: an array that is made once per change, and is not to be written to.
+--- Returns all kvs in the order of their keys. The array is made once per change and must not be written to.
 ---@param self resty.etcd.mirror.types.State
 ---@return resty.etcd.mirror.types.Kv[]? res
 ---@return string? err
 local function all(self)
-    if self.miss_reason ~= nil then
-        return nil, self.miss_reason
+    local store = self.store
+    if store.miss_reason ~= nil then
+        return nil, store.miss_reason
     end
-    local list = self.list
-    if list == nil then
-        sorted_keys.sort_pending(self)
-        list = sorted_keys.pick(self, self.sorted)
-        self.list = list
-    end
-    return list
+    return lists.all(store)
 end
 
---- The same of all keys that start with a prefix, which is the mirror's own or longer.
+--- Returns the kvs whose keys start with a prefix, in the order of their keys. The array is made once per change and
+--- must not be written to.
 ---@param self resty.etcd.mirror.types.State
----@param dir string
+---@param dir string the mirror's prefix, or a longer one
 ---@return resty.etcd.mirror.types.Kv[]? res
 ---@return string? err
 local function prefix(self, dir)
     if type(dir) ~= "string" then
         return nil, "prefix must be string"
     end
-    if self.miss_reason ~= nil then
-        return nil, self.miss_reason
+    local store = self.store
+    if store.miss_reason ~= nil then
+        return nil, store.miss_reason
     end
-    local list = self.lists[dir]
-    if list == nil then
-        list = sorted_keys.pick_prefix(self, dir)
-        if self.list_count >= MAX_LISTS then
-            rebuild.forget_prefixes(self)
-        end
-        self.list_count = self.list_count + 1
-        self.lists[dir] = list
-    end
-    return list
+    return lists.by_prefix(store, dir)
 end
 
---- All keys that are found under a value in an index.
+--- Returns the kvs with a value in an index, in the order of their keys.
 ---@param self resty.etcd.mirror.types.State
 ---@param name string
 ---@param value table
----@return resty.etcd.mirror.types.Kv[]? res # an array in the order of the keys, which is not to be written to
+---@return resty.etcd.mirror.types.Kv[]? res # an array that must not be written to
 ---@return string? err
 local function by(self, name, value)
-    local index = self.indexes[name]
+    local ____self_indexes_0 = self.indexes
+    local by_name = ____self_indexes_0.by_name
+    local building = ____self_indexes_0.building
+    local index = by_name[name]
     if index == nil then
-        return nil, self.building_indexes[name] == true and NOT_READY or "no index " .. tostring(name)
+        return nil, building[name] == true and stores.NOT_READY or "no index " .. tostring(name)
     end
-    if self.miss_reason ~= nil then
-        return nil, self.miss_reason
+    local store = self.store
+    if store.miss_reason ~= nil then
+        return nil, store.miss_reason
     end
-    return indexes.find(self, index, value)
+    return indexes.find(store, index, value)
 end
 
---- etcd's revision that is mirrored; 0 before the first full state.
+--- Returns etcd's revision of the content; 0 before the first full state.
 ---@param self resty.etcd.mirror.types.State
 ---@return number
 local function revision(self)
-    return self.at_revision
+    return self.store.revision
 end
 
---- How often something has really changed; 0 before the first full state.
+--- Returns the number of changes of the content; 0 before the first full state.
 ---@param self resty.etcd.mirror.types.State
 ---@return number
 local function version(self)
-    return self.data_version
+    return self.store.version
 end
 
---- How many keys there are.
+--- Returns the number of keys.
 ---@param self resty.etcd.mirror.types.State
 ---@return number
 local function count(self)
-    return self.key_count
+    return self.store.key_count
 end
 
---- There is a full state: from now on what is not found is not there.
+--- Reports whether there is a full state: from then on, a key that is not found is absent in etcd.
 ---@param self resty.etcd.mirror.types.State
 ---@return boolean
 local function ready(self)
-    return self.miss_reason == nil
+    return self.store.miss_reason == nil
 end
 
---- Seconds since etcd was last heard of; infinite if it never was.
+--- Returns the seconds since the last response from etcd; infinite if there was none.
 ---@param self resty.etcd.mirror.types.State
 ---@return number
 local function age(self)
-    if self.feed ~= nil and self.has_received then
-        return self.feed:age()
+    local ____self_loop_1 = self.loop
+    local feed = ____self_loop_1.feed
+    local has_received = ____self_loop_1.has_received
+    local last_received_at = ____self_loop_1.last_received_at
+    if feed ~= nil and has_received then
+        return feed:age()
     end
-    return self.last_received_at ~= nil and now() - self.last_received_at or math.huge
+    return last_received_at ~= nil and now() - last_received_at or math.huge
 end
-_M.NOT_READY = NOT_READY
 _M.age = age
 _M.all = all
 _M.by = by

@@ -1,89 +1,39 @@
 -- Generated from src/resty/etcd/mirror/rebuild.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local time_slice = require("resty.etcd.base.time_slice")
-local error_text = require("resty.etcd.base.error_text")
-local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local indexes = require("resty.etcd.mirror.indexes")
+local stores = require("resty.etcd.mirror.store")
 local table_new = require("table.new")
 
---- Tables that are made beside those in use, in slices, to be put in their place at once.
+--- Tables that are built in slices next to those in use, which they then replace in one step.
 ---@class resty.etcd.mirror.rebuild.NewTables
 ---@field kvs table
 ---@field sorted string[]
----@field unsorted_keys string[] Keys that are not in their order yet.
+---@field unsorted string[] Keys that `sorted` lacks.
 ---@field invalid_items table
 
+---@param size number expected number of keys
+---@return resty.etcd.mirror.rebuild.NewTables
 local function create(size)
     return {
         kvs = table_new(0, size),
         sorted = table_new(size, 0),
-        unsorted_keys = {},
+        unsorted = {},
         invalid_items = {}
     }
 end
 
-local function keep(draft, key, kv)
-    local sorted = draft.sorted
+--- Adds a key that is greater than all keys added before.
+---@param tables resty.etcd.mirror.rebuild.NewTables
+---@param key string
+---@param kv resty.etcd.mirror.types.Kv
+local function append(tables, key, kv)
+    local sorted = tables.sorted
     sorted[#sorted + 1] = key
-    draft.kvs[key] = kv
+    tables.kvs[key] = kv
 end
 
----@param store resty.etcd.mirror.types.Store
----@param size number how many keys may come: a large table takes long to grow
----@return table
-local function new_index_values(store, size)
-    local found = {}
-    for name in pairs(store.indexes) do
-        found[name] = table_new(0, size)
-    end
-    return found
-end
-
---- Asks one index about a key. Where its function throws, the key is not found under anything there.
----@param state resty.etcd.mirror.types.State
----@param index resty.etcd.mirror.types.Index
----@param kv resty.etcd.mirror.types.Kv
----@return table?
-local function ask_index(state, index, kv)
-    local ok, value = indexes.ask(index, kv)
-    if not ok then
-        local counters = state.counters
-        counters.index_errors = counters.index_errors + 1
-        rate_limited_log.warn(
-            state.log,
-            "index " .. index.name .. ": " .. kv.key .. ": " .. error_text.of(value, "no reason")
-        )
-        return nil
-    end
-    return value
-end
-
---- Asks all indexes about a changed key.
----@param state resty.etcd.mirror.types.State
----@param kv resty.etcd.mirror.types.Kv
----@param found table
-local function ask_indexes(state, kv, found)
-    for name, index in pairs(state.indexes) do
-        local value = ask_index(state, index, kv)
-        if value ~= nil then
-            found[name][kv.key] = value
-        end
-    end
-end
-
-local function forget_prefixes(store)
-    store.lists = {}
-    store.list_count = 0
-end
-
---- Arrays of before the latest change are nobody's any more.
----@param store resty.etcd.mirror.types.Store
-local function forget_lists(store)
-    store.list = nil
-    forget_prefixes(store)
-end
-
---- The same keys are found there, and each is what it was.
+--- Reports whether a bucket has the same keys as before, with the same kvs.
 ---@param old resty.etcd.mirror.types.Bucket
 ---@param bucket resty.etcd.mirror.types.Bucket
 ---@param before table
@@ -107,21 +57,21 @@ local function is_unchanged(old, bucket, before, kvs, slice)
     return true
 end
 
---- A bucket in which nothing has changed stays, and so does the array that was made of it, or is made meanwhile.
+--- Reuses the unchanged buckets, so that the arrays that `by` has returned, or returns meanwhile, stay the same.
 ---@param buckets table
 ---@param index resty.etcd.mirror.types.Index
 ---@param state resty.etcd.mirror.types.State
----@param draft resty.etcd.mirror.rebuild.NewTables
+---@param tables resty.etcd.mirror.rebuild.NewTables
 ---@param slice resty.etcd.base.time_slice.TimeSlice
-local function keep_buckets(buckets, index, state, draft, slice)
+local function reuse_buckets(buckets, index, state, tables, slice)
     for value, bucket in pairs(buckets) do
         time_slice.yield_if_due(slice)
         local old = index.buckets[value]
         if old ~= nil and is_unchanged(
             old,
             bucket,
-            state.kvs,
-            draft.kvs,
+            state.store.kvs,
+            tables.kvs,
             slice
         ) then
             buckets[value] = old
@@ -129,64 +79,59 @@ local function keep_buckets(buckets, index, state, draft, slice)
     end
 end
 
---- Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
+--- Replaces the tables in use. The last step is short, and the only one that changes anything.
 ---@param state resty.etcd.mirror.types.State
----@param draft resty.etcd.mirror.rebuild.NewTables
----@param found table
+---@param tables resty.etcd.mirror.rebuild.NewTables
+---@param new_values table
 ---@param slice resty.etcd.base.time_slice.TimeSlice
----@return boolean # false if the mirror was closed meanwhile: it is as it was
-local function swap_in(state, draft, found, slice)
-    local ____draft_1 = draft
-    local kvs = ____draft_1.kvs
-    local sorted = ____draft_1.sorted
-    local added = ____draft_1.unsorted_keys
+---@return boolean # false if the mirror was closed meanwhile: nothing has changed then
+local function swap_in(state, tables, new_values, slice)
+    local ____tables_1 = tables
+    local kvs = ____tables_1.kvs
+    local sorted = ____tables_1.sorted
+    local unsorted = ____tables_1.unsorted
+    local store = state.store
     local all_buckets = {}
     local all_values = {}
-    for name, index in pairs(state.indexes) do
+    for name, index in pairs(state.indexes.by_name) do
         local buckets = {}
-        local values = table_new(0, #sorted + #added)
-        local fresh = found[name]
-        for ____, keys in ipairs({sorted, added}) do
+        local values = table_new(0, #sorted + #unsorted)
+        local changed_values = new_values[name]
+        for ____, keys in ipairs({sorted, unsorted}) do
             for ____, key in ipairs(keys) do
                 time_slice.yield_if_due(slice)
-                local is_as_before = kvs[key] == state.kvs[key]
-                local known = is_as_before and index.values or fresh
-                indexes.add(buckets, values, key, known[key])
+                local is_same_kv = kvs[key] == store.kvs[key]
+                local source = is_same_kv and index.values or changed_values
+                indexes.add(buckets, values, key, source[key])
             end
         end
-        keep_buckets(
+        reuse_buckets(
             buckets,
             index,
             state,
-            draft,
+            tables,
             slice
         )
         all_buckets[name] = buckets
         all_values[name] = values
     end
-    if state.is_closed then
+    if state.loop.is_closed then
         return false
     end
-    state.kvs = kvs
-    state.key_count = #sorted + #added
-    state.sorted = sorted
-    state.unsorted_keys = added
-    state.has_deleted_keys = false
-    state.invalid_items = draft.invalid_items
-    for name, index in pairs(state.indexes) do
-        index.buckets = all_buckets[name]
-        index.values = all_values[name]
+    stores.replace(
+        store,
+        kvs,
+        sorted,
+        unsorted,
+        tables.invalid_items
+    )
+    for name, index in pairs(state.indexes.by_name) do
+        indexes.replace(index, all_buckets[name], all_values[name])
     end
-    forget_lists(state)
     return true
 end
-_M.ask_index = ask_index
-_M.ask_indexes = ask_indexes
-_M.create = create
-_M.new_index_values = new_index_values
-_M.forget_lists = forget_lists
-_M.forget_prefixes = forget_prefixes
-_M.keep = keep
+_M.append = append
+_M.new = create
 _M.swap_in = swap_in
 
 return _M

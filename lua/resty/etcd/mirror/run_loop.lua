@@ -1,36 +1,70 @@
 -- Generated from src/resty/etcd/mirror/run_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local random = require("resty.etcd.base.random")
+local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
-local errors = require("resty.etcd.protocol.errors")
-local watchdog = require("resty.etcd.base.watchdog")
+local random = require("resty.etcd.base.random")
 local time_slice = require("resty.etcd.base.time_slice")
+local timers = require("resty.etcd.base.timers")
+local watchdog = require("resty.etcd.base.watchdog")
+local errors = require("resty.etcd.protocol.errors")
 local apply = require("resty.etcd.mirror.apply")
 local notifier = require("resty.etcd.mirror.notifier")
-local timers = require("resty.etcd.base.timers")
+local stores = require("resty.etcd.mirror.store")
+local wait_ready = require("resty.etcd.mirror.wait_ready")
 local now = clock.now
 local min = math.min
 
---- Seconds after which it looks whether the worker is to end.
+--- Seconds between two checks for the end of the mirror or its worker.
 local POLL_INTERVAL = 0.5
 
---- Seconds before a second feed is tried; it doubles with each failure.
+--- Seconds before a second feed is opened; doubles with each failure in a row.
 local FIRST_DELAY = 0.1
 local MAX_DELAY = 5
 
---- After so many batches it goes on in a new timer: what nginx keeps for one is only freed when it ends.
+--- Batches after which the loop moves to a new timer: nginx frees what a timer has allocated only when it ends.
 local BATCHES_PER_TIMER = 10000
 
-local function is_over(state)
-    return state.is_closed or ngx.worker.exiting()
+local function create(source)
+    local lock, lock_err = semaphore.new(1)
+    if lock == nil then
+        return nil, lock_err
+    end
+    local wake, wake_err = semaphore.new(0)
+    if wake == nil then
+        return nil, wake_err
+    end
+    return {
+        source = source,
+        is_closed = false,
+        feed = nil,
+        has_received = false,
+        last_received_at = nil,
+        last_error = nil,
+        counters = {
+            batches = 0,
+            puts = 0,
+            deletes = 0,
+            full = {},
+            failures = 0
+        },
+        heartbeat = {running = false, missed = 0},
+        timers = 0,
+        is_applying = false,
+        lock = lock,
+        wake = wake
+    }
 end
 
---- Gets the right to change the store, and to yield in between; false if the mirror ends.
----@param state resty.etcd.mirror.types.State
----@return boolean
-local function acquire(state)
-    while not is_over(state) do
-        local ok = state.lock:wait(POLL_INTERVAL)
+local function is_over(loop)
+    return loop.is_closed or ngx.worker.exiting()
+end
+
+--- Waits for the lock of the store: its holder can change the store, and yield in between.
+---@param loop resty.etcd.mirror.types.Loop
+---@return boolean # false if the mirror ends
+local function acquire(loop)
+    while not is_over(loop) do
+        local ok = loop.lock:wait(POLL_INTERVAL)
         if ok == true then
             return true
         end
@@ -38,27 +72,23 @@ local function acquire(state)
     return false
 end
 
---- Lets all go on that wait for the first state, or for the end.
----@param state resty.etcd.mirror.types.State
-local function wake_waiters(state)
-    for waiter in pairs(state.waiters) do
-        waiter:post(1)
-    end
+local function release(loop)
+    loop.lock:post(1)
 end
 
---- Takes in a full state, or a restart of history under which revisions have gone back.
+--- Applies a full state. History has also diverged if revisions go backwards: a new feed cannot know.
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.watch.feed.Batch
 ---@return resty.etcd.mirror.types.Change[]?
-local function take_full(state, batch)
-    local full = state.counters.full
+local function apply_full_state(state, batch)
+    local full = state.loop.counters.full
     local reason = batch.reason or "list"
     full[reason] = (full[reason] or 0) + 1
-    return apply.take_full(state, batch, reason == "restored" or batch.revision < state.at_revision)
+    return apply.apply_full_state(state, batch, reason == "restored" or batch.revision < state.store.revision)
 end
 
-local function count(state, batch)
-    local counters = state.counters
+local function count(loop, batch)
+    local counters = loop.counters
     counters.batches = counters.batches + 1
     for ____, event in ipairs(batch.events) do
         if event.type == "PUT" then
@@ -69,246 +99,267 @@ local function count(state, batch)
     end
 end
 
---- Takes in a batch; returns what is different now. Nothing waits between the change and the end of this.
+--- Applies a batch. Nothing yields between the change of the store and the end of this function.
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.watch.feed.Batch
----@return resty.etcd.mirror.types.Change[]? # nil if the mirror was closed meanwhile: it is as it was
-local function take(state, batch)
+---@return resty.etcd.mirror.types.Change[]? # the changes of the content; nil if the mirror was closed meanwhile: nothing has changed then
+local function apply_batch(state, batch)
+    local ____state_0 = state
+    local loop = ____state_0.loop
+    local store = ____state_0.store
     local changes = {}
-    count(state, batch)
+    count(loop, batch)
     if batch.full ~= nil then
-        changes = take_full(state, batch)
+        changes = apply_full_state(state, batch)
     elseif #batch.events > 0 then
-        changes = apply.take_events(state, batch.events)
+        changes = apply.apply_events(state, batch.events)
     end
     if changes == nil then
         return nil
     end
-    state.at_revision = batch.revision
-    state.has_received = true
+    local is_first = batch.full ~= nil and store.version == 0
+    stores.advance(store, batch.revision, #changes > 0 or is_first)
+    loop.has_received = true
     if batch.reason ~= "snapshot" then
-        state.last_error = nil
+        loop.last_error = nil
     end
-    if #changes > 0 or batch.full ~= nil and state.data_version == 0 then
-        state.data_version = state.data_version + 1
-    end
-    if batch.full ~= nil and state.miss_reason ~= nil then
-        state.miss_reason = nil
-        wake_waiters(state)
+    if batch.full ~= nil and store.miss_reason ~= nil then
+        stores.mark_ready(store)
+        wait_ready.wake_all(state.waiters)
     end
     return changes
 end
 
---- What should not have happened.
----@param what any
+--- Returns the error for something that this driver throws.
+---@param thrown any
 ---@return resty.etcd.protocol.errors.EtcdError
-local function unexpected_error(what)
+local function unexpected_error(thrown)
     return errors.local_error(
         "bad_reply",
-        tostring(what)
+        tostring(thrown)
     )
 end
 
---- Takes in what a feed gives until it fails; an error only if it does.
+--- Applies the batches of a feed until the feed fails, the mirror ends, or the timer is due to be replaced.
 ---@param state resty.etcd.mirror.types.State
 ---@param feed resty.etcd.watch.feed.Feed
----@return resty.etcd.protocol.errors.EtcdError?
+---@return resty.etcd.protocol.errors.EtcdError? # an error only if the feed fails
 local function follow(state, feed)
+    local ____state_1 = state
+    local loop = ____state_1.loop
+    local notifications = ____state_1.notifications
+    local store = ____state_1.store
     local slice = time_slice.start()
     for _ = 1, BATCHES_PER_TIMER do
         time_slice.yield_if_due(slice)
         local batch
         while batch == nil do
             local since = now()
-            local got, err = feed:next(POLL_INTERVAL)
+            local next_batch, err = feed:next(POLL_INTERVAL)
             time_slice.restart_after_wait(slice, since)
-            notifier.warn_if_slow(state)
-            if is_over(state) then
+            notifier.warn_if_slow(notifications)
+            if is_over(loop) then
                 return nil
             end
-            if got == nil and err.name ~= "timeout" then
+            if next_batch == nil and err.name ~= "timeout" then
                 return err
             end
-            batch = got
+            batch = next_batch
         end
-        if not acquire(state) then
+        if not acquire(loop) then
             return nil
         end
-        local is_first = state.data_version == 0
-        state.is_applying = true
-        local ok, made = pcall(take, state, batch)
-        state.is_applying = false
-        state.lock:post(1)
+        local is_first = store.version == 0
+        loop.is_applying = true
+        local ok, result = pcall(apply_batch, state, batch)
+        loop.is_applying = false
+        release(loop)
         if not ok then
-            return unexpected_error(made)
+            return unexpected_error(result)
         end
-        local changes = made
+        local changes = result
         if changes == nil then
             return nil
         end
-        if is_first and #state.callbacks > 0 then
-            changes = apply.all_new(state)
+        if is_first and #notifications.callbacks > 0 then
+            changes = apply.all_as_changes(state)
         end
-        notifier.notify(state, batch.revision, changes)
+        notifier.notify(notifications, batch.revision, changes)
     end
     return nil
 end
 
---- Waits before another feed is tried; ends early with the mirror.
----@param state resty.etcd.mirror.types.State
+--- Waits before the next feed is opened; ends early with the mirror.
+---@param loop resty.etcd.mirror.types.Loop
 ---@param failures number
-local function pause(state, failures)
+local function pause(loop, failures)
     local seconds = random.jittered(min(
         MAX_DELAY,
         FIRST_DELAY * 2 ^ min(failures, 10)
     ))
     local ends_at = now() + seconds
     local left = seconds
-    while left > 0 and not is_over(state) do
-        state.wake:wait(min(left, POLL_INTERVAL))
+    while left > 0 and not is_over(loop) do
+        loop.wake:wait(min(left, POLL_INTERVAL))
         left = ends_at - now()
     end
 end
 
-local function drop_feed(state)
-    local feed = state.feed
+local function drop_feed(loop)
+    local feed = loop.feed
     if feed ~= nil then
-        if state.has_received then
-            state.last_received_at = now() - feed:age()
+        if loop.has_received then
+            loop.last_received_at = now() - feed:age()
         end
-        state.has_received = false
-        state.feed = nil
+        loop.has_received = false
+        loop.feed = nil
         feed:close()
     end
 end
 
---- Follows the feed that there is, or a new one, for as long as it goes well.
+--- Follows the open feed, or a new one.
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function turn(state)
-    if state.feed == nil then
-        local feed, err = state.source()
+local function open_and_follow(state)
+    local loop = state.loop
+    if loop.feed == nil then
+        local feed, err = loop.source()
         if feed == nil then
             return err
         end
-        state.feed = feed
+        loop.feed = feed
     end
-    return follow(state, state.feed)
+    return follow(state, loop.feed)
 end
 
---- A feed that failed is logged once, and again only when it fails in another way.
+--- Logs the failure of a feed, unless the previous failure had the same error.
 ---@param state resty.etcd.mirror.types.State
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function note_failure(state, err)
-    local counters = state.counters
+    local loop = state.loop
+    local counters = loop.counters
+    local last_error = loop.last_error
     counters.failures = counters.failures + 1
-    if state.last_error == nil or state.last_error.message ~= err.message then
+    if last_error == nil or last_error.message ~= err.message then
         ngx.log(
             ngx.WARN,
-            "mirror of ",
-            state.dir,
+            state.log.subject,
             ": ",
             errors.to_text(err),
             "; trying again"
         )
     end
-    state.last_error = err
+    loop.last_error = err
 end
 
---- Ends the mirror, whoever asks for it.
+--- Closes the mirror. Its content can still be read.
 ---@param state resty.etcd.mirror.types.State
 local function finish(state)
-    state.is_closed = true
-    drop_feed(state)
-    wake_waiters(state)
-    watchdog.release(state.life)
+    local loop = state.loop
+    loop.is_closed = true
+    notifier.stop(state.notifications)
+    drop_feed(loop)
+    wait_ready.wake_all(state.waiters)
+    watchdog.release(loop.heartbeat)
 end
 
---- Follows one feed until that fails.
+--- Closes the mirror immediately.
+---@param self resty.etcd.mirror.types.State
+---@return true
+local function close(self)
+    self.loop.wake:post(1)
+    finish(self)
+    return true
+end
+
+--- Follows one feed until it fails, and waits before the next one.
 ---@param state resty.etcd.mirror.types.State
----@param failures number of feeds in a row so far
----@return number # the same, now
+---@param failures number number of feeds that failed in a row so far
+---@return number # that number after this feed
 local function follow_one(state, failures)
-    local ok, failed = pcall(turn, state)
-    local err = failed
+    local ok, result = pcall(open_and_follow, state)
+    local err = result
     if not ok then
-        err = unexpected_error(failed)
+        err = unexpected_error(result)
     end
     if err == nil then
         return 0
     end
-    local in_a_row = state.has_received and 1 or failures + 1
-    drop_feed(state)
+    local in_a_row = state.loop.has_received and 1 or failures + 1
+    drop_feed(state.loop)
     note_failure(state, err)
-    pause(state, in_a_row - 1)
+    pause(state.loop, in_a_row - 1)
     return in_a_row
 end
 
---- Goes on in a new timer.
+--- Starts the next timer.
 ---@param timer fun(premature: boolean, state: resty.etcd.mirror.types.State, failures: number, id: number)
 ---@param state resty.etcd.mirror.types.State
 ---@param failures number
 ---@return true? res
 ---@return string? err
 local function start(timer, state, failures)
+    local loop = state.loop
     local ok, err = timers.at(
         0,
         timer,
         state,
         failures,
-        state.timers + 1
+        loop.timers + 1
     )
     if ok == nil then
         return nil, err
     end
-    state.timers = state.timers + 1
-    state.life.running = false
+    loop.timers = loop.timers + 1
+    loop.heartbeat.running = false
     return true
 end
 
---- Keeps the mirror up to date until it is closed or the worker ends.
+--- Keeps the mirror up to date until it is closed or the worker exits.
 ---@param premature boolean
 ---@param state resty.etcd.mirror.types.State
 ---@param failures number
 ---@param timer fun(premature: boolean, state: resty.etcd.mirror.types.State, failures: number, id: number)
 local function work(premature, state, failures, timer)
     local in_a_row = failures
-    while not premature and not is_over(state) do
+    while not premature and not is_over(state.loop) do
         in_a_row = follow_one(state, in_a_row)
-        if not state.is_notifying and (start(timer, state, in_a_row)) ~= nil then
+        if not state.notifications.is_notifying and (start(timer, state, in_a_row)) ~= nil then
             return
         end
     end
     finish(state)
     if not premature then
-        notifier.finish(state)
+        notifier.wait_for_callback(state.notifications)
     end
 end
 
---- A timer of the mirror; one that comes too late does nothing.
+--- Runs the loop in a timer. A timer that is not the latest one does nothing.
 ---@param premature boolean
 ---@param state resty.etcd.mirror.types.State
 ---@param failures number
 ---@param id number
 local function run(premature, state, failures, id)
-    if id == state.timers then
-        local signs = watchdog.start_heartbeat(state.life)
+    local loop = state.loop
+    if id == loop.timers then
+        local thread = watchdog.start_heartbeat(loop.heartbeat)
         work(premature, state, failures, run)
-        ngx.thread.kill(signs)
+        ngx.thread.kill(thread)
     end
 end
 
---- Its timer is no more: what that was about is not known, so it begins with a new feed.
+--- Starts again after the timer has ended, with a new feed: the old one can be in any state.
 ---@param state resty.etcd.mirror.types.State
 ---@param had_begun boolean
 local function restart(state, had_begun)
-    if state.is_applying then
-        state.is_applying = false
-        state.lock:post(1)
+    local loop = state.loop
+    if loop.is_applying then
+        loop.is_applying = false
+        release(loop)
     end
-    notifier.forget(state)
+    notifier.reset(state.notifications)
     if had_begun then
-        drop_feed(state)
+        drop_feed(loop)
         note_failure(
             state,
             errors.local_error("closed", "a function of the mirror's has ended its timer")
@@ -317,29 +368,32 @@ local function restart(state, had_begun)
     start(run, state, 0)
 end
 
---- Starts it in a timer of this worker.
+--- Starts the loop in a timer of this worker.
 ---@param state resty.etcd.mirror.types.State
 ---@return true? res
 ---@return string? err
 local function begin(state)
-    local kept, keep_err = watchdog.supervise(
-        state.life,
+    local heartbeat = state.loop.heartbeat
+    local supervised, supervise_err = watchdog.supervise(
+        heartbeat,
         function(had_begun)
             restart(state, had_begun)
         end
     )
-    if kept == nil then
-        return nil, keep_err
+    if supervised == nil then
+        return nil, supervise_err
     end
     local ok, err = start(run, state, 0)
     if ok == nil then
-        watchdog.release(state.life)
+        watchdog.release(heartbeat)
         return nil, err
     end
     return true
 end
 _M.acquire = acquire
 _M.begin = begin
-_M.finish = finish
+_M.close = close
+_M.new = create
+_M.release = release
 
 return _M

@@ -8,7 +8,7 @@ local insert = table.insert
 local remove = table.remove
 local sort = table.sort
 
---- Where the first key is that is not before `key`, counted from 1.
+--- Returns the index, counted from 1, of the first key that is not less than `key`.
 ---@param keys string[]
 ---@param key string
 ---@return number
@@ -26,10 +26,10 @@ local function lower_bound(keys, key)
     return low
 end
 
---- Puts a key where it belongs, unless it is there.
+--- Inserts a key, unless the array has it.
 ---@param keys string[]
 ---@param key string
-local function put(keys, key)
+local function insert_key(keys, key)
     local last = keys[#keys]
     if last == nil or last < key then
         keys[#keys + 1] = key
@@ -41,22 +41,45 @@ local function put(keys, key)
     end
 end
 
-local function take(keys, key)
+--- Removes a key, if the array has it.
+---@param keys string[]
+---@param key string
+local function remove_key(keys, key)
     local at = lower_bound(keys, key)
     if keys[at] == key then
         remove(keys, at)
     end
 end
 
---- Brings the order of the keys up to date, in one pass.
+local function create()
+    return {sorted = {}, unsorted = {}, has_deleted = false}
+end
+
+local function note_added(order, key)
+    local ____order_unsorted_0 = order.unsorted
+    ____order_unsorted_0[#____order_unsorted_0 + 1] = key
+end
+
+local function note_deleted(order)
+    order.has_deleted = true
+end
+
+local function replace(order, sorted, unsorted)
+    order.sorted = sorted
+    order.unsorted = unsorted
+    order.has_deleted = false
+end
+
+--- Sorts added keys in and drops deleted ones, in one pass.
 ---@param store resty.etcd.mirror.types.Store
 local function sort_pending(store)
-    local added = store.unsorted_keys
-    if #added == 0 and not store.has_deleted_keys then
+    local order = store.order
+    local added = order.unsorted
+    if #added == 0 and not order.has_deleted then
         return
     end
     sort(added)
-    local old = store.sorted
+    local old = order.sorted
     local kvs = store.kvs
     local keys = table_new(store.key_count, 0)
     local last
@@ -85,18 +108,15 @@ local function sort_pending(store)
         next = next + 1
         key = added[next]
     end
-    store.sorted = keys
-    store.unsorted_keys = {}
-    store.has_deleted_keys = false
+    replace(order, keys, {})
 end
 
---- What these keys stand for, as a new array.
----@param store resty.etcd.mirror.types.Store
+--- Returns the kvs of these keys as a new array.
+---@param kvs table
 ---@param keys string[]
 ---@return resty.etcd.mirror.types.Kv[]
-local function pick(store, keys)
+local function pick(kvs, keys)
     local n = #keys
-    local kvs = store.kvs
     local list = table_new(n, 0)
     for i = 1, n do
         list[i] = kvs[keys[i]]
@@ -104,13 +124,13 @@ local function pick(store, keys)
     return list
 end
 
---- All keys that start with `prefix`, as a new array.
+--- Returns the kvs of all keys that start with `prefix` as a new array.
 ---@param store resty.etcd.mirror.types.Store
 ---@param prefix string
 ---@return resty.etcd.mirror.types.Kv[]
 local function pick_prefix(store, prefix)
     sort_pending(store)
-    local sorted = store.sorted
+    local sorted = store.order.sorted
     local ____end = protocol_keys.prefix_end(prefix)
     local first = lower_bound(sorted, prefix)
     local after = ____end == protocol_keys.ZERO and #sorted + 1 or lower_bound(sorted, ____end)
@@ -124,11 +144,15 @@ local function pick_prefix(store, prefix)
     end
     return list
 end
+_M.new = create
+_M.insert_key = insert_key
 _M.lower_bound = lower_bound
+_M.note_added = note_added
+_M.note_deleted = note_deleted
 _M.pick = pick
 _M.pick_prefix = pick_prefix
-_M.put = put
+_M.remove_key = remove_key
+_M.replace = replace
 _M.sort_pending = sort_pending
-_M.take = take
 
 return _M

@@ -2,80 +2,103 @@
 local _M = {}
 local lookups = require("resty.etcd.mirror.lookups")
 
---- Everything at a glance.
+--- The state of a mirror, for status pages.
 ---@class resty.etcd.mirror.status.Status
----@field status "closed"|"starting"|"ready"|"retrying" "starting", "ready", "retrying" while etcd cannot be followed, "closed".
+---@field status "closed"|"starting"|"ready"|"retrying" "starting" before the first full state, "ready", "retrying" while etcd cannot be followed, "closed".
 ---@field ready boolean
 ---@field revision number
 ---@field version number
----@field count number
----@field age number
----@field invalid number Items that are not taken in.
----@field pending_changes number Changes that wait for functions given to `on_change`.
+---@field count number Number of keys.
+---@field age number Seconds since the last response from etcd.
+---@field invalid number Number of invalid items.
+---@field pending_changes number Changes that the callbacks of `on_change` have not received yet.
 ---@field prefix string
 ---@field mode string
 ---@field err string? Why etcd cannot be followed.
 
---- Items that etcd has and that are not taken in, by their keys.
+--- Numbers since the mirror was created.
+---@class resty.etcd.mirror.status.Stats: resty.etcd.mirror.types.LoopCounters
+---@field invalid number Items that `decode`, `validate` or `transform` rejected.
+---@field callback_errors number Errors that callbacks of `on_change` have thrown.
+---@field coalesced number Times that changes which waited for a callback were merged into one difference.
+---@field index_errors number Errors that index functions have thrown.
+
+--- Returns the invalid items by key.
 ---@param self resty.etcd.mirror.types.State
 ---@return table<string, resty.etcd.mirror.types.Invalid>
 local function invalid(self)
     local copy = {}
-    for key, item in pairs(self.invalid_items) do
+    for key, item in pairs(self.store.invalid_items) do
         copy[key] = item
     end
     return copy
 end
 
---- Why etcd cannot be followed; nil if nothing is known to be wrong.
+--- Returns why etcd cannot be followed; nil if no error is known.
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function current_error(state)
-    local ____state_0 = state
-    local failure = ____state_0.last_error
-    local feed = ____state_0.feed
-    if failure ~= nil or feed == nil or feed.current_error == nil then
-        return failure
+    local ____state_loop_0 = state.loop
+    local last_error = ____state_loop_0.last_error
+    local feed = ____state_loop_0.feed
+    if last_error ~= nil or feed == nil or feed.current_error == nil then
+        return last_error
     end
     return feed:current_error()
 end
 
---- How the mirror is.
----@param self resty.etcd.mirror.types.State
----@return resty.etcd.mirror.status.Status
 local function state_of(self)
-    local bad = 0
-    for _ in pairs(self.invalid_items) do
-        bad = bad + 1
+    local store = self.store
+    local invalid_count = 0
+    for _ in pairs(store.invalid_items) do
+        invalid_count = invalid_count + 1
     end
-    local trouble = current_error(self)
-    local status = self.miss_reason ~= nil and "starting" or "ready"
-    if self.is_closed then
+    local err = current_error(self)
+    local ready = store.miss_reason == nil
+    local status = ready and "ready" or "starting"
+    if self.loop.is_closed then
         status = "closed"
-    elseif trouble ~= nil then
+    elseif err ~= nil then
         status = "retrying"
     end
-    local err = trouble and trouble.message
+    local message = err and err.message
     return {
         status = status,
-        ready = self.miss_reason == nil,
-        revision = self.at_revision,
-        version = self.data_version,
-        count = self.key_count,
+        ready = ready,
+        revision = store.revision,
+        version = store.version,
+        count = store.key_count,
         age = lookups.age(self),
-        invalid = bad,
-        pending_changes = self.pending_count,
+        invalid = invalid_count,
+        pending_changes = self.notifications.pending_count,
         prefix = self.dir,
-        mode = self.opts.mode or "worker",
-        err = err
+        mode = self.mode,
+        err = message
     }
 end
 
---- What has happened so far; not to be written to.
----@param self resty.etcd.mirror.types.State
----@return resty.etcd.mirror.types.Counters
 local function stats(self)
-    return self.counters
+    local ____self_loop_counters_3 = self.loop.counters
+    local batches = ____self_loop_counters_3.batches
+    local puts = ____self_loop_counters_3.puts
+    local deletes = ____self_loop_counters_3.deletes
+    local full = ____self_loop_counters_3.full
+    local failures = ____self_loop_counters_3.failures
+    local full_states = {}
+    for reason, count in pairs(full) do
+        full_states[reason] = count
+    end
+    return {
+        batches = batches,
+        puts = puts,
+        deletes = deletes,
+        full = full_states,
+        failures = failures,
+        invalid = self.decoder.rejected_count,
+        callback_errors = self.notifications.error_count,
+        coalesced = self.notifications.coalesced_count,
+        index_errors = self.indexes.error_count
+    }
 end
 _M.invalid = invalid
 _M.state_of = state_of

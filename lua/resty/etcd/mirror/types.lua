@@ -1,58 +1,67 @@
 -- Generated from src/resty/etcd/mirror/types.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- A key as a mirror holds it; int64 values are decimal strings.
+--- A key in a mirror; int64 values are decimal strings.
 ---@class resty.etcd.mirror.types.Kv
----@field key string As the client's caller writes it: without the client's `key_prefix`.
----@field value any Decoded, and as `transform` made it.
+---@field key string Without the client's `key_prefix`.
+---@field value any Decoded and transformed.
 ---@field create_revision string
 ---@field mod_revision string
 ---@field version string
 ---@field lease string?
 
---- An item that is not taken in, and why.
+--- An item that `decode`, `validate` or `transform` rejected.
 ---@class resty.etcd.mirror.types.Invalid
 ---@field err string
 ---@field create_revision string
 ---@field mod_revision string
 
---- What one revision has done to a key.
+--- What one revision changed in one key.
 ---@class resty.etcd.mirror.types.Change
 ---@field type "PUT"|"DELETE"
 ---@field key string
 ---@field kv? resty.etcd.mirror.types.Kv nil for a deletion.
----@field old? resty.etcd.mirror.types.Kv What it was before; nil if it was not there.
+---@field old? resty.etcd.mirror.types.Kv The kv before the change; nil if the key was absent.
 
 --- Changes that become visible together.
 ---@class resty.etcd.mirror.types.Changes
 ---@field revision number
 ---@field changes resty.etcd.mirror.types.Change[]
 
---- A function of a caller's, as one thing that can be taken off again.
+--- A function given to `on_change`.
 ---@class resty.etcd.mirror.types.Callback
 ---@field fn fun(changes: resty.etcd.mirror.types.Changes)
----@field is_stopped boolean It was taken off: it is not called any more.
+---@field is_stopped boolean Set by the function that `on_change` returned: `fn` is not called any more.
 
---- Changes that nobody was told of yet.
+--- Changes that the callbacks have not received yet.
 ---@class resty.etcd.mirror.types.PendingChanges: resty.etcd.mirror.types.Changes
----@field callbacks resty.etcd.mirror.types.Callback[] Those who asked for changes when these came.
+---@field callbacks resty.etcd.mirror.types.Callback[] The callbacks at the time of the change.
 
 ---@class resty.etcd.mirror.types.Options
----@field decode? (fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any) Makes a value of bytes; default the client's serializer.
----@field validate? (fun(value: any, key: string): boolean?, any) True for a value that may be taken in.
----@field transform? (fun(value: any, kv: resty.etcd.mirror.types.Kv): any, any) Makes what `get` answers out of a value, once per change.
----@field index? table<string, fun(value: any, kv: resty.etcd.mirror.types.Kv): any> Functions that tell what a key is found under, by the name of the index.
----@field shared_prefix? string Watchers and mirrors below this prefix share one stream.
----@field idle_timeout? number Seconds without a byte from etcd after which a stream is opened anew.
----@field mode? ("shared"|"worker") Who watches: each worker, or one of them for all.
+---@field decode? (fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any) Makes a value from bytes; default: the client's serializer.
+---@field validate? (fun(value: any, key: string): boolean?, any) Returns true if the mirror accepts the value.
+---@field transform? (fun(value: any, kv: resty.etcd.mirror.types.Kv): any, any) Makes the value that `get` returns, once per change.
+---@field index? table<string, fun(value: any, kv: resty.etcd.mirror.types.Kv): any> Index functions by the name of the index.
+---@field shared_prefix? string Watchers and mirrors below this prefix share one watch stream.
+---@field idle_timeout? number Seconds without a byte from etcd after which a stream is opened again.
+---@field mode? ("shared"|"worker") "worker": each worker watches etcd. "shared": one of them watches for all.
 ---@field shm_name? string With `mode` "shared": the shared dict for the log.
----@field snapshot? string Path of a file with the latest state, to begin with while etcd is away.
----@field snapshot_interval? number Seconds after a change before the file is written; default 5.
+---@field snapshot? string Path of a file with the latest state, which a mirror starts from while etcd is unreachable.
+---@field snapshot_interval? number Seconds between a change and the write of the file; default 5.
 
---- All that is found under one value of an index.
+--- The functions that make a kv from bytes.
+---@class resty.etcd.mirror.types.Decoder
+---@field decode fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
+---@field validate (fun(value: any, key: string): boolean?, any)?
+---@field transform (fun(value: any, kv: resty.etcd.mirror.types.Kv): any, any)?
+---@field prefix_length number Bytes of the client's `key_prefix`.
+---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
+---@field rejected_count number Items rejected so far.
+
+--- The keys with one value of an index.
 ---@class resty.etcd.mirror.types.Bucket
----@field keys string[] In their order.
----@field list resty.etcd.mirror.types.Kv[]? Made when it is asked for, never changed afterwards.
+---@field keys string[] In byte order.
+---@field list resty.etcd.mirror.types.Kv[]? Their kvs: made on demand, never changed afterwards.
 
 ---@class resty.etcd.mirror.types.Index
 ---@field name string
@@ -60,62 +69,83 @@ local _M = {}
 ---@field buckets table
 ---@field values table
 
---- What is held, and what can be looked up in it.
----@class resty.etcd.mirror.types.Store
----@field kvs table The look-up table.
----@field key_count number
----@field sorted string[] Keys in their order: with some that are gone if `has_gaps`, and without those of `added`.
----@field unsorted_keys string[]
----@field has_deleted_keys boolean
----@field list resty.etcd.mirror.types.Kv[]? Made when it is asked for, never changed afterwards.
----@field lists table
----@field list_count number
----@field indexes table
----@field invalid_items table
----@field at_revision number
----@field data_version number Counts real changes; 0 until there is a full state.
+---@class resty.etcd.mirror.types.Indexes
+---@field by_name table
+---@field building table Names of the indexes that are being built.
+---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
+---@field error_count number Errors that index functions have thrown so far.
 
---- What has happened so far.
----@class resty.etcd.mirror.types.Counters
----@field batches number Revisions, whether they changed anything or not.
+--- The keys of a store in byte order, sorted on demand.
+---@class resty.etcd.mirror.types.KeyOrder
+---@field sorted string[] Sorted; includes deleted keys if `has_deleted`, and lacks those of `unsorted`.
+---@field unsorted string[]
+---@field has_deleted boolean
+
+--- Arrays of kvs, made on demand, never changed afterwards.
+---@class resty.etcd.mirror.types.Lists
+---@field all resty.etcd.mirror.types.Kv[]?
+---@field by_prefix table
+---@field prefix_count number
+
+--- What lookups read.
+---@class resty.etcd.mirror.types.Store
+---@field kvs table
+---@field key_count number
+---@field order resty.etcd.mirror.types.KeyOrder
+---@field lists resty.etcd.mirror.types.Lists
+---@field invalid_items table
+---@field revision number etcd's revision; 0 before the first full state.
+---@field version number Number of changes of the content; 0 before the first full state.
+---@field miss_reason string? The second result of `get` for an absent key: "not ready" before the first full state, then nil.
+
+--- The callbacks of `on_change`, and what they have not received yet.
+---@class resty.etcd.mirror.types.Notifications
+---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
+---@field callbacks resty.etcd.mirror.types.Callback[]
+---@field pending resty.etcd.mirror.types.PendingChanges[] In the order of revisions.
+---@field pending_count number Number of changes in `pending`.
+---@field coalesce_at number Above this number, pending changes are coalesced.
+---@field is_notifying boolean A light thread calls the callbacks.
+---@field thread table?
+---@field callback_started_at number? When the callback that has not returned was called; nil between two calls.
+---@field has_warned boolean The running callback was logged as slow.
+---@field is_stopped boolean The mirror is closed: no callback is called any more.
+---@field error_count number Errors that callbacks have thrown so far.
+---@field coalesced_count number Times that pending changes were coalesced.
+
+--- Numbers since the mirror was created.
+---@class resty.etcd.mirror.types.LoopCounters
+---@field batches number Revisions, including those that changed nothing.
 ---@field puts number
 ---@field deletes number
 ---@field full table<string, number> Full states, by reason.
----@field invalid number Items that were not taken in.
----@field callback_errors number
----@field coalesced number How often changes that waited for functions of `on_change` became one difference.
----@field index_errors number
----@field failures number Feeds that ended in an error.
+---@field failures number Feeds that ended with an error.
 
----@class resty.etcd.mirror.types.State: resty.etcd.mirror.types.Store
+--- Follows one feed after the other.
+---@class resty.etcd.mirror.types.Loop
+---@field source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError? Opens a feed.
+---@field is_closed boolean
+---@field feed resty.etcd.watch.feed.Feed?
+---@field has_received boolean The feed has delivered a batch.
+---@field last_received_at number? Time of the last response from etcd to the previous feed.
+---@field last_error resty.etcd.protocol.errors.EtcdError?
+---@field counters resty.etcd.mirror.types.LoopCounters
+---@field heartbeat resty.etcd.base.watchdog.Heartbeat
+---@field timers number Number of timers so far: only the latest one runs.
+---@field is_applying boolean The loop holds `lock` and changes the store.
+---@field lock table Whoever holds it can yield while changing the store.
+---@field wake table Ends the pause between two feeds.
+
+---@class resty.etcd.mirror.types.State
 ---@field cli resty.etcd.call.client_state.ClientState
 ---@field dir string
----@field opts resty.etcd.mirror.types.Options
----@field decode fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
----@field prefix_length number Bytes of the client's prefix.
----@field source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
----@field counters resty.etcd.mirror.types.Counters
----@field miss_reason string? What `get` says of a key that is not there.
----@field is_closed boolean
----@field life resty.etcd.base.watchdog.Heartbeat Of the timer that it runs in.
----@field timers number Timers so far: the last one is the one that may run.
----@field is_applying boolean It is changing the store.
----@field feed resty.etcd.watch.feed.Feed?
----@field has_received boolean The feed has delivered something.
----@field last_received_at number? When etcd was last heard of by the feed before.
----@field last_error resty.etcd.protocol.errors.EtcdError?
----@field callbacks resty.etcd.mirror.types.Callback[]
----@field pending_changes resty.etcd.mirror.types.PendingChanges[] In their order; and how many changes that is, and from how many on they become one difference.
----@field pending_count number
----@field coalesce_at number
----@field is_notifying boolean A light thread tells them.
----@field notifier_thread table? That thread.
----@field callback_started_at number? When it called the function that has not returned; nil between two calls.
----@field has_warned boolean That this function is slow has been said.
----@field waiters table Those who wait for the first state; who was killed or has given up is forgotten.
----@field lock table Whoever has it may change the store, and yield in between.
----@field wake table Ends a pause between two feeds.
----@field building_indexes table Indexes that are being made.
----@field log resty.etcd.base.rate_limited_log.RateLimitedLog What users' functions and items get wrong.
+---@field mode string
+---@field decoder resty.etcd.mirror.types.Decoder
+---@field store resty.etcd.mirror.types.Store
+---@field indexes resty.etcd.mirror.types.Indexes
+---@field notifications resty.etcd.mirror.types.Notifications
+---@field loop resty.etcd.mirror.types.Loop
+---@field waiters table
+---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
 
 return _M

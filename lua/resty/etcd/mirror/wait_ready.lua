@@ -9,22 +9,34 @@ local status = require("resty.etcd.mirror.status")
 local now = clock.now
 local min = math.min
 
---- Seconds of one wait among several.
+--- Longest single wait in seconds.
 local POLL_INTERVAL = 10
 
---- The time is over; and what has taken it, as far as that is known.
+local function create()
+    return setmetatable({}, {__mode = "k"})
+end
+
+--- Wakes all callers of `wait_ready`: the mirror is ready, or closed.
+---@param waiters table
+local function wake_all(waiters)
+    for waiter in pairs(waiters) do
+        waiter:post(1)
+    end
+end
+
+--- Returns the error for a deadline that has passed, with its cause if that is known.
 ---@param state resty.etcd.mirror.types.State
 ---@return resty.etcd.protocol.errors.EtcdError
-local function not_in_time(state)
-    local trouble = status.current_error(state)
-    local why = trouble ~= nil and ": " .. errors.to_text(trouble) or ""
-    return errors.local_error("timeout", "the mirror is not ready: timeout" .. why)
+local function timeout_error(state)
+    local cause = status.current_error(state)
+    local suffix = cause ~= nil and ": " .. errors.to_text(cause) or ""
+    return errors.local_error("timeout", "the mirror is not ready: timeout" .. suffix)
 end
 
 --- Waits for the first full state.
 ---@param self resty.etcd.mirror.types.State
----@param timeout? number seconds; nil waits for ever
----@return true? res # true; nil and an error named `timeout` or `closed`, or `bad_request` where nothing can wait
+---@param timeout? number seconds; nil waits without a limit
+---@return true? res # true; nil and an error named `timeout` or `closed`, or `bad_request` in a phase that cannot yield
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function wait_ready(self, timeout)
     local wrong = options.check_timeout(timeout)
@@ -40,10 +52,10 @@ local function wait_ready(self, timeout)
     end
     self.waiters[waiter] = true
     local deadline = timeout ~= nil and now() + timeout or math.huge
-    while not self.is_closed do
+    while not self.loop.is_closed do
         local left = deadline - now()
         if left <= 0 then
-            return nil, not_in_time(self)
+            return nil, timeout_error(self)
         end
         local ran, ok, err = pcall(
             waiter.wait,
@@ -51,13 +63,13 @@ local function wait_ready(self, timeout)
             min(left, POLL_INTERVAL)
         )
         if not ran or ok == nil and err ~= "timeout" then
-            local why = ok
+            local cause = ok
             if ran then
-                why = err
+                cause = err
             end
             return nil, errors.local_error(
                 "bad_request",
-                "waiting for the mirror: " .. tostring(why)
+                "waiting for the mirror: " .. tostring(cause)
             )
         end
         if lookups.ready(self) then
@@ -66,6 +78,8 @@ local function wait_ready(self, timeout)
     end
     return nil, errors.local_error("closed", "the mirror is closed")
 end
+_M.new = create
 _M.wait_ready = wait_ready
+_M.wake_all = wake_all
 
 return _M

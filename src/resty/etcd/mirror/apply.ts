@@ -1,44 +1,46 @@
-import type { RawEvent } from "../protocol/message";
-import type { Batch } from "../watch/feed";
+import table_new = require("table.new");
 import * as gc_barrier from "../base/gc_barrier";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as rebuild from "./rebuild";
-import * as indexes from "./indexes";
+import type { RawEvent } from "../protocol/message";
+import type { Batch } from "../watch/feed";
 import * as decode from "./decode";
+import * as indexes from "./indexes";
+import type { IndexValues } from "./indexes";
+import * as lists from "./lists";
+import * as rebuild from "./rebuild";
 import * as sorted_keys from "./sorted_keys";
-import table_new = require("table.new");
+import * as stores from "./store";
 import type { Change, Invalid, Kv, State } from "./types";
 
-const sub = string.sub;
+/** Events that are applied to the tables in use, in less than 10 ms; for more of them new tables are built. */
+const MAX_IN_PLACE = 128;
+/** Unsorted keys after which they are sorted in, even if no list is asked for. */
+const MAX_UNSORTED = 4096;
 
-/** Up to so many events are taken in as they are, in less than 10 ms; for more of them the tables are made anew. */
-const FEW = 128;
-/** Keys that wait to be put in order, and that nobody has asked for. */
-const MANY_ADDED = 4096;
-
-/** What an event comes to: a new value, an item that is not taken in, or else a deletion. */
+/** The effect of an event: a new kv, an invalid item, or else a deletion. */
 interface Step {
     readonly key: string;
     readonly kv: Kv | undefined;
     readonly invalid: Invalid | undefined;
 }
 
-/** The user's functions are run, nothing is changed yet. */
-function prepare(state: State, events: RawEvent[], found: rebuild.IndexValues, slice: TimeSlice): Step[] {
+/** Runs the user's functions. It changes nothing, and can yield. */
+function prepare(state: State, events: RawEvent[], new_values: IndexValues, slice: TimeSlice): Step[] {
+    const decoder = state.decoder;
     const steps: Step[] = [];
     for (const event of events) {
         time_slice.yield_if_due(slice);
         const raw = event.kv;
-        const key = sub(raw.key, state.prefix_length + 1);
+        const key = decode.key_of(decoder, raw);
         if (event.type === "DELETE") {
             steps.push({ key, kv: undefined, invalid: undefined });
         } else {
-            const [kv, err] = decode.make(state, raw, key);
+            const [kv, err] = decode.make(decoder, raw, key);
             if (kv === undefined) {
-                steps.push({ key, kv: undefined, invalid: decode.reject(state, raw, key, err) });
+                steps.push({ key, kv: undefined, invalid: decode.reject(decoder, raw, key, err) });
             } else {
-                rebuild.ask_indexes(state, kv, found);
+                indexes.compute_values(state.indexes, kv, new_values);
                 steps.push({ key, kv, invalid: undefined });
             }
         }
@@ -46,180 +48,187 @@ function prepare(state: State, events: RawEvent[], found: rebuild.IndexValues, s
     return steps;
 }
 
-/** Changes the tables in one go; returns what was really changed. */
-function commit(state: State, steps: Step[], found: rebuild.IndexValues): Change[] {
+/**
+ * Changes the tables in use, without yielding.
+ * @returns the changes of the content
+ */
+function commit_in_place(state: State, steps: Step[], new_values: IndexValues): Change[] {
     const changes: Change[] = [];
-    const { kvs, unsorted_keys: added } = state;
+    const store = state.store;
     for (const step of steps) {
-        const key = step.key;
-        const kv = step.kv;
-        if (step.invalid !== undefined) {
-            state.invalid_items.set(key, step.invalid);
+        const { key, kv, invalid } = step;
+        if (invalid !== undefined) {
+            stores.set_invalid(store, key, invalid);
         } else {
-            const old = kvs.get(key);
-            state.invalid_items.delete(key);
             if (kv !== undefined) {
-                kvs.set(key, kv);
-                if (old === undefined) {
-                    state.key_count = state.key_count + 1;
-                    added.push(key);
+                changes.push({ type: "PUT", key, kv, old: stores.put(store, key, kv) });
+            } else {
+                const old = stores.remove(store, key);
+                if (old !== undefined) {
+                    changes.push({ type: "DELETE", key, old });
                 }
-                changes.push({ type: "PUT", key, kv, old });
-            } else if (old !== undefined) {
-                kvs.delete(key);
-                state.key_count = state.key_count - 1;
-                state.has_deleted_keys = true;
-                changes.push({ type: "DELETE", key, old });
             }
-            for (const [name, index] of state.indexes) {
-                indexes.update(index, key, found.get(name)!.get(key));
-            }
+            indexes.update_all(state.indexes, key, new_values);
         }
     }
     if (changes.length > 0) {
-        rebuild.forget_lists(state);
+        lists.clear(store.lists);
     }
     return changes;
 }
 
-/** The same for many events of one revision: the tables are made anew, and taken into use at once. */
-function commit_many(state: State, steps: Step[], found: rebuild.IndexValues, slice: TimeSlice): Change[] | undefined {
-    const made = rebuild.create(state.key_count);
+/**
+ * Builds new tables and swaps them in.
+ * @returns the changes of the content; nil if the mirror was closed meanwhile
+ */
+function commit_by_rebuild(
+    state: State,
+    steps: Step[],
+    new_values: IndexValues,
+    slice: TimeSlice,
+): Change[] | undefined {
+    const store = state.store;
+    const tables = rebuild.new(store.key_count);
     const changes: Change[] = [];
     const by_key = table_new(0, steps.length) as LuaMap<string, Step>;
-    const added = made.unsorted_keys;
-    const kvs = state.kvs;
-    for (const [key, item] of state.invalid_items) {
-        made.invalid_items.set(key, item);
+    const unsorted = tables.unsorted;
+    const kvs = store.kvs;
+    for (const [key, item] of store.invalid_items) {
+        tables.invalid_items.set(key, item);
     }
     for (const step of steps) {
         time_slice.yield_if_due(slice);
         const key = step.key;
         by_key.set(key, step);
         if (step.invalid !== undefined) {
-            made.invalid_items.set(key, step.invalid);
+            tables.invalid_items.set(key, step.invalid);
         } else {
-            made.invalid_items.delete(key);
+            tables.invalid_items.delete(key);
         }
         if (step.kv !== undefined && kvs.get(key) === undefined) {
-            added.push(key);
-            made.kvs.set(key, step.kv);
+            unsorted.push(key);
+            tables.kvs.set(key, step.kv);
             changes.push({ type: "PUT", key, kv: step.kv });
         }
     }
-    sorted_keys.sort_pending(state);
-    for (const key of state.sorted) {
+    sorted_keys.sort_pending(store);
+    for (const key of store.order.sorted) {
         time_slice.yield_if_due(slice);
         const old = kvs.get(key)!;
         const step = by_key.get(key);
         if (step === undefined || step.invalid !== undefined) {
-            rebuild.keep(made, key, old);
+            rebuild.append(tables, key, old);
         } else if (step.kv !== undefined) {
-            rebuild.keep(made, key, step.kv);
+            rebuild.append(tables, key, step.kv);
             changes.push({ type: "PUT", key, kv: step.kv, old });
         } else {
             changes.push(gc_barrier.mark_now({ type: "DELETE", key, old }));
         }
     }
-    return rebuild.swap_in(state, made, found, slice) ? changes : undefined;
+    return rebuild.swap_in(state, tables, new_values, slice) ? changes : undefined;
 }
 
 /**
- * Takes in what one revision has changed.
- * @returns what is different now, for readers; all of it is visible. nil if the mirror was closed meanwhile
+ * Applies the events of one revision.
+ * @returns the changes of the content, all of them visible; nil if the mirror was closed meanwhile
  */
-function take_events(state: State, events: RawEvent[]): Change[] | undefined {
+function apply_events(state: State, events: RawEvent[]): Change[] | undefined {
     const slice = time_slice.start();
-    const found = rebuild.new_index_values(state, events.length);
-    const steps = prepare(state, events, found, slice);
-    if (steps.length > FEW) {
-        return commit_many(state, steps, found, slice);
+    const new_values = indexes.new_values(state.indexes, events.length);
+    const steps = prepare(state, events, new_values, slice);
+    if (steps.length > MAX_IN_PLACE) {
+        return commit_by_rebuild(state, steps, new_values, slice);
     }
-    if (state.is_closed) {
+    if (state.loop.is_closed) {
         return undefined;
     }
-    const changes = commit(state, steps, found);
-    if (state.unsorted_keys.length > MANY_ADDED) {
-        sorted_keys.sort_pending(state);
+    const changes = commit_in_place(state, steps, new_values);
+    if (state.store.order.unsorted.length > MAX_UNSORTED) {
+        sorted_keys.sort_pending(state.store);
     }
     return changes;
 }
 
-/** What is held of a key, taken in or not, is what etcd has. */
-function is_same(raw: RawEvent["kv"], held: { mod_revision: string; create_revision: string } | undefined): boolean {
-    return held !== undefined && held.mod_revision === raw.mod_revision && held.create_revision === raw.create_revision;
+/** Reports whether the mirror already has this revision of a key, as a kv or as an invalid item. */
+function is_same(raw: RawEvent["kv"], known: { mod_revision: string; create_revision: string } | undefined): boolean {
+    return (
+        known !== undefined && known.mod_revision === raw.mod_revision && known.create_revision === raw.create_revision
+    );
 }
 
 /**
- * Takes in a full state: what has not changed is left as it is.
- * @param is_other etcd's history is another one, so that equal revisions say nothing
- * @returns what is different now, for readers; all of it is visible. Nothing for the very first state: see `all_new`.
- * nil if the mirror was closed meanwhile
+ * Applies a full state. Kvs of unchanged keys stay the same tables.
+ * @param has_diverged whether etcd's history is another one, so that an equal revision does not mean an equal value
+ * @returns the changes of the content, all of them visible; empty for the very first state: see `all_as_changes`; nil
+ *   if the mirror was closed meanwhile
  */
-function take_full(state: State, batch: Batch, is_other: boolean): Change[] | undefined {
-    const slice = time_slice.yield_and_start(); // whoever has read all this may have worked for long
+function apply_full_state(state: State, batch: Batch, has_diverged: boolean): Change[] | undefined {
+    const slice = time_slice.yield_and_start(); // the read of the full state can have used the time slice
     const full = batch.full!;
-    const kvs = state.kvs;
-    const made = rebuild.create(full.length);
-    const is_first = state.data_version === 0;
+    const { decoder, store } = state;
+    const kvs = store.kvs;
+    const tables = rebuild.new(full.length);
+    const is_first = store.version === 0;
     const changes: Change[] = [];
-    const found = rebuild.new_index_values(state, is_first || is_other ? full.length : 0);
+    const new_values = indexes.new_values(state.indexes, is_first || has_diverged ? full.length : 0);
     for (const raw of full) {
         time_slice.yield_if_due(slice);
-        const key = sub(raw.key, state.prefix_length + 1);
-        const held = kvs.get(key);
-        const bad = state.invalid_items.get(key);
-        if (!is_other && is_same(raw, bad ?? held)) {
-            if (bad !== undefined) {
-                made.invalid_items.set(key, bad);
+        const key = decode.key_of(decoder, raw);
+        const old = kvs.get(key);
+        const old_invalid = store.invalid_items.get(key);
+        if (!has_diverged && is_same(raw, old_invalid ?? old)) {
+            if (old_invalid !== undefined) {
+                tables.invalid_items.set(key, old_invalid);
             }
-            if (held !== undefined) {
-                rebuild.keep(made, key, held);
+            if (old !== undefined) {
+                rebuild.append(tables, key, old);
             }
         } else {
-            const [kv, err] = decode.make(state, raw, key);
+            const [kv, err] = decode.make(decoder, raw, key);
             if (kv !== undefined) {
-                rebuild.ask_indexes(state, kv, found);
-                rebuild.keep(made, key, kv);
+                indexes.compute_values(state.indexes, kv, new_values);
+                rebuild.append(tables, key, kv);
                 if (!is_first) {
-                    changes.push(gc_barrier.mark_now({ type: "PUT", key, kv, old: held }));
+                    changes.push(gc_barrier.mark_now({ type: "PUT", key, kv, old }));
                 }
             } else {
-                made.invalid_items.set(key, decode.reject(state, raw, key, err));
-                // what was deleted and written anew is not the same item any more
-                if (held !== undefined && (is_other || held.create_revision === raw.create_revision)) {
-                    rebuild.keep(made, key, held);
+                tables.invalid_items.set(key, decode.reject(decoder, raw, key, err));
+                // a key that was deleted and created again is another item: its old value is not kept
+                if (old !== undefined && (has_diverged || old.create_revision === raw.create_revision)) {
+                    rebuild.append(tables, key, old);
                 }
             }
         }
     }
-    sorted_keys.sort_pending(state);
-    for (const key of state.sorted) {
+    sorted_keys.sort_pending(store);
+    for (const key of store.order.sorted) {
         time_slice.yield_if_due(slice);
-        if (made.kvs.get(key) === undefined) {
+        if (tables.kvs.get(key) === undefined) {
             changes.push(gc_barrier.mark_now({ type: "DELETE", key, old: kvs.get(key) }));
         }
     }
     if (changes.length === 0 && !is_first) {
-        if (state.is_closed) {
+        if (state.loop.is_closed) {
             return undefined;
         }
-        state.invalid_items = made.invalid_items; // all else is as it was, and stays the same tables
+        // the other tables are equal: they stay, and so do the arrays that were made from them
+        stores.replace_invalid_items(store, tables.invalid_items);
         return changes;
     }
-    return rebuild.swap_in(state, made, found, slice) ? changes : undefined;
+    return rebuild.swap_in(state, tables, new_values, slice) ? changes : undefined;
 }
 
-/** The first state as changes, for those who want to hear of it: a list as long as that is not made for nobody. */
-function all_new(state: State): Change[] {
+/** Returns the first state as changes. Separate, because a mirror without callbacks does not need so long a list. */
+function all_as_changes(state: State): Change[] {
     const slice = time_slice.start();
     const changes: Change[] = [];
-    sorted_keys.sort_pending(state);
-    for (const key of state.sorted) {
+    const store = state.store;
+    sorted_keys.sort_pending(store);
+    for (const key of store.order.sorted) {
         time_slice.yield_if_due(slice);
-        changes.push(gc_barrier.mark_now({ type: "PUT", key, kv: state.kvs.get(key)! }));
+        changes.push(gc_barrier.mark_now({ type: "PUT", key, kv: store.kvs.get(key)! }));
     }
     return changes;
 }
 
-export { all_new, take_events, take_full };
+export { all_as_changes, apply_events, apply_full_state };

@@ -1,26 +1,50 @@
 import type { ClientState } from "../call/client_state";
-import type { RawKv } from "../protocol/message";
-import * as gc_barrier from "../base/gc_barrier";
 import * as error_text from "../base/error_text";
+import * as gc_barrier from "../base/gc_barrier";
+import type { RateLimitedLog } from "../base/rate_limited_log";
 import * as rate_limited_log from "../base/rate_limited_log";
-import type { Decode, Invalid, Kv, State } from "./types";
+import * as protocol_keys from "../protocol/keys";
+import type { RawKv } from "../protocol/message";
+import type { Decode, Decoder, Invalid, Kv, Options } from "./types";
 
-/** Why a step of the way has led to nothing: what the user's function said, or what it threw. */
-function reason(step: string, ran: boolean, result: unknown, err: unknown, otherwise: string): string {
-    let said = err;
-    if (!ran) {
-        said = result;
-    }
-    return `${step}: ${error_text.of(said, otherwise)}`;
-}
+const sub = string.sub;
 
-/** How values are read where a mirror does not say. */
+/** Returns the default `decode`: the client's serializer. */
 function by_serializer(cli: ClientState): Decode {
     const serializer = cli.serializer;
     return bytes => serializer.deserialize(bytes);
 }
 
-function bare(raw: RawKv, key: string): Kv {
+function create(cli: ClientState, opts: Options, log: RateLimitedLog): Decoder {
+    return {
+        decode: opts.decode ?? by_serializer(cli),
+        validate: opts.validate,
+        transform: opts.transform,
+        prefix_length: protocol_keys.with_prefix(cli.key_prefix, "").length,
+        log,
+        rejected_count: 0,
+    };
+}
+
+/** Returns a key without the client's `key_prefix`. */
+function key_of(decoder: Decoder, raw: { readonly key: string }): string {
+    return sub(raw.key, decoder.prefix_length + 1);
+}
+
+/**
+ * Returns why a step rejected an item.
+ * @param ok whether the user's function returned, instead of throwing
+ * @param result what it returned first, or threw
+ */
+function reason(step: string, ok: boolean, result: unknown, err: unknown, fallback: string): string {
+    let cause = err;
+    if (!ok) {
+        cause = result;
+    }
+    return `${step}: ${error_text.of(cause, fallback)}`;
+}
+
+function without_value(raw: RawKv, key: string): Kv {
     return {
         key,
         value: undefined,
@@ -31,37 +55,37 @@ function bare(raw: RawKv, key: string): Kv {
     };
 }
 
-/** What was read from etcd as `get` is to answer it; or nil and why it cannot be taken in. */
-function make(state: State, raw: RawKv, key: string): Result<Kv> {
-    const { validate, transform } = state.opts;
-    const kv = bare(raw, key) as { value: unknown } & Kv;
-    const [decoded, value, decode_err] = protected_call(state.decode, raw.value ?? "", kv);
-    if (!decoded || value === undefined) {
-        return $multi(undefined, reason("decode", decoded, value, decode_err, "no value"));
+/** Returns the kv for a raw one; nil and the reason if `decode`, `validate` or `transform` rejects it. */
+function make(decoder: Decoder, raw: RawKv, key: string): Result<Kv> {
+    const { decode, validate, transform } = decoder;
+    const kv = without_value(raw, key) as { value: unknown } & Kv;
+    const [decode_ok, value, decode_err] = protected_call(decode, raw.value ?? "", kv);
+    if (!decode_ok || value === undefined) {
+        return $multi(undefined, reason("decode", decode_ok, value, decode_err, "no value"));
     }
     kv.value = value;
     if (validate !== undefined) {
-        const [ran, good, why] = protected_call(validate, value, key);
-        if (!ran || good === undefined || good === false) {
-            return $multi(undefined, reason("validate", ran, good, why, "not valid"));
+        const [ok, is_valid, err] = protected_call(validate, value, key);
+        if (!ok || is_valid === undefined || is_valid === false) {
+            return $multi(undefined, reason("validate", ok, is_valid, err, "not valid"));
         }
     }
     if (transform !== undefined) {
-        const [ran, made, why] = protected_call(transform, value, kv);
-        if (!ran || made === undefined) {
-            return $multi(undefined, reason("transform", ran, made, why, "no value"));
+        const [ok, transformed, err] = protected_call(transform, value, kv);
+        if (!ok || transformed === undefined) {
+            return $multi(undefined, reason("transform", ok, transformed, err, "no value"));
         }
-        kv.value = made;
+        kv.value = transformed;
     }
     return $multi(gc_barrier.mark_now(kv));
 }
 
-/** Why an item is not taken in, for those who ask later. */
-function reject(state: State, raw: RawKv, key: string, err: string): Invalid {
+/** Logs and counts a rejected item, and returns what `invalid` reports of it. */
+function reject(decoder: Decoder, raw: RawKv, key: string, err: string): Invalid {
     const item: Invalid = { err, create_revision: raw.create_revision, mod_revision: raw.mod_revision };
-    state.counters.invalid = state.counters.invalid + 1;
-    rate_limited_log.warn(state.log, `item not taken in: ${key}: ${err}`);
+    decoder.rejected_count = decoder.rejected_count + 1;
+    rate_limited_log.warn(decoder.log, `item not taken in: ${key}: ${err}`);
     return item;
 }
 
-export { by_serializer, make, reject };
+export { key_of, make, create as new, reject };

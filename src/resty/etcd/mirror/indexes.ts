@@ -1,34 +1,98 @@
+import table_new = require("table.new");
+import * as error_text from "../base/error_text";
+import type { RateLimitedLog } from "../base/rate_limited_log";
+import * as rate_limited_log from "../base/rate_limited_log";
 import * as sorted_keys from "./sorted_keys";
-import type { Buckets, Index, IndexFn, Kv, Store, Values } from "./types";
+import type { Buckets, Index, IndexFn, Indexes, Kv, Store, Values } from "./types";
 
-function create(name: string, fn: IndexFn): Index {
+/** The values of changed keys, by the name of the index. */
+type IndexValues = LuaMap<string, Values>;
+
+function create_index(name: string, fn: IndexFn): Index {
     return { name, fn, buckets: new LuaMap(), values: new LuaMap() };
 }
 
-/** NaN and nil cannot be looked up. */
-function is_key(value: unknown): boolean {
+function create(fns: Record<string, IndexFn> | undefined, log: RateLimitedLog): Indexes {
+    const by_name = new LuaMap<string, Index>();
+    for (const [name, fn] of pairs(fns ?? {})) {
+        by_name.set(name, create_index(name, fn));
+    }
+    return { by_name, building: new LuaMap(), log, error_count: 0 };
+}
+
+/** Reserves the name of an index that is going to be built. */
+function start_building(indexes: Indexes, name: string): void {
+    indexes.building.set(name, true);
+}
+
+/**
+ * Ends the building of an index.
+ * @param index nil if it was not built
+ */
+function end_building(indexes: Indexes, name: string, index: Index | undefined): void {
+    indexes.building.delete(name);
+    if (index !== undefined) {
+        indexes.by_name.set(name, index);
+    }
+}
+
+/** Reports whether a value can be a table key: nil and NaN cannot. */
+function is_table_key(value: unknown): boolean {
     return value !== undefined && value === value;
 }
 
 /**
- * Asks the user's function what a key is found under.
+ * Calls an index function.
  * @returns true and the value or a new array of values, if any; false and an error if it throws
  */
-function ask(index: Index, kv: Kv): LuaMultiReturn<[ok: boolean, value: unknown]> {
+function call(index: Index, kv: Kv): LuaMultiReturn<[ok: boolean, value: unknown]> {
     const [ok, value] = protected_call(index.fn, kv.value, kv);
     if (!ok || typeof value !== "object") {
-        if (is_key(value)) {
+        if (is_table_key(value)) {
             return $multi(ok, value);
         }
         return $multi(ok, undefined);
     }
     const copy: unknown[] = [];
     for (const one of value as unknown[]) {
-        if (is_key(one)) {
+        if (is_table_key(one)) {
             copy.push(one);
         }
     }
     return $multi(true, copy);
+}
+
+/** Returns the value of one index for a key, or nil. If the function throws, the key has no value in this index. */
+function value_of(indexes: Indexes, index: Index, kv: Kv): AnyNotNil | undefined {
+    const [ok, value] = call(index, kv);
+    if (!ok) {
+        indexes.error_count = indexes.error_count + 1;
+        rate_limited_log.warn(indexes.log, `index ${index.name}: ${kv.key}: ${error_text.of(value, "no reason")}`);
+        return undefined;
+    }
+    return value as AnyNotNil | undefined;
+}
+
+/**
+ * Makes the tables for the values of changed keys.
+ * @param size upper bound for the number of keys: growing a large table takes long
+ */
+function new_values(indexes: Indexes, size: number): IndexValues {
+    const new_index_values: IndexValues = new LuaMap();
+    for (const [name] of indexes.by_name) {
+        new_index_values.set(name, table_new(0, size) as Values);
+    }
+    return new_index_values;
+}
+
+/** Computes the values of all indexes for a changed key. */
+function compute_values(indexes: Indexes, kv: Kv, new_index_values: IndexValues): void {
+    for (const [name, index] of indexes.by_name) {
+        const value = value_of(indexes, index, kv);
+        if (value !== undefined) {
+            new_index_values.get(name)!.set(kv.key, value);
+        }
+    }
 }
 
 function add_to(buckets: Buckets, value: AnyNotNil, key: string): void {
@@ -36,7 +100,7 @@ function add_to(buckets: Buckets, value: AnyNotNil, key: string): void {
     if (bucket === undefined) {
         buckets.set(value, { keys: [key], list: undefined });
     } else {
-        sorted_keys.put(bucket.keys, key);
+        sorted_keys.insert_key(bucket.keys, key);
         bucket.list = undefined;
     }
 }
@@ -44,7 +108,7 @@ function add_to(buckets: Buckets, value: AnyNotNil, key: string): void {
 function remove_from(buckets: Buckets, value: AnyNotNil, key: string): void {
     const bucket = buckets.get(value);
     if (bucket !== undefined) {
-        sorted_keys.take(bucket.keys, key);
+        sorted_keys.remove_key(bucket.keys, key);
         bucket.list = undefined;
         if (bucket.keys.length === 0) {
             buckets.delete(value);
@@ -52,7 +116,7 @@ function remove_from(buckets: Buckets, value: AnyNotNil, key: string): void {
     }
 }
 
-/** Lets a key be found under a value, or an array of values; under none if it is nil. */
+/** Adds a key under a value, or under each of an array of values; nil removes its values. */
 function add(buckets: Buckets, values: Values, key: string, value: AnyNotNil | undefined): void {
     if (value === undefined) {
         values.delete(key);
@@ -68,7 +132,7 @@ function add(buckets: Buckets, values: Values, key: string, value: AnyNotNil | u
     }
 }
 
-/** Moves a key from what it was found under. */
+/** Moves a key to the buckets of its new value. */
 function update(index: Index, key: string, value: AnyNotNil | undefined): void {
     const buckets = index.buckets;
     const old = index.values.get(key);
@@ -78,7 +142,7 @@ function update(index: Index, key: string, value: AnyNotNil | undefined): void {
         }
     } else if (old !== undefined) {
         if (old === value) {
-            buckets.get(old)!.list = undefined; // what it stands for is another
+            buckets.get(old)!.list = undefined; // the key's kv has changed
             return;
         }
         remove_from(buckets, old, key);
@@ -86,14 +150,27 @@ function update(index: Index, key: string, value: AnyNotNil | undefined): void {
     add(buckets, index.values, key, value);
 }
 
-/** An array that cannot be written to, shared by all who find nothing. */
+/** Moves a key to the buckets of its new values in all indexes. */
+function update_all(indexes: Indexes, key: string, new_index_values: IndexValues): void {
+    for (const [name, index] of indexes.by_name) {
+        update(index, key, new_index_values.get(name)!.get(key));
+    }
+}
+
+/** Replaces the content of an index. */
+function replace(index: Index, buckets: Buckets, values: Values): void {
+    index.buckets = buckets;
+    index.values = values;
+}
+
+/** An empty, write-protected array, returned whenever an index has no key for a value. */
 const NOTHING = setmetatable([] as Kv[], {
     __newindex: () => {
         error("read-only", 2);
     },
 }) as readonly Kv[];
 
-/** All keys that are found under a value. */
+/** Returns the kvs with a value, in the order of their keys. */
 function find(store: Store, index: Index, value: AnyNotNil): readonly Kv[] {
     const bucket = index.buckets.get(value);
     if (bucket === undefined) {
@@ -101,10 +178,23 @@ function find(store: Store, index: Index, value: AnyNotNil): readonly Kv[] {
     }
     let list = bucket.list;
     if (list === undefined) {
-        list = sorted_keys.pick(store, bucket.keys);
+        list = sorted_keys.pick(store.kvs, bucket.keys);
         bucket.list = list;
     }
     return list;
 }
 
-export { NOTHING, add, ask, create, find, update };
+export {
+    add,
+    compute_values,
+    create_index,
+    end_building,
+    find,
+    create as new,
+    new_values,
+    replace,
+    start_building,
+    update_all,
+    value_of,
+    type IndexValues,
+};

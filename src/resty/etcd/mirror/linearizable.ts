@@ -9,16 +9,14 @@ import * as decode from "./decode";
 import * as options from "./options";
 import type { Kv, State } from "./types";
 
-const sub = string.sub;
-
-/** As for `get`; an error in the place of the kv. */
-type Told = LuaMultiReturn<[value: any, kv: Kv | EtcdError | undefined]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
+/** As for `get`, with an error instead of the kv. */
+type ReadResult = LuaMultiReturn<[value: any, kv: Kv | EtcdError | undefined]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
 
 /**
- * Asks etcd itself, for those who need the truth of this moment. Decoded, validated and transformed like the rest.
- * @returns as `get`; nil and an error of etcd, or one named `invalid` for an item that is not taken in
+ * Performs a linearizable read from etcd, bypassing the mirror. The item is decoded, validated and transformed.
+ * @returns as `get`; nil and an error of etcd, or one named `invalid` for an item that the mirror rejects
  */
-function get_linearizable(this: State, key: string, timeout?: number): Told {
+function get_linearizable(this: State, key: string, timeout?: number): ReadResult {
     const wrong = checks.check_key(key) ?? options.check_timeout(timeout);
     if (wrong !== undefined) {
         return $multi(undefined, errors.local_error("bad_request", wrong));
@@ -32,9 +30,9 @@ function get_linearizable(this: State, key: string, timeout?: number): Told {
     if (raw === undefined) {
         return $multi(undefined, undefined);
     }
-    const [kv, bad] = decode.make(this, raw, sub(raw.key, this.prefix_length + 1));
+    const [kv, reason] = decode.make(this.decoder, raw, decode.key_of(this.decoder, raw));
     if (kv === undefined) {
-        return $multi(undefined, errors.local_error("invalid", bad));
+        return $multi(undefined, errors.local_error("invalid", reason));
     }
     return $multi(kv.value, kv);
 }

@@ -1,85 +1,134 @@
 import * as clock from "../base/clock";
+import * as error_text from "../base/error_text";
 import * as gc_barrier from "../base/gc_barrier";
+import type { RateLimitedLog } from "../base/rate_limited_log";
+import * as rate_limited_log from "../base/rate_limited_log";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as error_text from "../base/error_text";
-import * as rate_limited_log from "../base/rate_limited_log";
-import type { Change, Changes, State, PendingChanges } from "./types";
+import type { Callback, Change, Changes, Notifications, OnChange, PendingChanges, State } from "./types";
 
 const now = clock.now;
 const max = math.max;
 const remove = table.remove;
 
-/** So many changes wait for a slow function as they were. */
+/** Changes that can wait for a slow callback before they are coalesced. */
 const MAX_PENDING = 1024;
-/** Seconds after which a function that has not returned is complained of. */
+/** Seconds after which a callback that has not returned is logged. */
 const SLOW_AFTER = 1;
-/** Seconds that a function has to return when the worker ends. */
+/** Seconds that a callback has to return when the worker exits. */
 const EXIT_GRACE = 0.5;
 const POLL_INTERVAL = 0.1;
 
-/** Calls all that were there when the changes came, and are still. */
-function call_all(state: State, item: PendingChanges, slice: TimeSlice): void {
-    const told: Changes = { revision: item.revision, changes: item.changes };
+function create(log: RateLimitedLog): Notifications {
+    return {
+        log,
+        callbacks: [],
+        pending: [],
+        pending_count: 0,
+        coalesce_at: MAX_PENDING,
+        is_notifying: false,
+        thread: undefined,
+        callback_started_at: undefined,
+        has_warned: false,
+        is_stopped: false,
+        error_count: 0,
+        coalesced_count: 0,
+    };
+}
+
+/**
+ * Registers a function to be called after each change of the content, when all of the change is visible.
+ * @returns a function that unregisters it
+ */
+function on_change(this: State, fn: OnChange): Result<(this: void) => void> {
+    if (typeof fn !== "function") {
+        return $multi(undefined, "callback must be function");
+    }
+    const notifications = this.notifications;
+    const added: Callback = { fn, is_stopped: false };
+    const all: Callback[] = [];
+    for (const callback of notifications.callbacks) {
+        all.push(callback);
+    }
+    all.push(added);
+    notifications.callbacks = all;
+    return $multi(() => {
+        added.is_stopped = true;
+        const others: Callback[] = [];
+        for (const callback of notifications.callbacks) {
+            if (callback !== added) {
+                others.push(callback);
+            }
+        }
+        notifications.callbacks = others;
+    });
+}
+
+/** Calls the callbacks that were registered at the time of the change and still are. */
+function call_all(notifications: Notifications, item: PendingChanges, slice: TimeSlice): void {
+    const argument: Changes = { revision: item.revision, changes: item.changes };
     for (const callback of item.callbacks) {
-        if (state.is_closed) {
+        if (notifications.is_stopped) {
             return;
         }
         if (!callback.is_stopped) {
-            state.callback_started_at = now();
-            const [ok, err] = protected_call(callback.fn, told);
-            state.callback_started_at = undefined;
-            state.has_warned = false;
+            notifications.callback_started_at = now();
+            const [ok, err] = protected_call(callback.fn, argument);
+            notifications.callback_started_at = undefined;
+            notifications.has_warned = false;
             if (!ok) {
-                const counters = state.counters;
-                counters.callback_errors = counters.callback_errors + 1;
-                const text = error_text.of(err, "no reason");
-                ngx.log(ngx.WARN, "mirror of ", state.dir, ": on_change: ", text);
+                notifications.error_count = notifications.error_count + 1;
+                ngx.log(ngx.WARN, notifications.log.subject, ": on_change: ", error_text.of(err, "no reason"));
             }
             time_slice.yield_if_due(slice);
         }
     }
 }
 
-/** Tells what there is. */
-function tell_what_waits(this: void, state: State): void {
+/** Delivers the pending changes. */
+function deliver(this: void, notifications: Notifications): void {
     const slice = time_slice.start();
-    let item = remove(state.pending_changes, 1);
+    let item = remove(notifications.pending, 1);
     while (item !== undefined) {
-        state.pending_count = state.pending_count - item.changes.length;
-        call_all(state, item, slice);
-        item = remove(state.pending_changes, 1);
+        notifications.pending_count = notifications.pending_count - item.changes.length;
+        call_all(notifications, item, slice);
+        item = remove(notifications.pending, 1);
     }
 }
 
-/** The same, in a light thread. */
-function drain(this: void, state: State): void {
-    protected_call(tell_what_waits, state); // nothing throws there, but the mirror waits for the end of it
-    state.coalesce_at = MAX_PENDING;
-    state.is_notifying = false;
-    state.notifier_thread = undefined;
-    state.callback_started_at = undefined;
+/** No callback runs any more: it has returned, or the timer that it ran in has ended. */
+function reset(notifications: Notifications): void {
+    notifications.is_notifying = false;
+    notifications.thread = undefined;
+    notifications.callback_started_at = undefined;
+    notifications.coalesce_at = MAX_PENDING;
 }
 
-/** A change after another one of the same key. */
-function join(before: Change, after: Change): Change {
+/** The light thread in which callbacks run. */
+function run_thread(this: void, notifications: Notifications): void {
+    protected_call(deliver, notifications); // nothing throws there, but `is_notifying` must not stay set
+    reset(notifications);
+}
+
+/** Merges two changes of the same key. */
+function merge(before: Change, after: Change): Change {
     return gc_barrier.mark_now({ type: after.type, key: after.key, kv: after.kv, old: before.old });
 }
 
 /**
- * Makes one difference of all that waits for a function that is slow, so that it takes no more memory than keys do,
- * and nothing is lost.
+ * Merges all pending changes into one difference. A slow callback then holds back no more memory than the keys take,
+ * and no change is lost.
  */
-function coalesce(state: State): void {
-    const waiting = state.pending_changes;
-    const latest = waiting[waiting.length - 1]!;
-    const count = state.pending_count;
-    state.pending_changes = [];
-    state.pending_count = 0;
+function coalesce(notifications: Notifications): void {
+    const pending = notifications.pending;
+    const latest = pending[pending.length - 1]!;
+    const count = notifications.pending_count;
+    notifications.pending = [];
+    notifications.pending_count = 0;
     const slice = time_slice.start();
     const by_key = new LuaMap<string, Change>();
     const keys: string[] = [];
-    for (const item of waiting) {
+    for (const item of pending) {
         for (const change of item.changes) {
             time_slice.yield_if_due(slice);
             const key = change.key;
@@ -88,7 +137,7 @@ function coalesce(state: State): void {
                 keys.push(key);
                 by_key.set(key, change);
             } else {
-                by_key.set(key, join(before, change));
+                by_key.set(key, merge(before, change));
             }
         }
     }
@@ -97,73 +146,73 @@ function coalesce(state: State): void {
         time_slice.yield_if_due(slice);
         const change = by_key.get(key)!;
         if (change.kv !== undefined || change.old !== undefined) {
-            changes.push(change); // else it came and went
+            changes.push(change); // else the key was created and deleted meanwhile
         }
     }
     if (changes.length > 0) {
-        state.pending_changes.push({ revision: latest.revision, changes, callbacks: latest.callbacks });
+        notifications.pending.push({ revision: latest.revision, changes, callbacks: latest.callbacks });
     }
-    state.pending_count = changes.length;
-    state.coalesce_at = max(MAX_PENDING, 2 * changes.length);
-    state.counters.coalesced = state.counters.coalesced + 1;
-    rate_limited_log.warn(state.log, `on_change is slow: ${count} changes that waited for it are one difference now`);
+    notifications.pending_count = changes.length;
+    notifications.coalesce_at = max(MAX_PENDING, 2 * changes.length);
+    notifications.coalesced_count = notifications.coalesced_count + 1;
+    rate_limited_log.warn(
+        notifications.log,
+        `on_change is slow: ${count} changes that waited for it are one difference now`,
+    );
 }
 
-/** Says once of each call that it takes long. */
-function warn_if_slow(state: State): void {
-    const called_at = state.callback_started_at;
-    if (called_at !== undefined && !state.has_warned && now() - called_at > SLOW_AFTER) {
-        state.has_warned = true;
+/** Logs, once per call, a callback that has not returned. */
+function warn_if_slow(notifications: Notifications): void {
+    const started_at = notifications.callback_started_at;
+    if (started_at !== undefined && !notifications.has_warned && now() - started_at > SLOW_AFTER) {
+        notifications.has_warned = true;
         rate_limited_log.warn(
-            state.log,
+            notifications.log,
             `on_change: a function has not returned for ${SLOW_AFTER} s; what follows waits for it`,
         );
     }
 }
 
 /**
- * Tells those who want to hear of changes, which they can all see already. Functions that do not wait have returned
- * when this does; others are left to themselves, and what follows is told after them. Only one light thread may do this.
+ * Notifies the callbacks of changes that are already visible. Callbacks that do not wait for anything have returned
+ * when this function does. Others run on, and receive what follows after that. Only one light thread can call this.
  */
-function notify(state: State, revision: number, changes: Change[]): void {
-    const callbacks = state.callbacks;
+function notify(notifications: Notifications, revision: number, changes: Change[]): void {
+    const callbacks = notifications.callbacks;
     if (changes.length === 0 || callbacks.length === 0) {
         return;
     }
-    state.pending_changes.push({ revision, changes, callbacks });
-    state.pending_count = state.pending_count + changes.length;
-    if (state.is_notifying && state.pending_count > state.coalesce_at) {
-        coalesce(state);
+    notifications.pending.push({ revision, changes, callbacks });
+    notifications.pending_count = notifications.pending_count + changes.length;
+    if (notifications.is_notifying && notifications.pending_count > notifications.coalesce_at) {
+        coalesce(notifications);
     }
-    if (!state.is_notifying && state.pending_changes.length > 0) {
-        state.is_notifying = true;
-        const thread = ngx.thread.spawn(drain, state); // runs until it waits for something
-        if (state.is_notifying as boolean) {
-            state.notifier_thread = thread;
+    if (!notifications.is_notifying && notifications.pending.length > 0) {
+        notifications.is_notifying = true;
+        const thread = ngx.thread.spawn(run_thread, notifications); // runs until a callback waits for something
+        if (notifications.is_notifying as boolean) {
+            notifications.thread = thread;
         }
     }
-    while (state.is_notifying && state.callback_started_at === undefined) {
-        time_slice.yield_now(); // it only lets others run
+    while (notifications.is_notifying && notifications.callback_started_at === undefined) {
+        time_slice.yield_now(); // the thread only yields to other requests
     }
 }
 
-/** The timer that the functions ran in is no more. */
-function forget(state: State): void {
-    state.is_notifying = false;
-    state.notifier_thread = undefined;
-    state.callback_started_at = undefined;
-    state.coalesce_at = MAX_PENDING;
+/** Calls no callback any more, except to the end of the one that runs. */
+function stop(notifications: Notifications): void {
+    notifications.is_stopped = true;
 }
 
-/** Waits in the timer that the functions run in until they have returned; a worker that ends waits for none for long. */
-function finish(state: State): void {
-    state.pending_changes = [];
-    let ends_at: number | undefined;
-    while (state.is_notifying) {
+/** Waits until the running callback has returned. An exiting worker waits no longer than `EXIT_GRACE`. */
+function wait_for_callback(notifications: Notifications): void {
+    notifications.pending = [];
+    let deadline: number | undefined;
+    while (notifications.is_notifying) {
         if (ngx.worker.exiting()) {
-            ends_at ??= now() + EXIT_GRACE;
-            if (now() > ends_at && state.notifier_thread !== undefined) {
-                ngx.thread.kill(state.notifier_thread);
+            deadline ??= now() + EXIT_GRACE;
+            if (now() > deadline && notifications.thread !== undefined) {
+                ngx.thread.kill(notifications.thread);
                 return;
             }
         }
@@ -171,4 +220,4 @@ function finish(state: State): void {
     }
 }
 
-export { MAX_PENDING, finish, forget, warn_if_slow, notify };
+export { create as new, notify, on_change, reset, stop, wait_for_callback, warn_if_slow };

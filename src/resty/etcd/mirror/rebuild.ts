@@ -1,81 +1,38 @@
 import table_new = require("table.new");
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
-import * as error_text from "../base/error_text";
-import * as rate_limited_log from "../base/rate_limited_log";
 import * as indexes from "./indexes";
-import type { Bucket, Buckets, Index, Invalid, Kv, State, Store, Values } from "./types";
+import type { IndexValues } from "./indexes";
+import * as stores from "./store";
+import type { Bucket, Buckets, Index, Invalid, Kv, State, Values } from "./types";
 
-/** Tables that are made beside those in use, in slices, to be put in their place at once. */
+/** Tables that are built in slices next to those in use, which they then replace in one step. */
 interface NewTables {
     readonly kvs: LuaMap<string, Kv>;
     readonly sorted: string[];
-    /** Keys that are not in their order yet. */
-    readonly unsorted_keys: string[];
+    /** Keys that `sorted` lacks. */
+    readonly unsorted: string[];
     readonly invalid_items: LuaMap<string, Invalid>;
 }
 
-/** What changed keys are found under, by the name of the index. */
-type IndexValues = LuaMap<string, Values>;
-
+/** @param size expected number of keys */
 function create(size: number): NewTables {
     return {
         kvs: table_new(0, size) as LuaMap<string, Kv>,
         sorted: table_new(size, 0) as string[],
-        unsorted_keys: [],
+        unsorted: [],
         invalid_items: new LuaMap(),
     };
 }
 
-function keep(draft: NewTables, key: string, kv: Kv): void {
-    const sorted = draft.sorted;
+/** Adds a key that is greater than all keys added before. */
+function append(tables: NewTables, key: string, kv: Kv): void {
+    const sorted = tables.sorted;
     sorted.push(key);
-    draft.kvs.set(key, kv);
+    tables.kvs.set(key, kv);
 }
 
-/** @param size how many keys may come: a large table takes long to grow */
-function new_index_values(store: Store, size: number): IndexValues {
-    const found: IndexValues = new LuaMap();
-    for (const [name] of store.indexes) {
-        found.set(name, table_new(0, size) as Values);
-    }
-    return found;
-}
-
-/** Asks one index about a key. Where its function throws, the key is not found under anything there. */
-function ask_index(state: State, index: Index, kv: Kv): AnyNotNil | undefined {
-    const [ok, value] = indexes.ask(index, kv);
-    if (!ok) {
-        const counters = state.counters;
-        counters.index_errors = counters.index_errors + 1;
-        rate_limited_log.warn(state.log, `index ${index.name}: ${kv.key}: ${error_text.of(value, "no reason")}`);
-        return undefined;
-    }
-    return value as AnyNotNil | undefined;
-}
-
-/** Asks all indexes about a changed key. */
-function ask_indexes(state: State, kv: Kv, found: IndexValues): void {
-    for (const [name, index] of state.indexes) {
-        const value = ask_index(state, index, kv);
-        if (value !== undefined) {
-            found.get(name)!.set(kv.key, value);
-        }
-    }
-}
-
-function forget_prefixes(store: Store): void {
-    store.lists = new LuaMap();
-    store.list_count = 0;
-}
-
-/** Arrays of before the latest change are nobody's any more. */
-function forget_lists(store: Store): void {
-    store.list = undefined;
-    forget_prefixes(store);
-}
-
-/** The same keys are found there, and each is what it was. */
+/** Reports whether a bucket has the same keys as before, with the same kvs. */
 function is_unchanged(
     old: Bucket,
     bucket: Bucket,
@@ -98,67 +55,50 @@ function is_unchanged(
     return true;
 }
 
-/** A bucket in which nothing has changed stays, and so does the array that was made of it, or is made meanwhile. */
-function keep_buckets(buckets: Buckets, index: Index, state: State, draft: NewTables, slice: TimeSlice): void {
+/** Reuses the unchanged buckets, so that the arrays that `by` has returned, or returns meanwhile, stay the same. */
+function reuse_buckets(buckets: Buckets, index: Index, state: State, tables: NewTables, slice: TimeSlice): void {
     for (const [value, bucket] of buckets) {
         time_slice.yield_if_due(slice);
         const old = index.buckets.get(value);
-        if (old !== undefined && is_unchanged(old, bucket, state.kvs, draft.kvs, slice)) {
+        if (old !== undefined && is_unchanged(old, bucket, state.store.kvs, tables.kvs, slice)) {
             buckets.set(value, old);
         }
     }
 }
 
 /**
- * Puts the draft in the place of what is in use. Only the last step changes anything, and it is short.
- * @returns false if the mirror was closed meanwhile: it is as it was
+ * Replaces the tables in use. The last step is short, and the only one that changes anything.
+ * @returns false if the mirror was closed meanwhile: nothing has changed then
  */
-function swap_in(state: State, draft: NewTables, found: IndexValues, slice: TimeSlice): boolean {
-    const { kvs, sorted, unsorted_keys: added } = draft;
+function swap_in(state: State, tables: NewTables, new_values: IndexValues, slice: TimeSlice): boolean {
+    const { kvs, sorted, unsorted } = tables;
+    const store = state.store;
     const all_buckets = new LuaMap<string, Buckets>();
     const all_values = new LuaMap<string, Values>();
-    for (const [name, index] of state.indexes) {
+    for (const [name, index] of state.indexes.by_name) {
         const buckets: Buckets = new LuaMap();
-        const values = table_new(0, sorted.length + added.length) as Values;
-        const fresh = found.get(name)!;
-        for (const keys of [sorted, added]) {
+        const values = table_new(0, sorted.length + unsorted.length) as Values;
+        const changed_values = new_values.get(name)!;
+        for (const keys of [sorted, unsorted]) {
             for (const key of keys) {
                 time_slice.yield_if_due(slice);
-                const is_as_before = kvs.get(key) === state.kvs.get(key);
-                const known = is_as_before ? index.values : fresh;
-                indexes.add(buckets, values, key, known.get(key));
+                const is_same_kv = kvs.get(key) === store.kvs.get(key);
+                const source = is_same_kv ? index.values : changed_values;
+                indexes.add(buckets, values, key, source.get(key));
             }
         }
-        keep_buckets(buckets, index, state, draft, slice);
+        reuse_buckets(buckets, index, state, tables, slice);
         all_buckets.set(name, buckets);
         all_values.set(name, values);
     }
-    if (state.is_closed) {
+    if (state.loop.is_closed) {
         return false;
     }
-    state.kvs = kvs;
-    state.key_count = sorted.length + added.length;
-    state.sorted = sorted;
-    state.unsorted_keys = added;
-    state.has_deleted_keys = false;
-    state.invalid_items = draft.invalid_items;
-    for (const [name, index] of state.indexes) {
-        index.buckets = all_buckets.get(name)!;
-        index.values = all_values.get(name)!;
+    stores.replace(store, kvs, sorted, unsorted, tables.invalid_items);
+    for (const [name, index] of state.indexes.by_name) {
+        indexes.replace(index, all_buckets.get(name)!, all_values.get(name)!);
     }
-    forget_lists(state);
     return true;
 }
 
-export {
-    ask_index,
-    ask_indexes,
-    create,
-    new_index_values,
-    forget_lists,
-    forget_prefixes,
-    keep,
-    swap_in,
-    type NewTables,
-    type IndexValues,
-};
+export { append, create as new, swap_in, type NewTables };

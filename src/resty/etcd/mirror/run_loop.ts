@@ -1,34 +1,65 @@
-import * as random from "../base/random";
+import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
+import * as random from "../base/random";
+import * as time_slice from "../base/time_slice";
+import * as timers from "../base/timers";
+import * as watchdog from "../base/watchdog";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
-import * as watchdog from "../base/watchdog";
-import * as time_slice from "../base/time_slice";
 import * as apply from "./apply";
 import * as notifier from "./notifier";
-import type { Change, State } from "./types";
-import * as timers from "../base/timers";
+import * as stores from "./store";
+import type { Change, Loop, Source, State } from "./types";
+import * as wait_ready from "./wait_ready";
 
 const now = clock.now;
 const min = math.min;
 
-/** Seconds after which it looks whether the worker is to end. */
+/** Seconds between two checks for the end of the mirror or its worker. */
 const POLL_INTERVAL = 0.5;
-/** Seconds before a second feed is tried; it doubles with each failure. */
+/** Seconds before a second feed is opened; doubles with each failure in a row. */
 const FIRST_DELAY = 0.1;
 const MAX_DELAY = 5;
-/** After so many batches it goes on in a new timer: what nginx keeps for one is only freed when it ends. */
+/** Batches after which the loop moves to a new timer: nginx frees what a timer has allocated only when it ends. */
 const BATCHES_PER_TIMER = 10000;
 
-function is_over(state: State): boolean {
-    return state.is_closed || ngx.worker.exiting();
+function create(source: Source): Result<Loop> {
+    const [lock, lock_err] = semaphore.new(1);
+    if (lock === undefined) {
+        return $multi(undefined, lock_err);
+    }
+    const [wake, wake_err] = semaphore.new(0);
+    if (wake === undefined) {
+        return $multi(undefined, wake_err);
+    }
+    return $multi({
+        source,
+        is_closed: false,
+        feed: undefined,
+        has_received: false,
+        last_received_at: undefined,
+        last_error: undefined,
+        counters: { batches: 0, puts: 0, deletes: 0, full: {}, failures: 0 },
+        heartbeat: { running: false, missed: 0 },
+        timers: 0,
+        is_applying: false,
+        lock,
+        wake,
+    });
 }
 
-/** Gets the right to change the store, and to yield in between; false if the mirror ends. */
-function acquire(state: State): boolean {
-    while (!is_over(state)) {
-        const [ok] = state.lock.wait(POLL_INTERVAL);
+function is_over(loop: Loop): boolean {
+    return loop.is_closed || ngx.worker.exiting();
+}
+
+/**
+ * Waits for the lock of the store: its holder can change the store, and yield in between.
+ * @returns false if the mirror ends
+ */
+function acquire(loop: Loop): boolean {
+    while (!is_over(loop)) {
+        const [ok] = loop.lock.wait(POLL_INTERVAL);
         if (ok === true) {
             return true;
         }
@@ -36,23 +67,20 @@ function acquire(state: State): boolean {
     return false;
 }
 
-/** Lets all go on that wait for the first state, or for the end. */
-function wake_waiters(state: State): void {
-    for (const [waiter] of state.waiters) {
-        waiter.post(1);
-    }
+function release(loop: Loop): void {
+    loop.lock.post(1);
 }
 
-/** Takes in a full state, or a restart of history under which revisions have gone back. */
-function take_full(state: State, batch: Batch): Change[] | undefined {
-    const full = state.counters.full;
+/** Applies a full state. History has also diverged if revisions go backwards: a new feed cannot know. */
+function apply_full_state(state: State, batch: Batch): Change[] | undefined {
+    const full = state.loop.counters.full;
     const reason = batch.reason ?? "list";
     full[reason] = (full[reason] ?? 0) + 1;
-    return apply.take_full(state, batch, reason === "restored" || batch.revision < state.at_revision);
+    return apply.apply_full_state(state, batch, reason === "restored" || batch.revision < state.store.revision);
 }
 
-function count(state: State, batch: Batch): void {
-    const counters = state.counters;
+function count(loop: Loop, batch: Batch): void {
+    const counters = loop.counters;
     counters.batches = counters.batches + 1;
     for (const event of batch.events) {
         if (event.type === "PUT") {
@@ -64,222 +92,240 @@ function count(state: State, batch: Batch): void {
 }
 
 /**
- * Takes in a batch; returns what is different now. Nothing waits between the change and the end of this.
- * @returns nil if the mirror was closed meanwhile: it is as it was
+ * Applies a batch. Nothing yields between the change of the store and the end of this function.
+ * @returns the changes of the content; nil if the mirror was closed meanwhile: nothing has changed then
  */
-function take(this: void, state: State, batch: Batch): Change[] | undefined {
+function apply_batch(this: void, state: State, batch: Batch): Change[] | undefined {
+    const { loop, store } = state;
     let changes: Change[] | undefined = [];
-    count(state, batch);
+    count(loop, batch);
     if (batch.full !== undefined) {
-        changes = take_full(state, batch);
+        changes = apply_full_state(state, batch);
     } else if (batch.events.length > 0) {
-        changes = apply.take_events(state, batch.events);
+        changes = apply.apply_events(state, batch.events);
     }
     if (changes === undefined) {
         return undefined;
     }
-    state.at_revision = batch.revision;
-    state.has_received = true;
+    const is_first = batch.full !== undefined && store.version === 0;
+    stores.advance(store, batch.revision, changes.length > 0 || is_first);
+    loop.has_received = true;
     if (batch.reason !== "snapshot") {
-        state.last_error = undefined; // a file says nothing of how etcd is
+        loop.last_error = undefined; // a snapshot file says nothing about the state of etcd
     }
-    if (changes.length > 0 || (batch.full !== undefined && state.data_version === 0)) {
-        state.data_version = state.data_version + 1;
-    }
-    if (batch.full !== undefined && state.miss_reason !== undefined) {
-        state.miss_reason = undefined;
-        wake_waiters(state);
+    if (batch.full !== undefined && store.miss_reason !== undefined) {
+        stores.mark_ready(store);
+        wait_ready.wake_all(state.waiters);
     }
     return changes;
 }
 
-/** What should not have happened. */
-function unexpected_error(what: unknown): EtcdError {
-    return errors.local_error("bad_reply", tostring(what));
+/** Returns the error for something that this driver throws. */
+function unexpected_error(thrown: unknown): EtcdError {
+    return errors.local_error("bad_reply", tostring(thrown));
 }
 
-/** Takes in what a feed gives until it fails; an error only if it does. */
+/**
+ * Applies the batches of a feed until the feed fails, the mirror ends, or the timer is due to be replaced.
+ * @returns an error only if the feed fails
+ */
 function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
+    const { loop, notifications, store } = state;
     const slice = time_slice.start();
     for (const _ of $range(1, BATCHES_PER_TIMER)) {
-        time_slice.yield_if_due(slice); // where many have come it does not wait for the next one
+        time_slice.yield_if_due(slice); // `next` does not yield while batches are buffered
         let batch: Batch | undefined;
         while (batch === undefined) {
             const since = now();
-            const [got, err] = feed.next(POLL_INTERVAL);
+            const [next_batch, err] = feed.next(POLL_INTERVAL);
             time_slice.restart_after_wait(slice, since);
-            notifier.warn_if_slow(state);
-            if (is_over(state)) {
+            notifier.warn_if_slow(notifications);
+            if (is_over(loop)) {
                 return undefined;
             }
-            if (got === undefined && err.name !== "timeout") {
+            if (next_batch === undefined && err.name !== "timeout") {
                 return err;
             }
-            batch = got;
+            batch = next_batch;
         }
-        if (!acquire(state)) {
+        if (!acquire(loop)) {
             return undefined;
         }
-        const is_first = state.data_version === 0;
-        state.is_applying = true;
-        const [ok, made] = protected_call(take, state, batch);
-        state.is_applying = false;
-        state.lock.post(1);
+        const is_first = store.version === 0;
+        loop.is_applying = true;
+        const [ok, result] = protected_call(apply_batch, state, batch);
+        loop.is_applying = false;
+        release(loop);
         if (!ok) {
-            return unexpected_error(made);
+            return unexpected_error(result);
         }
-        let changes = made as Change[] | undefined;
+        let changes = result as Change[] | undefined;
         if (changes === undefined) {
             return undefined;
         }
-        if (is_first && state.callbacks.length > 0) {
-            changes = apply.all_new(state);
+        if (is_first && notifications.callbacks.length > 0) {
+            changes = apply.all_as_changes(state);
         }
-        notifier.notify(state, batch.revision, changes);
+        notifier.notify(notifications, batch.revision, changes);
     }
     return undefined;
 }
 
-/** Waits before another feed is tried; ends early with the mirror. */
-function pause(state: State, failures: number): void {
+/** Waits before the next feed is opened; ends early with the mirror. */
+function pause(loop: Loop, failures: number): void {
     const seconds = random.jittered(min(MAX_DELAY, FIRST_DELAY * 2 ** min(failures, 10)));
     const ends_at = now() + seconds;
     let left = seconds;
-    while (left > 0 && !is_over(state)) {
-        state.wake.wait(min(left, POLL_INTERVAL));
+    while (left > 0 && !is_over(loop)) {
+        loop.wake.wait(min(left, POLL_INTERVAL));
         left = ends_at - now();
     }
 }
 
-function drop_feed(state: State): void {
-    const feed = state.feed;
+function drop_feed(loop: Loop): void {
+    const feed = loop.feed;
     if (feed !== undefined) {
-        if (state.has_received) {
-            state.last_received_at = now() - feed.age();
+        if (loop.has_received) {
+            loop.last_received_at = now() - feed.age();
         }
-        state.has_received = false;
-        state.feed = undefined;
+        loop.has_received = false;
+        loop.feed = undefined;
         feed.close();
     }
 }
 
-/** Follows the feed that there is, or a new one, for as long as it goes well. */
-function turn(this: void, state: State): EtcdError | undefined {
-    if (state.feed === undefined) {
-        const [feed, err] = state.source();
+/** Follows the open feed, or a new one. */
+function open_and_follow(this: void, state: State): EtcdError | undefined {
+    const loop = state.loop;
+    if (loop.feed === undefined) {
+        const [feed, err] = loop.source();
         if (feed === undefined) {
             return err;
         }
-        state.feed = feed;
+        loop.feed = feed;
     }
-    return follow(state, state.feed);
+    return follow(state, loop.feed);
 }
 
-/** A feed that failed is logged once, and again only when it fails in another way. */
+/** Logs the failure of a feed, unless the previous failure had the same error. */
 function note_failure(state: State, err: EtcdError): void {
-    const counters = state.counters;
+    const loop = state.loop;
+    const { counters, last_error } = loop;
     counters.failures = counters.failures + 1;
-    if (state.last_error === undefined || state.last_error.message !== err.message) {
-        ngx.log(ngx.WARN, "mirror of ", state.dir, ": ", errors.to_text(err), "; trying again");
+    if (last_error === undefined || last_error.message !== err.message) {
+        ngx.log(ngx.WARN, state.log.subject, ": ", errors.to_text(err), "; trying again");
     }
-    state.last_error = err;
+    loop.last_error = err;
 }
 
-/** Ends the mirror, whoever asks for it. */
+/** Closes the mirror. Its content can still be read. */
 function finish(state: State): void {
-    state.is_closed = true;
-    drop_feed(state);
-    wake_waiters(state);
-    watchdog.release(state.life);
+    const loop = state.loop;
+    loop.is_closed = true;
+    notifier.stop(state.notifications);
+    drop_feed(loop);
+    wait_ready.wake_all(state.waiters);
+    watchdog.release(loop.heartbeat);
+}
+
+/** Closes the mirror immediately. */
+function close(this: State): true {
+    this.loop.wake.post(1);
+    finish(this);
+    return true;
 }
 
 /**
- * Follows one feed until that fails.
- * @param failures of feeds in a row so far
- * @returns the same, now
+ * Follows one feed until it fails, and waits before the next one.
+ * @param failures number of feeds that failed in a row so far
+ * @returns that number after this feed
  */
 function follow_one(state: State, failures: number): number {
-    const [ok, failed] = protected_call(turn, state);
-    let err = failed as EtcdError | undefined;
+    const [ok, result] = protected_call(open_and_follow, state);
+    let err = result as EtcdError | undefined;
     if (!ok) {
-        err = unexpected_error(failed); // whatever happens, it goes on
+        err = unexpected_error(result);
     }
     if (err === undefined) {
         return 0;
     }
-    const in_a_row = state.has_received ? 1 : failures + 1;
-    drop_feed(state);
+    const in_a_row = state.loop.has_received ? 1 : failures + 1;
+    drop_feed(state.loop);
     note_failure(state, err);
-    pause(state, in_a_row - 1);
+    pause(state.loop, in_a_row - 1);
     return in_a_row;
 }
 
 type Timer = (this: void, premature: boolean, state: State, failures: number, id: number) => void;
 
-/** Goes on in a new timer. */
+/** Starts the next timer. */
 function start(timer: Timer, state: State, failures: number): Result<true> {
-    const [ok, err] = timers.at(0, timer, state, failures, state.timers + 1);
+    const loop = state.loop;
+    const [ok, err] = timers.at(0, timer, state, failures, loop.timers + 1);
     if (ok === undefined) {
         return $multi(undefined, err);
     }
-    state.timers = state.timers + 1;
-    state.life.running = false;
+    loop.timers = loop.timers + 1;
+    loop.heartbeat.running = false;
     return $multi(true);
 }
 
-/** Keeps the mirror up to date until it is closed or the worker ends. */
+/** Keeps the mirror up to date until it is closed or the worker exits. */
 function work(this: void, premature: boolean, state: State, failures: number, timer: Timer): void {
     let in_a_row = failures;
-    while (!premature && !is_over(state)) {
+    while (!premature && !is_over(state.loop)) {
         in_a_row = follow_one(state, in_a_row);
-        // a function that has not returned keeps this timer, as it runs in it
-        if (!state.is_notifying && start(timer, state, in_a_row)[0] !== undefined) {
+        // a callback that has not returned keeps this timer, because it runs in it
+        if (!state.notifications.is_notifying && start(timer, state, in_a_row)[0] !== undefined) {
             return;
         }
     }
     finish(state);
     if (!premature) {
-        notifier.finish(state);
+        notifier.wait_for_callback(state.notifications);
     }
 }
 
-/** A timer of the mirror; one that comes too late does nothing. */
+/** Runs the loop in a timer. A timer that is not the latest one does nothing. */
 function run(this: void, premature: boolean, state: State, failures: number, id: number): void {
-    if (id === state.timers) {
-        const signs = watchdog.start_heartbeat(state.life);
+    const loop = state.loop;
+    if (id === loop.timers) {
+        const thread = watchdog.start_heartbeat(loop.heartbeat);
         work(premature, state, failures, run);
-        ngx.thread.kill(signs);
+        ngx.thread.kill(thread);
     }
 }
 
-/** Its timer is no more: what that was about is not known, so it begins with a new feed. */
+/** Starts again after the timer has ended, with a new feed: the old one can be in any state. */
 function restart(state: State, had_begun: boolean): void {
-    if (state.is_applying) {
-        state.is_applying = false;
-        state.lock.post(1);
+    const loop = state.loop;
+    if (loop.is_applying) {
+        loop.is_applying = false;
+        release(loop);
     }
-    notifier.forget(state);
+    notifier.reset(state.notifications);
     if (had_begun) {
-        drop_feed(state);
+        drop_feed(loop);
         note_failure(state, errors.local_error("closed", "a function of the mirror's has ended its timer"));
     }
     start(run, state, 0);
 }
 
-/** Starts it in a timer of this worker. */
+/** Starts the loop in a timer of this worker. */
 function begin(state: State): Result<true> {
-    const [kept, keep_err] = watchdog.supervise(state.life, had_begun => {
+    const heartbeat = state.loop.heartbeat;
+    const [supervised, supervise_err] = watchdog.supervise(heartbeat, had_begun => {
         restart(state, had_begun);
     });
-    if (kept === undefined) {
-        return $multi(undefined, keep_err);
+    if (supervised === undefined) {
+        return $multi(undefined, supervise_err);
     }
     const [ok, err] = start(run, state, 0);
     if (ok === undefined) {
-        watchdog.release(state.life);
+        watchdog.release(heartbeat);
         return $multi(undefined, err);
     }
     return $multi(true);
 }
 
-export { acquire, begin, finish };
+export { acquire, begin, close, create as new, release };

@@ -1,6 +1,6 @@
 import table_new = require("table.new");
 import * as protocol_keys from "../protocol/keys";
-import type { Kv, Store } from "./types";
+import type { KeyOrder, Kv, Store } from "./types";
 
 const floor = math.floor;
 const max = math.max;
@@ -8,7 +8,7 @@ const insert = table.insert;
 const remove = table.remove;
 const sort = table.sort;
 
-/** Where the first key is that is not before `key`, counted from 1. */
+/** Returns the index, counted from 1, of the first key that is not less than `key`. */
 function lower_bound(keys: readonly string[], key: string): number {
     let low = 1;
     let high = keys.length + 1;
@@ -23,11 +23,11 @@ function lower_bound(keys: readonly string[], key: string): number {
     return low;
 }
 
-/** Puts a key where it belongs, unless it is there. */
-function put(keys: string[], key: string): void {
+/** Inserts a key, unless the array has it. */
+function insert_key(keys: string[], key: string): void {
     const last = keys[keys.length - 1];
     if (last === undefined || last < key) {
-        keys.push(key); // most come in order
+        keys.push(key); // the usual case: keys come in order
         return;
     }
     const at = lower_bound(keys, key);
@@ -36,21 +36,41 @@ function put(keys: string[], key: string): void {
     }
 }
 
-function take(keys: string[], key: string): void {
+/** Removes a key, if the array has it. */
+function remove_key(keys: string[], key: string): void {
     const at = lower_bound(keys, key);
     if (keys[at - 1] === key) {
         remove(keys, at);
     }
 }
 
-/** Brings the order of the keys up to date, in one pass. */
+function create(): KeyOrder {
+    return { sorted: [], unsorted: [], has_deleted: false };
+}
+
+function note_added(order: KeyOrder, key: string): void {
+    order.unsorted.push(key);
+}
+
+function note_deleted(order: KeyOrder): void {
+    order.has_deleted = true;
+}
+
+function replace(order: KeyOrder, sorted: string[], unsorted: string[]): void {
+    order.sorted = sorted;
+    order.unsorted = unsorted;
+    order.has_deleted = false;
+}
+
+/** Sorts added keys in and drops deleted ones, in one pass. */
 function sort_pending(store: Store): void {
-    const added = store.unsorted_keys;
-    if (added.length === 0 && !store.has_deleted_keys) {
+    const order = store.order;
+    const added = order.unsorted;
+    if (added.length === 0 && !order.has_deleted) {
         return;
     }
     sort(added);
-    const old = store.sorted;
+    const old = order.sorted;
     const kvs = store.kvs;
     const keys = table_new(store.key_count, 0) as string[];
     let last: string | undefined;
@@ -79,15 +99,12 @@ function sort_pending(store: Store): void {
         next = next + 1;
         key = added[next - 1];
     }
-    store.sorted = keys;
-    store.unsorted_keys = [];
-    store.has_deleted_keys = false;
+    replace(order, keys, []);
 }
 
-/** What these keys stand for, as a new array. */
-function pick(store: Store, keys: readonly string[]): readonly Kv[] {
+/** Returns the kvs of these keys as a new array. */
+function pick(kvs: Store["kvs"], keys: readonly string[]): readonly Kv[] {
     const n = keys.length;
-    const kvs = store.kvs;
     const list = table_new(n, 0) as Kv[];
     for (const i of $range(1, n)) {
         list[i - 1] = kvs.get(keys[i - 1]!)!;
@@ -95,10 +112,10 @@ function pick(store: Store, keys: readonly string[]): readonly Kv[] {
     return list;
 }
 
-/** All keys that start with `prefix`, as a new array. */
+/** Returns the kvs of all keys that start with `prefix` as a new array. */
 function pick_prefix(store: Store, prefix: string): readonly Kv[] {
     sort_pending(store);
-    const sorted = store.sorted;
+    const sorted = store.order.sorted;
     const end = protocol_keys.prefix_end(prefix);
     const first = lower_bound(sorted, prefix);
     const after = end === protocol_keys.ZERO ? sorted.length + 1 : lower_bound(sorted, end);
@@ -110,4 +127,15 @@ function pick_prefix(store: Store, prefix: string): readonly Kv[] {
     return list;
 }
 
-export { lower_bound, pick, pick_prefix, put, sort_pending, take };
+export {
+    create as new,
+    insert_key,
+    lower_bound,
+    note_added,
+    note_deleted,
+    pick,
+    pick_prefix,
+    remove_key,
+    replace,
+    sort_pending,
+};

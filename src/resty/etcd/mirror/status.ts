@@ -1,19 +1,21 @@
 import type { EtcdError } from "../protocol/errors";
 import * as lookups from "./lookups";
-import type { Counters, Invalid, State } from "./types";
+import type { Invalid, LoopCounters, State } from "./types";
 
-/** Everything at a glance. */
+/** The state of a mirror, for status pages. */
 interface Status {
-    /** "starting", "ready", "retrying" while etcd cannot be followed, "closed". */
+    /** "starting" before the first full state, "ready", "retrying" while etcd cannot be followed, "closed". */
     readonly status: "starting" | "ready" | "retrying" | "closed";
     readonly ready: boolean;
     readonly revision: number;
     readonly version: number;
+    /** Number of keys. */
     readonly count: number;
+    /** Seconds since the last response from etcd. */
     readonly age: number;
-    /** Items that are not taken in. */
+    /** Number of invalid items. */
     readonly invalid: number;
-    /** Changes that wait for functions given to `on_change`. */
+    /** Changes that the callbacks of `on_change` have not received yet. */
     readonly pending_changes: number;
     readonly prefix: string;
     readonly mode: string;
@@ -21,56 +23,83 @@ interface Status {
     readonly err: string | undefined;
 }
 
-/** Items that etcd has and that are not taken in, by their keys. */
+/** Numbers since the mirror was created. */
+interface Stats extends LoopCounters {
+    /** Items that `decode`, `validate` or `transform` rejected. */
+    readonly invalid: number;
+    /** Errors that callbacks of `on_change` have thrown. */
+    readonly callback_errors: number;
+    /** Times that changes which waited for a callback were merged into one difference. */
+    readonly coalesced: number;
+    /** Errors that index functions have thrown. */
+    readonly index_errors: number;
+}
+
+/** Returns the invalid items by key. */
 function invalid(this: State): Record<string, Invalid> {
     const copy: Record<string, Invalid> = {};
-    for (const [key, item] of this.invalid_items) {
+    for (const [key, item] of this.store.invalid_items) {
         copy[key] = item;
     }
     return copy;
 }
 
-/** Why etcd cannot be followed; nil if nothing is known to be wrong. */
+/** Returns why etcd cannot be followed; nil if no error is known. */
 function current_error(state: State): EtcdError | undefined {
-    const { last_error: failure, feed } = state;
-    if (failure !== undefined || feed === undefined || feed.current_error === undefined) {
-        return failure;
+    const { last_error, feed } = state.loop;
+    if (last_error !== undefined || feed === undefined || feed.current_error === undefined) {
+        return last_error;
     }
     return feed.current_error();
 }
 
-/** How the mirror is. */
 function state_of(this: State): Status {
-    let bad = 0;
-    for (const [_] of this.invalid_items) {
-        bad = bad + 1;
+    const store = this.store;
+    let invalid_count = 0;
+    for (const [_] of store.invalid_items) {
+        invalid_count = invalid_count + 1;
     }
-    const trouble = current_error(this);
-    let status: Status["status"] = this.miss_reason !== undefined ? "starting" : "ready";
-    if (this.is_closed) {
+    const err = current_error(this);
+    const ready = store.miss_reason === undefined;
+    let status: Status["status"] = ready ? "ready" : "starting";
+    if (this.loop.is_closed) {
         status = "closed";
-    } else if (trouble !== undefined) {
+    } else if (err !== undefined) {
         status = "retrying";
     }
-    const err = trouble?.message;
+    const message = err?.message;
     return {
         status,
-        ready: this.miss_reason === undefined,
-        revision: this.at_revision,
-        version: this.data_version,
-        count: this.key_count,
+        ready,
+        revision: store.revision,
+        version: store.version,
+        count: store.key_count,
         age: lookups.age.call(this),
-        invalid: bad,
-        pending_changes: this.pending_count,
+        invalid: invalid_count,
+        pending_changes: this.notifications.pending_count,
         prefix: this.dir,
-        mode: this.opts.mode ?? "worker",
-        err,
+        mode: this.mode,
+        err: message,
     };
 }
 
-/** What has happened so far; not to be written to. */
-function stats(this: State): Counters {
-    return this.counters;
+function stats(this: State): Stats {
+    const { batches, puts, deletes, full, failures } = this.loop.counters;
+    const full_states: Record<string, number> = {};
+    for (const [reason, count] of pairs(full)) {
+        full_states[reason] = count;
+    }
+    return {
+        batches,
+        puts,
+        deletes,
+        full: full_states,
+        failures,
+        invalid: this.decoder.rejected_count,
+        callback_errors: this.notifications.error_count,
+        coalesced: this.notifications.coalesced_count,
+        index_errors: this.indexes.error_count,
+    };
 }
 
-export { invalid, state_of, stats, current_error, type Status };
+export { invalid, state_of, stats, current_error, type Stats, type Status };

@@ -5,11 +5,11 @@ import type { EtcdError } from "../protocol/errors";
 import type { Heartbeat } from "../base/watchdog";
 import type { Feed } from "../watch/feed";
 
-/** A key as a mirror holds it; int64 values are decimal strings. */
+/** A key in a mirror; int64 values are decimal strings. */
 interface Kv {
-    /** As the client's caller writes it: without the client's `key_prefix`. */
+    /** Without the client's `key_prefix`. */
     readonly key: string;
-    /** Decoded, and as `transform` made it. */
+    /** Decoded and transformed. */
     readonly value: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
     readonly create_revision: string;
     readonly mod_revision: string;
@@ -17,20 +17,20 @@ interface Kv {
     readonly lease: string | undefined;
 }
 
-/** An item that is not taken in, and why. */
+/** An item that `decode`, `validate` or `transform` rejected. */
 interface Invalid {
     readonly err: string;
     readonly create_revision: string;
     readonly mod_revision: string;
 }
 
-/** What one revision has done to a key. */
+/** What one revision changed in one key. */
 interface Change {
     readonly type: "PUT" | "DELETE";
     readonly key: string;
     /** nil for a deletion. */
     readonly kv?: Kv | undefined;
-    /** What it was before; nil if it was not there. */
+    /** The kv before the change; nil if the key was absent. */
     readonly old?: Kv | undefined;
 }
 
@@ -42,57 +42,71 @@ interface Changes {
 
 type OnChange = (this: void, changes: Changes) => void;
 
-/** One value to be found under, or several, or none. */
+/** Returns the value of an index for a key, an array of values, or nil. */
 type IndexFn = (this: void, value: any, kv: Kv) => unknown; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
 
-/** A function of a caller's, as one thing that can be taken off again. */
+/** A function given to `on_change`. */
 interface Callback {
     readonly fn: OnChange;
-    /** It was taken off: it is not called any more. */
+    /** Set by the function that `on_change` returned: `fn` is not called any more. */
     is_stopped: boolean;
 }
 
-/** Changes that nobody was told of yet. */
+/** Changes that the callbacks have not received yet. */
 interface PendingChanges extends Changes {
-    /** Those who asked for changes when these came. */
+    /** The callbacks at the time of the change. */
     readonly callbacks: readonly Callback[];
 }
 
 type Decode = (this: void, bytes: string, kv: Kv) => LuaMultiReturn<[value: unknown, err?: unknown]>;
+type Validate = (this: void, value: any, key: string) => LuaMultiReturn<[good: boolean | undefined, err?: unknown]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
+type Transform = (this: void, value: any, kv: Kv) => LuaMultiReturn<[value: unknown, err?: unknown]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
 
 interface Options {
-    /** Makes a value of bytes; default the client's serializer. */
+    /** Makes a value from bytes; default: the client's serializer. */
     decode?: Decode;
-    /** True for a value that may be taken in. */
-    validate?: (this: void, value: any, key: string) => LuaMultiReturn<[good: boolean | undefined, err?: unknown]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
-    /** Makes what `get` answers out of a value, once per change. */
-    transform?: (this: void, value: any, kv: Kv) => LuaMultiReturn<[value: unknown, err?: unknown]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
-    /** Functions that tell what a key is found under, by the name of the index. */
+    /** Returns true if the mirror accepts the value. */
+    validate?: Validate;
+    /** Makes the value that `get` returns, once per change. */
+    transform?: Transform;
+    /** Index functions by the name of the index. */
     index?: Record<string, IndexFn>;
-    /** Watchers and mirrors below this prefix share one stream. */
+    /** Watchers and mirrors below this prefix share one watch stream. */
     shared_prefix?: string;
-    /** Seconds without a byte from etcd after which a stream is opened anew. */
+    /** Seconds without a byte from etcd after which a stream is opened again. */
     idle_timeout?: number;
-    /** Who watches: each worker, or one of them for all. */
+    /** "worker": each worker watches etcd. "shared": one of them watches for all. */
     mode?: "worker" | "shared";
     /** With `mode` "shared": the shared dict for the log. */
     shm_name?: string;
-    /** Path of a file with the latest state, to begin with while etcd is away. */
+    /** Path of a file with the latest state, which a mirror starts from while etcd is unreachable. */
     snapshot?: string;
-    /** Seconds after a change before the file is written; default 5. */
+    /** Seconds between a change and the write of the file; default 5. */
     snapshot_interval?: number;
 }
 
-/** All that is found under one value of an index. */
+/** The functions that make a kv from bytes. */
+interface Decoder {
+    readonly decode: Decode;
+    readonly validate: Validate | undefined;
+    readonly transform: Transform | undefined;
+    /** Bytes of the client's `key_prefix`. */
+    readonly prefix_length: number;
+    readonly log: RateLimitedLog;
+    /** Items rejected so far. */
+    rejected_count: number;
+}
+
+/** The keys with one value of an index. */
 interface Bucket {
-    /** In their order. */
+    /** In byte order. */
     readonly keys: string[];
-    /** Made when it is asked for, never changed afterwards. */
+    /** Their kvs: made on demand, never changed afterwards. */
     list: readonly Kv[] | undefined;
 }
 
 type Buckets = LuaMap<AnyNotNil, Bucket>;
-/** What each key is found under: a value, or an array of values. */
+/** The value of an index for each key, or an array of values. */
 type Values = LuaMap<string, AnyNotNil>;
 
 interface Index {
@@ -102,92 +116,120 @@ interface Index {
     values: Values;
 }
 
-/** What is held, and what can be looked up in it. */
-interface Store {
-    /** The look-up table. */
-    kvs: LuaMap<string, Kv>;
-    key_count: number;
-    /** Keys in their order: with some that are gone if `has_gaps`, and without those of `added`. */
-    sorted: string[];
-    unsorted_keys: string[];
-    has_deleted_keys: boolean;
-    /** Made when it is asked for, never changed afterwards. */
-    list: readonly Kv[] | undefined;
-    lists: LuaMap<string, readonly Kv[]>;
-    list_count: number;
-    indexes: LuaMap<string, Index>;
-    invalid_items: LuaMap<string, Invalid>;
-    at_revision: number;
-    /** Counts real changes; 0 until there is a full state. */
-    data_version: number;
+interface Indexes {
+    readonly by_name: LuaMap<string, Index>;
+    /** Names of the indexes that are being built. */
+    readonly building: LuaMap<string, true>;
+    readonly log: RateLimitedLog;
+    /** Errors that index functions have thrown so far. */
+    error_count: number;
 }
 
-/** What has happened so far. */
-interface Counters {
-    /** Revisions, whether they changed anything or not. */
+/** The keys of a store in byte order, sorted on demand. */
+interface KeyOrder {
+    /** Sorted; includes deleted keys if `has_deleted`, and lacks those of `unsorted`. */
+    sorted: string[];
+    unsorted: string[];
+    has_deleted: boolean;
+}
+
+/** Arrays of kvs, made on demand, never changed afterwards. */
+interface Lists {
+    all: readonly Kv[] | undefined;
+    by_prefix: LuaMap<string, readonly Kv[]>;
+    prefix_count: number;
+}
+
+/** What lookups read. */
+interface Store {
+    kvs: LuaMap<string, Kv>;
+    key_count: number;
+    readonly order: KeyOrder;
+    readonly lists: Lists;
+    invalid_items: LuaMap<string, Invalid>;
+    /** etcd's revision; 0 before the first full state. */
+    revision: number;
+    /** Number of changes of the content; 0 before the first full state. */
+    version: number;
+    /** The second result of `get` for an absent key: "not ready" before the first full state, then nil. */
+    miss_reason: Problem;
+}
+
+/** The callbacks of `on_change`, and what they have not received yet. */
+interface Notifications {
+    readonly log: RateLimitedLog;
+    callbacks: readonly Callback[];
+    /** In the order of revisions. */
+    pending: PendingChanges[];
+    /** Number of changes in `pending`. */
+    pending_count: number;
+    /** Above this number, pending changes are coalesced. */
+    coalesce_at: number;
+    /** A light thread calls the callbacks. */
+    is_notifying: boolean;
+    thread: ngx.thread.Thread | undefined;
+    /** When the callback that has not returned was called; nil between two calls. */
+    callback_started_at: number | undefined;
+    /** The running callback was logged as slow. */
+    has_warned: boolean;
+    /** The mirror is closed: no callback is called any more. */
+    is_stopped: boolean;
+    /** Errors that callbacks have thrown so far. */
+    error_count: number;
+    /** Times that pending changes were coalesced. */
+    coalesced_count: number;
+}
+
+/** Numbers since the mirror was created. */
+interface LoopCounters {
+    /** Revisions, including those that changed nothing. */
     batches: number;
     puts: number;
     deletes: number;
     /** Full states, by reason. */
-    full: Record<string, number>;
-    /** Items that were not taken in. */
-    invalid: number;
-    callback_errors: number;
-    /** How often changes that waited for functions of `on_change` became one difference. */
-    coalesced: number;
-    index_errors: number;
-    /** Feeds that ended in an error. */
+    readonly full: Record<string, number>;
+    /** Feeds that ended with an error. */
     failures: number;
 }
 
 type Source = (this: void) => Result<Feed, EtcdError>;
 
-interface State extends Store {
-    readonly cli: ClientState;
-    readonly dir: string;
-    readonly opts: Options;
-    readonly decode: Decode;
-    /** Bytes of the client's prefix. */
-    readonly prefix_length: number;
+/** Follows one feed after the other. */
+interface Loop {
+    /** Opens a feed. */
     readonly source: Source;
-    readonly counters: Counters;
-    /** What `get` says of a key that is not there. */
-    miss_reason: Problem;
     is_closed: boolean;
-    /** Of the timer that it runs in. */
-    readonly life: Heartbeat;
-    /** Timers so far: the last one is the one that may run. */
-    timers: number;
-    /** It is changing the store. */
-    is_applying: boolean;
     feed: Feed | undefined;
-    /** The feed has delivered something. */
+    /** The feed has delivered a batch. */
     has_received: boolean;
-    /** When etcd was last heard of by the feed before. */
+    /** Time of the last response from etcd to the previous feed. */
     last_received_at: number | undefined;
     last_error: EtcdError | undefined;
-    callbacks: readonly Callback[];
-    /** In their order; and how many changes that is, and from how many on they become one difference. */
-    pending_changes: PendingChanges[];
-    pending_count: number;
-    coalesce_at: number;
-    /** A light thread tells them. */
-    is_notifying: boolean;
-    /** That thread. */
-    notifier_thread: ngx.thread.Thread | undefined;
-    /** When it called the function that has not returned; nil between two calls. */
-    callback_started_at: number | undefined;
-    /** That this function is slow has been said. */
-    has_warned: boolean;
-    /** Those who wait for the first state; who was killed or has given up is forgotten. */
-    readonly waiters: LuaMap<Semaphore, true>;
-    /** Whoever has it may change the store, and yield in between. */
+    readonly counters: LoopCounters;
+    readonly heartbeat: Heartbeat;
+    /** Number of timers so far: only the latest one runs. */
+    timers: number;
+    /** The loop holds `lock` and changes the store. */
+    is_applying: boolean;
+    /** Whoever holds it can yield while changing the store. */
     readonly lock: Semaphore;
-    /** Ends a pause between two feeds. */
+    /** Ends the pause between two feeds. */
     readonly wake: Semaphore;
-    /** Indexes that are being made. */
-    readonly building_indexes: LuaMap<string, true>;
-    /** What users' functions and items get wrong. */
+}
+
+/** Semaphores of the callers that wait for the first full state; weak, because a waiter can be killed. */
+type Waiters = LuaMap<Semaphore, true>;
+
+interface State {
+    readonly cli: ClientState;
+    readonly dir: string;
+    readonly mode: string;
+    readonly decoder: Decoder;
+    readonly store: Store;
+    readonly indexes: Indexes;
+    readonly notifications: Notifications;
+    readonly loop: Loop;
+    readonly waiters: Waiters;
     readonly log: RateLimitedLog;
 }
 
@@ -197,17 +239,24 @@ export type {
     Callback,
     Change,
     Changes,
-    Counters,
     Decode,
+    Decoder,
     Index,
     IndexFn,
+    Indexes,
     Invalid,
+    KeyOrder,
     Kv,
+    Lists,
+    Loop,
+    LoopCounters,
+    Notifications,
     OnChange,
     Options,
+    PendingChanges,
     Source,
     State,
     Store,
-    PendingChanges,
     Values,
+    Waiters,
 };

@@ -5,25 +5,36 @@ import type { EtcdError } from "../protocol/errors";
 import * as options from "./options";
 import * as lookups from "./lookups";
 import * as status from "./status";
-import type { State } from "./types";
+import type { State, Waiters } from "./types";
 
 const now = clock.now;
 const min = math.min;
 
-/** Seconds of one wait among several. */
+/** Longest single wait in seconds. */
 const POLL_INTERVAL = 10;
 
-/** The time is over; and what has taken it, as far as that is known. */
-function not_in_time(state: State): EtcdError {
-    const trouble = status.current_error(state);
-    const why = trouble !== undefined ? `: ${errors.to_text(trouble)}` : "";
-    return errors.local_error("timeout", `the mirror is not ready: timeout${why}`);
+function create(): Waiters {
+    return setmetatable(new LuaMap(), { __mode: "k" });
+}
+
+/** Wakes all callers of `wait_ready`: the mirror is ready, or closed. */
+function wake_all(waiters: Waiters): void {
+    for (const [waiter] of waiters) {
+        waiter.post(1);
+    }
+}
+
+/** Returns the error for a deadline that has passed, with its cause if that is known. */
+function timeout_error(state: State): EtcdError {
+    const cause = status.current_error(state);
+    const suffix = cause !== undefined ? `: ${errors.to_text(cause)}` : "";
+    return errors.local_error("timeout", `the mirror is not ready: timeout${suffix}`);
 }
 
 /**
  * Waits for the first full state.
- * @param timeout seconds; nil waits for ever
- * @returns true; nil and an error named `timeout` or `closed`, or `bad_request` where nothing can wait
+ * @param timeout seconds; nil waits without a limit
+ * @returns true; nil and an error named `timeout` or `closed`, or `bad_request` in a phase that cannot yield
  */
 function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     const wrong = options.check_timeout(timeout);
@@ -39,18 +50,18 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     }
     this.waiters.set(waiter, true);
     const deadline = timeout !== undefined ? now() + timeout : math.huge;
-    while (!this.is_closed) {
+    while (!this.loop.is_closed) {
         const left = deadline - now();
         if (left <= 0) {
-            return $multi(undefined, not_in_time(this));
+            return $multi(undefined, timeout_error(this));
         }
         const [ran, ok, err] = protected_call(waiter.wait, waiter, min(left, POLL_INTERVAL));
         if (!ran || (ok === undefined && err !== "timeout")) {
-            let why: unknown = ok; // a phase that cannot wait: it throws
+            let cause: unknown = ok; // a phase that cannot yield: it throws
             if (ran) {
-                why = err; // or says so
+                cause = err; // or returns an error
             }
-            return $multi(undefined, errors.local_error("bad_request", `waiting for the mirror: ${tostring(why)}`));
+            return $multi(undefined, errors.local_error("bad_request", `waiting for the mirror: ${tostring(cause)}`));
         }
         if (lookups.ready.call(this)) {
             return $multi(true);
@@ -59,4 +70,4 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     return $multi(undefined, errors.local_error("closed", "the mirror is closed"));
 }
 
-export { wait_ready };
+export { create as new, wait_ready, wake_all };
