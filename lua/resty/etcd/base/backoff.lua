@@ -3,20 +3,38 @@ local _M = {}
 local random = require("resty.etcd.base.random")
 local min = math.min
 
---- Seconds before a second try, at least.
+--- Shortest delay in seconds.
 local MIN_DELAY = 0.05
+
+--- Longest delay in seconds.
 local MAX_DELAY = 10
 
---- How long to wait before something that has failed is tried once more.
+--- Doublings after which the delay no longer grows; keeps 2 ** n finite.
+local MAX_DOUBLINGS = 30
+
+--- Returns the delay in seconds after the n-th failure in a row, counted from 0: `first`, doubled each time up to `max`.
+--- It is jittered, so that workers that failed together do not return together.
+---@param first number
+---@param max number
+---@param n number
+---@return number
+local function exponential(first, max, n)
+    return random.jittered(min(
+        max,
+        first * 2 ^ min(n, MAX_DOUBLINGS)
+    ))
+end
+
+--- State of a backoff with decorrelated jitter: each delay depends on the one before it.
 ---@class resty.etcd.base.backoff.Backoff
----@field seconds number The last wait; 0 after a success.
+---@field seconds number The last delay in seconds; 0 after a success.
 
 local function create()
     return {seconds = 0}
 end
 
---- The next wait. Each is random between the least and three times the last one, so that those who failed together
---- do not come back together.
+--- Returns the next delay: random between the shortest one and three times the last one, so that workers that failed
+--- together do not return together.
 ---@param backoff resty.etcd.base.backoff.Backoff
 ---@return number
 local function next(backoff)
@@ -28,12 +46,13 @@ local function next(backoff)
     return backoff.seconds
 end
 
---- What was tried has succeeded.
+--- Resets the delay after a success.
 ---@param backoff resty.etcd.base.backoff.Backoff
 local function reset(backoff)
     backoff.seconds = 0
 end
 _M.new = create
+_M.exponential = exponential
 _M.next = next
 _M.reset = reset
 

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/base/time_slice.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local phase = require("resty.etcd.base.phase")
 local now = clock.now
 
 --- Seconds of work after which others get their turn. Far less than the 10 ms that are not to be reached: LuaJIT now and
@@ -21,16 +22,9 @@ local function start()
     return {since = now()}
 end
 
---- Whether there is anybody to let run: not while nginx starts, where programs may have put a blocking sleep.
----@return boolean
-local function can_yield()
-    local phase = ngx.get_phase()
-    return phase ~= "init" and phase ~= "init_worker"
-end
-
 --- Lets others run, in phases that can wait.
 local function yield_now()
-    if can_yield() then
+    if phase.can_wait() then
         pcall(ngx.sleep, YIELD_TIME)
     end
 end
@@ -64,7 +58,6 @@ _M.start = start
 _M.yield_and_start = yield_and_start
 _M.yield_if_due = yield_if_due
 _M.restart_after_wait = restart_after_wait
-_M.can_yield = can_yield
 _M.yield_now = yield_now
 
 return _M

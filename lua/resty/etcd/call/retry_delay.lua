@@ -2,7 +2,7 @@
 local _M = {}
 local random = require("resty.etcd.base.random")
 local clock = require("resty.etcd.base.clock")
-local time_slice = require("resty.etcd.base.time_slice")
+local phase = require("resty.etcd.base.phase")
 local min = math.min
 
 --- Seconds before a second round of tries; it doubles with each round.
@@ -34,7 +34,7 @@ local function before_try(core, tries, deadline)
     if deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
-    if seconds > 0 and time_slice.can_yield() then
+    if seconds > 0 and phase.can_wait() then
         pcall(ngx.sleep, seconds)
     end
     return true
@@ -49,7 +49,7 @@ local function before_token(tries, deadline)
     if tries >= TOKEN_TRIES or deadline ~= nil and clock.now() + seconds >= deadline then
         return false
     end
-    if not time_slice.can_yield() then
+    if not phase.can_wait() then
         return false
     end
     local ok = pcall(ngx.sleep, seconds)

@@ -2,13 +2,24 @@ import * as random from "./random";
 
 const min = math.min;
 
-/** Seconds before a second try, at least. */
+/** Shortest delay in seconds. */
 const MIN_DELAY = 0.05;
+/** Longest delay in seconds. */
 const MAX_DELAY = 10;
+/** Doublings after which the delay no longer grows; keeps 2 ** n finite. */
+const MAX_DOUBLINGS = 30;
 
-/** How long to wait before something that has failed is tried once more. */
+/**
+ * Returns the delay in seconds after the n-th failure in a row, counted from 0: `first`, doubled each time up to `max`.
+ * It is jittered, so that workers that failed together do not return together.
+ */
+function exponential(first: number, max: number, n: number): number {
+    return random.jittered(min(max, first * 2 ** min(n, MAX_DOUBLINGS)));
+}
+
+/** State of a backoff with decorrelated jitter: each delay depends on the one before it. */
 interface Backoff {
-    /** The last wait; 0 after a success. */
+    /** The last delay in seconds; 0 after a success. */
     seconds: number;
 }
 
@@ -17,8 +28,8 @@ function create(): Backoff {
 }
 
 /**
- * The next wait. Each is random between the least and three times the last one, so that those who failed together
- * do not come back together.
+ * Returns the next delay: random between the shortest one and three times the last one, so that workers that failed
+ * together do not return together.
  */
 function next(backoff: Backoff): number {
     const last = backoff.seconds === 0 ? MIN_DELAY : backoff.seconds;
@@ -26,9 +37,9 @@ function next(backoff: Backoff): number {
     return backoff.seconds;
 }
 
-/** What was tried has succeeded. */
+/** Resets the delay after a success. */
 function reset(backoff: Backoff): void {
     backoff.seconds = 0;
 }
 
-export { create as new, next, reset, type Backoff };
+export { create as new, exponential, next, reset, type Backoff };

@@ -1,4 +1,5 @@
 import * as clock from "./clock";
+import * as phase from "./phase";
 
 const now = clock.now;
 
@@ -23,16 +24,10 @@ function start(): TimeSlice {
     return { since: now() };
 }
 
-/** Whether there is anybody to let run: not while nginx starts, where programs may have put a blocking sleep. */
-function can_yield(): boolean {
-    const phase = ngx.get_phase();
-    return phase !== "init" && phase !== "init_worker";
-}
-
 /** Lets others run, in phases that can wait. */
 function yield_now(): void {
-    if (can_yield()) {
-        protected_call(ngx.sleep, YIELD_TIME); // throws in a phase that cannot wait
+    if (phase.can_wait()) {
+        protected_call(ngx.sleep, YIELD_TIME); // throws across a C call, as in the main chunk of a module
     }
 }
 
@@ -61,4 +56,4 @@ function restart_after_wait(slice: TimeSlice, since: number): void {
     }
 }
 
-export { start, yield_and_start, yield_if_due, restart_after_wait, can_yield, yield_now, type TimeSlice };
+export { start, yield_and_start, yield_if_due, restart_after_wait, yield_now, type TimeSlice };

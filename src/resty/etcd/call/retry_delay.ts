@@ -1,7 +1,7 @@
 import * as random from "../base/random";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
-import * as time_slice from "../base/time_slice";
+import * as phase from "../base/phase";
 
 const min = math.min;
 
@@ -31,7 +31,7 @@ function before_try(core: Core, tries: number, deadline: number | undefined): bo
     if (deadline !== undefined && clock.now() + seconds >= deadline) {
         return false;
     }
-    if (seconds > 0 && time_slice.can_yield()) {
+    if (seconds > 0 && phase.can_wait()) {
         protected_call(ngx.sleep, seconds); // throws in a phase that cannot wait
     }
     return true;
@@ -47,7 +47,7 @@ function before_token(tries: number, deadline: number | undefined): boolean {
     if (tries >= TOKEN_TRIES || (deadline !== undefined && clock.now() + seconds >= deadline)) {
         return false;
     }
-    if (!time_slice.can_yield()) {
+    if (!phase.can_wait()) {
         return false;
     }
     const [ok] = protected_call(ngx.sleep, seconds); // throws in a phase that cannot wait
