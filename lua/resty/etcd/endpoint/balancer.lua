@@ -55,7 +55,7 @@ end
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function next_healthy(ring, deadline)
     local endpoint, is_on_trial = next_available(ring)
-    while is_on_trial and half_open.wait(deadline) do
+    while is_on_trial and half_open.wait_for_probe(deadline) do
         endpoint, is_on_trial = next_available(ring)
     end
     return endpoint

@@ -1,9 +1,9 @@
 -- Generated from src/resty/etcd/endpoint/client_health.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
 local latencies = require("resty.etcd.endpoint.latency")
 local memory_dict = require("resty.etcd.base.memory_dict")
-local random = require("resty.etcd.base.random")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -158,14 +158,11 @@ local function failed(health, host)
     if fails < health.max_fails then
         return false
     end
-    local doubled = health.fail_timeout * 2 ^ min(20, fails - health.max_fails)
+    local seconds = backoff.exponential(health.fail_timeout, health.max_fail_timeout, fails - health.max_fails)
     dict:set(
         EJECTED .. host,
         now(),
-        max(
-            MIN_EXPIRY,
-            random.jittered(min(health.max_fail_timeout, doubled))
-        )
+        max(MIN_EXPIRY, seconds)
     )
     dict:delete(PROBE .. host)
     return fails == health.max_fails

@@ -6,14 +6,6 @@ local log = require("resty.etcd.base.log")
 local concat = table.concat
 local match = string.match
 
---- One round of resolving all names, and the calls that wait for it.
----@class resty.etcd.endpoint.dns_endpoints.PendingLookup
----@field waiters table
----@field waiting number
----@field missing number Names without an address so far.
----@field is_over boolean Nobody needs to wait any more.
----@field ends_by number If it has not ended by then, nobody works on it.
-
 --- What is known of a name.
 ---@class resty.etcd.endpoint.dns_endpoints.ResolvedName
 ---@field host string
@@ -30,7 +22,7 @@ local match = string.match
 ---@field resolved table By name.
 ---@field next number When the next round is due.
 ---@field fresh_until number Until then calls do not wait.
----@field pending_lookup resty.etcd.endpoint.dns_endpoints.PendingLookup? The round under way.
+---@field lookups resty.etcd.base.single_flight.SingleFlight Lookups of all names; a run is released when each name has an address or an error.
 
 --- A client's endpoints, and what makes others take their place.
 ---@class resty.etcd.endpoint.dns_endpoints.EndpointSet: resty.etcd.endpoint.balancer.Ring
@@ -74,7 +66,7 @@ local function set_configured(names, configured)
     elseif has_new then
         names.next = 0
         names.fresh_until = 0
-        names.pending_lookup = nil
+        names.lookups.latest = nil
     end
 end
 

@@ -1,7 +1,8 @@
 -- Generated from src/resty/etcd/endpoint/half_open.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local semaphore = require("ngx.semaphore")
+local semaphores = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
+local wait = require("resty.etcd.base.wait")
 local now = clock.now
 
 --- Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends.
@@ -65,9 +66,9 @@ local function try_acquire(host)
     return true
 end
 
-local function wake_all()
-    if waiting ~= nil and waiting:count() < 0 then
-        waiting:post(-waiting:count())
+local function wake_waiters()
+    if waiting ~= nil then
+        wait.wake_all(waiting)
     end
 end
 
@@ -77,7 +78,7 @@ local function on_failure(host)
     local half_open = by_host[host]
     if half_open ~= nil then
         half_open.ends_by = 0
-        wake_all()
+        wake_waiters()
     end
 end
 
@@ -88,7 +89,7 @@ local function on_success(host)
     if half_open ~= nil then
         by_host[host] = nil
         next_try = 0
-        wake_all()
+        wake_waiters()
     end
 end
 
@@ -97,20 +98,19 @@ local function forget_all()
     for host in pairs(by_host) do
         by_host[host] = nil
     end
-    wake_all()
+    wake_waiters()
 end
 
 --- Waits until a trial has ended.
 ---@param deadline number?
 ---@return boolean # whether it is worth while to look for an endpoint again
-local function wait(deadline)
+local function wait_for_probe(deadline)
     local time = now()
     if deadline ~= nil and time >= deadline then
         return false
     end
     if waiting == nil then
-        local made = semaphore.new(0)
-        waiting = made
+        waiting = semaphores.new(0)
     end
     if waiting == nil then
         return false
@@ -124,12 +124,11 @@ local function wait(deadline)
             ____until = math.min(____until, half_open.ends_by)
         end
     end
-    local ran, ok, err = pcall(
-        waiting.wait,
+    local outcome = wait.wait(
         waiting,
-        math.max(0.001, ____until - time)
+        math.max(0, ____until - time)
     )
-    if ran and (ok == true or err == "timeout") then
+    if outcome ~= "cannot_wait" then
         return true
     end
     local is_early = next_try > time
@@ -141,6 +140,6 @@ _M.on_failure = on_failure
 _M.forget_all = forget_all
 _M.try_acquire = try_acquire
 _M.on_success = on_success
-_M.wait = wait
+_M.wait_for_probe = wait_for_probe
 
 return _M

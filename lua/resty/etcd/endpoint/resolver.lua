@@ -1,109 +1,115 @@
 -- Generated from src/resty/etcd/endpoint/resolver.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
+local single_flight = require("resty.etcd.base.single_flight")
+local timers = require("resty.etcd.base.timers")
 local dns = require("resty.etcd.endpoint.dns")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local now = clock.now
 local min = math.min
 local DEFAULT_INTERVAL = 30
 
---- A name that could not be resolved is asked for again after so many seconds, or after the interval if that is shorter.
+--- Seconds after which a failed lookup is repeated, unless the interval is shorter.
 local RETRY_AFTER = 5
 
---- What is known is used without a wait for so many intervals after it was asked for.
+--- Intervals after a lookup during which calls use its addresses without waiting for the next lookup.
 local FRESH_INTERVALS = 2
 
---- A call waits for addresses half of its time, and so many seconds at most.
+--- Longest wait of a call for addresses, in seconds; also at most half of its remaining time.
 local MAX_WAIT = 2
 
---- How long the timer of a round may take to start: nginx drops timers when too many of them run.
+--- Seconds for the timer of a lookup to start: nginx drops timers when too many of them run.
 local START_TIME = 1
 
---- No round takes longer: one that has not ended by then is lost.
-local ROUND_TIME = 20
+--- Time limit of a lookup in seconds, after which it counts as lost. Three attempts of 1 s each are usual.
+local MAX_LOOKUP_TIME = 20
 
 --- The option `resolve` of `new`.
 ---@class resty.etcd.endpoint.resolver.ResolveOptions
----@field nameservers? (string|table<number, (string|number)?>)[] Default: those of `/etc/resolv.conf`.
----@field interval? number Seconds after which names are resolved anew; default 30.
----@field ipv6? boolean Asks for IPv6 addresses too; default true.
+---@field nameservers? (string|table<number, (string|number)?>)[] Default: the nameservers of `/etc/resolv.conf`.
+---@field interval? number Seconds between lookups; default 30.
+---@field ipv6? boolean Also queries IPv6 addresses; default true.
 
---- One name in a round.
+--- The lookup of one name, which has one or two queries.
 ---@class resty.etcd.endpoint.resolver.Question
----@field known resty.etcd.endpoint.dns_endpoints.ResolvedName
----@field answered boolean There are addresses.
+---@field name resty.etcd.endpoint.dns_endpoints.ResolvedName
+---@field is_answered boolean Set when a query has returned addresses.
 ---@field err string?
 
---- Lets all go on who wait.
+--- Lets the calls that wait for a lookup proceed.
 ---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
----@param flight resty.etcd.endpoint.dns_endpoints.PendingLookup
-local function wake(plan, flight)
-    if not flight.is_over then
-        flight.is_over = true
-        if plan.pending_lookup == flight then
-            plan.fresh_until = now() + FRESH_INTERVALS * plan.interval
-        end
-        if flight.waiting > 0 then
-            flight.waiters:post(flight.waiting)
-        end
+---@param lookup resty.etcd.base.single_flight.Run
+local function release(plan, lookup)
+    if not lookup.is_released and plan.lookups.latest == lookup then
+        plan.fresh_until = now() + FRESH_INTERVALS * plan.interval
     end
+    single_flight.release(lookup, true)
 end
 
---- Asks for one kind of addresses of one name. Trouble leaves what is known.
+local function all_answered(questions)
+    for ____, question in ipairs(questions) do
+        if not question.is_answered then
+            return false
+        end
+    end
+    return true
+end
+
+--- Sends one query of a question. An error leaves the known addresses in use.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
----@param flight resty.etcd.endpoint.dns_endpoints.PendingLookup
+---@param lookup resty.etcd.base.single_flight.Run
+---@param questions resty.etcd.endpoint.resolver.Question[]
 ---@param question resty.etcd.endpoint.resolver.Question
 ---@param qtype number
-local function ask(set, plan, flight, question, qtype)
-    local found, err = dns.ask(plan.nameservers, question.known.host, qtype)
-    if found == nil then
+local function query(set, plan, lookup, questions, question, qtype)
+    local addresses, err = dns.ask(plan.nameservers, question.name.host, qtype)
+    if addresses == nil then
         question.err = err
         return
     end
     dns_endpoints.update_addresses(
         set,
         plan,
-        question.known,
+        question.name,
         qtype,
-        found
+        addresses
     )
-    if #found > 0 and not question.answered then
-        question.answered = true
-        flight.missing = flight.missing - 1
-        if flight.missing == 0 then
-            wake(plan, flight)
+    if #addresses > 0 then
+        question.is_answered = true
+        if all_answered(questions) then
+            release(plan, lookup)
         end
     end
 end
 
---- Asks for all names at once. Calls go on as soon as each has an address.
+--- Resolves all names concurrently. Waiting calls proceed as soon as each name has an address.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
----@param flight resty.etcd.endpoint.dns_endpoints.PendingLookup
-local function resolve_all(set, plan, flight)
+---@param lookup resty.etcd.base.single_flight.Run
+local function resolve_all(set, plan, lookup)
     local questions = {}
-    for ____, known in pairs(plan.resolved) do
-        questions[#questions + 1] = {known = known, answered = false, err = nil}
+    for ____, name in pairs(plan.resolved) do
+        questions[#questions + 1] = {name = name, is_answered = false, err = nil}
     end
-    flight.missing = #questions
     local threads = {}
     for ____, question in ipairs(questions) do
         threads[#threads + 1] = ngx.thread.spawn(
-            ask,
+            query,
             set,
             plan,
-            flight,
+            lookup,
+            questions,
             question,
             dns.A
         )
         if plan.ipv6 then
             threads[#threads + 1] = ngx.thread.spawn(
-                ask,
+                query,
                 set,
                 plan,
-                flight,
+                lookup,
+                questions,
                 question,
                 dns.AAAA
             )
@@ -113,11 +119,11 @@ local function resolve_all(set, plan, flight)
         ngx.thread.wait(thread)
     end
     for ____, question in ipairs(questions) do
-        if not question.answered then
+        if not question.is_answered then
             ngx.log(
                 ngx.WARN,
                 "addresses of ",
-                question.known.host,
+                question.name.host,
                 ": ",
                 question.err or "none"
             )
@@ -129,52 +135,39 @@ local function resolve_all(set, plan, flight)
     end
 end
 
-local function run_lookup(premature, set, plan, flight)
-    flight.ends_by = now() + ROUND_TIME
+local function run_lookup(premature, set, plan, lookup)
+    single_flight.extend(lookup, MAX_LOOKUP_TIME)
     if not premature then
-        resolve_all(set, plan, flight)
+        resolve_all(set, plan, lookup)
     end
-    wake(plan, flight)
-    if plan.pending_lookup == flight then
-        plan.pending_lookup = nil
-    end
+    release(plan, lookup)
+    single_flight.finish(plan.lookups, lookup, true)
 end
 
---- Starts a round in a timer of its own; nil where there is none to be had: a later call will.
+--- Starts a lookup in a timer, or returns nil where no timer can be created; a later call then starts it.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param time number
----@return resty.etcd.endpoint.dns_endpoints.PendingLookup?
+---@return resty.etcd.base.single_flight.Run?
 local function start_lookup(set, plan, time)
-    local waiters = semaphore.new(0)
-    if waiters == nil then
-        return nil
-    end
-    local flight = {
-        waiters = waiters,
-        waiting = 0,
-        missing = 0,
-        is_over = false,
-        ends_by = time + START_TIME
-    }
-    local may_start, started = pcall(
-        ngx.timer.at,
+    local lookup = single_flight.start(plan.lookups, START_TIME)
+    local started = timers.at(
         0,
         run_lookup,
         set,
         plan,
-        flight
+        lookup
     )
-    if not may_start or started == nil then
+    if started == nil then
+        single_flight.finish(plan.lookups, lookup, true)
         return nil
     end
-    plan.pending_lookup = flight
     plan.next = time + plan.interval
-    return flight
+    return lookup
 end
 
---- Has names resolved anew in the background when it is time to. A call waits only where nothing is known, or where
---- it is old because nobody has made a call for long; if that takes too long, it goes on with what there is.
+--- Starts a lookup in the background when one is due. The call waits only if no addresses are known, or if they are old
+--- because no call was made for several intervals. After that wait it uses the addresses that are there.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param plan resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param time number
@@ -183,14 +176,10 @@ local function before_call(set, plan, time, deadline)
     if time < plan.next and time < plan.fresh_until then
         return
     end
-    local flight = plan.pending_lookup
-    if flight == nil or time >= flight.ends_by then
-        flight = start_lookup(set, plan, time)
-    end
-    if flight ~= nil and not flight.is_over and time >= plan.fresh_until then
+    local lookup = single_flight.running(plan.lookups) or start_lookup(set, plan, time)
+    if lookup ~= nil and time >= plan.fresh_until then
         local seconds = deadline ~= nil and min(MAX_WAIT, (deadline - time) / 2) or MAX_WAIT
-        flight.waiting = flight.waiting + 1
-        pcall(flight.waiters.wait, flight.waiters, seconds)
+        single_flight.wait_for(lookup, time + seconds)
     end
 end
 
@@ -201,8 +190,8 @@ local function nameservers_of(opts)
     return dns.system_nameservers()
 end
 
---- Checks the option and makes the plan of a client.
----@param wanted any true or a table
+--- Checks the option and creates the resolver state of a client.
+---@param wanted any the option: true or a table
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@return resty.etcd.endpoint.dns_endpoints.DnsEndpoints? res
 ---@return string? err
@@ -238,7 +227,7 @@ local function create(wanted, endpoints)
         resolved = {},
         next = 0,
         fresh_until = 0,
-        pending_lookup = nil
+        lookups = single_flight.new()
     }
     dns_endpoints.set_configured(plan, endpoints)
     return plan

@@ -27,7 +27,7 @@ end
 
 --- Moves on to what is next, through links; a record is read, and the cursor stands behind it.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
----@return "end"|"reset"|"lost"|"record"|"between" finding
+---@return "lost"|"end"|"reset"|"record"|"between" finding
 ---@return resty.etcd.shared_log.records.Stored? record
 ---@return resty.etcd.shared_log.log.Link? link
 local function step(cursor)
@@ -115,7 +115,7 @@ end
 ---@param epoch number the base's; 0 as long as there is none
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
 ---@return resty.etcd.watch.feed.Batch? # the state; nil and `end` if there is none yet, nil and `lost` if something is missing
----@return ("end"|"reset"|"lost"|"record"|"between")?
+---@return ("lost"|"end"|"reset"|"record"|"between")?
 local function join(cursor, epoch, reason)
     local slice = time_slice.start()
     local why = reason
@@ -152,7 +152,7 @@ end
 --- Joins where reading begins now.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@return resty.etcd.watch.feed.Batch?
----@return ("end"|"reset"|"lost"|"record"|"between")?
+---@return ("lost"|"end"|"reset"|"record"|"between")?
 local function join_root(cursor)
     local root = logs.number_at(cursor.log, "root")
     if root == nil then
@@ -165,7 +165,7 @@ end
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param link resty.etcd.shared_log.log.Link
 ---@return resty.etcd.watch.feed.Batch?
----@return ("end"|"reset"|"lost"|"record"|"between")?
+---@return ("lost"|"end"|"reset"|"record"|"between")?
 local function follow_reset(cursor, link)
     local ahead = create(cursor.log)
     local batch, finding = join(ahead, link.to, link.reason)
@@ -185,7 +185,7 @@ end
 --- The next batch after the cursor.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@return resty.etcd.watch.feed.Batch? # nil and `end` if there is none yet, nil and `lost` if something is missing
----@return ("end"|"reset"|"lost"|"record"|"between")?
+---@return ("lost"|"end"|"reset"|"record"|"between")?
 local function next(cursor)
     local finding, record, link = step(cursor)
     if finding == "record" then

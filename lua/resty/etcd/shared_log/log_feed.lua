@@ -59,7 +59,7 @@ local TRIES = 10
 --- Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param log resty.etcd.shared_log.log.Log
----@param finding ("end"|"reset"|"lost"|"record"|"between")?
+---@param finding ("lost"|"end"|"reset"|"record"|"between")?
 local function note_loss(feed, log, finding)
     if finding ~= "lost" and finding ~= "between" then
         feed.lost_since = nil

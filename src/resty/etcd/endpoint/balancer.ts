@@ -57,7 +57,7 @@ function next_available(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefi
 /** Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait. */
 function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | undefined {
     let [endpoint, is_on_trial] = next_available(ring);
-    while (is_on_trial && half_open.wait(deadline)) {
+    while (is_on_trial && half_open.wait_for_probe(deadline)) {
         [endpoint, is_on_trial] = next_available(ring);
     }
     return endpoint;

@@ -1,10 +1,10 @@
+import * as backoff from "../base/backoff";
 import * as clock from "../base/clock";
 import type { Endpoint } from "./endpoint";
 import type { Dict } from "../base/memory_dict";
 import type { Latency } from "./latency";
 import * as latencies from "./latency";
 import * as memory_dict from "../base/memory_dict";
-import * as random from "../base/random";
 
 const now = clock.now;
 const max = math.max;
@@ -150,8 +150,8 @@ function failed(health: Health, host: string): boolean {
     if (fails < health.max_fails) {
         return false;
     }
-    const doubled = health.fail_timeout * 2 ** min(20, fails - health.max_fails);
-    dict.set(EJECTED + host, now(), max(MIN_EXPIRY, random.jittered(min(health.max_fail_timeout, doubled))));
+    const seconds = backoff.exponential(health.fail_timeout, health.max_fail_timeout, fails - health.max_fails);
+    dict.set(EJECTED + host, now(), max(MIN_EXPIRY, seconds));
     dict.delete(PROBE + host);
     return fails === health.max_fails;
 }

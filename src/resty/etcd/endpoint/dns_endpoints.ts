@@ -4,22 +4,10 @@ import * as endpoint from "./endpoint";
 import type { Endpoint } from "./endpoint";
 import * as log from "../base/log";
 import type { Ring } from "./balancer";
-import type { Semaphore } from "ngx.semaphore";
+import type { SingleFlight } from "../base/single_flight";
 
 const concat = table.concat;
 const match = string.match;
-
-/** One round of resolving all names, and the calls that wait for it. */
-interface PendingLookup {
-    readonly waiters: Semaphore;
-    waiting: number;
-    /** Names without an address so far. */
-    missing: number;
-    /** Nobody needs to wait any more. */
-    is_over: boolean;
-    /** If it has not ended by then, nobody works on it. */
-    ends_by: number;
-}
 
 /** What is known of a name. */
 interface ResolvedName {
@@ -44,8 +32,8 @@ interface DnsEndpoints {
     next: number;
     /** Until then calls do not wait. */
     fresh_until: number;
-    /** The round under way. */
-    pending_lookup: PendingLookup | undefined;
+    /** Lookups of all names; a run is released when each name has an address or an error. */
+    readonly lookups: SingleFlight<true>;
 }
 
 /** A client's endpoints, and what makes others take their place. */
@@ -90,7 +78,7 @@ function set_configured(names: DnsEndpoints, configured: Endpoint[]): void {
     } else if (has_new) {
         names.next = 0;
         names.fresh_until = 0;
-        names.pending_lookup = undefined; // it does not know of all
+        names.lookups.latest = undefined; // its questions lack the new names
     }
 }
 
@@ -168,12 +156,4 @@ function update_addresses(
     replace(set, expand(names, set.api_prefix));
 }
 
-export {
-    replace_endpoints,
-    update_addresses,
-    set_configured,
-    type EndpointSet,
-    type PendingLookup,
-    type ResolvedName,
-    type DnsEndpoints,
-};
+export { replace_endpoints, update_addresses, set_configured, type EndpointSet, type ResolvedName, type DnsEndpoints };

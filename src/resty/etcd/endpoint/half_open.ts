@@ -1,6 +1,7 @@
-import * as semaphore from "ngx.semaphore";
+import * as semaphores from "ngx.semaphore";
 import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
+import * as wait from "../base/wait";
 
 const now = clock.now;
 
@@ -61,9 +62,9 @@ function try_acquire(host: string): boolean {
     return true;
 }
 
-function wake_all(): void {
-    if (waiting !== undefined && waiting.count() < 0) {
-        waiting.post(-waiting.count());
+function wake_waiters(): void {
+    if (waiting !== undefined) {
+        wait.wake_all(waiting);
     }
 }
 
@@ -72,7 +73,7 @@ function on_failure(host: string): void {
     const half_open = by_host.get(host);
     if (half_open !== undefined) {
         half_open.ends_by = 0;
-        wake_all();
+        wake_waiters();
     }
 }
 
@@ -82,7 +83,7 @@ function on_success(host: string): void {
     if (half_open !== undefined) {
         by_host.delete(host);
         next_try = 0;
-        wake_all();
+        wake_waiters();
     }
 }
 
@@ -91,21 +92,20 @@ function forget_all(): void {
     for (const [host] of by_host) {
         by_host.delete(host);
     }
-    wake_all();
+    wake_waiters();
 }
 
 /**
  * Waits until a trial has ended.
  * @returns whether it is worth while to look for an endpoint again
  */
-function wait(deadline: number | undefined): boolean {
+function wait_for_probe(deadline: number | undefined): boolean {
     const time = now();
     if (deadline !== undefined && time >= deadline) {
         return false;
     }
     if (waiting === undefined) {
-        const [made] = semaphore.new(0);
-        waiting = made;
+        [waiting] = semaphores.new(0);
     }
     if (waiting === undefined) {
         return false;
@@ -119,14 +119,14 @@ function wait(deadline: number | undefined): boolean {
             until = math.min(until, half_open.ends_by);
         }
     }
-    const [ran, ok, err] = protected_call(waiting.wait, waiting, math.max(0.001, until - time));
-    if (ran && (ok === true || err === "timeout")) {
+    const [outcome] = wait.wait(waiting, math.max(0, until - time));
+    if (outcome !== "cannot_wait") {
         return true;
     }
-    // a phase that cannot wait: it throws, or says so; calls come one by one there and need no pause between them
+    // in phases that cannot wait, calls run one after the other: the interval between probes is skipped
     const is_early = next_try > time;
     next_try = 0;
     return is_early;
 }
 
-export { note_ban, on_failure, forget_all, try_acquire, on_success, wait };
+export { note_ban, on_failure, forget_all, try_acquire, on_success, wait_for_probe };

@@ -1,142 +1,145 @@
-import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
+import * as single_flight from "../base/single_flight";
+import type { Run } from "../base/single_flight";
+import * as timers from "../base/timers";
 import * as dns from "./dns";
 import type { Nameserver } from "./dns";
 import type { Endpoint } from "./endpoint";
 import * as dns_endpoints from "./dns_endpoints";
-import type { EndpointSet, PendingLookup, ResolvedName, DnsEndpoints } from "./dns_endpoints";
+import type { EndpointSet, ResolvedName, DnsEndpoints } from "./dns_endpoints";
 
 const now = clock.now;
 const min = math.min;
 
 const DEFAULT_INTERVAL = 30;
-/** A name that could not be resolved is asked for again after so many seconds, or after the interval if that is shorter. */
+/** Seconds after which a failed lookup is repeated, unless the interval is shorter. */
 const RETRY_AFTER = 5;
-/** What is known is used without a wait for so many intervals after it was asked for. */
+/** Intervals after a lookup during which calls use its addresses without waiting for the next lookup. */
 const FRESH_INTERVALS = 2;
-/** A call waits for addresses half of its time, and so many seconds at most. */
+/** Longest wait of a call for addresses, in seconds; also at most half of its remaining time. */
 const MAX_WAIT = 2;
-/** How long the timer of a round may take to start: nginx drops timers when too many of them run. */
+/** Seconds for the timer of a lookup to start: nginx drops timers when too many of them run. */
 const START_TIME = 1;
-/** No round takes longer: one that has not ended by then is lost. */
-const ROUND_TIME = 20;
+/** Time limit of a lookup in seconds, after which it counts as lost. Three attempts of 1 s each are usual. */
+const MAX_LOOKUP_TIME = 20;
+
+type Lookup = Run<true>;
 
 /** The option `resolve` of `new`. */
 interface ResolveOptions {
-    /** Default: those of `/etc/resolv.conf`. */
+    /** Default: the nameservers of `/etc/resolv.conf`. */
     nameservers?: Nameserver[];
-    /** Seconds after which names are resolved anew; default 30. */
+    /** Seconds between lookups; default 30. */
     interval?: number;
-    /** Asks for IPv6 addresses too; default true. */
+    /** Also queries IPv6 addresses; default true. */
     ipv6?: boolean;
 }
 
-/** One name in a round. */
+/** The lookup of one name, which has one or two queries. */
 interface Question {
-    readonly known: ResolvedName;
-    /** There are addresses. */
-    answered: boolean;
+    readonly name: ResolvedName;
+    /** Set when a query has returned addresses. */
+    is_answered: boolean;
     err: Problem;
 }
 
-/** Lets all go on who wait. */
-function wake(plan: DnsEndpoints, flight: PendingLookup): void {
-    if (!flight.is_over) {
-        flight.is_over = true;
-        if (plan.pending_lookup === flight) {
-            plan.fresh_until = now() + FRESH_INTERVALS * plan.interval;
-        }
-        if (flight.waiting > 0) {
-            flight.waiters.post(flight.waiting);
-        }
+/** Lets the calls that wait for a lookup proceed. */
+function release(plan: DnsEndpoints, lookup: Lookup): void {
+    if (!lookup.is_released && plan.lookups.latest === lookup) {
+        plan.fresh_until = now() + FRESH_INTERVALS * plan.interval;
     }
+    single_flight.release(lookup, true);
 }
 
-/** Asks for one kind of addresses of one name. Trouble leaves what is known. */
-function ask(set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup, question: Question, qtype: number): void {
-    const [found, err] = dns.ask(plan.nameservers, question.known.host, qtype);
-    if (found === undefined) {
+function all_answered(questions: Question[]): boolean {
+    for (const question of questions) {
+        if (!question.is_answered) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** Sends one query of a question. An error leaves the known addresses in use. */
+function query(
+    set: EndpointSet,
+    plan: DnsEndpoints,
+    lookup: Lookup,
+    questions: Question[],
+    question: Question,
+    qtype: number,
+): void {
+    const [addresses, err] = dns.ask(plan.nameservers, question.name.host, qtype);
+    if (addresses === undefined) {
         question.err = err;
         return;
     }
-    dns_endpoints.update_addresses(set, plan, question.known, qtype, found);
-    if (found.length > 0 && !question.answered) {
-        question.answered = true;
-        flight.missing = flight.missing - 1;
-        if (flight.missing === 0) {
-            wake(plan, flight);
+    dns_endpoints.update_addresses(set, plan, question.name, qtype, addresses);
+    if (addresses.length > 0) {
+        question.is_answered = true;
+        if (all_answered(questions)) {
+            release(plan, lookup);
         }
     }
 }
 
-/** Asks for all names at once. Calls go on as soon as each has an address. */
-function resolve_all(set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup): void {
+/** Resolves all names concurrently. Waiting calls proceed as soon as each name has an address. */
+function resolve_all(set: EndpointSet, plan: DnsEndpoints, lookup: Lookup): void {
     const questions: Question[] = [];
-    for (const [, known] of plan.resolved) {
-        questions.push({ known, answered: false, err: undefined });
+    for (const [, name] of plan.resolved) {
+        questions.push({ name, is_answered: false, err: undefined });
     }
-    flight.missing = questions.length;
     const threads: ngx.thread.Thread[] = [];
     for (const question of questions) {
-        threads.push(ngx.thread.spawn(ask, set, plan, flight, question, dns.A));
+        threads.push(ngx.thread.spawn(query, set, plan, lookup, questions, question, dns.A));
         if (plan.ipv6) {
-            threads.push(ngx.thread.spawn(ask, set, plan, flight, question, dns.AAAA));
+            threads.push(ngx.thread.spawn(query, set, plan, lookup, questions, question, dns.AAAA));
         }
     }
     for (const thread of threads) {
         ngx.thread.wait(thread);
     }
     for (const question of questions) {
-        if (!question.answered) {
-            ngx.log(ngx.WARN, "addresses of ", question.known.host, ": ", question.err ?? "none");
+        if (!question.is_answered) {
+            ngx.log(ngx.WARN, "addresses of ", question.name.host, ": ", question.err ?? "none");
             plan.next = min(plan.next, now() + RETRY_AFTER);
         }
     }
 }
 
-function run_lookup(premature: boolean, set: EndpointSet, plan: DnsEndpoints, flight: PendingLookup): void {
-    flight.ends_by = now() + ROUND_TIME;
+function run_lookup(premature: boolean, set: EndpointSet, plan: DnsEndpoints, lookup: Lookup): void {
+    single_flight.extend(lookup, MAX_LOOKUP_TIME);
     if (!premature) {
-        resolve_all(set, plan, flight);
+        resolve_all(set, plan, lookup);
     }
-    wake(plan, flight);
-    if (plan.pending_lookup === flight) {
-        plan.pending_lookup = undefined;
-    }
+    release(plan, lookup);
+    single_flight.finish(plan.lookups, lookup, true);
 }
 
-/** Starts a round in a timer of its own; nil where there is none to be had: a later call will. */
-function start_lookup(set: EndpointSet, plan: DnsEndpoints, time: number): PendingLookup | undefined {
-    const [waiters] = semaphore.new(0);
-    if (waiters === undefined) {
+/** Starts a lookup in a timer, or returns nil where no timer can be created; a later call then starts it. */
+function start_lookup(set: EndpointSet, plan: DnsEndpoints, time: number): Lookup | undefined {
+    const lookup = single_flight.start(plan.lookups, START_TIME);
+    const [started] = timers.at(0, run_lookup, set, plan, lookup);
+    if (started === undefined) {
+        single_flight.finish(plan.lookups, lookup, true);
         return undefined;
     }
-    const flight: PendingLookup = { waiters, waiting: 0, missing: 0, is_over: false, ends_by: time + START_TIME };
-    const [may_start, started] = protected_call(ngx.timer.at, 0, run_lookup, set, plan, flight); // throws in init
-    if (!may_start || started === undefined) {
-        return undefined;
-    }
-    plan.pending_lookup = flight;
     plan.next = time + plan.interval;
-    return flight;
+    return lookup;
 }
 
 /**
- * Has names resolved anew in the background when it is time to. A call waits only where nothing is known, or where
- * it is old because nobody has made a call for long; if that takes too long, it goes on with what there is.
+ * Starts a lookup in the background when one is due. The call waits only if no addresses are known, or if they are old
+ * because no call was made for several intervals. After that wait it uses the addresses that are there.
  */
 function before_call(set: EndpointSet, plan: DnsEndpoints, time: number, deadline: number | undefined): void {
     if (time < plan.next && time < plan.fresh_until) {
         return;
     }
-    let flight = plan.pending_lookup;
-    if (flight === undefined || time >= flight.ends_by) {
-        flight = start_lookup(set, plan, time);
-    }
-    if (flight !== undefined && !flight.is_over && time >= plan.fresh_until) {
+    const lookup = single_flight.running(plan.lookups) ?? start_lookup(set, plan, time);
+    if (lookup !== undefined && time >= plan.fresh_until) {
         const seconds = deadline !== undefined ? min(MAX_WAIT, (deadline - time) / 2) : MAX_WAIT;
-        flight.waiting = flight.waiting + 1;
-        protected_call(flight.waiters.wait, flight.waiters, seconds); // throws in a phase that cannot wait
+        single_flight.wait_for(lookup, time + seconds);
     }
 }
 
@@ -148,8 +151,8 @@ function nameservers_of(opts: ResolveOptions): Result<Nameserver[]> {
 }
 
 /**
- * Checks the option and makes the plan of a client.
- * @param wanted true or a table
+ * Checks the option and creates the resolver state of a client.
+ * @param wanted the option: true or a table
  */
 function create(wanted: unknown, endpoints: Endpoint[]): Result<DnsEndpoints> {
     if (wanted !== true && typeof wanted !== "object") {
@@ -179,7 +182,7 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<DnsEndpoints> {
         resolved: new LuaMap(),
         next: 0,
         fresh_until: 0,
-        pending_lookup: undefined,
+        lookups: single_flight.new(),
     };
     dns_endpoints.set_configured(plan, endpoints);
     return $multi(plan);
