@@ -84,11 +84,14 @@ test("every text that is said to be the driver's own is in its source", () => {
 test("the names are those that the driver gives", () => {
     const given = new Set(["http_error"]);
     const grpc = [];
+    const codes = new Map();
     walk(source("protocol/errors.ts"), node => {
         if (ts.isTypeAliasDeclaration(node) && node.name.text === "LocalName") {
             node.type.types.forEach(type => given.add(type.literal.text));
+        } else if (ts.isEnumMember(node)) {
+            codes.set(node.name.text, Number(node.initializer.text));
         } else if (ts.isCallExpression(node) && node.expression.getText() === "NAMES.set") {
-            grpc[Number(node.arguments[0].text)] = node.arguments[1].text;
+            grpc[codes.get(node.arguments[0].name.text)] = node.arguments[1].text;
         }
     });
     assert.deepEqual(new Set(entries("The driver's own")), given);

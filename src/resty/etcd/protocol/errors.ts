@@ -1,3 +1,23 @@
+/** gRPC status codes, as etcd sends them. Compiled to plain numbers. */
+const enum Code {
+    CANCELED = 1,
+    UNKNOWN = 2,
+    INVALID_ARGUMENT = 3,
+    DEADLINE_EXCEEDED = 4,
+    NOT_FOUND = 5,
+    ALREADY_EXISTS = 6,
+    PERMISSION_DENIED = 7,
+    RESOURCE_EXHAUSTED = 8,
+    FAILED_PRECONDITION = 9,
+    ABORTED = 10,
+    OUT_OF_RANGE = 11,
+    UNIMPLEMENTED = 12,
+    INTERNAL = 13,
+    UNAVAILABLE = 14,
+    DATA_LOSS = 15,
+    UNAUTHENTICATED = 16,
+}
+
 /** What went wrong in a call. As a string it is its message. */
 interface EtcdError {
     /** gRPC status code as etcd gave it; nil for trouble on the way to etcd and for misuse. */
@@ -51,22 +71,22 @@ type LocalName =
     | "restored";
 
 const NAMES: LuaMap<number, string> = new LuaMap<number, string>();
-NAMES.set(1, "canceled");
-NAMES.set(2, "unknown");
-NAMES.set(3, "invalid_argument");
-NAMES.set(4, "deadline_exceeded");
-NAMES.set(5, "not_found");
-NAMES.set(6, "already_exists");
-NAMES.set(7, "permission_denied");
-NAMES.set(8, "resource_exhausted");
-NAMES.set(9, "failed_precondition");
-NAMES.set(10, "aborted");
-NAMES.set(11, "out_of_range");
-NAMES.set(12, "unimplemented");
-NAMES.set(13, "internal");
-NAMES.set(14, "unavailable");
-NAMES.set(15, "data_loss");
-NAMES.set(16, "unauthenticated");
+NAMES.set(Code.CANCELED, "canceled");
+NAMES.set(Code.UNKNOWN, "unknown");
+NAMES.set(Code.INVALID_ARGUMENT, "invalid_argument");
+NAMES.set(Code.DEADLINE_EXCEEDED, "deadline_exceeded");
+NAMES.set(Code.NOT_FOUND, "not_found");
+NAMES.set(Code.ALREADY_EXISTS, "already_exists");
+NAMES.set(Code.PERMISSION_DENIED, "permission_denied");
+NAMES.set(Code.RESOURCE_EXHAUSTED, "resource_exhausted");
+NAMES.set(Code.FAILED_PRECONDITION, "failed_precondition");
+NAMES.set(Code.ABORTED, "aborted");
+NAMES.set(Code.OUT_OF_RANGE, "out_of_range");
+NAMES.set(Code.UNIMPLEMENTED, "unimplemented");
+NAMES.set(Code.INTERNAL, "internal");
+NAMES.set(Code.UNAVAILABLE, "unavailable");
+NAMES.set(Code.DATA_LOSS, "data_loss");
+NAMES.set(Code.UNAUTHENTICATED, "unauthenticated");
 
 const mt: LuaMetatable<EtcdError> = {
     __tostring(this: EtcdError): string {
@@ -134,4 +154,4 @@ function to_text(err: EtcdError): string {
     return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
 }
 
-export { local_error, out_of_time, server_error, to_text, with_outcome, type EtcdError, type LocalName };
+export { local_error, out_of_time, server_error, to_text, with_outcome, Code, type EtcdError, type LocalName };
