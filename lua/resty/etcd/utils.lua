@@ -5,7 +5,7 @@ local gmatch = string.gmatch
 local find = string.find
 local concat = table.concat
 
---- True for nil, the empty string and a string of nothing but white space.
+--- Reports whether a value is nil, the empty string, or white space only.
 ---@param s? string
 ---@return boolean
 local function is_empty_str(s)
@@ -16,8 +16,8 @@ local function is_empty_str(s)
     return from ~= nil
 end
 
---- Joins path parts with `/`. Nil and empty parts are skipped, `.` and `..` are resolved, never above the
---- root; the result starts with one `/`.
+--- Joins path parts with `/`. Skips nil and empty parts, and resolves `.` and `..`, but not above the root. The result
+--- starts with one `/`.
 ---@param ... (string?)
 ---@return string
 local function normalize(...)
@@ -35,7 +35,7 @@ local function normalize(...)
     return "/" .. concat(names, "/")
 end
 
---- `key` behind `prefix`; both are taken as they are.
+--- Returns `prefix` followed by `key`; neither is normalized.
 local get_real_key = keys.with_prefix
 _M.get_real_key = get_real_key
 _M.is_empty_str = is_empty_str

@@ -1,4 +1,4 @@
-/** What users require: the very table that the driver asks, as they may replace its functions. */
+/** The table that the driver itself uses, not a copy: programs replace its functions. */
 import shared_health = require("./endpoint/shared_health");
 
 export = shared_health;

@@ -4,7 +4,7 @@ const gmatch = string.gmatch;
 const find = string.find as StringFind;
 const concat = table.concat;
 
-/** True for nil, the empty string and a string of nothing but white space. */
+/** Reports whether a value is nil, the empty string, or white space only. */
 function is_empty_str(s?: string): boolean {
     if (s === undefined) {
         return true;
@@ -14,12 +14,12 @@ function is_empty_str(s?: string): boolean {
 }
 
 /**
- * Joins path parts with `/`. Nil and empty parts are skipped, `.` and `..` are resolved, never above the
- * root; the result starts with one `/`.
+ * Joins path parts with `/`. Skips nil and empty parts, and resolves `.` and `..`, but not above the root. The result
+ * starts with one `/`.
  */
 function normalize(...parts: (string | undefined)[]): string {
     const names: string[] = [];
-    // by number: a nil between two parts must not end the loop
+    // select instead of ipairs, which stops at a nil between two parts
     for (const i of $range(1, select("#", ...parts))) {
         const [part] = select(i, ...parts);
         for (const [name] of gmatch(part ?? "", "[^/]+")) {
@@ -33,7 +33,7 @@ function normalize(...parts: (string | undefined)[]): string {
     return "/" + concat(names, "/");
 }
 
-/** `key` behind `prefix`; both are taken as they are. */
+/** Returns `prefix` followed by `key`; neither is normalized. */
 const get_real_key = keys.with_prefix;
 
 export { get_real_key, is_empty_str, normalize };

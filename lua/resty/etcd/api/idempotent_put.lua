@@ -5,7 +5,7 @@ local clock = require("resty.etcd.base.clock")
 local idempotency = require("resty.etcd.call.idempotency")
 local rpcs = require("resty.etcd.protocol.rpc")
 
---- What the key was before a put that was applied at `revision`; nothing where that is compacted.
+--- Returns the key-value pair as it was before a put applied at `revision`, or nil if it cannot be read (compacted).
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param key any
 ---@param revision string
@@ -22,7 +22,7 @@ local function read_before(cli, key, revision, timeout, deadline)
     return kvs[1]
 end
 
---- A put in a transaction that is applied once.
+--- Runs a put as a transaction with an idempotency marker, and returns the reply in the form of a put.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param request table
 ---@param timeout number
@@ -34,9 +34,9 @@ local function put(cli, request, timeout, wants_prev_kv)
     local txn = {}
     txn.success = {{request_put = request}}
     local deadline = timeout > 0 and clock.now() + timeout or math.huge
-    local reply, err, refusal = idempotency.run(cli, txn, timeout)
+    local reply, err, error_reply = idempotency.run(cli, txn, timeout)
     if reply == nil then
-        return nil, err, refusal
+        return nil, err, error_reply
     end
     local done = reply.body
     local body = {}

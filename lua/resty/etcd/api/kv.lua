@@ -11,15 +11,15 @@ local idempotent_put = require("resty.etcd.api.idempotent_put")
 local result = require("resty.etcd.api.result")
 
 ---@class resty.etcd.api.kv.CallOptions
----@field timeout? number Seconds for the whole call; default the client's; 0 leaves it to nginx's socket timeouts.
+---@field timeout? number Deadline of the call in seconds; default the client's. With 0, only nginx's socket timeouts apply.
 
---- What to read and how.
+--- Options of a range read.
 ---@class resty.etcd.api.kv.RangeOptions: resty.etcd.api.kv.CallOptions
----@field revision? (string|number) Read as of this revision.
----@field limit? (string|number) At most this many keys.
----@field sort_order? (string|number) "NONE", "ASCEND" or "DESCEND", or their numbers.
----@field sort_target? (string|number) "KEY", "VERSION", "CREATE", "MOD" or "VALUE", or their numbers.
----@field serializable? boolean Any member may answer from what it has, which may be stale; default false.
+---@field revision? (string|number) Read the state at this revision; default the current one.
+---@field limit? (string|number) Greatest number of keys to return.
+---@field sort_order? (string|number) "NONE", "ASCEND" or "DESCEND", or the enum number.
+---@field sort_target? (string|number) "KEY", "VERSION", "CREATE", "MOD" or "VALUE", or the enum number.
+---@field serializable? boolean Let the member answer from its own state, which can be stale; default false: a linearizable read.
 ---@field keys_only? boolean
 ---@field count_only? boolean
 ---@field min_mod_revision? (string|number)
@@ -28,35 +28,35 @@ local result = require("resty.etcd.api.result")
 ---@field max_create_revision? (string|number)
 
 ---@class resty.etcd.api.kv.GetOptions: resty.etcd.api.kv.RangeOptions
----@field range_end? string Read all keys from `key` up to this one; "\0": all from `key` on.
+---@field range_end? string Read all keys from `key` up to this one, exclusive; "\0": all keys from `key` on.
 
 ---@class resty.etcd.api.kv.GetBody: resty.etcd.api.result.ErrorBody
 ---@field header resty.etcd.protocol.message.Header
----@field kvs? resty.etcd.protocol.message.KeyValue[] nil if there are none.
----@field more? true There are more keys than `limit` let through.
----@field count? string How many keys there are, whatever `limit` is; nil if none.
+---@field kvs? resty.etcd.protocol.message.KeyValue[] nil if no key matches.
+---@field more? true More keys match than `limit` allows.
+---@field count? string Number of keys that match, independent of `limit`; nil if none does.
 
 ---@class resty.etcd.api.kv.SetOptions: resty.etcd.api.kv.CallOptions
 ---@field lease? (string|number) ID of the lease to attach.
----@field prev_kv? boolean Answer what the key was before.
----@field ignore_value? boolean Keep the value that is stored.
----@field ignore_lease? boolean Keep the lease that is attached.
----@field idempotent? boolean May be sent again when its outcome is unknown, as it is applied once; default false.
+---@field prev_kv? boolean Return the previous key-value pair.
+---@field ignore_value? boolean Keep the current value.
+---@field ignore_lease? boolean Keep the current lease.
+---@field idempotent? boolean Retry the write when its outcome is unknown: a marker ensures that etcd applies it once. Default false.
 
 ---@class resty.etcd.api.kv.SetBody: resty.etcd.api.result.ErrorBody
 ---@field header resty.etcd.protocol.message.Header
 ---@field prev_kv? resty.etcd.protocol.message.KeyValue
----@field replayed? true Of an idempotent one: an earlier try turned out to have been applied.
+---@field replayed? true With `idempotent`: an earlier attempt was applied.
 
 ---@class resty.etcd.api.kv.RmdirOptions: resty.etcd.api.kv.CallOptions
----@field prev_kv? boolean Answer what was deleted.
+---@field prev_kv? boolean Return the deleted key-value pairs.
 
 ---@class resty.etcd.api.kv.DeleteOptions: resty.etcd.api.kv.RmdirOptions
----@field range_end? string Delete all keys from `key` up to this one.
+---@field range_end? string Delete all keys from `key` up to this one, exclusive.
 
 ---@class resty.etcd.api.kv.DeleteBody: resty.etcd.api.result.ErrorBody
 ---@field header resty.etcd.protocol.message.Header
----@field deleted? string How many keys were deleted; nil if none.
+---@field deleted? string Number of deleted keys; nil if none.
 ---@field prev_kvs? resty.etcd.protocol.message.KeyValue[]
 
 local RANGE_OPTIONS = {
@@ -74,32 +74,32 @@ local RANGE_OPTIONS = {
 }
 local PUT_OPTIONS = {"lease", "prev_kv", "ignore_value", "ignore_lease"}
 
---- A request for a key; or nil and what is wrong with the arguments.
+--- Returns a request for a key, or nil and an error text if an argument is invalid.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param key any
 ---@param opts any
 ---@return table? res
 ---@return string? err
 local function key_request(cli, key, opts)
-    local wrong = checks.check_key(key) or checks.check_method_options(opts)
-    if wrong ~= nil then
-        return nil, wrong
+    local problem = checks.check_key(key) or checks.check_method_options(opts)
+    if problem ~= nil then
+        return nil, problem
     end
     local request = {}
     request.key = keys.with_prefix(cli.key_prefix, key)
     return request
 end
 
---- A request for a key, or for all keys from it up to another.
+--- Returns a request for a key, or for the range from the key up to `opts.range_end`.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param key any
 ---@param opts table?
 ---@return table? res
 ---@return string? err
 local function range_request(cli, key, opts)
-    local request, wrong = key_request(cli, key, opts)
+    local request, problem = key_request(cli, key, opts)
     if request == nil then
-        return nil, wrong
+        return nil, problem
     end
     if (opts and opts.range_end) ~= nil then
         request.range_end = keys.real_range_end(cli.key_prefix, opts.range_end)
@@ -109,29 +109,29 @@ end
 
 local function range(cli, request, opts)
     request_options.copy(opts, RANGE_OPTIONS, request)
-    local reply, err, refusal = call.unary(cli, rpcs.range, request, {timeout = opts and opts.timeout})
+    local reply, err, error_reply = call.unary(cli, rpcs.range, request, {timeout = opts and opts.timeout})
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.kvs)
     end
-    return result.to_result_or_refusal(reply, err, refusal)
+    return result.to_result_or_error_reply(reply, err, error_reply)
 end
 
 --- Reads a key.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param key string not empty
 ---@param opts? resty.etcd.api.kv.GetOptions
----@return resty.etcd.api.result.Response? res # `res.body.kvs` is nil if there is no such key
+---@return resty.etcd.api.result.Response? res # the response; `res.body.kvs` is nil if the key does not exist
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function get(self, key, opts)
-    local request, wrong = range_request(self, key, opts)
+    local request, problem = range_request(self, key, opts)
     if request == nil then
-        return result.argument_error(wrong)
+        return result.argument_error(problem)
     end
     return range(self, request, opts)
 end
 
---- Read as it is, in one go: by limit, in another order than that of the keys, or as a mere number.
+--- Reports whether a read must be a single request: pages need all keys, in key order.
 ---@param opts resty.etcd.api.kv.RangeOptions
 ---@return boolean
 local function is_cut_or_sorted(opts)
@@ -142,8 +142,8 @@ local function decode_page(cli, kvs)
     result.decode_values(cli.serializer, kvs)
 end
 
---- Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`. A large directory is read
---- in pages at one revision; the result looks like one reply, and `timeout` is for each page.
+--- Reads all keys with the prefix `dir`; `/a` also matches `/ab`. A large range is read in pages at one revision and
+--- returned as one response; `timeout` applies to each page.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param dir string "" for all keys
 ---@param opts? resty.etcd.api.kv.RangeOptions
@@ -151,23 +151,23 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function readdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or checks.check_method_options(opts)
-    if wrong ~= nil then
-        return result.argument_error(wrong)
+    local problem = type(dir) ~= "string" and "key must be string" or checks.check_method_options(opts)
+    if problem ~= nil then
+        return result.argument_error(problem)
     end
     local request = keys.prefix_range(self.key_prefix, dir)
     if opts ~= nil and is_cut_or_sorted(opts) then
         return range(self, request, opts)
     end
     request_options.copy(opts, RANGE_OPTIONS, request)
-    local reply, err, refusal = paged_range.read_all(
+    local reply, err, error_reply = paged_range.read_all(
         self,
         request,
         opts and opts.timeout,
         decode_page,
         self
     )
-    return result.to_result_or_refusal(reply, err, refusal)
+    return result.to_result_or_error_reply(reply, err, error_reply)
 end
 
 local function put(cli, request, opts)
@@ -180,15 +180,15 @@ end
 --- Writes a key.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param key string not empty
----@param val any goes through the serializer
+---@param val any encoded by the client's serializer
 ---@param opts? resty.etcd.api.kv.SetOptions
----@return resty.etcd.api.result.Response? res # `res.body.prev_kv` only if it was asked for and there was such a key
+---@return resty.etcd.api.result.Response? res # the response; `res.body.prev_kv` is nil unless `opts.prev_kv` is set and the key existed
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function set(self, key, val, opts)
-    local request, wrong = key_request(self, key, opts)
+    local request, problem = key_request(self, key, opts)
     if request == nil then
-        return result.argument_error(wrong)
+        return result.argument_error(problem)
     end
     if (opts and opts.ignore_value) ~= true then
         local value, value_err = serializer.serialize(self.serializer, val)
@@ -198,39 +198,39 @@ local function set(self, key, val, opts)
         request.value = value
     end
     request_options.copy(opts, PUT_OPTIONS, request)
-    local reply, err, refusal = put(self, request, opts)
+    local reply, err, error_reply = put(self, request, opts)
     if reply ~= nil then
         result.decode_value(self.serializer, reply.body.prev_kv)
     end
-    return result.to_result_or_refusal(reply, err, refusal)
+    return result.to_result_or_error_reply(reply, err, error_reply)
 end
 
 local function delete_range(cli, request, opts)
     request_options.copy(opts, {"prev_kv"}, request)
-    local reply, err, refusal = call.unary(cli, rpcs.delete_range, request, {timeout = opts and opts.timeout})
+    local reply, err, error_reply = call.unary(cli, rpcs.delete_range, request, {timeout = opts and opts.timeout})
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.prev_kvs)
     end
-    return result.to_result_or_refusal(reply, err, refusal)
+    return result.to_result_or_error_reply(reply, err, error_reply)
 end
 
 --- Deletes a key.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param key string not empty
 ---@param opts? resty.etcd.api.kv.DeleteOptions
----@return resty.etcd.api.result.Response? res # `res.body.deleted` is nil if there was no such key
+---@return resty.etcd.api.result.Response? res # the response; `res.body.deleted` is nil if the key did not exist
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function delete_key(self, key, opts)
-    local request, wrong = range_request(self, key, opts)
+    local request, problem = range_request(self, key, opts)
     if request == nil then
-        return result.argument_error(wrong)
+        return result.argument_error(problem)
     end
     return delete_range(self, request, opts)
 end
 
---- Deletes all keys that start with `dir`. Together with the client's `key_prefix` it must not be empty: nobody
---- empties a whole etcd by mistake.
+--- Deletes all keys with the prefix `dir`. The prefix including the client's `key_prefix` must not be empty, so that a
+--- mistake cannot delete all keys of etcd.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param dir string
 ---@param opts? resty.etcd.api.kv.RmdirOptions
@@ -238,9 +238,9 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function rmdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or (checks.check_method_options(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir)))
-    if wrong ~= nil then
-        return result.argument_error(wrong)
+    local problem = type(dir) ~= "string" and "key must be string" or (checks.check_method_options(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir)))
+    if problem ~= nil then
+        return result.argument_error(problem)
     end
     return delete_range(
         self,

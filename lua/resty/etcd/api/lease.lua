@@ -20,7 +20,7 @@ local result = require("resty.etcd.api.result")
 ---@class resty.etcd.api.lease.TimetoliveBody: resty.etcd.api.result.ErrorBody
 ---@field header resty.etcd.protocol.message.Header
 ---@field ID string
----@field TTL string Seconds left; "-1" if there is no such lease.
+---@field TTL string Remaining time in seconds; "-1" if the lease does not exist.
 ---@field grantedTTL? string
 ---@field keys? string[]
 
@@ -32,10 +32,10 @@ local function needs_id(command)
     return result.argument_error("lease " .. command .. " command needs ID argument")
 end
 
---- Makes a lease.
+--- Grants a lease.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param ttl number seconds; etcd raises it to its minimum
----@param id? (string|number) chosen at random if nil, so that the lease may be asked for again where an answer was lost
+---@param id? (string|number) default: chosen at random by the driver, so that a grant without response can be retried
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
@@ -54,7 +54,7 @@ local function grant(self, ttl, id)
     return result.to_result(reply, err)
 end
 
---- Ends a lease; the keys attached to it are deleted.
+--- Revokes a lease; etcd deletes the keys attached to it.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param id string|number
 ---@return resty.etcd.api.result.Response? res
@@ -64,14 +64,14 @@ local function revoke(self, id)
     if id == nil then
         return needs_id("revoke")
     end
-    local reply, err, refusal = call.unary(self, rpcs.lease_revoke, {ID = id})
-    return result.to_result_or_refusal(reply, err, refusal)
+    local reply, err, error_reply = call.unary(self, rpcs.lease_revoke, {ID = id})
+    return result.to_result_or_error_reply(reply, err, error_reply)
 end
 
 --- Renews a lease once.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param id string|number
----@return resty.etcd.api.result.Response? res # `res.body.result.TTL` is what it is renewed to; a lease that is gone is an error
+---@return resty.etcd.api.result.Response? res # the response with the new TTL in `res.body.result.TTL`; an error if the lease does not exist
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function keepalive(self, id)
@@ -89,10 +89,10 @@ local function keepalive(self, id)
     return {status = reply.status, headers = reply.headers, body = body}
 end
 
---- Tells how long a lease still lives.
+--- Returns the remaining time of a lease.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param id string|number
----@param keys? boolean also tell the keys attached to it
+---@param keys? boolean also return the keys attached to the lease
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
@@ -100,18 +100,18 @@ local function timetolive(self, id, keys)
     if id == nil then
         return needs_id("timetolive")
     end
-    local reply, err, refusal = call.unary(self, rpcs.lease_time_to_live, {ID = id, keys = keys == true})
-    return result.to_result_or_refusal(reply, err, refusal)
+    local reply, err, error_reply = call.unary(self, rpcs.lease_time_to_live, {ID = id, keys = keys == true})
+    return result.to_result_or_error_reply(reply, err, error_reply)
 end
 
---- Lists all leases.
+--- Returns the IDs of all leases.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function leases(self)
-    local reply, err, refusal = call.unary(self, rpcs.lease_leases, {})
-    return result.to_result_or_refusal(reply, err, refusal)
+    local reply, err, error_reply = call.unary(self, rpcs.lease_leases, {})
+    return result.to_result_or_error_reply(reply, err, error_reply)
 end
 _M.grant = grant
 _M.keepalive = keepalive

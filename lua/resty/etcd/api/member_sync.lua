@@ -10,7 +10,7 @@ local now = clock.now
 local NO_URL = "no member of the list has a client URL"
 local NO_SECURE_URL = "no member of the list has a client URL with https"
 
---- The first URL of the scheme in use. What went through TLS is not to go without it all of a sudden.
+--- Returns the first URL with the scheme in use, or any URL for http: a client with TLS must not lose its encryption.
 ---@param urls string[]
 ---@param scheme string
 ---@return string?
@@ -30,29 +30,29 @@ local function url_of(urls, scheme)
     return ____temp_0
 end
 
---- The members that serve clients: not learners, and not those that have not started yet.
+--- Returns endpoints of the members that serve clients: learners, and members that have not started, are left out.
 ---@param members table[]
 ---@param api_prefix string
 ---@param scheme string
 ---@return resty.etcd.endpoint.endpoint.Endpoint[]
 local function endpoints_of(members, api_prefix, scheme)
-    local found = {}
+    local endpoints = {}
     for ____, member in ipairs(members) do
         local urls = member.clientURLs or ({})
         local url = url_of(urls, scheme)
         if member.isLearner ~= true and url ~= nil then
-            local made = endpoint.new(url, api_prefix)
-            if made ~= nil then
-                found[#found + 1] = made
+            local parsed = endpoint.new(url, api_prefix)
+            if parsed ~= nil then
+                endpoints[#endpoints + 1] = parsed
             end
         end
     end
-    return found
+    return endpoints
 end
 
---- Back to the endpoints that the client was made with: those that etcd tells of may be out of this client's reach.
+--- Restores the configured endpoints: the URLs that etcd advertises can be unreachable from here.
 ---@param core resty.etcd.call.client_state.Core
-local function go_back(core)
+local function restore_configured(core)
     local given = core.configured
     local current = core.dns ~= nil and core.dns.configured or core.endpoints
     if current ~= given then
@@ -64,30 +64,30 @@ local function go_back(core)
     end
 end
 
---- Asks etcd for its members and makes the first client URL of each an endpoint, learners left out.
+--- Reads the member list and replaces the endpoints by the first client URL of each member that is no learner.
 ---@param core resty.etcd.call.client_state.Core
----@return true? res # true; or nil and an error, and then the endpoints are what they were, or those that the client was made with
+---@return true? res # true; or nil and an error. After an error response the endpoints are unchanged, and if no endpoint responded they are the configured ones
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function read_members(core)
     local reply, err = call.unary(core, rpcs.member_list, {})
     if reply == nil then
         if err.http_status == nil and err.name ~= "bad_request" then
-            go_back(core)
+            restore_configured(core)
         end
         return nil, err
     end
     local members = reply.body.members or ({})
     local first = core.endpoints[1]
     local scheme = first and first.scheme or core.configured[1].scheme
-    local found = endpoints_of(members, core.api_prefix, scheme)
-    if #found == 0 then
+    local endpoints = endpoints_of(members, core.api_prefix, scheme)
+    if #endpoints == 0 then
         return nil, errors.local_error("bad_reply", scheme == "http" and NO_URL or NO_SECURE_URL)
     end
-    dns_endpoints.replace_endpoints(core, found)
+    dns_endpoints.replace_endpoints(core, endpoints)
     return true
 end
 
---- The same as a method.
+--- Replaces the endpoints by the current members of the cluster.
 ---@param self resty.etcd.call.client_state.Core
 ---@return true? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
@@ -108,13 +108,13 @@ local function sync_in_timer(premature, core)
     end
 end
 
---- Reads the list in the background.
+--- Reads the member list in a timer.
 ---@param core resty.etcd.call.client_state.Core
 local function start_sync(core)
     pcall(ngx.timer.at, 0, sync_in_timer, core)
 end
 
---- The plan of a client that reads the list every so many seconds, when it is used.
+--- Returns the plan of a client that reads the member list when it makes a call and the interval has passed.
 ---@param interval number
 ---@return resty.etcd.call.client_state.SyncPlan
 local function plan(interval)

@@ -2,13 +2,13 @@
 local _M = {}
 local checks = require("resty.etcd.base.checks")
 
---- What is wrong with a watch's options; nil if nothing is.
+--- Checks the options of `watch` and `watchdir`. Returns an error text, or nil if they are valid.
 ---@param opts table?
 ---@return string?
 local function check_watch_opts(opts)
-    local wrong = checks.check_method_options(opts)
-    if wrong ~= nil then
-        return wrong
+    local problem = checks.check_method_options(opts)
+    if problem ~= nil then
+        return problem
     end
     if (opts and opts.require_leader) ~= nil and type(opts.require_leader) ~= "boolean" then
         return "require_leader must be boolean"
@@ -17,7 +17,7 @@ local function check_watch_opts(opts)
     return string.sub(from, 1, 1) == "-" and "start_revision must not be negative" or nil
 end
 
---- Copies the named options that are set.
+--- Copies the named options that are not nil into a request.
 ---@param from table?
 ---@param names string[]
 ---@param to table

@@ -3,20 +3,20 @@ local _M = {}
 local errors = require("resty.etcd.protocol.errors")
 local time_slice = require("resty.etcd.base.time_slice")
 
---- An answer of etcd. All of it may be written to.
+--- Response of etcd. Programs can modify all of it.
 ---@class resty.etcd.api.result.Response
 ---@field status number HTTP status.
 ---@field headers table
 ---@field body any
 
---- A refused call (HTTP 4xx): fields of the body are those of the error.
+--- Fields that the body of a 4xx response has.
 ---@class resty.etcd.api.result.ErrorBody
 ---@field error? string
 ---@field message? string
 ---@field code? number
----@field hint? string What may be the matter, where the message alone would mislead.
+---@field hint? string Likely cause, if the message alone misleads.
 
---- An error that is the caller's own.
+--- Returns the error for an invalid argument.
 ---@generic Body
 ---@param message string
 ---@return resty.etcd.api.result.Response? res
@@ -26,7 +26,7 @@ local function argument_error(message)
     return nil, message, errors.local_error("bad_request", message)
 end
 
---- An error of a call.
+--- Returns the error of a call.
 ---@generic Body
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.api.result.Response? res
@@ -36,7 +36,7 @@ local function failed(err)
     return nil, errors.to_text(err), err
 end
 
---- Either an answer or an error: every refusal is an error.
+--- Returns the response of a call, or its error; error responses are errors.
 ---@generic Body
 ---@param reply resty.etcd.transport.transport.Reply?
 ---@param err resty.etcd.protocol.errors.EtcdError?
@@ -50,29 +50,29 @@ local function to_result(reply, err)
     return reply
 end
 
---- Refusals below 500 are answers too, with `body.error` and perhaps `body.hint`.
+--- Returns the response of a call, or its error. As in lua-resty-etcd 1.10, a 4xx response is a result with `body.error`.
 ---@generic Body
 ---@param reply resty.etcd.transport.transport.Reply?
 ---@param err resty.etcd.protocol.errors.EtcdError?
----@param refusal resty.etcd.transport.transport.Reply?
+---@param error_reply resty.etcd.transport.transport.Reply?
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
-local function to_result_or_refusal(reply, err, refusal)
+local function to_result_or_error_reply(reply, err, error_reply)
     if reply ~= nil then
         return reply
     end
-    if refusal ~= nil and refusal.status < 500 then
+    if error_reply ~= nil and error_reply.status < 500 then
         local hint = err and err.hint
         if hint ~= nil then
-            refusal.body.hint = hint
+            error_reply.body.hint = hint
         end
-        return refusal, nil, err
+        return error_reply, nil, err
     end
     return failed(err)
 end
 
---- Decodes the value of a key in place.
+--- Replaces the value of a key-value pair by its deserialized form.
 ---@param serializer resty.etcd.serializers.serializer.Serializer
 ---@param kv resty.etcd.protocol.message.KeyValue?
 local function decode_value(serializer, kv)
@@ -94,7 +94,7 @@ end
 _M.decode_value = decode_value
 _M.decode_values = decode_values
 _M.failed = failed
-_M.to_result_or_refusal = to_result_or_refusal
+_M.to_result_or_error_reply = to_result_or_error_reply
 _M.argument_error = argument_error
 _M.to_result = to_result
 

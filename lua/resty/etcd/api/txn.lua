@@ -12,11 +12,11 @@ local txn_request = require("resty.etcd.api.txn_request")
 
 ---@class resty.etcd.api.txn.TxnBody
 ---@field header resty.etcd.protocol.message.Header
----@field succeeded? true The comparison held and `success` was run; nil if `failure` was.
+---@field succeeded? true All comparisons held and etcd ran `success`; nil if etcd ran `failure`.
 ---@field responses? resty.etcd.api.txn.OpResponse[]
----@field replayed? true Of an idempotent one: an earlier try turned out to have been applied. Its `responses` are lost.
+---@field replayed? true With `idempotent`: an earlier attempt was applied; its `responses` are lost.
 
---- One of them, by the kind of the operation.
+--- Response to one operation, in the field for its kind.
 ---@class resty.etcd.api.txn.OpResponse
 ---@field response_range? resty.etcd.api.kv.GetBody
 ---@field response_put? resty.etcd.api.kv.SetBody
@@ -24,11 +24,11 @@ local txn_request = require("resty.etcd.api.txn_request")
 ---@field response_txn? resty.etcd.api.txn.TxnBody
 
 ---@class resty.etcd.api.txn.TxnOptions: resty.etcd.api.kv.CallOptions
----@field idempotent? boolean May be sent again when its outcome is unknown, as it is applied once; default false.
+---@field idempotent? boolean Retry the transaction when its outcome is unknown: a marker ensures that etcd applies it once. Default false.
 
 ---@class resty.etcd.api.txn.SetIfOptions: resty.etcd.api.kv.SetOptions, resty.etcd.api.txn.TxnOptions
 
---- Decodes the values in all answers of a transaction, in place.
+--- Deserializes the values in all responses of a transaction, in place.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param body resty.etcd.api.txn.TxnBody
 local function decode_responses(cli, body)
@@ -74,12 +74,12 @@ local function is_empty(list)
     return list == nil or type(list) == "table" and list[1] == nil
 end
 
---- Runs a transaction. Keys are plain and get the client's prefix, values go through the serializer, in every
---- branch and at every depth; the tables given are not changed.
+--- Runs a transaction. The driver adds the client's `key_prefix` to plain keys and serializes values, in all branches and
+--- nested transactions. It does not change the tables of the caller.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param compare table<string, any>[] rows `{key, target, result, value | version | mod_revision | create_revision | lease}`
----@param success? table<string, any>[] operations if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
----@param failure? table<string, any>[] operations if one does not
+---@param success? table<string, any>[] operations to run if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
+---@param failure? table<string, any>[] operations to run if a row does not hold
 ---@param opts? resty.etcd.api.txn.TxnOptions
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
@@ -91,9 +91,9 @@ local function txn(self, compare, success, failure, opts)
     if is_empty(success) and is_empty(failure) then
         return result.argument_error("success and failure couldn't be empty at the same time")
     end
-    local wrong = checks.check_method_options(opts)
-    if wrong ~= nil then
-        return result.argument_error(wrong)
+    local problem = checks.check_method_options(opts)
+    if problem ~= nil then
+        return result.argument_error(problem)
     end
     local message, err = txn_request.txn_message(self, {compare = compare, success = success, failure = failure}, 0)
     if message == nil then
@@ -102,7 +102,7 @@ local function txn(self, compare, success, failure, opts)
     return send(self, message, opts)
 end
 
---- A put that depends on whether the key exists.
+--- Puts a key if it does not exist (branch "success") or if it exists ("failure").
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param branch "success"|"failure"
 ---@param key string
@@ -112,9 +112,9 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function set_if(cli, branch, key, val, opts)
-    local wrong = checks.check_key(key) or checks.check_method_options(opts)
-    if wrong ~= nil then
-        return result.argument_error(wrong)
+    local problem = checks.check_key(key) or checks.check_method_options(opts)
+    if problem ~= nil then
+        return result.argument_error(problem)
     end
     local value, value_err = serializer.serialize(cli.serializer, val)
     if value == nil then
@@ -136,7 +136,7 @@ end
 ---@param key string
 ---@param val any
 ---@param opts? resty.etcd.api.txn.SetIfOptions
----@return resty.etcd.api.result.Response? res # `res.body.succeeded` tells that it did not exist and is written
+---@return resty.etcd.api.result.Response? res # the response; `res.body.succeeded` is true if the key did not exist and is written now
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function setnx(self, key, val, opts)
@@ -154,7 +154,7 @@ end
 ---@param key string
 ---@param val any
 ---@param opts? resty.etcd.api.txn.SetIfOptions
----@return resty.etcd.api.result.Response? res # `res.body.succeeded` tells that the key does not exist, so that nothing was written
+---@return resty.etcd.api.result.Response? res # the response; `res.body.succeeded` is true if the key does not exist, so that nothing was written
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function setx(self, key, val, opts)

@@ -3,10 +3,10 @@ local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local serializer = require("resty.etcd.serializers.serializer")
 
---- Transactions within a transaction go no deeper: a table that holds itself would have no end.
+--- Greatest depth of nested transactions. It ends the recursion for a table that contains itself.
 local MAX_DEPTH = 100
 
---- `prevKv` and `requestPut` become what etcd's messages call them.
+--- Converts camelCase (`prevKv`) to the names of etcd's messages (`prev_kv`).
 ---@param name string
 ---@return string
 local function snake_case(name)
@@ -18,7 +18,7 @@ local function snake_case(name)
     return snake
 end
 
---- A row as a message of ours: the caller's table stays as it is.
+--- Returns a copy of a row with the names of etcd's messages: the caller's table must not change.
 ---@param row table<string, any>
 ---@return table
 local function copy_row(row)
@@ -29,7 +29,7 @@ local function copy_row(row)
     return message
 end
 
---- Puts the client's prefix in front of key and range end; returns what is wrong with them, or nil.
+--- Adds the client's key prefix to key and range end. Returns an error text, or nil.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param message table
 ---@return string?
@@ -46,7 +46,7 @@ local function prefix_keys(cli, message)
     return nil
 end
 
---- Serializes the value of a message in place; returns an error text or nil.
+--- Serializes the value of a message in place. Returns an error text, or nil.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param message table
 ---@return string?
@@ -78,7 +78,7 @@ local function compare_messages(cli, rows)
     return messages
 end
 
---- A put, range or delete as a message.
+--- Returns the message of a put, range or delete.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param kind string
 ---@param row table<string, any>
@@ -96,7 +96,7 @@ local function plain_op(cli, kind, row)
     return message
 end
 
---- The one kind of an operation and what belongs to it; nil and what is wrong otherwise.
+--- Returns the kind of an operation and its fields; nil and an error text if it has no kind or several.
 ---@param op table<string, any>
 ---@return string? kind
 ---@return table<string, any>|string body
@@ -119,10 +119,10 @@ local function kind_of(op)
     return kind, body
 end
 
---- A whole transaction as a message.
+--- Returns the message of a transaction.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param parts table<string, any>
----@param depth number how many it is within
+---@param depth number number of transactions around this one
 ---@return table? res
 ---@return string? err
 local function txn_message(cli, parts, depth)
@@ -153,18 +153,18 @@ local function txn_message(cli, parts, depth)
             if kind == nil then
                 return nil, body
             end
-            local made
+            local request
             local err
             if kind == "request_txn" then
-                made, err = txn_message(cli, body, depth + 1)
+                request, err = txn_message(cli, body, depth + 1)
             else
-                made, err = plain_op(cli, kind, body)
+                request, err = plain_op(cli, kind, body)
             end
-            if made == nil then
+            if request == nil then
                 return nil, err
             end
             local wrapped = {}
-            wrapped[kind] = made
+            wrapped[kind] = request
             ops[#ops + 1] = wrapped
         end
         message[branch] = ops
@@ -172,7 +172,7 @@ local function txn_message(cli, parts, depth)
     return message
 end
 
---- Nothing but reads, at every depth.
+--- Reports whether a transaction only reads, in all branches and nested transactions.
 ---@param message table
 ---@return boolean
 local function is_read_only(message)

@@ -11,17 +11,17 @@ local request_options = require("resty.etcd.api.request_options")
 local result = require("resty.etcd.api.result")
 
 ---@class resty.etcd.api.watch.WatchOptions: resty.etcd.api.kv.CallOptions
----@field start_revision? (string|number) First revision to report; default: what comes after now.
----@field progress_notify? boolean Also answer replies without events, which tell how far etcd has come.
----@field filters? (string|number|(string|number)[]) "NOPUT", "NODELETE", or their numbers; one or an array.
----@field prev_kv? boolean Answer what each key was before.
+---@field start_revision? (string|number) First revision to report; default: the next one.
+---@field progress_notify? boolean Also return responses without events, which report etcd's current revision.
+---@field filters? (string|number|(string|number)[]) "NOPUT", "NODELETE", or the enum number; one or an array.
+---@field prev_kv? boolean Return the previous key-value pair with each event.
 ---@field watch_id? (string|number)
----@field fragment? boolean Let etcd split large replies.
----@field need_cancel? boolean Also return what `watchcancel` takes.
----@field require_leader? boolean Let etcd end the watch when its member has lost the leader; default false.
+---@field fragment? boolean Let etcd split large responses.
+---@field need_cancel? boolean Also return the handle for `watchcancel`.
+---@field require_leader? boolean Let etcd cancel the watch when its member has no leader; default false.
 
 ---@class resty.etcd.api.watch.Event
----@field type? "DELETE" "DELETE"; nil for a put.
+---@field type? "DELETE" "DELETE", or nil for a put.
 ---@field kv resty.etcd.protocol.message.KeyValue
 ---@field prev_kv? resty.etcd.protocol.message.KeyValue
 
@@ -33,14 +33,14 @@ local result = require("resty.etcd.api.result")
 ---@field cancel_reason? string
 ---@field compact_revision? string
 ---@field events? resty.etcd.api.watch.Event[]
----@field fragment? true More events of the same revision follow; only where `fragment` was asked for.
+---@field fragment? true More events of the same revision follow; only with the option `fragment`.
 
---- A reply of a watch, or an error that etcd sent in its place.
+--- Response of a watch, or an error that etcd sent instead.
 ---@class resty.etcd.api.watch.WatchReply
 ---@field result? resty.etcd.api.watch.WatchResult
 ---@field error? table
 
---- What `watchcancel` takes.
+--- Handle that `watchcancel` accepts.
 ---@class resty.etcd.api.watch.WatchHandle
 ---@field close fun(self: resty.etcd.api.watch.WatchHandle): number
 
@@ -52,7 +52,7 @@ local CREATE_OPTIONS = {
     "fragment"
 }
 
---- Names of HTTP statuses that etcd's errors have.
+--- Reason phrases of the HTTP statuses that etcd's errors have.
 local STATUS_TEXT = {}
 STATUS_TEXT[400] = "Bad Request"
 STATUS_TEXT[401] = "Unauthorized"
@@ -72,21 +72,21 @@ local function status_text(status)
     return STATUS_TEXT[status] or tostring(status)
 end
 
---- Opening a watch failed.
+--- Returns the error of a watch that was not created.
 ---@param err resty.etcd.protocol.errors.EtcdError
----@param refused boolean
+---@param is_error_reply boolean
 ---@return nil reader
 ---@return string err
 ---@return resty.etcd.protocol.errors.EtcdError details
-local function open_failed(err, refused)
-    if refused then
+local function open_failed(err, is_error_reply)
+    if is_error_reply then
         local text = "failed to watch data, response code: " .. tostring(err.http_status or 0) .. ", " .. err.message
         return nil, text, err
     end
     return nil, errors.to_text(err), err
 end
 
---- An error that came instead of a reply.
+--- Returns what the reader returns for an error: a response with the error for 4xx, otherwise nil and a text.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.api.watch.WatchReply? reply
@@ -102,32 +102,32 @@ local function stream_failed(cli, err)
         balancer.report_failure(cli, endpoint)
         return nil, endpoint .. ": " .. status_text(status), err
     end
-    local refusal = {
+    local error_reply = {
         http_code = status,
         http_status = status_text(status),
         message = err.message
     }
     if err.code ~= nil then
-        refusal.grpc_code = err.code
+        error_reply.grpc_code = err.code
     end
-    return {error = refusal}
+    return {error = error_reply}
 end
 
---- A reply with news, as opposed to one that only tells how far etcd has come.
+--- Reports whether a response has more to say than etcd's current revision.
 ---@param reply resty.etcd.api.watch.WatchResult
 ---@return boolean
 local function has_news(reply)
     return reply.events ~= nil or reply.created == true or reply.canceled == true
 end
 
---- Events that may be merged with those of another reply.
+--- Reports whether the events of a response can be merged with those of another.
 ---@param reply resty.etcd.api.watch.WatchResult
 ---@return boolean
 local function is_plain(reply)
     return reply.created ~= true and reply.canceled ~= true
 end
 
---- Adds to `reply` what has arrived behind it; returns the first reply that must stand alone, if any.
+--- Appends the events that have already arrived to `reply`. Returns the first response that cannot be merged, or nil.
 ---@param stream resty.etcd.transport.transport.Stream
 ---@param reply resty.etcd.api.watch.WatchResult
 ---@return resty.etcd.api.watch.WatchResult?
@@ -149,7 +149,7 @@ local function merge_arrived(stream, reply)
     end
 end
 
---- A reply whose values are not all decoded yet: whoever does that may be killed on the way.
+--- Response whose values are not all decoded yet. The reader keeps it, because the light thread can be killed meanwhile.
 ---@class resty.etcd.api.watch.Unfinished
 ---@field reply resty.etcd.api.watch.WatchResult
 ---@field decoded number
@@ -167,7 +167,7 @@ local function decode_events(cli, unfinished)
 end
 
 local function make_reader(cli, stream, timeout, wants_progress)
-    local held
+    local next_reply
     local unfinished
     local last_error
     local last_details
@@ -187,8 +187,8 @@ local function make_reader(cli, stream, timeout, wants_progress)
                 if last_error ~= nil then
                     return nil, last_error, last_details
                 end
-                local reply = held
-                held = nil
+                local reply = next_reply
+                next_reply = nil
                 if reply == nil then
                     local message, err = stream:recv(timeout)
                     if message == nil then
@@ -203,7 +203,7 @@ local function make_reader(cli, stream, timeout, wants_progress)
                     reply = message
                 end
                 if reply.events ~= nil and is_plain(reply) then
-                    held = merge_arrived(stream, reply)
+                    next_reply = merge_arrived(stream, reply)
                 end
                 if wants_progress or has_news(reply) then
                     unfinished = {reply = reply, decoded = 0}
@@ -227,9 +227,9 @@ local function start(cli, create_request, opts)
         create_request.filters = type(opts.filters) == "table" and opts.filters or ({opts.filters})
     end
     local options = {timeout = opts and opts.timeout, require_leader = (opts and opts.require_leader) == true}
-    local stream, err, refusal = call.open(cli, rpcs.watch, {create_request = create_request}, options)
+    local stream, err, error_reply = call.open(cli, rpcs.watch, {create_request = create_request}, options)
     if stream == nil then
-        return open_failed(err, refusal ~= nil)
+        return open_failed(err, error_reply ~= nil)
     end
     local timeout = opts and opts.timeout or cli.timeout
     local reader = make_reader(cli, stream, timeout > 0 and timeout or nil, (opts and opts.progress_notify) == true)
@@ -244,30 +244,30 @@ end
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param key string not empty
 ---@param opts? resty.etcd.api.watch.WatchOptions
----@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that gives the next reply at each call
+---@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that returns the next response at each call
 ---@return string? err
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
 local function watch(self, key, opts)
-    local wrong = checks.check_key(key) or request_options.check_watch_opts(opts)
-    if wrong ~= nil then
-        return nil, wrong, errors.local_error("bad_request", wrong)
+    local problem = checks.check_key(key) or request_options.check_watch_opts(opts)
+    if problem ~= nil then
+        return nil, problem, errors.local_error("bad_request", problem)
     end
     local request = {}
     request.key = keys.with_prefix(self.key_prefix, key)
     return start(self, request, opts)
 end
 
---- Watches all keys that start with `dir`, which is taken as it is.
+--- Watches all keys with the prefix `dir`.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param dir string "" for all keys
 ---@param opts? resty.etcd.api.watch.WatchOptions
----@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that gives the next reply at each call
+---@return (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)? reader # a function that returns the next response at each call
 ---@return string? err
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
 local function watchdir(self, dir, opts)
-    local wrong = type(dir) ~= "string" and "key must be string" or request_options.check_watch_opts(opts)
-    if wrong ~= nil then
-        return nil, wrong, errors.local_error("bad_request", wrong)
+    local problem = type(dir) ~= "string" and "key must be string" or request_options.check_watch_opts(opts)
+    if problem ~= nil then
+        return nil, problem, errors.local_error("bad_request", problem)
     end
     return start(
         self,
@@ -276,16 +276,16 @@ local function watchdir(self, dir, opts)
     )
 end
 
---- Ends a watch that was started with `need_cancel`. A read pending in another light thread ends within a second.
+--- Cancels a watch that was started with `need_cancel`. A pending read in another light thread returns within 1 s.
 ---@param self resty.etcd.call.client_state.ClientState
----@param http_cli resty.etcd.api.watch.WatchHandle what the watch returned third
+---@param http_cli resty.etcd.api.watch.WatchHandle handle: the third return value of the watch
 ---@return number? ok # 1
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function watchcancel(self, http_cli)
     if type(http_cli) ~= "table" or type(http_cli.close) ~= "function" then
-        local wrong = "http_cli is not what a watch returned"
-        return nil, wrong, errors.local_error("bad_request", wrong)
+        local problem = "http_cli is not what a watch returned"
+        return nil, problem, errors.local_error("bad_request", problem)
     end
     return http_cli:close()
 end

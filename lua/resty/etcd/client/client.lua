@@ -66,7 +66,7 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function version(self)
     local reply, err, error_reply = call.unary(self, rpcs.version, {})
-    return result.to_result_or_refusal(reply, err, error_reply)
+    return result.to_result_or_error_reply(reply, err, error_reply)
 end
 
 --- Returns counters of this client's calls in this worker, by name of the RPC.

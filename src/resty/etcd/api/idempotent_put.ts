@@ -7,7 +7,7 @@ import * as idempotency from "../call/idempotency";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
-/** What the key was before a put that was applied at `revision`; nothing where that is compacted. */
+/** Returns the key-value pair as it was before a put applied at `revision`, or nil if it cannot be read (compacted). */
 function read_before(cli: ClientState, key: unknown, revision: string, timeout: number, deadline: number): unknown {
     const before = (tonumber(revision) ?? 1) - 1;
     const [reply] = call.unary(cli, rpcs.range, { key, revision: before }, { timeout, deadline, quiet: true });
@@ -18,14 +18,14 @@ function read_before(cli: ClientState, key: unknown, revision: string, timeout: 
     return kvs[0];
 }
 
-/** A put in a transaction that is applied once. */
+/** Runs a put as a transaction with an idempotency marker, and returns the reply in the form of a put. */
 function put(cli: ClientState, request: Message, timeout: number, wants_prev_kv: boolean): Outcome<Reply> {
     const txn: Message = new LuaMap();
     txn.set("success", [{ request_put: request }]);
     const deadline = timeout > 0 ? clock.now() + timeout : math.huge;
-    const [reply, err, refusal] = idempotency.run(cli, txn, timeout);
+    const [reply, err, error_reply] = idempotency.run(cli, txn, timeout);
     if (reply === undefined) {
-        return $multi(undefined, err, refusal);
+        return $multi(undefined, err, error_reply);
     }
     const done = reply.body as unknown as {
         header: Header;

@@ -15,21 +15,21 @@ import type { Integer } from "../protocol/message";
 import type { ErrorBody, ApiResult } from "./result";
 
 interface CallOptions {
-    /** Seconds for the whole call; default the client's; 0 leaves it to nginx's socket timeouts. */
+    /** Deadline of the call in seconds; default the client's. With 0, only nginx's socket timeouts apply. */
     timeout?: number;
 }
 
-/** What to read and how. */
+/** Options of a range read. */
 interface RangeOptions extends CallOptions {
-    /** Read as of this revision. */
+    /** Read the state at this revision; default the current one. */
     revision?: Integer;
-    /** At most this many keys. */
+    /** Greatest number of keys to return. */
     limit?: Integer;
-    /** "NONE", "ASCEND" or "DESCEND", or their numbers. */
+    /** "NONE", "ASCEND" or "DESCEND", or the enum number. */
     sort_order?: string | number;
-    /** "KEY", "VERSION", "CREATE", "MOD" or "VALUE", or their numbers. */
+    /** "KEY", "VERSION", "CREATE", "MOD" or "VALUE", or the enum number. */
     sort_target?: string | number;
-    /** Any member may answer from what it has, which may be stale; default false. */
+    /** Let the member answer from its own state, which can be stale; default false: a linearizable read. */
     serializable?: boolean;
     keys_only?: boolean;
     count_only?: boolean;
@@ -40,53 +40,53 @@ interface RangeOptions extends CallOptions {
 }
 
 interface GetOptions extends RangeOptions {
-    /** Read all keys from `key` up to this one; "\0": all from `key` on. */
+    /** Read all keys from `key` up to this one, exclusive; "\0": all keys from `key` on. */
     range_end?: string;
 }
 
 interface GetBody extends ErrorBody {
     header: Header;
-    /** nil if there are none. */
+    /** nil if no key matches. */
     kvs?: KeyValue[];
-    /** There are more keys than `limit` let through. */
+    /** More keys match than `limit` allows. */
     more?: true;
-    /** How many keys there are, whatever `limit` is; nil if none. */
+    /** Number of keys that match, independent of `limit`; nil if none does. */
     count?: string;
 }
 
 interface SetOptions extends CallOptions {
     /** ID of the lease to attach. */
     lease?: Integer;
-    /** Answer what the key was before. */
+    /** Return the previous key-value pair. */
     prev_kv?: boolean;
-    /** Keep the value that is stored. */
+    /** Keep the current value. */
     ignore_value?: boolean;
-    /** Keep the lease that is attached. */
+    /** Keep the current lease. */
     ignore_lease?: boolean;
-    /** May be sent again when its outcome is unknown, as it is applied once; default false. */
+    /** Retry the write when its outcome is unknown: a marker ensures that etcd applies it once. Default false. */
     idempotent?: boolean;
 }
 
 interface SetBody extends ErrorBody {
     header: Header;
     prev_kv?: KeyValue;
-    /** Of an idempotent one: an earlier try turned out to have been applied. */
+    /** With `idempotent`: an earlier attempt was applied. */
     replayed?: true;
 }
 
 interface RmdirOptions extends CallOptions {
-    /** Answer what was deleted. */
+    /** Return the deleted key-value pairs. */
     prev_kv?: boolean;
 }
 
 interface DeleteOptions extends RmdirOptions {
-    /** Delete all keys from `key` up to this one. */
+    /** Delete all keys from `key` up to this one, exclusive. */
     range_end?: string;
 }
 
 interface DeleteBody extends ErrorBody {
     header: Header;
-    /** How many keys were deleted; nil if none. */
+    /** Number of deleted keys; nil if none. */
     deleted?: string;
     prev_kvs?: KeyValue[];
 }
@@ -106,22 +106,22 @@ const RANGE_OPTIONS = [
 ];
 const PUT_OPTIONS = ["lease", "prev_kv", "ignore_value", "ignore_lease"];
 
-/** A request for a key; or nil and what is wrong with the arguments. */
+/** Returns a request for a key, or nil and an error text if an argument is invalid. */
 function key_request(cli: ClientState, key: unknown, opts: unknown): Result<Message> {
-    const wrong = checks.check_key(key) ?? checks.check_method_options(opts);
-    if (wrong !== undefined) {
-        return $multi(undefined, wrong);
+    const problem = checks.check_key(key) ?? checks.check_method_options(opts);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
     }
     const request: Message = new LuaMap();
     request.set("key", keys.with_prefix(cli.key_prefix, key as string));
     return $multi(request);
 }
 
-/** A request for a key, or for all keys from it up to another. */
+/** Returns a request for a key, or for the range from the key up to `opts.range_end`. */
 function range_request(cli: ClientState, key: unknown, opts: { range_end?: string } | undefined): Result<Message> {
-    const [request, wrong] = key_request(cli, key, opts);
+    const [request, problem] = key_request(cli, key, opts);
     if (request === undefined) {
-        return $multi(undefined, wrong);
+        return $multi(undefined, problem);
     }
     if (opts?.range_end !== undefined) {
         request.set("range_end", keys.real_range_end(cli.key_prefix, opts.range_end));
@@ -131,27 +131,27 @@ function range_request(cli: ClientState, key: unknown, opts: { range_end?: strin
 
 function range(cli: ClientState, request: Message, opts: RangeOptions | undefined): ApiResult<GetBody> {
     request_options.copy(opts, RANGE_OPTIONS, request);
-    const [reply, err, refusal] = call.unary(cli, rpcs.range, request, { timeout: opts?.timeout });
+    const [reply, err, error_reply] = call.unary(cli, rpcs.range, request, { timeout: opts?.timeout });
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("kvs") as KeyValue[] | undefined);
     }
-    return result.to_result_or_refusal(reply, err, refusal);
+    return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
 /**
  * Reads a key.
  * @param key not empty
- * @returns `res.body.kvs` is nil if there is no such key
+ * @returns the response; `res.body.kvs` is nil if the key does not exist
  */
 function get(this: ClientState, key: string, opts?: GetOptions): ApiResult<GetBody> {
-    const [request, wrong] = range_request(this, key, opts);
+    const [request, problem] = range_request(this, key, opts);
     if (request === undefined) {
-        return result.argument_error(wrong);
+        return result.argument_error(problem);
     }
     return range(this, request, opts);
 }
 
-/** Read as it is, in one go: by limit, in another order than that of the keys, or as a mere number. */
+/** Reports whether a read must be a single request: pages need all keys, in key order. */
 function is_cut_or_sorted(opts: RangeOptions): boolean {
     return (
         opts.limit !== undefined ||
@@ -166,22 +166,22 @@ function decode_page(this: void, cli: unknown, kvs: paged_range.Kv[]): void {
 }
 
 /**
- * Reads all keys that start with `dir`, which is taken as it is: `/a` also finds `/ab`. A large directory is read
- * in pages at one revision; the result looks like one reply, and `timeout` is for each page.
+ * Reads all keys with the prefix `dir`; `/a` also matches `/ab`. A large range is read in pages at one revision and
+ * returned as one response; `timeout` applies to each page.
  * @param dir "" for all keys
  */
 function readdir(this: ClientState, dir: string, opts?: RangeOptions): ApiResult<GetBody> {
-    const wrong = typeof dir !== "string" ? "key must be string" : checks.check_method_options(opts);
-    if (wrong !== undefined) {
-        return result.argument_error(wrong);
+    const problem = typeof dir !== "string" ? "key must be string" : checks.check_method_options(opts);
+    if (problem !== undefined) {
+        return result.argument_error(problem);
     }
     const request = keys.prefix_range(this.key_prefix, dir);
     if (opts !== undefined && is_cut_or_sorted(opts)) {
         return range(this, request, opts);
     }
     request_options.copy(opts, RANGE_OPTIONS, request);
-    const [reply, err, refusal] = paged_range.read_all(this, request, opts?.timeout, decode_page, this);
-    return result.to_result_or_refusal(reply, err, refusal);
+    const [reply, err, error_reply] = paged_range.read_all(this, request, opts?.timeout, decode_page, this);
+    return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
 function put(cli: ClientState, request: Message, opts: SetOptions | undefined): Outcome<Reply> {
@@ -194,13 +194,13 @@ function put(cli: ClientState, request: Message, opts: SetOptions | undefined): 
 /**
  * Writes a key.
  * @param key not empty
- * @param val goes through the serializer
- * @returns `res.body.prev_kv` only if it was asked for and there was such a key
+ * @param val encoded by the client's serializer
+ * @returns the response; `res.body.prev_kv` is nil unless `opts.prev_kv` is set and the key existed
  */
 function set(this: ClientState, key: string, val: unknown, opts?: SetOptions): ApiResult<SetBody> {
-    const [request, wrong] = key_request(this, key, opts);
+    const [request, problem] = key_request(this, key, opts);
     if (request === undefined) {
-        return result.argument_error(wrong);
+        return result.argument_error(problem);
     }
     if (opts?.ignore_value !== true) {
         const [value, value_err] = serializer.serialize(this.serializer, val);
@@ -210,46 +210,46 @@ function set(this: ClientState, key: string, val: unknown, opts?: SetOptions): A
         request.set("value", value);
     }
     request_options.copy(opts, PUT_OPTIONS, request);
-    const [reply, err, refusal] = put(this, request, opts);
+    const [reply, err, error_reply] = put(this, request, opts);
     if (reply !== undefined) {
         result.decode_value(this.serializer, reply.body.get("prev_kv") as KeyValue | undefined);
     }
-    return result.to_result_or_refusal(reply, err, refusal);
+    return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
 function delete_range(cli: ClientState, request: Message, opts: RmdirOptions | undefined): ApiResult<DeleteBody> {
     request_options.copy(opts, ["prev_kv"], request);
-    const [reply, err, refusal] = call.unary(cli, rpcs.delete_range, request, { timeout: opts?.timeout });
+    const [reply, err, error_reply] = call.unary(cli, rpcs.delete_range, request, { timeout: opts?.timeout });
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("prev_kvs") as KeyValue[] | undefined);
     }
-    return result.to_result_or_refusal(reply, err, refusal);
+    return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
 /**
  * Deletes a key.
  * @param key not empty
- * @returns `res.body.deleted` is nil if there was no such key
+ * @returns the response; `res.body.deleted` is nil if the key did not exist
  */
 function delete_key(this: ClientState, key: string, opts?: DeleteOptions): ApiResult<DeleteBody> {
-    const [request, wrong] = range_request(this, key, opts);
+    const [request, problem] = range_request(this, key, opts);
     if (request === undefined) {
-        return result.argument_error(wrong);
+        return result.argument_error(problem);
     }
     return delete_range(this, request, opts);
 }
 
 /**
- * Deletes all keys that start with `dir`. Together with the client's `key_prefix` it must not be empty: nobody
- * empties a whole etcd by mistake.
+ * Deletes all keys with the prefix `dir`. The prefix including the client's `key_prefix` must not be empty, so that a
+ * mistake cannot delete all keys of etcd.
  */
 function rmdir(this: ClientState, dir: string, opts?: RmdirOptions): ApiResult<DeleteBody> {
-    const wrong =
+    const problem =
         typeof dir !== "string"
             ? "key must be string"
             : (checks.check_method_options(opts) ?? checks.check_key(keys.with_prefix(this.key_prefix, dir)));
-    if (wrong !== undefined) {
-        return result.argument_error(wrong);
+    if (problem !== undefined) {
+        return result.argument_error(problem);
     }
     return delete_range(this, keys.prefix_range(this.key_prefix, dir), opts);
 }

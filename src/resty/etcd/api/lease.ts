@@ -24,7 +24,7 @@ interface KeepaliveBody {
 interface TimetoliveBody extends ErrorBody {
     header: Header;
     ID: string;
-    /** Seconds left; "-1" if there is no such lease. */
+    /** Remaining time in seconds; "-1" if the lease does not exist. */
     TTL: string;
     grantedTTL?: string;
     keys?: string[];
@@ -40,9 +40,9 @@ function needs_id<Body>(command: string): ApiResult<Body> {
 }
 
 /**
- * Makes a lease.
+ * Grants a lease.
  * @param ttl seconds; etcd raises it to its minimum
- * @param id chosen at random if nil, so that the lease may be asked for again where an answer was lost
+ * @param id default: chosen at random by the driver, so that a grant without response can be retried
  */
 function grant(this: ClientState, ttl: number, id?: Integer): ApiResult<GrantBody> {
     if ((ttl as number | undefined) === undefined) {
@@ -59,18 +59,18 @@ function grant(this: ClientState, ttl: number, id?: Integer): ApiResult<GrantBod
     return result.to_result(reply, err);
 }
 
-/** Ends a lease; the keys attached to it are deleted. */
+/** Revokes a lease; etcd deletes the keys attached to it. */
 function revoke(this: ClientState, id: Integer): ApiResult<RevokeBody> {
     if ((id as Integer | undefined) === undefined) {
         return needs_id("revoke");
     }
-    const [reply, err, refusal] = call.unary(this, rpcs.lease_revoke, { ID: id });
-    return result.to_result_or_refusal(reply, err, refusal);
+    const [reply, err, error_reply] = call.unary(this, rpcs.lease_revoke, { ID: id });
+    return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
 /**
  * Renews a lease once.
- * @returns `res.body.result.TTL` is what it is renewed to; a lease that is gone is an error
+ * @returns the response with the new TTL in `res.body.result.TTL`; an error if the lease does not exist
  */
 function keepalive(this: ClientState, id: Integer): ApiResult<KeepaliveBody> {
     if ((id as Integer | undefined) === undefined) {
@@ -81,7 +81,7 @@ function keepalive(this: ClientState, id: Integer): ApiResult<KeepaliveBody> {
         return result.failed(err);
     }
     if (reply.body.get("TTL") === undefined) {
-        // etcd says it by leaving out the TTL
+        // for a lease that does not exist, etcd responds with 200 and without TTL
         return result.failed(errors.server_error(404, 5, "etcdserver: requested lease not found"));
     }
     const body = { result: reply.body };
@@ -89,21 +89,21 @@ function keepalive(this: ClientState, id: Integer): ApiResult<KeepaliveBody> {
 }
 
 /**
- * Tells how long a lease still lives.
- * @param keys also tell the keys attached to it
+ * Returns the remaining time of a lease.
+ * @param keys also return the keys attached to the lease
  */
 function timetolive(this: ClientState, id: Integer, keys?: boolean): ApiResult<TimetoliveBody> {
     if ((id as Integer | undefined) === undefined) {
         return needs_id("timetolive");
     }
-    const [reply, err, refusal] = call.unary(this, rpcs.lease_time_to_live, { ID: id, keys: keys === true });
-    return result.to_result_or_refusal(reply, err, refusal);
+    const [reply, err, error_reply] = call.unary(this, rpcs.lease_time_to_live, { ID: id, keys: keys === true });
+    return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
-/** Lists all leases. */
+/** Returns the IDs of all leases. */
 function leases(this: ClientState): ApiResult<LeasesBody> {
-    const [reply, err, refusal] = call.unary(this, rpcs.lease_leases, {});
-    return result.to_result_or_refusal(reply, err, refusal);
+    const [reply, err, error_reply] = call.unary(this, rpcs.lease_leases, {});
+    return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
 export {

@@ -14,7 +14,7 @@ const now = clock.now;
 const NO_URL = "no member of the list has a client URL";
 const NO_SECURE_URL = "no member of the list has a client URL with https";
 
-/** The first URL of the scheme in use. What went through TLS is not to go without it all of a sudden. */
+/** Returns the first URL with the scheme in use, or any URL for http: a client with TLS must not lose its encryption. */
 function url_of(urls: string[], scheme: string): string | undefined {
     const beginning = `${scheme}://`;
     for (const url of urls) {
@@ -25,24 +25,24 @@ function url_of(urls: string[], scheme: string): string | undefined {
     return scheme === "http" ? urls[0] : undefined;
 }
 
-/** The members that serve clients: not learners, and not those that have not started yet. */
+/** Returns endpoints of the members that serve clients: learners, and members that have not started, are left out. */
 function endpoints_of(members: Message[], api_prefix: string, scheme: string): Endpoint[] {
-    const found: Endpoint[] = [];
+    const endpoints: Endpoint[] = [];
     for (const member of members) {
         const urls = (member.get("clientURLs") as string[] | undefined) ?? [];
         const url = url_of(urls, scheme);
         if (member.get("isLearner") !== true && url !== undefined) {
-            const made = endpoint.new(url, api_prefix);
-            if (made !== undefined) {
-                found.push(made);
+            const parsed = endpoint.new(url, api_prefix);
+            if (parsed !== undefined) {
+                endpoints.push(parsed);
             }
         }
     }
-    return found;
+    return endpoints;
 }
 
-/** Back to the endpoints that the client was made with: those that etcd tells of may be out of this client's reach. */
-function go_back(core: Core): void {
+/** Restores the configured endpoints: the URLs that etcd advertises can be unreachable from here. */
+function restore_configured(core: Core): void {
     const given = core.configured;
     const current = core.dns !== undefined ? core.dns.configured : core.endpoints;
     if (current !== given) {
@@ -55,30 +55,31 @@ function go_back(core: Core): void {
 }
 
 /**
- * Asks etcd for its members and makes the first client URL of each an endpoint, learners left out.
- * @returns true; or nil and an error, and then the endpoints are what they were, or those that the client was made with
+ * Reads the member list and replaces the endpoints by the first client URL of each member that is no learner.
+ * @returns true; or nil and an error. After an error response the endpoints are unchanged, and if no endpoint
+ *   responded they are the configured ones
  */
 function read_members(core: Core): Result<true, EtcdError> {
     const [reply, err] = call.unary(core, rpcs.member_list, {});
     if (reply === undefined) {
         if (err.http_status === undefined && err.name !== "bad_request") {
-            go_back(core);
+            restore_configured(core);
         }
         return $multi(undefined, err);
     }
     const members = (reply.body.get("members") as Message[] | undefined) ?? [];
-    // users may have made endpoints of their own, which need not say it
+    // programs can replace the endpoints by tables without a scheme
     const first = core.endpoints[0] as Partial<Endpoint> | undefined;
     const scheme = first?.scheme ?? core.configured[0]!.scheme;
-    const found = endpoints_of(members, core.api_prefix, scheme);
-    if (found.length === 0) {
+    const endpoints = endpoints_of(members, core.api_prefix, scheme);
+    if (endpoints.length === 0) {
         return $multi(undefined, errors.local_error("bad_reply", scheme === "http" ? NO_URL : NO_SECURE_URL));
     }
-    dns_endpoints.replace_endpoints(core, found);
+    dns_endpoints.replace_endpoints(core, endpoints);
     return $multi(true);
 }
 
-/** The same as a method. */
+/** Replaces the endpoints by the current members of the cluster. */
 function sync(this: Core): Result<true, EtcdError> {
     return read_members(this);
 }
@@ -92,12 +93,12 @@ function sync_in_timer(premature: boolean, core: Core): void {
     }
 }
 
-/** Reads the list in the background. */
+/** Reads the member list in a timer. */
 function start_sync(this: void, core: Core): void {
-    protected_call(ngx.timer.at, 0, sync_in_timer, core); // without a timer, as in some phases, a later call will
+    protected_call(ngx.timer.at, 0, sync_in_timer, core); // some phases have no timers: a later call tries again
 }
 
-/** The plan of a client that reads the list every so many seconds, when it is used. */
+/** Returns the plan of a client that reads the member list when it makes a call and the interval has passed. */
 function plan(interval: number): SyncPlan {
     return { interval, next: now() + interval, start: start_sync };
 }

@@ -1,21 +1,21 @@
 import * as checks from "../base/checks";
 import type { Message } from "../protocol/message";
 
-/** What is wrong with a watch's options; nil if nothing is. */
+/** Checks the options of `watch` and `watchdir`. Returns an error text, or nil if they are valid. */
 function check_watch_opts(opts: { start_revision?: unknown; require_leader?: unknown } | undefined): Problem {
-    const wrong = checks.check_method_options(opts);
-    if (wrong !== undefined) {
-        return wrong;
+    const problem = checks.check_method_options(opts);
+    if (problem !== undefined) {
+        return problem;
     }
     if (opts?.require_leader !== undefined && typeof opts.require_leader !== "boolean") {
         return "require_leader must be boolean";
     }
-    // some versions of etcd refuse it, others keep a watch that never tells anything
+    // some versions of etcd reject a negative revision, others create a watch that never delivers an event
     const from = tostring(opts?.start_revision);
     return string.sub(from, 1, 1) === "-" ? "start_revision must not be negative" : undefined;
 }
 
-/** Copies the named options that are set. */
+/** Copies the named options that are not nil into a request. */
 function copy(from: object | undefined, names: readonly string[], to: Message): void {
     if (from !== undefined) {
         for (const name of names) {

@@ -5,7 +5,7 @@ import type { Serializer } from "../serializers/serializer";
 import * as time_slice from "../base/time_slice";
 import type { Headers, Reply } from "../transport/transport";
 
-/** An answer of etcd. All of it may be written to. */
+/** Response of etcd. Programs can modify all of it. */
 interface Response<Body> {
     /** HTTP status. */
     status: number;
@@ -13,32 +13,32 @@ interface Response<Body> {
     body: Body;
 }
 
-/** `res`, or `nil` and a text; and what is known of an error or a refusal. */
+/** The response; or nil and an error text. The details describe an error, and also a 4xx response. */
 type ApiResult<Body> = LuaMultiReturn<
     | [res: Response<Body>, err?: undefined, details?: EtcdError | undefined]
     | [res: undefined, err: string, details: EtcdError]
 >;
 
-/** A refused call (HTTP 4xx): fields of the body are those of the error. */
+/** Fields that the body of a 4xx response has. */
 interface ErrorBody {
     error?: string;
     message?: string;
     code?: number;
-    /** What may be the matter, where the message alone would mislead. */
+    /** Likely cause, if the message alone misleads. */
     hint?: string;
 }
 
-/** An error that is the caller's own. */
+/** Returns the error for an invalid argument. */
 function argument_error<Body>(message: string): ApiResult<Body> {
     return $multi(undefined, message, errors.local_error("bad_request", message));
 }
 
-/** An error of a call. */
+/** Returns the error of a call. */
 function failed<Body>(err: EtcdError): ApiResult<Body> {
     return $multi(undefined, errors.to_text(err), err);
 }
 
-/** Either an answer or an error: every refusal is an error. */
+/** Returns the response of a call, or its error; error responses are errors. */
 function to_result<Body>(reply: Reply | undefined, err: EtcdError | undefined): ApiResult<Body> {
     if (reply === undefined) {
         return failed(err!);
@@ -46,26 +46,26 @@ function to_result<Body>(reply: Reply | undefined, err: EtcdError | undefined): 
     return $multi(reply as unknown as Response<Body>);
 }
 
-/** Refusals below 500 are answers too, with `body.error` and perhaps `body.hint`. */
-function to_result_or_refusal<Body>(
+/** Returns the response of a call, or its error. As in lua-resty-etcd 1.10, a 4xx response is a result with `body.error`. */
+function to_result_or_error_reply<Body>(
     reply: Reply | undefined,
     err: EtcdError | undefined,
-    refusal: Reply | undefined,
+    error_reply: Reply | undefined,
 ): ApiResult<Body> {
     if (reply !== undefined) {
         return $multi(reply as unknown as Response<Body>);
     }
-    if (refusal !== undefined && refusal.status < 500) {
+    if (error_reply !== undefined && error_reply.status < 500) {
         const hint = err?.hint;
         if (hint !== undefined) {
-            refusal.body.set("hint", hint);
+            error_reply.body.set("hint", hint);
         }
-        return $multi(refusal as unknown as Response<Body>, undefined, err);
+        return $multi(error_reply as unknown as Response<Body>, undefined, err);
     }
     return failed(err!);
 }
 
-/** Decodes the value of a key in place. */
+/** Replaces the value of a key-value pair by its deserialized form. */
 function decode_value(serializer: Serializer, kv: KeyValue | undefined): void {
     if (kv !== undefined) {
         const [value] = serializer.deserialize((kv.value as string | undefined) ?? "");
@@ -87,7 +87,7 @@ export {
     decode_value,
     decode_values,
     failed,
-    to_result_or_refusal,
+    to_result_or_error_reply,
     argument_error,
     to_result,
     type ErrorBody,

@@ -17,14 +17,14 @@ import * as txn_request from "./txn_request";
 
 interface TxnBody {
     header: Header;
-    /** The comparison held and `success` was run; nil if `failure` was. */
+    /** All comparisons held and etcd ran `success`; nil if etcd ran `failure`. */
     succeeded?: true;
     responses?: OpResponse[];
-    /** Of an idempotent one: an earlier try turned out to have been applied. Its `responses` are lost. */
+    /** With `idempotent`: an earlier attempt was applied; its `responses` are lost. */
     replayed?: true;
 }
 
-/** One of them, by the kind of the operation. */
+/** Response to one operation, in the field for its kind. */
 interface OpResponse {
     response_range?: GetBody;
     response_put?: SetBody;
@@ -33,13 +33,13 @@ interface OpResponse {
 }
 
 interface TxnOptions extends CallOptions {
-    /** May be sent again when its outcome is unknown, as it is applied once; default false. */
+    /** Retry the transaction when its outcome is unknown: a marker ensures that etcd applies it once. Default false. */
     idempotent?: boolean;
 }
 
 interface SetIfOptions extends SetOptions, TxnOptions {}
 
-/** Decodes the values in all answers of a transaction, in place. */
+/** Deserializes the values in all responses of a transaction, in place. */
 function decode_responses(cli: ClientState, body: TxnBody): void {
     for (const response of body.responses ?? []) {
         const { response_range, response_put, response_delete_range, response_txn } = response;
@@ -81,11 +81,11 @@ function is_empty(list: unknown): boolean {
 }
 
 /**
- * Runs a transaction. Keys are plain and get the client's prefix, values go through the serializer, in every
- * branch and at every depth; the tables given are not changed.
+ * Runs a transaction. The driver adds the client's `key_prefix` to plain keys and serializes values, in all branches and
+ * nested transactions. It does not change the tables of the caller.
  * @param compare rows `{key, target, result, value | version | mod_revision | create_revision | lease}`
- * @param success operations if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
- * @param failure operations if one does not
+ * @param success operations to run if all rows hold: `requestPut`, `requestRange`, `requestDeleteRange`, `requestTxn`
+ * @param failure operations to run if a row does not hold
  */
 function txn(
     this: ClientState,
@@ -100,9 +100,9 @@ function txn(
     if (is_empty(success) && is_empty(failure)) {
         return result.argument_error("success and failure couldn't be empty at the same time");
     }
-    const wrong = checks.check_method_options(opts);
-    if (wrong !== undefined) {
-        return result.argument_error(wrong);
+    const problem = checks.check_method_options(opts);
+    if (problem !== undefined) {
+        return result.argument_error(problem);
     }
     const [message, err] = txn_request.txn_message(this, { compare, success, failure }, 0);
     if (message === undefined) {
@@ -111,7 +111,7 @@ function txn(
     return send(this, message, opts);
 }
 
-/** A put that depends on whether the key exists. */
+/** Puts a key if it does not exist (branch "success") or if it exists ("failure"). */
 function set_if(
     cli: ClientState,
     branch: "success" | "failure",
@@ -119,9 +119,9 @@ function set_if(
     val: unknown,
     opts: SetIfOptions | undefined,
 ): ApiResult<TxnBody> {
-    const wrong = checks.check_key(key) ?? checks.check_method_options(opts);
-    if (wrong !== undefined) {
-        return result.argument_error(wrong);
+    const problem = checks.check_key(key) ?? checks.check_method_options(opts);
+    if (problem !== undefined) {
+        return result.argument_error(problem);
     }
     const [value, value_err] = serializer.serialize(cli.serializer, val);
     if (value === undefined) {
@@ -140,7 +140,7 @@ function set_if(
 
 /**
  * Writes a key that does not exist.
- * @returns `res.body.succeeded` tells that it did not exist and is written
+ * @returns the response; `res.body.succeeded` is true if the key did not exist and is written now
  */
 function setnx(this: ClientState, key: string, val: unknown, opts?: SetIfOptions): ApiResult<TxnBody> {
     return set_if(this, "success", key, val, opts);
@@ -148,7 +148,7 @@ function setnx(this: ClientState, key: string, val: unknown, opts?: SetIfOptions
 
 /**
  * Writes a key that exists.
- * @returns `res.body.succeeded` tells that the key does not exist, so that nothing was written
+ * @returns the response; `res.body.succeeded` is true if the key does not exist, so that nothing was written
  */
 function setx(this: ClientState, key: string, val: unknown, opts?: SetIfOptions): ApiResult<TxnBody> {
     return set_if(this, "failure", key, val, opts);

@@ -3,19 +3,19 @@ import * as keys from "../protocol/keys";
 import type { Message } from "../protocol/message";
 import * as serializer from "../serializers/serializer";
 
-/** Transactions within a transaction go no deeper: a table that holds itself would have no end. */
+/** Greatest depth of nested transactions. It ends the recursion for a table that contains itself. */
 const MAX_DEPTH = 100;
 
-/** A table of a caller's, with field names as etcd writes them or in camelCase. */
+/** Table of a caller, with field names in snake_case or camelCase. */
 type Row = Record<string, unknown>;
 
-/** `prevKv` and `requestPut` become what etcd's messages call them. */
+/** Converts camelCase (`prevKv`) to the names of etcd's messages (`prev_kv`). */
 function snake_case(name: string): string {
     const [snake] = string.gsub(name, "%u", upper => `_${string.lower(upper)}`);
     return snake;
 }
 
-/** A row as a message of ours: the caller's table stays as it is. */
+/** Returns a copy of a row with the names of etcd's messages: the caller's table must not change. */
 function copy_row(row: Row): Message {
     const message: Message = new LuaMap();
     for (const [name, value] of pairs(row)) {
@@ -24,7 +24,7 @@ function copy_row(row: Row): Message {
     return message;
 }
 
-/** Puts the client's prefix in front of key and range end; returns what is wrong with them, or nil. */
+/** Adds the client's key prefix to key and range end. Returns an error text, or nil. */
 function prefix_keys(cli: ClientState, message: Message): Problem {
     const key = message.get("key");
     if (typeof key !== "string") {
@@ -38,7 +38,7 @@ function prefix_keys(cli: ClientState, message: Message): Problem {
     return undefined;
 }
 
-/** Serializes the value of a message in place; returns an error text or nil. */
+/** Serializes the value of a message in place. Returns an error text, or nil. */
 function serialize_value(cli: ClientState, message: Message): Problem {
     const [value, err] = serializer.serialize(cli.serializer, message.get("value"));
     if (value === undefined) {
@@ -67,7 +67,7 @@ function compare_messages(cli: ClientState, rows: Row[]): Result<Message[]> {
     return $multi(messages);
 }
 
-/** A put, range or delete as a message. */
+/** Returns the message of a put, range or delete. */
 function plain_op(cli: ClientState, kind: string, row: Row): Result<Message> {
     const message = copy_row(row);
     let err = prefix_keys(cli, message);
@@ -80,7 +80,7 @@ function plain_op(cli: ClientState, kind: string, row: Row): Result<Message> {
     return $multi(message);
 }
 
-/** The one kind of an operation and what belongs to it; nil and what is wrong otherwise. */
+/** Returns the kind of an operation and its fields; nil and an error text if it has no kind or several. */
 function kind_of(op: Row): LuaMultiReturn<[kind: string, body: Row] | [kind: undefined, err: string]> {
     let kind: string | undefined;
     let body: unknown;
@@ -101,8 +101,8 @@ function kind_of(op: Row): LuaMultiReturn<[kind: string, body: Row] | [kind: und
 }
 
 /**
- * A whole transaction as a message.
- * @param depth how many it is within
+ * Returns the message of a transaction.
+ * @param depth number of transactions around this one
  */
 function txn_message(cli: ClientState, parts: Row, depth: number): Result<Message> {
     if (depth > MAX_DEPTH) {
@@ -132,18 +132,18 @@ function txn_message(cli: ClientState, parts: Row, depth: number): Result<Messag
             if (kind === undefined) {
                 return $multi(undefined, body);
             }
-            let made: Message | undefined;
+            let request: Message | undefined;
             let err: string | undefined;
             if (kind === "request_txn") {
-                [made, err] = txn_message(cli, body, depth + 1);
+                [request, err] = txn_message(cli, body, depth + 1);
             } else {
-                [made, err] = plain_op(cli, kind, body);
+                [request, err] = plain_op(cli, kind, body);
             }
-            if (made === undefined) {
+            if (request === undefined) {
                 return $multi(undefined, err!);
             }
             const wrapped: Message = new LuaMap();
-            wrapped.set(kind, made);
+            wrapped.set(kind, request);
             ops.push(wrapped);
         }
         message.set(branch, ops);
@@ -151,7 +151,7 @@ function txn_message(cli: ClientState, parts: Row, depth: number): Result<Messag
     return $multi(message);
 }
 
-/** Nothing but reads, at every depth. */
+/** Reports whether a transaction only reads, in all branches and nested transactions. */
 function is_read_only(message: Message): boolean {
     for (const branch of ["success", "failure"]) {
         for (const op of (message.get(branch) ?? []) as Message[]) {

@@ -14,25 +14,25 @@ import * as result from "./result";
 import type { CallOptions } from "./kv";
 
 interface WatchOptions extends CallOptions {
-    /** First revision to report; default: what comes after now. */
+    /** First revision to report; default: the next one. */
     start_revision?: Integer;
-    /** Also answer replies without events, which tell how far etcd has come. */
+    /** Also return responses without events, which report etcd's current revision. */
     progress_notify?: boolean;
-    /** "NOPUT", "NODELETE", or their numbers; one or an array. */
+    /** "NOPUT", "NODELETE", or the enum number; one or an array. */
     filters?: string | number | (string | number)[];
-    /** Answer what each key was before. */
+    /** Return the previous key-value pair with each event. */
     prev_kv?: boolean;
     watch_id?: Integer;
-    /** Let etcd split large replies. */
+    /** Let etcd split large responses. */
     fragment?: boolean;
-    /** Also return what `watchcancel` takes. */
+    /** Also return the handle for `watchcancel`. */
     need_cancel?: boolean;
-    /** Let etcd end the watch when its member has lost the leader; default false. */
+    /** Let etcd cancel the watch when its member has no leader; default false. */
     require_leader?: boolean;
 }
 
 interface Event {
-    /** "DELETE"; nil for a put. */
+    /** "DELETE", or nil for a put. */
     type?: "DELETE";
     kv: KeyValue;
     prev_kv?: KeyValue;
@@ -46,31 +46,31 @@ interface WatchResult {
     cancel_reason?: string;
     compact_revision?: string;
     events?: Event[];
-    /** More events of the same revision follow; only where `fragment` was asked for. */
+    /** More events of the same revision follow; only with the option `fragment`. */
     fragment?: true | undefined;
 }
 
-/** A reply of a watch, or an error that etcd sent in its place. */
+/** Response of a watch, or an error that etcd sent instead. */
 interface WatchReply {
     result?: WatchResult;
     error?: { grpc_code?: number; http_code: number; http_status: string; message: string };
 }
 
-/** Gives the next reply; bare `timeout`, `closed` or another socket error otherwise, and the same ever after. */
+/** Returns the next response; or nil and `timeout`, `closed` or another socket error, which later calls repeat. */
 type Reader = (
     this: void,
 ) => LuaMultiReturn<
     [reply: WatchReply, err?: undefined] | [reply: undefined, err: string, details?: EtcdError | undefined]
 >;
 
-/** What `watchcancel` takes. */
+/** Handle that `watchcancel` accepts. */
 interface WatchHandle {
     close(): number;
 }
 
 const CREATE_OPTIONS = ["start_revision", "progress_notify", "prev_kv", "watch_id", "fragment"];
 
-/** Names of HTTP statuses that etcd's errors have. */
+/** Reason phrases of the HTTP statuses that etcd's errors have. */
 const STATUS_TEXT = new LuaMap<number, string>();
 STATUS_TEXT.set(400, "Bad Request");
 STATUS_TEXT.set(401, "Unauthorized");
@@ -90,19 +90,19 @@ function status_text(status: number): string {
     return STATUS_TEXT.get(status) ?? tostring(status);
 }
 
-/** Opening a watch failed. */
+/** Returns the error of a watch that was not created. */
 function open_failed(
     err: EtcdError,
-    refused: boolean,
+    is_error_reply: boolean,
 ): LuaMultiReturn<[reader: undefined, err: string, details: EtcdError]> {
-    if (refused) {
+    if (is_error_reply) {
         const text = `failed to watch data, response code: ${err.http_status ?? 0}, ${err.message}`;
         return $multi(undefined, text, err);
     }
     return $multi(undefined, errors.to_text(err), err);
 }
 
-/** An error that came instead of a reply. */
+/** Returns what the reader returns for an error: a response with the error for 4xx, otherwise nil and a text. */
 function stream_failed(
     cli: ClientState,
     err: EtcdError,
@@ -116,24 +116,28 @@ function stream_failed(
         balancer.report_failure(cli, endpoint);
         return $multi(undefined, `${endpoint}: ${status_text(status)}`, err);
     }
-    const refusal: WatchReply["error"] = { http_code: status, http_status: status_text(status), message: err.message };
+    const error_reply: WatchReply["error"] = {
+        http_code: status,
+        http_status: status_text(status),
+        message: err.message,
+    };
     if (err.code !== undefined) {
-        refusal.grpc_code = err.code;
+        error_reply.grpc_code = err.code;
     }
-    return $multi({ error: refusal });
+    return $multi({ error: error_reply });
 }
 
-/** A reply with news, as opposed to one that only tells how far etcd has come. */
+/** Reports whether a response has more to say than etcd's current revision. */
 function has_news(reply: WatchResult): boolean {
     return reply.events !== undefined || reply.created === true || reply.canceled === true;
 }
 
-/** Events that may be merged with those of another reply. */
+/** Reports whether the events of a response can be merged with those of another. */
 function is_plain(reply: WatchResult): boolean {
     return reply.created !== true && reply.canceled !== true;
 }
 
-/** Adds to `reply` what has arrived behind it; returns the first reply that must stand alone, if any. */
+/** Appends the events that have already arrived to `reply`. Returns the first response that cannot be merged, or nil. */
 function merge_arrived(stream: Stream, reply: WatchResult): WatchResult | undefined {
     const events = reply.events!;
     while (true) {
@@ -152,7 +156,7 @@ function merge_arrived(stream: Stream, reply: WatchResult): WatchResult | undefi
     }
 }
 
-/** A reply whose values are not all decoded yet: whoever does that may be killed on the way. */
+/** Response whose values are not all decoded yet. The reader keeps it, because the light thread can be killed meanwhile. */
 interface Unfinished {
     readonly reply: WatchResult;
     decoded: number;
@@ -171,7 +175,7 @@ function decode_events(cli: ClientState, unfinished: Unfinished): void {
 }
 
 function make_reader(cli: ClientState, stream: Stream, timeout: number | undefined, wants_progress: boolean): Reader {
-    let held: WatchResult | undefined;
+    let next_reply: WatchResult | undefined;
     let unfinished: Unfinished | undefined;
     let last_error: string | undefined;
     let last_details: EtcdError | undefined;
@@ -182,15 +186,15 @@ function make_reader(cli: ClientState, stream: Stream, timeout: number | undefin
                 decode_events(cli, unfinished);
                 unfinished = undefined;
                 if (reply.canceled === true) {
-                    stream.close(); // etcd keeps the connection, but nothing more comes on it
+                    stream.close(); // etcd keeps the connection open, but sends nothing more
                 }
                 return $multi({ result: reply });
             }
             if (last_error !== undefined) {
                 return $multi(undefined, last_error, last_details);
             }
-            let reply = held;
-            held = undefined;
+            let reply = next_reply;
+            next_reply = undefined;
             if (reply === undefined) {
                 const [message, err] = stream.recv(timeout);
                 if (message === undefined) {
@@ -205,7 +209,7 @@ function make_reader(cli: ClientState, stream: Stream, timeout: number | undefin
                 reply = message as unknown as WatchResult;
             }
             if (reply.events !== undefined && is_plain(reply)) {
-                held = merge_arrived(stream, reply);
+                next_reply = merge_arrived(stream, reply);
             }
             if (wants_progress || has_news(reply)) {
                 unfinished = { reply, decoded: 0 };
@@ -233,9 +237,9 @@ function start(
         create_request.set("filters", typeof opts.filters === "object" ? opts.filters : [opts.filters]);
     }
     const options = { timeout: opts?.timeout, require_leader: opts?.require_leader === true };
-    const [stream, err, refusal] = call.open(cli, rpcs.watch, { create_request }, options);
+    const [stream, err, error_reply] = call.open(cli, rpcs.watch, { create_request }, options);
     if (stream === undefined) {
-        return open_failed(err, refusal !== undefined);
+        return open_failed(err, error_reply !== undefined);
     }
     const timeout = opts?.timeout ?? cli.timeout;
     const reader = make_reader(cli, stream, timeout > 0 ? timeout : undefined, opts?.progress_notify === true);
@@ -249,16 +253,16 @@ function start(
 /**
  * Watches a key.
  * @param key not empty
- * @returns a function that gives the next reply at each call
+ * @returns a function that returns the next response at each call
  */
 function watch(
     this: ClientState,
     key: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const wrong = checks.check_key(key) ?? request_options.check_watch_opts(opts);
-    if (wrong !== undefined) {
-        return $multi(undefined, wrong, errors.local_error("bad_request", wrong));
+    const problem = checks.check_key(key) ?? request_options.check_watch_opts(opts);
+    if (problem !== undefined) {
+        return $multi(undefined, problem, errors.local_error("bad_request", problem));
     }
     const request: Message = new LuaMap();
     request.set("key", keys.with_prefix(this.key_prefix, key));
@@ -266,25 +270,25 @@ function watch(
 }
 
 /**
- * Watches all keys that start with `dir`, which is taken as it is.
+ * Watches all keys with the prefix `dir`.
  * @param dir "" for all keys
- * @returns a function that gives the next reply at each call
+ * @returns a function that returns the next response at each call
  */
 function watchdir(
     this: ClientState,
     dir: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const wrong = typeof dir !== "string" ? "key must be string" : request_options.check_watch_opts(opts);
-    if (wrong !== undefined) {
-        return $multi(undefined, wrong, errors.local_error("bad_request", wrong));
+    const problem = typeof dir !== "string" ? "key must be string" : request_options.check_watch_opts(opts);
+    if (problem !== undefined) {
+        return $multi(undefined, problem, errors.local_error("bad_request", problem));
     }
     return start(this, keys.prefix_range(this.key_prefix, dir), opts);
 }
 
 /**
- * Ends a watch that was started with `need_cancel`. A read pending in another light thread ends within a second.
- * @param http_cli what the watch returned third
+ * Cancels a watch that was started with `need_cancel`. A pending read in another light thread returns within 1 s.
+ * @param http_cli handle: the third return value of the watch
  * @returns 1
  */
 function watchcancel(
@@ -292,8 +296,8 @@ function watchcancel(
     http_cli: WatchHandle,
 ): LuaMultiReturn<[ok: number | undefined, err?: string, details?: EtcdError]> {
     if (typeof http_cli !== "object" || typeof (http_cli.close as unknown) !== "function") {
-        const wrong = "http_cli is not what a watch returned";
-        return $multi(undefined, wrong, errors.local_error("bad_request", wrong));
+        const problem = "http_cli is not what a watch returned";
+        return $multi(undefined, problem, errors.local_error("bad_request", problem));
     }
     return $multi(http_cli.close());
 }

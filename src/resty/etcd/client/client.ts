@@ -50,7 +50,7 @@ interface VersionBody {
 /** Returns the versions of the chosen member and of its cluster. */
 function version(this: ClientState): ApiResult<VersionBody> {
     const [reply, err, error_reply] = call.unary(this, rpcs.version, {});
-    return result.to_result_or_refusal(reply, err, error_reply);
+    return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
 /**
