@@ -3,17 +3,17 @@
 //
 //   bed.mjs up --dir DIR [--etcd VERSION]     start all, write DIR/bed.json and print its path (default: 3.4)
 //   bed.mjs down --dir DIR                    kill all and remove DIR
-//   bed.mjs signal --dir DIR NAME SIGNAL      SIGNAL like KILL, TERM, STOP, CONT; waits for the end after KILL
+//   bed.mjs signal --dir DIR NAME SIGNAL      SIGNAL like KILL, TERM, STOP, CONT; waits for the exit after KILL
 //   bed.mjs restart --dir DIR NAME...         (kill and) start with the same ports and data, wait until healthy
-//   bed.mjs join --dir DIR NAME               a new server joins the cluster as a learner; prints its URL
-//   bed.mjs leave --dir DIR NAME              such a server leaves the cluster, if it has not yet, and is killed
-//   bed.mjs add --dir DIR NAME -- [FLAG...]   start one more server, with these flags of etcd, and print what it is:
+//   bed.mjs join --dir DIR NAME               add a new server to the cluster as a learner; prints its URL
+//   bed.mjs leave --dir DIR NAME              remove such a server from the cluster, if it is a member, and kill it
+//   bed.mjs add --dir DIR NAME -- [FLAG...]   start one more server, with these flags of etcd, and print
 //                                             {"http", "port", "spare"}; "SPARE" in a flag is a free port.
-//                                             One of the same name goes first, with its data
+//                                             A server of the same name is killed first, and its data removed
 //
-// Servers: single (plain; on ::1 too where the machine has it), auth (users and roles), tls, mtls (asks for a client
-// certificate), and m1, m2, m3, a cluster whose tokens live for 2 seconds. They outlive `up`. DIR/members/NAME.json is
-// written before anything can go wrong with a server, so that an `up` or `down` after a crash finds what is left of it.
+// Servers: single (plain; on ::1 too where the machine has it), auth (users and roles), tls, mtls (requires a client
+// certificate), and m1, m2, m3, a cluster whose tokens expire after 2 s. They outlive `up`. DIR/members/NAME.json is
+// written as soon as a server runs, so that an `up` or `down` after a crash finds its process.
 
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -40,7 +40,7 @@ function readJson(file) {
     return JSON.parse(fs.readFileSync(file, "utf8"));
 }
 
-/** Replaces a file at once: a reader sees the old or the new content. */
+/** Replaces a file atomically: a reader sees the old or the new content. */
 function writeJson(file, value) {
     fs.writeFileSync(`${file}.tmp`, `${JSON.stringify(value, null, 4)}\n`);
     fs.renameSync(`${file}.tmp`, file);
@@ -51,7 +51,7 @@ function writeJson(file, value) {
 const memberFile = (dir, name) => path.join(dir, "members", `${name}.json`);
 const dataDirFlag = (dir, name) => `--data-dir=${path.join(dir, "data", name)}`;
 
-/** Whether the recorded process still runs and is that server of this bed, not a later process with its id. */
+/** Reports whether the recorded process still runs and is that server of this bed, not a later process with its id. */
 function isAlive(dir, name, pid) {
     try {
         return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(dataDirFlag(dir, name));
@@ -62,7 +62,7 @@ function isAlive(dir, name, pid) {
 
 const PF_EXITING = 0x4;
 
-/** Whether a process that no longer has a command line has threads left, which keep its sockets open. */
+/** Reports whether a process without a command line still has threads, which keep its sockets open. */
 function isEnding(pid) {
     try {
         const threads = fs.readdirSync(`/proc/${pid}/task`).map(thread => {
@@ -74,7 +74,7 @@ function isEnding(pid) {
         });
         return threads.some(({ isExiting }) => isExiting) && threads.some(({ state }) => !"ZX".includes(state));
     } catch {
-        return fs.existsSync(`/proc/${pid}`); // a thread has just ended: it has to be looked at again
+        return fs.existsSync(`/proc/${pid}`); // a thread has just ended: check again
     }
 }
 
@@ -90,7 +90,7 @@ async function killAndWait(dir, name, pid) {
     sendSignal(dir, name, pid, "SIGKILL");
     for (const end = Date.now() + 10_000; isAlive(dir, name, pid) || isEnding(pid); await sleep(5)) {
         if (Date.now() > end) {
-            fail(`${name} (process ${pid}) does not end`);
+            fail(`${name} (process ${pid}) does not exit`);
         }
     }
 }
@@ -105,10 +105,10 @@ async function killAll(dir) {
 
 function startMember(dir, name, { command, args, url }) {
     const log = fs.openSync(path.join(dir, "logs", `${name}.log`), "a");
-    // etcd reads every flag from ETCD_* too
+    // etcd also reads every flag from ETCD_*
     const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("ETCD")));
     if (process.arch !== "x64") {
-        env.ETCD_UNSUPPORTED_ARCH = process.arch; // 3.4 refuses to start on arm64 without it
+        env.ETCD_UNSUPPORTED_ARCH = process.arch; // 3.4 does not start on arm64 without it
     }
     const child = spawn(command, args, { detached: true, stdio: ["ignore", log, log], env });
     fs.closeSync(log);
@@ -123,7 +123,7 @@ function startMember(dir, name, { command, args, url }) {
 
 // HTTP
 
-/** Resolves with {status, body}; rejects when there is no answer. */
+/** Resolves with {status, body}; rejects if there is no response. */
 function request(method, url, { body, tls } = {}) {
     return new Promise((resolve, reject) => {
         const client = url.startsWith("https:") ? https : http;
@@ -178,9 +178,9 @@ function listen(host, port) {
 const closed = server => new Promise(resolve => server.close(resolve));
 
 /**
- * A slice of the machine's ports that no other bed has, below the range that the kernel takes for outgoing
- * connections: the port of a stopped server stays free until it is started again. Its first port shows that it is taken:
- * by the socket that is returned, and after that by the server `single`.
+ * Takes a slice of the machine's ports that no other bed has, below the range that the kernel uses for outgoing
+ * connections: the port of a stopped server stays free until it is started again. A listener on its first port marks the
+ * slice as taken: the returned socket, and later the server `single`.
  */
 async function takeSlice() {
     const firsts = Array.from({ length: PORTS.slices }, (_, i) => PORTS.first + i * PORTS.perSlice);
@@ -194,7 +194,7 @@ async function takeSlice() {
     fail("no free ports: too many test beds");
 }
 
-/** Free ports among those that a bed's own servers may have: the first half of its slice, but for that of `single`. */
+/** Returns free ports for a bed's own servers: from the first half of its slice, without that of `single`. */
 async function freePorts(host, count, slice, taken = new Set()) {
     const ports = new Set();
     for (let tries = 0; ports.size < count; tries++) {
@@ -211,7 +211,7 @@ async function freePorts(host, count, slice, taken = new Set()) {
     return [...ports];
 }
 
-/** Free ports for one more server of a bed: those of its servers are taken, whether they run or not. */
+/** Returns free ports for one more server of a bed: those of its servers are taken, whether they run or not. */
 function morePorts(dir, count) {
     const records = fs.readdirSync(path.join(dir, "members")).filter(file => file.endsWith(".json"));
     const flags = records.map(file => readJson(path.join(dir, "members", file)).args.join(" ")).join(" ");
@@ -221,7 +221,7 @@ function morePorts(dir, count) {
 
 async function makeCertificates(dir, certs) {
     const config = path.join(dir, "certs", "openssl.cnf");
-    // without openssl's own configuration file, which adds extensions
+    // instead of openssl's default configuration file, which adds extensions
     fs.writeFileSync(config, "[req]\ndistinguished_name = name\n[name]\n");
     const create = (certificate, key, name, extensions, issuer = []) =>
         promisify(execFile)("openssl", [
@@ -241,7 +241,7 @@ async function makeCertificates(dir, certs) {
     const leaf = ["basicConstraints=critical,CA:FALSE"];
     const clientUse = [...leaf, "extendedKeyUsage=clientAuth"];
     await Promise.all([
-        // etcd's gateway talks to etcd itself with the server's certificate, hence both uses
+        // etcd's gateway connects to etcd with the server's certificate, hence both uses
         create(
             certs.server,
             certs.server_key,
@@ -275,13 +275,13 @@ async function enableAuth(base, { user, password, reader }) {
     await post(base, "/v3/auth/enable", {});
 }
 
-/** 1: grpc-gateway v1, whose error bodies have the key "error"; 2: v2. The version does not tell. */
+/** Returns 1 for grpc-gateway v1, whose error bodies have the key "error", or 2 for v2. The version does not determine it. */
 async function dialectOf(base) {
     const { body } = await request("POST", `${base}/v3/lease/revoke`, { body: { ID: "1" } });
     return JSON.parse(body).error === undefined ? 2 : 1;
 }
 
-/** Flags that all servers have. */
+/** Returns the flags that all servers have. */
 async function commonFlags(dir, command) {
     const { stdout, stderr } = await promisify(execFile)(command, ["--help"]);
     const has = flag => (stdout + stderr).includes(flag);
@@ -353,7 +353,7 @@ async function up(dir, etcdVersion) {
             `--initial-advertise-peer-urls=${peerUrl[name]}`,
             `--listen-client-urls=${listenUrls.join(",")}`,
             `--advertise-client-urls=${urlOf(name)}`,
-            // tests that switch authentication on there see tokens expire
+            // for tests of expired tokens
             ...(CLUSTER.includes(name) ? ["--auth-token-ttl=2"] : []),
             ...(TLS.includes(name) ? tls : []),
             ...(name === "mtls" ? ["--client-cert-auth", `--trusted-ca-file=${certs.ca}`] : []),
@@ -436,7 +436,7 @@ async function restart(dir, names) {
     await Promise.all(members.map(member => waitHealthy(dir, member, tls)));
 }
 
-/** Sends a request to the cluster until it accepts it: it changes no members while they have not met for long. */
+/** Sends a request until the cluster accepts it: etcd changes no members until they have been connected for a while. */
 async function change(base, route, body) {
     for (const end = Date.now() + START_TIMEOUT_MS; ; await sleep(200)) {
         try {
@@ -479,7 +479,7 @@ async function join(dir, name) {
     const { pid } = startMember(dir, name, { command, args: all, url });
     // a learner does not count as healthy
     for (const end = Date.now() + START_TIMEOUT_MS; ; await sleep(20)) {
-        // etcd 3.6 and later that has taken a snapshot tells its name only when the log goes on: this changes nothing
+        // after a snapshot, etcd 3.6 and later publishes its name only with the next log entry: this one changes nothing
         await request("POST", `${base}/v3/lease/revoke`, { body: { ID: "1" } }).catch(() => undefined);
         const answer = await request("GET", `${url}/version`).catch(() => undefined);
         const members = await membersOf(base);
@@ -505,7 +505,7 @@ async function leave(dir, name) {
     fs.rmSync(path.join(dir, "data", name), { recursive: true });
 }
 
-/** One more server, beside those of `up`; `down` takes it too. */
+/** Starts one more server, in addition to those of `up`; `down` kills it too. */
 async function add(dir, name, flags) {
     const { command } = recordOf(dir, "single");
     if (fs.existsSync(memberFile(dir, name ?? fail("the name of a server is missing")))) {
@@ -530,7 +530,7 @@ async function add(dir, name, flags) {
     const aside = flags.some(flag => flag.startsWith("--listen-client-http-urls"));
     const member = startMember(dir, name, { command, args, url: aside ? `${scheme}://127.0.0.1:${spare}` : url });
     const tls = tlsOptions(readJson(path.join(dir, "bed.json")).certs);
-    await waitHealthy(dir, member, { ...tls, rejectUnauthorized: false }); // whatever certificate it shows
+    await waitHealthy(dir, member, { ...tls, rejectUnauthorized: false }); // with any certificate
     return JSON.stringify({ http: url, port, spare });
 }
 
@@ -542,7 +542,7 @@ async function main() {
     const [command, ...rest] = positionals;
     const dir = path.resolve(values.dir ?? fail("--dir is missing"));
     if (command === "up") {
-        // an interrupted `up` leaves nothing behind either
+        // an interrupted `up` leaves no process behind either
         for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) {
             process.once(name, () => killAll(dir).finally(() => process.exit(1)));
         }

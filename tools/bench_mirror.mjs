@@ -1,5 +1,5 @@
-// Measures mirrors against a private etcd: in one worker (bench/mirror.lua), and with four workers how long after a put
-// each of them sees it.
+// Measures mirrors with a private etcd: in one worker (bench/mirror.lua), and with four workers the time from a put until
+// each of them has the change.
 //   node tools/bench_mirror.mjs [MODE]      mode of the mirrors of the four workers; default worker
 
 import { spawnSync } from "node:child_process";

@@ -1,6 +1,6 @@
-// The demo: a private etcd, an nginx whose routes live in it (examples/gateway), and what a user would try.
-// With --serve both stay up to play with. All of it is on free ports of the loopback interface and in a
-// temporary folder; it ends with this process.
+// The demo: a private etcd, an nginx that reads its routes from etcd (examples/gateway), and typical operations.
+// With --serve both keep running. All of it is on free ports of the loopback interface and in a temporary folder, and is
+// stopped and removed when this process exits.
 
 import path from "node:path";
 import { ask, dir, etcdctl, freePort, run, startEtcd, startNginx, waitFor } from "./sandbox.mjs";
@@ -15,10 +15,10 @@ async function startGateway(etcd) {
 
 async function settles(gateway, uri, wanted) {
     const started = Date.now();
-    // both workers must have seen it: several answers in a row
+    // both workers must have the change: ten responses in a row
     let row = 0;
     let first = 0;
-    await waitFor(`${uri} to answer ${wanted}`, async () => {
+    await waitFor(`the response "${wanted}" to ${uri}`, async () => {
         const answer = await ask(gateway.url + uri);
         row = answer.includes(wanted) ? row + 1 : 0;
         first = row === 1 ? Date.now() : first;
@@ -31,7 +31,7 @@ async function show(etcd, gateway) {
     console.log("\n1. A tour of the driver, in an nginx content phase");
     console.log((await (await fetch(`${gateway.url}/tour`)).text()).trimEnd());
 
-    console.log("\n2. A gateway whose routes live in etcd, looked up in the access phase");
+    console.log("\n2. A gateway that reads its routes from etcd and looks them up in the access phase");
     const put = (key, upstream, ...args) => {
         const route = JSON.stringify({ path: "/shop", upstream });
         console.log(`  etcdctl put ${key} '${route}'`);
@@ -49,7 +49,7 @@ async function show(etcd, gateway) {
     etcdctl(etcd, "del", "/routes/shop");
     await settles(gateway, "/shop/1", "no route");
 
-    console.log("\n3. A route that lives as long as its lease");
+    console.log("\n3. A route that is attached to a lease");
     const lease = /lease (\w+) granted/.exec(etcdctl(etcd, "lease", "grant", "2"))[1];
     put("/routes/canary", gateway.blue, `--lease=${lease}`);
     await settles(gateway, "/shop/1", "blue answers");
@@ -69,9 +69,9 @@ await run(async () => {
   curl ${gateway.url}/tour
 
 upstreams: blue ${gateway.blue}, green ${gateway.green}; log: ${dir}/error.log
-Ctrl-C ends it.`);
+Press Ctrl-C to stop.`);
         await new Promise(() => setInterval(() => {}, 1 << 30));
     }
     await show(etcd, gateway);
-    console.log("\nThe demo went well.");
+    console.log("\nThe demo succeeded.");
 });

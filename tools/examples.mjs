@@ -1,11 +1,11 @@
-// Runs the examples one after the other, each in an nginx of its own with a private etcd, and checks what they answer.
+// Runs the examples one after the other, each in its own nginx with a private etcd, and checks their responses.
 //   node tools/examples.mjs [router] [config_center] [discovery]
 
 import assert from "node:assert/strict";
 import http from "node:http";
 import { etcdctl, freePort, run, startEtcd, startNginx, stop, waitFor } from "./sandbox.mjs";
 
-/** Answers as "STATUS BODY"; fetch would not let the Host be chosen. */
+/** Sends a request with a chosen Host header, which fetch does not allow. */
 function ask(port, uri, { host = "localhost", method = "GET", body } = {}) {
     return new Promise((resolve, reject) => {
         const request = http.request({ port, path: uri, method, headers: { Host: host }, agent: false }, response => {
@@ -22,10 +22,10 @@ function ask(port, uri, { host = "localhost", method = "GET", body } = {}) {
 
 const show = (what, answer) => console.log(`  ${what} -> ${answer.status} ${answer.text.split("\n")[0].slice(0, 60)}`);
 
-/** Waits until every worker gives the answer: until it comes ten times in a row. */
+/** Waits until every worker gives the expected response: ten times in a row. */
 async function settles(port, uri, options, status, text = "") {
     let row = 0;
-    const answer = await waitFor(`${uri} to answer ${status} ${text}`, async () => {
+    const answer = await waitFor(`the response ${status} ${text} to ${uri}`, async () => {
         const got = await ask(port, uri, options);
         row = got.status === status && got.text.includes(text) ? row + 1 : 0;
         return row >= 10 && got;
@@ -50,7 +50,7 @@ async function router(etcd, ports) {
     put(etcd, "/routes/2", JSON.stringify({ uri: "/cart/1", methods: ["GET"], priority: 1, upstream: green }));
     await settles(ports.PORT, "/cart/1", { host: "other.example" }, 200, "green");
     await settles(ports.PORT, "/cart/1", { host: "other.example", method: "POST" }, 404);
-    await settles(ports.PORT, "/cart/1", shop, 200, "blue"); // a host's own routes come first
+    await settles(ports.PORT, "/cart/1", shop, 200, "blue"); // routes with a host come first
     put(etcd, "/routes/1", JSON.stringify({ hosts: ["shop.example"], uri: "cart" }));
     await settles(ports.PORT, "/status", {}, 200, "uri must begin with");
     await settles(ports.PORT, "/cart/1", shop, 200, "blue"); // the last good one
@@ -88,8 +88,8 @@ async function config_center(etcd, { PORT }) {
     await settles(PORT, `/config/greeting?revision=${newest}`, {}, 422, "decode");
     await settles(PORT, "/config/greeting?revision=999999", {}, 404, "future revision");
     await settles(PORT, "/config/greeting?revision=x", {}, 400, "revision must be a revision");
-    const mended = { method: "PUT", body: '{"text":"hello again"}' };
-    assert.equal((await ask(PORT, `/config/greeting?if_revision=${newest}`, mended)).status, 200);
+    const valid = { method: "PUT", body: '{"text":"hello again"}' };
+    assert.equal((await ask(PORT, `/config/greeting?if_revision=${newest}`, valid)).status, 200);
     await settles(PORT, "/", {}, 200, "hello again");
     put(etcd, "/config/broken", "good");
     await settles(PORT, "/config/broken", {}, 422, "decode");
@@ -115,17 +115,17 @@ async function discovery(etcd, ports, nginx) {
     }
     const seen = await counts();
     assert.ok(seen.blue > seen.green && seen.green > 10, "by weight");
-    console.log("  blue leaves");
+    console.log("  blue closes its registration");
     await ask(ports.PORT, "/leave/blue");
-    await waitFor("blue's end", async () => keys().length === 1);
+    await waitFor("the end of blue's registration", async () => keys().length === 1);
     await waitFor("the front", async () => {
         const { blue, green } = await counts();
         return blue === 0 && green === 200;
     });
     nginx.expected = true;
     nginx.kill("SIGQUIT");
-    await waitFor("the key of a worker that ended", async () => keys().length === 0);
-    console.log("  nginx quits: nothing is registered any more");
+    await waitFor("the end of the exiting worker's registration", async () => keys().length === 0);
+    console.log("  nginx quits: its registrations are revoked");
 }
 
 const EXAMPLES = { router, config_center, discovery };
@@ -142,6 +142,6 @@ await run(async () => {
         if (nginx.exitCode === null) {
             await stop(nginx);
         }
-        console.log(`examples/${name} went well.\n`);
+        console.log(`examples/${name} succeeded.\n`);
     }
 });

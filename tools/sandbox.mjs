@@ -1,5 +1,5 @@
-// What the demo and the examples run in: a private etcd and an nginx, on free ports of the loopback interface and
-// in a temporary folder. All of it ends with the process.
+// The sandbox of the demo and the examples: a private etcd and an nginx, on free ports of the loopback interface and in a
+// temporary folder. All of it is stopped and removed when the process exits.
 
 import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
@@ -14,7 +14,7 @@ const children = [];
 
 function cleanUp() {
     for (const child of children) {
-        child.kill("SIGTERM"); // nginx's workers would outlive a killed master
+        child.kill("SIGTERM"); // after SIGKILL of the master, nginx's workers would keep running
     }
     fs.rmSync(dir, { recursive: true, force: true });
 }
@@ -33,7 +33,7 @@ async function freePort() {
     }
 }
 
-/** Starts a program that must not end before the demo does. */
+/** Starts a program that must run until the demo ends. */
 function start(command, args, options = {}) {
     const log = fs.openSync(path.join(dir, `${path.basename(command)}.log`), "a");
     const child = spawn(command, args, { stdio: ["ignore", log, log], ...options });
@@ -58,7 +58,7 @@ async function waitFor(what, check) {
         }
         await sleep(20);
     }
-    throw new Error(`waited in vain for ${what}`);
+    throw new Error(`timeout while waiting for ${what}`);
 }
 
 async function startEtcd() {
@@ -82,7 +82,7 @@ async function startEtcd() {
     return { url, etcdctl: path.join(bin, "etcdctl") };
 }
 
-/** Fills in the @NAMES@ of an nginx.conf of examples/ and starts nginx with it. */
+/** Replaces the @NAMES@ of an nginx.conf of examples/ and starts nginx with it. */
 function startNginx(etcd, template, values) {
     const modules = process.env.RESTY_MODULES ?? "/usr/lib/nginx/modules";
     const load = ["ndk_http_module.so", "ngx_http_lua_module.so"].map(name => path.join(modules, name));
@@ -105,14 +105,14 @@ function startNginx(etcd, template, values) {
     });
 }
 
-/** Ends a program that was to go on till the end. */
+/** Stops a program that was started to run until the end. */
 async function stop(child) {
     child.expected = true;
     child.kill("SIGTERM");
     await new Promise(resolve => child.once("exit", resolve));
 }
 
-/** Writes with etcd's own tool: somebody else changes the configuration. */
+/** Runs etcdctl: another client that changes the configuration. */
 function etcdctl(etcd, ...args) {
     return execFileSync(etcd.etcdctl, [`--endpoints=${etcd.url}`, ...args], {
         encoding: "utf8",
@@ -125,7 +125,7 @@ async function ask(url) {
     return `${response.status} ${(await response.text()).trim()}`;
 }
 
-/** Runs `body`; whatever happens, all is ended and removed after it. */
+/** Runs `body`, and stops and removes everything afterwards. */
 async function run(body) {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
         process.on(signal, () => {

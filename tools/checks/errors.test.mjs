@@ -1,4 +1,4 @@
-// docs/errors.md speaks of every error text, name, field and hint of src/, and of no other.
+// docs/errors.md explains every error text, name, field and hint of src/, and no other.
 
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -9,16 +9,16 @@ import { error_texts, pieces_of, read, root, sources, walk } from "./error_texts
 
 const page = read("docs/errors.md");
 
-/** Something for a text with holes in it: `["lease ", " command"]`, or for the page's `lease <command> command`. */
+/** Converts a text with holes to a pattern: `["lease ", " command"]`, or the page's `lease <command> command`. */
 const escaped = text => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const pattern = pieces => new RegExp(`^${pieces.map(escaped).join("(.+)")}$`, "s");
 const pieces = span => span.split(/<[\w' ]+>/);
 const HOLE = "\u2026";
 
-/** What stands between backticks. */
+/** Returns the texts between backticks. */
 const spansOf = text => [...text.matchAll(/`([^`]+)`/g)].map(match => match[1].replace(/\s+/g, " "));
 const spans = spansOf(page);
-/** Not those that are nearly all holes, and would do for anything. */
+/** Without those that consist almost only of holes, and would match anything. */
 const spanPatterns = spans.filter(span => /[a-z]{4}/.test(pieces(span).join(""))).map(span => pattern(pieces(span)));
 
 function section(title) {
@@ -27,7 +27,7 @@ function section(title) {
     return after.split(/^##+ /m)[0];
 }
 
-/** What the entries of a list begin with: the spans in front of the first colon or bracket. */
+/** Returns the subjects of the entries of a list: the spans before the first colon or bracket. */
 function entries(title) {
     return [...section(title).matchAll(/^ *- ((?:`[^`]+`(?:,\s+| and |, | of [^:]*?)?)+)/gm)].flatMap(match =>
         spansOf(match[1]),
@@ -41,7 +41,7 @@ const INTERNAL = new Set(["cancelled", "exists", "lost", "not wanted"]);
 
 const found_texts = error_texts();
 
-/** The value of a constant string of a file. */
+/** Returns the value of a string constant in a file. */
 function constant(file, name) {
     let value;
     walk(source(file), node => {
@@ -57,7 +57,7 @@ test("every error text of the driver is explained", () => {
     const unexplained = [];
     for (const { text, at } of found_texts) {
         if (!/[a-z]{2}/.test(text.join("")) || INTERNAL.has(text[0])) {
-            continue; // the first are nothing but holes
+            continue; // the first consist only of holes
         }
         const own = pattern(text);
         const filled = text.join(HOLE);
@@ -65,10 +65,10 @@ test("every error text of the driver is explained", () => {
             unexplained.push(`${at}: ${filled}`);
         }
     }
-    assert.deepEqual(unexplained, [], "say in docs/errors.md what they mean");
+    assert.deepEqual(unexplained, [], "explain them in docs/errors.md");
 });
 
-test("every text that is said to be the driver's own is in its source", () => {
+test("every text that the page calls the driver's own is in its source", () => {
     const own = found_texts.map(({ text }) => ({ filled: text.join(HOLE), pattern: pattern(text) }));
     for (const title of ["Arguments", "Options", "Others"]) {
         const listed = entries(title);
@@ -81,7 +81,7 @@ test("every text that is said to be the driver's own is in its source", () => {
     }
 });
 
-test("the names are those that the driver gives", () => {
+test("the names are those of the driver", () => {
     const given = new Set(["http_error"]);
     const grpc = [];
     const codes = new Map();
@@ -108,7 +108,7 @@ test("the fields are those of an error", () => {
     assert.deepEqual(entries("Fields of an error").sort(), fields.sort());
 });
 
-test("the hints are those that the driver gives, each with the texts that it belongs to", () => {
+test("the hints are those of the driver, each with its texts", () => {
     const wanted = new Map();
     let pairs;
     walk(source("transport/error_hints.ts"), node => {
@@ -120,17 +120,17 @@ test("the hints are those that the driver gives, each with the texts that it bel
         const hint = pieces_of(elements[1])?.[0] ?? constant("transport/error_hints.ts", elements[1].getText());
         wanted.set(hint, [...(wanted.get(hint) ?? []), elements[0].text]);
     }
-    const told = new Map();
+    const explained = new Map();
     for (const entry of section("Hints").split(/^- /m).slice(1)) {
         const parts = spansOf(entry);
-        told.set(parts.pop(), parts);
+        explained.set(parts.pop(), parts);
     }
     for (const name of ["NO_ANSWER", "NO_ANSWER_IN_TLS", "ALERT"]) {
         const hint = constant("transport/error_hints.ts", name);
-        assert.ok(told.has(hint), hint);
-        told.delete(hint);
+        assert.ok(explained.has(hint), hint);
+        explained.delete(hint);
     }
-    assert.deepEqual(told, wanted);
+    assert.deepEqual(explained, wanted);
 });
 
 test("the page can be found", () => {

@@ -1,4 +1,4 @@
-// The examples run, and answer what they should: tools/examples.mjs checks that.
+// The examples run and give the expected responses: tools/examples.mjs checks them.
 
 import { execFileSync } from "node:child_process";
 import path from "node:path";
@@ -7,7 +7,7 @@ import { test } from "node:test";
 const root = path.resolve(import.meta.dirname, "../..");
 
 for (const name of ["router", "config_center", "discovery"]) {
-    test(`examples/${name} does what it says`, () => {
+    test(`examples/${name} gives the expected responses`, () => {
         execFileSync(process.execPath, ["tools/examples.mjs", name], {
             cwd: root,
             stdio: ["ignore", "ignore", "inherit"],

@@ -53,7 +53,6 @@ const TO_DO = [
     "spec/watcher",
     "src/resty/etcd/base",
     "src/resty/etcd/call",
-    "src/resty/etcd/config.ts",
     "src/resty/etcd/discovery",
     "src/resty/etcd/discovery.ts",
     "src/resty/etcd/endpoint",
@@ -70,16 +69,8 @@ const TO_DO = [
     "src/resty/etcd/watch",
     "src/resty/etcd/watcher",
     "t",
-    "tools/bed.mjs",
     "tools/checks",
-    "tools/examples.mjs",
-    "tools/fetch-deb",
-    "tools/fetch-etcd",
     "tools/legs.mjs",
-    "tools/resty-run",
-    "tools/sandbox.mjs",
-    "tools/tstl-plugin.cjs",
-    "types/openresty.d.ts",
 ];
 
 /** Phrases that are never right, and what to write instead. In a pattern a space also stands for a line break. */

@@ -1,4 +1,4 @@
-// What users install: the rock, `make install`, and the module that both give.
+// The packages: the rock, `make install` and npm, and the module that they install.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
@@ -21,7 +21,7 @@ function luaFiles(dir) {
         .sort();
 }
 
-/** What a program says that requires the module from `tree` alone, inside nginx. */
+/** Returns the output of a program in nginx that requires the module from `tree`. */
 function versionFrom(tree) {
     const script = path.join(scratch, "version.lua");
     fs.writeFileSync(
