@@ -13,7 +13,7 @@ describe("resty.etcd.utils", function()
             joins("/a", "a")
         end)
 
-        it("gives the root for nothing", function()
+        it("returns the root if there are no parts", function()
             joins("/")
             joins("/", "")
             joins("/", "/")
@@ -21,7 +21,7 @@ describe("resty.etcd.utils", function()
             joins("/", nil)
         end)
 
-        it("skips empty parts and nils, also nils between parts and at the ends", function()
+        it("skips empty parts, and nils at any position", function()
             joins("/a/b", "a", "", "b")
             joins("/a/b", "a", nil, "b")
             joins("/a/b/c", nil, "a", nil, nil, "b", "c", nil)
@@ -51,7 +51,7 @@ describe("resty.etcd.utils", function()
             assert.is_true(utils.is_empty_str(" \t\r\n") and true)
         end)
 
-        it("is false for anything else", function()
+        it("is false for any other string", function()
             assert.is_false(utils.is_empty_str("a") or false)
             assert.is_false(utils.is_empty_str("  a  ") or false)
             assert.is_false(utils.is_empty_str("0") or false)
@@ -59,14 +59,14 @@ describe("resty.etcd.utils", function()
     end)
 
     describe("get_real_key", function()
-        it("puts the prefix in front of the key as it is", function()
+        it("returns the prefix followed by the unchanged key", function()
             assert.equal("/pre/key", utils.get_real_key("/pre", "/key"))
             assert.equal("/pre//key", utils.get_real_key("/pre/", "/key"))
             assert.equal("prekey", utils.get_real_key("pre", "key"))
             assert.equal("/pre", utils.get_real_key("/pre", ""))
         end)
 
-        it("leaves the key alone without a prefix", function()
+        it("returns the unchanged key if there is no prefix", function()
             assert.equal("/key", utils.get_real_key("", "/key"))
             assert.equal("/key", utils.get_real_key(nil, "/key"))
         end)
@@ -86,7 +86,7 @@ describe("resty.etcd.serializers", function()
         assert.equal("1.23", json.serialize(1.23456))
     end)
 
-    it("json answers nil and an error for what is not JSON", function()
+    it("json returns nil and an error if the text is not JSON", function()
         local json = require "resty.etcd.serializers.json"
         local value, err = json.deserialize("{broken")
         assert.is_nil(value)
@@ -96,7 +96,7 @@ describe("resty.etcd.serializers", function()
         assert.equal("Cannot serialise function: type not supported", encode_err)
     end)
 
-    it("raw passes strings through", function()
+    it("raw returns strings unchanged", function()
         local raw = require "resty.etcd.serializers.raw"
         local all = {}
         for byte = 0, 255 do
@@ -108,7 +108,7 @@ describe("resty.etcd.serializers", function()
         assert.equal("", raw.serialize(""))
     end)
 
-    it("raw refuses anything but a string, and names its type", function()
+    it("raw returns an error with the type if the value is not a string", function()
         local raw = require "resty.etcd.serializers.raw"
         for _, value in ipairs { { 12, "number" }, { true, "boolean" }, { {}, "table" }, { print, "function" } } do
             local bytes, err = raw.serialize(value[1])

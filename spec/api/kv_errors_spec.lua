@@ -1,8 +1,8 @@
 local bed = require "spec.support.bed"
 local wire = require "spec.support.wire"
 
-describe("a refused call", function()
-    local prefix = bed.key("refusal")
+describe("error response", function()
+    local prefix = bed.key("kv-errors")
     local cli
 
     setup(function()
@@ -13,8 +13,8 @@ describe("a refused call", function()
         assert(cli:rmdir(prefix))
     end)
 
-    -- A refusal below 500 of a method that answers it as `res`.
-    local function refused(status, text, res, err)
+    -- Asserts that a method returned a 4xx response as `res`.
+    local function assert_error_reply(status, text, res, err)
         assert.is_nil(err)
         assert.equal(status, res.status)
         assert.equal(text, res.body.error)
@@ -26,7 +26,8 @@ describe("a refused call", function()
         res.own = 1
     end
 
-    local function failed(expected, res, err, details, ...)
+    -- Asserts that a method returned nil, the message and these details.
+    local function assert_failed(expected, res, err, details, ...)
         assert.is_nil(res)
         assert.equal(expected.message, err)
         assert.same(expected, details)
@@ -37,7 +38,7 @@ describe("a refused call", function()
     local always = { { key = "k", target = "CREATE", result = "EQUAL", create_revision = 0 } }
     local put = { { requestPut = { key = "/k", value = 1 } } }
 
-    describe("without user", function()
+    describe("to a client without a user", function()
         local anonymous, text
 
         setup(function()
@@ -45,15 +46,15 @@ describe("a refused call", function()
             text = "etcdserver: user name is empty"
         end)
 
-        it("is 400 with the same body.error on every etcd", function()
-            refused(400, text, anonymous:get("/k"))
-            refused(400, text, anonymous:readdir("/k"))
-            refused(400, text, anonymous:set("/k", 1))
-            refused(400, text, anonymous:delete("/k"))
-            refused(400, text, anonymous:rmdir("/k"))
+        it("has status 400 and the same body.error in every version of etcd", function()
+            assert_error_reply(400, text, anonymous:get("/k"))
+            assert_error_reply(400, text, anonymous:readdir("/k"))
+            assert_error_reply(400, text, anonymous:set("/k", 1))
+            assert_error_reply(400, text, anonymous:delete("/k"))
+            assert_error_reply(400, text, anonymous:rmdir("/k"))
         end)
 
-        it("is nil and the message for transactions", function()
+        it("is nil and the message if the call is a transaction", function()
             for _, call in ipairs {
                 { anonymous:setnx("/k", 1) },
                 { anonymous:setx("/k", 1) },
@@ -69,12 +70,12 @@ describe("a refused call", function()
             end
         end)
 
-        it("is none for the version", function()
+        it("does not occur if the call is version", function()
             assert.equal(200, assert(anonymous:version()).status)
         end)
     end)
 
-    describe("of a user without permission", function()
+    describe("to a user without permission", function()
         local reader, text
 
         setup(function()
@@ -86,16 +87,16 @@ describe("a refused call", function()
             text = "etcdserver: permission denied"
         end)
 
-        it("is 403 with the same body.error on every etcd", function()
-            refused(403, text, reader:get("/k"))
-            refused(403, text, reader:readdir(""))
-            refused(403, text, reader:readdir("/k"))
-            refused(403, text, reader:set("/readable/k", 1))
-            refused(403, text, reader:delete("/readable/k"))
-            refused(403, text, reader:rmdir("/readable/"))
+        it("has status 403 and the same body.error in every version of etcd", function()
+            assert_error_reply(403, text, reader:get("/k"))
+            assert_error_reply(403, text, reader:readdir(""))
+            assert_error_reply(403, text, reader:readdir("/k"))
+            assert_error_reply(403, text, reader:set("/readable/k", 1))
+            assert_error_reply(403, text, reader:delete("/readable/k"))
+            assert_error_reply(403, text, reader:rmdir("/readable/"))
         end)
 
-        it("is nil and the message, with its structure, for transactions", function()
+        it("is nil, the message and its details if the call is a transaction", function()
             local expected = {
                 code = 7,
                 name = "permission_denied",
@@ -105,12 +106,12 @@ describe("a refused call", function()
                 retryable = false,
                 maybe_applied = false,
             }
-            failed(expected, reader:setnx("/readable/k", 1))
-            failed(expected, reader:setx("/readable/k", 1))
-            failed(expected, reader:txn(always, put))
+            assert_failed(expected, reader:setnx("/readable/k", 1))
+            assert_failed(expected, reader:setx("/readable/k", 1))
+            assert_failed(expected, reader:txn(always, put))
         end)
 
-        it("leaves what is permitted alone", function()
+        it("does not occur if the key is permitted", function()
             local root = assert(bed.new { http_host = bed.auth.http, user = bed.auth.user, password = bed.auth.password })
             assert(root:set("/readable/k", "seen"))
             assert.equal("seen", assert(reader:get("/readable/k")).body.kvs[1].value)
@@ -119,28 +120,28 @@ describe("a refused call", function()
         end)
     end)
 
-    it("for a compacted revision is 400 with the message", function()
+    it("has status 400 if the revision is compacted", function()
         local key = prefix .. "compacted"
         local first = assert(cli:set(key, "one")).body.header.revision
         local second = assert(cli:set(key, "two")).body.header.revision
         assert.equal(200, (wire.post(bed.single.http, "/v3/kv/compaction", { revision = second, physical = true })))
         local text = "etcdserver: mvcc: required revision has been compacted"
-        refused(400, text, cli:get(key, { revision = first }))
-        refused(400, text, cli:readdir(prefix, { revision = tonumber(first) }))
+        assert_error_reply(400, text, cli:get(key, { revision = first }))
+        assert_error_reply(400, text, cli:readdir(prefix, { revision = tonumber(first) }))
         assert.equal("two", assert(cli:get(key, { revision = second })).body.kvs[1].value)
     end)
 
-    it("for a future revision is 400 with the message", function()
+    it("has status 400 if the revision is in the future", function()
         local revision = tonumber(assert(cli:get(prefix)).body.header.revision) + 1000
         local text = "etcdserver: mvcc: required revision is a future revision"
-        refused(400, text, cli:get(prefix, { revision = revision }))
-        refused(400, text, cli:readdir(prefix, { revision = tostring(revision) }))
+        assert_error_reply(400, text, cli:get(prefix, { revision = revision }))
+        assert_error_reply(400, text, cli:readdir(prefix, { revision = tostring(revision) }))
     end)
 
-    it("for an unknown lease is 404 with the message, and nothing is written", function()
-        refused(404, "etcdserver: requested lease not found", cli:set(prefix .. "a", 1, { lease = 424242 }))
+    it("has status 404 and nothing is written if the lease does not exist", function()
+        assert_error_reply(404, "etcdserver: requested lease not found", cli:set(prefix .. "a", 1, { lease = 424242 }))
         assert.is_nil(assert(cli:get(prefix .. "a")).body.kvs)
-        failed({
+        assert_failed({
             code = 5,
             name = "not_found",
             message = "etcdserver: requested lease not found",
@@ -151,30 +152,30 @@ describe("a refused call", function()
         }, cli:setnx(prefix .. "a", 1, { lease = "424242" }))
     end)
 
-    it("for keeping a value that is not there is 400 with the message", function()
-        refused(400, "etcdserver: key not found", cli:set(prefix .. "none", nil, { ignore_value = true }))
+    it("has status 400 if ignore_value is set for a key that does not exist", function()
+        assert_error_reply(400, "etcdserver: key not found", cli:set(prefix .. "none", nil, { ignore_value = true }))
     end)
 
-    it("of a server that has no such page is 404 with its text", function()
-        local lost = assert(bed.new { http_host = bed.single.http .. "/lost" })
+    it("has status 404 and the server's text if the path does not exist", function()
+        local cli_of_wrong_path = assert(bed.new { http_host = bed.single.http .. "/lost" })
         local text = "404 page not found"
-        refused(404, text, lost:version())
-        refused(404, text, lost:get("k"))
-        refused(404, text, lost:readdir("k"))
-        refused(404, text, lost:set("k", 1))
-        refused(404, text, lost:delete("k"))
-        refused(404, text, lost:rmdir("k"))
-        refused(404, text, lost:revoke(1))
-        refused(404, text, lost:timetolive(1))
-        refused(404, text, lost:leases())
+        assert_error_reply(404, text, cli_of_wrong_path:version())
+        assert_error_reply(404, text, cli_of_wrong_path:get("k"))
+        assert_error_reply(404, text, cli_of_wrong_path:readdir("k"))
+        assert_error_reply(404, text, cli_of_wrong_path:set("k", 1))
+        assert_error_reply(404, text, cli_of_wrong_path:delete("k"))
+        assert_error_reply(404, text, cli_of_wrong_path:rmdir("k"))
+        assert_error_reply(404, text, cli_of_wrong_path:revoke(1))
+        assert_error_reply(404, text, cli_of_wrong_path:timetolive(1))
+        assert_error_reply(404, text, cli_of_wrong_path:leases())
         for _, call in ipairs {
-            { lost:grant(5) },
-            { lost:keepalive(1) },
-            { lost:txn(always, put) },
-            { lost:setnx("k", 1) },
-            { lost:setx("k", 1) },
+            { cli_of_wrong_path:grant(5) },
+            { cli_of_wrong_path:keepalive(1) },
+            { cli_of_wrong_path:txn(always, put) },
+            { cli_of_wrong_path:setnx("k", 1) },
+            { cli_of_wrong_path:setx("k", 1) },
         } do
-            failed({
+            assert_failed({
                 name = "http_error",
                 message = text,
                 http_status = 404,
@@ -186,12 +187,12 @@ describe("a refused call", function()
         end
     end)
 
-    describe("(misuse)", function()
+    describe("invalid argument", function()
         local function misused(text, ...)
-            failed({ name = "bad_request", message = text, retryable = false, maybe_applied = false }, ...)
+            assert_failed({ name = "bad_request", message = text, retryable = false, maybe_applied = false }, ...)
         end
 
-        it("names a key that is no string", function()
+        it("is reported if the key is not a string", function()
             for _, key in ipairs { 12, true, {}, print } do
                 misused("key must be string", cli:get(key))
                 misused("key must be string", cli:set(key, 1))
@@ -206,7 +207,7 @@ describe("a refused call", function()
             misused("key must be string", cli:readdir(nil))
         end)
 
-        it("names an empty key, with a key prefix too", function()
+        it("is reported if the key is empty, with and without key_prefix", function()
             local text = "key should not be empty"
             for _, c in ipairs { cli, assert(bed.new { key_prefix = prefix }) } do
                 misused(text, c:get(""))
@@ -217,13 +218,13 @@ describe("a refused call", function()
             end
         end)
 
-        it("rmdir of everything deletes nothing", function()
+        it("is reported and nothing deleted if rmdir has neither directory nor key_prefix", function()
             assert(cli:set(prefix .. "stays", 1))
             misused("key should not be empty", cli:rmdir(""))
             assert.equal("1", assert(cli:get(prefix .. "stays")).body.count)
         end)
 
-        it("names options of a wrong type, and sends nothing", function()
+        it("is reported and nothing sent if an option has the wrong type", function()
             local key = prefix .. "opts"
             misused("opts must be table", cli:get(key, 5))
             misused("opts must be table", cli:set(key, 1, "x"))

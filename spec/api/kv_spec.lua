@@ -1,6 +1,6 @@
 local bed = require "spec.support.bed"
 
-describe("keys and values:", function()
+describe("client", function()
     local prefix = bed.key("kv")
     local cli, other
 
@@ -19,7 +19,7 @@ describe("keys and values:", function()
     end
 
     describe("get and set", function()
-        it("write a value and read it back, with int64 as decimal strings", function()
+        it("write and read a value, and return int64 fields as decimal strings", function()
             local written = assert(cli:set(prefix .. "a", { n = 1 }))
             assert.equal(200, written.status)
             local revision = written.body.header.revision
@@ -42,7 +42,7 @@ describe("keys and values:", function()
             end
         end)
 
-        it("answer without kvs, count and more for a key that is not there, but with the revision", function()
+        it("return the revision but no kvs, count and more if the key does not exist", function()
             local body = assert(cli:get(prefix .. "none")).body
             assert.is_nil(body.kvs)
             assert.is_nil(body.count)
@@ -50,7 +50,7 @@ describe("keys and values:", function()
             assert.truthy(tonumber(body.header.revision) > 0)
         end)
 
-        it("give plain tables that may be written to, copied and extended", function()
+        it("return plain tables that programs can modify", function()
             assert(cli:set(prefix .. "a", { list = { 1, 2 } }))
             local res = assert(cli:get(prefix .. "a"))
             local function check(value)
@@ -75,7 +75,7 @@ describe("keys and values:", function()
             assert.is_nil(assert(cli:get(prefix .. "a")).own)
         end)
 
-        it("take keys of every byte, alone and together", function()
+        it("accept keys with every byte value", function()
             local all = {}
             for byte = 0, 255 do
                 all[#all + 1] = string.char(byte)
@@ -96,7 +96,7 @@ describe("keys and values:", function()
             assert.is_nil(read(prefix .. "b\0"))
         end)
 
-        it("read an old revision", function()
+        it("read an old state if a revision is given", function()
             local first = assert(cli:set(prefix .. "a", "one")).body.header.revision
             assert(cli:set(prefix .. "a", "two"))
             assert.equal("two", read(prefix .. "a").value)
@@ -107,7 +107,7 @@ describe("keys and values:", function()
             end
         end)
 
-        it("read a range and its options", function()
+        it("read a range if range_end is given", function()
             for _, name in ipairs { "a", "b", "c" } do
                 assert(cli:set(prefix .. name, name))
             end
@@ -119,17 +119,17 @@ describe("keys and values:", function()
             assert.equal("1", assert(cli:get(prefix .. "a", { range_end = "" })).body.count)
         end)
 
-        it("may be served by a member alone", function()
+        it("return a serializable read", function()
             assert(cli:set(prefix .. "a", "x"))
             assert.equal("x", assert(cli:get(prefix .. "a", { serializable = true })).body.kvs[1].value)
         end)
 
-        it("ignore options that they do not know", function()
+        it("ignore unknown options", function()
             assert(cli:set(prefix .. "a", "x", { no_such_option = true, limit = 1 }))
             assert.equal("x", assert(cli:get(prefix .. "a", { no_such_option = {}, lease = {} })).body.kvs[1].value)
         end)
 
-        it("answer the previous key only if asked and if there was one, decoded", function()
+        it("return the previous key deserialized if prev_kv is set and the key existed", function()
             assert.is_nil(assert(cli:set(prefix .. "a", { 1 }, { prev_kv = true })).body.prev_kv)
             assert.is_nil(assert(cli:set(prefix .. "a", { 2 })).body.prev_kv)
             local prev = assert(cli:set(prefix .. "a", { 3 }, { prev_kv = true })).body.prev_kv
@@ -138,7 +138,7 @@ describe("keys and values:", function()
             assert.equal("2", prev.version)
         end)
 
-        it("attach a lease, by string or number, and keep it with ignore_lease", function()
+        it("attach a lease given as string or number, and keep it if ignore_lease is set", function()
             local id = assert(cli:grant(60)).body.ID
             finally(function()
                 assert(cli:revoke(id))
@@ -156,7 +156,7 @@ describe("keys and values:", function()
             assert.is_nil(read(prefix .. "a").lease)
         end)
 
-        it("keep the stored value with ignore_value, whatever value is given", function()
+        it("keep the current value if ignore_value is set, whatever value is given", function()
             assert(cli:set(prefix .. "a", "kept"))
             assert(cli:set(prefix .. "a", nil, { ignore_value = true }))
             assert(cli:set(prefix .. "a", "other", { ignore_value = true }))
@@ -167,7 +167,7 @@ describe("keys and values:", function()
     end)
 
     describe("delete and rmdir", function()
-        it("tell how many keys they deleted, nil for none", function()
+        it("return the number of deleted keys, or nil if there were none", function()
             assert(cli:set(prefix .. "a", 1))
             assert.equal("1", assert(cli:delete(prefix .. "a")).body.deleted)
             local res = assert(cli:delete(prefix .. "a"))
@@ -177,14 +177,14 @@ describe("keys and values:", function()
             assert.is_nil(assert(cli:rmdir(prefix .. "none")).body.deleted)
         end)
 
-        it("delete one key only, not those that start with it", function()
+        it("delete the key only, not the keys that start with it", function()
             assert(cli:set(prefix .. "a", 1))
             assert(cli:set(prefix .. "ab", 2))
             assert.equal("1", assert(cli:delete(prefix .. "a")).body.deleted)
             assert.equal(2, read(prefix .. "ab").value)
         end)
 
-        it("answer what was deleted if asked, decoded", function()
+        it("return the deleted keys deserialized if prev_kv is set", function()
             assert(cli:set(prefix .. "a", { x = 1 }))
             assert(cli:set(prefix .. "b", { x = 2 }))
             assert(cli:set(prefix .. "c", { x = 3 }))
@@ -197,7 +197,7 @@ describe("keys and values:", function()
             assert.same({ { x = 2 }, { x = 3 } }, { body.prev_kvs[1].value, body.prev_kvs[2].value })
         end)
 
-        it("delete a range", function()
+        it("delete a range if range_end is given", function()
             for _, name in ipairs { "a", "b", "c" } do
                 assert(cli:set(prefix .. name, name))
             end
@@ -205,7 +205,7 @@ describe("keys and values:", function()
             assert.equal("c", read(prefix .. "c").value)
         end)
 
-        it("rmdir takes the directory as a bare prefix, as readdir does", function()
+        it("match the directory as a plain prefix if called as rmdir", function()
             for _, name in ipairs { "d", "d/x", "dx", "e" } do
                 assert(cli:set(prefix .. name, name))
             end
@@ -214,8 +214,8 @@ describe("keys and values:", function()
         end)
     end)
 
-    describe("a client's key prefix", function()
-        it("stands in front of every key, and replies show whole keys", function()
+    describe("key_prefix", function()
+        it("is prepended to every key, and responses contain the complete keys", function()
             local mine = assert(bed.new { key_prefix = prefix .. "p" })
             assert(mine:set("/a", 1))
             assert.equal(1, read(prefix .. "p/a").value)
@@ -227,7 +227,7 @@ describe("keys and values:", function()
             assert.equal("1", assert(mine:rmdir("/a")).body.deleted)
         end)
 
-        it("bounds ranges: no end given reaches past the prefix", function()
+        it("limits ranges to the keys below it", function()
             local mine = assert(bed.new { key_prefix = prefix .. "p" })
             assert(cli:set(prefix .. "q", "not mine"))
             assert(mine:set("a", "a"))
@@ -242,7 +242,7 @@ describe("keys and values:", function()
             assert.equal("not mine", read(prefix .. "q").value)
         end)
 
-        it("may be changed on the client", function()
+        it("can be changed on the client", function()
             local mine = assert(bed.new { key_prefix = prefix .. "p" })
             mine.key_prefix = prefix .. "r"
             assert(mine:set("/a", 1))
@@ -250,10 +250,10 @@ describe("keys and values:", function()
         end)
     end)
 
-    describe("a value of 2 MB", function()
+    describe("set of a value of 2 MB", function()
         local big = string.rep("x", 2 * 1000 * 1000)
 
-        it("is refused by etcd, and the client goes on", function()
+        it("returns etcd's error, and later calls succeed", function()
             assert(other:set(prefix .. "a", "small"))
             local res, err = other:set(prefix .. "a", big)
             assert.is_nil(err)
@@ -269,7 +269,7 @@ describe("keys and values:", function()
         end)
     end)
 
-    it("a value of 1 MB comes back whole", function()
+    it("reads a value of 1 MB unchanged", function()
         local value = {}
         for i = 1, 4096 do
             value[i] = string.char(i % 256):rep(256)

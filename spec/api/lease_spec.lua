@@ -1,7 +1,7 @@
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 
-describe("lease", function()
+describe("client", function()
     local prefix = bed.key("lease")
     local cli
     local granted
@@ -49,7 +49,7 @@ describe("lease", function()
     end
 
     describe("grant", function()
-        it("gives ID and TTL as strings", function()
+        it("returns ID and TTL as strings", function()
             local res = grant(60)
             assert.equal(200, res.status)
             assert.truthy(res.body.ID:find("^%d+$"))
@@ -57,18 +57,18 @@ describe("lease", function()
             assert.is_string(res.body.header.revision)
         end)
 
-        it("takes an ID as number or string", function()
+        it("accepts an ID as number or string", function()
             assert.equal("880001", grant(60, 880001).body.ID)
             assert.equal("880002", grant(60, "880002").body.ID)
         end)
 
-        it("raises a TTL that is too short to etcd's minimum", function()
+        it("returns etcd's minimum TTL if the given one is shorter", function()
             assert.equal("2", grant(1).body.TTL)
             assert.equal("2", grant(0).body.TTL)
             assert.equal("2", grant(-5).body.TTL)
         end)
 
-        it("needs a TTL, an integer", function()
+        it("returns an error unless the TTL is an integer", function()
             misused("lease grant command needs TTL argument", cli:grant())
             misused("lease grant command needs TTL argument", cli:grant(nil, 5))
             for _, ttl in ipairs { "10", 1.5, {}, true } do
@@ -76,24 +76,24 @@ describe("lease", function()
             end
         end)
 
-        it("is nil and etcd's message when etcd refuses", function()
+        it("returns nil and etcd's message when etcd rejects the grant", function()
             grant(60, 880003)
             local res, err, details = cli:grant(60, 880003)
             assert.is_nil(res)
             assert.equal("etcdserver: lease already exists", err)
             assert.equal("failed_precondition", details.name)
             assert.equal(9, details.code)
-            -- 412 from the oldest gateway, 400 from all others
+            -- 412 from the oldest gateway that is tested, 400 from all others
             assert.is_true(details.http_status == 400 or details.http_status == 412)
             assert.equal(bed.single.http, details.endpoint)
             failed("etcdserver: too large lease TTL", 11, 400, cli:grant(9000000001))
         end)
     end)
 
-    describe("an ID beyond 2^53", function()
+    describe("lease ID beyond 2^53", function()
         local id = "9223372036854775807"
 
-        it("is exact as string and as cdata", function()
+        it("is exact if given as string or cdata", function()
             assert.equal(id, grant(60, id).body.ID)
             assert.equal(id, assert(cli:keepalive(9223372036854775807LL)).body.result.ID)
             assert.equal("60", assert(cli:timetolive(9223372036854775807ULL)).body.grantedTTL)
@@ -107,14 +107,14 @@ describe("lease", function()
             assert.equal(200, assert(cli:revoke(id)).status)
         end)
 
-        it("is exact as a number up to 2^53 and refused beyond", function()
+        it("is rejected if given as a number, which is exact up to 2^53 only", function()
             assert.equal("9007199254740992", grant(60, 2 ^ 53).body.ID)
             misused("ID must be integer", cli:grant(60, 2 ^ 53 + 2))
             misused("ID must be integer", cli:revoke(2 ^ 62))
         end)
     end)
 
-    it("IDs that are none are refused, nothing is sent", function()
+    it("rejects invalid lease IDs without sending a request", function()
         local etcd, server = cli, fake.new({ fake.CLOSE })
         cli = assert(bed.new { http_host = server.http_host })
         finally(function()
@@ -135,7 +135,7 @@ describe("lease", function()
         assert.equal(0, server.connections)
     end)
 
-    it("keepalive answers the renewed lease", function()
+    it("keepalive returns the renewed lease", function()
         local id = grant(60).body.ID
         assert.equal("880004", grant(60, 880004).body.ID)
         for _, case in ipairs { { id, id }, { "880004", "880004" }, { 880004, "880004" } } do
@@ -147,7 +147,7 @@ describe("lease", function()
         end
     end)
 
-    it("timetolive tells what is left, and the keys only if asked", function()
+    it("timetolive returns the remaining time, and the keys if requested", function()
         local id = grant(60).body.ID
         assert(cli:set(prefix .. "a", 1, { lease = id }))
         assert(cli:set(prefix .. "b\0\255", 2, { lease = id }))
@@ -162,7 +162,7 @@ describe("lease", function()
         assert.is_nil(assert(cli:timetolive(grant(60).body.ID, true)).body.keys)
     end)
 
-    it("leases lists all, with IDs as strings", function()
+    it("leases returns the IDs of all leases as strings", function()
         local first, second = grant(60).body.ID, grant(60).body.ID
         local seen = {}
         for _, lease in ipairs(assert(cli:leases()).body.leases) do
@@ -190,7 +190,7 @@ describe("lease", function()
         assert.equal("1", assert(cli:get(prefix .. "b")).body.count)
     end)
 
-    it("that is gone: keepalive is an error, revoke a 404, timetolive says -1", function()
+    it("keepalive fails, revoke returns 404 and timetolive -1 if the lease does not exist", function()
         local id = grant(60).body.ID
         assert(cli:revoke(id))
         failed("etcdserver: requested lease not found", 5, 404, cli:keepalive(id))
@@ -204,7 +204,7 @@ describe("lease", function()
         assert.is_nil(res.body.keys)
     end)
 
-    -- A renewal is the first message of a stream, whose errors gateways wrap in another way than others.
+    -- keepalive is a streaming RPC: gateways wrap its errors differently from those of unary RPCs.
     for _, case in ipairs {
         { "403 Forbidden", 7, '{"error":{"grpc_code":7,"http_code":403,"message":"%s","http_status":"Forbidden"}}' },
         { "403 Forbidden", 7, '{"error":{"code":7,"message":"%s","details":[]}}' },
@@ -212,7 +212,7 @@ describe("lease", function()
         { "503 Unavailable", 14, '{"error":{"code":14,"message":"%s"}}' },
     } do
         local status, code, body = case[1], case[2], case[3]
-        it("whose renewal is refused as " .. body .. " is nil and etcd's message", function()
+        it("keepalive returns nil and etcd's message if the gateway responds with " .. body, function()
             local restore = fake.never_ban()
             local server = fake.new({ fake.reply(body:format("etcdserver: why"), status) })
             local res, err, details = assert(bed.new { http_host = server.http_host }):keepalive(7)
@@ -224,13 +224,13 @@ describe("lease", function()
         end)
     end
 
-    it("cannot be renewed without user where etcd asks for one", function()
+    it("keepalive fails without a user if etcd requires one", function()
         local _, err = assert(bed.new { http_host = bed.auth.http }):keepalive(7)
-        -- older versions do not ask
+        -- older versions do not require a user for it
         assert.is_true(err == "etcdserver: user name is empty" or err == "etcdserver: requested lease not found", err)
     end)
 
-    it("deletes its keys when it expires, unless it was renewed", function()
+    it("keepalive prevents the keys of a lease from being deleted when the lease would expire", function()
         local dies, lives = grant(2).body.ID, grant(2).body.ID
         assert(cli:set(prefix .. "dies", 1, { lease = dies }))
         assert(cli:set(prefix .. "lives", 1, { lease = lives }))

@@ -1,20 +1,21 @@
--- Endpoints that follow the members of a cluster, and members that do not serve: learners.
+-- Endpoints that follow the members of a cluster, and members that do not serve clients: learners.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local wire = require "spec.support.wire"
 
 local INTERVAL = 60
 
--- Lets so many seconds pass for the plan of a client with sync_interval.
+-- Makes the next sync of a client with sync_interval due earlier by `seconds`.
 local function age(cli, seconds)
     cli.sync_plan.next = cli.sync_plan.next - seconds
 end
 
+-- Runs a command of tools/bed.mjs on the member m4, and returns its output.
 local function tool(command)
     local pipe = assert(io.popen(("node tools/bed.mjs %s --dir '%s' m4"):format(command, bed.dir)))
-    local said = pipe:read("*a")
+    local output = pipe:read("*a")
     pipe:close()
-    return (said:gsub("%s+$", ""))
+    return (output:gsub("%s+$", ""))
 end
 
 local function hosts_of(cli)
@@ -32,6 +33,7 @@ local function sorted(...)
     return hosts
 end
 
+-- Syncs until the client has `n` endpoints.
 local function sync_until(cli, n)
     assert.is_true(fake.eventually(function()
         return cli:sync() and #cli.endpoints == n
@@ -40,7 +42,7 @@ end
 
 local m1, m2, m3 = bed.cluster.http[1], bed.cluster.http[2], bed.cluster.http[3]
 
-describe("with a learner in the cluster", function()
+describe("client of a cluster with a learner", function()
     local learner
 
     setup(function()
@@ -51,7 +53,7 @@ describe("with a learner in the cluster", function()
         tool("leave")
     end)
 
-    -- A client that asks the learner first, each time.
+    -- Returns a client whose calls all start at the learner.
     local function client(opts)
         local all = { http_host = { learner, m1 }, health = {}, timeout = 8, init_count = -1 }
         for name, value in pairs(opts or {}) do
@@ -60,7 +62,7 @@ describe("with a learner in the cluster", function()
         return assert(bed.new(all))
     end
 
-    it("reads, writes and watches that it refuses go to the next endpoint", function()
+    it("retries reads, writes and watches on the next endpoint if the learner rejects them", function()
         local key = bed.key "learner"
         local cli = client()
         assert.equal(200, assert(cli:set(key, "v")).status)
@@ -74,23 +76,23 @@ describe("with a learner in the cluster", function()
         assert.equal("DELETE", assert(read()).result.events[1].type)
     end)
 
-    it("it may be asked for ever, retries for its sake are free and it is not left alone", function()
+    it("neither ejects the learner nor spends retry budget on its errors", function()
         local refused = 0
         local cli = client { health = { retry_budget = 0, max_fails = 1000 } }
         local unary = cli.transport.unary
         cli.transport.unary = function(...)
-            local reply, err, refusal = unary(...)
-            refused = refused + (err and err.endpoint == learner and 1 or 0)
-            return reply, err, refusal
+            local reply, err, error_reply = unary(...)
+            rejections = rejections + (err and err.endpoint == learner and 1 or 0)
+            return reply, err, error_reply
         end
         for _ = 1, 15 do
             cli.init_count = -1
             assert.equal(200, assert(cli:get "/k").status)
         end
-        assert.equal(15, refused)
+        assert.equal(15, rejections)
     end)
 
-    it("a client of it alone is told why it is refused", function()
+    it("returns the learner's error if it has no other endpoint", function()
         local res, err, details = client({ http_host = learner, health = { retry = false } }):setnx("/k", "v")
         assert.is_nil(res)
         assert.is_truthy(err:find("rpc not supported for learner", 1, true))
@@ -98,7 +100,7 @@ describe("with a learner in the cluster", function()
         assert.is_false(details.maybe_applied)
     end)
 
-    it("sync leaves it out, takes it in once it votes, and lets it go when it is removed", function()
+    it("syncs to the learner once it is promoted, and drops it when it is removed", function()
         local cli = client { http_host = m1 }
         assert.is_false(cli.is_cluster)
         assert.is_true(cli:sync())
@@ -112,11 +114,11 @@ describe("with a learner in the cluster", function()
         end
         local promoted
         assert.is_true(fake.eventually(function()
-            ngx.sleep(0.05) -- it has to catch up first
+            ngx.sleep(0.05) -- etcd promotes a learner only when its log is up to date
             promoted = promoted or wire.post(m1, "/v3/cluster/member/promote", { ID = id }) == 200
             return promoted
         end))
-        sync_until(cli, 4) -- a member may learn of it later than others
+        sync_until(cli, 4) -- members apply the change at different times
         assert.same(sorted(m1, m2, m3, learner), hosts_of(cli))
         for _ = 1, 8 do
             assert.equal(200, assert(cli:get "/k").status)
@@ -158,7 +160,7 @@ describe("sync", function()
         return assert(bed.new(all))
     end
 
-    it("takes the first client URL of each member, with the client's api_prefix, and skips members that have none", function()
+    it("uses the first client URL of each member with the client's api_prefix, and skips members without one", function()
         server:serve { list('"http://10.0.0.1:2379","http://10.0.0.2:2379"', "", '"https://n3.test:1"') }
         local cli = client { api_prefix = "/v3beta" }
         assert.is_true(cli:sync())
@@ -166,7 +168,7 @@ describe("sync", function()
         assert.equal("https://n3.test:1/v3", cli.endpoints[2].full_prefix)
     end)
 
-    it("stays with TLS where the client has it", function()
+    it("uses https URLs only if the client uses TLS", function()
         local cli = client { http_host = bed.mtls.http, sni = "localhost", ssl_cert_path = bed.certs.client, ssl_key_path = bed.certs.client_key }
         assert.is_true(cli:sync())
         local known = hosts_of(cli)
@@ -180,7 +182,7 @@ describe("sync", function()
         assert.is_truthy(known[1]:find("^https:"))
     end)
 
-    it("keeps the tables of endpoints that stay", function()
+    it("keeps the table of an endpoint that remains", function()
         server:serve { list('"http://10.0.0.1:2379"', ('"%s"'):format(server.http_host)) }
         local cli = client()
         local known = cli.endpoints[1]
@@ -190,7 +192,7 @@ describe("sync", function()
         assert.equal(known, cli.endpoints[2])
     end)
 
-    it("takes a user's own endpoint as it is", function()
+    it("keeps an endpoint table written by the program", function()
         server:serve { list '"http://10.0.0.1:2379"' }
         local cli = client()
         cli.endpoints = { { http_host = server.http_host, full_prefix = server.http_host .. "/v3" } }
@@ -198,7 +200,7 @@ describe("sync", function()
         assert.same({ "http://10.0.0.1:2379" }, hosts_of(cli))
     end)
 
-    it("leaves the endpoints alone when it fails", function()
+    it("keeps the endpoints when it fails", function()
         local cli = client { health = { max_fails = 1000 } }
         local before, hosts = cli.endpoints, hosts_of(cli)
         for name, script in pairs {
@@ -215,7 +217,7 @@ describe("sync", function()
         end
     end)
 
-    it("goes back to the endpoints that the client was made with, where those that etcd tells of cannot be reached", function()
+    it("restores the configured endpoints when the advertised ones are unreachable", function()
         server:serve { list '"http://127.0.0.1:1"' }
         local cli = client { health = { max_fails = 1000 } }
         assert.is_true(cli:sync())
@@ -228,7 +230,7 @@ describe("sync", function()
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
     end)
 
-    it("does not do so for a phase that has no sockets", function()
+    it("keeps the endpoints when the phase has no sockets", function()
         server:serve { list '"http://127.0.0.1:1"' }
         local cli = client { transport = "cosocket" }
         assert.is_true(cli:sync())
@@ -243,7 +245,7 @@ describe("sync", function()
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
     end)
 
-    it("of a client with sync_interval is done in the background by the calls that come when it is due", function()
+    it("is started in a timer by a call when sync_interval has passed", function()
         server:serve(function(request)
             return request.path == "/v3/cluster/member/list" and { list(('"%s"'):format(m1), ('"%s"'):format(m2)) }
                 or { fake.reply '{"header":{"cluster_id":"1","revision":"7"}}' }
@@ -255,14 +257,14 @@ describe("sync", function()
         assert.equal(1, #server.requests) -- not due yet
         age(cli, INTERVAL / 2)
         ngx.sleep(0.05)
-        assert.same({ server.http_host }, hosts_of(cli)) -- nothing is done while it is not used
+        assert.same({ server.http_host }, hosts_of(cli)) -- an idle client does not sync
         assert(cli:get "/k")
         assert.is_true(fake.eventually(function() return #cli.endpoints == 2 end))
         assert.same(sorted(m1, m2), hosts_of(cli))
         assert.equal(3, #server.requests)
     end)
 
-    it("in the background that fails leaves the endpoints alone, and is tried again when it is due again", function()
+    it("keeps the endpoints when it fails in a timer, and is repeated after the next interval", function()
         local lists = 0
         server:serve(function(request)
             if request.path ~= "/v3/cluster/member/list" then
@@ -280,7 +282,7 @@ describe("sync", function()
         assert.same({ server.http_host }, hosts_of(cli))
     end)
 
-    it("is due once in the interval, however many calls come", function()
+    it("runs once per interval, however many calls the client makes", function()
         local lists = 0
         server:serve(function(request)
             local is_list = request.path == "/v3/cluster/member/list"

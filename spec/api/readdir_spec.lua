@@ -13,7 +13,7 @@ describe("readdir", function()
         assert(cli:rmdir(prefix))
     end)
 
-    -- Writes keys in order, each with its name as the value; returns the revisions.
+    -- Writes keys in order, each with its name as the value, and returns the revisions.
     local function write(...)
         local revisions = {}
         for i = 1, select("#", ...) do
@@ -31,21 +31,21 @@ describe("readdir", function()
         return found
     end
 
-    it("finds all keys that start with the bytes given, in the order of their bytes", function()
+    it("returns all keys with the prefix, in byte order", function()
         write("d/b", "d/a", "d", "dx", "e", "c")
         assert.same({ "d", "d/a", "d/b", "dx" }, values(prefix .. "d"))
         assert.same({ "d/a", "d/b" }, values(prefix .. "d/"))
         assert.same({ "d/a" }, values(prefix .. "d/a"))
     end)
 
-    it("answers without kvs and count where there is nothing", function()
+    it("returns no kvs and no count if no key matches", function()
         local body = assert(cli:readdir(prefix .. "none")).body
         assert.is_nil(body.kvs)
         assert.is_nil(body.count)
         assert.is_string(body.header.revision)
     end)
 
-    it("of the empty string finds all keys", function()
+    it("returns all keys if the prefix is empty", function()
         local revision = write("a", "b").b
         local all = ngx.encode_base64 "\0"
         local _, truth = wire.post(bed.single.http, "/v3/kv/range",
@@ -60,7 +60,7 @@ describe("readdir", function()
         assert.is_true(seen[prefix .. "b"])
     end)
 
-    it("of a prefix that ends in bytes 0xff finds these keys and not their successors", function()
+    it("returns only keys with the prefix if it ends in bytes 0xff", function()
         write("p\254", "p\255", "p\255\255", "p\255\255a", "p\255x", "q", "q\255")
         assert.same({ "p\255", "p\255x", "p\255\255", "p\255\255a" }, values(prefix .. "p\255"))
         assert.same({ "p\255\255", "p\255\255a" }, values(prefix .. "p\255\255"))
@@ -70,7 +70,7 @@ describe("readdir", function()
         assert.same({ "p\254", "p\255", "p\255x", "q", "q\255" }, values(prefix))
     end)
 
-    it("of nothing but bytes 0xff reads to the end of the key space", function()
+    it("reads to the end of the key space if the prefix has only bytes 0xff", function()
         local key = "\255\255" .. prefix
         assert(cli:set(key, "last"))
         assert(cli:set("\255\254" .. prefix, "last but one"))
@@ -83,7 +83,7 @@ describe("readdir", function()
         assert.is_nil(assert(cli:readdir("\255\255\255")).body.kvs)
     end)
 
-    it("with limit gives that many, and tells that there are more and how many in all", function()
+    it("returns at most limit keys, with more and the total count", function()
         write("a", "b", "c")
         local body = assert(cli:readdir(prefix, { limit = 2 })).body
         assert.same({ "a", "b" }, { body.kvs[1].value, body.kvs[2].value })
@@ -96,14 +96,14 @@ describe("readdir", function()
         assert.equal(3, #assert(cli:readdir(prefix, { limit = "0" })).body.kvs)
     end)
 
-    it("with count_only gives the count alone", function()
+    it("returns the count only if count_only is set", function()
         write("a", "b")
         local body = assert(cli:readdir(prefix, { count_only = true })).body
         assert.equal("2", body.count)
         assert.is_nil(body.kvs)
     end)
 
-    it("with keys_only gives keys without values", function()
+    it("returns keys without values if keys_only is set", function()
         local revisions = write("a", "b")
         local kvs = assert(cli:readdir(prefix, { keys_only = true })).body.kvs
         assert.equal(2, #kvs)
@@ -115,7 +115,7 @@ describe("readdir", function()
         }, kvs[1])
     end)
 
-    it("sorts by every target, both ways, by name or number", function()
+    it("sorts by every target in both orders, given by name or number", function()
         write("c", "a", "b")
         assert(cli:set(prefix .. "a", "z"))
         assert(cli:set(prefix .. "a", "z"))
@@ -140,7 +140,7 @@ describe("readdir", function()
         assert.same({ "k", "b" }, values(prefix, { sort_order = "DESCEND", limit = 2 }))
     end)
 
-    it("filters by revisions", function()
+    it("filters by create and mod revisions", function()
         local revisions = write("a", "b", "c")
         local again = assert(cli:set(prefix .. "a", "a2")).body.header.revision
         assert.same({ "a2", "c" }, values(prefix, { min_mod_revision = revisions.c }))
@@ -151,7 +151,7 @@ describe("readdir", function()
         assert.same({ "b" }, values(prefix, { min_create_revision = revisions.b, max_create_revision = revisions.b }))
     end)
 
-    it("reads as of a revision", function()
+    it("reads an old state if a revision is given", function()
         local revisions = write("a", "b")
         assert(cli:delete(prefix .. "a"))
         assert(cli:set(prefix .. "b", "b2"))
@@ -161,7 +161,7 @@ describe("readdir", function()
         assert.same({ "a", "b" }, values(prefix, { revision = revisions.b, serializable = true }))
     end)
 
-    it("reads a large directory whole", function()
+    it("reads a large directory completely", function()
         local value = string.rep("v", 2000)
         local ops = {}
         for i = 1, 1000 do

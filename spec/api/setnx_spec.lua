@@ -1,6 +1,6 @@
 local bed = require "spec.support.bed"
 
-describe("setnx and setx", function()
+describe("client", function()
     local prefix = bed.key("setx")
     local key = prefix .. "k"
     local cli
@@ -18,7 +18,7 @@ describe("setnx and setx", function()
         return kvs and kvs[1]
     end
 
-    it("setnx writes a key that is not there, and only then", function()
+    it("setnx writes a key only if it does not exist", function()
         local res = assert(cli:setnx(key, { 1 }))
         assert.equal(200, res.status)
         assert.is_true(res.body.succeeded)
@@ -30,7 +30,7 @@ describe("setnx and setx", function()
         assert.equal("1", read().version)
     end)
 
-    it("setx writes a key that is there, and only then", function()
+    it("setx writes a key only if it exists", function()
         local res = assert(cli:setx(key, { 1 }))
         assert.equal(200, res.status)
         assert.is_true(res.body.succeeded)
@@ -41,7 +41,7 @@ describe("setnx and setx", function()
         assert.same({ 2 }, read().value)
     end)
 
-    it("take the client's prefix, a lease and prev_kv", function()
+    it("setnx and setx apply key_prefix, lease and prev_kv", function()
         local mine = assert(bed.new { key_prefix = prefix })
         local id = assert(cli:grant(60)).body.ID
         finally(function()

@@ -31,15 +31,15 @@ describe("txn", function()
         return { requestRange = { key = prefix .. name } }
     end
 
-    -- Whether compare rows hold.
+    -- Reports whether compare rows hold.
     local function holds(...)
         local body = assert(cli:txn({ ... }, { range("none") })).body
         assert.is_true(body.succeeded == true or body.succeeded == nil)
         return body.succeeded == true
     end
 
-    describe("compares", function()
-        -- field by target, and what it is for the key below
+    describe("compare", function()
+        -- field for each target, and its value for the key below
         local function facts()
             local id = assert(cli:grant(60)).body.ID
             assert(cli:set(prefix .. "other", 0))
@@ -57,7 +57,7 @@ describe("txn", function()
             return holds({ key = prefix .. "a", target = target, result = result, [field] = operand })
         end
 
-        it("every numeric target with every result", function()
+        it("supports every numeric target with every result", function()
             local targets, id = facts()
             for _, row in ipairs(targets) do
                 local target, field, is = unpack(row)
@@ -74,7 +74,7 @@ describe("txn", function()
             assert(cli:revoke(id))
         end)
 
-        it("values through the serializer, with every result", function()
+        it("supports values with every result, and serializes them", function()
             assert(cli:set(prefix .. "a", "m"))
             assert.is_true(compare("VALUE", "EQUAL", "value", "m"))
             assert.is_false(compare("VALUE", "NOT_EQUAL", "value", "m"))
@@ -91,7 +91,7 @@ describe("txn", function()
             assert.is_true(assert(raw:txn({ row }, { range("none") })).body.succeeded)
         end)
 
-        it("zero and numbers as strings", function()
+        it("supports zero, and numbers given as strings", function()
             assert.is_true(holds(absent("none")))
             assert.is_true(holds({ key = prefix .. "none", target = "VERSION", result = "EQUAL", version = "0" }))
             assert.is_true(holds({ key = prefix .. "none", target = "MOD", result = "LESS", mod_revision = "1" }))
@@ -99,13 +99,13 @@ describe("txn", function()
             assert.is_false(holds(absent("a")))
         end)
 
-        it("several rows: all must hold", function()
+        it("holds for several rows if each of them holds", function()
             assert(cli:set(prefix .. "a", 1))
             assert.is_true(holds(absent("x"), absent("y")))
             assert.is_false(holds(absent("x"), absent("a"), absent("y")))
         end)
 
-        it("a range: every key in it must hold", function()
+        it("holds for a range if it holds for every key of the range", function()
             assert(cli:set(prefix .. "a", 1))
             assert(cli:set(prefix .. "b", 1))
             for _, name in ipairs { "range_end", "rangeEnd" } do
@@ -119,14 +119,14 @@ describe("txn", function()
             assert.is_true(holds(row))
         end)
 
-        it("targets and results by number, and fields in camelCase", function()
+        it("accepts targets and results by number, and fields in camelCase", function()
             local revision = assert(cli:set(prefix .. "a", 1)).body.header.revision
             assert.is_true(holds({ key = prefix .. "a", target = 2, result = 0, modRevision = revision }))
             assert.is_true(holds({ key = prefix .. "a", target = "CREATE", result = 3, createRevision = 0 }))
         end)
     end)
 
-    it("runs success or failure, and tells which", function()
+    it("runs success or failure, and returns which in succeeded", function()
         local success, failure = { put("a", "yes"), range("a") }, { put("a", "no"), range("a") }
         local body = assert(cli:txn({ absent("a") }, success, failure)).body
         assert.is_true(body.succeeded)
@@ -137,7 +137,7 @@ describe("txn", function()
         assert.equal("no", value("a"))
     end)
 
-    it("needs one branch only", function()
+    it("accepts a single branch", function()
         local body = assert(cli:txn({ absent("a") }, nil, { put("a", 1) })).body
         assert.is_true(body.succeeded)
         assert.is_nil(body.responses)
@@ -147,7 +147,7 @@ describe("txn", function()
         assert.equal(2, value("a"))
     end)
 
-    it("takes every kind of operation in both spellings, and its options", function()
+    it("accepts every kind of operation and its options, in both spellings", function()
         local id = assert(cli:grant(60)).body.ID
         finally(function()
             assert(cli:revoke(id))
@@ -210,7 +210,7 @@ describe("txn", function()
         end
     end)
 
-    it("nests: both branches, plain keys and decoded replies at every depth, the client's prefix on all keys", function()
+    it("adds key_prefix and deserializes values at every depth of nested transactions", function()
         local mine = assert(bed.new { key_prefix = prefix .. "p/" })
         local none = { key = "none", target = "CREATE", result = "EQUAL", create_revision = 0 }
         assert(mine:set("v", { "deep" }))
@@ -253,7 +253,7 @@ describe("txn", function()
         assert.is_nil(value("p/gone"))
     end)
 
-    it("keeps ranges inside the client's prefix", function()
+    it("limits ranges to keys below key_prefix", function()
         local mine = assert(bed.new { key_prefix = prefix .. "p/" })
         assert(mine:set("a", 1))
         assert(mine:set("b", 1))
@@ -272,7 +272,7 @@ describe("txn", function()
         assert.equal("not mine", value("q"))
     end)
 
-    it("never changes the tables it is given", function()
+    it("does not change the tables of the caller", function()
         local compare = { absent("none"), { key = prefix .. "v", target = "VALUE", result = "NOT_EQUAL", value = { 1 } } }
         local success = {
             { requestPut = { key = prefix .. "a", value = { deep = { 1 } } } },
@@ -293,7 +293,7 @@ describe("txn", function()
         assert.same(before, { compare, success, failure, opts })
     end)
 
-    describe("errors:", function()
+    describe("error", function()
         local function failed(text, res, err, details)
             assert.is_nil(res)
             assert.equal(text, err)
@@ -307,7 +307,7 @@ describe("txn", function()
             assert.equal("bad_request", failed(text, ...).name)
         end
 
-        it("compare and operations that are missing", function()
+        it("is returned if compare or both branches are missing", function()
             misused("compare couldn't be empty", cli:txn({}, { put("a", 1) }))
             misused("compare couldn't be empty", cli:txn(nil, { put("a", 1) }))
             local text = "success and failure couldn't be empty at the same time"
@@ -316,7 +316,7 @@ describe("txn", function()
             misused(text, cli:txn({ absent("a") }, nil, {}))
         end)
 
-        it("transactions within transactions without end, or nearly so", function()
+        it("is returned if transactions are nested without end, or more than 100 deep", function()
             local endless = { compare = { absent("a") }, success = { put("a", 1) } }
             endless.failure = { { requestTxn = endless } }
             misused("request_txn is nested too deeply", cli:txn({ absent("a") }, { { requestTxn = endless } }))
@@ -329,7 +329,7 @@ describe("txn", function()
             misused("request_txn is nested too deeply", cli:txn({ absent("a") }, { deep }))
         end)
 
-        it("arguments of wrong types", function()
+        it("is returned if an argument has the wrong type", function()
             misused("compare must be table", cli:txn("x", { put("a", 1) }))
             misused("success must be table", cli:txn({ absent("a") }, "x"))
             misused("failure must be table", cli:txn({ absent("a") }, { put("a", 1) }, 5))
@@ -343,7 +343,7 @@ describe("txn", function()
             assert.is_nil(value("a"))
         end)
 
-        it("a value that the serializer refuses, in any place", function()
+        it("is returned if the serializer rejects a value, wherever it is", function()
             local text = "unsupported type for number"
             misused(text, raw:txn({ absent("a") }, { put("a", 1) }))
             misused(text, raw:txn({ absent("a") }, { put("a", "x") }, { put("a", 1) }))
@@ -353,7 +353,7 @@ describe("txn", function()
             assert.is_nil(value("a"))
         end)
 
-        it("etcd's refusal is nil and its message", function()
+        it("is etcd's message if etcd rejects the transaction", function()
             local details = failed(
                 "etcdserver: duplicate key given in txn request",
                 cli:txn({ absent("a") }, { put("a", 1), put("a", 2) })

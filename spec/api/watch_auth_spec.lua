@@ -1,12 +1,12 @@
--- etcd refuses a watch for its token inside the stream, behind HTTP status 200.
+-- etcd rejects the token of a watch inside the stream, after a response head with status 200.
 local bed = require "spec.support.bed"
 
 local function client(user, password)
     return assert(bed.new { http_host = bed.auth.http, user = user, password = password, timeout = 5 })
 end
 
-describe("a watch with a token", function()
-    it("that etcd has forgotten is opened once more with a new one", function()
+describe("watch with a token", function()
+    it("is reopened with a new token if etcd no longer knows the old one", function()
         local cli = client(bed.auth.user, bed.auth.password)
         local key = bed.key("watched")
         assert(cli:get(key))
@@ -22,7 +22,7 @@ describe("a watch with a token", function()
         assert(cli:delete(key))
     end)
 
-    it("logs in again at most once, then passes the refusal on", function()
+    it("logs in again once, then returns etcd's cancel reason", function()
         local cli = client(bed.auth.user, bed.auth.password)
         local logins = 0
         cli.auth.login = function()
@@ -37,7 +37,7 @@ describe("a watch with a token", function()
         assert.equal(2, logins)
     end)
 
-    it("keeps the token when it is the permission that is missing", function()
+    it("keeps the token if the user lacks the permission", function()
         local cli = client(bed.auth.reader.user, bed.auth.reader.password)
         local read = assert(cli:watch("forbidden"))
         local token = cli.auth.token

@@ -1,4 +1,4 @@
--- How watches of a real etcd end: by their user, by etcd, by refusals; and what users may do to them meanwhile.
+-- How watches of a real etcd end: canceled by the program, by etcd, or because of missing permissions.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 
@@ -24,7 +24,7 @@ local function assert_event(reader, key)
     assert.equals(key, reply.result.events[1].kv.key)
 end
 
-describe("a watch", function()
+describe("watch", function()
     local cli
 
     before_each(function()
@@ -35,8 +35,8 @@ describe("a watch", function()
         assert(cli:rmdir(dir))
     end)
 
-    describe("that is cancelled", function()
-        it("answers `closed` from then on", function()
+    describe("canceled with watchcancel", function()
+        it("returns `closed` from then on", function()
             local reader, err, handle = cli:watch(dir .. "a", { need_cancel = true })
             assert.is_nil(err)
             assert.equals("table", type(handle))
@@ -47,13 +47,13 @@ describe("a watch", function()
             assert.equals(1, cli:watchcancel(handle))
         end)
 
-        it("before its first reply answers `closed` too", function()
+        it("returns `closed` before its first response too", function()
             local reader, _, handle = cli:watchdir(dir, { need_cancel = true })
             assert.equals(1, cli:watchcancel(handle))
             assert_ended(reader, "closed")
         end)
 
-        it("while another light thread reads ends that read within a second", function()
+        it("ends a pending read of another light thread within 1 s", function()
             local reader, handle = established(cli:watch(dir .. "a", { need_cancel = true, timeout = 30 }))
             local ended_at
             local thread = ngx.thread.spawn(function()
@@ -72,7 +72,7 @@ describe("a watch", function()
             assert_ended(reader, "closed")
         end)
 
-        it("frees its connection, at once or when the pending read ends", function()
+        it("closes its connection, immediately or when the pending read ends", function()
             local server = fake.new({ fake.CHUNKED .. fake.chunk('{"result":{"created":true}}\n') })
             local other = assert(bed.new { http_host = server.http_host })
             local _, idle = established(other:watch("/a", { need_cancel = true }))
@@ -88,11 +88,11 @@ describe("a watch", function()
             server:close()
         end)
 
-        it("has no third value where nobody asked for one", function()
+        it("returns no handle without need_cancel", function()
             assert.equals(1, select("#", cli:watch(dir .. "a")))
         end)
 
-        it("needs what the watch returned", function()
+        it("rejects arguments that no watch returned", function()
             for _, wrong in ipairs { false, "x", {} } do
                 local res, err = cli:watchcancel(wrong)
                 assert.is_nil(res)
@@ -101,21 +101,21 @@ describe("a watch", function()
         end)
     end)
 
-    it("whose light thread is killed leaves nothing broken", function()
+    it("leaves other calls and watches working when its light thread is killed", function()
         for _ = 1, 5 do
             local reader = established(cli:watch(dir .. "a"))
-            local beside = established(cli:watch(dir .. "a"))
+            local other = established(cli:watch(dir .. "a"))
             local thread = ngx.thread.spawn(reader)
             ngx.sleep(0.02)
             assert(ngx.thread.kill(thread))
             assert(cli:set(dir .. "a", "v"))
             assert.equals("v", assert(cli:get(dir .. "a")).body.kvs[1].value)
-            assert_event(beside, dir .. "a")
+            assert_event(other, dir .. "a")
             assert.is_true((pcall(reader)))
         end
     end)
 
-    it("whose light thread is killed while it is opened leaves nothing broken", function()
+    it("leaves later watches working when its light thread is killed while opening it", function()
         local thread = ngx.thread.spawn(function() return cli:watch(dir .. "a") end)
         assert(ngx.thread.kill(thread))
         local reader = established(cli:watch(dir .. "a"))
@@ -123,7 +123,7 @@ describe("a watch", function()
         assert_event(reader, dir .. "a")
     end)
 
-    it("read by two light threads at once answers both or says what is wrong, and does not throw", function()
+    it("returns a response or an error, and does not throw, when two light threads read concurrently", function()
         local reader = established(cli:watch(dir .. "a", { timeout = 1 }))
         local function read() return pcall(reader) end
         local first, second = ngx.thread.spawn(read), ngx.thread.spawn(read)
@@ -136,7 +136,7 @@ describe("a watch", function()
         end
     end)
 
-    it("used from another timer answers nil and an error there, and does not throw", function()
+    it("returns nil and an error, and does not throw, when read in another timer", function()
         local reader = established(cli:watch(dir .. "a", { timeout = 1 }))
         local seen
         assert(ngx.timer.at(0, function()
@@ -149,7 +149,7 @@ describe("a watch", function()
         assert.is_true((pcall(reader)))
     end)
 
-    it("is cancelled from another timer without an error", function()
+    it("can be canceled in another timer", function()
         local reader, handle = established(cli:watch(dir .. "a", { timeout = 10, need_cancel = true }))
         local seen
         assert(ngx.timer.at(0, function()
@@ -161,8 +161,8 @@ describe("a watch", function()
     end)
 end)
 
-describe("a watch that etcd cancels", function()
-    it("answers `closed` from then on, and its connection is closed", function()
+describe("watch canceled by etcd", function()
+    it("returns `closed` from then on, and closes its connection", function()
         local server = fake.new({ fake.CHUNKED .. fake.chunk('{"result":{"created":true}}\n')
             .. fake.chunk('{"result":{"canceled":true,"compact_revision":"7"}}\n') })
         local reader = established(assert(bed.new { http_host = server.http_host, timeout = 2 }):watch("/a"))
@@ -175,7 +175,7 @@ describe("a watch that etcd cancels", function()
     end)
 end)
 
-describe("a watch of a server that ends", function()
+describe("watch of a server that ends", function()
     local name, restore
     local member = bed.cluster.members[3]
 
@@ -192,7 +192,7 @@ describe("a watch of a server that ends", function()
         restore()
     end)
 
-    -- A reader with a read pending and an idle one, and what the first answered.
+    -- Sends a signal to the member. Returns a reader with a pending read, an idle reader, and what the first returned.
     local function watch_and(signal)
         local cli = assert(bed.new { http_host = member.http, timeout = 15 })
         local idle = established(cli:watch(dir .. "a"))
@@ -205,7 +205,7 @@ describe("a watch of a server that ends", function()
         return reading, idle, reply, err
     end
 
-    it("by SIGKILL answers `closed` for ever", function()
+    it("returns `closed` from then on after SIGKILL", function()
         local reading, idle, reply, err = watch_and("KILL")
         assert.is_nil(reply)
         assert.equals("closed", err)
@@ -213,8 +213,8 @@ describe("a watch of a server that ends", function()
         assert_ended(idle, "closed")
     end)
 
-    -- etcd tells each watch that it shuts down, or that it cancels the call: whichever of its parts is first.
-    it("by SIGTERM answers what etcd says about that, then ends for ever", function()
+    -- etcd sends each watch an error: that the server shuts down, or that the call is canceled. Which is first varies.
+    it("returns etcd's error after SIGTERM, then `closed`", function()
         local reports = fake.reports(member.http)
         local function assert_last_words(reader, reply, err)
             if reply == nil then
@@ -232,7 +232,7 @@ describe("a watch of a server that ends", function()
     end)
 end)
 
-describe("a watch with a user", function()
+describe("watch with a user", function()
     local root
 
     local function etcdctl(command)
@@ -248,7 +248,7 @@ describe("a watch with a user", function()
         root = client(bed.auth.user, bed.auth.password)
     end)
 
-    local function assert_refused(reader, reason)
+    local function assert_canceled(reader, reason)
         local reply, err = reader()
         assert.is_nil(err)
         assert.is_true(reply.result.canceled)
@@ -258,30 +258,30 @@ describe("a watch with a user", function()
         assert_ended(reader, "closed")
     end
 
-    it("that may not read the key is canceled with etcd's reason", function()
+    it("is canceled with etcd's reason if the user has no permission for the key", function()
         local reader = client(bed.auth.reader.user, bed.auth.reader.password)
-        assert_refused(assert(reader:watch("/secret")), "etcdserver: permission denied")
-        assert_refused(assert(reader:watchdir("/read")), "etcdserver: permission denied")
-        assert_refused(assert(reader:watchdir("")), "etcdserver: permission denied")
+        assert_canceled(assert(reader:watch("/secret")), "etcdserver: permission denied")
+        assert_canceled(assert(reader:watchdir("/read")), "etcdserver: permission denied")
+        assert_canceled(assert(reader:watchdir("")), "etcdserver: permission denied")
         local allowed = established(reader:watchdir("/readable/"))
         assert(root:set("/readable" .. dir, "v"))
         assert_event(allowed, "/readable" .. dir)
         assert(root:delete("/readable" .. dir))
     end)
 
-    it("who did not log in is canceled with etcd's reason", function()
-        local nobody = assert(bed.new { http_host = bed.auth.http, timeout = 2 })
-        assert_refused(assert(nobody:watch("/readable/x")), "etcdserver: user name is empty")
+    it("is canceled with etcd's reason if the client has no user", function()
+        local anonymous = assert(bed.new { http_host = bed.auth.http, timeout = 2 })
+        assert_canceled(assert(anonymous:watch("/readable/x")), "etcdserver: user name is empty")
     end)
 
-    it("with a wrong password is not opened", function()
+    it("is not created if the password is wrong", function()
         local reader, err, details = client(bed.auth.user, "wrong"):watch(dir)
         assert.is_nil(reader)
         assert.equals("authenticate refresh token fail", err)
         assert.equals("login_failed", details.name)
     end)
 
-    it("goes on when the token it was opened with is worth nothing any more", function()
+    it("continues when the token it was created with becomes invalid", function()
         local user = "guest" .. ngx.worker.pid()
         etcdctl("user add " .. user .. ":secret")
         etcdctl("user grant-role " .. user .. " reader")

@@ -1,4 +1,4 @@
--- What a watch makes of the bytes that arrive, whoever wrote them and however they are cut.
+-- How a watch parses the bytes of a stream: framing, merging, errors, and malformed input.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
 local fake = require "spec.support.scripted_server"
@@ -21,7 +21,7 @@ local function progress(revision)
     return line(revision, "")
 end
 
-describe("a watch", function()
+describe("watch", function()
     local server, cli, restore
 
     before_each(function()
@@ -35,13 +35,13 @@ describe("a watch", function()
         restore()
     end)
 
-    -- Opens a watch that is answered with these chunks, then steps for the script.
+    -- Opens a watch; the server responds with these chunks, then runs the remaining steps of the script.
     local function open(bytes, opts, ...)
         server:serve({ fake.CHUNKED .. bytes, ... })
         return assert(cli:watch("/k", opts))
     end
 
-    -- One reply in short: its revision and the keys of its events.
+    -- Returns the revision of a response and the keys of its events.
     local function brief(reply)
         local keys = { reply.result.header.revision }
         for i, each in ipairs(reply.result.events or {}) do
@@ -65,8 +65,8 @@ describe("a watch", function()
         end
     end
 
-    describe("reads", function()
-        it("the same replies whatever byte the stream is split at", function()
+    describe("stream", function()
+        it("is parsed to the same responses at whichever byte it is split", function()
             local a, b = event(6, "/a"), event(7, "/b")
             local stream = fake.CHUNKED .. fake.chunk(created(5)) .. fake.chunk(a:sub(1, 40)) .. fake.chunk(a:sub(41, -2))
                 .. fake.chunk("\n" .. b .. event(8, "/c"):sub(1, 30)) .. fake.chunk(event(8, "/c"):sub(31)) .. fake.LAST_CHUNK
@@ -88,7 +88,7 @@ describe("a watch", function()
             end
         end)
 
-        it("a stream of which each byte comes in a chunk of its own", function()
+        it("is parsed if each byte is a separate chunk", function()
             local chunks = {}
             for byte in (created(5) .. event(6, "/a")):gmatch(".") do
                 chunks[#chunks + 1] = fake.chunk(byte)
@@ -99,14 +99,14 @@ describe("a watch", function()
             assert_next(reader, { "6", "/a" })
         end)
 
-        it("chunks of nothing but a line end, as large replies have them", function()
+        it("is parsed if a chunk has only a line end, as after large responses", function()
             local reader = open(fake.chunk(created(5):sub(1, -2)) .. fake.chunk("\n") .. fake.chunk("\n") .. fake.chunk("\r\n")
                 .. fake.chunk(event(6, "/a"):sub(1, -2)), nil, 0.02, fake.chunk("\n"))
             assert_next(reader, { "5" })
             assert_next(reader, { "6", "/a" })
         end)
 
-        it("a reply of 10 MB in one line", function()
+        it("is parsed if a line has 10 MB", function()
             local key = ("x"):rep(3700000)
             server:serve({ fake.CHUNKED .. fake.chunk(created(5)), fake.chunk(event(6, key)) })
             local reader = assert(cli:watch("/k", { timeout = 20 }))
@@ -115,7 +115,7 @@ describe("a watch", function()
             assert.is_true(each.kv.key == key and each.kv.value == key)
         end)
 
-        it("a body with Content-Length, and one that ends with the connection", function()
+        it("is parsed if the body has a Content-Length, or ends with the connection", function()
             local body = created(5) .. event(6, "/a")
             for _, fields in ipairs { "Content-Length: " .. #body .. "\r\n", "" } do
                 server:serve({ "HTTP/1.1 200 OK\r\n" .. fields .. "\r\n" .. body:sub(1, 200), 0.01, body:sub(201), 0.01, fake.CLOSE })
@@ -126,14 +126,14 @@ describe("a watch", function()
             end
         end)
 
-        it("a last reply that lacks its line end", function()
+        it("is parsed if the last response has no line end", function()
             local reader = open(fake.chunk(created(5)) .. fake.chunk(event(6, "/a"):sub(1, -2)) .. fake.LAST_CHUNK)
             assert_next(reader, { "5" })
             assert_next(reader, { "6", "/a" })
             assert_error(reader, "closed")
         end)
 
-        it("fields of null as if they were absent", function()
+        it("is parsed with null fields as absent", function()
             local reader = open(fake.chunk(created(5)) .. fake.chunk('{"result":{"header":null,"events":null,"cancel_reason":null}}\n')
                 .. fake.chunk('{"error":null,"result":{"header":{"revision":"6"},"canceled":null,"created":null,'
                     .. '"events":[{"type":null,"kv":{"key":"L2s=","value":null,"lease":null},"prev_kv":null}]}}\n'))
@@ -143,7 +143,7 @@ describe("a watch", function()
             assert.is_nil(result.canceled)
         end)
 
-        it("a DELETE, a put and what was before them", function()
+        it("is parsed with deletions, puts and previous key-value pairs", function()
             local reader = open(fake.chunk(created(5) .. line(7, ',"events":[{"type":"PUT","kv":{"key":"L2E=","value":"MQ=="},'
                 .. '"prev_kv":{"key":"L2E=","value":"Mg=="}},{"type":"DELETE","kv":{"key":"L2I=","mod_revision":"7"}}]')))
             reader()
@@ -153,15 +153,15 @@ describe("a watch", function()
         end)
     end)
 
-    describe("merges", function()
-        it("replies that arrived in one chunk, in their order, under the newest header", function()
+    describe("merging", function()
+        it("joins responses of one chunk in order, with the newest header", function()
             local reader = open(fake.chunk(created(5)), nil, 0.02,
                 fake.chunk(event(6, "/c") .. event(7, "/a") .. event(8, "/b") .. event(9, "/a")))
             assert_next(reader, { "5" })
             assert_next(reader, { "9", "/c", "/a", "/b", "/a" })
         end)
 
-        it("what is behind an event without losing the event, whoever asked for progress", function()
+        it("keeps an event that is followed by other responses, with and without progress_notify", function()
             for _, asked in ipairs { true, false } do
                 local reader = open(fake.chunk(created(5)), { progress_notify = asked }, 0.02,
                     fake.chunk(event(7, "/a") .. progress(9)), 0.05,
@@ -172,14 +172,14 @@ describe("a watch", function()
             end
         end)
 
-        it("nothing into `created`", function()
+        it("leaves `created` separate", function()
             local reader = open(fake.chunk(created(5) .. event(6, "/a") .. event(7, "/b")))
             local result = assert_next(reader, { "5" })
             assert.is_true(result.created)
             assert_next(reader, { "7", "/a", "/b" })
         end)
 
-        it("nothing into `canceled`, which comes after the events", function()
+        it("leaves `canceled` separate, after the events", function()
             local reader = open(fake.chunk(created(5)), nil, 0.02, fake.chunk(event(6, "/a")
                 .. '{"result":{"header":{"cluster_id":"1"},"watch_id":"4","canceled":true,"cancel_reason":"why","compact_revision":"11"}}\n'))
             assert_next(reader, { "5" })
@@ -190,7 +190,7 @@ describe("a watch", function()
             assert.is_nil(result.header.revision)
         end)
 
-        it("nothing that has not arrived: an event is told before the next is complete", function()
+        it("does not wait for a response that has not arrived completely", function()
             local started = ngx.now()
             local reader = open(fake.chunk(created(5)), nil, 0.02, fake.chunk(event(6, "/a") .. event(7, "/b"):sub(1, 50)), 1,
                 fake.chunk(event(7, "/b"):sub(51)))
@@ -200,7 +200,7 @@ describe("a watch", function()
             assert_next(reader, { "7", "/b" })
         end)
 
-        it("parts of a fragmented reply into one that does not claim to be a fragment", function()
+        it("joins the fragments of a response and removes `fragment`", function()
             local reader = open(fake.chunk(created(5)), { fragment = true }, 0.02,
                 fake.chunk(line(6, ',"fragment":true,"events":[{"kv":{"key":"L2E="}}]') .. line(6, ',"events":[{"kv":{"key":"L2I="}}]')))
             assert_next(reader, { "5" })
@@ -208,14 +208,14 @@ describe("a watch", function()
         end)
     end)
 
-    describe("told how far etcd has come", function()
-        it("tells nobody who did not ask", function()
+    describe("progress response", function()
+        it("is hidden unless progress_notify is set", function()
             local reader = open(fake.chunk(created(5)) .. fake.chunk(progress(6)), nil, 0.05, fake.chunk(progress(7) .. event(8, "/a")))
             assert_next(reader, { "5" })
             assert_next(reader, { "8", "/a" })
         end)
 
-        it("tells those who asked, with and without a watch id", function()
+        it("is returned if progress_notify is set, with and without a watch ID", function()
             local reader = open(fake.chunk(created(5)), { progress_notify = true }, 0.02, fake.chunk(progress(6)), 0.05,
                 fake.chunk(line(7, ',"watch_id":"-1"')))
             assert_next(reader, { "5" })
@@ -225,7 +225,7 @@ describe("a watch", function()
         end)
     end)
 
-    describe("with an error in the stream", function()
+    describe("error in the stream", function()
         local function shapes(code, status, text, message)
             return {
                 ('{"error":{"grpc_code":%d,"http_code":%d,"message":"%s","http_status":"%s"}}'):format(code, status, message, text),
@@ -234,7 +234,7 @@ describe("a watch", function()
             }
         end
 
-        it("below 500 answers it as a table, the same on every gateway, then `closed`", function()
+        it("is returned as a table for every gateway, then `closed`, if its status is below 500", function()
             local cases = { { 7, 403, "Forbidden" }, { 16, 401, "Unauthorized" }, { 3, 400, "Bad Request" },
                 { 5, 404, "Not Found" }, { 8, 429, "Too Many Requests" }, { 11, 400, "Bad Request" } }
             for _, case in ipairs(cases) do
@@ -253,7 +253,7 @@ describe("a watch", function()
             assert.equals(0, fake.reports(server.http_host))
         end)
 
-        it("from 500 on answers host and status for ever, and is reported once", function()
+        it("is returned with host and status from then on, and reported once, if its status is 500 or above", function()
             local cases = { { 14, 503, "Service Unavailable" }, { 2, 500, "Internal Server Error" }, { 4, 504, "Gateway Timeout" },
                 { 13, 500, "Internal Server Error" }, { 12, 501, "Not Implemented" } }
             local reports = 0
@@ -272,7 +272,7 @@ describe("a watch", function()
             end
         end)
 
-        it("of an unknown shape answers host and status as for 500", function()
+        it("counts as status 500 if its shape is unknown", function()
             for _, shape in ipairs { '"broken"', "{}", "7", "[]", '{"code":"14","message":{}}', '{"grpc_code":77}' } do
                 local reader = open(fake.chunk(created(5)) .. fake.chunk('{"error":' .. shape .. "}\n"))
                 assert_next(reader, { "5" })
@@ -281,26 +281,26 @@ describe("a watch", function()
         end)
     end)
 
-    describe("that breaks off", function()
+    describe("broken stream", function()
         local ends = {
-            { "behind a reply", "" }, { "in a chunk size", "4" }, { "in a line", fake.chunk(event(6, "/a"):sub(1, -2)) },
+            { "after a response", "" }, { "in a chunk size", "4" }, { "in a line", fake.chunk(event(6, "/a"):sub(1, -2)) },
             { "in a chunk", fake.chunk(event(6, "/a")):sub(1, 100) }, { "in the last chunk", "0\r\n" },
         }
         for _, case in ipairs(ends) do
-            it(case[1] .. " answers `closed` for ever", function()
+            it("returns `closed` from then on if it ends " .. case[1], function()
                 local reader = open(fake.chunk(created(5)), nil, 0.02, case[2], 0.02, fake.CLOSE)
                 assert_next(reader, { "5" })
                 assert_error(reader, "closed")
             end)
         end
 
-        it("by a reset answers `connection reset by peer` for ever", function()
+        it("returns `connection reset by peer` from then on if it ends by a reset", function()
             local reader = open(fake.chunk(created(5)), nil, 0.02, fake.RESET)
             assert_next(reader, { "5" })
             assert_error(reader, "connection reset by peer")
         end)
 
-        it("after its last chunk answers `closed`, and its connection is closed", function()
+        it("returns `closed` and closes the connection if it ends with the last chunk", function()
             local reader = open(fake.chunk(created(5)) .. fake.LAST_CHUNK)
             assert_next(reader, { "5" })
             assert_error(reader, "closed")
@@ -309,7 +309,7 @@ describe("a watch", function()
     end)
 
     local garbage = {
-        { "no JSON", fake.chunk("{\n"), "invalid response body: {" },
+        { "a line that is not JSON", fake.chunk("{\n"), "invalid response body: {" },
         { "HTML", fake.chunk("<html>\n<body></body>\n"), "invalid response body: <html>" },
         { "another object", fake.chunk('{"hello":1}\n'), 'invalid response body: {"hello":1}' },
         { "a result of null", fake.chunk('{"result":null}\n'), 'invalid response body: {"result":null}' },
@@ -317,14 +317,14 @@ describe("a watch", function()
         { "events of a wrong type", fake.chunk('{"result":{"events":7}}\n'), 'invalid response body: {"result":{"events":7}}' },
         { "an event of a wrong type", fake.chunk('{"result":{"events":[1]}}\n'), 'invalid response body: {"result":{"events":[1]}}' },
         { "an event of null", fake.chunk('{"result":{"events":[null]}}\n'), 'invalid response body: {"result":{"events":[null]}}' },
-        { "a key that is no base64", fake.chunk('{"result":{"events":[{"kv":{"key":"%"}}]}}\n'), 'invalid response body: {"result":{"events":[{"kv":{"key":"%"}}]}}' },
+        { "a key that is not base64", fake.chunk('{"result":{"events":[{"kv":{"key":"%"}}]}}\n'), 'invalid response body: {"result":{"events":[{"kv":{"key":"%"}}]}}' },
         { "a kv of a wrong type", fake.chunk('{"result":{"events":[{"kv":"x"}]}}\n'), 'invalid response body: {"result":{"events":[{"kv":"x"}]}}' },
         { "created of a wrong type", fake.chunk('{"result":{"created":"yes"}}\n'), 'invalid response body: {"result":{"created":"yes"}}' },
         { "a bad chunk size", "zz\r\n", "malformed reply: bad chunk size" },
         { "a chunk longer than its size", "2\r\n\n\n\n\n\r\n", "malformed reply: bad chunk end" },
     }
     for _, case in ipairs(garbage) do
-        it("with " .. case[1] .. " answers the error for ever and closes", function()
+        it("returns an error from then on and closes the connection if the stream has " .. case[1], function()
             local reader = open(fake.chunk(created(5)) .. fake.chunk(event(6, "/a")) .. case[2])
             assert_next(reader, { "5" })
             assert_next(reader, { "6", "/a" })
@@ -333,7 +333,7 @@ describe("a watch", function()
         end)
     end
 
-    describe("that is refused", function()
+    describe("rejected watch", function()
         local cases = {
             { "401 Unauthorized", '{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}', "etcdserver: invalid auth token", 0 },
             { "403 Forbidden", '{"code":7,"message":"etcdserver: permission denied"}', "etcdserver: permission denied", 0 },
@@ -344,7 +344,7 @@ describe("a watch", function()
             { "503 Service Unavailable", '{"code":14,"message":"etcdserver: no leader"}', "etcdserver: no leader", 1 },
         }
         for _, case in ipairs(cases) do
-            it("with " .. case[1] .. " says so in the text that users look for", function()
+            it("returns the text of lua-resty-etcd 1.10 for status " .. case[1], function()
                 local chunked = "HTTP/1.1 " .. case[1] .. "\r\nTransfer-Encoding: chunked\r\n\r\n" .. (case[2] ~= "" and fake.chunk(case[2]) or "") .. fake.LAST_CHUNK
                 for i, answer in ipairs { fake.reply(case[2], case[1]), chunked } do
                     server:serve({ answer })
@@ -359,7 +359,7 @@ describe("a watch", function()
             end)
         end
 
-        it("by silence, a close or a closed port names the host", function()
+        it("returns host and cause if the server is silent, closes, or does not listen", function()
             local started = ngx.now()
             local _, err = cli:watch("/k", { timeout = 0.5 })
             assert.equals(server.http_host .. ": timeout", err)
@@ -374,7 +374,7 @@ describe("a watch", function()
         end)
     end)
 
-    it("times out only when no byte comes for that long, and then for ever", function()
+    it("times out only if no byte arrives within the timeout, and then permanently", function()
         local reader = open(fake.chunk(created(5)), { timeout = 0.8 }, 0.3, fake.chunk(event(6, "/a"):sub(1, 40)), 0.3,
             fake.chunk(event(6, "/a"):sub(41, 90)), 0.3, fake.chunk(event(6, "/a"):sub(91)), 1.6, fake.chunk(event(7, "/b")))
         assert_next(reader, { "5" })

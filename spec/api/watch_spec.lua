@@ -1,11 +1,11 @@
--- Watches of a real etcd: what callers see of keys that change.
+-- Watches of a real etcd: events and options.
 local bed = require "spec.support.bed"
 local etcd = require "resty.etcd"
 local wire = require "spec.support.wire"
 
 local dir = bed.key("watch")
 
--- The next `n` events of a reader, whatever replies they come in; the last reply is second.
+-- Returns the next `n` events of a reader, from as many responses as needed, and the last response.
 local function take(reader, n)
     local events, result = {}, nil
     while #events < n do
@@ -22,7 +22,7 @@ local function take(reader, n)
     return events, result
 end
 
--- A reader behind its `created`.
+-- Reads the `created` response of a watch, and returns its reader and handle.
 local function established(reader, err, handle)
     assert.is_nil(err)
     local reply, read_err = reader()
@@ -42,7 +42,7 @@ local function brief(events)
     return out
 end
 
-describe("a watch", function()
+describe("watch", function()
     local cli
 
     before_each(function()
@@ -63,7 +63,7 @@ describe("a watch", function()
         assert.equals("timeout", err)
     end
 
-    it("answers `created` first, then each put and delete with all that etcd says of it", function()
+    it("returns `created` first, then each put and delete with all of etcd's fields", function()
         local reader = established(cli:watch(dir .. "a"))
         local first = put("a", { n = 1 })
         put("ab")
@@ -81,7 +81,7 @@ describe("a watch", function()
         assert.matches("^%d+$", last.header.raft_term)
     end)
 
-    it("tells the lease of a key", function()
+    it("returns the lease of a key", function()
         local lease = assert(cli:grant(60)).body.ID
         local reader = established(cli:watch(dir .. "a"))
         put("a", "v", { lease = lease })
@@ -90,7 +90,7 @@ describe("a watch", function()
         assert.same({ "DELETE a" }, brief(take(reader, 1)))
     end)
 
-    it("of a directory tells of every key that begins so, and of no other", function()
+    it("reports the keys with the prefix only, if it is watchdir", function()
         local reader = established(cli:watchdir(dir .. "d"))
         put("c")
         put("d")
@@ -101,7 +101,7 @@ describe("a watch", function()
         assert.same({ "PUT d", "PUT d/1", "PUT d2", "DELETE d/1" }, brief(take(reader, 4)))
     end)
 
-    it("of a directory whose name ends in bytes 0xff tells of its keys alone", function()
+    it("reports the keys with the prefix only, if the prefix ends in bytes 0xff", function()
         local reader = established(cli:watchdir(dir .. "p\255", { prev_kv = true }))
         for _, name in ipairs { "p\254", "q", "p\255", "p\255\255a" } do
             put(name, name)
@@ -111,7 +111,7 @@ describe("a watch", function()
         assert_silent(reader)
     end)
 
-    it("of the directory \"\" tells of all keys, of a client's own where it has a key_prefix", function()
+    it("reports all keys, or all below key_prefix, if the directory is empty", function()
         local all = established(cli:watchdir(""))
         local mine = assert(bed.new { key_prefix = dir .. "p" })
         local own = established(mine:watchdir(""))
@@ -123,7 +123,7 @@ describe("a watch", function()
         local seen = {}
         while #seen < 4 do
             for _, event in ipairs(assert(all()).result.events) do
-                if event.kv.key:find(dir, 1, true) then -- a lease of an earlier spec may end meanwhile
+                if event.kv.key:find(dir, 1, true) then -- a lease of an earlier spec can expire meanwhile
                     seen[#seen + 1] = event.kv.key
                 end
             end
@@ -133,7 +133,7 @@ describe("a watch", function()
         assert.equals(dir .. "p/x", take(one, 1)[1].kv.key)
     end)
 
-    it("from a start_revision on, a number or a string, first tells what happened since", function()
+    it("reports past events first if start_revision is given, as number or string", function()
         put("a", "one")
         local revision = put("a", "two")
         put("b", "three")
@@ -150,7 +150,7 @@ describe("a watch", function()
         assert.equals("seven", take(later, 1)[1].kv.value)
     end)
 
-    it("with prev_kv tells what a key was before, without it does not", function()
+    it("returns the previous key-value pair only if prev_kv is set", function()
         put("a", "one")
         local before = established(cli:watch(dir .. "a", { prev_kv = true }))
         local without = established(cli:watch(dir .. "a"))
@@ -166,7 +166,7 @@ describe("a watch", function()
         end
     end)
 
-    it("with filters leaves out puts or deletes, however they are spelt", function()
+    it("omits puts or deletes if filters are set, in every notation", function()
         local spellings = {
             { "NOPUT", "noput", 0, { "NOPUT" }, { 0 } },
             { "NODELETE", "nodelete", 1, { "NODELETE" }, { 1 } },
@@ -193,7 +193,7 @@ describe("a watch", function()
         end
     end)
 
-    it("refuses options that etcd would misread", function()
+    it("rejects options that etcd would misinterpret", function()
         local wrong = {
             { { filters = "NOTHING" }, "filters has no such value: NOTHING" },
             { { filters = { 7 } }, "filters has no such value: 7" },
@@ -213,7 +213,7 @@ describe("a watch", function()
         end
     end)
 
-    it("needs a key", function()
+    it("returns an error if the key is empty or not a string", function()
         local _, err = cli:watch("")
         assert.equals("key should not be empty", err)
         _, err = cli:watch()
@@ -222,7 +222,7 @@ describe("a watch", function()
         assert.equals("key must be string", err)
     end)
 
-    it("with a watch_id carries it in every reply", function()
+    it("returns watch_id in every response if it is set", function()
         local reader = assert(cli:watch(dir .. "a", { watch_id = 7 }))
         assert.equals("7", reader().result.watch_id)
         put("a")
@@ -230,7 +230,7 @@ describe("a watch", function()
         assert.equals("7", last.watch_id)
     end)
 
-    it("with fragment tells all events of a large reply, in order", function()
+    it("returns all events of a large response in order if fragment is set", function()
         local revision = put("a", ("x"):rep(900000))
         put("b", ("y"):rep(900000))
         put("c", ("z"):rep(900000))
@@ -243,7 +243,7 @@ describe("a watch", function()
         end
     end)
 
-    it("of what is compacted is canceled with the revision where history begins", function()
+    it("is canceled with compact_revision if start_revision is compacted", function()
         local old = put("a", "one")
         put("a", "two")
         local compacted = put("a", "three")
@@ -258,7 +258,7 @@ describe("a watch", function()
         assert.equals("three", take(established(cli:watch(dir .. "a", { start_revision = compacted })), 1)[1].kv.value)
     end)
 
-    it("goes through the client's serializer", function()
+    it("deserializes values with the client's serializer", function()
         local raw = assert(bed.new { serializer = "raw" })
         local plain, parsed = established(raw:watch(dir .. "a", { prev_kv = true })), established(cli:watch(dir .. "a", { prev_kv = true }))
         put("a", { deep = { 1, 2 } })
@@ -274,7 +274,7 @@ describe("a watch", function()
         assert.same({ deep = { 1, 2 } }, events[2].prev_kv.value)
     end)
 
-    it("leaves its tables to the caller", function()
+    it("does not modify tables after it returned them", function()
         local reader = established(cli:watch(dir .. "a"))
         put("a")
         local reply = reader()
@@ -284,7 +284,7 @@ describe("a watch", function()
         assert.same({}, { reply.added, reply.result.events[1].added, reply.result.header.added })
     end)
 
-    it("answers `timeout` after that many seconds, and goes on answering it", function()
+    it("returns `timeout` when its timeout has passed, and from then on", function()
         local reader = established(cli:watch(dir .. "a", { timeout = 0.3 }))
         local started = ngx.now()
         assert_silent(reader)
@@ -295,7 +295,7 @@ describe("a watch", function()
         assert.is_true(ngx.now() - started < 1)
     end)
 
-    it("without a timeout of its own has the client's", function()
+    it("uses the client's timeout by default", function()
         local quick = assert(bed.new { timeout = 1 })
         local reader = established(quick:watch(dir .. "a"))
         local started = ngx.now()
@@ -304,7 +304,7 @@ describe("a watch", function()
         assert.is_true(took > 0.9 and took < 1.5, "took " .. took)
     end)
 
-    it("with the timeout 0 waits on", function()
+    it("waits without limit if the timeout is 0", function()
         local quick = assert(bed.new { timeout = 1 })
         local reader, handle = established(quick:watch(dir .. "a", { timeout = 0, need_cancel = true }))
         local reply
@@ -317,7 +317,7 @@ describe("a watch", function()
         quick:watchcancel(handle)
     end)
 
-    it("goes on beside others, each with its own events", function()
+    it("runs concurrently with other watches, each with its events", function()
         local readers = {}
         for i = 1, 5 do
             readers[i] = established(cli:watch(dir .. i))
@@ -339,7 +339,7 @@ describe("a watch", function()
         end
     end)
 
-    it("needs no method of the client that users may have replaced", function()
+    it("calls no public method of the client, which programs can replace", function()
         local mocked = assert(etcd.new { http_host = bed.single.http, transport = bed.transport })
         for _, name in ipairs { "get", "set", "readdir", "watchdir", "version" } do
             mocked[name] = function() error("must not be called") end

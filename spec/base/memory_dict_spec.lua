@@ -1,4 +1,3 @@
--- The stand-in for a shared dict in a worker's own memory.
 local memory_dict = require "resty.etcd.base.memory_dict"
 
 local function size(dict)
@@ -9,8 +8,8 @@ local function size(dict)
     return n
 end
 
-describe("a dict in a worker's own memory", function()
-    it("forgets what has expired: hosts that are gone do not gather in it", function()
+describe("memory_dict", function()
+    it("removes expired keys, so that former hosts do not accumulate", function()
         local dict = memory_dict.new()
         dict:set("kept", 1)
         dict:set("young", 2, 60)
@@ -23,7 +22,7 @@ describe("a dict in a worker's own memory", function()
         assert.is_nil((dict:get("host 1000")))
     end)
 
-    it("adds what is not there, or not there any more", function()
+    it("adds a key only if it does not exist or has expired", function()
         local dict = memory_dict.new()
         assert.is_true((dict:add("k", 1, 60)))
         assert.is_false((dict:add("k", 2)))

@@ -2,16 +2,16 @@ local bed = require "spec.support.bed"
 local etcd = require "resty.etcd"
 local health_check = require "resty.etcd.health_check"
 
-describe("a client", function()
+describe("client", function()
     local prefix = bed.key("instance")
-    -- nothing listens there, and no other test uses it
+    -- no server listens there, and no other spec uses it
     local dead = "http://127.0.0.1:2"
 
     teardown(function()
         assert(assert(bed.new()):rmdir(prefix))
     end)
 
-    it("comes from a module that is a plain, mutable table", function()
+    it("is created by a module that is a plain, mutable table", function()
         assert.is_nil(getmetatable(etcd))
         local new = etcd.new
         finally(function()
@@ -23,7 +23,7 @@ describe("a client", function()
         assert.equal("mine", require("resty.etcd").new())
     end)
 
-    it("has every method, and close", function()
+    it("has all methods of lua-resty-etcd 1.10, and close", function()
         local cli = assert(bed.new())
         for _, name in ipairs {
             "get", "set", "setnx", "setx", "delete", "rmdir", "readdir", "watch", "watchdir", "watchcancel", "txn", "version",
@@ -35,7 +35,7 @@ describe("a client", function()
         assert.equal(200, assert(cli:get(prefix)).status)
     end)
 
-    it("lets methods be replaced, on it alone", function()
+    it("lets programs replace methods of a single client", function()
         local cli, other = assert(bed.new()), assert(bed.new())
         local calls = {}
         for _, name in ipairs { "set", "setnx", "setx", "delete", "rmdir", "grant", "revoke", "keepalive" } do
@@ -58,7 +58,7 @@ describe("a client", function()
         assert.equal(8, #calls)
     end)
 
-    it("never calls itself by its public names", function()
+    it("never calls its public methods, which programs can replace", function()
         local cli = assert(bed.new {
             http_host = bed.auth.http,
             user = bed.auth.user,
@@ -96,8 +96,8 @@ describe("a client", function()
         methods.close(cli)
     end)
 
-    describe("uses what is written into it:", function()
-        it("full_prefix for unary calls, http_host for the version", function()
+    describe("writable endpoint field", function()
+        it("full_prefix is used by unary calls, http_host by version", function()
             local cli = assert(bed.new { http_host = dead })
             cli.endpoints[1].full_prefix = bed.single.http .. "/v3"
             assert(cli:set(prefix .. "k", "v"))
@@ -112,7 +112,7 @@ describe("a client", function()
             assert.equal(404, assert(cli:get(prefix .. "k")).status)
         end)
 
-        it("scheme, address, port and api_prefix for watches", function()
+        it("scheme, address, port and api_prefix are used by watches", function()
             local cli = assert(bed.new { http_host = dead })
             local one = cli.endpoints[1]
             local address, port = bed.single.http:match("^http://(.+):(%d+)$")
@@ -129,7 +129,7 @@ describe("a client", function()
             assert.equal("failed to watch data, response code: 404", err:sub(1, 40))
         end)
 
-        it("http_host in errors and for the health check", function()
+        it("http_host is used in errors and by the health check", function()
             local cli = assert(bed.new { http_host = "http://127.0.0.1:3" })
             cli.endpoints[1].http_host = "http://renamed.test:3"
             local res, err, details = cli:get(prefix)
@@ -140,7 +140,7 @@ describe("a client", function()
             assert.is_false((health_check.get_target_status("http://renamed.test:3")))
         end)
 
-        it("a whole list of endpoints", function()
+        it("list can be replaced as a whole", function()
             local cli = assert(bed.new { http_host = dead })
             local good = assert(bed.new()).endpoints[1]
             cli.endpoints = { good }
@@ -152,7 +152,7 @@ describe("a client", function()
             assert.equal("has no healthy etcd endpoint available", err)
         end)
 
-        it("an endpoint of fewer fields, whose watches go where its other calls go", function()
+        it("can be absent: watches then use the same URL as other calls", function()
             for _, missing in ipairs { "scheme", "host", "address", "api_prefix" } do
                 local cli = assert(bed.new())
                 cli.endpoints[1][missing] = nil
@@ -163,7 +163,7 @@ describe("a client", function()
             end
         end)
 
-        it("a host that is no string is never chosen", function()
+        it("http_host excludes the endpoint if it is not a string", function()
             local cli = assert(bed.new())
             cli.endpoints[1].http_host = 12
             local res, err = cli:get(prefix)
@@ -171,7 +171,7 @@ describe("a client", function()
             assert.equal("has no healthy etcd endpoint available", err)
         end)
 
-        it("a full_prefix that is no URL is an error of the call", function()
+        it("full_prefix makes calls fail if it is not a URL", function()
             local cli = assert(bed.new())
             cli.endpoints[1].full_prefix = "nowhere"
             local res, err, details = cli:get(prefix)
@@ -192,7 +192,7 @@ describe("a client", function()
             end
         end)
 
-        -- Numbers of the members that answer the next calls.
+        -- Returns the numbers of the members that serve the next calls.
         local function ring(cli, n)
             local order = {}
             for i = 1, n do
@@ -208,14 +208,14 @@ describe("a client", function()
             return assert(bed.new(opts))
         end
 
-        it("goes round its endpoints, from the place that init_count says", function()
+        it("chooses endpoints round-robin, starting at init_count", function()
             assert.same({ 1, 2, 3, 1 }, ring(client(-1), 4))
             assert.same({ 2, 3, 1, 2 }, ring(client(0), 4))
             assert.same({ 3, 1, 2, 3 }, ring(client(1), 4))
             assert.same({ 2, 3 }, ring(client(300), 2))
         end)
 
-        it("counts its choices in init_count, which may be set", function()
+        it("counts its choices in init_count, which programs can set", function()
             local cli = client(-1)
             assert.equal(-1, cli.init_count)
             ring(cli, 4)
@@ -224,7 +224,7 @@ describe("a client", function()
             assert.same({ 1, 2 }, ring(cli, 2))
         end)
 
-        it("skips endpoints that are not healthy, and counts them", function()
+        it("skips unhealthy endpoints, and counts them in init_count", function()
             local status = health_check.get_target_status
             finally(function()
                 health_check.get_target_status = status
@@ -245,7 +245,7 @@ describe("a client", function()
             assert.equal(8, cli.init_count)
         end)
 
-        it("starts at a random place if not told", function()
+        it("starts at a random endpoint by default", function()
             local starts = {}
             for _ = 1, 60 do
                 starts[client(nil).init_count % 3] = true
@@ -253,7 +253,7 @@ describe("a client", function()
             assert.same({ [0] = true, true, true }, starts)
         end)
 
-        it("sees one store", function()
+        it("reads the same state from all members", function()
             local cli = client(-1)
             for i = 1, 3 do
                 assert(cli:set(prefix .. "c" .. i, i))
@@ -262,7 +262,7 @@ describe("a client", function()
             assert.equal("3", assert(cli:rmdir(prefix .. "c")).body.deleted)
         end)
 
-        it("counts a login as a choice", function()
+        it("counts a login as a choice of an endpoint", function()
             local cli = assert(bed.new {
                 http_host = bed.auth.http,
                 user = bed.auth.user,

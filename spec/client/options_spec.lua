@@ -16,7 +16,7 @@ describe("etcd.new", function()
         return cli.endpoints[1]
     end
 
-    it("refuses options that make no sense, each with its own text", function()
+    it("returns an error text for each invalid option", function()
         local hosts = "opts.http_host must be string or string array"
         local timeout = "opts.timeout must be unsigned integer"
         local cases = {
@@ -58,7 +58,7 @@ describe("etcd.new", function()
         end
     end)
 
-    it("refuses options that are no table", function()
+    it("returns an error if the options are not a table", function()
         for _, opts in ipairs { "http://127.0.0.1:2379", 5, true, print } do
             local cli, err = etcd.new(opts)
             assert.is_nil(cli)
@@ -66,7 +66,7 @@ describe("etcd.new", function()
         end
     end)
 
-    it("refuses a host that does not parse, and names it", function()
+    it("returns an error with the host if its URL is invalid", function()
         local hosts = {
             "", "127.0.0.1", "127.0.0.1:2379", "http://", "http:///v3", "ftp://127.0.0.1", "https//h", "http://a b", "http://a:port",
             "http://a:0", "http://a:65536", "http://a:1:2", "http://[::1", "http://::1:2379", "http://[x]:1", "http://u@h", "http://h?q",
@@ -82,7 +82,7 @@ describe("etcd.new", function()
         end
     end)
 
-    it("has defaults for everything", function()
+    it("has a default for every option", function()
         for _, cli in ipairs { assert(etcd.new()), assert(etcd.new({})) } do
             assert.same({
                 {
@@ -105,7 +105,7 @@ describe("etcd.new", function()
         end
     end)
 
-    it("ignores options that it does not know, and takes those without effect here", function()
+    it("ignores unknown options, and accepts those without effect", function()
         local cli = assert(bed.new {
             protocol = "v3",
             ttl = -1,
@@ -124,7 +124,7 @@ describe("etcd.new", function()
         assert.equal("1", assert(cli:delete(prefix .. "a")).body.deleted)
     end)
 
-    it("does not change the options, nor need them afterwards", function()
+    it("neither changes the table of options nor reads it later", function()
         local hosts = { bed.single.http }
         local opts = { transport = bed.transport, http_host = hosts, key_prefix = prefix, extra_headers = { ["X-A"] = "1" } }
         local cli = assert(etcd.new(opts))
@@ -136,8 +136,8 @@ describe("etcd.new", function()
         assert.equal(prefix, cli.key_prefix)
     end)
 
-    it("connects to nothing", function()
-        local host = "http://127.0.0.1:9" -- of this test alone: others may have been banned by other specs
+    it("opens no connection", function()
+        local host = "http://127.0.0.1:9" -- used only here: other specs can have banned other hosts
         local tcp = ngx.socket.tcp
         finally(function()
             ngx.socket.tcp = tcp -- luacheck: ignore 122
@@ -150,7 +150,7 @@ describe("etcd.new", function()
         assert.is_true((health_check.get_target_status(cli.endpoints[1].http_host)))
     end)
 
-    it("leaves Lua's random numbers alone", function()
+    it("does not change the state of math.random", function()
         math.randomseed(42)
         local expected = { math.random(), math.random() }
         math.randomseed(42)
@@ -160,7 +160,7 @@ describe("etcd.new", function()
         assert.same(expected, got)
     end)
 
-    it("says clearly that gRPC is not there yet", function()
+    it("returns an error if gRPC is requested", function()
         for _, opts in ipairs { { use_grpc = true }, { transport = "grpc" } } do
             local cli, err = bed.new(opts)
             assert.is_nil(cli)
@@ -169,8 +169,8 @@ describe("etcd.new", function()
         assert(bed.new { use_grpc = false })
     end)
 
-    describe("endpoints:", function()
-        it("fields of a plain host", function()
+    describe("http_host", function()
+        it("is split into the fields of an endpoint", function()
             assert.same({
                 full_prefix = "https://etcd_1.my-host.test:12379/v3",
                 http_host = "https://etcd_1.my-host.test:12379",
@@ -182,7 +182,7 @@ describe("etcd.new", function()
             }, endpoint { http_host = "https://etcd_1.my-host.test:12379" })
         end)
 
-        it("the port is 2379 where none is given, for https too", function()
+        it("has the default port 2379, for https too", function()
             local one = endpoint { http_host = "http://localhost" }
             assert.equal("2379", one.port)
             assert.equal("http://localhost:2379/v3", one.full_prefix)
@@ -194,7 +194,7 @@ describe("etcd.new", function()
             assert.equal("http://localhost:2379/etcd/v3", one.full_prefix)
         end)
 
-        it("an IPv6 host keeps its brackets", function()
+        it("keeps the brackets of an IPv6 address", function()
             local one = endpoint { http_host = "http://[2001:db8::1]:12379" }
             assert.equal("[2001:db8::1]", one.host)
             assert.equal("12379", one.port)
@@ -205,7 +205,7 @@ describe("etcd.new", function()
             assert.equal("http://[::1]:2379/v3", one.full_prefix)
         end)
 
-        it("a path and slashes at the end are understood", function()
+        it("can have a path and a trailing slash", function()
             local one = endpoint { http_host = "http://h:1/a/b/" }
             assert.equal("http://h:1/a/b/v3", one.full_prefix)
             assert.equal("http://h:1/a/b", one.http_host)
@@ -216,7 +216,7 @@ describe("etcd.new", function()
             assert.equal("http", endpoint({ http_host = "HTTP://h:1" }).scheme)
         end)
 
-        it("old API prefixes mean today's; others are taken as they are", function()
+        it("is followed by /v3 for the API prefixes of etcd 3.2 and 3.3, and by other prefixes unchanged", function()
             for _, api_prefix in ipairs { "/v3", "/v3alpha", "/v3beta" } do
                 local one = endpoint { http_host = "http://h:1", api_prefix = api_prefix }
                 assert.equal("http://h:1/v3", one.full_prefix)
@@ -227,7 +227,7 @@ describe("etcd.new", function()
             assert.equal("http://h:1/v4", endpoint({ http_host = "http://h:1", api_prefix = "/v4" }).full_prefix)
         end)
 
-        it("a list of hosts is a cluster, a list of one is none", function()
+        it("is a cluster if it lists several hosts", function()
             assert.is_false(assert(bed.new { http_host = { "http://a:1" } }).is_cluster)
             local cli = assert(bed.new { http_host = { "http://a:1", "https://b" } })
             assert.is_true(cli.is_cluster)
@@ -236,7 +236,7 @@ describe("etcd.new", function()
             assert.equal("https://b:2379/v3", cli.endpoints[2].full_prefix)
         end)
 
-        it("a unix socket has a path and no port, and its error names it", function()
+        it("can be a unix socket, with a path, without a port, and with its name in errors", function()
             local host = "unix:" .. bed.dir .. "/none.sock"
             local one = endpoint { http_host = host }
             assert.equal(host, one.http_host)
@@ -250,7 +250,7 @@ describe("etcd.new", function()
         end)
     end)
 
-    describe("reaches etcd", function()
+    describe("client", function()
         local function works(cli)
             assert(cli:set(prefix .. "k", "v"))
             assert.equal("v", assert(cli:get(prefix .. "k")).body.kvs[1].value)
@@ -261,33 +261,33 @@ describe("etcd.new", function()
             assert.equal(1, (cli:watchcancel(handle)))
         end
 
-        it("with and without a slash at the end", function()
+        it("reaches etcd with and without a trailing slash", function()
             works(assert(bed.new()))
             works(assert(bed.new { http_host = bed.single.http .. "/" }))
         end)
 
         if bed.single.ipv6 then
-            it("over IPv6", function()
+            it("reaches etcd over IPv6", function()
                 works(assert(bed.new { http_host = bed.single.ipv6 }))
             end)
         end
 
-        it("below a path", function()
-            -- as if the gateway's own prefix were that of a proxy
+        it("reaches etcd below a path", function()
+            -- uses the gateway's prefix like the path of a proxy
             local cli = assert(bed.new { http_host = bed.single.http .. "/v3/", api_prefix = "" })
             assert.equal("/v3", cli.endpoints[1].api_prefix)
             assert(cli:set(prefix .. "k", "v"))
             assert.equal("1", assert(cli:get(prefix .. "k")).body.count)
         end)
 
-        it("over TCP where nothing answers at unix_socket_proxy", function()
+        it("reaches etcd over TCP if no server listens at unix_socket_proxy", function()
             local cli = assert(bed.new { unix_socket_proxy = "unix:" .. bed.dir .. "/none.sock" })
             assert.equal("unix:" .. bed.dir .. "/none.sock", cli.unix_socket_proxy)
             works(cli)
             assert.is_true((health_check.get_target_status(bed.single.http)))
         end)
 
-        it("with connections that are not kept", function()
+        it("reaches etcd without keepalive connections", function()
             works(assert(bed.new { keepalive_timeout = 0, keepalive_pool = 1 }))
         end)
     end)
@@ -298,7 +298,7 @@ describe("etcd.new", function()
             return assert(bed.new(opts)):get("/k")
         end
 
-        it("a user logs in", function()
+        it("make the client log in as the user", function()
             assert.equal(200, assert(get { user = bed.auth.user, password = bed.auth.password }).status)
             local res, err, details = get { user = bed.auth.user, password = "wrong" }
             assert.is_nil(res)
@@ -312,7 +312,7 @@ describe("etcd.new", function()
             assert.equal("etcdserver: user name is empty", assert(get { extra_headers = { ["X-Number"] = 5 } }).body.error)
         end)
 
-        it("lack what is the driver's own business, in any case", function()
+        it("do not replace header fields that the driver sets, in any case", function()
             local token = wire.token(bed.auth.http, bed.auth.user, bed.auth.password)
             for _, name in ipairs { "Authorization", "authorization", "AUTHORIZATION" } do
                 assert.equal("etcdserver: user name is empty", assert(get { extra_headers = { [name] = token } }).body.error)
