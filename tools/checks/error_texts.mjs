@@ -227,4 +227,4 @@ function error_texts() {
 
 const read = file => fs.readFileSync(path.join(root, file), "utf8");
 
-export { error_texts, pieces_of, read, root, sources, walk };
+export { error_texts, joined, pieces_of, read, root, sources, walk };
