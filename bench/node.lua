@@ -29,7 +29,7 @@ for _, mode in ipairs { "worker", "shared" } do
     end
     local rig = rigs.start {
         workers = workers, http_host = host, prefix = prefix, quiet = true, mirrors = mirrors,
-        mirror = { mode = mode, shm_name = "node" },
+        mirror = { mode = mode, shm_name = "watch_log" },
     }
     rig:wait_ready(workers)
     ngx.sleep(1)
@@ -46,7 +46,7 @@ for _, mode in ipairs { "worker", "shared" } do
     print("  CPU of idle workers, of a core:  " .. table.concat(shares, ", "))
 
     local took = {}
-    rig:late()
+    rig:latencies()
     for _ = 1, puts do
         local start = clock.now()
         assert(cli:set(prefix .. "clock", ("%.6f"):format(start)))
@@ -54,7 +54,7 @@ for _, mode in ipairs { "worker", "shared" } do
         ngx.sleep(0.005 + math.random() * 0.01)
     end
     ngx.sleep(0.5)
-    local late = rig:late()
+    local late = rig:latencies()
     table.sort(late)
     table.sort(took)
     print(("  from before the put until it is seen: p50 %.1f ms, p99 %.1f ms, longest %.1f ms (%d of %d seen)"):format(

@@ -186,10 +186,10 @@ describe("a mirror of etcd", function()
 
     it("shares its file and its log with mirrors of the same configured endpoints, whatever those in use are now", function()
         local snapshot_feed = require "resty.etcd.storage.snapshot_feed"
-        local file_of, identities = snapshot_feed.file_of, {}
-        snapshot_feed.file_of = function(path, identity, interval)
+        local new_state, identities = snapshot_feed.new_state, {}
+        snapshot_feed.new_state = function(path, identity, interval)
             identities[#identities + 1] = identity
-            return file_of(path, identity, interval)
+            return new_state(path, identity, interval)
         end
         local one = new { http_host = bed.cluster.http[1] }
         local other = new { http_host = bed.cluster.http[2] }
@@ -201,7 +201,7 @@ describe("a mirror of etcd", function()
                 assert.equal(#bed.cluster.http, #client.endpoints)
             end
         end
-        snapshot_feed.file_of = file_of
+        snapshot_feed.new_state = new_state
         assert.equal(identities[1], identities[2])
         assert.equal(identities[3], identities[4])
         assert.are_not.equal(identities[1], identities[3])

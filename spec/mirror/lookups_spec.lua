@@ -327,7 +327,7 @@ describe("a mirror", function()
 
     it("tells how old its knowledge is, also while no feed stands", function()
         start()
-        feed.heard = clock.now() - 5
+        feed.last_received_at = clock.now() - 5
         feed:full(10, { "/a/1", "1", 3 })
         scripted.at(m, 10)
         assert.is_true(m:age() >= 5 and m:age() < 6)

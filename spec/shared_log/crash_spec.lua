@@ -1,121 +1,132 @@
--- Workers that are stopped or killed between any two operations on the shared dict, while they write the log.
-local slices = require "resty.etcd.base.time_slice"
+-- Workers that are paused or killed at any operation on the shared dict while they write the log.
+-- Env: SOAK, how many times as many rounds (default 1); SEED, to replay a run.
+local cleanup = require "resty.etcd.shared_log.cleanup"
 local support = require "spec.support.simulated_workers"
-local sweep = require "resty.etcd.shared_log.cleanup"
+local time_slice = require "resty.etcd.base.time_slice"
 
-local dict = ngx.shared.node
-local names = 0
+local dict = ngx.shared.watch_log
+local namespaces = 0
 local soak = tonumber(os.getenv("SOAK")) or 1
 local seed = tonumber(os.getenv("SEED")) or ngx.now() * 1000 % 2 ^ 31
 
-describe("the writer of a shared log", function()
-    local history, workers, dead
+describe("shared log writer", function()
+    local etcd, workers, killed, namespace
+
+    local function add_worker()
+        workers[#workers + 1] = support.worker(dict, etcd, namespace)
+        return workers[#workers]
+    end
+
+    local function next_namespace()
+        namespaces = namespaces + 1
+        namespace = "crash" .. namespaces .. "|"
+    end
 
     before_each(function()
         dict:flush_all()
         dict:flush_expired()
-        names = names + 1
-        history = support.history()
+        next_namespace()
+        etcd = support.etcd()
         for i = 1, 40 do
-            history:put("/k/" .. i, "first " .. i)
+            etcd:put("/k/" .. i, "first " .. i)
         end
-        workers, dead = {}, {}
+        workers, killed = {}, {}
         for _ = 1, 3 do
-            workers[#workers + 1] = support.worker(dict, history, "crash" .. names .. "|")
+            add_worker()
         end
     end)
 
     after_each(function()
         for _, worker in ipairs(workers) do
-            worker:go_on()
+            worker:resume()
             worker:close()
         end
-        for _, worker in ipairs(dead) do
-            worker:bury()
+        for _, worker in ipairs(killed) do
+            worker:close_sources()
         end
         ngx.sleep(0.02)
     end)
 
-    local function churn(n, size)
+    local function change_keys(n, size)
         for _ = 1, n do
             if math.random(7) == 1 then
-                history:delete("/k/" .. math.random(60))
+                etcd:delete("/k/" .. math.random(60))
             else
-                history:put("/k/" .. math.random(60), ("v"):rep(math.random(0, size or 300)) .. history.revision)
+                etcd:put("/k/" .. math.random(60), ("v"):rep(math.random(0, size or 300)) .. etcd.revision)
             end
         end
     end
 
-    local function settled(what)
-        local difference = support.settle(workers, history, 8)
-        assert.is_nil(difference and what .. ": " .. difference)
+    local function assert_synced(when)
+        local difference = support.wait_synced(workers, etcd, 8)
+        assert.is_nil(difference and when .. ": " .. difference)
     end
 
-    -- Nothing may have been told twice or left out, and no list may have been needed.
-    local function undisturbed(what)
+    -- Every change has reached every worker as an event: there was no full state after the first.
+    local function assert_no_new_full_state(when)
         for _, worker in ipairs(workers) do
-            assert.same({ list = 1 }, worker.full, what)
+            assert.same({ list = 1 }, worker.full_states, when)
         end
-        assert.equal(1, history.lists, what)
+        assert.equal(1, etcd.lists, when)
     end
 
     local function replace(writer)
         for i, worker in ipairs(workers) do
             if worker == writer then
-                dead[#dead + 1] = table.remove(workers, i)
+                killed[#killed + 1] = table.remove(workers, i)
             end
         end
-        workers[#workers + 1] = support.worker(dict, history, "crash" .. names .. "|")
+        add_worker()
     end
 
-    local function writer_of()
-        support.eventually(function() return support.writer_of(workers) end)
-        return support.writer_of(workers)
+    local function wait_for_writer()
+        support.eventually(function() return support.find_writer(workers) end)
+        return support.find_writer(workers)
     end
 
-    -- Lets a long log come into being, at the end of which a new base is due.
+    -- Makes the log so long that it is due for compaction.
     local function grow()
         for _ = 1, 7 do
-            churn(100, 600)
+            change_keys(100, 600)
             ngx.sleep(0.03)
         end
     end
 
-    it("may be killed at any operation", function()
+    it("loses no event and needs no list when it is killed at any operation", function()
         print("seed " .. seed)
         math.randomseed(seed)
-        settled("start")
+        assert_synced("start")
         for n = 1, 12 * soak do
-            local writer = writer_of()
+            local writer = wait_for_writer()
             local at = math.random(60)
-            local what = ("round %d, operation %d"):format(n, at)
-            writer:kill(at)
+            local when = ("round %d, operation %d"):format(n, at)
+            writer:pause(at)
             for _ = 1, 4 do
-                churn(4)
+                change_keys(4)
                 ngx.sleep(0.002)
             end
-            writer:bury()
+            writer:close_sources()
             replace(writer)
-            settled(what)
-            undisturbed(what)
+            assert_synced(when)
+            assert_no_new_full_state(when)
         end
     end)
 
-    it("may be killed at any operation while it puts a new base under the log", function()
+    it("loses no event and needs no list when it is killed at any operation of a compaction", function()
         math.randomseed(seed)
-        settled("start")
-        local bases = 0
+        assert_synced("start")
+        local interrupted = 0
         for n = 1, 4 * soak do
-            local writer = writer_of()
+            local writer = wait_for_writer()
             local done = 0
-            -- from the moment on in which it takes the number of an epoch for the base
-            writer.door.hook = function(_, name, key)
+            -- the compaction begins with the allocation of an epoch
+            writer.proxy.hook = function(_, name, key)
                 if name == "incr" and key:find("epochs$") then
                     local at = math.random(140)
-                    writer.door.hook = function()
+                    writer.proxy.hook = function()
                         done = done + 1
                         if done == at then
-                            writer.door.shut = true
+                            writer.proxy.paused = true
                         end
                     end
                 end
@@ -124,68 +135,68 @@ describe("the writer of a shared log", function()
             repeat
                 grow()
                 tries = tries + 1
-            until writer.door.shut or tries > 6
-            bases = bases + (writer.door.shut and 1 or 0)
-            writer.door.shut = true
-            writer:bury()
+            until writer.proxy.paused or tries > 6
+            interrupted = interrupted + (writer.proxy.paused and 1 or 0)
+            writer.proxy.paused = true
+            writer:close_sources()
             replace(writer)
-            local what = ("round %d, operation %d"):format(n, done)
-            settled(what)
-            undisturbed(what)
+            local when = ("round %d, operation %d"):format(n, done)
+            assert_synced(when)
+            assert_no_new_full_state(when)
             if n % 4 == 0 then
-                -- one of them may succeed, lest the log grows for ever
+                -- let one compaction succeed, so that the log does not grow without limit
                 assert.is_true(support.eventually(function()
-                    local last = writer_of().coordinator.writer
+                    local last = wait_for_writer().coordinator.writer
                     return last and last.log_bytes < 256 * 1024
-                end), what)
+                end), when)
             end
         end
-        assert.is_true(bases > 0)
+        assert.is_true(interrupted > 0)
     end)
 
-    it("may be stopped at any operation for longer than its lease, and writes into nobody's log when it wakes", function()
+    it("appends nothing after a pause beyond its lease, at whichever operation it was paused", function()
         math.randomseed(seed)
-        settled("start")
+        assert_synced("start")
         for n = 1, 5 * soak do
-            local writer = writer_of()
+            local writer = wait_for_writer()
             local at = math.random(200)
-            local what = ("round %d, operation %d"):format(n, at)
-            writer:stop(at)
+            local when = ("round %d, operation %d"):format(n, at)
+            writer:pause(at)
             if math.random(2) == 1 then
                 grow()
             end
-            local stopped = support.eventually(function()
-                churn(3)
-                return writer.door.shut
+            local is_paused = support.eventually(function()
+                change_keys(3)
+                return writer.proxy.paused
             end)
-            assert.is_true(stopped)
+            assert.is_true(is_paused)
             local since = ngx.now()
-            local other = writer_of()
-            assert.is_true(ngx.now() - since < 2, "nobody took over")
-            assert.is_truthy(other)
-            assert.not_equal(writer, other)
+            local successor = wait_for_writer()
+            assert.is_true(ngx.now() - since < 2, "no worker took over")
+            assert.is_truthy(successor)
+            assert.not_equal(writer, successor)
             for _ = 1, 5 do
-                churn(5)
+                change_keys(5)
                 ngx.sleep(0.01)
             end
-            writer:go_on()
-            churn(5)
-            settled(what)
-            undisturbed(what)
-            assert.is_true(support.eventually(function() return history.open_now == 1 end), what)
+            writer:resume()
+            change_keys(5)
+            assert_synced(when)
+            assert_no_new_full_state(when)
+            assert.is_true(support.eventually(function() return etcd.open_now == 1 end), when)
         end
     end)
 
-    -- Stops a worker before it puts an epoch into the chain.
-    local function stop_at_link(worker)
-        worker.door.hook = function(_, name, key)
+    -- Pauses a worker before it links an epoch.
+    local function pause_at_link(worker)
+        worker.proxy.hook = function(_, name, key)
             if name == "safe_add" and key:find("|%d+n$") then
-                worker.door.shut, worker.door.hook = true, nil
+                worker.proxy.paused, worker.proxy.hook = true, nil
             end
         end
     end
 
-    local function others_of(writer)
+    local function others_than(writer)
         local others = {}
         for _, worker in ipairs(workers) do
             if worker ~= writer then
@@ -195,164 +206,166 @@ describe("the writer of a shared log", function()
         return others
     end
 
-    it("may be stopped before it links a new base, and finds another one there", function()
-        settled("start")
-        local writer = writer_of()
-        stop_at_link(writer)
+    it("discards its compacted epoch when another worker took over before it could link it", function()
+        assert_synced("start")
+        local writer = wait_for_writer()
+        pause_at_link(writer)
         assert.is_true(support.eventually(function()
             grow()
-            return writer.door.shut
+            return writer.proxy.paused
         end))
-        assert.is_truthy(writer_of(), "nobody took over")
-        churn(20)
+        assert.is_truthy(wait_for_writer(), "no worker took over")
+        change_keys(20)
         ngx.sleep(0.1)
-        writer:go_on()
-        churn(20)
-        settled("after it went on")
-        undisturbed("after it went on")
-        assert.is_true(support.eventually(function() return history.open_now == 1 end))
-        churn(20)
-        workers[#workers + 1] = support.worker(dict, history, "crash" .. names .. "|")
-        settled("late")
+        writer:resume()
+        change_keys(20)
+        assert_synced("after it resumed")
+        assert_no_new_full_state("after it resumed")
+        assert.is_true(support.eventually(function() return etcd.open_now == 1 end))
+        change_keys(20)
+        add_worker()
+        assert_synced("late worker")
     end)
 
-    it("may be stopped before it takes over, and finds another one there", function()
-        settled("start")
-        local writer = writer_of()
-        local others = others_of(writer)
-        stop_at_link(others[1])
-        stop_at_link(others[2])
+    it("is a single one when several workers were paused in the middle of a takeover", function()
+        assert_synced("start")
+        local writer = wait_for_writer()
+        local others = others_than(writer)
+        pause_at_link(others[1])
+        pause_at_link(others[2])
         writer:close()
         ngx.thread.wait(writer.thread)
-        assert.is_true(support.eventually(function() return others[1].door.shut and others[2].door.shut end))
+        assert.is_true(support.eventually(function() return others[1].proxy.paused and others[2].proxy.paused end))
         workers = others
-        workers[3] = support.worker(dict, history, "crash" .. names .. "|")
-        churn(20)
-        assert.is_true(support.eventually(function() return workers[3].is_writer() end))
-        churn(20)
+        local third = add_worker()
+        change_keys(20)
+        assert.is_true(support.eventually(function() return third.is_writer() end))
+        change_keys(20)
         ngx.sleep(0.1)
         for _, worker in ipairs(others) do
-            worker:go_on()
+            worker:resume()
         end
-        churn(20)
-        settled("after they went on")
-        undisturbed("after they went on")
-        assert.is_true(support.eventually(function() return history.open_now == 1 end))
+        change_keys(20)
+        assert_synced("after they resumed")
+        assert_no_new_full_state("after they resumed")
+        assert.is_true(support.eventually(function() return etcd.open_now == 1 end))
     end)
 
-    it("does not link a new base that lacks what it published last", function()
-        settled("start")
-        local writer = writer_of()
-        local others = others_of(writer)
-        local making, seen
-        writer.door.hook = function(_, name, key)
+    it("does not link a compacted epoch that lacks records published meanwhile", function()
+        assert_synced("start")
+        local writer = wait_for_writer()
+        local others = others_than(writer)
+        local compaction, position
+        writer.proxy.hook = function(_, name, key)
             if name == "safe_set" and key:find("|%d+b%d+$") then
-                -- the log goes on while the base is written
-                making, seen = coroutine.running(), writer.coordinator.writer.position
-                churn(5)
-                support.eventually(function() return writer.coordinator.writer.position > seen end)
-            elseif making and coroutine.running() == making and name == "get" and key:find("|%d+h$") then
-                assert(writer.coordinator.writer.position > seen, "nothing was published meanwhile")
-                writer.door.shut, writer.door.hook = true, nil
+                -- append while the base is being written
+                compaction, position = coroutine.running(), writer.coordinator.writer.position
+                change_keys(5)
+                support.eventually(function() return writer.coordinator.writer.position > position end)
+            elseif compaction and coroutine.running() == compaction and name == "get" and key:find("|%d+h$") then
+                assert(writer.coordinator.writer.position > position, "nothing was published meanwhile")
+                writer.proxy.paused, writer.proxy.hook = true, nil
             end
         end
-        stop_at_link(others[1])
-        stop_at_link(others[2])
+        pause_at_link(others[1])
+        pause_at_link(others[2])
         assert.is_true(support.eventually(function()
-            if not writer.door.shut then
+            if not writer.proxy.paused then
                 grow()
             end
-            return others[1].door.shut or others[2].door.shut
+            return others[1].proxy.paused or others[2].proxy.paused
         end))
-        writer:go_on()
-        churn(5)
+        writer:resume()
+        change_keys(5)
         ngx.sleep(0.3)
         for _, worker in ipairs(others) do
-            worker:go_on()
+            worker:resume()
         end
-        churn(5)
-        settled("after all went on")
-        undisturbed("after all went on")
+        change_keys(5)
+        assert_synced("after all resumed")
+        assert_no_new_full_state("after all resumed")
     end)
 
-    it("may be stopped right after a new state, which no reader passes by", function()
-        settled("start")
-        local writer = writer_of()
-        local others = others_of(writer)
-        local reader, heir = others[1], others[2]
-        reader:stop()
-        churn(5)
-        history.away = 1
+    it("leaves a full state that no reader skips when it is paused right after it", function()
+        assert_synced("start")
+        local writer = wait_for_writer()
+        local others = others_than(writer)
+        local reader, successor = others[1], others[2]
+        reader:pause()
+        change_keys(5)
+        etcd.silent_for = 1
         ngx.sleep(0.02)
-        churn(30)
-        history:compact()
-        history.away = nil
-        assert.is_true(support.eventually(function() return heir.full.compacted end))
-        stop_at_link(heir)
-        writer:stop()
-        assert.is_true(support.eventually(function() return heir.door.shut end))
-        -- the new state ends where nobody knows yet what is next
-        reader:go_on()
+        change_keys(30)
+        etcd:compact()
+        etcd.silent_for = nil
+        assert.is_true(support.eventually(function() return successor.full_states.compacted end))
+        pause_at_link(successor)
+        writer:pause()
+        assert.is_true(support.eventually(function() return successor.proxy.paused end))
+        -- the epoch of the full state is sealed and has no link yet
+        reader:resume()
         ngx.sleep(0.1)
-        heir:go_on()
-        churn(5)
-        settled("without the writer")
-        assert.same({ list = 1, compacted = 1 }, reader.full)
-        writer:go_on()
-        churn(5)
-        settled("with the writer")
+        successor:resume()
+        change_keys(5)
+        assert_synced("without the writer")
+        assert.same({ list = 1, compacted = 1 }, reader.full_states)
+        writer:resume()
+        change_keys(5)
+        assert_synced("with the writer")
     end)
 
-    it("may be stopped before it says where reading begins, and finds the log when that is gone", function()
-        settled("start")
-        local writer = writer_of()
-        local linked
-        writer.door.hook = function(_, name, key)
+    it("finds the end of the log when it has set the root back to a removed epoch", function()
+        assert_synced("start")
+        local writer = wait_for_writer()
+        local is_linked
+        writer.proxy.hook = function(_, name, key)
             if name == "safe_add" and key:find("|%d+n$") then
-                linked = true
-            elseif linked and name == "safe_set" and key:find("|root$") then
-                writer.door.shut, writer.door.hook = true, nil
+                is_linked = true
+            elseif is_linked and name == "safe_set" and key:find("|root$") then
+                writer.proxy.paused, writer.proxy.hook = true, nil
             end
         end
         assert.is_true(support.eventually(function()
             grow()
-            return writer.door.shut
+            return writer.proxy.paused
         end))
-        local other = writer_of()
-        local gone = other.coordinator.writer.root
+        local successor = wait_for_writer()
+        local removed = successor.coordinator.writer.root
         assert.is_true(support.eventually(function()
             grow()
-            return other.coordinator.writer.root > gone
+            return successor.coordinator.writer.root > removed
         end))
-        sweep.before(other.coordinator.log, other.coordinator.writer.root, slices.start())
-        dict:set(other.coordinator.log.name .. "root", gone)
-        writer:go_on()
-        assert.is_true(support.eventually(function() return writer.coordinator.tail == other.coordinator.writer.epoch end))
-        churn(5)
-        settled("after it went on")
-        assert.equal(1, history.lists)
-        assert.is_nil(writer.feed.own)
+        cleanup.remove_before(successor.coordinator.log, successor.coordinator.writer.root, time_slice.start())
+        dict:set(successor.coordinator.log.name .. "root", removed)
+        writer:resume()
+        assert.is_true(support.eventually(function()
+            return writer.coordinator.tail == successor.coordinator.writer.epoch
+        end))
+        change_keys(5)
+        assert_synced("after it resumed")
+        assert.equal(1, etcd.lists)
+        assert.is_nil(writer.feed.direct)
     end)
 
-    it("may be stopped and killed while it starts the log", function()
+    it("does no harm when it is paused at any operation while it creates the log", function()
         for _, worker in ipairs(workers) do
             worker:close()
         end
         ngx.sleep(0.02)
         for at = 1, 70, math.max(1, math.floor(9 / soak)) do
-            names = names + 1
+            next_namespace()
             workers = {}
-            local first = support.worker(dict, history, "crash" .. names .. "|")
-            first:stop(at)
+            local first = support.worker(dict, etcd, namespace)
+            first:pause(at)
             ngx.sleep(0.03)
             for _ = 1, 2 do
-                workers[#workers + 1] = support.worker(dict, history, "crash" .. names .. "|")
+                add_worker()
             end
-            settled("operation " .. at)
-            churn(5)
-            first:go_on()
+            assert_synced("operation " .. at)
+            change_keys(5)
+            first:resume()
             workers[3] = first
-            settled("operation " .. at)
+            assert_synced("operation " .. at)
             for _, worker in ipairs(workers) do
                 worker:close()
             end

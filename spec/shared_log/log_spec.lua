@@ -1,31 +1,31 @@
--- The log through which the workers of a node share one watch, with several workers in this one process.
-local pieces = require "resty.etcd.shared_log.records"
-local node_worker = require "resty.etcd.shared_log.open"
-local slices = require "resty.etcd.base.time_slice"
+-- The log through which the workers of an nginx share one watch, with several simulated workers in this process.
+local cleanup = require "resty.etcd.shared_log.cleanup"
+local open = require "resty.etcd.shared_log.open"
+local records = require "resty.etcd.shared_log.records"
 local support = require "spec.support.simulated_workers"
-local sweep = require "resty.etcd.shared_log.cleanup"
+local time_slice = require "resty.etcd.base.time_slice"
 
-local dict = ngx.shared.node
-local names = 0
+local dict = ngx.shared.watch_log
+local namespaces = 0
 
-describe("a shared log", function()
-    local history, workers, base
+describe("shared log", function()
+    local etcd, workers, namespace
 
     before_each(function()
         dict:flush_all()
         dict:flush_expired()
-        names = names + 1
-        base = "log" .. names .. "|"
-        history = support.history()
+        namespaces = namespaces + 1
+        namespace = "log" .. namespaces .. "|"
+        etcd = support.etcd()
         for i = 1, 50 do
-            history:put("/k/" .. i, "first " .. i)
+            etcd:put("/k/" .. i, "first " .. i)
         end
         workers = {}
     end)
 
     after_each(function()
         for _, worker in ipairs(workers) do
-            worker:go_on()
+            worker:resume()
             worker:close()
         end
         ngx.sleep(0.05)
@@ -33,30 +33,30 @@ describe("a shared log", function()
 
     local function start(n)
         for _ = 1, n or 1 do
-            workers[#workers + 1] = support.worker(dict, history, base)
+            workers[#workers + 1] = support.worker(dict, etcd, namespace)
         end
         return workers[#workers]
     end
 
-    local function settled(seconds)
-        assert.is_nil(support.settle(workers, history, seconds))
+    local function assert_synced(seconds)
+        assert.is_nil(support.wait_synced(workers, etcd, seconds))
     end
 
-    local function churn(n)
+    local function change_keys(n)
         for i = 1, n do
             if i % 7 == 0 then
-                history:delete("/k/" .. math.random(80))
+                etcd:delete("/k/" .. math.random(80))
             else
-                history:put("/k/" .. math.random(80), ("v"):rep(math.random(0, 400)) .. history.revision)
+                etcd:put("/k/" .. math.random(80), ("v"):rep(math.random(0, 400)) .. etcd.revision)
             end
         end
     end
 
-    -- Waits until those who are not stopped are near the end: one that is slow would be left behind, too.
+    -- Waits until all workers that are not paused are near the end: a slow one would be left behind as well.
     local function keep_up()
         support.eventually(function()
             for _, worker in ipairs(workers) do
-                if not worker.door.shut and history.revision - worker.revision > 500 then
+                if not worker.proxy.paused and etcd.revision - worker.revision > 500 then
                     return false
                 end
             end
@@ -64,85 +64,93 @@ describe("a shared log", function()
         end)
     end
 
-    it("gives every worker everything, out of one source", function()
+    local function copy_kvs()
+        local kvs = {}
+        for key, kv in pairs(etcd.kvs) do
+            kvs[key] = kv
+        end
+        return kvs
+    end
+
+    it("delivers every event to every worker from one source", function()
         start(24)
-        settled()
+        assert_synced()
         for _ = 1, 20 do
-            churn(5)
+            change_keys(5)
             ngx.sleep(0.003)
         end
-        settled()
-        assert.equal(1, history.most_open)
-        assert.equal(1, history.lists)
+        assert_synced()
+        assert.equal(1, etcd.most_open)
+        assert.equal(1, etcd.lists)
         for _, worker in ipairs(workers) do
-            assert.same({ list = 1 }, worker.full)
+            assert.same({ list = 1 }, worker.full_states)
         end
     end)
 
-    it("has everything for a worker that comes late, without a new list", function()
+    it("delivers the full state without a list when a worker joins late", function()
         start(2)
-        settled()
-        churn(100)
-        settled()
+        assert_synced()
+        change_keys(100)
+        assert_synced()
         local late = start()
-        settled()
-        assert.same({ 0, 1, 1 }, { late.events, history.lists, history.opened })
+        assert_synced()
+        assert.same({ 0, 1, 1 }, { late.events, etcd.lists, etcd.opened })
     end)
 
-    it("keeps bytes of any kind, empty values, none, and leases", function()
+    it("keeps binary keys and values, empty and absent values, and leases", function()
         local all = {}
         for i = 0, 255 do
             all[#all + 1] = string.char(i)
         end
         local bytes = table.concat(all)
-        history:put("/k/" .. bytes, bytes)
-        history:put("/k/empty", "")
-        history:put("/k/none", nil)
-        history:put("/k/lease", "l")
-        history.kvs["/k/lease"].lease = "7587848943239472130"
+        etcd:put("/k/" .. bytes, bytes)
+        etcd:put("/k/empty", "")
+        etcd:put("/k/none", nil)
+        etcd:put("/k/lease", "l")
+        etcd.kvs["/k/lease"].lease = "7587848943239472130"
         start(2)
-        settled()
-        history:put("/k/" .. bytes .. "2", bytes .. bytes)
-        history:put("/k/none2", nil)
-        settled()
+        assert_synced()
+        etcd:put("/k/" .. bytes .. "2", bytes .. bytes)
+        etcd:put("/k/none2", nil)
+        assert_synced()
         assert.is_nil(workers[2].state["/k/none"].value)
         assert.is_nil(workers[2].state["/k/none2"].value)
         assert.equal("", workers[2].state["/k/empty"].value)
         assert.equal("7587848943239472130", workers[2].state["/k/lease"].lease)
     end)
 
-    it("takes values that are larger than a piece of it", function()
-        history:put("/k/large", ("x"):rep(300000))
+    it("stores values that are larger than a chunk", function()
+        etcd:put("/k/large", ("x"):rep(300000))
         start(2)
-        settled()
-        for n = pieces.PIECE - 100, pieces.PIECE + 100 do
-            history:put("/k/" .. n, ("y"):rep(n))
+        assert_synced()
+        for n = records.CHUNK_SIZE - 100, records.CHUNK_SIZE + 100 do
+            etcd:put("/k/" .. n, ("y"):rep(n))
         end
-        settled()
+        assert_synced()
         start()
-        settled()
+        assert_synced()
     end)
 
-    it("gets a new base when it has grown long, which nobody notices", function()
+    it("is compacted without a new full state for its readers when it has grown long", function()
         start(3)
-        settled()
-        local writer = support.writer_of(workers).coordinator.writer
+        assert_synced()
+        local writer = support.find_writer(workers).coordinator.writer
         local rounds = 0
-        repeat -- a busy machine makes fewer bases in the same time
+        repeat -- a busy machine compacts less often in the same time
             rounds = rounds + 1
-            churn(50)
+            change_keys(50)
             ngx.sleep(0.003)
             keep_up()
         until rounds >= 60 and writer.root > 3 or rounds == 600
-        settled()
+        assert_synced()
         assert.is_true(writer.root > 3)
         for _, worker in ipairs(workers) do
-            assert.same({ list = 1 }, worker.full)
+            assert.same({ list = 1 }, worker.full_states)
         end
         start()
-        settled()
-        assert.equal(1, history.lists)
-        -- what was before it is removed
+        assert_synced()
+        assert.equal(1, etcd.lists)
+        -- the epochs before the base are removed
         local function left_over()
             for _, key in ipairs(dict:get_keys(0)) do
                 local epoch, kind = key:match("|(%d+)([a-z])%d*$")
@@ -155,50 +163,47 @@ describe("a shared log", function()
         assert.is_nil(left_over())
     end)
 
-    it("tells all that etcd's history was compacted, or that etcd was restored from a backup", function()
+    it("delivers a full state to all workers when etcd's history was compacted or restored from a backup", function()
         start(3)
-        settled()
-        local backup, revision = {}, history.revision
-        for key, kv in pairs(history.kvs) do
-            backup[key] = kv
-        end
-        churn(30)
-        settled()
-        history.away = 1
-        churn(30)
-        history:compact()
-        history.away = nil
-        settled()
-        history:restore(backup, revision)
-        history:put("/k/new", "world")
-        settled()
+        assert_synced()
+        local backup, revision = copy_kvs(), etcd.revision
+        change_keys(30)
+        assert_synced()
+        etcd.silent_for = 1
+        change_keys(30)
+        etcd:compact()
+        etcd.silent_for = nil
+        assert_synced()
+        etcd:restore(backup, revision)
+        etcd:put("/k/new", "world")
+        assert_synced()
         for _, worker in ipairs(workers) do
-            assert.same({ list = 1, compacted = 1, restored = 1 }, worker.full)
+            assert.same({ list = 1, compacted = 1, restored = 1 }, worker.full_states)
         end
         start()
-        settled()
+        assert_synced()
     end)
 
-    it("says how long ago etcd was heard of", function()
+    it("reports in every worker the age of etcd's last response to the writer", function()
         start(2)
-        settled()
+        assert_synced()
         ngx.sleep(0.6)
         for _, worker in ipairs(workers) do
-            -- it may come to more when this process has just stood still
+            -- more for a moment if this process has just stood still
             assert.is_true(support.eventually(function() return worker.feed:age() < 0.6 end))
             assert.is_true(worker.feed:age() >= 0.125)
         end
-        history.away = 10
+        etcd.silent_for = 10
         for _, worker in ipairs(workers) do
             assert.is_true(support.eventually(function() return worker.feed:age() >= 10 end, 2))
         end
     end)
 
-    it("goes on under another worker at once when its writer leaves", function()
+    it("gets another writer immediately and without a list when its writer resigns", function()
         start(3)
-        settled()
+        assert_synced()
         for _ = 1, 2 do
-            local writer = support.writer_of(workers)
+            local writer = support.find_writer(workers)
             writer:close()
             ngx.thread.wait(writer.thread)
             for i, worker in ipairs(workers) do
@@ -206,65 +211,65 @@ describe("a shared log", function()
                     table.remove(workers, i)
                 end
             end
-            local left = ngx.now()
-            churn(20)
-            settled()
-            assert.is_true(ngx.now() - left < 0.8) -- no need to wait for a lease to end
+            local resigned_at = ngx.now()
+            change_keys(20)
+            assert_synced()
+            assert.is_true(ngx.now() - resigned_at < 0.8) -- less than the lease of a writer
         end
-        assert.equal(1, history.lists)
-        assert.equal(3, history.opened)
-        assert.equal(1, history.most_open)
+        assert.equal(1, etcd.lists)
+        assert.equal(3, etcd.opened)
+        assert.equal(1, etcd.most_open)
     end)
 
-    it("rests when nobody reads, and goes on without a list", function()
+    it("closes its source when it has no readers, and continues without a list when it has some again", function()
         start(2)
-        settled()
+        assert_synced()
         for _, worker in ipairs(workers) do
             worker:close()
         end
-        assert.is_true(support.eventually(function() return history.open_now == 0 end))
-        churn(30)
+        assert.is_true(support.eventually(function() return etcd.open_now == 0 end))
+        change_keys(30)
         workers = {}
         start(2)
-        settled()
-        assert.equal(1, history.lists)
+        assert_synced()
+        assert.equal(1, etcd.lists)
     end)
 
-    it("sends all workers to etcd after an error of the source, and is tried anew later", function()
+    it("is abandoned when its source fails, which each worker's own source reports, and replaced later", function()
         start(3)
-        settled()
-        history.failure = { name = "permission_denied", message = "no" }
+        assert_synced()
+        etcd.failure = { name = "permission_denied", message = "no" }
         assert.is_true(support.eventually(function()
             return workers[1].err and workers[2].err and workers[3].err
         end))
         assert.equal("permission_denied", workers[2].err.name)
-        history.failure = nil
+        etcd.failure = nil
         for _, worker in ipairs(workers) do
             worker:close()
         end
         workers = {}
         start(3)
-        settled()
-        assert.is_true(support.eventually(function() return history.open_now == 1 end))
-        churn(20)
-        settled()
+        assert_synced()
+        assert.is_true(support.eventually(function() return etcd.open_now == 1 end))
+        change_keys(20)
+        assert_synced()
     end)
 
-    -- Lets the log get a new base, and forget what was before it.
-    local function move_on()
-        local writer = support.writer_of(workers).coordinator.writer
+    -- Waits for a compaction, and removes the epochs before the new base.
+    local function compact_and_clean_up()
+        local writer = support.find_writer(workers).coordinator.writer
         local root = writer.root
         assert.is_true(support.eventually(function()
-            churn(50)
+            change_keys(50)
             ngx.sleep(0.003)
             keep_up()
             return writer.root > root
         end, 20))
-        settled(20)
-        sweep.before(writer.log, writer.root, slices.start())
+        assert_synced(20)
+        cleanup.remove_before(writer.log, writer.root, time_slice.start())
     end
 
-    local function reader()
+    local function find_reader()
         for _, worker in ipairs(workers) do
             if not worker.is_writer() then
                 return worker
@@ -272,46 +277,43 @@ describe("a shared log", function()
         end
     end
 
-    it("is joined anew by a reader that was left behind, and by nobody else", function()
+    it("delivers a full state to a reader that was left behind, and to no other", function()
         start(3)
-        settled()
-        local slow = reader()
-        slow:stop()
-        move_on()
-        slow:go_on()
-        settled()
+        assert_synced()
+        local slow = find_reader()
+        slow:pause()
+        compact_and_clean_up()
+        slow:resume()
+        assert_synced()
         for _, worker in ipairs(workers) do
-            assert.same({ list = worker == slow and 2 or 1 }, worker.full)
+            assert.same({ list = worker == slow and 2 or 1 }, worker.full_states)
         end
-        assert.equal(1, history.lists)
+        assert.equal(1, etcd.lists)
     end)
 
-    it("tells a reader that was left behind if etcd was restored from a backup meanwhile", function()
+    it("reports a restore to a reader that was left behind before it", function()
         start(3)
-        settled()
-        local backup, revision = {}, history.revision
-        for key, kv in pairs(history.kvs) do
-            backup[key] = kv
-        end
-        churn(30)
-        settled()
-        local slow = reader()
-        slow:stop()
-        history:restore(backup, revision)
-        history:put("/k/new", "world")
-        settled()
-        move_on()
-        slow:go_on()
-        settled()
-        assert.same({ list = 1, restored = 1 }, slow.full)
-        slow:stop()
-        move_on()
-        slow:go_on()
-        settled()
-        assert.same({ list = 2, restored = 1 }, slow.full)
+        assert_synced()
+        local backup, revision = copy_kvs(), etcd.revision
+        change_keys(30)
+        assert_synced()
+        local slow = find_reader()
+        slow:pause()
+        etcd:restore(backup, revision)
+        etcd:put("/k/new", "world")
+        assert_synced()
+        compact_and_clean_up()
+        slow:resume()
+        assert_synced()
+        assert.same({ list = 1, restored = 1 }, slow.full_states)
+        slow:pause()
+        compact_and_clean_up()
+        slow:resume()
+        assert_synced()
+        assert.same({ list = 2, restored = 1 }, slow.full_states)
     end)
 
-    it("is looked at by the one timer of its worker, which ends with the last reader", function()
+    it("is polled by one timer per worker, which ends when the last reader is closed", function()
         local at, started, running = ngx.timer.at, 0, 0
         finally(function()
             ngx.timer.at = at -- luacheck: ignore
@@ -328,10 +330,10 @@ describe("a shared log", function()
                 running = running - 1
             end, ...)
         end
-        local function open(name)
-            return assert(node_worker.open(dict, base .. name, history.open))
+        local function open_feed(name)
+            return assert(open.open(dict, namespace .. name, etcd.open))
         end
-        local function take(feed, revision)
+        local function read_to(feed, revision)
             local batch
             repeat
                 batch = assert(feed:next(5))
@@ -339,20 +341,20 @@ describe("a shared log", function()
         end
         local feeds = {}
         for i = 1, 10 do
-            feeds[i] = open(i % 7)
-            take(feeds[i], history.revision)
+            feeds[i] = open_feed(i % 7)
+            read_to(feeds[i], etcd.revision)
         end
         assert.same({ 1, 1 }, { started, running })
         for i = 1, 9 do
             feeds[i]:close()
         end
-        churn(3)
-        take(feeds[10], history.revision)
+        change_keys(3)
+        read_to(feeds[10], etcd.revision)
         feeds[10]:close()
         assert.is_true(support.eventually(function() return running == 0 end))
-        assert.is_true(support.eventually(function() return history.open_now == 0 end))
-        local again = open "again"
-        take(again, history.revision)
+        assert.is_true(support.eventually(function() return etcd.open_now == 0 end))
+        local again = open_feed "again"
+        read_to(again, etcd.revision)
         assert.same({ 2, 1 }, { started, running })
         again:close()
         assert.is_true(support.eventually(function() return running == 0 end))

@@ -1,4 +1,5 @@
--- One watch for all workers of a node, with real workers that are killed, stopped and replaced.
+-- Mirrors in shared mode in real workers that are killed, stopped and replaced.
+-- Env: SOAK, how many times as many rounds (default 1); SEED, to replay a run.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local ports = require "spec.support.ports"
@@ -8,7 +9,7 @@ local soak = tonumber(os.getenv("SOAK")) or 1
 local seed = tonumber(os.getenv("SEED")) or ngx.now() * 1000 % 2 ^ 31
 local HOST = bed.single.http
 
--- A number of etcd's own statistics, summed over its labels.
+-- Returns a metric of etcd, summed over its labels.
 local function metric(pattern)
     local sock = assert(ngx.socket.tcp())
     local host, port = HOST:match("^http://([^:]+):(%d+)$")
@@ -25,8 +26,8 @@ local function metric(pattern)
     return sum
 end
 
--- Full states that were read from etcd, by all workers there ever were.
-local function lists(report)
+-- Returns the number of full states that were read from etcd, by current and former workers.
+local function count_lists(report)
     local sum = 0
     for name, value in pairs(report) do
         sum = sum + (name:find("^lists ") and value or 0)
@@ -34,7 +35,7 @@ local function lists(report)
     return sum
 end
 
-local function watches()
+local function count_watches()
     return metric("^etcd_debugging_mvcc_watch_stream_total")
 end
 
@@ -48,10 +49,10 @@ local function eventually(check, seconds)
     return ok
 end
 
-describe("workers with a mirror in node mode", function()
+describe("mirrors in shared mode", function()
     local prefix, cli, rig, watches_before
 
-    -- Values count up by 50 for each key.
+    -- Puts keys whose values count up by 50 each.
     local load = { next = 0, running = false }
     function load.put(n)
         for _ = 1, n do
@@ -75,13 +76,13 @@ describe("workers with a mirror in node mode", function()
     end
 
     before_each(function()
-        prefix = bed.key("node")
+        prefix = bed.key("shared")
         cli = assert(bed.new { serializer = "raw" })
         load.next = 0
-        repeat -- those of earlier specs end
-            watches_before = watches()
+        repeat -- until the watches of earlier specs have ended
+            watches_before = count_watches()
             ngx.sleep(0.1)
-        until watches() == watches_before
+        until count_watches() == watches_before
         load.put(50)
     end)
 
@@ -92,12 +93,14 @@ describe("workers with a mirror in node mode", function()
         if rig then
             rig:stop()
             rig = nil
-            assert.is_true(eventually(function() return watches() <= watches_before end))
+            assert.is_true(eventually(function() return count_watches() <= watches_before end))
         end
     end)
 
     local function start(workers, more)
-        local opts = { workers = workers, http_host = HOST, prefix = prefix, mirror = { mode = "shared", shm_name = "node" } }
+        local opts = {
+            workers = workers, http_host = HOST, prefix = prefix, mirror = { mode = "shared", shm_name = "watch_log" },
+        }
         for name, value in pairs(more or {}) do
             opts[name] = value
         end
@@ -105,41 +108,45 @@ describe("workers with a mirror in node mode", function()
         return rig:wait_ready(workers, 40)
     end
 
-    -- The report that names another worker as the one that watches. One without any does not count.
-    local function successor(old)
+    -- Waits until a worker other than `old` is the writer, and returns the report.
+    local function wait_for_successor(old)
         return assert(rig:wait(function(report) return report.writer and report.writer ~= old end))
     end
 
-    -- What holds whatever happens.
-    local function right(report)
-        for _, what in ipairs { "nil", "left out", "gone back", "deleted", "never ready" } do
-            assert.is_nil(report[what], what)
+    local function has_one_watch()
+        return eventually(function() return count_watches() - watches_before == 1 end)
+    end
+
+    -- Holds in all circumstances.
+    local function assert_correct(report)
+        for _, finding in ipairs { "missing keys", "lost changes", "regressions", "deletions", "not ready" } do
+            assert.is_nil(report[finding], finding)
         end
     end
 
-    -- And all by the log, each change told by itself; a worker that stood still for long takes what it missed as one.
-    local function flawless(report, stood_still)
-        right(report)
-        if not stood_still then
-            assert.is_nil(report["taken anew"], "taken anew")
+    -- Holds while the log is usable: every change has reached every worker through it, as an event.
+    local function assert_shared(report, has_left_behind)
+        assert_correct(report)
+        if not has_left_behind then
+            assert.is_nil(report["repeated full states"], "repeated full states")
         end
         for name, value in pairs(report) do
-            assert.is_false(name:find("^alone") ~= nil and value, name)
+            assert.is_false(name:find("^direct") ~= nil and value, name)
         end
-        assert.is_nil(rig:log():match("[^\n]*given up[^\n]*"))
+        assert.is_nil(rig:log():match("[^\n]*abandoned[^\n]*"))
     end
 
-    it("hold one watch in all, and list once", function()
+    it("need one watch and one list in all", function()
         start(24)
         load.put(50)
         local report = assert(rig:all_at(load.revision))
-        flawless(report)
+        assert_shared(report)
         assert.equal(24 * 100, report.events)
-        assert.equal(1, watches() - watches_before)
-        assert.equal(1, lists(report))
+        assert.equal(1, count_watches() - watches_before)
+        assert.equal(1, count_lists(report))
     end)
 
-    it("miss nothing when the one that watches is killed, again and again", function()
+    it("lose no change when the writer is killed repeatedly", function()
         start(4)
         load.start()
         local longest = 0
@@ -148,18 +155,18 @@ describe("workers with a mirror in node mode", function()
             ngx.sleep(math.random() * 0.5)
             local killed_at = clock.now()
             rig:kill("KILL", old)
-            longest = math.max(longest, successor(old)["writer since"] - killed_at)
+            longest = math.max(longest, wait_for_successor(old)["writer since"] - killed_at)
             ngx.sleep(0.3)
         end
         load.stop()
         local report = assert(rig:all_at(load.revision))
-        flawless(report)
+        assert_shared(report)
         print(("takeover after at most %.2f s, %d events"):format(longest, report.events))
-        assert.is_true(longest < 2.5) -- 2 s, and what the machine takes
-        assert.is_true(eventually(function() return watches() - watches_before == 1 end))
+        assert.is_true(longest < 2.5) -- 2 s, and the delays of the machine
+        assert.is_true(has_one_watch())
     end)
 
-    it("miss nothing and list nothing when nginx is reloaded", function()
+    it("lose no change and need no list when nginx is reloaded", function()
         start(4)
         load.start()
         ngx.sleep(0.5)
@@ -180,35 +187,35 @@ describe("workers with a mirror in node mode", function()
         ngx.sleep(0.5)
         load.stop()
         local report = assert(rig:all_at(load.revision))
-        flawless(report)
+        assert_shared(report)
         print(("ready after at most %.3f s, %d events"):format(report["longest start"], report.events))
-        assert.equal(1, lists(report))
-        assert.is_true(eventually(function() return watches() - watches_before == 1 end))
+        assert.equal(1, count_lists(report))
+        assert.is_true(has_one_watch())
     end)
 
-    it("miss nothing when the one that watches is stopped for a while and goes on", function()
+    it("lose no change when the writer is stopped for a while and continued", function()
         start(3)
         load.start()
         for _ = 1, soak do
             local old = assert(rig:wait(function(report) return report.writer end)).writer
             rig:kill("STOP", old)
             local since = ngx.now()
-            successor(old)
-            ngx.sleep(math.max(0, since + 3 - ngx.now())) -- stopped for 3 s, or for as long as the others took
+            wait_for_successor(old)
+            ngx.sleep(math.max(0, since + 3 - ngx.now())) -- stopped for 3 s, or for as long as the takeover took
             rig:kill("CONT", old)
             ngx.sleep(1)
         end
         load.stop()
-        flawless(assert(rig:all_at(load.revision)))
-        assert.is_true(eventually(function() return watches() - watches_before == 1 end))
+        assert_shared(assert(rig:all_at(load.revision)))
+        assert.is_true(has_one_watch())
     end)
 
-    -- A value of some size, so that the log grows.
+    -- Puts a large value, so that the log grows fast.
     local function put_large()
         assert(cli:set(prefix .. "large", ("x"):rep(100000) .. ngx.now()))
     end
 
-    local function kill_and_stop(seconds)
+    local function kill_and_stop_at_random(seconds)
         print("seed " .. seed)
         math.randomseed(seed)
         load.start()
@@ -219,7 +226,7 @@ describe("workers with a mirror in node mode", function()
             local what = math.random(3)
             if what == 1 then
                 rig:kill("KILL", pid)
-                assert.is_true(eventually(function() -- until then it is among the workers, and may be gone the next moment
+                assert.is_true(eventually(function() -- the kernel can list it for a moment
                     return not (" " .. table.concat(rig:workers(), " ") .. " "):find(" " .. pid .. " ", 1, true)
                 end))
             elseif what == 2 then
@@ -235,21 +242,21 @@ describe("workers with a mirror in node mode", function()
         return assert(rig:all_at(load.revision))
     end
 
-    it("may be killed and stopped at random while the log gets new bases", function()
+    it("lose no change when workers are killed and stopped at random while the log is compacted", function()
         start(4)
-        flawless(kill_and_stop(6 * soak))
-        assert.is_true(eventually(function() return watches() - watches_before == 1 end))
+        assert_shared(kill_and_stop_at_random(6 * soak))
+        assert.is_true(has_one_watch())
     end)
 
-    it("may be killed and stopped at random when the log has hardly any room, and never go wrong", function()
+    it("are never wrong when workers are killed and stopped at random while the dict has hardly any room", function()
         start(4, { dict_size = "1m" })
-        right(kill_and_stop(4 * soak))
+        assert_correct(kill_and_stop_at_random(4 * soak))
     end)
 
-    it("take what they missed as one change when they stood still for longer than the log has room for", function()
+    it("report what they missed as one change when they were stopped for longer than the log reaches back", function()
         start(3, { dict_size = "1m" })
         load.put(5)
-        assert(rig:all_at(load.revision)) -- each has told of a change: what it takes anew from now on is counted
+        assert(rig:all_at(load.revision)) -- each has reported a change: full states count from now on
         load.start()
         local writer = assert(rig:wait(function(report) return report.writer end)).writer
         local pid
@@ -264,31 +271,32 @@ describe("workers with a mirror in node mode", function()
         rig:kill("CONT", pid)
         load.stop()
         local report = assert(rig:all_at(load.revision))
-        flawless(report, true)
-        assert.is_truthy(report["taken anew by " .. pid]) -- and by others, on a machine that makes them stand still
+        assert_shared(report, true)
+        -- others can have one too, on a machine that does not let them run for long
+        assert.is_truthy(report["repeated full states of " .. pid])
     end)
 
-    it("go on alone with a dict that is too small, and miss nothing", function()
+    it("lose no change and watch etcd separately when the dict is too small", function()
         assert(cli:set(prefix .. "large", ("x"):rep(400000)))
         start(3, { dict_size = "256k" })
         load.put(100)
         local report = assert(rig:all_at(load.revision))
-        right(report)
-        assert.is_true(eventually(function() return watches() - watches_before == 3 end))
-        assert.is_truthy(rig:log():find("shared log of watches is given up: no memory", 1, true))
+        assert_correct(report)
+        assert.is_true(eventually(function() return count_watches() - watches_before == 3 end))
+        assert.is_truthy(rig:log():find("shared watch log: abandoned: no memory", 1, true))
     end)
 
-    it("begin with what a snapshot has while etcd is away, and have what etcd has when it is back", function()
+    it("serve the state of a snapshot while etcd is unreachable, and etcd's state when it is back", function()
         local path = os.tmpname()
         local port = ports.free()
-        local etcd = rigs.proxy(port, HOST)
+        local proxy = rigs.proxy(port, HOST)
         local host = "http://127.0.0.1:" .. port
-        local mirror = { mode = "shared", shm_name = "node", snapshot = path, snapshot_interval = 0.1 }
+        local mirror = { mode = "shared", shm_name = "watch_log", snapshot = path, snapshot_interval = 0.1 }
         start(2, { mirror = mirror, http_host = host })
         load.put(50)
         local report = assert(rig:all_at(load.revision))
         assert.is_true(report["longest start"] < 5)
-        local snapshot = require "resty.etcd.storage.snapshot_file"
+        local snapshot_file = require "resty.etcd.storage.snapshot_file"
         assert.is_true(eventually(function()
             local file = assert(io.open(path))
             local text = file:read(200) or ""
@@ -296,25 +304,25 @@ describe("workers with a mirror in node mode", function()
             return text:find(load.revision, 1, true) ~= nil
         end))
         rig:stop()
-        etcd.stop()
+        proxy.stop()
 
         rig = nil
         local before = start(2, { mirror = mirror, http_host = host })
-        assert.is_nil(before["nil"])
+        assert.is_nil(before["missing keys"])
         assert.is_true(before["longest start"] < 1, before["longest start"])
         report = assert(rig:all_at(load.revision))
         for _, pid in ipairs(rig:workers()) do
             assert.is_true(report["age " .. pid] > 0.1)
         end
-        assert.is_nil(snapshot.read(path, "somebody else"))
+        assert.is_nil(snapshot_file.read(path, "another identity"))
         load.put(70)
         ngx.sleep(0.3)
         assert.is_nil(rig:all_at(load.revision, 0.2))
-        etcd = rigs.proxy(port, HOST)
+        proxy = rigs.proxy(port, HOST)
         report = assert(rig:all_at(load.revision))
-        assert.is_nil(report["nil"])
-        assert.is_nil(report["gone back"])
-        etcd.stop()
+        assert.is_nil(report["missing keys"])
+        assert.is_nil(report["regressions"])
+        proxy.stop()
         os.remove(path)
     end)
 end)

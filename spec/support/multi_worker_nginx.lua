@@ -1,5 +1,5 @@
--- An nginx of its own with several workers, each with a mirror of the same keys, which it watches over: keys are
--- "k0" ... "k49", their values count up, so that each worker can tell what was lost, told twice or gone.
+-- A private nginx with several workers. Each has a mirror of the keys "k0" to "k49" and checks it: the values of each key
+-- count up by 50, so that every worker notices changes that are lost, repeated or out of order.
 local cjson = require "cjson.safe"
 local ports = require "spec.support.ports"
 
@@ -9,13 +9,13 @@ local root = os.getenv("PWD")
 
 local function shell(command)
     local pipe = assert(io.popen(command))
-    local answer = pipe:read("*a")
+    local output = pipe:read("*a")
     pipe:close()
-    return answer
+    return output
 end
 rig.shell = shell
 
--- Runs in each worker. What it finds is in the dict `report`.
+-- Runs in each worker. The dict `report` gets its findings.
 local WATCH = [[
     local path = ngx.config.prefix() .. "options.lua"
     local opts = dofile(path)
@@ -34,7 +34,7 @@ local WATCH = [[
     end
     assert(ngx.timer.at(0, function()
         if not m:wait_ready(30) then
-            return count("never ready")
+            return count("not ready")
         end
         local took = clock.now() - started
         if took > (report:get("longest start") or 0) then
@@ -43,52 +43,51 @@ local WATCH = [[
         count("ready")
         report:set("ready " .. pid, true)
     end))
-    local states, told = 0, 0
+    local full_states, revision = 0, 0
     m:on_change(function(changes)
-        -- a full state takes the place of the changes that are not told any more
-        local taken = 0
-        for _, n in pairs(m:stats().full) do
-            taken = taken + n
+        -- a full state replaces the changes that led to it
+        local n = 0
+        for _, number in pairs(m:stats().full) do
+            n = n + number
         end
-        local is_state = taken > states
-        if is_state and states > 0 then
-            count("taken anew")
-            count("taken anew by " .. pid)
+        local is_full_state = n > full_states
+        if is_full_state and full_states > 0 then
+            count("repeated full states")
+            count("repeated full states of " .. pid)
         end
-        states = taken
-        if changes.revision <= told then
-            count("gone back")
+        full_states = n
+        if changes.revision <= revision then
+            count("regressions")
         end
-        told = changes.revision
+        revision = changes.revision
         for _, change in ipairs(changes.changes) do
             count("events")
             local new = change.kv and tonumber(change.kv.value)
             local old = change.old and tonumber(change.old.value)
             if new and old and new <= old then
-                count("gone back")
-            elseif new and old and new ~= old + 50 and not is_state then
-                count("left out")
+                count("regressions")
+            elseif new and old and new ~= old + 50 and not is_full_state then
+                count("lost changes")
             end
             if not change.kv then
-                count("deleted")
+                count("deletions")
             end
             if change.kv and change.kv.key == opts.prefix .. "clock" then
-                local late = clock.now() - tonumber(change.kv.value)
-                report:rpush("late", late)
+                report:rpush("latencies", clock.now() - tonumber(change.kv.value))
             end
         end
         report:set("revision " .. pid, changes.revision)
     end)
-    local function look(premature)
+    local function check(premature)
         if premature then return end
         local ppid = io.open("/proc/self/stat"):read("*l"):match("%) %u (%d+)")
         if ppid == "1" then
-            os.exit(1)                         -- the rig is gone
+            os.exit(1) -- the master was killed together with the spec
         end
         if m:ready() then
             for i = 0, 49 do
                 if m:get(opts.prefix .. "k" .. i) == nil then
-                    count("nil")
+                    count("missing keys")
                 end
             end
             report:set("at " .. pid, m:revision())
@@ -96,7 +95,7 @@ local WATCH = [[
         end
         local feed = m.loop.feed and (m.loop.feed.inner or m.loop.feed)
         if feed and feed.coordinator then
-            local source = feed.coordinator.writer and feed.coordinator.writer.source or feed.own
+            local source = feed.coordinator.writer and feed.coordinator.writer.source or feed.direct
             if source and source.stats then
                 report:set("lists " .. pid, source:stats().lists)
             end
@@ -106,10 +105,10 @@ local WATCH = [[
                     report:set("writer", pid)
                 end
             end
-            report:set("alone " .. pid, feed.own ~= nil)
+            report:set("direct " .. pid, feed.direct ~= nil)
         end
     end
-    assert(opts.quiet or ngx.timer.every(0.01, look))
+    assert(opts.quiet or ngx.timer.every(0.01, check))
 ]]
 
 local REPORT = [[
@@ -119,17 +118,17 @@ local REPORT = [[
         local value = report:get(name)
         all[name] = value
     end
-    all.late = nil
+    all.latencies = nil
     ngx.print(require("cjson.safe").encode(all))
 ]]
 
-local LATE = [[
+local LATENCIES = [[
     local report = ngx.shared.report
     local all = {}
     repeat
-        local late = report:lpop("late")
-        all[#all + 1] = late
-    until not late
+        local latency = report:lpop("latencies")
+        all[#all + 1] = latency
+    until not latency
     ngx.print(require("cjson.safe").encode(all))
 ]]
 
@@ -153,14 +152,14 @@ local function config(dir, workers, port, dict_size)
             uwsgi_temp_path $dir/u; scgi_temp_path $dir/s;
             lua_package_path "$path;$root/lua/?.lua;$root/lua/?/init.lua;;";
             lua_socket_log_errors off;
-            lua_shared_dict node $size;
+            lua_shared_dict watch_log $size;
             lua_shared_dict report 10m;
             lua_max_running_timers 1024; lua_max_pending_timers 1024;
             init_worker_by_lua_file $dir/watch.lua;
             server {
                 listen 127.0.0.1:$port;
                 location = /report { content_by_lua_file $dir/report.lua; }
-                location = /late { content_by_lua_file $dir/late.lua; }
+                location = /latencies { content_by_lua_file $dir/latencies.lua; }
                 location = /lua { content_by_lua_block {
                     ngx.req.read_body()
                     ngx.print(tostring(assert(loadstring(ngx.req.get_body_data()))()))
@@ -178,7 +177,7 @@ local function put(path, text)
     file:close()
 end
 
--- What leads to an etcd from another port, until it is stopped.
+-- Starts a proxy that forwards connections from a port to an etcd.
 function rig.proxy(port, http_host)
     local to = http_host:match(":(%d+)$")
     local script = ("const net = require('net'); net.createServer(a => { const b = net.connect(%d, '127.0.0.1');"
@@ -187,7 +186,7 @@ function rig.proxy(port, http_host)
     local pipe = assert(io.popen(('exec setpriv --pdeathsig KILL node -e "%s"'):format(script)))
     local pid = assert(pipe:read("*l"))
     return {
-        -- it takes connections from now on, and passes nothing on
+        -- from now on it accepts connections and forwards nothing
         pause = function()
             os.execute("kill -STOP " .. pid)
         end,
@@ -198,15 +197,15 @@ function rig.proxy(port, http_host)
     }
 end
 
--- Starts it. Options: workers, http_host, prefix, mirror (options of the mirrors), dict_size; quiet: the workers do
--- nothing besides; mirrors: so many in each worker; init_worker: code that they run too.
+-- Starts nginx. Options: workers, http_host, prefix, mirror (options of the mirrors), dict_size; quiet: the workers do not
+-- check their mirrors; mirrors: number of mirrors in each worker; init_worker: code that each worker runs too.
 function rig.start(opts)
     local self = { dir = shell("mktemp -d"):gsub("%s+$", ""), port = ports.free(), opts = opts }
     local dir = self.dir
     put(dir .. "/nginx.conf", config(dir, opts.workers, self.port, opts.dict_size or "10m"))
     put(dir .. "/watch.lua", WATCH .. (opts.init_worker or ""))
     put(dir .. "/report.lua", REPORT)
-    put(dir .. "/late.lua", LATE)
+    put(dir .. "/latencies.lua", LATENCIES)
 
     function self.set_options(_, changes)
         for name, value in pairs(changes or {}) do
@@ -238,26 +237,26 @@ function rig.start(opts)
         end
         body = body or ""
         sock:send(("POST %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s"):format(path, #body, body))
-        local answer = sock:receive("*a")
+        local response = sock:receive("*a")
         sock:close()
-        return answer and answer:match("\r\n\r\n(.*)$")
+        return response and response:match("\r\n\r\n(.*)$")
     end
 
-    -- What the workers found, or nothing: a worker that is stopped just as it was given the request holds it up. Better
-    -- asked again soon, as `wait` does.
+    -- Returns the findings of all workers; an empty table if the request times out, because its worker was just stopped.
     function self.report()
         return cjson.decode(self:request("/report", nil, 1000) or "") or {}
     end
 
-    function self.late()
-        return cjson.decode(self:request("/late") or "") or {}
+    -- Returns and forgets the seconds from each put of the key "clock" to the call of `on_change` in a worker.
+    function self.latencies()
+        return cjson.decode(self:request("/latencies") or "") or {}
     end
 
     function self.lua(_, code)
         return self:request("/lua", code)
     end
 
-    -- The master's process id.
+    -- Returns the master's process ID.
     function self.master()
         local file = io.open(dir .. "/nginx.pid")
         local pid = file and tonumber(file:read("*l"))
@@ -267,7 +266,7 @@ function rig.start(opts)
         return pid
     end
 
-    -- Process ids of its workers, those that are about to exit included.
+    -- Returns the process IDs of the workers, including those that are exiting.
     function self.workers()
         local pids = {}
         for pid in shell("cat /proc/" .. self:master() .. "/task/*/children"):gmatch("%d+") do
@@ -297,7 +296,7 @@ function rig.start(opts)
         return assert(self:wait(function(report) return (report.ready or 0) >= n end, seconds))
     end
 
-    -- True when each of the workers of today has come to a revision.
+    -- Waits until all current workers are at a revision.
     function self.all_at(_, revision, seconds)
         return self:wait(function(report)
             for _, pid in ipairs(self:workers()) do

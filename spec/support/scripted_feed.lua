@@ -1,7 +1,7 @@
--- A feed whose batches are written by a spec, in the place of etcd's, and a mirror that it feeds.
+-- A feed whose batches come from a spec instead of etcd, and a mirror that reads from it.
 --
 --   local feed = scripted.new()
---   local m = feed:mirror(cli, "/a/", opts)
+--   local m = feed:mirror("/a/", opts)
 --   feed:full(10, { "/a/1", "1", 3 })     -- revision, then key, value and mod_revision of each item
 --   feed:put(11, "/a/1", "2")
 local clock = require "resty.etcd.base.clock"
@@ -14,7 +14,7 @@ local methods = {}
 local mt = { __index = methods }
 
 function _M.new()
-    return setmetatable({ queue = {}, ready = assert(semaphore.new(0)), heard = clock.now(), opened = 0 }, mt)
+    return setmetatable({ queue = {}, ready = assert(semaphore.new(0)), last_received_at = clock.now(), opened = 0 }, mt)
 end
 
 function _M.kv(key, value, mod_revision, create_revision)
@@ -24,7 +24,7 @@ function _M.kv(key, value, mod_revision, create_revision)
     }
 end
 
--- The seam itself: next, age, close.
+-- The interface of feeds: next, age, close.
 function methods:next(timeout)
     if self.closed then
         return nil, errors.local_error("closed", "closed")
@@ -40,14 +40,14 @@ function methods:next(timeout)
 end
 
 function methods:age()
-    return clock.now() - self.heard
+    return clock.now() - self.last_received_at
 end
 
 function methods:close()
     self.closed = true
 end
 
-function methods:give(item)
+function methods:deliver(item)
     self.queue[#self.queue + 1] = item
     self.ready:post(1)
 end
@@ -61,10 +61,10 @@ function methods:state(reason, revision, ...)
     for i, item in ipairs { ... } do
         kvs[i] = _M.kv(unpack(item))
     end
-    self:give { revision = revision, events = {}, full = kvs, reason = reason }
+    self:deliver { revision = revision, events = {}, full = kvs, reason = reason }
 end
 
--- Events of one revision: {key, value} is a put, {key} a deletion.
+-- Delivers the events of one revision: {key, value} is a put, {key} a deletion.
 function methods:events(revision, ...)
     local events = {}
     for i, item in ipairs { ... } do
@@ -74,7 +74,7 @@ function methods:events(revision, ...)
             events[i] = { type = "DELETE", kv = { key = item[1], mod_revision = tostring(revision) } }
         end
     end
-    self:give { revision = revision, events = events }
+    self:deliver { revision = revision, events = events }
 end
 
 function methods:put(revision, key, value, create_revision)
@@ -86,10 +86,10 @@ function methods:delete(revision, key)
 end
 
 function methods:fail(name, message)
-    self:give { err = errors.local_error(name, message or name) }
+    self:deliver { err = errors.local_error(name, message or name) }
 end
 
--- What the client of a mirror must have.
+-- Returns a client with the fields that a mirror needs.
 function _M.client(key_prefix)
     return { key_prefix = key_prefix or "", serializer = require "resty.etcd.serializers.json" }
 end
@@ -101,16 +101,16 @@ function methods:mirror(dir, opts, cli)
     end)
 end
 
--- Waits until the mirror has come to a revision, for 5 seconds unless told otherwise.
+-- Waits until the mirror is at a revision; 5 seconds by default.
 function _M.at(m, revision, seconds)
     local stop = clock.now() + (seconds or 5)
     while m:revision() < revision and clock.now() < stop do
         ngx.sleep(0.001)
     end
-    assert(m:revision() >= revision, "the mirror has come to revision " .. m:revision() .. " only")
+    assert(m:revision() >= revision, "the mirror is at revision " .. m:revision() .. " only")
 end
 
--- The keys of kvs in one line.
+-- Returns the keys of kvs, separated by spaces.
 function _M.keys(list)
     local keys = {}
     for i, kv in ipairs(list) do

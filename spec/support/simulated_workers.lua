@@ -1,13 +1,15 @@
--- Several workers in one process: each has its own hub and sees the shared dict through a door of its own, which can be
--- shut at any operation. A worker behind a shut door stands still, as one that was stopped or killed.
-local feeds = require "resty.etcd.shared_log.log_feed"
-local tickers = require "resty.etcd.shared_log.poll_timer"
+-- Several workers in one process. Each has its own coordinator and accesses the shared dict through a proxy that can pause
+-- it at any operation, as if the worker process had been stopped or killed there.
+local log_feed = require "resty.etcd.shared_log.log_feed"
+local poll_timer = require "resty.etcd.shared_log.poll_timer"
 
 local _M = {}
 
--- An etcd to read from: `history:put(key, value)`, `:delete(key)`, `:compact()`, `:restore()`; `history.open` is what
--- a hub opens its source with. `opened`, `open` and `lists` count sources, `most_open` is the most at one time.
-function _M.history()
+-- An etcd in memory: `etcd:put(key, value)`, `:delete(key)`, `:compact()`, `:restore(kvs, revision)`. `etcd.open` opens a
+-- source, as a coordinator needs it. `opened`, `open_now` and `lists` count sources and full states, `most_open` is the
+-- highest `open_now`. While `etcd.silent_for` is set, sources deliver nothing, and it is their age. While `etcd.failure` is
+-- set, sources return it as an error.
+function _M.etcd()
     local self = {
         revision = 1, events = {}, kvs = {}, first = 2, cluster = "77", opened = 0, open_now = 0, most_open = 0,
         lists = 0, history = 1,
@@ -34,12 +36,11 @@ function _M.history()
         self.kvs[key] = nil
     end
 
-    -- what came before is gone
     function self.compact()
         self.first = self.revision + 1
     end
 
-    -- as it was some revisions ago, and another cluster from there on
+    -- Restores an earlier state. The cluster has another ID from then on.
     function self.restore(_, kvs, revision)
         self.history, self.revision, self.kvs = self.history + 1, revision, kvs
         self.first, self.events, self.cluster = revision + 1, {}, self.cluster .. "0"
@@ -73,11 +74,11 @@ function _M.history()
                 elseif position and position + 1 < self.first then
                     reason = reason or "compacted"
                 end
-                if reason and not self.away then
+                if reason and not self.silent_for then
                     local batch = { revision = self.revision, events = {}, full = self.full(), reason = reason }
                     position, reason, self.lists = self.revision, nil, self.lists + 1
                     return batch
-                elseif position and position < self.revision and not self.away then
+                elseif position and position < self.revision and not self.silent_for then
                     position = position + 1
                     return { revision = position, events = { self.events[position] } }
                 end
@@ -93,7 +94,7 @@ function _M.history()
         end
 
         function source.age()
-            return self.away or 0.125
+            return self.silent_for or 0.125
         end
 
         function source.cluster_id()
@@ -106,59 +107,60 @@ function _M.history()
     return self
 end
 
--- A door to a dict. `door.hook(n, name, key)` is called before each operation; while `door.shut` nothing goes through.
-function _M.door(dict)
-    local door = { count = 0 }
+-- Wraps a dict. `proxy.hook(n, name, key)` is called before operation `n`. While `proxy.paused`, operations block.
+function _M.dict_proxy(dict)
+    local proxy = { count = 0 }
     for _, name in ipairs { "get", "safe_add", "safe_set", "incr", "delete", "ttl" } do
-        door[name] = function(_, key, ...)
-            door.count = door.count + 1
-            if door.hook then
-                door.hook(door.count, name, key)
+        proxy[name] = function(_, key, ...)
+            proxy.count = proxy.count + 1
+            if proxy.hook then
+                proxy.hook(proxy.count, name, key)
             end
-            while door.shut do
+            while proxy.paused do
                 ngx.sleep(0.005)
             end
             return dict[name](dict, key, ...)
         end
     end
-    function door.free_space()
+    function proxy.free_space()
         return dict:free_space()
     end
-    return door
+    return proxy
 end
 
--- A worker with one reader, which takes in and checks all that it is given. Fields: state (value by key), revision, events,
--- full (how often by reason), wrong (what was against the rules).
-function _M.worker(dict, history, base)
-    local self = { door = _M.door(dict), state = {}, revision = 0, events = 0, full = {}, wrong = {} }
+-- A worker with one reader that checks each batch and applies it. Fields: `state` (kv by key), `revision`, `events` (their
+-- number), `full_states` (number by reason), `violations` (texts: what broke the rules of a feed).
+function _M.worker(dict, etcd, namespace)
+    local self = {
+        proxy = _M.dict_proxy(dict), state = {}, revision = 0, events = 0, full_states = {}, violations = {}, sources = {},
+    }
     local function open(from, cluster)
-        local source = history.open(from, cluster)
-        self.sources = self.sources or {}
+        local source = etcd.open(from, cluster)
         table.insert(self.sources, source)
         return source
     end
-    self.coordinator = feeds.new_coordinator(self.door, base, open, 0.5)
-    self.feed = assert(feeds.attach(tickers.new(0.002), self.coordinator))
+    self.coordinator = log_feed.new_coordinator(self.proxy, namespace, open, 0.5)
+    self.feed = assert(log_feed.attach(poll_timer.new(0.002), self.coordinator))
 
-    local function take(batch)
+    local function apply(batch)
         if batch.full then
-            self.full[batch.reason] = (self.full[batch.reason] or 0) + 1
+            self.full_states[batch.reason] = (self.full_states[batch.reason] or 0) + 1
             if batch.revision < self.revision and batch.reason ~= "restored" then
-                table.insert(self.wrong, "full state of " .. batch.revision .. " after " .. self.revision)
+                table.insert(self.violations, "full state of " .. batch.revision .. " after " .. self.revision)
             end
             self.state = {}
             local last
             for _, kv in ipairs(batch.full) do
                 self.state[kv.key] = kv
                 if last and kv.key <= last then
-                    table.insert(self.wrong, kv.key .. " is out of order")
+                    table.insert(self.violations, kv.key .. " is out of order")
                 end
                 last = kv.key
             end
         else
-            -- here, each revision has one event
+            -- each revision of the etcd above has one event
             if batch.revision ~= self.revision + 1 then
-                table.insert(self.wrong, batch.revision .. " after " .. self.revision)
+                table.insert(self.violations, batch.revision .. " after " .. self.revision)
             end
             for _, event in ipairs(batch.events) do
                 self.events = self.events + 1
@@ -172,7 +174,7 @@ function _M.worker(dict, history, base)
         while true do
             local batch, err = self.feed:next(0.5)
             if batch then
-                take(batch)
+                apply(batch)
             elseif err.name ~= "timeout" then
                 self.err = err
                 return
@@ -180,33 +182,27 @@ function _M.worker(dict, history, base)
         end
     end)
 
-    -- stands still from now on, or from operation `n` on from now
-    function self.stop(_, n)
+    -- Pauses the worker, now or at its n-th operation from now.
+    function self.pause(_, n)
         if not n then
-            self.door.shut = true
+            self.proxy.paused = true
             return
         end
-        local at = self.door.count + n
-        self.door.hook = function(count)
+        local at = self.proxy.count + n
+        self.proxy.hook = function(count)
             if count >= at then
-                self.door.shut, self.door.hook = true, nil
+                self.proxy.paused, self.proxy.hook = true, nil
             end
         end
     end
 
-    function self.go_on()
-        self.door.shut, self.door.hook = false, nil
+    function self.resume()
+        self.proxy.paused, self.proxy.hook = false, nil
     end
 
-    -- gone for ever
-    function self.kill(_, n)
-        self:stop(n)
-        self.killed = true
-    end
-
-    -- what the kernel does for a killed one
-    function self.bury()
-        for _, source in ipairs(self.sources or {}) do
+    -- Closes the worker's sources, as the kernel closes the connections of a killed process.
+    function self.close_sources()
+        for _, source in ipairs(self.sources) do
             source.close()
         end
     end
@@ -222,9 +218,9 @@ function _M.worker(dict, history, base)
     return self
 end
 
-function _M.writer_of(workers)
+function _M.find_writer(workers)
     for _, worker in ipairs(workers) do
-        if worker.is_writer() and not worker.door.shut then
+        if worker.is_writer() and not worker.proxy.paused then
             return worker
         end
     end
@@ -238,15 +234,15 @@ function _M.eventually(check, seconds)
     return not not check()
 end
 
--- Nil if the worker has what the history has; what differs otherwise.
-function _M.difference(worker, history)
-    if #worker.wrong > 0 then
-        return table.concat(worker.wrong, "; ")
+-- Returns how the worker differs from etcd, or nil.
+function _M.difference(worker, etcd)
+    if #worker.violations > 0 then
+        return table.concat(worker.violations, "; ")
     end
-    if worker.revision ~= history.revision then
-        return "at revision " .. worker.revision .. ", not " .. history.revision
+    if worker.revision ~= etcd.revision then
+        return "at revision " .. worker.revision .. ", not " .. etcd.revision
     end
-    for key, kv in pairs(history.kvs) do
+    for key, kv in pairs(etcd.kvs) do
         local got = worker.state[key]
         if not got then
             return key .. " is missing"
@@ -258,19 +254,19 @@ function _M.difference(worker, history)
         end
     end
     for key in pairs(worker.state) do
-        if not history.kvs[key] then
-            return key .. " should not be there"
+        if not etcd.kvs[key] then
+            return key .. " must not exist"
         end
     end
 end
 
--- Waits until all workers have what the history has; returns what differs at last, if anything.
-function _M.settle(workers, history, seconds)
+-- Waits until all workers that are not paused have etcd's state. Returns the last difference, or nil.
+function _M.wait_synced(workers, etcd, seconds)
     local function check()
         for i, worker in ipairs(workers) do
-            local difference = not worker.door.shut and _M.difference(worker, history)
+            local difference = not worker.proxy.paused and _M.difference(worker, etcd)
             if difference then
-                return i .. ": " .. difference
+                return "worker " .. i .. ": " .. difference
             end
         end
     end

@@ -69,13 +69,13 @@ end
 ---@param interval number?
 ---@return fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
 local function with_snapshot(source, path, identity, interval)
-    local file = snapshot_feed.file_of(path, identity, interval)
+    local state = snapshot_feed.new_state(path, identity, interval)
     return function()
         local feed, err = source()
         if feed == nil then
             return nil, err
         end
-        return snapshot_feed.wrap(feed, file)
+        return snapshot_feed.wrap(feed, state)
     end
 end
 

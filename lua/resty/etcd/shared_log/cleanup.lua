@@ -8,13 +8,13 @@ local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local max = math.max
 local now = clock.now
 
---- Epochs that are gone over once more: a writer that was stopped may have left a last piece there.
-local CLEANUP_INTERVAL = 16
+--- Epochs before the last cleanup that are cleaned again: a writer that was stopped can have stored a chunk there since.
+local REPEATED_EPOCHS = 16
 
---- Epochs whose links are kept, so that a late writer cannot link to them.
-local LINKS = 4096
+--- Epochs for which the link of a removed epoch is kept, so that a late writer cannot link its own epoch there.
+local KEPT_LINKS = 4096
 
---- Removes an epoch, but for the link to its successor.
+--- Removes an epoch, except for the link to its successor.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@param slice resty.etcd.base.time_slice.TimeSlice
@@ -30,87 +30,105 @@ local function remove_epoch(log, epoch, slice)
         logs.key_of(log, epoch, "r"),
         slice
     )
-    for ____, what in ipairs({"h", "s", "c", "l"}) do
-        dict:delete(logs.key_of(log, epoch, what))
+    for ____, part in ipairs({"h", "s", "c", "l"}) do
+        dict:delete(logs.key_of(log, epoch, part))
     end
 end
 
---- The newest base that is there for so many seconds: for as long readers could leave what is before it.
+--- Returns the epoch before which all epochs were removed.
+---@param log resty.etcd.shared_log.log.Log
+---@return number?
+local function removed_before(log)
+    return logs.get_number(log, "swept")
+end
+
+--- Returns when the base of an epoch was written, or nil if the epoch has no own base.
+---@param log resty.etcd.shared_log.log.Log
+---@param epoch number
+---@return number?
+local function base_written_at(log, epoch)
+    local header = epoch_header.read(log, epoch)
+    if header == nil or header.root ~= epoch then
+        return nil
+    end
+    return header.created_at
+end
+
+--- Returns the newest base of at least this age: readers had as long to move on from the epochs before it.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param root number
 ---@param seconds number
 ---@return number?
-local function settled(log, root, seconds)
-    local swept = logs.number_at(log, "swept") or root
-    local made_by = now() - seconds
-    for epoch = root, swept + 1, -1 do
-        local start = epoch_header.read(log, epoch)
-        if start ~= nil and start.root == epoch and start.made_at <= made_by then
+local function newest_base_of_age(log, root, seconds)
+    local oldest = removed_before(log) or root
+    local written_by = now() - seconds
+    for epoch = root, oldest + 1, -1 do
+        local written_at = base_written_at(log, epoch)
+        if written_at ~= nil and written_at <= written_by then
             return epoch
         end
     end
     return nil
 end
 
---- The oldest base that was not swept to: of what may be removed, what is before it is missed least.
+--- Returns the oldest base before which something can be removed: those epochs are the least likely to have readers.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param root number
 ---@return number
-local function oldest(log, root)
-    local swept = logs.number_at(log, "swept") or root
-    for epoch = swept + 1, root - 1 do
-        local start = epoch_header.read(log, epoch)
-        if start ~= nil and start.root == epoch then
+local function oldest_removable_base(log, root)
+    local oldest = removed_before(log) or root
+    for epoch = oldest + 1, root - 1 do
+        if base_written_at(log, epoch) ~= nil then
             return epoch
         end
     end
     return root
 end
 
---- True if there are epochs before `root` that were not removed yet.
+--- Reports whether there are epochs before `root` that were not removed yet.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param root number
 ---@return boolean
-local function is_due(log, root)
-    return (logs.number_at(log, "swept") or root) < root
+local function can_remove(log, root)
+    return (removed_before(log) or root) < root
 end
 
---- Removes the epochs before `root`.
+--- Removes the epochs before `base`, the epoch of a base.
 ---@param log resty.etcd.shared_log.log.Log
----@param root number
+---@param base number
 ---@param slice resty.etcd.base.time_slice.TimeSlice
-local function before(log, root, slice)
-    local swept = logs.number_at(log, "swept") or 0
-    for epoch = max(1, swept - CLEANUP_INTERVAL), root - 1 do
+local function remove_before(log, base, slice)
+    local removed = removed_before(log) or 0
+    for epoch = max(1, removed - REPEATED_EPOCHS), base - 1 do
         remove_epoch(log, epoch, slice)
     end
-    for epoch = max(1, swept - LINKS), root - 1 - LINKS do
+    for epoch = max(1, removed - KEPT_LINKS), base - 1 - KEPT_LINKS do
         log.dict:delete(logs.key_of(log, epoch, "n"))
     end
-    if root > swept then
-        logs.set_number(log, "swept", root)
+    if base > removed then
+        logs.set_number(log, "swept", base)
     end
 end
 
---- Removes a log that was given up.
+--- Removes a log that was abandoned.
 ---@param log resty.etcd.shared_log.log.Log
-local function all(log)
-    local last = logs.number_at(log, "epochs") or 0
-    before(
+local function remove_log(log)
+    local last = logs.get_number(log, "epochs") or 0
+    remove_before(
         log,
         last + 1,
         time_slice.start()
     )
-    for epoch = max(0, last - LINKS), last do
+    for epoch = max(0, last - KEPT_LINKS), last do
         log.dict:delete(logs.key_of(log, epoch, "n"))
     end
-    logs.forget(log)
+    logs.remove_counters(log)
 end
-_M.all = all
-_M.before = before
-_M.is_due = is_due
-_M.oldest = oldest
+_M.can_remove = can_remove
+_M.newest_base_of_age = newest_base_of_age
+_M.oldest_removable_base = oldest_removable_base
+_M.remove_before = remove_before
 _M.remove_epoch = remove_epoch
-_M.settled = settled
+_M.remove_log = remove_log
 
 return _M

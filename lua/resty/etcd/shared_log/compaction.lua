@@ -7,35 +7,36 @@ local kv_encoding = require("resty.etcd.storage.kv_encoding")
 local records = require("resty.etcd.shared_log.records")
 local cleanup = require("resty.etcd.shared_log.cleanup")
 local writers = require("resty.etcd.shared_log.writer")
-local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local max = math.max
 
---- A log is shorter than this, or than its base.
-local SHORT = 256 * 1024
+--- Bytes that a log can always grow to before it is compacted, even if its base is smaller.
+local MIN_LOG_BYTES = 256 * 1024
 
---- Epochs in the chain that have no base: each one is a step for those who join.
-local MANY = 64
+--- Epochs without base after which a log is compacted: a worker that joins reads through all of them.
+local MAX_EPOCHS = 64
 
---- Writes all keys aside, as the base of an epoch that is not in the chain yet.
+--- Writes a full state as the base of an epoch that is not linked yet.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param epoch number
----@param kvs resty.etcd.protocol.message.RawKv[]
----@param revision number
----@param is_wanted fun(): boolean asked now and then
----@return number? count # how many pieces it has, and their bytes; nil, 0 and an error if it could not be written
----@return number bytes
+---@param full resty.etcd.watch.feed.Batch
+---@param history number
+---@param cluster_id string?
+---@param is_needed fun(): boolean
+---@return resty.etcd.shared_log.epoch_header.EpochHeader? res # the epoch's header; nil and an error if the base could not be written or is not needed any more
 ---@return string? err
-local function write_base(writer, epoch, kvs, revision, is_wanted)
+local function write_base(writer, epoch, full, history, cluster_id, is_needed)
     local prefix = logs.key_of(writer.log, epoch, "b")
     local slice = time_slice.start()
+    local kvs = full.full
+    local revision = full.revision
     local n = #kvs
     local parts = {}
     local size = 0
-    local bytes = 0
-    local count = 0
+    local base_bytes = 0
+    local chunks = 0
     for i = 1, n + 1 do
         local part = i <= n and kv_encoding.encode(kvs[i], false) or ""
-        if size > 0 and (i > n or size + #part > records.PIECE) then
+        if size > 0 and (i > n or size + #part > records.CHUNK_SIZE) then
             local record = {
                 payload = table.concat(parts, ""),
                 revision = revision,
@@ -44,18 +45,18 @@ local function write_base(writer, epoch, kvs, revision, is_wanted)
             local last, err = writers.store(
                 writer,
                 prefix,
-                count + 1,
+                chunks + 1,
                 record,
                 slice
             )
             if last == nil then
-                return nil, 0, err
+                return nil, err
             end
-            if not is_wanted() then
-                return nil, 0, "not wanted"
+            if not is_needed() then
+                return nil, "the new base is not needed any more"
             end
-            count = last
-            bytes = bytes + size + records.OVERHEAD
+            chunks = last
+            base_bytes = base_bytes + size + records.CHUNK_OVERHEAD
             parts = {}
             size = 0
         end
@@ -63,53 +64,51 @@ local function write_base(writer, epoch, kvs, revision, is_wanted)
         size = size + #part
         time_slice.yield_if_due(slice)
     end
-    return count, bytes
+    return {
+        revision = revision,
+        root = epoch,
+        chunks = chunks,
+        base_bytes = base_bytes,
+        log_bytes = 0,
+        history = history,
+        cluster_id = cluster_id
+    }
 end
 
---- Puts an epoch with a base behind the writer's and makes it the writer's. Nothing waits in here.
+--- Switches to a new epoch whose base is a full state from etcd.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param epoch number
----@param start resty.etcd.shared_log.epoch_header.Beginning
----@param position number pieces that the new epoch has already
----@param reason ("compacted"|"restored"|"list"|"snapshot")?
----@return string? # nil, or why the epoch could not even be prepared
-local function switch_epoch(writer, epoch, start, position, reason)
-    local log = writer.log
-    local prepared, err = epoch_header.prepare(log, epoch, start)
-    if not prepared then
-        return err
+---@param batch resty.etcd.watch.feed.Batch
+---@param cluster_id string?
+---@return boolean ok
+---@return string? err
+local function switch_to_full_state(writer, epoch, batch, cluster_id)
+    local history = batch.reason == "restored" and epoch or writer.history
+    local function is_needed()
+        return writer.stop_reason == nil
     end
-    logs.publish(log, epoch, position)
-    logs.heartbeat(
-        log,
+    local header, err = write_base(
+        writer,
         epoch,
-        logs.number_at(
-            log,
-            tostring(writer.epoch) .. "c"
-        ) or 0
+        batch,
+        history,
+        cluster_id,
+        is_needed
     )
-    logs.seal(log, writer.epoch)
-    local link = {to = epoch, at = writer.position, skip = position, reason = reason}
-    local linked, link_err = logs.add_link(log, writer.epoch, link)
-    local root = logs.number_at(log, "root")
-    if root == nil or link_err == "no memory" then
-        writers.stop(writer, "broken", link_err or writers.MISSING)
-        return nil
+    if header == nil then
+        return false, err
     end
-    if not linked or root > writer.epoch then
-        writers.stop(writer, "deposed")
-        return nil
-    end
-    logs.set_number(log, "root", epoch)
-    writer.epoch = epoch
-    writer.position = position
-    writer.root = epoch
-    writer.base_bytes = start.base_bytes
-    writer.history = start.history
-    return nil
+    local copied = {position = 0, bytes = 0, revision = batch.revision}
+    return writers.switch_epoch(
+        writer,
+        epoch,
+        header,
+        copied,
+        batch.reason or "list"
+    )
 end
 
---- Begins anew with a full state.
+--- Replaces the content of the log by a full state from etcd.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param batch resty.etcd.watch.feed.Batch
 ---@param cluster_id string?
@@ -117,88 +116,52 @@ local function reset_to_full_state(writer, batch, cluster_id)
     local log = writer.log
     local epoch = logs.allocate_epoch(log)
     if epoch == nil then
-        writers.stop(writer, "broken", writers.MISSING)
+        writers.stop(writer, "broken", writers.KEYS_MISSING)
         return
     end
-    local revision = batch.revision
-    local function is_wanted()
-        return writer.stop_reason == nil
-    end
-    local count, bytes, base_err = write_base(
-        writer,
-        epoch,
-        batch.full,
-        revision,
-        is_wanted
-    )
-    local err = base_err
-    if count ~= nil then
-        local history = batch.reason == "restored" and epoch or writer.history
-        local start = {
-            revision = revision,
-            root = epoch,
-            pieces = count,
-            base_bytes = bytes,
-            log_bytes = 0,
-            history = history,
-            cluster_id = cluster_id
-        }
-        err = switch_epoch(
-            writer,
-            epoch,
-            start,
-            0,
-            batch.reason or "list"
-        )
-    end
-    if writer.epoch ~= epoch then
+    local ok, err = switch_to_full_state(writer, epoch, batch, cluster_id)
+    if not ok then
         writers.stop(writer, "broken", err)
         cleanup.remove_epoch(
             log,
             epoch,
             time_slice.start()
         )
-        return
     end
-    writer.revision = revision
-    writer.log_bytes = 0
-    writer.cluster_id = cluster_id
 end
 
---- Copies what came after the base; then, without waiting, puts base and copies in the place of the log.
+--- Copies the records after the base to the new epoch. When it has reached the end of the log, it switches.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param epoch number
----@param start resty.etcd.shared_log.epoch_header.Beginning
----@return string?
-local function copy_and_move(writer, cursor, epoch, start)
+---@param header resty.etcd.shared_log.epoch_header.EpochHeader
+---@return boolean ok
+---@return string? err
+local function copy_and_switch(writer, cursor, epoch, header)
     local prefix = logs.key_of(writer.log, epoch, "r")
     local slice = time_slice.start()
     local position = 0
-    local total = 0
+    local bytes = 0
     while writer.stop_reason == nil do
-        local finding, record = cursors.step(cursor)
-        if finding == "end" then
+        local outcome, record = cursors.step(cursor)
+        if outcome == "end" then
             if cursor.epoch ~= writer.epoch or cursor.position ~= writer.position then
-                return "taken over"
+                return false, "another worker has taken over"
             end
-            local err = switch_epoch(
+            local copied = {position = position, bytes = bytes, revision = writer.revision}
+            return writers.switch_epoch(
                 writer,
                 epoch,
-                start,
-                position,
+                header,
+                copied,
                 nil
             )
-            if writer.epoch == epoch then
-                writer.log_bytes = total
-            end
-            return err
         end
         if record == nil then
-            return finding
+            return false, outcome
         end
-        total = total + #record.payload + records.OVERHEAD
-        record.total = total
+        bytes = bytes + #record.payload + records.CHUNK_OVERHEAD
+        record.total = bytes
         local last, err = writers.store(
             writer,
             prefix,
@@ -207,15 +170,15 @@ local function copy_and_move(writer, cursor, epoch, start)
             slice
         )
         if last == nil then
-            return err
+            return false, err
         end
         position = last
         time_slice.yield_if_due(slice)
     end
-    return "over"
+    return false
 end
 
---- True if a new base is due.
+--- Reports whether the log must be compacted.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@return boolean
 local function is_due(writer)
@@ -224,17 +187,18 @@ local function is_due(writer)
     if writer.root == 0 then
         return false
     end
-    local longest = max(SHORT, base_bytes)
-    if log_bytes > longest or writer.epoch - writer.root > MANY then
+    local max_log_bytes = max(MIN_LOG_BYTES, base_bytes)
+    if log_bytes > max_log_bytes or writer.epoch - writer.root > MAX_EPOCHS then
         return true
     end
     local log = writer.log
-    return log_bytes > longest / 4 and log.dict:free_space() < 2 * base_bytes and not cleanup.is_due(log, writer.root)
+    return log_bytes > max_log_bytes / 4 and log.dict:free_space() < 2 * base_bytes and not cleanup.can_remove(log, writer.root)
 end
 
---- Puts a new base under the log. The writer may add to it meanwhile.
+--- Replaces the base and the records of the log by a new base. The writer can append meanwhile.
 ---@param writer resty.etcd.shared_log.writer.Writer
----@return string? # nil, or why that did not succeed
+---@return boolean ok # false if that failed, and an error unless the writer was stopped
+---@return string? err
 local function compact(writer)
     local log = writer.log
     local root = writer.root
@@ -242,42 +206,32 @@ local function compact(writer)
     local full = cursors.join(cursor, root, "list")
     local epoch = logs.allocate_epoch(log)
     if full == nil or epoch == nil then
-        return writers.MISSING
+        return false, writers.KEYS_MISSING
     end
-    local function is_wanted()
+    local function is_needed()
         return writer.stop_reason == nil and writer.root == root
     end
-    local revision = full.revision
-    local count, bytes, base_err = write_base(
+    local header, base_err = write_base(
         writer,
         epoch,
-        full.full,
-        revision,
-        is_wanted
+        full,
+        writer.history,
+        writer.cluster_id,
+        is_needed
     )
+    local is_switched = false
     local err = base_err
-    if count ~= nil then
-        local history = writer.history
-        local cluster_id = writer.cluster_id
-        local start = {
-            revision = revision,
-            root = epoch,
-            pieces = count,
-            base_bytes = bytes,
-            log_bytes = 0,
-            history = history,
-            cluster_id = cluster_id
-        }
-        err = copy_and_move(writer, cursor, epoch, start)
+    if header ~= nil then
+        is_switched, err = copy_and_switch(writer, cursor, epoch, header)
     end
-    if writer.epoch ~= epoch then
+    if not is_switched then
         cleanup.remove_epoch(
             log,
             epoch,
             time_slice.start()
         )
     end
-    return err
+    return is_switched, err
 end
 _M.compact = compact
 _M.is_due = is_due

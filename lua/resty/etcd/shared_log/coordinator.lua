@@ -7,34 +7,37 @@ local cleanup = require("resty.etcd.shared_log.cleanup")
 local writers = require("resty.etcd.shared_log.writer")
 local now = clock.now
 
---- Seconds of silence after which a writer counts as gone. It gives a sign of life five times as often.
+--- Seconds without a heartbeat after which a writer counts as dead. Writers send five or more in that time.
 local WRITER_LEASE = 1
 
---- Seconds between two looks at who writes, and whether the log is well.
+--- Seconds between two checks of the log and its writer, and between two heartbeats of the worker that writes.
 local CHECK_INTERVAL = 0.1
 
---- Seconds that a worker has for taking over, before others try.
+--- Seconds for which other workers leave a takeover to the candidate that has announced itself.
 local CANDIDATE_TIME = 0.5
 
---- What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer.
+--- Seconds without polls after one that raised an error.
+local ERROR_PAUSE = 1
+
+--- A worker's view of one log: it polls the log for all readers of the worker, and takes over as writer if the log has
+--- none. Only this file changes it.
 ---@class resty.etcd.shared_log.coordinator.Coordinator
 ---@field dict table
----@field base string In front of all keys in the dict.
+---@field namespace string Prefix of all keys in the dict.
 ---@field open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
----@field retry number Seconds after which a log that was given up is tried anew.
----@field run_writer fun(premature: boolean, coordinator: resty.etcd.shared_log.coordinator.Coordinator, writer: resty.etcd.shared_log.writer.Writer) Writes the log in a timer of its own.
----@field log resty.etcd.shared_log.log.Log? The log of the day; nil if there is none, or it is given up.
----@field is_alone boolean There is no log to wait for: readers go on by themselves.
----@field tail number Last epoch of the chain as far as is known.
----@field head_key string
----@field head any
----@field writer resty.etcd.shared_log.writer.Writer? This worker is the writer.
----@field readers table Of all readers, to be posted when there may be something new.
+---@field start_writer fun(coordinator: resty.etcd.shared_log.coordinator.Coordinator, writer: resty.etcd.shared_log.writer.Writer): true?, string?
+---@field retry_after number Seconds before an abandoned log is replaced.
+---@field log resty.etcd.shared_log.log.Log? The current log; nil before the first check, and while none is usable.
+---@field is_unavailable boolean No log is usable: readers must read from etcd themselves.
+---@field tail number Last known epoch of the chain.
+---@field head_key string Key of its head, which each poll reads.
+---@field head any The head when it was last polled.
+---@field writer resty.etcd.shared_log.writer.Writer? Set while this worker writes the log.
+---@field readers table Signals of the readers: posted when there can be something new for them.
 ---@field reader_count number
----@field is_polled boolean Somebody lets it look around.
----@field paused_until number Not before that, after an error.
+---@field paused_until number
 ---@field next_check_at number
----@field retry_at number When a first log may be tried again, if the dict had no room for one.
+---@field next_create_at number Earliest time of the next attempt to create the first log, after the dict had no room for it.
 
 --- Wakes all readers of this worker.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
@@ -46,7 +49,7 @@ local function wake(coordinator)
     end
 end
 
-local function stand_at(coordinator, log, tail)
+local function set_tail(coordinator, log, tail)
     coordinator.tail = tail
     coordinator.head_key = logs.key_of(log, tail, "h")
     coordinator.head = nil
@@ -57,19 +60,19 @@ local function is_sealed(log, epoch)
     return sealed
 end
 
---- Looks for what is new: one read of one number.
+--- Wakes the readers if something was published since the last poll. If nothing was, it reads one number.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
-local function look_at_head(coordinator)
+local function poll_head(coordinator)
     local log = coordinator.log
     if log == nil then
         return
     end
     local value = coordinator.dict:get(coordinator.head_key)
     if value == nil then
-        stand_at(
+        set_tail(
             coordinator,
             log,
-            logs.number_at(log, "root") or 0
+            logs.get_number(log, "root") or 0
         )
         return
     end
@@ -85,19 +88,19 @@ local function look_at_head(coordinator)
             coordinator.head = nil
             return
         end
-        stand_at(coordinator, log, link.to)
+        set_tail(coordinator, log, link.to)
     end
 end
 
---- Gives the log up for all workers.
+--- Abandons the log, for all workers.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param log resty.etcd.shared_log.log.Log
----@param why string?
-local function give_up(coordinator, log, why)
+---@param cause string? nil if keys are missing
+local function abandon_log(coordinator, log, cause)
     if not logs.is_broken(log) then
-        ngx.log(ngx.WARN, "shared log of watches is given up: ", why or writers.MISSING)
+        ngx.log(ngx.WARN, "shared watch log: abandoned: ", cause or writers.KEYS_MISSING)
     end
-    logs.mark_broken(log, coordinator.retry)
+    logs.mark_broken(log, coordinator.retry_after)
     coordinator.next_check_at = 0
 end
 
@@ -105,81 +108,74 @@ local function is_same(a, b)
     return a == b or a ~= nil and b ~= nil and a.name == b.name
 end
 
---- Finds the log of the day, starts one if there is none, or in the place of one that was given up long ago.
+--- Creates the first log, or one that replaces a broken one, if it is time for that; nil otherwise.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
-local function find_log(coordinator)
+---@param broken resty.etcd.shared_log.log.Log?
+---@return resty.etcd.shared_log.log.Log?
+local function try_create_log(coordinator, broken)
     local dict = coordinator.dict
-    local base = coordinator.base
-    local known = coordinator.log
-    local log = logs.current(dict, base)
-    if log == nil or logs.is_broken(log) then
-        local old = log
-        local wait = old ~= nil and logs.retry_in(dict, base) or coordinator.retry_at - now()
-        log = nil
-        if wait <= 0 then
-            if old ~= nil then
-                dict:safe_set(
-                    base .. "retry",
-                    now() + coordinator.retry
-                )
-                cleanup.all(old)
-            end
-            local begun, err = logs.begin(dict, base, old)
-            if begun == nil then
-                coordinator.retry_at = now() + coordinator.retry
-                ngx.log(ngx.WARN, "no room for a shared log of watches: ", err)
-            end
-            log = begun
-        end
+    local namespace = coordinator.namespace
+    local time = now()
+    local wait = broken ~= nil and logs.seconds_until_retry(dict, namespace) or coordinator.next_create_at - time
+    if wait > 0 then
+        return nil
     end
-    coordinator.is_alone = log == nil
+    if broken ~= nil then
+        logs.delay_retry(dict, namespace, coordinator.retry_after)
+        cleanup.remove_log(broken)
+    end
+    local created, err = logs.create(dict, namespace, broken)
+    if created == nil then
+        coordinator.next_create_at = now() + coordinator.retry_after
+        ngx.log(
+            ngx.WARN,
+            "shared watch log: not created: ",
+            err,
+            "; retrying in ",
+            coordinator.retry_after,
+            " s"
+        )
+    end
+    return created
+end
+
+--- Finds the current log. Creates one if there is none, or if the current one was abandoned long enough ago.
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+local function refresh_log(coordinator)
+    local dict = coordinator.dict
+    local known = coordinator.log
+    local log = logs.current(dict, coordinator.namespace)
+    if log == nil or logs.is_broken(log) then
+        log = try_create_log(coordinator, log)
+    end
+    coordinator.is_unavailable = log == nil
     if not is_same(log, known) then
         if coordinator.writer ~= nil then
-            writers.stop(coordinator.writer, "deposed")
+            writers.stop(coordinator.writer, "fenced")
             coordinator.writer = nil
         end
         coordinator.log = log
         if log ~= nil then
-            stand_at(
+            set_tail(
                 coordinator,
                 log,
-                logs.number_at(log, "root") or 0
+                logs.get_number(log, "root") or 0
             )
         end
         wake(coordinator)
     end
 end
 
---- A sign of life, unless another one writes now.
----@param writer resty.etcd.shared_log.writer.Writer
-local function keep_writing(writer)
-    local log = writer.log
-    local head, sealed = logs.head(log, writer.epoch)
-    if head == nil then
-        writers.on_epoch_missing(writer)
-    elseif sealed then
-        writers.stop(writer, "deposed")
-    end
-    if writer.stop_reason ~= nil then
-        return
-    end
-    local contact = writer.source ~= nil and now() - writer.source:age() or nil
-    logs.heartbeat(log, writer.epoch, contact)
-    if logs.number_at(log, "root") ~= writer.root then
-        logs.set_number(log, "root", writer.root)
-    end
-end
-
---- Tries to become the writer in the place of one that is gone.
+--- Takes over from a dead writer, unless another worker is about to.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param log resty.etcd.shared_log.log.Log
-local function try_to_write(coordinator, log)
-    local candidate = logs.number_at(log, "candidate")
-    if candidate == nil then
-        give_up(coordinator, log, nil)
+local function try_take_over(coordinator, log)
+    local announced_at = logs.get_number(log, "candidate")
+    if announced_at == nil then
+        abandon_log(coordinator, log, nil)
         return
     end
-    if now() - candidate < CANDIDATE_TIME then
+    if now() - announced_at < CANDIDATE_TIME then
         return
     end
     logs.set_number(
@@ -191,83 +187,138 @@ local function try_to_write(coordinator, log)
     logs.set_number(log, "candidate", 0)
     if writer == nil then
         if err ~= "lost" then
-            give_up(coordinator, log, err)
+            abandon_log(coordinator, log, err)
         end
         return
     end
     coordinator.writer = writer
-    local ok = ngx.timer.at(0, coordinator.run_writer, coordinator, writer)
+    local ok = coordinator.start_writer(coordinator, writer)
     if ok == nil then
         coordinator.writer = nil
         logs.release(log, writer.epoch)
     end
 end
 
---- Looks at who writes, and whether the log is well.
+--- Checks which log is current, whether it has a writer, and whether this worker must take over.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
-local function look(coordinator)
-    find_log(coordinator)
+local function check(coordinator)
+    refresh_log(coordinator)
     local log = coordinator.log
     if log == nil then
         return
     end
-    look_at_head(coordinator)
+    poll_head(coordinator)
     local writer = coordinator.writer
     if writer ~= nil then
-        keep_writing(writer)
+        writers.heartbeat(writer)
     elseif logs.seconds_since_heartbeat(log, coordinator.tail) > WRITER_LEASE then
-        try_to_write(coordinator, log)
+        try_take_over(coordinator, log)
     end
 end
 
---- One round of looking around.
+local function poll_and_check(coordinator, time)
+    poll_head(coordinator)
+    if time >= coordinator.next_check_at then
+        coordinator.next_check_at = time + CHECK_INTERVAL * (1 + random.next() / 4)
+        check(coordinator)
+    end
+end
+
+--- Polls the log once. An error in it is logged and stops polling for a while.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 local function poll(coordinator)
     local time = now()
-    look_at_head(coordinator)
-    if time >= coordinator.next_check_at then
-        coordinator.next_check_at = time + CHECK_INTERVAL * (1 + random.next() / 4)
-        look(coordinator)
+    if time < coordinator.paused_until then
+        return
+    end
+    local ok, err = pcall(poll_and_check, coordinator, time)
+    if not ok then
+        coordinator.paused_until = time + ERROR_PAUSE
+        ngx.log(ngx.ERR, "shared watch log: ", err)
     end
 end
 
---- Leaves the log to other workers.
+--- Stops writing, so that another worker takes over immediately, and wakes the readers.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
-local function leave(coordinator)
+local function resign(coordinator)
     local writer = coordinator.writer
     if writer ~= nil then
         coordinator.writer = nil
-        writers.stop(writer, "leaving")
-        writers.leave(writer)
+        writers.stop(writer, "resigned")
+        writers.release(writer)
     end
     wake(coordinator)
 end
 
-local function create(dict, base, open_source, retry, lead)
+--- Handles the end of the timer in which this worker has written the log.
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@param writer resty.etcd.shared_log.writer.Writer
+local function on_writer_stopped(coordinator, writer)
+    if coordinator.writer == writer then
+        coordinator.writer = nil
+    end
+    if writer.stop_reason == "broken" then
+        abandon_log(coordinator, writer.log, writer.stop_detail)
+    else
+        writers.release(writer)
+    end
+    wake(coordinator)
+end
+
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@param signal table posted when there can be something new
+local function add_reader(coordinator, signal)
+    coordinator.readers[signal] = true
+    coordinator.reader_count = coordinator.reader_count + 1
+end
+
+local function remove_reader(coordinator, signal)
+    coordinator.readers[signal] = nil
+    coordinator.reader_count = coordinator.reader_count - 1
+end
+
+--- Sets whether a timer polls the log. Without one, a worker that has no log yet must read from etcd itself.
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@param is_polled boolean
+local function set_polled(coordinator, is_polled)
+    coordinator.is_unavailable = not is_polled and coordinator.log == nil
+end
+
+--- Creates a worker's view of a log.
+---@param dict table
+---@param namespace string prefix of all keys in the dict
+---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
+---@param retry_after number seconds before an abandoned log is replaced
+---@param start_writer fun(coordinator: resty.etcd.shared_log.coordinator.Coordinator, writer: resty.etcd.shared_log.writer.Writer): true?, string?
+---@return resty.etcd.shared_log.coordinator.Coordinator
+local function create(dict, namespace, open_source, retry_after, start_writer)
     return {
         dict = dict,
-        base = base,
+        namespace = namespace,
         open_source = open_source,
-        retry = retry,
-        run_writer = lead,
+        retry_after = retry_after,
+        start_writer = start_writer,
         log = nil,
-        is_alone = false,
+        is_unavailable = false,
         tail = 0,
         head_key = "",
         head = nil,
         writer = nil,
         readers = {},
         reader_count = 0,
-        is_polled = false,
         paused_until = 0,
         next_check_at = 0,
-        retry_at = 0
+        next_create_at = 0
     }
 end
+_M.abandon_log = abandon_log
+_M.add_reader = add_reader
 _M.new = create
-_M.give_up = give_up
-_M.leave = leave
+_M.on_writer_stopped = on_writer_stopped
 _M.poll = poll
+_M.remove_reader = remove_reader
+_M.resign = resign
+_M.set_polled = set_polled
 _M.wake = wake
 
 return _M

@@ -7,13 +7,13 @@ local kv_encoding = require("resty.etcd.storage.kv_encoding")
 local records = require("resty.etcd.shared_log.records")
 local epoch_header = require("resty.etcd.shared_log.epoch_header")
 
---- A place in the log.
+--- A reader's position in the log.
 ---@class resty.etcd.shared_log.cursor.Cursor
 ---@field log resty.etcd.shared_log.log.Log
 ---@field epoch number
----@field position number Last piece that was read.
----@field revision number Everything up to it was read.
----@field history number As of the latest base that was read: the epoch with which etcd's history became another one.
+---@field position number Last chunk that was read.
+---@field revision number Last revision that was read.
+---@field history number `history` in the header of the last base that was read.
 
 local function create(log)
     return {
@@ -25,10 +25,10 @@ local function create(log)
     }
 end
 
---- Moves on to what is next, through links; a record is read, and the cursor stands behind it.
+--- Moves the cursor through links to the next record, reads the record, and moves the cursor behind it.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
----@return "lost"|"end"|"reset"|"record"|"between" finding
----@return resty.etcd.shared_log.records.Stored? record
+---@return "end"|"reset"|"record"|"unlinked"|"missing" outcome
+---@return resty.etcd.shared_log.records.StoredRecord? record
 ---@return resty.etcd.shared_log.log.Link? link
 local function step(cursor)
     local log = cursor.log
@@ -37,13 +37,13 @@ local function step(cursor)
             local epoch = cursor.epoch
             local head, is_sealed = logs.head(log, epoch)
             if head == nil then
-                return "lost"
+                return "missing"
             end
             local last = head
             if is_sealed then
                 local link = logs.link_of(log, epoch)
                 if link == nil then
-                    return "between"
+                    return "unlinked"
                 end
                 last = link.at
                 if cursor.position >= last then
@@ -64,7 +64,7 @@ local function step(cursor)
                 cursor.position + 1
             )
             if record == nil then
-                return "lost"
+                return "missing"
             end
             cursor.position = record.last
             cursor.revision = record.revision
@@ -74,21 +74,21 @@ local function step(cursor)
     end
 end
 
---- Reads the base of an epoch and stands at its beginning; nil if it is not all there.
+--- Reads the base of an epoch and moves the cursor to its first record; nil if a part of the base is missing.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param epoch number
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return resty.etcd.protocol.message.RawKv[]?
 local function read_base(cursor, epoch, slice)
     local log = cursor.log
-    local start = epoch_header.read(log, epoch)
-    if start == nil then
+    local header = epoch_header.read(log, epoch)
+    if header == nil then
         return nil
     end
     local kvs = {}
     local prefix = logs.key_of(log, epoch, "b")
     local number = 1
-    while number <= start.pieces do
+    while number <= header.chunks do
         local record = records.read(log.dict, prefix, number)
         if record == nil then
             return nil
@@ -99,26 +99,26 @@ local function read_base(cursor, epoch, slice)
     end
     cursor.epoch = epoch
     cursor.position = 0
-    cursor.revision = start.revision
-    cursor.history = start.history
+    cursor.revision = header.revision
+    cursor.history = header.history
     return kvs
 end
 
-local function note(changes, record, slice)
+local function add_changes(changes, record, slice)
     for ____, event in ipairs(kv_encoding.decode_events(record.payload, slice)) do
         changes[event.kv.key] = event
     end
 end
 
---- Reads a base and all that has happened since, and stands at the end of the log.
+--- Reads a base and all records after it, and moves the cursor to the end of the log.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
----@param epoch number the base's; 0 as long as there is none
----@param reason "compacted"|"restored"|"list"|"snapshot"
----@return resty.etcd.watch.feed.Batch? # the state; nil and `end` if there is none yet, nil and `lost` if something is missing
----@return ("lost"|"end"|"reset"|"record"|"between")?
+---@param epoch number the epoch of the base; 0 while the log has none
+---@param reason "compacted"|"restored"|"list"|"snapshot" why the reader needs the full state
+---@return resty.etcd.watch.feed.Batch? # the full state; nil and `end` if the log has no base yet, nil and another outcome if it cannot be read
+---@return ("end"|"reset"|"record"|"unlinked"|"missing")?
 local function join(cursor, epoch, reason)
     local slice = time_slice.start()
-    local why = reason
+    local last_reason = reason
     local kvs
     local changes = {}
     cursor.epoch = 0
@@ -126,51 +126,51 @@ local function join(cursor, epoch, reason)
     if epoch ~= 0 then
         kvs = read_base(cursor, epoch, slice)
         if kvs == nil then
-            return nil, "lost"
+            return nil, "missing"
         end
     end
     while true do
-        local finding, record, link = step(cursor)
-        if finding == "record" then
-            note(changes, record, slice)
-        elseif finding == "reset" then
-            why = link.reason
+        local outcome, record, link = step(cursor)
+        if outcome == "record" then
+            add_changes(changes, record, slice)
+        elseif outcome == "reset" then
+            last_reason = link.reason
             changes = {}
             kvs = read_base(cursor, link.to, slice)
             if kvs == nil then
-                return nil, "lost"
+                return nil, "missing"
             end
-        elseif finding == "lost" or finding == "between" or kvs == nil then
-            return nil, finding
+        elseif outcome ~= "end" or kvs == nil then
+            return nil, outcome
         else
             local full = kv_merge.apply(kvs, changes, slice)
-            return {revision = cursor.revision, events = {}, full = full, reason = why}
+            return {revision = cursor.revision, events = {}, full = full, reason = last_reason}
         end
     end
 end
 
---- Joins where reading begins now.
+--- Joins at the root.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@return resty.etcd.watch.feed.Batch?
----@return ("lost"|"end"|"reset"|"record"|"between")?
+---@return ("end"|"reset"|"record"|"unlinked"|"missing")?
 local function join_root(cursor)
-    local root = logs.number_at(cursor.log, "root")
+    local root = logs.get_number(cursor.log, "root")
     if root == nil then
-        return nil, "lost"
+        return nil, "missing"
     end
     return join(cursor, root, "list")
 end
 
---- Follows a link to a state that begins anew. The cursor stays where it is if that cannot be read to its end now.
+--- Follows a link to an epoch that does not continue this one. The cursor stays if its state cannot be read yet.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param link resty.etcd.shared_log.log.Link
 ---@return resty.etcd.watch.feed.Batch?
----@return ("lost"|"end"|"reset"|"record"|"between")?
+---@return ("end"|"reset"|"record"|"unlinked"|"missing")?
 local function follow_reset(cursor, link)
     local ahead = create(cursor.log)
-    local batch, finding = join(ahead, link.to, link.reason)
+    local batch, outcome = join(ahead, link.to, link.reason)
     if batch == nil then
-        return nil, finding
+        return nil, outcome
     end
     if ahead.history > cursor.epoch then
         batch.reason = "restored"
@@ -182,13 +182,13 @@ local function follow_reset(cursor, link)
     return batch
 end
 
---- The next batch after the cursor.
+--- Returns the next batch after the cursor.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
----@return resty.etcd.watch.feed.Batch? # nil and `end` if there is none yet, nil and `lost` if something is missing
----@return ("lost"|"end"|"reset"|"record"|"between")?
+---@return resty.etcd.watch.feed.Batch? # nil and `end` if there is none yet, nil and another outcome if it cannot be read
+---@return ("end"|"reset"|"record"|"unlinked"|"missing")?
 local function next(cursor)
-    local finding, record, link = step(cursor)
-    if finding == "record" then
+    local outcome, record, link = step(cursor)
+    if outcome == "record" then
         return {
             revision = cursor.revision,
             events = kv_encoding.decode_events(
@@ -197,10 +197,10 @@ local function next(cursor)
             )
         }
     end
-    if finding == "reset" then
+    if outcome == "reset" then
         return follow_reset(cursor, link)
     end
-    return nil, finding
+    return nil, outcome
 end
 _M.new = create
 _M.join = join

@@ -2,65 +2,105 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local logs = require("resty.etcd.shared_log.log")
+local records = require("resty.etcd.shared_log.records")
 
---- What an epoch begins with.
----@class resty.etcd.shared_log.epoch_header.Beginning
----@field revision number Everything up to it comes before; 0 if nothing is known yet.
----@field root number The epoch whose base it stands on: itself, or an earlier one.
----@field pieces number Pieces of its base; 0 for none.
----@field base_bytes number Bytes of the base that it stands on.
+--- The state that an epoch starts from.
+---@class resty.etcd.shared_log.epoch_header.EpochHeader
+---@field revision number The last revision before the epoch's first record; 0 if none is known.
+---@field root number The epoch whose base this one builds on: itself or an earlier one; 0 if there is none.
+---@field chunks number Number of chunks of the epoch's own base; 0 if it has none.
+---@field base_bytes number Bytes of the base that the epoch builds on.
 ---@field log_bytes number Bytes of the log between that base and this epoch.
----@field history number The epoch with which etcd's history became another one, restored from a backup; 0 for none.
+---@field history number The last epoch that began because etcd's history diverged (restore from backup); 0 if none did.
 ---@field cluster_id string?
 
----@class resty.etcd.shared_log.epoch_header.Start: resty.etcd.shared_log.epoch_header.Beginning
----@field made_at number When it was made.
+---@class resty.etcd.shared_log.epoch_header.StoredHeader: resty.etcd.shared_log.epoch_header.EpochHeader
+---@field created_at number
 
 local format = string.format
 local match = string.match
 local now = clock.now
-local START = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$"
 
---- What an epoch begins with; nil if that is gone.
+--- In the order in which `create_epoch` writes the fields.
+local FIELDS = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$"
+
+--- Returns an epoch's header, or nil if it is missing.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
----@return resty.etcd.shared_log.epoch_header.Start?
+---@return resty.etcd.shared_log.epoch_header.StoredHeader?
 local function read(log, epoch)
     local value = log.dict:get(logs.key_of(log, epoch, "s"))
     if type(value) ~= "string" then
         return nil
     end
-    local revision, root, pieces, base_bytes, log_bytes, history, made_at, cluster_id = match(value, START)
+    local revision, root, chunks, base_bytes, log_bytes, history, created_at, cluster_id = match(value, FIELDS)
     if revision == nil then
         return nil
     end
     return {
         revision = tonumber(revision),
         root = tonumber(root),
-        pieces = tonumber(pieces),
+        chunks = tonumber(chunks),
         base_bytes = tonumber(base_bytes),
         log_bytes = tonumber(log_bytes),
         history = tonumber(history),
-        cluster_id = logs.not_empty(cluster_id),
-        made_at = tonumber(made_at) / 1000
+        cluster_id = logs.nil_if_empty(cluster_id),
+        created_at = tonumber(created_at) / 1000
     }
 end
 
---- Makes an epoch complete, but for its base and for the link that leads to it.
+--- Returns the header of a successor that continues an epoch after its chunk `at`; nil if keys are missing.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
----@param start resty.etcd.shared_log.epoch_header.Beginning
+---@param at number
+---@return resty.etcd.shared_log.epoch_header.EpochHeader?
+local function of_successor(log, epoch, at)
+    local header = read(log, epoch)
+    if header == nil then
+        if epoch ~= 0 then
+            return nil
+        end
+        header = {
+            revision = 0,
+            root = 0,
+            chunks = 0,
+            base_bytes = 0,
+            log_bytes = 0,
+            history = 0,
+            cluster_id = nil
+        }
+    end
+    header.chunks = 0
+    if at > 0 then
+        local record = records.read(
+            log.dict,
+            logs.key_of(log, epoch, "r"),
+            at
+        )
+        if record == nil then
+            return nil
+        end
+        header.revision = record.revision
+        header.log_bytes = record.total
+    end
+    return header
+end
+
+--- Makes an epoch complete, except for its base and for the link that leads to it.
+---@param log resty.etcd.shared_log.log.Log
+---@param epoch number
+---@param header resty.etcd.shared_log.epoch_header.EpochHeader
 ---@return boolean ok
 ---@return string? err
-local function prepare(log, epoch, start)
-    local place = format("%d %d", start.revision, start.root)
-    local sizes = format("%d %d %d", start.pieces, start.base_bytes, start.log_bytes)
+local function create_epoch(log, epoch, header)
+    local place = format("%d %d", header.revision, header.root)
+    local sizes = format("%d %d %d", header.chunks, header.base_bytes, header.log_bytes)
     local times = format(
         "%d %d",
-        start.history,
+        header.history,
         now() * 1000
     )
-    local text = place .. " " .. sizes .. " " .. times .. " " .. (start.cluster_id or "")
+    local text = place .. " " .. sizes .. " " .. times .. " " .. (header.cluster_id or "")
     local ok, err = log.dict:safe_set(
         logs.key_of(log, epoch, "s"),
         text
@@ -68,9 +108,9 @@ local function prepare(log, epoch, start)
     if not ok then
         return false, err
     end
-    for ____, what in ipairs({"h", "c", "l"}) do
+    for ____, part in ipairs({"h", "c", "l"}) do
         local stored, store_err = log.dict:safe_set(
-            logs.key_of(log, epoch, what),
+            logs.key_of(log, epoch, part),
             0
         )
         if not stored then
@@ -79,7 +119,8 @@ local function prepare(log, epoch, start)
     end
     return true
 end
-_M.prepare = prepare
+_M.create_epoch = create_epoch
+_M.of_successor = of_successor
 _M.read = read
 
 return _M

@@ -5,50 +5,52 @@ local random = require("resty.etcd.base.random")
 
 --- The log in the shared dict: a chain of epochs, each with one writer.
 ---
---- An epoch has a head (the number of its last published piece), pieces, a note of what it begins with, perhaps a base
---- (all keys, as they were when it began), and perhaps a successor. Whoever wants to write creates an epoch of its own,
---- complete but for the link that leads to it, seals the last one of the chain, and links its own behind it. Taking
---- over from a dead writer and putting a new base under a long log are the same thing.
+--- An epoch has a head (the number of its last published chunk), records in numbered chunks, and a header (the state that
+--- it starts from). It can have a base (all keys as of its start) and a link to its successor. To write, a worker creates
+--- its own epoch, complete except for the link that leads to it, seals the last epoch of the chain, and links its own
+--- epoch behind it. A worker that takes over from a dead writer and a writer that compacts its log do the same.
 ---
---- Why nothing is lost, told twice or torn, wherever a worker is stopped or killed:
----- Only its own writer writes the pieces of an epoch, and each number once. They are published by one `incr` of the
----  head, after they were written. What was not published is never read.
----- Sealing is an `incr` of the same head by SEAL. So a writer learns from its own `incr` whether it was still the
----  writer: one that was stopped for long publishes nothing any more, and goes.
----- A link says which piece of the sealed epoch is the last, and is written by `safe_add`: of several successors one
----  wins. Readers of a sealed epoch wait for the link. The pieces that a late `incr` has published after the seal are
----  complete, so a link may count them in or not.
----- What comes before an epoch with a base is removed after this one was linked. A late writer may remove only what
----  comes before its own base, which nobody needs then; a reader that was in there starts again at the root.
----- The root, where reading begins, is a hint. A late writer may set it back to what is gone; the writer of the day
----  sets it right with its next sign of life, as it knows from its own epoch what that stands on.
----- Links outlive their epochs by thousands of them, so that a late `safe_add` fails for as long.
----- Numbers are overwritten in place, which needs no memory: a full dict can still say that the log is broken.
---- A missing key, whatever removed it, is noticed by number, a changed one by checksum; then the log is given up for a
---- new one under another name.
+--- Why no event is lost, delivered twice or torn, wherever a worker is stopped or killed:
+---- Only the writer that created an epoch writes its chunks, and it never writes a published chunk again. One `incr` of
+---  the head publishes chunks after all of them are stored. Readers read published chunks only.
+---- Sealing is an `incr` of the same head, by SEAL. What the `incr` returns with which a writer publishes therefore shows
+---  it whether its epoch was sealed before. A writer that was stopped meanwhile counts nothing as published, and stops.
+---- A link names the last chunk of the sealed epoch that counts. It is written with `safe_add`, so that only one of
+---  several successors succeeds. Readers of a sealed epoch wait for its link. Chunks whose `incr` came after the seal are
+---  complete, so it does not matter whether the link counts them: the successor continues after those that it counts.
+---- Epochs before one with a base are removed only after that one was linked. A late writer can remove only epochs
+---  before its own base, which the current chain does not need. A reader that is still there starts again at the root.
+---- The root, the epoch where reading starts, is a hint. A late writer can set it back to an epoch that was removed.
+---  The current writer corrects it with its next heartbeat, because it knows the root from its epoch's header.
+---- A link is kept while thousands of epochs follow, so that the `safe_add` of a late writer fails for that long.
+---- Counters are overwritten in place, which needs no memory: the log can be marked as broken even in a full dict.
+--- A missing key is detected by its number, whatever has removed it, and a changed one by its checksum. The log is then
+--- abandoned, and replaced by one with another name.
 ---
---- Each operation on the dict is whole by itself. A worker that dies within one loses nginx's lock to the master, which
---- frees it; one that is stopped within one holds up all users of the dict until it goes on, which only nginx can change.
+--- Each operation on the dict is atomic. If a worker dies during one, nginx's master releases the lock of the dict. A
+--- worker that is stopped during one blocks all users of the dict until it continues; only nginx could change that.
 ---@class resty.etcd.shared_log.log.Log
 ---@field dict table
----@field base string Of the logs that come one after the other.
----@field name string In front of all of this log's keys.
+---@field namespace string Prefix of the keys of all logs that replace one another.
+---@field name string Prefix of this log's keys. No two logs have the same.
 
---- How an epoch is followed by another.
+--- The way from an epoch to its successor.
 ---@class resty.etcd.shared_log.log.Link
----@field to number
----@field at number Last piece that counts.
----@field skip number Reading goes on after this piece.
----@field reason string? The other one begins anew, for this reason, with its base.
+---@field to number The successor.
+---@field at number Last chunk of the sealed epoch that counts.
+---@field skip number Last chunk of the successor that repeats what came before: reading continues after it.
+---@field reason string? Set if the successor does not continue the sealed epoch: why readers must take its base instead.
 
 local format = string.format
 local floor = math.floor
 local match = string.match
 local now = clock.now
+
+--- Added to an epoch's head to seal it: above any chunk number, and exact in a double although several workers add it.
 local SEAL = 2 ^ 42
 
---- Numbers that a log has from its first moment.
-local NUMBERS = {
+--- Counters that a log has from its start.
+local COUNTERS = {
     "root",
     "epochs",
     "broken",
@@ -57,19 +59,19 @@ local NUMBERS = {
     "0h"
 }
 
-local function not_empty(text)
+local function nil_if_empty(text)
     if text == "" then
         return nil
     end
     return text
 end
 
-local function number_at(log, key)
+local function get_number(log, key)
     local value = log.dict:get(log.name .. key)
     return value
 end
 
---- Overwrites a number that is there.
+--- Overwrites a number that exists.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param key string
 ---@param value number
@@ -77,105 +79,116 @@ local function set_number(log, key, value)
     log.dict:safe_set(log.name .. key, value)
 end
 
-local function key_of(log, epoch, what)
-    return log.name .. tostring(epoch) .. what
+--- Returns the key of a part of an epoch.
+---@param log resty.etcd.shared_log.log.Log
+---@param epoch number
+---@param part string
+---@return string
+local function key_of(log, epoch, part)
+    return log.name .. tostring(epoch) .. part
 end
 
-local function log_named(dict, base, id)
+local function log_with_id(dict, namespace, id)
     return {
         dict = dict,
-        base = base,
-        name = base .. format("%x", id) .. "|"
+        namespace = namespace,
+        name = namespace .. format("%x", id) .. "|"
     }
 end
 
---- Which log is the one of the day.
+--- Returns the current log of a namespace, or nil if it has none.
 ---@param dict table
----@param base string
+---@param namespace string
 ---@return resty.etcd.shared_log.log.Log?
-local function current(dict, base)
-    local id = dict:get(base .. "now")
+local function current(dict, namespace)
+    local id = dict:get(namespace .. "now")
     if id == nil then
         return nil
     end
-    return log_named(dict, base, id)
+    return log_with_id(dict, namespace, id)
 end
 
---- Removes a log's own numbers.
----@param log resty.etcd.shared_log.log.Log
-local function forget(log)
-    for ____, name in ipairs(NUMBERS) do
+local function remove_counters(log)
+    for ____, name in ipairs(COUNTERS) do
         log.dict:delete(log.name .. name)
     end
 end
 
---- Starts a log: the first one, or one in the place of a broken one.
+--- Creates the first log of a namespace, or one that replaces a broken one.
 ---@param dict table
----@param base string
----@param old resty.etcd.shared_log.log.Log? what was found instead
----@return resty.etcd.shared_log.log.Log? res # nil and an error if the dict has no room for it
+---@param namespace string
+---@param broken resty.etcd.shared_log.log.Log? the log to replace; nil if there was none
+---@return resty.etcd.shared_log.log.Log? res # the log, or that of another worker that was faster; nil and an error if the dict has no room for it
 ---@return string? err
-local function begin(dict, base, old)
+local function create(dict, namespace, broken)
     local id = floor(now() * 1000000) * 256 + random.below(256)
-    local log = log_named(dict, base, id)
-    dict:safe_add(base .. "retry", 0)
-    for ____, name in ipairs(NUMBERS) do
+    local log = log_with_id(dict, namespace, id)
+    dict:safe_add(namespace .. "retry", 0)
+    for ____, name in ipairs(COUNTERS) do
         local ok, err = dict:safe_add(log.name .. name, 0)
         if not ok then
-            forget(log)
+            remove_counters(log)
             return nil, err or ""
         end
     end
-    if old == nil then
-        local ok = dict:safe_add(base .. "now", id)
+    if broken == nil then
+        local ok = dict:safe_add(namespace .. "now", id)
         if not ok then
-            forget(log)
-            local found = current(dict, base)
-            if found == nil then
+            remove_counters(log)
+            local existing = current(dict, namespace)
+            if existing == nil then
                 return nil, "no memory"
             end
-            return found
+            return existing
         end
     else
-        dict:safe_set(base .. "now", id)
+        dict:safe_set(namespace .. "now", id)
     end
     return log
 end
 
---- True if the log cannot be used any more, and a new one is needed.
+--- Reports whether the log was abandoned or has lost its counters: a new one is needed.
 ---@param log resty.etcd.shared_log.log.Log
 ---@return boolean
 local function is_broken(log)
-    return number_at(log, "broken") ~= 0
+    return get_number(log, "broken") ~= 0
 end
 
---- Gives the log up. All workers go on by themselves until then.
+--- Sets the earliest time at which a broken log can be replaced.
+---@param dict table
+---@param namespace string
+---@param seconds number
+local function delay_retry(dict, namespace, seconds)
+    dict:safe_set(
+        namespace .. "retry",
+        now() + seconds
+    )
+end
+
+--- Abandons the log. All workers read from etcd themselves until it is replaced, in `retry_after` seconds.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param retry_after number
 local function mark_broken(log, retry_after)
     set_number(log, "broken", 1)
-    log.dict:safe_set(
-        log.base .. "retry",
-        now() + retry_after
-    )
+    delay_retry(log.dict, log.namespace, retry_after)
 end
 
---- Seconds until a new log may be tried in the place of a broken one.
+--- Returns the seconds until a broken log can be replaced.
 ---@param dict table
----@param base string
+---@param namespace string
 ---@return number
-local function retry_in(dict, base)
-    local at = dict:get(base .. "retry")
+local function seconds_until_retry(dict, namespace)
+    local at = dict:get(namespace .. "retry")
     return (at or 0) - now()
 end
 
---- Number of the last published piece of an epoch, and whether it is sealed; nil if the epoch is gone.
+--- Returns the number of an epoch's last published chunk, or nil if the epoch is missing; and whether it is sealed.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@return number? position
 ---@return boolean is_sealed
 local function head(log, epoch)
-    local value = number_at(
+    local value = get_number(
         log,
         tostring(epoch) .. "h"
     )
@@ -185,12 +198,12 @@ local function head(log, epoch)
     return value % SEAL, true
 end
 
---- Publishes pieces that were written.
+--- Publishes chunks that are stored.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@param count number
----@return boolean ok # false if the epoch is sealed, and they are not published
----@return boolean gone
+---@return boolean ok # false if the epoch was sealed before, or is missing; and whether it is missing
+---@return boolean is_missing
 local function publish(log, epoch, count)
     local value = log.dict:incr(
         key_of(log, epoch, "h"),
@@ -199,6 +212,9 @@ local function publish(log, epoch, count)
     return value ~= nil and value < SEAL, value == nil
 end
 
+--- Ends an epoch: nothing is published in it any more.
+---@param log resty.etcd.shared_log.log.Log
+---@param epoch number
 local function seal(log, epoch)
     log.dict:incr(
         key_of(log, epoch, "h"),
@@ -206,7 +222,7 @@ local function seal(log, epoch)
     )
 end
 
---- Takes a number for a new epoch.
+--- Returns the number of a new epoch; nil if the counter is missing.
 ---@param log resty.etcd.shared_log.log.Log
 ---@return number?
 local function allocate_epoch(log)
@@ -214,6 +230,10 @@ local function allocate_epoch(log)
     return value
 end
 
+--- Returns the link to an epoch's successor, or nil if none was written yet.
+---@param log resty.etcd.shared_log.log.Log
+---@param epoch number
+---@return resty.etcd.shared_log.log.Link?
 local function link_of(log, epoch)
     local value = log.dict:get(key_of(log, epoch, "n"))
     if type(value) ~= "string" then
@@ -227,15 +247,15 @@ local function link_of(log, epoch)
         to = tonumber(to),
         at = tonumber(at),
         skip = tonumber(skip),
-        reason = not_empty(reason)
+        reason = nil_if_empty(reason)
     }
 end
 
---- Puts an epoch into the chain, after the one before was sealed.
+--- Links a successor behind a sealed epoch.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@param link resty.etcd.shared_log.log.Link
----@return boolean ok # false and `exists` if another one was there first, false and `no memory` if the dict is full
+---@return boolean ok # false and `exists` if the epoch has a successor already, false and `no memory` if the dict is full
 ---@return string? err
 local function add_link(log, epoch, link)
     local text = format(
@@ -251,16 +271,16 @@ local function add_link(log, epoch, link)
     )
 end
 
---- A sign of life of an epoch's writer. The clock is the machine's, the same for all workers.
+--- Records that an epoch's writer is alive. The clock is that of the machine, the same in all workers.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
----@param contact number?
-local function heartbeat(log, epoch, contact)
-    if contact ~= nil then
+---@param last_received number? when the writer last received a response from etcd; nil leaves the recorded time
+local function heartbeat(log, epoch, last_received)
+    if last_received ~= nil then
         set_number(
             log,
             tostring(epoch) .. "c",
-            contact
+            last_received
         )
     end
     set_number(
@@ -270,7 +290,18 @@ local function heartbeat(log, epoch, contact)
     )
 end
 
---- The writer leaves: another one may begin at once.
+--- Returns when an epoch's writer last received a response from etcd; 0 if it never did.
+---@param log resty.etcd.shared_log.log.Log
+---@param epoch number
+---@return number
+local function last_received_at(log, epoch)
+    return get_number(
+        log,
+        tostring(epoch) .. "c"
+    ) or 0
+end
+
+--- Records that an epoch's writer stops: another worker can take over without waiting for the heartbeat to age.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 local function release(log, epoch)
@@ -281,34 +312,36 @@ local function release(log, epoch)
     )
 end
 
---- Seconds since the last sign of life of an epoch's writer.
+--- Returns the seconds since the last heartbeat of an epoch's writer.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@return number
 local function seconds_since_heartbeat(log, epoch)
-    return now() - (number_at(
+    return now() - (get_number(
         log,
         tostring(epoch) .. "l"
     ) or 0)
 end
 _M.add_link = add_link
-_M.begin = begin
+_M.allocate_epoch = allocate_epoch
+_M.create = create
 _M.current = current
-_M.forget = forget
-_M.mark_broken = mark_broken
+_M.delay_retry = delay_retry
+_M.get_number = get_number
 _M.head = head
+_M.heartbeat = heartbeat
 _M.is_broken = is_broken
 _M.key_of = key_of
+_M.last_received_at = last_received_at
 _M.link_of = link_of
-_M.not_empty = not_empty
-_M.number_at = number_at
+_M.mark_broken = mark_broken
+_M.nil_if_empty = nil_if_empty
 _M.publish = publish
 _M.release = release
-_M.heartbeat = heartbeat
-_M.retry_in = retry_in
+_M.remove_counters = remove_counters
 _M.seal = seal
-_M.set_number = set_number
 _M.seconds_since_heartbeat = seconds_since_heartbeat
-_M.allocate_epoch = allocate_epoch
+_M.seconds_until_retry = seconds_until_retry
+_M.set_number = set_number
 
 return _M

@@ -10,184 +10,198 @@ local coordinators = require("resty.etcd.shared_log.coordinator")
 local writer_loop = require("resty.etcd.shared_log.writer_loop")
 local poll_timers = require("resty.etcd.shared_log.poll_timer")
 local epoch_header = require("resty.etcd.shared_log.epoch_header")
-local writers = require("resty.etcd.shared_log.writer")
 local now = clock.now
 local max = math.max
 local min = math.min
 
---- Seconds after which something that is missing will not come any more.
-local LOST = 1
+--- Seconds after which a missing key counts as lost. A reader that was left behind only needs to join again.
+local MISSING_TIMEOUT = 1
 
---- Seconds between two looks after which they say nothing about each other.
-local STALL = 0.5
+--- Seconds after which a sealed epoch without link counts as damaged: several workers in a row can die in a takeover.
+local UNLINKED_TIMEOUT = 10
 
---- Seconds within which a worker that died is followed by another one, surely.
-local UNDECIDED = 10
+--- Seconds between two reads of the log after which they say nothing about the time between: the worker stood still.
+local MAX_READ_GAP = 0.5
 
---- Seconds after which it looks again for what is missing.
-local REJOIN_INTERVAL = 0.02
+--- Seconds between two reads of a log in which something is missing, or that is behind.
+local RETRY_INTERVAL = 0.02
 
---- Seconds for which it waits at most, before it looks around.
-local PATIENCE = 1
+--- Maximum seconds of a wait. The timer that polls is checked after each.
+local MAX_WAIT = 1
 
---- How often a log that is behind is looked at again, before it is believed.
-local TRIES = 10
+--- Reads of a log that is behind the reader, before it counts as behind for long.
+local MAX_BEHIND_READS = 10
 
 ---@class resty.etcd.shared_log.log_feed.Fields
 ---@field coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@field poll_timer resty.etcd.shared_log.poll_timer.PollTimer
 ---@field signal table
----@field cursor resty.etcd.shared_log.cursor.Cursor? Where it stands in the log, or stood at last.
----@field is_following boolean It goes on from there; else it has to join.
----@field own resty.etcd.shared_log.writer.Source? A feed of its own, while there is no log.
----@field revision number Everything up to it was delivered.
+---@field cursor resty.etcd.shared_log.cursor.Cursor? Current or last position in the log.
+---@field is_following boolean Reading continues at the cursor. Otherwise the reader must join the log again.
+---@field direct resty.etcd.shared_log.writer.Source? Feed straight from etcd, while no log is usable.
+---@field revision number Last revision that was returned.
 ---@field cluster_id string?
----@field lost_since number? Since when something has been missing in the log.
----@field missed_at number When that was seen last.
----@field next_join number
----@field tries number
----@field since number
----@field slice resty.etcd.base.time_slice.TimeSlice Since it has waited last.
+---@field missing_since number? Since when something has been missing in the log.
+---@field missing_noticed_at number When that was last noticed.
+---@field next_join_at number
+---@field behind_reads number Reads so far of a log that is behind.
+---@field created_at number
+---@field slice resty.etcd.base.time_slice.TimeSlice Restarted by each wait.
 ---@field is_closed boolean
 
---- A feed out of the log that one worker writes for all.
+--- A feed from the log.
 ---@class resty.etcd.shared_log.log_feed.LogFeed: resty.etcd.shared_log.log_feed.Fields
 ---@field age fun(self: resty.etcd.shared_log.log_feed.LogFeed): number
 ---@field close fun(self: resty.etcd.shared_log.log_feed.LogFeed)
 ---@field next fun(self: resty.etcd.shared_log.log_feed.LogFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
 
---- Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up.
+--- Tracks for how long something has been missing. A reader joins again first; if that does not help, it abandons the log.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param log resty.etcd.shared_log.log.Log
----@param finding ("lost"|"end"|"reset"|"record"|"between")?
-local function note_loss(feed, log, finding)
-    if finding ~= "lost" and finding ~= "between" then
-        feed.lost_since = nil
+---@param outcome ("end"|"reset"|"record"|"unlinked"|"missing")?
+local function track_missing(feed, log, outcome)
+    if outcome ~= "missing" and outcome ~= "unlinked" then
+        feed.missing_since = nil
         return
     end
     local time = now()
-    if feed.lost_since == nil or time - feed.missed_at > STALL then
-        feed.lost_since = time
+    if feed.missing_since == nil or time - feed.missing_noticed_at > MAX_READ_GAP then
+        feed.missing_since = time
     end
-    feed.missed_at = time
-    if finding == "lost" then
+    feed.missing_noticed_at = time
+    if outcome == "missing" then
         feed.is_following = false
     end
-    if time - feed.lost_since > (finding == "lost" and LOST or UNDECIDED) then
-        feed.lost_since = nil
-        coordinators.give_up(feed.coordinator, log, nil)
+    if time - feed.missing_since > (outcome == "missing" and MISSING_TIMEOUT or UNLINKED_TIMEOUT) then
+        feed.missing_since = nil
+        coordinators.abandon_log(feed.coordinator, log, nil)
     end
 end
 
---- True if etcd was restored from a backup since the reader was told anything, or if that cannot be known.
+--- Reports whether etcd's history has diverged since the last batch that the reader returned, as far as can be known.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param cluster_id string?
 ---@return boolean
-local function is_other_history(feed, cursor, cluster_id)
-    if feed.own ~= nil then
-        return cluster_id ~= (feed.own:cluster_id() or feed.cluster_id)
+local function has_diverged(feed, cursor, cluster_id)
+    if feed.direct ~= nil then
+        return cluster_id ~= (feed.direct:cluster_id() or feed.cluster_id)
     end
-    local stood = feed.cursor
-    return stood == nil or stood.log.name ~= cursor.log.name or cursor.history > stood.epoch
+    local last = feed.cursor
+    return last == nil or last.log.name ~= cursor.log.name or cursor.history > last.epoch
 end
 
---- Reads the state of the log from its base on; nil if it is of no use yet.
+--- Reads the full state from the log and continues from there; nil if it cannot be read yet.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param log resty.etcd.shared_log.log.Log
 ---@return resty.etcd.watch.feed.Batch?
 local function join(feed, log)
     local cursor = cursors.new(log)
-    local batch, finding = cursors.join_root(cursor)
-    note_loss(feed, log, finding)
+    local batch, outcome = cursors.join_root(cursor)
+    track_missing(feed, log, outcome)
     if batch == nil then
         return nil
     end
-    local start = epoch_header.read(log, cursor.epoch)
+    local header = epoch_header.read(log, cursor.epoch)
     local cluster_id = feed.cluster_id
-    if start ~= nil then
-        cluster_id = start.cluster_id
+    if header ~= nil then
+        cluster_id = header.cluster_id
     end
-    if feed.revision > 0 and is_other_history(feed, cursor, cluster_id) then
+    if feed.revision > 0 and has_diverged(feed, cursor, cluster_id) then
         batch.reason = "restored"
     end
-    feed.tries = 0
+    feed.behind_reads = 0
     feed.cursor = cursor
     feed.is_following = true
     feed.cluster_id = cluster_id
-    if feed.own ~= nil then
-        feed.own:close()
-        feed.own = nil
+    if feed.direct ~= nil then
+        feed.direct:close()
+        feed.direct = nil
     end
     return batch
 end
 
---- What was delivered so far was another log's, or etcd's own: this log may be behind, often only by a moment. Then
---- the reader stays where it is; one that has etcd itself for as long as it takes.
+--- Reports whether the reader can join the log. If its last batch came from another log, or from etcd, this log can be
+--- behind it, usually for a moment only. A reader with a feed straight from etcd then waits for as long as it takes.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param log resty.etcd.shared_log.log.Log
 ---@return boolean
-local function may_join(feed, log)
+local function can_join(feed, log)
     local time = now()
     if feed.revision == 0 then
         return true
     end
-    if time < feed.next_join then
+    if time < feed.next_join_at then
         return false
     end
     local tail = feed.coordinator.tail
     local at = logs.head(log, tail)
-    local start = at ~= nil and writers.start_after(log, tail, at)
-    if start == false or start == nil or start.revision >= feed.revision then
+    local ____temp_0
+    if at ~= nil then
+        ____temp_0 = epoch_header.of_successor(log, tail, at)
+    else
+        ____temp_0 = nil
+    end
+    local ____end = ____temp_0
+    if ____end == nil or ____end.revision >= feed.revision then
         return true
     end
-    feed.tries = feed.tries + 1
-    if feed.tries > TRIES then
-        feed.tries = 0
-        feed.next_join = time + PATIENCE
-        return feed.own == nil
+    feed.behind_reads = feed.behind_reads + 1
+    if feed.behind_reads > MAX_BEHIND_READS then
+        feed.behind_reads = 0
+        feed.next_join_at = time + MAX_WAIT
+        return feed.direct == nil
     end
     return false
 end
 
---- What the log has for the reader now; nil for nothing.
+--- Returns the log's next batch, or nil if there is none for the reader now.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param log resty.etcd.shared_log.log.Log
 ---@return resty.etcd.watch.feed.Batch?
 local function read(feed, log)
     local cursor = feed.cursor
     if cursor == nil or not feed.is_following or cursor.log.name ~= log.name then
-        if not may_join(feed, log) then
+        if not can_join(feed, log) then
             return nil
         end
         return join(feed, log)
     end
-    local batch, finding = cursors.next(cursor)
-    note_loss(feed, log, finding)
+    local batch, outcome = cursors.next(cursor)
+    track_missing(feed, log, outcome)
     return batch
 end
 
---- Waits for etcd itself, or for something new in the log.
+--- Waits for a batch straight from etcd, or until there can be something new in the log.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param seconds number
 ---@return resty.etcd.watch.feed.Batch? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function wait(feed, seconds)
-    if feed.own ~= nil and feed.tries == 0 then
-        return feed.own:next(seconds)
+    local since = now()
+    local batch
+    local err
+    if feed.direct ~= nil and feed.behind_reads == 0 then
+        batch, err = feed.direct:next(seconds)
+    else
+        feed.signal:wait(seconds)
+        err = errors.local_error("timeout", "timeout")
     end
-    feed.signal:wait(seconds)
-    return nil, errors.local_error("timeout", "timeout")
+    time_slice.restart_after_wait(feed.slice, since)
+    if batch == nil then
+        return nil, err
+    end
+    return batch
 end
 
---- Goes on without a log.
+--- Opens a feed straight from etcd that continues after the last batch.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function go_alone(feed)
+local function open_direct(feed)
     feed.is_following = false
     local from = feed.revision > 0 and feed.revision + 1 or nil
-    local own, err = feed.coordinator.open_source(from, feed.cluster_id)
-    feed.own = own
+    local direct, err = feed.coordinator.open_source(from, feed.cluster_id)
+    feed.direct = direct
     return err
 end
 
@@ -202,30 +216,29 @@ local function next(self, timeout)
             time_slice.yield_if_due(self.slice)
             batch = read(self, log)
         else
-            self.tries = 0
-            if coordinator.is_alone and self.own == nil then
-                local err = go_alone(self)
+            self.behind_reads = 0
+            if coordinator.is_unavailable and self.direct == nil then
+                local err = open_direct(self)
                 if err ~= nil then
                     return nil, err
                 end
             end
         end
         if batch == nil then
-            local left = deadline ~= nil and deadline - now() or PATIENCE
-            local longest = (self.lost_since ~= nil or self.tries > 0) and REJOIN_INTERVAL or PATIENCE
-            local own_batch, err = wait(
+            local left = deadline ~= nil and deadline - now() or MAX_WAIT
+            local longest = (self.missing_since ~= nil or self.behind_reads > 0) and RETRY_INTERVAL or MAX_WAIT
+            local direct_batch, err = wait(
                 self,
                 max(
                     0,
                     min(left, longest)
                 )
             )
-            self.slice.since = now()
             local is_late = deadline ~= nil and now() >= deadline
-            if own_batch == nil and (is_late or err.name ~= "timeout") then
+            if direct_batch == nil and (is_late or err.name ~= "timeout") then
                 return nil, err
             end
-            batch = own_batch
+            batch = direct_batch
         end
         if batch ~= nil then
             self.revision = batch.revision
@@ -236,18 +249,15 @@ local function next(self, timeout)
 end
 
 local function age(self)
-    if self.own ~= nil then
-        return self.own:age()
+    if self.direct ~= nil then
+        return self.direct:age()
     end
     local coordinator = self.coordinator
-    local contact = 0
+    local last_received_at = 0
     if coordinator.log ~= nil then
-        contact = logs.number_at(
-            coordinator.log,
-            tostring(coordinator.tail) .. "c"
-        ) or 0
+        last_received_at = logs.last_received_at(coordinator.log, coordinator.tail)
     end
-    return now() - (contact > 0 and contact or self.since)
+    return now() - (last_received_at > 0 and last_received_at or self.created_at)
 end
 
 local function close(self)
@@ -255,34 +265,32 @@ local function close(self)
         return
     end
     self.is_closed = true
-    local coordinator = self.coordinator
-    coordinator.readers[self.signal] = nil
-    coordinator.reader_count = coordinator.reader_count - 1
+    coordinators.remove_reader(self.coordinator, self.signal)
     self.signal:post(1)
-    if self.own ~= nil then
-        self.own:close()
+    if self.direct ~= nil then
+        self.direct:close()
     end
 end
 local methods = {age = age, close = close, next = next}
 local mt = {__index = methods}
 
---- Makes what one worker has of a log.
+--- Creates a worker's view of a log.
 ---@param dict table
----@param base string
+---@param namespace string
 ---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
----@param retry number
+---@param retry_after number
 ---@return resty.etcd.shared_log.coordinator.Coordinator
-local function new_coordinator(dict, base, open_source, retry)
+local function new_coordinator(dict, namespace, open_source, retry_after)
     return coordinators.new(
         dict,
-        base,
+        namespace,
         open_source,
-        retry,
-        writer_loop.lead
+        retry_after,
+        writer_loop.start
     )
 end
 
---- One more reader of a worker.
+--- Adds a reader to a worker's view of a log.
 ---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@return resty.etcd.watch.feed.Feed? res
@@ -298,19 +306,18 @@ local function attach(poll_timer, coordinator)
         signal = signal,
         cursor = nil,
         is_following = false,
-        own = nil,
+        direct = nil,
         revision = 0,
         cluster_id = nil,
-        lost_since = nil,
-        missed_at = 0,
-        next_join = 0,
-        tries = 0,
-        since = now(),
+        missing_since = nil,
+        missing_noticed_at = 0,
+        next_join_at = 0,
+        behind_reads = 0,
+        created_at = now(),
         slice = time_slice.start(),
         is_closed = false
     }
-    coordinator.readers[signal] = true
-    coordinator.reader_count = coordinator.reader_count + 1
+    coordinators.add_reader(coordinator, signal)
     poll_timers.ensure(poll_timer, coordinator)
     return setmetatable(fields, mt)
 end

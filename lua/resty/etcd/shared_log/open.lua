@@ -4,32 +4,32 @@ local errors = require("resty.etcd.protocol.errors")
 local log_feed = require("resty.etcd.shared_log.log_feed")
 local poll_timers = require("resty.etcd.shared_log.poll_timer")
 
---- Of keys and values in the dict: another layout has other names.
+--- Version of the keys and values in the dict. It is part of each key, so that versions can share a dict in a reload.
 local LAYOUT = 1
 
---- Seconds between two looks at the head of the log.
+--- Seconds between two polls of the head of the log: the latency that the log adds at most.
 local POLL_INTERVAL = 0.005
 
---- Seconds after which a log that was given up is tried anew.
-local RETRY = 60
+--- Seconds before an abandoned log is replaced.
+local RETRY_AFTER = 60
 
---- Looks around for all logs of this worker.
+--- Polls all logs of this worker.
 local poll_timer = poll_timers.new(POLL_INTERVAL)
 
---- By the dict and what all keys begin with: what this worker has.
+--- By dict and by key prefix.
 local coordinators = {}
 
---- A feed for this worker out of a log that is in a shared dict, and that one worker of the machine writes for all.
----@param dict table where the log is
----@param identity string what the log is of: the same for all workers that share it, and for no others
----@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError? opens a feed out of etcd itself, for the worker that writes, and for all where the dict fails
+--- Opens a feed for this worker from a log in a shared dict, which one worker writes for all workers of the nginx.
+---@param dict table
+---@param identity string names the content of the log: the same for all workers that share it, and for no others
+---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError? opens a feed straight from etcd: for the worker that writes, and for all workers if the log fails
 ---@return resty.etcd.watch.feed.Feed? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(dict, identity, open_source)
     if ngx.get_phase() == "init" then
-        return nil, errors.local_error("bad_request", "not in init: workers are not there yet")
+        return nil, errors.local_error("bad_request", "shared watch log: not available in init: no worker is running yet")
     end
-    local base = "etcd log " .. tostring(LAYOUT) .. "|" .. string.sub(
+    local namespace = "etcd log " .. tostring(LAYOUT) .. "|" .. string.sub(
         ngx.md5(identity),
         1,
         20
@@ -39,10 +39,10 @@ local function open(dict, identity, open_source)
         of_dict = {}
         coordinators[dict] = of_dict
     end
-    local coordinator = of_dict[base]
+    local coordinator = of_dict[namespace]
     if coordinator == nil then
-        coordinator = log_feed.new_coordinator(dict, base, open_source, RETRY)
-        of_dict[base] = coordinator
+        coordinator = log_feed.new_coordinator(dict, namespace, open_source, RETRY_AFTER)
+        of_dict[namespace] = coordinator
     end
     return log_feed.attach(poll_timer, coordinator)
 end

@@ -5,20 +5,18 @@ local coordinators = require("resty.etcd.shared_log.coordinator")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
 
---- Seconds after which a timer that has not been heard of is lost: nginx drops timers when there are too many.
-local LOST_AFTER = 2
+--- Seconds without a round after which the timer counts as dropped: nginx drops timers if too many are running.
+local DROPPED_AFTER = 2
 
---- Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends.
+--- Seconds after which the work continues in a new timer: nginx frees what a timer has allocated only when it ends.
 local TIMER_LIFETIME = 300
 
---- Seconds for which a hub rests that has thrown.
-local ERROR_PAUSE = 1
-
---- Looks around for all hubs of a worker, in one timer: waking up is what costs, not what is looked at then.
+--- Polls all logs of a worker in one timer: the wakeups of a timer are the cost, not the polls.
 ---@class resty.etcd.shared_log.poll_timer.PollTimer
 ---@field interval number Seconds between two rounds.
 ---@field coordinators resty.etcd.shared_log.coordinator.Coordinator[] Those that have readers.
----@field turn number Of the timer at work; one of an earlier turn ends.
+---@field is_polled table
+---@field turn number Number of the current timer. An older one ends.
 ---@field is_running boolean
 ---@field last_polled_at number
 
@@ -26,65 +24,54 @@ local function create(interval)
     return {
         interval = interval,
         coordinators = {},
+        is_polled = {},
         turn = 0,
         is_running = false,
         last_polled_at = 0
     }
 end
 
-local function tick(coordinator)
-    local time = now()
-    if time < coordinator.paused_until then
-        return
-    end
-    local ok, err = pcall(coordinators.poll, coordinator)
-    if not ok then
-        coordinator.paused_until = time + ERROR_PAUSE
-        ngx.log(ngx.ERR, "shared log of watches: ", err)
-    end
-end
-
---- Lets those go that nobody reads from any more.
+--- Removes coordinators that have no readers any more.
 ---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
-local function drop_idle(poll_timer)
+local function remove_idle(poll_timer)
     local busy = {}
     local idle = {}
     for ____, coordinator in ipairs(poll_timer.coordinators) do
         if coordinator.reader_count > 0 then
             busy[#busy + 1] = coordinator
         else
-            coordinator.is_polled = false
+            poll_timer.is_polled[coordinator] = nil
             idle[#idle + 1] = coordinator
         end
     end
     poll_timer.coordinators = busy
     for ____, coordinator in ipairs(idle) do
-        coordinators.leave(coordinator)
+        coordinators.resign(coordinator)
     end
 end
 
---- One round; true if there is nothing to do any more for some.
+--- Polls all logs once. Reports whether a coordinator has no readers any more.
 ---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
 ---@return boolean
-local function go_round(poll_timer)
-    local is_idle = false
+local function poll_all(poll_timer)
+    local has_idle = false
     for ____, coordinator in ipairs(poll_timer.coordinators) do
         if coordinator.reader_count > 0 then
-            tick(coordinator)
+            coordinators.poll(coordinator)
         else
-            is_idle = true
+            has_idle = true
         end
     end
-    return is_idle
+    return has_idle
 end
 
 local function stop(poll_timer)
     poll_timer.is_running = false
-    local left = poll_timer.coordinators
+    local rest = poll_timer.coordinators
     poll_timer.coordinators = {}
-    for ____, coordinator in ipairs(left) do
-        coordinator.is_polled = false
-        coordinators.leave(coordinator)
+    for ____, coordinator in ipairs(rest) do
+        poll_timer.is_polled[coordinator] = nil
+        coordinators.resign(coordinator)
     end
 end
 
@@ -96,8 +83,8 @@ local function run(_premature, poll_timer, turn)
             return
         end
         poll_timer.last_polled_at = now()
-        if go_round(poll_timer) then
-            drop_idle(poll_timer)
+        if poll_all(poll_timer) then
+            remove_idle(poll_timer)
         end
         if now() - since > TIMER_LIFETIME and (ngx.timer.at(0, run, poll_timer, turn)) ~= nil then
             return
@@ -106,17 +93,18 @@ local function run(_premature, poll_timer, turn)
     end
 end
 
---- Sees to it that a hub with readers is ticking.
+--- Makes sure that a coordinator with readers is polled.
 ---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 local function ensure(poll_timer, coordinator)
     local time = now()
-    local is_running = poll_timer.is_running and time - poll_timer.last_polled_at < LOST_AFTER
-    if is_running and coordinator.is_polled or coordinator.reader_count == 0 or ngx.worker.exiting() then
+    local is_running = poll_timer.is_running and time - poll_timer.last_polled_at < DROPPED_AFTER
+    local is_polled = poll_timer.is_polled[coordinator] ~= nil
+    if is_running and is_polled or coordinator.reader_count == 0 or ngx.worker.exiting() then
         return
     end
-    if not coordinator.is_polled then
-        coordinator.is_polled = true
+    if not is_polled then
+        poll_timer.is_polled[coordinator] = true
         local all = poll_timer.coordinators
         all[#all + 1] = coordinator
     end
@@ -125,7 +113,7 @@ local function ensure(poll_timer, coordinator)
         poll_timer.last_polled_at = time
         local ok = timers.at(0, run, poll_timer, poll_timer.turn)
         poll_timer.is_running = ok ~= nil
-        coordinator.is_alone = ok == nil and coordinator.log == nil
+        coordinators.set_polled(coordinator, poll_timer.is_running)
     end
 end
 _M.new = create

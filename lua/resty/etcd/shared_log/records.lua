@@ -6,37 +6,38 @@ local format = string.format
 local match = string.match
 local sub = string.sub
 
---- Bytes of a piece: with its key and header it takes four pages of the dict. Larger ones often find no room that is all
--- in one place, and with smaller ones writing takes longer.
-local PIECE = 16 * 1024 - 256
+--- Maximum payload of a chunk in bytes. With its key and header, a chunk takes four pages of the dict. Larger chunks often
+-- find no contiguous room, and smaller ones make writing slower.
+local CHUNK_SIZE = 16 * 1024 - 256
 
---- What a piece costs in the dict beside its bytes, about.
-local OVERHEAD = 200
+--- Approximate size in bytes of a chunk in the dict, besides its payload.
+local CHUNK_OVERHEAD = 200
 
---- What a piece begins with: checksum, its number, 1 if it is the last of a record, two numbers of the writer's.
-local HEADER = "^(%x%x%x%x%x%x%x%x)(%d+) ([01]) (%d+) (%d+)\n()"
+--- Header of a chunk: checksum of the rest, number of the chunk, 1 if it is the record's last, revision, total.
+local CHUNK_HEADER = "^(%x%x%x%x%x%x%x%x)(%d+) ([01]) (%d+) (%d+)\n()"
 
----@class resty.etcd.shared_log.records.Record
+--- A batch of events, or a part of a base.
+---@class resty.etcd.shared_log.records.LogRecord
 ---@field payload string
 ---@field revision number
----@field total number Bytes of the log up to here, since its base.
+---@field total number Bytes of the log up to the end of the record, counted from the base.
 
----@class resty.etcd.shared_log.records.Stored: resty.etcd.shared_log.records.Record
----@field last number Number of its last piece.
+---@class resty.etcd.shared_log.records.StoredRecord: resty.etcd.shared_log.records.LogRecord
+---@field last number Number of the record's last chunk.
 
---- Writes a record from piece `first` on. Nobody reads it until its writer says so elsewhere.
+--- Writes a record as chunks from number `first` on. Readers do not see it before its writer publishes it.
 ---@param dict table
 ---@param prefix string
 ---@param first number
----@param record resty.etcd.shared_log.records.Record
----@return number? res # the number of its last piece; nil and an error if the dict does not take it
+---@param record resty.etcd.shared_log.records.LogRecord
+---@return number? res # the number of its last chunk; nil and an error if the dict has no room for it
 ---@return string? err
 local function write(dict, prefix, first, record)
     local payload = record.payload
     local number = first
     local from = 1
     while true do
-        local to = from + PIECE - 1
+        local to = from + CHUNK_SIZE - 1
         local is_last = to >= #payload
         local rest = format(
             "%d %d %d %d\n",
@@ -63,11 +64,11 @@ local function write(dict, prefix, first, record)
     end
 end
 
---- Reads the record that begins with piece `first`.
+--- Reads the record that begins with chunk `first`.
 ---@param dict table
 ---@param prefix string
 ---@param first number
----@return resty.etcd.shared_log.records.Stored? # nil if a piece is missing or is not what was written
+---@return resty.etcd.shared_log.records.StoredRecord? # nil if a chunk is missing or damaged
 local function read(dict, prefix, first)
     local number = first
     local parts = {}
@@ -76,8 +77,8 @@ local function read(dict, prefix, first)
         if type(value) ~= "string" then
             return nil
         end
-        local sum, told, is_last, revision, total, from = match(value, HEADER)
-        if from == nil or tonumber(told) ~= number or tonumber(sum, 16) ~= crc32(sub(value, 9)) then
+        local sum, own_number, is_last, revision, total, from = match(value, CHUNK_HEADER)
+        if from == nil or tonumber(own_number) ~= number or tonumber(sum, 16) ~= crc32(sub(value, 9)) then
             return nil
         end
         parts[#parts + 1] = sub(value, from)
@@ -93,7 +94,7 @@ local function read(dict, prefix, first)
     end
 end
 
---- Removes pieces from the first on until one is missing.
+--- Removes chunks from the first one on, until one is missing.
 ---@param dict table
 ---@param prefix string
 ---@param slice resty.etcd.base.time_slice.TimeSlice
@@ -107,8 +108,8 @@ local function remove(dict, prefix, slice)
         key = prefix .. tostring(number)
     end
 end
-_M.OVERHEAD = OVERHEAD
-_M.PIECE = PIECE
+_M.CHUNK_OVERHEAD = CHUNK_OVERHEAD
+_M.CHUNK_SIZE = CHUNK_SIZE
 _M.read = read
 _M.remove = remove
 _M.write = write

@@ -9,68 +9,91 @@ local cleanup = require("resty.etcd.shared_log.cleanup")
 local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local now = clock.now
 
---- Somebody else has removed what is needed, or the dict has, for others.
-local MISSING = "keys are missing"
+--- Cause of a broken log that lacks keys: the dict has evicted them, or another program has removed them.
+local KEYS_MISSING = "keys are missing from the dict"
 
---- Seconds for which readers may be on their way out of what is to be removed.
-local GRACE = 5
+--- Seconds for which epochs before a new base are kept, so that their readers reach it without a full state.
+local KEEP_TIME = 5
 
---- Bytes of the dict that are kept free, as long as there is anything to remove for it.
+--- Seconds between two checks for epochs that can be removed.
+local CLEANUP_INTERVAL = 1
+
+--- Free bytes that the dict must have while something can be removed: a takeover or a compaction cannot wait for room.
 local RESERVE = 64 * 1024
 
---- Seconds between two looks whether a new base is done for which the log has to wait.
-local PRESSED = 0.005
+--- Seconds between two checks whether the compaction is done that an append waits for.
+local COMPACTION_POLL_INTERVAL = 0.005
 
---- A feed out of etcd itself.
+--- A feed straight from etcd.
 ---@class resty.etcd.shared_log.writer.Source: resty.etcd.watch.feed.Feed
----@field cluster_id fun(self: resty.etcd.shared_log.writer.Source): string? The cluster it is fed from, nil before that is known.
+---@field cluster_id fun(self: resty.etcd.shared_log.writer.Source): string? Returns the ID of the cluster that it reads from; nil before it is known.
 
---- The one who writes the log.
+--- The state of the worker that writes the log. Only this file changes it.
 ---@class resty.etcd.shared_log.writer.Writer
 ---@field log resty.etcd.shared_log.log.Log
----@field epoch number Its epoch, the last one of the chain.
----@field position number Its last published piece.
+---@field epoch number Its epoch: the last one of the chain.
+---@field position number Its last published chunk.
 ---@field revision number
----@field root number Where reading begins.
+---@field root number The epoch whose base its own epoch builds on: where reading starts.
 ---@field base_bytes number
----@field log_bytes number
----@field history number The epoch with which etcd's history became another one.
+---@field log_bytes number Bytes of the log since the base.
+---@field history number As in the header of its epoch.
 ---@field cluster_id string?
----@field tidy_at number When it is to look again for what may be removed.
----@field is_compacting boolean A new base is being made.
----@field compact_at number Not before that.
----@field source resty.etcd.shared_log.writer.Source? Where the batches come from.
----@field stop_reason ("broken"|"deposed"|"leaving")?
----@field broken_reason string? Why the log cannot go on.
+---@field next_cleanup_at number
+---@field is_compacting boolean
+---@field next_compaction_at number Earliest time of the next compaction, after one that failed.
+---@field source resty.etcd.shared_log.writer.Source? Where the batches come from; nil before the first one is requested.
+---@field stop_reason ("broken"|"fenced"|"resigned")?
+---@field stop_detail string? Cause of `broken`.
 
-local function stop(writer, over, trouble)
+--- Records that a writer has copied into a new epoch before it links it.
+---@class resty.etcd.shared_log.writer.CopiedRecords
+---@field position number Their last chunk; 0 if nothing was copied.
+---@field bytes number
+---@field revision number Revision of the last one; that of the epoch's base if nothing was copied.
+
+local function stop(writer, reason, detail)
     if writer.stop_reason == nil then
-        writer.stop_reason = over
-        writer.broken_reason = trouble
+        writer.stop_reason = reason
+        writer.stop_detail = detail
         if writer.source ~= nil then
             writer.source:close()
         end
     end
 end
 
---- An epoch is gone because others are far ahead, and not because the dict has lost it.
+--- Sets the feed that the writer reads from. The feed of a writer that was stopped meanwhile is closed.
+---@param writer resty.etcd.shared_log.writer.Writer
+---@param source resty.etcd.shared_log.writer.Source
+local function set_source(writer, source)
+    writer.source = source
+    if writer.stop_reason ~= nil then
+        source:close()
+    end
+end
+
+--- Reports whether an epoch has a successor. If one is missing that has, the chain has moved on, and the epoch was
+--- removed; one without was dropped by the dict.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@return boolean
-local function is_passed(log, epoch)
+local function has_successor(log, epoch)
     return logs.link_of(log, epoch) ~= nil
 end
 
---- The writer's epoch is gone.
+--- Stops a writer whose epoch is missing.
 ---@param writer resty.etcd.shared_log.writer.Writer
 local function on_epoch_missing(writer)
-    local over = is_passed(writer.log, writer.epoch) and "deposed" or "broken"
-    stop(writer, over, MISSING)
+    stop(
+        writer,
+        has_successor(writer.log, writer.epoch) and "fenced" or "broken",
+        KEYS_MISSING
+    )
 end
 
---- Lets another worker begin at once.
+--- Lets another worker take over immediately.
 ---@param writer resty.etcd.shared_log.writer.Writer
-local function leave(writer)
+local function release(writer)
     local log = writer.log
     local head, is_sealed = logs.head(log, writer.epoch)
     if head == nil then
@@ -82,47 +105,30 @@ local function leave(writer)
     end
 end
 
---- How far the chain has come at piece `at` of its last epoch, as a successor is to begin.
----@param log resty.etcd.shared_log.log.Log
----@param epoch number
----@param at number
----@return resty.etcd.shared_log.epoch_header.Beginning?
-local function start_after(log, epoch, at)
-    local start = epoch_header.read(log, epoch)
-    if start == nil then
-        if epoch ~= 0 then
-            return nil
-        end
-        start = {
-            revision = 0,
-            root = 0,
-            pieces = 0,
-            base_bytes = 0,
-            log_bytes = 0,
-            history = 0,
-            cluster_id = nil
-        }
+--- Records a heartbeat, unless another worker has sealed the writer's epoch. Corrects the root if a late writer set it.
+---@param writer resty.etcd.shared_log.writer.Writer
+local function heartbeat(writer)
+    local log = writer.log
+    local head, is_sealed = logs.head(log, writer.epoch)
+    if head == nil then
+        on_epoch_missing(writer)
+    elseif is_sealed then
+        stop(writer, "fenced")
     end
-    start.pieces = 0
-    if at > 0 then
-        local record = records.read(
-            log.dict,
-            logs.key_of(log, epoch, "r"),
-            at
-        )
-        if record == nil then
-            return nil
-        end
-        start.revision = record.revision
-        start.log_bytes = record.total
+    if writer.stop_reason ~= nil then
+        return
     end
-    return start
+    local last_received = writer.source ~= nil and now() - writer.source:age() or nil
+    logs.heartbeat(log, writer.epoch, last_received)
+    if logs.get_number(log, "root") ~= writer.root then
+        logs.set_number(log, "root", writer.root)
+    end
 end
 
---- Becomes the writer, if no other worker was faster.
+--- Makes this worker the writer, unless another worker is faster.
 ---@param log resty.etcd.shared_log.log.Log
----@param tail number the last epoch of the chain, whose writer is gone
----@return resty.etcd.shared_log.writer.Writer? res # nil and `lost` if another one was; any other error means that the log is broken
+---@param tail number the last epoch of the chain, whose writer has resigned or died
+---@return resty.etcd.shared_log.writer.Writer? res # nil and `lost` if another worker was faster; nil and another error if the log is broken
 ---@return string? err
 local function take_over(log, tail)
     local ____, is_sealed = logs.head(log, tail)
@@ -130,16 +136,16 @@ local function take_over(log, tail)
         logs.seal(log, tail)
     end
     local at = logs.head(log, tail)
-    local start
+    local header
     if at ~= nil then
-        start = start_after(log, tail, at)
+        header = epoch_header.of_successor(log, tail, at)
     end
     local epoch = logs.allocate_epoch(log)
-    if at == nil or start == nil or epoch == nil then
-        return nil, is_passed(log, tail) and "lost" or MISSING
+    if at == nil or header == nil or epoch == nil then
+        return nil, has_successor(log, tail) and "lost" or KEYS_MISSING
     end
-    local prepared, err = epoch_header.prepare(log, epoch, start)
-    if not prepared then
+    local created, err = epoch_header.create_epoch(log, epoch, header)
+    if not created then
         cleanup.remove_epoch(
             log,
             epoch,
@@ -150,10 +156,7 @@ local function take_over(log, tail)
     logs.heartbeat(
         log,
         epoch,
-        logs.number_at(
-            log,
-            tostring(tail) .. "c"
-        ) or 0
+        logs.last_received_at(log, tail)
     )
     local linked, link_err = logs.add_link(log, tail, {to = epoch, at = at, skip = 0, reason = nil})
     if not linked then
@@ -164,9 +167,9 @@ local function take_over(log, tail)
         )
         return nil, link_err == "exists" and "lost" or (link_err or "")
     end
-    local root = logs.number_at(log, "root")
+    local root = logs.get_number(log, "root")
     if root == nil then
-        return nil, MISSING
+        return nil, KEYS_MISSING
     end
     if root > tail then
         logs.release(log, epoch)
@@ -176,69 +179,122 @@ local function take_over(log, tail)
         log = log,
         epoch = epoch,
         position = 0,
-        revision = start.revision,
-        root = start.root,
-        base_bytes = start.base_bytes,
-        log_bytes = start.log_bytes,
-        history = start.history,
-        cluster_id = start.cluster_id,
-        tidy_at = 0,
+        revision = header.revision,
+        root = header.root,
+        base_bytes = header.base_bytes,
+        log_bytes = header.log_bytes,
+        history = header.history,
+        cluster_id = header.cluster_id,
+        next_cleanup_at = 0,
         is_compacting = false,
-        compact_at = 0,
+        next_compaction_at = 0,
         source = nil,
         stop_reason = nil,
-        broken_reason = nil
+        stop_detail = nil
     }
 end
 
---- Removes the oldest of what is not needed, even if readers that are slow are still there.
+--- Links an epoch with a base behind the writer's, and makes it the writer's. It must not yield: what the old epoch gets
+--- meanwhile would be missing in the new one.
 ---@param writer resty.etcd.shared_log.writer.Writer
----@param slice resty.etcd.base.time_slice.TimeSlice
----@return boolean # false if there is nothing left of it
-local function make_room(writer, slice)
+---@param epoch number
+---@param header resty.etcd.shared_log.epoch_header.EpochHeader
+---@param copied resty.etcd.shared_log.writer.CopiedRecords what the epoch holds after its base
+---@param reason string? set if the epoch does not continue the old one: why readers need its base
+---@return boolean ok # false and an error if the epoch could not be created, false if the writer was stopped
+---@return string? err
+local function switch_epoch(writer, epoch, header, copied, reason)
     local log = writer.log
-    local root = writer.root
-    if not cleanup.is_due(log, root) then
+    local created, err = epoch_header.create_epoch(log, epoch, header)
+    if not created then
+        return false, err
+    end
+    logs.publish(log, epoch, copied.position)
+    logs.heartbeat(
+        log,
+        epoch,
+        logs.last_received_at(log, writer.epoch)
+    )
+    logs.seal(log, writer.epoch)
+    local link = {to = epoch, at = writer.position, skip = copied.position, reason = reason}
+    local linked, link_err = logs.add_link(log, writer.epoch, link)
+    local root = logs.get_number(log, "root")
+    if root == nil or link_err == "no memory" then
+        stop(writer, "broken", link_err or KEYS_MISSING)
         return false
     end
-    cleanup.before(
+    if not linked or root > writer.epoch then
+        stop(writer, "fenced")
+        return false
+    end
+    logs.set_number(log, "root", epoch)
+    writer.epoch = epoch
+    writer.position = copied.position
+    writer.revision = copied.revision
+    writer.root = epoch
+    writer.base_bytes = header.base_bytes
+    writer.log_bytes = copied.bytes
+    writer.history = header.history
+    writer.cluster_id = header.cluster_id
+    return true
+end
+
+local function start_compaction(writer)
+    writer.is_compacting = true
+end
+
+---@param writer resty.etcd.shared_log.writer.Writer
+---@param retry_in number seconds before the next compaction can start
+local function end_compaction(writer, retry_in)
+    writer.is_compacting = false
+    writer.next_compaction_at = now() + retry_in
+end
+
+--- Removes the oldest epochs that are not needed any more, even if slow readers are still there.
+---@param writer resty.etcd.shared_log.writer.Writer
+---@param slice resty.etcd.base.time_slice.TimeSlice
+---@return boolean # false if there was nothing to remove
+local function remove_oldest(writer, slice)
+    local log = writer.log
+    local root = writer.root
+    if not cleanup.can_remove(log, root) then
+        return false
+    end
+    cleanup.remove_before(
         log,
-        cleanup.oldest(log, root),
+        cleanup.oldest_removable_base(log, root),
         slice
     )
     return true
 end
 
---- Makes room before it is needed: whoever takes over, or puts a new base in place, cannot wait for any.
----@param writer resty.etcd.shared_log.writer.Writer
----@param slice resty.etcd.base.time_slice.TimeSlice
-local function keep_room(writer, slice)
-    while writer.log.dict:free_space() < RESERVE and make_room(writer, slice) do
+local function keep_reserve(writer, slice)
+    while writer.log.dict:free_space() < RESERVE and remove_oldest(writer, slice) do
     end
 end
 
---- Writes a record somewhere aside; where there is no memory, as much is removed of what is not needed as it takes.
+--- Stores a record of an epoch that is not linked yet. In a full dict it removes old epochs to make room.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param prefix string
 ---@param first number
----@param record resty.etcd.shared_log.records.Record
+---@param record resty.etcd.shared_log.records.LogRecord
 ---@param slice resty.etcd.base.time_slice.TimeSlice
----@return number? res # the number of its last piece
+---@return number? res # the number of the record's last chunk
 ---@return string? err
 local function store(writer, prefix, first, record, slice)
-    keep_room(writer, slice)
+    keep_reserve(writer, slice)
     while true do
         local last, err = records.write(writer.log.dict, prefix, first, record)
         if last ~= nil then
             return last
         end
-        if not make_room(writer, slice) then
+        if not remove_oldest(writer, slice) then
             return nil, err
         end
     end
 end
 
---- A new base is being made, and if the log grew on there would be no room for that, and what is copied behind it.
+--- Reports whether the log must not grow while it is compacted: the dict could not hold the new base and the copies.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@return boolean
 local function must_wait_for_compaction(writer)
@@ -246,23 +302,23 @@ local function must_wait_for_compaction(writer)
     return writer.is_compacting and writer.log.dict:free_space() < needed
 end
 
---- Adds a batch of events.
+--- Appends a batch of events.
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param batch resty.etcd.watch.feed.Batch
 local function append(writer, batch)
     local slice = time_slice.start()
     local payload = kv_encoding.encode_events(batch.events, slice)
-    keep_room(writer, slice)
+    keep_reserve(writer, slice)
     while must_wait_for_compaction(writer) do
-        if not make_room(writer, slice) then
-            ngx.sleep(PRESSED)
+        if not remove_oldest(writer, slice) then
+            ngx.sleep(COMPACTION_POLL_INTERVAL)
         end
     end
     while writer.stop_reason == nil do
         local log = writer.log
         local epoch = writer.epoch
         local position = writer.position
-        local total = writer.log_bytes + #payload + records.OVERHEAD
+        local total = writer.log_bytes + #payload + records.CHUNK_OVERHEAD
         local record = {payload = payload, revision = batch.revision, total = total}
         local last, err = records.write(
             log.dict,
@@ -271,13 +327,13 @@ local function append(writer, batch)
             record
         )
         if last ~= nil then
-            local published, gone = logs.publish(log, epoch, last - position)
-            if gone then
+            local published, is_missing = logs.publish(log, epoch, last - position)
+            if is_missing then
                 on_epoch_missing(writer)
                 return
             end
             if not published then
-                stop(writer, "deposed")
+                stop(writer, "fenced")
                 return
             end
             writer.position = last
@@ -285,36 +341,39 @@ local function append(writer, batch)
             writer.log_bytes = total
             return
         end
-        if not make_room(writer, slice) then
+        if not remove_oldest(writer, slice) then
             stop(writer, "broken", err)
         end
     end
 end
 
---- Removes what is not needed any more, after a while.
+--- Removes epochs whose readers had time to move on.
 ---@param writer resty.etcd.shared_log.writer.Writer
-local function tidy(writer)
+local function clean_up(writer)
     local time = now()
-    if time >= writer.tidy_at then
-        writer.tidy_at = time + GRACE / 5
-        local epoch = cleanup.settled(writer.log, writer.root, GRACE)
-        if epoch ~= nil then
-            cleanup.before(
+    if time >= writer.next_cleanup_at then
+        writer.next_cleanup_at = time + CLEANUP_INTERVAL
+        local base = cleanup.newest_base_of_age(writer.log, writer.root, KEEP_TIME)
+        if base ~= nil then
+            cleanup.remove_before(
                 writer.log,
-                epoch,
+                base,
                 time_slice.start()
             )
         end
     end
 end
 _M.append = append
-_M.leave = leave
-_M.on_epoch_missing = on_epoch_missing
-_M.MISSING = MISSING
-_M.start_after = start_after
+_M.clean_up = clean_up
+_M.end_compaction = end_compaction
+_M.heartbeat = heartbeat
+_M.KEYS_MISSING = KEYS_MISSING
+_M.release = release
+_M.set_source = set_source
+_M.start_compaction = start_compaction
 _M.stop = stop
 _M.store = store
+_M.switch_epoch = switch_epoch
 _M.take_over = take_over
-_M.tidy = tidy
 
 return _M

@@ -3,49 +3,60 @@ local _M = {}
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local time_slice = require("resty.etcd.base.time_slice")
+local timers = require("resty.etcd.base.timers")
 local coordinators = require("resty.etcd.shared_log.coordinator")
 local compaction = require("resty.etcd.shared_log.compaction")
 local writers = require("resty.etcd.shared_log.writer")
 local now = clock.now
 
---- Seconds after which it looks around, if nothing comes.
-local POLL_INTERVAL = 0.25
+--- Maximum seconds of a wait for a batch. Compaction and cleanup are checked after each.
+local MAX_WAIT = 0.25
 
---- Seconds before a new base is tried again, if that failed.
+--- Seconds before the next attempt after a compaction that failed.
 local COMPACTION_RETRY = 10
 
---- Seconds after which a batch was surely waited for, and others had their turn.
-local WAITED = 0.001
-
---- Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends.
+--- Seconds after which the work continues in a new timer: nginx frees what a timer has allocated only when it ends.
 local TIMER_LIFETIME = 300
 
-local function is_over(writer)
+local function is_stopped(writer)
     return writer.stop_reason ~= nil
 end
 
 local function compact(coordinator, writer)
-    local ok, err = pcall(compaction.compact, writer)
-    if not ok or err ~= nil then
-        ngx.log(ngx.INFO, "shared log of watches: no new base: ", err)
-        writer.compact_at = now() + COMPACTION_RETRY
+    local ok, result, err = pcall(compaction.compact, writer)
+    local ____ok_0
+    if ok then
+        ____ok_0 = err
+    else
+        ____ok_0 = result
     end
-    writer.is_compacting = false
+    local cause = ____ok_0
+    if cause ~= nil then
+        ngx.log(
+            ngx.INFO,
+            "shared watch log: not compacted: ",
+            cause,
+            "; retrying in ",
+            COMPACTION_RETRY,
+            " s"
+        )
+    end
+    writers.end_compaction(writer, result == true and 0 or COMPACTION_RETRY)
     coordinators.wake(coordinator)
 end
 
---- Lets a new base be made beside, when one is due.
+--- Compacts the log in a separate light thread if that is due, and removes epochs that are not needed any more.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
-local function look_after(coordinator, writer)
-    if not writer.is_compacting and now() >= writer.compact_at and compaction.is_due(writer) then
-        writer.is_compacting = true
+local function maintain(coordinator, writer)
+    if not writer.is_compacting and now() >= writer.next_compaction_at and compaction.is_due(writer) then
+        writers.start_compaction(writer)
         ngx.thread.spawn(compact, coordinator, writer)
     end
-    writers.tidy(writer)
+    writers.clean_up(writer)
 end
 
-local function take(coordinator, writer, source, batch)
+local function write_batch(coordinator, writer, source, batch)
     if batch.full ~= nil then
         compaction.reset_to_full_state(
             writer,
@@ -58,12 +69,11 @@ local function take(coordinator, writer, source, batch)
     coordinators.wake(coordinator)
 end
 
---- Writes what comes, until the writer is none any more; false if it has only been at it for long.
+--- Returns the writer's source, which it opens if there is none yet; nil if that failed and the writer was stopped.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
----@return boolean
-local function write(coordinator, writer)
-    local since = now()
+---@return resty.etcd.shared_log.writer.Source?
+local function ensure_source(coordinator, writer)
     if writer.source == nil then
         local from = writer.revision > 0 and writer.revision + 1 or nil
         local source, err = coordinator.open_source(from, writer.cluster_id)
@@ -73,25 +83,35 @@ local function write(coordinator, writer)
                 "broken",
                 errors.to_text(err)
             )
-            return true
+            return nil
         end
-        writer.source = source
+        writers.set_source(writer, source)
     end
-    local source = writer.source
+    return writer.source
+end
+
+--- Moves batches from etcd to the log. Returns true when the writer has stopped, false after `TIMER_LIFETIME`.
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@param writer resty.etcd.shared_log.writer.Writer
+---@return boolean
+local function write(coordinator, writer)
+    local since = now()
+    local source = ensure_source(coordinator, writer)
+    if source == nil then
+        return true
+    end
     local slice = time_slice.start()
-    while not is_over(writer) do
-        local asked = now()
-        local batch, err = source:next(POLL_INTERVAL)
-        if now() - asked > WAITED then
-            slice.since = now()
-        end
-        if is_over(writer) then
+    while not is_stopped(writer) do
+        local wait_started_at = now()
+        local batch, err = source:next(MAX_WAIT)
+        time_slice.restart_after_wait(slice, wait_started_at)
+        if is_stopped(writer) then
             break
         end
         if batch ~= nil then
-            take(coordinator, writer, source, batch)
+            write_batch(coordinator, writer, source, batch)
         elseif ngx.worker.exiting() then
-            writers.stop(writer, "leaving")
+            writers.stop(writer, "resigned")
         elseif err.name ~= "timeout" then
             writers.stop(
                 writer,
@@ -99,7 +119,7 @@ local function write(coordinator, writer)
                 errors.to_text(err)
             )
         end
-        look_after(coordinator, writer)
+        maintain(coordinator, writer)
         time_slice.yield_if_due(slice)
         if now() - since > TIMER_LIFETIME and not writer.is_compacting then
             return false
@@ -108,32 +128,30 @@ local function write(coordinator, writer)
     return true
 end
 
---- Writes the log, as a timer.
+--- The function of the timer that writes the log.
 ---@param _premature boolean
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
-local function lead(_premature, coordinator, writer)
+local function run(_premature, coordinator, writer)
     local ok, is_done = pcall(write, coordinator, writer)
-    if ok and is_done == false and (ngx.timer.at(0, lead, coordinator, writer)) ~= nil then
+    if ok and is_done == false and (ngx.timer.at(0, run, coordinator, writer)) ~= nil then
         return
     end
     if not ok then
-        ngx.log(ngx.ERR, "shared log of watches: ", is_done)
+        ngx.log(ngx.ERR, "shared watch log: ", is_done)
     end
-    writers.stop(writer, "leaving")
-    if writer.source ~= nil then
-        writer.source:close()
-    end
-    if coordinator.writer == writer then
-        coordinator.writer = nil
-    end
-    if writer.stop_reason == "broken" then
-        coordinators.give_up(coordinator, writer.log, writer.broken_reason)
-    else
-        writers.leave(writer)
-    end
-    coordinators.wake(coordinator)
+    writers.stop(writer, "resigned")
+    coordinators.on_writer_stopped(coordinator, writer)
 end
-_M.lead = lead
+
+--- Starts to write the log in a timer.
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@param writer resty.etcd.shared_log.writer.Writer
+---@return true? res
+---@return string? err
+local function start(coordinator, writer)
+    return timers.at(0, run, coordinator, writer)
+end
+_M.start = start
 
 return _M

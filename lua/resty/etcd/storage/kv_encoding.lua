@@ -6,13 +6,13 @@ local char = string.char
 local floor = math.floor
 local sub = string.sub
 
---- Bytes before the strings of a key: flags, two lengths of four bytes, four lengths of one.
-local HEAD = 13
+--- Bytes of flags and lengths in front of a key's strings: flags, two lengths of four bytes, four lengths of one byte.
+local HEADER_SIZE = 13
 local DELETION = 1
 local WITH_VALUE = 2
 local WITH_LEASE = 4
 
---- A key in bytes. Lengths come first, so that reading needs no search.
+--- Encodes a key. Lengths come first, so that decoding needs no search.
 ---@param kv resty.etcd.protocol.message.RawKv
 ---@param is_deletion boolean
 ---@return string
@@ -32,7 +32,7 @@ local function encode(kv, is_deletion)
     end
     local k = #key
     local v = #value
-    local head = char(
+    local header = char(
         flags,
         k % 256,
         floor(k / 256) % 256,
@@ -47,10 +47,10 @@ local function encode(kv, is_deletion)
         #version,
         #lease
     )
-    return head .. key .. value .. created .. modified .. version .. lease
+    return header .. key .. value .. created .. modified .. version .. lease
 end
 
---- All of a revision in bytes. What a key was before is left out.
+--- Encodes the events of a revision, without previous values.
 ---@param events resty.etcd.protocol.message.RawEvent[]
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return string
@@ -63,15 +63,15 @@ local function encode_events(events, slice)
     return table.concat(parts, "")
 end
 
---- Reads one key.
+--- Decodes one key.
 ---@param bytes string
----@param at number where its bytes begin, counted from 1
----@return resty.etcd.protocol.message.RawKv kv # the key, whether it is a deletion, and where the next one begins
+---@param at number position of its first byte, counted from 1
+---@return resty.etcd.protocol.message.RawKv kv # the key, whether it is a deletion, and the position of the next key
 ---@return boolean is_deletion
 ---@return number next
 local function decode(bytes, at)
-    local flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l = byte(bytes, at, at + HEAD - 1)
-    local key_at = at + HEAD
+    local flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l = byte(bytes, at, at + HEADER_SIZE - 1)
+    local key_at = at + HEADER_SIZE
     local value_at = key_at + k0 + k1 * 256 + k2 * 65536 + k3 * 16777216
     local created_at = value_at + v0 + v1 * 256 + v2 * 65536 + v3 * 16777216
     local modified_at = created_at + c
@@ -108,7 +108,7 @@ local function decode_events(bytes, slice)
     return events
 end
 
---- Appends the keys that `bytes` holds.
+--- Decodes the keys in `bytes` and appends them to `kvs`.
 ---@param bytes string
 ---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@param slice resty.etcd.base.time_slice.TimeSlice

@@ -4,10 +4,10 @@ local time_slice = require("resty.etcd.base.time_slice")
 local min = math.min
 local sort = table.sort
 
---- Keys that are sorted at once, in about a millisecond.
+--- Keys that are sorted in one call: about a millisecond of work.
 local RUN = 1024
 
---- Merges two neighbouring runs, `from` to `middle` and on to `to`, counted from 1.
+--- Merges two neighboring sorted runs: `from` to `middle`, and the rest up to `to`. Counted from 1.
 ---@param keys string[]
 ---@param into string[]
 ---@param from number
@@ -31,11 +31,11 @@ local function merge_runs(keys, into, from, middle, to, slice)
     end
 end
 
---- Sorts, with breaks in which others run.
+--- Sorts the keys with a merge sort that yields.
 ---@param keys string[]
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return string[]
-local function sort_slowly(keys, slice)
+local function sort_yielding(keys, slice)
     local n = #keys
     local sorted = {}
     for from = 1, n, RUN do
@@ -68,7 +68,7 @@ local function sort_slowly(keys, slice)
     return sorted
 end
 
---- All keys after the changes, in their order.
+--- Returns the keys after the changes, in the order of their bytes.
 ---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@param changes table
 ---@param slice resty.etcd.base.time_slice.TimeSlice
@@ -81,7 +81,7 @@ local function apply(kvs, changes, slice)
     if #changed == 0 then
         return kvs
     end
-    local keys = sort_slowly(changed, slice)
+    local keys = sort_yielding(changed, slice)
     local result = {}
     local next = 1
     local key = keys[1]

@@ -8,61 +8,62 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- Seconds that etcd has for the first state, before that of the file is told.
+--- Seconds that etcd has to deliver the first state before that of the file is used: the file can be old.
 local HEAD_START = 0.1
 
---- Seconds after a change before it is written to the file.
-local INTERVAL = 5
+--- Default seconds between a change and its write to the file.
+local DEFAULT_INTERVAL = 5
 
---- What is known of a file, by whoever opens one feed after the other.
----@class resty.etcd.storage.snapshot_feed.File
+--- State of a snapshot file, common to the feeds that are opened with it one after another.
+---@class resty.etcd.storage.snapshot_feed.SnapshotState
 ---@field path string
----@field identity string
----@field writer resty.etcd.storage.snapshot_writer.SnapshotWriter? nil in the workers that do not write.
----@field is_used boolean A state was told, by etcd or out of the file: it is not read any more.
----@field last_reported resty.etcd.protocol.message.RawKv[]? What was told out of the file, until it can be compared with what etcd has.
----@field last_received_at number? When the state out of the file was etcd's, while there is no newer one.
+---@field identity string See `Snapshot`.
+---@field writer resty.etcd.storage.snapshot_writer.SnapshotWriter? nil in the workers that do not write the file.
+---@field is_done boolean A state was delivered, from etcd or from the file: the file is not read any more.
+---@field delivered_kvs resty.etcd.protocol.message.RawKv[]? Keys from the file that were delivered, until they are compared with those of etcd.
+---@field last_received_at number? `last_received_at` of the file, while its state is the newest that was delivered.
 
 ---@class resty.etcd.storage.snapshot_feed.Fields
 ---@field inner resty.etcd.watch.feed.Feed
----@field file resty.etcd.storage.snapshot_feed.File
----@field starts_at number When etcd has had its time.
+---@field snapshot resty.etcd.storage.snapshot_feed.SnapshotState
+---@field read_file_at number End of etcd's head start.
 
+--- A feed that delivers the state of a snapshot file if etcd does not deliver one soon.
 ---@class resty.etcd.storage.snapshot_feed.SnapshotFeed: resty.etcd.storage.snapshot_feed.Fields
 ---@field age fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed): number
 ---@field close fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed)
 ---@field current_error fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed): resty.etcd.protocol.errors.EtcdError?
 ---@field next fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
 
---- The state out of the file; nil if it cannot be used.
----@param file resty.etcd.storage.snapshot_feed.File
+--- Returns the state of the file, or nil if it cannot be used.
+---@param state resty.etcd.storage.snapshot_feed.SnapshotState
 ---@return resty.etcd.watch.feed.Batch?
-local function read(file)
-    file.is_used = true
-    local snapshot, err, is_there = snapshot_file.read(file.path, file.identity)
+local function read(state)
+    state.is_done = true
+    local snapshot, err, exists = snapshot_file.read(state.path, state.identity)
     if snapshot == nil then
-        ngx.log(is_there and ngx.WARN or ngx.INFO, "snapshot is not used: ", err)
+        ngx.log(exists and ngx.WARN or ngx.INFO, "snapshot: not used: ", err, "; waiting for etcd")
         return nil
     end
-    file.last_received_at = snapshot.last_received_at
-    file.last_reported = snapshot.kvs
+    state.last_received_at = snapshot.last_received_at
+    state.delivered_kvs = snapshot.kvs
     return {revision = snapshot.revision, events = {}, full = snapshot.kvs, reason = "snapshot"}
 end
 
---- A key has the same revisions in both and another value: so these are not of one history.
----@param told resty.etcd.protocol.message.RawKv[]
+--- Reports whether a key has the same revisions in both states but another value: their histories differ.
+---@param delivered resty.etcd.protocol.message.RawKv[]
 ---@param full resty.etcd.protocol.message.RawKv[]
 ---@return boolean
-local function contradicts(told, full)
+local function contradicts(delivered, full)
     local slice = time_slice.yield_and_start()
     local at = 1
     for ____, kv in ipairs(full) do
         time_slice.yield_if_due(slice)
-        local old = told[at]
+        local old = delivered[at]
         while old ~= nil and old.key < kv.key do
             time_slice.yield_if_due(slice)
             at = at + 1
-            old = told[at]
+            old = delivered[at]
         end
         if old ~= nil and old.key == kv.key then
             local is_same = old.mod_revision == kv.mod_revision and old.create_revision == kv.create_revision
@@ -74,32 +75,37 @@ local function contradicts(told, full)
     return false
 end
 
---- etcd's first state after that of the file. Where etcd was set up anew and filled by the same steps, revisions alone
---- do not tell that its values are others.
----@param file resty.etcd.storage.snapshot_feed.File
+--- Compares etcd's first state with that of the file. Revisions alone do not tell whether the histories differ: where etcd
+--- was set up again and filled by the same steps, other values have the same revisions.
+---@param state resty.etcd.storage.snapshot_feed.SnapshotState
 ---@param batch resty.etcd.watch.feed.Batch
 ---@return resty.etcd.watch.feed.Batch
-local function compare(file, batch)
-    local told = file.last_reported
+local function compare(state, batch)
+    local delivered = state.delivered_kvs
     local full = batch.full
-    if told == nil or full == nil then
+    if delivered == nil or full == nil then
         return batch
     end
-    file.last_reported = nil
-    if not contradicts(told, full) then
+    state.delivered_kvs = nil
+    if not contradicts(delivered, full) then
         return batch
     end
     return {revision = batch.revision, events = batch.events, full = full, reason = "restored"}
 end
 
-local function pass_on(feed, batch)
-    local file = feed.file
-    file.is_used = true
-    local compared = compare(file, batch)
-    file.last_received_at = nil
-    if file.writer ~= nil then
+--- Handles a batch from etcd.
+---@param feed resty.etcd.storage.snapshot_feed.Fields
+---@param batch resty.etcd.watch.feed.Batch
+---@return resty.etcd.watch.feed.Batch? res
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function deliver(feed, batch)
+    local state = feed.snapshot
+    state.is_done = true
+    local compared = compare(state, batch)
+    state.last_received_at = nil
+    if state.writer ~= nil then
         snapshot_writers.note(
-            file.writer,
+            state.writer,
             compared,
             feed.inner:age()
         )
@@ -109,18 +115,18 @@ end
 
 local function next(self, timeout)
     local inner = self.inner
-    local file = self.file
+    local state = self.snapshot
     local left = timeout
-    if not file.is_used then
-        local began = now()
-        local head_start = max(0, self.starts_at - began)
-        local waits = min(timeout or head_start, head_start)
-        local batch, err = inner:next(waits)
+    if not state.is_done then
+        local started_at = now()
+        local head_start = max(0, self.read_file_at - started_at)
+        local seconds = min(timeout or head_start, head_start)
+        local batch, err = inner:next(seconds)
         if batch ~= nil then
-            return pass_on(self, batch)
+            return deliver(self, batch)
         end
-        if err.name ~= "timeout" or waits >= head_start then
-            local stored = read(file)
+        if err.name ~= "timeout" or seconds >= head_start then
+            local stored = read(state)
             if stored ~= nil then
                 return stored
             end
@@ -131,7 +137,7 @@ local function next(self, timeout)
         if timeout ~= nil then
             left = max(
                 0,
-                timeout - (now() - began)
+                timeout - (now() - started_at)
             )
         end
     end
@@ -139,15 +145,15 @@ local function next(self, timeout)
     if batch == nil then
         return nil, err
     end
-    return pass_on(self, batch)
+    return deliver(self, batch)
 end
 
 local function age(self)
-    local heard_at = self.file.last_received_at
-    if heard_at ~= nil then
+    local last_received_at = self.snapshot.last_received_at
+    if last_received_at ~= nil then
         return max(
             0,
-            ngx.now() - heard_at
+            ngx.now() - last_received_at
         )
     end
     return self.inner:age()
@@ -166,50 +172,50 @@ end
 
 local function close(self)
     self.inner:close()
-    local snapshot_writer = self.file.writer
-    if snapshot_writer ~= nil then
-        snapshot_writers.detach(snapshot_writer)
+    local writer = self.snapshot.writer
+    if writer ~= nil then
+        snapshot_writers.detach(writer)
     end
 end
 local methods = {age = age, close = close, current_error = current_error, next = next}
 local mt = {__index = methods}
 
---- What is to be known of a file. One worker writes it.
+--- Creates the state of a snapshot file. Worker 0 writes the file.
 ---@param path string
----@param identity string what it is a state of
----@param interval? number seconds after a change before it is written
----@return resty.etcd.storage.snapshot_feed.File
-local function file_of(path, identity, interval)
-    local file = {
+---@param identity string names the content: endpoints, user and keys
+---@param interval? number seconds between a change and its write to the file
+---@return resty.etcd.storage.snapshot_feed.SnapshotState
+local function new_state(path, identity, interval)
+    local writer
+    if ngx.worker.id() == 0 then
+        writer = snapshot_writers.new(path, identity, interval or DEFAULT_INTERVAL)
+    end
+    return {
         path = path,
         identity = identity,
-        writer = nil,
-        is_used = false,
-        last_reported = nil,
+        writer = writer,
+        is_done = false,
+        delivered_kvs = nil,
         last_received_at = nil
     }
-    if ngx.worker.id() == 0 then
-        file.writer = snapshot_writers.new(path, identity, interval or INTERVAL)
-    end
-    return file
 end
 
---- Tells the state out of a file first, if etcd does not answer at once, and keeps the file up to date.
+--- Puts the state of a snapshot file in front of a feed, and keeps the file up to date with its batches.
 ---@param inner resty.etcd.watch.feed.Feed
----@param file resty.etcd.storage.snapshot_feed.File
+---@param snapshot resty.etcd.storage.snapshot_feed.SnapshotState
 ---@return resty.etcd.watch.feed.Feed
-local function wrap(inner, file)
-    if file.writer ~= nil then
-        snapshot_writers.attach(file.writer)
+local function wrap(inner, snapshot)
+    if snapshot.writer ~= nil then
+        snapshot_writers.attach(snapshot.writer)
     end
     local fields = {
         inner = inner,
-        file = file,
-        starts_at = now() + HEAD_START
+        snapshot = snapshot,
+        read_file_at = now() + HEAD_START
     }
     return setmetatable(fields, mt)
 end
-_M.file_of = file_of
+_M.new_state = new_state
 _M.wrap = wrap
 
 return _M

@@ -3,41 +3,46 @@ local _M = {}
 local kv_encoding = require("resty.etcd.storage.kv_encoding")
 local time_slice = require("resty.etcd.base.time_slice")
 
---- A state in a file.
+--- The full state that a snapshot file holds.
 ---@class resty.etcd.storage.snapshot_file.Snapshot
----@field identity string What it is a state of: nobody else may read it.
+---@field identity string Names the content: endpoints, user and keys. A file with another identity is rejected.
 ---@field revision number
----@field last_received_at number Seconds since 1970 at which etcd was last heard of.
+---@field last_received_at number Time of the last response from etcd, in seconds since 1970.
 ---@field kvs resty.etcd.protocol.message.RawKv[] In the order of their bytes.
 
----@class resty.etcd.storage.snapshot_file.Closing
----@field close fun(self: resty.etcd.storage.snapshot_file.Closing): true?, string?
+--- `close` as LuaJIT has it.
+---@class resty.etcd.storage.snapshot_file.ClosableFile
+---@field close fun(self: resty.etcd.storage.snapshot_file.ClosableFile): true?, string?
 
 local open = io.open
 local crc32 = ngx.crc32_long
 local format = string.format
 local match = string.match
 
---- In front of everything; another layout has another number.
+--- First line of a file. A change of the format needs another number.
 local MAGIC = "resty.etcd snapshot 1\n"
 
---- About as many bytes are encoded, written and read at a time.
-local CHUNK = 64 * 1024
+--- Approximate number of bytes that are encoded, written and read between two yields.
+local CHUNK_SIZE = 64 * 1024
 
---- Error number of the system for a file that does not exist.
-local MISSING = 2
+--- ENOENT: the file does not exist.
+local ENOENT = 2
+local DAMAGED = "damaged or truncated"
 
---- Lines end with a checksum of what is before it.
+--- Returns a line: the text and its checksum.
 ---@param text string
 ---@return string
-local function sealed(text)
+local function with_checksum(text)
     return text .. " " .. format(
         "%08x",
         crc32(text)
     ) .. "\n"
 end
 
-local function unsealed(line)
+--- Returns the text of a line, or nil if it does not match its checksum.
+---@param line string?
+---@return string?
+local function verify_line(line)
     if line == nil then
         return nil
     end
@@ -48,7 +53,7 @@ local function unsealed(line)
     return text
 end
 
---- Writes the keys in chunks, each with a line in front of it that says what is in it.
+--- Writes the keys in chunks. A line in front of each states its number, size and checksum.
 ---@param file table
 ---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@return number? chunks
@@ -63,11 +68,11 @@ local function write_kvs(file, kvs)
         local part = kv_encoding.encode(kvs[i], false)
         parts[#parts + 1] = part
         size = size + #part
-        if size >= CHUNK or i == n then
+        if size >= CHUNK_SIZE or i == n then
             local bytes = table.concat(parts, "")
             chunks = chunks + 1
             local ok, err = file:write(
-                sealed(format(
+                with_checksum(format(
                     "chunk %d %d %08x",
                     chunks,
                     size,
@@ -86,13 +91,13 @@ local function write_kvs(file, kvs)
     return chunks
 end
 
---- Writes all of it; nil, or why it could not.
+--- Writes a snapshot to an open file. Returns an error, or nil.
 ---@param file table
 ---@param snapshot resty.etcd.storage.snapshot_file.Snapshot
 ---@return string?
 local function write_to(file, snapshot)
     local kvs = snapshot.kvs
-    local head = format(
+    local header = format(
         "%s %d %d",
         ngx.md5(snapshot.identity),
         snapshot.revision,
@@ -100,7 +105,7 @@ local function write_to(file, snapshot)
     )
     local ok, err = file:write(
         MAGIC,
-        sealed(head)
+        with_checksum(header)
     )
     if ok == nil then
         return err
@@ -109,22 +114,21 @@ local function write_to(file, snapshot)
     if chunks == nil then
         return chunk_err
     end
-    local ended, end_err = file:write(sealed(format("end %d %d", chunks, #kvs)))
+    local ended, end_err = file:write(with_checksum(format("end %d %d", chunks, #kvs)))
     if ended == nil then
         return end_err
     end
     return nil
 end
 
---- Writes a snapshot in the place of the one that is there, in one step: a reader finds the old one or the new one.
---- Others run meanwhile.
+--- Replaces the snapshot file atomically: a reader finds the old one or the new one. Yields.
 ---@param path string
 ---@param snapshot resty.etcd.storage.snapshot_file.Snapshot
 ---@return true? res
 ---@return string? err
 local function write(path, snapshot)
-    local aside = path .. "." .. tostring(ngx.worker.pid()) .. ".tmp"
-    local file, open_err = open(aside, "wb")
+    local temp_path = path .. "." .. tostring(ngx.worker.pid()) .. ".tmp"
+    local file, open_err = open(temp_path, "wb")
     if file == nil then
         return nil, open_err
     end
@@ -134,17 +138,17 @@ local function write(path, snapshot)
         err = close_err
     end
     if err == nil then
-        local renamed, rename_err = os.rename(aside, path)
+        local renamed, rename_err = os.rename(temp_path, path)
         if renamed == true then
             return true
         end
         err = rename_err
     end
-    os.remove(aside)
+    os.remove(temp_path)
     return nil, path .. ": " .. err
 end
 
---- Reads chunks until the line that ends them.
+--- Reads chunks until the line that ends them. Nothing must follow it.
 ---@param file table
 ---@return resty.etcd.protocol.message.RawKv[]? res
 ---@return string? err
@@ -153,22 +157,22 @@ local function read_kvs(file)
     local kvs = {}
     local chunks = 0
     while true do
-        local line = unsealed(file:read("*l"))
+        local line = verify_line(file:read("*l"))
         if line == nil then
-            return nil, "damaged, or cut off"
+            return nil, DAMAGED
         end
         local number, size, sum = match(line, "^chunk (%d+) (%d+) (%x+)$")
         if number == nil then
             if line ~= format("end %d %d", chunks, #kvs) or file:read(1) ~= nil then
-                return nil, "damaged: not all of it is there, or more"
+                return nil, "damaged: chunks are missing, or data follows the end"
             end
             return kvs
         end
         chunks = chunks + 1
         local bytes = file:read(tonumber(size))
-        local is_whole = bytes ~= nil and #bytes == tonumber(size) and crc32(bytes) == tonumber(sum, 16)
-        if not is_whole or tonumber(number) ~= chunks then
-            return nil, "damaged, or cut off"
+        local is_intact = bytes ~= nil and #bytes == tonumber(size) and crc32(bytes) == tonumber(sum, 16)
+        if not is_intact or tonumber(number) ~= chunks then
+            return nil, DAMAGED
         end
         kv_encoding.decode_kvs(bytes, kvs, slice)
     end
@@ -177,15 +181,15 @@ end
 local function read_from(file, identity)
     local magic = file:read(#MAGIC)
     if magic ~= MAGIC then
-        return nil, "not a snapshot, or one of another version"
+        return nil, "not a snapshot file of this version"
     end
-    local head = unsealed(file:read("*l"))
-    local whose, revision, heard_at = match(head or "", "^(%x+) (%d+) (%d+)$")
-    if whose == nil then
-        return nil, "damaged, or cut off"
+    local header = verify_line(file:read("*l"))
+    local identity_md5, revision, last_received_at = match(header or "", "^(%x+) (%d+) (%d+)$")
+    if identity_md5 == nil then
+        return nil, DAMAGED
     end
-    if whose ~= ngx.md5(identity) then
-        return nil, "a snapshot of other endpoints or keys"
+    if identity_md5 ~= ngx.md5(identity) then
+        return nil, "snapshot of other endpoints, another user or other keys"
     end
     local kvs, err = read_kvs(file)
     if kvs == nil then
@@ -194,21 +198,21 @@ local function read_from(file, identity)
     return {
         identity = identity,
         revision = tonumber(revision),
-        last_received_at = tonumber(heard_at),
+        last_received_at = tonumber(last_received_at),
         kvs = kvs
     }
 end
 
---- Reads a snapshot. Others run meanwhile.
+--- Reads a snapshot file, as a whole or not at all. Yields.
 ---@param path string
 ---@param identity string
----@return resty.etcd.storage.snapshot_file.Snapshot? snapshot # nil, why it is not used (all of it is, or nothing), and whether there is a file at all
+---@return resty.etcd.storage.snapshot_file.Snapshot? snapshot # the snapshot; or nil, why it cannot be used, and whether the file exists
 ---@return string? err
----@return boolean is_there
+---@return boolean exists
 local function read(path, identity)
     local file, open_err, code = open(path, "rb")
     if file == nil then
-        return nil, open_err, code ~= MISSING
+        return nil, open_err, code ~= ENOENT
     end
     local snapshot, err = read_from(file, identity)
     file:close()

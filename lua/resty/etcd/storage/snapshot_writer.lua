@@ -7,133 +7,143 @@ local time_slice = require("resty.etcd.base.time_slice")
 local snapshot_file = require("resty.etcd.storage.snapshot_file")
 local now = clock.now
 
---- Seconds after which a timer that should have run was dropped by nginx, as too many of them ran.
+--- Seconds after which a timer that has not run counts as dropped: nginx drops timers if too many are running.
 local START_TIME = 60
 
---- Keeps a file up to date with what goes by.
+--- Keeps a snapshot file up to date with the batches of a feed. Only this file changes it.
 ---@class resty.etcd.storage.snapshot_writer.SnapshotWriter
 ---@field path string
 ---@field identity string
----@field interval number Seconds after a change before it is written.
----@field kvs resty.etcd.protocol.message.RawKv[]? All keys, as they were when they were last put together; nil while nothing is known.
----@field changes table What has happened since.
+---@field interval number Seconds between a change and its write to the file.
+---@field kvs resty.etcd.protocol.message.RawKv[]? All keys without `changes`; nil before the first full state, and after the feed has ended.
+---@field changes table Events since `kvs`.
 ---@field revision number
 ---@field last_received_at number
----@field fulls number Full states so far.
----@field is_dirty boolean Something has changed since it was written.
----@field is_fed boolean There is a feed.
----@field is_clean boolean What a worker left that was killed while it wrote has been looked for.
----@field is_planned boolean A timer is set, or it is being written.
----@field due number By then it should have been written.
----@field save fun(premature: boolean, snapshot_writer: resty.etcd.storage.snapshot_writer.SnapshotWriter)
----@field failure string? As the last attempt ended: it is logged once.
+---@field full_states number Number of full states so far.
+---@field is_dirty boolean There are changes that were not written yet.
+---@field has_feed boolean A feed is open.
+---@field has_removed_temp_files boolean Files of workers that were killed while they wrote have been removed.
+---@field is_scheduled boolean A timer is set or running.
+---@field overdue_at number When the timer must have run, unless nginx has dropped it.
+---@field run fun(premature: boolean, writer: resty.etcd.storage.snapshot_writer.SnapshotWriter)
+---@field last_error string? Error of the last write: it is logged only if it is another one than before.
 
-local function is_newer(snapshot_writer, fulls)
-    return snapshot_writer.fulls ~= fulls
+local function has_new_full_state(writer, full_states)
+    return writer.full_states ~= full_states
 end
 
-local function needs_writing(snapshot_writer)
-    return snapshot_writer.is_dirty
+local function needs_writing(writer)
+    return writer.is_dirty
 end
 
---- Writes what there is at this moment; what comes meanwhile is for the next time.
----@param snapshot_writer resty.etcd.storage.snapshot_writer.SnapshotWriter
+--- Writes the current state. Batches that arrive meanwhile are written the next time.
+---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
 ---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@return true? res
 ---@return string? err
-local function write(snapshot_writer, kvs)
-    if not snapshot_writer.is_clean then
-        snapshot_writer.is_clean = true
-        temp_files.remove(snapshot_writer.path)
+local function write(writer, kvs)
+    if not writer.has_removed_temp_files then
+        writer.has_removed_temp_files = true
+        temp_files.remove(writer.path)
     end
-    local changes = snapshot_writer.changes
-    local fulls = snapshot_writer.fulls
-    local snapshot = {identity = snapshot_writer.identity, revision = snapshot_writer.revision, last_received_at = snapshot_writer.last_received_at, kvs = kvs}
-    snapshot_writer.changes = {}
-    snapshot.kvs = kv_merge.apply(
-        snapshot.kvs,
+    local ____writer_0 = writer
+    local changes = ____writer_0.changes
+    local full_states = ____writer_0.full_states
+    local identity = ____writer_0.identity
+    local last_received_at = ____writer_0.last_received_at
+    local revision = ____writer_0.revision
+    writer.changes = {}
+    local merged = kv_merge.apply(
+        kvs,
         changes,
         time_slice.start()
     )
-    if not is_newer(snapshot_writer, fulls) then
-        snapshot_writer.kvs = snapshot.kvs
+    if not has_new_full_state(writer, full_states) then
+        writer.kvs = merged
     end
-    return snapshot_file.write(snapshot_writer.path, snapshot)
+    return snapshot_file.write(writer.path, {identity = identity, revision = revision, last_received_at = last_received_at, kvs = merged})
 end
 
---- Lets go of the keys where no more will come: the next feed begins with all of them.
----@param snapshot_writer resty.etcd.storage.snapshot_writer.SnapshotWriter
-local function forget(snapshot_writer)
-    if not snapshot_writer.is_fed and not snapshot_writer.is_planned then
-        snapshot_writer.kvs = nil
-        snapshot_writer.changes = {}
-        snapshot_writer.is_dirty = false
+--- Frees the keys if no batch and no write will follow: the next feed begins with a full state.
+---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
+local function free_if_unused(writer)
+    if not writer.has_feed and not writer.is_scheduled then
+        writer.kvs = nil
+        writer.changes = {}
+        writer.is_dirty = false
     end
 end
 
-local function plan(snapshot_writer)
-    local planned = ngx.timer.at(snapshot_writer.interval, snapshot_writer.save, snapshot_writer)
-    snapshot_writer.is_planned = planned ~= nil
-    snapshot_writer.due = now() + snapshot_writer.interval + START_TIME
+local function schedule(writer)
+    local ok = ngx.timer.at(writer.interval, writer.run, writer)
+    writer.is_scheduled = ok ~= nil
+    writer.overdue_at = now() + writer.interval + START_TIME
 end
 
---- In a timer; nginx runs it early when the worker ends.
+--- The function of the timer. nginx runs it early when the worker is exiting.
 ---@param _premature boolean
----@param snapshot_writer resty.etcd.storage.snapshot_writer.SnapshotWriter
-local function save(_premature, snapshot_writer)
-    while needs_writing(snapshot_writer) and snapshot_writer.kvs ~= nil do
-        snapshot_writer.is_dirty = false
-        local ok, err = write(snapshot_writer, snapshot_writer.kvs)
-        if ok == nil and err ~= snapshot_writer.failure then
-            ngx.log(ngx.WARN, "snapshot is not written: ", err)
+---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
+local function run(_premature, writer)
+    while needs_writing(writer) and writer.kvs ~= nil do
+        writer.is_dirty = false
+        local ok, err = write(writer, writer.kvs)
+        if ok == nil and err ~= writer.last_error then
+            ngx.log(
+                ngx.WARN,
+                "snapshot: not written: ",
+                err,
+                "; retrying in ",
+                writer.interval,
+                " s"
+            )
         end
-        snapshot_writer.failure = err
+        writer.last_error = err
         if not ngx.worker.exiting() then
             break
         end
     end
-    snapshot_writer.is_planned = false
-    if needs_writing(snapshot_writer) or snapshot_writer.failure ~= nil and snapshot_writer.is_fed then
-        snapshot_writer.is_dirty = true
-        plan(snapshot_writer)
+    writer.is_scheduled = false
+    if needs_writing(writer) or writer.last_error ~= nil and writer.has_feed then
+        writer.is_dirty = true
+        schedule(writer)
     end
-    forget(snapshot_writer)
+    free_if_unused(writer)
 end
 
---- Takes note of a batch.
----@param snapshot_writer resty.etcd.storage.snapshot_writer.SnapshotWriter
+--- Notes a batch, which is written to the file later.
+---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
 ---@param batch resty.etcd.watch.feed.Batch
----@param age number
-local function note(snapshot_writer, batch, age)
-    snapshot_writer.revision = batch.revision
-    snapshot_writer.last_received_at = ngx.now() - age
+---@param age number seconds since the last response from etcd
+local function note(writer, batch, age)
+    writer.revision = batch.revision
+    writer.last_received_at = ngx.now() - age
     if batch.full ~= nil then
-        snapshot_writer.kvs = batch.full
-        snapshot_writer.changes = {}
-        snapshot_writer.fulls = snapshot_writer.fulls + 1
-    elseif #batch.events == 0 or snapshot_writer.kvs == nil then
+        writer.kvs = batch.full
+        writer.changes = {}
+        writer.full_states = writer.full_states + 1
+    elseif #batch.events == 0 or writer.kvs == nil then
         return
     end
     for ____, event in ipairs(batch.events) do
-        snapshot_writer.changes[event.kv.key] = event
+        writer.changes[event.kv.key] = event
     end
-    snapshot_writer.is_dirty = true
-    if not snapshot_writer.is_planned or now() > snapshot_writer.due then
-        plan(snapshot_writer)
+    writer.is_dirty = true
+    if not writer.is_scheduled or now() > writer.overdue_at then
+        schedule(writer)
     end
 end
 
---- A feed begins.
----@param snapshot_writer resty.etcd.storage.snapshot_writer.SnapshotWriter
-local function attach(snapshot_writer)
-    snapshot_writer.is_fed = true
+--- Notes that a feed was opened.
+---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
+local function attach(writer)
+    writer.has_feed = true
 end
 
---- The feed has ended: what it told last is still written, if that can be done.
----@param snapshot_writer resty.etcd.storage.snapshot_writer.SnapshotWriter
-local function detach(snapshot_writer)
-    snapshot_writer.is_fed = false
-    forget(snapshot_writer)
+--- Notes that the feed was closed. Changes that were not written yet are still written.
+---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
+local function detach(writer)
+    writer.has_feed = false
+    free_if_unused(writer)
 end
 
 local function create(path, identity, interval)
@@ -141,18 +151,18 @@ local function create(path, identity, interval)
         path = path,
         identity = identity,
         interval = interval,
-        save = save,
+        run = run,
         kvs = nil,
         changes = {},
         revision = 0,
         last_received_at = 0,
-        fulls = 0,
-        due = 0,
+        full_states = 0,
+        overdue_at = 0,
         is_dirty = false,
-        is_fed = false,
-        is_clean = false,
-        is_planned = false,
-        failure = nil
+        has_feed = false,
+        has_removed_temp_files = false,
+        is_scheduled = false,
+        last_error = nil
     }
 end
 _M.attach = attach

@@ -56,13 +56,13 @@ function opener(cli: ClientState, wanted: FeedOptions): OpenSource {
 
 /** Tells the state out of a file where etcd does not answer at once. */
 function with_snapshot(source: Source, path: string, identity: string, interval: number | undefined): Source {
-    const file = snapshot_feed.file_of(path, identity, interval);
+    const state = snapshot_feed.new_state(path, identity, interval);
     return () => {
         const [feed, err] = source();
         if (feed === undefined) {
             return $multi(undefined, err);
         }
-        return $multi(snapshot_feed.wrap(feed, file));
+        return $multi(snapshot_feed.wrap(feed, state));
     };
 }
 

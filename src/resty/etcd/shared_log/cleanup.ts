@@ -9,73 +9,86 @@ import * as epoch_header from "./epoch_header";
 const max = math.max;
 const now = clock.now;
 
-/** Epochs that are gone over once more: a writer that was stopped may have left a last piece there. */
-const CLEANUP_INTERVAL = 16;
-/** Epochs whose links are kept, so that a late writer cannot link to them. */
-const LINKS = 4096;
+/** Epochs before the last cleanup that are cleaned again: a writer that was stopped can have stored a chunk there since. */
+const REPEATED_EPOCHS = 16;
+/** Epochs for which the link of a removed epoch is kept, so that a late writer cannot link its own epoch there. */
+const KEPT_LINKS = 4096;
 
-/** Removes an epoch, but for the link to its successor. */
+/** Removes an epoch, except for the link to its successor. */
 function remove_epoch(log: Log, epoch: number, slice: TimeSlice): void {
     const dict = log.dict;
     records.remove(dict, logs.key_of(log, epoch, "b"), slice);
     records.remove(dict, logs.key_of(log, epoch, "r"), slice);
-    for (const what of ["h", "s", "c", "l"]) {
-        dict.delete(logs.key_of(log, epoch, what));
+    for (const part of ["h", "s", "c", "l"]) {
+        dict.delete(logs.key_of(log, epoch, part));
     }
 }
 
-/** The newest base that is there for so many seconds: for as long readers could leave what is before it. */
-function settled(log: Log, root: number, seconds: number): number | undefined {
-    const swept = logs.number_at(log, "swept") ?? root;
-    const made_by = now() - seconds;
-    for (const epoch of $range(root, swept + 1, -1)) {
-        const start = epoch_header.read(log, epoch);
-        if (start !== undefined && start.root === epoch && start.made_at <= made_by) {
+/** Returns the epoch before which all epochs were removed. */
+function removed_before(log: Log): number | undefined {
+    return logs.get_number(log, "swept");
+}
+
+/** Returns when the base of an epoch was written, or nil if the epoch has no own base. */
+function base_written_at(log: Log, epoch: number): number | undefined {
+    const header = epoch_header.read(log, epoch);
+    if (header === undefined || header.root !== epoch) {
+        return undefined;
+    }
+    return header.created_at;
+}
+
+/** Returns the newest base of at least this age: readers had as long to move on from the epochs before it. */
+function newest_base_of_age(log: Log, root: number, seconds: number): number | undefined {
+    const oldest = removed_before(log) ?? root;
+    const written_by = now() - seconds;
+    for (const epoch of $range(root, oldest + 1, -1)) {
+        const written_at = base_written_at(log, epoch);
+        if (written_at !== undefined && written_at <= written_by) {
             return epoch;
         }
     }
     return undefined;
 }
 
-/** The oldest base that was not swept to: of what may be removed, what is before it is missed least. */
-function oldest(log: Log, root: number): number {
-    const swept = logs.number_at(log, "swept") ?? root;
-    for (const epoch of $range(swept + 1, root - 1)) {
-        const start = epoch_header.read(log, epoch);
-        if (start !== undefined && start.root === epoch) {
+/** Returns the oldest base before which something can be removed: those epochs are the least likely to have readers. */
+function oldest_removable_base(log: Log, root: number): number {
+    const oldest = removed_before(log) ?? root;
+    for (const epoch of $range(oldest + 1, root - 1)) {
+        if (base_written_at(log, epoch) !== undefined) {
             return epoch;
         }
     }
     return root;
 }
 
-/** True if there are epochs before `root` that were not removed yet. */
-function is_due(log: Log, root: number): boolean {
-    return (logs.number_at(log, "swept") ?? root) < root;
+/** Reports whether there are epochs before `root` that were not removed yet. */
+function can_remove(log: Log, root: number): boolean {
+    return (removed_before(log) ?? root) < root;
 }
 
-/** Removes the epochs before `root`. */
-function before(log: Log, root: number, slice: TimeSlice): void {
-    const swept = logs.number_at(log, "swept") ?? 0;
-    for (const epoch of $range(max(1, swept - CLEANUP_INTERVAL), root - 1)) {
+/** Removes the epochs before `base`, the epoch of a base. */
+function remove_before(log: Log, base: number, slice: TimeSlice): void {
+    const removed = removed_before(log) ?? 0;
+    for (const epoch of $range(max(1, removed - REPEATED_EPOCHS), base - 1)) {
         remove_epoch(log, epoch, slice);
     }
-    for (const epoch of $range(max(1, swept - LINKS), root - 1 - LINKS)) {
+    for (const epoch of $range(max(1, removed - KEPT_LINKS), base - 1 - KEPT_LINKS)) {
         log.dict.delete(logs.key_of(log, epoch, "n"));
     }
-    if (root > swept) {
-        logs.set_number(log, "swept", root);
+    if (base > removed) {
+        logs.set_number(log, "swept", base);
     }
 }
 
-/** Removes a log that was given up. */
-function all(log: Log): void {
-    const last = logs.number_at(log, "epochs") ?? 0;
-    before(log, last + 1, time_slice.start());
-    for (const epoch of $range(max(0, last - LINKS), last)) {
+/** Removes a log that was abandoned. */
+function remove_log(log: Log): void {
+    const last = logs.get_number(log, "epochs") ?? 0;
+    remove_before(log, last + 1, time_slice.start());
+    for (const epoch of $range(max(0, last - KEPT_LINKS), last)) {
         log.dict.delete(logs.key_of(log, epoch, "n"));
     }
-    logs.forget(log);
+    logs.remove_counters(log);
 }
 
-export { all, before, is_due, oldest, remove_epoch, settled };
+export { can_remove, newest_base_of_age, oldest_removable_base, remove_before, remove_epoch, remove_log };

@@ -1,5 +1,4 @@
-import type { RawKv } from "../protocol/message";
-import type { Batch, Reason } from "../watch/feed";
+import type { Batch } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
 import * as logs from "./log";
 import * as cursors from "./cursor";
@@ -9,50 +8,55 @@ import * as records from "./records";
 import * as cleanup from "./cleanup";
 import * as writers from "./writer";
 import type { Writer } from "./writer";
-import * as epoch_header from "./epoch_header";
-import type { Beginning } from "./epoch_header";
+import type { EpochHeader } from "./epoch_header";
 
 const max = math.max;
 
-/** A log is shorter than this, or than its base. */
-const SHORT = 256 * 1024;
-/** Epochs in the chain that have no base: each one is a step for those who join. */
-const MANY = 64;
+/** Bytes that a log can always grow to before it is compacted, even if its base is smaller. */
+const MIN_LOG_BYTES = 256 * 1024;
+/** Epochs without base after which a log is compacted: a worker that joins reads through all of them. */
+const MAX_EPOCHS = 64;
 
-type IsWanted = (this: void) => boolean;
+/** Reports whether the base that is being written is still needed. */
+type IsNeeded = (this: void) => boolean;
+
+/** Outcome of a switch to an epoch with a new base: no error if the writer was stopped. */
+type SwitchResult = LuaMultiReturn<[ok: boolean, err?: string | undefined]>;
 
 /**
- * Writes all keys aside, as the base of an epoch that is not in the chain yet.
- * @param is_wanted asked now and then
- * @returns how many pieces it has, and their bytes; nil, 0 and an error if it could not be written
+ * Writes a full state as the base of an epoch that is not linked yet.
+ * @returns the epoch's header; nil and an error if the base could not be written or is not needed any more
  */
 function write_base(
     writer: Writer,
     epoch: number,
-    kvs: RawKv[],
-    revision: number,
-    is_wanted: IsWanted,
-): LuaMultiReturn<[count: number | undefined, bytes: number, err?: string | undefined]> {
+    full: Batch,
+    history: number,
+    cluster_id: string | undefined,
+    is_needed: IsNeeded,
+): Result<EpochHeader> {
     const prefix = logs.key_of(writer.log, epoch, "b");
     const slice = time_slice.start();
+    const kvs = full.full!;
+    const revision = full.revision;
     const n = kvs.length;
     let parts: string[] = [];
     let size = 0;
-    let bytes = 0;
-    let count = 0;
+    let base_bytes = 0;
+    let chunks = 0;
     for (const i of $range(1, n + 1)) {
         const part = i <= n ? kv_encoding.encode(kvs[i - 1]!, false) : "";
-        if (size > 0 && (i > n || size + part.length > records.PIECE)) {
+        if (size > 0 && (i > n || size + part.length > records.CHUNK_SIZE)) {
             const record = { payload: parts.join(""), revision, total: 0 };
-            const [last, err] = writers.store(writer, prefix, count + 1, record, slice);
+            const [last, err] = writers.store(writer, prefix, chunks + 1, record, slice);
             if (last === undefined) {
-                return $multi(undefined, 0, err);
+                return $multi(undefined, err);
             }
-            if (!is_wanted()) {
-                return $multi(undefined, 0, "not wanted");
+            if (!is_needed()) {
+                return $multi(undefined, "the new base is not needed any more");
             }
-            count = last;
-            bytes = bytes + size + records.OVERHEAD;
+            chunks = last;
+            base_bytes = base_bytes + size + records.CHUNK_OVERHEAD;
             parts = [];
             size = 0;
         }
@@ -60,152 +64,113 @@ function write_base(
         size = size + part.length;
         time_slice.yield_if_due(slice);
     }
-    return $multi(count, bytes);
+    return $multi({ revision, root: epoch, chunks, base_bytes, log_bytes: 0, history, cluster_id });
 }
 
-/**
- * Puts an epoch with a base behind the writer's and makes it the writer's. Nothing waits in here.
- * @param position pieces that the new epoch has already
- * @returns nil, or why the epoch could not even be prepared
- */
-function switch_epoch(
+/** Switches to a new epoch whose base is a full state from etcd. */
+function switch_to_full_state(
     writer: Writer,
     epoch: number,
-    start: Beginning,
-    position: number,
-    reason: Reason | undefined,
-): string | undefined {
-    const log = writer.log;
-    const [prepared, err] = epoch_header.prepare(log, epoch, start);
-    if (!prepared) {
-        return err;
+    batch: Batch,
+    cluster_id: string | undefined,
+): SwitchResult {
+    const history = batch.reason === "restored" ? epoch : writer.history;
+    const is_needed = (): boolean => writer.stop_reason === undefined;
+    const [header, err] = write_base(writer, epoch, batch, history, cluster_id, is_needed);
+    if (header === undefined) {
+        return $multi(false, err);
     }
-    logs.publish(log, epoch, position);
-    logs.heartbeat(log, epoch, logs.number_at(log, `${writer.epoch}c`) ?? 0);
-    logs.seal(log, writer.epoch);
-    const link = { to: epoch, at: writer.position, skip: position, reason };
-    const [linked, link_err] = logs.add_link(log, writer.epoch, link);
-    const root = logs.number_at(log, "root");
-    if (root === undefined || link_err === "no memory") {
-        writers.stop(writer, "broken", link_err ?? writers.MISSING);
-        return undefined;
-    }
-    if (!linked || root > writer.epoch) {
-        writers.stop(writer, "deposed");
-        return undefined;
-    }
-    logs.set_number(log, "root", epoch);
-    writer.epoch = epoch;
-    writer.position = position;
-    writer.root = epoch;
-    writer.base_bytes = start.base_bytes;
-    writer.history = start.history;
-    return undefined;
+    const copied = { position: 0, bytes: 0, revision: batch.revision };
+    return writers.switch_epoch(writer, epoch, header, copied, batch.reason ?? "list");
 }
 
-/** Begins anew with a full state. */
+/** Replaces the content of the log by a full state from etcd. */
 function reset_to_full_state(writer: Writer, batch: Batch, cluster_id: string | undefined): void {
     const log = writer.log;
     const epoch = logs.allocate_epoch(log);
     if (epoch === undefined) {
-        writers.stop(writer, "broken", writers.MISSING);
+        writers.stop(writer, "broken", writers.KEYS_MISSING);
         return;
     }
-    const revision = batch.revision;
-    const is_wanted = (): boolean => writer.stop_reason === undefined;
-    const [count, bytes, base_err] = write_base(writer, epoch, batch.full!, revision, is_wanted);
-    let err = base_err;
-    if (count !== undefined) {
-        const history = batch.reason === "restored" ? epoch : writer.history;
-        const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, history, cluster_id };
-        err = switch_epoch(writer, epoch, start, 0, batch.reason ?? "list");
-    }
-    if (writer.epoch !== epoch) {
+    const [ok, err] = switch_to_full_state(writer, epoch, batch, cluster_id);
+    if (!ok) {
         writers.stop(writer, "broken", err);
         cleanup.remove_epoch(log, epoch, time_slice.start());
-        return;
     }
-    writer.revision = revision;
-    writer.log_bytes = 0;
-    writer.cluster_id = cluster_id;
 }
 
-/** Copies what came after the base; then, without waiting, puts base and copies in the place of the log. */
-function copy_and_move(writer: Writer, cursor: Cursor, epoch: number, start: Beginning): string | undefined {
+/** Copies the records after the base to the new epoch. When it has reached the end of the log, it switches. */
+function copy_and_switch(writer: Writer, cursor: Cursor, epoch: number, header: EpochHeader): SwitchResult {
     const prefix = logs.key_of(writer.log, epoch, "r");
     const slice = time_slice.start();
     let position = 0;
-    let total = 0;
+    let bytes = 0;
     while (writer.stop_reason === undefined) {
-        const [finding, record] = cursors.step(cursor);
-        if (finding === "end") {
+        const [outcome, record] = cursors.step(cursor);
+        if (outcome === "end") {
             if (cursor.epoch !== writer.epoch || cursor.position !== writer.position) {
-                return "taken over"; // sealed: what else was published cannot be read yet
+                return $multi(false, "another worker has taken over"); // the epoch is sealed: the link of another worker hides records
             }
-            const err = switch_epoch(writer, epoch, start, position, undefined);
-            if (writer.epoch === epoch) {
-                writer.log_bytes = total;
-            }
-            return err;
+            const copied = { position, bytes, revision: writer.revision };
+            return writers.switch_epoch(writer, epoch, header, copied, undefined);
         }
         if (record === undefined) {
-            return finding;
+            return $multi(false, outcome);
         }
-        total = total + record.payload.length + records.OVERHEAD;
-        record.total = total;
+        bytes = bytes + record.payload.length + records.CHUNK_OVERHEAD;
+        record.total = bytes;
         const [last, err] = writers.store(writer, prefix, position + 1, record, slice);
         if (last === undefined) {
-            return err;
+            return $multi(false, err);
         }
         position = last;
         time_slice.yield_if_due(slice);
     }
-    return "over";
+    return $multi(false);
 }
 
-/** True if a new base is due. */
+/** Reports whether the log must be compacted. */
 function is_due(writer: Writer): boolean {
     const base_bytes = writer.base_bytes;
     const log_bytes = writer.log_bytes;
     if (writer.root === 0) {
         return false;
     }
-    const longest = max(SHORT, base_bytes);
-    if (log_bytes > longest || writer.epoch - writer.root > MANY) {
+    const max_log_bytes = max(MIN_LOG_BYTES, base_bytes);
+    if (log_bytes > max_log_bytes || writer.epoch - writer.root > MAX_EPOCHS) {
         return true;
     }
-    // the new one needs room beside the old one, and there is nothing that could be removed for it
+    // earlier if room gets short: the new base needs room next to the old one, and nothing can be removed for it
     const log = writer.log;
-    return log_bytes > longest / 4 && log.dict.free_space() < 2 * base_bytes && !cleanup.is_due(log, writer.root);
+    return (
+        log_bytes > max_log_bytes / 4 && log.dict.free_space() < 2 * base_bytes && !cleanup.can_remove(log, writer.root)
+    );
 }
 
 /**
- * Puts a new base under the log. The writer may add to it meanwhile.
- * @returns nil, or why that did not succeed
+ * Replaces the base and the records of the log by a new base. The writer can append meanwhile.
+ * @returns false if that failed, and an error unless the writer was stopped
  */
-function compact(writer: Writer): string | undefined {
+function compact(writer: Writer): SwitchResult {
     const log = writer.log;
     const root = writer.root;
     const cursor = cursors.new(log);
     const [full] = cursors.join(cursor, root, "list");
     const epoch = logs.allocate_epoch(log);
     if (full === undefined || epoch === undefined) {
-        return writers.MISSING;
+        return $multi(false, writers.KEYS_MISSING);
     }
-    const is_wanted = (): boolean => writer.stop_reason === undefined && writer.root === root;
-    const revision = full.revision;
-    const [count, bytes, base_err] = write_base(writer, epoch, full.full!, revision, is_wanted);
+    const is_needed = (): boolean => writer.stop_reason === undefined && writer.root === root;
+    const [header, base_err] = write_base(writer, epoch, full, writer.history, writer.cluster_id, is_needed);
+    let is_switched = false;
     let err = base_err;
-    if (count !== undefined) {
-        const history = writer.history;
-        const cluster_id = writer.cluster_id;
-        const start = { revision, root: epoch, pieces: count, base_bytes: bytes, log_bytes: 0, history, cluster_id };
-        err = copy_and_move(writer, cursor, epoch, start);
+    if (header !== undefined) {
+        [is_switched, err] = copy_and_switch(writer, cursor, epoch, header);
     }
-    if (writer.epoch !== epoch) {
+    if (!is_switched) {
         cleanup.remove_epoch(log, epoch, time_slice.start());
     }
-    return err;
+    return $multi(is_switched, err);
 }
 
 export { compact, is_due, reset_to_full_state };

@@ -4,56 +4,63 @@ import type { EtcdError } from "../protocol/errors";
 import * as random from "../base/random";
 import * as logs from "./log";
 import type { Log } from "./log";
-import type { NodeDict } from "./records";
+import type { LogDict } from "./records";
 import * as cleanup from "./cleanup";
 import type { Source, Writer } from "./writer";
 import * as writers from "./writer";
 
 const now = clock.now;
 
-/** Seconds of silence after which a writer counts as gone. It gives a sign of life five times as often. */
+/** Seconds without a heartbeat after which a writer counts as dead. Writers send five or more in that time. */
 const WRITER_LEASE = 1;
-/** Seconds between two looks at who writes, and whether the log is well. */
+/** Seconds between two checks of the log and its writer, and between two heartbeats of the worker that writes. */
 const CHECK_INTERVAL = 0.1;
-/** Seconds that a worker has for taking over, before others try. */
+/** Seconds for which other workers leave a takeover to the candidate that has announced itself. */
 const CANDIDATE_TIME = 0.5;
+/** Seconds without polls after one that raised an error. */
+const ERROR_PAUSE = 1;
+
 /**
- * Opens a feed out of etcd.
+ * Opens a feed straight from etcd.
  * @param from first revision to report; nil for the full state first
- * @param cluster_id the cluster of that revision, if it is known
+ * @param cluster_id ID of the cluster that revision is of; nil if unknown
  */
 type OpenSource = (this: void, from: number | undefined, cluster_id: string | undefined) => Result<Source, EtcdError>;
 
-/** What one worker has of one log: it looks for what is new, for all of the worker's readers, and may be its writer. */
+/** Starts to write the log. Returns nil and an error if there is no timer for it. */
+type StartWriter = (this: void, coordinator: Coordinator, writer: Writer) => Result<true>;
+
+/**
+ * A worker's view of one log: it polls the log for all readers of the worker, and takes over as writer if the log has
+ * none. Only this file changes it.
+ */
 interface Coordinator {
-    readonly dict: NodeDict;
-    /** In front of all keys in the dict. */
-    readonly base: string;
+    readonly dict: LogDict;
+    /** Prefix of all keys in the dict. */
+    readonly namespace: string;
     readonly open_source: OpenSource;
-    /** Seconds after which a log that was given up is tried anew. */
-    readonly retry: number;
-    /** Writes the log in a timer of its own. */
-    readonly run_writer: (this: void, premature: boolean, coordinator: Coordinator, writer: Writer) => void;
-    /** The log of the day; nil if there is none, or it is given up. */
+    readonly start_writer: StartWriter;
+    /** Seconds before an abandoned log is replaced. */
+    readonly retry_after: number;
+    /** The current log; nil before the first check, and while none is usable. */
     log: Log | undefined;
-    /** There is no log to wait for: readers go on by themselves. */
-    is_alone: boolean;
-    /** Last epoch of the chain as far as is known. */
+    /** No log is usable: readers must read from etcd themselves. */
+    is_unavailable: boolean;
+    /** Last known epoch of the chain. */
     tail: number;
+    /** Key of its head, which each poll reads. */
     head_key: string;
+    /** The head when it was last polled. */
     head: unknown;
-    /** This worker is the writer. */
+    /** Set while this worker writes the log. */
     writer: Writer | undefined;
-    /** Of all readers, to be posted when there may be something new. */
+    /** Signals of the readers: posted when there can be something new for them. */
     readonly readers: LuaSet<Semaphore>;
     reader_count: number;
-    /** Somebody lets it look around. */
-    is_polled: boolean;
-    /** Not before that, after an error. */
     paused_until: number;
     next_check_at: number;
-    /** When a first log may be tried again, if the dict had no room for one. */
-    retry_at: number;
+    /** Earliest time of the next attempt to create the first log, after the dict had no room for it. */
+    next_create_at: number;
 }
 
 /** Wakes all readers of this worker. */
@@ -65,7 +72,7 @@ function wake(coordinator: Coordinator): void {
     }
 }
 
-function stand_at(coordinator: Coordinator, log: Log, tail: number): void {
+function set_tail(coordinator: Coordinator, log: Log, tail: number): void {
     coordinator.tail = tail;
     coordinator.head_key = logs.key_of(log, tail, "h");
     coordinator.head = undefined;
@@ -76,16 +83,16 @@ function is_sealed(log: Log, epoch: number): boolean {
     return sealed;
 }
 
-/** Looks for what is new: one read of one number. */
-function look_at_head(coordinator: Coordinator): void {
+/** Wakes the readers if something was published since the last poll. If nothing was, it reads one number. */
+function poll_head(coordinator: Coordinator): void {
     const log = coordinator.log;
     if (log === undefined) {
         return;
     }
     const [value] = coordinator.dict.get(coordinator.head_key);
     if (value === undefined) {
-        // gone; as the root is a hint, that may be gone, too, for a moment
-        stand_at(coordinator, log, logs.number_at(log, "root") ?? 0);
+        // the tail was removed: continue at the root, which is a hint and can point to a removed epoch for a moment
+        set_tail(coordinator, log, logs.get_number(log, "root") ?? 0);
         return;
     }
     if (value === coordinator.head) {
@@ -94,22 +101,25 @@ function look_at_head(coordinator: Coordinator): void {
     coordinator.head = value;
     wake(coordinator);
     while (is_sealed(log, coordinator.tail)) {
-        coordinator.next_check_at = 0; // if there is no link yet, the writer may be gone
+        coordinator.next_check_at = 0; // its writer has possibly resigned
         const link = logs.link_of(log, coordinator.tail);
         if (link === undefined) {
             coordinator.head = undefined;
             return;
         }
-        stand_at(coordinator, log, link.to);
+        set_tail(coordinator, log, link.to);
     }
 }
 
-/** Gives the log up for all workers. */
-function give_up(coordinator: Coordinator, log: Log, why: string | undefined): void {
+/**
+ * Abandons the log, for all workers.
+ * @param cause nil if keys are missing
+ */
+function abandon_log(coordinator: Coordinator, log: Log, cause: Problem): void {
     if (!logs.is_broken(log)) {
-        ngx.log(ngx.WARN, "shared log of watches is given up: ", why ?? writers.MISSING);
+        ngx.log(ngx.WARN, "shared watch log: abandoned: ", cause ?? writers.KEYS_MISSING);
     }
-    logs.mark_broken(log, coordinator.retry);
+    logs.mark_broken(log, coordinator.retry_after);
     coordinator.next_check_at = 0;
 }
 
@@ -117,70 +127,57 @@ function is_same(a: Log | undefined, b: Log | undefined): boolean {
     return a === b || (a !== undefined && b !== undefined && a.name === b.name);
 }
 
-/** Finds the log of the day, starts one if there is none, or in the place of one that was given up long ago. */
-function find_log(coordinator: Coordinator): void {
+/** Creates the first log, or one that replaces a broken one, if it is time for that; nil otherwise. */
+function try_create_log(coordinator: Coordinator, broken: Log | undefined): Log | undefined {
     const dict = coordinator.dict;
-    const base = coordinator.base;
-    const known = coordinator.log;
-    let log = logs.current(dict, base);
-    if (log === undefined || logs.is_broken(log)) {
-        const old = log;
-        const wait = old !== undefined ? logs.retry_in(dict, base) : coordinator.retry_at - now();
-        log = undefined;
-        if (wait <= 0) {
-            if (old !== undefined) {
-                dict.safe_set(`${base}retry`, now() + coordinator.retry); // one tries at a time
-                cleanup.all(old);
-            }
-            const [begun, err] = logs.begin(dict, base, old);
-            if (begun === undefined) {
-                coordinator.retry_at = now() + coordinator.retry;
-                ngx.log(ngx.WARN, "no room for a shared log of watches: ", err);
-            }
-            log = begun;
-        }
+    const namespace = coordinator.namespace;
+    const time = now();
+    const wait = broken !== undefined ? logs.seconds_until_retry(dict, namespace) : coordinator.next_create_at - time;
+    if (wait > 0) {
+        return undefined;
     }
-    coordinator.is_alone = log === undefined;
+    if (broken !== undefined) {
+        logs.delay_retry(dict, namespace, coordinator.retry_after); // so that other workers do not try it as well
+        cleanup.remove_log(broken);
+    }
+    const [created, err] = logs.create(dict, namespace, broken);
+    if (created === undefined) {
+        coordinator.next_create_at = now() + coordinator.retry_after;
+        ngx.log(ngx.WARN, "shared watch log: not created: ", err, "; retrying in ", coordinator.retry_after, " s");
+    }
+    return created;
+}
+
+/** Finds the current log. Creates one if there is none, or if the current one was abandoned long enough ago. */
+function refresh_log(coordinator: Coordinator): void {
+    const dict = coordinator.dict;
+    const known = coordinator.log;
+    let log = logs.current(dict, coordinator.namespace);
+    if (log === undefined || logs.is_broken(log)) {
+        log = try_create_log(coordinator, log);
+    }
+    coordinator.is_unavailable = log === undefined;
     if (!is_same(log, known)) {
         if (coordinator.writer !== undefined) {
-            writers.stop(coordinator.writer, "deposed");
+            writers.stop(coordinator.writer, "fenced");
             coordinator.writer = undefined;
         }
         coordinator.log = log;
         if (log !== undefined) {
-            stand_at(coordinator, log, logs.number_at(log, "root") ?? 0);
+            set_tail(coordinator, log, logs.get_number(log, "root") ?? 0);
         }
         wake(coordinator);
     }
 }
 
-/** A sign of life, unless another one writes now. */
-function keep_writing(writer: Writer): void {
-    const log = writer.log;
-    const [head, sealed] = logs.head(log, writer.epoch);
-    if (head === undefined) {
-        writers.on_epoch_missing(writer);
-    } else if (sealed) {
-        writers.stop(writer, "deposed");
-    }
-    if (writer.stop_reason !== undefined) {
+/** Takes over from a dead writer, unless another worker is about to. */
+function try_take_over(coordinator: Coordinator, log: Log): void {
+    const announced_at = logs.get_number(log, "candidate");
+    if (announced_at === undefined) {
+        abandon_log(coordinator, log, undefined);
         return;
     }
-    const contact = writer.source !== undefined ? now() - writer.source.age() : undefined;
-    logs.heartbeat(log, writer.epoch, contact);
-    if (logs.number_at(log, "root") !== writer.root) {
-        logs.set_number(log, "root", writer.root);
-    }
-}
-
-/** Tries to become the writer in the place of one that is gone. */
-function try_to_write(coordinator: Coordinator, log: Log): void {
-    const candidate = logs.number_at(log, "candidate");
-    if (candidate === undefined) {
-        give_up(coordinator, log, undefined);
-        return;
-    }
-    if (now() - candidate < CANDIDATE_TIME) {
+    if (now() - announced_at < CANDIDATE_TIME) {
         return;
     }
     logs.set_number(log, "candidate", now());
@@ -188,81 +185,138 @@ function try_to_write(coordinator: Coordinator, log: Log): void {
     logs.set_number(log, "candidate", 0);
     if (writer === undefined) {
         if (err !== "lost") {
-            give_up(coordinator, log, err);
+            abandon_log(coordinator, log, err);
         }
         return;
     }
     coordinator.writer = writer;
-    const [ok] = ngx.timer.at(0, coordinator.run_writer, coordinator, writer);
+    const [ok] = coordinator.start_writer(coordinator, writer);
     if (ok === undefined) {
         coordinator.writer = undefined;
         logs.release(log, writer.epoch);
     }
 }
 
-/** Looks at who writes, and whether the log is well. */
-function look(coordinator: Coordinator): void {
-    find_log(coordinator);
+/** Checks which log is current, whether it has a writer, and whether this worker must take over. */
+function check(coordinator: Coordinator): void {
+    refresh_log(coordinator);
     const log = coordinator.log;
     if (log === undefined) {
         return;
     }
-    look_at_head(coordinator);
+    poll_head(coordinator);
     const writer = coordinator.writer;
     if (writer !== undefined) {
-        keep_writing(writer);
+        writers.heartbeat(writer);
     } else if (logs.seconds_since_heartbeat(log, coordinator.tail) > WRITER_LEASE) {
-        try_to_write(coordinator, log);
+        try_take_over(coordinator, log);
     }
 }
 
-/** One round of looking around. */
+function poll_and_check(coordinator: Coordinator, time: number): void {
+    poll_head(coordinator);
+    if (time >= coordinator.next_check_at) {
+        // with jitter, so that the workers do not check at the same time
+        coordinator.next_check_at = time + CHECK_INTERVAL * (1 + random.next() / 4);
+        check(coordinator);
+    }
+}
+
+/** Polls the log once. An error in it is logged and stops polling for a while. */
 function poll(coordinator: Coordinator): void {
     const time = now();
-    look_at_head(coordinator);
-    if (time >= coordinator.next_check_at) {
-        coordinator.next_check_at = time + CHECK_INTERVAL * (1 + random.next() / 4); // not all workers at once
-        look(coordinator);
+    if (time < coordinator.paused_until) {
+        return;
+    }
+    const [ok, err] = protected_call(poll_and_check, coordinator, time);
+    if (!ok) {
+        coordinator.paused_until = time + ERROR_PAUSE;
+        ngx.log(ngx.ERR, "shared watch log: ", err);
     }
 }
 
-/** Leaves the log to other workers. */
-function leave(coordinator: Coordinator): void {
+/** Stops writing, so that another worker takes over immediately, and wakes the readers. */
+function resign(coordinator: Coordinator): void {
     const writer = coordinator.writer;
     if (writer !== undefined) {
         coordinator.writer = undefined;
-        writers.stop(writer, "leaving");
-        writers.leave(writer);
+        writers.stop(writer, "resigned");
+        writers.release(writer);
     }
     wake(coordinator);
 }
 
+/** Handles the end of the timer in which this worker has written the log. */
+function on_writer_stopped(coordinator: Coordinator, writer: Writer): void {
+    if (coordinator.writer === writer) {
+        coordinator.writer = undefined;
+    }
+    if (writer.stop_reason === "broken") {
+        abandon_log(coordinator, writer.log, writer.stop_detail);
+    } else {
+        writers.release(writer);
+    }
+    wake(coordinator);
+}
+
+/** @param signal posted when there can be something new */
+function add_reader(coordinator: Coordinator, signal: Semaphore): void {
+    coordinator.readers.add(signal);
+    coordinator.reader_count = coordinator.reader_count + 1;
+}
+
+function remove_reader(coordinator: Coordinator, signal: Semaphore): void {
+    coordinator.readers.delete(signal);
+    coordinator.reader_count = coordinator.reader_count - 1;
+}
+
+/** Sets whether a timer polls the log. Without one, a worker that has no log yet must read from etcd itself. */
+function set_polled(coordinator: Coordinator, is_polled: boolean): void {
+    coordinator.is_unavailable = !is_polled && coordinator.log === undefined;
+}
+
+/**
+ * Creates a worker's view of a log.
+ * @param namespace prefix of all keys in the dict
+ * @param retry_after seconds before an abandoned log is replaced
+ */
 function create(
-    dict: NodeDict,
-    base: string,
+    dict: LogDict,
+    namespace: string,
     open_source: OpenSource,
-    retry: number,
-    lead: Coordinator["run_writer"],
+    retry_after: number,
+    start_writer: StartWriter,
 ): Coordinator {
     return {
         dict,
-        base,
+        namespace,
         open_source,
-        retry,
-        run_writer: lead,
+        retry_after,
+        start_writer,
         log: undefined,
-        is_alone: false,
+        is_unavailable: false,
         tail: 0,
         head_key: "",
         head: undefined,
         writer: undefined,
         readers: new LuaSet(),
         reader_count: 0,
-        is_polled: false,
         paused_until: 0,
         next_check_at: 0,
-        retry_at: 0,
+        next_create_at: 0,
     };
 }
 
-export { create as new, give_up, leave, poll, wake, type Coordinator, type OpenSource };
+export {
+    abandon_log,
+    add_reader,
+    create as new,
+    on_writer_stopped,
+    poll,
+    remove_reader,
+    resign,
+    set_polled,
+    wake,
+    type Coordinator,
+    type OpenSource,
+};

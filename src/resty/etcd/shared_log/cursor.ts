@@ -8,51 +8,52 @@ import * as kv_merge from "../storage/kv_merge";
 import type { Changes } from "../storage/kv_merge";
 import * as kv_encoding from "../storage/kv_encoding";
 import * as records from "./records";
-import type { Stored } from "./records";
+import type { StoredRecord } from "./records";
 import * as epoch_header from "./epoch_header";
 
-/** A place in the log. */
+/** A reader's position in the log. */
 interface Cursor {
     readonly log: Log;
     epoch: number;
-    /** Last piece that was read. */
+    /** Last chunk that was read. */
     position: number;
-    /** Everything up to it was read. */
+    /** Last revision that was read. */
     revision: number;
-    /** As of the latest base that was read: the epoch with which etcd's history became another one. */
+    /** `history` in the header of the last base that was read. */
     history: number;
 }
 
-/** What is found at a cursor. */
+/** What follows a cursor. */
 type ReadOutcome =
-    /** A record, or a link to a state that begins anew. */
+    /** A record. */
     | "record"
+    /** A link to an epoch that does not continue this one: its base must be read. */
     | "reset"
     /** Nothing yet. */
     | "end"
-    /** What is next is being decided: whoever has sealed an epoch links another one, or somebody else does. */
-    | "between"
-    /** Something that should be there is not. */
-    | "lost";
+    /** A sealed epoch without link: the worker that sealed it, or another one, is about to link a successor. */
+    | "unlinked"
+    /** A key that must exist does not. */
+    | "missing";
 
 function create(log: Log): Cursor {
     return { log, epoch: 0, position: 0, revision: 0, history: 0 };
 }
 
-/** Moves on to what is next, through links; a record is read, and the cursor stands behind it. */
-function step(cursor: Cursor): LuaMultiReturn<[finding: ReadOutcome, record?: Stored | undefined, link?: Link]> {
+/** Moves the cursor through links to the next record, reads the record, and moves the cursor behind it. */
+function step(cursor: Cursor): LuaMultiReturn<[outcome: ReadOutcome, record?: StoredRecord | undefined, link?: Link]> {
     const log = cursor.log;
     while (true) {
         const epoch = cursor.epoch;
         const [head, is_sealed] = logs.head(log, epoch);
         if (head === undefined) {
-            return $multi("lost");
+            return $multi("missing");
         }
         let last = head;
         if (is_sealed) {
             const link = logs.link_of(log, epoch);
             if (link === undefined) {
-                return $multi("between");
+                return $multi("unlinked");
             }
             last = link.at;
             if (cursor.position >= last) {
@@ -69,7 +70,7 @@ function step(cursor: Cursor): LuaMultiReturn<[finding: ReadOutcome, record?: St
         }
         const record = records.read(log.dict, logs.key_of(log, epoch, "r"), cursor.position + 1);
         if (record === undefined) {
-            return $multi("lost");
+            return $multi("missing");
         }
         cursor.position = record.last;
         cursor.revision = record.revision;
@@ -77,17 +78,17 @@ function step(cursor: Cursor): LuaMultiReturn<[finding: ReadOutcome, record?: St
     }
 }
 
-/** Reads the base of an epoch and stands at its beginning; nil if it is not all there. */
+/** Reads the base of an epoch and moves the cursor to its first record; nil if a part of the base is missing. */
 function read_base(cursor: Cursor, epoch: number, slice: TimeSlice): RawKv[] | undefined {
     const log = cursor.log;
-    const start = epoch_header.read(log, epoch);
-    if (start === undefined) {
+    const header = epoch_header.read(log, epoch);
+    if (header === undefined) {
         return undefined;
     }
     const kvs: RawKv[] = [];
     const prefix = logs.key_of(log, epoch, "b");
     let number = 1;
-    while (number <= start.pieces) {
+    while (number <= header.chunks) {
         const record = records.read(log.dict, prefix, number);
         if (record === undefined) {
             return undefined;
@@ -98,25 +99,26 @@ function read_base(cursor: Cursor, epoch: number, slice: TimeSlice): RawKv[] | u
     }
     cursor.epoch = epoch;
     cursor.position = 0;
-    cursor.revision = start.revision;
-    cursor.history = start.history;
+    cursor.revision = header.revision;
+    cursor.history = header.history;
     return kvs;
 }
 
-function note(changes: Changes, record: Stored, slice: TimeSlice): void {
+function add_changes(changes: Changes, record: StoredRecord, slice: TimeSlice): void {
     for (const event of kv_encoding.decode_events(record.payload, slice)) {
         changes.set(event.kv.key, event);
     }
 }
 
 /**
- * Reads a base and all that has happened since, and stands at the end of the log.
- * @param epoch the base's; 0 as long as there is none
- * @returns the state; nil and `end` if there is none yet, nil and `lost` if something is missing
+ * Reads a base and all records after it, and moves the cursor to the end of the log.
+ * @param epoch the epoch of the base; 0 while the log has none
+ * @param reason why the reader needs the full state
+ * @returns the full state; nil and `end` if the log has no base yet, nil and another outcome if it cannot be read
  */
 function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Batch | undefined, ReadOutcome?]> {
     const slice = time_slice.start();
-    let why = reason;
+    let last_reason = reason;
     let kvs: RawKv[] | undefined;
     let changes: Changes = new LuaMap();
     cursor.epoch = 0;
@@ -124,47 +126,47 @@ function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Ba
     if (epoch !== 0) {
         kvs = read_base(cursor, epoch, slice);
         if (kvs === undefined) {
-            return $multi(undefined, "lost");
+            return $multi(undefined, "missing");
         }
     }
     while (true) {
-        const [finding, record, link] = step(cursor);
-        if (finding === "record") {
-            note(changes, record!, slice);
-        } else if (finding === "reset") {
-            why = link!.reason as Reason;
+        const [outcome, record, link] = step(cursor);
+        if (outcome === "record") {
+            add_changes(changes, record!, slice);
+        } else if (outcome === "reset") {
+            last_reason = link!.reason as Reason;
             changes = new LuaMap();
             kvs = read_base(cursor, link!.to, slice);
             if (kvs === undefined) {
-                return $multi(undefined, "lost");
+                return $multi(undefined, "missing");
             }
-        } else if (finding === "lost" || finding === "between" || kvs === undefined) {
-            return $multi(undefined, finding);
+        } else if (outcome !== "end" || kvs === undefined) {
+            return $multi(undefined, outcome);
         } else {
             const full = kv_merge.apply(kvs, changes, slice);
-            return $multi({ revision: cursor.revision, events: [], full, reason: why });
+            return $multi({ revision: cursor.revision, events: [], full, reason: last_reason });
         }
     }
 }
 
-/** Joins where reading begins now. */
+/** Joins at the root. */
 function join_root(cursor: Cursor): LuaMultiReturn<[Batch | undefined, ReadOutcome?]> {
-    const root = logs.number_at(cursor.log, "root");
+    const root = logs.get_number(cursor.log, "root");
     if (root === undefined) {
-        return $multi(undefined, "lost");
+        return $multi(undefined, "missing");
     }
     return join(cursor, root, "list");
 }
 
-/** Follows a link to a state that begins anew. The cursor stays where it is if that cannot be read to its end now. */
+/** Follows a link to an epoch that does not continue this one. The cursor stays if its state cannot be read yet. */
 function follow_reset(cursor: Cursor, link: Link): LuaMultiReturn<[Batch | undefined, (ReadOutcome | undefined)?]> {
     const ahead = create(cursor.log);
-    const [batch, finding] = join(ahead, link.to, link.reason as Reason);
+    const [batch, outcome] = join(ahead, link.to, link.reason as Reason);
     if (batch === undefined) {
-        return $multi(undefined, finding);
+        return $multi(undefined, outcome);
     }
     if (ahead.history > cursor.epoch) {
-        batch.reason = "restored"; // even if another reset came after it
+        batch.reason = "restored"; // even if another reset came after the restore
     }
     cursor.epoch = ahead.epoch;
     cursor.position = ahead.position;
@@ -174,21 +176,21 @@ function follow_reset(cursor: Cursor, link: Link): LuaMultiReturn<[Batch | undef
 }
 
 /**
- * The next batch after the cursor.
- * @returns nil and `end` if there is none yet, nil and `lost` if something is missing
+ * Returns the next batch after the cursor.
+ * @returns nil and `end` if there is none yet, nil and another outcome if it cannot be read
  */
 function next(cursor: Cursor): LuaMultiReturn<[Batch | undefined, (ReadOutcome | undefined)?]> {
-    const [finding, record, link] = step(cursor);
-    if (finding === "record") {
+    const [outcome, record, link] = step(cursor);
+    if (outcome === "record") {
         return $multi({
             revision: cursor.revision,
             events: kv_encoding.decode_events(record!.payload, time_slice.start()),
         });
     }
-    if (finding === "reset") {
+    if (outcome === "reset") {
         return follow_reset(cursor, link!);
     }
-    return $multi(undefined, finding);
+    return $multi(undefined, outcome);
 }
 
 export { create as new, join, join_root, next, step, type Cursor, type ReadOutcome };

@@ -1,69 +1,97 @@
 import * as clock from "../base/clock";
 import * as logs from "./log";
 import type { Log } from "./log";
+import * as records from "./records";
 
-/** What an epoch begins with. */
-interface Beginning {
-    /** Everything up to it comes before; 0 if nothing is known yet. */
+/** The state that an epoch starts from. */
+interface EpochHeader {
+    /** The last revision before the epoch's first record; 0 if none is known. */
     revision: number;
-    /** The epoch whose base it stands on: itself, or an earlier one. */
+    /** The epoch whose base this one builds on: itself or an earlier one; 0 if there is none. */
     root: number;
-    /** Pieces of its base; 0 for none. */
-    pieces: number;
-    /** Bytes of the base that it stands on. */
+    /** Number of chunks of the epoch's own base; 0 if it has none. */
+    chunks: number;
+    /** Bytes of the base that the epoch builds on. */
     base_bytes: number;
     /** Bytes of the log between that base and this epoch. */
     log_bytes: number;
-    /** The epoch with which etcd's history became another one, restored from a backup; 0 for none. */
+    /** The last epoch that began because etcd's history diverged (restore from backup); 0 if none did. */
     history: number;
     cluster_id: string | undefined;
 }
 
-interface Start extends Beginning {
-    /** When it was made. */
-    readonly made_at: number;
+interface StoredHeader extends EpochHeader {
+    readonly created_at: number;
 }
 
 const format = string.format;
 const match = string.match;
 const now = clock.now;
 
-const START = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$";
+/** In the order in which `create_epoch` writes the fields. */
+const FIELDS = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$";
 
-/** What an epoch begins with; nil if that is gone. */
-function read(log: Log, epoch: number): Start | undefined {
+/** Returns an epoch's header, or nil if it is missing. */
+function read(log: Log, epoch: number): StoredHeader | undefined {
     const [value] = log.dict.get(logs.key_of(log, epoch, "s"));
     if (typeof value !== "string") {
         return undefined;
     }
-    const [revision, root, pieces, base_bytes, log_bytes, history, made_at, cluster_id] = match(value, START);
+    const [revision, root, chunks, base_bytes, log_bytes, history, created_at, cluster_id] = match(value, FIELDS);
     if (revision === undefined) {
         return undefined;
     }
     return {
         revision: tonumber(revision)!,
         root: tonumber(root)!,
-        pieces: tonumber(pieces)!,
+        chunks: tonumber(chunks)!,
         base_bytes: tonumber(base_bytes)!,
         log_bytes: tonumber(log_bytes)!,
         history: tonumber(history)!,
-        cluster_id: logs.not_empty(cluster_id),
-        made_at: tonumber(made_at)! / 1000,
+        cluster_id: logs.nil_if_empty(cluster_id),
+        created_at: tonumber(created_at)! / 1000,
     };
 }
 
-/** Makes an epoch complete, but for its base and for the link that leads to it. */
-function prepare(log: Log, epoch: number, start: Beginning): LuaMultiReturn<[ok: boolean, err?: string | undefined]> {
-    const place = format("%d %d", start.revision, start.root);
-    const sizes = format("%d %d %d", start.pieces, start.base_bytes, start.log_bytes);
-    const times = format("%d %d", start.history, now() * 1000);
-    const text = `${place} ${sizes} ${times} ${start.cluster_id ?? ""}`;
+/** Returns the header of a successor that continues an epoch after its chunk `at`; nil if keys are missing. */
+function of_successor(log: Log, epoch: number, at: number): EpochHeader | undefined {
+    let header: EpochHeader | undefined = read(log, epoch);
+    if (header === undefined) {
+        if (epoch !== 0) {
+            return undefined;
+        }
+        // the first epoch of a log is empty and has no header
+        header = { revision: 0, root: 0, chunks: 0, base_bytes: 0, log_bytes: 0, history: 0, cluster_id: undefined };
+    }
+    header.chunks = 0;
+    if (at > 0) {
+        // a record's last chunk can be read alone: each chunk carries the record's revision and total
+        const record = records.read(log.dict, logs.key_of(log, epoch, "r"), at);
+        if (record === undefined) {
+            return undefined;
+        }
+        header.revision = record.revision;
+        header.log_bytes = record.total;
+    }
+    return header;
+}
+
+/** Makes an epoch complete, except for its base and for the link that leads to it. */
+function create_epoch(
+    log: Log,
+    epoch: number,
+    header: EpochHeader,
+): LuaMultiReturn<[ok: boolean, err?: string | undefined]> {
+    const place = format("%d %d", header.revision, header.root);
+    const sizes = format("%d %d %d", header.chunks, header.base_bytes, header.log_bytes);
+    const times = format("%d %d", header.history, now() * 1000);
+    const text = `${place} ${sizes} ${times} ${header.cluster_id ?? ""}`;
     const [ok, err] = log.dict.safe_set(logs.key_of(log, epoch, "s"), text);
     if (!ok) {
         return $multi(false, err);
     }
-    for (const what of ["h", "c", "l"]) {
-        const [stored, store_err] = log.dict.safe_set(logs.key_of(log, epoch, what), 0);
+    for (const part of ["h", "c", "l"]) {
+        const [stored, store_err] = log.dict.safe_set(logs.key_of(log, epoch, part), 0);
         if (!stored) {
             return $multi(false, store_err);
         }
@@ -71,4 +99,4 @@ function prepare(log: Log, epoch: number, start: Beginning): LuaMultiReturn<[ok:
     return $multi(true);
 }
 
-export { prepare, read, type Beginning, type Start };
+export { create_epoch, of_successor, read, type EpochHeader };

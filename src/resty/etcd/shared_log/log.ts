@@ -1,51 +1,52 @@
 import * as clock from "../base/clock";
 import * as random from "../base/random";
-import type { NodeDict } from "./records";
+import type { LogDict } from "./records";
 
 /**
  * The log in the shared dict: a chain of epochs, each with one writer.
  *
- * An epoch has a head (the number of its last published piece), pieces, a note of what it begins with, perhaps a base
- * (all keys, as they were when it began), and perhaps a successor. Whoever wants to write creates an epoch of its own,
- * complete but for the link that leads to it, seals the last one of the chain, and links its own behind it. Taking
- * over from a dead writer and putting a new base under a long log are the same thing.
+ * An epoch has a head (the number of its last published chunk), records in numbered chunks, and a header (the state that
+ * it starts from). It can have a base (all keys as of its start) and a link to its successor. To write, a worker creates
+ * its own epoch, complete except for the link that leads to it, seals the last epoch of the chain, and links its own
+ * epoch behind it. A worker that takes over from a dead writer and a writer that compacts its log do the same.
  *
- * Why nothing is lost, told twice or torn, wherever a worker is stopped or killed:
- * - Only its own writer writes the pieces of an epoch, and each number once. They are published by one `incr` of the
- *   head, after they were written. What was not published is never read.
- * - Sealing is an `incr` of the same head by SEAL. So a writer learns from its own `incr` whether it was still the
- *   writer: one that was stopped for long publishes nothing any more, and goes.
- * - A link says which piece of the sealed epoch is the last, and is written by `safe_add`: of several successors one
- *   wins. Readers of a sealed epoch wait for the link. The pieces that a late `incr` has published after the seal are
- *   complete, so a link may count them in or not.
- * - What comes before an epoch with a base is removed after this one was linked. A late writer may remove only what
- *   comes before its own base, which nobody needs then; a reader that was in there starts again at the root.
- * - The root, where reading begins, is a hint. A late writer may set it back to what is gone; the writer of the day
- *   sets it right with its next sign of life, as it knows from its own epoch what that stands on.
- * - Links outlive their epochs by thousands of them, so that a late `safe_add` fails for as long.
- * - Numbers are overwritten in place, which needs no memory: a full dict can still say that the log is broken.
- * A missing key, whatever removed it, is noticed by number, a changed one by checksum; then the log is given up for a
- * new one under another name.
+ * Why no event is lost, delivered twice or torn, wherever a worker is stopped or killed:
+ * - Only the writer that created an epoch writes its chunks, and it never writes a published chunk again. One `incr` of
+ *   the head publishes chunks after all of them are stored. Readers read published chunks only.
+ * - Sealing is an `incr` of the same head, by SEAL. What the `incr` returns with which a writer publishes therefore shows
+ *   it whether its epoch was sealed before. A writer that was stopped meanwhile counts nothing as published, and stops.
+ * - A link names the last chunk of the sealed epoch that counts. It is written with `safe_add`, so that only one of
+ *   several successors succeeds. Readers of a sealed epoch wait for its link. Chunks whose `incr` came after the seal are
+ *   complete, so it does not matter whether the link counts them: the successor continues after those that it counts.
+ * - Epochs before one with a base are removed only after that one was linked. A late writer can remove only epochs
+ *   before its own base, which the current chain does not need. A reader that is still there starts again at the root.
+ * - The root, the epoch where reading starts, is a hint. A late writer can set it back to an epoch that was removed.
+ *   The current writer corrects it with its next heartbeat, because it knows the root from its epoch's header.
+ * - A link is kept while thousands of epochs follow, so that the `safe_add` of a late writer fails for that long.
+ * - Counters are overwritten in place, which needs no memory: the log can be marked as broken even in a full dict.
+ * A missing key is detected by its number, whatever has removed it, and a changed one by its checksum. The log is then
+ * abandoned, and replaced by one with another name.
  *
- * Each operation on the dict is whole by itself. A worker that dies within one loses nginx's lock to the master, which
- * frees it; one that is stopped within one holds up all users of the dict until it goes on, which only nginx can change.
+ * Each operation on the dict is atomic. If a worker dies during one, nginx's master releases the lock of the dict. A
+ * worker that is stopped during one blocks all users of the dict until it continues; only nginx could change that.
  */
 interface Log {
-    readonly dict: NodeDict;
-    /** Of the logs that come one after the other. */
-    readonly base: string;
-    /** In front of all of this log's keys. */
+    readonly dict: LogDict;
+    /** Prefix of the keys of all logs that replace one another. */
+    readonly namespace: string;
+    /** Prefix of this log's keys. No two logs have the same. */
     readonly name: string;
 }
 
-/** How an epoch is followed by another. */
+/** The way from an epoch to its successor. */
 interface Link {
+    /** The successor. */
     to: number;
-    /** Last piece that counts. */
+    /** Last chunk of the sealed epoch that counts. */
     at: number;
-    /** Reading goes on after this piece. */
+    /** Last chunk of the successor that repeats what came before: reading continues after it. */
     skip: number;
-    /** The other one begins anew, for this reason, with its base. */
+    /** Set if the successor does not continue the sealed epoch: why readers must take its base instead. */
     reason: string | undefined;
 }
 
@@ -54,105 +55,111 @@ const floor = math.floor;
 const match = string.match;
 const now = clock.now;
 
+/** Added to an epoch's head to seal it: above any chunk number, and exact in a double although several workers add it. */
 const SEAL = 2 ** 42;
 
-/** Numbers that a log has from its first moment. */
-const NUMBERS = ["root", "epochs", "broken", "swept", "candidate", "0h"];
+/** Counters that a log has from its start. */
+const COUNTERS = ["root", "epochs", "broken", "swept", "candidate", "0h"];
 
-function not_empty(text: string | undefined): string | undefined {
+function nil_if_empty(text: string | undefined): string | undefined {
     if (text === "") {
         return undefined;
     }
     return text;
 }
 
-function number_at(log: Log, key: string): number | undefined {
+function get_number(log: Log, key: string): number | undefined {
     const [value] = log.dict.get(log.name + key);
     return value as number | undefined;
 }
 
-/** Overwrites a number that is there. */
+/** Overwrites a number that exists. */
 function set_number(log: Log, key: string, value: number): void {
     log.dict.safe_set(log.name + key, value);
 }
 
-function key_of(log: Log, epoch: number, what: string): string {
-    return `${log.name}${epoch}${what}`;
+/** Returns the key of a part of an epoch. */
+function key_of(log: Log, epoch: number, part: string): string {
+    return `${log.name}${epoch}${part}`;
 }
 
-function log_named(dict: NodeDict, base: string, id: number): Log {
-    return { dict, base, name: `${base}${format("%x", id)}|` };
+function log_with_id(dict: LogDict, namespace: string, id: number): Log {
+    return { dict, namespace, name: `${namespace}${format("%x", id)}|` };
 }
 
-/** Which log is the one of the day. */
-function current(dict: NodeDict, base: string): Log | undefined {
-    const [id] = dict.get(`${base}now`);
+/** Returns the current log of a namespace, or nil if it has none. */
+function current(dict: LogDict, namespace: string): Log | undefined {
+    const [id] = dict.get(`${namespace}now`);
     if (id === undefined) {
         return undefined;
     }
-    return log_named(dict, base, id as number);
+    return log_with_id(dict, namespace, id as number);
 }
 
-/** Removes a log's own numbers. */
-function forget(log: Log): void {
-    for (const name of NUMBERS) {
+function remove_counters(log: Log): void {
+    for (const name of COUNTERS) {
         log.dict.delete(log.name + name);
     }
 }
 
 /**
- * Starts a log: the first one, or one in the place of a broken one.
- * @param old what was found instead
- * @returns nil and an error if the dict has no room for it
+ * Creates the first log of a namespace, or one that replaces a broken one.
+ * @param broken the log to replace; nil if there was none
+ * @returns the log, or that of another worker that was faster; nil and an error if the dict has no room for it
  */
-function begin(dict: NodeDict, base: string, old: Log | undefined): Result<Log> {
-    // names are never used again, even if the dict has forgotten all of them
+function create(dict: LogDict, namespace: string, broken: Log | undefined): Result<Log> {
+    // by time and at random: a name must not recur, not even after the dict has lost all keys
     const id = floor(now() * 1e6) * 256 + random.below(256);
-    const log = log_named(dict, base, id);
-    dict.safe_add(`${base}retry`, 0);
-    for (const name of NUMBERS) {
+    const log = log_with_id(dict, namespace, id);
+    dict.safe_add(`${namespace}retry`, 0);
+    for (const name of COUNTERS) {
         const [ok, err] = dict.safe_add(log.name + name, 0);
         if (!ok) {
-            forget(log);
+            remove_counters(log);
             return $multi(undefined, err ?? "");
         }
     }
-    if (old === undefined) {
-        const [ok] = dict.safe_add(`${base}now`, id);
+    if (broken === undefined) {
+        const [ok] = dict.safe_add(`${namespace}now`, id);
         if (!ok) {
-            forget(log);
-            const found = current(dict, base);
-            if (found === undefined) {
+            remove_counters(log);
+            const existing = current(dict, namespace);
+            if (existing === undefined) {
                 return $multi(undefined, "no memory");
             }
-            return $multi(found);
+            return $multi(existing);
         }
     } else {
-        dict.safe_set(`${base}now`, id);
+        dict.safe_set(`${namespace}now`, id);
     }
     return $multi(log);
 }
 
-/** True if the log cannot be used any more, and a new one is needed. */
+/** Reports whether the log was abandoned or has lost its counters: a new one is needed. */
 function is_broken(log: Log): boolean {
-    return number_at(log, "broken") !== 0;
+    return get_number(log, "broken") !== 0;
 }
 
-/** Gives the log up. All workers go on by themselves until then. */
+/** Sets the earliest time at which a broken log can be replaced. */
+function delay_retry(dict: LogDict, namespace: string, seconds: number): void {
+    dict.safe_set(`${namespace}retry`, now() + seconds);
+}
+
+/** Abandons the log. All workers read from etcd themselves until it is replaced, in `retry_after` seconds. */
 function mark_broken(log: Log, retry_after: number): void {
     set_number(log, "broken", 1);
-    log.dict.safe_set(`${log.base}retry`, now() + retry_after);
+    delay_retry(log.dict, log.namespace, retry_after);
 }
 
-/** Seconds until a new log may be tried in the place of a broken one. */
-function retry_in(dict: NodeDict, base: string): number {
-    const [at] = dict.get(`${base}retry`);
+/** Returns the seconds until a broken log can be replaced. */
+function seconds_until_retry(dict: LogDict, namespace: string): number {
+    const [at] = dict.get(`${namespace}retry`);
     return ((at as number | undefined) ?? 0) - now();
 }
 
-/** Number of the last published piece of an epoch, and whether it is sealed; nil if the epoch is gone. */
+/** Returns the number of an epoch's last published chunk, or nil if the epoch is missing; and whether it is sealed. */
 function head(log: Log, epoch: number): LuaMultiReturn<[position: number | undefined, is_sealed: boolean]> {
-    const value = number_at(log, `${epoch}h`);
+    const value = get_number(log, `${epoch}h`);
     if (value === undefined || value < SEAL) {
         return $multi(value, false);
     }
@@ -160,24 +167,26 @@ function head(log: Log, epoch: number): LuaMultiReturn<[position: number | undef
 }
 
 /**
- * Publishes pieces that were written.
- * @returns false if the epoch is sealed, and they are not published
+ * Publishes chunks that are stored.
+ * @returns false if the epoch was sealed before, or is missing; and whether it is missing
  */
-function publish(log: Log, epoch: number, count: number): LuaMultiReturn<[ok: boolean, gone: boolean]> {
+function publish(log: Log, epoch: number, count: number): LuaMultiReturn<[ok: boolean, is_missing: boolean]> {
     const [value] = log.dict.incr(key_of(log, epoch, "h"), count);
     return $multi(value !== undefined && value < SEAL, value === undefined);
 }
 
+/** Ends an epoch: nothing is published in it any more. */
 function seal(log: Log, epoch: number): void {
     log.dict.incr(key_of(log, epoch, "h"), SEAL);
 }
 
-/** Takes a number for a new epoch. */
+/** Returns the number of a new epoch; nil if the counter is missing. */
 function allocate_epoch(log: Log): number | undefined {
     const [value] = log.dict.incr(`${log.name}epochs`, 1);
     return value;
 }
 
+/** Returns the link to an epoch's successor, or nil if none was written yet. */
 function link_of(log: Log, epoch: number): Link | undefined {
     const [value] = log.dict.get(key_of(log, epoch, "n"));
     if (typeof value !== "string") {
@@ -191,57 +200,67 @@ function link_of(log: Log, epoch: number): Link | undefined {
         to: tonumber(to)!,
         at: tonumber(at)!,
         skip: tonumber(skip)!,
-        reason: not_empty(reason),
+        reason: nil_if_empty(reason),
     };
 }
 
 /**
- * Puts an epoch into the chain, after the one before was sealed.
- * @returns false and `exists` if another one was there first, false and `no memory` if the dict is full
+ * Links a successor behind a sealed epoch.
+ * @returns false and `exists` if the epoch has a successor already, false and `no memory` if the dict is full
  */
 function add_link(log: Log, epoch: number, link: Link): LuaMultiReturn<[ok: boolean, err?: string]> {
     const text = format("%d %d %d %s", link.to, link.at, link.skip, link.reason ?? "");
     return log.dict.safe_add(key_of(log, epoch, "n"), text);
 }
 
-/** A sign of life of an epoch's writer. The clock is the machine's, the same for all workers. */
-function heartbeat(log: Log, epoch: number, contact: number | undefined): void {
-    if (contact !== undefined) {
-        set_number(log, `${epoch}c`, contact);
+/**
+ * Records that an epoch's writer is alive. The clock is that of the machine, the same in all workers.
+ * @param last_received when the writer last received a response from etcd; nil leaves the recorded time
+ */
+function heartbeat(log: Log, epoch: number, last_received: number | undefined): void {
+    if (last_received !== undefined) {
+        set_number(log, `${epoch}c`, last_received);
     }
     set_number(log, `${epoch}l`, now());
 }
 
-/** The writer leaves: another one may begin at once. */
+/** Returns when an epoch's writer last received a response from etcd; 0 if it never did. */
+function last_received_at(log: Log, epoch: number): number {
+    return get_number(log, `${epoch}c`) ?? 0;
+}
+
+/** Records that an epoch's writer stops: another worker can take over without waiting for the heartbeat to age. */
 function release(log: Log, epoch: number): void {
     set_number(log, `${epoch}l`, 0);
 }
 
-/** Seconds since the last sign of life of an epoch's writer. */
+/** Returns the seconds since the last heartbeat of an epoch's writer. */
 function seconds_since_heartbeat(log: Log, epoch: number): number {
-    return now() - (number_at(log, `${epoch}l`) ?? 0);
+    return now() - (get_number(log, `${epoch}l`) ?? 0);
 }
 
 export {
     add_link,
-    begin,
+    allocate_epoch,
+    create,
     current,
-    forget,
-    mark_broken,
+    delay_retry,
+    get_number,
     head,
+    heartbeat,
     is_broken,
     key_of,
+    last_received_at,
     link_of,
-    not_empty,
-    number_at,
+    mark_broken,
+    nil_if_empty,
     publish,
     release,
-    heartbeat,
-    retry_in,
+    remove_counters,
     seal,
-    set_number,
     seconds_since_heartbeat,
-    allocate_epoch,
+    seconds_until_retry,
+    set_number,
     type Link,
     type Log,
 };

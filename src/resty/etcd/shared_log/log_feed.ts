@@ -13,170 +13,179 @@ import type { Cursor, ReadOutcome } from "./cursor";
 import * as coordinators from "./coordinator";
 import type { Coordinator, OpenSource } from "./coordinator";
 import * as writer_loop from "./writer_loop";
-import type { NodeDict } from "./records";
+import type { LogDict } from "./records";
 import * as poll_timers from "./poll_timer";
 import type { PollTimer } from "./poll_timer";
 import * as epoch_header from "./epoch_header";
 import type { Source } from "./writer";
-import * as writers from "./writer";
 
 const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Seconds after which something that is missing will not come any more. */
-const LOST = 1;
-/** Seconds between two looks after which they say nothing about each other. */
-const STALL = 0.5;
-/** Seconds within which a worker that died is followed by another one, surely. */
-const UNDECIDED = 10;
-/** Seconds after which it looks again for what is missing. */
-const REJOIN_INTERVAL = 0.02;
-/** Seconds for which it waits at most, before it looks around. */
-const PATIENCE = 1;
-/** How often a log that is behind is looked at again, before it is believed. */
-const TRIES = 10;
+/** Seconds after which a missing key counts as lost. A reader that was left behind only needs to join again. */
+const MISSING_TIMEOUT = 1;
+/** Seconds after which a sealed epoch without link counts as damaged: several workers in a row can die in a takeover. */
+const UNLINKED_TIMEOUT = 10;
+/** Seconds between two reads of the log after which they say nothing about the time between: the worker stood still. */
+const MAX_READ_GAP = 0.5;
+/** Seconds between two reads of a log in which something is missing, or that is behind. */
+const RETRY_INTERVAL = 0.02;
+/** Maximum seconds of a wait. The timer that polls is checked after each. */
+const MAX_WAIT = 1;
+/** Reads of a log that is behind the reader, before it counts as behind for long. */
+const MAX_BEHIND_READS = 10;
 
 interface Fields {
     readonly coordinator: Coordinator;
     readonly poll_timer: PollTimer;
     readonly signal: Semaphore;
-    /** Where it stands in the log, or stood at last. */
+    /** Current or last position in the log. */
     cursor: Cursor | undefined;
-    /** It goes on from there; else it has to join. */
+    /** Reading continues at the cursor. Otherwise the reader must join the log again. */
     is_following: boolean;
-    /** A feed of its own, while there is no log. */
-    own: Source | undefined;
-    /** Everything up to it was delivered. */
+    /** Feed straight from etcd, while no log is usable. */
+    direct: Source | undefined;
+    /** Last revision that was returned. */
     revision: number;
     cluster_id: string | undefined;
     /** Since when something has been missing in the log. */
-    lost_since: number | undefined;
-    /** When that was seen last. */
-    missed_at: number;
-    next_join: number;
-    tries: number;
-    readonly since: number;
-    /** Since it has waited last. */
+    missing_since: number | undefined;
+    /** When that was last noticed. */
+    missing_noticed_at: number;
+    next_join_at: number;
+    /** Reads so far of a log that is behind. */
+    behind_reads: number;
+    readonly created_at: number;
+    /** Restarted by each wait. */
     readonly slice: TimeSlice;
     is_closed: boolean;
 }
 
-/** A feed out of the log that one worker writes for all. */
+/** A feed from the log. */
 interface LogFeed extends Fields, Methods {}
 
-/** Something is missing in the log. A reader that was slow starts again; if it stays away the log is given up. */
-function note_loss(feed: Fields, log: Log, finding: ReadOutcome | undefined): void {
-    if (finding !== "lost" && finding !== "between") {
-        feed.lost_since = undefined;
+/** Tracks for how long something has been missing. A reader joins again first; if that does not help, it abandons the log. */
+function track_missing(feed: Fields, log: Log, outcome: ReadOutcome | undefined): void {
+    if (outcome !== "missing" && outcome !== "unlinked") {
+        feed.missing_since = undefined;
         return;
     }
     const time = now();
-    if (feed.lost_since === undefined || time - feed.missed_at > STALL) {
-        feed.lost_since = time; // also if the worker was stopped meanwhile
+    if (feed.missing_since === undefined || time - feed.missing_noticed_at > MAX_READ_GAP) {
+        feed.missing_since = time;
     }
-    feed.missed_at = time;
-    if (finding === "lost") {
+    feed.missing_noticed_at = time;
+    if (outcome === "missing") {
         feed.is_following = false;
     }
-    if (time - feed.lost_since > (finding === "lost" ? LOST : UNDECIDED)) {
-        feed.lost_since = undefined;
-        coordinators.give_up(feed.coordinator, log, undefined);
+    if (time - feed.missing_since > (outcome === "missing" ? MISSING_TIMEOUT : UNLINKED_TIMEOUT)) {
+        feed.missing_since = undefined;
+        coordinators.abandon_log(feed.coordinator, log, undefined);
     }
 }
 
-/** True if etcd was restored from a backup since the reader was told anything, or if that cannot be known. */
-function is_other_history(feed: Fields, cursor: Cursor, cluster_id: string | undefined): boolean {
-    if (feed.own !== undefined) {
-        return cluster_id !== (feed.own.cluster_id() ?? feed.cluster_id);
+/** Reports whether etcd's history has diverged since the last batch that the reader returned, as far as can be known. */
+function has_diverged(feed: Fields, cursor: Cursor, cluster_id: string | undefined): boolean {
+    if (feed.direct !== undefined) {
+        return cluster_id !== (feed.direct.cluster_id() ?? feed.cluster_id);
     }
-    const stood = feed.cursor;
-    return stood === undefined || stood.log.name !== cursor.log.name || cursor.history > stood.epoch;
+    const last = feed.cursor;
+    return last === undefined || last.log.name !== cursor.log.name || cursor.history > last.epoch;
 }
 
-/** Reads the state of the log from its base on; nil if it is of no use yet. */
+/** Reads the full state from the log and continues from there; nil if it cannot be read yet. */
 function join(feed: Fields, log: Log): Batch | undefined {
     const cursor = cursors.new(log);
-    const [batch, finding] = cursors.join_root(cursor);
-    note_loss(feed, log, finding);
+    const [batch, outcome] = cursors.join_root(cursor);
+    track_missing(feed, log, outcome);
     if (batch === undefined) {
         return undefined;
     }
-    const start = epoch_header.read(log, cursor.epoch);
+    const header = epoch_header.read(log, cursor.epoch);
     let cluster_id = feed.cluster_id;
-    if (start !== undefined) {
-        cluster_id = start.cluster_id;
+    if (header !== undefined) {
+        cluster_id = header.cluster_id;
     }
-    if (feed.revision > 0 && is_other_history(feed, cursor, cluster_id)) {
-        batch.reason = "restored"; // revisions that are the same may stand for something else
+    if (feed.revision > 0 && has_diverged(feed, cursor, cluster_id)) {
+        batch.reason = "restored"; // the same revisions can belong to other changes
     }
-    feed.tries = 0;
+    feed.behind_reads = 0;
     feed.cursor = cursor;
     feed.is_following = true;
     feed.cluster_id = cluster_id;
-    if (feed.own !== undefined) {
-        feed.own.close();
-        feed.own = undefined;
+    if (feed.direct !== undefined) {
+        feed.direct.close();
+        feed.direct = undefined;
     }
     return batch;
 }
 
 /**
- * What was delivered so far was another log's, or etcd's own: this log may be behind, often only by a moment. Then
- * the reader stays where it is; one that has etcd itself for as long as it takes.
+ * Reports whether the reader can join the log. If its last batch came from another log, or from etcd, this log can be
+ * behind it, usually for a moment only. A reader with a feed straight from etcd then waits for as long as it takes.
  */
-function may_join(feed: Fields, log: Log): boolean {
+function can_join(feed: Fields, log: Log): boolean {
     const time = now();
     if (feed.revision === 0) {
         return true;
     }
-    if (time < feed.next_join) {
+    if (time < feed.next_join_at) {
         return false;
     }
     const tail = feed.coordinator.tail;
     const [at] = logs.head(log, tail);
-    const start = at !== undefined && writers.start_after(log, tail, at);
-    if (start === false || start === undefined || start.revision >= feed.revision) {
+    const end = at !== undefined ? epoch_header.of_successor(log, tail, at) : undefined;
+    if (end === undefined || end.revision >= feed.revision) {
         return true;
     }
-    feed.tries = feed.tries + 1;
-    if (feed.tries > TRIES) {
-        feed.tries = 0;
-        feed.next_join = time + PATIENCE;
-        return feed.own === undefined;
+    feed.behind_reads = feed.behind_reads + 1;
+    if (feed.behind_reads > MAX_BEHIND_READS) {
+        feed.behind_reads = 0;
+        feed.next_join_at = time + MAX_WAIT;
+        return feed.direct === undefined;
     }
     return false;
 }
 
-/** What the log has for the reader now; nil for nothing. */
+/** Returns the log's next batch, or nil if there is none for the reader now. */
 function read(feed: Fields, log: Log): Batch | undefined {
     const cursor = feed.cursor;
     if (cursor === undefined || !feed.is_following || cursor.log.name !== log.name) {
-        if (!may_join(feed, log)) {
+        if (!can_join(feed, log)) {
             return undefined;
         }
         return join(feed, log);
     }
-    const [batch, finding] = cursors.next(cursor);
-    note_loss(feed, log, finding);
+    const [batch, outcome] = cursors.next(cursor);
+    track_missing(feed, log, outcome);
     return batch;
 }
 
-/** Waits for etcd itself, or for something new in the log. */
+/** Waits for a batch straight from etcd, or until there can be something new in the log. */
 function wait(feed: Fields, seconds: number): Result<Batch, EtcdError> {
-    if (feed.own !== undefined && feed.tries === 0) {
-        return feed.own.next(seconds);
+    const since = now();
+    let batch: Batch | undefined;
+    let err: EtcdError | undefined;
+    if (feed.direct !== undefined && feed.behind_reads === 0) {
+        [batch, err] = feed.direct.next(seconds);
+    } else {
+        feed.signal.wait(seconds);
+        err = errors.local_error("timeout", "timeout");
     }
-    feed.signal.wait(seconds);
-    return $multi(undefined, errors.local_error("timeout", "timeout"));
+    time_slice.restart_after_wait(feed.slice, since);
+    if (batch === undefined) {
+        return $multi(undefined, err!);
+    }
+    return $multi(batch);
 }
 
-/** Goes on without a log. */
-function go_alone(feed: Fields): EtcdError | undefined {
+/** Opens a feed straight from etcd that continues after the last batch. */
+function open_direct(feed: Fields): EtcdError | undefined {
     feed.is_following = false;
     const from = feed.revision > 0 ? feed.revision + 1 : undefined;
-    const [own, err] = feed.coordinator.open_source(from, feed.cluster_id);
-    feed.own = own;
+    const [direct, err] = feed.coordinator.open_source(from, feed.cluster_id);
+    feed.direct = direct;
     return err;
 }
 
@@ -188,27 +197,26 @@ function next(this: LogFeed, timeout: number | undefined): Result<Batch, EtcdErr
         const log = coordinator.log;
         let batch: Batch | undefined;
         if (log !== undefined) {
-            time_slice.yield_if_due(this.slice); // whoever is behind may have thousands to read
+            time_slice.yield_if_due(this.slice); // a reader that is behind reads thousands of records without a wait
             batch = read(this, log);
         } else {
-            this.tries = 0; // nothing to wait for any more
-            if (coordinator.is_alone && this.own === undefined) {
-                const err = go_alone(this);
+            this.behind_reads = 0;
+            if (coordinator.is_unavailable && this.direct === undefined) {
+                const err = open_direct(this);
                 if (err !== undefined) {
                     return $multi(undefined, err);
                 }
             }
         }
         if (batch === undefined) {
-            const left = deadline !== undefined ? deadline - now() : PATIENCE;
-            const longest = this.lost_since !== undefined || this.tries > 0 ? REJOIN_INTERVAL : PATIENCE;
-            const [own_batch, err] = wait(this, max(0, min(left, longest)));
-            this.slice.since = now();
+            const left = deadline !== undefined ? deadline - now() : MAX_WAIT;
+            const longest = this.missing_since !== undefined || this.behind_reads > 0 ? RETRY_INTERVAL : MAX_WAIT;
+            const [direct_batch, err] = wait(this, max(0, min(left, longest)));
             const is_late = deadline !== undefined && now() >= deadline;
-            if (own_batch === undefined && (is_late || err.name !== "timeout")) {
+            if (direct_batch === undefined && (is_late || err.name !== "timeout")) {
                 return $multi(undefined, err);
             }
-            batch = own_batch;
+            batch = direct_batch;
         }
         if (batch !== undefined) {
             this.revision = batch.revision;
@@ -219,15 +227,15 @@ function next(this: LogFeed, timeout: number | undefined): Result<Batch, EtcdErr
 }
 
 function age(this: LogFeed): number {
-    if (this.own !== undefined) {
-        return this.own.age();
+    if (this.direct !== undefined) {
+        return this.direct.age();
     }
     const coordinator = this.coordinator;
-    let contact = 0;
+    let last_received_at = 0;
     if (coordinator.log !== undefined) {
-        contact = logs.number_at(coordinator.log, `${coordinator.tail}c`) ?? 0;
+        last_received_at = logs.last_received_at(coordinator.log, coordinator.tail);
     }
-    return now() - (contact > 0 ? contact : this.since);
+    return now() - (last_received_at > 0 ? last_received_at : this.created_at);
 }
 
 function close(this: LogFeed): void {
@@ -235,12 +243,10 @@ function close(this: LogFeed): void {
         return;
     }
     this.is_closed = true;
-    const coordinator = this.coordinator;
-    coordinator.readers.delete(this.signal);
-    coordinator.reader_count = coordinator.reader_count - 1;
+    coordinators.remove_reader(this.coordinator, this.signal);
     this.signal.post(1);
-    if (this.own !== undefined) {
-        this.own.close();
+    if (this.direct !== undefined) {
+        this.direct.close();
     }
 }
 
@@ -248,12 +254,12 @@ const methods = { age, close, next };
 type Methods = typeof methods;
 const mt: LuaMetatable<LogFeed, Methods> = { __index: methods };
 
-/** Makes what one worker has of a log. */
-function new_coordinator(dict: NodeDict, base: string, open_source: OpenSource, retry: number): Coordinator {
-    return coordinators.new(dict, base, open_source, retry, writer_loop.lead);
+/** Creates a worker's view of a log. */
+function new_coordinator(dict: LogDict, namespace: string, open_source: OpenSource, retry_after: number): Coordinator {
+    return coordinators.new(dict, namespace, open_source, retry_after, writer_loop.start);
 }
 
-/** One more reader of a worker. */
+/** Adds a reader to a worker's view of a log. */
 function attach(poll_timer: PollTimer, coordinator: Coordinator): Result<Feed, EtcdError> {
     const [signal, err] = semaphore.new(0);
     if (signal === undefined) {
@@ -265,19 +271,18 @@ function attach(poll_timer: PollTimer, coordinator: Coordinator): Result<Feed, E
         signal,
         cursor: undefined,
         is_following: false,
-        own: undefined,
+        direct: undefined,
         revision: 0,
         cluster_id: undefined,
-        lost_since: undefined,
-        missed_at: 0,
-        next_join: 0,
-        tries: 0,
-        since: now(),
+        missing_since: undefined,
+        missing_noticed_at: 0,
+        next_join_at: 0,
+        behind_reads: 0,
+        created_at: now(),
         slice: time_slice.start(),
         is_closed: false,
     };
-    coordinator.readers.add(signal);
-    coordinator.reader_count = coordinator.reader_count + 1;
+    coordinators.add_reader(coordinator, signal);
     poll_timers.ensure(poll_timer, coordinator);
     return $multi(setmetatable(fields as LogFeed, mt));
 }

@@ -5,79 +5,66 @@ import * as timers from "../base/timers";
 
 const now = clock.now;
 
-/** Seconds after which a timer that has not been heard of is lost: nginx drops timers when there are too many. */
-const LOST_AFTER = 2;
-/** Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends. */
+/** Seconds without a round after which the timer counts as dropped: nginx drops timers if too many are running. */
+const DROPPED_AFTER = 2;
+/** Seconds after which the work continues in a new timer: nginx frees what a timer has allocated only when it ends. */
 const TIMER_LIFETIME = 300;
-/** Seconds for which a hub rests that has thrown. */
-const ERROR_PAUSE = 1;
 
-/** Looks around for all hubs of a worker, in one timer: waking up is what costs, not what is looked at then. */
+/** Polls all logs of a worker in one timer: the wakeups of a timer are the cost, not the polls. */
 interface PollTimer {
     /** Seconds between two rounds. */
     readonly interval: number;
     /** Those that have readers. */
     coordinators: Coordinator[];
-    /** Of the timer at work; one of an earlier turn ends. */
+    readonly is_polled: LuaSet<Coordinator>;
+    /** Number of the current timer. An older one ends. */
     turn: number;
     is_running: boolean;
     last_polled_at: number;
 }
 
 function create(interval: number): PollTimer {
-    return { interval, coordinators: [], turn: 0, is_running: false, last_polled_at: 0 };
+    return { interval, coordinators: [], is_polled: new LuaSet(), turn: 0, is_running: false, last_polled_at: 0 };
 }
 
-function tick(coordinator: Coordinator): void {
-    const time = now();
-    if (time < coordinator.paused_until) {
-        return;
-    }
-    const [ok, err] = protected_call(coordinators.poll, coordinator);
-    if (!ok) {
-        coordinator.paused_until = time + ERROR_PAUSE;
-        ngx.log(ngx.ERR, "shared log of watches: ", err);
-    }
-}
-
-/** Lets those go that nobody reads from any more. */
-function drop_idle(poll_timer: PollTimer): void {
+/** Removes coordinators that have no readers any more. */
+function remove_idle(poll_timer: PollTimer): void {
     const busy: Coordinator[] = [];
     const idle: Coordinator[] = [];
     for (const coordinator of poll_timer.coordinators) {
         if (coordinator.reader_count > 0) {
             busy.push(coordinator);
         } else {
-            coordinator.is_polled = false;
+            poll_timer.is_polled.delete(coordinator);
             idle.push(coordinator);
         }
     }
     poll_timer.coordinators = busy;
     for (const coordinator of idle) {
-        coordinators.leave(coordinator);
+        coordinators.resign(coordinator);
     }
 }
 
-/** One round; true if there is nothing to do any more for some. */
-function go_round(poll_timer: PollTimer): boolean {
-    let is_idle = false;
+/** Polls all logs once. Reports whether a coordinator has no readers any more. */
+function poll_all(poll_timer: PollTimer): boolean {
+    let has_idle = false;
     for (const coordinator of poll_timer.coordinators) {
         if (coordinator.reader_count > 0) {
-            tick(coordinator);
+            coordinators.poll(coordinator);
         } else {
-            is_idle = true;
+            has_idle = true;
         }
     }
-    return is_idle;
+    return has_idle;
 }
 
 function stop(poll_timer: PollTimer): void {
     poll_timer.is_running = false;
-    const left = poll_timer.coordinators;
+    const rest = poll_timer.coordinators;
     poll_timer.coordinators = [];
-    for (const coordinator of left) {
-        coordinator.is_polled = false;
-        coordinators.leave(coordinator);
+    for (const coordinator of rest) {
+        poll_timer.is_polled.delete(coordinator);
+        coordinators.resign(coordinator);
     }
 }
 
@@ -89,8 +76,8 @@ function run(_premature: boolean, poll_timer: PollTimer, turn: number): void {
             return;
         }
         poll_timer.last_polled_at = now();
-        if (go_round(poll_timer)) {
-            drop_idle(poll_timer);
+        if (poll_all(poll_timer)) {
+            remove_idle(poll_timer);
         }
         if (now() - since > TIMER_LIFETIME && ngx.timer.at(0, run, poll_timer, turn)[0] !== undefined) {
             return;
@@ -99,15 +86,16 @@ function run(_premature: boolean, poll_timer: PollTimer, turn: number): void {
     }
 }
 
-/** Sees to it that a hub with readers is ticking. */
+/** Makes sure that a coordinator with readers is polled. */
 function ensure(poll_timer: PollTimer, coordinator: Coordinator): void {
     const time = now();
-    const is_running = poll_timer.is_running && time - poll_timer.last_polled_at < LOST_AFTER;
-    if ((is_running && coordinator.is_polled) || coordinator.reader_count === 0 || ngx.worker.exiting()) {
+    const is_running = poll_timer.is_running && time - poll_timer.last_polled_at < DROPPED_AFTER;
+    const is_polled = poll_timer.is_polled.has(coordinator);
+    if ((is_running && is_polled) || coordinator.reader_count === 0 || ngx.worker.exiting()) {
         return;
     }
-    if (!coordinator.is_polled) {
-        coordinator.is_polled = true;
+    if (!is_polled) {
+        poll_timer.is_polled.add(coordinator);
         const all = poll_timer.coordinators;
         all.push(coordinator);
     }
@@ -116,7 +104,7 @@ function ensure(poll_timer: PollTimer, coordinator: Coordinator): void {
         poll_timer.last_polled_at = time;
         const [ok] = timers.at(0, run, poll_timer, poll_timer.turn);
         poll_timer.is_running = ok !== undefined;
-        coordinator.is_alone = ok === undefined && coordinator.log === undefined;
+        coordinators.set_polled(coordinator, poll_timer.is_running);
     }
 }
 

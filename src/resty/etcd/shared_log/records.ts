@@ -6,42 +6,43 @@ const format = string.format;
 const match = string.match;
 const sub = string.sub;
 
-/** What the log needs of a shared dict. */
-type NodeDict = Pick<ngx.SharedDict, "get" | "safe_add" | "safe_set" | "incr" | "delete" | "ttl" | "free_space">;
+/** The methods of a shared dict that the log uses. */
+type LogDict = Pick<ngx.SharedDict, "get" | "safe_add" | "safe_set" | "incr" | "delete" | "ttl" | "free_space">;
 
 /**
- * Bytes of a piece: with its key and header it takes four pages of the dict. Larger ones often find no room that is all
- * in one place, and with smaller ones writing takes longer.
+ * Maximum payload of a chunk in bytes. With its key and header, a chunk takes four pages of the dict. Larger chunks often
+ * find no contiguous room, and smaller ones make writing slower.
  */
-const PIECE = 16 * 1024 - 256;
-/** What a piece costs in the dict beside its bytes, about. */
-const OVERHEAD = 200;
+const CHUNK_SIZE = 16 * 1024 - 256;
+/** Approximate size in bytes of a chunk in the dict, besides its payload. */
+const CHUNK_OVERHEAD = 200;
 
-/** What a piece begins with: checksum, its number, 1 if it is the last of a record, two numbers of the writer's. */
-const HEADER = "^(%x%x%x%x%x%x%x%x)(%d+) ([01]) (%d+) (%d+)\n()";
+/** Header of a chunk: checksum of the rest, number of the chunk, 1 if it is the record's last, revision, total. */
+const CHUNK_HEADER = "^(%x%x%x%x%x%x%x%x)(%d+) ([01]) (%d+) (%d+)\n()";
 
-interface Record {
+/** A batch of events, or a part of a base. */
+interface LogRecord {
     payload: string;
     revision: number;
-    /** Bytes of the log up to here, since its base. */
+    /** Bytes of the log up to the end of the record, counted from the base. */
     total: number;
 }
 
-interface Stored extends Record {
-    /** Number of its last piece. */
+interface StoredRecord extends LogRecord {
+    /** Number of the record's last chunk. */
     last: number;
 }
 
 /**
- * Writes a record from piece `first` on. Nobody reads it until its writer says so elsewhere.
- * @returns the number of its last piece; nil and an error if the dict does not take it
+ * Writes a record as chunks from number `first` on. Readers do not see it before its writer publishes it.
+ * @returns the number of its last chunk; nil and an error if the dict has no room for it
  */
-function write(dict: NodeDict, prefix: string, first: number, record: Record): Result<number> {
+function write(dict: LogDict, prefix: string, first: number, record: LogRecord): Result<number> {
     const payload = record.payload;
     let number = first;
     let from = 1;
     while (true) {
-        const to = from + PIECE - 1;
+        const to = from + CHUNK_SIZE - 1;
         const is_last = to >= payload.length;
         const rest =
             format("%d %d %d %d\n", number, is_last ? 1 : 0, record.revision, record.total) + sub(payload, from, to);
@@ -58,10 +59,10 @@ function write(dict: NodeDict, prefix: string, first: number, record: Record): R
 }
 
 /**
- * Reads the record that begins with piece `first`.
- * @returns nil if a piece is missing or is not what was written
+ * Reads the record that begins with chunk `first`.
+ * @returns nil if a chunk is missing or damaged
  */
-function read(dict: NodeDict, prefix: string, first: number): Stored | undefined {
+function read(dict: LogDict, prefix: string, first: number): StoredRecord | undefined {
     let number = first;
     const parts: string[] = [];
     while (true) {
@@ -69,8 +70,8 @@ function read(dict: NodeDict, prefix: string, first: number): Stored | undefined
         if (typeof value !== "string") {
             return undefined;
         }
-        const [sum, told, is_last, revision, total, from] = match(value, HEADER);
-        if (from === undefined || tonumber(told) !== number || tonumber(sum, 16) !== crc32(sub(value, 9))) {
+        const [sum, own_number, is_last, revision, total, from] = match(value, CHUNK_HEADER);
+        if (from === undefined || tonumber(own_number) !== number || tonumber(sum, 16) !== crc32(sub(value, 9))) {
             return undefined;
         }
         parts.push(sub(value, from as unknown as number));
@@ -86,8 +87,8 @@ function read(dict: NodeDict, prefix: string, first: number): Stored | undefined
     }
 }
 
-/** Removes pieces from the first on until one is missing. */
-function remove(dict: NodeDict, prefix: string, slice: TimeSlice): void {
+/** Removes chunks from the first one on, until one is missing. */
+function remove(dict: LogDict, prefix: string, slice: TimeSlice): void {
     let number = 1;
     let key = `${prefix}${number}`;
     while (dict.ttl(key)[0] !== undefined) {
@@ -98,4 +99,4 @@ function remove(dict: NodeDict, prefix: string, slice: TimeSlice): void {
     }
 }
 
-export { OVERHEAD, PIECE, read, remove, write, type NodeDict, type Record, type Stored };
+export { CHUNK_OVERHEAD, CHUNK_SIZE, read, remove, write, type LogDict, type LogRecord, type StoredRecord };

@@ -6,89 +6,109 @@ import * as logs from "./log";
 import type { Log } from "./log";
 import * as kv_encoding from "../storage/kv_encoding";
 import * as records from "./records";
-import type { Record } from "./records";
+import type { LogRecord } from "./records";
 import * as cleanup from "./cleanup";
 import * as epoch_header from "./epoch_header";
-import type { Beginning } from "./epoch_header";
+import type { EpochHeader } from "./epoch_header";
 
 const now = clock.now;
 
-/** Somebody else has removed what is needed, or the dict has, for others. */
-const MISSING = "keys are missing";
+/** Cause of a broken log that lacks keys: the dict has evicted them, or another program has removed them. */
+const KEYS_MISSING = "keys are missing from the dict";
 
-/** Seconds for which readers may be on their way out of what is to be removed. */
-const GRACE = 5;
-/** Bytes of the dict that are kept free, as long as there is anything to remove for it. */
+/** Seconds for which epochs before a new base are kept, so that their readers reach it without a full state. */
+const KEEP_TIME = 5;
+/** Seconds between two checks for epochs that can be removed. */
+const CLEANUP_INTERVAL = 1;
+/** Free bytes that the dict must have while something can be removed: a takeover or a compaction cannot wait for room. */
 const RESERVE = 64 * 1024;
-/** Seconds between two looks whether a new base is done for which the log has to wait. */
-const PRESSED = 0.005;
+/** Seconds between two checks whether the compaction is done that an append waits for. */
+const COMPACTION_POLL_INTERVAL = 0.005;
 
-/** A feed out of etcd itself. */
+/** A feed straight from etcd. */
 interface Source extends Feed {
-    /** The cluster it is fed from, nil before that is known. */
+    /** Returns the ID of the cluster that it reads from; nil before it is known. */
     cluster_id(): string | undefined;
 }
 
-/** Why a writer is none any more. */
+/** Why a writer has stopped. */
 type StopReason =
-    /** Another worker has taken over. */
-    | "deposed"
-    /** The log cannot go on. */
+    /** Another worker has sealed its epoch. */
+    | "fenced"
+    /** The log cannot be continued. */
     | "broken"
-    /** It is not wanted any more in this worker. */
-    | "leaving";
+    /** This worker does not need the log any more, or is exiting. */
+    | "resigned";
 
-/** The one who writes the log. */
+/** The state of the worker that writes the log. Only this file changes it. */
 interface Writer {
     readonly log: Log;
-    /** Its epoch, the last one of the chain. */
+    /** Its epoch: the last one of the chain. */
     epoch: number;
-    /** Its last published piece. */
+    /** Its last published chunk. */
     position: number;
     revision: number;
-    /** Where reading begins. */
+    /** The epoch whose base its own epoch builds on: where reading starts. */
     root: number;
     base_bytes: number;
+    /** Bytes of the log since the base. */
     log_bytes: number;
-    /** The epoch with which etcd's history became another one. */
+    /** As in the header of its epoch. */
     history: number;
     cluster_id: string | undefined;
-    /** When it is to look again for what may be removed. */
-    tidy_at: number;
-    /** A new base is being made. */
+    next_cleanup_at: number;
     is_compacting: boolean;
-    /** Not before that. */
-    compact_at: number;
-    /** Where the batches come from. */
+    /** Earliest time of the next compaction, after one that failed. */
+    next_compaction_at: number;
+    /** Where the batches come from; nil before the first one is requested. */
     source: Source | undefined;
     stop_reason: StopReason | undefined;
-    /** Why the log cannot go on. */
-    broken_reason: Problem;
+    /** Cause of `broken`. */
+    stop_detail: Problem;
 }
 
-function stop(writer: Writer, over: StopReason, trouble?: string): void {
+/** Records that a writer has copied into a new epoch before it links it. */
+interface CopiedRecords {
+    /** Their last chunk; 0 if nothing was copied. */
+    position: number;
+    bytes: number;
+    /** Revision of the last one; that of the epoch's base if nothing was copied. */
+    revision: number;
+}
+
+function stop(writer: Writer, reason: StopReason, detail?: Problem): void {
     if (writer.stop_reason === undefined) {
-        writer.stop_reason = over;
-        writer.broken_reason = trouble;
+        writer.stop_reason = reason;
+        writer.stop_detail = detail;
         if (writer.source !== undefined) {
-            writer.source.close(); // whoever waits for it goes on at once
+            writer.source.close(); // wakes the light thread that waits for its next batch
         }
     }
 }
 
-/** An epoch is gone because others are far ahead, and not because the dict has lost it. */
-function is_passed(log: Log, epoch: number): boolean {
+/** Sets the feed that the writer reads from. The feed of a writer that was stopped meanwhile is closed. */
+function set_source(writer: Writer, source: Source): void {
+    writer.source = source;
+    if (writer.stop_reason !== undefined) {
+        source.close();
+    }
+}
+
+/**
+ * Reports whether an epoch has a successor. If one is missing that has, the chain has moved on, and the epoch was
+ * removed; one without was dropped by the dict.
+ */
+function has_successor(log: Log, epoch: number): boolean {
     return logs.link_of(log, epoch) !== undefined;
 }
 
-/** The writer's epoch is gone. */
+/** Stops a writer whose epoch is missing. */
 function on_epoch_missing(writer: Writer): void {
-    const over = is_passed(writer.log, writer.epoch) ? "deposed" : "broken";
-    stop(writer, over, MISSING);
+    stop(writer, has_successor(writer.log, writer.epoch) ? "fenced" : "broken", KEYS_MISSING);
 }
 
-/** Lets another worker begin at once. */
-function leave(writer: Writer): void {
+/** Lets another worker take over immediately. */
+function release(writer: Writer): void {
     const log = writer.log;
     const [head, is_sealed] = logs.head(log, writer.epoch);
     if (head === undefined) {
@@ -96,35 +116,33 @@ function leave(writer: Writer): void {
     }
     logs.release(log, writer.epoch);
     if (!is_sealed) {
-        logs.seal(log, writer.epoch); // all look at it
+        logs.seal(log, writer.epoch); // all workers poll the head and notice that
     }
 }
 
-/** How far the chain has come at piece `at` of its last epoch, as a successor is to begin. */
-function start_after(log: Log, epoch: number, at: number): Beginning | undefined {
-    let start: Beginning | undefined = epoch_header.read(log, epoch);
-    if (start === undefined) {
-        if (epoch !== 0) {
-            return undefined;
-        }
-        start = { revision: 0, root: 0, pieces: 0, base_bytes: 0, log_bytes: 0, history: 0, cluster_id: undefined };
+/** Records a heartbeat, unless another worker has sealed the writer's epoch. Corrects the root if a late writer set it. */
+function heartbeat(writer: Writer): void {
+    const log = writer.log;
+    const [head, is_sealed] = logs.head(log, writer.epoch);
+    if (head === undefined) {
+        on_epoch_missing(writer);
+    } else if (is_sealed) {
+        stop(writer, "fenced");
     }
-    start.pieces = 0;
-    if (at > 0) {
-        const record = records.read(log.dict, logs.key_of(log, epoch, "r"), at);
-        if (record === undefined) {
-            return undefined;
-        }
-        start.revision = record.revision;
-        start.log_bytes = record.total;
+    if (writer.stop_reason !== undefined) {
+        return;
     }
-    return start;
+    const last_received = writer.source !== undefined ? now() - writer.source.age() : undefined;
+    logs.heartbeat(log, writer.epoch, last_received);
+    if (logs.get_number(log, "root") !== writer.root) {
+        logs.set_number(log, "root", writer.root);
+    }
 }
 
 /**
- * Becomes the writer, if no other worker was faster.
- * @param tail the last epoch of the chain, whose writer is gone
- * @returns nil and `lost` if another one was; any other error means that the log is broken
+ * Makes this worker the writer, unless another worker is faster.
+ * @param tail the last epoch of the chain, whose writer has resigned or died
+ * @returns nil and `lost` if another worker was faster; nil and another error if the log is broken
  */
 function take_over(log: Log, tail: number): Result<Writer> {
     const [, is_sealed] = logs.head(log, tail);
@@ -132,122 +150,176 @@ function take_over(log: Log, tail: number): Result<Writer> {
         logs.seal(log, tail);
     }
     const [at] = logs.head(log, tail);
-    let start: Beginning | undefined;
+    let header: EpochHeader | undefined;
     if (at !== undefined) {
-        start = start_after(log, tail, at);
+        header = epoch_header.of_successor(log, tail, at);
     }
     const epoch = logs.allocate_epoch(log);
-    if (at === undefined || start === undefined || epoch === undefined) {
-        return $multi(undefined, is_passed(log, tail) ? "lost" : MISSING);
+    if (at === undefined || header === undefined || epoch === undefined) {
+        return $multi(undefined, has_successor(log, tail) ? "lost" : KEYS_MISSING);
     }
-    const [prepared, err] = epoch_header.prepare(log, epoch, start);
-    if (!prepared) {
+    const [created, err] = epoch_header.create_epoch(log, epoch, header);
+    if (!created) {
         cleanup.remove_epoch(log, epoch, time_slice.start());
         return $multi(undefined, err ?? "");
     }
-    logs.heartbeat(log, epoch, logs.number_at(log, `${tail}c`) ?? 0);
+    logs.heartbeat(log, epoch, logs.last_received_at(log, tail));
     const [linked, link_err] = logs.add_link(log, tail, { to: epoch, at, skip: 0, reason: undefined });
     if (!linked) {
         cleanup.remove_epoch(log, epoch, time_slice.start());
         return $multi(undefined, link_err === "exists" ? "lost" : (link_err ?? ""));
     }
-    const root = logs.number_at(log, "root");
+    const root = logs.get_number(log, "root");
     if (root === undefined) {
-        return $multi(undefined, MISSING);
+        return $multi(undefined, KEYS_MISSING);
     }
     if (root > tail) {
-        logs.release(log, epoch); // stopped for so long that even the link had been removed
+        logs.release(log, epoch); // this worker was stopped for so long that even the link of `tail` was removed
         return $multi(undefined, "lost");
     }
     return $multi({
         log,
         epoch,
         position: 0,
-        revision: start.revision,
-        root: start.root,
-        base_bytes: start.base_bytes,
-        log_bytes: start.log_bytes,
-        history: start.history,
-        cluster_id: start.cluster_id,
-        tidy_at: 0,
+        revision: header.revision,
+        root: header.root,
+        base_bytes: header.base_bytes,
+        log_bytes: header.log_bytes,
+        history: header.history,
+        cluster_id: header.cluster_id,
+        next_cleanup_at: 0,
         is_compacting: false,
-        compact_at: 0,
+        next_compaction_at: 0,
         source: undefined,
         stop_reason: undefined,
-        broken_reason: undefined,
+        stop_detail: undefined,
     });
 }
 
 /**
- * Removes the oldest of what is not needed, even if readers that are slow are still there.
- * @returns false if there is nothing left of it
+ * Links an epoch with a base behind the writer's, and makes it the writer's. It must not yield: what the old epoch gets
+ * meanwhile would be missing in the new one.
+ * @param copied what the epoch holds after its base
+ * @param reason set if the epoch does not continue the old one: why readers need its base
+ * @returns false and an error if the epoch could not be created, false if the writer was stopped
  */
-function make_room(writer: Writer, slice: TimeSlice): boolean {
+function switch_epoch(
+    writer: Writer,
+    epoch: number,
+    header: EpochHeader,
+    copied: CopiedRecords,
+    reason: string | undefined,
+): LuaMultiReturn<[ok: boolean, err?: string | undefined]> {
+    const log = writer.log;
+    const [created, err] = epoch_header.create_epoch(log, epoch, header);
+    if (!created) {
+        return $multi(false, err);
+    }
+    logs.publish(log, epoch, copied.position);
+    logs.heartbeat(log, epoch, logs.last_received_at(log, writer.epoch));
+    logs.seal(log, writer.epoch);
+    const link = { to: epoch, at: writer.position, skip: copied.position, reason };
+    const [linked, link_err] = logs.add_link(log, writer.epoch, link);
+    const root = logs.get_number(log, "root");
+    if (root === undefined || link_err === "no memory") {
+        stop(writer, "broken", link_err ?? KEYS_MISSING);
+        return $multi(false);
+    }
+    if (!linked || root > writer.epoch) {
+        stop(writer, "fenced");
+        return $multi(false);
+    }
+    logs.set_number(log, "root", epoch);
+    writer.epoch = epoch;
+    writer.position = copied.position;
+    writer.revision = copied.revision;
+    writer.root = epoch;
+    writer.base_bytes = header.base_bytes;
+    writer.log_bytes = copied.bytes;
+    writer.history = header.history;
+    writer.cluster_id = header.cluster_id;
+    return $multi(true);
+}
+
+function start_compaction(writer: Writer): void {
+    writer.is_compacting = true;
+}
+
+/** @param retry_in seconds before the next compaction can start */
+function end_compaction(writer: Writer, retry_in: number): void {
+    writer.is_compacting = false;
+    writer.next_compaction_at = now() + retry_in;
+}
+
+/**
+ * Removes the oldest epochs that are not needed any more, even if slow readers are still there.
+ * @returns false if there was nothing to remove
+ */
+function remove_oldest(writer: Writer, slice: TimeSlice): boolean {
     const log = writer.log;
     const root = writer.root;
-    if (!cleanup.is_due(log, root)) {
+    if (!cleanup.can_remove(log, root)) {
         return false;
     }
-    cleanup.before(log, cleanup.oldest(log, root), slice);
+    cleanup.remove_before(log, cleanup.oldest_removable_base(log, root), slice);
     return true;
 }
 
-/** Makes room before it is needed: whoever takes over, or puts a new base in place, cannot wait for any. */
-function keep_room(writer: Writer, slice: TimeSlice): void {
-    while (writer.log.dict.free_space() < RESERVE && make_room(writer, slice)) {
+function keep_reserve(writer: Writer, slice: TimeSlice): void {
+    while (writer.log.dict.free_space() < RESERVE && remove_oldest(writer, slice)) {
         // until there is enough
     }
 }
 
 /**
- * Writes a record somewhere aside; where there is no memory, as much is removed of what is not needed as it takes.
- * @returns the number of its last piece
+ * Stores a record of an epoch that is not linked yet. In a full dict it removes old epochs to make room.
+ * @returns the number of the record's last chunk
  */
-function store(writer: Writer, prefix: string, first: number, record: Record, slice: TimeSlice): Result<number> {
-    keep_room(writer, slice);
+function store(writer: Writer, prefix: string, first: number, record: LogRecord, slice: TimeSlice): Result<number> {
+    keep_reserve(writer, slice);
     while (true) {
         const [last, err] = records.write(writer.log.dict, prefix, first, record);
         if (last !== undefined) {
             return $multi(last);
         }
-        if (!make_room(writer, slice)) {
+        if (!remove_oldest(writer, slice)) {
             return $multi(undefined, err);
         }
     }
 }
 
-/** A new base is being made, and if the log grew on there would be no room for that, and what is copied behind it. */
+/** Reports whether the log must not grow while it is compacted: the dict could not hold the new base and the copies. */
 function must_wait_for_compaction(writer: Writer): boolean {
-    // at most all of the log is new keys, or came since the base was begun
+    // at worst, all records of the log are of new keys, or came after the base was begun
     const needed = writer.base_bytes + writer.log_bytes + RESERVE;
     return writer.is_compacting && writer.log.dict.free_space() < needed;
 }
 
-/** Adds a batch of events. */
+/** Appends a batch of events. */
 function append(writer: Writer, batch: Batch): void {
     const slice = time_slice.start();
     const payload = kv_encoding.encode_events(batch.events, slice);
-    keep_room(writer, slice);
+    keep_reserve(writer, slice);
     while (must_wait_for_compaction(writer)) {
-        if (!make_room(writer, slice)) {
-            ngx.sleep(PRESSED);
+        if (!remove_oldest(writer, slice)) {
+            ngx.sleep(COMPACTION_POLL_INTERVAL);
         }
     }
     while (writer.stop_reason === undefined) {
-        const log = writer.log; // nothing waits from here on
+        const log = writer.log; // from here until the record is published nothing must yield: see switch_epoch
         const epoch = writer.epoch;
         const position = writer.position;
-        const total = writer.log_bytes + payload.length + records.OVERHEAD;
+        const total = writer.log_bytes + payload.length + records.CHUNK_OVERHEAD;
         const record = { payload, revision: batch.revision, total };
         const [last, err] = records.write(log.dict, logs.key_of(log, epoch, "r"), position + 1, record);
         if (last !== undefined) {
-            const [published, gone] = logs.publish(log, epoch, last - position);
-            if (gone) {
+            const [published, is_missing] = logs.publish(log, epoch, last - position);
+            if (is_missing) {
                 on_epoch_missing(writer);
                 return;
             }
             if (!published) {
-                stop(writer, "deposed");
+                stop(writer, "fenced");
                 return;
             }
             writer.position = last;
@@ -255,35 +327,37 @@ function append(writer: Writer, batch: Batch): void {
             writer.log_bytes = total;
             return;
         }
-        if (!make_room(writer, slice)) {
+        if (!remove_oldest(writer, slice)) {
             stop(writer, "broken", err);
         }
     }
 }
 
-/** Removes what is not needed any more, after a while. */
-function tidy(writer: Writer): void {
+/** Removes epochs whose readers had time to move on. */
+function clean_up(writer: Writer): void {
     const time = now();
-    if (time >= writer.tidy_at) {
-        writer.tidy_at = time + GRACE / 5;
-        const epoch = cleanup.settled(writer.log, writer.root, GRACE);
-        if (epoch !== undefined) {
-            cleanup.before(writer.log, epoch, time_slice.start());
+    if (time >= writer.next_cleanup_at) {
+        writer.next_cleanup_at = time + CLEANUP_INTERVAL;
+        const base = cleanup.newest_base_of_age(writer.log, writer.root, KEEP_TIME);
+        if (base !== undefined) {
+            cleanup.remove_before(writer.log, base, time_slice.start());
         }
     }
 }
 
 export {
     append,
-    leave,
-    on_epoch_missing,
-    MISSING,
-    start_after,
+    clean_up,
+    end_compaction,
+    heartbeat,
+    KEYS_MISSING,
+    release,
+    set_source,
+    start_compaction,
     stop,
     store,
+    switch_epoch,
     take_over,
-    tidy,
-    type StopReason,
     type Source,
     type Writer,
 };

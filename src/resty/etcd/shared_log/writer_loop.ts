@@ -2,6 +2,7 @@ import * as clock from "../base/clock";
 import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
+import * as timers from "../base/timers";
 import * as coordinators from "./coordinator";
 import type { Coordinator } from "./coordinator";
 import * as compaction from "./compaction";
@@ -10,39 +11,37 @@ import type { Source, Writer } from "./writer";
 
 const now = clock.now;
 
-/** Seconds after which it looks around, if nothing comes. */
-const POLL_INTERVAL = 0.25;
-/** Seconds before a new base is tried again, if that failed. */
+/** Maximum seconds of a wait for a batch. Compaction and cleanup are checked after each. */
+const MAX_WAIT = 0.25;
+/** Seconds before the next attempt after a compaction that failed. */
 const COMPACTION_RETRY = 10;
-/** Seconds after which a batch was surely waited for, and others had their turn. */
-const WAITED = 0.001;
-/** Seconds after which the work goes on in a new timer: what nginx keeps for one is only freed when it ends. */
+/** Seconds after which the work continues in a new timer: nginx frees what a timer has allocated only when it ends. */
 const TIMER_LIFETIME = 300;
 
-function is_over(writer: Writer): boolean {
+function is_stopped(writer: Writer): boolean {
     return writer.stop_reason !== undefined;
 }
 
 function compact(coordinator: Coordinator, writer: Writer): void {
-    const [ok, err] = protected_call(compaction.compact, writer);
-    if (!ok || err !== undefined) {
-        ngx.log(ngx.INFO, "shared log of watches: no new base: ", err);
-        writer.compact_at = now() + COMPACTION_RETRY;
+    const [ok, result, err] = protected_call(compaction.compact, writer);
+    const cause = ok ? err : result;
+    if (cause !== undefined) {
+        ngx.log(ngx.INFO, "shared watch log: not compacted: ", cause, "; retrying in ", COMPACTION_RETRY, " s");
     }
-    writer.is_compacting = false;
+    writers.end_compaction(writer, result === true ? 0 : COMPACTION_RETRY);
     coordinators.wake(coordinator);
 }
 
-/** Lets a new base be made beside, when one is due. */
-function look_after(coordinator: Coordinator, writer: Writer): void {
-    if (!writer.is_compacting && now() >= writer.compact_at && compaction.is_due(writer)) {
-        writer.is_compacting = true;
+/** Compacts the log in a separate light thread if that is due, and removes epochs that are not needed any more. */
+function maintain(coordinator: Coordinator, writer: Writer): void {
+    if (!writer.is_compacting && now() >= writer.next_compaction_at && compaction.is_due(writer)) {
+        writers.start_compaction(writer);
         ngx.thread.spawn(compact, coordinator, writer);
     }
-    writers.tidy(writer);
+    writers.clean_up(writer);
 }
 
-function take(coordinator: Coordinator, writer: Writer, source: Source, batch: Batch): void {
+function write_batch(coordinator: Coordinator, writer: Writer, source: Source, batch: Batch): void {
     if (batch.full !== undefined) {
         compaction.reset_to_full_state(writer, batch, source.cluster_id());
     } else {
@@ -51,39 +50,45 @@ function take(coordinator: Coordinator, writer: Writer, source: Source, batch: B
     coordinators.wake(coordinator);
 }
 
-/** Writes what comes, until the writer is none any more; false if it has only been at it for long. */
-function write(coordinator: Coordinator, writer: Writer): boolean {
-    const since = now();
+/** Returns the writer's source, which it opens if there is none yet; nil if that failed and the writer was stopped. */
+function ensure_source(coordinator: Coordinator, writer: Writer): Source | undefined {
     if (writer.source === undefined) {
         const from = writer.revision > 0 ? writer.revision + 1 : undefined;
         const [source, err] = coordinator.open_source(from, writer.cluster_id);
         if (source === undefined) {
             writers.stop(writer, "broken", errors.to_text(err));
-            return true;
+            return undefined;
         }
-        writer.source = source;
+        writers.set_source(writer, source);
     }
-    const source = writer.source;
+    return writer.source;
+}
+
+/** Moves batches from etcd to the log. Returns true when the writer has stopped, false after `TIMER_LIFETIME`. */
+function write(coordinator: Coordinator, writer: Writer): boolean {
+    const since = now();
+    const source = ensure_source(coordinator, writer);
+    if (source === undefined) {
+        return true;
+    }
     const slice = time_slice.start();
-    while (!is_over(writer)) {
-        const asked = now();
-        const [batch, err] = source.next(POLL_INTERVAL);
-        if (now() - asked > WAITED) {
-            slice.since = now();
-        }
-        if (is_over(writer)) {
+    while (!is_stopped(writer)) {
+        const wait_started_at = now();
+        const [batch, err] = source.next(MAX_WAIT);
+        time_slice.restart_after_wait(slice, wait_started_at);
+        if (is_stopped(writer)) {
             break;
         }
         if (batch !== undefined) {
-            take(coordinator, writer, source, batch);
+            write_batch(coordinator, writer, source, batch);
         } else if (ngx.worker.exiting()) {
-            writers.stop(writer, "leaving");
+            writers.stop(writer, "resigned");
         } else if (err.name !== "timeout") {
-            // final: all workers go on by themselves, and see it themselves
+            // a permanent error: all workers watch etcd themselves, and each reports the error that it gets
             writers.stop(writer, "broken", errors.to_text(err));
         }
-        look_after(coordinator, writer);
-        time_slice.yield_if_due(slice); // there may be thousands, which nobody has to be waited for
+        maintain(coordinator, writer);
+        time_slice.yield_if_due(slice); // the source can hold thousands of batches that need no wait
         if (now() - since > TIMER_LIFETIME && !writer.is_compacting) {
             return false;
         }
@@ -91,28 +96,22 @@ function write(coordinator: Coordinator, writer: Writer): boolean {
     return true;
 }
 
-/** Writes the log, as a timer. */
-function lead(_premature: boolean, coordinator: Coordinator, writer: Writer): void {
+/** The function of the timer that writes the log. */
+function run(_premature: boolean, coordinator: Coordinator, writer: Writer): void {
     const [ok, is_done] = protected_call(write, coordinator, writer);
-    if (ok && is_done === false && ngx.timer.at(0, lead, coordinator, writer)[0] !== undefined) {
+    if (ok && is_done === false && ngx.timer.at(0, run, coordinator, writer)[0] !== undefined) {
         return;
     }
     if (!ok) {
-        ngx.log(ngx.ERR, "shared log of watches: ", is_done);
+        ngx.log(ngx.ERR, "shared watch log: ", is_done);
     }
-    writers.stop(writer, "leaving"); // unless it is over for another reason
-    if (writer.source !== undefined) {
-        writer.source.close();
-    }
-    if (coordinator.writer === writer) {
-        coordinator.writer = undefined;
-    }
-    if (writer.stop_reason === "broken") {
-        coordinators.give_up(coordinator, writer.log, writer.broken_reason);
-    } else {
-        writers.leave(writer);
-    }
-    coordinators.wake(coordinator);
+    writers.stop(writer, "resigned"); // unless it has stopped for another reason
+    coordinators.on_writer_stopped(coordinator, writer);
 }
 
-export { lead };
+/** Starts to write the log in a timer. */
+function start(coordinator: Coordinator, writer: Writer): Result<true> {
+    return timers.at(0, run, coordinator, writer);
+}
+
+export { start };

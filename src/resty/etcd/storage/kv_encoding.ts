@@ -7,14 +7,14 @@ const char = string.char;
 const floor = math.floor;
 const sub = string.sub;
 
-/** Bytes before the strings of a key: flags, two lengths of four bytes, four lengths of one. */
-const HEAD = 13;
+/** Bytes of flags and lengths in front of a key's strings: flags, two lengths of four bytes, four lengths of one byte. */
+const HEADER_SIZE = 13;
 
 const DELETION = 1;
 const WITH_VALUE = 2;
 const WITH_LEASE = 4;
 
-/** A key in bytes. Lengths come first, so that reading needs no search. */
+/** Encodes a key. Lengths come first, so that decoding needs no search. */
 function encode(kv: RawKv, is_deletion: boolean): string {
     const key = kv.key;
     const value = kv.value ?? "";
@@ -31,7 +31,7 @@ function encode(kv: RawKv, is_deletion: boolean): string {
     }
     const k = key.length;
     const v = value.length;
-    const head = char(
+    const header = char(
         flags,
         k % 256,
         floor(k / 256) % 256,
@@ -46,10 +46,10 @@ function encode(kv: RawKv, is_deletion: boolean): string {
         version.length,
         lease.length,
     );
-    return `${head}${key}${value}${created}${modified}${version}${lease}`;
+    return `${header}${key}${value}${created}${modified}${version}${lease}`;
 }
 
-/** All of a revision in bytes. What a key was before is left out. */
+/** Encodes the events of a revision, without previous values. */
 function encode_events(events: RawEvent[], slice: TimeSlice): string {
     const parts: string[] = [];
     for (const event of events) {
@@ -60,13 +60,13 @@ function encode_events(events: RawEvent[], slice: TimeSlice): string {
 }
 
 /**
- * Reads one key.
- * @param at where its bytes begin, counted from 1
- * @returns the key, whether it is a deletion, and where the next one begins
+ * Decodes one key.
+ * @param at position of its first byte, counted from 1
+ * @returns the key, whether it is a deletion, and the position of the next key
  */
 function decode(bytes: string, at: number): LuaMultiReturn<[kv: RawKv, is_deletion: boolean, next: number]> {
-    const [flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l] = byte(bytes, at, at + HEAD - 1);
-    const key_at = at + HEAD;
+    const [flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l] = byte(bytes, at, at + HEADER_SIZE - 1);
+    const key_at = at + HEADER_SIZE;
     const value_at = key_at + k0! + k1! * 256 + k2! * 65536 + k3! * 16777216;
     const created_at = value_at + v0! + v1! * 256 + v2! * 65536 + v3! * 16777216;
     const modified_at = created_at + c!;
@@ -103,7 +103,7 @@ function decode_events(bytes: string, slice: TimeSlice): RawEvent[] {
     return events;
 }
 
-/** Appends the keys that `bytes` holds. */
+/** Decodes the keys in `bytes` and appends them to `kvs`. */
 function decode_kvs(bytes: string, kvs: RawKv[], slice: TimeSlice): void {
     let at = 1;
     while (at <= bytes.length) {

@@ -5,13 +5,13 @@ import type { TimeSlice } from "../base/time_slice";
 const min = math.min;
 const sort = table.sort;
 
-/** Keys that are sorted at once, in about a millisecond. */
+/** Keys that are sorted in one call: about a millisecond of work. */
 const RUN = 1024;
 
-/** The latest that has happened to each key. */
+/** The last event of each key. */
 type Changes = LuaMap<string, RawEvent>;
 
-/** Merges two neighbouring runs, `from` to `middle` and on to `to`, counted from 1. */
+/** Merges two neighboring sorted runs: `from` to `middle`, and the rest up to `to`. Counted from 1. */
 function merge_runs(keys: string[], into: string[], from: number, middle: number, to: number, slice: TimeSlice): void {
     let left = from;
     let right = middle + 1;
@@ -29,8 +29,8 @@ function merge_runs(keys: string[], into: string[], from: number, middle: number
     }
 }
 
-/** Sorts, with breaks in which others run. */
-function sort_slowly(keys: string[], slice: TimeSlice): string[] {
+/** Sorts the keys with a merge sort that yields. */
+function sort_yielding(keys: string[], slice: TimeSlice): string[] {
     const n = keys.length;
     let sorted: string[] = [];
     for (const from of $range(1, n, RUN)) {
@@ -56,7 +56,7 @@ function sort_slowly(keys: string[], slice: TimeSlice): string[] {
     return sorted;
 }
 
-/** All keys after the changes, in their order. */
+/** Returns the keys after the changes, in the order of their bytes. */
 function apply(kvs: RawKv[], changes: Changes, slice: TimeSlice): RawKv[] {
     const changed: string[] = [];
     for (const [key] of changes) {
@@ -65,7 +65,7 @@ function apply(kvs: RawKv[], changes: Changes, slice: TimeSlice): RawKv[] {
     if (changed.length === 0) {
         return kvs;
     }
-    const keys = sort_slowly(changed, slice);
+    const keys = sort_yielding(changed, slice);
     const result: RawKv[] = [];
     let next = 1;
     let key = keys[0];

@@ -11,58 +11,60 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Seconds that etcd has for the first state, before that of the file is told. */
+/** Seconds that etcd has to deliver the first state before that of the file is used: the file can be old. */
 const HEAD_START = 0.1;
-/** Seconds after a change before it is written to the file. */
-const INTERVAL = 5;
+/** Default seconds between a change and its write to the file. */
+const DEFAULT_INTERVAL = 5;
 
-/** What is known of a file, by whoever opens one feed after the other. */
-interface File {
+/** State of a snapshot file, common to the feeds that are opened with it one after another. */
+interface SnapshotState {
     readonly path: string;
+    /** See `Snapshot`. */
     readonly identity: string;
-    /** nil in the workers that do not write. */
-    writer: SnapshotWriter | undefined;
-    /** A state was told, by etcd or out of the file: it is not read any more. */
-    is_used: boolean;
-    /** What was told out of the file, until it can be compared with what etcd has. */
-    last_reported: RawKv[] | undefined;
-    /** When the state out of the file was etcd's, while there is no newer one. */
+    /** nil in the workers that do not write the file. */
+    readonly writer: SnapshotWriter | undefined;
+    /** A state was delivered, from etcd or from the file: the file is not read any more. */
+    is_done: boolean;
+    /** Keys from the file that were delivered, until they are compared with those of etcd. */
+    delivered_kvs: RawKv[] | undefined;
+    /** `last_received_at` of the file, while its state is the newest that was delivered. */
     last_received_at: number | undefined;
 }
 
 interface Fields {
     readonly inner: Feed;
-    readonly file: File;
-    /** When etcd has had its time. */
-    readonly starts_at: number;
+    readonly snapshot: SnapshotState;
+    /** End of etcd's head start. */
+    readonly read_file_at: number;
 }
 
+/** A feed that delivers the state of a snapshot file if etcd does not deliver one soon. */
 interface SnapshotFeed extends Fields, Methods {}
 
-/** The state out of the file; nil if it cannot be used. */
-function read(file: File): Batch | undefined {
-    file.is_used = true;
-    const [snapshot, err, is_there] = snapshot_file.read(file.path, file.identity);
+/** Returns the state of the file, or nil if it cannot be used. */
+function read(state: SnapshotState): Batch | undefined {
+    state.is_done = true;
+    const [snapshot, err, exists] = snapshot_file.read(state.path, state.identity);
     if (snapshot === undefined) {
-        ngx.log(is_there ? ngx.WARN : ngx.INFO, "snapshot is not used: ", err);
+        ngx.log(exists ? ngx.WARN : ngx.INFO, "snapshot: not used: ", err, "; waiting for etcd");
         return undefined;
     }
-    file.last_received_at = snapshot.last_received_at;
-    file.last_reported = snapshot.kvs;
+    state.last_received_at = snapshot.last_received_at;
+    state.delivered_kvs = snapshot.kvs;
     return { revision: snapshot.revision, events: [], full: snapshot.kvs, reason: "snapshot" };
 }
 
-/** A key has the same revisions in both and another value: so these are not of one history. */
-function contradicts(told: RawKv[], full: RawKv[]): boolean {
+/** Reports whether a key has the same revisions in both states but another value: their histories differ. */
+function contradicts(delivered: RawKv[], full: RawKv[]): boolean {
     const slice = time_slice.yield_and_start();
     let at = 1;
     for (const kv of full) {
         time_slice.yield_if_due(slice);
-        let old = told[at - 1];
+        let old = delivered[at - 1];
         while (old !== undefined && old.key < kv.key) {
             time_slice.yield_if_due(slice);
             at = at + 1;
-            old = told[at - 1];
+            old = delivered[at - 1];
         }
         if (old !== undefined && old.key === kv.key) {
             const is_same = old.mod_revision === kv.mod_revision && old.create_revision === kv.create_revision;
@@ -75,47 +77,48 @@ function contradicts(told: RawKv[], full: RawKv[]): boolean {
 }
 
 /**
- * etcd's first state after that of the file. Where etcd was set up anew and filled by the same steps, revisions alone
- * do not tell that its values are others.
+ * Compares etcd's first state with that of the file. Revisions alone do not tell whether the histories differ: where etcd
+ * was set up again and filled by the same steps, other values have the same revisions.
  */
-function compare(file: File, batch: Batch): Batch {
-    const told = file.last_reported;
+function compare(state: SnapshotState, batch: Batch): Batch {
+    const delivered = state.delivered_kvs;
     const full = batch.full;
-    if (told === undefined || full === undefined) {
+    if (delivered === undefined || full === undefined) {
         return batch;
     }
-    file.last_reported = undefined;
-    if (!contradicts(told, full)) {
+    state.delivered_kvs = undefined;
+    if (!contradicts(delivered, full)) {
         return batch;
     }
     return { revision: batch.revision, events: batch.events, full, reason: "restored" };
 }
 
-function pass_on(feed: Fields, batch: Batch): Result<Batch, EtcdError> {
-    const file = feed.file;
-    file.is_used = true;
-    const compared = compare(file, batch);
-    file.last_received_at = undefined;
-    if (file.writer !== undefined) {
-        snapshot_writers.note(file.writer, compared, feed.inner.age());
+/** Handles a batch from etcd. */
+function deliver(feed: Fields, batch: Batch): Result<Batch, EtcdError> {
+    const state = feed.snapshot;
+    state.is_done = true;
+    const compared = compare(state, batch);
+    state.last_received_at = undefined;
+    if (state.writer !== undefined) {
+        snapshot_writers.note(state.writer, compared, feed.inner.age());
     }
     return $multi(compared);
 }
 
 function next(this: SnapshotFeed, timeout: number | undefined): Result<Batch, EtcdError> {
     const inner = this.inner;
-    const file = this.file;
+    const state = this.snapshot;
     let left = timeout;
-    if (!file.is_used) {
-        const began = now();
-        const head_start = max(0, this.starts_at - began);
-        const waits = min(timeout ?? head_start, head_start);
-        const [batch, err] = inner.next(waits);
+    if (!state.is_done) {
+        const started_at = now();
+        const head_start = max(0, this.read_file_at - started_at);
+        const seconds = min(timeout ?? head_start, head_start);
+        const [batch, err] = inner.next(seconds);
         if (batch !== undefined) {
-            return pass_on(this, batch);
+            return deliver(this, batch);
         }
-        if (err.name !== "timeout" || waits >= head_start) {
-            const stored = read(file);
+        if (err.name !== "timeout" || seconds >= head_start) {
+            const stored = read(state);
             if (stored !== undefined) {
                 return $multi(stored);
             }
@@ -124,20 +127,20 @@ function next(this: SnapshotFeed, timeout: number | undefined): Result<Batch, Et
             return $multi(undefined, err);
         }
         if (timeout !== undefined) {
-            left = max(0, timeout - (now() - began));
+            left = max(0, timeout - (now() - started_at));
         }
     }
     const [batch, err] = inner.next(left);
     if (batch === undefined) {
         return $multi(undefined, err);
     }
-    return pass_on(this, batch);
+    return deliver(this, batch);
 }
 
 function age(this: SnapshotFeed): number {
-    const heard_at = this.file.last_received_at;
-    if (heard_at !== undefined) {
-        return max(0, ngx.now() - heard_at);
+    const last_received_at = this.snapshot.last_received_at;
+    if (last_received_at !== undefined) {
+        return max(0, ngx.now() - last_received_at);
     }
     return this.inner.age();
 }
@@ -149,9 +152,9 @@ function current_error(this: SnapshotFeed): EtcdError | undefined {
 
 function close(this: SnapshotFeed): void {
     this.inner.close();
-    const snapshot_writer = this.file.writer;
-    if (snapshot_writer !== undefined) {
-        snapshot_writers.detach(snapshot_writer);
+    const writer = this.snapshot.writer;
+    if (writer !== undefined) {
+        snapshot_writers.detach(writer);
     }
 }
 
@@ -160,32 +163,25 @@ type Methods = typeof methods;
 const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
 
 /**
- * What is to be known of a file. One worker writes it.
- * @param identity what it is a state of
- * @param interval seconds after a change before it is written
+ * Creates the state of a snapshot file. Worker 0 writes the file.
+ * @param identity names the content: endpoints, user and keys
+ * @param interval seconds between a change and its write to the file
  */
-function file_of(path: string, identity: string, interval?: number): File {
-    const file: File = {
-        path,
-        identity,
-        writer: undefined,
-        is_used: false,
-        last_reported: undefined,
-        last_received_at: undefined,
-    };
+function new_state(path: string, identity: string, interval?: number): SnapshotState {
+    let writer: SnapshotWriter | undefined;
     if (ngx.worker.id() === 0) {
-        file.writer = snapshot_writers.new(path, identity, interval ?? INTERVAL);
+        writer = snapshot_writers.new(path, identity, interval ?? DEFAULT_INTERVAL);
     }
-    return file;
+    return { path, identity, writer, is_done: false, delivered_kvs: undefined, last_received_at: undefined };
 }
 
-/** Tells the state out of a file first, if etcd does not answer at once, and keeps the file up to date. */
-function wrap(inner: Feed, file: File): Feed {
-    if (file.writer !== undefined) {
-        snapshot_writers.attach(file.writer);
+/** Puts the state of a snapshot file in front of a feed, and keeps the file up to date with its batches. */
+function wrap(inner: Feed, snapshot: SnapshotState): Feed {
+    if (snapshot.writer !== undefined) {
+        snapshot_writers.attach(snapshot.writer);
     }
-    const fields: Fields = { inner, file, starts_at: now() + HEAD_START };
+    const fields: Fields = { inner, snapshot, read_file_at: now() + HEAD_START };
     return setmetatable(fields as SnapshotFeed, mt);
 }
 
-export { file_of, wrap, type File };
+export { new_state, wrap, type SnapshotState };

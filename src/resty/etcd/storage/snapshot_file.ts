@@ -2,12 +2,12 @@ import type { RawKv } from "../protocol/message";
 import * as kv_encoding from "./kv_encoding";
 import * as time_slice from "../base/time_slice";
 
-/** A state in a file. */
+/** The full state that a snapshot file holds. */
 interface Snapshot {
-    /** What it is a state of: nobody else may read it. */
+    /** Names the content: endpoints, user and keys. A file with another identity is rejected. */
     identity: string;
     revision: number;
-    /** Seconds since 1970 at which etcd was last heard of. */
+    /** Time of the last response from etcd, in seconds since 1970. */
     last_received_at: number;
     /** In the order of their bytes. */
     kvs: RawKv[];
@@ -18,7 +18,8 @@ type Open = (
     mode: string,
 ) => LuaMultiReturn<[file: LuaFile, err?: undefined, code?: undefined] | [file: undefined, err: string, code: number]>;
 
-interface Closing {
+/** `close` as LuaJIT has it. */
+interface ClosableFile {
     close(): Result<true>;
 }
 
@@ -27,19 +28,22 @@ const crc32 = ngx.crc32_long;
 const format = string.format;
 const match = string.match;
 
-/** In front of everything; another layout has another number. */
+/** First line of a file. A change of the format needs another number. */
 const MAGIC = "resty.etcd snapshot 1\n";
-/** About as many bytes are encoded, written and read at a time. */
-const CHUNK = 64 * 1024;
-/** Error number of the system for a file that does not exist. */
-const MISSING = 2;
+/** Approximate number of bytes that are encoded, written and read between two yields. */
+const CHUNK_SIZE = 64 * 1024;
+/** ENOENT: the file does not exist. */
+const ENOENT = 2;
 
-/** Lines end with a checksum of what is before it. */
-function sealed(text: string): string {
+const DAMAGED = "damaged or truncated";
+
+/** Returns a line: the text and its checksum. */
+function with_checksum(text: string): string {
     return `${text} ${format("%08x", crc32(text))}\n`;
 }
 
-function unsealed(line: string | undefined): string | undefined {
+/** Returns the text of a line, or nil if it does not match its checksum. */
+function verify_line(line: string | undefined): string | undefined {
     if (line === undefined) {
         return undefined;
     }
@@ -50,7 +54,7 @@ function unsealed(line: string | undefined): string | undefined {
     return text;
 }
 
-/** Writes the keys in chunks, each with a line in front of it that says what is in it. */
+/** Writes the keys in chunks. A line in front of each states its number, size and checksum. */
 function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number | undefined, err?: string]> {
     const slice = time_slice.start();
     const n = kvs.length;
@@ -61,10 +65,10 @@ function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number 
         const part = kv_encoding.encode(kvs[i - 1]!, false);
         parts.push(part);
         size = size + part.length;
-        if (size >= CHUNK || i === n) {
+        if (size >= CHUNK_SIZE || i === n) {
             const bytes = parts.join("");
             chunks = chunks + 1;
-            const [ok, err] = file.write(sealed(format("chunk %d %d %08x", chunks, size, crc32(bytes))), bytes);
+            const [ok, err] = file.write(with_checksum(format("chunk %d %d %08x", chunks, size, crc32(bytes))), bytes);
             if (ok === undefined) {
                 return $multi(undefined, err);
             }
@@ -76,11 +80,11 @@ function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number 
     return $multi(chunks);
 }
 
-/** Writes all of it; nil, or why it could not. */
+/** Writes a snapshot to an open file. Returns an error, or nil. */
 function write_to(file: LuaFile, snapshot: Snapshot): Problem {
     const kvs = snapshot.kvs;
-    const head = format("%s %d %d", ngx.md5(snapshot.identity), snapshot.revision, snapshot.last_received_at);
-    const [ok, err] = file.write(MAGIC, sealed(head));
+    const header = format("%s %d %d", ngx.md5(snapshot.identity), snapshot.revision, snapshot.last_received_at);
+    const [ok, err] = file.write(MAGIC, with_checksum(header));
     if (ok === undefined) {
         return err;
     }
@@ -88,61 +92,58 @@ function write_to(file: LuaFile, snapshot: Snapshot): Problem {
     if (chunks === undefined) {
         return chunk_err;
     }
-    const [ended, end_err] = file.write(sealed(format("end %d %d", chunks, kvs.length)));
+    const [ended, end_err] = file.write(with_checksum(format("end %d %d", chunks, kvs.length)));
     if (ended === undefined) {
         return end_err;
     }
     return undefined;
 }
 
-/**
- * Writes a snapshot in the place of the one that is there, in one step: a reader finds the old one or the new one.
- * Others run meanwhile.
- */
+/** Replaces the snapshot file atomically: a reader finds the old one or the new one. Yields. */
 function write(path: string, snapshot: Snapshot): Result<true> {
-    const aside = `${path}.${ngx.worker.pid()}.tmp`;
-    const [file, open_err] = open(aside, "wb");
+    const temp_path = `${path}.${ngx.worker.pid()}.tmp`;
+    const [file, open_err] = open(temp_path, "wb");
     if (file === undefined) {
         return $multi(undefined, open_err);
     }
     let err = write_to(file, snapshot);
-    const [closed, close_err] = (file as unknown as Closing).close();
+    const [closed, close_err] = (file as unknown as ClosableFile).close();
     if (err === undefined && closed === undefined) {
         err = close_err;
     }
     if (err === undefined) {
-        const [renamed, rename_err] = os.rename(aside, path);
+        const [renamed, rename_err] = os.rename(temp_path, path);
         if (renamed === true) {
             return $multi(true);
         }
         err = rename_err;
     }
-    os.remove(aside);
+    os.remove(temp_path);
     return $multi(undefined, `${path}: ${err}`);
 }
 
-/** Reads chunks until the line that ends them. */
+/** Reads chunks until the line that ends them. Nothing must follow it. */
 function read_kvs(file: LuaFile): Result<RawKv[]> {
     const slice = time_slice.start();
     const kvs: RawKv[] = [];
     let chunks = 0;
     while (true) {
-        const line = unsealed(file.read("*l"));
+        const line = verify_line(file.read("*l"));
         if (line === undefined) {
-            return $multi(undefined, "damaged, or cut off");
+            return $multi(undefined, DAMAGED);
         }
         const [number, size, sum] = match(line, "^chunk (%d+) (%d+) (%x+)$");
         if (number === undefined) {
             if (line !== format("end %d %d", chunks, kvs.length) || file.read(1) !== undefined) {
-                return $multi(undefined, "damaged: not all of it is there, or more");
+                return $multi(undefined, "damaged: chunks are missing, or data follows the end");
             }
             return $multi(kvs);
         }
         chunks = chunks + 1;
         const bytes = file.read(tonumber(size)!);
-        const is_whole = bytes !== undefined && bytes.length === tonumber(size) && crc32(bytes) === tonumber(sum, 16);
-        if (!is_whole || tonumber(number) !== chunks) {
-            return $multi(undefined, "damaged, or cut off");
+        const is_intact = bytes !== undefined && bytes.length === tonumber(size) && crc32(bytes) === tonumber(sum, 16);
+        if (!is_intact || tonumber(number) !== chunks) {
+            return $multi(undefined, DAMAGED);
         }
         kv_encoding.decode_kvs(bytes, kvs, slice);
     }
@@ -151,15 +152,15 @@ function read_kvs(file: LuaFile): Result<RawKv[]> {
 function read_from(file: LuaFile, identity: string): Result<Snapshot> {
     const magic = file.read(MAGIC.length);
     if (magic !== MAGIC) {
-        return $multi(undefined, "not a snapshot, or one of another version");
+        return $multi(undefined, "not a snapshot file of this version");
     }
-    const head = unsealed(file.read("*l"));
-    const [whose, revision, heard_at] = match(head ?? "", "^(%x+) (%d+) (%d+)$");
-    if (whose === undefined) {
-        return $multi(undefined, "damaged, or cut off");
+    const header = verify_line(file.read("*l"));
+    const [identity_md5, revision, last_received_at] = match(header ?? "", "^(%x+) (%d+) (%d+)$");
+    if (identity_md5 === undefined) {
+        return $multi(undefined, DAMAGED);
     }
-    if (whose !== ngx.md5(identity)) {
-        return $multi(undefined, "a snapshot of other endpoints or keys");
+    if (identity_md5 !== ngx.md5(identity)) {
+        return $multi(undefined, "snapshot of other endpoints, another user or other keys");
     }
     const [kvs, err] = read_kvs(file);
     if (kvs === undefined) {
@@ -168,22 +169,22 @@ function read_from(file: LuaFile, identity: string): Result<Snapshot> {
     return $multi({
         identity,
         revision: tonumber(revision)!,
-        last_received_at: tonumber(heard_at)!,
+        last_received_at: tonumber(last_received_at)!,
         kvs,
     });
 }
 
 /**
- * Reads a snapshot. Others run meanwhile.
- * @returns nil, why it is not used (all of it is, or nothing), and whether there is a file at all
+ * Reads a snapshot file, as a whole or not at all. Yields.
+ * @returns the snapshot; or nil, why it cannot be used, and whether the file exists
  */
 function read(
     path: string,
     identity: string,
-): LuaMultiReturn<[snapshot: Snapshot | undefined, err: string | undefined, is_there: boolean]> {
+): LuaMultiReturn<[snapshot: Snapshot | undefined, err: string | undefined, exists: boolean]> {
     const [file, open_err, code] = open(path, "rb");
     if (file === undefined) {
-        return $multi(undefined, open_err, code !== MISSING);
+        return $multi(undefined, open_err, code !== ENOENT);
     }
     const [snapshot, err] = read_from(file, identity);
     file.close();

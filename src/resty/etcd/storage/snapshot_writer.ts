@@ -6,137 +6,132 @@ import type { Changes } from "./kv_merge";
 import * as temp_files from "./temp_files";
 import * as time_slice from "../base/time_slice";
 import * as snapshot_file from "./snapshot_file";
-import type { Snapshot } from "./snapshot_file";
 
 const now = clock.now;
 
-/** Seconds after which a timer that should have run was dropped by nginx, as too many of them ran. */
+/** Seconds after which a timer that has not run counts as dropped: nginx drops timers if too many are running. */
 const START_TIME = 60;
 
-/** Keeps a file up to date with what goes by. */
+/** Keeps a snapshot file up to date with the batches of a feed. Only this file changes it. */
 interface SnapshotWriter {
     readonly path: string;
     readonly identity: string;
-    /** Seconds after a change before it is written. */
+    /** Seconds between a change and its write to the file. */
     readonly interval: number;
-    /** All keys, as they were when they were last put together; nil while nothing is known. */
+    /** All keys without `changes`; nil before the first full state, and after the feed has ended. */
     kvs: RawKv[] | undefined;
-    /** What has happened since. */
+    /** Events since `kvs`. */
     changes: Changes;
     revision: number;
     last_received_at: number;
-    /** Full states so far. */
-    fulls: number;
-    /** Something has changed since it was written. */
+    /** Number of full states so far. */
+    full_states: number;
+    /** There are changes that were not written yet. */
     is_dirty: boolean;
-    /** There is a feed. */
-    is_fed: boolean;
-    /** What a worker left that was killed while it wrote has been looked for. */
-    is_clean: boolean;
-    /** A timer is set, or it is being written. */
-    is_planned: boolean;
-    /** By then it should have been written. */
-    due: number;
-    readonly save: (this: void, premature: boolean, snapshot_writer: SnapshotWriter) => void;
-    /** As the last attempt ended: it is logged once. */
-    failure: Problem;
+    /** A feed is open. */
+    has_feed: boolean;
+    /** Files of workers that were killed while they wrote have been removed. */
+    has_removed_temp_files: boolean;
+    /** A timer is set or running. */
+    is_scheduled: boolean;
+    /** When the timer must have run, unless nginx has dropped it. */
+    overdue_at: number;
+    readonly run: (this: void, premature: boolean, writer: SnapshotWriter) => void;
+    /** Error of the last write: it is logged only if it is another one than before. */
+    last_error: Problem;
 }
 
-function is_newer(snapshot_writer: SnapshotWriter, fulls: number): boolean {
-    return snapshot_writer.fulls !== fulls;
+function has_new_full_state(writer: SnapshotWriter, full_states: number): boolean {
+    return writer.full_states !== full_states;
 }
 
-function needs_writing(snapshot_writer: SnapshotWriter): boolean {
-    return snapshot_writer.is_dirty;
+function needs_writing(writer: SnapshotWriter): boolean {
+    return writer.is_dirty;
 }
 
-/** Writes what there is at this moment; what comes meanwhile is for the next time. */
-function write(snapshot_writer: SnapshotWriter, kvs: RawKv[]): Result<true> {
-    if (!snapshot_writer.is_clean) {
-        snapshot_writer.is_clean = true;
-        temp_files.remove(snapshot_writer.path);
+/** Writes the current state. Batches that arrive meanwhile are written the next time. */
+function write(writer: SnapshotWriter, kvs: RawKv[]): Result<true> {
+    if (!writer.has_removed_temp_files) {
+        writer.has_removed_temp_files = true;
+        temp_files.remove(writer.path);
     }
-    const changes = snapshot_writer.changes;
-    const fulls = snapshot_writer.fulls;
-    const snapshot: Snapshot = {
-        identity: snapshot_writer.identity,
-        revision: snapshot_writer.revision,
-        last_received_at: snapshot_writer.last_received_at,
-        kvs,
-    };
-    snapshot_writer.changes = new LuaMap();
-    snapshot.kvs = kv_merge.apply(snapshot.kvs, changes, time_slice.start());
-    if (!is_newer(snapshot_writer, fulls)) {
-        snapshot_writer.kvs = snapshot.kvs;
+    const { changes, full_states, identity, last_received_at, revision } = writer;
+    writer.changes = new LuaMap();
+    const merged = kv_merge.apply(kvs, changes, time_slice.start());
+    if (!has_new_full_state(writer, full_states)) {
+        writer.kvs = merged;
     }
-    return snapshot_file.write(snapshot_writer.path, snapshot);
+    return snapshot_file.write(writer.path, { identity, revision, last_received_at, kvs: merged });
 }
 
-/** Lets go of the keys where no more will come: the next feed begins with all of them. */
-function forget(snapshot_writer: SnapshotWriter): void {
-    if (!snapshot_writer.is_fed && !snapshot_writer.is_planned) {
-        snapshot_writer.kvs = undefined;
-        snapshot_writer.changes = new LuaMap();
-        snapshot_writer.is_dirty = false;
+/** Frees the keys if no batch and no write will follow: the next feed begins with a full state. */
+function free_if_unused(writer: SnapshotWriter): void {
+    if (!writer.has_feed && !writer.is_scheduled) {
+        writer.kvs = undefined;
+        writer.changes = new LuaMap();
+        writer.is_dirty = false;
     }
 }
 
-function plan(snapshot_writer: SnapshotWriter): void {
-    const [planned] = ngx.timer.at(snapshot_writer.interval, snapshot_writer.save, snapshot_writer);
-    snapshot_writer.is_planned = planned !== undefined;
-    snapshot_writer.due = now() + snapshot_writer.interval + START_TIME;
+function schedule(writer: SnapshotWriter): void {
+    const [ok] = ngx.timer.at(writer.interval, writer.run, writer);
+    writer.is_scheduled = ok !== undefined;
+    writer.overdue_at = now() + writer.interval + START_TIME;
 }
 
-/** In a timer; nginx runs it early when the worker ends. */
-function save(_premature: boolean, snapshot_writer: SnapshotWriter): void {
-    while (needs_writing(snapshot_writer) && snapshot_writer.kvs !== undefined) {
-        snapshot_writer.is_dirty = false;
-        const [ok, err] = write(snapshot_writer, snapshot_writer.kvs);
-        if (ok === undefined && err !== snapshot_writer.failure) {
-            ngx.log(ngx.WARN, "snapshot is not written: ", err);
+/** The function of the timer. nginx runs it early when the worker is exiting. */
+function run(_premature: boolean, writer: SnapshotWriter): void {
+    while (needs_writing(writer) && writer.kvs !== undefined) {
+        writer.is_dirty = false;
+        const [ok, err] = write(writer, writer.kvs);
+        if (ok === undefined && err !== writer.last_error) {
+            ngx.log(ngx.WARN, "snapshot: not written: ", err, "; retrying in ", writer.interval, " s");
         }
-        snapshot_writer.failure = err;
+        writer.last_error = err;
         if (!ngx.worker.exiting()) {
-            break; // what has come meanwhile has time
+            break; // what has changed meanwhile is written after the next interval
         }
     }
-    snapshot_writer.is_planned = false;
-    if (needs_writing(snapshot_writer) || (snapshot_writer.failure !== undefined && snapshot_writer.is_fed)) {
-        snapshot_writer.is_dirty = true;
-        plan(snapshot_writer);
+    writer.is_scheduled = false;
+    if (needs_writing(writer) || (writer.last_error !== undefined && writer.has_feed)) {
+        writer.is_dirty = true;
+        schedule(writer);
     }
-    forget(snapshot_writer);
+    free_if_unused(writer);
 }
 
-/** Takes note of a batch. */
-function note(snapshot_writer: SnapshotWriter, batch: Batch, age: number): void {
-    snapshot_writer.revision = batch.revision;
-    snapshot_writer.last_received_at = ngx.now() - age;
+/**
+ * Notes a batch, which is written to the file later.
+ * @param age seconds since the last response from etcd
+ */
+function note(writer: SnapshotWriter, batch: Batch, age: number): void {
+    writer.revision = batch.revision;
+    writer.last_received_at = ngx.now() - age;
     if (batch.full !== undefined) {
-        snapshot_writer.kvs = batch.full;
-        snapshot_writer.changes = new LuaMap();
-        snapshot_writer.fulls = snapshot_writer.fulls + 1;
-    } else if (batch.events.length === 0 || snapshot_writer.kvs === undefined) {
+        writer.kvs = batch.full;
+        writer.changes = new LuaMap();
+        writer.full_states = writer.full_states + 1;
+    } else if (batch.events.length === 0 || writer.kvs === undefined) {
         return;
     }
     for (const event of batch.events) {
-        snapshot_writer.changes.set(event.kv.key, event);
+        writer.changes.set(event.kv.key, event);
     }
-    snapshot_writer.is_dirty = true;
-    if (!snapshot_writer.is_planned || now() > snapshot_writer.due) {
-        plan(snapshot_writer); // also if nginx has dropped the timer
+    writer.is_dirty = true;
+    if (!writer.is_scheduled || now() > writer.overdue_at) {
+        schedule(writer);
     }
 }
 
-/** A feed begins. */
-function attach(snapshot_writer: SnapshotWriter): void {
-    snapshot_writer.is_fed = true;
+/** Notes that a feed was opened. */
+function attach(writer: SnapshotWriter): void {
+    writer.has_feed = true;
 }
 
-/** The feed has ended: what it told last is still written, if that can be done. */
-function detach(snapshot_writer: SnapshotWriter): void {
-    snapshot_writer.is_fed = false;
-    forget(snapshot_writer);
+/** Notes that the feed was closed. Changes that were not written yet are still written. */
+function detach(writer: SnapshotWriter): void {
+    writer.has_feed = false;
+    free_if_unused(writer);
 }
 
 function create(path: string, identity: string, interval: number): SnapshotWriter {
@@ -144,18 +139,18 @@ function create(path: string, identity: string, interval: number): SnapshotWrite
         path,
         identity,
         interval,
-        save,
+        run,
         kvs: undefined,
         changes: new LuaMap(),
         revision: 0,
         last_received_at: 0,
-        fulls: 0,
-        due: 0,
+        full_states: 0,
+        overdue_at: 0,
         is_dirty: false,
-        is_fed: false,
-        is_clean: false,
-        is_planned: false,
-        failure: undefined,
+        has_feed: false,
+        has_removed_temp_files: false,
+        is_scheduled: false,
+        last_error: undefined,
     };
 }
 
