@@ -19,7 +19,7 @@ __DATA__
 --- response_body
 nil
 bad_request
-a watch needs timers, and there are none in the init phase
+watches need timers, which the init phase does not have
 
 
 

@@ -60,7 +60,6 @@ const TO_DO = [
     "src/resty/etcd/transport/http",
     "src/resty/etcd/transport/tls",
     "src/resty/etcd/transport/transport.ts",
-    "src/resty/etcd/watch",
     "src/resty/etcd/watcher",
     "t",
     "tools/checks",

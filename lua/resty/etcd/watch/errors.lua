@@ -1,11 +1,11 @@
 -- Generated from src/resty/etcd/watch/errors.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local token = require("resty.etcd.call.token")
+local tokens = require("resty.etcd.call.token")
 local errors = require("resty.etcd.protocol.errors")
 local retry_policy = require("resty.etcd.protocol.retry_policy")
 local find = string.find
 
---- gRPC codes as etcd spells them in the text of a refusal, with the HTTP status that goes with them.
+--- gRPC codes by the names that etcd writes into `cancel_reason`, with the HTTP status that the gateway maps them to.
 local CODES = {
     InvalidArgument = {3, 400},
     PermissionDenied = {7, 403},
@@ -20,7 +20,7 @@ local function has(text, part)
     return from ~= nil
 end
 
---- The revisions that a watch wanted are gone.
+--- Returns the error of a watch whose start revision was compacted.
 ---@param compact_revision number?
 ---@param endpoint string?
 ---@return resty.etcd.protocol.errors.EtcdError
@@ -33,14 +33,14 @@ local function compacted(compact_revision, endpoint)
     return err
 end
 
---- etcd has gone back to another past.
+--- Returns the error of a watch whose etcd was restored from a backup.
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError
 local function restored(endpoint)
     return errors.local_error("restored", "etcd was restored from a backup", endpoint)
 end
 
---- Why etcd has ended a watch, in a reply of HTTP status 200.
+--- Returns why etcd has canceled a watch. The reply has HTTP status 200: the cause is in its text.
 ---@param reply resty.etcd.watch.reassembly.WatchReply
 ---@param endpoint string?
 ---@return resty.etcd.protocol.errors.EtcdError
@@ -51,13 +51,7 @@ local function cancel_error(reply, endpoint)
         return compacted(compact_revision, endpoint)
     end
     local name = string.match(reason, "code = (%a+)")
-    local ____temp_0
-    if name ~= nil then
-        ____temp_0 = CODES[name]
-    else
-        ____temp_0 = nil
-    end
-    local known = ____temp_0
+    local known = CODES[name or ""]
     if known == nil and has(reason, "watcher range is empty") then
         known = CODES.InvalidArgument
     end
@@ -67,22 +61,22 @@ local function cancel_error(reply, endpoint)
     return errors.server_error(known[2], known[1], reason, endpoint)
 end
 
---- Etcd refuses user and password themselves.
+--- Reports whether etcd has rejected user and password, rather than a token.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
-local function are_credentials_refused(err)
+local function are_credentials_rejected(err)
     return err.name == "login_failed" and err.code == 3
 end
 
---- The user may not read all of the keys.
+--- Reports whether the user lacks the permission to read some of the keys.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_forbidden(err)
     return err.code == 7
 end
 
---- No later try can succeed by itself, as etcd does not want this user or this watch. All else may pass, a certificate
---- that is not there included: its file may come.
+--- Reports whether repeating the watch cannot succeed, because etcd rejects the user or the request. All other errors are
+--- transient, including a missing certificate: its file can appear.
 ---@param core resty.etcd.call.client_state.Core
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
@@ -90,34 +84,33 @@ local function is_permanent(core, err)
     if retry_policy.is_token_error(err) then
         return core.auth == nil
     end
-    return are_credentials_refused(err) or err.code == 3 or is_forbidden(err)
+    return are_credentials_rejected(err) or err.code == 3 or is_forbidden(err)
 end
 
---- The endpoint has failed, rather than rejected the watch.
+--- Reports whether the error counts as a failure of the endpoint in the health check.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_server_failure(err)
     return (err.http_status or 0) >= 500 or err.name == "bad_reply"
 end
 
---- The worker is exiting.
+--- Returns the error of subscribers that end because the worker is exiting.
 ---@return resty.etcd.protocol.errors.EtcdError
 local function exiting()
     return errors.local_error("closed", "closed: the worker is exiting")
 end
 
---- Forgets a token that etcd does not take.
+--- Invalidates the client's token if etcd has rejected it.
 ---@param core resty.etcd.call.client_state.Core
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function drop_token(core, err)
-    local ____opt_1 = core.auth
-    local held = ____opt_1 and ____opt_1.token
-    if held ~= nil and retry_policy.is_token_error(err) then
-        token.invalidate(core.auth, held)
+    local auth = core.auth
+    if (auth and auth.token) ~= nil and retry_policy.is_token_error(err) then
+        tokens.invalidate(auth, auth.token)
     end
 end
 
---- The range of a list is no more at the revision wanted.
+--- Reports whether the revision of a list was compacted.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_compacted(err)

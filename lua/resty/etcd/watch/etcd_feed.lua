@@ -280,7 +280,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(core, opts)
     if ngx.get_phase() == "init" then
-        return misuse("a watch needs timers, and there are none in the init phase")
+        return misuse("watches need timers, which the init phase does not have")
     end
     local wants, problem = options.read(opts)
     if wants == nil then

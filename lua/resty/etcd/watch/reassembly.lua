@@ -3,17 +3,17 @@ local _M = {}
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local time_slice = require("resty.etcd.base.time_slice")
 
---- A broken server must not fill the memory with fragments that never end.
+--- Maximum approximate size in bytes of buffered fragments, against a server whose fragments never end.
 local MAX_BUFFERED = 512 * 1024 * 1024
 
---- A reply of a watch, as the transport gives it.
+--- A reply on a watch stream, as the transport delivers it.
 ---@class resty.etcd.watch.reassembly.WatchReply
 ---@field header? table
 ---@field created? true
 ---@field canceled? true
 ---@field cancel_reason? string
 ---@field compact_revision? string
----@field fragment? true More of the same revisions follows in the next reply.
+---@field fragment? true More events of the same revisions follow in the next reply.
 ---@field events? resty.etcd.watch.reassembly.WireEvent[]
 
 ---@class resty.etcd.watch.reassembly.WireEvent
@@ -21,40 +21,40 @@ local MAX_BUFFERED = 512 * 1024 * 1024
 ---@field kv? resty.etcd.protocol.message.RawKv
 ---@field prev_kv? resty.etcd.protocol.message.RawKv
 
---- Makes batches of a stream's replies.
+--- Makes batches of the replies of a stream. Written by this file.
 ---@class resty.etcd.watch.reassembly.Reassembler
----@field parts resty.etcd.watch.reassembly.WireEvent[][]? Events of replies that were not the last of their kind: not in one table, as large ones burden the collector.
----@field bytes number
----@field first number The first revision that was asked for.
----@field dropped number Events that were delivered before, or that went back in time.
+---@field parts resty.etcd.watch.reassembly.WireEvent[][]? Events of fragments whose last one has not arrived; nil if there are none. One table for each fragment: LuaJIT traverses a large table in one step.
+---@field bytes number Approximate size of `parts`.
+---@field start_revision number The start revision of the stream.
+---@field dropped number Events that were delivered before, or are out of order.
 
-local function create(first)
-    return {parts = nil, bytes = 0, first = first, dropped = 0}
+local function create(start_revision)
+    return {parts = nil, bytes = 0, start_revision = start_revision, dropped = 0}
 end
 
---- All events of replies that belong together, none while some are missing.
----@param joiner resty.etcd.watch.reassembly.Reassembler
+--- Returns the events of a reply and of the fragments before it; none while further fragments are to come.
+---@param reassembler resty.etcd.watch.reassembly.Reassembler
 ---@param reply resty.etcd.watch.reassembly.WatchReply
 ---@return resty.etcd.watch.reassembly.WireEvent[][]
-local function join(joiner, reply)
-    local parts = joiner.parts or ({})
+local function collect(reassembler, reply)
+    local parts = reassembler.parts or ({})
     if reply.events ~= nil then
         parts[#parts + 1] = reply.events
     end
     if reply.fragment == true then
-        joiner.parts = parts
+        reassembler.parts = parts
         return {}
     end
-    joiner.parts = nil
+    reassembler.parts = nil
     return parts
 end
 
---- Adds an event to the batch of its revision, the last one or a new one.
----@param joiner resty.etcd.watch.reassembly.Reassembler
+--- Adds an event to the batch of its revision: the last batch, or a new one.
+---@param reassembler resty.etcd.watch.reassembly.Reassembler
 ---@param event resty.etcd.watch.reassembly.WireEvent
 ---@param from number
 ---@param batches resty.etcd.watch.feed.Batch[]
-local function add_event(joiner, event, from, batches)
+local function add_event(reassembler, event, from, batches)
     local revision = tonumber(event.kv.mod_revision)
     local batch = batches[#batches]
     if event.type == nil then
@@ -68,12 +68,12 @@ local function add_event(joiner, event, from, batches)
             gc_barrier.mark_now(batch)
         end
         batches[#batches + 1] = {revision = revision, events = {event}}
-    elseif revision ~= joiner.first then
-        joiner.dropped = joiner.dropped + 1
+    elseif revision ~= reassembler.start_revision then
+        reassembler.dropped = reassembler.dropped + 1
     end
 end
 
---- Not what etcd sends.
+--- Reports whether an event lacks its key or revision.
 ---@param events resty.etcd.watch.reassembly.WireEvent[]
 ---@return boolean
 local function is_malformed(events)
@@ -86,36 +86,42 @@ local function is_malformed(events)
     return false
 end
 
---- Takes a reply and makes one batch of each revision that is complete with it. Many events take several turns.
----@param joiner resty.etcd.watch.reassembly.Reassembler
+local function size_of_value(kv)
+    return kv ~= nil and kv.value ~= nil and #kv.value or 0
+end
+
+--- Returns the approximate size of events in memory.
+---@param events resty.etcd.watch.reassembly.WireEvent[]
+---@return number
+local function size_of(events)
+    local bytes = 0
+    for ____, event in ipairs(events) do
+        bytes = bytes + size_of_value(event.kv) + size_of_value(event.prev_kv) + 100
+    end
+    return bytes
+end
+
+--- Adds a reply, and yields while it handles many events.
+---@param reassembler resty.etcd.watch.reassembly.Reassembler
 ---@param reply resty.etcd.watch.reassembly.WatchReply
 ---@param from number first revision that was not delivered before: older events are dropped
----@return resty.etcd.watch.feed.Batch[]? # the batches in the order of their revisions; nil if the reply is not what etcd sends
-local function add(joiner, reply, from)
-    if is_malformed(reply.events or ({})) then
-        return nil
+---@return resty.etcd.watch.feed.Batch[]? res # a batch for each revision that is complete, in their order; or nil and an error text
+---@return string? err
+local function add(reassembler, reply, from)
+    local events = reply.events or ({})
+    if is_malformed(events) then
+        return nil, "malformed reply: watch event without key or mod_revision"
     end
-    if reply.fragment == true then
-        for ____, event in ipairs(reply.events or ({})) do
-            local ____joiner_7 = joiner
-            local ____joiner_bytes_3 = joiner.bytes
-            local ____opt_1 = event.kv
-            local ____temp_6 = ____joiner_bytes_3 + #(____opt_1 and ____opt_1.value or "")
-            local ____opt_4 = event.prev_kv
-            ____joiner_7.bytes = ____temp_6 + #(____opt_4 and ____opt_4.value or "") + 100
-        end
-        if joiner.bytes > MAX_BUFFERED then
-            return nil
-        end
-    else
-        joiner.bytes = 0
+    reassembler.bytes = reply.fragment == true and reassembler.bytes + size_of(events) or 0
+    if reassembler.bytes > MAX_BUFFERED then
+        return nil, "malformed reply: watch fragments exceed 512 MiB"
     end
     local batches = {}
     local slice = time_slice.start()
-    for ____, part in ipairs(join(joiner, reply)) do
+    for ____, part in ipairs(collect(reassembler, reply)) do
         for ____, event in ipairs(part) do
             time_slice.yield_if_due(slice)
-            add_event(joiner, event, from, batches)
+            add_event(reassembler, event, from, batches)
         end
     end
     return batches

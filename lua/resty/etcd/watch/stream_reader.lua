@@ -111,7 +111,7 @@ local function handle_reply(shared_watch, session, reassembler, reply, endpoint)
         return watch_errors.cancel_error(reply, endpoint)
     end
     if is_of_other_cluster(shared_watch, reply) then
-        return errors.local_error("bad_reply", "malformed reply: it comes from another cluster", endpoint)
+        return errors.local_error("bad_reply", "malformed reply: another cluster_id than before", endpoint)
     end
     if reply.created == true then
         if session.created_at == nil then
@@ -121,12 +121,12 @@ local function handle_reply(shared_watch, session, reassembler, reply, endpoint)
         return nil
     end
     if session.created_at == nil then
-        return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint)
+        return errors.local_error("bad_reply", "malformed reply: events before the watch was created", endpoint)
     end
     local dropped = reassembler.dropped
-    local batches = reassembly.add(reassembler, reply, shared_watch.next_revision)
+    local batches, problem = reassembly.add(reassembler, reply, shared_watch.next_revision)
     if batches == nil then
-        return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint)
+        return errors.local_error("bad_reply", problem, endpoint)
     end
     shared_watches.count_dropped(shared_watch, reassembler.dropped - dropped)
     deliver_all(shared_watch, session, batches)

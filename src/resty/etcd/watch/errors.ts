@@ -1,4 +1,4 @@
-import * as token from "../call/token";
+import * as tokens from "../call/token";
 import type { Core } from "../call/client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
@@ -7,7 +7,7 @@ import type { WatchReply } from "./reassembly";
 
 const find = string.find as StringFind;
 
-/** gRPC codes as etcd spells them in the text of a refusal, with the HTTP status that goes with them. */
+/** gRPC codes by the names that etcd writes into `cancel_reason`, with the HTTP status that the gateway maps them to. */
 const CODES: Record<string, [code: number, http_status: number] | undefined> = {
     InvalidArgument: [3, 400],
     PermissionDenied: [7, 403],
@@ -22,7 +22,7 @@ function has(text: string, part: string): boolean {
     return from !== undefined;
 }
 
-/** The revisions that a watch wanted are gone. */
+/** Returns the error of a watch whose start revision was compacted. */
 function compacted(compact_revision: number | undefined, endpoint: string | undefined): EtcdError {
     const text = "etcdserver: mvcc: required revision has been compacted";
     const err = errors.local_error("compacted", text, endpoint);
@@ -32,12 +32,12 @@ function compacted(compact_revision: number | undefined, endpoint: string | unde
     return err;
 }
 
-/** etcd has gone back to another past. */
+/** Returns the error of a watch whose etcd was restored from a backup. */
 function restored(endpoint?: string): EtcdError {
     return errors.local_error("restored", "etcd was restored from a backup", endpoint);
 }
 
-/** Why etcd has ended a watch, in a reply of HTTP status 200. */
+/** Returns why etcd has canceled a watch. The reply has HTTP status 200: the cause is in its text. */
 function cancel_error(reply: WatchReply, endpoint: string | undefined): EtcdError {
     const reason = reply.cancel_reason ?? "";
     const compact_revision = tonumber(reply.compact_revision) ?? 0;
@@ -45,7 +45,7 @@ function cancel_error(reply: WatchReply, endpoint: string | undefined): EtcdErro
         return compacted(compact_revision, endpoint);
     }
     const [name] = string.match(reason, "code = (%a+)");
-    let known = name !== undefined ? CODES[name] : undefined;
+    let known = CODES[name ?? ""];
     if (known === undefined && has(reason, "watcher range is empty")) {
         known = CODES.InvalidArgument;
     }
@@ -55,46 +55,46 @@ function cancel_error(reply: WatchReply, endpoint: string | undefined): EtcdErro
     return errors.server_error(known[1], known[0], reason, endpoint);
 }
 
-/** Etcd refuses user and password themselves. */
-function are_credentials_refused(err: EtcdError): boolean {
+/** Reports whether etcd has rejected user and password, rather than a token. */
+function are_credentials_rejected(err: EtcdError): boolean {
     return err.name === "login_failed" && err.code === 3;
 }
 
-/** The user may not read all of the keys. */
+/** Reports whether the user lacks the permission to read some of the keys. */
 function is_forbidden(err: EtcdError): boolean {
     return err.code === 7;
 }
 
 /**
- * No later try can succeed by itself, as etcd does not want this user or this watch. All else may pass, a certificate
- * that is not there included: its file may come.
+ * Reports whether repeating the watch cannot succeed, because etcd rejects the user or the request. All other errors are
+ * transient, including a missing certificate: its file can appear.
  */
 function is_permanent(core: Core, err: EtcdError): boolean {
     if (retry_policy.is_token_error(err)) {
         return core.auth === undefined;
     }
-    return are_credentials_refused(err) || err.code === 3 || is_forbidden(err);
+    return are_credentials_rejected(err) || err.code === 3 || is_forbidden(err);
 }
 
-/** The endpoint has failed, rather than rejected the watch. */
+/** Reports whether the error counts as a failure of the endpoint in the health check. */
 function is_server_failure(err: EtcdError): boolean {
     return (err.http_status ?? 0) >= 500 || err.name === "bad_reply";
 }
 
-/** The worker is exiting. */
+/** Returns the error of subscribers that end because the worker is exiting. */
 function exiting(): EtcdError {
     return errors.local_error("closed", "closed: the worker is exiting");
 }
 
-/** Forgets a token that etcd does not take. */
+/** Invalidates the client's token if etcd has rejected it. */
 function drop_token(core: Core, err: EtcdError): void {
-    const held = core.auth?.token;
-    if (held !== undefined && retry_policy.is_token_error(err)) {
-        token.invalidate(core.auth!, held);
+    const auth = core.auth;
+    if (auth?.token !== undefined && retry_policy.is_token_error(err)) {
+        tokens.invalidate(auth, auth.token);
     }
 }
 
-/** The range of a list is no more at the revision wanted. */
+/** Reports whether the revision of a list was compacted. */
 function is_compacted(err: EtcdError): boolean {
     return err.code === 11 && has(err.message, "has been compacted");
 }

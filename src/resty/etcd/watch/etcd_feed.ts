@@ -234,7 +234,7 @@ function make_guard(subscriber: Subscriber): object {
  */
 function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
     if (ngx.get_phase() === "init") {
-        return misuse("a watch needs timers, and there are none in the init phase");
+        return misuse("watches need timers, which the init phase does not have");
     }
     const [wants, problem] = options.read(opts);
     if (wants === undefined) {

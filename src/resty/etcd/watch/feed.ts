@@ -1,36 +1,36 @@
 import type { EtcdError } from "../protocol/errors";
 import type { RawEvent, RawKv } from "../protocol/message";
 
-/** Where a full state comes from: the first list, or one that became necessary, or a file. */
+/** Why a batch is a full state: first list, revisions lost by a compaction or a restore from a backup, snapshot file. */
 type Reason = "list" | "compacted" | "restored" | "snapshot";
 
 /**
- * What has changed by one revision: all of its events; none, where etcd only told that it has come so far; or
- * all keys as they are at that revision, which takes the place of everything before.
+ * The changes of one revision: all of its events, or none if only etcd's current revision is reported. Or a full state: all
+ * keys at that revision, which replaces everything before.
  */
 interface Batch {
-    /** Everything up to it has been delivered, this batch included. Exact up to 2^53. */
+    /** Everything up to this revision has been delivered with this batch. Exact up to 2^53. */
     revision: number;
     events: RawEvent[];
-    /** All keys, in the order of their bytes; `events` is empty then. */
+    /** The full state: all keys, in the order of their bytes. `events` is empty then. */
     full?: RawKv[];
-    /** Why all keys are told. */
+    /** Set with `full`. */
     reason?: Reason;
 }
 
-/** Batches in the order of their revisions, without gap or repetition, wherever they come from. */
+/** A source of batches in the order of their revisions, without gap or repetition. */
 interface Feed {
     /**
-     * The next batch. May be called from one light thread at a time, whichever.
-     * @param timeout seconds to wait; nil waits for ever
-     * @returns nil and an error named `timeout` if none came, and then it may be called again; any other error is final
+     * Returns the next batch. One light thread at a time can call it.
+     * @param timeout seconds to wait; nil waits without a limit
+     * @returns nil and an error: `timeout` if no batch came, after which it can be called again; any other error is final
      */
     next(timeout: number | undefined): Result<Batch, EtcdError>;
-    /** Seconds since etcd was last heard of by the stream behind it. */
+    /** Returns the seconds since the last response from etcd. */
     age(): number;
-    /** Why etcd cannot be followed at the moment, or for good; nil if nothing is known to be wrong. */
+    /** Returns why etcd cannot be followed at the moment, or permanently; nil if no error is known. */
     current_error?(): EtcdError | undefined;
-    /** Ends it and frees what it holds, at once. A `next` that waits answers `closed`. */
+    /** Ends the feed and frees its resources immediately. A waiting `next` returns the error `closed`. */
     close(): void;
 }
 

@@ -9,43 +9,44 @@ import * as paged_range from "../call/paged_range";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
-/** A client that never goes back in time refuses what an etcd restored from a backup answers. */
-function forget_order(core: Core, err: EtcdError): void {
-    const order = core.revision_floor;
-    if (err.name === "stale_reply" && order !== undefined) {
-        // the read is linearizable: it is not the member that is behind
-        order.revision = 0;
+/**
+ * Resets the revision floor of a client with `monotonic` after a restore from a backup, which lowers etcd's revision. The
+ * reads here are linearizable: a stale reply to them does not come from a member that lags behind.
+ */
+function reset_revision_floor(core: Core, err: EtcdError): void {
+    const floor = core.revision_floor;
+    if (err.name === "stale_reply" && floor !== undefined) {
+        floor.revision = 0;
     }
 }
 
-/** What a reply says of the etcd that it comes from. What stands in front of etcd may answer without saying so. */
-function known_from(reply: Reply): Result<HistoryPoint, EtcdError> {
+/** Returns the point in etcd's history that a response header states; nil and an error if a proxy has answered without one. */
+function history_of(reply: Reply): Result<HistoryPoint, EtcdError> {
     const header = reply.body.get("header") as Message | undefined;
     const cluster_id = header?.get("cluster_id") as string | undefined;
     const raft_term = tonumber(header?.get("raft_term")) ?? 0;
     const revision = tonumber(header?.get("revision")) ?? 0;
     if (cluster_id === undefined || raft_term < 1 || revision < 1) {
-        return $multi(
-            undefined,
-            errors.local_error("bad_reply", "malformed reply: it does not say of which revision it is"),
-        );
+        const text = "malformed reply: response header without cluster_id, raft_term or revision";
+        return $multi(undefined, errors.local_error("bad_reply", text));
     }
     return $multi({ cluster_id, raft_term, revision });
 }
 
-/** Asks etcd how far it has come, with a linearizable read that costs little. */
+/** Reads etcd's current revision: a linearizable count of one key. */
 function current_revision(core: Core, range: KeyRange): Result<HistoryPoint, EtcdError> {
     const [reply, err] = call.unary(core, rpcs.range, { key: range.key, count_only: true }, { quiet: true });
     if (reply === undefined) {
-        forget_order(core, err);
+        reset_revision_floor(core, err);
         return $multi(undefined, err);
     }
-    return known_from(reply);
+    return history_of(reply);
 }
 
 /**
  * Reads all keys of the range at one revision.
- * @param revision nil for the latest
+ * @param revision nil for the current one
+ * @returns the keys and their revision; or nil and an error
  */
 function list(
     core: Core,
@@ -58,18 +59,18 @@ function list(
     request.set("revision", revision);
     const [reply, err] = paged_range.read_raw(core, request, undefined);
     if (reply === undefined) {
-        forget_order(core, err);
+        reset_revision_floor(core, err);
         return $multi(undefined, err);
     }
-    const [known, bad] = known_from(reply);
-    if (known === undefined) {
-        return $multi(undefined, bad);
+    const [current, header_err] = history_of(reply);
+    if (current === undefined) {
+        return $multi(undefined, header_err);
     }
     const kvs = (reply.body.get("kvs") as RawKv[] | undefined) ?? [];
-    return $multi(kvs, revision ?? known.revision);
+    return $multi(kvs, revision ?? current.revision);
 }
 
-/** The etcd that answered is not the one that is known, or was set back: it was restored from a backup. */
+/** Reports whether etcd was restored from a backup: its cluster ID is another one, or its revision or raft term is lower. */
 function history_diverged(before: HistoryPoint, after: HistoryPoint): boolean {
     return (
         (before.cluster_id !== undefined && after.cluster_id !== before.cluster_id) ||

@@ -1,19 +1,20 @@
 import type { RawEvent, RawKv } from "../protocol/message";
 import type { Batch } from "./feed";
 import * as gc_barrier from "../base/gc_barrier";
+import type { Mutable } from "../base/mutable";
 import * as time_slice from "../base/time_slice";
 
-/** A broken server must not fill the memory with fragments that never end. */
+/** Maximum approximate size in bytes of buffered fragments, against a server whose fragments never end. */
 const MAX_BUFFERED = 512 * 1024 * 1024;
 
-/** A reply of a watch, as the transport gives it. */
+/** A reply on a watch stream, as the transport delivers it. */
 interface WatchReply {
     header?: { cluster_id?: string; revision?: string };
     created?: true;
     canceled?: true;
     cancel_reason?: string;
     compact_revision?: string;
-    /** More of the same revisions follows in the next reply. */
+    /** More events of the same revisions follow in the next reply. */
     fragment?: true;
     events?: WireEvent[];
 }
@@ -24,37 +25,43 @@ interface WireEvent {
     prev_kv?: RawKv;
 }
 
-/** Makes batches of a stream's replies. */
+/** Makes batches of the replies of a stream. Written by this file. */
 interface Reassembler {
-    /** Events of replies that were not the last of their kind: not in one table, as large ones burden the collector. */
-    parts: WireEvent[][] | undefined;
-    bytes: number;
-    /** The first revision that was asked for. */
-    readonly first: number;
-    /** Events that were delivered before, or that went back in time. */
-    dropped: number;
+    /**
+     * Events of fragments whose last one has not arrived; nil if there are none. One table for each fragment: LuaJIT
+     * traverses a large table in one step.
+     */
+    readonly parts: WireEvent[][] | undefined;
+    /** Approximate size of `parts`. */
+    readonly bytes: number;
+    /** The start revision of the stream. */
+    readonly start_revision: number;
+    /** Events that were delivered before, or are out of order. */
+    readonly dropped: number;
 }
 
-function create(first: number): Reassembler {
-    return { parts: undefined, bytes: 0, first, dropped: 0 };
+type State = Mutable<Reassembler>;
+
+function create(start_revision: number): Reassembler {
+    return { parts: undefined, bytes: 0, start_revision, dropped: 0 };
 }
 
-/** All events of replies that belong together, none while some are missing. */
-function join(joiner: Reassembler, reply: WatchReply): WireEvent[][] {
-    const parts = joiner.parts ?? [];
+/** Returns the events of a reply and of the fragments before it; none while further fragments are to come. */
+function collect(reassembler: State, reply: WatchReply): WireEvent[][] {
+    const parts = reassembler.parts ?? [];
     if (reply.events !== undefined) {
         parts.push(reply.events);
     }
     if (reply.fragment === true) {
-        joiner.parts = parts;
+        reassembler.parts = parts;
         return [];
     }
-    joiner.parts = undefined;
+    reassembler.parts = undefined;
     return parts;
 }
 
-/** Adds an event to the batch of its revision, the last one or a new one. */
-function add_event(joiner: Reassembler, event: WireEvent, from: number, batches: Batch[]): void {
+/** Adds an event to the batch of its revision: the last batch, or a new one. */
+function add_event(reassembler: State, event: WireEvent, from: number, batches: Batch[]): void {
     const revision = tonumber(event.kv!.mod_revision)!;
     const batch = batches[batches.length - 1];
     event.type ??= "PUT";
@@ -62,16 +69,17 @@ function add_event(joiner: Reassembler, event: WireEvent, from: number, batches:
         batch.events.push(event as RawEvent);
     } else if (revision >= from && (batch === undefined || revision > batch.revision)) {
         if (batch !== undefined) {
-            gc_barrier.mark_now(batch); // nothing is added to it any more
+            gc_barrier.mark_now(batch); // it is complete
         }
         batches.push({ revision, events: [event as RawEvent] });
-    } else if (revision !== joiner.first) {
-        joiner.dropped = joiner.dropped + 1; // and not asked for once more
+    } else if (revision !== reassembler.start_revision) {
+        // the start revision overlaps with what was delivered before: its events are expected
+        reassembler.dropped = reassembler.dropped + 1;
     }
 }
 
-/** Not what etcd sends. */
-function is_malformed(events: WireEvent[]): boolean {
+/** Reports whether an event lacks its key or revision. */
+function is_malformed(events: readonly WireEvent[]): boolean {
     for (const event of events) {
         const kv = event.kv as Partial<RawKv> | undefined;
         if (kv === undefined || kv.key === undefined || tonumber(kv.mod_revision) === undefined) {
@@ -81,34 +89,42 @@ function is_malformed(events: WireEvent[]): boolean {
     return false;
 }
 
-/**
- * Takes a reply and makes one batch of each revision that is complete with it. Many events take several turns.
- * @param from first revision that was not delivered before: older events are dropped
- * @returns the batches in the order of their revisions; nil if the reply is not what etcd sends
- */
-function add(joiner: Reassembler, reply: WatchReply, from: number): Batch[] | undefined {
-    if (is_malformed(reply.events ?? [])) {
-        return undefined;
+function size_of_value(kv: RawKv | undefined): number {
+    return kv !== undefined && kv.value !== undefined ? kv.value.length : 0;
+}
+
+/** Returns the approximate size of events in memory. */
+function size_of(events: readonly WireEvent[]): number {
+    let bytes = 0;
+    for (const event of events) {
+        bytes = bytes + size_of_value(event.kv) + size_of_value(event.prev_kv) + 100;
     }
-    if (reply.fragment === true) {
-        for (const event of reply.events ?? []) {
-            joiner.bytes = joiner.bytes + (event.kv?.value ?? "").length + (event.prev_kv?.value ?? "").length + 100;
-        }
-        if (joiner.bytes > MAX_BUFFERED) {
-            return undefined;
-        }
-    } else {
-        joiner.bytes = 0;
+    return bytes;
+}
+
+/**
+ * Adds a reply, and yields while it handles many events.
+ * @param from first revision that was not delivered before: older events are dropped
+ * @returns a batch for each revision that is complete, in their order; or nil and an error text
+ */
+function add(reassembler: State, reply: WatchReply, from: number): Result<Batch[]> {
+    const events = reply.events ?? [];
+    if (is_malformed(events)) {
+        return $multi(undefined, "malformed reply: watch event without key or mod_revision");
+    }
+    reassembler.bytes = reply.fragment === true ? reassembler.bytes + size_of(events) : 0;
+    if (reassembler.bytes > MAX_BUFFERED) {
+        return $multi(undefined, "malformed reply: watch fragments exceed 512 MiB");
     }
     const batches: Batch[] = [];
     const slice = time_slice.start();
-    for (const part of join(joiner, reply)) {
+    for (const part of collect(reassembler, reply)) {
         for (const event of part) {
             time_slice.yield_if_due(slice);
-            add_event(joiner, event, from, batches);
+            add_event(reassembler, event, from, batches);
         }
     }
-    return batches;
+    return $multi(batches);
 }
 
 export { add, create as new, type Reassembler, type WatchReply };

@@ -59,7 +59,7 @@ function is_compatible(shared_watch: SharedWatch, options: SubscriberOptions): b
     );
 }
 
-/** Reports whether the watch and the subscriber have seen the same history of etcd, as far as is known. */
+/** Reports whether nothing contradicts that the watch and the subscriber have seen the same history of etcd. */
 function has_history_of(shared_watch: SharedWatch, subscriber: Subscriber): boolean {
     if (subscriber.history_token !== undefined) {
         return subscriber.history_token === shared_watch.history_token;

@@ -113,7 +113,7 @@ function handle_reply(
         return watch_errors.cancel_error(reply, endpoint);
     }
     if (is_of_other_cluster(shared_watch, reply)) {
-        return errors.local_error("bad_reply", "malformed reply: it comes from another cluster", endpoint);
+        return errors.local_error("bad_reply", "malformed reply: another cluster_id than before", endpoint);
     }
     if (reply.created === true) {
         if (session.created_at === undefined) {
@@ -123,12 +123,12 @@ function handle_reply(
         return undefined;
     }
     if (session.created_at === undefined) {
-        return errors.local_error("bad_reply", "malformed reply: events before the watch stands", endpoint);
+        return errors.local_error("bad_reply", "malformed reply: events before the watch was created", endpoint);
     }
     const dropped = reassembler.dropped;
-    const batches = reassembly.add(reassembler, reply, shared_watch.next_revision!);
+    const [batches, problem] = reassembly.add(reassembler, reply, shared_watch.next_revision!);
     if (batches === undefined) {
-        return errors.local_error("bad_reply", "malformed reply: events that are none", endpoint);
+        return errors.local_error("bad_reply", problem, endpoint);
     }
     shared_watches.count_dropped(shared_watch, reassembler.dropped - dropped);
     deliver_all(shared_watch, session, batches);
