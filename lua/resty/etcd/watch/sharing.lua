@@ -66,7 +66,7 @@ local function is_compatible(shared_watch, options)
     ) and shared_watch.filters == options.filters and (shared_watch.prev_kv or not options.prev_kv) and shared_watch.idle_timeout <= options.idle_timeout
 end
 
---- Reports whether the watch and the subscriber have seen the same history of etcd, as far as is known.
+--- Reports whether nothing contradicts that the watch and the subscriber have seen the same history of etcd.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean

@@ -7,25 +7,25 @@ local sub = string.sub
 --- A change of one key.
 ---@class resty.etcd.watcher.batch.WatchEvent
 ---@field type "PUT"|"DELETE"
----@field kv resty.etcd.protocol.message.KeyValue Of a deletion only `key` and `mod_revision`; where it was found out afterwards, only `key`.
----@field prev_kv? resty.etcd.protocol.message.KeyValue What it was before; nil if there was nothing, if it was not asked for, or if nobody knows any more.
+---@field kv resty.etcd.protocol.message.KeyValue Of a deletion only `key` and `mod_revision`; in a synthetic batch only `key`.
+---@field prev_kv? resty.etcd.protocol.message.KeyValue The key before the change. Nil if it did not exist, without the option `prev_kv`, and if etcd has compacted it.
 
---- All that one revision has changed.
+--- All changes of one revision.
 ---@class resty.etcd.watcher.batch.WatchBatch
----@field revision number Everything up to it has been told, this batch included.
+---@field revision number Everything up to this revision has been delivered with this batch.
 ---@field events resty.etcd.watcher.batch.WatchEvent[]
----@field synthetic? true The events were found out by reading all keys: they are what has changed altogether.
----@field reason? string Why all keys were read: `list`, `compacted` or `restored`.
+---@field synthetic? true The events are the difference to a full state, which was read: one for each key that has changed.
+---@field reason? string Why the full state was read: `list`, `compacted` or `restored`.
 
---- How a watcher's batches are made.
+--- How a feed's batches are converted for the user of a watcher.
 ---@class resty.etcd.watcher.batch.BatchStyle
 ---@field prefix_length number
----@field serializer resty.etcd.serializers.serializer.Serializer? Nil leaves values as they are.
+---@field serializer resty.etcd.serializers.serializer.Serializer? Nil keeps values as etcd stores them.
 ---@field prev_kv boolean
 ---@field no_put boolean
 ---@field no_delete boolean
 
---- A key as the watcher's user knows it: the raw one is shared with others.
+--- Returns a key for the user: a copy, because other subscribers share the raw one.
 ---@param style resty.etcd.watcher.batch.BatchStyle
 ---@param kv resty.etcd.protocol.message.RawKv
 ---@param is_put boolean
@@ -62,21 +62,21 @@ local function add_event(style, event, events)
     if is_put and style.no_put or not is_put and style.no_delete then
         return
     end
-    local made = {
+    local user_event = {
         type = event.type,
         kv = to_user(style, event.kv, is_put)
     }
     if style.prev_kv and event.prev_kv ~= nil then
-        made.prev_kv = to_user(style, event.prev_kv, true)
+        user_event.prev_kv = to_user(style, event.prev_kv, true)
     end
-    events[#events + 1] = made
+    events[#events + 1] = user_event
 end
 
---- A batch for the watcher's user. Large ones take several turns.
+--- Converts a batch of events for the user. Yields while it handles many events.
 ---@param style resty.etcd.watcher.batch.BatchStyle
 ---@param batch resty.etcd.watch.feed.Batch
 ---@return resty.etcd.watcher.batch.WatchBatch
-local function make(style, batch)
+local function from_events(style, batch)
     local events = {}
     local slice = time_slice.start()
     for ____, event in ipairs(batch.events) do
@@ -86,13 +86,13 @@ local function make(style, batch)
     return {revision = batch.revision, events = events}
 end
 
---- What has changed by a full state, as events.
+--- Converts a full state into a batch of events: the difference to what was delivered before.
 ---@param style resty.etcd.watcher.batch.BatchStyle
 ---@param batch resty.etcd.watch.feed.Batch
----@param known resty.etcd.watcher.known_keys.KnownKeys? the keys that were told of before, nil if all of the state is news
+---@param known resty.etcd.watcher.known_keys.KnownKeys? the keys that were delivered before; nil if all keys of the state are new
 ---@param revisions table the keys of the state
 ---@return resty.etcd.watcher.batch.WatchBatch
-local function make_of_full(style, batch, known, revisions)
+local function from_full_state(style, batch, known, revisions)
     local events = {}
     local reason = batch.reason or "list"
     local slice = time_slice.start()
@@ -112,7 +112,7 @@ local function make_of_full(style, batch, known, revisions)
     end
     return {revision = batch.revision, events = events, synthetic = true, reason = reason}
 end
-_M.make = make
-_M.make_of_full = make_of_full
+_M.from_events = from_events
+_M.from_full_state = from_full_state
 
 return _M

@@ -3,16 +3,16 @@ local _M = {}
 local time_slice = require("resty.etcd.base.time_slice")
 local table_new = require("table.new")
 
---- The keys that a watcher knows to exist, to find out later what it has missed.
+--- The keys that exist according to the events so far, to find the difference to a full state later.
 ---@class resty.etcd.watcher.known_keys.KnownKeys
 ---@field revisions table `mod_revision` by key, as etcd stores it.
----@field unknown_before number? Nothing is known of what was before this revision; nil if all is.
+---@field unknown_before number? Keys that were last changed before this revision are not in `revisions`; nil if all keys are.
 
 local function create(start_revision)
     return {revisions = {}, unknown_before = start_revision}
 end
 
---- A key of a full state has changed since it was told of.
+--- Reports whether a key of a full state has changed since it was delivered.
 ---@param known resty.etcd.watcher.known_keys.KnownKeys
 ---@param kv resty.etcd.protocol.message.RawKv
 ---@param reason "compacted"|"restored"|"list"|"snapshot"
@@ -28,7 +28,7 @@ local function has_changed(known, kv, reason)
     return before ~= kv.mod_revision
 end
 
---- The keys of a full state.
+--- Returns the revisions of the keys of a full state.
 ---@param full resty.etcd.protocol.message.RawKv[]
 ---@return table
 local function revisions_of(full)
@@ -41,10 +41,10 @@ local function revisions_of(full)
     return revisions
 end
 
---- Takes note of events.
+--- Applies events.
 ---@param known resty.etcd.watcher.known_keys.KnownKeys
 ---@param events resty.etcd.protocol.message.RawEvent[]
-local function note(known, events)
+local function apply(known, events)
     local slice = time_slice.start()
     for ____, event in ipairs(events) do
         time_slice.yield_if_due(slice)
@@ -55,9 +55,9 @@ local function note(known, events)
         end
     end
 end
+_M.apply = apply
 _M.new = create
 _M.has_changed = has_changed
-_M.note = note
 _M.revisions_of = revisions_of
 
 return _M

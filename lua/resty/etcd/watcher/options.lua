@@ -1,38 +1,31 @@
 -- Generated from src/resty/etcd/watcher/options.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local checks = require("resty.etcd.base.checks")
 local int64 = require("resty.etcd.protocol.int64")
 local keys = require("resty.etcd.protocol.keys")
 
---- What a watcher is to watch, and how.
+--- What a watcher watches, and how it delivers that.
 ---@class resty.etcd.watcher.options.WatcherOptions
----@field prefix? boolean All keys that start with the key, which may be "" then.
----@field range_end? string All keys from the key up to this one; "\0" for all from the key on.
----@field start_revision? (string|number) First revision to report, which may be in the future; default: what comes after the call.
----@field prev_kv? boolean Events tell what the key was before.
+---@field prefix? boolean All keys that start with the key, which can be "" then.
+---@field range_end? string All keys from the key up to this one, exclusive; "\0" for all from the key on.
+---@field start_revision? (string|number) First revision to report, which can be in the future; default: the next one after the call.
+---@field prev_kv? boolean Events carry the previous key-value pair.
 ---@field filters? (string|string[]) "NOPUT", "NODELETE", or both: events to leave out.
----@field raw? boolean Values are left as etcd stores them.
----@field list? boolean The first batch is the present state, or that before `start_revision`, as puts.
----@field relist? boolean Lost revisions are made up for by what has changed since; without it they end the watcher.
----@field progress? boolean Batches without events tell how far etcd has come.
----@field idle_timeout? number Seconds without any byte after which the stream is opened anew; default 60.
----@field shared_prefix? string A shorter prefix, whose stream watchers of several keys under it share.
----@field max_queue? number Events that may wait to be taken; default 10,000.
----@field max_queue_bytes? number Bytes of events that may wait to be taken; default 16 MiB.
----@field on_batch? (fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError)) Called with each batch, in a timer; with nil and an error if the watcher comes to an end by itself.
-
-local function is_positive(value)
-    return type(value) == "number" and value > 0
-end
+---@field raw? boolean Values are kept as etcd stores them.
+---@field list? boolean The first batch is the current state, or that before `start_revision`, as puts.
+---@field relist? boolean Lost revisions are replaced by the difference to a full state. Without it they end the watcher.
+---@field progress? boolean Batches without events report etcd's current revision.
+---@field idle_timeout? number Seconds without any byte after which the stream is checked, and opened again if it is dead; default 60.
+---@field shared_prefix? string A shorter prefix. Watchers with the same one share a watch of all keys below it.
+---@field max_queue? number Maximum number of events in the queue; default 10,000.
+---@field max_queue_bytes? number Maximum size in bytes of the events in the queue; default 16 MiB.
+---@field on_batch? (fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError)) Called with each batch, in a timer; with nil and an error when an error ends the watcher.
 
 local function is_filter(value)
     return value == "NOPUT" or value == "NODELETE"
 end
 
-local function is_type(value, name)
-    return value == nil or type(value) == name
-end
-
---- The filters as a list, nil if they are none.
+--- Returns the filters as a list; nil if they are invalid.
 ---@param filters any
 ---@return string[]?
 local function read_filters(filters)
@@ -50,48 +43,56 @@ local function read_filters(filters)
     return list
 end
 
---- What is wrong with the options; nil if nothing is.
+local function check_range_end(value)
+    return value == "" and "opts.range_end must be string, not empty" or nil
+end
+
+local function check_start_revision(value)
+    local revision = tonumber(int64.to_text(value)) or 0
+    return revision < 1 and "opts.start_revision must be a positive integer" or nil
+end
+
+local function check_filters(value)
+    local is_invalid = read_filters(value) == nil
+    return is_invalid and "opts.filters must be \"NOPUT\", \"NODELETE\" or a list of them" or nil
+end
+local OPTIONS = {rules = {
+    {name = "prefix", type = "boolean"},
+    {name = "range_end", type = "string", expected = "string, not empty", check = check_range_end},
+    {name = "start_revision", check = check_start_revision},
+    {name = "prev_kv", type = "boolean"},
+    {name = "filters", check = check_filters},
+    {name = "raw", type = "boolean"},
+    {name = "list", type = "boolean"},
+    {name = "relist", type = "boolean"},
+    {name = "progress", type = "boolean"},
+    {name = "idle_timeout", type = "number", above = 0, expected = "number of seconds"},
+    {name = "shared_prefix", type = "string"},
+    {name = "max_queue", type = "number", above = 0, expected = "a positive number"},
+    {name = "max_queue_bytes", type = "number", above = 0, expected = "a positive number"},
+    {name = "on_batch", type = "function"}
+}}
+
+--- Checks key and options, which are not nil. Returns an error text, or nil if they are valid.
 ---@param key any
----@param opts resty.etcd.watcher.options.WatcherOptions
+---@param opts any
 ---@return string?
 local function check(key, opts)
     if type(key) ~= "string" then
         return "key must be string"
     end
-    if key == "" and opts.prefix ~= true then
-        return "key should not be empty"
+    local problem = checks.check_options(opts, OPTIONS)
+    if problem ~= nil then
+        return problem
     end
-    if not is_type(opts.range_end, "string") or opts.range_end == "" then
-        return "opts.range_end must be string, not empty"
+    local wanted = opts
+    if wanted.prefix == true then
+        return wanted.range_end ~= nil and "opts.prefix and opts.range_end exclude each other" or nil
     end
-    if opts.prefix == true and opts.range_end ~= nil then
-        return "opts.prefix and opts.range_end exclude each other"
-    end
-    if opts.start_revision ~= nil and (tonumber(int64.to_text(opts.start_revision)) or 0) < 1 then
-        return "opts.start_revision must be a positive integer"
-    end
-    if opts.idle_timeout ~= nil and not is_positive(opts.idle_timeout) then
-        return "opts.idle_timeout must be number of seconds"
-    end
-    if opts.max_queue ~= nil and not is_positive(opts.max_queue) then
-        return "opts.max_queue must be a positive number"
-    end
-    if opts.max_queue_bytes ~= nil and not is_positive(opts.max_queue_bytes) then
-        return "opts.max_queue_bytes must be a positive number"
-    end
-    if not is_type(opts.shared_prefix, "string") then
-        return "opts.shared_prefix must be string"
-    end
-    if not is_type(opts.on_batch, "function") then
-        return "opts.on_batch must be function"
-    end
-    if opts.filters ~= nil and read_filters(opts.filters) == nil then
-        return "opts.filters must be \"NOPUT\", \"NODELETE\" or a list of them"
-    end
-    return nil
+    return checks.check_key(key)
 end
 
---- What the feed behind the watcher is to be. The options are without fault.
+--- Returns the options of the feed behind the watcher. `check` has accepted the watcher's options.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param key string
 ---@param opts resty.etcd.watcher.options.WatcherOptions

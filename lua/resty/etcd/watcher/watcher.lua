@@ -11,20 +11,20 @@ local callback_loop = require("resty.etcd.watcher.callback_loop")
 local max = math.max
 
 ---@class resty.etcd.watcher.watcher.WatcherStats: resty.etcd.watch.stats.FeedStats
----@field callback_errors number Times that `on_batch` threw, or ended its timer.
+---@field callback_errors number How often `on_batch` raised an error, or terminated its timer.
 
 ---@class resty.etcd.watcher.watcher.Fields
 ---@field feed resty.etcd.watch.etcd_feed.WatchFeed
 ---@field style resty.etcd.watcher.batch.BatchStyle
----@field known resty.etcd.watcher.known_keys.KnownKeys? Nil where lost revisions end the watcher.
----@field wants_list boolean
----@field wants_progress boolean
----@field pending_batch resty.etcd.watch.feed.Batch? Taken from the feed, but not told yet: whoever works on it may be killed with its request.
----@field last_reported number Everything up to it has been told, and it was said so.
+---@field known resty.etcd.watcher.known_keys.KnownKeys? Nil without `relist`.
+---@field reports_list boolean The user has asked for the first full state.
+---@field reports_progress boolean The user has asked for batches without events.
+---@field pending_batch resty.etcd.watch.feed.Batch? Batch taken from the feed but not yet returned. Kept here because the light thread that translates it can be killed with its request.
+---@field delivered_revision number Everything up to this revision has been returned.
 ---@field callback_loop resty.etcd.watcher.callback_loop.CallbackLoop? Nil without `on_batch`.
 ---@field slice resty.etcd.base.time_slice.TimeSlice
 
---- Follows the changes of keys, each exactly once, for as long as etcd keeps them.
+--- Delivers the changes of keys, each exactly once, as long as etcd has them.
 ---@class resty.etcd.watcher.watcher.Watcher: resty.etcd.watcher.watcher.Fields
 ---@field batches fun(self: resty.etcd.watcher.watcher.Watcher): fun(): resty.etcd.watcher.batch.WatchBatch?, resty.etcd.protocol.errors.EtcdError?
 ---@field close fun(self: resty.etcd.watcher.watcher.Watcher): true
@@ -33,56 +33,52 @@ local max = math.max
 ---@field state fun(self: resty.etcd.watcher.watcher.Watcher): string
 ---@field stats fun(self: resty.etcd.watcher.watcher.Watcher): resty.etcd.watcher.watcher.WatcherStats
 
---- What a full state says; nil if it only serves to know the keys.
+--- Converts a full state for the user; nil if it was only read to know which keys exist.
 ---@param watcher resty.etcd.watcher.watcher.Fields
 ---@param batch resty.etcd.watch.feed.Batch
 ---@return resty.etcd.watcher.batch.WatchBatch?
 local function translate_full(watcher, batch)
-    local ____watcher_0 = watcher
-    local style = ____watcher_0.style
-    local known = ____watcher_0.known
-    local wants_list = ____watcher_0.wants_list
+    local known = watcher.known
     local revisions = known_keys.revisions_of(known ~= nil and batch.full or ({}))
-    local made
-    if batch.reason ~= "list" or wants_list then
-        made = watcher_batch.make_of_full(style, batch, known, revisions)
+    local user_batch
+    if batch.reason ~= "list" or watcher.reports_list then
+        user_batch = watcher_batch.from_full_state(watcher.style, batch, known, revisions)
     end
     if known ~= nil then
         known.revisions = revisions
         known.unknown_before = nil
     end
-    return made
+    return user_batch
 end
 
---- Makes the user's batch of the feed's; nil if there is nothing to tell.
+--- Converts the pending batch for the user; nil if it has nothing to report.
 ---@param watcher resty.etcd.watcher.watcher.Fields
 ---@param batch resty.etcd.watch.feed.Batch
 ---@return resty.etcd.watcher.batch.WatchBatch?
 local function translate(watcher, batch)
-    local ____watcher_1 = watcher
-    local style = ____watcher_1.style
-    local known = ____watcher_1.known
-    local wants_list = ____watcher_1.wants_list
-    local wants_progress = ____watcher_1.wants_progress
-    local made
+    local known = watcher.known
+    local user_batch
     if batch.full ~= nil then
-        made = translate_full(watcher, batch)
+        user_batch = translate_full(watcher, batch)
     else
-        made = watcher_batch.make(style, batch)
+        user_batch = watcher_batch.from_events(watcher.style, batch)
         if known ~= nil then
-            known_keys.note(known, batch.events)
+            known_keys.apply(known, batch.events)
         end
     end
     watcher.pending_batch = nil
-    watcher.last_reported = batch.reason == "restored" and batch.revision or max(watcher.last_reported, batch.revision)
-    local is_due = wants_progress or wants_list and batch.reason == "list"
-    return made ~= nil and (#made.events > 0 or is_due) and made or nil
+    watcher.delivered_revision = batch.reason == "restored" and batch.revision or max(watcher.delivered_revision, batch.revision)
+    local reports_empty = watcher.reports_progress or watcher.reports_list and batch.reason == "list"
+    if user_batch ~= nil and #user_batch.events == 0 and not reports_empty then
+        return nil
+    end
+    return user_batch
 end
 
---- Waits for the next batch. May be called by one light thread at a time, of any request.
+--- Waits for the next batch. One light thread at a time can call it, of any request.
 ---@param self resty.etcd.watcher.watcher.Watcher
----@param timeout? number seconds; nil waits for ever
----@return resty.etcd.watcher.batch.WatchBatch? res # the batch; or nil and an error: `timeout` if none came, any other is final
+---@param timeout? number seconds; nil waits without a limit
+---@return resty.etcd.watcher.batch.WatchBatch? res # the batch; or nil and an error: `timeout` if no batch came, any other error is final
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function next_batch(self, timeout)
     local deadline = timeout ~= nil and clock.now() + timeout or nil
@@ -97,21 +93,22 @@ local function next_batch(self, timeout)
             end
             self.pending_batch = batch
         end
-        local made = translate(self, self.pending_batch)
-        if made ~= nil then
-            return made
+        local user_batch = translate(self, self.pending_batch)
+        if user_batch ~= nil then
+            return user_batch
         end
     end
 end
 
---- For a loop over all batches: `for batch in watcher:batches() do`. It ends when the watcher does; `next` says why.
+--- Returns an iterator: `for batch in watcher:batches() do`. The loop ends when the watcher ends; `next` returns why.
 ---@param self resty.etcd.watcher.watcher.Watcher
 ---@return fun(): resty.etcd.watcher.batch.WatchBatch?, resty.etcd.protocol.errors.EtcdError?
 local function batches(self)
     return function() return self:next() end
 end
 
---- Ends the watcher and frees its connection at once, unless others use it too. Who waits in `next` gets `closed`.
+--- Ends the watcher, and frees its connection immediately unless other watchers share it. A waiting `next` returns the error
+--- `closed`.
 ---@param self resty.etcd.watcher.watcher.Watcher
 ---@return true
 local function close(self)
@@ -119,30 +116,30 @@ local function close(self)
     return true
 end
 
---- Everything up to this revision has been told. It never goes back, but where etcd did.
+--- Returns the revision up to which everything was delivered. It decreases only if etcd was restored from a backup.
 ---@param self resty.etcd.watcher.watcher.Watcher
 ---@return number
 local function revision(self)
     if self.pending_batch == nil then
-        self.last_reported = max(
-            self.last_reported,
+        self.delivered_revision = max(
+            self.delivered_revision,
             self.feed:revision()
         )
     end
-    return self.last_reported
+    return self.delivered_revision
 end
 
---- What has happened so far.
+--- Returns the counters of the watcher and of the watch that serves it.
 ---@param self resty.etcd.watcher.watcher.Watcher
 ---@return resty.etcd.watcher.watcher.WatcherStats
 local function stats(self)
-    local counted = self.feed:stats()
-    local ____opt_2 = self.callback_loop
-    counted.callback_errors = ____opt_2 and ____opt_2.errors or 0
-    return counted
+    local counters = self.feed:stats()
+    local loop = self.callback_loop
+    counters.callback_errors = loop ~= nil and loop.errors or 0
+    return counters
 end
 
---- `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`.
+--- Returns `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`.
 ---@param self resty.etcd.watcher.watcher.Watcher
 ---@return string
 local function state(self)
@@ -165,37 +162,38 @@ local function make_style(cli, opts)
         no_put = no_put or filter == "NOPUT"
         no_delete = no_delete or filter == "NODELETE"
     end
-    local ____temp_5 = #cli.key_prefix
-    local ____temp_4
+    local ____temp_1 = #cli.key_prefix
+    local ____temp_0
     if opts.raw == true then
-        ____temp_4 = nil
+        ____temp_0 = nil
     else
-        ____temp_4 = cli.serializer
+        ____temp_0 = cli.serializer
     end
     return {
-        prefix_length = ____temp_5,
-        serializer = ____temp_4,
+        prefix_length = ____temp_1,
+        serializer = ____temp_0,
         prev_kv = opts.prev_kv == true,
         no_put = no_put,
         no_delete = no_delete
     }
 end
 
---- Follows the changes of a key, or of all keys with a prefix. It resumes by itself after any trouble, with neither
---- loss nor repetition.
+--- Watches a key, a prefix or a range. The watcher resumes after errors, without losing or repeating an event.
 ---@param self resty.etcd.call.client_state.ClientState
----@param key string as `set` takes it
+---@param key string as in `set`
 ---@param opts? resty.etcd.watcher.options.WatcherOptions
----@return resty.etcd.watcher.watcher.Watcher? res # the watcher; without `list` and `start_revision` it asks etcd for its revision first
+---@return resty.etcd.watcher.watcher.Watcher? res # the watcher. Without `list` and `start_revision` the call first asks etcd for its current revision
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(self, key, opts)
     local wanted = opts or ({})
-    local wrong = type(wanted) ~= "table" and "opts must be table" or options.check(key, wanted)
-    if wrong ~= nil then
-        return nil, errors.local_error("bad_request", wrong)
+    local problem = options.check(key, wanted)
+    if problem ~= nil then
+        return nil, errors.local_error("bad_request", problem)
     end
-    local wants = options.to_feed(self, key, wanted)
-    local feed, err = etcd_feed.open(self, wants)
+    local feed, err = etcd_feed.open(
+        self,
+        options.to_feed(self, key, wanted)
+    )
     if feed == nil then
         return nil, err
     end
@@ -203,10 +201,10 @@ local function open(self, key, opts)
         feed = feed,
         style = make_style(self, wanted),
         known = wanted.relist == true and known_keys.new(feed.from) or nil,
-        wants_list = wanted.list == true,
-        wants_progress = wanted.progress == true,
+        reports_list = wanted.list == true,
+        reports_progress = wanted.progress == true,
         pending_batch = nil,
-        last_reported = 0,
+        delivered_revision = 0,
         callback_loop = nil,
         slice = time_slice.start()
     }

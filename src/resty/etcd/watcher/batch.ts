@@ -10,34 +10,34 @@ const sub = string.sub;
 /** A change of one key. */
 interface WatchEvent {
     type: "PUT" | "DELETE";
-    /** Of a deletion only `key` and `mod_revision`; where it was found out afterwards, only `key`. */
+    /** Of a deletion only `key` and `mod_revision`; in a synthetic batch only `key`. */
     kv: KeyValue;
-    /** What it was before; nil if there was nothing, if it was not asked for, or if nobody knows any more. */
+    /** The key before the change. Nil if it did not exist, without the option `prev_kv`, and if etcd has compacted it. */
     prev_kv?: KeyValue;
 }
 
-/** All that one revision has changed. */
+/** All changes of one revision. */
 interface WatchBatch {
-    /** Everything up to it has been told, this batch included. */
+    /** Everything up to this revision has been delivered with this batch. */
     revision: number;
     events: WatchEvent[];
-    /** The events were found out by reading all keys: they are what has changed altogether. */
+    /** The events are the difference to a full state, which was read: one for each key that has changed. */
     synthetic?: true;
-    /** Why all keys were read: `list`, `compacted` or `restored`. */
+    /** Why the full state was read: `list`, `compacted` or `restored`. */
     reason?: string;
 }
 
-/** How a watcher's batches are made. */
+/** How a feed's batches are converted for the user of a watcher. */
 interface BatchStyle {
     readonly prefix_length: number;
-    /** Nil leaves values as they are. */
+    /** Nil keeps values as etcd stores them. */
     readonly serializer: Serializer | undefined;
     readonly prev_kv: boolean;
     readonly no_put: boolean;
     readonly no_delete: boolean;
 }
 
-/** A key as the watcher's user knows it: the raw one is shared with others. */
+/** Returns a key for the user: a copy, because other subscribers share the raw one. */
 function to_user(style: BatchStyle, kv: RawKv, is_put: boolean): KeyValue {
     const { create_revision, mod_revision, version, lease } = kv;
     const copy: KeyValue = { key: sub(kv.key, style.prefix_length + 1), create_revision, mod_revision, version };
@@ -61,15 +61,15 @@ function add_event(style: BatchStyle, event: RawEvent, events: WatchEvent[]): vo
     if ((is_put && style.no_put) || (!is_put && style.no_delete)) {
         return;
     }
-    const made: WatchEvent = { type: event.type, kv: to_user(style, event.kv, is_put) };
+    const user_event: WatchEvent = { type: event.type, kv: to_user(style, event.kv, is_put) };
     if (style.prev_kv && event.prev_kv !== undefined) {
-        made.prev_kv = to_user(style, event.prev_kv, true);
+        user_event.prev_kv = to_user(style, event.prev_kv, true);
     }
-    events.push(made);
+    events.push(user_event);
 }
 
-/** A batch for the watcher's user. Large ones take several turns. */
-function make(style: BatchStyle, batch: Batch): WatchBatch {
+/** Converts a batch of events for the user. Yields while it handles many events. */
+function from_events(style: BatchStyle, batch: Batch): WatchBatch {
     const events: WatchEvent[] = [];
     const slice = time_slice.start();
     for (const event of batch.events) {
@@ -80,11 +80,11 @@ function make(style: BatchStyle, batch: Batch): WatchBatch {
 }
 
 /**
- * What has changed by a full state, as events.
- * @param known the keys that were told of before, nil if all of the state is news
+ * Converts a full state into a batch of events: the difference to what was delivered before.
+ * @param known the keys that were delivered before; nil if all keys of the state are new
  * @param revisions the keys of the state
  */
-function make_of_full(
+function from_full_state(
     style: BatchStyle,
     batch: Batch,
     known: KnownKeys | undefined,
@@ -110,4 +110,4 @@ function make_of_full(
     return { revision: batch.revision, events, synthetic: true, reason };
 }
 
-export { make, make_of_full, type BatchStyle, type WatchBatch, type WatchEvent };
+export { from_events, from_full_state, type BatchStyle, type WatchBatch, type WatchEvent };

@@ -3,11 +3,11 @@ import type { Reason } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
 import table_new = require("table.new");
 
-/** The keys that a watcher knows to exist, to find out later what it has missed. */
+/** The keys that exist according to the events so far, to find the difference to a full state later. */
 interface KnownKeys {
     /** `mod_revision` by key, as etcd stores it. */
     revisions: LuaMap<string, string>;
-    /** Nothing is known of what was before this revision; nil if all is. */
+    /** Keys that were last changed before this revision are not in `revisions`; nil if all keys are. */
     unknown_before: number | undefined;
 }
 
@@ -15,10 +15,10 @@ function create(start_revision: number | undefined): KnownKeys {
     return { revisions: new LuaMap(), unknown_before: start_revision };
 }
 
-/** A key of a full state has changed since it was told of. */
+/** Reports whether a key of a full state has changed since it was delivered. */
 function has_changed(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
     if (reason === "restored") {
-        return true; // the same revision may be another one now
+        return true; // equal revisions can belong to different histories
     }
     const before = known.revisions.get(kv.key);
     if (before === undefined && known.unknown_before !== undefined) {
@@ -27,9 +27,9 @@ function has_changed(known: KnownKeys, kv: RawKv, reason: Reason): boolean {
     return before !== kv.mod_revision;
 }
 
-/** The keys of a full state. */
+/** Returns the revisions of the keys of a full state. */
 function revisions_of(full: readonly RawKv[]): LuaMap<string, string> {
-    const revisions = table_new(0, full.length) as LuaMap<string, string>; // growing would take long at a time
+    const revisions = table_new(0, full.length) as LuaMap<string, string>; // growing a large table takes long in one step
     const slice = time_slice.start();
     for (const kv of full) {
         revisions.set(kv.key, kv.mod_revision);
@@ -38,8 +38,8 @@ function revisions_of(full: readonly RawKv[]): LuaMap<string, string> {
     return revisions;
 }
 
-/** Takes note of events. */
-function note(known: KnownKeys, events: readonly RawEvent[]): void {
+/** Applies events. */
+function apply(known: KnownKeys, events: readonly RawEvent[]): void {
     const slice = time_slice.start();
     for (const event of events) {
         time_slice.yield_if_due(slice);
@@ -51,4 +51,4 @@ function note(known: KnownKeys, events: readonly RawEvent[]): void {
     }
 }
 
-export { create as new, has_changed, note, revisions_of, type KnownKeys };
+export { apply, create as new, has_changed, revisions_of, type KnownKeys };

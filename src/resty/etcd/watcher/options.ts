@@ -1,4 +1,6 @@
 import type { ClientState } from "../call/client_state";
+import * as checks from "../base/checks";
+import type { OptionTable } from "../base/checks";
 import type { Integer } from "../protocol/message";
 import * as int64 from "../protocol/int64";
 import * as keys from "../protocol/keys";
@@ -6,51 +8,43 @@ import type { FeedOptions } from "../watch/options";
 import type { EtcdError } from "../protocol/errors";
 import type { WatchBatch } from "./batch";
 
-/** What a watcher is to watch, and how. */
+/** What a watcher watches, and how it delivers that. */
 interface WatcherOptions {
-    /** All keys that start with the key, which may be "" then. */
+    /** All keys that start with the key, which can be "" then. */
     prefix?: boolean;
-    /** All keys from the key up to this one; "\0" for all from the key on. */
+    /** All keys from the key up to this one, exclusive; "\0" for all from the key on. */
     range_end?: string;
-    /** First revision to report, which may be in the future; default: what comes after the call. */
+    /** First revision to report, which can be in the future; default: the next one after the call. */
     start_revision?: Integer;
-    /** Events tell what the key was before. */
+    /** Events carry the previous key-value pair. */
     prev_kv?: boolean;
     /** "NOPUT", "NODELETE", or both: events to leave out. */
     filters?: string | string[];
-    /** Values are left as etcd stores them. */
+    /** Values are kept as etcd stores them. */
     raw?: boolean;
-    /** The first batch is the present state, or that before `start_revision`, as puts. */
+    /** The first batch is the current state, or that before `start_revision`, as puts. */
     list?: boolean;
-    /** Lost revisions are made up for by what has changed since; without it they end the watcher. */
+    /** Lost revisions are replaced by the difference to a full state. Without it they end the watcher. */
     relist?: boolean;
-    /** Batches without events tell how far etcd has come. */
+    /** Batches without events report etcd's current revision. */
     progress?: boolean;
-    /** Seconds without any byte after which the stream is opened anew; default 60. */
+    /** Seconds without any byte after which the stream is checked, and opened again if it is dead; default 60. */
     idle_timeout?: number;
-    /** A shorter prefix, whose stream watchers of several keys under it share. */
+    /** A shorter prefix. Watchers with the same one share a watch of all keys below it. */
     shared_prefix?: string;
-    /** Events that may wait to be taken; default 10,000. */
+    /** Maximum number of events in the queue; default 10,000. */
     max_queue?: number;
-    /** Bytes of events that may wait to be taken; default 16 MiB. */
+    /** Maximum size in bytes of the events in the queue; default 16 MiB. */
     max_queue_bytes?: number;
-    /** Called with each batch, in a timer; with nil and an error if the watcher comes to an end by itself. */
+    /** Called with each batch, in a timer; with nil and an error when an error ends the watcher. */
     on_batch?: (this: void, batch: WatchBatch | undefined, err?: EtcdError) => void;
-}
-
-function is_positive(value: unknown): boolean {
-    return typeof value === "number" && value > 0;
 }
 
 function is_filter(value: unknown): boolean {
     return value === "NOPUT" || value === "NODELETE";
 }
 
-function is_type(value: unknown, name: string): boolean {
-    return value === undefined || type(value) === name;
-}
-
-/** The filters as a list, nil if they are none. */
+/** Returns the filters as a list; nil if they are invalid. */
 function read_filters(filters: unknown): string[] | undefined {
     const all = typeof filters === "string" ? [filters] : filters;
     if (typeof all !== "object") {
@@ -66,45 +60,56 @@ function read_filters(filters: unknown): string[] | undefined {
     return list;
 }
 
-/** What is wrong with the options; nil if nothing is. */
-function check(key: unknown, opts: WatcherOptions): Problem {
+function check_range_end(value: unknown): Problem {
+    return value === "" ? "opts.range_end must be string, not empty" : undefined;
+}
+
+function check_start_revision(value: unknown): Problem {
+    const revision = tonumber(int64.to_text(value)) ?? 0;
+    return revision < 1 ? "opts.start_revision must be a positive integer" : undefined;
+}
+
+function check_filters(value: unknown): Problem {
+    const is_invalid = read_filters(value) === undefined;
+    return is_invalid ? 'opts.filters must be "NOPUT", "NODELETE" or a list of them' : undefined;
+}
+
+const OPTIONS: OptionTable = {
+    rules: [
+        { name: "prefix", type: "boolean" },
+        { name: "range_end", type: "string", expected: "string, not empty", check: check_range_end },
+        { name: "start_revision", check: check_start_revision },
+        { name: "prev_kv", type: "boolean" },
+        { name: "filters", check: check_filters },
+        { name: "raw", type: "boolean" },
+        { name: "list", type: "boolean" },
+        { name: "relist", type: "boolean" },
+        { name: "progress", type: "boolean" },
+        { name: "idle_timeout", type: "number", above: 0, expected: "number of seconds" },
+        { name: "shared_prefix", type: "string" },
+        { name: "max_queue", type: "number", above: 0, expected: "a positive number" },
+        { name: "max_queue_bytes", type: "number", above: 0, expected: "a positive number" },
+        { name: "on_batch", type: "function" },
+    ],
+};
+
+/** Checks key and options, which are not nil. Returns an error text, or nil if they are valid. */
+function check(key: unknown, opts: unknown): Problem {
     if (typeof key !== "string") {
         return "key must be string";
     }
-    if (key === "" && opts.prefix !== true) {
-        return "key should not be empty";
+    const problem = checks.check_options(opts, OPTIONS);
+    if (problem !== undefined) {
+        return problem;
     }
-    if (!is_type(opts.range_end, "string") || opts.range_end === "") {
-        return "opts.range_end must be string, not empty";
+    const wanted = opts as WatcherOptions;
+    if (wanted.prefix === true) {
+        return wanted.range_end !== undefined ? "opts.prefix and opts.range_end exclude each other" : undefined;
     }
-    if (opts.prefix === true && opts.range_end !== undefined) {
-        return "opts.prefix and opts.range_end exclude each other";
-    }
-    if (opts.start_revision !== undefined && (tonumber(int64.to_text(opts.start_revision)) ?? 0) < 1) {
-        return "opts.start_revision must be a positive integer";
-    }
-    if (opts.idle_timeout !== undefined && !is_positive(opts.idle_timeout)) {
-        return "opts.idle_timeout must be number of seconds";
-    }
-    if (opts.max_queue !== undefined && !is_positive(opts.max_queue)) {
-        return "opts.max_queue must be a positive number";
-    }
-    if (opts.max_queue_bytes !== undefined && !is_positive(opts.max_queue_bytes)) {
-        return "opts.max_queue_bytes must be a positive number";
-    }
-    if (!is_type(opts.shared_prefix, "string")) {
-        return "opts.shared_prefix must be string";
-    }
-    if (!is_type(opts.on_batch, "function")) {
-        return "opts.on_batch must be function";
-    }
-    if (opts.filters !== undefined && read_filters(opts.filters) === undefined) {
-        return 'opts.filters must be "NOPUT", "NODELETE" or a list of them';
-    }
-    return undefined;
+    return checks.check_key(key);
 }
 
-/** What the feed behind the watcher is to be. The options are without fault. */
+/** Returns the options of the feed behind the watcher. `check` has accepted the watcher's options. */
 function to_feed(cli: ClientState, key: string, opts: WatcherOptions): FeedOptions {
     const start = keys.with_prefix(cli.key_prefix, key);
     const feed: FeedOptions = { key: start };
@@ -121,7 +126,7 @@ function to_feed(cli: ClientState, key: string, opts: WatcherOptions): FeedOptio
         feed.shared_range = { key: shared, range_end: keys.prefix_end(shared) };
     }
     if (opts.filters !== undefined && opts.relist !== true) {
-        // with a state to be kept, every event counts, and they are left out later
+        // with `relist` all events are needed, to know which keys exist: they are filtered later
         feed.filters = read_filters(opts.filters)!;
     }
     if (opts.idle_timeout !== undefined) {

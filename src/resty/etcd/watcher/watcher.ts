@@ -20,72 +20,81 @@ import type { CallbackLoop } from "./callback_loop";
 const max = math.max;
 
 interface WatcherStats extends FeedStats {
-    /** Times that `on_batch` threw, or ended its timer. */
+    /** How often `on_batch` raised an error, or terminated its timer. */
     callback_errors: number;
 }
 
 interface Fields {
     readonly feed: WatchFeed;
     readonly style: BatchStyle;
-    /** Nil where lost revisions end the watcher. */
+    /** Nil without `relist`. */
     readonly known: KnownKeys | undefined;
-    readonly wants_list: boolean;
-    readonly wants_progress: boolean;
-    /** Taken from the feed, but not told yet: whoever works on it may be killed with its request. */
+    /** The user has asked for the first full state. */
+    readonly reports_list: boolean;
+    /** The user has asked for batches without events. */
+    readonly reports_progress: boolean;
+    /**
+     * Batch taken from the feed but not yet returned. Kept here because the light thread that translates it can be killed
+     * with its request.
+     */
     pending_batch: Batch | undefined;
-    /** Everything up to it has been told, and it was said so. */
-    last_reported: number;
+    /** Everything up to this revision has been returned. */
+    delivered_revision: number;
     /** Nil without `on_batch`. */
     callback_loop: CallbackLoop | undefined;
     readonly slice: TimeSlice;
 }
 
-/** Follows the changes of keys, each exactly once, for as long as etcd keeps them. */
+/** Delivers the changes of keys, each exactly once, as long as etcd has them. */
 interface Watcher extends Fields, Methods {}
 
-/** What a full state says; nil if it only serves to know the keys. */
+/** Converts a full state for the user; nil if it was only read to know which keys exist. */
 function translate_full(watcher: Fields, batch: Batch): WatchBatch | undefined {
-    const { style, known, wants_list } = watcher;
+    const known = watcher.known;
     const revisions = known_keys.revisions_of(known !== undefined ? batch.full! : []);
-    let made: WatchBatch | undefined;
-    if (batch.reason !== "list" || wants_list) {
-        made = watcher_batch.make_of_full(style, batch, known, revisions);
+    let user_batch: WatchBatch | undefined;
+    if (batch.reason !== "list" || watcher.reports_list) {
+        user_batch = watcher_batch.from_full_state(watcher.style, batch, known, revisions);
     }
     if (known !== undefined) {
         known.revisions = revisions;
         known.unknown_before = undefined;
     }
-    return made;
+    return user_batch;
 }
 
-/** Makes the user's batch of the feed's; nil if there is nothing to tell. */
+/** Converts the pending batch for the user; nil if it has nothing to report. */
 function translate(watcher: Fields, batch: Batch): WatchBatch | undefined {
-    const { style, known, wants_list, wants_progress } = watcher;
-    let made: WatchBatch | undefined;
+    const known = watcher.known;
+    let user_batch: WatchBatch | undefined;
     if (batch.full !== undefined) {
-        made = translate_full(watcher, batch);
+        user_batch = translate_full(watcher, batch);
     } else {
-        made = watcher_batch.make(style, batch);
+        user_batch = watcher_batch.from_events(watcher.style, batch);
         if (known !== undefined) {
-            known_keys.note(known, batch.events);
+            known_keys.apply(known, batch.events);
         }
     }
     watcher.pending_batch = undefined;
-    watcher.last_reported = batch.reason === "restored" ? batch.revision : max(watcher.last_reported, batch.revision);
-    const is_due = wants_progress || (wants_list && batch.reason === "list");
-    return made !== undefined && (made.events.length > 0 || is_due) ? made : undefined;
+    watcher.delivered_revision =
+        batch.reason === "restored" ? batch.revision : max(watcher.delivered_revision, batch.revision);
+    const reports_empty = watcher.reports_progress || (watcher.reports_list && batch.reason === "list");
+    if (user_batch !== undefined && user_batch.events.length === 0 && !reports_empty) {
+        return undefined;
+    }
+    return user_batch;
 }
 
 /**
- * Waits for the next batch. May be called by one light thread at a time, of any request.
- * @param timeout seconds; nil waits for ever
- * @returns the batch; or nil and an error: `timeout` if none came, any other is final
+ * Waits for the next batch. One light thread at a time can call it, of any request.
+ * @param timeout seconds; nil waits without a limit
+ * @returns the batch; or nil and an error: `timeout` if no batch came, any other error is final
  */
 function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdError> {
     const deadline = timeout !== undefined ? clock.now() + timeout : undefined;
     while (true) {
         if (this.pending_batch === undefined) {
-            time_slice.yield_if_due(this.slice); // where many have come it does not wait for the next one
+            time_slice.yield_if_due(this.slice); // the feed does not yield while batches are queued
             const since = clock.now();
             const [batch, err] = this.feed.next(deadline !== undefined ? deadline - since : undefined);
             time_slice.restart_after_wait(this.slice, since);
@@ -94,42 +103,44 @@ function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdErr
             }
             this.pending_batch = batch;
         }
-        const made = translate(this, this.pending_batch);
-        if (made !== undefined) {
-            return $multi(made);
+        const user_batch = translate(this, this.pending_batch);
+        if (user_batch !== undefined) {
+            return $multi(user_batch);
         }
     }
 }
 
-/**
- * For a loop over all batches: `for batch in watcher:batches() do`. It ends when the watcher does; `next` says why.
- */
+/** Returns an iterator: `for batch in watcher:batches() do`. The loop ends when the watcher ends; `next` returns why. */
 function batches(this: Watcher): (this: void) => Result<WatchBatch, EtcdError> {
     return () => this.next();
 }
 
-/** Ends the watcher and frees its connection at once, unless others use it too. Who waits in `next` gets `closed`. */
+/**
+ * Ends the watcher, and frees its connection immediately unless other watchers share it. A waiting `next` returns the error
+ * `closed`.
+ */
 function close(this: Watcher): true {
     this.feed.close();
     return true;
 }
 
-/** Everything up to this revision has been told. It never goes back, but where etcd did. */
+/** Returns the revision up to which everything was delivered. It decreases only if etcd was restored from a backup. */
 function revision(this: Watcher): number {
     if (this.pending_batch === undefined) {
-        this.last_reported = max(this.last_reported, this.feed.revision());
+        this.delivered_revision = max(this.delivered_revision, this.feed.revision());
     }
-    return this.last_reported;
+    return this.delivered_revision;
 }
 
-/** What has happened so far. */
+/** Returns the counters of the watcher and of the watch that serves it. */
 function stats(this: Watcher): WatcherStats {
-    const counted = this.feed.stats() as WatcherStats;
-    counted.callback_errors = this.callback_loop?.errors ?? 0;
-    return counted;
+    const counters = this.feed.stats() as WatcherStats;
+    const loop = this.callback_loop;
+    counters.callback_errors = loop !== undefined ? loop.errors : 0;
+    return counters;
 }
 
-/** `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`. */
+/** Returns `connecting`, `listing`, `watching`, `behind` (batches are not taken fast enough), `closed` or `failed`. */
 function state(this: Watcher): string {
     return this.feed.state();
 }
@@ -155,19 +166,17 @@ function make_style(cli: ClientState, opts: WatcherOptions): BatchStyle {
 }
 
 /**
- * Follows the changes of a key, or of all keys with a prefix. It resumes by itself after any trouble, with neither
- * loss nor repetition.
- * @param key as `set` takes it
- * @returns the watcher; without `list` and `start_revision` it asks etcd for its revision first
+ * Watches a key, a prefix or a range. The watcher resumes after errors, without losing or repeating an event.
+ * @param key as in `set`
+ * @returns the watcher. Without `list` and `start_revision` the call first asks etcd for its current revision
  */
 function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Watcher, EtcdError> {
     const wanted = opts ?? {};
-    const wrong = typeof wanted !== "object" ? "opts must be table" : options.check(key, wanted);
-    if (wrong !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", wrong));
+    const problem = options.check(key, wanted);
+    if (problem !== undefined) {
+        return $multi(undefined, errors.local_error("bad_request", problem));
     }
-    const wants = options.to_feed(this, key, wanted);
-    const [feed, err] = etcd_feed.open(this, wants);
+    const [feed, err] = etcd_feed.open(this, options.to_feed(this, key, wanted));
     if (feed === undefined) {
         return $multi(undefined, err);
     }
@@ -175,10 +184,10 @@ function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Wat
         feed,
         style: make_style(this, wanted),
         known: wanted.relist === true ? known_keys.new(feed.from) : undefined,
-        wants_list: wanted.list === true,
-        wants_progress: wanted.progress === true,
+        reports_list: wanted.list === true,
+        reports_progress: wanted.progress === true,
         pending_batch: undefined,
-        last_reported: 0,
+        delivered_revision: 0,
         callback_loop: undefined,
         slice: time_slice.start(),
     };
