@@ -182,7 +182,7 @@ describe("the retry budget", function()
         serve { 1.8, OK }
         serve { 1.8, OK }
         local cli = client({ retry_budget = 0 })
-        cli.health.retry_tokens = 0
+        cli.health.budget.tokens = 0
         assert.equal(200, assert(cli:get("/k")).status)
         assert.equal(1, #servers[1].requests)
     end)

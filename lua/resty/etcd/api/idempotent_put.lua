@@ -29,7 +29,7 @@ end
 ---@param wants_prev_kv boolean
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function put(cli, request, timeout, wants_prev_kv)
     local txn = {}
     txn.success = {{request_put = request}}

@@ -99,7 +99,7 @@ local function stream_failed(cli, err)
     end
     if status >= 500 then
         local endpoint = err.endpoint or ""
-        balancer.report_failure(cli, endpoint)
+        balancer.report(cli, endpoint, "failure")
         return nil, endpoint .. ": " .. status_text(status), err
     end
     local error_reply = {

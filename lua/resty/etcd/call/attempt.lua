@@ -3,19 +3,20 @@ local _M = {}
 local tokens = require("resty.etcd.call.token")
 local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
+local errors = require("resty.etcd.protocol.errors")
 local monotonic = require("resty.etcd.call.monotonic")
-local retry_delay = require("resty.etcd.call.retry_delay")
+local retry_state = require("resty.etcd.call.retry_state")
 local retry_policy = require("resty.etcd.protocol.retry_policy")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
 local max = math.max
 local min = math.min
 
---- Where others may be tried, a connection stands within so many seconds, or somewhere else.
-local LONGEST_CONNECT = 1
+--- Connect timeout in seconds while other endpoints remain to be tried.
+local MAX_CONNECT_TIME = 1
 
---- A TLS session is made of the share of the time; up to half of it, while that is below so many seconds.
-local MIN_SHARE = 1
+--- Least time in seconds for connecting and the TLS handshake together, but never more than half of what is left.
+local MIN_CONNECT_SHARE = 1
 
 --- Options of a call with a single reply.
 ---@class resty.etcd.call.attempt.CallOptions
@@ -37,135 +38,157 @@ local MIN_SHARE = 1
 ---@field semantics "read"|"write"|"idempotent"
 ---@field payload string
 ---@field deadline number? Nil for none.
----@field timeout number As the caller gave it.
----@field stream resty.etcd.call.attempt.StreamOptions? Nil for a call with a single answer.
----@field tries number
----@field may_relogin boolean A refused token may be replaced by another one.
----@field token_tries number How often it was sent again with a new token, for a member that had not heard of it.
----@field shared_tries number How often a token of another worker was refused.
----@field is_linearizable boolean A member that serves it must be up to date with the others.
----@field seen_revision number The revision that the client had seen when the call began, and the cluster it was of.
+---@field timeout number Seconds, as the caller gave it.
+---@field stream resty.etcd.call.attempt.StreamOptions? Nil for a call with a single reply.
+---@field retry_state resty.etcd.call.retry_state.RetryState
+---@field seen_revision number With `monotonic`: the revision that the client had seen when the call began, and its cluster.
 ---@field seen_cluster any
----@field received number
----@field endpoint string?
----@field maybe_applied boolean A try of a write has left it open whether it was applied.
----@field tried table? Endpoints that let the call down; nil if none has.
+---@field received number Bytes of all response bodies.
+---@field endpoint string? Endpoint of the latest attempt; nil before the first.
 
---- The token is worth another try, should the member not know it.
----@param call resty.etcd.call.attempt.Call
----@param token string
----@return boolean
-local function may_become_known(call, token)
-    return call.token_tries < retry_delay.TOKEN_TRIES and tokens.may_be_unknown_to_members(call.core.auth, token)
+---@param last resty.etcd.protocol.errors.EtcdError? error of the previous attempt
+---@return resty.etcd.protocol.errors.EtcdError
+local function no_endpoint(last)
+    local err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available")
+    err.retryable = true
+    if last ~= nil then
+        err.hint = errors.to_text(last)
+    end
+    return err
 end
 
---- One try with its share of the call's time.
+--- Divides the time of an attempt among connecting, the TLS handshake and the response.
 ---@param call resty.etcd.call.attempt.Call
----@param others number endpoints that may be tried after this one: with none it has all the time
+---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@param token string?
----@return resty.etcd.transport.transport.Attempt?
-local function prepare(call, others, token)
-    local core = call.core
+---@param started number
+---@param others number endpoints that can be tried after this one: with none, the attempt gets all the time
+---@return resty.etcd.transport.transport.Attempt
+local function new_attempt(call, endpoint, token, started, others)
     local deadline = call.deadline
-    local ____opt_0 = call.stream
-    local endpoint = ____opt_0 and ____opt_0.at or balancer.choose_endpoint(core, call.tried, deadline)
-    if endpoint == nil then
-        return nil
-    end
-    local started = now()
+    local stream = call.stream
     local is_repeatable = rpcs.is_repeatable(call.semantics)
-    local connect_by = deadline
-    local session_by = deadline
-    local answer_by = deadline
+    local connect_deadline = deadline
+    local handshake_deadline = deadline
+    local response_deadline = deadline
     if deadline ~= nil and others > 0 then
         local left = max(0, deadline - started)
         local share = max(
             left / (others + 1),
-            min(MIN_SHARE, left / 2)
+            min(MIN_CONNECT_SHARE, left / 2)
         )
-        connect_by = started + min(share, LONGEST_CONNECT)
-        session_by = started + share
+        connect_deadline = started + min(share, MAX_CONNECT_TIME)
+        handshake_deadline = started + share
         if is_repeatable then
-            answer_by = started + left / 2
+            response_deadline = started + left / 2
         end
     end
-    local sent = token
-    if sent == tokens.NO_TOKEN then
-        sent = nil
+    local ____endpoint_1 = endpoint
+    local ____call_semantics_2 = call.semantics
+    local ____is_repeatable_3 = is_repeatable
+    local ____temp_0
+    if token ~= tokens.NO_TOKEN then
+        ____temp_0 = token
+    else
+        ____temp_0 = nil
     end
-    local stream = call.stream
-    local via = core.unix_socket_proxy
     return {
-        endpoint = endpoint,
-        semantics = call.semantics,
-        is_repeatable = is_repeatable,
-        token = sent,
-        may_relogin = token ~= nil and (call.may_relogin or may_become_known(call, token)),
-        unix_proxy = via,
+        endpoint = ____endpoint_1,
+        semantics = ____call_semantics_2,
+        is_repeatable = ____is_repeatable_3,
+        token = ____temp_0,
+        may_relogin = token ~= nil and retry_state.can_survive_rejection(call.retry_state, token),
+        unix_proxy = call.core.unix_socket_proxy,
         started = started,
-        deadline = answer_by,
-        connect_deadline = connect_by,
-        handshake_deadline = session_by,
+        deadline = response_deadline,
+        connect_deadline = connect_deadline,
+        handshake_deadline = handshake_deadline,
         send_timeout_header = stream == nil,
         require_leader = stream ~= nil and stream.require_leader == true,
         received = 0
     }
 end
 
---- The endpoint let the call down, as opposed to refusing it.
----@param err resty.etcd.protocol.errors.EtcdError
----@return boolean
-local function is_endpoint_failure(err)
-    if err.http_status ~= nil then
-        return err.http_status >= 500
+--- Chooses the endpoint of the next attempt and how long the attempt can take.
+---@param call resty.etcd.call.attempt.Call
+---@param token string?
+---@return resty.etcd.transport.transport.Attempt? res # the attempt; or nil and an error if no endpoint or no time is left
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function prepare(call, token)
+    local core = call.core
+    local state = call.retry_state
+    local deadline = call.deadline
+    local others = retry_state.endpoints_left(state)
+    local ____opt_4 = call.stream
+    local endpoint = ____opt_4 and ____opt_4.at or balancer.choose_endpoint(core, state.tried, deadline)
+    if endpoint == nil then
+        return nil, no_endpoint(state.last_error)
     end
-    return err.name ~= "bad_request" and err.name ~= "stale_reply"
+    local started = now()
+    local http_host = endpoint.http_host
+    if deadline ~= nil and started >= deadline then
+        balancer.report(core, http_host, "not_attempted")
+        return nil, state.last_error or errors.out_of_time("timeout")
+    end
+    local attempt = new_attempt(
+        call,
+        endpoint,
+        token,
+        started,
+        others
+    )
+    state.attempts = state.attempts + 1
+    call.endpoint = http_host
+    return attempt
 end
 
---- Counts the try for or against its endpoint.
+--- Returns what an error of an attempt says about its endpoint.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return "bad_reply"|"success"|"failure"|"not_attempted"
+local function outcome_of(err)
+    if err.name == "bad_request" then
+        return "not_attempted"
+    end
+    local status = err.http_status
+    if status == nil then
+        return err.name == "stale_reply" and "success" or "failure"
+    end
+    if status >= 500 then
+        return "failure"
+    end
+    return err.name == "bad_reply" and "bad_reply" or "success"
+end
+
+--- Reports an attempt to the health check.
 ---@param call resty.etcd.call.attempt.Call
 ---@param attempt resty.etcd.transport.transport.Attempt
 ---@param err resty.etcd.protocol.errors.EtcdError?
 local function report(call, attempt, err)
-    local core = call.core
-    local host = attempt.endpoint.http_host
-    if err == nil then
-        balancer.report_success(
-            core,
-            host,
-            call.stream == nil and now() - attempt.started or nil
+    local http_host = attempt.endpoint.http_host
+    if err ~= nil then
+        balancer.report(
+            call.core,
+            http_host,
+            outcome_of(err)
         )
-    elseif is_endpoint_failure(err) then
-        balancer.report_failure(core, host)
     else
-        balancer.report_inconclusive(core, host, err)
-    end
-end
-
---- Lets the next try of the call go elsewhere.
----@param call resty.etcd.call.attempt.Call
----@param endpoint resty.etcd.endpoint.endpoint.Endpoint
-local function avoid(call, endpoint)
-    if call.core.health ~= nil then
-        if call.tried == nil then
-            call.tried = {}
-        end
-        call.tried[endpoint.http_host] = true
+        local seconds = call.stream == nil and now() - attempt.started or nil
+        balancer.report(call.core, http_host, "success", seconds)
     end
 end
 
 local function unary_at(call, attempt)
     local core = call.core
-    local reply, err, refusal = core.transport:unary(call.rpc, call.payload, attempt)
+    local reply, err, error_reply = core.transport:unary(call.rpc, call.payload, attempt)
     call.received = call.received + attempt.received
     if reply == nil then
-        return nil, err, refusal
+        return nil, err, error_reply
     end
-    local order = core.revision_floor
-    if order ~= nil and call.rpc.page ~= true then
+    local floor = core.revision_floor
+    if floor ~= nil and call.rpc.page ~= true then
         local not_before = call.semantics == "read" and call.seen_revision or 0
         local stale = monotonic.check(
-            order,
+            floor,
             not_before,
             call.seen_cluster,
             reply.body,
@@ -179,9 +202,9 @@ local function unary_at(call, attempt)
 end
 
 local function open_at(call, attempt)
-    local stream, err, refusal = call.core.transport:open(call.rpc, call.payload, attempt)
+    local stream, err, error_reply = call.core.transport:open(call.rpc, call.payload, attempt)
     if stream == nil then
-        return nil, err, refusal
+        return nil, err, error_reply
     end
     if attempt.may_relogin then
         local deadline = attempt.deadline
@@ -189,30 +212,31 @@ local function open_at(call, attempt)
             0,
             deadline - now()
         ) or nil)
-        local refused = retry_policy.watch_token_error(first, attempt.endpoint.http_host)
-        if refused ~= nil then
+        local rejection = retry_policy.watch_token_error(first, attempt.endpoint.http_host)
+        if rejection ~= nil then
             stream:close()
-            return nil, refused
+            return nil, rejection
         end
     end
     return stream
 end
 
---- Makes the try.
+--- Makes an attempt and reports its outcome to the health check.
 ---@param call resty.etcd.call.attempt.Call
 ---@param attempt resty.etcd.transport.transport.Attempt
 ---@return resty.etcd.transport.transport.Reply|resty.etcd.transport.transport.Stream? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function run(call, attempt)
-    if call.stream ~= nil then
-        return open_at(call, attempt)
+    local send_at = call.stream ~= nil and open_at or unary_at
+    local result, err, error_reply = send_at(call, attempt)
+    report(call, attempt, err)
+    if result == nil then
+        return nil, err, error_reply
     end
-    return unary_at(call, attempt)
+    return result
 end
-_M.avoid = avoid
-_M.run = run
 _M.prepare = prepare
-_M.report = report
+_M.run = run
 
 return _M

@@ -81,7 +81,7 @@ end
 ---@param deadline number
 ---@return string? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function marker_lease(core, timeout, deadline)
     local markers = core.markers
     wait(markers, deadline)
@@ -210,7 +210,7 @@ end
 ---@param timeout number
 ---@return resty.etcd.transport.transport.Reply? result # the reply; `replayed` is true in it, and `responses` missing, if an earlier try turned out to have been applied
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function run(core, txn, timeout)
     local deadline = now() + (timeout > 0 and min(timeout, LEASE_USE) or LEASE_USE)
     local key = next_key(core.markers)

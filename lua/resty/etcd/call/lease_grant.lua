@@ -18,7 +18,7 @@ end
 ---@param deadline number?
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function reply_of_existing(core, id, semantics, timeout, deadline)
     local options = {timeout = timeout, deadline = deadline, quiet = true}
     local reply, err = call.unary(core, rpcs.lease_time_to_live, {ID = id}, options)
@@ -39,7 +39,7 @@ end
 ---@param options? resty.etcd.call.attempt.CallOptions `semantics` is "idempotent" if nil
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function grant_with_random_id(core, ttl, options)
     local id = unique_id.id()
     local timeout = options and options.timeout or core.timeout

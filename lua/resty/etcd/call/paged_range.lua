@@ -70,7 +70,7 @@ end
 ---@param context any
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function read_at_once(core, request, timeout, on_page, context)
     local reply, err, refusal = call.unary(core, rpcs.range, request, {timeout = timeout, quiet = true})
     if reply == nil then
@@ -95,7 +95,7 @@ end
 ---@param context any
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function read_pages(core, request, timeout, on_page, context)
     local page = copy(request)
     local limit = FIRST_PAGE
@@ -154,7 +154,7 @@ end
 ---@param context any
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function read_all(core, request, timeout, on_page, context)
     local reply, err, refusal = read_pages(
         core,
@@ -188,7 +188,7 @@ end
 ---@param timeout number?
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
----@return resty.etcd.transport.transport.Reply? refusal
+---@return resty.etcd.transport.transport.Reply? error_reply
 local function read_raw(core, request, timeout)
     for _ = 1, TRIES do
         local reply, err, refusal = read_pages(

@@ -90,103 +90,47 @@ local function choose_endpoint(ring, tried, deadline)
     return endpoint
 end
 
---- Counts a failed attempt against an endpoint.
----@param ring resty.etcd.endpoint.balancer.Ring
+--- Reports to the health check that all clients share.
 ---@param http_host string
-local function report_failure(ring, http_host)
-    local own = ring.health
-    if own == nil then
+---@param outcome "bad_reply"|"success"|"failure"|"not_attempted"
+local function report_to_shared(http_host, outcome)
+    if outcome == "failure" then
         shared_health.report_failure(http_host)
         if shared_health.is_banned(http_host) then
             half_open.note_ban(http_host)
         end
         half_open.on_failure(http_host)
-    elseif client_health.failed(own, http_host) then
+    elseif outcome == "not_attempted" then
+        half_open.on_failure(http_host)
+    else
+        half_open.on_success(http_host)
+    end
+end
+
+local function report_to_client_health(health, http_host, outcome, seconds)
+    if outcome == "success" then
+        client_health.succeeded(health, http_host, seconds)
+    elseif outcome == "not_attempted" then
+        client_health.not_attempted(health, http_host)
+    elseif client_health.failed(health, http_host) then
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
     end
 end
 
---- Counts an answer in an endpoint's favour.
+--- Reports the outcome of an attempt to the client's health check.
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@param http_host string
----@param seconds number?
-local function report_success(ring, http_host, seconds)
-    local own = ring.health
-    if own == nil then
-        half_open.on_success(http_host)
+---@param outcome "bad_reply"|"success"|"failure"|"not_attempted"
+---@param seconds? number that a successful attempt took; nil if its duration says nothing about the endpoint
+local function report(ring, http_host, outcome, seconds)
+    if ring.health == nil then
+        report_to_shared(http_host, outcome)
     else
-        client_health.succeeded(own, http_host, seconds)
+        report_to_client_health(ring.health, http_host, outcome, seconds)
     end
-end
-
---- What was chosen was not tried after all.
----@param ring resty.etcd.endpoint.balancer.Ring
----@param http_host string
-local function report_not_attempted(ring, http_host)
-    local own = ring.health
-    if own == nil then
-        half_open.on_failure(http_host)
-    else
-        client_health.not_attempted(own, http_host)
-    end
-end
-
---- What is no failure in the view that all share: a refusal, an answer that makes no sense, or no try at all.
----@param ring resty.etcd.endpoint.balancer.Ring
----@param http_host string
----@param err resty.etcd.protocol.errors.EtcdError
-local function report_inconclusive(ring, http_host, err)
-    local own = ring.health
-    if err.name == "bad_request" then
-        report_not_attempted(ring, http_host)
-    elseif own == nil then
-        half_open.on_success(http_host)
-    elseif err.name == "bad_reply" then
-        report_failure(ring, http_host)
-    else
-        client_health.succeeded(own, http_host, nil)
-    end
-end
-
---- How many endpoints a call may try, and whether it goes on at all.
----@param ring resty.etcd.endpoint.balancer.Ring
----@return number
-local function max_tries(ring)
-    local own = ring.health
-    if own ~= nil then
-        client_health.credit_retry_budget(own)
-        return own.retry and 2 * #ring.endpoints + 1 or 1
-    end
-    local conf = shared_health.conf
-    if (conf and conf.retry) ~= true or shared_health.get_check_mode() == shared_health.DISABLED_MODE then
-        return 1
-    end
-    return #ring.endpoints * conf.max_fails + 1
-end
-
---- Whether another try would be within the client's means.
----@param ring resty.etcd.endpoint.balancer.Ring
----@return boolean
-local function has_retry(ring)
-    local own = ring.health
-    return own == nil or client_health.has_retry(own)
-end
-
---- Whether another try is within the client's means; it is taken out of them.
----@param ring resty.etcd.endpoint.balancer.Ring
----@return boolean
-local function may_retry(ring)
-    local own = ring.health
-    return own == nil or client_health.spend_retry(own)
 end
 _M.choose_endpoint = choose_endpoint
-_M.has_retry = has_retry
-_M.max_tries = max_tries
-_M.may_retry = may_retry
-_M.report_failure = report_failure
-_M.report_inconclusive = report_inconclusive
-_M.report_success = report_success
-_M.report_not_attempted = report_not_attempted
 _M.random_start = random_start
+_M.report = report
 
 return _M

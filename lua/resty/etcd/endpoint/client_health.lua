@@ -4,9 +4,9 @@ local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
 local latencies = require("resty.etcd.endpoint.latency")
 local memory_dict = require("resty.etcd.base.memory_dict")
+local retry_budget = require("resty.etcd.endpoint.retry_budget")
 local now = clock.now
 local max = math.max
-local min = math.min
 
 --- A client's own view of its endpoints, in the place of the health check that all clients share.
 ---@class resty.etcd.endpoint.client_health.HealthOptions
@@ -25,19 +25,15 @@ local min = math.min
 ---@field max_fail_timeout number
 ---@field fail_open boolean
 ---@field retry boolean
----@field retry_budget number
+---@field budget resty.etcd.endpoint.retry_budget.RetryBudget
 ---@field dict table Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again.
 ---@field latency resty.etcd.endpoint.latency.Latency? nil unless the quicker of two is chosen.
----@field retry_tokens number Retries that may be made now.
 ---@field next_fail_open_at number
 
 local PREFIX = "resty.etcd|"
 local FAILS = PREFIX .. "fails|"
 local EJECTED = PREFIX .. "away|"
 local PROBE = PREFIX .. "probe|"
-
---- Retries that may be made in a burst.
-local MAX_TOKENS = 10
 
 --- Seconds between two tries of endpoints that are left alone, however many clients a worker has.
 local MIN_PROBE_INTERVAL = 0.2
@@ -99,10 +95,9 @@ local function create(opts)
         max_fail_timeout = opts.max_fail_timeout or 30,
         fail_open = opts.fail_open ~= false,
         retry = opts.retry ~= false,
-        retry_budget = opts.retry_budget or 0.2,
+        budget = retry_budget.new(opts.retry_budget or 0.2),
         dict = opts.shm_name ~= nil and ngx.shared[opts.shm_name] or memory_dict.new(),
         latency = opts.policy == "latency" and latencies.new() or nil,
-        retry_tokens = MAX_TOKENS,
         next_fail_open_at = 0
     }
 end
@@ -272,38 +267,11 @@ local function pick(health, endpoints, start, tried)
     end
     return endpoint or pick_fail_open(health, endpoints)
 end
-
---- Each call adds to the retries that are allowed.
----@param health resty.etcd.endpoint.client_health.Health
-local function credit_retry_budget(health)
-    health.retry_tokens = min(MAX_TOKENS, health.retry_tokens + health.retry_budget)
-end
-
---- Whether there is a retry in the budget.
----@param health resty.etcd.endpoint.client_health.Health
----@return boolean
-local function has_retry(health)
-    return health.retry_tokens >= 1
-end
-
---- Takes one retry out of the budget; false if there is none.
----@param health resty.etcd.endpoint.client_health.Health
----@return boolean
-local function spend_retry(health)
-    if health.retry_tokens < 1 then
-        return false
-    end
-    health.retry_tokens = health.retry_tokens - 1
-    return true
-end
 _M.check = check
 _M.new = create
 _M.failed = failed
-_M.has_retry = has_retry
-_M.credit_retry_budget = credit_retry_budget
 _M.pick = pick
 _M.succeeded = succeeded
-_M.spend_retry = spend_retry
 _M.not_attempted = not_attempted
 
 return _M

@@ -50,7 +50,7 @@ local function check_creation(shared_watch, session)
     if elapsed <= (core.timeout > 0 and core.timeout or shared_watch.idle_timeout) then
         return nil
     end
-    balancer.report_failure(core, stream.endpoint)
+    balancer.report(core, stream.endpoint, "failure")
     return errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint)
 end
 

@@ -198,7 +198,7 @@ local function run(shared_watch, session)
     session.response_started_at = now()
     local err = read_all(shared_watch, session, stream, from)
     if watch_errors.is_server_failure(err) then
-        balancer.report_failure(core, stream.endpoint)
+        balancer.report(core, stream.endpoint, "failure")
     end
     return err
 end

@@ -113,7 +113,7 @@ function stream_failed(
     }
     if (status >= 500) {
         const endpoint = err.endpoint ?? "";
-        balancer.report_failure(cli, endpoint);
+        balancer.report(cli, endpoint, "failure");
         return $multi(undefined, `${endpoint}: ${status_text(status)}`, err);
     }
     const error_reply: WatchReply["error"] = {

@@ -1,12 +1,14 @@
 import * as tokens from "./token";
+import type { AttemptOutcome } from "../endpoint/balancer";
 import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
 import type { Endpoint } from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
-import type { Tried } from "../endpoint/client_health";
+import * as errors from "../protocol/errors";
 import * as monotonic from "./monotonic";
-import * as retry_delay from "./retry_delay";
+import type { RetryState } from "./retry_state";
+import * as retry_state from "./retry_state";
 import * as retry_policy from "../protocol/retry_policy";
 import type { Rpc, Semantics } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
@@ -16,14 +18,14 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Where others may be tried, a connection stands within so many seconds, or somewhere else. */
-const LONGEST_CONNECT = 1;
-/** A TLS session is made of the share of the time; up to half of it, while that is below so many seconds. */
-const MIN_SHARE = 1;
+/** Connect timeout in seconds while other endpoints remain to be tried. */
+const MAX_CONNECT_TIME = 1;
+/** Least time in seconds for connecting and the TLS handshake together, but never more than half of what is left. */
+const MIN_CONNECT_SHARE = 1;
 
-/** How a call ends: with a reply or a stream; or with an error and perhaps the server's answer. */
+/** The end of a call: a reply or a stream; or an error, with the server's error reply if there was one. */
 type Outcome<T> = LuaMultiReturn<
-    [result: T, err?: undefined] | [result: undefined, err: EtcdError, refusal?: Reply | undefined]
+    [result: T, err?: undefined] | [result: undefined, err: EtcdError, error_reply?: Reply | undefined]
 >;
 
 /** Options of a call with a single reply. */
@@ -56,124 +58,136 @@ interface Call {
     readonly payload: string;
     /** Nil for none. */
     readonly deadline: number | undefined;
-    /** As the caller gave it. */
+    /** Seconds, as the caller gave it. */
     readonly timeout: number;
-    /** Nil for a call with a single answer. */
+    /** Nil for a call with a single reply. */
     readonly stream: StreamOptions | undefined;
-    tries: number;
-    /** A refused token may be replaced by another one. */
-    may_relogin: boolean;
-    /** How often it was sent again with a new token, for a member that had not heard of it. */
-    token_tries: number;
-    /** How often a token of another worker was refused. */
-    shared_tries: number;
-    /** A member that serves it must be up to date with the others. */
-    readonly is_linearizable: boolean;
-    /** The revision that the client had seen when the call began, and the cluster it was of. */
-    seen_revision: number;
-    seen_cluster: unknown;
+    readonly retry_state: RetryState;
+    /** With `monotonic`: the revision that the client had seen when the call began, and its cluster. */
+    readonly seen_revision: number;
+    readonly seen_cluster: unknown;
+    /** Bytes of all response bodies. */
     received: number;
+    /** Endpoint of the latest attempt; nil before the first. */
     endpoint: string | undefined;
-    /** A try of a write has left it open whether it was applied. */
-    maybe_applied: boolean;
-    /** Endpoints that let the call down; nil if none has. */
-    tried: Tried | undefined;
 }
 
-/** The token is worth another try, should the member not know it. */
-function may_become_known(call: Call, token: string): boolean {
-    return call.token_tries < retry_delay.TOKEN_TRIES && tokens.may_be_unknown_to_members(call.core.auth!, token);
+/** @param last error of the previous attempt */
+function no_endpoint(last: EtcdError | undefined): EtcdError {
+    const err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available");
+    err.retryable = true;
+    if (last !== undefined) {
+        err.hint = errors.to_text(last);
+    }
+    return err;
 }
 
 /**
- * One try with its share of the call's time.
- * @param others endpoints that may be tried after this one: with none it has all the time
+ * Divides the time of an attempt among connecting, the TLS handshake and the response.
+ * @param others endpoints that can be tried after this one: with none, the attempt gets all the time
  */
-function prepare(call: Call, others: number, token: string | undefined): Attempt | undefined {
-    const core = call.core;
+function new_attempt(
+    call: Call,
+    endpoint: Endpoint,
+    token: string | undefined,
+    started: number,
+    others: number,
+): Attempt {
     const deadline = call.deadline;
-    const endpoint = call.stream?.at ?? balancer.choose_endpoint(core, call.tried, deadline);
-    if (endpoint === undefined) {
-        return undefined;
-    }
-    const started = now();
+    const stream = call.stream;
     const is_repeatable = rpcs.is_repeatable(call.semantics);
-    let connect_by = deadline;
-    let session_by = deadline;
-    let answer_by = deadline;
+    let connect_deadline = deadline;
+    let handshake_deadline = deadline;
+    let response_deadline = deadline;
     if (deadline !== undefined && others > 0) {
         const left = max(0, deadline - started);
-        const share = max(left / (others + 1), min(MIN_SHARE, left / 2));
-        connect_by = started + min(share, LONGEST_CONNECT);
-        session_by = started + share;
+        const share = max(left / (others + 1), min(MIN_CONNECT_SHARE, left / 2));
+        connect_deadline = started + min(share, MAX_CONNECT_TIME);
+        handshake_deadline = started + share;
         if (is_repeatable) {
-            answer_by = started + left / 2; // a write that was sent is not sent elsewhere, so it has all of it
+            response_deadline = started + left / 2; // other writes are not sent again, so they get all the time
         }
     }
-    let sent = token;
-    if (sent === tokens.NO_TOKEN) {
-        sent = undefined;
-    }
-    const stream = call.stream;
-    const via = core.unix_socket_proxy;
     return {
         endpoint,
         semantics: call.semantics,
         is_repeatable,
-        token: sent,
-        may_relogin: token !== undefined && (call.may_relogin || may_become_known(call, token)),
-        unix_proxy: via,
+        token: token !== tokens.NO_TOKEN ? token : undefined,
+        may_relogin: token !== undefined && retry_state.can_survive_rejection(call.retry_state, token),
+        unix_proxy: call.core.unix_socket_proxy,
         started,
-        deadline: answer_by,
-        connect_deadline: connect_by,
-        handshake_deadline: session_by,
+        deadline: response_deadline,
+        connect_deadline,
+        handshake_deadline,
         send_timeout_header: stream === undefined,
         require_leader: stream !== undefined && stream.require_leader === true,
         received: 0,
     };
 }
 
-/** The endpoint let the call down, as opposed to refusing it. */
-function is_endpoint_failure(err: EtcdError): boolean {
-    if (err.http_status !== undefined) {
-        return err.http_status >= 500;
-    }
-    return err.name !== "bad_request" && err.name !== "stale_reply";
-}
-
-/** Counts the try for or against its endpoint. */
-function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void {
+/**
+ * Chooses the endpoint of the next attempt and how long the attempt can take.
+ * @returns the attempt; or nil and an error if no endpoint or no time is left
+ */
+function prepare(call: Call, token: string | undefined): Result<Attempt, EtcdError> {
     const core = call.core;
-    const host = attempt.endpoint.http_host;
-    if (err === undefined) {
-        // how long a stream takes to open says little
-        balancer.report_success(core, host, call.stream === undefined ? now() - attempt.started : undefined);
-    } else if (is_endpoint_failure(err)) {
-        balancer.report_failure(core, host);
-    } else {
-        balancer.report_inconclusive(core, host, err);
+    const state = call.retry_state;
+    const deadline = call.deadline;
+    const others = retry_state.endpoints_left(state);
+    const endpoint = call.stream?.at ?? balancer.choose_endpoint(core, state.tried, deadline);
+    if (endpoint === undefined) {
+        return $multi(undefined, no_endpoint(state.last_error));
     }
+    const started = now();
+    const http_host = endpoint.http_host;
+    if (deadline !== undefined && started >= deadline) {
+        balancer.report(core, http_host, "not_attempted");
+        return $multi(undefined, state.last_error ?? errors.out_of_time("timeout"));
+    }
+    const attempt = new_attempt(call, endpoint, token, started, others);
+    state.attempts = state.attempts + 1;
+    call.endpoint = http_host;
+    return $multi(attempt);
 }
 
-/** Lets the next try of the call go elsewhere. */
-function avoid(call: Call, endpoint: Endpoint): void {
-    if (call.core.health !== undefined) {
-        call.tried ??= new LuaMap();
-        call.tried.set(endpoint.http_host, true);
+/** Returns what an error of an attempt says about its endpoint. */
+function outcome_of(err: EtcdError): AttemptOutcome {
+    if (err.name === "bad_request") {
+        return "not_attempted";
+    }
+    const status = err.http_status;
+    if (status === undefined) {
+        return err.name === "stale_reply" ? "success" : "failure";
+    }
+    if (status >= 500) {
+        return "failure";
+    }
+    return err.name === "bad_reply" ? "bad_reply" : "success";
+}
+
+/** Reports an attempt to the health check. */
+function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void {
+    const http_host = attempt.endpoint.http_host;
+    if (err !== undefined) {
+        balancer.report(call.core, http_host, outcome_of(err));
+    } else {
+        // how long a stream takes to open says little about the endpoint
+        const seconds = call.stream === undefined ? now() - attempt.started : undefined;
+        balancer.report(call.core, http_host, "success", seconds);
     }
 }
 
 function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
     const core = call.core;
-    const [reply, err, refusal] = core.transport.unary(call.rpc, call.payload, attempt);
+    const [reply, err, error_reply] = core.transport.unary(call.rpc, call.payload, attempt);
     call.received = call.received + attempt.received;
     if (reply === undefined) {
-        return $multi(undefined, err, refusal);
+        return $multi(undefined, err, error_reply);
     }
-    const order = core.revision_floor;
-    if (order !== undefined && call.rpc.page !== true) {
+    const floor = core.revision_floor;
+    if (floor !== undefined && call.rpc.page !== true) {
         const not_before = call.semantics === "read" ? call.seen_revision : 0;
-        const stale = monotonic.check(order, not_before, call.seen_cluster, reply.body, attempt.endpoint.http_host);
+        const stale = monotonic.check(floor, not_before, call.seen_cluster, reply.body, attempt.endpoint.http_host);
         if (stale !== undefined) {
             return $multi(undefined, stale);
         }
@@ -182,29 +196,34 @@ function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
 }
 
 function open_at(call: Call, attempt: Attempt): Outcome<Stream> {
-    const [stream, err, refusal] = call.core.transport.open(call.rpc, call.payload, attempt);
+    const [stream, err, error_reply] = call.core.transport.open(call.rpc, call.payload, attempt);
     if (stream === undefined) {
-        return $multi(undefined, err, refusal);
+        return $multi(undefined, err, error_reply);
     }
     if (attempt.may_relogin) {
-        // etcd answers at once, if only that the stream stands
+        // etcd rejects a token in the first reply of the stream, which comes immediately: else it is `created`
         const deadline = attempt.deadline;
         const first = stream.peek(deadline !== undefined ? max(0, deadline - now()) : undefined);
-        const refused = retry_policy.watch_token_error(first, attempt.endpoint.http_host);
-        if (refused !== undefined) {
+        const rejection = retry_policy.watch_token_error(first, attempt.endpoint.http_host);
+        if (rejection !== undefined) {
             stream.close();
-            return $multi(undefined, refused);
+            return $multi(undefined, rejection);
         }
     }
     return $multi(stream);
 }
 
-/** Makes the try. */
+type Send = (this: void, call: Call, attempt: Attempt) => Outcome<Reply | Stream>;
+
+/** Makes an attempt and reports its outcome to the health check. */
 function run(call: Call, attempt: Attempt): Outcome<Reply | Stream> {
-    if (call.stream !== undefined) {
-        return open_at(call, attempt);
+    const send_at: Send = call.stream !== undefined ? open_at : unary_at;
+    const [result, err, error_reply] = send_at(call, attempt);
+    report(call, attempt, err);
+    if (result === undefined) {
+        return $multi(undefined, err, error_reply);
     }
-    return unary_at(call, attempt);
+    return $multi(result);
 }
 
-export { avoid, run, prepare, report, type Call, type CallOptions, type Outcome, type StreamOptions };
+export { prepare, run, type Call, type CallOptions, type Outcome, type StreamOptions };

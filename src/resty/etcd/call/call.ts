@@ -2,7 +2,6 @@ import type { Message } from "../protocol/message";
 import type { Call, CallOptions, Outcome, StreamOptions } from "./attempt";
 import * as attempts from "./attempt";
 import * as tokens from "./token";
-import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
 import * as errors from "../protocol/errors";
@@ -10,10 +9,8 @@ import type { EtcdError } from "../protocol/errors";
 import * as log from "../base/log";
 import type { Meter } from "../metrics/call_metrics";
 import * as call_metrics from "../metrics/call_metrics";
-import * as monotonic from "./monotonic";
-import * as retry_delay from "./retry_delay";
+import * as retry_state from "./retry_state";
 import * as resolver from "../endpoint/resolver";
-import * as retry_policy from "../protocol/retry_policy";
 import type { Rpc } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
 import type { Reply, Stream } from "../transport/transport";
@@ -21,28 +18,7 @@ import type { Reply, Stream } from "../transport/transport";
 const now = clock.now;
 const min = math.min;
 
-/** A client that must not go back in time asks each endpoint so often before it gives up. */
-const STALE_TRIES = 5;
-
-/** So many tokens may be refused that are not of a login of the call's own, before it has one. */
-const SHARED_TRIES = 3;
-
-/** @param last why an earlier try of the same call failed */
-function no_endpoint(last: EtcdError | undefined): EtcdError {
-    const err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available");
-    err.retryable = true;
-    if (last !== undefined) {
-        err.hint = errors.to_text(last);
-    }
-    return err;
-}
-
-/** The endpoint is well, but not the one for this call: to ask another is no burden on a cluster in trouble. */
-function is_elsewhere(err: EtcdError): boolean {
-    return err.name === "stale_reply" || retry_policy.is_learner_error(err);
-}
-
-/** A token for the next try; nil and nil where none is needed. */
+/** Returns a token for the next attempt; nil and nil if none is needed. */
 function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?: EtcdError]> {
     const core = call.core;
     if (core.auth === undefined || call.rpc.anonymous === true) {
@@ -59,92 +35,32 @@ function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?:
     return $multi(token);
 }
 
-/** Whether a call may be sent again after its token was refused: with the same one a little later, or with another. */
-function is_token_renewed(call: Call, token: string, err: EtcdError): boolean {
-    const own = call.core.auth!;
-    if (
-        retry_policy.is_token_unknown(err) &&
-        tokens.may_be_unknown_to_members(own, token) &&
-        retry_delay.before_token(call.token_tries, call.deadline)
-    ) {
-        call.token_tries = call.token_tries + 1;
-        return true;
-    }
-    if (tokens.is_from_elsewhere(own, token) && call.shared_tries < SHARED_TRIES) {
-        call.shared_tries = call.shared_tries + 1;
-    } else if (call.may_relogin) {
-        call.may_relogin = false;
-    } else {
-        return false;
-    }
-    tokens.invalidate(own, token);
-    return true;
-}
-
-/** Endpoints that may still be tried once, after the next one. A refused token says nothing of its endpoint. */
-function others_left(call: Call, tries_left: number): number {
-    let refused = call.token_tries + call.shared_tries;
-    if (!call.may_relogin) {
-        refused = refused + 1;
-    }
-    return min(call.core.endpoints.length - call.tries + refused, tries_left) - 1;
-}
-
-/** Tries until there is a result, no sense in going on, or no time left. */
+/** Makes attempts until there is a result, or an error that no further attempt can change. */
 function run(call: Call): Outcome<Reply | Stream> {
-    const core = call.core;
-    const deadline = call.deadline;
-    const order = core.revision_floor;
-    let stale_left = 0;
-    let tries_left = balancer.max_tries(core);
-    if (order !== undefined) {
-        stale_left = STALE_TRIES * core.endpoints.length;
-    }
-    let last: EtcdError | undefined;
+    const state = call.retry_state;
     while (true) {
         const [token, login_err] = get_token(call);
         if (login_err !== undefined) {
             return $multi(undefined, login_err);
         }
-        const others = balancer.has_retry(core) ? others_left(call, tries_left) : 0;
-        const attempt = attempts.prepare(call, others, token);
+        const [attempt, prepare_err] = attempts.prepare(call, token);
         if (attempt === undefined) {
-            return $multi(undefined, no_endpoint(last));
+            return $multi(undefined, prepare_err);
         }
-        if (deadline !== undefined && attempt.started >= deadline) {
-            balancer.report_not_attempted(core, attempt.endpoint.http_host); // it is not to blame
-            return $multi(undefined, last ?? errors.out_of_time("timeout"));
-        }
-        call.tries = call.tries + 1;
-        call.endpoint = attempt.endpoint.http_host;
-        const [result, err, refusal] = attempts.run(call, attempt);
-        attempts.report(call, attempt, err);
+        const [result, err, error_reply] = attempts.run(call, attempt);
         if (result !== undefined) {
             return $multi(result);
         }
-        call.maybe_applied = call.maybe_applied || err.maybe_applied;
-        const is_refused = token !== undefined && retry_policy.is_token_error(err);
-        if (!is_refused || !is_token_renewed(call, token, err)) {
-            if (err.name === "stale_reply") {
-                stale_left = stale_left - 1;
-                if (stale_left < 0) {
-                    monotonic.accept_rollback(order!, call.is_linearizable);
-                }
-            } else {
-                tries_left = tries_left - 1;
-            }
-            if (tries_left < 1 || stale_left < 0 || !err.retryable) {
-                return $multi(undefined, err, refusal);
-            }
-            if (!is_elsewhere(err) && !balancer.may_retry(core)) {
-                return $multi(undefined, err, refusal);
-            }
-            if (!retry_delay.before_try(core, call.tries, deadline)) {
-                return $multi(undefined, err, refusal);
-            }
+        const next_step = retry_state.decide(state, token, err, attempt.endpoint.http_host);
+        if (next_step === "stop") {
+            return $multi(undefined, err, error_reply);
+        }
+        if (next_step === "new_token") {
+            tokens.invalidate(call.core.auth!, token!);
+        }
+        retry_state.wait(state);
+        if (next_step === "next_endpoint") {
             ngx.log(ngx.WARN, errors.to_text(err), ". Retrying");
-            attempts.avoid(call, attempt.endpoint);
-            last = err;
         }
     }
 }
@@ -171,9 +87,9 @@ function report(call: Call, meter: Meter, started: number, err: EtcdError | unde
     const info: call_metrics.CallInfo = {
         rpc: rpcs.name_of(call.rpc),
         ms: (now() - started) * 1000,
-        sent: call.payload.length * call.tries,
+        sent: call.payload.length * call.retry_state.attempts,
         received: call.received,
-        tries: call.tries,
+        tries: call.retry_state.attempts,
         outcome: err?.name ?? "ok",
     };
     if (call.endpoint !== undefined) {
@@ -199,31 +115,10 @@ function start(
     }
     const started = now();
     const deadline = min_time(timeout > 0 ? started + timeout : undefined, options?.deadline);
-    const is_current = (request as { serializable?: unknown }).serializable !== true;
-    const call: Call = {
-        core,
-        rpc,
-        semantics: options?.semantics ?? rpc.semantics,
-        payload,
-        deadline,
-        timeout,
-        stream,
-        tries: 0,
-        may_relogin: true,
-        token_tries: 0,
-        shared_tries: 0,
-        is_linearizable: is_current,
-        seen_revision: 0,
-        seen_cluster: undefined,
-        received: 0,
-        endpoint: undefined,
-        maybe_applied: false,
-        tried: undefined,
-    };
-    if (core.revision_floor !== undefined) {
-        call.seen_revision = core.revision_floor.revision;
-        call.seen_cluster = core.revision_floor.cluster_id;
-    }
+    // only what was seen before the call began counts: waiting for DNS below lets other calls see more
+    const floor = core.revision_floor;
+    const seen_revision = floor?.revision ?? 0;
+    const seen_cluster = floor?.cluster_id;
     const plan = core.sync_plan;
     if (plan !== undefined && started >= plan.next) {
         plan.next = started + plan.interval;
@@ -232,9 +127,24 @@ function start(
     if (core.dns !== undefined) {
         resolver.before_call(core, core.dns, started, deadline);
     }
-    const [result, err, refusal] = run(call);
+    const is_linearizable = (request as { serializable?: unknown }).serializable !== true;
+    const call: Call = {
+        core,
+        rpc,
+        semantics: options?.semantics ?? rpc.semantics,
+        payload,
+        deadline,
+        timeout,
+        stream,
+        retry_state: retry_state.new(core, deadline, is_linearizable),
+        seen_revision,
+        seen_cluster,
+        received: 0,
+        endpoint: undefined,
+    };
+    const [result, err, error_reply] = run(call);
     let outcome = err;
-    if (err !== undefined && call.maybe_applied) {
+    if (err !== undefined && call.retry_state.maybe_applied) {
         outcome = errors.with_outcome(err, true);
     }
     if (core.meter !== undefined) {
@@ -243,7 +153,7 @@ function start(
     if (result !== undefined) {
         return $multi(result);
     }
-    return $multi(undefined, outcome!, refusal);
+    return $multi(undefined, outcome!, error_reply);
 }
 
 /**

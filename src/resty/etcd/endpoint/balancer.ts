@@ -1,5 +1,4 @@
 import type { Endpoint } from "./endpoint";
-import type { EtcdError } from "../protocol/errors";
 import type { Health, Tried } from "./client_health";
 import * as client_health from "./client_health";
 import shared_health = require("./shared_health");
@@ -90,89 +89,57 @@ function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number 
     return endpoint;
 }
 
-/** Counts a failed attempt against an endpoint. */
-function report_failure(ring: Ring, http_host: string): void {
-    const own = ring.health;
-    if (own === undefined) {
+/** What an attempt says about its endpoint. */
+type AttemptOutcome =
+    /** The endpoint answered, if only with an error below HTTP status 500. */
+    | "success"
+    /** The endpoint answered with something that etcd does not send. */
+    | "bad_reply"
+    /** No connection, no answer, or an error of the server. */
+    | "failure"
+    /** The endpoint was chosen, but nothing was sent to it. */
+    | "not_attempted";
+
+/** Reports to the health check that all clients share. */
+function report_to_shared(http_host: string, outcome: AttemptOutcome): void {
+    if (outcome === "failure") {
         shared_health.report_failure(http_host);
         if (shared_health.is_banned(http_host)) {
             half_open.note_ban(http_host);
         }
         half_open.on_failure(http_host);
-    } else if (client_health.failed(own, http_host)) {
+    } else if (outcome === "not_attempted") {
+        half_open.on_failure(http_host);
+    } else {
+        half_open.on_success(http_host); // lua-resty-etcd 1.10 did not report malformed answers either
+    }
+}
+
+function report_to_client_health(
+    health: Health,
+    http_host: string,
+    outcome: AttemptOutcome,
+    seconds: number | undefined,
+): void {
+    if (outcome === "success") {
+        client_health.succeeded(health, http_host, seconds);
+    } else if (outcome === "not_attempted") {
+        client_health.not_attempted(health, http_host);
+    } else if (client_health.failed(health, http_host)) {
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
     }
 }
 
-/** Counts an answer in an endpoint's favour. */
-function report_success(ring: Ring, http_host: string, seconds: number | undefined): void {
-    const own = ring.health;
-    if (own === undefined) {
-        half_open.on_success(http_host);
+/**
+ * Reports the outcome of an attempt to the client's health check.
+ * @param seconds that a successful attempt took; nil if its duration says nothing about the endpoint
+ */
+function report(ring: Ring, http_host: string, outcome: AttemptOutcome, seconds?: number): void {
+    if (ring.health === undefined) {
+        report_to_shared(http_host, outcome);
     } else {
-        client_health.succeeded(own, http_host, seconds);
+        report_to_client_health(ring.health, http_host, outcome, seconds);
     }
 }
 
-/** What was chosen was not tried after all. */
-function report_not_attempted(ring: Ring, http_host: string): void {
-    const own = ring.health;
-    if (own === undefined) {
-        half_open.on_failure(http_host);
-    } else {
-        client_health.not_attempted(own, http_host);
-    }
-}
-
-/** What is no failure in the view that all share: a refusal, an answer that makes no sense, or no try at all. */
-function report_inconclusive(ring: Ring, http_host: string, err: EtcdError): void {
-    const own = ring.health;
-    if (err.name === "bad_request") {
-        report_not_attempted(ring, http_host);
-    } else if (own === undefined) {
-        half_open.on_success(http_host);
-    } else if (err.name === "bad_reply") {
-        report_failure(ring, http_host);
-    } else {
-        client_health.succeeded(own, http_host, undefined);
-    }
-}
-
-/** How many endpoints a call may try, and whether it goes on at all. */
-function max_tries(ring: Ring): number {
-    const own = ring.health;
-    if (own !== undefined) {
-        client_health.credit_retry_budget(own);
-        return own.retry ? 2 * ring.endpoints.length + 1 : 1;
-    }
-    const conf = shared_health.conf;
-    if (conf?.retry !== true || shared_health.get_check_mode() === shared_health.DISABLED_MODE) {
-        return 1;
-    }
-    return ring.endpoints.length * conf.max_fails + 1;
-}
-
-/** Whether another try would be within the client's means. */
-function has_retry(ring: Ring): boolean {
-    const own = ring.health;
-    return own === undefined || client_health.has_retry(own);
-}
-
-/** Whether another try is within the client's means; it is taken out of them. */
-function may_retry(ring: Ring): boolean {
-    const own = ring.health;
-    return own === undefined || client_health.spend_retry(own);
-}
-
-export {
-    choose_endpoint,
-    has_retry,
-    max_tries,
-    may_retry,
-    report_failure,
-    report_inconclusive,
-    report_success,
-    report_not_attempted,
-    random_start,
-    type Ring,
-};
+export { choose_endpoint, random_start, report, type AttemptOutcome, type Ring };

@@ -5,10 +5,11 @@ import type { Dict } from "../base/memory_dict";
 import type { Latency } from "./latency";
 import * as latencies from "./latency";
 import * as memory_dict from "../base/memory_dict";
+import type { RetryBudget } from "./retry_budget";
+import * as retry_budget from "./retry_budget";
 
 const now = clock.now;
 const max = math.max;
-const min = math.min;
 
 /** A client's own view of its endpoints, in the place of the health check that all clients share. */
 interface HealthOptions {
@@ -39,13 +40,11 @@ interface Health {
     readonly max_fail_timeout: number;
     readonly fail_open: boolean;
     readonly retry: boolean;
-    readonly retry_budget: number;
+    readonly budget: RetryBudget;
     /** Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again. */
     readonly dict: Dict;
     /** nil unless the quicker of two is chosen. */
     readonly latency: Latency | undefined;
-    /** Retries that may be made now. */
-    retry_tokens: number;
     next_fail_open_at: number;
 }
 
@@ -54,8 +53,6 @@ const FAILS = `${PREFIX}fails|`;
 const EJECTED = `${PREFIX}away|`;
 const PROBE = `${PREFIX}probe|`;
 
-/** Retries that may be made in a burst. */
-const MAX_TOKENS = 10;
 /** Seconds between two tries of endpoints that are left alone, however many clients a worker has. */
 const MIN_PROBE_INTERVAL = 0.2;
 /** How long a call that tries an endpoint again keeps others from it, should it never tell how it ended. */
@@ -105,10 +102,9 @@ function create(opts: HealthOptions): Health {
         max_fail_timeout: opts.max_fail_timeout ?? 30,
         fail_open: opts.fail_open !== false,
         retry: opts.retry !== false,
-        retry_budget: opts.retry_budget ?? 0.2,
+        budget: retry_budget.new(opts.retry_budget ?? 0.2),
         dict: opts.shm_name !== undefined ? ngx.shared[opts.shm_name]! : memory_dict.new(),
         latency: opts.policy === "latency" ? latencies.new() : undefined,
-        retry_tokens: MAX_TOKENS,
         next_fail_open_at: 0,
     };
 }
@@ -258,36 +254,4 @@ function pick(
     return endpoint ?? pick_fail_open(health, endpoints);
 }
 
-/** Each call adds to the retries that are allowed. */
-function credit_retry_budget(health: Health): void {
-    health.retry_tokens = min(MAX_TOKENS, health.retry_tokens + health.retry_budget);
-}
-
-/** Whether there is a retry in the budget. */
-function has_retry(health: Health): boolean {
-    return health.retry_tokens >= 1;
-}
-
-/** Takes one retry out of the budget; false if there is none. */
-function spend_retry(health: Health): boolean {
-    if (health.retry_tokens < 1) {
-        return false;
-    }
-    health.retry_tokens = health.retry_tokens - 1;
-    return true;
-}
-
-export {
-    check,
-    create as new,
-    failed,
-    has_retry,
-    credit_retry_budget,
-    pick,
-    succeeded,
-    spend_retry,
-    not_attempted,
-    type Health,
-    type HealthOptions,
-    type Tried,
-};
+export { check, create as new, failed, pick, succeeded, not_attempted, type Health, type HealthOptions, type Tried };

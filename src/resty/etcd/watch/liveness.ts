@@ -54,7 +54,7 @@ function check_creation(shared_watch: SharedWatch, session: StreamSession): Etcd
     if (elapsed <= (core.timeout > 0 ? core.timeout : shared_watch.idle_timeout)) {
         return undefined;
     }
-    balancer.report_failure(core, stream.endpoint);
+    balancer.report(core, stream.endpoint, "failure");
     return errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint);
 }
 

@@ -185,7 +185,7 @@ function run(shared_watch: SharedWatch, session: Session): EtcdError {
     session.response_started_at = now();
     const err = read_all(shared_watch, session, stream, from);
     if (watch_errors.is_server_failure(err)) {
-        balancer.report_failure(core, stream.endpoint);
+        balancer.report(core, stream.endpoint, "failure");
     }
     return err;
 }
