@@ -1,4 +1,4 @@
--- A client's own health check: which endpoint a call goes to, and what it may do after a failure.
+-- The client's own health check: which endpoint a call uses, and how it is retried after a failure.
 local clock = require "resty.etcd.base.clock"
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
@@ -17,8 +17,8 @@ end
 
 after_each(group.close)
 
-describe("the choice by latency", function()
-    local SLOW = 0.5 -- slower than an answer that a machine holds up as it stands still for a moment
+describe("latency policy", function()
+    local SLOW = 0.5 -- longer than the stalls of a busy machine, which would make the quick server look slow
 
     local function get(cli, n)
         for _ = 1, n do
@@ -26,7 +26,7 @@ describe("the choice by latency", function()
         end
     end
 
-    it("measures each endpoint once and then takes the quicker", function()
+    it("measures each endpoint once and then uses the faster one", function()
         local slow, quick = serve { SLOW, OK }, serve { OK }
         local cli = client { policy = "latency" }
         get(cli, 20)
@@ -34,7 +34,7 @@ describe("the choice by latency", function()
         assert.equal(19, #quick.requests)
     end)
 
-    it("never takes the slowest of three", function()
+    it("does not use the slowest of three endpoints again", function()
         local slow = serve { SLOW, OK }
         serve { OK }
         serve { OK }
@@ -42,7 +42,7 @@ describe("the choice by latency", function()
         assert.equal(1, #slow.requests)
     end)
 
-    it("measures again after a while, by one call alone", function()
+    it("repeats a measurement with one call when it is out of date", function()
         local slow, quick = serve { SLOW, OK }, serve { OK }
         local cli = client { policy = "latency" }
         get(cli, 4)
@@ -59,7 +59,7 @@ describe("the choice by latency", function()
         assert.equal(12, #quick.requests)
     end)
 
-    it("forgets hosts that have not been asked for long", function()
+    it("forgets hosts without calls for 10 minutes", function()
         local server = serve { OK }
         local cli = client { policy = "latency" }
         get(cli, 1)
@@ -71,7 +71,7 @@ describe("the choice by latency", function()
         assert.is_number(latency.seconds[server.http_host])
     end)
 
-    it("spreads calls while nothing is known", function()
+    it("distributes calls while no endpoint is measured", function()
         serve { 0.1, OK }
         serve { 0.1, OK }
         local cli = client { policy = "latency" }
@@ -86,7 +86,7 @@ describe("the choice by latency", function()
         assert.is_true(#servers[2].requests >= 3, #servers[2].requests .. " of 10")
     end)
 
-    it("goes on from a quick endpoint that fails to the slower one", function()
+    it("retries on the slower endpoint if the faster one fails", function()
         local slow, quick = serve { SLOW, OK }, serve { OK }
         local cli = client { policy = "latency", max_fails = 100 }
         get(cli, 4)
@@ -96,22 +96,22 @@ describe("the choice by latency", function()
     end)
 end)
 
-describe("a call that failed", function()
-    it("does not come back to the same endpoint while there are others, whatever calls run beside it", function()
+describe("retry after a failure", function()
+    it("uses an endpoint that the call has not tried, also when concurrent calls move the ring", function()
         local good
         local bad = serve { function() fake.eventually(function() return #good.requests == 1 end) end, DOWN }
         good = serve { OK }
         local cli = client { max_fails = 100 }
         local thread = ngx.thread.spawn(function() return cli:get("/k") end)
         assert(fake.eventually(function() return #bad.requests == 1 end))
-        assert(cli:get("/k")) -- moves the ring on, so that the next in it is the bad one
+        assert(cli:get("/k")) -- moves the ring, so that its next endpoint is the bad one
         local _, res = ngx.thread.wait(thread)
         assert.equal(200, res.status)
         assert.equal(1, #bad.requests)
         assert.equal(2, #good.requests)
     end)
 
-    it("is not made elsewhere with retry = false", function()
+    it("is not made if the option retry is false", function()
         local bad, good = serve { DOWN }, serve { OK }
         local res, err = client({ retry = false }):get("/k")
         assert.is_nil(res)
@@ -120,7 +120,7 @@ describe("a call that failed", function()
         assert.equal(0, #good.requests)
     end)
 
-    it("is made elsewhere if it was a write that never left", function()
+    it("uses another endpoint for a write that was not sent", function()
         local dead, good = tcp.listen(), serve { OK }
         local cli = assert(bed.new { http_host = { dead.http_host, good.http_host }, health = {}, init_count = -1 })
         assert.equal(200, assert(cli:set("/k", 1)).status)
@@ -128,7 +128,7 @@ describe("a call that failed", function()
         tcp.close(dead)
     end)
 
-    it("is not made elsewhere if it was a write that may have been applied", function()
+    it("is not made for a write whose outcome is unknown", function()
         local good
         for _, script in ipairs { { fake.RESET }, { fake.CLOSE }, { DOWN } } do
             group.close()
@@ -142,7 +142,7 @@ describe("a call that failed", function()
         end
     end)
 
-    it("waits a little before it comes back to an endpoint, and is over with its deadline", function()
+    it("waits before it returns to an endpoint, and stops at the deadline", function()
         serve { DOWN }
         local cli = client({ max_fails = 1000 }, 1)
         assert(not cli:get("/k"))
@@ -160,8 +160,8 @@ describe("a call that failed", function()
     end)
 end)
 
-describe("the retry budget", function()
-    it("is a burst of ten, and then so many for each call as was said", function()
+describe("retry budget", function()
+    it("allows a burst of ten retries, and then retry_budget per call", function()
         local bad = serve { DOWN }
         local cli = client { max_fails = 1000, retry_budget = 0 }
         for _ = 1, 20 do
@@ -178,7 +178,7 @@ describe("the retry budget", function()
         assert.is_true(retries >= 18 and retries <= 20, retries .. " retries")
     end)
 
-    it("used up, leaves a read all of its time", function()
+    it("gives a read all of its time for one attempt if it is used up", function()
         serve { 1.8, OK }
         serve { 1.8, OK }
         local cli = client({ retry_budget = 0 })
@@ -188,7 +188,7 @@ describe("the retry budget", function()
     end)
 end)
 
-describe("with a stopped member of a real cluster", function()
+describe("client health check with a stopped cluster member", function()
     local function signal(name)
         assert(os.execute(("node tools/bed.mjs signal --dir '%s' m1 %s"):format(bed.dir, name)) == 0)
     end
@@ -201,10 +201,10 @@ describe("with a stopped member of a real cluster", function()
         signal("CONT")
     end)
 
-    for _, choice in ipairs { "round_robin", "latency" } do
-        it("reads move on within their deadline, later ones at once, by " .. choice, function()
+    for _, policy in ipairs { "round_robin", "latency" } do
+        it("retries reads within their deadline, and later reads skip the member, with policy " .. policy, function()
             local cli = assert(bed.new {
-                http_host = bed.cluster.http, health = { choice = choice, max_fails = 1, fail_timeout = 60 }, timeout = 8,
+                http_host = bed.cluster.http, health = { policy = policy, max_fails = 1, fail_timeout = 60 }, timeout = 8,
                 init_count = -1,
             })
             assert.equal(200, assert(cli:get("/k")).status)

@@ -1,4 +1,4 @@
--- A client's own health check: when an endpoint is left alone, and when it is asked again.
+-- The client's own health check: when an endpoint is ejected, and when it is probed again.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local tcp = require "spec.support.tcp"
@@ -23,20 +23,20 @@ end
 
 after_each(group.close)
 
-describe("an endpoint", function()
-    it("is left alone after so many failures in a row, and a success between them clears the count", function()
+describe("client health check", function()
+    it("ejects an endpoint after max_fails failures in a row; a success resets the count", function()
         local server = serve({ DOWN }, { DOWN }, { OK }, { DOWN }, { DOWN }, { DOWN })
         local cli = client(server.http_host, { max_fails = 3, fail_timeout = 60, fail_open = false, retry = false })
-        local said = {}
+        local outcomes = {}
         for i = 1, 7 do
-            said[i] = get(cli)
+            outcomes[i] = get(cli)
         end
         local down = "invalid response code: 503, etcdserver: no leader"
-        assert.same({ down, down, 200, down, down, down, NONE }, said)
+        assert.same({ down, down, 200, down, down, down, NONE }, outcomes)
         assert.equal(6, #server.requests)
     end)
 
-    it("that is left alone is passed over by the calls that follow", function()
+    it("skips an ejected endpoint", function()
         local bad, good = serve { DOWN }, serve { OK }
         local cli = client({ bad.http_host, good.http_host }, { max_fails = 1, fail_timeout = 60, retry = false })
         get(cli)
@@ -46,27 +46,27 @@ describe("an endpoint", function()
         assert.equal(1, #bad.requests)
     end)
 
-    it("is tried again by one call alone, while the others go without", function()
+    it("probes an endpoint with one call after its ejection; concurrent calls fail", function()
         local server = serve({ DOWN }, { 0.2, OK })
         local cli = client(server.http_host, { max_fails = 1, fail_timeout = 0.05, fail_open = false, retry = false })
         get(cli)
         ngx.sleep(0.1)
-        local threads, said = {}, {}
+        local threads, outcomes = {}, {}
         for i = 1, 20 do
             threads[i] = ngx.thread.spawn(function()
                 local answer = get(cli)
-                said[answer] = (said[answer] or 0) + 1
+                outcomes[answer] = (outcomes[answer] or 0) + 1
             end)
         end
         for _, thread in ipairs(threads) do
             ngx.thread.wait(thread)
         end
-        assert.same({ [200] = 1, [NONE] = 19 }, said)
+        assert.same({ [200] = 1, [NONE] = 19 }, outcomes)
         assert.equal(2, #server.requests)
         assert.equal(200, get(cli))
     end)
 
-    it("that was to be tried again by a call which its phase forbids is free for the next one", function()
+    it("lets the next call probe an endpoint if the first one has no sockets in its phase", function()
         local server = serve({ DOWN }, { OK })
         local cli = assert(bed.new {
             transport = "cosocket", http_host = server.http_host, timeout = 3,
@@ -84,7 +84,7 @@ describe("an endpoint", function()
         assert.equal(200, get(cli))
     end)
 
-    it("stays away for twice as long after each failed try, less up to one half by chance", function()
+    it("doubles the ejection time after each failed probe, reduced by at most one half at random", function()
         local state = health.new { max_fails = 2, fail_timeout = 1, max_fail_timeout = 6 }
         local dict, times = state.dict, {}
         state.dict = setmetatable({
@@ -103,7 +103,7 @@ describe("an endpoint", function()
         assert.is_false(health.failed(state, "h"))
         assert.is_true(health.failed(state, "h"))
         for _ = 1, 5 do
-            assert.is_false(health.failed(state, "h")) -- of calls from before: they count for nothing
+            assert.is_false(health.failed(state, "h")) -- failures of calls that started before the ejection are not counted
             state.dict:delete("resty.etcd|away|h")
             assert.is_false(health.failed(state, "h"))
         end
@@ -117,7 +117,7 @@ describe("an endpoint", function()
         assert.is_true(distinct > 1)
     end)
 
-    it("with a fail_timeout of nothing is asked again at once, in a shared dict too", function()
+    it("uses an endpoint again immediately if fail_timeout is 0, also with a shared dict", function()
         local server = serve({ DOWN }, { OK })
         local opts = { max_fails = 1, fail_timeout = 0, fail_open = false, retry = false, shm_name = "test" }
         local cli = client(server.http_host, opts)
@@ -126,14 +126,14 @@ describe("an endpoint", function()
         assert.equal(200, get(cli))
     end)
 
-    it("that answers what etcd would not is left alone", function()
+    it("ejects an endpoint that sends malformed responses", function()
         local server = serve { fake.reply "<html>" }
         local cli = client(server.http_host, { max_fails = 1, fail_timeout = 60, fail_open = false })
         assert.is_truthy(get(cli):find("invalid response body", 1, true))
         assert.equal(NONE, get(cli))
     end)
 
-    it("is not blamed for idle watches and for refusals below 500", function()
+    it("ignores idle watches and 4xx responses", function()
         local cli = client(bed.single.http, { max_fails = 1, fail_timeout = 60, fail_open = false })
         local key = bed.key "idle"
         for _ = 1, 3 do
@@ -150,10 +150,9 @@ describe("an endpoint", function()
     end)
 end)
 
-describe("while every endpoint is left alone", function()
-    -- Calls from `n` light threads until `seconds` are over; returns the connections to each server so far, second by
-    -- second.
-    local function load(cli, n, seconds)
+describe("client health check with all endpoints ejected", function()
+    -- Makes calls in `n` light threads for `seconds`; returns the number of connections to each server after each second.
+    local function make_calls(cli, n, seconds)
         local counts, threads, started = {}, {}, ngx.now()
         for i = 1, n do
             threads[i] = ngx.thread.spawn(function()
@@ -176,12 +175,12 @@ describe("while every endpoint is left alone", function()
         return counts
     end
 
-    it("one is tried now and then, all in their turn, and etcd is spared: ten connections a second at most", function()
+    it("probes the endpoints in rotation, with at most ten connections per second", function()
         for _ = 1, 3 do
             serve { fake.CLOSE }
         end
         local hosts = { servers[1].http_host, servers[2].http_host, servers[3].http_host }
-        local counts = load(client(hosts, { max_fails = 3, fail_timeout = 30 }), 40, 3)
+        local counts = make_calls(client(hosts, { max_fails = 3, fail_timeout = 30 }), 40, 3)
         for i = 2, 3 do
             local all = 0
             for j = 1, 3 do
@@ -195,24 +194,24 @@ describe("while every endpoint is left alone", function()
     end)
 
     for name, make in pairs {
-        ["by all clients of a worker together"] = function(hosts)
+        ["of all clients of a worker"] = function(hosts)
             local clients = {}
             for i = 1, 4 do
                 clients[i] = client(hosts, {})
             end
             return function(i) return clients[i % 4 + 1] end
         end,
-        ["also by clients that are made for a call each, and share a dict"] = function(hosts)
+        ["of clients that are created for one call each and share a dict"] = function(hosts)
             return function() return client(hosts, { shm_name = "test" }) end
         end,
     } do
-        it("etcd is spared " .. name .. ", which all come back", function()
+        it("limits the probes " .. name .. ", which all recover", function()
             for _ = 1, 3 do
                 serve { fake.CLOSE }
             end
             local hosts = { servers[1].http_host, servers[2].http_host, servers[3].http_host }
             local client_of, calls = make(hosts), 0
-            local counts = load({
+            local counts = make_calls({
                 get = function(_, key)
                     calls = calls + 1
                     return client_of(calls):get(key)
@@ -238,7 +237,7 @@ describe("while every endpoint is left alone", function()
         end)
     end
 
-    it("and come back, the first that answers is used by all, long before its time away is over", function()
+    it("uses an endpoint for all calls after its first response, before its ejection ends", function()
         local server = serve { fake.CLOSE }
         local cli = client(server.http_host, { max_fails = 1, fail_timeout = 60 })
         get(cli)
@@ -252,7 +251,7 @@ describe("while every endpoint is left alone", function()
         end
     end)
 
-    it("a client with fail_open = false says so, with what came before as the hint, and connects to none", function()
+    it("fails without connecting if fail_open is false, with the previous error as the hint", function()
         local server = serve { fake.CLOSE }
         local opts = { max_fails = 1, fail_timeout = 60, fail_open = false }
         local cli = client(server.http_host, opts)
@@ -268,7 +267,7 @@ describe("while every endpoint is left alone", function()
     end)
 end)
 
-describe("the health check that all clients share", function()
+describe("shared health check", function()
     local originals = { "get_target_status", "report_failure", "init" }
     local used, restore
 
@@ -306,17 +305,17 @@ describe("the health check that all clients share", function()
         return cli
     end
 
-    it("is not asked, told or set up by a client with its own", function()
+    it("is neither used nor configured by a client with its own health check", function()
         use {}
         assert.same({}, used)
         assert.is_nil(health_check.conf)
     end)
 
-    it("is asked, told and set up by a client without", function()
+    it("is used and configured by a client without its own health check", function()
         use(nil)
         assert.equal(1, used.init)
         assert.is_true(used.get_target_status >= 8) -- for each call
-        assert.equal(1, used.report_failure) -- of the dead one, which is banned then
+        assert.equal(1, used.report_failure) -- of the dead endpoint, which is banned by then
         assert.is_table(health_check.conf)
     end)
 end)

@@ -1,13 +1,13 @@
--- The health check that all clients share: how calls come back to an endpoint whose ban has ended.
+-- The shared health check: how calls return to an endpoint whose ban has ended.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
-local at_once = require "spec.support.concurrently"
+local concurrently = require "spec.support.concurrently"
 
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
 local NONE = "has no healthy etcd endpoint available"
 
-describe("an endpoint whose ban has ended", function()
+describe("half-open endpoint", function()
     local server, good
 
     before_each(function()
@@ -27,9 +27,9 @@ describe("an endpoint whose ban has ended", function()
         return assert(bed.new { http_host = hosts, timeout = timeout or 3, init_count = -1 })
     end
 
-    -- `n` calls at the same time: how often each outcome was.
+    -- Makes `n` concurrent calls; returns how often each outcome occurred.
     local function together(cli, n, opts)
-        return at_once(n, function() return cli:get("/k", opts) end)
+        return concurrently(n, function() return cli:get("/k", opts) end)
     end
 
     local function ban(cli)
@@ -39,7 +39,7 @@ describe("an endpoint whose ban has ended", function()
         assert.is_true((health_check.get_target_status(server.http_host)))
     end
 
-    it("is tried by one call, and the others wait for how that ends: all succeed if it does", function()
+    it("is probed by one call; the others wait for the outcome and succeed with it", function()
         local reached
         server = fake.new({ fake.CLOSE }, { 0.1, function()
             reached = #server.requests
@@ -48,20 +48,20 @@ describe("an endpoint whose ban has ended", function()
         local cli = client(server.http_host)
         ban(cli)
         assert.same({ [200] = 20 }, together(cli, 20))
-        assert.equal(2, reached) -- the failure, and the one that tries
+        assert.equal(2, reached) -- the failure and the probe
         assert.equal(21, #server.requests)
     end)
 
-    it("is left alone by all of them if it fails", function()
+    it("is banned again for all waiting calls if the probe fails", function()
         server = fake.new({ fake.CLOSE }, { 0.1, fake.CLOSE })
         local cli = client(server.http_host)
         ban(cli)
-        local said = together(cli, 20)
-        assert.equal(19, said[NONE])
+        local outcomes = together(cli, 20)
+        assert.equal(19, outcomes[NONE])
         assert.equal(2, #server.requests)
     end)
 
-    it("costs no call more time than it has", function()
+    it("does not delay a waiting call beyond its deadline", function()
         server = fake.new({ fake.CLOSE }, { 0.8, OK })
         local cli = client(server.http_host)
         ban(cli)
@@ -75,7 +75,7 @@ describe("an endpoint whose ban has ended", function()
         assert.equal(200, answer.status)
     end)
 
-    it("keeps no call waiting while there is another endpoint", function()
+    it("does not delay calls while another endpoint is healthy", function()
         server, good = fake.new({ fake.CLOSE }, { 0.8, OK }), fake.new { OK }
         local cli = client { server.http_host, good.http_host }
         ban(cli)
@@ -91,7 +91,7 @@ describe("an endpoint whose ban has ended", function()
         assert.equal(6, #good.requests)
     end)
 
-    it("is used by those who wait as soon as it has answered, though another one is still being tried", function()
+    it("is used by waiting calls after its first response, while the probe of another endpoint still runs", function()
         server, good = fake.new({ fake.CLOSE }, { 60 }), fake.new({ fake.CLOSE }, { 0.1, OK }, { OK })
         local cli = client { server.http_host, good.http_host }
         assert.is_nil((cli:get("/k")))
@@ -100,12 +100,12 @@ describe("an endpoint whose ban has ended", function()
         local slow = ngx.thread.spawn(function() return cli:get("/k", { timeout = 1.5 }) end)
         local started = ngx.now()
         assert.same({ [200] = 6 }, together(cli, 6, { timeout = 1.5 }))
-        assert.is_true(ngx.now() - started < 0.4) -- a trial that does not end keeps others waiting for a second
+        assert.is_true(ngx.now() - started < 0.4) -- a probe that does not end delays other calls by one second
         ngx.thread.wait(slow)
         assert.is_true((health_check.get_target_status(good.http_host)))
     end)
 
-    it("is tried by another call when the one that tried it was killed", function()
+    it("is probed by another call if the first probe is killed", function()
         server = fake.new({ fake.CLOSE }, { 60 }, { OK })
         local cli = client(server.http_host)
         ban(cli)
@@ -116,7 +116,7 @@ describe("an endpoint whose ban has ended", function()
         assert.equal(7, #server.requests)
     end)
 
-    it("is used by all again once it has answered, be it with a refusal", function()
+    it("is used by all calls after a response, also if that is an error response below 500", function()
         local all_there = false
         server = fake.new({ fake.CLOSE }, { fake.reply('{"code":3,"message":"no"}', "400 Bad Request") }, { function()
             fake.eventually(function()
@@ -132,19 +132,19 @@ describe("an endpoint whose ban has ended", function()
         assert.is_true(all_there)
     end)
 
-    it("is of no account where a function of the user's own says which endpoints are healthy", function()
+    it("is not limited to one probe if a program has replaced get_target_status", function()
         server = fake.new({ fake.CLOSE }, { 60 })
         local get_target_status = health_check.get_target_status
         health_check.get_target_status = function() return true end
         local cli = client(server.http_host)
         assert.is_nil((cli:get("/k")))
-        local said = together(cli, 10, { timeout = 0.6 })
+        local outcomes = together(cli, 10, { timeout = 0.6 })
         health_check.get_target_status = get_target_status
-        assert.same({ [server.http_host .. ": timeout"] = 10 }, said)
+        assert.same({ [server.http_host .. ": timeout"] = 10 }, outcomes)
         assert.equal(11, #server.requests)
     end)
 
-    it("is tried in its turn: where many of them come to their end, there are ten connections a second at most", function()
+    it("is probed with at most ten connections per second when many bans expire together", function()
         assert(health_check.init { fail_timeout = 1, max_fails = 3, retry = true, shm_name = "etcd_health" })
         local servers, hosts = {}, {}
         for i = 1, 5 do

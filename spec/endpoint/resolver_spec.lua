@@ -1,4 +1,4 @@
--- Names that the driver resolves itself: each address is an endpoint, and the name stays in `Host` and in TLS.
+-- Names that the driver resolves itself: each address is an endpoint; `Host` and TLS still use the name.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
 local dns = require "spec.support.dns"
@@ -25,8 +25,8 @@ local function hosts_of(cli)
     return hosts
 end
 
-describe("the option resolve", function()
-    it("must be a table or a boolean, of nameservers and seconds", function()
+describe("option resolve", function()
+    it("rejects invalid values", function()
         local texts = {
             [1] = "opts.resolve must be boolean or table",
             ["yes"] = "opts.resolve must be boolean or table",
@@ -42,7 +42,7 @@ describe("the option resolve", function()
         assert(bed.new { resolve = false })
     end)
 
-    it("needs lua-resty-dns, and says so", function()
+    it("is an error if lua-resty-dns is not installed", function()
         local path, preloaded, loaded =
             package.path, package.preload["resty.dns.resolver"], package.loaded["resty.dns.resolver"]
         finally(function()
@@ -55,7 +55,7 @@ describe("the option resolve", function()
         assert.equal("opts.resolve: lua-resty-dns is not installed", err)
     end)
 
-    it("takes nameservers from resolv.conf, but for those that nginx cannot use", function()
+    it("reads nameservers from resolv.conf, without those that nginx cannot use", function()
         assert.same(
             { { "10.0.0.1", 53 }, { "[2001:db8::53]", 53 }, { "10.0.0.2", 53 } },
             driver_dns.in_resolv_conf("nameserver 10.0.0.1\n# nameserver 10.9.9.9\nsearch a.test\r\n"
@@ -65,16 +65,16 @@ describe("the option resolve", function()
     end)
 end)
 
-describe("names that the driver resolves", function()
+describe("resolver", function()
     if not has_library then
-        pending("all of it: there is no lua-resty-dns, set RESTY_DNS_PATH")
+        pending("all specs: lua-resty-dns is not installed, set RESTY_DNS_PATH")
         return
     end
 
     local prefix = bed.key("names")
     local nameserver, servers
 
-    -- A client of a name. Each test has names of its own, as what is known of endpoints outlives it.
+    -- Creates a client of a name. Each spec uses other names, because the health state of endpoints outlives it.
     local function new(opts, interval)
         opts.resolve = opts.resolve or { nameservers = { { "127.0.0.1", nameserver.port } }, interval = interval }
         return assert(bed.new(opts))
@@ -86,7 +86,7 @@ describe("names that the driver resolves", function()
         return server
     end
 
-    -- Waits until calls of the client, which may fail, have brought it to these endpoints.
+    -- Makes calls, which can fail, until the client has these endpoints.
     local function eventually_at(cli, hosts)
         fake.eventually(function()
             cli:version()
@@ -115,7 +115,7 @@ describe("names that the driver resolves", function()
         assert(assert(bed.new()):rmdir(prefix))
     end)
 
-    describe("when one address of a name is dead,", function()
+    describe("with one dead address of a name", function()
         local alive, dead, name
 
         before_each(function()
@@ -133,14 +133,14 @@ describe("names that the driver resolves", function()
             assert.is_true(cli.is_cluster)
         end
 
-        it("the shared health check bans it alone, and calls succeed", function()
+        it("succeeds with the shared health check, which bans only that address", function()
             all_calls_succeed(new { http_host = name })
             assert.is_true((health_check.get_target_status(alive)))
             assert.is_false((health_check.get_target_status(dead)))
             assert.is_true((health_check.get_target_status(name)))
         end)
 
-        it("the client's own health check bans it alone, and calls succeed", function()
+        it("succeeds with the client's own health check, which ejects only that address", function()
             local seen = {}
             all_calls_succeed(new {
                 http_host = name,
@@ -154,7 +154,7 @@ describe("names that the driver resolves", function()
             assert.is_truthy(ngx.shared.test:get("resty.etcd|away|" .. dead))
         end)
 
-        it("a watch goes to the other one", function()
+        it("opens a watch at the other address", function()
             for start = 0, 1 do
                 ngx.shared.test:flush_all()
                 local cli = new { http_host = name, init_count = start }
@@ -168,8 +168,8 @@ describe("names that the driver resolves", function()
         end)
     end)
 
-    describe("the name stays", function()
-        it("in Host, with the port, for calls, pages and watches", function()
+    describe("uses the name", function()
+        it("in Host, with the port, for calls, /version and watches", function()
             local server = serve({ fake.reply(OK) })
             nameserver.records["host.test"] = { A = { "127.0.0.1" } }
             local cli = new { http_host = "http://host.test:" .. server.port .. "/base/" }
@@ -185,7 +185,7 @@ describe("names that the driver resolves", function()
             end
         end)
 
-        it("in Host where two names share an address", function()
+        it("in Host if two names share an address", function()
             local server = serve({ fake.reply(OK) })
             nameserver.records["one.test"] = { A = { "127.0.0.1" } }
             nameserver.records["two.test"] = { A = { "127.0.0.1" } }
@@ -200,7 +200,7 @@ describe("names that the driver resolves", function()
             assert.same({ "one.test", "two.test", "one.test", "two.test" }, hosts)
         end)
 
-        it("in TLS, where the certificate must be made out to it", function()
+        it("in TLS, for which the certificate must be valid", function()
             nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
             nameserver.records["wrong.test"] = { A = { "127.0.0.1" } }
             local cli = new { http_host = "https://etcd.test:" .. bed.tls.port }
@@ -220,9 +220,9 @@ describe("names that the driver resolves", function()
         end)
     end)
 
-    it("may have IPv6 addresses", function()
+    it("uses IPv6 addresses", function()
         if not bed.single.ipv6 then
-            pending("there is no IPv6 here")
+            pending("this machine has no IPv6")
             return
         end
         nameserver.records["six.test"] = { AAAA = { "::1" } }
@@ -236,7 +236,7 @@ describe("names that the driver resolves", function()
         eventually_at(cli, { "http://127.0.0.1:1", "http://[2001:db8::1:0:0:2]:1", "http://[::1]:1" })
     end)
 
-    it("have no IPv6 addresses where the client wants none", function()
+    it("queries no IPv6 addresses if ipv6 is false", function()
         nameserver.records["both.test"] = { A = { "127.0.0.1" }, AAAA = { "::1" } }
         local cli = new {
             http_host = "http://both.test:1", timeout = 1,
@@ -249,7 +249,7 @@ describe("names that the driver resolves", function()
         assert.same({ "both.test A" }, nameserver.queries)
     end)
 
-    it("are asked for once by calls that come at the same time, which all wait for it", function()
+    it("sends one lookup for concurrent calls, which all wait for it", function()
         local server = serve({ fake.reply(OK) })
         nameserver.records["rush.test"] = { A = { "127.0.0.1" } }
         local cli = new { http_host = "http://rush.test:" .. server.port }
@@ -267,7 +267,7 @@ describe("names that the driver resolves", function()
         assert.same({ "rush.test A", "rush.test AAAA" }, nameserver.queries)
     end)
 
-    it("are all there is to ask for: not addresses, not sockets", function()
+    it("sends no lookup for addresses and unix sockets", function()
         local cli = new {
             http_host = { bed.single.http, bed.single.ipv6 or bed.single.http, "unix:/nowhere/etcd.sock" }, init_count = -1,
         }
@@ -278,7 +278,7 @@ describe("names that the driver resolves", function()
         assert.equal(3, #cli.endpoints)
     end)
 
-    it("keep the user's table of nameservers as it is", function()
+    it("does not change the user's table of nameservers", function()
         nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
         local resolve = { nameservers = { "127.0.0.1", { "127.0.0.1", nameserver.port } } }
         local cli = new { http_host = "http://etcd.test:" .. bed.single.port, resolve = resolve }
@@ -286,8 +286,8 @@ describe("names that the driver resolves", function()
         assert.same({ nameservers = { "127.0.0.1", { "127.0.0.1", nameserver.port } } }, resolve)
     end)
 
-    describe("when records change", function()
-        it("follow within the interval, and what is unchanged stays the same endpoint", function()
+    describe("after a change of records", function()
+        it("replaces endpoints within the interval, and keeps the tables of unchanged ones", function()
             local server = serve({ fake.reply(OK) })
             local port = server.port
             nameserver.records["moving.test"] = { A = { "127.0.0.1", "127.0.0.2" } }
@@ -303,7 +303,7 @@ describe("names that the driver resolves", function()
             assert.is_false(cli.is_cluster)
         end)
 
-        it("are asked for no more often than the interval", function()
+        it("sends lookups no more often than the interval", function()
             nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
             local cli = new { http_host = "http://etcd.test:" .. bed.single.port }
             for _ = 1, 10 do
@@ -312,20 +312,20 @@ describe("names that the driver resolves", function()
             assert.equal(2, #nameserver.queries)
         end)
 
-        it("are right for the first call after a long pause", function()
-            local fresh, told = serve({ fake.reply(OK) }), nil
+        it("uses the new address for the first call after a long pause", function()
+            local fresh, call_info = serve({ fake.reply(OK) }), nil
             nameserver.records["idle.test"] = { A = { "127.0.0.2" } }
-            local cli = new({ http_host = "http://idle.test:" .. fresh.port, on_call = function(info) told = info end }, 0.1)
+            local cli = new({ http_host = "http://idle.test:" .. fresh.port, on_call = function(info) call_info = info end }, 0.1)
             assert.is_nil((cli:get("k")))
             assert.same({ "http://127.0.0.2:" .. fresh.port }, hosts_of(cli))
             nameserver.records["idle.test"] = { A = { "127.0.0.1" } }
             ngx.sleep(0.4)
             assert(cli:get("k"))
             assert.equal(1, #fresh.requests)
-            assert.same({ fresh.http_host, 1 }, { told.endpoint, told.tries }) -- the old address was not asked
+            assert.same({ fresh.http_host, 1 }, { call_info.endpoint, call_info.tries }) -- no attempt at the old address
         end)
 
-        it("with the list of members: its names are resolved too", function()
+        it("resolves the names of the member list", function()
             local server = serve({
                 function()
                     local urls = { "http://member.test:" .. servers[1].port }
@@ -346,21 +346,21 @@ describe("names that the driver resolves", function()
         end)
     end)
 
-    describe("keep their addresses", function()
-        local function survives(trouble)
+    describe("keeps the last addresses of a name", function()
+        local function survives(fail)
             local name = "http://blip.test:" .. bed.single.port
             local records = { A = { "127.0.0.1" }, AAAA = {} }
             nameserver.records["blip.test"] = records
             local cli = new({ http_host = name }, 0.05)
             assert(cli:get("k"))
-            trouble(nameserver)
+            fail(nameserver)
             local asked = #nameserver.queries
             assert.is_true(fake.eventually(function()
                 assert(cli:get("k"))
                 return #nameserver.queries >= asked + 6
             end))
             assert.same({ bed.single.http }, hosts_of(cli))
-            -- and follow again afterwards
+            -- recovers afterwards
             nameserver.mode, nameserver.records["blip.test"] = nil, { A = { "127.0.0.1", "127.0.0.9" } }
             eventually_at(cli, { bed.single.http, "http://127.0.0.9:" .. bed.single.port })
         end
@@ -371,7 +371,7 @@ describe("names that the driver resolves", function()
             end)
         end)
 
-        it("while the name has none", function()
+        it("while the name has no addresses", function()
             survives(function()
                 nameserver.records["blip.test"] = {}
             end)
@@ -383,13 +383,13 @@ describe("names that the driver resolves", function()
             end)
         end)
 
-        it("while answers are malformed", function()
+        it("while responses are malformed", function()
             survives(function()
                 nameserver.mode = "garbled"
             end)
         end)
 
-        it("while the nameserver is silent, and calls do not wait for it", function()
+        it("while the nameserver does not respond, without delaying calls", function()
             nameserver.records["blip.test"] = { A = { "127.0.0.1" } }
             local cli = new({ http_host = "http://blip.test:" .. bed.single.port }, 0.5)
             assert(cli:get("k"))
@@ -407,17 +407,17 @@ describe("names that the driver resolves", function()
         end)
     end)
 
-    describe("that never resolved", function()
-        it("are used as names", function()
+    describe("without addresses of a name", function()
+        it("passes the name to nginx", function()
             local cli = new { http_host = "http://unknown.test:" .. bed.single.port, health = { retry = false } }
             local res, err, details = cli:get("k")
             assert.is_nil(res)
-            -- nginx is asked for them, and has no resolver here
+            -- the nginx of these specs has no resolver
             assert.equal("http://unknown.test:" .. bed.single.port .. ': no resolver defined to resolve "unknown.test"', err)
             assert.equal("connect_failed", details.name)
         end)
 
-        it("are found once the nameserver knows them", function()
+        it("uses the addresses as soon as the nameserver has them", function()
             local cli = new({ http_host = "http://late.test:" .. bed.single.port }, 0.1)
             assert.is_nil((cli:get("k")))
             nameserver.records["late.test"] = { A = { "127.0.0.1" } }
@@ -425,7 +425,7 @@ describe("names that the driver resolves", function()
             assert(cli:get("k"))
         end)
 
-        it("do not delay a call beyond its deadline, nor keep it from other endpoints", function()
+        it("delays no call beyond its deadline, and uses the other endpoints", function()
             nameserver.mode = "silent"
             local name = "http://silent.test:" .. bed.single.port
             local seconds, res = elapsed(function()
@@ -446,7 +446,7 @@ describe("names that the driver resolves", function()
             assert.is_true(seconds < 4, seconds)
         end)
 
-        it("do not delay calls where A is answered but AAAA is not", function()
+        it("does not delay calls if only the AAAA query gets no response", function()
             nameserver.records["half.test"] = { A = { "127.0.0.1" }, AAAA = false }
             local cli = new { http_host = "http://half.test:" .. bed.single.port }
             local seconds, res, err = elapsed(function()
@@ -457,7 +457,7 @@ describe("names that the driver resolves", function()
         end)
     end)
 
-    it("are resolved even if the request that asked first is killed meanwhile", function()
+    it("completes a lookup if the request that started it is killed", function()
         nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
         nameserver.mode = "silent"
         local cli = new { http_host = "http://etcd.test:" .. bed.single.port }

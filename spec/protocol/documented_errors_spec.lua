@@ -1,4 +1,4 @@
--- What docs/errors.md says of repeating a call is what the driver does; and its texts are etcd's.
+-- Compares docs/errors.md with the driver, which decides on retries, and with the texts of a real etcd.
 local bed = require "spec.support.bed"
 local errors = require "resty.etcd.protocol.errors"
 local retry = require "resty.etcd.protocol.retry_policy"
@@ -7,14 +7,14 @@ local file = assert(io.open("docs/errors.md"))
 local page = file:read("*a")
 file:close()
 
--- Codes by their names, in the order of the page's list.
+-- gRPC codes by name, in the order of the page's list.
 local codes, names = {}, {}
 for name in page:match("\n### etcd's\n(.-)\n## "):gmatch("\n%- `([%l_]+)` %[") do
     names[#names + 1] = name
     codes[name] = #names
 end
 
--- Entries `text`, `text` [a | b]... of the lists below a heading.
+-- Returns the entries `text`, `text` [a | b]... of the lists below a heading.
 local function entries(title)
     local found = {}
     local list = assert(page:match("\n### " .. title .. "\n(.-)\n##"), title)
@@ -41,27 +41,27 @@ local function verdict_on(semantics, name, message)
     return err.maybe_applied and (err.retryable and "both" or "unknown") or err.retryable and "again" or "no"
 end
 
-describe("the page of errors", function()
-    it("has the names in the order of their codes", function()
+describe("docs/errors.md", function()
+    it("lists the names in the order of their gRPC codes", function()
         assert.equals(16, #names)
         for code, name in ipairs(names) do
             assert.equals(name, errors.server_error(500, code, "x").name)
         end
     end)
 
-    it("says of each of etcd's names what may be repeated", function()
-        local judged = 0
+    it("states for each of etcd's names what the driver repeats", function()
+        local checked = 0
         for line in page:match("\n### etcd's\n(.-)\n## "):gmatch("\n(%- `[%l_]+` %[[^\n]+)") do
             local name, read, write = line:match("`([%l_]+)` %[(%l+) | (%l+)%]")
             assert.equals(read, verdict_on("read", name, "x"), line)
             assert.equals(write, verdict_on("write", name, "x"), line)
-            judged = judged + 1
+            checked = checked + 1
         end
-        assert.equals(#names, judged)
+        assert.equals(#names, checked)
     end)
 
     for _, title in ipairs { "etcd: the cluster", "etcd: requests", "etcd: users" } do
-        it("says of each text what may be repeated: " .. title, function()
+        it("states for each text what the driver repeats: " .. title, function()
             local list = entries(title)
             assert.is_true(#list >= 4)
             for _, entry in ipairs(list) do
@@ -73,12 +73,12 @@ describe("the page of errors", function()
         end)
     end
 
-    describe("knows what etcd says, and its name,", function()
+    describe("lists the text and the name of etcd's error", function()
         local cli, key = assert(bed.new { serializer = "raw" }), bed.key("errors")
         local put = { requestPut = { key = key, value = "v" } }
         local always = { { key = key, target = "VERSION", result = "GREATER", version = -1 } }
 
-        -- The page has this text with this name; nil if not.
+        -- Returns true if the page has this text with this name.
         local function listed(message, name)
             for _, title in ipairs { "etcd: the cluster", "etcd: requests", "etcd: users" } do
                 for _, entry in ipairs(entries(title)) do
@@ -94,21 +94,21 @@ describe("the page of errors", function()
             many[i] = { requestPut = { key = key .. i, value = "v" } }
         end
         for what, call in pairs {
-            ["of a key that is missing"] = function() return cli:txn(always, { { requestPut = { key = "", value = "v" } } }) end,
-            ["of a value to be kept that is not there"] = function() return cli:set(key .. "none", nil, { ignore_value = true }) end,
-            ["of a key that is put twice"] = function() return cli:txn(always, { put, put }) end,
-            ["of too many operations"] = function() return cli:txn(always, many) end,
-            ["of a large request"] = function() return cli:set(key, ("x"):rep(1600000)) end,
-            ["of a very large request"] = function() return cli:set(key, ("x"):rep(2200000)) end,
-            ["of the future"] = function() return cli:get(key, { revision = "99999999" }) end,
-            ["of a lease that is gone"] = function() return cli:revoke("4242") end,
-            ["of a lease that is there"] = function()
+            ["for a put without key"] = function() return cli:txn(always, { { requestPut = { key = "", value = "v" } } }) end,
+            ["for ignore_value without a value"] = function() return cli:set(key .. "none", nil, { ignore_value = true }) end,
+            ["for a key that a transaction puts twice"] = function() return cli:txn(always, { put, put }) end,
+            ["for too many operations"] = function() return cli:txn(always, many) end,
+            ["for a large request"] = function() return cli:set(key, ("x"):rep(1600000)) end,
+            ["for a very large request"] = function() return cli:set(key, ("x"):rep(2200000)) end,
+            ["for a future revision"] = function() return cli:get(key, { revision = "99999999" }) end,
+            ["for a lease that does not exist"] = function() return cli:revoke("4242") end,
+            ["for a lease that already exists"] = function()
                 cli:grant(60, 4243)
                 return cli:grant(60, 4243)
             end,
-            ["of a long lease"] = function() return cli:grant(9000000001, 4244) end,
-            ["of a client without user"] = function() return bed.new({ http_host = bed.auth.http }):get(key) end,
-            ["of a key that is not allowed"] = function()
+            ["for a TTL that is too large"] = function() return cli:grant(9000000001, 4244) end,
+            ["for a client without user"] = function() return bed.new({ http_host = bed.auth.http }):get(key) end,
+            ["for a key without permission"] = function()
                 local reader = bed.auth.reader
                 return bed.new({ http_host = bed.auth.http, user = reader.user, password = reader.password }):get("/secret")
             end,

@@ -15,7 +15,7 @@ describe("serializer", function()
     end
 
     describe("json", function()
-        it("is the default, and what an unknown name means", function()
+        it("is the default, also for an unknown name", function()
             for _, choice in ipairs { false, "json", "no such serializer", "" } do
                 local cli = assert(bed.new { serializer = choice or nil })
                 assert(cli:set(key, { a = 1 }))
@@ -24,7 +24,7 @@ describe("serializer", function()
             end
         end)
 
-        it("keeps every kind of JSON value", function()
+        it("preserves every type of JSON value", function()
             local cli = assert(bed.new())
             local values = { "text", "", 12, 1.5, -3, true, false, cjson.null, { 1, 2, { b = "c" } }, "nul \0 byte", "\195\188" }
             for _, value in ipairs(values) do
@@ -40,7 +40,7 @@ describe("serializer", function()
             assert.equal(cjson.null, assert(cli:get(key)).body.kvs[1].value)
         end)
 
-        it("is the shared cjson.safe with its settings of the moment", function()
+        it("uses the settings that cjson.safe has when the call is made", function()
             finally(function()
                 cjson.encode_number_precision(14)
                 cjson.encode_sparse_array(false)
@@ -58,7 +58,7 @@ describe("serializer", function()
             assert.equal('{"1000":"x"}', stored())
         end)
 
-        it("gives nil for a value that is no JSON, and the rest of the key", function()
+        it("returns the key without value if the bytes are not JSON", function()
             local cli = assert(bed.new())
             for _, bytes in ipairs { "{broken", "", "plain text" } do
                 assert(raw:set(key, bytes))
@@ -69,7 +69,7 @@ describe("serializer", function()
             end
         end)
 
-        it("refuses what JSON cannot hold, with cjson's words, and writes nothing", function()
+        it("rejects values that JSON cannot represent, with cjson's error, and writes nothing", function()
             local cli = assert(bed.new())
             local cases = {
                 { print, "Cannot serialise function: type not supported" },
@@ -80,7 +80,7 @@ describe("serializer", function()
                 for _, method in ipairs { "set", "setnx", "setx" } do
                     local res, err, details = cli[method](cli, key, case[1])
                     assert.is_nil(res)
-                    -- cjson's forks end it differently
+                    -- forks of cjson differ in the end of the text
                     assert.equal(case[2], err:sub(1, #case[2]))
                     assert.equal(err, details.message)
                     assert.equal("bad_request", details.name)
@@ -91,7 +91,7 @@ describe("serializer", function()
     end)
 
     describe("raw", function()
-        it("stores and gives back every byte", function()
+        it("preserves all bytes", function()
             local bytes = {}
             for byte = 0, 255 do
                 bytes[#bytes + 1] = string.char(byte)
@@ -103,7 +103,7 @@ describe("serializer", function()
             assert.equal("", stored())
         end)
 
-        it("refuses anything but a string", function()
+        it("rejects values that are not strings", function()
             local cases = { { 5, "number" }, { {}, "table" }, { true, "boolean" }, { nil, "nil" } }
             for _, case in ipairs(cases) do
                 local res, err = raw:set(key, case[1])
@@ -113,7 +113,7 @@ describe("serializer", function()
         end)
     end)
 
-    describe("of one's own", function()
+    describe("defined by the user", function()
         local function reversing(log)
             return {
                 serialize = function(value)
@@ -127,7 +127,7 @@ describe("serializer", function()
             }
         end
 
-        it("is used for writing and reading", function()
+        it("converts values on writes and reads", function()
             local log = {}
             local cli = assert(bed.new { serializer = reversing(log) })
             assert(cli:set(key, "abc"))
@@ -136,7 +136,7 @@ describe("serializer", function()
             assert.same({ "serialize", "deserialize" }, log)
         end)
 
-        it("gets an absent value as the empty string", function()
+        it("receives an absent value as the empty string", function()
             local seen = {}
             local cli = assert(bed.new {
                 serializer = {
@@ -153,7 +153,7 @@ describe("serializer", function()
             assert.same({ "", "" }, seen)
         end)
 
-        it("may refuse a value: the call answers its error", function()
+        it("rejects a value: the call returns its error and writes nothing", function()
             local cli = assert(bed.new {
                 serializer = {
                     serialize = function()
@@ -168,7 +168,7 @@ describe("serializer", function()
             assert.is_nil(assert(raw:get(key)).body.kvs)
         end)
 
-        it("may throw on writing: the call answers an error, nothing is thrown", function()
+        it("throws in serialize: the call returns the error and writes nothing", function()
             local cli = assert(bed.new {
                 serializer = {
                     serialize = function()
@@ -185,7 +185,7 @@ describe("serializer", function()
             assert.is_nil(assert(raw:get(key)).body.kvs)
         end)
 
-        it("may throw on reading: that value is nil, the others are read", function()
+        it("throws in deserialize: only that value is nil", function()
             local cli = assert(bed.new {
                 serializer = {
                     serialize = tostring,
@@ -208,7 +208,7 @@ describe("serializer", function()
             assert.equal("fine", kvs[3].value)
         end)
 
-        it("must give strings to store", function()
+        it("returns something other than a string: the call returns an error", function()
             local cli = assert(bed.new {
                 serializer = {
                     serialize = function()
@@ -219,7 +219,7 @@ describe("serializer", function()
             })
             local res, err = cli:set(key, "x")
             assert.is_nil(res)
-            assert.equal("the serializer gave no string", err)
+            assert.equal("the serializer returned no string", err)
         end)
     end)
 end)

@@ -7,8 +7,9 @@ local CLOCK_MONOTONIC = ffi.os == "OSX" and 6 or (ffi.os == "BSD" and 4 or 1)
 local buffer = ffi.new("int32_t[4]")
 local LOW = ffi.abi("le") and 0 or 1
 
---- Seconds of a clock that never jumps, unlike `ngx.now`, and that is read anew at each call.
----@return number # seconds since some fixed moment
+--- Returns the monotonic time in seconds since an arbitrary start. Unlike `ngx.now`, it never jumps and is not cached per
+--- event loop iteration.
+---@return number
 local function now()
     C.resty_etcd_clock_gettime(CLOCK_MONOTONIC, buffer)
     return buffer[LOW] + buffer[LOW + 2] * 1e-9

@@ -4,7 +4,7 @@ local errlog = require("ngx.errlog")
 local level = errlog.get_sys_filter_level
 local INFO = ngx.INFO
 
---- True if info lines are written: ask before building one, so that it costs nothing when they are not.
+--- Reports whether nginx writes lines of level info. Check it before a line is built, which costs time.
 ---@return boolean
 local function info_enabled()
     return level() >= INFO

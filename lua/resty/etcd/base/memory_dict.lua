@@ -5,11 +5,11 @@ local now = clock.now
 
 ---@class resty.etcd.base.memory_dict.Fields
 ---@field values table
----@field ends table
----@field sets_left number Values that will be set before what has expired is thrown away.
+---@field expires_at table By key; nil for values that do not expire.
+---@field sets_left number Calls of `set` until expired values are removed next.
 
---- How often a value is set between two times that what has expired is thrown away.
-local SETS = 100
+--- Calls of `set` between two removals of expired values: the cost of a removal is spread over them.
+local SETS_PER_SWEEP = 100
 
 ---@class resty.etcd.base.memory_dict.MemoryDict: resty.etcd.base.memory_dict.Fields
 ---@field add fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean, string?
@@ -18,41 +18,41 @@ local SETS = 100
 ---@field set fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean
 
 local function get(self, key)
-    local ends = self.ends[key]
-    if ends ~= nil and ends <= now() then
+    local expires_at = self.expires_at[key]
+    if expires_at ~= nil and expires_at <= now() then
         return nil
     end
     return self.values[key]
 end
 
-local function throw_away(dict)
+local function remove_expired(dict)
     local time = now()
-    for key, ends in pairs(dict.ends) do
-        if ends <= time then
+    for key, expires_at in pairs(dict.expires_at) do
+        if expires_at <= time then
             dict.values[key] = nil
-            dict.ends[key] = nil
+            dict.expires_at[key] = nil
         end
     end
-    dict.sets_left = SETS
+    dict.sets_left = SETS_PER_SWEEP
 end
 
 local function set(self, key, value, exptime)
     self.sets_left = self.sets_left - 1
     if self.sets_left < 1 then
-        throw_away(self)
+        remove_expired(self)
     end
     self.values[key] = value
     if exptime ~= nil then
-        self.ends[key] = now() + exptime
+        self.expires_at[key] = now() + exptime
     else
-        self.ends[key] = nil
+        self.expires_at[key] = nil
     end
     return true
 end
 
 local function add(self, key, value, exptime)
-    local known = self:get(key)
-    if known ~= nil then
+    local existing = self:get(key)
+    if existing ~= nil then
         return false, "exists"
     end
     self:set(key, value, exptime)
@@ -61,15 +61,15 @@ end
 
 local function delete_key(self, key)
     self.values[key] = nil
-    self.ends[key] = nil
+    self.expires_at[key] = nil
 end
 local methods = {add = add, delete = delete_key, get = get, set = set}
 local mt = {__index = methods}
 
---- A worker's own stand-in for a shared dict, for few keys: it looks at all of them now and then.
+--- Creates a replacement for a shared dict in the memory of this worker. Meant for few keys: it scans all of them regularly.
 ---@return table
 local function create()
-    local fields = {values = {}, ends = {}, sets_left = SETS}
+    local fields = {values = {}, expires_at = {}, sets_left = SETS_PER_SWEEP}
     return setmetatable(fields, mt)
 end
 _M.new = create

@@ -6,8 +6,8 @@ local FACTOR = 48271
 local state = 0
 local seeded_in
 
---- A number in [0, 1) for jitter and choices, from a sequence that differs between workers. Lua's own random
---- numbers are the program's: they are neither seeded nor used here.
+--- Returns a number in [0, 1) for jitter and choices, from a sequence that differs between workers. It does not use
+--- `math.random`, whose state and seed belong to the program.
 ---@return number
 local function next()
     local pid = ngx.worker.pid()
@@ -19,14 +19,14 @@ local function next()
     return (state - 1) / (MODULUS - 1)
 end
 
---- An integer from 0 to `n` - 1.
+--- Returns an integer from 0 to `n` - 1.
 ---@param n number
 ---@return number
 local function below(n)
     return floor(next() * n)
 end
 
---- Half of it to all of it: workers and clients that failed together come back one by one.
+--- Returns one half to all of `seconds`, so that workers and clients that failed together do not return together.
 ---@param seconds number
 ---@return number
 local function jittered(seconds)

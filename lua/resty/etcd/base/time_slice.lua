@@ -4,39 +4,39 @@ local clock = require("resty.etcd.base.clock")
 local phase = require("resty.etcd.base.phase")
 local now = clock.now
 
---- Seconds of work after which others get their turn. Far less than the 10 ms that are not to be reached: LuaJIT now and
--- then doubles its table of strings in one go, which takes 7 ms where there are 260,000 of them, and nobody knows when.
+--- Seconds of work after which a loop yields. The goal is to block the worker for less than 10 ms; at any time LuaJIT
+-- can double its string table on top of that, which takes 7 ms for 260,000 strings.
 local MAX_SLICE = 0.001
 
---- A pause of 0 would be logged by an nginx without OpenResty's patches, each time.
+--- Seconds to sleep for a yield. An nginx without OpenResty's patches logs a warning for each `ngx.sleep(0)`.
 local YIELD_TIME = 0.001
 
---- A stretch of work that is not to hold up the worker.
+--- Work since the last yield.
 ---@class resty.etcd.base.time_slice.TimeSlice
 ---@field since number
 
---- Seconds after which a call that may wait has surely done so.
+--- Seconds after which a call that can wait is assumed to have waited, and thus yielded.
 local MIN_WAIT = 0.0005
 
 local function start()
     return {since = now()}
 end
 
---- Lets others run, in phases that can wait.
+--- Yields to other requests, in phases that can wait.
 local function yield_now()
     if phase.can_wait() then
         pcall(ngx.sleep, YIELD_TIME)
     end
 end
 
---- Begins one after a pause, for work that comes after other work of unknown length.
+--- Yields and starts a slice, for work that follows other work of unknown length.
 ---@return resty.etcd.base.time_slice.TimeSlice
 local function yield_and_start()
     yield_now()
     return start()
 end
 
---- Lets others run if the stretch has been long, in phases that can wait. To be called often.
+--- Yields if the time slice is used up. Call it in every loop over keys; it does nothing in phases that cannot wait.
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function yield_if_due(slice)
     if now() - slice.since > MAX_SLICE then
@@ -45,9 +45,9 @@ local function yield_if_due(slice)
     end
 end
 
---- For work on what comes now and then: it begins anew if one has waited for it.
+--- Starts the slice again if the caller has waited, for work on input that arrives irregularly.
 ---@param slice resty.etcd.base.time_slice.TimeSlice
----@param since number when one began to wait
+---@param since number time before the call that could wait
 local function restart_after_wait(slice, since)
     local time = now()
     if time - since > MIN_WAIT then

@@ -4,7 +4,7 @@ local random = require("resty.etcd.base.random")
 local byte = string.byte
 local format = string.format
 
---- Bytes that nobody else has; from a weaker source where the system has none, as in a bare chroot.
+--- Returns random bytes of the system, or of a weaker generator where /dev/urandom is missing, as in a bare chroot.
 ---@param n number
 ---@return string
 local function bytes(n)
@@ -23,7 +23,7 @@ local function bytes(n)
     return text
 end
 
---- A positive number of 52 random bits as decimal text: unique, and still exact as a number of Lua.
+--- Returns a positive number of 52 random bits as decimal text: unique, and exact as a Lua number.
 ---@return string
 local function id()
     local text = bytes(7)

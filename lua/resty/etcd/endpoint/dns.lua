@@ -10,26 +10,30 @@ local max = math.max
 ---@field address? string
 
 ---@class resty.etcd.endpoint.dns.Answers
----@field errstr? string Set where the nameserver has no answer.
+---@field errstr? string Set if the nameserver returned an error.
 
 ---@class resty.etcd.endpoint.dns.Resolver
 ---@field query fun(self: resty.etcd.endpoint.dns.Resolver, host: string, opts: table): table<number, resty.etcd.endpoint.dns.Answer>?, string?
 
 ---@class resty.etcd.endpoint.dns.ResolverOptions
 ---@field nameservers (string|table<number, (string|number)?>)[]
----@field timeout number Milliseconds for one try.
----@field retrans number Tries, by turns at each nameserver.
+---@field timeout number Timeout of one attempt in milliseconds.
+---@field retrans number Number of attempts; they rotate over the nameservers.
 ---@field no_random boolean
 
---- The part of lua-resty-dns that is used.
+--- The part of lua-resty-dns that the driver uses.
 ---@class resty.etcd.endpoint.dns.Library
 ---@field new fun(self: resty.etcd.endpoint.dns.Library, opts: resty.etcd.endpoint.dns.ResolverOptions): resty.etcd.endpoint.dns.Resolver?, string?
 ---@field compress_ipv6_addr fun(address: string): string
 
 local RESOLV_CONF = "/etc/resolv.conf"
 local DNS_PORT = 53
-local TRY_MS = 1000
-local MIN_TRIES = 3
+
+--- Timeout of one attempt in milliseconds.
+local ATTEMPT_TIMEOUT = 1000
+
+--- Attempts of one query, at least one per nameserver.
+local MIN_ATTEMPTS = 3
 
 --- Record types.
 local A = 1
@@ -37,20 +41,20 @@ local AAAA = 28
 local WHOLE_V4 = "^%d+%.%d+%.%d+%.%d+$"
 local WHOLE_V6 = "^%x+" .. string.rep(":%x+", 7) .. "$"
 
---- The library; nil where it is not installed.
+--- Returns the library, or nil if it is not installed.
 ---@return resty.etcd.endpoint.dns.Library?
 local function find_library()
     local found, module = pcall(require, "resty.dns.resolver")
     return found and type(module) == "table" and module or nil
 end
 
---- True where lua-resty-dns is installed.
+--- Reports whether lua-resty-dns is installed.
 ---@return boolean
 local function is_installed()
     return find_library() ~= nil
 end
 
---- nginx wants an IPv6 address in brackets.
+--- Puts an IPv6 address in brackets, as nginx requires.
 ---@param address string
 ---@return string
 local function bracketed(address)
@@ -58,21 +62,21 @@ local function bracketed(address)
     return colon ~= nil and sub(address, 1, 1) ~= "[" and "[" .. address .. "]" or address
 end
 
---- The nameservers that a `resolv.conf` names. nginx cannot use addresses with a zone.
+--- Returns the nameservers in the text of a `resolv.conf`, without addresses that have a zone: nginx cannot use them.
 ---@param text string
 ---@return (string|table<number, (string|number)?>)[]
 local function in_resolv_conf(text)
-    local found = {}
+    local nameservers = {}
     for address in string.gmatch("\n" .. text .. "\n", "\nnameserver[ \t]+([%x:.]+)%f[%s]") do
-        found[#found + 1] = {
+        nameservers[#nameservers + 1] = {
             bracketed(address),
             DNS_PORT
         }
     end
-    return found
+    return nameservers
 end
 
---- The nameservers of this machine.
+--- Returns the nameservers that `/etc/resolv.conf` lists.
 ---@return (string|table<number, (string|number)?>)[]? res
 ---@return string? err
 local function system_nameservers()
@@ -82,14 +86,14 @@ local function system_nameservers()
     end
     local text = file:read("*a")
     file:close()
-    local found = in_resolv_conf(text or "")
-    if #found == 0 then
+    local nameservers = in_resolv_conf(text or "")
+    if #nameservers == 0 then
         return nil, "no nameserver in " .. RESOLV_CONF
     end
-    return found
+    return nameservers
 end
 
---- A user's nameserver in a table of our own, as the library writes to what it is given; nil if it is none.
+--- Returns a copy of a nameserver that the user gave, because the library writes to its argument; nil if it is invalid.
 ---@param value any
 ---@return (string|table<number, (string|number)?>)?
 local function to_nameserver(value)
@@ -111,30 +115,30 @@ local function to_nameserver(value)
     }
 end
 
---- Checks what a user gives for nameservers.
+--- Checks and copies the option `nameservers`.
 ---@param given any
 ---@return (string|table<number, (string|number)?>)[]? res
 ---@return string? err
 local function check_nameservers(given)
-    local wrong = "opts.resolve.nameservers must be array of addresses or of {address, port}"
+    local problem = "opts.resolve.nameservers must be array of addresses or of {address, port}"
     if type(given) ~= "table" then
-        return nil, wrong
+        return nil, problem
     end
-    local found = {}
+    local nameservers = {}
     for ____, value in ipairs(given) do
         local nameserver = to_nameserver(value)
         if nameserver == nil then
-            return nil, wrong
+            return nil, problem
         end
-        found[#found + 1] = nameserver
+        nameservers[#nameservers + 1] = nameserver
     end
-    if #found == 0 then
-        return nil, wrong
+    if #nameservers == 0 then
+        return nil, problem
     end
-    return found
+    return nameservers
 end
 
---- An address as the library writes it, in its short form; nil for one that was cut off with the answer.
+--- Returns an address in short form, or nil if it is incomplete because the DNS response was truncated.
 ---@param library resty.etcd.endpoint.dns.Library
 ---@param address string
 ---@param qtype number
@@ -147,7 +151,7 @@ local function whole_address(library, address, qtype)
     return library.compress_ipv6_addr(whole)
 end
 
---- The addresses among the answers, each once, in an order that stays the same while they do.
+--- Returns the distinct addresses in a DNS response, sorted: nameservers rotate them, but the set has not changed then.
 ---@param library resty.etcd.endpoint.dns.Library
 ---@param answers resty.etcd.endpoint.dns.Answer[]
 ---@param qtype number
@@ -159,22 +163,22 @@ local function addresses_in(library, answers, qtype)
         if answer.type == qtype then
             local address = whole_address(library, answer.address or "", qtype)
             if address == nil then
-                return nil, "malformed answer"
+                return nil, "malformed response"
             end
             all[#all + 1] = address
         end
     end
     table.sort(all)
-    local found = {}
+    local distinct = {}
     for ____, address in ipairs(all) do
-        if address ~= found[#found] then
-            found[#found + 1] = address
+        if address ~= distinct[#distinct] then
+            distinct[#distinct + 1] = address
         end
     end
-    return found
+    return distinct
 end
 
---- The library may throw on what a hostile server sends.
+--- Returns the result of a protected call of the library, which can throw on a malformed response.
 ---@generic T
 ---@param ok boolean
 ---@param value any
@@ -191,23 +195,23 @@ local function guarded(ok, value, err)
     return value
 end
 
---- Asks for the addresses of a host, which may take some seconds.
+--- Queries the addresses of a host, which can take several seconds.
 ---@param nameservers (string|table<number, (string|number)?>)[]
 ---@param host string
 ---@param qtype number `A` or `AAAA`
----@return string[]? res # the addresses, which may be none; or nil and why nobody knows
+---@return string[]? res # the addresses, possibly none; or nil and an error text
 ---@return string? err
-local function ask(nameservers, host, qtype)
+local function query(nameservers, host, qtype)
     local library = find_library()
-    local retrans = max(MIN_TRIES, #nameservers)
-    local opts = {nameservers = nameservers, timeout = TRY_MS, retrans = retrans, no_random = true}
-    local made, found, find_err = pcall(library.new, library, opts)
-    local resolver, make_err = guarded(made, found, find_err)
+    local retrans = max(MIN_ATTEMPTS, #nameservers)
+    local opts = {nameservers = nameservers, timeout = ATTEMPT_TIMEOUT, retrans = retrans, no_random = true}
+    local is_created, created, create_err = pcall(library.new, library, opts)
+    local resolver, resolver_err = guarded(is_created, created, create_err)
     if resolver == nil then
-        return nil, make_err
+        return nil, resolver_err
     end
-    local done, got, got_err = pcall(resolver.query, resolver, host, {qtype = qtype})
-    local answers, err = guarded(done, got, got_err)
+    local ok, response, query_err = pcall(resolver.query, resolver, host, {qtype = qtype})
+    local answers, err = guarded(ok, response, query_err)
     if answers == nil then
         return nil, err
     end
@@ -218,10 +222,10 @@ local function ask(nameservers, host, qtype)
 end
 _M.A = A
 _M.AAAA = AAAA
-_M.ask = ask
 _M.check_nameservers = check_nameservers
 _M.in_resolv_conf = in_resolv_conf
 _M.is_installed = is_installed
+_M.query = query
 _M.system_nameservers = system_nameservers
 
 return _M

@@ -6,60 +6,60 @@ local log = require("resty.etcd.base.log")
 local concat = table.concat
 local match = string.match
 
---- What is known of a name.
+--- The known addresses of a name.
 ---@class resty.etcd.endpoint.dns_endpoints.ResolvedName
 ---@field host string
 ---@field v4 string[]
 ---@field v6 string[]
----@field used string[] The last addresses that were any.
+---@field used string[] Addresses in use: the last ones that were not empty.
 
---- A client's endpoints by name, and the addresses that take their place.
+--- The endpoints of a client as configured, and the addresses of their names.
 ---@class resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@field nameservers (string|table<number, (string|number)?>)[]
----@field interval number Seconds.
+---@field interval number Seconds between lookups.
 ---@field ipv6 boolean
----@field configured resty.etcd.endpoint.endpoint.Endpoint[] As they were configured, or as etcd told of them.
+---@field configured resty.etcd.endpoint.endpoint.Endpoint[] Endpoints from the options, or from etcd's member list.
 ---@field resolved table By name.
----@field next number When the next round is due.
----@field fresh_until number Until then calls do not wait.
+---@field next number Time of the next lookup.
+---@field fresh_until number Time until which calls use the known addresses without waiting for a lookup.
 ---@field lookups resty.etcd.base.single_flight.SingleFlight Lookups of all names; a run is released when each name has an address or an error.
 
---- A client's endpoints, and what makes others take their place.
+--- The endpoints of a client, and the sources that replace them.
 ---@class resty.etcd.endpoint.dns_endpoints.EndpointSet: resty.etcd.endpoint.balancer.Ring
----@field is_cluster boolean More than one endpoint.
----@field api_prefix string `/v3`, for endpoints that etcd tells of.
----@field dns resty.etcd.endpoint.dns_endpoints.DnsEndpoints? Nil unless names are resolved by the driver.
+---@field is_cluster boolean There is more than one endpoint.
+---@field api_prefix string `/v3`, for endpoints from etcd's member list.
+---@field dns resty.etcd.endpoint.dns_endpoints.DnsEndpoints? Nil unless the driver resolves names itself.
 
---- The host of an endpoint if it is a name; nil for addresses and sockets.
----@param one resty.etcd.endpoint.endpoint.Endpoint
+--- Returns the host of an endpoint if it is a name, or nil for addresses and unix sockets.
+---@param configured resty.etcd.endpoint.endpoint.Endpoint
 ---@return string?
-local function name_of(one)
-    local v6 = match(one.host, "^%[")
-    local v4 = match(one.host, "^%d+%.%d+%.%d+%.%d+$")
-    if one.port == nil or v6 ~= nil or v4 ~= nil then
+local function name_of(configured)
+    local v6 = match(configured.host, "^%[")
+    local v4 = match(configured.host, "^%d+%.%d+%.%d+%.%d+$")
+    if configured.port == nil or v6 ~= nil or v4 ~= nil then
         return nil
     end
-    return one.host
+    return configured.host
 end
 
---- Takes over endpoints as they are configured, with what is known of their names.
+--- Stores configured endpoints and keeps the known addresses of their names.
 ---@param names resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param configured resty.etcd.endpoint.endpoint.Endpoint[]
 local function set_configured(names, configured)
-    local known = {}
+    local resolved = {}
     local has_names = false
     local has_new = false
     for ____, one in ipairs(configured) do
-        local name = name_of(one)
-        if name ~= nil then
-            local old = names.resolved[name]
-            known[name] = old or ({host = name, v4 = {}, v6 = {}, used = {}})
+        local host = name_of(one)
+        if host ~= nil then
+            local known = names.resolved[host]
+            resolved[host] = known or ({host = host, v4 = {}, v6 = {}, used = {}})
             has_names = true
-            has_new = has_new or old == nil
+            has_new = has_new or known == nil
         end
     end
     names.configured = configured
-    names.resolved = known
+    names.resolved = resolved
     if not has_names then
         names.next = math.huge
         names.fresh_until = math.huge
@@ -70,85 +70,87 @@ local function set_configured(names, configured)
     end
 end
 
---- An endpoint for each address of each name; a name without addresses stays what it is.
+--- Returns one endpoint per address of each name. An endpoint whose name has no addresses stays unresolved.
 ---@param names resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@param api_prefix string
 ---@return resty.etcd.endpoint.endpoint.Endpoint[]
 local function expand(names, api_prefix)
     local endpoints = {}
-    for ____, one in ipairs(names.configured) do
-        local known = names.resolved[one.host]
-        if known == nil or #known.used == 0 then
-            endpoints[#endpoints + 1] = one
+    for ____, configured in ipairs(names.configured) do
+        local name = names.resolved[configured.host]
+        if name == nil or #name.used == 0 then
+            endpoints[#endpoints + 1] = configured
         else
-            for ____, address in ipairs(known.used) do
-                endpoints[#endpoints + 1] = endpoint.at_address(one, address, api_prefix)
+            for ____, address in ipairs(name.used) do
+                endpoints[#endpoints + 1] = endpoint.at_address(configured, address, api_prefix)
             end
         end
     end
     return endpoints
 end
 
---- Leaves alone what has not changed: connections and what is known of an endpoint go by its URL.
+--- Replaces the endpoints of a client, but keeps the tables of unchanged ones: users can have written to them. Pooled
+--- connections and health state go by URL.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
----@param found resty.etcd.endpoint.endpoint.Endpoint[]
-local function replace(set, found)
-    for i = 1, #found do
-        local one = found[i]
-        for ____, old in ipairs(set.endpoints) do
-            if old.http_host == one.http_host and old.dns_name == one.dns_name then
-                found[i] = old
+---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
+local function replace(set, endpoints)
+    for i = 1, #endpoints do
+        local wanted = endpoints[i]
+        for ____, present in ipairs(set.endpoints) do
+            if present.http_host == wanted.http_host and present.dns_name == wanted.dns_name then
+                endpoints[i] = present
             end
         end
     end
-    set.endpoints = found
-    set.is_cluster = #found > 1
+    set.endpoints = endpoints
+    set.is_cluster = #endpoints > 1
 end
 
---- Makes these the endpoints of a client.
+--- Replaces the configured endpoints of a client, and resolves their names if the driver does so.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
----@param found resty.etcd.endpoint.endpoint.Endpoint[]
-local function replace_endpoints(set, found)
+---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
+local function replace_endpoints(set, endpoints)
     local names = set.dns
     if names == nil then
-        replace(set, found)
+        replace(set, endpoints)
         return
     end
-    set_configured(names, found)
+    set_configured(names, endpoints)
     replace(
         set,
         expand(names, set.api_prefix)
     )
 end
 
---- Notes what a nameserver has answered, and lets the endpoints follow. The last address of a name stays in use.
+--- Stores the result of a DNS query and updates the endpoints. If a name has no addresses any more, the last known ones
+--- stay in use.
 ---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@param names resty.etcd.endpoint.dns_endpoints.DnsEndpoints
----@param known resty.etcd.endpoint.dns_endpoints.ResolvedName
+---@param name resty.etcd.endpoint.dns_endpoints.ResolvedName
 ---@param qtype number `dns.A` or `dns.AAAA`
----@param found string[]
-local function update_addresses(set, names, known, qtype, found)
+---@param addresses string[]
+local function update_addresses(set, names, name, qtype, addresses)
     if qtype == dns.A then
-        known.v4 = found
+        name.v4 = addresses
     else
-        known.v6 = found
+        name.v6 = addresses
     end
     local all = {}
-    for ____, address in ipairs(known.v4) do
+    for ____, address in ipairs(name.v4) do
         all[#all + 1] = address
     end
-    for ____, address in ipairs(known.v6) do
+    for ____, address in ipairs(name.v6) do
         all[#all + 1] = address
     end
-    if #all == 0 or concat(all, " ") == concat(known.used, " ") then
+    if #all == 0 or concat(all, " ") == concat(name.used, " ") then
         return
     end
-    known.used = all
+    name.used = all
     if log.info_enabled() then
         ngx.log(
             ngx.INFO,
             "addresses of ",
-            known.host,
+            name.host,
             ": ",
             concat(all, " ")
         )

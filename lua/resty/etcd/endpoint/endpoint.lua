@@ -3,21 +3,21 @@ local _M = {}
 local urls = require("resty.etcd.endpoint.url")
 local find = string.find
 
---- One etcd member, as users see it. They may write to its fields: calls use what stands there.
+--- An endpoint, as users see it in `client.endpoints`. They can write to its fields: calls use the current values.
 ---@class resty.etcd.endpoint.endpoint.Endpoint
----@field full_prefix string What unary calls are sent to: address, port, path and API prefix.
----@field http_host string The endpoint as configured, in messages and for the health check.
+---@field full_prefix string Base URL of unary calls: scheme, address, port, path and API prefix.
+---@field http_host string The endpoint as configured: used in messages and by the health checks.
 ---@field scheme string
----@field host string Host name or address; `[v6]` with its brackets.
----@field address string Where watches connect to.
+---@field host string Host name or address; IPv6 in brackets.
+---@field address string Host that watches connect to.
 ---@field port? string Decimal text; nil for a unix socket.
 ---@field api_prefix string
----@field dns_name? string The name of which `host` is an address: it stays in `Host` and TLS. Nil unless the driver resolved it.
+---@field dns_name? string Name that was resolved to `host`, used for the `Host` header and TLS; nil unless the driver resolved it.
 
---- Makes an endpoint of its URL.
+--- Creates the endpoint of a URL.
 ---@param url string
 ---@param api_prefix string `/v3`
----@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint; nil if the URL is none
+---@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint, or nil if the URL is invalid
 local function create(url, api_prefix)
     local parsed = urls.parse(url)
     if parsed == nil then
@@ -39,7 +39,7 @@ local function create(url, api_prefix)
     return endpoint
 end
 
---- The endpoint at an address of its host.
+--- Returns a copy of an endpoint that connects to an address of its host.
 ---@param named resty.etcd.endpoint.endpoint.Endpoint
 ---@param address string IPv6 without brackets
 ---@param api_prefix string `/v3`
@@ -48,15 +48,15 @@ local function at_address(named, address, api_prefix)
     local v6 = find(address, ":", 1, true)
     local host = v6 ~= nil and "[" .. address .. "]" or address
     local path = string.sub(named.api_prefix, 1, -1 - #api_prefix)
-    local made = create(
+    local endpoint = create(
         named.scheme .. "://" .. host .. ":" .. tostring(named.port) .. path,
         api_prefix
     )
-    if made == nil then
+    if endpoint == nil then
         return named
     end
-    made.dns_name = named.host
-    return made
+    endpoint.dns_name = named.host
+    return endpoint
 end
 _M.at_address = at_address
 _M.new = create

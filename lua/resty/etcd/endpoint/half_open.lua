@@ -5,27 +5,28 @@ local clock = require("resty.etcd.base.clock")
 local wait = require("resty.etcd.base.wait")
 local now = clock.now
 
---- Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends.
+--- The half-open state of an endpoint after a ban, as in a circuit breaker: one call probes the endpoint, the others wait
+--- for the outcome. It ends with the first response.
 ---@class resty.etcd.endpoint.half_open.HalfOpen
----@field ends_by number Until when the call that tries it now keeps others from it; 0 if there is none.
----@field banned_at number When the endpoint was seen banned last.
+---@field ends_by number Time until which the current probe blocks other calls; 0 if no call probes.
+---@field banned_at number Time at which the endpoint was last seen banned.
 
---- How long the others wait at most: the call may have been killed, or may have much time.
+--- Seconds after which another call can probe: the first one can have been killed, or can have a long timeout.
 local MAX_PROBE_TIME = 1
 
---- Seconds between two tries, of whichever endpoints: many may come back at the same moment, or fail several times.
+--- Shortest time in seconds between two probes, of any endpoints: many bans can end at the same time.
 local MIN_PROBE_INTERVAL = 0.125
 
---- Seconds after which an endpoint that nobody has come back to is forgotten.
+--- Seconds after the last ban after which an endpoint without further calls is removed.
 local FORGET_AFTER = 3600
 
---- By host: the health check that they belong to is one for all clients of a worker, too.
+--- By host, for all clients of the worker, as the shared health check is.
 local by_host = {}
 
---- Until then no call tries another endpoint.
-local next_try = 0
+--- Earliest time of the next probe, of any endpoint.
+local next_probe_at = 0
 
---- Calls that wait; for whichever trial ends first.
+--- Calls that wait for the end of any probe.
 local waiting
 
 local function forget_old(time)
@@ -36,7 +37,7 @@ local function forget_old(time)
     end
 end
 
---- Notes that an endpoint is banned.
+--- Records that an endpoint is banned.
 ---@param host string
 local function note_ban(host)
     local time = now()
@@ -49,7 +50,7 @@ local function note_ban(host)
     end
 end
 
---- Whether a call may use an endpoint that is not banned; if it is on trial, that is now this call's.
+--- Allows a call to use an endpoint that is not banned; in the half-open state only as its probe, which starts now.
 ---@param host string
 ---@return boolean
 local function try_acquire(host)
@@ -58,11 +59,11 @@ local function try_acquire(host)
         return true
     end
     local time = now()
-    if time < half_open.ends_by or time < next_try then
+    if time < half_open.ends_by or time < next_probe_at then
         return false
     end
     half_open.ends_by = time + MAX_PROBE_TIME
-    next_try = time + MIN_PROBE_INTERVAL
+    next_probe_at = time + MIN_PROBE_INTERVAL
     return true
 end
 
@@ -72,7 +73,7 @@ local function wake_waiters()
     end
 end
 
---- The endpoint has let a call down, or was not tried after all.
+--- Ends a probe that failed, or that was not made.
 ---@param host string
 local function on_failure(host)
     local half_open = by_host[host]
@@ -82,18 +83,18 @@ local function on_failure(host)
     end
 end
 
---- The endpoint has answered.
+--- Ends the half-open state after a response of the endpoint.
 ---@param host string
 local function on_success(host)
     local half_open = by_host[host]
     if half_open ~= nil then
         by_host[host] = nil
-        next_try = 0
+        next_probe_at = 0
         wake_waiters()
     end
 end
 
---- There are no bans any more: all may go on.
+--- Ends all half-open states, because the health check was disabled.
 local function forget_all()
     for host in pairs(by_host) do
         by_host[host] = nil
@@ -101,9 +102,9 @@ local function forget_all()
     wake_waiters()
 end
 
---- Waits until a trial has ended.
+--- Waits until a probe ends, or until the next one can start.
 ---@param deadline number?
----@return boolean # whether it is worth while to look for an endpoint again
+---@return boolean # true if an endpoint can be available now
 local function wait_for_probe(deadline)
     local time = now()
     if deadline ~= nil and time >= deadline then
@@ -116,8 +117,8 @@ local function wait_for_probe(deadline)
         return false
     end
     local ____until = math.min(time + MAX_PROBE_TIME, deadline or math.huge)
-    if next_try > time then
-        ____until = math.min(____until, next_try)
+    if next_probe_at > time then
+        ____until = math.min(____until, next_probe_at)
     end
     for ____, half_open in pairs(by_host) do
         if half_open.ends_by > time then
@@ -131,9 +132,9 @@ local function wait_for_probe(deadline)
     if outcome ~= "cannot_wait" then
         return true
     end
-    local is_early = next_try > time
-    next_try = 0
-    return is_early
+    local was_early = next_probe_at > time
+    next_probe_at = 0
+    return was_early
 end
 _M.note_ban = note_ban
 _M.on_failure = on_failure

@@ -3,19 +3,19 @@ local _M = {}
 local clock = require("resty.etcd.base.clock")
 local now = clock.now
 
---- How quick the endpoints are, by host.
+--- Measured latencies by host.
 ---@class resty.etcd.endpoint.latency.Latency
----@field seconds table Seconds that calls take, a moving average.
----@field measured_at table When an endpoint was measured last, or a call went out to do so.
----@field forget_at number When hosts that are not asked any more are to be forgotten.
+---@field seconds table Exponential moving average of the call times, in seconds.
+---@field measured_at table Time of the last measurement, or of the start of the call that measures.
+---@field forget_at number Time of the next removal of unused hosts.
 
---- Weight of the newest measurement.
+--- Weight of the newest measurement in the moving average.
 local WEIGHT = 0.2
 
---- After so many seconds an endpoint is measured anew.
-local MEASURE_AGAIN = 30
+--- Seconds after which a measurement is out of date: one call then goes to the endpoint to measure it again.
+local MEASUREMENT_LIFETIME = 30
 
---- After so many seconds without a call a host is forgotten.
+--- Seconds without a call after which a host is removed.
 local FORGET_AFTER = 600
 
 local function create()
@@ -26,7 +26,7 @@ local function create()
     }
 end
 
---- Endpoints come and go where names are resolved or members followed.
+--- Removes unused hosts, which remain when DNS records or the member list change.
 ---@param latency resty.etcd.endpoint.latency.Latency
 ---@param time number
 local function forget_old(latency, time)
@@ -39,7 +39,7 @@ local function forget_old(latency, time)
     latency.forget_at = time + FORGET_AFTER
 end
 
---- Notes how long a call took.
+--- Records the time that a call took.
 ---@param latency resty.etcd.endpoint.latency.Latency
 ---@param host string
 ---@param seconds number
@@ -55,10 +55,11 @@ end
 
 local function is_measured(latency, host, time)
     local measured_at = latency.measured_at[host]
-    return measured_at ~= nil and time - measured_at <= MEASURE_AGAIN
+    return measured_at ~= nil and time - measured_at <= MEASUREMENT_LIFETIME
 end
 
---- What a call to the endpoint is expected to take: nothing where that is to be found out, for ever while it is.
+--- Returns the expected time of a call in seconds: 0 if the endpoint must be measured, so that the next call goes there;
+--- infinity while that first call runs.
 ---@param latency resty.etcd.endpoint.latency.Latency
 ---@param host string
 ---@param time number
@@ -70,7 +71,7 @@ local function expected(latency, host, time)
     return latency.seconds[host] or math.huge
 end
 
---- The one of the two that is expected to answer sooner, for a call that goes out now.
+--- Returns the endpoint with the shorter expected time, for a call that starts now.
 ---@param latency resty.etcd.endpoint.latency.Latency
 ---@param first resty.etcd.endpoint.endpoint.Endpoint
 ---@param second resty.etcd.endpoint.endpoint.Endpoint

@@ -63,7 +63,7 @@ end
 ---@param question resty.etcd.endpoint.resolver.Question
 ---@param qtype number
 local function query(set, plan, lookup, questions, question, qtype)
-    local addresses, err = dns.ask(plan.nameservers, question.name.host, qtype)
+    local addresses, err = dns.query(plan.nameservers, question.name.host, qtype)
     if addresses == nil then
         question.err = err
         return
@@ -120,12 +120,14 @@ local function resolve_all(set, plan, lookup)
     end
     for ____, question in ipairs(questions) do
         if not question.is_answered then
+            local next = #question.name.used > 0 and "; keeping the last ones" or "; nginx resolves the name"
             ngx.log(
                 ngx.WARN,
                 "addresses of ",
                 question.name.host,
                 ": ",
-                question.err or "none"
+                question.err or "none",
+                next
             )
             plan.next = min(
                 plan.next,

@@ -4,16 +4,16 @@ local log = require("resty.etcd.base.log")
 local half_open = require("resty.etcd.endpoint.half_open")
 local now = clock.now
 
---- Settings of the health check.
+--- Settings of the shared health check.
 ---@class resty.etcd.endpoint.shared_health.Conf
----@field shm_name? string Name of a shared dict, to share the state between workers.
----@field fail_timeout number Seconds that an endpoint stays away after its failures, and in which failures count together; default 10.
----@field max_fails number Failures that make an endpoint unhealthy, with a shared dict; default 1.
----@field retry boolean Go on to another endpoint when a call fails; default false.
+---@field shm_name? string Name of a shared dict, which shares the state between workers.
+---@field fail_timeout number Seconds of a ban, and the time window in which failures are counted; default 10.
+---@field max_fails number Failures after which an endpoint is banned, with a shared dict; default 1.
+---@field retry boolean Retries failed calls on other endpoints; default false.
 
---- The module: one for the whole process. Its functions are looked up in it at each use, so they may be replaced.
+--- The module, with one state per process. The driver calls its functions through this table: programs can replace them.
 ---@class resty.etcd.endpoint.shared_health.HealthCheck
----@field conf resty.etcd.endpoint.shared_health.Conf? The settings in force; nil before `init`.
+---@field conf resty.etcd.endpoint.shared_health.Conf? Current settings; nil before `init`.
 ---@field DISABLED_MODE string
 ---@field ROUND_ROBIN_MODE string
 ---@field SHARED_DICT_MODE string
@@ -31,10 +31,10 @@ local UNHEALTHY = "unhealthy-"
 local health_check = {DISABLED_MODE = DISABLED_MODE, ROUND_ROBIN_MODE = ROUND_ROBIN_MODE, SHARED_DICT_MODE = SHARED_DICT_MODE}
 local disabled = false
 
---- Until when an endpoint is banned, without a shared dict.
+--- End of the ban by endpoint, if there is no shared dict.
 local banned_until = {}
 
---- The mode in force.
+--- Returns the current mode.
 ---@return string
 local function get_check_mode()
     if disabled then
@@ -44,7 +44,7 @@ local function get_check_mode()
     return conf ~= nil and conf.shm_name ~= nil and SHARED_DICT_MODE or ROUND_ROBIN_MODE
 end
 
---- Sets up the health check of this process, for all clients. It may be called again, to change settings or mode.
+--- Configures the health check of this process, for all clients. A further call replaces settings and mode.
 ---@param opts? table
 ---@return resty.etcd.endpoint.shared_health.HealthCheck? res # this module
 ---@return string? err
@@ -68,7 +68,7 @@ local function init(opts)
     return health_check
 end
 
---- Endpoints come and go where names are resolved or members followed.
+--- Removes ended bans, whose endpoints can be gone: DNS records and the member list change.
 ---@param time number
 local function forget_old(time)
     for http_host, ban_end in pairs(banned_until) do
@@ -78,7 +78,7 @@ local function forget_old(time)
     end
 end
 
---- Reports a failure of an endpoint, as every client does for each failed attempt.
+--- Counts a failure of an endpoint. Clients call it for each failed attempt.
 ---@param http_host string
 ---@return true? res
 ---@return string? err
@@ -122,7 +122,7 @@ local function report_failure(http_host)
     return true
 end
 
-local function is_flagged(conf, http_host)
+local function has_ban(conf, http_host)
     local shm_name = conf.shm_name
     if shm_name == nil then
         local ban_end = banned_until[http_host]
@@ -132,9 +132,9 @@ local function is_flagged(conf, http_host)
     return flag ~= nil
 end
 
---- Tells whether an endpoint may be used.
+--- Reports whether an endpoint can be used.
 ---@param http_host string
----@return boolean? healthy # true if it is healthy; false and perhaps an error text; nil and an error before `init`
+---@return boolean? healthy # true if it is healthy; false if it is banned, or false and an error text if the host is invalid; nil and an error text before `init`
 ---@return string? err
 local function get_target_status(http_host)
     if disabled then
@@ -147,11 +147,11 @@ local function get_target_status(http_host)
     if type(http_host) ~= "string" then
         return false, "etcd host invalid"
     end
-    return not is_flagged(conf, http_host)
+    return not has_ban(conf, http_host)
 end
 
---- Whether a ban keeps calls from an endpoint, for the driver's own bookkeeping. Where users have put a function of their
---- own in the place of `get_target_status`, that one decides.
+--- Reports whether this health check bans an endpoint. Returns false if a program has replaced `get_target_status`, as
+--- that function then decides and no half-open state is kept.
 ---@param http_host string
 ---@return boolean
 local function is_banned(http_host)
@@ -159,10 +159,10 @@ local function is_banned(http_host)
     if disabled or conf == nil or health_check.get_target_status ~= get_target_status then
         return false
     end
-    return is_flagged(conf, http_host)
+    return has_ban(conf, http_host)
 end
 
---- Turns the health check off in this process: every endpoint counts as healthy, a call is tried once.
+--- Turns the health check off in this process: every endpoint counts as healthy, and calls are not retried.
 local function disable()
     disabled = true
     half_open.forget_all()

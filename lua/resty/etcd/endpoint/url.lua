@@ -6,13 +6,13 @@ local sub = string.sub
 local lower = string.lower
 local DEFAULT_PORT = 2379
 
---- Where the requests of an endpoint go.
+--- A parsed endpoint URL.
 ---@class resty.etcd.endpoint.url.Target
 ---@field scheme "http"|"https"
----@field host string Host name, address or `[v6]`; `unix:/path` for a socket in the file system.
+---@field host string Host name, address or `[v6]`; `unix:/path` for a unix socket.
 ---@field port? number Nil for a unix socket.
 ---@field authority string The `Host` header.
----@field server_name string What the TLS certificate must be made out to, unless the client says otherwise.
+---@field server_name string Name that the TLS certificate must be valid for, unless the option `tls_server_name` overrides it.
 ---@field path string Path prefix without trailing slash, "" for none.
 
 local function port_of(text)
@@ -23,19 +23,19 @@ local function port_of(text)
     return port ~= nil and port >= 1 and port <= 65535 and port or nil
 end
 
---- The path part of a URL without trailing slashes; nil if it holds a query, blanks or control characters.
+--- Returns the path of a URL without trailing slashes, or nil if it contains a query, blanks or control characters.
 ---@param path string
 ---@return string?
 local function clean_path(path)
-    local bad = find(path, "[%c%s?#]")
-    if bad ~= nil then
+    local invalid = find(path, "[%c%s?#]")
+    if invalid ~= nil then
         return nil
     end
     local clean = match(path, "^(.-)/*$")
     return clean
 end
 
---- `/path/to/socket`, or `/path/to/socket:/url/path` as nginx writes it.
+--- Parses `/path/to/socket`, or `/path/to/socket:/url/path` as in nginx's `proxy_pass`.
 ---@param scheme "http"|"https"
 ---@param rest string
 ---@return resty.etcd.endpoint.url.Target?
@@ -57,11 +57,11 @@ local function parse_unix(scheme, rest)
     }
 end
 
---- Reads an endpoint: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
---- `http://unix:/path:/url`. The port is 2379 where none is given.
+--- Parses an endpoint URL: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
+--- `http://unix:/path:/url`. The default port is 2379.
 ---@param url string
----@param dns_name? string what the server is called, where the URL has its address
----@return resty.etcd.endpoint.url.Target? # the target, nil if the text is no endpoint
+---@param dns_name? string name of the server, if the URL contains its address
+---@return resty.etcd.endpoint.url.Target? # the target, or nil if the URL is invalid
 local function parse(url, dns_name)
     local bare = match(url, "^unix:(.+)$")
     if bare ~= nil then

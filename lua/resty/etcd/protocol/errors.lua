@@ -1,18 +1,18 @@
 -- Generated from src/resty/etcd/protocol/errors.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- What went wrong in a call. As a string it is its message.
+--- The error of a call. `tostring` returns its message.
 ---@class resty.etcd.protocol.errors.EtcdError
----@field code? number gRPC status code as etcd gave it; nil for trouble on the way to etcd and for misuse.
----@field name string Short stable name: the gRPC code's (`unavailable`) or that of the local trouble (`connect_failed`).
+---@field code? number gRPC status code that etcd sent; nil for errors of the connection and of the arguments.
+---@field name string Stable name of the cause: that of the gRPC code (`unavailable`) or of a local error (`connect_failed`).
 ---@field message string
----@field http_status? number HTTP status of the answer; nil if there was none.
----@field endpoint? string The endpoint it happened at, as configured.
----@field retryable boolean The same call may be sent again, safely and with hope.
----@field maybe_applied boolean The call was a write and etcd may have applied it.
----@field compact_revision? number Oldest revision that a watch may begin at; only where etcd told it with `compacted`.
----@field revision? string Revision of what etcd has instead, 0 for nothing; only of `conflict` and `invalid` in the configuration centre.
----@field hint? string What may be the matter, where the text alone would mislead.
+---@field http_status? number HTTP status of the response; nil if there was none.
+---@field endpoint? string The endpoint of the failed attempt, as configured.
+---@field retryable boolean Repeating the call is safe and can succeed.
+---@field maybe_applied boolean The call was a write, and it is unknown whether etcd applied it.
+---@field compact_revision? number With `compacted`, the oldest revision that a watch can start at, if etcd sent it.
+---@field revision? string With `conflict` and `invalid` of the configuration store, the revision of the document in etcd, or "0".
+---@field hint? string Probable cause, if the message alone is misleading.
 
 local NAMES = {}
 NAMES[1] = "canceled"
@@ -40,7 +40,7 @@ local mt = {
     end
 }
 
---- Trouble before, beside or instead of etcd's answer.
+--- Creates an error that is not a response of etcd.
 ---@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
 ---@param message string
 ---@param endpoint? string
@@ -53,7 +53,7 @@ local function local_error(name, message, endpoint)
     return setmetatable(err, mt)
 end
 
---- The time was up before anything of the call itself was sent.
+--- Creates the error of a call whose deadline passed before anything was sent.
 ---@param message string
 ---@return resty.etcd.protocol.errors.EtcdError
 local function out_of_time(message)
@@ -62,7 +62,7 @@ local function out_of_time(message)
     return err
 end
 
---- An answer of etcd (or of what stands in front of it) that is an error.
+--- Creates the error of an error response, from etcd or from a proxy.
 ---@param http_status number
 ---@param code number?
 ---@param message string
@@ -85,8 +85,8 @@ local function server_error(http_status, code, message, endpoint)
     return setmetatable(err, mt)
 end
 
---- The same error with another word on whether the write was applied; if it may have been, the caller cannot simply
---- repeat the call. Errors of logins are shared, so it is a copy.
+--- Returns the error with another value of `maybe_applied`; if that is true, `retryable` becomes false, because repeating
+--- the call is not safe. The result is a copy: the error of a login is shared by all calls that waited for it.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param maybe_applied boolean
 ---@return resty.etcd.protocol.errors.EtcdError
@@ -103,7 +103,7 @@ local function with_outcome(err, maybe_applied)
     return setmetatable(copy, mt)
 end
 
---- The error in one line: an answer of 500 and above says so first.
+--- Returns the text of an error. Error responses with a status of 500 and above start with the status.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return string
 local function to_text(err)

@@ -5,10 +5,10 @@ local find = string.find
 local floor = math.floor
 local byte = string.byte
 
---- Numbers of Lua are exact up to here.
+--- Integers up to this one are exact as Lua numbers.
 local EXACT = 2 ^ 53
 
---- The decimal text of an int64 that a caller gave as string, number or cdata; nil for anything else.
+--- Returns the decimal text of an int64 that a caller passed as string, number or cdata, or nil for anything else.
 ---@param value any
 ---@return string?
 local function to_text(value)
@@ -31,7 +31,7 @@ local function to_text(value)
     return from ~= nil and #text <= 20 and text or nil
 end
 
---- A quick look at text from the server: it begins as a number and is no longer than one.
+--- Reports whether text from the server can be an int64, by its first byte and its length. This runs for every key.
 ---@param text string
 ---@return boolean
 local function is_plausible(text)

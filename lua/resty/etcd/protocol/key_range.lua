@@ -2,14 +2,14 @@
 local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 
---- Keys from `from` up to, not including, `to`; nil as `to` is the end of the key space.
+--- The keys from `from` (inclusive) to `to` (exclusive). If `to` is nil, the range has no upper end.
 ---@class resty.etcd.protocol.key_range.KeyRange
 ---@field from string
 ---@field to string?
----@field key string The same as etcd takes it.
+---@field key string The same range as in etcd's requests.
 ---@field range_end string?
 
---- The range of a key and a range end as etcd takes them.
+--- Returns the range of `key` and `range_end` of a request.
 ---@param key string
 ---@param range_end string?
 ---@return resty.etcd.protocol.key_range.KeyRange
@@ -28,7 +28,7 @@ local function of(key, range_end)
     return {from = from, to = to, key = from, range_end = range_end}
 end
 
---- Lua compares strings by their bytes here, whatever the locale.
+--- Reports whether a key is in the range. LuaJIT compares strings by bytes, independent of the locale.
 ---@param range resty.etcd.protocol.key_range.KeyRange
 ---@param key string
 ---@return boolean
@@ -36,14 +36,14 @@ local function has(range, key)
     return key >= range.from and (range.to == nil or key < range.to)
 end
 
---- No key is in it.
+--- Reports whether the range contains no keys.
 ---@param range resty.etcd.protocol.key_range.KeyRange
 ---@return boolean
 local function is_empty(range)
     return range.to ~= nil and range.to <= range.from
 end
 
---- Every key of `inner` is in `outer`.
+--- Reports whether all keys of `inner` are in `outer`.
 ---@param outer resty.etcd.protocol.key_range.KeyRange
 ---@param inner resty.etcd.protocol.key_range.KeyRange
 ---@return boolean
@@ -54,10 +54,10 @@ local function contains(outer, inner)
     return outer.to == nil or inner.to ~= nil and inner.to <= outer.to
 end
 
---- The events whose keys are in the range, in their order.
+--- Returns the events whose keys are in the range, in the same order.
 ---@param range resty.etcd.protocol.key_range.KeyRange
 ---@param events resty.etcd.protocol.message.RawEvent[]
----@return resty.etcd.protocol.message.RawEvent[]? # the very same array if all are, nil if none is
+---@return resty.etcd.protocol.message.RawEvent[]? # the given array if all are, nil if none is
 local function filter_events(range, events)
     local count = 0
     for ____, event in ipairs(events) do
@@ -74,13 +74,13 @@ local function filter_events(range, events)
         end
         return ____temp_1
     end
-    local picked = {}
+    local selected = {}
     for ____, event in ipairs(events) do
         if has(range, event.kv.key) then
-            picked[#picked + 1] = event
+            selected[#selected + 1] = event
         end
     end
-    return picked
+    return selected
 end
 _M.contains = contains
 _M.has = has

@@ -4,12 +4,12 @@ local byte = string.byte
 local sub = string.sub
 local char = string.char
 
---- As `range_end`: every key from `key` on. As `key`: the first key of all.
+--- As `range_end`: no upper end. As `key`: the first key of the key space.
 local ZERO = "\000"
 
---- The first key after all keys that start with `prefix`, as etcd computes it: the last byte that is
---- not 0xff is incremented and what follows it is dropped. A prefix of nothing but 0xff, and the empty
---- one, end at the end of the key space.
+--- Returns the first key after all keys that start with `prefix`, as etcd computes it: the last byte that is not 0xff is
+--- incremented, and the bytes after it are dropped. For the empty prefix, and for one that consists of 0xff only, that is
+--- the end of the key space.
 ---@param prefix string
 ---@return string
 local function prefix_end(prefix)
@@ -20,7 +20,7 @@ local function prefix_end(prefix)
     return last == 0 and ZERO or sub(prefix, 1, last - 1) .. char(byte(prefix, last) + 1)
 end
 
---- `key` behind `prefix`; both are taken as they are.
+--- Returns `key` prepended with the client's `prefix`, without adding a separator.
 ---@param prefix string?
 ---@param key string
 ---@return string
@@ -28,8 +28,8 @@ local function with_prefix(prefix, key)
     return type(prefix) == "string" and prefix .. key or key
 end
 
---- A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part, "" the
---- key alone.
+--- Returns the `range_end` of a request for that of a caller, whose keys lie below the client's prefix. "\0" stands for the
+--- end of the keys below the prefix, "" for a single key.
 ---@param prefix string
 ---@param range_end any
 ---@return any
@@ -40,7 +40,7 @@ local function real_range_end(prefix, range_end)
     return range_end == ZERO and prefix_end(prefix) or with_prefix(prefix, range_end)
 end
 
---- Key and range end of all keys that start with `dir`.
+--- Returns `key` and `range_end` of the range of all keys that start with `dir`.
 ---@param prefix string
 ---@param dir string
 ---@return table

@@ -2,7 +2,7 @@
 local _M = {}
 
 ---@class resty.etcd.protocol.schema.FieldType
----@field number number The field's number on the protobuf wire.
+---@field number number Field number on the protobuf wire.
 ---@field scalar? ("string"|"bytes"|"int64"|"uint64"|"bool")
 ---@field values? table<string, number>
 ---@field message? table
@@ -231,7 +231,7 @@ local authenticate_response = message({
     token = of(2, "string")
 })
 
---- The answer of the plain `/version` page: no RPC message, but decoded like one.
+--- Body of the `/version` endpoint, which is plain JSON and no RPC, but is decoded like a message.
 local version_response = message({
     etcdserver = of(1, "string"),
     etcdcluster = of(2, "string"),

@@ -4,7 +4,7 @@ local _M = {}
 ---@class resty.etcd.protocol.txn_response.Response
 ---@field response_range? table
 
---- The key that the first operation of a transaction has read; nil if it has not, or there was none.
+--- Returns the key that the first operation of a transaction has read, or nil if it was no read or the key is absent.
 ---@param body table
 ---@return resty.etcd.protocol.message.RawKv?
 local function of_txn(body)

@@ -2,10 +2,10 @@
 local _M = {}
 local cjson = require("cjson.safe")
 
---- Values are Lua values, stored as JSON.
+--- Encodes a Lua value as JSON.
 local serialize = cjson.encode
 
---- `nil, err` for what is not JSON.
+--- Decodes JSON. Returns nil and an error text if the bytes are not JSON.
 local deserialize = cjson.decode
 _M.deserialize = deserialize
 _M.serialize = serialize

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/serializers/raw.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- Values are strings, stored as they are.
+--- Returns a string unchanged. Other types are errors.
 ---@param value any
 ---@return string? res
 ---@return string? err
@@ -12,7 +12,7 @@ local function serialize(value)
     return value
 end
 
---- The stored bytes.
+--- Returns the stored bytes unchanged.
 ---@param value any
 ---@return string? res
 ---@return string? err

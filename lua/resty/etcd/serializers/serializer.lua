@@ -3,25 +3,25 @@ local _M = {}
 local json = require("resty.etcd.serializers.json")
 local raw = require("resty.etcd.serializers.raw")
 
---- Turns values into what etcd stores and back.
+--- Converts values to bytes for etcd and back.
 ---@class resty.etcd.serializers.serializer.Serializer
----@field serialize fun(value: any): string?, any `nil, err` for a value it cannot store.
----@field deserialize fun(bytes: string): any, any nil for bytes that are no value.
+---@field serialize fun(value: any): string?, any Returns nil and an error if it cannot convert the value.
+---@field deserialize fun(bytes: string): any, any Returns nil if the bytes are invalid.
 
---- A user's own serializer; where it throws, the value counts as one it cannot handle.
----@param own resty.etcd.serializers.serializer.Serializer
+--- Wraps a serializer of the user: an error that it throws is returned like one that it returns.
+---@param serializer resty.etcd.serializers.serializer.Serializer
 ---@return resty.etcd.serializers.serializer.Serializer
-local function guarded(own)
+local function guarded(serializer)
     return {
         serialize = function(value)
-            local ok, bytes, err = pcall(own.serialize, value)
+            local ok, bytes, err = pcall(serializer.serialize, value)
             if not ok then
                 return nil, bytes
             end
             return bytes, err
         end,
         deserialize = function(bytes)
-            local ok, value = pcall(own.deserialize, bytes)
+            local ok, value = pcall(serializer.deserialize, bytes)
             if not ok then
                 return nil
             end
@@ -30,7 +30,7 @@ local function guarded(own)
     }
 end
 
---- The serializer of a name, or a user's own; anything else means JSON.
+--- Returns the serializer for the option `serializer`: its name, or a table of the user. All other values select JSON.
 ---@param choice any
 ---@return resty.etcd.serializers.serializer.Serializer
 local function select_serializer(choice)
@@ -43,7 +43,7 @@ local function select_serializer(choice)
     return json
 end
 
---- The bytes of a value, or nil and an error text.
+--- Returns the bytes of a value, or nil and an error text.
 ---@param serializer resty.etcd.serializers.serializer.Serializer
 ---@param value any
 ---@return string? res
@@ -51,7 +51,7 @@ end
 local function serialize(serializer, value)
     local bytes, err = serializer.serialize(value)
     if type(bytes) ~= "string" then
-        return nil, err ~= nil and tostring(err) or "the serializer gave no string"
+        return nil, err ~= nil and tostring(err) or "the serializer returned no string"
     end
     return bytes
 end

@@ -2,51 +2,52 @@ import * as clock from "./clock";
 
 const now = clock.now;
 
-/** The part of a shared dict's methods that is needed here. Times to live are in seconds. */
+/** The methods of a shared dict that the driver uses. Expiry times are in seconds. */
 type Dict = Pick<ngx.SharedDict, "get" | "set" | "add" | "delete">;
 type Value = ngx.DictValue;
 
 interface Fields {
     readonly values: LuaMap<string, Value>;
-    readonly ends: LuaMap<string, number>;
-    /** Values that will be set before what has expired is thrown away. */
+    /** By key; nil for values that do not expire. */
+    readonly expires_at: LuaMap<string, number>;
+    /** Calls of `set` until expired values are removed next. */
     sets_left: number;
 }
 
-/** How often a value is set between two times that what has expired is thrown away. */
-const SETS = 100;
+/** Calls of `set` between two removals of expired values: the cost of a removal is spread over them. */
+const SETS_PER_SWEEP = 100;
 
 interface MemoryDict extends Fields, Methods {}
 
 function get(this: MemoryDict, key: string): LuaMultiReturn<[value: Value | undefined]> {
-    const ends = this.ends.get(key);
-    if (ends !== undefined && ends <= now()) {
+    const expires_at = this.expires_at.get(key);
+    if (expires_at !== undefined && expires_at <= now()) {
         return $multi(undefined);
     }
     return $multi(this.values.get(key));
 }
 
-function throw_away(dict: MemoryDict): void {
+function remove_expired(dict: MemoryDict): void {
     const time = now();
-    for (const [key, ends] of dict.ends) {
-        if (ends <= time) {
+    for (const [key, expires_at] of dict.expires_at) {
+        if (expires_at <= time) {
             dict.values.delete(key);
-            dict.ends.delete(key);
+            dict.expires_at.delete(key);
         }
     }
-    dict.sets_left = SETS;
+    dict.sets_left = SETS_PER_SWEEP;
 }
 
 function set(this: MemoryDict, key: string, value: Value, exptime?: number): LuaMultiReturn<[ok: boolean]> {
     this.sets_left = this.sets_left - 1;
     if (this.sets_left < 1) {
-        throw_away(this);
+        remove_expired(this);
     }
     this.values.set(key, value);
     if (exptime !== undefined) {
-        this.ends.set(key, now() + exptime);
+        this.expires_at.set(key, now() + exptime);
     } else {
-        this.ends.delete(key);
+        this.expires_at.delete(key);
     }
     return $multi(true);
 }
@@ -57,8 +58,8 @@ function add(
     value: Value,
     exptime?: number,
 ): LuaMultiReturn<[ok: boolean, err?: string]> {
-    const [known] = this.get(key);
-    if (known !== undefined) {
+    const [existing] = this.get(key);
+    if (existing !== undefined) {
         return $multi(false, "exists");
     }
     this.set(key, value, exptime);
@@ -67,16 +68,16 @@ function add(
 
 function delete_key(this: MemoryDict, key: string): void {
     this.values.delete(key);
-    this.ends.delete(key);
+    this.expires_at.delete(key);
 }
 
 const methods = { add, delete: delete_key, get, set };
 type Methods = typeof methods;
 const mt: LuaMetatable<MemoryDict, Methods> = { __index: methods };
 
-/** A worker's own stand-in for a shared dict, for few keys: it looks at all of them now and then. */
+/** Creates a replacement for a shared dict in the memory of this worker. Meant for few keys: it scans all of them regularly. */
 function create(): Dict {
-    const fields: Fields = { values: new LuaMap(), ends: new LuaMap(), sets_left: SETS };
+    const fields: Fields = { values: new LuaMap(), expires_at: new LuaMap(), sets_left: SETS_PER_SWEEP };
     return setmetatable(fields as MemoryDict, mt) as unknown as Dict;
 }
 

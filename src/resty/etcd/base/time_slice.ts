@@ -4,40 +4,40 @@ import * as phase from "./phase";
 const now = clock.now;
 
 /**
- * Seconds of work after which others get their turn. Far less than the 10 ms that are not to be reached: LuaJIT now and
- * then doubles its table of strings in one go, which takes 7 ms where there are 260,000 of them, and nobody knows when.
+ * Seconds of work after which a loop yields. The goal is to block the worker for less than 10 ms; at any time LuaJIT
+ * can double its string table on top of that, which takes 7 ms for 260,000 strings.
  */
 const MAX_SLICE = 0.001;
 
-/** A pause of 0 would be logged by an nginx without OpenResty's patches, each time. */
+/** Seconds to sleep for a yield. An nginx without OpenResty's patches logs a warning for each `ngx.sleep(0)`. */
 const YIELD_TIME = 0.001;
 
-/** A stretch of work that is not to hold up the worker. */
+/** Work since the last yield. */
 interface TimeSlice {
     since: number;
 }
 
-/** Seconds after which a call that may wait has surely done so. */
+/** Seconds after which a call that can wait is assumed to have waited, and thus yielded. */
 const MIN_WAIT = 0.0005;
 
 function start(): TimeSlice {
     return { since: now() };
 }
 
-/** Lets others run, in phases that can wait. */
+/** Yields to other requests, in phases that can wait. */
 function yield_now(): void {
     if (phase.can_wait()) {
         protected_call(ngx.sleep, YIELD_TIME); // throws across a C call, as in the main chunk of a module
     }
 }
 
-/** Begins one after a pause, for work that comes after other work of unknown length. */
+/** Yields and starts a slice, for work that follows other work of unknown length. */
 function yield_and_start(): TimeSlice {
     yield_now();
     return start();
 }
 
-/** Lets others run if the stretch has been long, in phases that can wait. To be called often. */
+/** Yields if the time slice is used up. Call it in every loop over keys; it does nothing in phases that cannot wait. */
 function yield_if_due(slice: TimeSlice): void {
     if (now() - slice.since > MAX_SLICE) {
         yield_now();
@@ -46,8 +46,8 @@ function yield_if_due(slice: TimeSlice): void {
 }
 
 /**
- * For work on what comes now and then: it begins anew if one has waited for it.
- * @param since when one began to wait
+ * Starts the slice again if the caller has waited, for work on input that arrives irregularly.
+ * @param since time before the call that could wait
  */
 function restart_after_wait(slice: TimeSlice, since: number): void {
     const time = now();

@@ -3,7 +3,7 @@ import * as random from "./random";
 const byte = string.byte;
 const format = string.format;
 
-/** Bytes that nobody else has; from a weaker source where the system has none, as in a bare chroot. */
+/** Returns random bytes of the system, or of a weaker generator where /dev/urandom is missing, as in a bare chroot. */
 function bytes(n: number): string {
     const [file] = io.open("/dev/urandom", "rb");
     if (file !== undefined) {
@@ -20,7 +20,7 @@ function bytes(n: number): string {
     return text;
 }
 
-/** A positive number of 52 random bits as decimal text: unique, and still exact as a number of Lua. */
+/** Returns a positive number of 52 random bits as decimal text: unique, and exact as a Lua number. */
 function id(): string {
     const text = bytes(7);
     let value = (byte(text, 1) % 16) + 1;

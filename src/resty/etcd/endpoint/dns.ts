@@ -3,7 +3,7 @@ const match = string.match;
 const sub = string.sub;
 const max = math.max;
 
-/** Address and port, or the address alone, as lua-resty-dns takes them. */
+/** Address and port, or only the address, as lua-resty-dns accepts them. */
 type Nameserver = string | [host: string, port?: number];
 
 interface Answer {
@@ -11,7 +11,7 @@ interface Answer {
     readonly address?: string;
 }
 interface Answers {
-    /** Set where the nameserver has no answer. */
+    /** Set if the nameserver returned an error. */
     readonly errstr?: string;
 }
 interface Resolver {
@@ -19,13 +19,13 @@ interface Resolver {
 }
 interface ResolverOptions {
     readonly nameservers: Nameserver[];
-    /** Milliseconds for one try. */
+    /** Timeout of one attempt in milliseconds. */
     readonly timeout: number;
-    /** Tries, by turns at each nameserver. */
+    /** Number of attempts; they rotate over the nameservers. */
     readonly retrans: number;
     readonly no_random: boolean;
 }
-/** The part of lua-resty-dns that is used. */
+/** The part of lua-resty-dns that the driver uses. */
 interface Library {
     readonly new: (this: Library, opts: ResolverOptions) => Result<Resolver>;
     readonly compress_ipv6_addr: (this: void, address: string) => string;
@@ -33,8 +33,10 @@ interface Library {
 
 const RESOLV_CONF = "/etc/resolv.conf";
 const DNS_PORT = 53;
-const TRY_MS = 1000;
-const MIN_TRIES = 3;
+/** Timeout of one attempt in milliseconds. */
+const ATTEMPT_TIMEOUT = 1000;
+/** Attempts of one query, at least one per nameserver. */
+const MIN_ATTEMPTS = 3;
 
 /** Record types. */
 const A = 1;
@@ -43,33 +45,33 @@ const AAAA = 28;
 const WHOLE_V4 = "^%d+%.%d+%.%d+%.%d+$";
 const WHOLE_V6 = `^%x+${string.rep(":%x+", 7)}$`;
 
-/** The library; nil where it is not installed. */
+/** Returns the library, or nil if it is not installed. */
 function find_library(): Library | undefined {
     const [found, module] = pcall(require, "resty.dns.resolver");
     return found && typeof module === "object" ? (module as Library) : undefined;
 }
 
-/** True where lua-resty-dns is installed. */
+/** Reports whether lua-resty-dns is installed. */
 function is_installed(): boolean {
     return find_library() !== undefined;
 }
 
-/** nginx wants an IPv6 address in brackets. */
+/** Puts an IPv6 address in brackets, as nginx requires. */
 function bracketed(address: string): string {
     const [colon] = find(address, ":", 1, true);
     return colon !== undefined && sub(address, 1, 1) !== "[" ? `[${address}]` : address;
 }
 
-/** The nameservers that a `resolv.conf` names. nginx cannot use addresses with a zone. */
+/** Returns the nameservers in the text of a `resolv.conf`, without addresses that have a zone: nginx cannot use them. */
 function in_resolv_conf(text: string): Nameserver[] {
-    const found: Nameserver[] = [];
+    const nameservers: Nameserver[] = [];
     for (const [address] of string.gmatch(`\n${text}\n`, "\nnameserver[ \t]+([%x:.]+)%f[%s]")) {
-        found.push([bracketed(address!), DNS_PORT]);
+        nameservers.push([bracketed(address!), DNS_PORT]);
     }
-    return found;
+    return nameservers;
 }
 
-/** The nameservers of this machine. */
+/** Returns the nameservers that `/etc/resolv.conf` lists. */
 function system_nameservers(): Result<Nameserver[]> {
     const [file, err] = io.open(RESOLV_CONF);
     if (file === undefined) {
@@ -77,14 +79,14 @@ function system_nameservers(): Result<Nameserver[]> {
     }
     const text: string | undefined = file.read("*a");
     file.close();
-    const found = in_resolv_conf(text ?? "");
-    if (found.length === 0) {
+    const nameservers = in_resolv_conf(text ?? "");
+    if (nameservers.length === 0) {
         return $multi(undefined, `no nameserver in ${RESOLV_CONF}`);
     }
-    return $multi(found);
+    return $multi(nameservers);
 }
 
-/** A user's nameserver in a table of our own, as the library writes to what it is given; nil if it is none. */
+/** Returns a copy of a nameserver that the user gave, because the library writes to its argument; nil if it is invalid. */
 function to_nameserver(value: unknown): Nameserver | undefined {
     let host = value;
     let port: unknown = DNS_PORT;
@@ -101,27 +103,27 @@ function to_nameserver(value: unknown): Nameserver | undefined {
     return [bracketed(host), port];
 }
 
-/** Checks what a user gives for nameservers. */
+/** Checks and copies the option `nameservers`. */
 function check_nameservers(given: unknown): Result<Nameserver[]> {
-    const wrong = "opts.resolve.nameservers must be array of addresses or of {address, port}";
+    const problem = "opts.resolve.nameservers must be array of addresses or of {address, port}";
     if (typeof given !== "object") {
-        return $multi(undefined, wrong);
+        return $multi(undefined, problem);
     }
-    const found: Nameserver[] = [];
+    const nameservers: Nameserver[] = [];
     for (const value of given as unknown[]) {
         const nameserver = to_nameserver(value);
         if (nameserver === undefined) {
-            return $multi(undefined, wrong);
+            return $multi(undefined, problem);
         }
-        found.push(nameserver);
+        nameservers.push(nameserver);
     }
-    if (found.length === 0) {
-        return $multi(undefined, wrong);
+    if (nameservers.length === 0) {
+        return $multi(undefined, problem);
     }
-    return $multi(found);
+    return $multi(nameservers);
 }
 
-/** An address as the library writes it, in its short form; nil for one that was cut off with the answer. */
+/** Returns an address in short form, or nil if it is incomplete because the DNS response was truncated. */
 function whole_address(library: Library, address: string, qtype: number): string | undefined {
     const [whole] = match(address, qtype === A ? WHOLE_V4 : WHOLE_V6);
     if (whole === undefined || qtype === A) {
@@ -130,29 +132,29 @@ function whole_address(library: Library, address: string, qtype: number): string
     return library.compress_ipv6_addr(whole);
 }
 
-/** The addresses among the answers, each once, in an order that stays the same while they do. */
+/** Returns the distinct addresses in a DNS response, sorted: nameservers rotate them, but the set has not changed then. */
 function addresses_in(library: Library, answers: Answer[], qtype: number): Result<string[]> {
     const all: string[] = [];
     for (const answer of answers) {
         if (answer.type === qtype) {
             const address = whole_address(library, answer.address ?? "", qtype);
             if (address === undefined) {
-                return $multi(undefined, "malformed answer");
+                return $multi(undefined, "malformed response");
             }
             all.push(address);
         }
     }
     table.sort(all);
-    const found: string[] = [];
+    const distinct: string[] = [];
     for (const address of all) {
-        if (address !== found[found.length - 1]) {
-            found.push(address);
+        if (address !== distinct[distinct.length - 1]) {
+            distinct.push(address);
         }
     }
-    return $multi(found);
+    return $multi(distinct);
 }
 
-/** The library may throw on what a hostile server sends. */
+/** Returns the result of a protected call of the library, which can throw on a malformed response. */
 function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
     if (!ok) {
         return $multi(undefined, tostring(value));
@@ -164,21 +166,21 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
 }
 
 /**
- * Asks for the addresses of a host, which may take some seconds.
+ * Queries the addresses of a host, which can take several seconds.
  * @param qtype `A` or `AAAA`
- * @returns the addresses, which may be none; or nil and why nobody knows
+ * @returns the addresses, possibly none; or nil and an error text
  */
-function ask(nameservers: Nameserver[], host: string, qtype: number): Result<string[]> {
+function query(nameservers: Nameserver[], host: string, qtype: number): Result<string[]> {
     const library = find_library()!;
-    const retrans = max(MIN_TRIES, nameservers.length);
-    const opts: ResolverOptions = { nameservers, timeout: TRY_MS, retrans, no_random: true };
-    const [made, found, find_err] = protected_call(library.new, library, opts);
-    const [resolver, make_err] = guarded<Resolver>(made, found, find_err);
+    const retrans = max(MIN_ATTEMPTS, nameservers.length);
+    const opts: ResolverOptions = { nameservers, timeout: ATTEMPT_TIMEOUT, retrans, no_random: true };
+    const [is_created, created, create_err] = protected_call(library.new, library, opts);
+    const [resolver, resolver_err] = guarded<Resolver>(is_created, created, create_err);
     if (resolver === undefined) {
-        return $multi(undefined, make_err);
+        return $multi(undefined, resolver_err);
     }
-    const [done, got, got_err] = protected_call(resolver.query, resolver, host, { qtype });
-    const [answers, err] = guarded<Answers & Answer[]>(done, got, got_err);
+    const [ok, response, query_err] = protected_call(resolver.query, resolver, host, { qtype });
+    const [answers, err] = guarded<Answers & Answer[]>(ok, response, query_err);
     if (answers === undefined) {
         return $multi(undefined, err);
     }
@@ -188,4 +190,4 @@ function ask(nameservers: Nameserver[], host: string, qtype: number): Result<str
     return addresses_in(library, answers, qtype);
 }
 
-export { A, AAAA, ask, check_nameservers, in_resolv_conf, is_installed, system_nameservers, type Nameserver };
+export { A, AAAA, check_nameservers, in_resolv_conf, is_installed, query, system_nameservers, type Nameserver };

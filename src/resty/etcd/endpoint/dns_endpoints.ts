@@ -9,69 +9,69 @@ import type { SingleFlight } from "../base/single_flight";
 const concat = table.concat;
 const match = string.match;
 
-/** What is known of a name. */
+/** The known addresses of a name. */
 interface ResolvedName {
     readonly host: string;
     v4: string[];
     v6: string[];
-    /** The last addresses that were any. */
+    /** Addresses in use: the last ones that were not empty. */
     used: string[];
 }
 
-/** A client's endpoints by name, and the addresses that take their place. */
+/** The endpoints of a client as configured, and the addresses of their names. */
 interface DnsEndpoints {
     readonly nameservers: Nameserver[];
-    /** Seconds. */
+    /** Seconds between lookups. */
     readonly interval: number;
     readonly ipv6: boolean;
-    /** As they were configured, or as etcd told of them. */
+    /** Endpoints from the options, or from etcd's member list. */
     configured: Endpoint[];
     /** By name. */
     resolved: LuaMap<string, ResolvedName>;
-    /** When the next round is due. */
+    /** Time of the next lookup. */
     next: number;
-    /** Until then calls do not wait. */
+    /** Time until which calls use the known addresses without waiting for a lookup. */
     fresh_until: number;
     /** Lookups of all names; a run is released when each name has an address or an error. */
     readonly lookups: SingleFlight<true>;
 }
 
-/** A client's endpoints, and what makes others take their place. */
+/** The endpoints of a client, and the sources that replace them. */
 interface EndpointSet extends Ring {
-    /** More than one endpoint. */
+    /** There is more than one endpoint. */
     is_cluster: boolean;
-    /** `/v3`, for endpoints that etcd tells of. */
+    /** `/v3`, for endpoints from etcd's member list. */
     readonly api_prefix: string;
-    /** Nil unless names are resolved by the driver. */
+    /** Nil unless the driver resolves names itself. */
     readonly dns: DnsEndpoints | undefined;
 }
 
-/** The host of an endpoint if it is a name; nil for addresses and sockets. */
-function name_of(one: Endpoint): string | undefined {
-    const [v6] = match(one.host, "^%[");
-    const [v4] = match(one.host, "^%d+%.%d+%.%d+%.%d+$");
-    if (one.port === undefined || v6 !== undefined || v4 !== undefined) {
+/** Returns the host of an endpoint if it is a name, or nil for addresses and unix sockets. */
+function name_of(configured: Endpoint): string | undefined {
+    const [v6] = match(configured.host, "^%[");
+    const [v4] = match(configured.host, "^%d+%.%d+%.%d+%.%d+$");
+    if (configured.port === undefined || v6 !== undefined || v4 !== undefined) {
         return undefined;
     }
-    return one.host;
+    return configured.host;
 }
 
-/** Takes over endpoints as they are configured, with what is known of their names. */
+/** Stores configured endpoints and keeps the known addresses of their names. */
 function set_configured(names: DnsEndpoints, configured: Endpoint[]): void {
-    const known = new LuaMap<string, ResolvedName>();
+    const resolved = new LuaMap<string, ResolvedName>();
     let has_names = false;
     let has_new = false;
     for (const one of configured) {
-        const name = name_of(one);
-        if (name !== undefined) {
-            const old = names.resolved.get(name);
-            known.set(name, old ?? { host: name, v4: [], v6: [], used: [] });
+        const host = name_of(one);
+        if (host !== undefined) {
+            const known = names.resolved.get(host);
+            resolved.set(host, known ?? { host, v4: [], v6: [], used: [] });
             has_names = true;
-            has_new = has_new || old === undefined;
+            has_new = has_new || known === undefined;
         }
     }
     names.configured = configured;
-    names.resolved = known;
+    names.resolved = resolved;
     if (!has_names) {
         names.next = math.huge;
         names.fresh_until = math.huge;
@@ -82,76 +82,80 @@ function set_configured(names: DnsEndpoints, configured: Endpoint[]): void {
     }
 }
 
-/** An endpoint for each address of each name; a name without addresses stays what it is. */
+/** Returns one endpoint per address of each name. An endpoint whose name has no addresses stays unresolved. */
 function expand(names: DnsEndpoints, api_prefix: string): Endpoint[] {
     const endpoints: Endpoint[] = [];
-    for (const one of names.configured) {
-        const known = names.resolved.get(one.host);
-        if (known === undefined || known.used.length === 0) {
-            endpoints.push(one);
+    for (const configured of names.configured) {
+        const name = names.resolved.get(configured.host);
+        if (name === undefined || name.used.length === 0) {
+            endpoints.push(configured);
         } else {
-            for (const address of known.used) {
-                endpoints.push(endpoint.at_address(one, address, api_prefix));
+            for (const address of name.used) {
+                endpoints.push(endpoint.at_address(configured, address, api_prefix));
             }
         }
     }
     return endpoints;
 }
 
-/** Leaves alone what has not changed: connections and what is known of an endpoint go by its URL. */
-function replace(set: EndpointSet, found: Endpoint[]): void {
-    for (const i of $range(1, found.length)) {
-        const one = found[i - 1]!;
-        for (const old of set.endpoints) {
-            if (old.http_host === one.http_host && old.dns_name === one.dns_name) {
-                found[i - 1] = old;
+/**
+ * Replaces the endpoints of a client, but keeps the tables of unchanged ones: users can have written to them. Pooled
+ * connections and health state go by URL.
+ */
+function replace(set: EndpointSet, endpoints: Endpoint[]): void {
+    for (const i of $range(1, endpoints.length)) {
+        const wanted = endpoints[i - 1]!;
+        for (const present of set.endpoints) {
+            if (present.http_host === wanted.http_host && present.dns_name === wanted.dns_name) {
+                endpoints[i - 1] = present;
             }
         }
     }
-    set.endpoints = found;
-    set.is_cluster = found.length > 1;
+    set.endpoints = endpoints;
+    set.is_cluster = endpoints.length > 1;
 }
 
-/** Makes these the endpoints of a client. */
-function replace_endpoints(set: EndpointSet, found: Endpoint[]): void {
+/** Replaces the configured endpoints of a client, and resolves their names if the driver does so. */
+function replace_endpoints(set: EndpointSet, endpoints: Endpoint[]): void {
     const names = set.dns;
     if (names === undefined) {
-        replace(set, found);
+        replace(set, endpoints);
         return;
     }
-    set_configured(names, found);
+    set_configured(names, endpoints);
     replace(set, expand(names, set.api_prefix));
 }
 
 /**
- * Notes what a nameserver has answered, and lets the endpoints follow. The last address of a name stays in use.
+ * Stores the result of a DNS query and updates the endpoints. If a name has no addresses any more, the last known ones
+ * stay in use.
  * @param qtype `dns.A` or `dns.AAAA`
  */
 function update_addresses(
     set: EndpointSet,
     names: DnsEndpoints,
-    known: ResolvedName,
+    name: ResolvedName,
     qtype: number,
-    found: string[],
+    addresses: string[],
 ): void {
     if (qtype === dns.A) {
-        known.v4 = found;
+        name.v4 = addresses;
     } else {
-        known.v6 = found;
+        name.v6 = addresses;
     }
     const all: string[] = [];
-    for (const address of known.v4) {
+    for (const address of name.v4) {
         all.push(address);
     }
-    for (const address of known.v6) {
+    for (const address of name.v6) {
         all.push(address);
     }
-    if (all.length === 0 || concat(all, " ") === concat(known.used, " ")) {
+    if (all.length === 0 || concat(all, " ") === concat(name.used, " ")) {
         return;
     }
-    known.used = all;
+    name.used = all;
     if (log.info_enabled()) {
-        ngx.log(ngx.INFO, "addresses of ", known.host, ": ", concat(all, " "));
+        ngx.log(ngx.INFO, "addresses of ", name.host, ": ", concat(all, " "));
     }
     replace(set, expand(names, set.api_prefix));
 }

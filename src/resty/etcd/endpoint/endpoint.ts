@@ -2,28 +2,28 @@ import * as urls from "./url";
 
 const find = string.find as StringFind;
 
-/** One etcd member, as users see it. They may write to its fields: calls use what stands there. */
+/** An endpoint, as users see it in `client.endpoints`. They can write to its fields: calls use the current values. */
 interface Endpoint {
-    /** What unary calls are sent to: address, port, path and API prefix. */
+    /** Base URL of unary calls: scheme, address, port, path and API prefix. */
     full_prefix: string;
-    /** The endpoint as configured, in messages and for the health check. */
+    /** The endpoint as configured: used in messages and by the health checks. */
     http_host: string;
     scheme: string;
-    /** Host name or address; `[v6]` with its brackets. */
+    /** Host name or address; IPv6 in brackets. */
     host: string;
-    /** Where watches connect to. */
+    /** Host that watches connect to. */
     address: string;
     /** Decimal text; nil for a unix socket. */
     port?: string;
     api_prefix: string;
-    /** The name of which `host` is an address: it stays in `Host` and TLS. Nil unless the driver resolved it. */
+    /** Name that was resolved to `host`, used for the `Host` header and TLS; nil unless the driver resolved it. */
     dns_name?: string;
 }
 
 /**
- * Makes an endpoint of its URL.
+ * Creates the endpoint of a URL.
  * @param api_prefix `/v3`
- * @returns the endpoint; nil if the URL is none
+ * @returns the endpoint, or nil if the URL is invalid
  */
 function create(url: string, api_prefix: string): Endpoint | undefined {
     const parsed = urls.parse(url);
@@ -47,7 +47,7 @@ function create(url: string, api_prefix: string): Endpoint | undefined {
 }
 
 /**
- * The endpoint at an address of its host.
+ * Returns a copy of an endpoint that connects to an address of its host.
  * @param address IPv6 without brackets
  * @param api_prefix `/v3`
  */
@@ -55,12 +55,12 @@ function at_address(named: Endpoint, address: string, api_prefix: string): Endpo
     const [v6] = find(address, ":", 1, true);
     const host = v6 !== undefined ? `[${address}]` : address;
     const path = string.sub(named.api_prefix, 1, -1 - api_prefix.length);
-    const made = create(`${named.scheme}://${host}:${named.port}${path}`, api_prefix);
-    if (made === undefined) {
-        return named; // users may have written to its fields
+    const endpoint = create(`${named.scheme}://${host}:${named.port}${path}`, api_prefix);
+    if (endpoint === undefined) {
+        return named; // a user has written invalid values to its fields
     }
-    made.dns_name = named.host;
-    return made;
+    endpoint.dns_name = named.host;
+    return endpoint;
 }
 
 export { at_address, create as new, type Endpoint };

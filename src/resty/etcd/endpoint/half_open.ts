@@ -5,26 +5,29 @@ import * as wait from "../base/wait";
 
 const now = clock.now;
 
-/** Of an endpoint that was banned, until it answers again: one call tries it, the others wait for how that ends. */
+/**
+ * The half-open state of an endpoint after a ban, as in a circuit breaker: one call probes the endpoint, the others wait
+ * for the outcome. It ends with the first response.
+ */
 interface HalfOpen {
-    /** Until when the call that tries it now keeps others from it; 0 if there is none. */
+    /** Time until which the current probe blocks other calls; 0 if no call probes. */
     ends_by: number;
-    /** When the endpoint was seen banned last. */
+    /** Time at which the endpoint was last seen banned. */
     banned_at: number;
 }
 
-/** How long the others wait at most: the call may have been killed, or may have much time. */
+/** Seconds after which another call can probe: the first one can have been killed, or can have a long timeout. */
 const MAX_PROBE_TIME = 1;
-/** Seconds between two tries, of whichever endpoints: many may come back at the same moment, or fail several times. */
+/** Shortest time in seconds between two probes, of any endpoints: many bans can end at the same time. */
 const MIN_PROBE_INTERVAL = 0.125;
-/** Seconds after which an endpoint that nobody has come back to is forgotten. */
+/** Seconds after the last ban after which an endpoint without further calls is removed. */
 const FORGET_AFTER = 3600;
 
-/** By host: the health check that they belong to is one for all clients of a worker, too. */
+/** By host, for all clients of the worker, as the shared health check is. */
 const by_host = new LuaMap<string, HalfOpen>();
-/** Until then no call tries another endpoint. */
-let next_try = 0;
-/** Calls that wait; for whichever trial ends first. */
+/** Earliest time of the next probe, of any endpoint. */
+let next_probe_at = 0;
+/** Calls that wait for the end of any probe. */
 let waiting: Semaphore | undefined;
 
 function forget_old(time: number): void {
@@ -35,7 +38,7 @@ function forget_old(time: number): void {
     }
 }
 
-/** Notes that an endpoint is banned. */
+/** Records that an endpoint is banned. */
 function note_ban(host: string): void {
     const time = now();
     const half_open = by_host.get(host);
@@ -47,18 +50,18 @@ function note_ban(host: string): void {
     }
 }
 
-/** Whether a call may use an endpoint that is not banned; if it is on trial, that is now this call's. */
+/** Allows a call to use an endpoint that is not banned; in the half-open state only as its probe, which starts now. */
 function try_acquire(host: string): boolean {
     const half_open = by_host.get(host);
     if (half_open === undefined) {
         return true;
     }
     const time = now();
-    if (time < half_open.ends_by || time < next_try) {
+    if (time < half_open.ends_by || time < next_probe_at) {
         return false;
     }
     half_open.ends_by = time + MAX_PROBE_TIME;
-    next_try = time + MIN_PROBE_INTERVAL;
+    next_probe_at = time + MIN_PROBE_INTERVAL;
     return true;
 }
 
@@ -68,7 +71,7 @@ function wake_waiters(): void {
     }
 }
 
-/** The endpoint has let a call down, or was not tried after all. */
+/** Ends a probe that failed, or that was not made. */
 function on_failure(host: string): void {
     const half_open = by_host.get(host);
     if (half_open !== undefined) {
@@ -77,17 +80,17 @@ function on_failure(host: string): void {
     }
 }
 
-/** The endpoint has answered. */
+/** Ends the half-open state after a response of the endpoint. */
 function on_success(host: string): void {
     const half_open = by_host.get(host);
     if (half_open !== undefined) {
         by_host.delete(host);
-        next_try = 0;
+        next_probe_at = 0;
         wake_waiters();
     }
 }
 
-/** There are no bans any more: all may go on. */
+/** Ends all half-open states, because the health check was disabled. */
 function forget_all(): void {
     for (const [host] of by_host) {
         by_host.delete(host);
@@ -96,8 +99,8 @@ function forget_all(): void {
 }
 
 /**
- * Waits until a trial has ended.
- * @returns whether it is worth while to look for an endpoint again
+ * Waits until a probe ends, or until the next one can start.
+ * @returns true if an endpoint can be available now
  */
 function wait_for_probe(deadline: number | undefined): boolean {
     const time = now();
@@ -111,8 +114,8 @@ function wait_for_probe(deadline: number | undefined): boolean {
         return false;
     }
     let until = math.min(time + MAX_PROBE_TIME, deadline ?? math.huge);
-    if (next_try > time) {
-        until = math.min(until, next_try);
+    if (next_probe_at > time) {
+        until = math.min(until, next_probe_at);
     }
     for (const [, half_open] of by_host) {
         if (half_open.ends_by > time) {
@@ -124,9 +127,9 @@ function wait_for_probe(deadline: number | undefined): boolean {
         return true;
     }
     // in phases that cannot wait, calls run one after the other: the interval between probes is skipped
-    const is_early = next_try > time;
-    next_try = 0;
-    return is_early;
+    const was_early = next_probe_at > time;
+    next_probe_at = 0;
+    return was_early;
 }
 
 export { note_ban, on_failure, forget_all, try_acquire, on_success, wait_for_probe };

@@ -3,28 +3,28 @@ import type { Endpoint } from "./endpoint";
 
 const now = clock.now;
 
-/** How quick the endpoints are, by host. */
+/** Measured latencies by host. */
 interface Latency {
-    /** Seconds that calls take, a moving average. */
+    /** Exponential moving average of the call times, in seconds. */
     readonly seconds: LuaMap<string, number>;
-    /** When an endpoint was measured last, or a call went out to do so. */
+    /** Time of the last measurement, or of the start of the call that measures. */
     readonly measured_at: LuaMap<string, number>;
-    /** When hosts that are not asked any more are to be forgotten. */
+    /** Time of the next removal of unused hosts. */
     forget_at: number;
 }
 
-/** Weight of the newest measurement. */
+/** Weight of the newest measurement in the moving average. */
 const WEIGHT = 0.2;
-/** After so many seconds an endpoint is measured anew. */
-const MEASURE_AGAIN = 30;
-/** After so many seconds without a call a host is forgotten. */
+/** Seconds after which a measurement is out of date: one call then goes to the endpoint to measure it again. */
+const MEASUREMENT_LIFETIME = 30;
+/** Seconds without a call after which a host is removed. */
 const FORGET_AFTER = 600;
 
 function create(): Latency {
     return { seconds: new LuaMap(), measured_at: new LuaMap(), forget_at: now() + FORGET_AFTER };
 }
 
-/** Endpoints come and go where names are resolved or members followed. */
+/** Removes unused hosts, which remain when DNS records or the member list change. */
 function forget_old(latency: Latency, time: number): void {
     for (const [host, measured_at] of latency.measured_at) {
         if (time - measured_at > FORGET_AFTER) {
@@ -35,7 +35,7 @@ function forget_old(latency: Latency, time: number): void {
     latency.forget_at = time + FORGET_AFTER;
 }
 
-/** Notes how long a call took. */
+/** Records the time that a call took. */
 function note(latency: Latency, host: string, seconds: number): void {
     const known = latency.seconds.get(host) ?? seconds;
     latency.seconds.set(host, known + WEIGHT * (seconds - known));
@@ -48,10 +48,13 @@ function note(latency: Latency, host: string, seconds: number): void {
 
 function is_measured(latency: Latency, host: string, time: number): boolean {
     const measured_at = latency.measured_at.get(host);
-    return measured_at !== undefined && time - measured_at <= MEASURE_AGAIN;
+    return measured_at !== undefined && time - measured_at <= MEASUREMENT_LIFETIME;
 }
 
-/** What a call to the endpoint is expected to take: nothing where that is to be found out, for ever while it is. */
+/**
+ * Returns the expected time of a call in seconds: 0 if the endpoint must be measured, so that the next call goes there;
+ * infinity while that first call runs.
+ */
 function expected(latency: Latency, host: string, time: number): number {
     if (!is_measured(latency, host, time)) {
         return 0;
@@ -59,7 +62,7 @@ function expected(latency: Latency, host: string, time: number): number {
     return latency.seconds.get(host) ?? math.huge;
 }
 
-/** The one of the two that is expected to answer sooner, for a call that goes out now. */
+/** Returns the endpoint with the shorter expected time, for a call that starts now. */
 function quicker(latency: Latency, first: Endpoint, second: Endpoint): Endpoint {
     const time = now();
     let best = first;
@@ -67,7 +70,7 @@ function quicker(latency: Latency, first: Endpoint, second: Endpoint): Endpoint 
         best = second;
     }
     if (!is_measured(latency, best.http_host, time)) {
-        latency.measured_at.set(best.http_host, time); // by this call, not by all who come while it lasts
+        latency.measured_at.set(best.http_host, time); // this call measures it; concurrent calls do not
     }
     return best;
 }

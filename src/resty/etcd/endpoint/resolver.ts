@@ -69,7 +69,7 @@ function query(
     question: Question,
     qtype: number,
 ): void {
-    const [addresses, err] = dns.ask(plan.nameservers, question.name.host, qtype);
+    const [addresses, err] = dns.query(plan.nameservers, question.name.host, qtype);
     if (addresses === undefined) {
         question.err = err;
         return;
@@ -101,7 +101,8 @@ function resolve_all(set: EndpointSet, plan: DnsEndpoints, lookup: Lookup): void
     }
     for (const question of questions) {
         if (!question.is_answered) {
-            ngx.log(ngx.WARN, "addresses of ", question.name.host, ": ", question.err ?? "none");
+            const next = question.name.used.length > 0 ? "; keeping the last ones" : "; nginx resolves the name";
+            ngx.log(ngx.WARN, "addresses of ", question.name.host, ": ", question.err ?? "none", next);
             plan.next = min(plan.next, now() + RETRY_AFTER);
         }
     }

@@ -4,24 +4,24 @@ import * as half_open from "./half_open";
 
 const now = clock.now;
 
-/** Settings of the health check. */
+/** Settings of the shared health check. */
 interface Conf {
-    /** Name of a shared dict, to share the state between workers. */
+    /** Name of a shared dict, which shares the state between workers. */
     shm_name?: string;
-    /** Seconds that an endpoint stays away after its failures, and in which failures count together; default 10. */
+    /** Seconds of a ban, and the time window in which failures are counted; default 10. */
     fail_timeout: number;
-    /** Failures that make an endpoint unhealthy, with a shared dict; default 1. */
+    /** Failures after which an endpoint is banned, with a shared dict; default 1. */
     max_fails: number;
-    /** Go on to another endpoint when a call fails; default false. */
+    /** Retries failed calls on other endpoints; default false. */
     retry: boolean;
 }
 
-/** What `init` takes. */
+/** Argument of `init`. */
 type InitOptions = Partial<Conf>;
 
-/** The module: one for the whole process. Its functions are looked up in it at each use, so they may be replaced. */
+/** The module, with one state per process. The driver calls its functions through this table: programs can replace them. */
 interface HealthCheck {
-    /** The settings in force; nil before `init`. */
+    /** Current settings; nil before `init`. */
     conf: Conf | undefined;
     readonly DISABLED_MODE: string;
     readonly ROUND_ROBIN_MODE: string;
@@ -49,10 +49,10 @@ const health_check = {
 
 let disabled = false;
 
-/** Until when an endpoint is banned, without a shared dict. */
+/** End of the ban by endpoint, if there is no shared dict. */
 const banned_until = new LuaMap<string, number>();
 
-/** The mode in force. */
+/** Returns the current mode. */
 function get_check_mode(): string {
     if (disabled) {
         return DISABLED_MODE;
@@ -62,7 +62,7 @@ function get_check_mode(): string {
 }
 
 /**
- * Sets up the health check of this process, for all clients. It may be called again, to change settings or mode.
+ * Configures the health check of this process, for all clients. A further call replaces settings and mode.
  * @returns this module
  */
 function init(opts?: InitOptions): Result<HealthCheck> {
@@ -89,7 +89,7 @@ function init(opts?: InitOptions): Result<HealthCheck> {
     return $multi(health_check);
 }
 
-/** Endpoints come and go where names are resolved or members followed. */
+/** Removes ended bans, whose endpoints can be gone: DNS records and the member list change. */
 function forget_old(time: number): void {
     for (const [http_host, ban_end] of banned_until) {
         if (ban_end <= time) {
@@ -98,7 +98,7 @@ function forget_old(time: number): void {
     }
 }
 
-/** Reports a failure of an endpoint, as every client does for each failed attempt. */
+/** Counts a failure of an endpoint. Clients call it for each failed attempt. */
 function report_failure(http_host: string): Result<true> {
     if (disabled) {
         return $multi(true);
@@ -127,7 +127,7 @@ function report_failure(http_host: string): Result<true> {
         return $multi(undefined, err ?? "no memory");
     }
     if (fails >= conf.max_fails) {
-        // an expiry of 0 would never come
+        // an expiry of 0 means never
         const [added] = dict.add(UNHEALTHY + http_host, 1, math.max(conf.fail_timeout, 0.001));
         if (added) {
             ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
@@ -136,7 +136,7 @@ function report_failure(http_host: string): Result<true> {
     return $multi(true);
 }
 
-function is_flagged(conf: Conf, http_host: string): boolean {
+function has_ban(conf: Conf, http_host: string): boolean {
     const shm_name = conf.shm_name;
     if (shm_name === undefined) {
         const ban_end = banned_until.get(http_host);
@@ -147,8 +147,9 @@ function is_flagged(conf: Conf, http_host: string): boolean {
 }
 
 /**
- * Tells whether an endpoint may be used.
- * @returns true if it is healthy; false and perhaps an error text; nil and an error before `init`
+ * Reports whether an endpoint can be used.
+ * @returns true if it is healthy; false if it is banned, or false and an error text if the host is invalid; nil and an
+ * error text before `init`
  */
 function get_target_status(http_host: string): LuaMultiReturn<[healthy: boolean | undefined, err?: string]> {
     if (disabled) {
@@ -161,22 +162,22 @@ function get_target_status(http_host: string): LuaMultiReturn<[healthy: boolean 
     if (typeof http_host !== "string") {
         return $multi(false, "etcd host invalid");
     }
-    return $multi(!is_flagged(conf, http_host));
+    return $multi(!has_ban(conf, http_host));
 }
 
 /**
- * Whether a ban keeps calls from an endpoint, for the driver's own bookkeeping. Where users have put a function of their
- * own in the place of `get_target_status`, that one decides.
+ * Reports whether this health check bans an endpoint. Returns false if a program has replaced `get_target_status`, as
+ * that function then decides and no half-open state is kept.
  */
 function is_banned(http_host: string): boolean {
     const conf = health_check.conf;
     if (disabled || conf === undefined || health_check.get_target_status !== get_target_status) {
         return false;
     }
-    return is_flagged(conf, http_host);
+    return has_ban(conf, http_host);
 }
 
-/** Turns the health check off in this process: every endpoint counts as healthy, a call is tried once. */
+/** Turns the health check off in this process: every endpoint counts as healthy, and calls are not retried. */
 function disable(): void {
     disabled = true;
     half_open.forget_all();

@@ -5,16 +5,16 @@ const lower = string.lower;
 
 const DEFAULT_PORT = 2379;
 
-/** Where the requests of an endpoint go. */
+/** A parsed endpoint URL. */
 interface Target {
     readonly scheme: "http" | "https";
-    /** Host name, address or `[v6]`; `unix:/path` for a socket in the file system. */
+    /** Host name, address or `[v6]`; `unix:/path` for a unix socket. */
     readonly host: string;
     /** Nil for a unix socket. */
     readonly port?: number;
     /** The `Host` header. */
     readonly authority: string;
-    /** What the TLS certificate must be made out to, unless the client says otherwise. */
+    /** Name that the TLS certificate must be valid for, unless the option `tls_server_name` overrides it. */
     readonly server_name: string;
     /** Path prefix without trailing slash, "" for none. */
     readonly path: string;
@@ -28,17 +28,17 @@ function port_of(text: string | undefined): number | undefined {
     return port !== undefined && port >= 1 && port <= 65535 ? port : undefined;
 }
 
-/** The path part of a URL without trailing slashes; nil if it holds a query, blanks or control characters. */
+/** Returns the path of a URL without trailing slashes, or nil if it contains a query, blanks or control characters. */
 function clean_path(path: string): string | undefined {
-    const [bad] = find(path, "[%c%s?#]");
-    if (bad !== undefined) {
+    const [invalid] = find(path, "[%c%s?#]");
+    if (invalid !== undefined) {
         return undefined;
     }
     const [clean] = match(path, "^(.-)/*$");
     return clean;
 }
 
-/** `/path/to/socket`, or `/path/to/socket:/url/path` as nginx writes it. */
+/** Parses `/path/to/socket`, or `/path/to/socket:/url/path` as in nginx's `proxy_pass`. */
 function parse_unix(scheme: "http" | "https", rest: string): Target | undefined {
     const [socket, url] = match(rest, "^(/[^:%c]+):?(.*)$");
     if (socket === undefined || url === undefined) {
@@ -52,10 +52,10 @@ function parse_unix(scheme: "http" | "https", rest: string): Target | undefined 
 }
 
 /**
- * Reads an endpoint: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
- * `http://unix:/path:/url`. The port is 2379 where none is given.
- * @param dns_name what the server is called, where the URL has its address
- * @returns the target, nil if the text is no endpoint
+ * Parses an endpoint URL: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
+ * `http://unix:/path:/url`. The default port is 2379.
+ * @param dns_name name of the server, if the URL contains its address
+ * @returns the target, or nil if the URL is invalid
  */
 function parse(url: string, dns_name?: string): Target | undefined {
     const [bare] = match(url, "^unix:(.+)$");

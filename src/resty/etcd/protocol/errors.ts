@@ -18,56 +18,56 @@ const enum Code {
     UNAUTHENTICATED = 16,
 }
 
-/** What went wrong in a call. As a string it is its message. */
+/** The error of a call. `tostring` returns its message. */
 interface EtcdError {
-    /** gRPC status code as etcd gave it; nil for trouble on the way to etcd and for misuse. */
+    /** gRPC status code that etcd sent; nil for errors of the connection and of the arguments. */
     code?: number;
-    /** Short stable name: the gRPC code's (`unavailable`) or that of the local trouble (`connect_failed`). */
+    /** Stable name of the cause: that of the gRPC code (`unavailable`) or of a local error (`connect_failed`). */
     name: string;
     message: string;
-    /** HTTP status of the answer; nil if there was none. */
+    /** HTTP status of the response; nil if there was none. */
     http_status?: number;
-    /** The endpoint it happened at, as configured. */
+    /** The endpoint of the failed attempt, as configured. */
     endpoint?: string;
-    /** The same call may be sent again, safely and with hope. */
+    /** Repeating the call is safe and can succeed. */
     retryable: boolean;
-    /** The call was a write and etcd may have applied it. */
+    /** The call was a write, and it is unknown whether etcd applied it. */
     maybe_applied: boolean;
-    /** Oldest revision that a watch may begin at; only where etcd told it with `compacted`. */
+    /** With `compacted`, the oldest revision that a watch can start at, if etcd sent it. */
     compact_revision?: number;
-    /** Revision of what etcd has instead, 0 for nothing; only of `conflict` and `invalid` in the configuration centre. */
+    /** With `conflict` and `invalid` of the configuration store, the revision of the document in etcd, or "0". */
     revision?: string;
-    /** What may be the matter, where the text alone would mislead. */
+    /** Probable cause, if the message alone is misleading. */
     hint?: string;
 }
 
-/** Trouble that is not etcd's answer. */
+/** Names of errors that are not responses of etcd. */
 type LocalName =
-    /** No answer within the time given. */
+    /** The deadline passed without a response. */
     | "timeout"
-    /** No connection, or no TLS session. */
+    /** The connection or the TLS handshake failed. */
     | "connect_failed"
-    /** The connection broke after it stood. */
+    /** An established connection broke. */
     | "connection_lost"
-    /** The answer is not what etcd sends. */
+    /** The response is malformed, or not from etcd. */
     | "bad_reply"
-    /** No endpoint may be used now. */
+    /** The health check allows no endpoint now. */
     | "no_endpoint"
-    /** No token could be had. */
+    /** The login failed, so there is no token. */
     | "login_failed"
-    /** A member is behind what the client has seen already. */
+    /** The member is behind a revision that the client has already seen. */
     | "stale_reply"
-    /** The call itself is wrong; nothing was sent. */
+    /** The arguments are invalid, or the call is not possible in this phase. Nothing was sent. */
     | "bad_request"
-    /** The stream ended or was closed. */
+    /** The stream has ended or was closed. */
     | "closed"
-    /** The item in etcd is not one that the mirror's functions take in. */
+    /** The mirror's functions reject the item in etcd. */
     | "invalid"
-    /** What was to be written has been changed by another. */
+    /** Another client has changed the key since it was read. */
     | "conflict"
-    /** The revisions that a watcher needs are no more. */
+    /** The revisions that a watcher needs are compacted. */
     | "compacted"
-    /** etcd was restored from a backup: revisions mean something else now. */
+    /** etcd was restored from a backup, so that its revisions belong to a different history. */
     | "restored";
 
 const NAMES: LuaMap<number, string> = new LuaMap<number, string>();
@@ -97,7 +97,7 @@ const mt: LuaMetatable<EtcdError> = {
     },
 };
 
-/** Trouble before, beside or instead of etcd's answer. */
+/** Creates an error that is not a response of etcd. */
 function local_error(name: LocalName, message: string, endpoint?: string): EtcdError {
     const err: EtcdError = { name, message, retryable: false, maybe_applied: false };
     if (endpoint !== undefined) {
@@ -106,14 +106,14 @@ function local_error(name: LocalName, message: string, endpoint?: string): EtcdE
     return setmetatable(err, mt);
 }
 
-/** The time was up before anything of the call itself was sent. */
+/** Creates the error of a call whose deadline passed before anything was sent. */
 function out_of_time(message: string): EtcdError {
     const err = local_error("timeout", message);
     err.retryable = true;
     return err;
 }
 
-/** An answer of etcd (or of what stands in front of it) that is an error. */
+/** Creates the error of an error response, from etcd or from a proxy. */
 function server_error(http_status: number, code: number | undefined, message: string, endpoint?: string): EtcdError {
     const err: EtcdError = {
         name: NAMES.get(code ?? 0) ?? "http_error",
@@ -132,8 +132,8 @@ function server_error(http_status: number, code: number | undefined, message: st
 }
 
 /**
- * The same error with another word on whether the write was applied; if it may have been, the caller cannot simply
- * repeat the call. Errors of logins are shared, so it is a copy.
+ * Returns the error with another value of `maybe_applied`; if that is true, `retryable` becomes false, because repeating
+ * the call is not safe. The result is a copy: the error of a login is shared by all calls that waited for it.
  */
 function with_outcome(err: EtcdError, maybe_applied: boolean): EtcdError {
     if (err.maybe_applied === maybe_applied && !(maybe_applied && err.retryable)) {
@@ -148,7 +148,7 @@ function with_outcome(err: EtcdError, maybe_applied: boolean): EtcdError {
     return setmetatable(copy as unknown as EtcdError, mt);
 }
 
-/** The error in one line: an answer of 500 and above says so first. */
+/** Returns the text of an error. Error responses with a status of 500 and above start with the status. */
 function to_text(err: EtcdError): string {
     const status = err.http_status;
     return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;

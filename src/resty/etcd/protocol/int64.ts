@@ -3,10 +3,10 @@ const find = string.find as StringFind;
 const floor = math.floor;
 const byte = string.byte;
 
-/** Numbers of Lua are exact up to here. */
+/** Integers up to this one are exact as Lua numbers. */
 const EXACT = 2 ** 53;
 
-/** The decimal text of an int64 that a caller gave as string, number or cdata; nil for anything else. */
+/** Returns the decimal text of an int64 that a caller passed as string, number or cdata, or nil for anything else. */
 function to_text(value: unknown): string | undefined {
     if (typeof value === "number") {
         return floor(value) === value && value >= -EXACT && value <= EXACT ? format("%d", value) : undefined;
@@ -24,7 +24,7 @@ function to_text(value: unknown): string | undefined {
     return from !== undefined && text.length <= 20 ? text : undefined;
 }
 
-/** A quick look at text from the server: it begins as a number and is no longer than one. */
+/** Reports whether text from the server can be an int64, by its first byte and its length. This runs for every key. */
 function is_plausible(text: string): boolean {
     const first = byte(text, 1) as number | undefined;
     return first !== undefined && first <= 57 && (first >= 48 || first === 45) && text.length <= 20;

@@ -1,16 +1,16 @@
 import type { RawEvent } from "./message";
 import * as keys from "./keys";
 
-/** Keys from `from` up to, not including, `to`; nil as `to` is the end of the key space. */
+/** The keys from `from` (inclusive) to `to` (exclusive). If `to` is nil, the range has no upper end. */
 interface KeyRange {
     readonly from: string;
     readonly to: string | undefined;
-    /** The same as etcd takes it. */
+    /** The same range as in etcd's requests. */
     readonly key: string;
     readonly range_end: string | undefined;
 }
 
-/** The range of a key and a range end as etcd takes them. */
+/** Returns the range of `key` and `range_end` of a request. */
 function of(key: string, range_end: string | undefined): KeyRange {
     if (range_end === undefined || range_end === "") {
         return { from: key, to: `${key}\0`, key, range_end: undefined };
@@ -20,17 +20,17 @@ function of(key: string, range_end: string | undefined): KeyRange {
     return { from, to, key: from, range_end };
 }
 
-/** Lua compares strings by their bytes here, whatever the locale. */
+/** Reports whether a key is in the range. LuaJIT compares strings by bytes, independent of the locale. */
 function has(range: KeyRange, key: string): boolean {
     return key >= range.from && (range.to === undefined || key < range.to);
 }
 
-/** No key is in it. */
+/** Reports whether the range contains no keys. */
 function is_empty(range: KeyRange): boolean {
     return range.to !== undefined && range.to <= range.from;
 }
 
-/** Every key of `inner` is in `outer`. */
+/** Reports whether all keys of `inner` are in `outer`. */
 function contains(outer: KeyRange, inner: KeyRange): boolean {
     if (inner.from < outer.from) {
         return false;
@@ -39,8 +39,8 @@ function contains(outer: KeyRange, inner: KeyRange): boolean {
 }
 
 /**
- * The events whose keys are in the range, in their order.
- * @returns the very same array if all are, nil if none is
+ * Returns the events whose keys are in the range, in the same order.
+ * @returns the given array if all are, nil if none is
  */
 function filter_events(range: KeyRange, events: RawEvent[]): RawEvent[] | undefined {
     let count = 0;
@@ -52,13 +52,13 @@ function filter_events(range: KeyRange, events: RawEvent[]): RawEvent[] | undefi
     if (count === events.length || count === 0) {
         return count === 0 ? undefined : events;
     }
-    const picked: RawEvent[] = [];
+    const selected: RawEvent[] = [];
     for (const event of events) {
         if (has(range, event.kv.key)) {
-            picked.push(event);
+            selected.push(event);
         }
     }
-    return picked;
+    return selected;
 }
 
 export { contains, has, is_empty, of, filter_events, type KeyRange };

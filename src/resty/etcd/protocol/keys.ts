@@ -4,13 +4,13 @@ const byte = string.byte;
 const sub = string.sub;
 const char = string.char;
 
-/** As `range_end`: every key from `key` on. As `key`: the first key of all. */
+/** As `range_end`: no upper end. As `key`: the first key of the key space. */
 const ZERO = "\0";
 
 /**
- * The first key after all keys that start with `prefix`, as etcd computes it: the last byte that is
- * not 0xff is incremented and what follows it is dropped. A prefix of nothing but 0xff, and the empty
- * one, end at the end of the key space.
+ * Returns the first key after all keys that start with `prefix`, as etcd computes it: the last byte that is not 0xff is
+ * incremented, and the bytes after it are dropped. For the empty prefix, and for one that consists of 0xff only, that is
+ * the end of the key space.
  */
 function prefix_end(prefix: string): string {
     let last = prefix.length;
@@ -20,14 +20,14 @@ function prefix_end(prefix: string): string {
     return last === 0 ? ZERO : sub(prefix, 1, last - 1) + char(byte(prefix, last) + 1);
 }
 
-/** `key` behind `prefix`; both are taken as they are. */
+/** Returns `key` prepended with the client's `prefix`, without adding a separator. */
 function with_prefix(prefix: string | undefined, key: string): string {
     return typeof prefix === "string" ? prefix + key : key;
 }
 
 /**
- * A caller's `range_end` in the client's part of the key space. "\0" means to the end of that part, "" the
- * key alone.
+ * Returns the `range_end` of a request for that of a caller, whose keys lie below the client's prefix. "\0" stands for the
+ * end of the keys below the prefix, "" for a single key.
  */
 function real_range_end(prefix: string, range_end: unknown): unknown {
     if (typeof range_end !== "string" || range_end === "" || prefix === "") {
@@ -36,7 +36,7 @@ function real_range_end(prefix: string, range_end: unknown): unknown {
     return range_end === ZERO ? prefix_end(prefix) : with_prefix(prefix, range_end);
 }
 
-/** Key and range end of all keys that start with `dir`. */
+/** Returns `key` and `range_end` of the range of all keys that start with `dir`. */
 function prefix_range(prefix: string, dir: string): Message {
     const start = with_prefix(prefix, dir);
     const request: Message = new LuaMap();

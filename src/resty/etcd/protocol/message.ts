@@ -1,7 +1,7 @@
-/** A message: fields by their names in etcd's proto files, raw bytes, int64 as decimal text, no zero values. */
+/** A message: fields by their names in etcd's rpc.proto. Bytes are raw, int64 is decimal text, zero values are absent. */
 type Message = LuaMap<string, unknown>;
 
-/** A key as etcd stores it. Its value is raw bytes, nil for none; int64 values are decimal strings. */
+/** A key-value pair with raw bytes as value; nil if the value is empty. int64 fields are decimal strings. */
 interface RawKv {
     key: string;
     value?: string;
@@ -11,15 +11,15 @@ interface RawKv {
     lease?: string;
 }
 
-/** A change of one key. */
+/** A watch event: the change of one key. */
 interface RawEvent {
     type: "PUT" | "DELETE";
-    /** For a deletion only `key` and `mod_revision`. */
+    /** Of a deletion, only `key` and `mod_revision` are set. */
     kv: RawKv;
     prev_kv?: RawKv;
 }
 
-/** In every answer; int64 values are decimal strings. */
+/** The header of each response. int64 fields are decimal strings. */
 interface Header {
     cluster_id: string;
     member_id: string;
@@ -27,10 +27,10 @@ interface Header {
     raft_term: string;
 }
 
-/** A key as it is stored; int64 values are decimal strings. */
+/** A key-value pair with the deserialized value. int64 fields are decimal strings. */
 interface KeyValue {
     key: string;
-    /** Through the serializer; nil for bytes it does not understand. */
+    /** Deserialized; nil if the serializer rejects the bytes. */
     value?: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
     create_revision: string;
     mod_revision: string;

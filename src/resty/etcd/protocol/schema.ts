@@ -1,16 +1,15 @@
 /**
- * etcd's messages, once for every codec: field names and numbers are those of etcd's rpc.proto.
- * Lua tables that follow it hold raw bytes, int64 as decimal strings, enum values by name, and leave
- * out what is zero, false or empty.
+ * Schema of etcd's messages, shared by all codecs. Field names and numbers are those of etcd's rpc.proto. In Lua tables,
+ * bytes are raw, int64 fields are decimal strings, and enum values are names; zero, false and empty values are absent.
  */
 
 type Scalar = "bytes" | "string" | "int64" | "uint64" | "bool";
 
-/** Enum names and their numbers. */
+/** Numbers of enum values by name. */
 type Enum = Readonly<Record<string, number>>;
 
 interface FieldType {
-    /** The field's number on the protobuf wire. */
+    /** Field number on the protobuf wire. */
     readonly number: number;
     readonly scalar?: Scalar;
     readonly values?: Enum;
@@ -195,7 +194,7 @@ const member_list_response = message({ header: sub(1, header), members: list(2, 
 const authenticate_request = message({ name: of(1, "string"), password: of(2, "string") });
 const authenticate_response = message({ header: sub(1, header), token: of(2, "string") });
 
-/** The answer of the plain `/version` page: no RPC message, but decoded like one. */
+/** Body of the `/version` endpoint, which is plain JSON and no RPC, but is decoded like a message. */
 const version_response = message({
     etcdserver: of(1, "string"),
     etcdcluster: of(2, "string"),

@@ -1,8 +1,8 @@
 import * as cjson from "cjson.safe";
 
-/** Values are Lua values, stored as JSON. */
+/** Encodes a Lua value as JSON. */
 const serialize = cjson.encode;
-/** `nil, err` for what is not JSON. */
+/** Decodes JSON. Returns nil and an error text if the bytes are not JSON. */
 const deserialize = cjson.decode;
 
 export { deserialize, serialize };

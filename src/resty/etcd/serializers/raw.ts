@@ -1,4 +1,4 @@
-/** Values are strings, stored as they are. */
+/** Returns a string unchanged. Other types are errors. */
 function serialize(value: unknown): Result<string> {
     if (typeof value !== "string") {
         return $multi(undefined, `unsupported type for ${type(value)}`);
@@ -6,7 +6,7 @@ function serialize(value: unknown): Result<string> {
     return $multi(value);
 }
 
-/** The stored bytes. */
+/** Returns the stored bytes unchanged. */
 function deserialize(value: unknown): Result<string> {
     return serialize(value);
 }

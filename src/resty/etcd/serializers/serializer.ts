@@ -1,26 +1,26 @@
 import * as json from "./json";
 import * as raw from "./raw";
 
-/** Turns values into what etcd stores and back. */
+/** Converts values to bytes for etcd and back. */
 interface Serializer {
-    /** `nil, err` for a value it cannot store. */
+    /** Returns nil and an error if it cannot convert the value. */
     serialize: (this: void, value: unknown) => LuaMultiReturn<[string | undefined, unknown?]>;
-    /** nil for bytes that are no value. */
+    /** Returns nil if the bytes are invalid. */
     deserialize: (this: void, bytes: string) => LuaMultiReturn<[unknown, unknown?]>;
 }
 
-/** A user's own serializer; where it throws, the value counts as one it cannot handle. */
-function guarded(own: Serializer): Serializer {
+/** Wraps a serializer of the user: an error that it throws is returned like one that it returns. */
+function guarded(serializer: Serializer): Serializer {
     return {
         serialize: value => {
-            const [ok, bytes, err] = protected_call(own.serialize, value);
+            const [ok, bytes, err] = protected_call(serializer.serialize, value);
             if (!ok) {
                 return $multi(undefined, bytes);
             }
             return $multi(bytes as string | undefined, err);
         },
         deserialize: bytes => {
-            const [ok, value] = protected_call(own.deserialize, bytes);
+            const [ok, value] = protected_call(serializer.deserialize, bytes);
             if (!ok) {
                 return $multi(undefined);
             }
@@ -29,7 +29,7 @@ function guarded(own: Serializer): Serializer {
     };
 }
 
-/** The serializer of a name, or a user's own; anything else means JSON. */
+/** Returns the serializer for the option `serializer`: its name, or a table of the user. All other values select JSON. */
 function select_serializer(choice: unknown): Serializer {
     if (choice === "raw") {
         return raw;
@@ -40,11 +40,11 @@ function select_serializer(choice: unknown): Serializer {
     return json;
 }
 
-/** The bytes of a value, or nil and an error text. */
+/** Returns the bytes of a value, or nil and an error text. */
 function serialize(serializer: Serializer, value: unknown): Result<string> {
     const [bytes, err] = serializer.serialize(value);
     if (typeof bytes !== "string") {
-        return $multi(undefined, err !== undefined ? tostring(err) : "the serializer gave no string");
+        return $multi(undefined, err !== undefined ? tostring(err) : "the serializer returned no string");
     }
     return $multi(bytes);
 }
