@@ -1,10 +1,10 @@
--- The configuration centre: documents by name, of a real etcd.
+-- The configuration store, against a real etcd.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local config = require "resty.etcd.config"
 local scripted = require "spec.support.scripted_feed"
 
-describe("the configuration centre", function()
+describe("configuration store", function()
     local cli, dir, conf
 
     before_each(function()
@@ -24,7 +24,7 @@ describe("the configuration centre", function()
         return revision
     end
 
-    it("gives documents with their revisions", function()
+    it("returns documents with their revisions", function()
         local none, why = conf:get("limits")
         assert.is_nil(none)
         assert.equal("not ready", why)
@@ -39,7 +39,7 @@ describe("the configuration centre", function()
         assert.same({ rate = 5 }, cli:get("/conf/limits").body.kvs[1].value)
     end)
 
-    it("writes only over the revision that was read", function()
+    it("writes only at if_revision", function()
         assert(conf:wait_ready(3))
         local first = assert(conf:put("limits", 1, { if_revision = 0 }))
         local again, err = conf:put("limits", 2, { if_revision = 0 })
@@ -59,7 +59,7 @@ describe("the configuration centre", function()
         assert.equal("0", err.revision)
     end)
 
-    it("deletes only over the revision that was read, or in any case", function()
+    it("deletes only at if_revision, or unconditionally without it", function()
         assert(conf:wait_ready(3))
         local first = put("limits", 1)
         local second = put("limits", 2)
@@ -75,7 +75,7 @@ describe("the configuration centre", function()
         assert(conf:delete("limits"))
     end)
 
-    it("shows what in etcd is no document, so that it can be replaced", function()
+    it("reports invalid documents with their revision, so that they can be replaced", function()
         assert(conf:wait_ready(3))
         local raw = assert(bed.new { key_prefix = dir, serializer = "raw" })
         local good = put("limits", { rate = 5 })
@@ -114,26 +114,26 @@ describe("the configuration centre", function()
         assert.is_truthy(tostring(err):find("^decode: "))
     end)
 
-    it("makes documents of the past as it makes those of today", function()
-        local made = assert(config.new(cli, "/conf/", {
+    it("validates and transforms documents of the history", function()
+        local transformed = assert(config.new(cli, "/conf/", {
             validate = function(value) return value.n > 0, "n is too small" end,
             transform = function(value, kv) return { n = value.n * 2, key = kv.key } end,
         }))
-        finally(function() made:close() end)
-        assert(made:wait_ready(3))
+        finally(function() transformed:close() end)
+        assert(transformed:wait_ready(3))
         local revision = assert(conf:put("limits", { n = 2 }))
-        scripted.at(made.mirror, tonumber(revision))
-        local document, at = made:history("limits", revision)
+        scripted.at(transformed.mirror, tonumber(revision))
+        local document, at = transformed:history("limits", revision)
         assert.same({ n = 4, key = "/conf/limits" }, document)
         assert.equal(revision, at)
-        assert.same(document, (made:get("limits")))
+        assert.same(document, (transformed:get("limits")))
         local bad = assert(conf:put("limits", { n = 0 }))
-        local none, err = made:history("limits", bad)
+        local none, err = transformed:history("limits", bad)
         assert.is_nil(none)
         assert.equal("invalid: validate: n is too small", err.name .. ": " .. tostring(err))
     end)
 
-    it("lists the names of all documents, in order", function()
+    it("lists the names of all documents in order", function()
         local none, why = conf:names()
         assert.is_nil(none)
         assert.equal("not ready", why)
@@ -149,7 +149,7 @@ describe("the configuration centre", function()
         assert.same({ "a/b", "c" }, conf:names())
     end)
 
-    it("says how it is", function()
+    it("has the ready, age and state methods of its mirror", function()
         assert.is_false(conf:ready())
         assert(conf:wait_ready(3))
         assert.is_true(conf:ready())
@@ -159,20 +159,20 @@ describe("the configuration centre", function()
         assert.equal("closed", conf:state().status)
     end)
 
-    it("tells of changes of one document, and of its end", function()
+    it("calls a watch callback for changes and the deletion of its document", function()
         assert(conf:wait_ready(3))
-        local told = {}
+        local received = {}
         local cancel = assert(conf:watch("limits", function(document, revision)
-            told[#told + 1] = { document, revision }
+            received[#received + 1] = { document, revision }
         end))
         put("others", 1)
         local first = put("limits", 1)
         cli:delete("/conf/limits")
         local stop = clock.now() + 3
-        while #told < 2 and clock.now() < stop do
+        while #received < 2 and clock.now() < stop do
             ngx.sleep(0.005)
         end
-        assert.same({ { 1, first }, {} }, told)
+        assert.same({ { 1, first }, {} }, received)
         cancel()
         local last
         assert(conf:watch("limits", function(document) last = document end))
@@ -181,11 +181,11 @@ describe("the configuration centre", function()
         while not last and clock.now() < stop do
             ngx.sleep(0.005)
         end
-        assert.equal(2, last) -- who still watches it has been told
-        assert.equal(2, #told)
+        assert.equal(2, last) -- the second callback has been called
+        assert.equal(2, #received)
     end)
 
-    it("reads a document as it was", function()
+    it("reads a document as of a revision", function()
         local first = assert(conf:put("limits", { n = 1 }))
         local second = assert(conf:put("limits", { n = 2 }))
         local document, at = conf:history("limits", first)
@@ -199,7 +199,7 @@ describe("the configuration centre", function()
         assert.equal("out_of_range", err.name)
     end)
 
-    it("says what is wrong with a call", function()
+    it("returns an error for invalid arguments", function()
         local function name_of(_, err)
             return err.name .. ": " .. tostring(err)
         end

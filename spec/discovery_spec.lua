@@ -1,4 +1,4 @@
--- Service discovery: registrations and peers, of a real etcd.
+-- Service discovery: registrations and peers, against a real etcd.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local discovery = require "resty.etcd.discovery"
@@ -13,7 +13,7 @@ local function wait_for(seconds, check)
         ngx.sleep(0.01)
     end
     if not check() then
-        error("waited in vain", 2)
+        error(("condition not met after %g s"):format(seconds), 2)
     end
 end
 
@@ -50,7 +50,7 @@ describe("discovery", function()
         return table.concat(names, " ")
     end
 
-    it("finds what is registered, as an array that is replaced as a whole", function()
+    it("returns registered instances in an array that is replaced when the service changes", function()
         local none, why = found:peers("web")
         assert.is_nil(none)
         assert.equal("not ready", why)
@@ -65,14 +65,14 @@ describe("discovery", function()
         assert.equal(peers, found:peers("web"))
         register("db", { id = "first", host = "10.0.0.3", port = 5432 })
         wait_for(3, function() return #found:peers("db") == 1 end)
-        assert.equal(peers, found:peers("web")) -- another service's change is not this one's
+        assert.equal(peers, found:peers("web")) -- another service has changed
         assert.equal(1, found:peers("db")[1].weight)
         register("web", { host = "10.0.0.1", port = 80 })
         wait_for(3, function() return hosts("web") == "10.0.0.1 10.0.0.2" end)
         assert.equal(1, #peers)
     end)
 
-    it("loses an instance at once when it is closed", function()
+    it("removes an instance when its registration is closed", function()
         assert(found:wait_ready(3))
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 60 })
         wait_for(3, function() return #found:peers("web") == 1 end)
@@ -85,7 +85,7 @@ describe("discovery", function()
         assert.is_true(reg:close())
     end)
 
-    it("that is closed while it registers leaves nothing behind", function()
+    it("leaves no key and no lease if a registration is closed before it is made", function()
         local reg = assert(discovery.register(cli, "web", { host = "10.0.0.1", port = 80 }))
         wait_for(3, function() return reg.lease ~= nil end)
         reg:close()
@@ -96,7 +96,7 @@ describe("discovery", function()
         assert.is_nil(cli:readdir("/services/").body.kvs)
     end)
 
-    it("renews a lease long before it runs out", function()
+    it("renews a lease long before it expires", function()
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
         local lease, lowest = reg:state().lease, 2
         local stop = clock.now() + 3
@@ -111,7 +111,7 @@ describe("discovery", function()
         assert.equal(0, state.losses)
     end)
 
-    it("registers anew when the lease is lost", function()
+    it("registers again when the lease is lost", function()
         assert(found:wait_ready(3))
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
         wait_for(3, function() return #found:peers("web") == 1 end)
@@ -124,14 +124,14 @@ describe("discovery", function()
         assert.is_nil(reg:state().err)
     end)
 
-    it("takes its key over from a lease of its own that it had to give up", function()
+    it("takes over its key from its previous lease", function()
         assert(found:wait_ready(3))
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 6 })
         local key, lease = "/services/web/10.0.0.1:80", reg:state().lease
         wait_for(3, function() return #found:peers("web") == 1 end)
         local gone
         found.mirror:on_change(function() gone = gone or #found:peers("web") == 0 end)
-        reg.expires_at = 0 -- as after a time without etcd, which may keep leases for longer
+        reg.expires_at = 0 -- as after an outage, during which etcd extends leases
         wait_for(4, function() return reg:state().registered and reg:state().lease ~= lease end)
         assert.equal(reg:state().lease, cli:get(key).body.kvs[1].lease)
         assert(cli:revoke(lease))
@@ -141,7 +141,7 @@ describe("discovery", function()
         assert.equal(1, reg:state().losses)
     end)
 
-    it("writes the key again that somebody deleted, and counts that as a loss", function()
+    it("writes the key again after it was deleted, and counts a loss", function()
         assert(found:wait_ready(3))
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
         wait_for(3, function() return #found:peers("web") == 1 end)
@@ -155,7 +155,7 @@ describe("discovery", function()
         wait_for(3, function() return reg:state().registered end)
     end)
 
-    it("takes back a key without a lease, and leaves alone what was written with its own", function()
+    it("overwrites its key if it has no lease, and keeps a value written with its lease", function()
         assert(found:wait_ready(3))
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
         local key, lease = "/services/web/10.0.0.1:80", reg:state().lease
@@ -170,7 +170,7 @@ describe("discovery", function()
         assert.equal(lease, cli:get(key).body.kvs[1].lease)
     end)
 
-    it("leaves the key to a later registration of its id, and takes it again when that ends", function()
+    it("leaves the key to a later registration of the same id, and takes it back when that ends", function()
         assert(found:wait_ready(3))
         local gone
         found.mirror:on_change(function() gone = gone or #found:peers("web") == 0 end)
@@ -180,11 +180,11 @@ describe("discovery", function()
         wait_for(3, function() return first:state().owner_lease == second:state().lease end)
         local state = first:state()
         assert.is_false(state.registered)
-        assert.equal("the key is taken by another registration, of lease " .. state.owner_lease, state.err)
+        assert.equal("the key is owned by another registration, with lease " .. state.owner_lease, state.err)
         assert.equal(0, state.losses)
         local renewals = state.renewals
         wait_for(5, function() return first:state().renewals >= renewals + 2 end)
-        assert.equal("10.0.0.2", hosts("web")) -- nobody fights
+        assert.equal("10.0.0.2", hosts("web")) -- the first registration does not overwrite it
         assert.is_falsy(gone)
         second:close()
         wait_for(3, function() return hosts("web") == "10.0.0.1" end)
@@ -193,7 +193,7 @@ describe("discovery", function()
         assert.is_nil(first:state().err)
     end)
 
-    it("passes an instance on from worker to worker in a reload, so that it is there all the time", function()
+    it("keeps an instance in etcd without a gap during reloads", function()
         assert(found:wait_ready(3))
         local most, least, ready = 0, math.huge, false
         found.mirror:on_change(function()
@@ -218,7 +218,7 @@ describe("discovery", function()
         for _ = 1, 3 do
             local before, old = lease(), rig:workers()
             for _, pid in ipairs(old) do
-                rig:kill("STOP", pid) -- nginx gives new workers 0.1 seconds, a busy machine may take them longer
+                rig:kill("STOP", pid) -- nginx stops old workers after 0.1 s, in which new ones need not have registered on a busy machine
             end
             rig:kill("HUP", rig:master())
             wait_for(10, function() return lease() ~= before end)
@@ -235,12 +235,12 @@ describe("discovery", function()
             end)
         end
         assert.equal(1, most)
-        assert.equal(1, least) -- it never was gone
+        assert.equal(1, least) -- the instance was never absent
         rig:kill("QUIT", rig:master())
         wait_for(5, function() return #found:peers("web") == 0 end)
     end)
 
-    it("keeps the pace of the time that etcd has granted, where that is not what was asked for", function()
+    it("renews at the pace of the granted TTL if it is longer than the requested one", function()
         local server = own_etcd.start { "--election-timeout=4000" }
         finally(function() server:remove() end)
         local own = assert(etcd.new { http_host = server.http })
@@ -258,7 +258,7 @@ describe("discovery", function()
     end)
 
     for name, is_there in pairs { ["while it is registered"] = true, ["while it registers"] = false } do
-        it("lets its worker end within a second or two where etcd does not answer, " .. name, function()
+        it("does not delay the exit of the worker by more than 3 s if etcd does not respond " .. name, function()
             local port = ports.free()
             local proxy = rigs.proxy(port, bed.single.http)
             finally(function() proxy.stop() end)
@@ -293,7 +293,7 @@ describe("discovery", function()
         end)
     end
 
-    it("says that nothing is registered once the lease must have run out, and tries on", function()
+    it("reports registered = false when the lease must have expired, and retries", function()
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
         local endpoints = cli.endpoints
         cli.endpoints = { assert(require "resty.etcd.endpoint.endpoint".new("http://127.0.0.1:1", "/v3")) }
@@ -305,7 +305,7 @@ describe("discovery", function()
         assert.is_nil(reg:state().err)
     end)
 
-    it("leaves out what is no instance, and keeps the last good one", function()
+    it("rejects invalid instances, and keeps the last good value", function()
         assert(found:wait_ready(3))
         cli:set("/services/web/1", { host = "10.0.0.1", port = 80 })
         cli:set("/services/web/2", { host = "10.0.0.2", port = 80000 })
@@ -319,7 +319,7 @@ describe("discovery", function()
         assert.equal("transform: the key is not PREFIX/SERVICE/ID", invalid["/services/stray"].err)
     end)
 
-    it("says what is wrong with a registration", function()
+    it("returns an error for an invalid registration", function()
         local function err_of(...)
             return select(2, discovery.register(cli, ...))
         end
@@ -340,7 +340,7 @@ describe("discovery", function()
         assert.equal("cli must be table", select(2, discovery.register(nil, "web", { host = "10.0.0.1", port = 1 })))
     end)
 
-    it("says what is wrong with a call", function()
+    it("returns an error for invalid arguments", function()
         assert.equal("cli must be table", select(2, discovery.new()))
         assert.equal("opts must be table", select(2, discovery.new(cli, true)))
         assert.equal("opts.prefix must be string", select(2, discovery.new(cli, { prefix = 5 })))
@@ -352,7 +352,7 @@ describe("discovery", function()
         assert.is_true(found:age() < 60)
     end)
 
-    it("whose key is taken asks an etcd that is away no more often than others do", function()
+    it("backs off while etcd is unreachable and another registration owns the key", function()
         local calls = 0
         local counted = assert(bed.new { key_prefix = dir, on_call = function() calls = calls + 1 end })
         local reg = assert(discovery.register(counted, "web", { id = "one", host = "10.0.0.1", port = 80 }, { ttl = 2 }))
@@ -370,19 +370,19 @@ describe("discovery", function()
         wait_for(5, function() return reg:state().err == taken end)
     end)
 
-    it("takes addresses only, unless names are wanted", function()
+    it("rejects host names unless allow_hostnames is set", function()
         local with_names = assert(discovery.new(cli, { allow_hostnames = true }))
         finally(function() with_names:close() end)
         assert(found:wait_ready(3))
         assert(with_names:wait_ready(3))
-        local wrong = "instance.host must be an address, unless opts.allow_hostnames is set"
+        local expected = "instance.host must be an address, unless opts.allow_hostnames is set"
         for _, host in ipairs { "db.internal", "localhost", "::1", "10.0.0.256", "10.0.0", "10.0.0.1.2", "[::1" } do
-            assert.equal(wrong, select(2, discovery.register(cli, "web", { host = host, port = 80 })), host)
+            assert.equal(expected, select(2, discovery.register(cli, "web", { host = host, port = 80 })), host)
         end
         register("web", { host = "[2001:db8::1]", port = 80 })
         register("web", { host = "db.internal", port = 80 }, { allow_hostnames = true })
         wait_for(3, function() return hosts("web") == "[2001:db8::1]" and #with_names:peers("web") == 2 end)
         wait_for(3, function() return found:state().invalid == 1 end)
-        assert.equal("validate: " .. wrong, found:invalid()["/services/web/db.internal:80"].err)
+        assert.equal("validate: " .. expected, found:invalid()["/services/web/db.internal:80"].err)
     end)
 end)

@@ -89,7 +89,7 @@ __DATA__
 --- request eval
 ["GET /ready", "GET /in", "GET /out"]
 --- response_body eval
-["mirrors cannot be made in init: no worker is there yet
+["mirrors cannot be created in init: no worker process exists yet
 not ready
 waiting for the mirror
 ", "ok

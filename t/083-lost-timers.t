@@ -78,7 +78,7 @@ true
 true
 true
 true
---- error_log: a function of the mirror's has ended its timer
+--- error_log: a callback terminated the mirror's timer
 --- no_error_log
 [error]
 --- timeout: 60

@@ -1,22 +1,22 @@
--- How a mirror takes in what changes, fed by a script.
+-- Application of changes and their notification, with a scripted feed.
 local clock = require "resty.etcd.base.clock"
 local scripted = require "spec.support.scripted_feed"
-local turns = require "spec.support.event_loop_probe"
+local event_loop_probe = require "spec.support.event_loop_probe"
 
-describe("a mirror's changes", function()
-    local feed, m, heard
+describe("mirror changes", function()
+    local feed, m, received
 
     local function start(opts)
-        feed, heard = scripted.new(), {}
+        feed, received = scripted.new(), {}
         m = assert(feed:mirror("/a/", opts))
-        m:on_change(function(told) heard[#heard + 1] = told end)
+        m:on_change(function(delivered) received[#received + 1] = delivered end)
     end
 
-    -- What the last on_change told, in one line.
+    -- Returns the argument of the last on_change callback, as one line.
     local function last()
-        local told = heard[#heard]
-        local words = { told.revision .. ":" }
-        for i, change in ipairs(told.changes) do
+        local delivered = received[#received]
+        local words = { delivered.revision .. ":" }
+        for i, change in ipairs(delivered.changes) do
             words[i + 1] = ("%s %s %s<%s"):format(change.type, change.key, change.kv and change.kv.value or "",
                 change.old and change.old.value or "")
         end
@@ -35,7 +35,7 @@ describe("a mirror's changes", function()
         m:close()
     end)
 
-    it("of one revision become visible at once, before anyone is told", function()
+    it("become visible together if they are of one revision, before callbacks run", function()
         start()
         local seen
         m:on_change(function() seen = { m:get("/a/1"), m:get("/a/2"), (m:get("/a/3")), m:revision(), m:version() } end)
@@ -44,10 +44,10 @@ describe("a mirror's changes", function()
         scripted.at(m, 11)
         assert.same({ 11, 22, nil, 11, 2 }, seen)
         assert.equal("11: PUT /a/1 11<1 DELETE /a/3 <3 PUT /a/2 22<", last())
-        assert.equal(2, #heard)
+        assert.equal(2, #received)
     end)
 
-    it("are not visible while the user's functions yield", function()
+    it("stay invisible while decode yields", function()
         local gate, is_slow = true, false
         start { decode = function(bytes)
             while bytes == "slow" and gate do
@@ -69,33 +69,33 @@ describe("a mirror's changes", function()
         assert.equal("slow", m:get("/a/2"))
     end)
 
-    it("raise the version, and only they do", function()
+    it("raise the version only if they change the content", function()
         start()
         feed:full(10, { "/a/1", "1", 3 })
         scripted.at(m, 10)
         assert.equal(1, m:version())
-        feed:events(11) -- etcd only says how far it has come
+        feed:events(11) -- a progress notification
         feed:delete(12, "/a/none")
         feed:full(13, { "/a/1", "1", 3 })
         scripted.at(m, 13)
         assert.equal(1, m:version())
-        assert.equal(1, #heard)
+        assert.equal(1, #received)
         feed:put(14, "/a/1", "1")
         scripted.at(m, 14)
         assert.equal(2, m:version())
     end)
 
-    it("begin with an empty state where there are no keys", function()
+    it("make an empty mirror ready if there are no keys", function()
         start()
         feed:full(10)
         scripted.at(m, 10)
         assert.is_true(m:ready())
         assert.equal(1, m:version())
         assert.equal(0, #m:all())
-        assert.equal(0, #heard)
+        assert.equal(0, #received)
     end)
 
-    it("are the exact difference where a full state comes again", function()
+    it("are the exact difference if a full state is read again", function()
         local decoded = 0
         start { decode = function(bytes)
             decoded = decoded + 1
@@ -117,20 +117,20 @@ describe("a mirror's changes", function()
         assert.same({ list = 1, compacted = 1 }, m:stats().full)
     end)
 
-    it("are all keys after a restore from a backup, where equal revisions say nothing", function()
+    it("are all keys after a restore from a backup, because equal revisions mean nothing there", function()
         start()
         feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 4 })
         feed:state("restored", 8, { "/a/1", "7", 3 })
         scripted.at(m, 8)
-        wait_for(function() return #heard == 2 end)
+        wait_for(function() return #received == 2 end)
         assert.equal("8: PUT /a/1 7<1 DELETE /a/2 <2", last())
         assert.equal(8, m:revision())
-        feed:full(7, { "/a/1", "8", 3 }) -- a new feed cannot know, but revisions went back
-        wait_for(function() return #heard == 3 end)
+        feed:full(7, { "/a/1", "8", 3 }) -- a new feed cannot report the restore, but the revision is lower
+        wait_for(function() return #received == 3 end)
         assert.equal("7: PUT /a/1 8<7", last())
     end)
 
-    it("of very many keys by one revision become visible at once as well", function()
+    it("become visible together if one revision changes 600 of 1000 keys", function()
         start { index = { parity = function(value) return value % 2 end } }
         local items, changes = {}, {}
         for i = 1, 1000 do
@@ -165,10 +165,10 @@ describe("a mirror's changes", function()
         assert.equal(800, m:get("/a/0800"))
         assert.is_truthy(m:invalid()["/a/0800"])
         assert.equal(202, #m:by("parity", 0))
-        assert.equal(603, #heard[2].changes)
+        assert.equal(603, #received[2].changes)
     end)
 
-    it("may be told to several; one that throws is counted and harms no one", function()
+    it("are delivered to the other callbacks if one of them throws", function()
         start()
         local order = {}
         m:on_change(function() order[#order + 1] = 1 end)
@@ -190,7 +190,7 @@ describe("a mirror's changes", function()
         assert.equal("callback must be function", err)
     end)
 
-    it("are told to nobody who has said that it is enough, or after the end", function()
+    it("are not delivered to a callback that was unregistered, nor after close", function()
         start()
         local calls, stop = {}, nil
         m:on_change(function()
@@ -198,9 +198,9 @@ describe("a mirror's changes", function()
             stop()
         end)
         stop = m:on_change(function() calls[#calls + 1] = "stopped" end)
-        m:on_change(function(told)
+        m:on_change(function(delivered)
             calls[#calls + 1] = "third"
-            if told.revision == 11 then
+            if delivered.revision == 11 then
                 m:close()
             end
         end)
@@ -212,11 +212,11 @@ describe("a mirror's changes", function()
         assert.equal("first third last first third", table.concat(calls, " "))
     end)
 
-    it("become visible while a function is slow, and are all told in their order when it is back", function()
+    it("become visible while a callback is slow, and are delivered in order when it has returned", function()
         start()
-        local gate, told = false, {}
+        local gate, delivered = false, {}
         m:on_change(function(one)
-            told[#told + 1] = one.revision
+            delivered[#delivered + 1] = one.revision
             wait_for(function() return gate end)
         end)
         feed:full(10, { "/a/1", "1", 3 })
@@ -225,47 +225,47 @@ describe("a mirror's changes", function()
         end
         scripted.at(m, 30)
         assert.equal(30, m:get("/a/1"))
-        assert.same({ 10 }, told)
+        assert.same({ 10 }, delivered)
         assert.equal(20, m:state().pending_changes)
         gate = true
-        wait_for(function() return #told == 21 end)
-        for i, revision in ipairs(told) do
+        wait_for(function() return #delivered == 21 end)
+        for i, revision in ipairs(delivered) do
             assert.equal(9 + i, revision)
         end
-        assert.equal(21, #heard)
+        assert.equal(21, #received)
         assert.equal("30: PUT /a/1 30<29", last())
         assert.same({ 0, 0 }, { m:state().pending_changes, m:stats().coalesced })
     end)
 
-    it("are told one by one to functions that do not wait, and before others, however many come at once", function()
+    it("are delivered one by one, before the next revision is applied, to callbacks that do not wait", function()
         start()
-        local last_told, ahead, told = 10, 0, 0
+        local last_delivered, ahead, delivered = 10, 0, 0
         m:on_change(function(one)
             local stop = clock.now() + 0.0003
             while clock.now() < stop do end -- luacheck: ignore 542
             ahead = math.max(ahead, m:revision() - one.revision)
-            told = told + (one.revision == last_told + 1 and 1 or 0)
-            last_told = one.revision
+            delivered = delivered + (one.revision == last_delivered + 1 and 1 or 0)
+            last_delivered = one.revision
         end)
         feed:full(10)
         for i = 11, 3010 do
             feed:put(i, "/a/" .. i % 50, tostring(i))
         end
-        scripted.at(m, 3010, 60) -- a second of work
-        assert.same({ 3000, 0, 0 }, { told, ahead, m:stats().coalesced })
-        assert.equal(3000, #heard)
+        scripted.at(m, 3010, 60) -- 1 s of work
+        assert.same({ 3000, 0, 0 }, { delivered, ahead, m:stats().coalesced })
+        assert.equal(3000, #received)
     end)
 
-    it("that wait in thousands for a slow function become one exact difference", function()
+    it("are merged into one exact difference if thousands of them wait for a slow callback", function()
         local seed = ngx.time() + ngx.worker.pid()
         print("seed " .. seed)
         math.randomseed(seed)
         start()
         local gate, shadow, calls = false, {}, 0
-        m:on_change(function(told)
+        m:on_change(function(delivered)
             calls = calls + 1
-            for _, change in ipairs(told.changes) do
-                -- what it was is what was told last
+            for _, change in ipairs(delivered.changes) do
+                -- `old` is what the callback received last
                 assert(shadow[change.key] == (change.old and change.old.value))
                 assert((change.type == "PUT") == (change.kv ~= nil))
                 shadow[change.key] = change.kv and change.kv.value
@@ -294,7 +294,7 @@ describe("a mirror's changes", function()
             assert.equal(m:get(key), value)
         end
         assert.equal(m:count(), n)
-        -- and from here on as before
+        -- later changes are delivered one by one again
         local before = calls
         feed:put(6001, "/a/1", "1")
         feed:put(6002, "/a/1", "2")
@@ -302,9 +302,9 @@ describe("a mirror's changes", function()
         assert.equal(before + 2, calls)
     end)
 
-    it("do not wait for a function that never returns; it is complained of, and an exiting worker does without it", function()
+    it("are applied although a callback never returns, which is logged and does not delay the exit of the worker", function()
         local timers
-        repeat -- earlier mirrors end
+        repeat -- until the timers of earlier mirrors have ended
             timers = ngx.timer.running_count()
             ngx.sleep(0.7)
         until ngx.timer.running_count() == timers
@@ -323,7 +323,7 @@ describe("a mirror's changes", function()
         scripted.at(m, 11)
         assert.equal(2, m:get("/a/1"))
         wait_for(function() return #lines > 0 end)
-        feed:fail("permission_denied", "no") -- another feed
+        feed:fail("permission_denied", "no") -- the mirror opens another feed
         feed:full(12, { "/a/1", "3", 12, 3 })
         scripted.at(m, 12)
         assert.equal(3, m:get("/a/1"))
@@ -333,35 +333,35 @@ describe("a mirror's changes", function()
             ngx.sleep(0.01)
         end
         assert.equal(timers, ngx.timer.running_count())
-        assert.equal("mirror of /a/: on_change: a function has not returned for 1 s; what follows waits for it", lines[1])
+        assert.equal("mirror of /a/: on_change: a callback has not returned for 1 s; later changes wait for it", lines[1])
         assert.equal(2, #lines)
     end)
 
-    it("are taken in by slices, so that nothing else waits for long", function()
-        start { transform = turns.work }
+    it("are applied in time slices, so that other requests do not wait", function()
+        start { transform = event_loop_probe.work }
         local items = {}
         for i = 1, 400 do
             items[i] = { ("/a/%04d"):format(i), "1", 3 }
         end
-        local most = turns.most(function()
+        local most = event_loop_probe.most(function()
             feed:full(10, unpack(items)) -- 200 ms of work
             scripted.at(m, 10)
         end)
-        assert.is_true(most > 0 and most <= turns.FEW, most .. " in one go")
+        assert.is_true(most > 0 and most <= event_loop_probe.FEW, most .. " without yielding")
         assert.equal(400, m:count())
     end)
 
-    it("let others have their turn, too, where many revisions have come at once", function()
-        start { transform = turns.work }
+    it("are applied in time slices if many revisions are buffered", function()
+        start { transform = event_loop_probe.work }
         feed:full(10)
         scripted.at(m, 10)
-        local most = turns.most(function()
+        local most = event_loop_probe.most(function()
             for i = 1, 400 do
                 feed:put(10 + i, "/a/" .. i, "1")
             end
             scripted.at(m, 410)
         end)
-        assert.is_true(most > 0 and most <= turns.FEW, most .. " in one go")
+        assert.is_true(most > 0 and most <= event_loop_probe.FEW, most .. " without yielding")
         assert.equal(400, m:count())
     end)
 end)

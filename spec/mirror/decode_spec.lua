@@ -1,14 +1,14 @@
--- What a mirror does with items that cannot be taken in, fed by a script.
+-- Decoding, validation and transformation of items, with a scripted feed.
 local scripted = require "spec.support.scripted_feed"
 
-describe("an item", function()
-    local feed, m, told, lines
+describe("mirror item", function()
+    local feed, m, call_count, lines
     local log = ngx.log
 
     local function start(opts)
-        feed, told, lines = scripted.new(), 0, {}
+        feed, call_count, lines = scripted.new(), 0, {}
         m = assert(feed:mirror("/a/", opts))
-        m:on_change(function() told = told + 1 end)
+        m:on_change(function() call_count = call_count + 1 end)
         ngx.log = function(_, ...) -- luacheck: ignore 122
             lines[#lines + 1] = table.concat { ... }
         end
@@ -19,7 +19,7 @@ describe("an item", function()
         m:close()
     end)
 
-    it("goes through decode, validate and transform, once per change", function()
+    it("passes decode, validate and transform, once per change", function()
         local steps = {}
         start {
             decode = function(bytes, kv)
@@ -42,18 +42,18 @@ describe("an item", function()
         assert.same({ "decode 5 of /a/1", "validate 5 of /a/1", "transform 5 of 3" }, steps)
     end)
 
-    local function wrong(bytes)
+    local function reject(bytes)
         if bytes == "throw" then
             error("thrown", 0)
         end
         return bytes ~= "bad" and bytes or nil, "said"
     end
     for name, opts in pairs {
-        decode = { decode = wrong },
-        validate = { decode = function(bytes) return bytes end, validate = wrong },
-        transform = { decode = function(bytes) return bytes end, transform = wrong },
+        decode = { decode = reject },
+        validate = { decode = function(bytes) return bytes end, validate = reject },
+        transform = { decode = function(bytes) return bytes end, transform = reject },
     } do
-        it("that " .. name .. " does not take keeps its last good value, and is reported", function()
+        it("keeps its last good value and is reported if " .. name .. " rejects it", function()
             start(opts)
             feed:full(10, { "/a/1", "good", 3 }, { "/a/2", "bad", 4 })
             feed:put(11, "/a/1", "throw", 3)
@@ -67,15 +67,15 @@ describe("an item", function()
             }, m:invalid())
             assert.equal(2, m:state().invalid)
             assert.equal(1, m:version())
-            assert.equal(1, told)
+            assert.equal(1, call_count)
             assert.same({
-                "mirror of /a/: item not taken in: /a/2: " .. name .. ": said",
-                "mirror of /a/: item not taken in: /a/1: " .. name .. ": thrown",
+                "mirror of /a/: invalid item: /a/2: " .. name .. ": said",
+                "mirror of /a/: invalid item: /a/1: " .. name .. ": thrown",
             }, lines)
         end)
     end
 
-    it("that is bad by the default serializer says so", function()
+    it("is invalid if the default serializer cannot decode it", function()
         start()
         feed:full(10, { "/a/1", "{", 3 }, { "/a/2", "", 3 }, { "/a/3", "null", 3 })
         scripted.at(m, 10)
@@ -84,7 +84,7 @@ describe("an item", function()
         assert.equal(require "cjson".null, m:get("/a/3"))
     end)
 
-    it("that is mended, or deleted, is reported no longer", function()
+    it("is no longer reported as invalid after it is fixed or deleted", function()
         start()
         feed:full(10, { "/a/1", "{", 3 }, { "/a/2", "{", 4 })
         feed:put(11, "/a/1", "1", 3)
@@ -92,10 +92,10 @@ describe("an item", function()
         scripted.at(m, 12)
         assert.same({}, m:invalid())
         assert.equal(1, m:get("/a/1"))
-        assert.equal(2, m:version()) -- an item that never was visible was deleted: no change
+        assert.equal(2, m:version()) -- the deleted item was never visible: no change
     end)
 
-    it("that stays bad is neither read nor logged again by a full state", function()
+    it("is neither decoded nor logged again by a full state if it is still invalid", function()
         start()
         feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "{", 4 })
         feed:put(11, "/a/1", "{", 3)
@@ -112,7 +112,7 @@ describe("an item", function()
         assert.equal("/a/2", scripted.keys(m:all()))
     end)
 
-    it("that was deleted and written anew badly does not keep the value of the one before", function()
+    it("loses its old value if it was deleted and created again with an invalid value", function()
         start()
         feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 3 })
         feed:state("compacted", 12, { "/a/1", "{", 11, 11 }, { "/a/2", "{", 12, 3 })
@@ -126,7 +126,7 @@ describe("an item", function()
         assert.equal("14", m:invalid()["/a/2"].mod_revision)
     end)
 
-    it("that is bad is logged in one line without its value; of a thousand, not each is", function()
+    it("is logged in one line without its value, at a limited rate", function()
         start { decode = function() return nil, "bad\nline" end }
         local items = {}
         for i = 1, 1000 do
@@ -135,7 +135,7 @@ describe("an item", function()
         feed:full(10, unpack(items))
         scripted.at(m, 10)
         assert.equal(1000, m:stats().invalid)
-        assert.equal("mirror of /a/: item not taken in: /a/0001: decode: bad?line", lines[1])
+        assert.equal("mirror of /a/: invalid item: /a/0001: decode: bad?line", lines[1])
         assert.is_true(#lines >= 20 and #lines <= 25)
         m.log.tokens = 1
         feed:put(11, "/a/0001", "secret")
@@ -143,9 +143,9 @@ describe("an item", function()
         assert.is_truthy(lines[#lines]:find("%(and 9%d%d others%)$"))
     end)
 
-    it("may be bad in ways that cannot even be told", function()
-        local untellable = setmetatable({}, { __tostring = function() error("no") end })
-        start { decode = function() error(untellable) end }
+    it("is invalid if decode throws an object whose __tostring throws", function()
+        local thrower = setmetatable({}, { __tostring = function() error("no") end })
+        start { decode = function() error(thrower) end }
         feed:full(10, { "/a/1", "1", 3 })
         scripted.at(m, 10)
         assert.equal("decode: no value", m:invalid()["/a/1"].err)

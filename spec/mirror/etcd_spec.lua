@@ -1,4 +1,4 @@
--- Mirrors of a real etcd.
+-- Mirrors against a real etcd.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local members = require "spec.support.members"
@@ -9,7 +9,7 @@ local function new(opts)
     return assert(bed.new(opts))
 end
 
-describe("a mirror of etcd", function()
+describe("mirror of a real etcd", function()
     local cli, dir, m
 
     before_each(function()
@@ -27,15 +27,15 @@ describe("a mirror of etcd", function()
         return tonumber(res.body.header.revision)
     end
 
-    it("has what is there, and what comes", function()
+    it("has the existing keys, and receives changes", function()
         cli:set(dir .. "1", { n = 1 })
         local first = revision(cli:set(dir .. "2", "x"))
         m = assert(cli:mirror(dir))
         assert(m:wait_ready(3))
         assert.is_true(m:revision() >= first)
         assert.equal(1, m:get(dir .. "1").n)
-        local told = {}
-        m:on_change(function(one) told[#told + 1] = one end)
+        local received = {}
+        m:on_change(function(one) received[#received + 1] = one end)
         local lease = assert(cli:grant(60)).body.ID
         local put = revision(cli:set(dir .. "3", "y", { lease = lease }))
         local last = revision(cli:delete(dir .. "2"))
@@ -44,14 +44,14 @@ describe("a mirror of etcd", function()
         local _, kv = m:get(dir .. "3")
         assert.equal(tostring(put), kv.mod_revision)
         assert.equal(lease, kv.lease)
-        assert.same({ put, last }, { told[1].revision, told[2].revision })
-        assert.equal("x", told[2].changes[1].old.value)
+        assert.same({ put, last }, { received[1].revision, received[2].revision })
+        assert.equal("x", received[2].changes[1].old.value)
         assert.is_true(m:age() < 1)
         assert.same({ list = 1 }, m:stats().full)
         assert(cli:revoke(lease))
     end)
 
-    it("keeps out of what is not below its prefix, and of the client's own prefix", function()
+    it("ignores keys outside its prefix and outside the key_prefix of its client", function()
         local tenant = new { key_prefix = dir }
         tenant:set("/a/1", 1)
         cli:set(dir .. "1", 2)
@@ -64,11 +64,11 @@ describe("a mirror of etcd", function()
         assert.equal(3, (m:get_linearizable("/a/3")))
     end)
 
-    it("shows all changes of a transaction at once", function()
+    it("shows all changes of a transaction together", function()
         m = assert(cli:mirror(dir))
         assert(m:wait_ready(3))
         local seen = {}
-        m:on_change(function(told) seen[#seen + 1] = { #told.changes, (m:get(dir .. "a")), (m:get(dir .. "b")) } end)
+        m:on_change(function(received) seen[#seen + 1] = { #received.changes, (m:get(dir .. "a")), (m:get(dir .. "b")) } end)
         local function op(name, value)
             return { requestPut = { key = dir .. name, value = value } }
         end
@@ -77,7 +77,7 @@ describe("a mirror of etcd", function()
         assert.same({ { 2, 1, 2 } }, seen)
     end)
 
-    it("asks etcd itself for those who need the truth", function()
+    it("reads from etcd with get_linearizable", function()
         cli:set(dir .. "1", 5)
         m = assert(cli:mirror(dir, { transform = function(value) return value > 5 and value * 2 or nil, "too small" end }))
         local none, err = m:get_linearizable(dir .. "1")
@@ -99,7 +99,7 @@ describe("a mirror of etcd", function()
         assert.equal("connect_failed", err.name)
     end)
 
-    it("shares one stream with others of its client", function()
+    it("shares one stream with another mirror of its client with shared_prefix", function()
         m = assert(cli:mirror(dir .. "a/", { shared_prefix = dir }))
         local other = assert(cli:mirror(dir .. "b/", { shared_prefix = dir }))
         assert(m:wait_ready(3))
@@ -114,7 +114,7 @@ describe("a mirror of etcd", function()
         other:close()
     end)
 
-    it("takes in nothing twice when etcd has compacted what it has not seen", function()
+    it("applies each change once if etcd compacts revisions that it has not received", function()
         local line = tap.new(bed.single.http)
         local end_even_pauses = fake.even_pauses()
         finally(function()
@@ -126,8 +126,8 @@ describe("a mirror of etcd", function()
         end
         m = assert(new { http_host = line.http_host, health = { max_fails = 1000 } }:mirror(dir))
         assert(m:wait_ready(3))
-        local told = {}
-        m:on_change(function(one) told[#told + 1] = one end)
+        local received = {}
+        m:on_change(function(one) received[#received + 1] = one end)
         assert.is_true(fake.eventually(function() return line.open == 1 end))
         line.cut_after = function() return 0 end
         line:cut()
@@ -139,7 +139,7 @@ describe("a mirror of etcd", function()
         scripted.at(m, last)
         assert.equal(1, m:stats().full.compacted)
         local keys = {}
-        for _, one in ipairs(told) do
+        for _, one in ipairs(received) do
             for _, change in ipairs(one.changes) do
                 keys[#keys + 1] = change.type .. " " .. change.key:sub(#dir + 1)
             end
@@ -150,7 +150,7 @@ describe("a mirror of etcd", function()
         assert.equal(19, m:count())
     end)
 
-    it("whose user may not read says so, serves nothing, and goes on when it may", function()
+    it("reports a missing read permission, and becomes ready when it is granted", function()
         m = assert(new { http_host = bed.auth.http, user = "reader", password = bed.auth.reader.password }:mirror(dir))
         local ok, err = m:wait_ready(1)
         assert.is_nil(ok)
@@ -173,7 +173,7 @@ describe("a mirror of etcd", function()
         assert.equal(1, value)
     end)
 
-    it("says why it is not ready", function()
+    it("returns the cause with the timeout of wait_ready", function()
         m = assert(new { http_host = "http://127.0.0.1:1", health = {} }:mirror(dir))
         local ok, err = m:wait_ready(1)
         local state = m:state()
@@ -184,7 +184,7 @@ describe("a mirror of etcd", function()
         assert.is_truthy(state.err:find("connection refused") or state.err:find("no healthy etcd endpoint"))
     end)
 
-    it("shares its file and its log with mirrors of the same configured endpoints, whatever those in use are now", function()
+    it("shares its file and its log with mirrors of the same configured endpoints after a sync", function()
         local snapshot_feed = require "resty.etcd.storage.snapshot_feed"
         local new_state, identities = snapshot_feed.new_state, {}
         snapshot_feed.new_state = function(path, identity, interval)

@@ -1,5 +1,5 @@
--- A mirror of a cluster whose members stop, die and compact comes to what etcd has, and tells every change once.
--- Env: SOAK, how many times the six seconds of trouble last (default 1); SEED, to replay a run.
+-- A mirror of a cluster whose members stop, crash and compact: it converges, and delivers each change once.
+-- Env: SOAK, factor for the six seconds of faults (default 1); SEED, to replay a run.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local members = require "spec.support.members"
@@ -9,33 +9,33 @@ local SECONDS = 6 * (tonumber(os.getenv("SOAK")) or 1)
 local SEED = tonumber(os.getenv("SEED")) or (ngx.worker.pid() * 1000 + math.floor(ngx.now()) % 1000)
 local NAMES = { "m1", "m2", "m3" }
 
-describe("with seed " .. SEED .. " a mirror converges", function()
-    local dir, writer, m, model, told_wrong, last_told
+describe("mirror under faults (seed " .. SEED .. ")", function()
+    local dir, writer, m, model, mismatches, last_revision
 
     local function client(i)
         local hosts = { bed.cluster.http[i % 3 + 1], bed.cluster.http[(i + 1) % 3 + 1], bed.cluster.http[(i + 2) % 3 + 1] }
         return assert(bed.new { http_host = hosts, timeout = 2, init_count = -1, health = { fail_timeout = 0.2, max_fail_timeout = 0.5 } })
     end
 
-    -- Replays what on_change tells: each change must fit what was told before.
-    local function follow(told)
-        if told.revision <= last_told then
-            told_wrong[#told_wrong + 1] = ("revision %d after %d"):format(told.revision, last_told)
+    -- Replays the changes that on_change delivers: each must fit the one delivered before.
+    local function follow(delivered)
+        if delivered.revision <= last_revision then
+            mismatches[#mismatches + 1] = ("revision %d after %d"):format(delivered.revision, last_revision)
         end
-        last_told = told.revision
-        for _, change in ipairs(told.changes) do
+        last_revision = delivered.revision
+        for _, change in ipairs(delivered.changes) do
             if model[change.key] ~= change.old then
-                told_wrong[#told_wrong + 1] = ("%s at %d: what was before does not fit"):format(change.key, told.revision)
+                mismatches[#mismatches + 1] = ("%s at %d: `old` is not what was delivered before"):format(change.key, delivered.revision)
             end
             if change.type == "PUT" and change.old and change.old.mod_revision == change.kv.mod_revision then
-                told_wrong[#told_wrong + 1] = ("%s at %d: told twice"):format(change.key, told.revision)
+                mismatches[#mismatches + 1] = ("%s at %d: delivered twice"):format(change.key, delivered.revision)
             end
             model[change.key] = change.kv
         end
     end
 
     local function start_mirror(silence)
-        model, told_wrong, last_told = {}, {}, 0
+        model, mismatches, last_revision = {}, {}, 0
         m = assert(client(1):mirror(dir, { idle_timeout = silence }))
         m:on_change(follow)
         assert(m:wait_ready(10))
@@ -80,7 +80,7 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         scripted.at(m, 1)
         local stop = clock.now() + 30
         while m:revision() < tonumber(res.body.header.revision) and clock.now() < stop do
-            -- a write that shows the mirror how far etcd has come
+            -- a write, so that the mirror receives the current revision
             assert(client(0):set(dir .. "end", 1))
             ngx.sleep(0.1)
         end
@@ -95,11 +95,11 @@ describe("with seed " .. SEED .. " a mirror converges", function()
                 end
             end
             if model[kv.key] ~= kv then
-                differences[#differences + 1] = kv.key .. ": not what was told"
+                differences[#differences + 1] = kv.key .. ": not what was delivered"
             end
         end
         assert.equal("", table.concat(differences, "\n"))
-        assert.equal("", table.concat(told_wrong, "\n"))
+        assert.equal("", table.concat(mismatches, "\n"))
         assert.equal(#kvs, m:count())
         local n = 0
         for _ in pairs(model) do
@@ -108,7 +108,7 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         assert.equal(#kvs, n)
     end
 
-    local function trouble(step)
+    local function with_faults(step)
         local stop = clock.now() + SECONDS
         local writing = ngx.thread.spawn(write_until, stop)
         local turn = 0
@@ -120,8 +120,8 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         check()
     end
 
-    it("when members stop for a while, one by one", function()
-        trouble(function(name)
+    it("converges when members are stopped for a while, one by one", function()
+        with_faults(function(name)
             members.signal(name, "STOP")
             ngx.sleep(1.3)
             members.signal(name, "CONT")
@@ -129,8 +129,8 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         end)
     end)
 
-    it("when members are killed and come back", function()
-        trouble(function(name)
+    it("converges when members are killed and restarted", function()
+        with_faults(function(name)
             members.signal(name, "KILL")
             ngx.sleep(0.3)
             members.restart(name)
@@ -138,8 +138,8 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         end)
     end)
 
-    it("when what it has not seen is compacted while its member stands still", function()
-        trouble(function(name)
+    it("converges when revisions are compacted while its member is stopped", function()
+        with_faults(function(name)
             members.signal(name, "STOP")
             ngx.sleep(0.8)
             local res = writer:get(dir .. 1)
@@ -153,12 +153,12 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         end)
     end)
 
-    it("when its member stands still until all that it has missed is compacted", function()
+    it("converges when its member is stopped until all missed revisions are compacted", function()
         m:close()
-        start_mirror(6) -- so long does it wait for that member
+        start_mirror(6) -- seconds that it waits for the stopped member
         local stop = clock.now() + 20
         local host, stopped
-        repeat -- its stream is opened after the list
+        repeat -- its stream is opened after the list read
             ngx.sleep(0.01)
             host = m.loop.feed:stats().endpoint
         until host or clock.now() > stop
@@ -172,11 +172,11 @@ describe("with seed " .. SEED .. " a mirror converges", function()
         for i, name in ipairs(NAMES) do
             others[#others + 1] = name ~= stopped and bed.cluster.http[i] or nil
         end
-        -- all has to be done before the mirror goes elsewhere: no time is lost with the one that stands still
+        -- all of this must be done before the mirror opens a stream to another member: it uses no stopped member
         local quick = assert(bed.new { http_host = others, health = { fail_timeout = 0.1, max_fail_timeout = 0.1 } })
         local missed, revision = 0, nil
         stop = clock.now() + 20
-        repeat -- the others may have to elect a leader first
+        repeat -- the others can have to elect a leader first
             local res = quick:set(dir .. "1", missed, { timeout = 0.5 })
             if res and res.status == 200 then
                 missed, revision = missed + 1, res.body.header.revision

@@ -1,10 +1,10 @@
--- How a mirror begins, goes on when its feed fails, and ends; fed by a script.
+-- Start, failure of the feed, and end of a mirror, with a scripted feed.
 local clock = require "resty.etcd.base.clock"
 local errors = require "resty.etcd.protocol.errors"
 local mirrors = require "resty.etcd.mirror.mirror"
 local scripted = require "spec.support.scripted_feed"
 
-describe("a mirror", function()
+describe("mirror", function()
     local feed, m, lines
     local log = ngx.log
 
@@ -21,7 +21,7 @@ describe("a mirror", function()
         m:close()
     end)
 
-    it("serves what it has while etcd is away, and goes on with a new feed, for ever", function()
+    it("serves the last state while etcd is unreachable, and follows a new feed after each failure", function()
         feed:full(10, { "/a/1", "1", 3 })
         scripted.at(m, 10)
         local changes = 0
@@ -38,7 +38,7 @@ describe("a mirror", function()
         assert.equal("etcdserver: permission denied", state.err)
         assert.is_true(state.ready)
         assert.equal(1, m:get("/a/1"))
-        assert.same({ "mirror of /a/: etcdserver: permission denied; trying again" }, lines)
+        assert.same({ "mirror of /a/: etcdserver: permission denied; retrying" }, lines)
         feed:full(11, { "/a/1", "1", 3 })
         scripted.at(m, 11)
         assert.equal("ready", m:state().status)
@@ -47,7 +47,7 @@ describe("a mirror", function()
         assert.equal(0, changes)
     end)
 
-    it("pauses longer the more often it fails", function()
+    it("doubles the delay before the next feed with each failure", function()
         m:close()
         local times = {}
         m = assert(mirrors.new(scripted.client(), "/", nil, function()
@@ -60,12 +60,12 @@ describe("a mirror", function()
         end
         for i = 2, 5 do
             local pause = times[i] - times[i - 1]
-            assert.is_true(pause >= 0.05 * 2 ^ (i - 2) - 0.002, "pause of " .. pause) -- timers may be early
+            assert.is_true(pause >= 0.05 * 2 ^ (i - 2) - 0.002, "pause of " .. pause) -- nginx fires timers up to 1 ms early
         end
         assert.equal(1, #lines)
     end)
 
-    it("survives a feed that throws", function()
+    it("opens another feed if one throws", function()
         local next_batch = feed.next
         feed.next = function()
             feed.next = next_batch
@@ -82,7 +82,7 @@ describe("a mirror", function()
         assert.equal(1, m:stats().failures)
     end)
 
-    it("lets all go on that wait for it", function()
+    it("wakes all callers of wait_ready when the first full state is there", function()
         local waiting = {}
         for i = 1, 3 do
             waiting[i] = ngx.thread.spawn(function() return m:wait_ready(5) end)
@@ -94,7 +94,7 @@ describe("a mirror", function()
         assert.is_true(m:wait_ready(0))
     end)
 
-    it("says why waiting for it was in vain", function()
+    it("returns the cause if wait_ready fails", function()
         local ok, err = m:wait_ready(0.05)
         assert.is_nil(ok)
         assert.equal("timeout", err.name)
@@ -106,7 +106,7 @@ describe("a mirror", function()
         assert.equal("closed", select(2, m:wait_ready(1)).name)
     end)
 
-    it("frees its feed at once when it is closed, and takes in nothing more", function()
+    it("closes its feed immediately when it is closed, and applies no further change", function()
         feed:full(10, { "/a/1", "1", 3 })
         scripted.at(m, 10)
         assert.is_true(m:close())
@@ -119,7 +119,7 @@ describe("a mirror", function()
         assert.same({}, lines)
     end)
 
-    it("ends quietly with its worker", function()
+    it("ends without a log line when the worker exits", function()
         feed:full(10, { "/a/1", "1", 3 })
         scripted.at(m, 10)
         local exiting = ngx.worker.exiting
@@ -134,7 +134,7 @@ describe("a mirror", function()
         assert.same({}, lines)
     end)
 
-    it("goes on in a new timer after many batches", function()
+    it("moves to a new timer after many batches", function()
         local at, timers = ngx.timer.at, 0
         ngx.timer.at = function(...) -- luacheck: ignore 122
             timers = timers + 1
@@ -153,7 +153,7 @@ describe("a mirror", function()
         assert.equal(1, m:get("/a/1"))
     end)
 
-    it("is as it says when the first functions are called, also after a failure", function()
+    it("is ready before its callbacks are called, also after a failure", function()
         local seen
         m:on_change(function()
             local state = m:state()
@@ -169,9 +169,9 @@ describe("a mirror", function()
         assert.equal("ready nil true true", seen)
     end)
 
-    it("says what keeps it from etcd, ready or not", function()
-        local trouble = errors.local_error("connect_failed", "connection refused")
-        feed.current_error = function() return trouble end
+    it("reports why etcd cannot be followed, before and after the first full state", function()
+        local failure = errors.local_error("connect_failed", "connection refused")
+        feed.current_error = function() return failure end
         ngx.sleep(0.01)
         assert.same({ "retrying", "connection refused" }, { m:state().status, m:state().err })
         local _, err = m:wait_ready(0.01)
@@ -179,12 +179,12 @@ describe("a mirror", function()
         feed:full(10, { "/a/1", "1", 3 })
         scripted.at(m, 10)
         assert.same({ "retrying", "connection refused" }, { m:state().status, m:state().err })
-        trouble = nil
+        failure = nil
         assert.same({ "ready" }, { m:state().status, m:state().err })
     end)
 
-    for name, what in pairs {
-        ["a first state"] = function() feed:full(10, { "/a/1", "1", 3 }) end,
+    for name, feed_batch in pairs {
+        ["the first full state"] = function() feed:full(10, { "/a/1", "1", 3 }) end,
         ["a change"] = function() feed:put(10, "/a/1", "1") end,
         ["many changes of one revision"] = function()
             local changes = {}
@@ -193,38 +193,38 @@ describe("a mirror", function()
             end
             feed:events(10, unpack(changes))
         end,
-        ["a state again"] = function() feed:full(10, { "/a/0", "1", 3 }, { "/a/1", "1", 4 }) end,
-        ["a state that changes nothing"] = function()
+        ["another full state"] = function() feed:full(10, { "/a/0", "1", 3 }, { "/a/1", "1", 4 }) end,
+        ["a full state that changes nothing"] = function()
             m.slow("0")
             feed:full(10, { "/a/0", "0", 3 }, { "/a/2", "{", 4 })
         end,
     } do
-        it("takes in nothing of " .. name .. " that it was at when it was closed", function()
+        it("applies nothing of " .. name .. " if it is closed meanwhile", function()
             m:close()
-            local in_work, told, slow = false, 0, "1"
+            local is_decoding, call_count, slow = false, 0, "1"
             m = assert(feed:mirror("/a/", { decode = function(bytes)
                 if bytes == slow or bytes == "{" then
-                    in_work = true
+                    is_decoding = true
                     ngx.sleep(0.05)
                 end
                 return bytes ~= "{" and bytes or nil
             end }))
             m.slow = function(bytes) slow = bytes end
-            m:on_change(function() told = told + 1 end)
-            if name ~= "a first state" then
+            m:on_change(function() call_count = call_count + 1 end)
+            if name ~= "the first full state" then
                 feed:full(5, { "/a/0", "0", 3 })
                 scripted.at(m, 5)
             end
-            local before, version, revision = told, m:version(), m:revision()
-            what()
+            local before, version, revision = call_count, m:version(), m:revision()
+            feed_batch()
             local stop = clock.now() + 3
-            while not in_work and clock.now() < stop do
+            while not is_decoding and clock.now() < stop do
                 ngx.sleep(0.001)
             end
-            assert.is_true(in_work)
+            assert.is_true(is_decoding)
             m:close()
             ngx.sleep(0.15)
-            assert.same({ before, version, revision }, { told, m:version(), m:revision() })
+            assert.same({ before, version, revision }, { call_count, m:version(), m:revision() })
             assert.is_nil((m:get("/a/1")))
             assert.equal(m:count(), m:get("/a/0") and 1 or 0)
             assert.same({}, m:invalid())

@@ -1,9 +1,9 @@
--- What can be read of a mirror, fed by a script.
+-- Lookups in a mirror, with a scripted feed.
 local clock = require "resty.etcd.base.clock"
 local fake = require "spec.support.scripted_server"
 local scripted = require "spec.support.scripted_feed"
 
-describe("a mirror", function()
+describe("mirror lookups", function()
     local feed, m
 
     local function start(opts, cli)
@@ -16,7 +16,7 @@ describe("a mirror", function()
         m:close()
     end)
 
-    it("says 'not ready' before the first full state, never that a key is absent", function()
+    it("return 'not ready' before the first full state", function()
         start { index = { n = function(value) return value end } }
         local value, why = m:get("/a/1")
         assert.is_nil(value)
@@ -34,7 +34,7 @@ describe("a mirror", function()
         assert.equal("starting", m:state().status)
     end)
 
-    it("answers a value with its kv, and nil, nil for a key that is not there", function()
+    it("return a value with its kv, and nil, nil for an absent key", function()
         start()
         feed:full(10, { "/a/1", '{"n":1}', 3, 2 })
         assert(m:wait_ready(2))
@@ -51,7 +51,7 @@ describe("a mirror", function()
         assert.equal(1, m:count())
     end)
 
-    it("knows keys as the client's callers write them", function()
+    it("use keys without the key_prefix of the client", function()
         start(nil, scripted.client("/tenant"))
         feed:full(10, { "/tenant/a/1", "1", 3 })
         feed:put(11, "/tenant/a/2", "2")
@@ -64,7 +64,7 @@ describe("a mirror", function()
         assert.equal("/a/2", scripted.keys(m:all()))
     end)
 
-    it("allocates nothing in get", function()
+    it("allocate nothing in get", function()
         start()
         feed:full(10, { "/a/1", '{"n":1}', 3 })
         assert(m:wait_ready(2))
@@ -88,7 +88,7 @@ describe("a mirror", function()
         assert.is_true(grown < 2000, "bytes for 200000 reads: " .. grown)
     end)
 
-    it("lists all keys in the order of their bytes, in an array made once per change", function()
+    it("list all keys in byte order, in an array mirror once per change", function()
         start()
         feed:full(10, { "/a/b", "1", 3 }, { "/a/d", "1", 4 }, { "/a/\255", "1", 5 })
         feed:put(11, "/a/c", "1")
@@ -103,12 +103,12 @@ describe("a mirror", function()
         scripted.at(m, 15)
         assert.equal("/a/b /a/c /a/d /a/\255", scripted.keys(m:all()))
         assert.equal(2, m:all()[3].value)
-        assert.equal(1, list[4].value) -- who holds an old array sees no change in it
+        assert.equal(1, list[4].value) -- an old array does not change
         assert.equal(5, #list)
         assert.equal(4, m:count())
     end)
 
-    it("lists the keys below a prefix, in an array made once per change", function()
+    it("list the keys below a prefix, in an array mirror once per change", function()
         start()
         feed:full(10, { "/a/b", "1", 3 }, { "/a/b/1", "1", 3 }, { "/a/b/2", "1", 4 }, { "/a/c", "1", 5 })
         scripted.at(m, 10)
@@ -124,7 +124,7 @@ describe("a mirror", function()
         assert.equal(2, #list)
     end)
 
-    it("keeps no more than a thousand arrays of prefixes", function()
+    it("keep at most 1000 arrays of prefixes", function()
         start()
         feed:full(10, { "/a/b", "1", 3 })
         scripted.at(m, 10)
@@ -134,7 +134,7 @@ describe("a mirror", function()
         assert.equal(500, m.store.lists.prefix_count)
     end)
 
-    it("keeps the arrays of all keys and of a prefix, however many other prefixes are asked for", function()
+    it("keep the array of all keys when the arrays of prefixes are dropped", function()
         start()
         feed:full(10, { "/a/b", "1", 3 })
         scripted.at(m, 10)
@@ -145,14 +145,14 @@ describe("a mirror", function()
         assert.equal(all, m:all())
     end)
 
-    it("keeps all its arrays through a full state that changes nothing", function()
+    it("keep all arrays if a full state changes nothing", function()
         start { index = { host = function(value) return value.hosts end } }
         local items = { { "/a/1", '{"hosts":["x","y"]}', 3 }, { "/a/2", '{"hosts":"x"}', 4 }, { "/a/3", "{", 5 } }
         feed:full(10, unpack(items))
         scripted.at(m, 10)
         local all, prefix, x, y = m:all(), m:prefix("/a/1"), m:by("host", "x"), m:by("host", "y")
         feed:full(11, unpack(items))
-        items[3] = { "/a/3", "{{", 12, 5 } -- another bad one is no change either, but it is the one that is reported
+        items[3] = { "/a/3", "{{", 12, 5 } -- another invalid value: no change, but it is the one that is reported
         feed:full(12, unpack(items))
         scripted.at(m, 12)
         assert.equal(all, m:all())
@@ -167,7 +167,7 @@ describe("a mirror", function()
         assert.equal(all, m:all())
     end)
 
-    it("keeps what is found under a value until that changes, whatever else does", function()
+    it("keep the array of an index value while other values change", function()
         start { index = { host = function(value) return value.hosts end } }
         local items, deletions = {}, {}
         for i = 1, 300 do
@@ -180,13 +180,13 @@ describe("a mirror", function()
         scripted.at(m, 10)
         local x, y = m:by("host", "x"), m:by("host", "y")
         local read
-        -- an array that is first asked for while the changes are taken in is kept as well
+        -- an array that is mirror while changes are applied is kept as well
         m.decoder.transform = function(value)
             read = m:by("host", "z")
             return value
         end
         deletions[300] = { "/a/300", '{"hosts":"other"}', 3 }
-        feed:events(11, unpack(deletions)) -- very many by one revision
+        feed:events(11, unpack(deletions)) -- enough of one revision for a rebuild
         scripted.at(m, 11)
         assert.equal(3, m:count())
         assert.equal(x, m:by("host", "x"))
@@ -202,26 +202,26 @@ describe("a mirror", function()
         assert.equal(0, #m:by("host", "other"))
     end)
 
-    it("says what is wrong with an argument", function()
+    it("return an error for an invalid argument", function()
         start { index = { n = function(value) return value end } }
         feed:full(10, { "/a/b", "1", 3 })
         scripted.at(m, 10)
-        for _, wrong in ipairs { false, 1, {} } do
-            assert.same({ nil, "prefix must be string" }, { m:prefix(wrong or nil) })
-            assert.is_nil((m:get(wrong or nil)))
-            assert.same({ nil, "no index " .. tostring(wrong or nil) }, { m:by(wrong or nil, 1) })
+        for _, invalid in ipairs { false, 1, {} } do
+            assert.same({ nil, "prefix must be string" }, { m:prefix(invalid or nil) })
+            assert.is_nil((m:get(invalid or nil)))
+            assert.same({ nil, "no index " .. tostring(invalid or nil) }, { m:by(invalid or nil, 1) })
         end
         assert.equal(0, #m:by("n", nil))
         assert.equal(0, #m:by("n", 0 / 0))
-        for _, wrong in ipairs { "1", false, 0 / 0 } do
-            local _, err = m:wait_ready(wrong)
+        for _, invalid in ipairs { "1", false, 0 / 0 } do
+            local _, err = m:wait_ready(invalid)
             assert.same({ "bad_request", "timeout must be number of seconds" }, { err.name, tostring(err) })
-            _, err = m:get_linearizable("/a/b", wrong)
+            _, err = m:get_linearizable("/a/b", invalid)
             assert.same({ "bad_request", "timeout must be number of seconds" }, { err.name, tostring(err) })
         end
     end)
 
-    it("finds keys by an index: one value, several, or none", function()
+    it("find keys by an index function that returns one value, several, or none", function()
         start { index = { host = function(value) return value.hosts end } }
         feed:full(10, { "/a/1", '{"hosts":["x","y","x"]}', 3 }, { "/a/2", '{"hosts":"x"}', 4 }, { "/a/3", "{}", 5 })
         scripted.at(m, 10)
@@ -249,7 +249,7 @@ describe("a mirror", function()
         assert.equal("no index no such", why)
     end)
 
-    it("makes an index that comes later, of what is there and of what follows", function()
+    it("use an index that was added later, for existing and new keys", function()
         start()
         feed:full(10, { "/a/1", '"x"', 3 }, { "/a/2", '"y"', 4 })
         scripted.at(m, 10)
@@ -259,18 +259,18 @@ describe("a mirror", function()
         assert.equal("not ready", why)
         local again, err = m:index("value", function() end)
         assert.is_nil(again)
-        assert.equal("there is an index value already", err)
+        assert.equal("index value already exists", err)
         feed:put(11, "/a/2", '"x"')
         scripted.at(m, 11)
         assert.equal("/a/1 /a/2", scripted.keys(m:by("value", "x")))
         assert.equal(0, #m:by("value", "y"))
     end)
 
-    it("makes no index when it is closed", function()
+    it("have no index that was added after close, or not built before it", function()
         start()
         feed:full(10, { "/a/1", '"x"', 3 })
         scripted.at(m, 10)
-        m.loop.lock:wait(0) -- somebody changes the store
+        m.loop.lock:wait(0) -- as if a batch were being applied
         assert(m:index("before", function(value) return value end))
         m:close()
         assert.same({ nil, "the mirror is closed" }, { m:index("after", function(value) return value end) })
@@ -279,12 +279,12 @@ describe("a mirror", function()
         assert.same({ nil, "no index before" }, { m:by("before", "x") })
     end)
 
-    it("goes on when an index cannot be made, and says so", function()
+    it("work on if an index cannot be built, which is logged", function()
         start()
         feed:full(10, { "/a/1", '"x"', 3 })
         scripted.at(m, 10)
         local known = m.store.order.sorted[1]
-        m.store.order.sorted[1] = "/a/none" -- what never happens
+        m.store.order.sorted[1] = "/a/none" -- an inconsistency that makes the build throw
         assert(m:index("value", function(value) return value end))
         fake.eventually(function() return select(2, m:by("value", "x")) ~= "not ready" end)
         m.store.order.sorted[1] = known
@@ -296,7 +296,7 @@ describe("a mirror", function()
         assert.equal("/a/1 /a/2", scripted.keys(m:by("value", "x")))
     end)
 
-    it("logs no line for each of very many keys that an index throws at", function()
+    it("log at a limited rate if an index function throws for each of 1000 keys", function()
         local log, lines = ngx.log, {}
         ngx.log = function(_, ...) -- luacheck: ignore 122
             lines[#lines + 1] = table.concat { ... }
@@ -315,7 +315,7 @@ describe("a mirror", function()
         assert.is_true(#lines >= 20 and #lines <= 25)
     end)
 
-    it("leaves an item out of an index whose function throws, and keeps it", function()
+    it("keep an item, outside the index, if the index function throws", function()
         start { index = { bad = function(value) return value == 2 and error("oops") or { 0 / 0, value } end } }
         feed:full(10, { "/a/1", "1", 3 }, { "/a/2", "2", 4 })
         scripted.at(m, 10)
@@ -325,7 +325,7 @@ describe("a mirror", function()
         assert.equal(1, m:stats().index_errors)
     end)
 
-    it("tells how old its knowledge is, also while no feed stands", function()
+    it("return the age of the state, also after the feed was closed", function()
         start()
         feed.last_received_at = clock.now() - 5
         feed:full(10, { "/a/1", "1", 3 })
@@ -338,16 +338,16 @@ describe("a mirror", function()
     end)
 end)
 
-describe("making a mirror", function()
-    it("with wrong arguments is a clear error", function()
+describe("mirror creation", function()
+    it("returns an error for invalid arguments", function()
         local function err_of(dir, opts)
-            local made, err = scripted.new():mirror(dir, opts)
-            assert.is_nil(made)
+            local mirror, err = scripted.new():mirror(dir, opts)
+            assert.is_nil(mirror)
             return err
         end
         assert.equal("prefix must be string", err_of(nil))
         assert.equal("opts must be table", err_of("/", 1))
-        assert.equal("unknown option valdiate", err_of("/", { valdiate = print }))
+        assert.equal("unknown option valdiate; did you mean validate?", err_of("/", { valdiate = print }))
         assert.equal("opts.decode must be function", err_of("/", { decode = 1 }))
         assert.equal("index x must be function", err_of("/", { index = { x = 1 } }))
         assert.equal("the name of an index must be string", err_of("/", { index = { print } }))
@@ -356,12 +356,12 @@ describe("making a mirror", function()
         assert.equal("opts.shared_prefix must be the prefix or a part of it", err_of("/a/", { shared_prefix = "/a/b" }))
     end)
 
-    it("in init is refused", function()
+    it("returns an error in init", function()
         local get_phase = ngx.get_phase
         ngx.get_phase = function() return "init" end -- luacheck: ignore 122
-        local made, err = scripted.new():mirror("/")
+        local mirror, err = scripted.new():mirror("/")
         ngx.get_phase = get_phase -- luacheck: ignore 122
-        assert.is_nil(made)
+        assert.is_nil(mirror)
         assert.is_truthy(err:find("init", 1, true))
     end)
 end)

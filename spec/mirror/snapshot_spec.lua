@@ -1,4 +1,4 @@
--- Mirrors that begin with a file, against real etcds.
+-- Mirrors that start from a snapshot file, against real etcd servers.
 local clock = require "resty.etcd.base.clock"
 local etcd = require "resty.etcd"
 local own_etcd = require "spec.support.private_etcd"
@@ -11,7 +11,7 @@ local function eventually(check)
     return check()
 end
 
-describe("a mirror with a snapshot file", function()
+describe("mirror with a snapshot file", function()
     local path, server, m
 
     local function client()
@@ -37,8 +37,8 @@ describe("a mirror with a snapshot file", function()
         server:remove()
     end)
 
-    -- What etcd has is in the file, and etcd is away; returns the values.
-    local function written()
+    -- Writes a snapshot of two keys, and stops etcd.
+    local function write_snapshot()
         local cli = client()
         assert(cli:set("/r/a", "old"))
         assert(cli:set("/r/b", "same"))
@@ -49,8 +49,8 @@ describe("a mirror with a snapshot file", function()
         server:stop()
     end
 
-    it("holds what etcd has, where etcd was set up anew and has other values at the same revisions", function()
-        written()
+    it("replaces the snapshot if a new etcd has other values at the same revisions", function()
+        write_snapshot()
         m = mirror()
         assert(m:wait_ready(5))
         assert.equal("old", (m:get("/r/a")))
@@ -64,14 +64,14 @@ describe("a mirror with a snapshot file", function()
         assert.is_true(eventually(function() return m:get("/r/c") end) == "more")
         for _, key in ipairs { "/r/a", "/r/b" } do
             local value, kv = m:get(key)
-            local truth = assert(cli:get(key)).body.kvs[1]
-            assert.same({ truth.value, truth.mod_revision }, { value, kv.mod_revision })
+            local expected = assert(cli:get(key)).body.kvs[1]
+            assert.same({ expected.value, expected.mod_revision }, { value, kv.mod_revision })
         end
         assert.equal("new", (m:get("/r/a")))
         assert.equal("ready", m:state().status)
     end)
 
-    it("says when etcd is away, and when it is back", function()
+    it("reports when etcd is unreachable, and when it is reachable again", function()
         assert(client():set("/r/a", "old"))
         m = mirror()
         assert(m:wait_ready(5))
@@ -84,14 +84,14 @@ describe("a mirror with a snapshot file", function()
         assert.is_nil(m:state().err)
     end)
 
-    it("tells nothing and makes nothing anew when etcd has what the file has", function()
-        written()
+    it("notifies no callback and keeps all arrays if etcd has the same state", function()
+        write_snapshot()
         m = mirror()
         assert(m:wait_ready(5))
-        local told = {}
+        local received = {}
         m:on_change(function(one)
             for _, change in ipairs(one.changes) do
-                told[#told + 1] = change.key
+                received[#received + 1] = change.key
             end
         end)
         local all, version = m:all(), m:version()
@@ -101,7 +101,7 @@ describe("a mirror with a snapshot file", function()
         assert.equal(all, m:all())
         assert.equal(version, m:version())
         assert(client():set("/r/c", "new"))
-        assert.is_true(eventually(function() return #told > 0 end))
-        assert.same({ "/r/c" }, told)
+        assert.is_true(eventually(function() return #received > 0 end))
+        assert.same({ "/r/c" }, received)
     end)
 end)

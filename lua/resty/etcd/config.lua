@@ -26,10 +26,10 @@ local sub = string.sub
 ---@field wait_ready fun(self: resty.etcd.mirror.facade.Facade, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
 ---@field watch fun(self: resty.etcd.config.writes.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?
 
---- Reads a document; in every phase.
+--- Returns a document from the mirror. It works in every phase.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
----@return any document # the document and its revision; nil and nil if there is none; nil and an error. Where etcd has a newer one that is not taken in, that one's `{err, mod_revision, create_revision}` besides
+---@return any document # the document and its revision; nil and nil if it is absent; nil and an error. The third result is `{err, mod_revision, create_revision}` of the revision in etcd if that is invalid
 ---@return string? revision
 ---@return resty.etcd.mirror.types.Invalid? newer
 local function get(self, name)
@@ -45,7 +45,7 @@ local function get(self, name)
     return document, kv.mod_revision, newer
 end
 
---- The names of all documents, sorted: an array that is not to be written to.
+--- Returns the names of all documents, sorted, in an array that must not be written to.
 ---@param self resty.etcd.config.writes.State
 ---@return string[]? res
 ---@return string? err
@@ -65,34 +65,34 @@ local function names(self)
     return self.listed_names
 end
 
---- What etcd has and is not taken in, by name.
+--- Returns the invalid documents by name.
 ---@param self resty.etcd.config.writes.State
 ---@return table<string, resty.etcd.mirror.types.Invalid>
 local function invalid(self)
-    local found = {}
+    local by_name = {}
     for key, item in pairs(self.mirror.store.invalid_items) do
-        found[sub(key, #self.dir + 1)] = item
+        by_name[sub(key, #self.dir + 1)] = item
     end
-    return found
+    return by_name
 end
 
---- Has a function called after each change of a document.
+--- Registers a function to be called after each change of a document.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param callback fun(document: any, revision: string?)
----@return fun()? res # a function that ends it
+---@return fun()? res # a function that unregisters it
 ---@return string? err
 local function watch(self, name, callback)
-    local wrong = checks.check_key(name)
-    if wrong ~= nil then
-        return nil, wrong
+    local problem = checks.check_key(name)
+    if problem ~= nil then
+        return nil, problem
     end
     if type(callback) ~= "function" then
         return nil, "callback must be function"
     end
     local key = self.dir .. name
-    return self.mirror:on_change(function(told)
-        for ____, change in ipairs(told.changes) do
+    return self.mirror:on_change(function(changes)
+        for ____, change in ipairs(changes.changes) do
             local kv = change.kv
             if change.key == key then
                 callback(kv and kv.value, kv and kv.mod_revision)
@@ -101,7 +101,7 @@ local function watch(self, name, callback)
     end)
 end
 
---- What is wrong with a call of `history`; nil if nothing is.
+--- Checks the arguments of `history`. Returns an error text, or nil.
 ---@param name any
 ---@param revision string?
 ---@param timeout any
@@ -113,18 +113,18 @@ local function check_history(name, revision, timeout)
     return checks.check_key(name) or checks.check_method_options({timeout = timeout})
 end
 
---- Reads a document as it was at a revision, from etcd; made as those of the mirror are.
+--- Reads a document as of a revision from etcd. It is decoded, validated and transformed as by the mirror.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param revision string|number
 ---@param timeout? number
----@return any document # the document and the revision that wrote it; nil and nil if there was none; nil and an error, named `invalid` for one that is not taken in
+---@return any document # the document and the revision that wrote it; nil and nil if it was absent; nil and an error, named `invalid` if the document is invalid
 ---@return (string|resty.etcd.protocol.errors.EtcdError)? revision
 local function history(self, name, revision, timeout)
     local at = int64.to_text(revision)
-    local wrong = check_history(name, at, timeout)
-    if wrong ~= nil then
-        return nil, errors.local_error("bad_request", wrong)
+    local problem = check_history(name, at, timeout)
+    if problem ~= nil then
+        return nil, errors.local_error("bad_request", problem)
     end
     local reply, err = call.unary(
         self.cli,
@@ -143,9 +143,9 @@ local function history(self, name, revision, timeout)
     if raw == nil then
         return nil, nil
     end
-    local kv, bad = decode.make(self.mirror.decoder, raw, self.dir .. name)
+    local kv, reason = decode.make(self.mirror.decoder, raw, self.dir .. name)
     if kv == nil then
-        local err_invalid = errors.local_error("invalid", bad)
+        local err_invalid = errors.local_error("invalid", reason)
         err_invalid.revision = raw.mod_revision
         return nil, err_invalid
     end
@@ -167,16 +167,16 @@ local methods = {
 }
 local mt = {__index = methods}
 
---- Documents below a prefix.
+--- Creates a configuration store of the documents below a prefix.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param dir string
----@param opts? resty.etcd.mirror.types.Options those of mirrors
+---@param opts? resty.etcd.mirror.types.Options as for mirrors
 ---@return resty.etcd.config.Config? res
 ---@return string? err
 local function create(cli, dir, opts)
-    local wrong = checks.check_client(cli)
-    if wrong ~= nil then
-        return nil, wrong
+    local problem = checks.check_client(cli)
+    if problem ~= nil then
+        return nil, problem
     end
     local mirror, err = mirrors.new(cli, dir, opts)
     if mirror == nil then

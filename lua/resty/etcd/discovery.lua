@@ -12,18 +12,18 @@ local max = math.max
 local PREFIX = "/services/"
 local TTL = 10
 
---- etcd grants no more.
+--- etcd rejects a longer TTL.
 local LONGEST_TTL = 9000000000
 
---- Where a service can be reached.
+--- An address of a service, as given to `register`.
 ---@class resty.etcd.discovery.Instance
----@field id? string What tells it from the service's others; default `host:port`.
+---@field id? string Identifies the instance within its service; default `host:port`.
 ---@field host string
 ---@field port number
 ---@field weight? number Default 1.
----@field meta? any Anything that is to be known of it.
+---@field meta? any Any JSON value, for the readers of the instance.
 
---- One of a service's instances.
+--- An instance of a service, as `peers` returns it.
 ---@class resty.etcd.discovery.Peer
 ---@field service string
 ---@field id string
@@ -33,20 +33,20 @@ local LONGEST_TTL = 9000000000
 ---@field meta any
 
 ---@class resty.etcd.discovery.Options
----@field prefix? string Where the services are; default `/services/`.
----@field allow_hostnames? boolean Host names are taken too. balancer_by_lua knows addresses only.
+---@field prefix? string Prefix of the keys of all services; default `/services/`.
+---@field allow_hostnames? boolean Accept host names. balancer_by_lua accepts addresses only.
 
 ---@class resty.etcd.discovery.RegisterOptions: resty.etcd.discovery.Options
----@field ttl? number Seconds after which the instance is gone when its worker is; default 10.
+---@field ttl? number Seconds until etcd removes the instance if its worker stops renewing the lease; default 10.
 
---- A service's instances, and the kvs that they were made of.
----@class resty.etcd.discovery.Made
+--- The instances of a service, and the kvs that they were made from.
+---@class resty.etcd.discovery.CachedPeers
 ---@field kvs resty.etcd.mirror.types.Kv[]
 ---@field peers resty.etcd.discovery.Peer[]
 
 ---@class resty.etcd.discovery.State
----@field mirror resty.etcd.mirror.mirror.Mirror Where the instances are read.
----@field made table
+---@field mirror resty.etcd.mirror.mirror.Mirror Serves the reads.
+---@field cache table By service.
 
 --- The instances of services.
 ---@class resty.etcd.discovery.Discovery: resty.etcd.discovery.State
@@ -61,7 +61,7 @@ local LONGEST_TTL = 9000000000
 local OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}}}
 local REGISTER_OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}, {name = "ttl", type = "number"}}}
 
---- Something that `set_current_peer` takes: no name, and IPv6 in brackets.
+--- Reports whether `set_current_peer` accepts a host: an IPv4 address, or an IPv6 address in brackets.
 ---@param host string
 ---@return boolean
 local function is_address(host)
@@ -80,11 +80,11 @@ local function is_address(host)
     ) <= 255
 end
 
---- What is wrong with an instance; nil if nothing is.
+--- Checks an instance. Returns an error text, or nil.
 ---@param instance any
----@param may_be_name boolean
+---@param allow_hostnames boolean
 ---@return string?
-local function check(instance, may_be_name)
+local function check_instance(instance, allow_hostnames)
     if type(instance) ~= "table" then
         return "instance must be table"
     end
@@ -99,7 +99,7 @@ local function check(instance, may_be_name)
     if type(host) ~= "string" or host == "" then
         return "instance.host must be string"
     end
-    if not may_be_name and not is_address(host) then
+    if not allow_hostnames and not is_address(host) then
         return "instance.host must be an address, unless opts.allow_hostnames is set"
     end
     if type(port) ~= "number" or floor(port) ~= port or port < 1 or port > 65535 then
@@ -115,7 +115,7 @@ local function check(instance, may_be_name)
     return ____is_weight_1
 end
 
---- What is wrong with a service's name; nil if nothing is.
+--- Checks the name of a service. Returns an error text, or nil.
 ---@param service any
 ---@return string?
 local function check_service(service)
@@ -129,17 +129,17 @@ local function check_service(service)
     return ____is_name_2
 end
 
---- Lets an instance of a service be found: until it is closed, or its worker ends.
+--- Registers an instance of a service until the registration is closed or the worker exits.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param service string
 ---@param instance resty.etcd.discovery.Instance
 ---@param opts? resty.etcd.discovery.RegisterOptions
----@return resty.etcd.discovery.registration.Registration? res # a registration, which is made in the background
+---@return resty.etcd.discovery.registration.Registration? res # a registration, which writes its key in the background
 ---@return string? err
 local function register(cli, service, instance, opts)
-    local wrong = checks.check_client(cli) or check_service(service) or checks.check_options(opts, REGISTER_OPTIONS) or check(instance, (opts and opts.allow_hostnames) == true)
-    if wrong ~= nil then
-        return nil, wrong
+    local problem = checks.check_client(cli) or check_service(service) or checks.check_options(opts, REGISTER_OPTIONS) or check_instance(instance, (opts and opts.allow_hostnames) == true)
+    if problem ~= nil then
+        return nil, problem
     end
     local ttl = opts and opts.ttl or TTL
     if floor(ttl) ~= ttl or ttl < 1 or ttl > LONGEST_TTL then
@@ -163,7 +163,7 @@ local function register(cli, service, instance, opts)
     )
 end
 
---- Instances as arrays, made anew only for services that have changed.
+--- Returns the instances of a service. The array stays the same table until the service changes.
 ---@param self resty.etcd.discovery.State
 ---@param service string
 ---@return resty.etcd.discovery.Peer[]? res
@@ -176,20 +176,20 @@ local function peers(self, service)
     if kvs == nil then
         return nil, err
     end
-    local made = self.made[service]
-    if made == nil or made.kvs ~= kvs then
+    local cached = self.cache[service]
+    if cached == nil or cached.kvs ~= kvs then
         local list = {}
         for ____, kv in ipairs(kvs) do
             list[#list + 1] = kv.value
         end
-        made = {kvs = kvs, peers = list}
+        cached = {kvs = kvs, peers = list}
         if #list > 0 then
-            self.made[service] = made
+            self.cache[service] = cached
         else
-            self.made[service] = nil
+            self.cache[service] = nil
         end
     end
-    return made.peers
+    return cached.peers
 end
 
 --- As `m:invalid()`.
@@ -209,30 +209,30 @@ local methods = {
 }
 local mt = {__index = methods}
 
---- Follows all services below a prefix.
+--- Creates a discovery, which follows all services below a prefix.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param opts? resty.etcd.discovery.Options
 ---@return resty.etcd.discovery.Discovery? res
 ---@return string? err
 local function create(cli, opts)
-    local misuse = checks.check_client(cli) or checks.check_options(opts, OPTIONS)
-    if misuse ~= nil then
-        return nil, misuse
+    local problem = checks.check_client(cli) or checks.check_options(opts, OPTIONS)
+    if problem ~= nil then
+        return nil, problem
     end
-    local may_be_name = (opts and opts.allow_hostnames) == true
+    local allow_hostnames = (opts and opts.allow_hostnames) == true
     local prefix = opts and opts.prefix or PREFIX
-    local skipped = #prefix + 1
+    local service_start = #prefix + 1
     local mirror, err = mirrors.new(
         cli,
         prefix,
         {
             decode = function(bytes) return cjson.decode(bytes) end,
             validate = function(value)
-                local wrong = check(value, may_be_name)
-                return wrong == nil, wrong
+                local invalid_reason = check_instance(value, allow_hostnames)
+                return invalid_reason == nil, invalid_reason
             end,
             transform = function(value, kv)
-                local service, id = match(kv.key, "^([^/]+)/(.+)$", skipped)
+                local service, id = match(kv.key, "^([^/]+)/(.+)$", service_start)
                 if service == nil then
                     return nil, "the key is not PREFIX/SERVICE/ID"
                 end
@@ -256,7 +256,7 @@ local function create(cli, opts)
     if mirror == nil then
         return nil, err
     end
-    return setmetatable({mirror = mirror, made = {}}, mt)
+    return setmetatable({mirror = mirror, cache = {}}, mt)
 end
 _M.new = create
 _M.register = register

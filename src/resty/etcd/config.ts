@@ -16,24 +16,24 @@ import * as rpcs from "./protocol/rpc";
 
 const sub = string.sub;
 
-/** A document of any kind that the serializer takes. */
+/** Any value that the serializer supports. */
 type Document = any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
 
-/** Called with a document's new state; nil and nil when it is deleted. */
+/** Called with the new document and its revision; with nil and nil after a deletion. */
 type OnDocument = (this: void, document: Document, revision: string | undefined) => void;
 
 /** Documents by name, each with the revision that wrote it. */
 interface Config extends State, Methods {}
 
-type Found = LuaMultiReturn<[document: Document, revision: string | undefined, newer?: Invalid | undefined]>;
-type Told = LuaMultiReturn<[document: Document, revision: string | EtcdError | undefined]>;
+type LookupResult = LuaMultiReturn<[document: Document, revision: string | undefined, newer?: Invalid | undefined]>;
+type ReadResult = LuaMultiReturn<[document: Document, revision: string | EtcdError | undefined]>;
 
 /**
- * Reads a document; in every phase.
- * @returns the document and its revision; nil and nil if there is none; nil and an error. Where etcd has a newer one
- *   that is not taken in, that one's `{err, mod_revision, create_revision}` besides
+ * Returns a document from the mirror. It works in every phase.
+ * @returns the document and its revision; nil and nil if it is absent; nil and an error. The third result is
+ *   `{err, mod_revision, create_revision}` of the revision in etcd if that is invalid
  */
-function get(this: State, name: string): Found {
+function get(this: State, name: string): LookupResult {
     if (typeof name !== "string") {
         return $multi(undefined, "key must be string");
     }
@@ -46,7 +46,7 @@ function get(this: State, name: string): Found {
     return $multi(document, (kv as Kv).mod_revision, newer);
 }
 
-/** The names of all documents, sorted: an array that is not to be written to. */
+/** Returns the names of all documents, sorted, in an array that must not be written to. */
 function names(this: State): Result<readonly string[]> {
     const [kvs, err] = this.mirror.all();
     if (kvs === undefined) {
@@ -63,30 +63,30 @@ function names(this: State): Result<readonly string[]> {
     return $multi(this.listed_names);
 }
 
-/** What etcd has and is not taken in, by name. */
+/** Returns the invalid documents by name. */
 function invalid(this: State): Record<string, Invalid> {
-    const found: Record<string, Invalid> = {};
+    const by_name: Record<string, Invalid> = {};
     for (const [key, item] of this.mirror.store.invalid_items) {
-        found[sub(key, this.dir.length + 1)] = item;
+        by_name[sub(key, this.dir.length + 1)] = item;
     }
-    return found;
+    return by_name;
 }
 
 /**
- * Has a function called after each change of a document.
- * @returns a function that ends it
+ * Registers a function to be called after each change of a document.
+ * @returns a function that unregisters it
  */
 function watch(this: State, name: string, callback: OnDocument): Result<(this: void) => void> {
-    const wrong = checks.check_key(name);
-    if (wrong !== undefined) {
-        return $multi(undefined, wrong);
+    const problem = checks.check_key(name);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
     }
     if (typeof callback !== "function") {
         return $multi(undefined, "callback must be function");
     }
     const key = this.dir + name;
-    return this.mirror.on_change(told => {
-        for (const change of told.changes) {
+    return this.mirror.on_change(changes => {
+        for (const change of changes.changes) {
             const kv = change.kv;
             if (change.key === key) {
                 callback(kv?.value, kv?.mod_revision);
@@ -95,7 +95,7 @@ function watch(this: State, name: string, callback: OnDocument): Result<(this: v
     });
 }
 
-/** What is wrong with a call of `history`; nil if nothing is. */
+/** Checks the arguments of `history`. Returns an error text, or nil. */
 function check_history(name: unknown, revision: string | undefined, timeout: unknown): Problem {
     if (revision === undefined || tonumber(revision)! < 1) {
         return "revision must be a revision";
@@ -104,15 +104,15 @@ function check_history(name: unknown, revision: string | undefined, timeout: unk
 }
 
 /**
- * Reads a document as it was at a revision, from etcd; made as those of the mirror are.
- * @returns the document and the revision that wrote it; nil and nil if there was none; nil and an error, named
- *   `invalid` for one that is not taken in
+ * Reads a document as of a revision from etcd. It is decoded, validated and transformed as by the mirror.
+ * @returns the document and the revision that wrote it; nil and nil if it was absent; nil and an error, named
+ *   `invalid` if the document is invalid
  */
-function history(this: State, name: string, revision: number | string, timeout?: number): Told {
+function history(this: State, name: string, revision: number | string, timeout?: number): ReadResult {
     const at = int64.to_text(revision);
-    const wrong = check_history(name, at, timeout);
-    if (wrong !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", wrong));
+    const problem = check_history(name, at, timeout);
+    if (problem !== undefined) {
+        return $multi(undefined, errors.local_error("bad_request", problem));
     }
     const [reply, err] = call.unary(
         this.cli,
@@ -127,9 +127,9 @@ function history(this: State, name: string, revision: number | string, timeout?:
     if (raw === undefined) {
         return $multi(undefined, undefined);
     }
-    const [kv, bad] = decode.make(this.mirror.decoder, raw, this.dir + name);
+    const [kv, reason] = decode.make(this.mirror.decoder, raw, this.dir + name);
     if (kv === undefined) {
-        const err_invalid = errors.local_error("invalid", bad);
+        const err_invalid = errors.local_error("invalid", reason);
         err_invalid.revision = raw.mod_revision;
         return $multi(undefined, err_invalid);
     }
@@ -154,13 +154,13 @@ type Methods = typeof methods;
 const mt: LuaMetatable<Config, Methods> = { __index: methods };
 
 /**
- * Documents below a prefix.
- * @param opts those of mirrors
+ * Creates a configuration store of the documents below a prefix.
+ * @param opts as for mirrors
  */
 function create(cli: ClientState, dir: string, opts?: Options): Result<Config> {
-    const wrong = checks.check_client(cli);
-    if (wrong !== undefined) {
-        return $multi(undefined, wrong);
+    const problem = checks.check_client(cli);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
     }
     const [mirror, err] = mirrors.new(cli, dir, opts);
     if (mirror === undefined) {

@@ -16,22 +16,22 @@ const max = math.max;
 
 const PREFIX = "/services/";
 const TTL = 10;
-/** etcd grants no more. */
+/** etcd rejects a longer TTL. */
 const LONGEST_TTL = 9000000000;
 
-/** Where a service can be reached. */
+/** An address of a service, as given to `register`. */
 interface Instance {
-    /** What tells it from the service's others; default `host:port`. */
+    /** Identifies the instance within its service; default `host:port`. */
     id?: string;
     host: string;
     port: number;
     /** Default 1. */
     weight?: number;
-    /** Anything that is to be known of it. */
+    /** Any JSON value, for the readers of the instance. */
     meta?: unknown;
 }
 
-/** One of a service's instances. */
+/** An instance of a service, as `peers` returns it. */
 interface Peer {
     readonly service: string;
     readonly id: string;
@@ -42,27 +42,28 @@ interface Peer {
 }
 
 interface Options {
-    /** Where the services are; default `/services/`. */
+    /** Prefix of the keys of all services; default `/services/`. */
     prefix?: string;
-    /** Host names are taken too. balancer_by_lua knows addresses only. */
+    /** Accept host names. balancer_by_lua accepts addresses only. */
     allow_hostnames?: boolean;
 }
 
 interface RegisterOptions extends Options {
-    /** Seconds after which the instance is gone when its worker is; default 10. */
+    /** Seconds until etcd removes the instance if its worker stops renewing the lease; default 10. */
     ttl?: number;
 }
 
-/** A service's instances, and the kvs that they were made of. */
-interface Made {
+/** The instances of a service, and the kvs that they were made from. */
+interface CachedPeers {
     readonly kvs: readonly Kv[];
     readonly peers: readonly Peer[];
 }
 
 interface State {
-    /** Where the instances are read. */
+    /** Serves the reads. */
     readonly mirror: Mirror;
-    readonly made: LuaMap<string, Made>;
+    /** By service. */
+    readonly cache: LuaMap<string, CachedPeers>;
 }
 
 /** The instances of services. */
@@ -82,7 +83,7 @@ const REGISTER_OPTIONS: OptionTable = {
     ],
 };
 
-/** Something that `set_current_peer` takes: no name, and IPv6 in brackets. */
+/** Reports whether `set_current_peer` accepts a host: an IPv4 address, or an IPv6 address in brackets. */
 function is_address(host: string): boolean {
     if (match(host, "^%[[%x:.]+%]$")[0] !== undefined) {
         return true;
@@ -94,8 +95,8 @@ function is_address(host: string): boolean {
     return max(tonumber(a)!, tonumber(b)!, tonumber(c)!, tonumber(d)!) <= 255;
 }
 
-/** What is wrong with an instance; nil if nothing is. */
-function check(instance: unknown, may_be_name: boolean): Problem {
+/** Checks an instance. Returns an error text, or nil. */
+function check_instance(instance: unknown, allow_hostnames: boolean): Problem {
     if (typeof instance !== "object") {
         return "instance must be table";
     }
@@ -106,7 +107,7 @@ function check(instance: unknown, may_be_name: boolean): Problem {
     if (typeof host !== "string" || host === "") {
         return "instance.host must be string";
     }
-    if (!may_be_name && !is_address(host)) {
+    if (!allow_hostnames && !is_address(host)) {
         return "instance.host must be an address, unless opts.allow_hostnames is set";
     }
     if (typeof port !== "number" || floor(port) !== port || port < 1 || port > 65535) {
@@ -116,24 +117,24 @@ function check(instance: unknown, may_be_name: boolean): Problem {
     return is_weight ? undefined : "instance.weight must be unsigned number";
 }
 
-/** What is wrong with a service's name; nil if nothing is. */
+/** Checks the name of a service. Returns an error text, or nil. */
 function check_service(service: unknown): Problem {
     const is_name = typeof service === "string" && match(service, "^[^/]+$")[0] !== undefined;
     return is_name ? undefined : "service must be a name without /";
 }
 
 /**
- * Lets an instance of a service be found: until it is closed, or its worker ends.
- * @returns a registration, which is made in the background
+ * Registers an instance of a service until the registration is closed or the worker exits.
+ * @returns a registration, which writes its key in the background
  */
 function register(cli: ClientState, service: string, instance: Instance, opts?: RegisterOptions): Result<Registration> {
-    const wrong =
+    const problem =
         checks.check_client(cli) ??
         check_service(service) ??
         checks.check_options(opts, REGISTER_OPTIONS) ??
-        check(instance, opts?.allow_hostnames === true);
-    if (wrong !== undefined) {
-        return $multi(undefined, wrong);
+        check_instance(instance, opts?.allow_hostnames === true);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
     }
     const ttl = opts?.ttl ?? TTL;
     if (floor(ttl) !== ttl || ttl < 1 || ttl > LONGEST_TTL) {
@@ -148,7 +149,7 @@ function register(cli: ClientState, service: string, instance: Instance, opts?: 
     return registrations.new(cli, keys.with_prefix(cli.key_prefix, key), value, ttl);
 }
 
-/** Instances as arrays, made anew only for services that have changed. */
+/** Returns the instances of a service. The array stays the same table until the service changes. */
 function peers(this: State, service: string): Result<readonly Peer[]> {
     if (typeof service !== "string") {
         return $multi(undefined, "service must be a name without /");
@@ -157,20 +158,20 @@ function peers(this: State, service: string): Result<readonly Peer[]> {
     if (kvs === undefined) {
         return $multi(undefined, err);
     }
-    let made = this.made.get(service);
-    if (made === undefined || made.kvs !== kvs) {
+    let cached = this.cache.get(service);
+    if (cached === undefined || cached.kvs !== kvs) {
         const list: Peer[] = [];
         for (const kv of kvs) {
             list.push(kv.value as Peer);
         }
-        made = { kvs, peers: list };
+        cached = { kvs, peers: list };
         if (list.length > 0) {
-            this.made.set(service, made);
+            this.cache.set(service, cached);
         } else {
-            this.made.delete(service);
+            this.cache.delete(service);
         }
     }
-    return $multi(made.peers);
+    return $multi(cached.peers);
 }
 
 /** As `m:invalid()`. */
@@ -190,23 +191,23 @@ const methods = {
 type Methods = typeof methods;
 const mt: LuaMetatable<Discovery, Methods> = { __index: methods };
 
-/** Follows all services below a prefix. */
+/** Creates a discovery, which follows all services below a prefix. */
 function create(cli: ClientState, opts?: Options): Result<Discovery> {
-    const misuse = checks.check_client(cli) ?? checks.check_options(opts, OPTIONS);
-    if (misuse !== undefined) {
-        return $multi(undefined, misuse);
+    const problem = checks.check_client(cli) ?? checks.check_options(opts, OPTIONS);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
     }
-    const may_be_name = opts?.allow_hostnames === true;
+    const allow_hostnames = opts?.allow_hostnames === true;
     const prefix = opts?.prefix ?? PREFIX;
-    const skipped = prefix.length + 1;
+    const service_start = prefix.length + 1;
     const [mirror, err] = mirrors.new(cli, prefix, {
         decode: bytes => cjson.decode(bytes),
         validate: value => {
-            const wrong = check(value, may_be_name);
-            return $multi(wrong === undefined, wrong);
+            const invalid_reason = check_instance(value, allow_hostnames);
+            return $multi(invalid_reason === undefined, invalid_reason);
         },
         transform: (value: Instance, kv) => {
-            const [service, id] = match(kv.key, "^([^/]+)/(.+)$", skipped);
+            const [service, id] = match(kv.key, "^([^/]+)/(.+)$", service_start);
             if (service === undefined) {
                 return $multi(undefined, "the key is not PREFIX/SERVICE/ID");
             }
@@ -218,7 +219,7 @@ function create(cli: ClientState, opts?: Options): Result<Discovery> {
     if (mirror === undefined) {
         return $multi(undefined, err);
     }
-    return $multi(setmetatable({ mirror, made: new LuaMap() } as Discovery, mt));
+    return $multi(setmetatable({ mirror, cache: new LuaMap() } as Discovery, mt));
 }
 
 export { create as new, register, type Discovery, type Instance, type Peer, type Registration };

@@ -13,16 +13,18 @@ local serializer = require("resty.etcd.serializers.serializer")
 ---@class resty.etcd.config.writes.State
 ---@field cli resty.etcd.call.client_state.ClientState
 ---@field dir string
----@field mirror resty.etcd.mirror.mirror.Mirror Where the documents are read.
----@field listed resty.etcd.mirror.types.Kv[]? What the names below were made of.
+---@field mirror resty.etcd.mirror.mirror.Mirror Serves the reads.
+---@field listed resty.etcd.mirror.types.Kv[]? The kvs that `listed_names` was made from.
 ---@field listed_names string[]
 
 ---@class resty.etcd.config.writes.WriteOptions
----@field if_revision? (string|number) Write only if the document is at this revision; 0: only if there is none.
----@field timeout? number Seconds for the call.
+---@field if_revision? (string|number) Write only if the document is at this revision; 0: only if it is absent.
+---@field timeout? number In seconds.
 
---- Names of the options of writes.
-local WRITE_OPTIONS = {if_revision = true, timeout = true}
+local function check_revision(value)
+    return int64.to_text(value) == nil and "opts.if_revision must be a revision" or nil
+end
+local WRITE_OPTIONS = {rules = {{name = "timeout", type = "number", min = 0, expected = "number of seconds"}, {name = "if_revision", check = check_revision}}}
 
 local function bad_request(message)
     return errors.local_error("bad_request", message)
@@ -32,27 +34,15 @@ local function key_of(state, name)
     return keys.with_prefix(state.cli.key_prefix, state.dir .. name)
 end
 
---- What is wrong with a write; nil if nothing is.
+--- Checks the arguments of a write. Returns an error text, or nil.
 ---@param name any
 ---@param opts resty.etcd.config.writes.WriteOptions?
 ---@return string?
 local function check_write(name, opts)
-    local wrong = checks.check_key(name) or checks.check_method_options(opts)
-    if wrong ~= nil then
-        return wrong
-    end
-    for option in pairs(opts or ({})) do
-        if WRITE_OPTIONS[tostring(option)] == nil then
-            return "unknown option " .. tostring(option)
-        end
-    end
-    if (opts and opts.if_revision) ~= nil and int64.to_text(opts.if_revision) == nil then
-        return "opts.if_revision must be a revision"
-    end
-    return nil
+    return checks.check_key(name) or checks.check_options(opts, WRITE_OPTIONS)
 end
 
---- Changes the document, if it is as it has to be.
+--- Performs a write, as a transaction that checks `if_revision`.
 ---@param state resty.etcd.config.writes.State
 ---@param key string
 ---@param operation table
@@ -72,8 +62,8 @@ local function write(state, key, operation, opts)
         return nil, err
     end
     if reply.body.succeeded ~= true then
-        local ____opt_6 = txn_response.of_txn(reply.body)
-        local revision = ____opt_6 and ____opt_6.mod_revision or "0"
+        local ____opt_4 = txn_response.of_txn(reply.body)
+        local revision = ____opt_4 and ____opt_4.mod_revision or "0"
         local text = "the document is not at revision " .. tostring(wanted) .. ", but at " .. revision
         local conflict = errors.local_error("conflict", text)
         conflict.revision = revision
@@ -82,17 +72,17 @@ local function write(state, key, operation, opts)
     return reply.body.header.revision
 end
 
---- Writes a document. The mirror shows it as soon as etcd tells of it.
+--- Writes a document. `get` returns it when the mirror has received the change.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param document any
 ---@param opts? resty.etcd.config.writes.WriteOptions
----@return string? res # its revision; nil and an error, named `conflict` if another has changed it
+---@return string? res # the revision of the write; nil and an error, named `conflict` if the document is not at `if_revision`
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function put(self, name, document, opts)
-    local wrong = check_write(name, opts)
-    if wrong ~= nil then
-        return nil, bad_request(wrong)
+    local problem = check_write(name, opts)
+    if problem ~= nil then
+        return nil, bad_request(problem)
     end
     if document == nil or document == cjson.null then
         return nil, bad_request("document must not be nil: use delete")
@@ -105,16 +95,16 @@ local function put(self, name, document, opts)
     return write(self, key, {request_put = {key = key, value = value}}, opts)
 end
 
---- Deletes a document, whether there is one or not.
+--- Deletes a document. It is no error if the document is absent.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param opts? resty.etcd.config.writes.WriteOptions
----@return string? res # etcd's revision; nil and an error, named `conflict` if another has changed it
+---@return string? res # etcd's revision; nil and an error, named `conflict` if the document is not at `if_revision`
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function remove(self, name, opts)
-    local wrong = check_write(name, opts)
-    if wrong ~= nil then
-        return nil, bad_request(wrong)
+    local problem = check_write(name, opts)
+    if problem ~= nil then
+        return nil, bad_request(problem)
     end
     local key = key_of(self, name)
     return write(self, key, {request_delete_range = {key = key}}, opts)

@@ -11,24 +11,24 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- Longest pause between two tries.
+--- Longest delay in seconds before a failed step is repeated.
 local MAX_DELAY = 2
 
---- Seconds after which a step that takes long looks whether the worker is to end.
+--- Seconds between two checks, during a step, whether the worker is exiting.
 local POLL_INTERVAL = 0.25
 
---- A registration as others may see it.
+--- The state of a registration.
 ---@class resty.etcd.discovery.registration.Status
----@field registered boolean The instance is to be found, as far as is known here.
----@field lease string? nil while there is none.
----@field expires_in number Seconds until the lease runs out, unless it is renewed; counted from when the last renewal was sent.
+---@field registered boolean The key is in etcd, as of the last response, and its lease has not expired.
+---@field lease string? nil before it is granted.
+---@field expires_in number Seconds until the lease expires unless it is renewed, counted from when the last renewal was sent.
 ---@field renewals number
----@field losses number How often the instance was not to be found any more: its lease or its key was gone.
----@field ttl number Seconds, as etcd granted them.
----@field owner_lease string? The lease of another registration of the same id that has the key now; nil while none has.
+---@field losses number Times that the lease expired, or the key was deleted or overwritten.
+---@field ttl number TTL in seconds, as etcd granted it.
+---@field owner_lease string? The lease of another registration of the same id that owns the key; nil if there is none.
 ---@field err string? Why the latest step failed.
 
---- An instance of a service that is to be found for as long as this worker lives.
+--- An instance of a service in etcd, for as long as this worker runs.
 ---@class resty.etcd.discovery.registration.Registration: resty.etcd.discovery.registration_steps.State
 ---@field close fun(self: resty.etcd.discovery.registration_steps.State): true
 ---@field state fun(self: resty.etcd.discovery.registration_steps.State): resty.etcd.discovery.registration.Status
@@ -45,14 +45,14 @@ local function note(reg, err)
                 reg.key,
                 ": ",
                 errors.to_text(err),
-                "; trying again"
+                "; retrying"
             )
         end
     end
     reg.err = err
 end
 
---- Does what is next, and notes how that went.
+--- Makes a step and notes its result.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function advance(reg)
     local ok, failed = pcall(registration_steps.step, reg)
@@ -68,7 +68,7 @@ local function advance(reg)
     end
 end
 
---- Runs a step to its end, whatever comes.
+--- Runs a step and posts `done`, even if the step throws.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param fn fun(reg: resty.etcd.discovery.registration_steps.State)
 ---@param done table
@@ -86,10 +86,10 @@ local function run(reg, fn, done)
     done:post(1)
 end
 
---- Runs a step, which may wait for etcd for long: but not while the worker ends.
+--- Runs a step, which can wait for etcd. It is killed when the worker exits.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param fn fun(reg: resty.etcd.discovery.registration_steps.State)
----@param grace number seconds that it still has then
+---@param grace number seconds that it has from then on
 local function run_within_life(reg, fn, grace)
     local done, err = semaphore.new(0)
     if done == nil then
@@ -116,13 +116,13 @@ local function run_within_life(reg, fn, grace)
     end
 end
 
---- Revokes the lease: what the worker cannot wait for runs out by itself.
+--- Revokes the lease. If an exiting worker cannot wait for etcd, the lease expires later.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function leave(reg)
     run_within_life(reg, registration_steps.deregister, registration_steps.EXIT_CALL_TIME)
 end
 
---- Seconds until the next step.
+--- Returns the seconds until the next step: a third of the TTL after the last renewal.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return number
 local function delay(reg)
@@ -139,7 +139,7 @@ local function delay(reg)
     ))
 end
 
---- Has the next step made in so many seconds.
+--- Schedules the next step.
 ---@param timer fun(premature: boolean, reg: resty.etcd.discovery.registration_steps.State, id: number)
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param seconds number
@@ -155,7 +155,7 @@ local function plan(timer, reg, seconds)
     return true
 end
 
---- Steps, until another timer is there for the next one. nginx calls it at once when the worker ends.
+--- Makes steps until a timer for the next one is created. nginx runs the timer immediately when the worker exits.
 ---@param premature boolean
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param timer fun(premature: boolean, reg: resty.etcd.discovery.registration_steps.State, id: number)
@@ -186,9 +186,6 @@ local function leave_in_timer(_premature, reg)
     leave(reg)
 end
 
---- How the registration is.
----@param self resty.etcd.discovery.registration_steps.State
----@return resty.etcd.discovery.registration.Status
 local function state_of(self)
     local ____opt_2 = self.err
     local err = ____opt_2 and ____opt_2.message
@@ -207,7 +204,7 @@ local function state_of(self)
     }
 end
 
---- Ends the registration: the instance is not to be found any more.
+--- Ends the registration: its lease is revoked in the background, which deletes the key.
 ---@param self resty.etcd.discovery.registration_steps.State
 ---@return true
 local function close(self)
@@ -221,11 +218,11 @@ end
 local methods = {close = close, state = state_of}
 local mt = {__index = methods}
 
---- Keeps a key for as long as this worker lives.
+--- Keeps a key in etcd for as long as this worker runs.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param key string as etcd stores it
 ---@param value string
----@param ttl number seconds after which it is gone when the worker is
+---@param ttl number seconds after which it expires if the worker stops renewing its lease
 ---@return resty.etcd.discovery.registration.Registration? res
 ---@return string? err
 local function create(cli, key, value, ttl)

@@ -10,33 +10,33 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- Longest time that one call may take.
+--- Longest timeout of a call, in seconds.
 local MAX_CALL_TIME = 5
 
---- The same while the worker ends.
+--- Timeout of the call that revokes the lease when the worker exits, in seconds.
 local EXIT_CALL_TIME = 1
 
---- gRPC code of a lease that is gone.
+--- gRPC code of a lease that does not exist.
 local NOT_FOUND = 5
 
 ---@class resty.etcd.discovery.registration_steps.State
 ---@field cli resty.etcd.call.client_state.ClientState
 ---@field key string As etcd stores it.
 ---@field value string
----@field ttl number As asked for.
----@field life resty.etcd.base.watchdog.Heartbeat Of the timers that it runs in.
----@field timers number Timers so far: the last one is the one that may run.
----@field granted number As granted: etcd raises what is too short for it.
+---@field ttl number As requested.
+---@field life resty.etcd.base.watchdog.Heartbeat Of the timer that makes the steps.
+---@field timers number Number of timers so far: only the latest one makes steps.
+---@field granted number TTL as granted: etcd raises one that is shorter than its election timeout.
 ---@field lease string?
----@field previous_lease string? The lease before: what it still holds is nobody else's.
+---@field previous_lease string? The lease before `lease`: a key that is still attached to it belongs to this registration.
 ---@field is_new boolean The key has not been written yet.
 ---@field is_registered boolean
----@field owner_lease string? The lease of another registration that has the key.
----@field expires_at number
+---@field owner_lease string? The lease of another registration that owns the key.
+---@field expires_at number When the lease expires unless it is renewed.
 ---@field is_closed boolean
 ---@field renewals number
 ---@field losses number
----@field failures number Steps that failed in a row.
+---@field failures number Number of steps that failed in a row.
 ---@field err resty.etcd.protocol.errors.EtcdError?
 
 local function call_time(reg)
@@ -46,14 +46,14 @@ local function call_time(reg)
     )
 end
 
---- It may have been closed while a call was under way.
+--- Reports whether the registration has ended, which can happen during each call.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return boolean
 local function is_over(reg)
     return reg.is_closed or ngx.worker.exiting()
 end
 
---- The instance is not to be found any more.
+--- Notes that the key is gone, or attached to another lease.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function mark_lost(reg)
     if reg.is_registered then
@@ -62,7 +62,7 @@ local function mark_lost(reg)
     reg.is_registered = false
 end
 
---- The lease is gone, or nobody can know whether it is.
+--- Forgets the lease: it has expired, in etcd or by this clock.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function drop_lease(reg)
     mark_lost(reg)
@@ -71,7 +71,7 @@ local function drop_lease(reg)
     reg.owner_lease = nil
 end
 
---- The time that a lease has is counted from when it was asked for: etcd's own count ends later.
+--- Sets the expiry. It counts from when the request was sent, so that it is never later than in etcd.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param sent number
 ---@param granted any
@@ -122,24 +122,24 @@ local function mark_registered(reg)
     reg.owner_lease = nil
 end
 
---- Another registration has the key: to write it again and again would help nobody.
+--- Leaves the key to another registration. If both kept writing it, it would alternate between them.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param lease string
 ---@return resty.etcd.protocol.errors.EtcdError
 local function cede_to(reg, lease)
     reg.is_registered = false
     reg.owner_lease = lease
-    return errors.local_error("conflict", "the key is taken by another registration, of lease " .. lease)
+    return errors.local_error("conflict", "the key is owned by another registration, with lease " .. lease)
 end
 
-local function judge_put(reg, err)
+local function on_put_error(reg, err)
     if err.code == NOT_FOUND then
         drop_lease(reg)
     end
     return err
 end
 
---- The first time: the latest registration has the key, so that a new worker follows an old one without a gap.
+--- Writes the key for the first time, unconditionally: a new worker takes it over from an old one without a gap.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function put(reg)
@@ -151,13 +151,13 @@ local function put(reg)
         {timeout = call_time(reg)}
     )
     if reply == nil then
-        return judge_put(reg, err)
+        return on_put_error(reg, err)
     end
     mark_registered(reg)
     return nil
 end
 
---- Writes the key anew, unless somebody was faster.
+--- Writes the key again, unless it was changed after it was read.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param mod_revision string
 ---@return resty.etcd.protocol.errors.EtcdError?
@@ -171,21 +171,21 @@ local function put_again(reg, mod_revision)
         {timeout = call_time(reg)}
     )
     if reply == nil then
-        return judge_put(reg, err)
+        return on_put_error(reg, err)
     end
     if reply.body.succeeded ~= true then
         local kv = txn_response.of_txn(reply.body)
-        local holder = kv and kv.lease
-        if holder == nil then
-            return errors.local_error("conflict", "the key was changed meanwhile")
+        local owner = kv and kv.lease
+        if owner == nil then
+            return errors.local_error("conflict", "the key was changed concurrently")
         end
-        return cede_to(reg, holder)
+        return cede_to(reg, owner)
     end
     mark_registered(reg)
     return nil
 end
 
---- Looks whether the key is there and belongs to the lease, and writes it if it is nobody's.
+--- Checks that the key is attached to the lease. Writes it again if it is absent or attached to no other lease.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function check_key(reg)
@@ -208,9 +208,9 @@ local function check_key(reg)
         return nil
     end
     local kv = txn_response.of_txn(reply.body)
-    local holder = kv and kv.lease
-    if holder ~= nil and holder ~= reg.previous_lease then
-        return cede_to(reg, holder)
+    local owner = kv and kv.lease
+    if owner ~= nil and owner ~= reg.previous_lease then
+        return cede_to(reg, owner)
     end
     if reg.is_registered then
         ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again")
@@ -222,14 +222,14 @@ local function check_key(reg)
     return put_again(reg, kv and kv.mod_revision or "0")
 end
 
---- Functions, as the steps change what is known of it.
+--- A function, because TypeScript does not see that steps change `reg`.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return boolean
 local function has_lease(reg)
     return reg.lease ~= nil
 end
 
---- Whatever is to be done next.
+--- Makes the next step: renews or grants the lease, then writes or checks the key.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function step(reg)
@@ -255,7 +255,7 @@ local function step(reg)
     return check_key(reg)
 end
 
---- Revokes the lease, which deletes the key if that belongs to it.
+--- Revokes the lease, which deletes the key if it is attached to it.
 ---@param reg resty.etcd.discovery.registration_steps.State
 local function deregister(reg)
     local lease = reg.lease
@@ -269,11 +269,10 @@ local function deregister(reg)
         if reply == nil and not ngx.worker.exiting() then
             ngx.log(
                 ngx.WARN,
-                "lease of ",
+                "registration of ",
                 reg.key,
-                " not revoked: ",
-                errors.to_text(err),
-                "; it runs out by itself"
+                ": lease not revoked, it expires later: ",
+                errors.to_text(err)
             )
         end
     end

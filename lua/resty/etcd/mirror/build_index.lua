@@ -32,7 +32,7 @@ local function build(premature, state, index)
         else
             rate_limited_log.warn(
                 state.log,
-                "index " .. index.name .. " is not made: " .. error_text.of(err, "no reason")
+                "index " .. index.name .. " was not built: " .. error_text.of(err, "no reason")
             )
         end
         indexes.end_building(state.indexes, index.name, finished)
@@ -49,9 +49,9 @@ end
 ---@return true? res
 ---@return string? err
 local function add_index(self, name, fn)
-    local wrong = options.check_index(name, fn)
-    if wrong ~= nil then
-        return nil, wrong
+    local problem = options.check_index(name, fn)
+    if problem ~= nil then
+        return nil, problem
     end
     if self.loop.is_closed then
         return nil, "the mirror is closed"
@@ -60,7 +60,7 @@ local function add_index(self, name, fn)
     local by_name = ____self_indexes_0.by_name
     local building = ____self_indexes_0.building
     if by_name[name] ~= nil or building[name] == true then
-        return nil, "there is an index " .. name .. " already"
+        return nil, "index " .. name .. " already exists"
     end
     indexes.start_building(self.indexes, name)
     local ok, err = timers.at(

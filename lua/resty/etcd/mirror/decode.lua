@@ -119,7 +119,7 @@ end
 local function reject(decoder, raw, key, err)
     local item = {err = err, create_revision = raw.create_revision, mod_revision = raw.mod_revision}
     decoder.rejected_count = decoder.rejected_count + 1
-    rate_limited_log.warn(decoder.log, "item not taken in: " .. key .. ": " .. err)
+    rate_limited_log.warn(decoder.log, "invalid item: " .. key .. ": " .. err)
     return item
 end
 _M.key_of = key_of

@@ -5,7 +5,7 @@ local open = require("resty.etcd.shared_log.open")
 local snapshot_feed = require("resty.etcd.storage.snapshot_feed")
 local etcd_feed = require("resty.etcd.watch.etcd_feed")
 
---- Key and range end of all keys below a prefix.
+--- Returns the key and range end of all keys below a prefix.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param dir string
 ---@return table
@@ -14,8 +14,8 @@ local function range_of(cli, dir)
     return {key = range.key, range_end = range.range_end}
 end
 
---- What a state is of: the same for all workers and files that may share it, and for no others. It goes by the endpoints
---- that the client was made with: those in use change with the list of members and with addresses.
+--- Returns what identifies a state: equal for all workers and files that can share it, and for no others. It contains the
+--- configured endpoints, because those in use change with the member list and with DNS.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param wanted resty.etcd.watch.options.FeedOptions
 ---@return string
@@ -29,7 +29,7 @@ local function identity_of(cli, wanted)
     return table.concat(endpoints, "\000") .. "\000\000" .. user .. "\000" .. wanted.key .. "\000\000" .. (wanted.range_end or "")
 end
 
---- What opens the feed that one worker fills a shared dict from, and each worker its own where the dict fails.
+--- Returns the function that opens a feed from etcd: for the writer of a shared log, and for all workers if the log fails.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param wanted resty.etcd.watch.options.FeedOptions
 ---@return fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
@@ -62,7 +62,7 @@ local function opener(cli, wanted)
     end
 end
 
---- Tells the state out of a file where etcd does not answer at once.
+--- Returns a source that starts from a snapshot file if etcd does not respond immediately.
 ---@param source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
 ---@param path string
 ---@param identity string
@@ -79,11 +79,11 @@ local function with_snapshot(source, path, identity, interval)
     end
 end
 
---- Chooses where a mirror's batches come from.
+--- Chooses where the batches of a mirror come from.
 ---@param cli resty.etcd.call.client_state.ClientState
----@param dir string prefix without the client's own
+---@param dir string without the client's `key_prefix`
 ---@param opts resty.etcd.mirror.types.Options
----@return fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError? res # what opens a feed of all keys below the prefix, the full state first
+---@return fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError? res # a function that opens a feed of all keys below the prefix, which starts with a full state
 ---@return string? err
 local function choose(cli, dir, opts)
     local ____range_of_result_1 = range_of(cli, dir)

@@ -15,9 +15,9 @@ local options = require("resty.etcd.mirror.options")
 ---@return any value # as `get`; nil and an error of etcd, or one named `invalid` for an item that the mirror rejects
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Kv)? kv
 local function get_linearizable(self, key, timeout)
-    local wrong = checks.check_key(key) or options.check_timeout(timeout)
-    if wrong ~= nil then
-        return nil, errors.local_error("bad_request", wrong)
+    local problem = checks.check_key(key) or options.check_timeout(timeout)
+    if problem ~= nil then
+        return nil, errors.local_error("bad_request", problem)
     end
     local request = {key = keys.with_prefix(self.cli.key_prefix, key)}
     local reply, err = call.unary(self.cli, rpcs.range, request, {timeout = timeout})

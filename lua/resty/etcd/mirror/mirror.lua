@@ -63,12 +63,12 @@ local mt = {__index = methods}
 ---@return resty.etcd.mirror.mirror.Mirror? res
 ---@return string? err
 local function create(cli, dir, opts, source)
-    local wrong = type(dir) ~= "string" and "prefix must be string" or options.check(dir, opts)
-    if wrong ~= nil then
-        return nil, wrong
+    local problem = type(dir) ~= "string" and "prefix must be string" or options.check(dir, opts)
+    if problem ~= nil then
+        return nil, problem
     end
     if ngx.get_phase() == "init" then
-        return nil, "mirrors cannot be made in init: no worker is there yet"
+        return nil, "mirrors cannot be created in init: no worker process exists yet"
     end
     local given = opts or ({})
     local chosen = source

@@ -172,7 +172,7 @@ local function coalesce(notifications)
     notifications.coalesced_count = notifications.coalesced_count + 1
     rate_limited_log.warn(
         notifications.log,
-        "on_change is slow: " .. tostring(count) .. " changes that waited for it are one difference now"
+        "on_change: slow callback: merged " .. tostring(count) .. " pending changes into one difference"
     )
 end
 
@@ -184,7 +184,7 @@ local function warn_if_slow(notifications)
         notifications.has_warned = true
         rate_limited_log.warn(
             notifications.log,
-            "on_change: a function has not returned for " .. tostring(SLOW_AFTER) .. " s; what follows waits for it"
+            "on_change: a callback has not returned for " .. tostring(SLOW_AFTER) .. " s; later changes wait for it"
         )
     end
 end

@@ -1,21 +1,9 @@
 -- Generated from src/resty/etcd/mirror/options.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local checks = require("resty.etcd.base.checks")
+local sub = string.sub
 
---- Types of the options.
-local KINDS = {
-    decode = "function",
-    validate = "function",
-    transform = "function",
-    index = "table",
-    shared_prefix = "string",
-    idle_timeout = "number",
-    mode = "string",
-    shm_name = "string",
-    snapshot = "string",
-    snapshot_interval = "number"
-}
-
---- What is wrong with an index; nil if nothing is.
+--- Checks an index. Returns an error text, or nil.
 ---@param name any
 ---@param fn any
 ---@return string?
@@ -26,71 +14,62 @@ local function check_index(name, fn)
     return type(fn) ~= "function" and "index " .. name .. " must be function" or nil
 end
 
---- What is wrong with a number of seconds to wait; nil if nothing is.
----@param timeout any
----@return string?
-local function check_timeout(timeout)
-    local is_right = timeout == nil or type(timeout) == "number" and timeout == timeout
-    local ____is_right_0
-    if is_right then
-        ____is_right_0 = nil
-    else
-        ____is_right_0 = "timeout must be number of seconds"
+local function check_indexes(value)
+    for name, fn in pairs(value) do
+        local problem = check_index(name, fn)
+        if problem ~= nil then
+            return problem
+        end
     end
-    return ____is_right_0
+    return nil
 end
+local OPTIONS = {rules = {
+    {name = "decode", type = "function"},
+    {name = "validate", type = "function"},
+    {name = "transform", type = "function"},
+    {name = "index", type = "table", check = check_indexes},
+    {name = "shared_prefix", type = "string"},
+    {name = "idle_timeout", type = "number", above = 0, expected = "a number of seconds"},
+    {name = "mode", values = {"worker", "shared"}},
+    {name = "shm_name", type = "string"},
+    {name = "snapshot", type = "string"},
+    {name = "snapshot_interval", type = "number", above = 0, expected = "a number of seconds"}
+}}
 
---- What is wrong with the options of a mirror; nil if nothing is.
+--- Checks the options of a mirror. Returns an error text, or nil.
 ---@param dir string
 ---@param opts any
 ---@return string?
 local function check(dir, opts)
-    if opts == nil then
-        return nil
+    local problem = checks.check_options(opts, OPTIONS)
+    if problem ~= nil or opts == nil then
+        return problem
     end
-    if type(opts) ~= "table" then
-        return "opts must be table"
-    end
-    for name, value in pairs(opts) do
-        local kind = KINDS[tostring(name)]
-        if kind == nil then
-            return "unknown option " .. tostring(name)
-        end
-        if type(value) ~= kind then
-            return "opts." .. name .. " must be " .. kind
-        end
-    end
-    local ____opts_1 = opts
-    local index = ____opts_1.index
-    local mode = ____opts_1.mode
-    local shared_prefix = ____opts_1.shared_prefix
-    local idle_timeout = ____opts_1.idle_timeout
-    local snapshot_interval = ____opts_1.snapshot_interval
-    for name, fn in pairs(index or ({})) do
-        local wrong = check_index(name, fn)
-        if wrong ~= nil then
-            return wrong
-        end
-    end
-    if mode ~= nil and mode ~= "worker" and mode ~= "shared" then
-        return "opts.mode must be \"worker\" or \"shared\""
-    end
-    if mode == "shared" and opts.shm_name == nil then
+    local ____opts_0 = opts
+    local mode = ____opts_0.mode
+    local shared_prefix = ____opts_0.shared_prefix
+    local shm_name = ____opts_0.shm_name
+    if mode == "shared" and shm_name == nil then
         return "opts.mode \"shared\" needs opts.shm_name"
     end
-    if snapshot_interval ~= nil and snapshot_interval <= 0 then
-        return "opts.snapshot_interval must be a number of seconds"
-    end
-    if shared_prefix ~= nil and string.sub(dir, 1, #shared_prefix) ~= shared_prefix then
+    if shared_prefix ~= nil and sub(dir, 1, #shared_prefix) ~= shared_prefix then
         return "opts.shared_prefix must be the prefix or a part of it"
     end
-    local ____temp_2
-    if idle_timeout == nil or idle_timeout > 0 then
-        ____temp_2 = nil
+    return nil
+end
+
+--- Checks a timeout. Returns an error text, or nil.
+---@param timeout any
+---@return string?
+local function check_timeout(timeout)
+    local is_valid = timeout == nil or type(timeout) == "number" and timeout == timeout
+    local ____is_valid_1
+    if is_valid then
+        ____is_valid_1 = nil
     else
-        ____temp_2 = "opts.idle_timeout must be a number of seconds"
+        ____is_valid_1 = "timeout must be number of seconds"
     end
-    return ____temp_2
+    return ____is_valid_1
 end
 _M.check = check
 _M.check_index = check_index

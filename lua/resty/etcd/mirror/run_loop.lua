@@ -246,7 +246,7 @@ local function note_failure(state, err)
             state.log.subject,
             ": ",
             errors.to_text(err),
-            "; trying again"
+            "; retrying"
         )
     end
     loop.last_error = err
@@ -362,7 +362,7 @@ local function restart(state, had_begun)
         drop_feed(loop)
         note_failure(
             state,
-            errors.local_error("closed", "a function of the mirror's has ended its timer")
+            errors.local_error("closed", "a callback terminated the mirror's timer")
         )
     end
     start(run, state, 0)

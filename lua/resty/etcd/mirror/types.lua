@@ -133,7 +133,7 @@ local _M = {}
 ---@field heartbeat resty.etcd.base.watchdog.Heartbeat
 ---@field timers number Number of timers so far: only the latest one runs.
 ---@field is_applying boolean The loop holds `lock` and changes the store.
----@field lock table Whoever holds it can yield while changing the store.
+---@field lock table Guards the store: its holder can yield between changes.
 ---@field wake table Ends the pause between two feeds.
 
 ---@class resty.etcd.mirror.types.State

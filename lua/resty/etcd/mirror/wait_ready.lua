@@ -39,9 +39,9 @@ end
 ---@return true? res # true; nil and an error named `timeout` or `closed`, or `bad_request` in a phase that cannot yield
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function wait_ready(self, timeout)
-    local wrong = options.check_timeout(timeout)
-    if wrong ~= nil then
-        return nil, errors.local_error("bad_request", wrong)
+    local problem = options.check_timeout(timeout)
+    if problem ~= nil then
+        return nil, errors.local_error("bad_request", problem)
     end
     if lookups.ready(self) then
         return true

@@ -1,5 +1,6 @@
 import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
+import type { OptionTable } from "../base/checks";
 import * as checks from "../base/checks";
 import type { Message } from "../protocol/message";
 import * as cjson from "cjson.safe";
@@ -15,22 +16,30 @@ import * as serializer from "../serializers/serializer";
 interface State {
     readonly cli: ClientState;
     readonly dir: string;
-    /** Where the documents are read. */
+    /** Serves the reads. */
     readonly mirror: Mirror;
-    /** What the names below were made of. */
+    /** The kvs that `listed_names` was made from. */
     listed: readonly Kv[] | undefined;
     listed_names: readonly string[];
 }
 
 interface WriteOptions {
-    /** Write only if the document is at this revision; 0: only if there is none. */
+    /** Write only if the document is at this revision; 0: only if it is absent. */
     if_revision?: number | string;
-    /** Seconds for the call. */
+    /** In seconds. */
     timeout?: number;
 }
 
-/** Names of the options of writes. */
-const WRITE_OPTIONS: Record<string, true> = { if_revision: true, timeout: true };
+function check_revision(this: void, value: unknown): Problem {
+    return int64.to_text(value) === undefined ? "opts.if_revision must be a revision" : undefined;
+}
+
+const WRITE_OPTIONS: OptionTable = {
+    rules: [
+        { name: "timeout", type: "number", min: 0, expected: "number of seconds" },
+        { name: "if_revision", check: check_revision },
+    ],
+};
 
 function bad_request(message: string): EtcdError {
     return errors.local_error("bad_request", message);
@@ -40,24 +49,12 @@ function key_of(state: State, name: string): string {
     return keys.with_prefix(state.cli.key_prefix, state.dir + name);
 }
 
-/** What is wrong with a write; nil if nothing is. */
+/** Checks the arguments of a write. Returns an error text, or nil. */
 function check_write(name: unknown, opts: WriteOptions | undefined): Problem {
-    const wrong = checks.check_key(name) ?? checks.check_method_options(opts);
-    if (wrong !== undefined) {
-        return wrong;
-    }
-    for (const [option] of pairs(opts ?? {})) {
-        if (WRITE_OPTIONS[tostring(option)] === undefined) {
-            return `unknown option ${tostring(option)}`;
-        }
-    }
-    if (opts?.if_revision !== undefined && int64.to_text(opts.if_revision) === undefined) {
-        return "opts.if_revision must be a revision";
-    }
-    return undefined;
+    return checks.check_key(name) ?? checks.check_options(opts, WRITE_OPTIONS);
 }
 
-/** Changes the document, if it is as it has to be. */
+/** Performs a write, as a transaction that checks `if_revision`. */
 function write(
     state: State,
     key: string,
@@ -86,13 +83,13 @@ function write(
 }
 
 /**
- * Writes a document. The mirror shows it as soon as etcd tells of it.
- * @returns its revision; nil and an error, named `conflict` if another has changed it
+ * Writes a document. `get` returns it when the mirror has received the change.
+ * @returns the revision of the write; nil and an error, named `conflict` if the document is not at `if_revision`
  */
 function put(this: State, name: string, document: unknown, opts?: WriteOptions): Result<string, EtcdError> {
-    const wrong = check_write(name, opts);
-    if (wrong !== undefined) {
-        return $multi(undefined, bad_request(wrong));
+    const problem = check_write(name, opts);
+    if (problem !== undefined) {
+        return $multi(undefined, bad_request(problem));
     }
     if (document === undefined || document === cjson.null) {
         return $multi(undefined, bad_request("document must not be nil: use delete"));
@@ -106,13 +103,13 @@ function put(this: State, name: string, document: unknown, opts?: WriteOptions):
 }
 
 /**
- * Deletes a document, whether there is one or not.
- * @returns etcd's revision; nil and an error, named `conflict` if another has changed it
+ * Deletes a document. It is no error if the document is absent.
+ * @returns etcd's revision; nil and an error, named `conflict` if the document is not at `if_revision`
  */
 function remove(this: State, name: string, opts?: WriteOptions): Result<string, EtcdError> {
-    const wrong = check_write(name, opts);
-    if (wrong !== undefined) {
-        return $multi(undefined, bad_request(wrong));
+    const problem = check_write(name, opts);
+    if (problem !== undefined) {
+        return $multi(undefined, bad_request(problem));
     }
     const key = key_of(this, name);
     return write(this, key, { request_delete_range: { key } }, opts);

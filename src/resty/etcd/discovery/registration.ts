@@ -14,59 +14,59 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Longest pause between two tries. */
+/** Longest delay in seconds before a failed step is repeated. */
 const MAX_DELAY = 2;
-/** Seconds after which a step that takes long looks whether the worker is to end. */
+/** Seconds between two checks, during a step, whether the worker is exiting. */
 const POLL_INTERVAL = 0.25;
 
-/** A registration as others may see it. */
+/** The state of a registration. */
 interface Status {
-    /** The instance is to be found, as far as is known here. */
+    /** The key is in etcd, as of the last response, and its lease has not expired. */
     readonly registered: boolean;
-    /** nil while there is none. */
+    /** nil before it is granted. */
     readonly lease: string | undefined;
-    /** Seconds until the lease runs out, unless it is renewed; counted from when the last renewal was sent. */
+    /** Seconds until the lease expires unless it is renewed, counted from when the last renewal was sent. */
     readonly expires_in: number;
     readonly renewals: number;
-    /** How often the instance was not to be found any more: its lease or its key was gone. */
+    /** Times that the lease expired, or the key was deleted or overwritten. */
     readonly losses: number;
-    /** Seconds, as etcd granted them. */
+    /** TTL in seconds, as etcd granted it. */
     readonly ttl: number;
-    /** The lease of another registration of the same id that has the key now; nil while none has. */
+    /** The lease of another registration of the same id that owns the key; nil if there is none. */
     readonly owner_lease: string | undefined;
     /** Why the latest step failed. */
     readonly err: string | undefined;
 }
 
-/** An instance of a service that is to be found for as long as this worker lives. */
+/** An instance of a service in etcd, for as long as this worker runs. */
 interface Registration extends State, Methods {}
 
 type Step = (this: void, reg: State) => void;
 
 function note(reg: State, err: EtcdError | undefined): void {
-    const is_failure = err !== undefined && err.name !== "conflict"; // that it is taken is no reason to hurry
+    const is_failure = err !== undefined && err.name !== "conflict"; // a key that another registration owns is checked at the normal pace
     reg.failures = is_failure ? reg.failures + 1 : 0;
     if (err !== undefined) {
         if (reg.err?.message !== err.message) {
-            ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.to_text(err), "; trying again");
+            ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.to_text(err), "; retrying");
         }
     }
     reg.err = err;
 }
 
-/** Does what is next, and notes how that went. */
+/** Makes a step and notes its result. */
 function advance(this: void, reg: State): void {
     const [ok, failed] = protected_call(registration_steps.step, reg);
     let err = failed as EtcdError | undefined;
     if (!ok) {
-        err = errors.local_error("bad_reply", tostring(failed)); // whatever happens, it goes on
+        err = errors.local_error("bad_reply", tostring(failed));
     }
     if (!registration_steps.is_over(reg)) {
         note(reg, err);
     }
 }
 
-/** Runs a step to its end, whatever comes. */
+/** Runs a step and posts `done`, even if the step throws. */
 function run(this: void, reg: State, fn: Step, done: Semaphore): void {
     const [ok, err] = protected_call(fn, reg);
     if (!ok) {
@@ -76,8 +76,8 @@ function run(this: void, reg: State, fn: Step, done: Semaphore): void {
 }
 
 /**
- * Runs a step, which may wait for etcd for long: but not while the worker ends.
- * @param grace seconds that it still has then
+ * Runs a step, which can wait for etcd. It is killed when the worker exits.
+ * @param grace seconds that it has from then on
  */
 function run_within_life(reg: State, fn: Step, grace: number): void {
     const [done, err] = semaphore.new(0);
@@ -99,12 +99,12 @@ function run_within_life(reg: State, fn: Step, grace: number): void {
     }
 }
 
-/** Revokes the lease: what the worker cannot wait for runs out by itself. */
+/** Revokes the lease. If an exiting worker cannot wait for etcd, the lease expires later. */
 function leave(reg: State): void {
     run_within_life(reg, registration_steps.deregister, registration_steps.EXIT_CALL_TIME);
 }
 
-/** Seconds until the next step. */
+/** Returns the seconds until the next step: a third of the TTL after the last renewal. */
 function delay(reg: State): number {
     if (reg.failures === 0) {
         return max(0, reg.expires_at - now() - (reg.granted * 2) / 3);
@@ -114,7 +114,7 @@ function delay(reg: State): number {
 
 type Timer = (this: void, premature: boolean, reg: State, id: number) => void;
 
-/** Has the next step made in so many seconds. */
+/** Schedules the next step. */
 function plan(timer: Timer, reg: State, seconds: number): Result<true> {
     const [ok, err] = timers.at(seconds, timer, reg, reg.timers + 1);
     if (ok === undefined) {
@@ -125,7 +125,7 @@ function plan(timer: Timer, reg: State, seconds: number): Result<true> {
     return $multi(true);
 }
 
-/** Steps, until another timer is there for the next one. nginx calls it at once when the worker ends. */
+/** Makes steps until a timer for the next one is created. nginx runs the timer immediately when the worker exits. */
 function work(this: void, premature: boolean, reg: State, timer: Timer): void {
     while (!premature && !registration_steps.is_over(reg)) {
         run_within_life(reg, advance, 0);
@@ -134,7 +134,7 @@ function work(this: void, premature: boolean, reg: State, timer: Timer): void {
             if (plan(timer, reg, seconds)[0] !== undefined) {
                 return;
             }
-            ngx.sleep(min(seconds, 0.5)); // no timer to be had
+            ngx.sleep(min(seconds, 0.5)); // nginx has no free timer
         }
     }
     watchdog.release(reg.life);
@@ -153,7 +153,6 @@ function leave_in_timer(_premature: boolean, reg: State): void {
     leave(reg);
 }
 
-/** How the registration is. */
 function state_of(this: State): Status {
     const err = this.err?.message;
     return {
@@ -168,7 +167,7 @@ function state_of(this: State): Status {
     };
 }
 
-/** Ends the registration: the instance is not to be found any more. */
+/** Ends the registration: its lease is revoked in the background, which deletes the key. */
 function close(this: State): true {
     if (!this.is_closed) {
         this.is_closed = true;
@@ -183,9 +182,9 @@ type Methods = typeof methods;
 const mt: LuaMetatable<Registration, Methods> = { __index: methods };
 
 /**
- * Keeps a key for as long as this worker lives.
+ * Keeps a key in etcd for as long as this worker runs.
  * @param key as etcd stores it
- * @param ttl seconds after which it is gone when the worker is
+ * @param ttl seconds after which it expires if the worker stops renewing its lease
  */
 function create(cli: ClientState, key: string, value: string, ttl: number): Result<Registration> {
     const state: State = {

@@ -12,11 +12,11 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Longest time that one call may take. */
+/** Longest timeout of a call, in seconds. */
 const MAX_CALL_TIME = 5;
-/** The same while the worker ends. */
+/** Timeout of the call that revokes the lease when the worker exits, in seconds. */
 const EXIT_CALL_TIME = 1;
-/** gRPC code of a lease that is gone. */
+/** gRPC code of a lease that does not exist. */
 const NOT_FOUND = 5;
 
 interface State {
@@ -24,27 +24,28 @@ interface State {
     /** As etcd stores it. */
     readonly key: string;
     readonly value: string;
-    /** As asked for. */
+    /** As requested. */
     readonly ttl: number;
-    /** Of the timers that it runs in. */
+    /** Of the timer that makes the steps. */
     readonly life: Heartbeat;
-    /** Timers so far: the last one is the one that may run. */
+    /** Number of timers so far: only the latest one makes steps. */
     timers: number;
-    /** As granted: etcd raises what is too short for it. */
+    /** TTL as granted: etcd raises one that is shorter than its election timeout. */
     granted: number;
     lease: string | undefined;
-    /** The lease before: what it still holds is nobody else's. */
+    /** The lease before `lease`: a key that is still attached to it belongs to this registration. */
     previous_lease: string | undefined;
     /** The key has not been written yet. */
     is_new: boolean;
     is_registered: boolean;
-    /** The lease of another registration that has the key. */
+    /** The lease of another registration that owns the key. */
     owner_lease: string | undefined;
+    /** When the lease expires unless it is renewed. */
     expires_at: number;
     is_closed: boolean;
     renewals: number;
     losses: number;
-    /** Steps that failed in a row. */
+    /** Number of steps that failed in a row. */
     failures: number;
     err: EtcdError | undefined;
 }
@@ -53,12 +54,12 @@ function call_time(reg: State): number {
     return max(0.5, min(MAX_CALL_TIME, reg.granted / 3));
 }
 
-/** It may have been closed while a call was under way. */
+/** Reports whether the registration has ended, which can happen during each call. */
 function is_over(reg: State): boolean {
     return reg.is_closed || ngx.worker.exiting();
 }
 
-/** The instance is not to be found any more. */
+/** Notes that the key is gone, or attached to another lease. */
 function mark_lost(reg: State): void {
     if (reg.is_registered) {
         reg.losses = reg.losses + 1;
@@ -66,7 +67,7 @@ function mark_lost(reg: State): void {
     reg.is_registered = false;
 }
 
-/** The lease is gone, or nobody can know whether it is. */
+/** Forgets the lease: it has expired, in etcd or by this clock. */
 function drop_lease(reg: State): void {
     mark_lost(reg);
     reg.previous_lease = reg.lease;
@@ -74,7 +75,7 @@ function drop_lease(reg: State): void {
     reg.owner_lease = undefined;
 }
 
-/** The time that a lease has is counted from when it was asked for: etcd's own count ends later. */
+/** Sets the expiry. It counts from when the request was sent, so that it is never later than in etcd. */
 function keep_until(reg: State, sent: number, granted: unknown): void {
     reg.granted = tonumber(granted) ?? reg.granted;
     reg.expires_at = sent + reg.granted;
@@ -99,7 +100,7 @@ function renew(reg: State): EtcdError | undefined {
     }
     const ttl = reply.body.get("TTL");
     if (ttl === undefined) {
-        drop_lease(reg); // etcd says it by leaving out the TTL
+        drop_lease(reg); // etcd omits the TTL of a lease that does not exist
         return errors.server_error(404, NOT_FOUND, "etcdserver: requested lease not found");
     }
     reg.renewals = reg.renewals + 1;
@@ -113,61 +114,61 @@ function mark_registered(reg: State): void {
     reg.owner_lease = undefined;
 }
 
-/** Another registration has the key: to write it again and again would help nobody. */
+/** Leaves the key to another registration. If both kept writing it, it would alternate between them. */
 function cede_to(reg: State, lease: string): EtcdError {
     reg.is_registered = false;
     reg.owner_lease = lease;
-    return errors.local_error("conflict", `the key is taken by another registration, of lease ${lease}`);
+    return errors.local_error("conflict", `the key is owned by another registration, with lease ${lease}`);
 }
 
-function judge_put(reg: State, err: EtcdError): EtcdError {
+function on_put_error(reg: State, err: EtcdError): EtcdError {
     if (err.code === NOT_FOUND) {
         drop_lease(reg);
     }
     return err;
 }
 
-/** The first time: the latest registration has the key, so that a new worker follows an old one without a gap. */
+/** Writes the key for the first time, unconditionally: a new worker takes it over from an old one without a gap. */
 function put(reg: State): EtcdError | undefined {
     const request = { key: reg.key, value: reg.value, lease: reg.lease };
     const [reply, err] = call.unary(reg.cli, rpcs.put, request, { timeout: call_time(reg) });
     if (reply === undefined) {
-        return judge_put(reg, err);
+        return on_put_error(reg, err);
     }
     mark_registered(reg);
     return undefined;
 }
 
-/** Writes the key anew, unless somebody was faster. */
+/** Writes the key again, unless it was changed after it was read. */
 function put_again(reg: State, mod_revision: string): EtcdError | undefined {
     const key = reg.key;
     const request = {
         compare: [{ key, target: "MOD", result: "EQUAL", mod_revision }],
         success: [{ request_put: { key, value: reg.value, lease: reg.lease } }],
-        failure: [{ request_range: { key } }], // etcd 3.7 leaves the lease out where only keys are asked for
+        failure: [{ request_range: { key } }], // no keys_only: etcd 3.7 then omits the lease
     };
     const [reply, err] = call.unary(reg.cli, rpcs.txn, request, { timeout: call_time(reg) });
     if (reply === undefined) {
-        return judge_put(reg, err);
+        return on_put_error(reg, err);
     }
     if (reply.body.get("succeeded") !== true) {
         const kv = txn_response.of_txn(reply.body);
-        const holder = kv?.lease;
-        if (holder === undefined) {
-            return errors.local_error("conflict", "the key was changed meanwhile");
+        const owner = kv?.lease;
+        if (owner === undefined) {
+            return errors.local_error("conflict", "the key was changed concurrently");
         }
-        return cede_to(reg, holder);
+        return cede_to(reg, owner);
     }
     mark_registered(reg);
     return undefined;
 }
 
-/** Looks whether the key is there and belongs to the lease, and writes it if it is nobody's. */
+/** Checks that the key is attached to the lease. Writes it again if it is absent or attached to no other lease. */
 function check_key(reg: State): EtcdError | undefined {
     const key = reg.key;
     const request = {
         compare: [{ key, target: "LEASE", result: "EQUAL", lease: reg.lease }],
-        failure: [{ request_range: { key } }], // etcd 3.7 leaves the lease out where only keys are asked for
+        failure: [{ request_range: { key } }], // no keys_only: etcd 3.7 then omits the lease
     };
     const [reply, err] = call.unary(reg.cli, rpcs.txn, request, { timeout: call_time(reg), semantics: "read" });
     if (reply === undefined) {
@@ -178,10 +179,10 @@ function check_key(reg: State): EtcdError | undefined {
         return undefined;
     }
     const kv = txn_response.of_txn(reply.body);
-    const holder = kv?.lease;
-    // what is held by no lease would stay for ever
-    if (holder !== undefined && holder !== reg.previous_lease) {
-        return cede_to(reg, holder);
+    const owner = kv?.lease;
+    // a key without a lease would never expire: it is overwritten
+    if (owner !== undefined && owner !== reg.previous_lease) {
+        return cede_to(reg, owner);
     }
     if (reg.is_registered) {
         ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again");
@@ -193,12 +194,12 @@ function check_key(reg: State): EtcdError | undefined {
     return put_again(reg, kv?.mod_revision ?? "0");
 }
 
-/** Functions, as the steps change what is known of it. */
+/** A function, because TypeScript does not see that steps change `reg`. */
 function has_lease(reg: State): boolean {
     return reg.lease !== undefined;
 }
 
-/** Whatever is to be done next. */
+/** Makes the next step: renews or grants the lease, then writes or checks the key. */
 function step(this: void, reg: State): EtcdError | undefined {
     if (has_lease(reg) && now() >= reg.expires_at) {
         drop_lease(reg);
@@ -222,7 +223,7 @@ function step(this: void, reg: State): EtcdError | undefined {
     return check_key(reg);
 }
 
-/** Revokes the lease, which deletes the key if that belongs to it. */
+/** Revokes the lease, which deletes the key if it is attached to it. */
 function deregister(this: void, reg: State): void {
     const lease = reg.lease;
     reg.is_closed = true;
@@ -233,7 +234,13 @@ function deregister(this: void, reg: State): void {
         const timeout = ngx.worker.exiting() ? EXIT_CALL_TIME : call_time(reg);
         const [reply, err] = call.unary(reg.cli, rpcs.lease_revoke, { ID: lease }, { timeout });
         if (reply === undefined && !ngx.worker.exiting()) {
-            ngx.log(ngx.WARN, "lease of ", reg.key, " not revoked: ", errors.to_text(err), "; it runs out by itself");
+            ngx.log(
+                ngx.WARN,
+                "registration of ",
+                reg.key,
+                ": lease not revoked, it expires later: ",
+                errors.to_text(err),
+            );
         }
     }
 }

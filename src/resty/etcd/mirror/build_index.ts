@@ -27,7 +27,7 @@ function build(premature: boolean, state: State, index: Index): void {
         if (ok) {
             finished = index;
         } else {
-            rate_limited_log.warn(state.log, `index ${index.name} is not made: ${error_text.of(err, "no reason")}`);
+            rate_limited_log.warn(state.log, `index ${index.name} was not built: ${error_text.of(err, "no reason")}`);
         }
         indexes.end_building(state.indexes, index.name, finished);
         run_loop.release(state.loop);
@@ -38,16 +38,16 @@ function build(premature: boolean, state: State, index: Index): void {
 
 /** Adds an index. It is built in the background: until then, `by` returns "not ready" for it. */
 function add_index(this: State, name: string, fn: IndexFn): Result<true> {
-    const wrong = options.check_index(name, fn);
-    if (wrong !== undefined) {
-        return $multi(undefined, wrong);
+    const problem = options.check_index(name, fn);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
     }
     if (this.loop.is_closed) {
         return $multi(undefined, "the mirror is closed");
     }
     const { by_name, building } = this.indexes;
     if (by_name.get(name) !== undefined || building.get(name) === true) {
-        return $multi(undefined, `there is an index ${name} already`);
+        return $multi(undefined, `index ${name} already exists`);
     }
     indexes.start_building(this.indexes, name);
     const [ok, err] = timers.at(0, build, this, indexes.create_index(name, fn));

@@ -84,7 +84,7 @@ function make(decoder: Decoder, raw: RawKv, key: string): Result<Kv> {
 function reject(decoder: Decoder, raw: RawKv, key: string, err: string): Invalid {
     const item: Invalid = { err, create_revision: raw.create_revision, mod_revision: raw.mod_revision };
     decoder.rejected_count = decoder.rejected_count + 1;
-    rate_limited_log.warn(decoder.log, `item not taken in: ${key}: ${err}`);
+    rate_limited_log.warn(decoder.log, `invalid item: ${key}: ${err}`);
     return item;
 }
 

@@ -7,15 +7,15 @@ import * as etcd_feed from "../watch/etcd_feed";
 import type { FeedOptions } from "../watch/etcd_feed";
 import type { Options, Source } from "./types";
 
-/** Key and range end of all keys below a prefix. */
+/** Returns the key and range end of all keys below a prefix. */
 function range_of(cli: ClientState, dir: string): { key: string; range_end: string } {
     const range = keys.prefix_range(cli.key_prefix, dir);
     return { key: range.get("key") as string, range_end: range.get("range_end") as string };
 }
 
 /**
- * What a state is of: the same for all workers and files that may share it, and for no others. It goes by the endpoints
- * that the client was made with: those in use change with the list of members and with addresses.
+ * Returns what identifies a state: equal for all workers and files that can share it, and for no others. It contains the
+ * configured endpoints, because those in use change with the member list and with DNS.
  */
 function identity_of(cli: ClientState, wanted: FeedOptions): string {
     const endpoints: string[] = [];
@@ -27,7 +27,7 @@ function identity_of(cli: ClientState, wanted: FeedOptions): string {
     return `${endpoints.join("\0")}\0\0${user}\0${wanted.key}\0\0${wanted.range_end ?? ""}`;
 }
 
-/** What opens the feed that one worker fills a shared dict from, and each worker its own where the dict fails. */
+/** Returns the function that opens a feed from etcd: for the writer of a shared log, and for all workers if the log fails. */
 function opener(cli: ClientState, wanted: FeedOptions): OpenSource {
     return (from, cluster_id) => {
         const { key, range_end, shared_range } = wanted;
@@ -54,7 +54,7 @@ function opener(cli: ClientState, wanted: FeedOptions): OpenSource {
     };
 }
 
-/** Tells the state out of a file where etcd does not answer at once. */
+/** Returns a source that starts from a snapshot file if etcd does not respond immediately. */
 function with_snapshot(source: Source, path: string, identity: string, interval: number | undefined): Source {
     const state = snapshot_feed.new_state(path, identity, interval);
     return () => {
@@ -67,9 +67,9 @@ function with_snapshot(source: Source, path: string, identity: string, interval:
 }
 
 /**
- * Chooses where a mirror's batches come from.
- * @param dir prefix without the client's own
- * @returns what opens a feed of all keys below the prefix, the full state first
+ * Chooses where the batches of a mirror come from.
+ * @param dir without the client's `key_prefix`
+ * @returns a function that opens a feed of all keys below the prefix, which starts with a full state
  */
 function choose(cli: ClientState, dir: string, opts: Options): Result<Source> {
     const { key, range_end } = range_of(cli, dir);

@@ -17,9 +17,9 @@ type ReadResult = LuaMultiReturn<[value: any, kv: Kv | EtcdError | undefined]>; 
  * @returns as `get`; nil and an error of etcd, or one named `invalid` for an item that the mirror rejects
  */
 function get_linearizable(this: State, key: string, timeout?: number): ReadResult {
-    const wrong = checks.check_key(key) ?? options.check_timeout(timeout);
-    if (wrong !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", wrong));
+    const problem = checks.check_key(key) ?? options.check_timeout(timeout);
+    if (problem !== undefined) {
+        return $multi(undefined, errors.local_error("bad_request", problem));
     }
     const request = { key: keys.with_prefix(this.cli.key_prefix, key) };
     const [reply, err] = call.unary(this.cli, rpcs.range, request, { timeout });

@@ -46,12 +46,12 @@ const mt: LuaMetatable<Mirror, Methods> = { __index: methods };
  * @param source opens the feeds, instead of what the options say
  */
 function create(cli: ClientState, dir: string, opts?: Options, source?: Source): Result<Mirror> {
-    const wrong = typeof dir !== "string" ? "prefix must be string" : options.check(dir, opts);
-    if (wrong !== undefined) {
-        return $multi(undefined, wrong);
+    const problem = typeof dir !== "string" ? "prefix must be string" : options.check(dir, opts);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
     }
     if (ngx.get_phase() === "init") {
-        return $multi(undefined, "mirrors cannot be made in init: no worker is there yet");
+        return $multi(undefined, "mirrors cannot be created in init: no worker process exists yet");
     }
     const given = opts ?? {};
     let chosen = source;

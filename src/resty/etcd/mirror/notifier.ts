@@ -157,7 +157,7 @@ function coalesce(notifications: Notifications): void {
     notifications.coalesced_count = notifications.coalesced_count + 1;
     rate_limited_log.warn(
         notifications.log,
-        `on_change is slow: ${count} changes that waited for it are one difference now`,
+        `on_change: slow callback: merged ${count} pending changes into one difference`,
     );
 }
 
@@ -168,7 +168,7 @@ function warn_if_slow(notifications: Notifications): void {
         notifications.has_warned = true;
         rate_limited_log.warn(
             notifications.log,
-            `on_change: a function has not returned for ${SLOW_AFTER} s; what follows waits for it`,
+            `on_change: a callback has not returned for ${SLOW_AFTER} s; later changes wait for it`,
         );
     }
 }

@@ -1,20 +1,10 @@
+import type { OptionTable } from "../base/checks";
+import * as checks from "../base/checks";
 import type { Options } from "./types";
 
-/** Types of the options. */
-const KINDS: Record<string, string> = {
-    decode: "function",
-    validate: "function",
-    transform: "function",
-    index: "table",
-    shared_prefix: "string",
-    idle_timeout: "number",
-    mode: "string",
-    shm_name: "string",
-    snapshot: "string",
-    snapshot_interval: "number",
-};
+const sub = string.sub;
 
-/** What is wrong with an index; nil if nothing is. */
+/** Checks an index. Returns an error text, or nil. */
 function check_index(name: unknown, fn: unknown): Problem {
     if (typeof name !== "string") {
         return "the name of an index must be string";
@@ -22,49 +12,51 @@ function check_index(name: unknown, fn: unknown): Problem {
     return typeof fn !== "function" ? `index ${name} must be function` : undefined;
 }
 
-/** What is wrong with a number of seconds to wait; nil if nothing is. */
-function check_timeout(timeout: unknown): Problem {
-    const is_right = timeout === undefined || (typeof timeout === "number" && timeout === timeout);
-    return is_right ? undefined : "timeout must be number of seconds";
+function check_indexes(this: void, value: unknown): Problem {
+    for (const [name, fn] of pairs(value as Record<string, unknown>)) {
+        const problem = check_index(name, fn);
+        if (problem !== undefined) {
+            return problem;
+        }
+    }
+    return undefined;
 }
 
-/** What is wrong with the options of a mirror; nil if nothing is. */
+const OPTIONS: OptionTable = {
+    rules: [
+        { name: "decode", type: "function" },
+        { name: "validate", type: "function" },
+        { name: "transform", type: "function" },
+        { name: "index", type: "table", check: check_indexes },
+        { name: "shared_prefix", type: "string" },
+        { name: "idle_timeout", type: "number", above: 0, expected: "a number of seconds" },
+        { name: "mode", values: ["worker", "shared"] },
+        { name: "shm_name", type: "string" },
+        { name: "snapshot", type: "string" },
+        { name: "snapshot_interval", type: "number", above: 0, expected: "a number of seconds" },
+    ],
+};
+
+/** Checks the options of a mirror. Returns an error text, or nil. */
 function check(dir: string, opts: unknown): Problem {
-    if (opts === undefined) {
-        return undefined;
+    const problem = checks.check_options(opts, OPTIONS);
+    if (problem !== undefined || opts === undefined) {
+        return problem;
     }
-    if (typeof opts !== "object") {
-        return "opts must be table";
-    }
-    for (const [name, value] of pairs(opts as Record<string, unknown>)) {
-        const kind = KINDS[tostring(name)];
-        if (kind === undefined) {
-            return `unknown option ${tostring(name)}`;
-        }
-        if (type(value) !== kind) {
-            return `opts.${name} must be ${kind}`;
-        }
-    }
-    const { index, mode, shared_prefix, idle_timeout, snapshot_interval } = opts as Options;
-    for (const [name, fn] of pairs(index ?? {})) {
-        const wrong = check_index(name, fn);
-        if (wrong !== undefined) {
-            return wrong;
-        }
-    }
-    if (mode !== undefined && (mode as string) !== "worker" && (mode as string) !== "shared") {
-        return 'opts.mode must be "worker" or "shared"';
-    }
-    if (mode === "shared" && (opts as Options).shm_name === undefined) {
+    const { mode, shared_prefix, shm_name } = opts as Options;
+    if (mode === "shared" && shm_name === undefined) {
         return 'opts.mode "shared" needs opts.shm_name';
     }
-    if (snapshot_interval !== undefined && snapshot_interval <= 0) {
-        return "opts.snapshot_interval must be a number of seconds";
-    }
-    if (shared_prefix !== undefined && string.sub(dir, 1, shared_prefix.length) !== shared_prefix) {
+    if (shared_prefix !== undefined && sub(dir, 1, shared_prefix.length) !== shared_prefix) {
         return "opts.shared_prefix must be the prefix or a part of it";
     }
-    return idle_timeout === undefined || idle_timeout > 0 ? undefined : "opts.idle_timeout must be a number of seconds";
+    return undefined;
+}
+
+/** Checks a timeout. Returns an error text, or nil. */
+function check_timeout(timeout: unknown): Problem {
+    const is_valid = timeout === undefined || (typeof timeout === "number" && timeout === timeout);
+    return is_valid ? undefined : "timeout must be number of seconds";
 }
 
 export { check, check_index, check_timeout };

@@ -213,7 +213,7 @@ function note_failure(state: State, err: EtcdError): void {
     const { counters, last_error } = loop;
     counters.failures = counters.failures + 1;
     if (last_error === undefined || last_error.message !== err.message) {
-        ngx.log(ngx.WARN, state.log.subject, ": ", errors.to_text(err), "; trying again");
+        ngx.log(ngx.WARN, state.log.subject, ": ", errors.to_text(err), "; retrying");
     }
     loop.last_error = err;
 }
@@ -306,7 +306,7 @@ function restart(state: State, had_begun: boolean): void {
     notifier.reset(state.notifications);
     if (had_begun) {
         drop_feed(loop);
-        note_failure(state, errors.local_error("closed", "a function of the mirror's has ended its timer"));
+        note_failure(state, errors.local_error("closed", "a callback terminated the mirror's timer"));
     }
     start(run, state, 0);
 }

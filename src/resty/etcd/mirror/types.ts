@@ -211,7 +211,7 @@ interface Loop {
     timers: number;
     /** The loop holds `lock` and changes the store. */
     is_applying: boolean;
-    /** Whoever holds it can yield while changing the store. */
+    /** Guards the store: its holder can yield between changes. */
     readonly lock: Semaphore;
     /** Ends the pause between two feeds. */
     readonly wake: Semaphore;

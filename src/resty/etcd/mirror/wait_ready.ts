@@ -37,9 +37,9 @@ function timeout_error(state: State): EtcdError {
  * @returns true; nil and an error named `timeout` or `closed`, or `bad_request` in a phase that cannot yield
  */
 function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
-    const wrong = options.check_timeout(timeout);
-    if (wrong !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", wrong));
+    const problem = options.check_timeout(timeout);
+    if (problem !== undefined) {
+        return $multi(undefined, errors.local_error("bad_request", problem));
     }
     if (lookups.ready.call(this)) {
         return $multi(true);
