@@ -77,7 +77,7 @@ describe("client of a cluster with a learner", function()
     end)
 
     it("neither ejects the learner nor spends retry budget on its errors", function()
-        local refused = 0
+        local rejections = 0
         local cli = client { health = { retry_budget = 0, max_fails = 1000 } }
         local unary = cli.transport.unary
         cli.transport.unary = function(...)
