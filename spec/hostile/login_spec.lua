@@ -15,7 +15,7 @@ describe("random damage of a login's answer", function()
         if kind == 1 then
             return garble.damage(garble.answer("200 OK", hostile.TOKEN, random), random)
         elseif kind == 2 then
-            local refusal = garble.refusals[random(#garble.refusals)]
+            local refusal = garble.error_replies[random(#garble.error_replies)]
             return garble.answer(refusal[1], garble.twist(refusal[2], random), random)
         elseif kind == 3 then
             return garble.noise(random, 300)

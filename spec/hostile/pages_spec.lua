@@ -43,7 +43,7 @@ describe("a directory in pages", function()
         elseif mischief == "compacted" then
             return { fake.reply(COMPACTED, "400 Bad Request") }
         elseif mischief == "refusal" then
-            local refusal = garble.refusals[random(#garble.refusals)]
+            local refusal = garble.error_replies[random(#garble.error_replies)]
             return { fake.reply(refusal[2], refusal[1]) }
         elseif mischief == "cut" then
             return { fake.reply(body):sub(1, -random(#body)), fake.CLOSE }

@@ -52,7 +52,7 @@ describe("random damage of an answer", function()
 
     it("that is a refusal, in either dialect of the gateway or of none, leaves an error with a text", function()
         run("twisted refusal", 1000, function(random)
-            local refusal = garble.refusals[random(#garble.refusals)]
+            local refusal = garble.error_replies[random(#garble.error_replies)]
             local body = random(4) > 1 and garble.twist(refusal[2], random) or garble.damage(refusal[2], random)
             return garble.answer(refusal[1], body, random)
         end)

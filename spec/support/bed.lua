@@ -1,4 +1,4 @@
--- The running test bed: what its bed.json says, and clients of it.
+-- The running test bed: the contents of its bed.json, and clients of its servers.
 local cjson = require "cjson.safe"
 local etcd = require "resty.etcd"
 
@@ -9,7 +9,7 @@ file:close()
 
 bed.transport = os.getenv("ETCD_TRANSPORT") or "cosocket"
 
--- A client over the transport under test, of the plain single server unless told otherwise.
+-- Returns a client with the transport under test; default endpoint: the plain single server.
 function bed.new(opts)
     local all = { transport = bed.transport, http_host = bed.single.http }
     for name, value in pairs(opts or {}) do
@@ -20,18 +20,18 @@ end
 
 local run = string.format("/spec-%d-%d/", ngx.worker.pid(), ngx.now() * 1000)
 
--- A key prefix of this run alone, with "/" at its end.
+-- Returns a key prefix that only this run uses, with "/" at its end.
 function bed.key(name)
     return run .. name .. "/"
 end
 
--- Runs a shell command; stops the spec if it fails.
+-- Runs a shell command, and fails the spec if the command fails.
 function bed.run(command)
     local status = os.execute(command)
-    assert(status == 0 or status == true, command) -- as Lua 5.1 or 5.2 has it
+    assert(status == 0 or status == true, command) -- a number in Lua 5.1, a boolean in 5.2
 end
 
--- True if this etcd knows a flag.
+-- Reports whether this version of etcd has a flag.
 function bed.has_flag(flag)
     local output = assert(io.popen(("'%s' --help 2>&1"):format(bed.etcdctl:gsub("ctl$", ""))))
     local text = output:read("*a")
@@ -39,7 +39,8 @@ function bed.has_flag(flag)
     return text:find(flag, 1, true) ~= nil
 end
 
--- One more server with these flags of etcd, until `bed.remove`: {http, port, spare}; see tools/bed.mjs.
+-- Starts another server with these flags of etcd, until `bed.remove`. Returns its record of
+-- tools/bed.mjs.
 function bed.add(name, ...)
     local flags = table.concat({ ... }, "' '")
     local output = assert(io.popen(("node tools/bed.mjs add --dir '%s' %s -- '%s'"):format(bed.dir, name, flags)))

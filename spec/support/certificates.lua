@@ -1,11 +1,11 @@
--- Certificates for servers, made with the CAs of the test bed.
+-- Certificates, issued by the CAs of the test bed.
 local bed = require "spec.support.bed"
 
 local _M = {}
 
 local folder = bed.dir .. "/certs/"
 local EXTENSIONS = {
-    -- etcd's gateway talks to etcd itself with the server's certificate, hence both uses
+    -- clientAuth too: etcd's gateway connects to etcd with the server certificate
     server = "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=%s\n",
     client = "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n",
     ca = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n",
@@ -24,19 +24,19 @@ function _M.read(path)
     return text
 end
 
--- Puts text in the place of a file's, at once.
+-- Replaces a file atomically.
 function _M.replace(path, text)
     write(path .. ".new", text)
     assert(os.rename(path .. ".new", path))
 end
 
--- A file in the folder of the bed's certificates.
+-- Returns the path of a file in the folder of the bed's certificates.
 function _M.path(name)
     return folder .. name
 end
 
--- Makes NAME.pem and NAME.key. `opts`: kind (EXTENSIONS, "server" if nil), issuer (name of a CA, "ca" if nil), names (as
--- in a subjectAltName), subject ("/CN=NAME" if nil), days (30 if nil; -1: it has expired). Returns the paths of both.
+-- Issues NAME.pem and NAME.key, and returns their paths. `opts`: kind (of EXTENSIONS, default "server"), issuer (name of a
+-- CA, default "ca"), allow_hostnames (subjectAltName), subject (default "/CN=NAME"), days (default 30; -1: expired).
 function _M.make(name, opts)
     local issuer = opts.issuer or "ca"
     write(folder .. name .. ".cnf", "[req]\ndistinguished_name = name\n[name]\n")
@@ -50,7 +50,7 @@ function _M.make(name, opts)
     return folder .. name .. ".pem", folder .. name .. ".key"
 end
 
--- Puts one certificate with its key in the place of another.
+-- Replaces a certificate and its key by others.
 function _M.install(from, to)
     _M.replace(folder .. to .. ".key", _M.read(folder .. from .. ".key"))
     _M.replace(folder .. to .. ".pem", _M.read(folder .. from .. ".pem"))

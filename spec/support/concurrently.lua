@@ -1,17 +1,17 @@
--- Calls at the same time, each in a light thread of its own.
+-- Concurrent calls, each in a separate light thread.
 
--- Runs `call(i)` for 1 to `n`; returns how often each outcome was, by status or error text.
+-- Runs `call(i)` for 1 to `n`. Returns the number of calls by status or error text.
 return function(n, call)
-    local threads, said = {}, {}
+    local threads, counts = {}, {}
     for i = 1, n do
         threads[i] = ngx.thread.spawn(function()
             local res, err = call(i)
-            local answer = res and res.status or err
-            said[answer] = (said[answer] or 0) + 1
+            local outcome = res and res.status or err
+            counts[outcome] = (counts[outcome] or 0) + 1
         end)
     end
     for _, thread in ipairs(threads) do
         assert(ngx.thread.wait(thread))
     end
-    return said
+    return counts
 end

@@ -1,10 +1,9 @@
--- A nameserver (UDP) in the same process. What it answers stands in `records`, and may be changed at any time:
+-- A nameserver (UDP) in the same process. It responds with `records`, which specs can change at any time:
 --
 --   local server = dns.new { ["etcd.test"] = { A = { "127.0.0.1" }, AAAA = { "::1" } } }
 --
--- A name that is not there does not exist; `AAAA = false` leaves that question unanswered. `mode`: "silent"
--- leaves all questions unanswered, "garbled" answers them with a record that is cut off, a number is the response code
--- of all of them (2 is a server failure).
+-- For other names the response is NXDOMAIN. With `AAAA = false`, questions of that type get no response. `mode`: "silent"
+-- sends no responses, "garbled" truncates the last record, a number is the code of all responses (2: server failure).
 local tcp = require "spec.support.tcp"
 local ffi = require "ffi"
 
@@ -29,8 +28,8 @@ local function packed(kind, address)
     return ffi.string(bytes, kind == "A" and 4 or 16)
 end
 
--- The answer to a question, or nil.
-local function answer(self, query)
+-- Returns the response to a question, or nil to send none.
+local function response_to(self, query)
     local labels, at = {}, 13
     while query:byte(at) ~= 0 do
         local size = query:byte(at)
@@ -64,7 +63,7 @@ local function serve(self)
         size[0] = 32
         local n = tonumber(C.recvfrom(self.fd, buffer, 512, 0, address, size))
         if n > 0 then
-            local reply = answer(self, ffi.string(buffer, n))
+            local reply = response_to(self, ffi.string(buffer, n))
             if reply then
                 C.sendto(self.fd, reply, #reply, NOSIGNAL, address, size[0])
             end
@@ -74,7 +73,7 @@ local function serve(self)
     end
 end
 
--- Fields: port; records and mode, as above; queries, an array of "<name> <type>".
+-- Starts a server. Fields: port; records and mode, as above; queries, an array of "<name> <type>".
 function _M.new(records)
     local address, size = ffi.new("uint8_t[16]"), ffi.new("unsigned[1]", 16)
     local fd = C.socket(2, DGRAM_NONBLOCK_CLOEXEC, 0)

@@ -1,4 +1,4 @@
--- What a scripted server (spec/support/scripted_server.lua) says of reads and watches in the place of an etcd.
+-- Responses of etcd to reads and watches, for a scripted server (spec/support/scripted_server.lua).
 local cjson = require "cjson.safe"
 local fake = require "spec.support.scripted_server"
 
@@ -7,7 +7,7 @@ local _M = {}
 local b64 = ngx.encode_base64
 local HEADER = { cluster_id = "7", member_id = "8", raft_term = "2" }
 
--- Of a reply; `more` goes over the fields of a healthy one.
+-- Returns the header of a response; `more` overrides fields.
 function _M.header(revision, more)
     local all = { revision = revision and tostring(revision) }
     for name, value in pairs(HEADER) do
@@ -19,7 +19,7 @@ function _M.header(revision, more)
     return all
 end
 
--- An event.
+-- Returns a put event.
 function _M.put(revision, key, value)
     local kv = {
         key = b64(key), value = b64('"' .. (value or "v") .. '"'), mod_revision = tostring(revision),
@@ -28,22 +28,22 @@ function _M.put(revision, key, value)
     return { kv = kv }
 end
 
--- A reply in a watch.
+-- Returns a response of a watch, as a chunk.
 function _M.line(result)
     return fake.chunk(cjson.encode { result = result } .. "\n")
 end
 
--- The beginning of a watch.
+-- Returns the response head of a watch and its `created` response.
 function _M.created(revision)
     return fake.CHUNKED .. _M.line { header = _M.header(revision), created = true }
 end
 
--- A reply with events.
+-- Returns a response of a watch with events, as a chunk.
 function _M.events(revision, ...)
     return _M.line { header = _M.header(revision), events = { ... } }
 end
 
--- The answer to a read.
+-- Returns the response to a read.
 function _M.read(revision, kvs)
     return fake.reply(cjson.encode { header = _M.header(revision), kvs = kvs, count = kvs and tostring(#kvs) or nil })
 end

@@ -1,14 +1,15 @@
--- How much is done in one go, while other light threads want their turn.
+-- How much work is done between two runs of the event loop.
 local clock = require "resty.etcd.base.clock"
 
 local _M = {}
 
--- In one go there are two or three of `work`, which is half a millisecond; twice that where others are not due yet.
+-- Greatest number of `work` calls between two runs. A time slice of 1 ms holds two or three, twice that if no other light
+-- thread is due; the rest is a margin for slow machines.
 _M.FEW = 16
 
 local done = 0
 
--- Takes half a millisecond, and returns its argument.
+-- Uses 0.5 ms of CPU time, and returns its argument.
 function _M.work(value)
     local stop = clock.now() + 0.0005
     while clock.now() < stop do end -- luacheck: ignore 542
@@ -16,7 +17,7 @@ function _M.work(value)
     return value
 end
 
--- Returns how often `work` was done at most between two turns of others, while `run` ran.
+-- Returns the greatest number of `work` calls between two runs of another light thread, during `run`.
 function _M.most(run)
     local most, stop = 0, false
     done = 0

@@ -1,11 +1,11 @@
--- Seeded cases against a hostile server, many at a time. Env:
+-- Seeded cases against a hostile server, many concurrently. Environment:
 --
---   SEED=n   repeats a run: what a case does depends on the seed, the name of its test and its own number
---   CASE=n   runs nothing but that case of each test, and shows what the server sends
---   SOAK=n   runs n times as many cases (tools/soak)
+--   SEED=n   repeats a run: a case depends only on the seed, the name of its test and its number
+--   CASE=n   runs only that case of each test, and prints what the server sends
+--   SOAK=n   multiplies the number of cases (tools/soak)
 --
--- A failed case says how to repeat it. Each case has a server and a client that no other case uses meanwhile; before it
--- a good call leaves a connection in the pool, and behind it a good call must have its own answer.
+-- The error of a failed case contains the command that repeats it. No other case uses the server and the client of a case
+-- meanwhile. A good call before the case leaves a connection in the pool, and a good call after it must get its response.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
@@ -18,12 +18,12 @@ local SOAK = tonumber(os.getenv("SOAK")) or 1
 
 local _M = { is_whole = ONLY == nil, soak = SOAK }
 
--- Late by more than this, not counting the time in which the worker stood still, is a broken deadline.
+-- Seconds past its deadline, without stalls of the event loop, after which a call has missed the deadline.
 local MARGIN = 0.05
--- Cases of a slot, at most, between two looks at the memory. Its light threads end with them, and nginx frees what
--- they had.
+-- Greatest number of cases of a slot between two checks of the memory. Their light threads then end, and nginx frees
+-- their memory.
 local STRETCH = 32
--- KiB that Lua may hold more than after the first tenth of a run: the heads that are remembered may be of any length.
+-- Allowed growth of live Lua memory in KiB after the first tenth of a run: cached request heads can have any length.
 local LUA_GROWTH = 4096
 local RESIDENT_GROWTH = 65536
 local PATHS = { ["/v3/kv/range"] = 1, ["/v3/kv/put"] = 1, ["/v3/kv/deleterange"] = 1, ["/v3/kv/txn"] = 1, ["/v3/watch"] = 1,
@@ -33,7 +33,7 @@ local HEADER = '"header":{"cluster_id":"14841639068965178418","member_id":"10276
 _M.HEADER = HEADER
 _M.TOKEN = '{' .. HEADER .. ',"token":"FJVrMSOrxIeZmPGO.38"}'
 
--- random(n) gives 1 to n.
+-- Returns the generator of a case: random(n) returns 1 to n.
 local function random_of(name, case)
     local state = (SEED * 7919 + ngx.crc32_short(name) + case * 104729) % 2147483646 + 1
     local function random(n)
@@ -45,12 +45,12 @@ local function random_of(name, case)
     return random
 end
 
--- How often a test repeats what it does `n` times in its short form; costly cases grow by a share of SOAK only.
+-- Returns the repetitions of a test that has `n` without SOAK. `share` reduces the factor for costly cases.
 function _M.scale(n, share)
     return n * math.max(1, math.floor(SOAK * (share or 1)))
 end
 
-local function answer(self, request)
+local function script_for(self, request)
     if not PATHS[request.path] or request.headers["x-evil"] then
         self.wrong = "the server made the driver send " .. tostring(request.method) .. " " .. tostring(request.path)
     end
@@ -64,7 +64,7 @@ local function answer(self, request)
     local scripts = is_login and self.logins or self.scripts
     local script = table.remove(scripts, 1)
     if type(script) == "function" then
-        scripts[1] = script -- it serves all that follow
+        scripts[1] = script -- it serves all later requests
         script = script(request)
     end
     self.served, self.connection = self.served + 1, request.connection
@@ -76,13 +76,13 @@ local function answer(self, request)
     return script or is_login and { fake.reply(_M.TOKEN) } or { fake.CLOSE }
 end
 
--- One of the places where cases run, one after the other. Fields for a case: cli, server, scripts and logins (for
--- requests to come, see fake.lua), served (requests so far), connection (of the latest), new_client,
--- timed, wait_for_late_bytes.
+-- A slot runs cases one after another. Fields for a case: cli, server, scripts and logins (of later requests, see
+-- scripted_server.lua), served (requests so far), connection (of the last request), new_client, timed,
+-- wait_for_late_bytes.
 local function new_slot(stalls, timeout)
     local self = { server = fake.new(), scripts = {}, logins = {}, worst = 0 }
     self.server.rest()
-    self.server:serve(function(request) return answer(self, request) end)
+    self.server:serve(function(request) return script_for(self, request) end)
 
     function self.new_client(opts)
         local all = { http_host = self.server.http_host }
@@ -94,16 +94,16 @@ local function new_slot(stalls, timeout)
         return cli
     end
 
-    -- Whoever answers may also answer late. Only what it sends until then is bound to be noticed.
+    -- Waits until the server has sent all bytes of the case, so that nginx notices them on idle connections.
     function self.wait_for_late_bytes()
         repeat
             ngx.sleep(0.001)
         until self.server.playing == 0
-        ngx.sleep(0.001) -- nginx looks at idle connections
+        ngx.sleep(0.001) -- nginx checks its idle connections
     end
 
-    -- Calls a function that has `seconds`, or as many as that function says behind it; returns what is wrong with the
-    -- time it took, or nil, and its results.
+    -- Calls a function that must return within `seconds` (a number, or a function evaluated afterwards). Returns an error
+    -- text or nil, and the results.
     function self.timed(seconds, fn, ...)
         local started = meter.now()
         local a, b, c = fn(...)
@@ -126,17 +126,17 @@ local function run_case(self, one, name, case)
     self.scripts, self.logins, self.served, self.wrong = {}, {}, 0, nil
     local wrong = not self.is_warm and good_call(self.cli, 0)
     if wrong then
-        return "before it " .. wrong
+        return "before the case, " .. wrong
     end
     local ok, result = pcall(one, self, case, random_of(name, case))
     self.scripts, self.logins = {}, {}
     self.wait_for_late_bytes()
     wrong = good_call(self.cli, case)
-    self.is_warm = not wrong -- it has left a connection in the pool for the next case
-    return not ok and "threw " .. tostring(result) or result or self.wrong or wrong and "behind it " .. wrong
+    self.is_warm = not wrong -- the good call leaves a connection in the pool for the next case
+    return not ok and "threw " .. tostring(result) or result or self.wrong or wrong and "after the case, " .. wrong
 end
 
--- What `count` gives once it is at most `limit`, or after 5 seconds.
+-- Waits until `count()` is at most `limit`, for at most 5 s. Returns its last result.
 local function settle(limit, count)
     local stop = meter.now() + 5
     while count() > limit and meter.now() < stop do
@@ -145,10 +145,9 @@ local function settle(limit, count)
     return count()
 end
 
--- Runs `cases` times one(slot, case, random), which returns what is wrong, or nil. Other fields: name, timeout (of the
--- client), slots (how many cases at a time), pooled (connections that a case may leave in the pool, default 1). The
--- memory is looked at on the way.
--- `case_size`: bytes that a case may still hold when the next one begins.
+-- Runs one(slot, case, random), which returns an error text or nil, `cases` times, and checks memory and descriptors.
+-- Other fields: name, timeout (of the client), slots (number of concurrent cases), pooled (connections that a case can
+-- leave in the pool, default 1), case_size (bytes that a case can still hold when the next one starts).
 function _M.run(opts)
     local name, one, cases, slots = opts.name, opts.one, opts.cases, opts.slots or 48
     local first = ONLY or 1
@@ -179,7 +178,7 @@ function _M.run(opts)
                     :format(name, case, wrong, SEED, case, bed.transport)
             end
         end
-        -- nginx would close them with the timer: only what a client pools may be open
+        -- checked here because nginx closes the rest with the timer: only pooled connections can be open
         local open = settle(pooled, function() return self.server.open end)
         failed = failed or open > pooled and ("%s: %d connections stay open"):format(name, open) or nil
         self.server.rest()
@@ -222,7 +221,7 @@ end
 
 local function wrong_details(err, details)
     if type(err) ~= "string" or type(details) ~= "table" or type(details.name) ~= "string" or type(details.message) ~= "string" or type(details.retryable) ~= "boolean" or type(details.maybe_applied) ~= "boolean" then
-        return "an error that is none"
+        return "an invalid error"
     end
 end
 
@@ -230,40 +229,40 @@ local function wrong_status(status)
     return type(status) ~= "number" or status % 1 ~= 0 or status < 200 or status > 999
 end
 
--- What is wrong with the results of a call, or nil.
+-- Checks the results of a call. Returns an error text or nil.
 function _M.wrong_result(res, err, details)
     if res == nil then
         local status = details and details.http_status
         return wrong_details(err, details) or status ~= nil and wrong_status(status) and "an error of status " .. tostring(status) or nil
     elseif type(res) ~= "table" or wrong_status(res.status) or type(res.headers) ~= "table" or type(res.body) ~= "table" then
-        return "a result that is none"
+        return "an invalid result"
     elseif res.status >= 300 and type(res.body.error) ~= "string" then
-        return "a refusal without text"
+        return "an error response without text"
     end
 end
 
 local function wrong_reply(reply, err, details)
     if reply == nil then
-        return type(err) ~= "string" and "an error that is none" or details ~= nil and wrong_details(err, details) or nil
+        return type(err) ~= "string" and "an invalid error" or details ~= nil and wrong_details(err, details) or nil
     elseif reply.error ~= nil then
-        return (type(reply.error.http_code) ~= "number" or reply.error.http_code >= 500) and "an error reply that is none" or nil
+        return (type(reply.error.http_code) ~= "number" or reply.error.http_code >= 500) and "an invalid error response" or nil
     end
     for _, each in ipairs(type(reply.result) == "table" and reply.result.events or {}) do
         if type(each) ~= "table" or each.kv ~= nil and type(each.kv) ~= "table" or each.type ~= nil and each.type ~= "DELETE" then
-            return "an event that is none"
+            return "an invalid event"
         end
     end
-    return type(reply.result) ~= "table" and "a reply that is none" or nil
+    return type(reply.result) ~= "table" and "an invalid response" or nil
 end
 
--- Reads a watch to its end, each reply within `seconds`; returns what is wrong, or nil, and how many replies came.
+-- Reads a watch to its end, each response within `seconds`. Returns an error text or nil, and the number of responses.
 function _M.read_to_end(self, reader, seconds)
     for replies = 0, 99 do
         local wrong, reply, err, details = self.timed(seconds, reader)
         wrong = wrong or wrong_reply(reply, err, details)
         if wrong or reply == nil then
             local again, same = reader()
-            return wrong or (again ~= nil or same ~= err) and "an error that does not stay" or nil, replies
+            return wrong or (again ~= nil or same ~= err) and "an error that is not repeated" or nil, replies
         end
     end
     return "no end", 100

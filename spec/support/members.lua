@@ -1,4 +1,4 @@
--- What can be done to the members of the bed's cluster, and with etcd's own tool.
+-- Signals and restarts of the members of the bed's cluster, and etcdctl.
 local bed = require "spec.support.bed"
 local ffi = require "ffi"
 
@@ -19,12 +19,12 @@ function _M.signal(name, signal)
     ffi.C.kill(pids[name], SIGNALS[signal])
 end
 
--- Starts a member that was killed, in the background.
+-- Restarts a killed member in the background.
 function _M.restart(name)
     os.execute(("node tools/bed.mjs restart --dir '%s' %s >/dev/null 2>&1 &"):format(bed.dir, name))
 end
 
--- Waits until every member answers, and knows their processes.
+-- Waits until every member serves reads, and updates the process IDs.
 function _M.wait_healthy()
     for i, name in ipairs { "m1", "m2", "m3" } do
         local cli = assert(bed.new { http_host = bed.cluster.http[i], transport = "cosocket", health = { fail_open = true } })

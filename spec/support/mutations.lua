@@ -1,4 +1,4 @@
--- Answers of etcd, and what may become of them on the way. `random(n)` gives 1 to n.
+-- Responses of etcd, and random damage to them. `random(n)` returns 1 to n.
 local fake = require "spec.support.scripted_server"
 local hostile = require "spec.support.hostile_cases"
 
@@ -21,8 +21,8 @@ _M.bodies = {
     hostile.TOKEN,
 }
 
--- Refusals in both dialects of the gateway, and what proxies say.
-_M.refusals = {
+-- Error responses in both dialects of the gateway, and of proxies.
+_M.error_replies = {
     { "403 Forbidden", '{"error":"etcdserver: permission denied","message":"etcdserver: permission denied","code":7}' },
     { "400 Bad Request", '{"error":"etcdserver: user name is empty","code":3,"message":"etcdserver: user name is empty"}' },
     { "401 Unauthorized", '{"code":16,"message":"etcdserver: invalid auth token"}' },
@@ -48,10 +48,10 @@ local CALLS = {
     function(cli) return cli:leases() end,
     function(cli) return cli:version() end,
 }
--- The calls of one request: call(cli, key, number); from WRITES_FROM to WRITES_TO they are writes.
+-- Calls of one request each: call(cli, key, number). WRITES_FROM to WRITES_TO are the indexes of the writes.
 _M.calls, _M.WRITES_FROM, _M.WRITES_TO = CALLS, 2, 6
 
--- A whole answer with both framings that etcd uses.
+-- Returns a complete response, in one of the two framings that etcd uses.
 function _M.answer(status, body, random, fields)
     fields = fields or ""
     if random(2) == 1 then
@@ -63,7 +63,7 @@ function _M.answer(status, body, random, fields)
         :format(status, fields, fake.chunk(body:sub(1, at)), rest)
 end
 
--- Steps that send the text, in up to four pieces, some with a pause before them, and end or keep the connection.
+-- Returns steps that send the text in up to four pieces, with random pauses, and close or keep the connection.
 function _M.steps(text, random)
     local steps = {}
     for _ = 2, random(4) do
@@ -85,24 +85,24 @@ local tokens = { "\r\n", "\n", "\0", "\255", "{", "}", "[", "]", '"', "null", "-
     "Content-Length: 3\r\n", "content-length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Content-Encoding: gzip\r\n",
     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 100 Continue\r\n\r\n", "100", "204", ("a"):rep(70000), ("["):rep(2000) }
 
--- The text with one to four pieces of damage.
+-- Returns the text with one to four random changes.
 function _M.damage(text, random)
     for _ = 1, random(4) do
         local from = random(#text)
         local to = math.min(#text, from + random(random(2) == 1 and 3 or 60) - 1)
         local before, piece, after = text:sub(1, from - 1), text:sub(from, to), text:sub(to + 1)
         local kind = random(6)
-        if kind == 1 then -- a byte is another
+        if kind == 1 then -- replace a byte
             text = before .. string.char(random(256) - 1) .. piece:sub(2) .. after
-        elseif kind == 2 then -- some are missing
+        elseif kind == 2 then -- delete a piece
             text = before .. after
-        elseif kind == 3 then -- some come twice
+        elseif kind == 3 then -- repeat a piece
             text = before .. piece .. piece .. after
-        elseif kind == 4 then -- something is in between
+        elseif kind == 4 then -- insert a token
             text = before .. tokens[random(#tokens)] .. piece .. after
-        elseif kind == 5 then -- something is in their place
+        elseif kind == 5 then -- replace a piece by a token
             text = before .. tokens[random(#tokens)] .. after
-        else -- a digit is another
+        else -- replace a digit
             text = before .. text:sub(from):gsub("%d", tostring(random(10) - 1), 1)
         end
         if text == "" then
@@ -115,7 +115,7 @@ end
 local values = { "null", "true", "false", "-1", "1.5", "7", "1e999", "-1e999", "nan", '""', '"x"', '"AAAA"', '"9"', "{}", "[]", "[null]", "[{}]",
     "[[]]", "[7]", '["x"]', '{"a":1}', '{"kv":7}', '{"value":[]}', '{"1":{}}', '"9223372036854775808"', '"\\u0000"', '"\\r\\nX-Evil: 1"' }
 
--- JSON in which one to three values have become others, of any type.
+-- Returns the JSON with one to three values replaced by values of any type.
 function _M.twist(json, random)
     for _ = 1, random(3) do
         local places = {}
@@ -129,7 +129,7 @@ function _M.twist(json, random)
     return json
 end
 
--- A line of a watch.
+-- Returns a response of a watch.
 function _M.event(revision, rest)
     return ('{"result":{"header":{"cluster_id":"1","revision":"%d"}%s}}\n'):format(revision, rest)
 end
@@ -137,7 +137,7 @@ end
 local stream_errors = { '{"error":{"grpc_code":14,"http_code":503,"message":"gone","http_status":"Service Unavailable"}}', '{"error":{"code":7}}\n',
     '{"error":{"code":14,"message":"etcdserver: no leader"}}\n', "", "" }
 
--- The whole answer to a watch, in chunks of any size; twisted or not.
+-- Returns the complete response to a watch in chunks of random sizes; with `twisted`, some values are replaced.
 function _M.stream(random, twisted)
     local lines = { _M.event(5, ',"created":true') }
     for i = 1, random(5) do
@@ -158,7 +158,7 @@ function _M.stream(random, twisted)
     return fake.CHUNKED .. table.concat(chunks) .. fake.LAST_CHUNK
 end
 
--- Random bytes.
+-- Returns 1 to n random bytes.
 function _M.noise(random, n)
     local bytes = {}
     for i = 1, random(n) do

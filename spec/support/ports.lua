@@ -1,5 +1,5 @@
--- Free ports for what a spec starts: of this test bed alone, and below the range that the kernel takes for outgoing
--- connections, so that the port of something stopped stays free until it is started again.
+-- Free ports for the servers of a spec. The range is reserved for this test bed and below the kernel's range for outgoing
+-- connections, so that the port of a stopped server stays free until its restart.
 local bed = require "spec.support.bed"
 
 local ports = {}

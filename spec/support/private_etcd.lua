@@ -1,10 +1,10 @@
--- An etcd of the spec's own: with flags of its choice, and with data that can be exchanged.
+-- A private etcd of a spec, with chosen flags and replaceable data.
 --
 --   local server = own_etcd.start { "--snapshot-count=10" }
 --   server.http
---   server:stop()                     by SIGKILL
---   server:start_again("copy")        on the same ports: with the data kept as "copy", or new data under that name
---   server:keep("copy")               keeps a copy of the data; the server must be stopped
+--   server:stop()                     kills it (SIGKILL)
+--   server:start_again("copy")        on the same ports, with the data directory "copy", which is created if absent
+--   server:keep("copy")               copies the data directory to "copy"; the server must be stopped
 --   server:remove()
 local bed = require "spec.support.bed"
 local process = require "fault.process"
@@ -18,7 +18,7 @@ local mt = { __index = methods }
 local binary = bed.etcdctl:gsub("etcdctl$", "etcd")
 local help = process.start(binary, "--help")
 
--- Whether this etcd knows a flag.
+-- Reports whether this version of etcd has a flag.
 function own_etcd.has(flag)
     while not process.read(help .. ".status"):match("%d") do
         ngx.sleep(0.01)
@@ -27,9 +27,9 @@ function own_etcd.has(flag)
 end
 
 local function wait_until(what, check)
-    local give_up = ngx.now() + 20
+    local deadline = ngx.now() + 20
     while not check() do
-        assert(ngx.now() < give_up, "no " .. what)
+        assert(ngx.now() < deadline, "no " .. what)
         ngx.sleep(0.02)
     end
 end
@@ -52,10 +52,10 @@ function methods:start_again(data, token)
         words[#words + 1] = flag
     end
     self.output = process.start(unpack(words))
-    wait_until("answer of etcd", function()
-        local said = process.read(self.output)
-        self.pid = tonumber(said:match("^(%d+)\n"))
-        assert(process.read(self.output .. ".status") == "", said) -- another one may answer on its port
+    wait_until("response of etcd", function()
+        local output = process.read(self.output)
+        self.pid = tonumber(output:match("^(%d+)\n"))
+        assert(process.read(self.output .. ".status") == "", output) -- another server can respond on its port
         return self.pid and wire.exchange(self.http, "GET", "/health", "", 1) == 200
     end)
 end

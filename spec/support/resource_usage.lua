@@ -1,11 +1,11 @@
--- What a run costs: CPU stalls of the worker, Lua memory, resident memory, open descriptors.
+-- Resources of the process: stalls of the event loop, Lua memory, resident memory, open descriptors.
 local clock = require "resty.etcd.base.clock"
 local lfs = require "lfs"
 
 local _M = { now = clock.now }
 local TICK = 0.005
 
--- Starts to notice when this worker stands still: its own work, or a machine that is busy with others.
+-- Starts recording stalls of the event loop: caused by this worker's own work, or by other processes of the machine.
 function _M.watch_stalls()
     local self = { total = 0, longest = 0 }
     local last, running, stalls = clock.now(), true, {}
@@ -18,14 +18,14 @@ function _M.watch_stalls()
             self.total, self.longest = self.total + math.max(0, stall), math.max(self.longest, stall)
             if stall > 0.002 then
                 stalls[#stalls + 1] = { from = last, to = clock.now(), time = stall }
-                if #stalls == 4000 then -- more than any call can look back at
+                if #stalls == 4000 then -- more than any caller looks back
                     stalls = { unpack(stalls, 2001) }
                 end
             end
         end
     end
 
-    -- Seconds of standing still that touch the time since `from`.
+    -- Returns the seconds of all stalls that ended after `from`.
     function self.since(_, from)
         local sum = math.max(0, clock.now() - last - TICK)
         for i = #stalls, 1, -1 do
@@ -45,17 +45,17 @@ function _M.watch_stalls()
     return self
 end
 
--- KiB that Lua holds once all garbage is gone.
+-- Returns the KiB of live Lua objects, after full collections.
 function _M.lua_memory()
     local before
-    repeat -- LuaJIT's own buffers shrink by half each time
+    repeat -- LuaJIT halves its buffers in each collection
         before = collectgarbage("count")
         collectgarbage()
     until collectgarbage("count") > before - 1
     return collectgarbage("count")
 end
 
--- KiB of memory of the process.
+-- Returns the resident memory of the process in KiB.
 function _M.resident()
     local file = assert(io.open("/proc/self/status"))
     local text = file:read("*a")
@@ -63,7 +63,7 @@ function _M.resident()
     return tonumber(text:match("VmRSS:%s*(%d+)"))
 end
 
--- Open descriptors of the process.
+-- Returns the number of open descriptors of the process.
 function _M.descriptors()
     local n = 0
     for _ in lfs.dir("/proc/self/fd") do

@@ -1,10 +1,11 @@
--- A scripted server in the same process: raw bytes out, at the times that a spec wants; requests are recorded.
+-- A scripted server in the same process: sends raw bytes at chosen times, and records requests.
 --
 --   local server = fake.new({ fake.reply "{}" }, { "HTTP/1.1 200 OK\r\n", 0.1, fake.CLOSE })
 --
--- Each request takes the next script; the last one serves all that follow. Steps: a string is sent, a number is a pause
--- in seconds, a function is called with the connection and what it returns is sent; CLOSE and RESET end the connection,
--- which otherwise waits for another request. A function in place of a script gets the request and returns the script.
+-- Each request runs the next script, and the last script also runs for all later requests. Steps: a string is sent; a
+-- number is a pause in seconds; a function is called with the connection, and its result is sent; CLOSE and RESET close
+-- the connection, which otherwise waits for the next request. A script can also be a function of the request that returns
+-- the script.
 local random = require "resty.etcd.base.random"
 local tcp = require "spec.support.tcp"
 local health_check = require "resty.etcd.health_check"
@@ -70,22 +71,22 @@ local function accept_all(self, door)
     end
 end
 
--- Fields: http_host, port; requests (method, path, headers in lower case, body, connection); connections (so far), open;
--- playing (scripts under way).
+-- Starts a server. Fields: http_host, port; requests (method, path, headers in lower case, body, connection); connections
+-- (so far), open; playing (running scripts).
 function _M.new(...)
     local self = tcp.listen(1024)
-    ngx.shared.test:delete(self.http_host) -- reports of another server that had the port
+    ngx.shared.test:delete(self.http_host) -- failures reported for an earlier server on this port
     self.scripts = { ... }
     function self.serve(_, ...)
         self.scripts = { ... }
     end
-    -- Takes connections, in light threads of whoever calls it; forgets what was before.
+    -- Accepts connections in light threads of the caller, and resets the counters.
     function self.start()
         self.requests, self.connections, self.open, self.playing, self.all = {}, 0, 0, 0, {}
         self.door = { fd = self.fd }
         ngx.thread.spawn(accept_all, self, self.door)
     end
-    -- Ends all connections and all threads, but keeps the port.
+    -- Closes all connections and ends all threads, but keeps the port.
     function self.rest()
         self.door.fd = nil
         for _, conn in pairs(self.all) do
@@ -100,7 +101,7 @@ function _M.new(...)
     return self
 end
 
--- Several servers that end together: {servers, ...}.
+-- Servers that are closed together: {servers, ...}.
 function _M.group()
     local servers = {}
     local self = { servers = servers }
@@ -111,7 +112,7 @@ function _M.group()
         servers[#servers + 1] = server
         return server
     end
-    -- The `http_host` of each, in the order in which they were made.
+    -- Returns the `http_host` of each server, in the order of creation.
     function self.hosts()
         local hosts = {}
         for i, server in ipairs(servers) do
@@ -128,9 +129,9 @@ function _M.group()
     return self
 end
 
--- Waits until `check()` is true, for at most 2 seconds; returns what it says last.
+-- Waits until `check()` is true, for at most 2 s. Returns its last result.
 function _M.eventually(check)
-    ngx.update_time() -- what was before may have held up nginx, as the start of another program does
+    ngx.update_time() -- earlier steps can have blocked nginx, such as the start of another program
     local stop = ngx.now() + 2
     while not check() and ngx.now() < stop do
         ngx.sleep(tcp.TICK)
@@ -138,7 +139,7 @@ function _M.eventually(check)
     return check()
 end
 
--- Lets failures be counted but never ban; returns a function that restores the health check.
+-- Makes the health check count failures without ever banning. Returns a function that restores it.
 function _M.never_ban()
     local conf = health_check.conf
     assert(health_check.init { shm_name = "test", max_fails = 1000000, fail_timeout = 60 })
@@ -147,7 +148,7 @@ function _M.never_ban()
     end
 end
 
--- Pauses before a next try are of middle length, not by chance shorter or longer. Returns what ends that.
+-- Removes the jitter from retry delays: each has its mean length. Returns a function that restores it.
 function _M.even_pauses()
     local next_number = random.next
     random.next = function() return 0.5 end
@@ -156,12 +157,12 @@ function _M.even_pauses()
     end
 end
 
--- Failures reported of an endpoint since `never_ban`.
+-- Returns the number of failures reported for an endpoint since `never_ban`.
 function _M.reports(http_host)
     return ngx.shared.test:get(http_host) or 0
 end
 
--- A whole answer with Content-Length.
+-- Returns a complete response with Content-Length.
 function _M.reply(body, status, fields)
     return ("HTTP/1.1 %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s")
         :format(status or "200 OK", fields or "", #body, body)

@@ -1,7 +1,7 @@
 -- Tables by value.
 local tables = {}
 
--- A copy that shares nothing with `value`.
+-- Returns a deep copy.
 function tables.copy(value)
     if type(value) ~= "table" then
         return value

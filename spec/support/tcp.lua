@@ -1,5 +1,5 @@
--- Server sockets of the kernel itself (Linux), non-blocking: nginx would not let a spec reset, stall or garble a
--- connection, and a port from nginx.conf would be the same for every run on a machine.
+-- Non-blocking server sockets by system calls (Linux). nginx cannot reset, stall or garble a connection on demand, and a
+-- port in nginx.conf would be the same for all runs on a machine.
 local ffi = require "ffi"
 
 ffi.cdef [[
@@ -20,8 +20,8 @@ local used = {} -- ports: a ban of one server must not hit a later one
 
 local _M = { TICK = 0.001 }
 
--- A socket on a free port of the loopback interface: {fd, port, http_host}. Without backlog it refuses connections; with
--- `window` no more than so many bytes wait for `receive`.
+-- Binds a socket to a free port of the loopback interface. Returns {fd, port, http_host}. Without `backlog`, connections
+-- are refused. `window`: size of the receive buffer in bytes.
 function _M.listen(backlog, window)
     local address, size = ffi.new("uint8_t[16]"), ffi.new("unsigned[1]", 16)
     local fd, port
@@ -38,7 +38,7 @@ function _M.listen(backlog, window)
     return { fd = fd, port = port, http_host = "http://127.0.0.1:" .. port }
 end
 
--- Closes the socket of `owner`; with `reset` the other side sees "connection reset by peer".
+-- Closes the socket of `owner`, with `reset` by an RST.
 function _M.close(owner, reset)
     if owner.fd then
         if reset then
@@ -49,9 +49,9 @@ function _M.close(owner, reset)
     end
 end
 
--- Repeats a system call until it has a result; nil after an error, at the end of the connection, or once it is closed.
+-- Repeats a system call while it returns EAGAIN. Returns nil after an error, at the end of the stream, or once closed.
 local function wait_for(owner, call)
-    local looks = 0
+    local polls = 0
     while owner.fd do
         local n = call(owner.fd)
         if n > 0 then
@@ -59,28 +59,28 @@ local function wait_for(owner, call)
         elseif n == 0 or ffi.errno() ~= EAGAIN then
             return nil
         end
-        -- who has been idle for a while looks less often: hundreds of them would keep a core busy
-        looks = looks + 1
-        ngx.sleep(looks < 20 and _M.TICK or 5 * _M.TICK)
+        -- idle sockets are polled less often: hundreds of them would keep a core busy
+        polls = polls + 1
+        ngx.sleep(polls < 20 and _M.TICK or 5 * _M.TICK)
     end
 end
 
--- The next connection: {fd}.
+-- Returns the next connection: {fd}.
 function _M.accept(server)
     local fd = wait_for(server, function(fd) return C.accept4(fd, nil, nil, NONBLOCK_CLOEXEC) end)
     if fd then
-        C.setsockopt(fd, 6, 1, ffi.new("int[1]", 1), 4) -- TCP_NODELAY: each send leaves at once
+        C.setsockopt(fd, 6, 1, ffi.new("int[1]", 1), 4) -- TCP_NODELAY: send each piece immediately
         return { fd = fd }
     end
 end
 
--- What has arrived, at least one byte.
+-- Returns the bytes that have arrived, at least one.
 function _M.receive(conn)
     local n = wait_for(conn, function(fd) return C.recv(fd, buffer, 65536, 0) end)
     return n and ffi.string(buffer, n)
 end
 
--- Sends all; false if the other side is gone.
+-- Sends all bytes. Returns false if the connection is broken.
 function _M.send(conn, bytes)
     local from, at = ffi.cast("const char *", bytes), 0
     while at < #bytes do

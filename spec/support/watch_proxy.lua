@@ -1,17 +1,16 @@
--- A proxy in the same process, in front of one server: it sees which connections carry a watch, and cuts them where a
--- spec says so.
+-- A proxy in the same process, in front of one server. It knows which connections carry a watch, and cuts them on demand.
 --
 --   local line = tap.new(bed.single.http)
---   line.http_host                   for a client
---   line.connects, line.watches      connections so far, and watches begun on them
---   line.open                        watches that stand; they cannot be told from others in TLS
---   line:standing()                  connections that stand, of whatever kind
---   line.cut_after = function(n)     bytes of the reply to let through for the n-th watch, nil for all
---   line.reset = true                that cut is a reset
---   line:cut()                       cuts all connections that carry a watch; with true as argument by a reset. The
---                                    second argument spares those through which fewer bytes have come
---   line.pause = 0.005               for each piece of up to 64 KiB that comes through
---   line.frozen = true               watches begun before are kept open, but nothing comes through them
+--   line.http_host                   endpoint for a client
+--   line.connects, line.watches      connections and watches so far
+--   line.open                        open connections with a watch; not counted in TLS
+--   line:open_connections()          open connections of any kind
+--   line.cut_after = function(n)     returns the bytes to pass to the n-th watch before the cut, nil for all
+--   line.reset = true                makes that cut an RST
+--   line:cut(reset, bytes)           cuts all connections with a watch that have received at least `bytes`, by RST if
+--                                    `reset`
+--   line.pause = 0.005               seconds before each piece of up to 64 KiB is passed
+--   line.frozen = true               keeps existing watches open without passing bytes
 local tcp = require "spec.support.tcp"
 
 local tap = {}
@@ -89,7 +88,7 @@ function tap.new(http_host)
             end
         end
     end
-    function self.standing()
+    function self.open_connections()
         local count = 0
         for _ in pairs(self.all) do
             count = count + 1

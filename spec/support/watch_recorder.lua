@@ -1,15 +1,15 @@
--- What a watcher has told, against what an independent reader sees: the drop-in watch of a member, from a given
--- revision on, without any of the code that resumes.
+-- Compares the events of a watcher with those of an independent reader: the compatible watch of one member, from a given
+-- revision on, without the code that resumes watches.
 local bed = require "spec.support.bed"
 
 local recorder = {}
 
--- The batches of a watcher up to the one with an event of the key `last`.
+-- Returns the batches of a watcher up to the one with an event of the key `last`.
 function recorder.take(watcher, last, seconds)
     local batches = {}
-    local give_up = ngx.now() + (seconds or 20)
+    local deadline = ngx.now() + (seconds or 20)
     while true do
-        local batch, err = watcher:next(math.max(0, give_up - ngx.now()))
+        local batch, err = watcher:next(math.max(0, deadline - ngx.now()))
         if not batch then
             error(("after %d batches: %s (%s)"):format(#batches, tostring(err), watcher:state()), 2)
         end
@@ -22,7 +22,7 @@ function recorder.take(watcher, last, seconds)
     end
 end
 
--- The same by the independent reader, from `start_revision` on, grouped by revision.
+-- Returns the events of the independent reader from `start_revision` up to the key `last`, grouped by revision.
 function recorder.truth(http_host, prefix, start_revision, last)
     local cli = assert(bed.new { http_host = http_host, timeout = 20, serializer = "raw" })
     local read = assert(cli:watchdir(prefix, { start_revision = start_revision, prev_kv = true, timeout = 20 }))
@@ -60,13 +60,13 @@ local function describe_batch(batch)
     return table.concat(lines, "; ")
 end
 
--- Nothing lost, nothing twice, in order, each revision whole, and what was there before: told with `prev_kv` and `raw`.
+-- Asserts that the batches have the same revisions, events and previous values. The watcher needs `prev_kv` and `raw`.
 function recorder.assert_same(truth, batches)
     for i = 1, math.max(#truth, #batches) do
         local expected = truth[i] and describe_batch(truth[i]) or "nothing"
-        local told = batches[i] and describe_batch(batches[i]) or "nothing"
-        if expected ~= told then
-            error(("batch %d of %d: etcd has %s, but told was %s"):format(i, #truth, expected, told), 2)
+        local actual = batches[i] and describe_batch(batches[i]) or "nothing"
+        if expected ~= actual then
+            error(("batch %d of %d: etcd has %s, the watcher returned %s"):format(i, #truth, expected, actual), 2)
         end
     end
 end
@@ -78,7 +78,7 @@ function recorder.apply(keys, batch)
     end
 end
 
--- All keys with a prefix, read now: a table of values by key.
+-- Reads all keys with a prefix from etcd. Returns a table of values by key.
 function recorder.read(cli, prefix)
     local keys = {}
     for _, kv in ipairs(assert(cli:readdir(prefix)).body.kvs or {}) do

@@ -1,4 +1,4 @@
--- Requests past the driver: what etcd itself says.
+-- Requests to etcd that bypass the driver.
 local cjson = require "cjson.safe"
 
 local wire = {}
@@ -14,38 +14,38 @@ local function connect(base, seconds)
     return sock
 end
 
--- HTTP/1.0: the answer ends with the connection, and a stream's lines are not in chunks.
+-- HTTP/1.0: the response ends with the connection, and streams are not chunked.
 local function request(method, path, text, token)
     return ("%s %s HTTP/1.0\r\nHost: etcd\r\n%sContent-Length: %d\r\n\r\n%s")
         :format(method, path, token and "Authorization: " .. token .. "\r\n" or "", #text, text)
 end
 
--- Returns the HTTP status and the text of the answer, or nil and an error.
+-- Returns the HTTP status and the body of the response, or nil and an error.
 function wire.exchange(base, method, path, text, seconds, token)
     local sock, err = connect(base, seconds)
     if not sock then
         return nil, err
     end
-    local sent, answer
+    local sent, response
     sent, err = sock:send(request(method, path, text, token))
     if sent then
-        answer, err = sock:receive("*a")
+        response, err = sock:receive("*a")
     end
     sock:close()
-    local head, rest = (answer or ""):match("^(.-)\r\n\r\n(.*)$")
+    local head, rest = (response or ""):match("^(.-)\r\n\r\n(.*)$")
     if not head then
-        return nil, err or "no answer"
+        return nil, err or "no response"
     end
     return tonumber(head:match("^HTTP/%d%.%d (%d+)")), rest
 end
 
--- POSTs a table as JSON; returns the HTTP status and the decoded answer.
+-- POSTs a table as JSON. Returns the HTTP status and the decoded response.
 function wire.post(base, path, body, token)
     local status, rest = wire.exchange(base, "POST", path, assert(cjson.encode(body)), 15, token)
     return assert(status, rest), cjson.decode(rest)
 end
 
--- POSTs a table as JSON and hands each line of the answer, decoded, to `on_line` until that returns true.
+-- POSTs a table as JSON, and calls `on_line` with each decoded line of the response until it returns true.
 function wire.stream(base, path, body, on_line)
     local sock = assert(connect(base, 15))
     assert(sock:send(request("POST", path, assert(cjson.encode(body)))))
@@ -58,10 +58,10 @@ function wire.stream(base, path, body, on_line)
     sock:close()
 end
 
--- A token of a user.
+-- Logs a user in. Returns the token.
 function wire.token(base, user, password)
     local status, body = wire.post(base, "/v3/auth/authenticate", { name = user, password = password })
-    assert(status == 200, "login refused")
+    assert(status == 200, "login rejected")
     return body.token
 end
 
