@@ -1,4 +1,4 @@
--- The three members of the bed's cluster, and what is done to them.
+-- The three members of the bed's cluster: status, signals, leadership, users.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
 local clock = require "resty.etcd.base.clock"
@@ -15,20 +15,20 @@ for _, member in ipairs(bed.cluster.members) do
     cluster.url[member.name] = member.http
 end
 
--- Waits until `check()` is true and returns what it says; an error after `seconds`.
+-- Waits until `check()` is true, and returns its result. Throws an error after `seconds` (default 20).
 function cluster.wait(what, check, seconds)
-    local give_up = clock.now() + (seconds or 20)
+    local deadline = clock.now() + (seconds or 20)
     while true do
         local result = check()
         if result then
             return result
         end
-        assert(clock.now() < give_up, "no " .. what)
+        assert(clock.now() < deadline, "no " .. what)
         ngx.sleep(0.01)
     end
 end
 
--- POSTs for the administrator, with a token where one is needed; returns the HTTP status and the decoded answer, or nil.
+-- POSTs as root, with a token if the member requires one. Returns the HTTP status and the decoded response, or nil.
 local function post_as_root(name, path, body, seconds)
     local base, text = cluster.url[name], cjson.encode(body)
     local status, answer = wire.exchange(base, "POST", path, text, seconds, cluster.token)
@@ -40,13 +40,13 @@ local function post_as_root(name, path, body, seconds)
     return status, status and cjson.decode(answer)
 end
 
--- What a member says of itself, nil if it does not within a moment.
+-- Returns the status of a member, or nil if it does not respond within 0.5 s.
 function cluster.status(name)
     local status, answer = post_as_root(name, "/v3/maintenance/status", {}, 0.5)
     return status == 200 and answer or nil
 end
 
--- Sends KILL, STOP or CONT, and waits until it has taken effect; false if the member does not run.
+-- Sends KILL, STOP or CONT, and waits until the signal has taken effect. Returns false if the member does not run.
 function cluster.signal(name, signal)
     local record = cjson.decode(process.read(("%s/members/%s.json"):format(bed.dir, name)))
     local done = process.signal(record.pid, "--name=" .. name, signal)
@@ -63,7 +63,7 @@ function cluster.restart(...)
     assert(ok, output)
 end
 
--- The name of the leader that these members, or all, agree on; nil if they do not.
+-- Returns the name of the leader on which these members (default all) agree, or nil if they disagree.
 function cluster.leader(names)
     local leader_id, leader
     for _, name in ipairs(names or cluster.names) do
@@ -83,7 +83,7 @@ function cluster.wait_for_leader(names)
     return cluster.wait("leader", function() return cluster.leader(names) end)
 end
 
--- The members but for `name`.
+-- Returns the names of all members except `name`.
 function cluster.others(name)
     local others = {}
     for _, other in ipairs(cluster.names) do
@@ -94,7 +94,7 @@ function cluster.others(name)
     return others
 end
 
--- Hands the leadership to a member; false if it was not to be had.
+-- Transfers the leadership to a member. Returns false if etcd rejects the transfer or the member does not respond.
 function cluster.hand_over(from, to)
     local target = cluster.status(to)
     if not target then
@@ -104,8 +104,8 @@ function cluster.hand_over(from, to)
     return post_as_root(from, path, { targetID = target.header.member_id }, 5) == 200
 end
 
--- Waits until all members have applied all there is.
-local function settle()
+-- Waits until all members have applied the same raft index.
+local function wait_applied()
     cluster.wait("agreement", function()
         local applied
         for _, name in ipairs(cluster.names) do
@@ -119,12 +119,12 @@ local function settle()
     end)
 end
 
--- A request of the administrator's that has to succeed; any member serves it. All members know of it then: one that is
--- busy with it would not know tokens that are given out meanwhile.
+-- Runs a request as root, which must succeed, and waits until all members have applied it: a member that is still
+-- applying it would reject tokens issued meanwhile.
 function cluster.admin(path, body)
     local status, answer = post_as_root(cluster.names[1], path, body, 15)
     assert(status == 200, path .. ": " .. tostring(cjson.encode(answer)))
-    settle()
+    wait_applied()
     return answer
 end
 
@@ -133,7 +133,7 @@ function cluster.auth_is_on()
     return answer.token ~= nil
 end
 
--- A user who may do everything, as root may.
+-- Adds a user with the role root.
 function cluster.add_user(user, password)
     cluster.admin("/v3/auth/user/add", { name = user, password = password })
     cluster.admin("/v3/auth/user/grant", { user = user, role = "root" })
@@ -145,7 +145,7 @@ function cluster.enable_auth()
     cluster.admin("/v3/auth/enable", {})
 end
 
--- Turns authentication off, and removes all users and roles, whichever of it there is.
+-- Disables authentication if it is enabled, and deletes all users and roles.
 function cluster.disable_auth()
     if cluster.auth_is_on() then
         cluster.admin("/v3/auth/disable", {})
@@ -158,7 +158,7 @@ function cluster.disable_auth()
     end
 end
 
--- Ends the bans of these hosts: a failure counts for no time at all.
+-- Ends the bans of these hosts, by reporting a failure with a fail_timeout of 0.
 function cluster.forgive(hosts)
     local conf = health_check.conf
     assert(health_check.init { fail_timeout = 0 })
@@ -168,7 +168,7 @@ function cluster.forgive(hosts)
     health_check.conf = conf
 end
 
--- All members run and agree on a leader, and nobody needs a token, whatever was done before.
+-- Restores the cluster: all members run and agree on a leader, and authentication is disabled.
 function cluster.heal()
     local dead = {}
     for _, name in ipairs(cluster.names) do
@@ -181,8 +181,8 @@ function cluster.heal()
     end
     cluster.wait_for_leader()
     for _, name in ipairs(cluster.names) do
-        -- one that stood still may take its time, though it knows the leader
-        cluster.wait("answer of " .. name, function()
+        -- a member that was stopped can serve reads later than it knows the leader
+        cluster.wait("response of " .. name, function()
             return post_as_root(name, "/v3/kv/range", { key = "AA==" }, 1) == 200
         end)
     end

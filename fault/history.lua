@@ -1,13 +1,13 @@
--- What became of writes: the truth of etcd against what the driver said.
+-- Compares the outcomes that the driver reported for writes with the history in etcd.
 --
--- A write is {value, res, err, details}: a value that no other write has, and what the driver answered. The truth is
--- the history of the key, read past the driver.
+-- A write is {value, res, err, details}: a value that no other write has, and the driver's results. The history of the key
+-- is read without the driver.
 local cjson = require "cjson.safe"
 local wire = require "spec.support.wire"
 
 local history = {}
 
--- All that was ever written to `key`: {value, revision, version}, oldest first.
+-- Returns all writes to `key` as {value, revision, version}, oldest first.
 function history.read(base, key)
     local events = {}
     local name = ngx.encode_base64(key)
@@ -31,7 +31,7 @@ function history.read(base, key)
     return events
 end
 
--- What the driver said of a write: "done", "not done", "unknown", or nil for an answer that says nothing.
+-- Returns the outcome that the driver reported: "done", "not done", "unknown", or nil if the error has no details.
 function history.outcome(write)
     local res, details = write.res, write.details
     if res then
@@ -42,7 +42,7 @@ function history.outcome(write)
     end
 end
 
--- How many writes had which outcome.
+-- Returns the number of writes by outcome.
 function history.count(writes)
     local counts = { ["done"] = 0, ["not done"] = 0, ["unknown"] = 0, untyped = 0 }
     for _, write in ipairs(writes) do
@@ -52,10 +52,10 @@ function history.count(writes)
     return counts
 end
 
--- The number of times that a write may be found, by its outcome.
+-- Least and greatest number of times that a write can be in the history, by its outcome.
 local ALLOWED = { ["done"] = { 1, 1 }, ["not done"] = { 0, 0 }, ["unknown"] = { 0, 1 } }
 
--- Where the driver's answers and the history disagree, as texts; none if all is well. The key has never been deleted.
+-- Returns the contradictions between the driver's results and the history, as texts. The key must never be deleted.
 function history.violations(writes, events)
     local bad = {}
     local function report(...)
@@ -74,7 +74,7 @@ function history.violations(writes, events)
         local n = times[write.value] or 0
         local allowed = ALLOWED[outcome]
         if not allowed then
-            report("%s: an error that says nothing: %s", write.value, tostring(write.err))
+            report("%s: an error without details: %s", write.value, tostring(write.err))
         elseif n < allowed[1] or n > allowed[2] then
             report("%s: %s, but applied %d times: %s", write.value, outcome, n, tostring(write.err))
         elseif outcome == "done" and write.res.body.header.revision ~= revision_of[write.value] then
@@ -83,7 +83,7 @@ function history.violations(writes, events)
         times[write.value] = nil
     end
     for value in pairs(times) do
-        report("%s: nobody wrote it", value)
+        report("%s: no call wrote it", value)
     end
     return bad
 end

@@ -1,4 +1,4 @@
--- Calls under way all the time, from light threads, and what became of each.
+-- Continuous calls from light threads, and the results of each call.
 --
 --   local load = Load.start { cli = cli, key = key, readers = 4, writers = 2 }
 --   ...
@@ -21,7 +21,7 @@ local function run(self, calls, make)
     end
 end
 
--- No call is begun any more; returns when all have ended.
+-- Starts no more calls, and waits until the running ones have ended.
 function methods:stop()
     self.stopping = true
     for _, thread in ipairs(self.threads) do
@@ -30,7 +30,7 @@ function methods:stop()
     self.threads = {}
 end
 
--- Kills what still runs: for a teardown.
+-- Kills the light threads; for teardowns.
 function methods:kill()
     self.stopping = true
     for _, thread in ipairs(self.threads) do
@@ -60,12 +60,12 @@ function Load.start(opts)
     return self
 end
 
--- A read or write that did what it should.
+-- Reports whether a call succeeded.
 function Load.succeeded(call)
     return call.res ~= nil and call.res.status == 200
 end
 
--- How many of them have ended.
+-- Returns the number of calls that have ended.
 function Load.ended(calls)
     local count = 0
     for _, call in ipairs(calls) do
@@ -74,7 +74,7 @@ function Load.ended(calls)
     return count
 end
 
--- The reads and writes that did not.
+-- Returns the calls that have ended without success.
 function Load.failures(self)
     local failures = {}
     for _, calls in ipairs { self.reads, self.writes } do
@@ -87,7 +87,7 @@ function Load.failures(self)
     return failures
 end
 
--- The texts of the errors of those calls that were begun at `from` or later and have ended, each with how many had it.
+-- Returns the number of failed calls by error text, among the calls started at `from` or later.
 function Load.errors(calls, from)
     local texts = {}
     for _, call in ipairs(calls) do
@@ -99,7 +99,7 @@ function Load.errors(calls, from)
     return texts
 end
 
--- The longest that a call took.
+-- Returns the longest duration of a call.
 function Load.longest(calls)
     local longest = 0
     for _, call in ipairs(calls) do
@@ -108,7 +108,7 @@ function Load.longest(calls)
     return longest
 end
 
--- When the first of them succeeded that was begun at `from` or later.
+-- Returns the end of the first successful call that was started at `from` or later.
 function Load.first_success(calls, from)
     local first
     for _, call in ipairs(calls) do

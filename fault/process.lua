@@ -1,4 +1,4 @@
--- Other programs, started beside the running specs without holding them up.
+-- Other programs, run concurrently with the specs without blocking nginx.
 local bit = require "bit"
 local ffi = require "ffi"
 
@@ -12,8 +12,8 @@ local PF_EXITING = 4
 
 local process = { SIGNALS = { KILL = 9, CONT = 18, STOP = 19 } }
 
--- nginx's sockets are not for its children: one that lives on would keep them open.
-local function keep_sockets_here()
+-- Makes child processes close nginx's sockets: a child that outlives nginx would keep them open.
+local function set_close_on_exec()
     for fd = 3, 4200 do
         C.fcntl(fd, F_SETFD, ffi.cast("int", CLOEXEC))
     end
@@ -23,15 +23,15 @@ local function quoted(word)
     return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
 end
 
--- Starts a program in the background, its output going to a new file whose name is returned. When the program has
--- ended, FILE.status holds its exit status.
+-- Starts a program in the background. Returns the name of a new file with its output. FILE.status contains the exit
+-- status once the program has ended.
 function process.start(...)
     local words = { ... }
     for i, word in ipairs(words) do
         words[i] = quoted(word)
     end
     local file = os.tmpname()
-    keep_sockets_here()
+    set_close_on_exec()
     local line = ("{ %s; echo $? >%s.status; } >%s 2>&1 </dev/null &"):format(table.concat(words, " "), file, file)
     assert(os.execute(line) == 0)
     return file
@@ -44,7 +44,7 @@ function process.read(file)
     end
     local text = handle:read("*a")
     handle:close()
-    return text or "" -- of a process that has just ended, /proc opens, and fails to read
+    return text or "" -- for a process that has just ended, opening its file in /proc succeeds and reading fails
 end
 
 function process.forget(file)
@@ -52,7 +52,7 @@ function process.forget(file)
     os.remove(file .. ".status")
 end
 
--- Runs a program to its end while other light threads go on.
+-- Runs a program and waits for its end, without blocking other light threads. Returns success and its output.
 function process.run(...)
     local file = process.start(...)
     local status
@@ -65,7 +65,7 @@ function process.run(...)
     return status == "0", output
 end
 
--- Sends a signal if the process still is what its command line is known to hold; tells whether it is.
+-- Sends a signal (default none) if the command line of the process still contains `word`. Reports whether it does.
 function process.signal(pid, word, signal)
     local command_line = "\0" .. process.read("/proc/" .. pid .. "/cmdline")
     if not command_line:find("\0" .. word .. "\0", 1, true) then
@@ -74,7 +74,7 @@ function process.signal(pid, word, signal)
     return C.kill(pid, signal and process.SIGNALS[signal] or 0) == 0
 end
 
--- The states of all threads of a process, and whether one of them is on its way out.
+-- Returns the states of all threads of a process, and whether one of them is exiting.
 local function threads(pid)
     local list = assert(io.popen("cat /proc/" .. pid .. "/task/*/stat 2>/dev/null"))
     local text = list:read("*a")
@@ -87,13 +87,12 @@ local function threads(pid)
     return table.concat(states), is_exiting
 end
 
--- Whether a process stands still, with all of its threads.
+-- Reports whether all threads of a process are stopped.
 function process.is_stopped(pid)
     return threads(pid):find("^T+$") ~= nil
 end
 
--- Whether a process that was killed is gone. It has no command line any more while its last threads still keep its
--- sockets open.
+-- Reports whether a killed process has ended. The command line vanishes before the last threads close the sockets.
 function process.has_ended(pid, word)
     if process.signal(pid, word) then
         return false

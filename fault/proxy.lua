@@ -1,4 +1,4 @@
--- The byte proxy (fault/proxy.mjs) in front of servers, told what to do from a spec.
+-- Controls the byte proxy (fault/proxy.mjs) in front of servers from a spec.
 --
 --   local rig = proxy.start(bed.cluster.http)
 --   rig.hosts[1]                                http://127.0.0.1:PORT, in front of the first
@@ -13,18 +13,18 @@ local proxy = {}
 local methods = {}
 local mt = { __index = methods }
 
--- Sets the mode of the links in `plan.links`, or of all; returns the counts of all links.
+-- Sets the mode of the links in `plan.links`, default all. Returns the counts of all links.
 function methods:set(plan)
     assert(self.sock:send(cjson.encode(plan) .. "\n"))
     return assert(cjson.decode(assert(self.sock:receive())))
 end
 
--- For each link {connects, cuts} since the start, {up, down} in bytes since its mode was set.
+-- Returns for each link {connects, cuts} since the start, and {up, down} in bytes since its mode was set.
 function methods:counts()
     return self:set {}
 end
 
--- The proxy ends with its control connection.
+-- Closes the control connection, which ends the proxy.
 function methods:stop()
     if self.sock then
         self.sock:close()
@@ -33,7 +33,7 @@ function methods:stop()
     end
 end
 
--- One link in front of each URL.
+-- Starts a proxy with one link per URL.
 function proxy.start(urls)
     local addresses = {}
     for i, url in ipairs(urls) do
@@ -41,11 +41,11 @@ function proxy.start(urls)
     end
     local output = process.start("node", "fault/proxy.mjs", settings.seed, unpack(addresses))
     local line
-    local give_up = ngx.now() + 10
+    local deadline = ngx.now() + 10
     repeat
         ngx.sleep(0.01)
         line = process.read(output):match("^({.*})\n")
-    until line or ngx.now() > give_up
+    until line or ngx.now() > deadline
     local ports = assert(cjson.decode(line or ""), "no proxy: " .. process.read(output))
     local sock = assert(ngx.socket.tcp())
     sock:settimeouts(2000, 2000, 10000)

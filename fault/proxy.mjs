@@ -1,20 +1,20 @@
 #!/usr/bin/env node
-// A byte proxy that spoils connections as it is told.
+// A byte proxy that delays, cuts or refuses connections on command.
 //
 //   proxy.mjs SEED HOST:PORT...     one link per target; prints {"control": PORT, "ports": [PORT...]} in one line
 //
-// One control connection takes commands, one JSON object a line, and answers each with the counts of all links,
-// {"connects", "cuts", "up", "down"} (bytes passed to and from the target), in one line. With that connection the proxy
-// ends, as it does when none comes within 10 seconds. A command sets the mode of the links in `links` (from 1; all if
-// it is absent) and starts the counting of their bytes anew; without `mode` it only asks.
+// One control connection receives commands, one JSON object per line. Each response is one line with the counts of all
+// links, {"connects", "cuts", "up", "down"} (bytes passed to and from the target). The proxy exits when that connection is
+// closed, or if none is opened within 10 s. A command sets the mode of the links in `links` (from 1; default all) and
+// resets their byte counts; without `mode` it changes nothing.
 //
 //   {"mode": "pass"}
-//   {"mode": "hold"}                          takes connections and bytes, passes none on until the mode changes
+//   {"mode": "hold"}                          accepts connections and bytes, and passes none until the mode changes
 //   {"mode": "delay", "ms": 50}               in both directions
-//   {"mode": "cut", "every": 5}               all connections, every 5 ms on average, by FIN or RST as the seed has it
-//   {"mode": "request", "bytes": 10}          passes so much to the target, then cuts
-//   {"mode": "reply", "bytes": 10}            passes so much from the target, then cuts
-//   {"mode": "refuse"}                        resets all connections, and each new one at once
+//   {"mode": "cut", "every": 5}               cuts all connections, every 5 ms on average, by FIN or RST at random
+//   {"mode": "request", "bytes": 10}          passes 10 bytes to the target, then cuts
+//   {"mode": "reply", "bytes": 10}            passes 10 bytes from the target, then cuts
+//   {"mode": "refuse"}                        resets all connections, and each new one immediately
 //
 // With `"reset": true` or `false` a cut is always an RST, or always a FIN (the default of "request" and "reply").
 
@@ -25,7 +25,7 @@ const [seed, ...targets] = process.argv.slice(2);
 
 let state = Number(seed) >>> 0;
 
-/** Numbers from 0 to 1 that the seed alone decides (mulberry32). */
+/** Returns a number from 0 to 1 that depends only on the seed (mulberry32). */
 function random() {
     state = (state + 0x6d2b79f5) >>> 0;
     let t = Math.imul(state ^ (state >>> 15), state | 1);
@@ -41,7 +41,7 @@ function listen(onConnection) {
     });
 }
 
-/** Ends a socket; what was written before an RST may or may not arrive, as in life. */
+/** Closes a socket. Bytes written before an RST can be lost, as on real networks. */
 function end(socket, reset) {
     if (reset && !socket.connecting) {
         socket.resetAndDestroy();
@@ -86,7 +86,7 @@ class Link {
                 }
                 this.cutAgain();
             },
-            -Math.log(1 - random()) * this.plan.every, // exponential: now and then a longer call has its chance
+            -Math.log(1 - random()) * this.plan.every, // exponential, so that longer calls sometimes complete
         );
     }
 
@@ -119,7 +119,7 @@ class Link {
         from.on("close", () => this.later(pair, () => this.drop(pair)));
     }
 
-    /** One side has ended by itself. */
+    /** Closes a pair after one side has ended. */
     drop(pair) {
         if (this.pairs.delete(pair)) {
             pair.client.destroySoon();
@@ -127,7 +127,7 @@ class Link {
         }
     }
 
-    /** Does something as soon as the mode lets bytes pass. */
+    /** Runs an action as soon as the mode allows bytes to pass. */
     later(pair, action) {
         if (this.plan.mode === "hold") {
             pair.held.push(action);

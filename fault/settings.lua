@@ -1,7 +1,7 @@
--- How long the fault tests run, and what decides their chances.
+-- Duration and random seed of the fault tests.
 --
---   SOAK        a factor for all loops and loads; default 1
---   FAULT_SEED  replays the choices of a run that printed it; SEED, which tools/soak sets, serves too
+--   SOAK        factor for all repetitions and durations; default 1
+--   FAULT_SEED  replays the random choices of the run that printed it; default SEED, which tools/soak sets
 local bed = require "spec.support.bed"
 local ffi = require "ffi"
 
@@ -12,19 +12,19 @@ int open(const char *, int, ...);
 int close(int);
 ]]
 local C = ffi.C
-local NEW_FILE, STDERR = 0x641, 2 -- to write, created or emptied, appended to
+local NEW_FILE, STDERR = 0x641, 2 -- O_WRONLY | O_CREAT | O_TRUNC | O_APPEND
 
 local settings = {}
 
 settings.soak = math.max(tonumber(os.getenv "SOAK") or 1, 0.01)
 settings.seed = tonumber(os.getenv "FAULT_SEED" or os.getenv "SEED") or (ngx.time() * 1000 + ngx.worker.pid()) % 2 ^ 31
 
--- A count of rounds, or seconds of load, at the factor asked for.
+-- Returns a number of rounds or seconds, multiplied by SOAK.
 function settings.scaled(n)
     return math.max(1, math.floor(n * settings.soak + 0.5))
 end
 
--- Numbers that the seed and `name` alone decide: `next(n)` gives 1 to n.
+-- Returns a generator that depends only on the seed and `name`: `next(n)` returns 1 to n.
 function settings.random(name)
     local state = (settings.seed + ngx.crc32_short(name)) % 2147483647
     if state == 0 then
@@ -36,10 +36,10 @@ function settings.random(name)
     end
 end
 
--- For the setup of a spec: says how to run it again as it ran. Until `finish` nginx's log goes to a file: each broken
--- connection is a line there, and thousands are broken.
+-- For the setup of a spec: prints how to repeat the run, and redirects nginx's log to a file until `finish`, because each
+-- of the thousands of broken connections adds a line.
 function settings.announce(name)
-    local log = ("build/fault-%s-%s.log"):format(name:gsub(" ", "-"), bed.etcd) -- versions are tested side by side
+    local log = ("build/fault-%s-%s.log"):format(name:gsub(" ", "-"), bed.etcd) -- versions are tested concurrently
     print(("\n%s: FAULT_SEED=%d SOAK=%g, log in %s"):format(name, settings.seed, settings.soak, log))
     local fd = C.open(log, NEW_FILE, ffi.cast("int", 420))
     assert(fd >= 0, "cannot open " .. log)
@@ -48,7 +48,7 @@ function settings.announce(name)
     C.close(fd)
 end
 
--- For the teardown.
+-- For the teardown: restores nginx's log.
 function settings.finish()
     if settings.stderr then
         C.dup2(settings.stderr, STDERR)

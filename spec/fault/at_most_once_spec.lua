@@ -1,5 +1,5 @@
--- Writes on connections that are cut all the time: each is applied once or not at all, and its error says which, or
--- that nobody knows. A real cluster, a proxy in front of each member.
+-- Writes over connections that are cut continuously, in a real cluster with a proxy in front of each member. Each write is
+-- applied at most once, and its error states whether it was applied, or that this is unknown.
 local bed = require "spec.support.bed"
 local health_check = require "resty.etcd.health_check"
 local history = require "fault.history"
@@ -9,7 +9,7 @@ local settings = require "fault.settings"
 local THREADS = 8
 local WRITES = settings.scaled(1000)
 
-describe("on connections that are cut every 5 ms", function()
+describe("calls over connections that are cut every 5 ms", function()
     local rig, key, cuts_before
 
     local function cuts()
@@ -20,7 +20,7 @@ describe("on connections that are cut every 5 ms", function()
         return sum
     end
 
-    -- A client past the proxies.
+    -- A client that bypasses the proxies.
     local function direct()
         return assert(bed.new { http_host = bed.cluster.http[1], timeout = 20 })
     end
@@ -47,7 +47,7 @@ describe("on connections that are cut every 5 ms", function()
         assert(direct():delete(key))
     end)
 
-    -- So many from several light threads: `write(cli, value)` returns what the driver does.
+    -- Runs `count` writes from several light threads; `write(cli, value)` returns the driver's results.
     local function write_all(count, conditional, write)
         local cli = assert(bed.new { http_host = rig.hosts, timeout = 5, serializer = "raw" })
         local writes, threads = {}, {}
@@ -65,9 +65,9 @@ describe("on connections that are cut every 5 ms", function()
         end
         local last = { value = "last value", conditional = conditional }
         writes[#writes + 1] = last
-        assert.is_true(cuts() - cuts_before > count / 20) -- there was something to survive
+        assert.is_true(cuts() - cuts_before > count / 20) -- enough connections were cut to prove something
         rig:set { mode = "pass" }
-        ngx.sleep(0.5) -- what is still on its way in etcd arrives
+        ngx.sleep(0.5) -- etcd applies the writes that it has received
         last.res, last.err, last.details = write(cli, last.value)
         assert.equal("done", history.outcome(last))
         local counts = history.count(writes)
@@ -104,14 +104,14 @@ describe("on connections that are cut every 5 ms", function()
     for _, retry in ipairs { false, true } do
         local suffix = retry and ", with retry on" or ", with retry off"
 
-        it("a put is applied at most once, and not at all if its error says so" .. suffix, function()
+        it("apply a put at most once, and not if its error excludes it" .. suffix, function()
             assert(health_check.init { retry = retry, fail_timeout = 0 })
             local writes, counts = put_all(WRITES)
             check_history(writes, counts)
             assert.is_true(counts.unknown > 0)
         end)
 
-        it("a compare-and-swap that was applied never comes back as a failed comparison" .. suffix, function()
+        it("never report an applied compare-and-swap as a failed comparison" .. suffix, function()
             assert(health_check.init { retry = retry, fail_timeout = 0 })
             local writes, counts = swap_all(WRITES)
             check_history(writes, counts)
@@ -120,7 +120,7 @@ describe("on connections that are cut every 5 ms", function()
     end
 
     for _, kind in ipairs { { name = "put", write_all = put_all }, { name = "compare-and-swap", write_all = swap_all } } do
-        it("an idempotent " .. kind.name .. " is sent again, and still applied at most once", function()
+        it("retry an idempotent " .. kind.name .. ", and apply it at most once", function()
             assert(health_check.init { retry = true, fail_timeout = 0 })
             local writes, counts = kind.write_all(settings.scaled(300), { idempotent = true })
             check_history(writes, counts)
@@ -132,10 +132,10 @@ describe("on connections that are cut every 5 ms", function()
         end)
     end
 
-    it("a lease is granted at most once, and not at all if its error says so", function()
+    it("grant a lease at most once, and not if the error excludes it", function()
         assert(health_check.init { retry = true, fail_timeout = 0 })
-        -- By ID, without those of `before`, which may run out meanwhile; and how many they are. A member lists what it
-        -- has applied itself, and another may have granted the last one: a linearizable read waits for that.
+        -- Returns the leases by ID without those of `before`, which can expire meanwhile, and their number. A member lists
+        -- the leases it has applied: the linearizable read waits for those that another member has granted.
         local function leases(before)
             local ids, count = {}, 0
             local member = direct()

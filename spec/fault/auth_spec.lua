@@ -1,4 +1,4 @@
--- Tokens, users and authentication itself come and go under running clients of a real cluster.
+-- Tokens, users and authentication itself change while clients of a real cluster make calls.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local cluster = require "fault.cluster"
@@ -9,7 +9,7 @@ local settings = require "fault.settings"
 local wire = require "spec.support.wire"
 
 local REFUSED = "authenticate refresh token fail"
-local TOKEN_LIFE = 2 -- seconds, as the bed's cluster has it; etcd looks once a second
+local TOKEN_LIFE = 2 -- seconds, as configured in the bed's cluster; etcd checks once per second
 
 describe("authentication", function()
     local key, load
@@ -46,7 +46,7 @@ describe("authentication", function()
         return assert(bed.new(all))
     end
 
-    -- Logins that the members have seen since they were started.
+    -- Returns the number of logins that the members have served since their start.
     local function logins()
         local sum = 0
         for _, name in ipairs(cluster.names) do
@@ -81,11 +81,11 @@ describe("authentication", function()
         end
     end
 
-    it("of a member that has forgotten all tokens costs one login and no call", function()
+    it("costs one login and no failed call when a member has lost all tokens", function()
         cluster.enable_auth()
         local cli = client(cluster.root)
         assert.equal(200, cli:set(key, "before").status)
-        ngx.sleep(1.5) -- what a member has applied in its last moments, tokens too, it applies again
+        ngx.sleep(1.5) -- a restarted member applies its last entries again, tokens included
         cluster.restart(cluster.others(cluster.wait_for_leader())[1])
         cluster.wait_for_leader()
         local before = logins()
@@ -97,7 +97,7 @@ describe("authentication", function()
         assert_no_bans()
     end)
 
-    it("of 1000 calls that come upon an expired token takes one login", function()
+    it("costs one login when 1000 concurrent calls find an expired token", function()
         cluster.enable_auth()
         local cli = client { user = cluster.root.user, password = cluster.root.password, timeout = 30 }
         assert.equal(200, cli:set(key, "value").status)
@@ -121,7 +121,7 @@ describe("authentication", function()
         assert_no_bans()
     end)
 
-    it("with a password that was changed is refused in one text until it fits again", function()
+    it("fails with one text while the password differs from etcd's", function()
         cluster.enable_auth()
         cluster.add_user("app", "old")
         local old = client { user = "app", password = "old" }
@@ -136,7 +136,7 @@ describe("authentication", function()
         assert.equal("new", old:get(key).body.kvs[1].value)
     end)
 
-    it("of a user who was deleted is refused in the same text until there is such a user again", function()
+    it("fails with the same text while the user does not exist", function()
         cluster.enable_auth()
         cluster.add_user("app", "secret")
         local cli = client { user = "app", password = "secret" }
@@ -149,7 +149,7 @@ describe("authentication", function()
         assert.equal(200, cli:set(key, "mine").status)
     end)
 
-    it("that is switched on and off again is met by each client as it was made", function()
+    it("is handled according to the options of each client when it is enabled and disabled", function()
         local with_user, without = client(cluster.root), client()
         local either = client { user = cluster.root.user, password = cluster.root.password, auth_optional = true }
         assert.equal(200, without:set(key, "open").status)
@@ -167,7 +167,7 @@ describe("authentication", function()
         assert.equal("closed", without:get(key).body.kvs[1].value)
         assert.equal("closed", either:get(key).body.kvs[1].value)
         if bed.version:find("3.4.", 1, true) == 1 then
-            assert_refused(with_user) -- 3.4 still looks at tokens, and knows none any more
+            assert_refused(with_user) -- etcd 3.4 still checks tokens, but has none left
         else
             assert.equal("closed", with_user:get(key).body.kvs[1].value)
         end
@@ -175,7 +175,7 @@ describe("authentication", function()
         assert_no_bans()
     end)
 
-    it("that is switched on and off under load refuses no call that comes later, and applies none it refused", function()
+    it("fails no later call, and applies no rejected one, when it is enabled and disabled under load", function()
         local cli = client { user = cluster.root.user, password = cluster.root.password, auth_optional = true }
         local switches = {}
         local function switch(change)
@@ -191,7 +191,7 @@ describe("authentication", function()
         end
         load:stop()
         assert.is_true(#load.reads > 4 and #load.writes > 2)
-        -- members learn of it one after another; a call logs in again once, and may be refused by two of them
+        -- members apply the change at different times: a call logs in again once, and two of them can reject it
         for _, call in ipairs(Load.failures(load)) do
             local is_during = false
             for _, one in ipairs(switches) do

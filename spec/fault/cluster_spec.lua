@@ -1,4 +1,4 @@
--- Members of a real cluster are killed, stopped and deposed while calls are under way.
+-- Members of a real cluster are killed, stopped and lose the leadership during calls.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local cluster = require "fault.cluster"
@@ -8,7 +8,7 @@ local history = require "fault.history"
 local Load = require "fault.load"
 local settings = require "fault.settings"
 
-local MARGIN = 0.3 -- what a busy machine may add to a deadline
+local MARGIN = 0.3 -- seconds that a busy machine can add to a deadline
 
 describe("calls to a cluster", function()
     local load, key, chance
@@ -38,7 +38,7 @@ describe("calls to a cluster", function()
         key = bed.key("cluster")
     end)
 
-    -- Calls from now on, from several light threads. A read has time for an election, a write 2 seconds.
+    -- Starts calls from several light threads. The timeout of reads allows for an election; that of writes is 2 s.
     local function start(mode, writers)
         assert(health_check.init(mode.shared))
         local cli = assert(bed.new { http_host = bed.cluster.http, timeout = 5, serializer = "raw", health = mode.own })
@@ -49,7 +49,7 @@ describe("calls to a cluster", function()
         assert(fake.eventually(function() return Load.first_success(load.reads, 0) end))
     end
 
-    -- Ends the load. Each call has kept its deadline, and each write was done as its answer says.
+    -- Ends the load. Asserts that each call met its deadline, and that the outcome of each write is as reported.
     local function stop()
         load:stop()
         assert.is_true(Load.longest(load.reads) < 5 + MARGIN)
@@ -60,11 +60,11 @@ describe("calls to a cluster", function()
         end
     end
 
-    local OWN = { name = "a health check of its own", own = {}, pause = 0 }
-    local SHARED = { name = "retry on", shared = { retry = true, fail_timeout = 1 }, pause = 1 }
+    local OWN = { name = "a private health check", own = {}, pause = 0 }
+    local SHARED = { name = "the shared health check", shared = { retry = true, fail_timeout = 1 }, pause = 1 }
 
     for _, mode in ipairs { OWN, SHARED } do
-        it("go on without a failed read when a follower is killed, with " .. mode.name, function()
+        it("continue without a failed read when a follower is killed, with " .. mode.name, function()
             local followers = cluster.others(cluster.wait_for_leader())
             start(mode, 2)
             cluster.signal(followers[chance(2)], "KILL")
@@ -77,7 +77,7 @@ describe("calls to a cluster", function()
             assert.is_true(Load.first_success(load.writes, killed) < killed + 1)
         end)
 
-        it("read again within a second of the election when the leader is killed, with " .. mode.name, function()
+        it("read again within 1 s after the election when the leader is killed, with " .. mode.name, function()
             local leader = cluster.wait_for_leader()
             start(mode, 0)
             cluster.signal(leader, "KILL")
@@ -86,7 +86,7 @@ describe("calls to a cluster", function()
             local elected = clock.now()
             ngx.sleep(mode.pause + settings.scaled(2))
             stop()
-            -- the check that all clients share bans members that had no leader, each for its fail_timeout
+            -- the shared health check bans members without a leader, each for its fail_timeout
             local by = elected + mode.pause + 1
             assert.is_true(Load.first_success(load.reads, killed) < by)
             assert.is_truthy(Load.first_success(load.reads, by))
@@ -94,7 +94,7 @@ describe("calls to a cluster", function()
         end)
     end
 
-    it("lose no read and no write unnoticed when the leader is killed", function()
+    it("report every failed read and write when the leader is killed", function()
         local leader = cluster.wait_for_leader()
         start(OWN, 4)
         cluster.signal(leader, "KILL")
@@ -109,7 +109,7 @@ describe("calls to a cluster", function()
         assert.same({}, Load.errors(load.writes, elected + 1))
     end)
 
-    it("keep their deadlines when the leader is stopped, and go on once there is another", function()
+    it("meet their deadlines when the leader is stopped, and continue once another is elected", function()
         local leader = cluster.wait_for_leader()
         start(OWN, 2)
         cluster.signal(leader, "STOP")
@@ -119,12 +119,12 @@ describe("calls to a cluster", function()
         ngx.sleep(settings.scaled(3))
         stop()
         assert.same({}, Load.errors(load.reads))
-        -- those who wait for the stopped one go on when half of their time is over
+        -- calls that wait for the stopped member retry on another after half of their time budget
         assert.is_true(Load.first_success(load.reads, stopped) < math.max(elected, stopped + 2.5) + 1)
     end)
 
     for _, mode in ipairs { OWN, { name = "retry on and no bans", shared = { retry = true, fail_timeout = 0 } } } do
-        it("lose no read while the leadership changes hands every 200 ms, with " .. mode.name, function()
+        it("fail no read while the leadership moves every 200 ms, with " .. mode.name, function()
             cluster.wait_for_leader()
             start(mode, 2)
             local changes, latest = 0, nil
@@ -163,13 +163,13 @@ describe("calls to a cluster", function()
             return res, err, details
         end
 
-        it("a read fails within its deadline and says why", function()
+        it("fail a read within its deadline with the cause", function()
             local all = assert(bed.new { http_host = bed.cluster.http, timeout = 5 })
             for _, client in ipairs { cli, all } do
                 local res, err, details = timed(1.5, function() return client:get(key, { timeout = 1.5 }) end)
                 assert.is_nil(res)
                 assert.is_string(err)
-                -- etcd was told the time and may be first to say so, in the words of its version
+                -- etcd also knows the deadline, and can report it first, in a text that depends on its version
                 assert.is_truthy(("timeout deadline_exceeded unavailable unknown canceled internal")
                     :find(details.name, 1, true), details.name)
                 assert.is_true(details.retryable)
@@ -177,12 +177,12 @@ describe("calls to a cluster", function()
             end
         end)
 
-        it("a serializable read is answered", function()
+        it("serve a serializable read", function()
             local res = timed(1, function() return cli:get(key, { timeout = 1, serializable = true }) end)
             assert.equal("value 0", res.body.kvs[1].value)
         end)
 
-        it("a watch that requires a leader ends or is refused, and one that does not knows of nothing", function()
+        it("end or reject a watch with require_leader, and keep others open", function()
             local function watch(opts)
                 local read, err = cli:watch(key, opts)
                 while read do
@@ -212,7 +212,7 @@ describe("calls to a cluster", function()
             assert.equal(cluster.url[alive] .. ": Service Unavailable", err)
         end)
 
-        it("a write says that it may have been applied, which is true once there is one again", function()
+        it("report maybe_applied for a write, which is applied once the quorum is back", function()
             local writes = { { value = "value 0", res = cli:get(key, { serializable = true }) } }
             writes[1].res.body.header.revision = writes[1].res.body.kvs[1].mod_revision
             for i = 1, 3 do

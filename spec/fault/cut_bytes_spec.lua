@@ -1,11 +1,11 @@
--- A request or an answer that is cut after each of its bytes, by FIN and by RST.
+-- Requests and responses that are cut after each of their bytes, by FIN and by RST.
 local bed = require "spec.support.bed"
 local health_check = require "resty.etcd.health_check"
 local history = require "fault.history"
 local proxy = require "fault.proxy"
 local settings = require "fault.settings"
 
-describe("a connection that is cut after each byte of", function()
+describe("connection cut after each byte", function()
     local rig, cli, key
     local pick = settings.random("cut bytes")
 
@@ -21,7 +21,7 @@ describe("a connection that is cut after each byte of", function()
 
     before_each(function()
         assert(health_check.init { retry = true, fail_timeout = 0 })
-        -- one endpoint, twice: a call that is sent again finds one
+        -- one endpoint, twice: a retry needs another endpoint
         cli = assert(bed.new { http_host = { rig.hosts[1], rig.hosts[1] }, timeout = 5, serializer = "raw" })
         key = bed.key("cut-bytes")
     end)
@@ -32,7 +32,7 @@ describe("a connection that is cut after each byte of", function()
         assert(health_check.init())
     end)
 
-    -- Puts with 0, 1, 2... bytes let through, until one succeeds; returns them.
+    -- Makes puts with 0, 1, 2... bytes passed, until one succeeds. Returns the puts.
     local function put_until_done(mode, reset)
         local writes = {}
         repeat
@@ -47,18 +47,18 @@ describe("a connection that is cut after each byte of", function()
     for _, reset in ipairs { false, true } do
         local how = reset and " (RST)" or " (FIN)"
 
-        it("a put's request: nothing is applied that etcd did not see whole, nothing twice" .. how, function()
+        it("applies a put once if etcd received its complete request, otherwise not" .. how, function()
             local writes = put_until_done("request", reset)
             ngx.sleep(0.2)
             local events = history.read(bed.single.http, key)
             assert.same({}, history.violations(writes, events))
-            -- the last one, and perhaps the one that was cut behind its last byte
+            -- the last put, and possibly the one that was cut after its last byte
             assert.is_true(#events == 1 or #events == 2)
             assert.is_true(#writes > 100)
             assert.same(#writes - 1, history.count(writes).unknown)
         end)
 
-        it("a put's answer: each is applied once, and no error says that it was not" .. how, function()
+        it("applies each put once, and no error denies it, if the response is cut" .. how, function()
             local writes = put_until_done("reply", reset)
             ngx.sleep(0.2)
             local events = history.read(bed.single.http, key)
@@ -68,7 +68,7 @@ describe("a connection that is cut after each byte of", function()
             assert.same(#writes - 1, history.count(writes).unknown)
         end)
 
-        it("a pooled connection's first answer: its put looks unsent, and is not sent again" .. how, function()
+        it("does not retry a put if the first response on a pooled connection is cut" .. how, function()
             local writes = {}
             for i = 1, settings.scaled(50) do
                 rig:set { mode = "pass" }
@@ -83,7 +83,7 @@ describe("a connection that is cut after each byte of", function()
             assert.equal(#writes, history.count(writes).unknown)
         end)
 
-        it("a read's answer, whole or in chunks: the result is right, or an error" .. how, function()
+        it("returns the correct result or an error if the response to a read is cut" .. how, function()
             for _, size in ipairs { 10, 3000 } do
                 local value = ("x"):rep(size)
                 rig:set { mode = "pass" }

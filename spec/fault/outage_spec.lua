@@ -1,4 +1,4 @@
--- All endpoints refuse: clients that go on asking leave them in peace, and notice when they are back.
+-- All endpoints refuse connections: clients limit their connection attempts, and notice when an endpoint is back.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local health_check = require "resty.etcd.health_check"
@@ -7,7 +7,7 @@ local proxy = require "fault.proxy"
 local settings = require "fault.settings"
 
 local THREADS = 20
-local MOST_CONNECTS = 10 -- a second, by one worker
+local MOST_CONNECTS = 10 -- per second and worker
 
 local MODES = {
     { name = "the health check as it is", fail_timeout = 10 },
@@ -20,7 +20,7 @@ local MODES = {
     { name = "a health check of the client's own", own = {} },
 }
 
-describe("when all endpoints are down, a worker under load", function()
+describe("worker under load while all endpoints are down", function()
     local rig, load
 
     setup(function()
@@ -45,7 +45,7 @@ describe("when all endpoints are down, a worker under load", function()
         assert(health_check.init())
     end)
 
-    -- All calls succeed, then all endpoints reset each connection.
+    -- Waits until all calls succeed, then makes all endpoints reset each connection.
     local function start(mode)
         assert(health_check.init {
             retry = mode.retry, fail_timeout = mode.fail_timeout, max_fails = mode.max_fails, shm_name = mode.shm_name,
@@ -62,7 +62,7 @@ describe("when all endpoints are down, a worker under load", function()
         rig:set { mode = "refuse" }
     end
 
-    -- Connects to each endpoint within a second.
+    -- Returns the number of connects to each endpoint within 1 s.
     local function connects_in_a_second()
         local before = rig:counts()
         ngx.sleep(1)
@@ -74,7 +74,7 @@ describe("when all endpoints are down, a worker under load", function()
     end
 
     for _, mode in ipairs(MODES) do
-        it("makes at most " .. MOST_CONNECTS .. " connects a second, with " .. mode.name, function()
+        it("makes at most " .. MOST_CONNECTS .. " connects per second, with " .. mode.name, function()
             start(mode)
             ngx.sleep(1)
             for _ = 1, settings.scaled(2) do
@@ -88,7 +88,7 @@ describe("when all endpoints are down, a worker under load", function()
         { name = "retry on", retry = true, fail_timeout = 1 },
         { name = "retry on, in a shared dict", retry = true, fail_timeout = 1, max_fails = 2, shm_name = "etcd_health" },
     } do
-        it("makes at most " .. MOST_CONNECTS .. " connects a second when bans end, with " .. mode.name, function()
+        it("makes at most " .. MOST_CONNECTS .. " connects per second when bans end, with " .. mode.name, function()
             start(mode)
             ngx.sleep(1)
             local all = 0
@@ -97,7 +97,7 @@ describe("when all endpoints are down, a worker under load", function()
                 assert.is_true(a + b + c <= MOST_CONNECTS, a + b + c .. " connects")
                 all = all + a + b + c
             end
-            assert.is_true(all > 0) -- between bans that end at the same moment a second may pass without any
+            assert.is_true(all > 0) -- bans that end at the same time can leave 1 s without a connect
         end)
     end
 
@@ -110,7 +110,7 @@ describe("when all endpoints are down, a worker under load", function()
         return clock.now() - back
     end
 
-    it("notices that one of them is back, whichever it is, with a health check of the client's own", function()
+    it("notices which endpoint is back, with a private health check of the client", function()
         start { own = { fail_timeout = 20 } }
         ngx.sleep(1)
         local connects = connects_in_a_second()
@@ -123,7 +123,7 @@ describe("when all endpoints are down, a worker under load", function()
         assert.is_true(time_to_notice(least) < 1.5)
     end)
 
-    it("notices that one of them is back when its ban ends, with retry on", function()
+    it("notices an endpoint that is back when its ban ends, with retry", function()
         start { retry = true, fail_timeout = 2 }
         ngx.sleep(1)
         assert.is_true(time_to_notice(2) < 2.5)
