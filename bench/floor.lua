@@ -1,5 +1,5 @@
--- The least that a get and a put over etcd's gateway can cost: the same bytes on the wire as the driver's,
--- one send, the head found in what arrives, cjson, base64. No retries, no errors told apart, no checks.
+-- Lower bound for the cost of a get and a put over etcd's gateway: the same bytes on the wire as the driver, one send,
+-- a search for the end of the response head, cjson, base64. No retries, no error handling, no checks.
 local cjson = require "cjson.safe"
 
 local tcp = ngx.socket.tcp

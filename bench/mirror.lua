@@ -1,6 +1,6 @@
--- A mirror in one worker: its look-ups beside those of lua-resty-lrucache and of a shared dict with JSON, and how long
--- the worker is busy in one go with the first sync of many keys, with readdir, and with what a watch has to catch up on.
--- Needs a real etcd, whose keys below /bench/ it replaces.
+-- A mirror in one worker: its lookups compared with lua-resty-lrucache and a shared dict with JSON; and the longest time
+-- that the event loop is blocked by the first sync of many keys, by readdir, and by a watch with many past events.
+-- Needs a real etcd, and replaces its keys below /bench/.
 --   BENCH_ETCD=http://... RESTY_HTTP_CONF="lua_shared_dict bench 128m;" tools/resty-run bench/mirror.lua [GETS] [ROUNDS] [KEYS...]
 local cjson = require "cjson.safe"
 local etcd = require "resty.etcd"
@@ -27,7 +27,7 @@ end
 
 local value = { uri = "/hello", upstream = { nodes = { ["127.0.0.1:1980"] = 1 }, type = "roundrobin" } }
 
--- Returns the revision of the first.
+-- Writes `n` keys. Returns the revision of the first.
 local function load_keys(n)
     local first = assert(cli:rmdir("/bench/")).body.header.revision + 1
     for from = 1, n, 100 do
@@ -40,8 +40,8 @@ local function load_keys(n)
     return first
 end
 
--- Lets the worker's CPU time be looked at whenever something else may run; what passes between two looks is a stretch
--- in which nothing else ran.
+-- Samples the worker's CPU time each time that another light thread can run. The CPU time between two samples is a
+-- stretch in which the event loop was blocked.
 local function watch_stretches()
     local stretch = { longest = 0 }
     ngx.thread.spawn(function()
@@ -54,8 +54,8 @@ local function watch_stretches()
     return stretch
 end
 
--- Runs something in each round and prints how long nothing else ran; beside it what LuaJIT needs to double its table of
--- strings once, as that cannot be done by pieces.
+-- Runs a function in each round and prints the longest stretches. Compare them with the time that LuaJIT needs to double
+-- its string table, which cannot be split.
 local function bench_stretch(what, run)
     local took, took_cpu, longest = {}, {}, {}
     for round = 1, rounds do
@@ -81,10 +81,10 @@ local function string_table(n)
         local before = cpu()
         local text = "one of many " .. i
         longest = math.max(longest, cpu() - before)
-        items[i] = { text = text, a = 1, b = 2, c = 3, d = 4 } -- as far from the next one as keys are
+        items[i] = { text = text, a = 1, b = 2, c = 3, d = 4 } -- spreads the strings in memory as far as those of keys
     end
     collectgarbage("restart")
-    print(("  to make one string, where there are up to %d: at most %.1f ms"):format(#items, longest * 1000))
+    print(("  creating one string among up to %d: at most %.1f ms"):format(#items, longest * 1000))
 end
 
 local function timed(what, run)
@@ -108,7 +108,7 @@ local function bench_sync(n)
     bench_stretch("readdir", function()
         assert(#assert(cli:readdir("/bench/")).body.kvs == n)
     end)
-    bench_stretch("a watch of what was put", function()
+    bench_stretch("a watch of past puts", function()
         local watcher, count = assert(cli:watcher("/bench/", { prefix = true, start_revision = first })), 0
         while count < n do
             count = count + #assert(watcher:next(60)).events
@@ -118,7 +118,7 @@ local function bench_sync(n)
     bench_stretch("first sync, mode node", function()
         local m = sync("shared")
         m:close()
-        ngx.sleep(1) -- so that the worker does not write the log any more
+        ngx.sleep(1) -- until the worker has stopped writing the log
         ngx.shared.bench:flush_all()
         ngx.shared.bench:flush_expired()
     end)
@@ -158,7 +158,7 @@ local cases = {
     { name = "shared dict get and cjson.decode", n = gets / 10, run = function(key) return cjson.decode((dict:get(key))) end },
 }
 for _, case in ipairs(cases) do
-    -- a loop of its own for each, so that none spoils the traces of another
+    -- a separate loop for each, so that they do not share traces
     case.measure = assert(loadstring [[
         local run, keys, n, cpu = ...
         local start, hits = cpu(), 0
@@ -178,7 +178,7 @@ for round = 1, rounds do
         case.ns[round] = case.measure(case.run, keys, case.n, cpu)
     end
 end
-print(("look-ups of 500 keys, %d rounds, medians"):format(rounds))
+print(("lookups of 500 keys, %d rounds, medians"):format(rounds))
 for _, case in ipairs(cases) do
     local ratios = {}
     for round = 1, rounds do

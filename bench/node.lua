@@ -1,5 +1,5 @@
--- Mirrors in several workers, each watching by itself or all through one of them: what an idle worker costs, and how
--- long a change takes from before its put until each worker sees it. Needs a real etcd, whose keys below /bench/ it uses.
+-- Mirrors in several workers, with a watch in each worker or a shared log: the CPU use of idle workers, and the time from
+-- before a put until each worker has the change. Needs a real etcd, and uses its keys below /bench/.
 --   BENCH_ETCD=http://... RESTY_LUA_PATH="$PWD/?.lua" tools/resty-run bench/node.lua [WORKERS] [IDLE SECONDS] [PUTS] [MIRRORS]
 local clock = require "resty.etcd.base.clock"
 local etcd = require "resty.etcd"
@@ -11,7 +11,7 @@ local host = assert(os.getenv("BENCH_ETCD"), "BENCH_ETCD is not set")
 local cli = assert(etcd.new { http_host = host, serializer = "raw" })
 local prefix = "/bench/node/"
 
--- Nanoseconds of CPU that a process had so far.
+-- Returns the CPU time of a process in nanoseconds.
 local function cpu(pid)
     local file = assert(io.open("/proc/" .. pid .. "/schedstat"))
     local ns = file:read("*n")
@@ -57,7 +57,7 @@ for _, mode in ipairs { "worker", "shared" } do
     local late = rig:latencies()
     table.sort(late)
     table.sort(took)
-    print(("  from before the put until it is seen: p50 %.1f ms, p99 %.1f ms, longest %.1f ms (%d of %d seen)"):format(
+    print(("  from before the put until the change is applied: p50 %.1f ms, p99 %.1f ms, longest %.1f ms (%d of %d applied)"):format(
         part(late, 0.5), part(late, 0.99), part(late, 1), #late, puts * workers))
     print(("  the put itself: p50 %.1f ms, p99 %.1f ms"):format(part(took, 0.5), part(took, 0.99)))
     rig:stop()

@@ -1,5 +1,5 @@
--- The driver's get and set against the floor's, in one run: each round runs all four in turn, so that what
--- else the machine does hits all of them alike. Prints the median of the rounds and the ratio.
+-- The driver's get and set compared with the lower bound of bench/floor.lua, in one run: each round measures all four one
+-- after another, so that other load on the machine affects all of them. Prints the median of the rounds and the ratio.
 --   BENCH_PORT=PORT tools/resty-run bench/transport.lua [SECONDS] [THREADS] [ROUNDS]
 local floor = require "bench.floor"
 local etcd = require "resty.etcd"

@@ -1,5 +1,5 @@
 // Runs the examples one after the other, each in its own nginx with a private etcd, and checks their responses.
-//   node tools/examples.mjs [router] [config_center] [discovery]
+//   node tools/examples.mjs [router] [config_store] [discovery]
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -63,7 +63,7 @@ async function router(etcd, ports) {
     await settles(ports.PORT, "/cart/1", shop, 404);
 }
 
-async function config_center(etcd, { PORT }) {
+async function config_store(etcd, { PORT }) {
     await settles(PORT, "/", {}, 200, "hello");
     const first = await ask(PORT, "/config/greeting?if_revision=0", { method: "PUT", body: '{"text":"good day"}' });
     show("PUT /config/greeting?if_revision=0", first);
@@ -128,7 +128,7 @@ async function discovery(etcd, ports, nginx) {
     console.log("  nginx quits: its registrations are revoked");
 }
 
-const EXAMPLES = { router, config_center, discovery };
+const EXAMPLES = { router, config_store, discovery };
 
 await run(async () => {
     const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(EXAMPLES);

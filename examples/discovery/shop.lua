@@ -1,4 +1,4 @@
--- Service discovery: this nginx's servers register themselves, and its front finds them again in balancer_by_lua.
+-- Service discovery: the servers of this nginx are registered in etcd, and balancer_by_lua finds them there.
 local balancer = require "ngx.balancer"
 local discovery = require "resty.etcd.discovery"
 local etcd = require "resty.etcd"
@@ -21,7 +21,7 @@ function _M.leave(id)
     mine[id]:close()
 end
 
--- One of the peers, each as often as its weight says.
+-- Returns a random peer, with a probability in proportion to its weight.
 local function pick(peers)
     local sum = 0
     for _, peer in ipairs(peers) do

@@ -1,5 +1,5 @@
--- A gateway's routes, as they stand in etcd: read once at one revision, then followed by a watch from the
--- next. Requests look them up in a Lua table; they never wait for etcd.
+-- Routes of a gateway: read from etcd once, at one revision, then updated by a watch that starts at the next revision.
+-- Requests find their route in a Lua table and never wait for etcd.
 --
 --   /routes/<anything>  ->  {"path": "/shop", "upstream": "127.0.0.1:8081"}
 local etcd = require "resty.etcd"
@@ -9,14 +9,14 @@ local PREFIX = "/routes/"
 
 local _M = {}
 
-local by_key = {} -- what etcd holds
-local sorted = {} -- the same, longest path first
+local by_key = {} -- routes by key in etcd
+local sorted = {} -- the same routes, longest path first
 
 local function is_route(route)
     return type(route) == "table" and type(route.path) == "string" and type(route.upstream) == "string"
 end
 
--- A route that makes no sense is reported; the one before it stays.
+-- Applies a route. An invalid one is logged, and the previous one is kept.
 local function apply(kv)
     if is_route(kv.value) then
         by_key[kv.key] = kv.value
@@ -34,7 +34,7 @@ local function publish()
     sorted = list
 end
 
--- Returns the next revision to watch from.
+-- Reads all routes. Returns the revision from which to watch.
 local function load_all(cli)
     local res, err = cli:readdir(PREFIX)
     if not res then
@@ -51,7 +51,7 @@ local function load_all(cli)
     return tonumber(res.body.header.revision) + 1
 end
 
--- Applies changes until the watch ends. Returns where to go on, or nil if all must be read anew.
+-- Applies changes until the watch ends. Returns the revision from which to continue, or nil if all must be read again.
 local function follow(cli, revision)
     local read, err = cli:watchdir(PREFIX, { start_revision = revision, timeout = 60 })
     while read do
@@ -97,7 +97,7 @@ function _M.start(opts)
     return ngx.timer.at(0, run, assert(etcd.new(opts)))
 end
 
--- For access_by_lua: the upstream for a path, nil if there is no route.
+-- For access_by_lua. Returns the upstream for a path, or nil if no route matches.
 function _M.upstream(path)
     for _, route in ipairs(sorted) do
         if path:sub(1, #route.path) == route.path then

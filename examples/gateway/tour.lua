@@ -1,4 +1,4 @@
--- The first calls of a new user, each with what it gives.
+-- A tour of the API: each call with its result.
 local cjson = require "cjson.safe"
 local etcd = require "resty.etcd"
 
@@ -17,18 +17,18 @@ return function(opts)
     show("get /tour/greeting", err or res.body.kvs[1].value)
 
     local read = assert(cli:watchdir("/tour/", { timeout = 5 }))
-    read() -- etcd says that the watch stands
+    read() -- etcd confirms that the watch was created
     cli:set("/tour/greeting", { text = "hello again" })
     local reply = assert(read())
-    show("watch: changed while we looked on", reply.result.events[1].kv.value)
+    show("watch: changed meanwhile", reply.result.events[1].kv.value)
 
     res = assert(cli:setnx("/tour/greeting", "mine"))
-    show("setnx on a key that is there: written?", res.body.succeeded == true)
+    show("setnx on an existing key: written?", res.body.succeeded == true)
 
     local lease = assert(cli:grant(2)).body.ID
     cli:set("/tour/session", "alive", { lease = lease })
-    show("a key with a lease of 2 seconds", cli:get("/tour/session").body.kvs[1].value)
-    reply = assert(read()) -- it is written
+    show("a key with a lease of 2 s", cli:get("/tour/session").body.kvs[1].value)
+    reply = assert(read()) -- the put of this key
     while reply.result.events[#reply.result.events].type ~= "DELETE" do
         reply = assert(read())
     end

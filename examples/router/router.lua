@@ -1,5 +1,5 @@
--- A router as API gateways have it. Routes are items under a prefix; each is checked by itself. A bad one is reported
--- and leaves the good one before it in place. A request costs a few look-ups in Lua tables.
+-- A router like that of an API gateway. Routes are keys under a prefix, and each is validated separately. An invalid route
+-- is reported, and the last valid version stays in use. A request costs a few lookups in Lua tables.
 --
 --   /routes/ID  ->  {"hosts": ["shop.example", "*"], "uri": "/cart/*", "methods": ["GET"], "priority": 1,
 --                    "upstream": "127.0.0.1:8081"}
@@ -7,7 +7,7 @@ local etcd = require "resty.etcd"
 
 local _M = {}
 local routes -- the mirror
-local sorted = setmetatable({}, { __mode = "k" }) -- what is to be tried in turn, by the mirror's array
+local sorted = setmetatable({}, { __mode = "k" }) -- routes of a host in the order of matching, by the mirror's array
 
 local function is_strings(list)
     local good = type(list) == "table" and #list > 0
@@ -17,7 +17,7 @@ local function is_strings(list)
     return good
 end
 
--- The schema of a route.
+-- Checks a route.
 local function validate(route)
     if type(route) ~= "table" then
         return false, "a route must be an object"
@@ -33,7 +33,7 @@ local function validate(route)
     return true
 end
 
--- What is made of a route once, so that requests need not.
+-- Prepares a route for matching, once per change instead of in each request.
 local function transform(route, kv)
     local methods
     for _, name in ipairs(route.methods or {}) do
@@ -47,7 +47,7 @@ local function transform(route, kv)
     }
 end
 
--- The routes of a host: sorted anew only when one of them has changed.
+-- Returns the routes of a host, sorted. Sorts again only when one of them has changed.
 local function routes_of(host)
     local kvs = assert(routes:by("host", host))
     local list = sorted[kvs]
@@ -69,8 +69,8 @@ end
 
 local function find(host, path, method)
     for _, route in ipairs(routes_of(host)) do
-        local fits = route.path == path or (route.is_prefix and path:sub(1, #route.path) == route.path)
-        if fits and (not route.methods or route.methods[method]) then
+        local matches = route.path == path or (route.is_prefix and path:sub(1, #route.path) == route.path)
+        if matches and (not route.methods or route.methods[method]) then
             return route
         end
     end
@@ -82,7 +82,7 @@ function _M.start(opts)
     routes = assert(assert(etcd.new(opts)):mirror("/routes/", { validate = validate, transform = transform, index = index }))
 end
 
--- For access_by_lua: the route; or nil, and false while none is known yet.
+-- For access_by_lua. Returns the route; or nil, and false if the routes are not known yet.
 function _M.match(host, path, method)
     if not routes:ready() then
         return nil, false

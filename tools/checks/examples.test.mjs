@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 const root = path.resolve(import.meta.dirname, "../..");
 
-for (const name of ["router", "config_center", "discovery"]) {
+for (const name of ["router", "config_store", "discovery"]) {
     test(`examples/${name} gives the expected responses`, () => {
         execFileSync(process.execPath, ["tools/examples.mjs", name], {
             cwd: root,

@@ -1,4 +1,4 @@
--- A configuration centre: documents by name, read in any phase, written over the revision that was read.
+-- A configuration store: documents by name, readable in every phase, written only over the revision that was read.
 local cjson = require "cjson.safe"
 local config = require "resty.etcd.config"
 local etcd = require "resty.etcd"
@@ -14,7 +14,7 @@ function _M.start(opts)
     end)
 end
 
--- A document, or what is used while there is none.
+-- Returns a document, or the default if there is none.
 function _M.get(name, default)
     local document = conf:get(name)
     if document == nil then
@@ -23,48 +23,48 @@ function _M.get(name, default)
     return document
 end
 
-local function answer(status, body)
+local function respond(status, body)
     ngx.status = status
     ngx.header["Content-Type"] = "application/json"
     ngx.say(cjson.encode(body))
 end
 
--- Errors of calls have names; what the worker's own memory answers is a text.
+-- HTTP status by error name. Calls to etcd return named errors, the mirror in memory returns texts.
 local STATUS = { conflict = 409, invalid = 422, bad_request = 400, out_of_range = 404 }
 
 local function fail(err)
-    return answer(STATUS[err.name] or 503, { error = tostring(err), revision = err.revision })
+    return respond(STATUS[err.name] or 503, { error = tostring(err), revision = err.revision })
 end
 
 local function read(name, revision)
     if revision then
         local document, at = conf:history(name, revision)
         if document ~= nil then
-            return answer(200, { revision = at, document = document })
+            return respond(200, { revision = at, document = document })
         elseif at then
             return fail(at)
         end
-        return answer(404, { error = "no such document" })
+        return respond(404, { error = "no such document" })
     end
     local document, at, newer = conf:get(name)
     if document ~= nil then
-        -- etcd may have a newer one that cannot be used: the last good one serves, and this says why
-        return answer(200, { revision = at, document = document, newer = newer })
+        -- etcd can have a newer, invalid document: `newer` says why the last valid one is returned
+        return respond(200, { revision = at, document = document, newer = newer })
     elseif newer then
-        return answer(422, { error = newer.err, revision = newer.mod_revision })
+        return respond(422, { error = newer.err, revision = newer.mod_revision })
     end
-    return answer(at and 503 or 404, { error = at or "no such document" })
+    return respond(at and 503 or 404, { error = at or "no such document" })
 end
 
 local function write(name, if_revision)
     ngx.req.read_body()
     local document, err = cjson.decode(ngx.req.get_body_data() or "")
     if document == nil then
-        return answer(400, { error = err })
+        return respond(400, { error = err })
     end
     local revision, why = conf:put(name, document, { if_revision = if_revision })
     if revision then
-        return answer(200, { revision = revision })
+        return respond(200, { revision = revision })
     end
     return fail(why)
 end
