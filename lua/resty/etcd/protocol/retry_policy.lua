@@ -9,14 +9,14 @@ local function has(text, part)
     return from ~= nil
 end
 
---- The member knows nothing of the token: it is not valid any more, or not yet.
+--- Reports whether the member does not know the token, because it has expired or has not been replicated to it yet.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_token_unknown(err)
     return err.code == 16 and has(err.message, "invalid auth token")
 end
 
---- etcd refused the call because of its token, so it was not applied; a new login may help.
+--- Reports whether etcd rejected the call because of its token. The call was not applied; a new login can help.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_token_error(err)
@@ -24,43 +24,46 @@ local function is_token_error(err)
     return is_token_unknown(err) or err.code == 3 and (has(message, "user name is empty") or has(message, "revision of auth store is old"))
 end
 
---- etcd refuses a watch for its token with a reply of HTTP status 200; the code stands in the text.
+--- Returns the error of a watch that etcd rejected because of its token, or nil for any other message. etcd sends that as a
+--- canceled watch with HTTP status 200; the gRPC code follows from the text.
 ---@param reply table?
 ---@param endpoint string
----@return resty.etcd.protocol.errors.EtcdError? # the refusal as an error, nil for any other reply
+---@return resty.etcd.protocol.errors.EtcdError?
 local function watch_token_error(reply, endpoint)
     local reason = reply and reply.cancel_reason
     if type(reason) ~= "string" or (reply and reply.canceled) ~= true then
         return nil
     end
-    local code = has(reason, "invalid auth token") and 16 or 3
-    local err = errors.server_error(code == 16 and 401 or 400, code, reason, endpoint)
+    local is_unknown = has(reason, "invalid auth token")
+    local code = is_unknown and 16 or 3
+    local err = errors.server_error(is_unknown and 401 or 400, code, reason, endpoint)
     return is_token_error(err) and err or nil
 end
 
---- The member is a learner, which does not serve the call; others do.
+--- Reports whether the member is a learner, which does not serve the call. Other members do.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_learner_error(err)
     return has(err.message, "rpc not supported for learner")
 end
 
---- The answer proves that the call was turned away before it reached the log.
+--- Reports whether etcd rejected the call before it proposed a write to the raft log.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
-local function is_refused_up_front(err)
+local function is_rejected_before_proposal(err)
     return is_learner_error(err) or err.code == 8 and has(err.message, "etcdserver: too many requests")
 end
 
---- There was no room: in the database, or for the answer in a message. etcd finds that out before it proposes a write,
---- and once more when the write has been applied.
+--- Reports whether a size limit was exceeded: that of the database, or that of a gRPC message. It leaves open whether a write
+--- was applied: etcd checks the database size before the proposal and again when it applies the write, and the limit can
+--- also concern the response.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
-local function is_out_of_room(err)
+local function is_size_exceeded(err)
     return err.code == 8 and (has(err.message, "space exceeded") or has(err.message, "larger than max"))
 end
 
---- Codes after which nobody knows: cancelled, unknown, deadline exceeded, internal, unavailable.
+--- Reports whether the error leaves open if the call was applied.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
 local function is_inconclusive(err)
@@ -71,26 +74,26 @@ local function is_inconclusive(err)
     return (err.http_status or 0) >= 500
 end
 
---- Marks an answer of the server: may the call be sent again, may it have been applied?
+--- Sets `retryable` and `maybe_applied` of an error response.
 ---@param semantics "read"|"write"|"idempotent"
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.protocol.errors.EtcdError
 local function classify_server_error(semantics, err)
-    if is_refused_up_front(err) then
+    if is_rejected_before_proposal(err) then
         err.retryable = true
     elseif is_inconclusive(err) then
         err.retryable = rpcs.is_repeatable(semantics)
         err.maybe_applied = semantics ~= "read"
-    elseif is_out_of_room(err) then
+    elseif is_size_exceeded(err) then
         err.maybe_applied = semantics ~= "read"
     end
     return err
 end
 
---- Marks trouble on the connection.
+--- Sets `retryable` and `maybe_applied` of a connection error.
 ---@param semantics "read"|"write"|"idempotent"
 ---@param err resty.etcd.protocol.errors.EtcdError
----@param sent boolean some of the request may have left
+---@param sent boolean true if a part of the request can have reached the server
 ---@return resty.etcd.protocol.errors.EtcdError
 local function classify_transport_error(semantics, err, sent)
     local unknown = sent and semantics ~= "read"

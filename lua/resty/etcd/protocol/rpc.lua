@@ -2,17 +2,17 @@
 local _M = {}
 local schema = require("resty.etcd.protocol.schema")
 
---- One RPC of etcd: all that the call path and the transports know of it.
+--- Description of an RPC, for the call path and all transports.
 ---@class resty.etcd.protocol.rpc.Rpc
 ---@field method string Full gRPC method name.
 ---@field path string Path below the gateway's API prefix.
 ---@field request table
 ---@field reply table
 ---@field semantics "read"|"write"|"idempotent" Applies to calls that do not say otherwise.
----@field stream? boolean A stream of replies; on the gateway each of them comes as one line `{"result":…}`.
----@field page? boolean A plain GET page beside the gateway, without token.
----@field anonymous? boolean Sent without token.
----@field secret? boolean Its answer holds a secret and is never quoted.
+---@field stream? boolean The response is a stream of messages; the gateway sends each as one line `{"result":…}`.
+---@field page? boolean A plain GET request outside the API prefix, without token: no RPC.
+---@field anonymous? boolean The request is sent without token.
+---@field secret? boolean The response contains a secret and must not be quoted in errors.
 
 local range = {
     method = "/etcdserverpb.KV/Range",
@@ -112,10 +112,10 @@ local version = {
     anonymous = true
 }
 
---- Names of methods, as they are counted.
+--- Cache of `name_of`, by method.
 local names = {}
 
---- The last part of its method.
+--- Returns the last part of the method name, as it appears in metrics.
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@return string
 local function name_of(rpc)

@@ -63,7 +63,7 @@ type LocalName =
     | "closed"
     /** The mirror's functions reject the item in etcd. */
     | "invalid"
-    /** Another client has changed the key since it was read. */
+    /** Another client has changed the key since it was read, or owns it. */
     | "conflict"
     /** The revisions that a watcher needs are compacted. */
     | "compacted"

@@ -11,77 +11,92 @@ function has(text: string, part: string): boolean {
     return from !== undefined;
 }
 
-/** The member knows nothing of the token: it is not valid any more, or not yet. */
+/** Reports whether the member does not know the token, because it has expired or has not been replicated to it yet. */
 function is_token_unknown(err: EtcdError): boolean {
-    return err.code === 16 && has(err.message, "invalid auth token");
+    return err.code === errors.Code.UNAUTHENTICATED && has(err.message, "invalid auth token");
 }
 
-/** etcd refused the call because of its token, so it was not applied; a new login may help. */
+/** Reports whether etcd rejected the call because of its token. The call was not applied; a new login can help. */
 function is_token_error(err: EtcdError): boolean {
     const message = err.message;
     return (
         is_token_unknown(err) ||
-        (err.code === 3 && (has(message, "user name is empty") || has(message, "revision of auth store is old")))
+        (err.code === errors.Code.INVALID_ARGUMENT &&
+            (has(message, "user name is empty") || has(message, "revision of auth store is old")))
     );
 }
 
 /**
- * etcd refuses a watch for its token with a reply of HTTP status 200; the code stands in the text.
- * @returns the refusal as an error, nil for any other reply
+ * Returns the error of a watch that etcd rejected because of its token, or nil for any other message. etcd sends that as a
+ * canceled watch with HTTP status 200; the gRPC code follows from the text.
  */
 function watch_token_error(reply: Message | undefined, endpoint: string): EtcdError | undefined {
     const reason = reply?.get("cancel_reason");
     if (typeof reason !== "string" || reply?.get("canceled") !== true) {
         return undefined;
     }
-    const code = has(reason, "invalid auth token") ? 16 : 3;
-    const err = errors.server_error(code === 16 ? 401 : 400, code, reason, endpoint);
+    const is_unknown = has(reason, "invalid auth token");
+    const code = is_unknown ? errors.Code.UNAUTHENTICATED : errors.Code.INVALID_ARGUMENT;
+    const err = errors.server_error(is_unknown ? 401 : 400, code, reason, endpoint);
     return is_token_error(err) ? err : undefined;
 }
 
-/** The member is a learner, which does not serve the call; others do. */
+/** Reports whether the member is a learner, which does not serve the call. Other members do. */
 function is_learner_error(err: EtcdError): boolean {
     return has(err.message, "rpc not supported for learner");
 }
 
-/** The answer proves that the call was turned away before it reached the log. */
-function is_refused_up_front(err: EtcdError): boolean {
-    return is_learner_error(err) || (err.code === 8 && has(err.message, "etcdserver: too many requests"));
+/** Reports whether etcd rejected the call before it proposed a write to the raft log. */
+function is_rejected_before_proposal(err: EtcdError): boolean {
+    return (
+        is_learner_error(err) ||
+        (err.code === errors.Code.RESOURCE_EXHAUSTED && has(err.message, "etcdserver: too many requests"))
+    );
 }
 
 /**
- * There was no room: in the database, or for the answer in a message. etcd finds that out before it proposes a write,
- * and once more when the write has been applied.
+ * Reports whether a size limit was exceeded: that of the database, or that of a gRPC message. It leaves open whether a write
+ * was applied: etcd checks the database size before the proposal and again when it applies the write, and the limit can
+ * also concern the response.
  */
-function is_out_of_room(err: EtcdError): boolean {
-    return err.code === 8 && (has(err.message, "space exceeded") || has(err.message, "larger than max"));
+function is_size_exceeded(err: EtcdError): boolean {
+    return (
+        err.code === errors.Code.RESOURCE_EXHAUSTED &&
+        (has(err.message, "space exceeded") || has(err.message, "larger than max"))
+    );
 }
 
-/** Codes after which nobody knows: cancelled, unknown, deadline exceeded, internal, unavailable. */
+/** Reports whether the error leaves open if the call was applied. */
 function is_inconclusive(err: EtcdError): boolean {
     const code = err.code;
     if (code !== undefined) {
-        return code === 14 || code === 4 || code === 2 || code === 1 || code === 13;
+        return (
+            code === errors.Code.UNAVAILABLE ||
+            code === errors.Code.DEADLINE_EXCEEDED ||
+            code === errors.Code.UNKNOWN ||
+            code === errors.Code.CANCELED ||
+            code === errors.Code.INTERNAL
+        );
     }
     return (err.http_status ?? 0) >= 500;
 }
 
-/** Marks an answer of the server: may the call be sent again, may it have been applied? */
+/** Sets `retryable` and `maybe_applied` of an error response. */
 function classify_server_error(semantics: Semantics, err: EtcdError): EtcdError {
-    if (is_refused_up_front(err)) {
+    if (is_rejected_before_proposal(err)) {
         err.retryable = true;
     } else if (is_inconclusive(err)) {
         err.retryable = rpcs.is_repeatable(semantics);
         err.maybe_applied = semantics !== "read";
-    } else if (is_out_of_room(err)) {
+    } else if (is_size_exceeded(err)) {
         err.maybe_applied = semantics !== "read";
     }
     return err;
 }
 
 /**
- * Marks trouble on the connection.
- * @param sent some of the request may have left
+ * Sets `retryable` and `maybe_applied` of a connection error.
+ * @param sent true if a part of the request can have reached the server
  */
 function classify_transport_error(semantics: Semantics, err: EtcdError, sent: boolean): EtcdError {
     const unknown = sent && semantics !== "read";

@@ -8,7 +8,7 @@ import type { MessageType } from "./schema";
  */
 type Semantics = "read" | "write" | "idempotent";
 
-/** One RPC of etcd: all that the call path and the transports know of it. */
+/** Description of an RPC, for the call path and all transports. */
 interface Rpc {
     /** Full gRPC method name. */
     readonly method: string;
@@ -18,13 +18,13 @@ interface Rpc {
     readonly reply: MessageType;
     /** Applies to calls that do not say otherwise. */
     readonly semantics: Semantics;
-    /** A stream of replies; on the gateway each of them comes as one line `{"result":…}`. */
+    /** The response is a stream of messages; the gateway sends each as one line `{"result":…}`. */
     readonly stream?: boolean;
-    /** A plain GET page beside the gateway, without token. */
+    /** A plain GET request outside the API prefix, without token: no RPC. */
     readonly page?: boolean;
-    /** Sent without token. */
+    /** The request is sent without token. */
     readonly anonymous?: boolean;
-    /** Its answer holds a secret and is never quoted. */
+    /** The response contains a secret and must not be quoted in errors. */
     readonly secret?: boolean;
 }
 
@@ -127,10 +127,10 @@ const version: Rpc = {
     anonymous: true,
 };
 
-/** Names of methods, as they are counted. */
+/** Cache of `name_of`, by method. */
 const names = new LuaMap<string, string>();
 
-/** The last part of its method. */
+/** Returns the last part of the method name, as it appears in metrics. */
 function name_of(rpc: Rpc): string {
     if (rpc.page === true) {
         return "Version";
