@@ -8,7 +8,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a value set in the content phase is read back there
+=== TEST 1: get reads a value that set wrote in the content phase
 --- lua
     local t = require "testlib"
     local cli = t.new()
@@ -25,7 +25,7 @@ __DATA__
 
 
 
-=== TEST 2: set in rewrite, get in access, delete in content
+=== TEST 2: set works in rewrite, get in access, delete in content
 --- config
     location = /t {
         rewrite_by_lua_block {
@@ -48,7 +48,7 @@ from rewrite
 
 
 
-=== TEST 3: set and get in a timer
+=== TEST 3: set and get work in a timer
 --- lua
     local t = require "testlib"
     local semaphore = require "ngx.semaphore"
@@ -72,7 +72,7 @@ from a timer
 
 
 
-=== TEST 4: a client is shared by requests, timers and light threads at the same time
+=== TEST 4: requests, timers and light threads share a client concurrently
 --- http_config
     init_worker_by_lua_block {
         local t = require "testlib"
@@ -101,7 +101,7 @@ from a timer
 
 
 
-=== TEST 5: watch in a request sees what another request's client writes
+=== TEST 5: watch in a request returns what the client of another request writes
 --- lua
     local t = require "testlib"
     local key = t.key()
@@ -122,7 +122,7 @@ nil | closed | closed
 
 
 
-=== TEST 6: a request does no harm to a client whose request was aborted
+=== TEST 6: a client keeps working after the request that used it was aborted
 --- config
     location = /slow {
         content_by_lua_block {

@@ -9,7 +9,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a client made in init_by_lua serves every worker, each from its own place in the ring
+=== TEST 1: a client created in init_by_lua works in every worker, each with its own start in the ring
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -48,7 +48,7 @@ true
 
 
 
-=== TEST 2: workers share what a shared dict knows of the endpoints
+=== TEST 2: workers share the state of endpoints through a shared dict
 --- http_config
     init_by_lua_block {
         assert(require("resty.etcd.health_check").init { shm_name = "etcd_health" })

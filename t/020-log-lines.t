@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# Lines are compared as nginx writes them: with the function's name where that is part of the promise.
+# Log lines are compared as nginx writes them, with the name of the function if programs can rely on it.
 log_level('info');
 repeat_each(2);
 no_long_string();
@@ -10,7 +10,7 @@ no_long_string();
 add_block_preprocessor(sub {
     my $block = shift;
     $block->set_value("config", ($block->config || "") . <<'_EOC_');
-    # records the fields of a request; hands it on to etcd
+    # records the header fields of a request, and proxies it to etcd
     location /recorded/ {
         access_by_lua_block {
             local cjson = require "cjson"
@@ -28,7 +28,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: each method logs its path and the timeout given
+=== TEST 1: each method logs its path and the given timeout
 --- lua
     local t = require "testlib"
     local cli = t.new { timeout = 7 }
@@ -76,7 +76,7 @@ v3 request uri: /kv/deleterange, timeout: 7
 
 
 
-=== TEST 2: the line has the client's default of five seconds, at level info
+=== TEST 2: the line has level info and the default timeout of 5 s
 --- lua
     local t = require "testlib"
     t.new():get(t.key())
@@ -88,7 +88,7 @@ done
 
 
 
-=== TEST 3: one line for a call, however often it is tried, and before the first choice of an endpoint
+=== TEST 3: a call logs one line before the first choice of an endpoint, however many attempts it needs
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true, fail_timeout = 0 }
@@ -109,7 +109,7 @@ choose_endpoint(): choose endpoint: $TEST_NGINX_ETCD
 
 
 
-=== TEST 4: a failed attempt is warned of by report_failure, a retry by its error
+=== TEST 4: report_failure warns of a failed attempt, and a retry logs its error
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true, fail_timeout = 0 }
@@ -128,7 +128,7 @@ http://127.0.0.1:1: connection refused. Retrying, client
 
 
 
-=== TEST 5: an answer of 500 and above is retried with its own text
+=== TEST 5: a retry of a 5xx response logs the text of that response
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true, fail_timeout = 0 }
@@ -141,7 +141,7 @@ http://127.0.0.1:1: connection refused. Retrying, client
 
 
 
-=== TEST 6: without retry the error text is in no line, and none is at level error
+=== TEST 6: without retry, the error is neither logged nor at level error
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { fail_timeout = 0 }
@@ -162,7 +162,7 @@ Retrying
 
 
 
-=== TEST 7: an endpoint that is banned already is not warned of again
+=== TEST 7: a failure of a banned endpoint is not logged again
 --- lua
     local health_check = require "resty.etcd.health_check"
     health_check.init { fail_timeout = 0.2 }
@@ -181,7 +181,7 @@ update endpoint: http://banned.test:2379 to unhealthy
 
 
 
-=== TEST 8: the health check names its mode
+=== TEST 8: the health check logs its mode
 --- lua
     local health_check = require "resty.etcd.health_check"
     health_check.init()
@@ -197,7 +197,7 @@ qr/\A\[info\] .*: healthy check use round robin
 
 
 
-=== TEST 9: extra headers are logged as JSON, for calls and for watches
+=== TEST 9: extra headers are logged as JSON for calls and watches
 --- lua
     local t = require "testlib"
     local cli = t.new { http_host = t.here("/recorded"), extra_headers = { ["X-Trace"] = "a/b" } }
@@ -242,7 +242,7 @@ request uri headers: {}
 
 
 
-=== TEST 11: without extra headers there is no line of headers
+=== TEST 11: without extra headers, no headers are logged
 --- lua
     local t = require "testlib"
     assert(t.new():get(t.key()))
@@ -255,7 +255,7 @@ request uri headers
 
 
 
-=== TEST 12: the headers' line comes right behind the call's, also when no endpoint is left
+=== TEST 12: the line of headers follows the line of the call, also without a healthy endpoint
 --- lua
     local t = require "testlib"
     local cli = t.new { extra_headers = { A = "1" } }
@@ -270,7 +270,7 @@ request uri headers: {"A":"1"}
 
 
 
-=== TEST 13: a login logs a line of its own with the call's timeout, behind the call's
+=== TEST 13: a login logs a line with the timeout of the call, after the line of the call
 --- lua
     local t = require "testlib"
     local cli = t.new(t.root { timeout = 9 })
@@ -287,7 +287,7 @@ v3 request uri: /kv/range, timeout: 3
 
 
 
-=== TEST 14: a misused call logs nothing
+=== TEST 14: a call with invalid arguments logs nothing
 --- lua
     local t = require "testlib"
     local cli = t.new()
@@ -302,7 +302,7 @@ v3 request uri
 
 
 
-=== TEST 15: password and token are in no line of Lua's, whatever the level
+=== TEST 15: no Lua log line contains a password or token, at any level
 --- log_level: debug
 --- config
     location /auth/ {
@@ -335,7 +335,7 @@ true
 
 
 
-=== TEST 16: at level warn the lines of level info are not even built
+=== TEST 16: lines of level info are not built at level warn
 --- log_level: warn
 --- lua
     local t = require "testlib"

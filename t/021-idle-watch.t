@@ -2,14 +2,14 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# nginx writes a line for each timeout of a socket, unless lua_socket_log_errors is off. It is on here, as by default.
+# nginx logs each timeout of a socket unless lua_socket_log_errors is off. Here it is on, which is the default.
 no_long_string();
 
 run_tests();
 
 __DATA__
 
-=== TEST 1: a watch that waits for events writes nothing
+=== TEST 1: an idle watch logs nothing
 --- config
     lua_socket_log_errors on;
 --- lua

@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# Passwords and tokens in what is logged at level info and in errors.
+# No password or token is in log lines of level info, or in errors.
 log_level('info');
 no_long_string();
 
@@ -53,7 +53,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: neither is in the lines of logins, calls, watches, retries and relogins
+=== TEST 1: logins, calls, watches, retries and repeated logins log neither passwords nor tokens
 --- lua
     local t = require "testlib"
     local seen = {}
@@ -87,7 +87,7 @@ lines: true
 
 
 
-=== TEST 2: nor in those of logins that fail
+=== TEST 2: failed logins log neither passwords nor tokens
 --- lua
     local t = require "testlib"
     local results = {}
@@ -118,7 +118,7 @@ open-sesame
 
 
 
-=== TEST 3: nor is a token in those of calls to what says back all it was sent
+=== TEST 3: calls to a server that echoes its requests log no token
 --- config
     location ~ ^/login-echo(\d+)/v3/auth/authenticate$ {
         content_by_lua_block {

@@ -2,14 +2,14 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# The module itself: modes, settings, results, the state in a shared dict. Each block has an nginx of its own.
+# The module: modes, settings, results, state in a shared dict. Each block runs in a separate nginx.
 log_level('info');
 no_long_string();
 run_tests();
 
 __DATA__
 
-=== TEST 1: before init there are no settings and no status
+=== TEST 1: before init, there are no settings and no status
 --- lua
     local health_check = require "resty.etcd.health_check"
     ngx.say(health_check.conf)
@@ -25,7 +25,7 @@ nil | etcd health check uninitialized
 
 
 
-=== TEST 2: a client initialises it with the defaults if nobody did
+=== TEST 2: a client initializes it with the defaults if no program did
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -41,7 +41,7 @@ healthy check use round robin
 
 
 
-=== TEST 3: a client leaves the settings of an earlier init alone
+=== TEST 3: a client keeps the settings of an earlier init
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -59,7 +59,7 @@ healthy check use round robin
 
 
 
-=== TEST 4: init returns the module; the modes differ
+=== TEST 4: init returns the module, and sets the mode
 --- lua
     local health_check = require "resty.etcd.health_check"
     ngx.say(health_check.init {} == health_check)
@@ -77,7 +77,7 @@ DISABLED_MODE true
 
 
 
-=== TEST 5: init with a shared dict that is not there
+=== TEST 5: init returns an error if the shared dict does not exist
 --- lua
     local health_check = require "resty.etcd.health_check"
     local res, err = health_check.init { shm_name = "no_such_dict" }
@@ -95,7 +95,7 @@ nil | failed to get ngx.shared dict: no_such_dict
 
 
 
-=== TEST 6: a later init switches the mode, to a dict, to another, and back
+=== TEST 6: a later init switches between modes and dicts
 --- lua
     local health_check = require "resty.etcd.health_check"
     local host = "http://a.test:2379"
@@ -126,7 +126,7 @@ qr/\A(\S+) nil false
 
 
 
-=== TEST 7: round robin bans a host at its first failure, for fail_timeout, whatever max_fails is
+=== TEST 7: round-robin mode bans a host at its first failure for fail_timeout, independent of max_fails
 --- lua
     local health_check = require "resty.etcd.health_check"
     health_check.init { fail_timeout = 0.3, max_fails = 5 }
@@ -147,7 +147,7 @@ update endpoint: http://a.test:2379 to unhealthy
 
 
 
-=== TEST 8: what is no host is never healthy
+=== TEST 8: values that are not hosts are never healthy
 --- lua
     local health_check = require "resty.etcd.health_check"
     local function show(...)
@@ -175,7 +175,7 @@ to unhealthy
 
 
 
-=== TEST 9: the keys in the shared dict: a counter, and a flag from max_fails on
+=== TEST 9: the shared dict has a counter per host, and a flag from max_fails on
 --- lua
     local health_check = require "resty.etcd.health_check"
     local dict = ngx.shared.etcd_health
@@ -202,7 +202,7 @@ update endpoint: http://a.test:2379 to unhealthy
 
 
 
-=== TEST 10: the counter expires fail_timeout after its first failure, the flag after its setting
+=== TEST 10: the counter expires fail_timeout after the first failure, the flag fail_timeout after it was set
 --- lua
     local health_check = require "resty.etcd.health_check"
     local dict = ngx.shared.etcd_health
@@ -227,7 +227,7 @@ nil true
 
 
 
-=== TEST 11: a flag that somebody else sets counts too
+=== TEST 11: a flag set by another program counts
 --- lua
     local health_check = require "resty.etcd.health_check"
     health_check.init { shm_name = "etcd_health" }
@@ -241,7 +241,7 @@ true
 
 
 
-=== TEST 12: disable wins over every mode: all is healthy, nothing is reported, a call is tried once
+=== TEST 12: after disable, all hosts are healthy, nothing is reported, and a call has one attempt
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -275,7 +275,7 @@ Retrying
 
 
 
-=== TEST 13: disable before anything else: clients work without init
+=== TEST 13: disable without init lets clients work
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -290,7 +290,7 @@ true
 
 
 
-=== TEST 14: disable leaves nothing of earlier bans: calls go out at once, side by side
+=== TEST 14: disable removes earlier bans, and calls run immediately and concurrently
 --- config
     location /slow/ {
         access_by_lua_block {

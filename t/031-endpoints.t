@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# Which endpoint a call tries, how many, and what it answers when they fail.
+# The endpoints that a call chooses, the number of attempts, and the errors when all fail.
 log_level('info');
 no_long_string();
 
@@ -36,7 +36,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: init_count is advanced before each choice; -1 starts at the first
+=== TEST 1: init_count is incremented before each choice, and -1 starts at the first endpoint
 --- lua
     local t = require "testlib"
     local etcd = t.bed.single.http
@@ -60,7 +60,7 @@ choose endpoint: http://chosen.test:2379,
 
 
 
-=== TEST 2: skipped endpoints and logins advance it too
+=== TEST 2: skipped endpoints and logins increment init_count
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -83,7 +83,7 @@ choose endpoint: http://chosen.test:2379,
 
 
 
-=== TEST 3: calls go round the endpoints
+=== TEST 3: calls choose the endpoints round-robin
 --- lua
     local t = require "testlib"
     local etcds = t.bed.cluster.http
@@ -104,7 +104,7 @@ qr/\A(choose endpoint: \S+)
 
 
 
-=== TEST 4: without retry a call tries one endpoint and returns its error
+=== TEST 4: without retry, a call makes one attempt and returns its error
 --- lua
     local t = require "testlib"
     local cli = t.new { http_host = { t.here("/e1"), t.here("/good") }, init_count = -1 }
@@ -120,7 +120,7 @@ nil | invalid response code: 503, no leader | unavailable
 
 
 
-=== TEST 5: with retry a call moves on until an endpoint serves it
+=== TEST 5: with retry, a call continues until an endpoint serves it
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true }
@@ -137,7 +137,7 @@ http://127.0.0.1:1: connection refused. Retrying
 
 
 
-=== TEST 6: bans that leave no endpoint end a retried call with the exact text
+=== TEST 6: a retried call ends with the exact text when all endpoints are banned
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true }
@@ -154,7 +154,7 @@ nil | has no healthy etcd endpoint available | no_endpoint
 
 
 
-=== TEST 7: a single endpoint is banned by its failure: first the error, then the exact text
+=== TEST 7: a single endpoint is banned by its failure: the first call returns its error, the next one the exact text
 --- lua
     local t = require "testlib"
     local cli = t.new { http_host = "http://127.0.0.1:1" }
@@ -174,7 +174,7 @@ nil | has no healthy etcd endpoint available | no_endpoint
 
 
 
-=== TEST 8: endpoints reported by hand, in both modes
+=== TEST 8: endpoints can be reported by programs in both modes
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -195,7 +195,7 @@ nil | has no healthy etcd endpoint available | no_endpoint
 
 
 
-=== TEST 9: the details of that error
+=== TEST 9: the error for banned endpoints has details
 --- lua
     local t = require "testlib"
     local cli = t.new()
@@ -224,7 +224,7 @@ nil | has no healthy etcd endpoint available | no_endpoint
 
 
 
-=== TEST 11: at most #endpoints * max_fails + 1 tries, in round robin mode
+=== TEST 11: a call has at most #endpoints * max_fails + 1 attempts in round-robin mode
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -239,7 +239,7 @@ nil | invalid response code: 503, no leader | unavailable
 
 
 
-=== TEST 12: with a shared dict an endpoint is tried max_fails times, then it is banned
+=== TEST 12: with a shared dict, an endpoint is banned after max_fails attempts
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { shm_name = "etcd_health", retry = true, max_fails = 3 }
@@ -258,7 +258,7 @@ update endpoint: http://127.0.0.1:$TEST_NGINX_SERVER_PORT/e2 to unhealthy
 
 
 
-=== TEST 13: a replaced get_target_status is asked at each choice, with the host and no self
+=== TEST 13: a replaced get_target_status is called at each choice, with the host and without self
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -283,7 +283,7 @@ nil | http://127.0.0.1:1: connection refused | connect_failed
 
 
 
-=== TEST 14: the health check is that of the process: one client's failure keeps others away
+=== TEST 14: clients share the health check of the process
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -299,7 +299,7 @@ nil | has no healthy etcd endpoint available | no_endpoint
 
 
 
-=== TEST 15: a write that may have been applied is not sent again
+=== TEST 15: a write with unknown outcome is not retried
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true }
@@ -320,7 +320,7 @@ Retrying
 
 
 
-=== TEST 16: every kind of write is sent once, every kind of read again
+=== TEST 16: each kind of write is sent once, each kind of read is retried
 --- lua
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
@@ -358,7 +358,7 @@ timetolive 200 1
 
 
 
-=== TEST 17: a write that was surely not sent moves on
+=== TEST 17: a write that was certainly not sent is retried on another endpoint
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true }
@@ -374,7 +374,7 @@ http://127.0.0.1:1: connection refused. Retrying
 
 
 
-=== TEST 18: a watch moves on like a call
+=== TEST 18: a watch is retried on another endpoint like a call
 --- lua
     local t = require "testlib"
     require("resty.etcd.health_check").init { retry = true }
@@ -387,7 +387,7 @@ true 1 2
 
 
 
-=== TEST 19: a call moves on while it has time, and not when that is used up
+=== TEST 19: a call is retried while its time budget lasts, and not after
 --- config
     location /slow/ {
         content_by_lua_block {

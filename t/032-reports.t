@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# What counts as a failure of an endpoint: /t prints the reports of each event.
+# The events that count as failures of an endpoint: /t prints the reports of each.
 no_long_string();
 
 add_block_preprocessor(sub {
@@ -47,7 +47,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: no connection: refused, unknown host name
+=== TEST 1: a failed connection counts: refused, unknown host name
 --- lua
     local t = require "testlib"
     t.reports_of("refused", "http://127.0.0.1:1", t.get)
@@ -64,7 +64,7 @@ name of /etc/hosts: <host>: no resolver defined to resolve "localhost": [it]
 
 
 
-=== TEST 2: no TLS session
+=== TEST 2: a failed TLS handshake counts
 --- lua
     local t = require "testlib"
     t.reports_of("tls", "https://127.0.0.1:" .. t.bed.single.port, t.get)
@@ -74,7 +74,7 @@ tls: <host>: handshake failed: [it]
 
 
 
-=== TEST 3: an answer that does not come, or breaks off
+=== TEST 3: a missing or incomplete response counts
 --- config
     location /slow/ {
         content_by_lua_block { ngx.sleep(1) }
@@ -109,7 +109,7 @@ short: <host>: closed: [it]
 
 
 
-=== TEST 4: answers of 500 and above, and no others
+=== TEST 4: responses with status 500 and above count, others do not
 --- config
     location ~ ^/status/(?<code>\d+)/ {
         content_by_lua_block {
@@ -148,7 +148,7 @@ short: <host>: closed: [it]
 
 
 
-=== TEST 5: answers of status 200 that make no sense do not count
+=== TEST 5: malformed responses with status 200 do not count
 --- config
     location = /odd/v3/kv/range {
         return 200 "<html>";
@@ -171,7 +171,7 @@ keepalive: invalid response body: <html>: []
 
 
 
-=== TEST 6: one report per failed attempt
+=== TEST 6: each failed attempt is reported once
 --- config
     location /broken/ {
         return 503 '{"code":14,"message":"no leader"}';
@@ -188,7 +188,7 @@ retried: <host>: connection refused: [it, it, it, it]
 
 
 
-=== TEST 7: logins: connection and 5xx count, refusals and malformed answers do not
+=== TEST 7: connection failures and 5xx responses of logins count, other error responses and malformed ones do not
 --- config
     location ~ ^/login/(?<kind>\w+)/v3/auth/authenticate$ {
         content_by_lua_block {
@@ -225,7 +225,7 @@ wrong password: authenticate refresh token fail: []
 
 
 
-=== TEST 8: a reader's timeout and a cancelled watch do not count
+=== TEST 8: a timeout of a reader and a canceled watch do not count
 --- lua
     local t = require "testlib"
     t.reports_of("timeout", t.bed.single.http, function(cli)
@@ -233,7 +233,7 @@ wrong password: authenticate refresh token fail: []
         assert(reader())
         return reader()
     end)
-    t.reports_of("cancelled", t.bed.single.http, function(cli)
+    t.reports_of("canceled", t.bed.single.http, function(cli)
         local reader, _, handle = cli:watch("/reports", { need_cancel = true })
         assert(reader())
         assert(cli:watchcancel(handle) == 1)
@@ -241,11 +241,11 @@ wrong password: authenticate refresh token fail: []
     end)
 --- response_body
 timeout: timeout: []
-cancelled: closed: []
+canceled: closed: []
 
 
 
-=== TEST 9: an error of 500 and above inside a watch counts, one below does not
+=== TEST 9: an error inside a watch counts if its status is 500 or above
 --- config
     location ~ ^/stream/(?<code>\d+)/ {
         content_by_lua_block {
@@ -268,7 +268,7 @@ cancelled: closed: []
 
 
 
-=== TEST 10: a dead connection from the pool is replaced silently for a read
+=== TEST 10: a dead pooled connection is replaced without a report for a read
 --- config
     location /once/ { # serves the first request of each connection only
         rewrite_by_lua_block {
@@ -296,7 +296,7 @@ write: <host>: closed: [it]
 
 
 
-=== TEST 11: a call that is wrong in itself does not count
+=== TEST 11: a call with invalid arguments does not count
 --- lua
     local t = require "testlib"
     t.reports_of("empty key", t.bed.single.http, function(cli) return cli:get("") end)

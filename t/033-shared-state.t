@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# What two workers share through a dict: the health of endpoints, and tokens.
+# The state that two workers share through a dict: health of endpoints, and tokens.
 master_on();
 workers(2);
 worker_connections(256);
@@ -56,7 +56,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: an endpoint that failed in one worker is left alone by the other
+=== TEST 1: an endpoint that failed in one worker is ejected in the other
 --- http_config
     init_worker_by_lua_block {
         local function get(t)
@@ -77,7 +77,7 @@ second: has no healthy etcd endpoint available
 
 
 
-=== TEST 2: failures of both workers count together
+=== TEST 2: failures in both workers are added up
 --- http_config
     init_worker_by_lua_block {
         local function get(t)
@@ -101,7 +101,7 @@ second: has no healthy etcd endpoint available
 
 
 
-=== TEST 3: without a dict each worker finds out by itself
+=== TEST 3: without a dict, each worker ejects an endpoint separately
 --- http_config
     init_worker_by_lua_block {
         local function get(t)
@@ -122,7 +122,7 @@ second: http://127.0.0.1:1: connection refused
 
 
 
-=== TEST 4: one worker alone tries an endpoint again, and its success is everybody's
+=== TEST 4: one worker probes an endpoint, and its success counts for all
 --- http_config
     init_worker_by_lua_block {
         local opts = {
@@ -133,7 +133,7 @@ second: http://127.0.0.1:1: connection refused
             local cli = t.new(opts)
             health.failed(cli.health, cli.endpoints[1].http_host)
             ngx.sleep(0.1)
-            -- takes the right to try it, and keeps it for a while
+            -- acquires the probe, and holds it for a while
             local picked = health.pick(cli.health, cli.endpoints, 0)
             ngx.timer.at(0, function()
                 while not ngx.shared.test:get("asked") do
@@ -161,7 +161,7 @@ second: has no healthy etcd endpoint available, then 200
 
 
 
-=== TEST 5: a worker takes the token that the other has got
+=== TEST 5: a worker uses the token of the other
 --- http_config
     init_worker_by_lua_block {
         local function get(t)
@@ -180,7 +180,7 @@ logins: 1
 
 
 
-=== TEST 6: a token that is refused is dropped and renewed once, for both
+=== TEST 6: a rejected token is replaced once for both
 --- http_config
     init_worker_by_lua_block {
         local function get(t)

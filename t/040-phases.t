@@ -3,7 +3,7 @@ use lib 't/lib';
 use Bed;
 use File::Find;
 
-# The same code is to load beside nginx's stream module, which has no requests.
+# The same code must load next to nginx's stream module, which has no requests.
 my $files = 0;
 find({ no_chdir => 1, wanted => sub {
     return if !/\.lua$/;
@@ -44,7 +44,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: the stand-in serves in init_by_lua, without coroutines, timers, sleep or semaphores
+=== TEST 1: calls work in init_by_lua with a blocking socket replacement, without coroutines, timers, sleep or semaphores
 --- http_config
     init_by_lua_block {
         require("blocking_socket").install()
@@ -62,7 +62,7 @@ _EOC_
 
 
 
-=== TEST 2: the stand-in serves in init_worker_by_lua
+=== TEST 2: calls work in init_worker_by_lua with a blocking socket replacement
 --- http_config
     init_by_lua_block {
         require("blocking_socket").install()
@@ -82,7 +82,7 @@ _EOC_
 
 
 
-=== TEST 3: a login serves in init_by_lua and its token is still good in a request
+=== TEST 3: a login in init_by_lua returns a token that later requests use
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -103,7 +103,7 @@ _EOC_
 
 
 
-=== TEST 4: a login serves in init_worker_by_lua
+=== TEST 4: a login works in init_worker_by_lua
 --- http_config
     init_by_lua_block {
         require("blocking_socket").install()
@@ -122,7 +122,7 @@ _EOC_
 
 
 
-=== TEST 5: a refused login in init_by_lua
+=== TEST 5: a rejected login in init_by_lua returns its error
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -136,7 +136,7 @@ nil | authenticate refresh token fail | login_failed
 
 
 
-=== TEST 6: an endpoint that is not there, in init_by_lua: moved on from
+=== TEST 6: a call in init_by_lua retries on another endpoint if one is unreachable
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -157,7 +157,7 @@ nil | http://127.0.0.1:2: connection refused | connect_failed
 
 
 
-=== TEST 7: the handshake with a client certificate takes the shape that stand-ins have
+=== TEST 7: the handshake with a client certificate has the signature of blocking socket replacements
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -194,7 +194,7 @@ sslhandshake false 127.0.0.1 false
 
 
 
-=== TEST 8: a stand-in's handshake that fails with false is a failure: nothing is sent on its connection
+=== TEST 8: a handshake that returns false is a failure: nothing is sent on its connection
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -233,7 +233,7 @@ nil | HOST: certificate verify failed | connect_failed
 
 
 
-=== TEST 9: without a stand-in, calls in init_by_lua and init_worker_by_lua say what is the matter
+=== TEST 9: without a blocking socket replacement, calls in init_by_lua and init_worker_by_lua return the cause
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -259,7 +259,7 @@ nil | HOST: certificate verify failed | connect_failed
             ngx.say((line:gsub("http://[%d.:]+:", "HOST:")))
         end
     end
-    -- and no endpoint is banned for it
+    -- no endpoint is banned
     ngx.say(t.new():get("/x").status)
 --- response_body
 nil | HOST: not in this phase: no request found | bad_request
@@ -272,7 +272,7 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
 
 
 
-=== TEST 10: in the filters and in the log phase calls answer an error, never throw, and ban nothing
+=== TEST 10: calls in the filters and the log phase return an error, never throw, and ban nothing
 --- config
     location = /filtered {
         content_by_lua_block {
@@ -300,7 +300,7 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
                     local cli = t.new(opts)
                     local ok, res, err, details = pcall(cli[method], cli, "/x")
                     local line = ok and t.line(res, err, details) or "thrown: " .. tostring(res)
-                    -- a library's text says where it was
+                    -- errors of lua-resty-http start with the position in its source
                     results[phase][2 * i + j - 2] = line:gsub("http://[%d.:]+:", "HOST:"):gsub("%S+%.lua:%d+: ", "")
                 end
             end
@@ -340,7 +340,7 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
 
 
 
-=== TEST 11: a large directory is read in init_by_lua and init_worker_by_lua without a pause
+=== TEST 11: a large directory is read in init_by_lua and init_worker_by_lua without yielding
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -379,7 +379,7 @@ true
 
 
 
-=== TEST 12: calls in the log phase do not keep the worker busy where others would wait for what another call does
+=== TEST 12: calls in the log phase do not busy-wait for a call of another request
 --- config
     location /slow/ {
         access_by_lua_block {
@@ -403,7 +403,7 @@ true
     local t = require "testlib"
     local health_check = require "resty.etcd.health_check"
     health_check.init { fail_timeout = 0.1 }
-    -- Runs `during` in the log phase of a request, while `call` is under way.
+    -- Runs `during` in the log phase of a request while `call` is running.
     local function busy(call, during)
         local thread = ngx.thread.spawn(call)
         t.from_log = during

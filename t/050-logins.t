@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# Logins between requests and their ends. What one worker alone can show is in spec/call/authenticate_spec.lua.
+# Logins across requests. Cases that need no requests are in spec/call/authenticate_spec.lua.
 log_level('info');
 worker_connections(512);
 repeat_each(2);
@@ -20,7 +20,7 @@ add_block_preprocessor(sub {
                     t.count("logins with a token")
                 end
                 ngx.sleep(0.2)
-                while ngx.shared.test:get("hold") do -- a test says how long
+                while ngx.shared.test:get("hold") do -- until the test ends it
                     ngx.sleep(0.005)
                 end
             elseif ngx.req.get_headers()["authorization"] then
@@ -73,7 +73,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: requests at the same time share one login
+=== TEST 1: concurrent requests share one login
 --- config
     location = /one {
         content_by_lua_block {
@@ -100,7 +100,7 @@ calls with a token: 12
 
 
 
-=== TEST 2: a request that is aborted in its login takes nobody with it
+=== TEST 2: an aborted request does not abort the login that others wait for
 --- config
     location = /aborted {
         lua_check_client_abort on;
@@ -144,7 +144,7 @@ calls with a token: 1
 
 
 
-=== TEST 3: a light thread that is killed in its login takes nobody with it
+=== TEST 3: a killed light thread does not abort the login that others wait for
 --- lua
     local t = require "testlib"
     t.start()
@@ -168,7 +168,7 @@ calls with a token: 1
 
 
 
-=== TEST 4: each waiter of a failed login logs why, the owner does not
+=== TEST 4: each waiter of a failed login logs the cause, the owner does not
 --- lua
     local t = require "testlib"
     t.start { password = "wrong" }
@@ -192,7 +192,7 @@ qr/\Av3 request uri: \/auth\/authenticate,
 
 
 
-=== TEST 5: a login whose timer nginx drops is done by who waits for it
+=== TEST 5: a waiting call logs in itself when nginx drops the timer of the login
 --- http_config
     lua_max_running_timers 1;
 --- lua
@@ -200,7 +200,7 @@ qr/\Av3 request uri: \/auth\/authenticate,
     local semaphore = require "ngx.semaphore"
     t.start()
     local over = semaphore.new()
-    assert(ngx.timer.at(0, function() -- all the timers there may be
+    assert(ngx.timer.at(0, function() -- uses all running timers
         over:wait(10)
     end))
     ngx.sleep(0.01)
@@ -224,13 +224,13 @@ calls with a token: 3
 
 
 
-=== TEST 6: without a timer to be had the login is the caller's own
+=== TEST 6: a call logs in itself when no timer is available
 --- http_config
     lua_max_pending_timers 1;
 --- lua
     local t = require "testlib"
     t.start()
-    assert(ngx.timer.at(0.3, function() end)) -- all that may wait
+    assert(ngx.timer.at(0.3, function() end)) -- uses all pending timers
     ngx.say(t.client:get("/x").status)
     t.counts()
     ngx.sleep(0.3)

@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# What depends on nginx's own configuration and log. All else of TLS is in spec/transport/tls/tls_spec.lua.
+# TLS cases that need nginx's configuration or log. All others are in spec/transport/tls/tls_spec.lua.
 log_level('info');
 repeat_each(2);
 no_long_string();
@@ -10,7 +10,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a CA that nginx does not trust
+=== TEST 1: a CA that nginx does not trust is an error
 --- http_config
     lua_ssl_trusted_certificate $TEST_NGINX_OTHER_CA;
 --- lua
@@ -18,7 +18,7 @@ __DATA__
     require("resty.etcd.health_check").init { fail_timeout = 0 }
     local host = t.bed.tls.http
     local _, err, details = t.new { http_host = host, sni = "localhost" }:get("/x")
-    -- OpenSSL's words, with their number unless the handshake ended at once
+    -- OpenSSL's text, with its number unless the handshake ended immediately
     ngx.say(err:sub(#host + 1):gsub("^: 2[01]:", ":"):find("^: unable to [%a ]+ certificate$") ~= nil or err)
     ngx.say(details.name, " ", details.hint)
     ngx.say(t.new { http_host = host, ssl_verify = false }:get("/x").status)
@@ -30,7 +30,7 @@ connect_failed nginx does not know the CA of the server's certificate: see lua_s
 
 
 
-=== TEST 2: trusted_ca is ignored where sockets cannot have one, with one info line for a client
+=== TEST 2: trusted_ca is ignored if sockets have no settrustedstore, with one info line per client
 --- http_config
     lua_ssl_trusted_certificate $TEST_NGINX_CA;
 --- lua
@@ -50,7 +50,7 @@ qr/\A\[info\] .*other-ca\.pem
 
 
 
-=== TEST 3: trusted_ca is not looked at for plain endpoints
+=== TEST 3: trusted_ca is not read for http endpoints
 --- lua
     local t = require "testlib"
     ngx.say(t.new { trusted_ca = "/no/such/file.pem" }:get("/x").status)
@@ -62,7 +62,7 @@ trusted_ca is ignored
 
 
 
-=== TEST 4: a client certificate that is not trusted, with TLS 1.3: servers say so after the handshake
+=== TEST 4: an untrusted client certificate is an error after the handshake in TLS 1.3
 --- http_config
     lua_ssl_trusted_certificate $TEST_NGINX_CA;
     lua_ssl_protocols TLSv1.3;
@@ -92,7 +92,7 @@ nil connection_lost true
 
 
 
-=== TEST 5: no version of TLS in common
+=== TEST 5: no common version of TLS is an error
 --- http_config
     lua_ssl_trusted_certificate $TEST_NGINX_CA;
     lua_ssl_protocols TLSv1.2;
@@ -117,7 +117,7 @@ not a TLS port, no TLS version in common (see lua_ssl_protocols), or the server 
 
 
 
-=== TEST 6: a name that the DNS server does not know, or that there is no DNS server for
+=== TEST 6: an unknown host name, or no DNS server, is an error
 --- http_config
     resolver 127.0.0.1:1 ipv6=off;
     resolver_timeout 1s;

@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# Sockets in the file system, as a proxy in front of the endpoints and as endpoints.
+# Unix sockets, as a proxy in front of the endpoints and as endpoints.
 repeat_each(2);
 no_long_string();
 
@@ -45,7 +45,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: unix_socket_proxy stands in for the endpoint; the Host is the endpoint's
+=== TEST 1: unix_socket_proxy replaces the endpoint, and the Host is that of the endpoint
 --- lua
     local t = require "testlib"
     t.reset()
@@ -63,7 +63,7 @@ true
 
 
 
-=== TEST 2: a watch goes there too
+=== TEST 2: a watch uses unix_socket_proxy
 --- lua
     local t = require "testlib"
     t.reset()
@@ -81,7 +81,7 @@ news
 
 
 
-=== TEST 3: while nothing answers there, and only then, calls go to the endpoint
+=== TEST 3: calls use the endpoint only while no server accepts connections at the socket
 --- lua
     local t = require "testlib"
     t.reset()
@@ -112,7 +112,7 @@ news
 
 
 
-=== TEST 4: connections through the proxy and straight ones are not mixed up
+=== TEST 4: pools of proxied and direct connections are separate
 --- lua
     local t = require "testlib"
     t.reset()
@@ -127,7 +127,7 @@ news
 
 
 
-=== TEST 5: neither the socket nor the endpoint answers: the error is the endpoint's
+=== TEST 5: the error is that of the endpoint if neither socket nor endpoint responds
 --- lua
     local t = require "testlib"
     t.reset()
@@ -138,7 +138,7 @@ nil | http://127.0.0.1:1: connection refused | connect_failed
 
 
 
-=== TEST 6: a socket is an endpoint, in either spelling
+=== TEST 6: an endpoint can be a socket, in both spellings
 --- lua
     local t = require "testlib"
     t.reset()
@@ -162,7 +162,7 @@ true  localhost localhost localhost localhost localhost
 
 
 
-=== TEST 7: behind a socket there may be a path
+=== TEST 7: a socket can have a path
 --- lua
     local t = require "testlib"
     t.reset()
@@ -176,7 +176,7 @@ true
 
 
 
-=== TEST 8: a socket that is not there
+=== TEST 8: a socket that does not exist is an error
 --- lua
     local t = require "testlib"
     t.reset()
@@ -188,7 +188,7 @@ nil | unix:/no/such/socket: no such file or directory | connect_failed
 
 
 
-=== TEST 9: TLS through the socket: the name is still the endpoint's, and pools are kept apart by it
+=== TEST 9: TLS through the socket uses the name of the endpoint, and separate pools
 --- http_config
     lua_ssl_trusted_certificate $TEST_NGINX_CA;
     server {

@@ -4,7 +4,7 @@ use Bed;
 use File::Temp qw( tempdir );
 use UnixServer;
 
-# Sockets in the file system, while nginx starts: the stand-in for cosockets knows them by the missing port.
+# Unix sockets while nginx starts: the blocking socket replacement recognizes them by the missing port.
 my $folder = tempdir(CLEANUP => 1);
 chmod 0755, $folder;
 $ENV{TEST_NGINX_UNIX} = "unix:$folder/etcd.sock";
@@ -17,7 +17,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: unix_socket_proxy, or a socket as the endpoint
+=== TEST 1: unix_socket_proxy, and a socket as the endpoint, work in init_by_lua
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -49,7 +49,7 @@ etcd.test:2379 localhost
 
 
 
-=== TEST 2: a socket that is there but does not answer: the endpoint is asked
+=== TEST 2: the endpoint is used if the socket exists but does not respond
 --- http_config
     init_by_lua_block {
         local t = require "testlib"

@@ -7,7 +7,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a mirror that is started in init_worker is read in every phase of a request
+=== TEST 1: a mirror created in init_worker can be read in every phase of a request
 --- http_config
     init_by_lua_block {
         local t = require "testlib"
@@ -109,7 +109,7 @@ timer: read
 
 
 
-=== TEST 2: waiting for a mirror where nothing can wait is an error, not a throw
+=== TEST 2: waiting for a mirror returns an error in phases that cannot yield
 --- http_config
     init_worker_by_lua_block {
         local t = require "testlib"

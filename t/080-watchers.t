@@ -2,12 +2,12 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# What nginx itself has to do with watchers: workers and reloads.
+# Watchers, workers and reloads.
 master_on();
 workers(2);
 no_long_string();
 
-# Each worker of this key's server follows it from its start, and says what it sees in the shared dict.
+# Each worker watches the key from its start, and records the events in the shared dict.
 our $following = <<'_EOC_';
     init_worker_by_lua_block {
         local t = require "testlib"
@@ -40,7 +40,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: each worker follows a prefix from init_worker_by_lua on
+=== TEST 1: each worker watches a prefix from init_worker_by_lua on
 --- http_config eval: $main::following
 --- lua
     local t = require "testlib"
@@ -64,7 +64,7 @@ true
 
 
 
-=== TEST 2: a worker that has to go goes within seconds, quietly, and the next one follows on
+=== TEST 2: an exiting worker ends within seconds without log lines, and the next one continues
 --- http_config eval: $main::following
 --- config
     lua_socket_log_errors on;
@@ -84,7 +84,7 @@ true
             dict:set("started", ngx.now())
             require("ffi").C.kill(master, 1)
             ngx.say(eventually(function() return #pids() == 4 end))
-            -- the old workers take connections until they are told to go, and must not be the ones to look for themselves
+            -- the old workers accept connections until they receive the signal, and must not check themselves
             assert(eventually(ngx.worker.exiting))
             for pid in dict:get("old"):gmatch("%d+") do
                 local is_other = tonumber(pid) ~= ngx.worker.pid()

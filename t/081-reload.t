@@ -9,7 +9,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a reload ends mirrors, what they call, and registrations of old workers in seconds; new ones take their place
+=== TEST 1: a reload ends mirrors, their callbacks and registrations of old workers within seconds, and new workers replace them
 --- http_config
     init_worker_by_lua_block {
         local t = require "testlib"
@@ -21,7 +21,7 @@ __DATA__
         local cli = t.new { key_prefix = dict:get("dir") }
         package.loaded.cli = cli
         package.loaded.mirror = assert(cli:mirror("/"))
-        assert(package.loaded.mirror:on_change(function() ngx.sleep(1000) end)) -- holds up nobody
+        assert(package.loaded.mirror:on_change(function() ngx.sleep(1000) end)) -- must not delay the exit
         local instance = { host = "127.0.0.1", port = 80 }
         package.loaded.registration = assert(discovery.register(cli, "web", instance, { ttl = 60 }))
     }
@@ -96,7 +96,7 @@ true
 
 
 
-=== TEST 2: in exit_worker_by_lua, where nginx has neither sockets nor timers, nothing throws
+=== TEST 2: nothing throws in exit_worker_by_lua, which has neither sockets nor timers
 --- http_config
     exit_worker_by_lua_block {
         local t = require "testlib"
@@ -113,7 +113,7 @@ true
         try("registration", early.registration.close, early.registration)
         try("watcher", early.watcher.close, early.watcher)
         try("mirror", early.mirror.close, early.mirror)
-        for name, cli in pairs { user = t.new(t.root()), nobody = t.new() } do
+        for name, cli in pairs { user = t.new(t.root()), anonymous = t.new() } do
             for _, method in ipairs { "set", "watch" } do
                 try(name .. " " .. method, cli[method], cli, "/x", method == "set" and 1 or nil)
             end
@@ -155,11 +155,11 @@ true
 ["GET /t", "GET /after"]
 --- response_body eval
 ["reloaded
-", "mirror: true nil
+", "anonymous set: nil bad_request
+anonymous watch: nil bad_request
+anonymous watcher: nil bad_request
+mirror: true nil
 new mirror: true nil string
-nobody set: nil bad_request
-nobody watch: nil bad_request
-nobody watcher: nil bad_request
 registration: true nil
 user set: nil bad_request
 user watch: nil bad_request

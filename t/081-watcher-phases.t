@@ -2,13 +2,13 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# What nginx's phases and its error log have to do with watchers.
+# Watchers in nginx's phases, and in its error log.
 no_long_string();
 run_tests();
 
 __DATA__
 
-=== TEST 1: there are no timers in init_by_lua, and it says so
+=== TEST 1: a watcher in init_by_lua is an error, because there are no timers
 --- http_config
     init_by_lua_block {
         local watcher, err = require("testlib").new():watcher("/t/080")
@@ -23,7 +23,7 @@ watches need timers, which the init phase does not have
 
 
 
-=== TEST 2: a watcher made in a request serves later ones, and may be closed by any
+=== TEST 2: a watcher created in a request works in later requests, and any can close it
 --- config
     location = /make {
         content_by_lua_block {
@@ -42,7 +42,7 @@ watches need timers, which the init phase does not have
             assert(cli:rmdir("/t/080b/"))
         }
         log_by_lua_block {
-            -- the deletion may have come already; to wait for it is not for this phase
+            -- the deletion can have arrived already; this phase cannot wait for it
             local batch, err = package.loaded.kept:next(0)
             ngx.shared.test:set("in log", batch and batch.events[1].type or err.name)
         }
@@ -66,7 +66,7 @@ watches need timers, which the init phase does not have
 
 
 
-=== TEST 3: an idle watcher writes nothing, also when its stream is looked after, and keeps that
+=== TEST 3: an idle watcher logs nothing, also when its stream is probed, and keeps the stream
 --- config
     lua_socket_log_errors on;
 --- lua

@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# Callbacks of watchers where nginx has no timers left, and where the worker has to go.
+# Callbacks of watchers when nginx has no timers left, and when the worker is exiting.
 master_on();
 workers(1);
 no_long_string();
@@ -11,7 +11,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a watcher whose timers nginx drops calls back when there are timers again
+=== TEST 1: a watcher whose timers nginx dropped calls back once timers are available
 --- http_config: lua_max_running_timers 4;
 --- lua
     local timers = require "timers"
@@ -38,7 +38,7 @@ true
 
 
 
-=== TEST 2: callbacks go on in their timer where there is no other, and in order
+=== TEST 2: callbacks continue in order in their timer if no other is available
 --- http_config: lua_max_running_timers 4;
 --- lua
     local timers = require "timers"
@@ -48,11 +48,11 @@ true
         seen = seen + 1
         in_order = in_order and batch.events[1].kv.value == seen
         if seen == 1000 then
-            timers.ask() -- in front of the one in which the callbacks are to go on
+            timers.ask() -- before the timer in which the callbacks would continue
         end
     end }))
     assert(timers.eventually(function() return watcher:state() == "watching" end))
-    assert(timers.take(2)) -- the stream and the callback have the others
+    assert(timers.take(2)) -- the stream and the callback use the others
     for i = 1, 2100 do
         assert(cli:set("/t/082/a", i))
     end
@@ -74,14 +74,14 @@ true
 
 
 
-=== TEST 3: a worker that has to go does not wait for what is still to be told
+=== TEST 3: an exiting worker does not wait for pending callbacks
 --- config
     location = /reload {
         content_by_lua_block {
             local timers = require "timers"
             local cli, dict = require("testlib").new(), ngx.shared.test
             package.loaded.kept = assert(cli:watcher("/t/082/", { prefix = true, on_batch = function()
-                dict:incr("told", 1, 0)
+                dict:incr("called", 1, 0)
                 ngx.sleep(0.5)
             end }))
             for i = 1, 60 do
@@ -102,7 +102,7 @@ true
             local dict = ngx.shared.test
             pcall(require("ffi").cdef, "int kill(int, int);")
             ngx.say(timers.eventually(function() return require("ffi").C.kill(dict:get("old"), 0) ~= 0 end))
-            ngx.say(dict:get("told") < 20)
+            ngx.say(dict:get("called") < 20)
             assert(require("testlib").new():rmdir("/t/082/"))
         }
     }

@@ -2,7 +2,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Bed;
 
-# Mirrors and registrations whose timers nginx drops, or whose timers a user's function ends.
+# Mirrors and registrations whose timers are dropped by nginx, or ended by a callback.
 master_on();
 workers(1);
 no_long_string();
@@ -11,7 +11,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a mirror whose first timer nginx drops begins when there are timers again
+=== TEST 1: a mirror whose first timer nginx dropped starts once timers are available
 --- http_config: lua_max_running_timers 4;
 --- lua
     local timers = require "timers"
@@ -35,7 +35,7 @@ true
 
 
 
-=== TEST 2: a mirror goes on when a function of on_change or a transform ends its timer
+=== TEST 2: a mirror continues when an on_change callback or a transform ends its timer
 --- lua
     local timers = require "timers"
     local cli = require("testlib").new()
@@ -50,8 +50,8 @@ true
     end }))
     assert(mirror:wait_ready(5))
     local last
-    mirror:on_change(function(told)
-        last = told.changes[#told.changes].kv.value
+    mirror:on_change(function(notification)
+        last = notification.changes[#notification.changes].kv.value
         if ends == "on_change" then
             ends = ""
             ngx.exit(0)
@@ -85,7 +85,7 @@ true
 
 
 
-=== TEST 3: a registration whose timer nginx drops is renewed, or made again, when there are timers again
+=== TEST 3: a registration whose timer nginx dropped is renewed, or written again, once timers are available
 --- http_config: lua_max_running_timers 4;
 --- lua
     local timers = require "timers"
@@ -94,7 +94,7 @@ true
     local reg = assert(registrations.new(cli, "/t/083/peer", "x", 2))
     ngx.say(timers.eventually(function() return reg:state().registered end))
     assert(timers.take(4))
-    ngx.sleep(3) -- its time is over, and so is its lease
+    ngx.sleep(3) -- until its deadline has passed and its lease has expired
     ngx.say(reg:state().registered)
     assert(timers.give_back())
     ngx.say(timers.eventually(function() return reg:state().registered end))

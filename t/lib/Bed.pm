@@ -1,6 +1,6 @@
 package Bed;
 
-# What all test files share. To be used after Test::Nginx::Socket.
+# Setup of all test files. Use it after Test::Nginx::Socket.
 #
 # The test bed is the one of ETCD_BED (tools/bed.mjs up). Every block gets the module paths, a few shared dicts, the
 # request "GET /t" and "no_error_log: [error]" unless it says otherwise. A section `--- lua` is the body of location /t.

@@ -1,7 +1,7 @@
 package UnixServer;
 
-# A server at a socket in the file system, in a process of its own, that answers each request with the Host it was sent:
-# UnixServer::start($path). It ends with the test.
+# A server at a Unix socket, in a separate process. It responds to each request with the received Host.
+# UnixServer::start($path) starts it, and it ends with the test.
 
 use strict;
 use warnings;
@@ -36,14 +36,14 @@ sub start {
     defined($child = fork) or die "cannot fork: $!\n";
     if ($child == 0) {
         serve($listener);
-        POSIX::_exit(0); # not the tester's END blocks
+        POSIX::_exit(0); # skip the END blocks of the test
     }
     close $listener;
 }
 
 END {
     if (defined $child && $$ == $tester) {
-        local $?; # the tests' own result
+        local $?; # keep the result of the tests
         kill TERM => $child;
         waitpid $child, 0;
     }

@@ -1,6 +1,6 @@
--- A stand-in for cosockets where nginx has none, as users put it into ngx.socket.tcp: blocking sockets of the C
--- library, with a few methods only. It knows IPv4 addresses, no names, and no TLS: handshakes are recorded and refused.
--- Without a port `connect` takes `unix:/path`, and from then on the socket is of that kind, as with luasocket.
+-- A blocking socket replacement for phases without cosockets, as programs install it in ngx.socket.tcp: sockets of the C
+-- library with a few methods. It supports IPv4 addresses, but no names and no TLS: handshakes are recorded and rejected.
+-- Without a port, `connect` accepts `unix:/path` and makes the socket a Unix socket, like luasocket.
 local bit = require "bit"
 local ffi = require "ffi"
 
@@ -23,9 +23,9 @@ local EAGAIN, EPIPE, ECONNRESET = 11, 32, 104
 local READ_SIZE = 4096
 
 local _M = {
-    -- what was asked of sslhandshake and tlshandshake
+    -- arguments of sslhandshake and tlshandshake
     handshakes = {},
-    -- sockets made, and those given to setkeepalive
+    -- number of sockets created, and of those passed to setkeepalive
     made = 0,
     kept = 0,
 }
@@ -170,7 +170,7 @@ function methods:close()
     return 1
 end
 
---- Puts the stand-in into ngx.socket.tcp for the phases that have no cosockets.
+--- Installs the replacement in ngx.socket.tcp for the phases without cosockets.
 function _M.install()
     local cosocket = ngx.socket.tcp
     ngx.socket.tcp = function(...) -- luacheck: ignore 122

@@ -1,7 +1,7 @@
--- Calls made in a phase without cosockets; what they answered is printed later.
+-- Calls in a phase without cosockets. Their results are printed later.
 local _M = {}
 
--- What may not be used there, by the module that has it.
+-- Functions that must not be called there, by module.
 local FORBIDDEN = {
     [coroutine] = { "create", "wrap", "yield", "resume" },
     [ngx] = { "sleep" },
@@ -59,7 +59,7 @@ local function run(t, say, opts)
     return cli
 end
 
---- Makes the calls of a client with these options.
+--- Creates a client with these options, and makes the calls.
 function _M.run(opts)
     local lines, used = {}, {}
     local function say(...)

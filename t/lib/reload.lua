@@ -1,4 +1,4 @@
--- Reloads nginx, and comes back when this worker takes no more connections.
+-- Reloads nginx, and returns when this worker accepts no more connections.
 local ffi = require "ffi"
 
 ffi.cdef "int kill(int, int);"

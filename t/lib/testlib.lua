@@ -10,18 +10,18 @@ file:close()
 local started = ngx.now()
 local keys = 0
 
---- A key that no other run uses.
+--- Returns a key that no other run uses.
 function _M.key(name)
     keys = keys + 1
     return string.format("/t/%s/%s/%d/%s", ngx.worker.pid(), started, keys, name or "")
 end
 
---- The address of a location of this nginx, to be used as an endpoint.
+--- Returns the URL of a location of this nginx, for use as an endpoint.
 function _M.here(path)
     return "http://127.0.0.1:" .. os.getenv("TEST_NGINX_SERVER_PORT") .. (path or "")
 end
 
---- A client; of the bed's single server unless `opts` says otherwise.
+--- Returns a client; default endpoint: the bed's single server.
 function _M.new(opts)
     local all = { http_host = _M.bed.single.http }
     for name, value in pairs(opts or {}) do
@@ -30,7 +30,7 @@ function _M.new(opts)
     return assert(require("resty.etcd").new(all))
 end
 
---- Options of a client of the server with users.
+--- Returns the options of a client of the server with authentication.
 function _M.root(opts)
     local auth = _M.bed.auth
     local all = { http_host = auth.http, user = auth.user, password = auth.password }
@@ -40,7 +40,7 @@ function _M.root(opts)
     return all
 end
 
---- Counts what happens in locations and workers.
+--- Counts events in locations and workers.
 function _M.count(name)
     return (assert(ngx.shared.test:incr(name, 1, 0)))
 end
@@ -49,12 +49,12 @@ function _M.counted(name)
     return ngx.shared.test:get(name) or 0
 end
 
---- An error in one line.
+--- Returns an error in one line.
 function _M.line(res, err, details)
     return tostring(res) .. " | " .. tostring(err) .. " | " .. tostring(details and details.name)
 end
 
---- The lines that Lua code has written to the error log so far.
+--- Returns the lines that Lua code has written to the error log so far.
 function _M.logged()
     local log = assert(io.open(ngx.config.prefix() .. "logs/error.log"))
     local lines = {}

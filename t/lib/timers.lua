@@ -1,4 +1,4 @@
--- Takes timers away from the driver: nginx has as many as lua_max_running_timers says, and drops what is beyond.
+-- Uses up nginx's timers: nginx drops timers beyond lua_max_running_timers.
 local _M = {}
 local taken, is_over = 0, false
 
@@ -20,13 +20,13 @@ local function hold()
     taken = taken - 1
 end
 
--- Asks nginx for one.
+-- Starts one timer.
 function _M.ask()
     is_over = false
     assert(ngx.timer.at(0, hold))
 end
 
--- Takes so many, and waits until it has them: nginx drops a timer of ours too while one of the driver's runs.
+-- Starts `n` timers, and waits until they run: nginx can drop them while timers of the driver run.
 function _M.take(n)
     return _M.eventually(function()
         if taken < n then

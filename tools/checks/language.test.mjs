@@ -34,7 +34,6 @@ const TO_DO = [
     "src/resty/etcd/transport/tls",
     "src/resty/etcd/transport/transport.ts",
     "src/resty/etcd/watcher",
-    "t",
     "tools/checks",
     "tools/legs.mjs",
 ];
