@@ -2,6 +2,7 @@
 local _M = {}
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
+local waits = require("resty.etcd.base.wait")
 local errors = require("resty.etcd.protocol.errors")
 local time_slice = require("resty.etcd.base.time_slice")
 local logs = require("resty.etcd.shared_log.log")
@@ -184,7 +185,7 @@ local function wait(feed, seconds)
     if feed.direct ~= nil and feed.behind_reads == 0 then
         batch, err = feed.direct:next(seconds)
     else
-        feed.signal:wait(seconds)
+        waits.wait(feed.signal, seconds)
         err = errors.local_error("timeout", "timeout")
     end
     time_slice.restart_after_wait(feed.slice, since)

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/shared_log/open.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local phase = require("resty.etcd.base.phase")
 local errors = require("resty.etcd.protocol.errors")
 local log_feed = require("resty.etcd.shared_log.log_feed")
 local poll_timers = require("resty.etcd.shared_log.poll_timer")
@@ -26,7 +27,7 @@ local coordinators = {}
 ---@return resty.etcd.watch.feed.Feed? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(dict, identity, open_source)
-    if ngx.get_phase() == "init" then
+    if phase.is_init() then
         return nil, errors.local_error("bad_request", "shared watch log: not available in init: no worker is running yet")
     end
     local namespace = "etcd log " .. tostring(LAYOUT) .. "|" .. string.sub(

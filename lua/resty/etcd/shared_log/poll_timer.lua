@@ -1,51 +1,23 @@
 -- Generated from src/resty/etcd/shared_log/poll_timer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.base.clock")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local coordinators = require("resty.etcd.shared_log.coordinator")
-local timers = require("resty.etcd.base.timers")
-local now = clock.now
 
---- Seconds without a round after which the timer counts as dropped: nginx drops timers if too many are running.
-local DROPPED_AFTER = 2
-
---- Seconds after which the work continues in a new timer: nginx frees what a timer has allocated only when it ends.
-local TIMER_LIFETIME = 300
-
---- Polls all logs of a worker in one timer: the wakeups of a timer are the cost, not the polls.
+--- Polls all logs of a worker in one loop: its wakeups are the cost, not the polls. Only this file changes it.
 ---@class resty.etcd.shared_log.poll_timer.PollTimer
 ---@field interval number Seconds between two rounds.
----@field coordinators resty.etcd.shared_log.coordinator.Coordinator[] Those that have readers.
+---@field loop resty.etcd.base.timer_host.TimerLoop
+---@field coordinators resty.etcd.shared_log.coordinator.Coordinator[] Those that have readers, and those that have just lost the last one.
 ---@field is_polled table
----@field turn number Number of the current timer. An older one ends.
----@field is_running boolean
----@field last_polled_at number
 
-local function create(interval)
-    return {
-        interval = interval,
-        coordinators = {},
-        is_polled = {},
-        turn = 0,
-        is_running = false,
-        last_polled_at = 0
-    }
-end
-
---- Removes coordinators that have no readers any more.
+--- Removes coordinators, which resign.
 ---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
-local function remove_idle(poll_timer)
-    local busy = {}
-    local idle = {}
-    for ____, coordinator in ipairs(poll_timer.coordinators) do
-        if coordinator.reader_count > 0 then
-            busy[#busy + 1] = coordinator
-        else
-            poll_timer.is_polled[coordinator] = nil
-            idle[#idle + 1] = coordinator
-        end
+---@param removed resty.etcd.shared_log.coordinator.Coordinator[]
+local function remove(poll_timer, removed)
+    for ____, coordinator in ipairs(removed) do
+        poll_timer.is_polled[coordinator] = nil
     end
-    poll_timer.coordinators = busy
-    for ____, coordinator in ipairs(idle) do
+    for ____, coordinator in ipairs(removed) do
         coordinators.resign(coordinator)
     end
 end
@@ -65,55 +37,76 @@ local function poll_all(poll_timer)
     return has_idle
 end
 
-local function stop(poll_timer)
-    poll_timer.is_running = false
-    local rest = poll_timer.coordinators
-    poll_timer.coordinators = {}
-    for ____, coordinator in ipairs(rest) do
-        poll_timer.is_polled[coordinator] = nil
-        coordinators.resign(coordinator)
+--- Removes coordinators that have no readers any more.
+---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
+local function remove_idle(poll_timer)
+    local busy = {}
+    local idle = {}
+    for ____, coordinator in ipairs(poll_timer.coordinators) do
+        if coordinator.reader_count > 0 then
+            busy[#busy + 1] = coordinator
+        else
+            idle[#idle + 1] = coordinator
+        end
     end
+    poll_timer.coordinators = busy
+    remove(poll_timer, idle)
 end
 
-local function run(_premature, poll_timer, turn)
-    local since = now()
-    while poll_timer.turn == turn do
-        if #poll_timer.coordinators == 0 or ngx.worker.exiting() then
-            stop(poll_timer)
-            return
+--- Polls until there are no readers any more, or the worker is exiting: the coordinators then resign.
+---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
+---@return number?
+local function run(poll_timer)
+    while #poll_timer.coordinators > 0 do
+        if ngx.worker.exiting() then
+            local all = poll_timer.coordinators
+            poll_timer.coordinators = {}
+            remove(poll_timer, all)
+            return nil
         end
-        poll_timer.last_polled_at = now()
         if poll_all(poll_timer) then
             remove_idle(poll_timer)
         end
-        if now() - since > TIMER_LIFETIME and (ngx.timer.at(0, run, poll_timer, turn)) ~= nil then
-            return
+        if timer_loop.must_hand_over(poll_timer.loop) then
+            return 0
         end
         ngx.sleep(poll_timer.interval)
     end
+    return nil
+end
+
+---@param interval number seconds between two rounds
+---@return resty.etcd.shared_log.poll_timer.PollTimer
+local function create(interval)
+    local poll_timer
+    poll_timer = {
+        interval = interval,
+        loop = timer_loop.new(
+            "shared watch log",
+            function() return run(poll_timer) end,
+            {}
+        ),
+        coordinators = {},
+        is_polled = {}
+    }
+    return poll_timer
 end
 
 --- Makes sure that a coordinator with readers is polled.
 ---@param poll_timer resty.etcd.shared_log.poll_timer.PollTimer
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 local function ensure(poll_timer, coordinator)
-    local time = now()
-    local is_running = poll_timer.is_running and time - poll_timer.last_polled_at < DROPPED_AFTER
-    local is_polled = poll_timer.is_polled[coordinator] ~= nil
-    if is_running and is_polled or coordinator.reader_count == 0 or ngx.worker.exiting() then
+    if coordinator.reader_count == 0 or ngx.worker.exiting() then
         return
     end
-    if not is_polled then
+    if not (poll_timer.is_polled[coordinator] ~= nil) then
         poll_timer.is_polled[coordinator] = true
         local all = poll_timer.coordinators
         all[#all + 1] = coordinator
     end
-    if not is_running then
-        poll_timer.turn = poll_timer.turn + 1
-        poll_timer.last_polled_at = time
-        local ok = timers.at(0, run, poll_timer, poll_timer.turn)
-        poll_timer.is_running = ok ~= nil
-        coordinators.set_polled(coordinator, poll_timer.is_running)
+    if not poll_timer.loop.is_started then
+        local ok = timer_loop.start(poll_timer.loop, 0)
+        coordinators.set_polled(coordinator, ok ~= nil)
     end
 end
 _M.new = create

@@ -3,7 +3,7 @@ local _M = {}
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local time_slice = require("resty.etcd.base.time_slice")
-local timers = require("resty.etcd.base.timers")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local coordinators = require("resty.etcd.shared_log.coordinator")
 local compaction = require("resty.etcd.shared_log.compaction")
 local writers = require("resty.etcd.shared_log.writer")
@@ -14,9 +14,6 @@ local MAX_WAIT = 0.25
 
 --- Seconds before the next attempt after a compaction that failed.
 local COMPACTION_RETRY = 10
-
---- Seconds after which the work continues in a new timer: nginx frees what a timer has allocated only when it ends.
-local TIMER_LIFETIME = 300
 
 local function is_stopped(writer)
     return writer.stop_reason ~= nil
@@ -90,12 +87,12 @@ local function ensure_source(coordinator, writer)
     return writer.source
 end
 
---- Moves batches from etcd to the log. Returns true when the writer has stopped, false after `TIMER_LIFETIME`.
+--- Moves batches from etcd to the log. Returns true when the writer has stopped, false if another timer must continue.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
+---@param loop resty.etcd.base.timer_host.TimerLoop
 ---@return boolean
-local function write(coordinator, writer)
-    local since = now()
+local function write(coordinator, writer, loop)
     local source = ensure_source(coordinator, writer)
     if source == nil then
         return true
@@ -110,6 +107,7 @@ local function write(coordinator, writer)
         end
         if batch ~= nil then
             write_batch(coordinator, writer, source, batch)
+            timer_loop.note_work(loop, 1)
         elseif ngx.worker.exiting() then
             writers.stop(writer, "resigned")
         elseif err.name ~= "timeout" then
@@ -121,27 +119,29 @@ local function write(coordinator, writer)
         end
         maintain(coordinator, writer)
         time_slice.yield_if_due(slice)
-        if now() - since > TIMER_LIFETIME and not writer.is_compacting then
+        if timer_loop.must_hand_over(loop) and not writer.is_compacting then
             return false
         end
     end
     return true
 end
 
---- The function of the timer that writes the log.
----@param _premature boolean
+--- One turn of the loop. An error ends it, because the batch that caused it is not in the log: another worker takes over.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
-local function run(_premature, coordinator, writer)
-    local ok, is_done = pcall(write, coordinator, writer)
-    if ok and is_done == false and (ngx.timer.at(0, run, coordinator, writer)) ~= nil then
-        return
+---@param loop resty.etcd.base.timer_host.TimerLoop
+---@return number?
+local function run(coordinator, writer, loop)
+    local ok, result = pcall(write, coordinator, writer, loop)
+    if ok and result == false then
+        return 0
     end
     if not ok then
-        ngx.log(ngx.ERR, "shared watch log: ", is_done)
+        ngx.log(ngx.ERR, "shared watch log: ", result)
     end
     writers.stop(writer, "resigned")
     coordinators.on_writer_stopped(coordinator, writer)
+    return nil
 end
 
 --- Starts to write the log in a timer.
@@ -150,7 +150,15 @@ end
 ---@return true? res
 ---@return string? err
 local function start(coordinator, writer)
-    return timers.at(0, run, coordinator, writer)
+    local loop
+    loop = timer_loop.new(
+        "shared watch log",
+        function() return run(coordinator, writer, loop) end,
+        {on_terminated = function()
+            writers.stop(writer, "resigned")
+        end}
+    )
+    return timer_loop.start(loop, 0)
 end
 _M.start = start
 

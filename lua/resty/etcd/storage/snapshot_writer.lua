@@ -1,14 +1,10 @@
 -- Generated from src/resty/etcd/storage/snapshot_writer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.base.clock")
 local kv_merge = require("resty.etcd.storage.kv_merge")
 local temp_files = require("resty.etcd.storage.temp_files")
 local time_slice = require("resty.etcd.base.time_slice")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local snapshot_file = require("resty.etcd.storage.snapshot_file")
-local now = clock.now
-
---- Seconds after which a timer that has not run counts as dropped: nginx drops timers if too many are running.
-local START_TIME = 60
 
 --- Keeps a snapshot file up to date with the batches of a feed. Only this file changes it.
 ---@class resty.etcd.storage.snapshot_writer.SnapshotWriter
@@ -23,9 +19,7 @@ local START_TIME = 60
 ---@field is_dirty boolean There are changes that were not written yet.
 ---@field has_feed boolean A feed is open.
 ---@field has_removed_temp_files boolean Files of workers that were killed while they wrote have been removed.
----@field is_scheduled boolean A timer is set or running.
----@field overdue_at number When the timer must have run, unless nginx has dropped it.
----@field run fun(premature: boolean, writer: resty.etcd.storage.snapshot_writer.SnapshotWriter)
+---@field loop resty.etcd.base.timer_host.TimerLoop Each of its turns writes the file. It is started while there is something to write.
 ---@field last_error string? Error of the last write: it is logged only if it is another one than before.
 
 local function has_new_full_state(writer, full_states)
@@ -64,26 +58,20 @@ local function write(writer, kvs)
     return snapshot_file.write(writer.path, {identity = identity, revision = revision, last_received_at = last_received_at, kvs = merged})
 end
 
---- Frees the keys if no batch and no write will follow: the next feed begins with a full state.
+--- Frees the keys, unless a feed is open: the next feed begins with a full state.
 ---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
 local function free_if_unused(writer)
-    if not writer.has_feed and not writer.is_scheduled then
+    if not writer.has_feed then
         writer.kvs = nil
         writer.changes = {}
         writer.is_dirty = false
     end
 end
 
-local function schedule(writer)
-    local ok = ngx.timer.at(writer.interval, writer.run, writer)
-    writer.is_scheduled = ok ~= nil
-    writer.overdue_at = now() + writer.interval + START_TIME
-end
-
---- The function of the timer. nginx runs it early when the worker is exiting.
----@param _premature boolean
+--- Writes the file. When the worker is exiting, it writes again until the file is up to date.
 ---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
-local function run(_premature, writer)
+---@return number? # seconds until the next write, or nil if nothing is left to write
+local function run(writer)
     while needs_writing(writer) and writer.kvs ~= nil do
         writer.is_dirty = false
         local ok, err = write(writer, writer.kvs)
@@ -102,12 +90,12 @@ local function run(_premature, writer)
             break
         end
     end
-    writer.is_scheduled = false
     if needs_writing(writer) or writer.last_error ~= nil and writer.has_feed then
         writer.is_dirty = true
-        schedule(writer)
+        return writer.interval
     end
     free_if_unused(writer)
+    return nil
 end
 
 --- Notes a batch, which is written to the file later.
@@ -128,9 +116,7 @@ local function note(writer, batch, age)
         writer.changes[event.kv.key] = event
     end
     writer.is_dirty = true
-    if not writer.is_scheduled or now() > writer.overdue_at then
-        schedule(writer)
-    end
+    timer_loop.start(writer.loop, writer.interval)
 end
 
 --- Notes that a feed was opened.
@@ -143,27 +129,37 @@ end
 ---@param writer resty.etcd.storage.snapshot_writer.SnapshotWriter
 local function detach(writer)
     writer.has_feed = false
-    free_if_unused(writer)
+    if not writer.loop.is_started then
+        free_if_unused(writer)
+    end
 end
 
+---@param path string
+---@param identity string
+---@param interval number seconds between a change and its write to the file
+---@return resty.etcd.storage.snapshot_writer.SnapshotWriter
 local function create(path, identity, interval)
-    return {
+    local writer
+    writer = {
         path = path,
         identity = identity,
         interval = interval,
-        run = run,
+        loop = timer_loop.new(
+            "snapshot",
+            function() return run(writer) end,
+            {}
+        ),
         kvs = nil,
         changes = {},
         revision = 0,
         last_received_at = 0,
         full_states = 0,
-        overdue_at = 0,
         is_dirty = false,
         has_feed = false,
         has_removed_temp_files = false,
-        is_scheduled = false,
         last_error = nil
     }
+    return writer
 end
 _M.attach = attach
 _M.new = create

@@ -1,6 +1,7 @@
 import * as semaphore from "ngx.semaphore";
 import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
+import * as waits from "../base/wait";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
@@ -170,7 +171,7 @@ function wait(feed: Fields, seconds: number): Result<Batch, EtcdError> {
     if (feed.direct !== undefined && feed.behind_reads === 0) {
         [batch, err] = feed.direct.next(seconds);
     } else {
-        feed.signal.wait(seconds);
+        waits.wait(feed.signal, seconds);
         err = errors.local_error("timeout", "timeout");
     }
     time_slice.restart_after_wait(feed.slice, since);

@@ -1,3 +1,4 @@
+import * as phase from "../base/phase";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Feed } from "../watch/feed";
@@ -24,7 +25,7 @@ const coordinators: LuaMap<LogDict, LuaMap<string, Coordinator>> = new LuaMap();
  * @param open_source opens a feed straight from etcd: for the worker that writes, and for all workers if the log fails
  */
 function open(dict: LogDict, identity: string, open_source: OpenSource): Result<Feed, EtcdError> {
-    if (ngx.get_phase() === "init") {
+    if (phase.is_init()) {
         return $multi(
             undefined,
             errors.local_error("bad_request", "shared watch log: not available in init: no worker is running yet"),

@@ -1,46 +1,24 @@
-import * as clock from "../base/clock";
+import * as timer_loop from "../base/timer_loop";
+import type { TimerLoop } from "../base/timer_loop";
 import * as coordinators from "./coordinator";
 import type { Coordinator } from "./coordinator";
-import * as timers from "../base/timers";
 
-const now = clock.now;
-
-/** Seconds without a round after which the timer counts as dropped: nginx drops timers if too many are running. */
-const DROPPED_AFTER = 2;
-/** Seconds after which the work continues in a new timer: nginx frees what a timer has allocated only when it ends. */
-const TIMER_LIFETIME = 300;
-
-/** Polls all logs of a worker in one timer: the wakeups of a timer are the cost, not the polls. */
+/** Polls all logs of a worker in one loop: its wakeups are the cost, not the polls. Only this file changes it. */
 interface PollTimer {
     /** Seconds between two rounds. */
     readonly interval: number;
-    /** Those that have readers. */
+    readonly loop: TimerLoop;
+    /** Those that have readers, and those that have just lost the last one. */
     coordinators: Coordinator[];
     readonly is_polled: LuaSet<Coordinator>;
-    /** Number of the current timer. An older one ends. */
-    turn: number;
-    is_running: boolean;
-    last_polled_at: number;
 }
 
-function create(interval: number): PollTimer {
-    return { interval, coordinators: [], is_polled: new LuaSet(), turn: 0, is_running: false, last_polled_at: 0 };
-}
-
-/** Removes coordinators that have no readers any more. */
-function remove_idle(poll_timer: PollTimer): void {
-    const busy: Coordinator[] = [];
-    const idle: Coordinator[] = [];
-    for (const coordinator of poll_timer.coordinators) {
-        if (coordinator.reader_count > 0) {
-            busy.push(coordinator);
-        } else {
-            poll_timer.is_polled.delete(coordinator);
-            idle.push(coordinator);
-        }
+/** Removes coordinators, which resign. */
+function remove(poll_timer: PollTimer, removed: Coordinator[]): void {
+    for (const coordinator of removed) {
+        poll_timer.is_polled.delete(coordinator);
     }
-    poll_timer.coordinators = busy;
-    for (const coordinator of idle) {
+    for (const coordinator of removed) {
         coordinators.resign(coordinator);
     }
 }
@@ -58,53 +36,65 @@ function poll_all(poll_timer: PollTimer): boolean {
     return has_idle;
 }
 
-function stop(poll_timer: PollTimer): void {
-    poll_timer.is_running = false;
-    const rest = poll_timer.coordinators;
-    poll_timer.coordinators = [];
-    for (const coordinator of rest) {
-        poll_timer.is_polled.delete(coordinator);
-        coordinators.resign(coordinator);
+/** Removes coordinators that have no readers any more. */
+function remove_idle(poll_timer: PollTimer): void {
+    const busy: Coordinator[] = [];
+    const idle: Coordinator[] = [];
+    for (const coordinator of poll_timer.coordinators) {
+        if (coordinator.reader_count > 0) {
+            busy.push(coordinator);
+        } else {
+            idle.push(coordinator);
+        }
     }
+    poll_timer.coordinators = busy;
+    remove(poll_timer, idle);
 }
 
-function run(_premature: boolean, poll_timer: PollTimer, turn: number): void {
-    const since = now();
-    while (poll_timer.turn === turn) {
-        if (poll_timer.coordinators.length === 0 || ngx.worker.exiting()) {
-            stop(poll_timer);
-            return;
+/** Polls until there are no readers any more, or the worker is exiting: the coordinators then resign. */
+function run(poll_timer: PollTimer): number | undefined {
+    while (poll_timer.coordinators.length > 0) {
+        if (ngx.worker.exiting()) {
+            const all = poll_timer.coordinators;
+            poll_timer.coordinators = [];
+            remove(poll_timer, all);
+            return undefined;
         }
-        poll_timer.last_polled_at = now();
         if (poll_all(poll_timer)) {
             remove_idle(poll_timer);
         }
-        if (now() - since > TIMER_LIFETIME && ngx.timer.at(0, run, poll_timer, turn)[0] !== undefined) {
-            return;
+        if (timer_loop.must_hand_over(poll_timer.loop)) {
+            return 0;
         }
         ngx.sleep(poll_timer.interval);
     }
+    return undefined;
+}
+
+/** @param interval seconds between two rounds */
+function create(interval: number): PollTimer {
+    const poll_timer: PollTimer = {
+        interval,
+        loop: timer_loop.new("shared watch log", () => run(poll_timer), {}),
+        coordinators: [],
+        is_polled: new LuaSet(),
+    };
+    return poll_timer;
 }
 
 /** Makes sure that a coordinator with readers is polled. */
 function ensure(poll_timer: PollTimer, coordinator: Coordinator): void {
-    const time = now();
-    const is_running = poll_timer.is_running && time - poll_timer.last_polled_at < DROPPED_AFTER;
-    const is_polled = poll_timer.is_polled.has(coordinator);
-    if ((is_running && is_polled) || coordinator.reader_count === 0 || ngx.worker.exiting()) {
+    if (coordinator.reader_count === 0 || ngx.worker.exiting()) {
         return;
     }
-    if (!is_polled) {
+    if (!poll_timer.is_polled.has(coordinator)) {
         poll_timer.is_polled.add(coordinator);
         const all = poll_timer.coordinators;
         all.push(coordinator);
     }
-    if (!is_running) {
-        poll_timer.turn = poll_timer.turn + 1;
-        poll_timer.last_polled_at = time;
-        const [ok] = timers.at(0, run, poll_timer, poll_timer.turn);
-        poll_timer.is_running = ok !== undefined;
-        coordinators.set_polled(coordinator, poll_timer.is_running);
+    if (!poll_timer.loop.is_started) {
+        const [ok] = timer_loop.start(poll_timer.loop, 0);
+        coordinators.set_polled(coordinator, ok !== undefined);
     }
 }
 

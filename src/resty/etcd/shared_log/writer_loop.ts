@@ -2,7 +2,8 @@ import * as clock from "../base/clock";
 import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
-import * as timers from "../base/timers";
+import * as timer_loop from "../base/timer_loop";
+import type { TimerLoop } from "../base/timer_loop";
 import * as coordinators from "./coordinator";
 import type { Coordinator } from "./coordinator";
 import * as compaction from "./compaction";
@@ -15,8 +16,6 @@ const now = clock.now;
 const MAX_WAIT = 0.25;
 /** Seconds before the next attempt after a compaction that failed. */
 const COMPACTION_RETRY = 10;
-/** Seconds after which the work continues in a new timer: nginx frees what a timer has allocated only when it ends. */
-const TIMER_LIFETIME = 300;
 
 function is_stopped(writer: Writer): boolean {
     return writer.stop_reason !== undefined;
@@ -64,9 +63,8 @@ function ensure_source(coordinator: Coordinator, writer: Writer): Source | undef
     return writer.source;
 }
 
-/** Moves batches from etcd to the log. Returns true when the writer has stopped, false after `TIMER_LIFETIME`. */
-function write(coordinator: Coordinator, writer: Writer): boolean {
-    const since = now();
+/** Moves batches from etcd to the log. Returns true when the writer has stopped, false if another timer must continue. */
+function write(coordinator: Coordinator, writer: Writer, loop: TimerLoop): boolean {
     const source = ensure_source(coordinator, writer);
     if (source === undefined) {
         return true;
@@ -81,6 +79,7 @@ function write(coordinator: Coordinator, writer: Writer): boolean {
         }
         if (batch !== undefined) {
             write_batch(coordinator, writer, source, batch);
+            timer_loop.note_work(loop, 1);
         } else if (ngx.worker.exiting()) {
             writers.stop(writer, "resigned");
         } else if (err.name !== "timeout") {
@@ -89,29 +88,36 @@ function write(coordinator: Coordinator, writer: Writer): boolean {
         }
         maintain(coordinator, writer);
         time_slice.yield_if_due(slice); // the source can hold thousands of batches that need no wait
-        if (now() - since > TIMER_LIFETIME && !writer.is_compacting) {
-            return false;
+        if (timer_loop.must_hand_over(loop) && !writer.is_compacting) {
+            return false; // a compaction is a light thread of this timer
         }
     }
     return true;
 }
 
-/** The function of the timer that writes the log. */
-function run(_premature: boolean, coordinator: Coordinator, writer: Writer): void {
-    const [ok, is_done] = protected_call(write, coordinator, writer);
-    if (ok && is_done === false && ngx.timer.at(0, run, coordinator, writer)[0] !== undefined) {
-        return;
+/** One turn of the loop. An error ends it, because the batch that caused it is not in the log: another worker takes over. */
+function run(coordinator: Coordinator, writer: Writer, loop: TimerLoop): number | undefined {
+    const [ok, result] = protected_call(write, coordinator, writer, loop);
+    if (ok && result === false) {
+        return 0;
     }
     if (!ok) {
-        ngx.log(ngx.ERR, "shared watch log: ", is_done);
+        ngx.log(ngx.ERR, "shared watch log: ", result);
     }
     writers.stop(writer, "resigned"); // unless it has stopped for another reason
     coordinators.on_writer_stopped(coordinator, writer);
+    return undefined;
 }
 
 /** Starts to write the log in a timer. */
 function start(coordinator: Coordinator, writer: Writer): Result<true> {
-    return timers.at(0, run, coordinator, writer);
+    const loop: TimerLoop = timer_loop.new("shared watch log", () => run(coordinator, writer, loop), {
+        // what the turn had taken from the source is lost
+        on_terminated: () => {
+            writers.stop(writer, "resigned");
+        },
+    });
+    return timer_loop.start(loop, 0);
 }
 
 export { start };

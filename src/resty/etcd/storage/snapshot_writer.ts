@@ -1,16 +1,12 @@
 import type { RawKv } from "../protocol/message";
-import * as clock from "../base/clock";
 import type { Batch } from "../watch/feed";
 import * as kv_merge from "./kv_merge";
 import type { Changes } from "./kv_merge";
 import * as temp_files from "./temp_files";
 import * as time_slice from "../base/time_slice";
+import * as timer_loop from "../base/timer_loop";
+import type { TimerLoop } from "../base/timer_loop";
 import * as snapshot_file from "./snapshot_file";
-
-const now = clock.now;
-
-/** Seconds after which a timer that has not run counts as dropped: nginx drops timers if too many are running. */
-const START_TIME = 60;
 
 /** Keeps a snapshot file up to date with the batches of a feed. Only this file changes it. */
 interface SnapshotWriter {
@@ -32,11 +28,8 @@ interface SnapshotWriter {
     has_feed: boolean;
     /** Files of workers that were killed while they wrote have been removed. */
     has_removed_temp_files: boolean;
-    /** A timer is set or running. */
-    is_scheduled: boolean;
-    /** When the timer must have run, unless nginx has dropped it. */
-    overdue_at: number;
-    readonly run: (this: void, premature: boolean, writer: SnapshotWriter) => void;
+    /** Each of its turns writes the file. It is started while there is something to write. */
+    readonly loop: TimerLoop;
     /** Error of the last write: it is logged only if it is another one than before. */
     last_error: Problem;
 }
@@ -64,23 +57,20 @@ function write(writer: SnapshotWriter, kvs: RawKv[]): Result<true> {
     return snapshot_file.write(writer.path, { identity, revision, last_received_at, kvs: merged });
 }
 
-/** Frees the keys if no batch and no write will follow: the next feed begins with a full state. */
+/** Frees the keys, unless a feed is open: the next feed begins with a full state. */
 function free_if_unused(writer: SnapshotWriter): void {
-    if (!writer.has_feed && !writer.is_scheduled) {
+    if (!writer.has_feed) {
         writer.kvs = undefined;
         writer.changes = new LuaMap();
         writer.is_dirty = false;
     }
 }
 
-function schedule(writer: SnapshotWriter): void {
-    const [ok] = ngx.timer.at(writer.interval, writer.run, writer);
-    writer.is_scheduled = ok !== undefined;
-    writer.overdue_at = now() + writer.interval + START_TIME;
-}
-
-/** The function of the timer. nginx runs it early when the worker is exiting. */
-function run(_premature: boolean, writer: SnapshotWriter): void {
+/**
+ * Writes the file. When the worker is exiting, it writes again until the file is up to date.
+ * @returns seconds until the next write, or nil if nothing is left to write
+ */
+function run(writer: SnapshotWriter): number | undefined {
     while (needs_writing(writer) && writer.kvs !== undefined) {
         writer.is_dirty = false;
         const [ok, err] = write(writer, writer.kvs);
@@ -92,12 +82,12 @@ function run(_premature: boolean, writer: SnapshotWriter): void {
             break; // what has changed meanwhile is written after the next interval
         }
     }
-    writer.is_scheduled = false;
     if (needs_writing(writer) || (writer.last_error !== undefined && writer.has_feed)) {
         writer.is_dirty = true;
-        schedule(writer);
+        return writer.interval;
     }
     free_if_unused(writer);
+    return undefined;
 }
 
 /**
@@ -118,9 +108,7 @@ function note(writer: SnapshotWriter, batch: Batch, age: number): void {
         writer.changes.set(event.kv.key, event);
     }
     writer.is_dirty = true;
-    if (!writer.is_scheduled || now() > writer.overdue_at) {
-        schedule(writer);
-    }
+    timer_loop.start(writer.loop, writer.interval);
 }
 
 /** Notes that a feed was opened. */
@@ -131,27 +119,29 @@ function attach(writer: SnapshotWriter): void {
 /** Notes that the feed was closed. Changes that were not written yet are still written. */
 function detach(writer: SnapshotWriter): void {
     writer.has_feed = false;
-    free_if_unused(writer);
+    if (!writer.loop.is_started) {
+        free_if_unused(writer);
+    }
 }
 
+/** @param interval seconds between a change and its write to the file */
 function create(path: string, identity: string, interval: number): SnapshotWriter {
-    return {
+    const writer: SnapshotWriter = {
         path,
         identity,
         interval,
-        run,
+        loop: timer_loop.new("snapshot", () => run(writer), {}),
         kvs: undefined,
         changes: new LuaMap(),
         revision: 0,
         last_received_at: 0,
         full_states: 0,
-        overdue_at: 0,
         is_dirty: false,
         has_feed: false,
         has_removed_temp_files: false,
-        is_scheduled: false,
         last_error: undefined,
     };
+    return writer;
 }
 
 export { attach, create as new, note, detach, type SnapshotWriter };
