@@ -267,6 +267,26 @@ describe("client health check with all endpoints ejected", function()
     end)
 end)
 
+describe("option health", function()
+    it("rejects unknown and invalid fields", function()
+        local texts = {
+            [{ polcy = "latency" }] = "unknown option polcy; did you mean policy?",
+            [{ policy = "random" }] = 'opts.health.policy must be "round_robin" or "latency"',
+            [{ max_fails = -1 }] = "opts.health.max_fails must be unsigned number",
+            [{ fail_timeout = math.huge }] = "opts.health.fail_timeout must be unsigned number",
+            [{ retry_budget = 0 / 0 }] = "opts.health.retry_budget must be unsigned number",
+            [{ retry = 1 }] = "opts.health.retry must be boolean",
+            [{ shm_name = "none" }] = "failed to get ngx.shared dict: none",
+            [true] = "opts.health must be table or ignore",
+        }
+        for value, text in pairs(texts) do
+            local cli, err = bed.new { health = value }
+            assert.is_nil(cli)
+            assert.equal(text, err)
+        end
+    end)
+end)
+
 describe("shared health check", function()
     local originals = { "get_target_status", "report_failure", "init" }
     local used, restore

@@ -5,31 +5,31 @@ local log = require("resty.etcd.base.log")
 local half_open = require("resty.etcd.endpoint.half_open")
 local shared_health = require("resty.etcd.endpoint.shared_health")
 
---- The endpoints of a client and its place in their ring.
+--- The endpoints of a client and its position in their ring.
 ---@class resty.etcd.endpoint.balancer.Ring
 ---@field endpoints resty.etcd.endpoint.endpoint.Endpoint[]
----@field init_count number Choices made so far, from a random start unless the user gives one.
----@field rolled_in number? The process that rolled the random start; nil for a start of the user's.
----@field health resty.etcd.endpoint.client_health.Health? The client's own health check; nil for the one that all share.
+---@field init_count number Position of the last choice: counts up from a random start, or from the option `init_count`.
+---@field rolled_in number? PID of the process that chose the random start; nil if the user set `init_count`.
+---@field health resty.etcd.endpoint.client_health.Health? The client's own health check; nil if it uses the shared one.
 
 local floor = math.floor
 local rolls = 0
 
---- A start that differs between workers and clients, without touching Lua's own random numbers.
+--- Returns a start position that differs between workers and clients, without using the program's `math.random`.
 ---@return number
 local function random_start()
     rolls = rolls + 1
     return ngx.crc32_short(tostring(ngx.worker.pid()) .. ":" .. tostring(rolls) .. ":" .. tostring(ngx.now())) % 100003
 end
 
---- The next endpoint of the ring that the shared health check lets through.
+--- Returns the next endpoint of the ring that the shared health check allows.
 ---@param ring resty.etcd.endpoint.balancer.Ring
----@return resty.etcd.endpoint.endpoint.Endpoint? endpoint # the endpoint; or nil, and whether another call is trying one
----@return boolean is_on_trial
+---@return resty.etcd.endpoint.endpoint.Endpoint? endpoint # the endpoint; or nil, and whether another call is probing an endpoint
+---@return boolean is_probing
 local function next_available(ring)
     local endpoints = ring.endpoints
     local n = #endpoints
-    local is_on_trial = false
+    local is_probing = false
     for _ = 1, n do
         ring.init_count = ring.init_count + 1
         local endpoint = endpoints[floor(ring.init_count) % n + 1]
@@ -42,30 +42,30 @@ local function next_available(ring)
                 if half_open.try_acquire(host) then
                     return endpoint, false
                 end
-                is_on_trial = true
+                is_probing = true
             end
         end
     end
-    return nil, is_on_trial
+    return nil, is_probing
 end
 
---- Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait.
+--- Returns a healthy endpoint. After a ban has ended, one call probes the endpoint and the others wait for the outcome.
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@param deadline number?
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function next_healthy(ring, deadline)
-    local endpoint, is_on_trial = next_available(ring)
-    while is_on_trial and half_open.wait_for_probe(deadline) do
-        endpoint, is_on_trial = next_available(ring)
+    local endpoint, is_probing = next_available(ring)
+    while is_probing and half_open.wait_for_probe(deadline) do
+        endpoint, is_probing = next_available(ring)
     end
     return endpoint
 end
 
---- Picks the endpoint of the next try.
+--- Chooses the endpoint of the next attempt.
 ---@param ring resty.etcd.endpoint.balancer.Ring
----@param tried table? those that have failed the same call; the health check that all share does not ask
+---@param tried table? endpoints at which the call has failed; ignored with the shared health check
 ---@param deadline number? of the call; nil for none
----@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint, nil if none may be used
+---@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint, or nil if none is available now
 local function choose_endpoint(ring, tried, deadline)
     if ring.rolled_in ~= nil and ring.rolled_in ~= ngx.worker.pid() then
         ring.rolled_in = ngx.worker.pid()
@@ -90,7 +90,7 @@ local function choose_endpoint(ring, tried, deadline)
     return endpoint
 end
 
---- Reports to the health check that all clients share.
+--- Reports an outcome to the shared health check.
 ---@param http_host string
 ---@param outcome "bad_reply"|"success"|"failure"|"not_attempted"
 local function report_to_shared(http_host, outcome)
@@ -121,7 +121,7 @@ end
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@param http_host string
 ---@param outcome "bad_reply"|"success"|"failure"|"not_attempted"
----@param seconds? number that a successful attempt took; nil if its duration says nothing about the endpoint
+---@param seconds? number latency of a successful attempt; nil if it says nothing about the endpoint
 local function report(ring, http_host, outcome, seconds)
     if ring.health == nil then
         report_to_shared(http_host, outcome)

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/endpoint/client_health.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local backoff = require("resty.etcd.base.backoff")
+local checks = require("resty.etcd.base.checks")
 local clock = require("resty.etcd.base.clock")
 local latencies = require("resty.etcd.endpoint.latency")
 local memory_dict = require("resty.etcd.base.memory_dict")
@@ -8,17 +9,18 @@ local retry_budget = require("resty.etcd.endpoint.retry_budget")
 local now = clock.now
 local max = math.max
 
---- A client's own view of its endpoints, in the place of the health check that all clients share.
+--- Option `health`: the client's own health check, instead of the shared one.
 ---@class resty.etcd.endpoint.client_health.HealthOptions
----@field max_fails? number Failures in a row after which an endpoint is left alone; default 3.
----@field fail_timeout? number Seconds that it is left alone first; default 1. The time doubles with each failure after it, with jitter.
----@field max_fail_timeout? number Seconds that it is left alone at most; default 30.
----@field fail_open? boolean Where every endpoint is left alone, one is tried all the same, five times a second at most; default true.
----@field retry? boolean Calls that may be sent again go on to other endpoints; default true.
----@field retry_budget? number Tries beyond the first that are allowed per call in the long run; default 0.2.
----@field policy? ("round_robin"|"latency") "round_robin" (default), or "latency": the quicker of two.
----@field shm_name? string Name of a shared dict: the workers then share what they know.
+---@field max_fails? number Consecutive failures after which an endpoint is ejected; default 3.
+---@field fail_timeout? number Seconds of the first ejection; default 1. The time doubles with each further failure, with jitter.
+---@field max_fail_timeout? number Longest ejection in seconds; default 30.
+---@field fail_open? boolean If all endpoints are ejected, probes one of them nevertheless, at most five times per second; default true.
+---@field retry? boolean Retries failed calls on other endpoints if repeating them is safe; default true.
+---@field retry_budget? number Average number of retries per call; default 0.2.
+---@field policy? ("round_robin"|"latency") Load-balancing policy: "round_robin" (default), or "latency", which uses the faster one of two endpoints.
+---@field shm_name? string Name of a shared dict that shares the state between workers.
 
+--- The state of a client's own health check.
 ---@class resty.etcd.endpoint.client_health.Health
 ---@field max_fails number
 ---@field fail_timeout number
@@ -26,66 +28,64 @@ local max = math.max
 ---@field fail_open boolean
 ---@field retry boolean
 ---@field budget resty.etcd.endpoint.retry_budget.RetryBudget
----@field dict table Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again.
----@field latency resty.etcd.endpoint.latency.Latency? nil unless the quicker of two is chosen.
----@field next_fail_open_at number
+---@field dict table Three keys per endpoint: the number of consecutive failures, the ejection (expires with it), and the probe lock, which is set with `add` so that only one call probes.
+---@field latency resty.etcd.endpoint.latency.Latency? Nil unless the policy is "latency".
+---@field next_fail_open_at number Earliest time of the next probe while all endpoints are ejected.
 
 local PREFIX = "resty.etcd|"
 local FAILS = PREFIX .. "fails|"
 local EJECTED = PREFIX .. "away|"
 local PROBE = PREFIX .. "probe|"
 
---- Seconds between two tries of endpoints that are left alone, however many clients a worker has.
+--- Shortest time in seconds between two probes of ejected endpoints, for all clients of a worker together.
 local MIN_PROBE_INTERVAL = 0.2
 
---- How long a call that tries an endpoint again keeps others from it, should it never tell how it ended.
+--- Seconds after which a probe lock expires, because the call that probes can be killed.
 local PROBE_TIME = 5
 
---- A run of failures is forgotten after so many seconds without another, but not while an endpoint is left alone.
+--- Seconds without a failure after which the number of failures is reset; an ejection is added to them.
 local FORGET_AFTER = 600
 
---- The least that a shared dict can tell from "for ever", in seconds.
+--- Shortest expiry in seconds: in a shared dict, 0 means that the value does not expire.
 local MIN_EXPIRY = 0.001
 
---- When this worker has last tried an endpoint that had failed, by host: all its clients spare etcd together.
-local tried_at = memory_dict.new()
+--- Greatest number in the options: they are finite.
+local MAX_NUMBER = 1000000000
 
---- What is wrong with the options; nil if nothing is.
+--- Time of the last probe of an endpoint by this worker, by host. All its clients share it, which limits their probes.
+local probed_at = memory_dict.new()
+
+local function unsigned(name)
+    return {
+        name = name,
+        type = "number",
+        min = 0,
+        max = MAX_NUMBER,
+        expected = "unsigned number"
+    }
+end
+local OPTIONS = {
+    subject = "opts.health",
+    rules = {
+        unsigned("max_fails"),
+        unsigned("fail_timeout"),
+        unsigned("max_fail_timeout"),
+        unsigned("retry_budget"),
+        {name = "fail_open", type = "boolean"},
+        {name = "retry", type = "boolean"},
+        {name = "policy", values = {"round_robin", "latency"}},
+        {name = "shm_name", check = checks.check_shared_dict}
+    }
+}
+
+--- Checks the option. Returns an error text, or nil if it is valid.
 ---@param opts any
 ---@return string?
 local function check(opts)
-    if type(opts) ~= "table" then
-        return "opts.health must be table or ignore"
-    end
-    local given = opts
-    for ____, name in ipairs({"max_fails", "fail_timeout", "max_fail_timeout", "retry_budget"}) do
-        local value = given[name]
-        if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= value or value == math.huge) then
-            return "opts.health." .. name .. " must be unsigned number"
-        end
-    end
-    for ____, name in ipairs({"fail_open", "retry"}) do
-        local value = given[name]
-        if value ~= nil and type(value) ~= "boolean" then
-            return "opts.health." .. name .. " must be boolean"
-        end
-    end
-    local ____given_policy_0 = given.policy
-    if ____given_policy_0 == nil then
-        ____given_policy_0 = "round_robin"
-    end
-    local policy = ____given_policy_0
-    if policy ~= "round_robin" and policy ~= "latency" then
-        return "opts.health.policy must be \"round_robin\" or \"latency\""
-    end
-    local shm_name = given.shm_name
-    if shm_name ~= nil and (type(shm_name) ~= "string" or ngx.shared[shm_name] == nil) then
-        return "failed to get ngx.shared dict: " .. tostring(shm_name)
-    end
-    return nil
+    return type(opts) ~= "table" and "opts.health must be table or ignore" or checks.check_options(opts, OPTIONS)
 end
 
---- Takes options that were checked.
+--- Creates a health check. The options must have been checked.
 ---@param opts resty.etcd.endpoint.client_health.HealthOptions
 ---@return resty.etcd.endpoint.client_health.Health
 local function create(opts)
@@ -107,29 +107,29 @@ local function fails_of(health, host)
     return fails or 0
 end
 
---- Whether no call of this worker has just tried a failed endpoint; each of `n` has its turn.
+--- Reports whether the last probe of an endpoint is long enough ago: `n` ejected endpoints share the rate of probes.
 ---@param host string
 ---@param n number
 ---@return boolean
-local function is_rested(host, n)
-    local tried = tried_at:get(host)
-    return tried == nil or now() - tried >= n * MIN_PROBE_INTERVAL
+local function is_probe_due(host, n)
+    local time = probed_at:get(host)
+    return time == nil or now() - time >= n * MIN_PROBE_INTERVAL
 end
 
---- It is time to try a failed endpoint again, and for this call to do so.
+--- Takes the probe lock of an endpoint if its ejection has ended; returns true if this call must probe it.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
 ---@param n number
 ---@return boolean
-local function may_probe(health, host, n)
+local function try_acquire_probe(health, host, n)
     local dict = health.dict
-    local away = dict:get(EJECTED .. host)
-    if away ~= nil or not is_rested(host, n) then
+    local ejected_at = dict:get(EJECTED .. host)
+    if ejected_at ~= nil or not is_probe_due(host, n) then
         return false
     end
     local is_first = dict:add(PROBE .. host, 1, PROBE_TIME)
     if is_first then
-        tried_at:set(
+        probed_at:set(
             host,
             now(),
             FORGET_AFTER
@@ -138,14 +138,14 @@ local function may_probe(health, host, n)
     return is_first
 end
 
---- Notes a failure; true if the endpoint is left alone from now on.
+--- Counts a failure. Returns true if it ejects the endpoint after a healthy period, which is logged.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
 ---@return boolean
 local function failed(health, host)
     local dict = health.dict
-    local away = dict:get(EJECTED .. host)
-    if away ~= nil then
+    local ejected_at = dict:get(EJECTED .. host)
+    if ejected_at ~= nil then
         return false
     end
     local fails = fails_of(health, host) + 1
@@ -163,39 +163,40 @@ local function failed(health, host)
     return fails == health.max_fails
 end
 
---- Notes a success: the endpoint is as good as any.
+--- Records a success, which ends the ejection of the endpoint.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
----@param seconds number? that it took, if that is to count
+---@param seconds number? latency of the call; nil if it says nothing about the endpoint
 local function succeeded(health, host, seconds)
     if fails_of(health, host) > 0 then
         local dict = health.dict
         dict:delete(FAILS .. host)
         dict:delete(EJECTED .. host)
         dict:delete(PROBE .. host)
-        tried_at:delete(host)
+        probed_at:delete(host)
     end
     if health.latency ~= nil and seconds ~= nil then
         latencies.note(health.latency, host, seconds)
     end
 end
 
---- Notes that a call was not made after all.
+--- Releases the probe of an endpoint, because nothing was sent to it.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
 local function not_attempted(health, host)
     health.dict:delete(PROBE .. host)
-    tried_at:delete(host)
+    probed_at:delete(host)
 end
 
---- Users may have written to endpoints.
+--- Reports whether a host is usable: users can have written other values to their endpoints.
 ---@param host any
 ---@return boolean
 local function is_host(host)
     return type(host) == "string"
 end
 
---- Where no endpoint may be used: the one that has been left alone for the longest, once in a while.
+--- Returns the endpoint whose ejection or probe is the longest ago, if `fail_open` allows a probe now. Called when no
+--- endpoint is available.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
@@ -205,33 +206,34 @@ local function pick_fail_open(health, endpoints)
         return nil
     end
     health.next_fail_open_at = time + MIN_PROBE_INTERVAL
-    local best
-    local best_since = math.huge
+    local oldest
+    local oldest_failure = math.huge
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
-        if is_host(host) and is_rested(host, #endpoints) then
-            local since = health.dict:get(EJECTED .. host)
-            local tried = tried_at:get(host)
-            local left_at = max(since or 0, tried or 0)
-            if left_at < best_since then
-                best = endpoint
-                best_since = left_at
+        if is_host(host) and is_probe_due(host, #endpoints) then
+            local ejected_at = health.dict:get(EJECTED .. host)
+            local last_probe = probed_at:get(host)
+            local last_failure = max(ejected_at or 0, last_probe or 0)
+            if last_failure < oldest_failure then
+                oldest = endpoint
+                oldest_failure = last_failure
             end
         end
     end
-    if best ~= nil then
-        tried_at:set(best.http_host, time, FORGET_AFTER)
+    if oldest ~= nil then
+        probed_at:set(oldest.http_host, time, FORGET_AFTER)
     end
-    return best
+    return oldest
 end
 
---- The next endpoint that may be used, or the quicker of the next two, of those that a call has not tried yet.
+--- Returns the next available endpoint, or the faster one of the next two, among those that the call has not tried. An
+--- endpoint whose probe is due comes first.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@param start number
 ---@param tried table?
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
-local function pick_of(health, endpoints, start, tried)
+local function pick_untried(health, endpoints, start, tried)
     local n = #endpoints
     local first
     for i = 0, n - 1 do
@@ -239,7 +241,7 @@ local function pick_of(health, endpoints, start, tried)
         local host = endpoint.http_host
         if is_host(host) and (tried and tried[host]) ~= true then
             if fails_of(health, host) >= health.max_fails then
-                if may_probe(health, host, n) then
+                if try_acquire_probe(health, host, n) then
                     return endpoint
                 end
             elseif health.latency == nil then
@@ -254,16 +256,16 @@ local function pick_of(health, endpoints, start, tried)
     return first
 end
 
---- Chooses an endpoint.
+--- Chooses an endpoint, if possible one that the call has not tried.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
----@param start number counts the choices of the ring
----@param tried table? the endpoints that have failed the same call
+---@param start number position in the ring
+---@param tried table? endpoints at which the call has failed
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function pick(health, endpoints, start, tried)
-    local endpoint = pick_of(health, endpoints, start, tried)
+    local endpoint = pick_untried(health, endpoints, start, tried)
     if endpoint == nil and tried ~= nil then
-        endpoint = pick_of(health, endpoints, start, nil)
+        endpoint = pick_untried(health, endpoints, start, nil)
     end
     return endpoint or pick_fail_open(health, endpoints)
 end

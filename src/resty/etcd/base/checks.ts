@@ -185,4 +185,12 @@ function check_method_options(opts: unknown): Problem {
     return check_options(opts, METHOD_OPTIONS);
 }
 
-export { check_client, check_key, check_method_options, check_options, check_shared_dict, type OptionTable };
+export {
+    check_client,
+    check_key,
+    check_method_options,
+    check_options,
+    check_shared_dict,
+    type OptionRule,
+    type OptionTable,
+};

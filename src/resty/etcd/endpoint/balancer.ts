@@ -5,14 +5,14 @@ import shared_health = require("./shared_health");
 import * as log from "../base/log";
 import * as half_open from "./half_open";
 
-/** The endpoints of a client and its place in their ring. */
+/** The endpoints of a client and its position in their ring. */
 interface Ring {
     endpoints: Endpoint[];
-    /** Choices made so far, from a random start unless the user gives one. */
+    /** Position of the last choice: counts up from a random start, or from the option `init_count`. */
     init_count: number;
-    /** The process that rolled the random start; nil for a start of the user's. */
+    /** PID of the process that chose the random start; nil if the user set `init_count`. */
     rolled_in: number | undefined;
-    /** The client's own health check; nil for the one that all share. */
+    /** The client's own health check; nil if it uses the shared one. */
     readonly health: Health | undefined;
 }
 
@@ -20,20 +20,20 @@ const floor = math.floor;
 
 let rolls = 0;
 
-/** A start that differs between workers and clients, without touching Lua's own random numbers. */
+/** Returns a start position that differs between workers and clients, without using the program's `math.random`. */
 function random_start(): number {
     rolls = rolls + 1;
     return ngx.crc32_short(`${ngx.worker.pid()}:${rolls}:${ngx.now()}`) % 100003;
 }
 
 /**
- * The next endpoint of the ring that the shared health check lets through.
- * @returns the endpoint; or nil, and whether another call is trying one
+ * Returns the next endpoint of the ring that the shared health check allows.
+ * @returns the endpoint; or nil, and whether another call is probing an endpoint
  */
-function next_available(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined, is_on_trial: boolean]> {
+function next_available(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefined, is_probing: boolean]> {
     const endpoints = ring.endpoints;
     const n = endpoints.length;
-    let is_on_trial = false;
+    let is_probing = false;
     for (const _ of $range(1, n)) {
         ring.init_count = ring.init_count + 1;
         const endpoint = endpoints[floor(ring.init_count) % n];
@@ -46,30 +46,30 @@ function next_available(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefi
                 if (half_open.try_acquire(host)) {
                     return $multi(endpoint, false);
                 }
-                is_on_trial = true;
+                is_probing = true;
             }
         }
     }
-    return $multi(undefined, is_on_trial);
+    return $multi(undefined, is_probing);
 }
 
-/** Where bans have ended, calls do not rush upon an endpoint that may still be down: one goes, the others wait. */
+/** Returns a healthy endpoint. After a ban has ended, one call probes the endpoint and the others wait for the outcome. */
 function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | undefined {
-    let [endpoint, is_on_trial] = next_available(ring);
-    while (is_on_trial && half_open.wait_for_probe(deadline)) {
-        [endpoint, is_on_trial] = next_available(ring);
+    let [endpoint, is_probing] = next_available(ring);
+    while (is_probing && half_open.wait_for_probe(deadline)) {
+        [endpoint, is_probing] = next_available(ring);
     }
     return endpoint;
 }
 
 /**
- * Picks the endpoint of the next try.
- * @param tried those that have failed the same call; the health check that all share does not ask
+ * Chooses the endpoint of the next attempt.
+ * @param tried endpoints at which the call has failed; ignored with the shared health check
  * @param deadline of the call; nil for none
- * @returns the endpoint, nil if none may be used
+ * @returns the endpoint, or nil if none is available now
  */
 function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number | undefined): Endpoint | undefined {
-    // workers inherit a client made before they were forked: each starts elsewhere
+    // workers that inherited a client created before the fork must not all start at the same endpoint
     if (ring.rolled_in !== undefined && ring.rolled_in !== ngx.worker.pid()) {
         ring.rolled_in = ngx.worker.pid();
         ring.init_count = random_start();
@@ -83,24 +83,24 @@ function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number 
         endpoint = next_healthy(ring, deadline);
     }
     if (endpoint !== undefined && log.info_enabled()) {
-        // nginx prints the name of the function that logs: users look for it
+        // nginx prints the name of the calling function, which users search for: it stays choose_endpoint
         ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host);
     }
     return endpoint;
 }
 
-/** What an attempt says about its endpoint. */
+/** The outcome of an attempt, as far as it concerns the endpoint. */
 type AttemptOutcome =
-    /** The endpoint answered, if only with an error below HTTP status 500. */
+    /** The endpoint sent a response, also an error response below HTTP status 500. */
     | "success"
-    /** The endpoint answered with something that etcd does not send. */
+    /** The endpoint sent a response that etcd does not send. */
     | "bad_reply"
-    /** No connection, no answer, or an error of the server. */
+    /** No connection, no response, or an error response of 500 and above. */
     | "failure"
     /** The endpoint was chosen, but nothing was sent to it. */
     | "not_attempted";
 
-/** Reports to the health check that all clients share. */
+/** Reports an outcome to the shared health check. */
 function report_to_shared(http_host: string, outcome: AttemptOutcome): void {
     if (outcome === "failure") {
         shared_health.report_failure(http_host);
@@ -111,7 +111,7 @@ function report_to_shared(http_host: string, outcome: AttemptOutcome): void {
     } else if (outcome === "not_attempted") {
         half_open.on_failure(http_host);
     } else {
-        half_open.on_success(http_host); // lua-resty-etcd 1.10 did not report malformed answers either
+        half_open.on_success(http_host); // malformed responses included: lua-resty-etcd 1.10 did not report them either
     }
 }
 
@@ -132,7 +132,7 @@ function report_to_client_health(
 
 /**
  * Reports the outcome of an attempt to the client's health check.
- * @param seconds that a successful attempt took; nil if its duration says nothing about the endpoint
+ * @param seconds latency of a successful attempt; nil if it says nothing about the endpoint
  */
 function report(ring: Ring, http_host: string, outcome: AttemptOutcome, seconds?: number): void {
     if (ring.health === undefined) {

@@ -1,4 +1,6 @@
 import * as backoff from "../base/backoff";
+import * as checks from "../base/checks";
+import type { OptionRule, OptionTable } from "../base/checks";
 import * as clock from "../base/clock";
 import type { Endpoint } from "./endpoint";
 import type { Dict } from "../base/memory_dict";
@@ -11,29 +13,30 @@ import * as retry_budget from "./retry_budget";
 const now = clock.now;
 const max = math.max;
 
-/** A client's own view of its endpoints, in the place of the health check that all clients share. */
+/** Option `health`: the client's own health check, instead of the shared one. */
 interface HealthOptions {
-    /** Failures in a row after which an endpoint is left alone; default 3. */
+    /** Consecutive failures after which an endpoint is ejected; default 3. */
     max_fails?: number;
-    /** Seconds that it is left alone first; default 1. The time doubles with each failure after it, with jitter. */
+    /** Seconds of the first ejection; default 1. The time doubles with each further failure, with jitter. */
     fail_timeout?: number;
-    /** Seconds that it is left alone at most; default 30. */
+    /** Longest ejection in seconds; default 30. */
     max_fail_timeout?: number;
-    /** Where every endpoint is left alone, one is tried all the same, five times a second at most; default true. */
+    /** If all endpoints are ejected, probes one of them nevertheless, at most five times per second; default true. */
     fail_open?: boolean;
-    /** Calls that may be sent again go on to other endpoints; default true. */
+    /** Retries failed calls on other endpoints if repeating them is safe; default true. */
     retry?: boolean;
-    /** Tries beyond the first that are allowed per call in the long run; default 0.2. */
+    /** Average number of retries per call; default 0.2. */
     retry_budget?: number;
-    /** "round_robin" (default), or "latency": the quicker of two. */
+    /** Load-balancing policy: "round_robin" (default), or "latency", which uses the faster one of two endpoints. */
     policy?: "round_robin" | "latency";
-    /** Name of a shared dict: the workers then share what they know. */
+    /** Name of a shared dict that shares the state between workers. */
     shm_name?: string;
 }
 
-/** Endpoints by host. */
+/** Hosts of the endpoints at which a call has failed. */
 type Tried = LuaMap<string, true>;
 
+/** The state of a client's own health check. */
 interface Health {
     readonly max_fails: number;
     readonly fail_timeout: number;
@@ -41,10 +44,14 @@ interface Health {
     readonly fail_open: boolean;
     readonly retry: boolean;
     readonly budget: RetryBudget;
-    /** Failures in a row by `f|host`; `away|host` while it is left alone; `probe|host` while one call tries it again. */
+    /**
+     * Three keys per endpoint: the number of consecutive failures, the ejection (expires with it), and the probe lock, which
+     * is set with `add` so that only one call probes.
+     */
     readonly dict: Dict;
-    /** nil unless the quicker of two is chosen. */
+    /** Nil unless the policy is "latency". */
     readonly latency: Latency | undefined;
+    /** Earliest time of the next probe while all endpoints are ejected. */
     next_fail_open_at: number;
 }
 
@@ -53,48 +60,45 @@ const FAILS = `${PREFIX}fails|`;
 const EJECTED = `${PREFIX}away|`;
 const PROBE = `${PREFIX}probe|`;
 
-/** Seconds between two tries of endpoints that are left alone, however many clients a worker has. */
+/** Shortest time in seconds between two probes of ejected endpoints, for all clients of a worker together. */
 const MIN_PROBE_INTERVAL = 0.2;
-/** How long a call that tries an endpoint again keeps others from it, should it never tell how it ended. */
+/** Seconds after which a probe lock expires, because the call that probes can be killed. */
 const PROBE_TIME = 5;
-/** A run of failures is forgotten after so many seconds without another, but not while an endpoint is left alone. */
+/** Seconds without a failure after which the number of failures is reset; an ejection is added to them. */
 const FORGET_AFTER = 600;
-/** The least that a shared dict can tell from "for ever", in seconds. */
+/** Shortest expiry in seconds: in a shared dict, 0 means that the value does not expire. */
 const MIN_EXPIRY = 0.001;
 
-/** When this worker has last tried an endpoint that had failed, by host: all its clients spare etcd together. */
-const tried_at = memory_dict.new();
+/** Greatest number in the options: they are finite. */
+const MAX_NUMBER = 1e9;
 
-/** What is wrong with the options; nil if nothing is. */
-function check(opts: unknown): Problem {
-    if (typeof opts !== "object") {
-        return "opts.health must be table or ignore";
-    }
-    const given = opts as Record<string, unknown>;
-    for (const name of ["max_fails", "fail_timeout", "max_fail_timeout", "retry_budget"]) {
-        const value = given[name];
-        if (value !== undefined && (typeof value !== "number" || value < 0 || value !== value || value === math.huge)) {
-            return `opts.health.${name} must be unsigned number`;
-        }
-    }
-    for (const name of ["fail_open", "retry"]) {
-        const value = given[name];
-        if (value !== undefined && typeof value !== "boolean") {
-            return `opts.health.${name} must be boolean`;
-        }
-    }
-    const policy = given.policy ?? "round_robin";
-    if (policy !== "round_robin" && policy !== "latency") {
-        return 'opts.health.policy must be "round_robin" or "latency"';
-    }
-    const shm_name = given.shm_name;
-    if (shm_name !== undefined && (typeof shm_name !== "string" || ngx.shared[shm_name] === undefined)) {
-        return `failed to get ngx.shared dict: ${tostring(shm_name)}`;
-    }
-    return undefined;
+/** Time of the last probe of an endpoint by this worker, by host. All its clients share it, which limits their probes. */
+const probed_at = memory_dict.new();
+
+function unsigned(name: string): OptionRule {
+    return { name, type: "number", min: 0, max: MAX_NUMBER, expected: "unsigned number" };
 }
 
-/** Takes options that were checked. */
+const OPTIONS: OptionTable = {
+    subject: "opts.health",
+    rules: [
+        unsigned("max_fails"),
+        unsigned("fail_timeout"),
+        unsigned("max_fail_timeout"),
+        unsigned("retry_budget"),
+        { name: "fail_open", type: "boolean" },
+        { name: "retry", type: "boolean" },
+        { name: "policy", values: ["round_robin", "latency"] },
+        { name: "shm_name", check: checks.check_shared_dict },
+    ],
+};
+
+/** Checks the option. Returns an error text, or nil if it is valid. */
+function check(opts: unknown): Problem {
+    return typeof opts !== "object" ? "opts.health must be table or ignore" : checks.check_options(opts, OPTIONS);
+}
+
+/** Creates a health check. The options must have been checked. */
 function create(opts: HealthOptions): Health {
     return {
         max_fails: max(1, opts.max_fails ?? 3),
@@ -114,32 +118,32 @@ function fails_of(health: Health, host: string): number {
     return (fails as number | undefined) ?? 0;
 }
 
-/** Whether no call of this worker has just tried a failed endpoint; each of `n` has its turn. */
-function is_rested(host: string, n: number): boolean {
-    const [tried] = tried_at.get(host);
-    return tried === undefined || now() - (tried as number) >= n * MIN_PROBE_INTERVAL;
+/** Reports whether the last probe of an endpoint is long enough ago: `n` ejected endpoints share the rate of probes. */
+function is_probe_due(host: string, n: number): boolean {
+    const [time] = probed_at.get(host);
+    return time === undefined || now() - (time as number) >= n * MIN_PROBE_INTERVAL;
 }
 
-/** It is time to try a failed endpoint again, and for this call to do so. */
-function may_probe(health: Health, host: string, n: number): boolean {
+/** Takes the probe lock of an endpoint if its ejection has ended; returns true if this call must probe it. */
+function try_acquire_probe(health: Health, host: string, n: number): boolean {
     const dict = health.dict;
-    const [away] = dict.get(EJECTED + host);
-    if (away !== undefined || !is_rested(host, n)) {
+    const [ejected_at] = dict.get(EJECTED + host);
+    if (ejected_at !== undefined || !is_probe_due(host, n)) {
         return false;
     }
     const [is_first] = dict.add(PROBE + host, 1, PROBE_TIME);
     if (is_first) {
-        tried_at.set(host, now(), FORGET_AFTER);
+        probed_at.set(host, now(), FORGET_AFTER);
     }
     return is_first;
 }
 
-/** Notes a failure; true if the endpoint is left alone from now on. */
+/** Counts a failure. Returns true if it ejects the endpoint after a healthy period, which is logged. */
 function failed(health: Health, host: string): boolean {
     const dict = health.dict;
-    const [away] = dict.get(EJECTED + host);
-    if (away !== undefined) {
-        return false; // the failure of a call from before
+    const [ejected_at] = dict.get(EJECTED + host);
+    if (ejected_at !== undefined) {
+        return false; // the call started before the ejection
     }
     const fails = fails_of(health, host) + 1;
     dict.set(FAILS + host, fails, FORGET_AFTER + health.max_fail_timeout);
@@ -153,8 +157,8 @@ function failed(health: Health, host: string): boolean {
 }
 
 /**
- * Notes a success: the endpoint is as good as any.
- * @param seconds that it took, if that is to count
+ * Records a success, which ends the ejection of the endpoint.
+ * @param seconds latency of the call; nil if it says nothing about the endpoint
  */
 function succeeded(health: Health, host: string, seconds: number | undefined): void {
     if (fails_of(health, host) > 0) {
@@ -162,53 +166,59 @@ function succeeded(health: Health, host: string, seconds: number | undefined): v
         dict.delete(FAILS + host);
         dict.delete(EJECTED + host);
         dict.delete(PROBE + host);
-        tried_at.delete(host);
+        probed_at.delete(host);
     }
     if (health.latency !== undefined && seconds !== undefined) {
         latencies.note(health.latency, host, seconds);
     }
 }
 
-/** Notes that a call was not made after all. */
+/** Releases the probe of an endpoint, because nothing was sent to it. */
 function not_attempted(health: Health, host: string): void {
     health.dict.delete(PROBE + host);
-    tried_at.delete(host);
+    probed_at.delete(host);
 }
 
-/** Users may have written to endpoints. */
+/** Reports whether a host is usable: users can have written other values to their endpoints. */
 function is_host(host: unknown): boolean {
     return typeof host === "string";
 }
 
-/** Where no endpoint may be used: the one that has been left alone for the longest, once in a while. */
+/**
+ * Returns the endpoint whose ejection or probe is the longest ago, if `fail_open` allows a probe now. Called when no
+ * endpoint is available.
+ */
 function pick_fail_open(health: Health, endpoints: readonly Endpoint[]): Endpoint | undefined {
     const time = now();
     if (!health.fail_open || time < health.next_fail_open_at) {
         return undefined;
     }
     health.next_fail_open_at = time + MIN_PROBE_INTERVAL;
-    let best: Endpoint | undefined;
-    let best_since = math.huge;
+    let oldest: Endpoint | undefined;
+    let oldest_failure = math.huge;
     for (const endpoint of endpoints) {
         const host = endpoint.http_host;
-        if (is_host(host) && is_rested(host, endpoints.length)) {
-            const [since] = health.dict.get(EJECTED + host);
-            const [tried] = tried_at.get(host);
-            const left_at = max((since as number | undefined) ?? 0, (tried as number | undefined) ?? 0);
-            if (left_at < best_since) {
-                best = endpoint;
-                best_since = left_at;
+        if (is_host(host) && is_probe_due(host, endpoints.length)) {
+            const [ejected_at] = health.dict.get(EJECTED + host);
+            const [last_probe] = probed_at.get(host);
+            const last_failure = max((ejected_at as number | undefined) ?? 0, (last_probe as number | undefined) ?? 0);
+            if (last_failure < oldest_failure) {
+                oldest = endpoint;
+                oldest_failure = last_failure;
             }
         }
     }
-    if (best !== undefined) {
-        tried_at.set(best.http_host, time, FORGET_AFTER);
+    if (oldest !== undefined) {
+        probed_at.set(oldest.http_host, time, FORGET_AFTER);
     }
-    return best;
+    return oldest;
 }
 
-/** The next endpoint that may be used, or the quicker of the next two, of those that a call has not tried yet. */
-function pick_of(
+/**
+ * Returns the next available endpoint, or the faster one of the next two, among those that the call has not tried. An
+ * endpoint whose probe is due comes first.
+ */
+function pick_untried(
     health: Health,
     endpoints: readonly Endpoint[],
     start: number,
@@ -221,7 +231,7 @@ function pick_of(
         const host = endpoint.http_host;
         if (is_host(host) && tried?.get(host) !== true) {
             if (fails_of(health, host) >= health.max_fails) {
-                if (may_probe(health, host, n)) {
+                if (try_acquire_probe(health, host, n)) {
                     return endpoint;
                 }
             } else if (health.latency === undefined) {
@@ -237,9 +247,9 @@ function pick_of(
 }
 
 /**
- * Chooses an endpoint.
- * @param start counts the choices of the ring
- * @param tried the endpoints that have failed the same call
+ * Chooses an endpoint, if possible one that the call has not tried.
+ * @param start position in the ring
+ * @param tried endpoints at which the call has failed
  */
 function pick(
     health: Health,
@@ -247,9 +257,9 @@ function pick(
     start: number,
     tried: Tried | undefined,
 ): Endpoint | undefined {
-    let endpoint = pick_of(health, endpoints, start, tried);
+    let endpoint = pick_untried(health, endpoints, start, tried);
     if (endpoint === undefined && tried !== undefined) {
-        endpoint = pick_of(health, endpoints, start, undefined);
+        endpoint = pick_untried(health, endpoints, start, undefined);
     }
     return endpoint ?? pick_fail_open(health, endpoints);
 }
