@@ -6,10 +6,10 @@ local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local find = string.find
 
---- etcd's own tokens are short, and a JWT comes nowhere near.
+--- Longest accepted token in bytes. Simple tokens have some 20, a JWT about 1000.
 local MAX_TOKEN = 16384
 
---- It goes into the head of each request: a line end in it would begin a line of the server's choice.
+--- The token is sent as a header field: a line break in it would let the server inject headers.
 ---@param value any
 ---@return boolean
 local function is_token(value)
@@ -20,10 +20,10 @@ local function is_token(value)
     return from ~= nil
 end
 
---- A refusal has one text for all reasons; the reason is in `hint`.
+--- Makes the error of a rejected login. Its text is always that of lua-resty-etcd 1.10; the reason is in `hint`.
 ---@param cause resty.etcd.protocol.errors.EtcdError?
 ---@return resty.etcd.protocol.errors.EtcdError
-local function refused(cause)
+local function login_rejected(cause)
     local err = errors.local_error("login_failed", "authenticate refresh token fail", cause and cause.endpoint)
     if cause ~= nil then
         err.hint = cause.hint ~= nil and cause.message .. "; " .. cause.hint or cause.message
@@ -42,7 +42,7 @@ end
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param timeout number
 ---@param deadline number?
----@return string? res # the token; trouble with the connection or the server is passed on as it is
+---@return string? res # the token; errors of the connection and the server are returned unchanged
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function login(core, auth, timeout, deadline)
     local request = {name = auth.user, password = auth.password}
@@ -52,14 +52,14 @@ local function login(core, auth, timeout, deadline)
         if is_token(token) then
             return token
         end
-        return nil, refused(nil)
+        return nil, login_rejected(nil)
     end
     if auth.is_optional and err.code == 9 and err.message == "etcdserver: authentication is not enabled" then
         ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token")
         return tokens.NO_TOKEN
     end
     if err.http_status ~= nil and err.http_status < 500 then
-        return nil, refused(err)
+        return nil, login_rejected(err)
     end
     return nil, err
 end

@@ -77,7 +77,7 @@ local function min_time(a, b)
     return min(a, b)
 end
 
---- The line that users look for, once at the entry of each call.
+--- Logs the line that lua-resty-etcd 1.10 logs at the entry of each call: programs search for it.
 ---@param core resty.etcd.call.client_state.Core
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param timeout number
@@ -97,7 +97,7 @@ local function log_entry(core, rpc, timeout, label)
     end
 end
 
---- Tells how a call has ended, to whoever wants to know.
+--- Reports the end of a call to the metrics and to `on_call`.
 ---@param call resty.etcd.call.attempt.Call
 ---@param meter resty.etcd.metrics.call_metrics.Meter
 ---@param started number
@@ -121,9 +121,9 @@ local function report(call, meter, started, err)
 end
 
 local function start(core, rpc, request, timeout, options, stream)
-    local payload, wrong = core.transport:encode(rpc, request)
+    local payload, problem = core.transport:encode(rpc, request)
     if payload == nil then
-        return nil, errors.local_error("bad_request", wrong)
+        return nil, errors.local_error("bad_request", problem)
     end
     local started = now()
     local deadline = min_time(timeout > 0 and started + timeout or nil, options and options.deadline)

@@ -2,62 +2,62 @@
 local _M = {}
 
 ---@class resty.etcd.call.client_state.AuthOptions
----@field is_optional boolean Where authentication is switched off, calls are made without token.
----@field dict table? Where workers share their tokens.
----@field dict_key string The key there.
+---@field is_optional boolean If etcd has authentication disabled, calls are made without a token instead of failing.
+---@field dict table? Shared dict through which workers share their tokens; nil for none.
+---@field dict_key string Key of the token in the shared dict.
 
---- A client's user and the token it holds.
+--- User, password and current token of a client.
 ---@class resty.etcd.call.client_state.TokenCache: resty.etcd.call.client_state.AuthOptions
 ---@field user string
 ---@field password string
 ---@field login fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.client_state.TokenCache, timeout: number, deadline: number?): string?, resty.etcd.protocol.errors.EtcdError?
 ---@field token string?
----@field is_shared boolean It was another worker's login that gave the token.
----@field new_until number Until then, members that are slow may not have heard of the token.
----@field pending_login resty.etcd.call.client_state.PendingLogin? The login under way.
+---@field is_shared boolean The token is from the shared dict, not from a login of this worker.
+---@field new_until number Time until which slow members can reject the token as unknown.
+---@field pending_login resty.etcd.call.client_state.PendingLogin? The login in progress; nil if there is none.
 
---- One login, and all who wait for it in the order in which they came.
+--- One login, and the calls that wait for it, in order of arrival.
 ---@class resty.etcd.call.client_state.PendingLogin
 ---@field waiters table[]
 ---@field token string?
 ---@field err resty.etcd.protocol.errors.EtcdError?
----@field ends_by number If it has not ended by then, nobody works on it: its timer was dropped, or its thread was killed.
+---@field ends_by number Time at which the login counts as lost: its timer was dropped, or its light thread was killed.
 
---- A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
---- transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
+--- Markers of idempotent writes. Each write puts a marker, a unique key, in the same transaction, which runs only if the
+--- marker does not exist. Thus a write that is sent twice is applied once. Markers are attached to a lease and expire with it.
 ---@class resty.etcd.call.client_state.IdempotencyMarkers
 ---@field prefix string
----@field worker string? The worker's own part of the keys.
+---@field worker string? The part of the keys that is unique to the worker; nil before the first write.
 ---@field pid number
 ---@field count number
 ---@field lease string?
----@field fresh_until number Until when new markers are hung on it.
----@field granted_by number A call makes a new one, and until then the others wait for it; 0 if none does.
+---@field fresh_until number Time until which new markers are attached to the lease.
+---@field granted_by number Time until which calls wait for a lease that a call is being granted; 0 if there is none.
 ---@field waiting table?
 
---- When a client reads the list of members anew.
+--- When a client reads the list of members again.
 ---@class resty.etcd.call.client_state.SyncPlan
 ---@field interval number Seconds.
 ---@field next number
 ---@field start fun(core: resty.etcd.call.client_state.Core)
 
---- What the call path needs of a client. Users may write to the fields of the first group.
+--- The part of a client that the call path needs. Programs write to the fields of the first group.
 ---@class resty.etcd.call.client_state.Core: resty.etcd.endpoint.dns_endpoints.EndpointSet
 ---@field timeout number Seconds for a call, 0 for nginx's own socket timeouts.
----@field unix_socket_proxy? string `unix:/path` that stands in for the endpoints while it answers.
+---@field unix_socket_proxy? string `unix:/path` to connect to instead of the endpoints, while a server accepts connections there.
 ---@field transport resty.etcd.transport.transport.Transport
 ---@field auth resty.etcd.call.client_state.TokenCache? Nil without user and password.
----@field configured resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the client was made with.
+---@field configured resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the client was created with.
 ---@field sync_plan resty.etcd.call.client_state.SyncPlan? Nil unless the endpoints follow the list of members.
----@field revision_floor resty.etcd.call.monotonic.RevisionFloor? Nil unless replies must not go back in time.
+---@field revision_floor resty.etcd.call.monotonic.RevisionFloor? Nil unless the client was created with `monotonic`.
 ---@field markers resty.etcd.call.client_state.IdempotencyMarkers
----@field meter resty.etcd.metrics.call_metrics.Meter? Nil unless calls are counted or told of.
----@field extra_json string? The user's own header fields as JSON, for the log; nil if there are none.
----@field shared_watches? table[] The streams of its watchers and mirrors: `watch/` alone knows their type.
+---@field meter resty.etcd.metrics.call_metrics.Meter? Nil without `metrics` and `on_call`.
+---@field extra_json string? `extra_headers` as JSON, for the log; nil if there are none.
+---@field shared_watches? table[] The shared watches of the client; only `watch/` knows their type.
 
---- A client as its own methods see it.
+--- A client as its methods see it.
 ---@class resty.etcd.call.client_state.ClientState: resty.etcd.call.client_state.Core
----@field key_prefix string Put in front of every key.
+---@field key_prefix string Prepended to every key.
 ---@field use_grpc boolean False until native gRPC is built.
 ---@field serializer resty.etcd.serializers.serializer.Serializer
 

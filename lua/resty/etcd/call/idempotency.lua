@@ -9,16 +9,16 @@ local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
 local min = math.min
 
---- Seconds that a lease of markers lives. A call must end before its marker goes.
+--- TTL in seconds of a lease for markers. A call must end before its marker expires.
 local LEASE_TTL = 600
 
---- For so many seconds it takes new ones.
+--- Seconds in which new markers are attached to a lease: the rest of its TTL is for the calls that began last.
 local LEASE_USE = 300
 
---- Seconds after which others do not wait any more for a call that makes a lease: it may have been killed.
+--- Seconds after which a call that grants a lease counts as lost, because its light thread can be killed.
 local GRANT_TIMEOUT = 2
 
---- gRPC code of what is not found, as the lease of a restored etcd.
+--- gRPC status code that etcd returns for a lease that does not exist, as after a restore.
 local NOT_FOUND = 5
 
 local function create(prefix)
@@ -54,28 +54,28 @@ local function wake_all(markers)
     end
 end
 
---- Waits for the lease that another call is making, but leaves time to make one: that call may have been killed.
+--- Waits for the lease that another call is being granted, for half of the time at most: that call can be lost.
 ---@param markers resty.etcd.call.client_state.IdempotencyMarkers
 ---@param deadline number
 local function wait(markers, deadline)
     local latest = (now() + deadline) / 2
     if markers.waiting == nil then
-        local made = semaphore.new(0)
-        markers.waiting = made
+        local waiting_calls = semaphore.new(0)
+        markers.waiting = waiting_calls
     end
     local waiting = markers.waiting
-    local may_wait = waiting ~= nil
-    while may_wait do
+    local can_wait = waiting ~= nil
+    while can_wait do
         local left = min(markers.granted_by, latest) - now()
         if left <= 0 then
             return
         end
         local ran, ok, err = pcall(waiting.wait, waiting, left)
-        may_wait = ran and (ok == true or err == "timeout")
+        can_wait = ran and (ok == true or err == "timeout")
     end
 end
 
---- The lease that the next marker hangs on.
+--- Returns the lease for the next marker. It is granted first if there is none, or if the lease is too old.
 ---@param core resty.etcd.call.client_state.Core
 ---@param timeout number
 ---@param deadline number
@@ -103,7 +103,7 @@ local function marker_lease(core, timeout, deadline)
     return id
 end
 
---- Whether etcd has the lease.
+--- Reports whether the lease exists.
 ---@param core resty.etcd.call.client_state.Core
 ---@param lease string
 ---@param timeout number
@@ -114,7 +114,7 @@ local function is_alive(core, lease, timeout, deadline)
     return reply ~= nil and (tonumber(reply.body.TTL) or 0) > 0
 end
 
---- No more markers are hung on a lease that is gone; others may have made a new one meanwhile.
+--- Stops attaching markers to a lease that does not exist, unless a concurrent call has replaced it already.
 ---@param markers resty.etcd.call.client_state.IdempotencyMarkers
 ---@param lease string
 local function forget_lease(markers, lease)
@@ -127,7 +127,7 @@ local function put_of(key, value, lease)
     return {request_put = {key = key, value = value, lease = lease}}
 end
 
---- The operations of a branch, and the marker.
+--- Returns the operations of a branch, followed by the marker.
 ---@param ops table[]?
 ---@param marker table
 ---@return table[]
@@ -140,12 +140,12 @@ local function with_marker(ops, marker)
     return all
 end
 
---- A transaction that runs another one unless the marker says that it was run.
+--- Returns a transaction that runs another one unless its marker exists, which proves that the other one was applied.
 ---@param txn table
 ---@param key string
 ---@param lease string
 ---@return table
-local function mark(txn, key, lease)
+local function wrap_txn(txn, key, lease)
     local inner = {
         compare = txn.compare or ({}),
         success = with_marker(
@@ -160,7 +160,7 @@ local function mark(txn, key, lease)
     return {compare = {{key = key, target = "CREATE", result = "EQUAL", create_revision = 0}}, success = {{request_txn = inner}}, failure = {{request_range = {key = key}}}}
 end
 
---- The first response of a transaction, by its kind.
+--- Returns the first response of a transaction, or an empty message.
 ---@param body table
 ---@param kind string
 ---@return table
@@ -173,7 +173,7 @@ local function first_response(body, kind)
     return first[kind] or ({})
 end
 
---- What the transaction inside was answered with, now or when it was run.
+--- Returns the reply of the inner transaction: as it was applied now, or as far as the marker tells when it was applied before.
 ---@param body table
 ---@return table
 local function unwrap(body)
@@ -204,11 +204,11 @@ local function unwrap(body)
     return result
 end
 
---- Runs a transaction that may be sent again when its outcome is unknown.
+--- Runs a transaction that is sent again if its outcome is unknown.
 ---@param core resty.etcd.call.client_state.Core
 ---@param txn table its message
 ---@param timeout number
----@return resty.etcd.transport.transport.Reply? result # the reply; `replayed` is true in it, and `responses` missing, if an earlier try turned out to have been applied
+---@return resty.etcd.transport.transport.Reply? result # the reply; if an earlier attempt was applied, `replayed` is true in it and `responses` is absent
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
 local function run(core, txn, timeout)
@@ -220,7 +220,7 @@ local function run(core, txn, timeout)
         if lease == nil then
             return nil, lease_err, lease_refusal
         end
-        local request = mark(txn, key, lease)
+        local request = wrap_txn(txn, key, lease)
         local reply, err, refusal = call.unary(core, rpcs.txn, request, {timeout = timeout, deadline = deadline, semantics = "idempotent"})
         if reply ~= nil then
             reply.body = unwrap(reply.body)

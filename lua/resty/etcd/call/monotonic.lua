@@ -2,68 +2,68 @@
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
 
---- How far a client has seen etcd come.
+--- The least revision that replies can have.
 ---@class resty.etcd.call.monotonic.RevisionFloor
----@field revision number
----@field cluster_id any
----@field refused number The last revision that was refused as too old.
+---@field revision number Highest revision that the client has seen.
+---@field cluster_id any Cluster of that revision; nil before the first reply.
+---@field rejected number Revision of the last reply that was rejected as stale.
 
 local function create()
-    return {revision = 0, cluster_id = nil, refused = 0}
+    return {revision = 0, cluster_id = nil, rejected = 0}
 end
 
---- Notes how far etcd has come. Another cluster, as after a restore from a backup, counts anew.
----@param order resty.etcd.call.monotonic.RevisionFloor
+--- Raises the floor to the revision of a reply. A reply of another cluster, as after a restore from a backup, resets it.
+---@param floor resty.etcd.call.monotonic.RevisionFloor
 ---@param header table?
-local function note(order, header)
+local function note(floor, header)
     local revision = tonumber(header and header.revision)
     if revision == nil then
         return
     end
     local cluster_id = header and header.cluster_id
-    if order.cluster_id ~= cluster_id then
-        order.cluster_id = cluster_id
-        order.revision = revision
-    elseif revision > order.revision then
-        order.revision = revision
+    if floor.cluster_id ~= cluster_id then
+        floor.cluster_id = cluster_id
+        floor.revision = revision
+    elseif revision > floor.revision then
+        floor.revision = revision
     end
 end
 
---- Looks whether a reply is older than what was seen before its call began.
----@param order resty.etcd.call.monotonic.RevisionFloor
+--- Checks that a reply is not older than what the client had seen when the call began.
+---@param floor resty.etcd.call.monotonic.RevisionFloor
 ---@param not_before number the revision that was seen
----@param cluster_id any of the cluster that it was seen of: revisions of another one say nothing
+---@param cluster_id any cluster of that revision; revisions of different clusters are not compared
 ---@param body table
 ---@param endpoint string
----@return resty.etcd.protocol.errors.EtcdError? # an error if it is
-local function check(order, not_before, cluster_id, body, endpoint)
+---@return resty.etcd.protocol.errors.EtcdError? # an error if the reply is older
+local function check(floor, not_before, cluster_id, body, endpoint)
     local header = body.header
     local revision = tonumber(header and header.revision)
     if revision ~= nil and revision < not_before and (header and header.cluster_id) == cluster_id then
-        order.refused = revision
+        floor.rejected = revision
         local text = endpoint .. ": stale reply: revision " .. tostring(revision) .. ", seen already " .. tostring(not_before)
         local err = errors.local_error("stale_reply", text, endpoint)
         err.retryable = true
         return err
     end
-    note(order, header)
+    note(floor, header)
     return nil
 end
 
---- All members have answered with revisions below what was seen. If they must have agreed among them for it, what was
---- seen is history: they were restored from a backup, or began anew under the same cluster ID. Later calls are told so.
----@param order resty.etcd.call.monotonic.RevisionFloor
----@param is_current boolean the call was one that only members serve that are up to date
-local function accept_rollback(order, is_current)
-    if is_current and order.refused < order.revision then
+--- Lowers the floor after every member answered with a lower revision. If the call was linearizable, the quorum agrees on
+--- that revision: the cluster was restored from a backup, or was created again with the same cluster ID.
+---@param floor resty.etcd.call.monotonic.RevisionFloor
+---@param is_linearizable boolean
+local function accept_rollback(floor, is_linearizable)
+    if is_linearizable and floor.rejected < floor.revision then
         ngx.log(
             ngx.WARN,
             "etcd has gone back from revision ",
-            order.revision,
+            floor.revision,
             " to ",
-            order.refused
+            floor.rejected
         )
-        order.revision = order.refused
+        floor.revision = floor.rejected
     end
 end
 _M.check = check

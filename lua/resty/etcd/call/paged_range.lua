@@ -9,27 +9,27 @@ local min = math.min
 local max = math.max
 local floor = math.floor
 
---- Keys in the first page; later ones follow from how large the values are.
+--- Keys in the first page. The size of later pages follows from the size of the values.
 local FIRST_PAGE = 64
 local MAX_PAGE = 4096
 
---- gRPC code of a read at a revision that is no more.
+--- gRPC status code of a read at a compacted revision.
 local COMPACTED = 11
 
---- Where compactions come faster than pages, all is read at once after so many tries.
-local TRIES = 5
+--- Paged reads that can be interrupted by compactions before the range is read in one request.
+local MAX_PAGED_READS = 5
 
---- Bytes of a page. With larger ones there are fewer requests, for each of which etcd counts all keys anew.
+--- Target size of a page in bytes. Larger pages mean fewer requests, for each of which etcd counts all keys again.
 local PAGE_BYTES = 256 * 1024
 
---- As for one reply: no directory of etcd's comes near.
+--- Longest directory in bytes, the same as for one reply. No etcd stores that much.
 local MAX_BYTES = 512 * 1024 * 1024
 
 ---@class resty.etcd.call.paged_range.Kv
 ---@field key? string
 ---@field value? string
 
---- About how many bytes a page holds.
+--- Returns the approximate size of a page in bytes.
 ---@param kvs resty.etcd.call.paged_range.Kv[]
 ---@return number
 local function size_of(kvs)
@@ -40,7 +40,7 @@ local function size_of(kvs)
     return bytes
 end
 
---- How many keys of this kind make a page.
+--- Returns the number of keys for the next page, from the size of the last one.
 ---@param kvs resty.etcd.call.paged_range.Kv[]
 ---@param bytes number
 ---@return number
@@ -62,7 +62,7 @@ local function copy(request)
     return page
 end
 
---- Reads the range once more, at once: the revision of the first page was compacted away.
+--- Reads the range in one request, after the revision of the first page was compacted.
 ---@param core resty.etcd.call.client_state.Core
 ---@param request table
 ---@param timeout number?
@@ -71,7 +71,7 @@ end
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
-local function read_at_once(core, request, timeout, on_page, context)
+local function read_in_one_request(core, request, timeout, on_page, context)
     local reply, err, refusal = call.unary(core, rpcs.range, request, {timeout = timeout, quiet = true})
     if reply == nil then
         return nil, err, refusal
@@ -80,7 +80,7 @@ local function read_at_once(core, request, timeout, on_page, context)
     return reply
 end
 
---- The read is of what is latest, not of a revision that its caller gave.
+--- Reports whether the read is of the latest revision, not of one that the caller gave.
 ---@param request table
 ---@return boolean
 local function is_of_latest(request)
@@ -117,7 +117,7 @@ local function read_pages(core, request, timeout, on_page, context)
     local total = 0
     while #kvs > 0 and (#all < count or count == 0 and #kvs >= limit) do
         if is_latest and is_of_latest(page) then
-            return nil, errors.local_error("bad_reply", "malformed reply: a page without its revision")
+            return nil, errors.local_error("bad_reply", "malformed reply: page without revision")
         end
         local bytes = size_of(kvs)
         total = total + bytes
@@ -135,7 +135,7 @@ local function read_pages(core, request, timeout, on_page, context)
         end
         kvs = next_reply.body.kvs or ({})
         if #kvs > 0 and (kvs[1].key or "") < from then
-            return nil, errors.local_error("bad_reply", "malformed reply: keys before those asked for")
+            return nil, errors.local_error("bad_reply", "malformed reply: page starts before the requested key")
         end
         for ____, kv in ipairs(kvs) do
             all[#all + 1] = gc_barrier.mark_now(kv)
@@ -145,8 +145,8 @@ local function read_pages(core, request, timeout, on_page, context)
     return reply
 end
 
---- Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
---- busy with one of them for long. The reply is that of one read of all.
+--- Reads a range in pages, all at the revision of the first, so that no page occupies the worker for long. The reply equals
+--- that of a single read.
 ---@param core resty.etcd.call.client_state.Core
 ---@param request table without limit and in key order
 ---@param timeout number? for each page
@@ -167,7 +167,7 @@ local function read_all(core, request, timeout, on_page, context)
         return reply
     end
     if err.code == COMPACTED and is_of_latest(request) then
-        return read_at_once(
+        return read_in_one_request(
             core,
             request,
             timeout,
@@ -178,11 +178,11 @@ local function read_all(core, request, timeout, on_page, context)
     return nil, err, refusal
 end
 
-local function leave_as_it_is()
+local function keep_raw()
 end
 
---- The same, with values left as they are. Pages whose revision is compacted away meanwhile are read anew, before
---- all is read at once.
+--- Reads a range as `read_all` does, without decoding values. If the revision of the pages is compacted, the paged read is
+--- repeated several times before the range is read in one request.
 ---@param core resty.etcd.call.client_state.Core
 ---@param request table
 ---@param timeout number?
@@ -190,12 +190,12 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
 local function read_raw(core, request, timeout)
-    for _ = 1, TRIES do
+    for _ = 1, MAX_PAGED_READS do
         local reply, err, refusal = read_pages(
             core,
             request,
             timeout,
-            leave_as_it_is,
+            keep_raw,
             nil
         )
         if reply ~= nil then
@@ -205,11 +205,11 @@ local function read_raw(core, request, timeout)
             return nil, err, refusal
         end
     end
-    return read_at_once(
+    return read_in_one_request(
         core,
         request,
         timeout,
-        leave_as_it_is,
+        keep_raw,
         nil
     )
 end

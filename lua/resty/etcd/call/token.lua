@@ -8,25 +8,26 @@ local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local find = string.find
 
---- How long the timer of a login may take to start: nginx drops timers when too many of them run.
+--- Seconds in which the timer of a login must start. nginx drops timers when too many of them run.
 local START_TIME = 1
 
---- Its owner hears why a login failed that had all of the owner's time.
+--- Extra seconds that the call which started a login waits past its deadline, so that it returns the login's error
+-- instead of a bare timeout.
 local ERROR_GRACE = 0.02
 
---- Seconds within which all members that are well know a token of etcd's own, which travels through the log.
+--- Seconds in which all healthy members learn of a simple token, which is replicated through the raft log.
 local SPREAD_TIME = 1
 
---- Ends the key that is in the shared dict while a token is new.
+--- Suffix of the shared dict key that exists while a token is new.
 local NEW_SUFFIX = "|new"
 
---- How long a login may take that has no deadline, before others stop counting on it.
+--- Seconds after which a login without a deadline counts as lost.
 local LOGIN_TIMEOUT = 60
 
---- The same for one that is not in a timer: it may have been killed with the request that makes it.
+--- The same for a login that does not run in a timer, because it can be killed with its request.
 local INLINE_LOGIN_TIMEOUT = 2
 
---- The token of an etcd without authentication.
+--- Token of an etcd without authentication; never sent.
 local NO_TOKEN = ""
 
 local function create(user, password, login, options)
@@ -48,7 +49,7 @@ local function create(user, password, login, options)
     }
 end
 
---- Keeps a new token, for other workers too.
+--- Stores a new token, in the shared dict too.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param fresh string
 local function store(auth, fresh)
@@ -62,7 +63,7 @@ local function store(auth, fresh)
     end
 end
 
---- A token that another worker has found.
+--- Loads the token of another worker from the shared dict, if this worker has none.
 ---@param auth resty.etcd.call.client_state.TokenCache
 local function load_shared(auth)
     local dict = auth.dict
@@ -75,14 +76,14 @@ local function load_shared(auth)
     end
 end
 
---- Logs in and tells everyone who waits.
+--- Logs in and wakes all calls that wait for the login.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
 ---@param login resty.etcd.call.client_state.PendingLogin
 ---@param timeout number
 ---@param deadline number?
 local function run_login(auth, core, login, timeout, deadline)
-    local ok, got, err = pcall(
+    local ok, token_or_error, err = pcall(
         auth.login,
         core,
         auth,
@@ -90,12 +91,12 @@ local function run_login(auth, core, login, timeout, deadline)
         deadline
     )
     if ok then
-        login.token = got
+        login.token = token_or_error
         login.err = err
     else
         login.err = errors.local_error(
             "login_failed",
-            tostring(got)
+            tostring(token_or_error)
         )
     end
     if login.token ~= nil then
@@ -120,7 +121,7 @@ local function run_login_in_timer(_premature, auth, core, login, timeout, deadli
     )
 end
 
---- Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known.
+--- Waits until the login ends, is lost, or the deadline passes. Returns why there is no token, or nil if the login is lost.
 ---@param login resty.etcd.call.client_state.PendingLogin
 ---@param deadline? number
 ---@return resty.etcd.protocol.errors.EtcdError?
@@ -140,8 +141,8 @@ local function wait(login, deadline)
             return nil
         end
         local left = math.min(deadline or login.ends_by, login.ends_by) - time
-        local may_wait, ok, err = pcall(waiter.wait, waiter, left)
-        if not may_wait then
+        local can_wait, ok, err = pcall(waiter.wait, waiter, left)
+        if not can_wait then
             return errors.local_error(
                 "bad_request",
                 "waiting for the login: " .. tostring(ok)
@@ -159,22 +160,22 @@ local function wait(login, deadline)
     end
 end
 
---- Here nothing may wait or run beside, and nothing does.
+--- Reports whether the phase has neither light threads nor timers (init, init_worker): the login then runs inline.
 ---@return boolean
 local function must_be_inline()
     local phase = ngx.get_phase()
     return phase == "init" or phase == "init_worker"
 end
 
---- Starts a login, in a timer of its own: whoever asked for it may be killed with its request, and the others
---- still get their answer. Where there is no timer to be had it has ended when this returns.
+--- Starts a login in a separate timer, so that it survives if the call that started it is killed with its request.
+--- Without a timer, the login runs inline and has ended when this returns.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
 ---@param timeout number
 ---@param deadline number?
 ---@return resty.etcd.call.client_state.PendingLogin
 local function start_login(auth, core, timeout, deadline)
-    local after_a_lost_one = auth.pending_login ~= nil
+    local replaces_lost_login = auth.pending_login ~= nil
     local login = {
         waiters = {},
         token = nil,
@@ -182,7 +183,7 @@ local function start_login(auth, core, timeout, deadline)
         ends_by = now() + START_TIME
     }
     auth.pending_login = login
-    if not after_a_lost_one and not must_be_inline() then
+    if not replaces_lost_login and not must_be_inline() then
         local ok = timers.at(
             0,
             run_login_in_timer,
@@ -207,7 +208,7 @@ local function start_login(auth, core, timeout, deadline)
     return login
 end
 
---- The token to send, after a login if there is none. All who come during a login share it.
+--- Returns the token to send, after a login if there is none. Concurrent calls share one login.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
 ---@param deadline number?
@@ -248,7 +249,8 @@ local function token(auth, core, deadline, timeout)
     return auth.token
 end
 
---- Whether a token is so new that a member may refuse it and know it a moment later. A JWT is known at once.
+--- Reports whether a token is so new that a member can reject it and accept it a moment later. This applies to simple
+--- tokens only: every member accepts a JWT immediately.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param old string
 ---@return boolean
@@ -260,8 +262,8 @@ local function may_be_unknown_to_members(auth, old)
     return simple ~= nil
 end
 
---- Whether a refused token says nothing about a login of this worker: another worker's login gave it, and it may be as
---- old as the one before it; or another call has dropped it already.
+--- Reports whether a rejected token is not from this worker's latest login. Either another worker logged in, and its token
+--- can be as old as the one before; or a concurrent call has dropped the token already.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param old string
 ---@return boolean
@@ -269,7 +271,7 @@ local function is_from_elsewhere(auth, old)
     return auth.is_shared or old ~= auth.token
 end
 
---- Forgets a token that etcd does not take any more, unless a newer one is there already.
+--- Drops a token that etcd rejects, unless it was replaced by a newer one.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param old string
 local function invalidate(auth, old)

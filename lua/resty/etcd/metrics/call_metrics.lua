@@ -2,32 +2,32 @@
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
 
---- What is known of a call when it has ended; for a stream, of its opening.
+--- A call that has ended; for a stream, its opening.
 ---@class resty.etcd.metrics.call_metrics.CallInfo
 ---@field rpc string Name of the RPC, such as `Range`.
----@field endpoint? string The endpoint of the last try; nil if there was none.
----@field ms number From its beginning to its end, all tries and waits included.
----@field sent number Bytes of the request's body, times the tries.
----@field received number Bytes of the bodies of the answers.
----@field tries number How often it was tried.
+---@field endpoint? string Endpoint of the last attempt; nil if there was none.
+---@field ms number Duration in milliseconds, all attempts and waits included.
+---@field sent number Bytes of the request body, times the attempts.
+---@field received number Bytes of the response bodies.
+---@field tries number Number of attempts.
 ---@field outcome string `ok`, or the name of the error.
----@field err? resty.etcd.protocol.errors.EtcdError The error, if there was one.
+---@field err? resty.etcd.protocol.errors.EtcdError Nil for a call that succeeded.
 
---- Counters of one RPC, since the client was made.
+--- Counters of one RPC since the client was created.
 ---@class resty.etcd.metrics.call_metrics.RpcStats
----@field outcomes table<string, number> Calls by their outcome: `ok`, or the name of the error.
----@field retries number Tries beyond the first.
+---@field outcomes table<string, number> Number of calls by outcome: `ok`, or the name of the error.
+---@field retries number Attempts after the first.
 ---@field sent number
 ---@field received number
----@field seconds number Seconds that the calls took together.
----@field within number[] Calls that took at most so many seconds: one number for each of `buckets`, each counting all faster ones too.
+---@field seconds number Sum of the durations in seconds.
+---@field within number[] Cumulative histogram: for each upper bound in `buckets`, the number of calls that took no longer.
 
 ---@class resty.etcd.metrics.call_metrics.Meter
 ---@field on_call (fun(info: resty.etcd.metrics.call_metrics.CallInfo))?
----@field stats table<string, resty.etcd.metrics.call_metrics.RpcStats>? nil where nothing is counted.
----@field has_complained boolean
+---@field stats table<string, resty.etcd.metrics.call_metrics.RpcStats>? Nil without `metrics`.
+---@field has_logged_error boolean
 
---- Upper bounds in seconds.
+--- Upper bounds of the histogram in seconds.
 local buckets = {
     0.001,
     0.0025,
@@ -45,7 +45,7 @@ local buckets = {
 }
 
 local function create(on_call, counts)
-    return {on_call = on_call, stats = counts and ({}) or nil, has_complained = false}
+    return {on_call = on_call, stats = counts and ({}) or nil, has_logged_error = false}
 end
 
 local function new_stats()
@@ -84,7 +84,7 @@ local function count(stats, info)
     end
 end
 
---- Takes note of a call that has ended.
+--- Counts a call that has ended, and passes it to `on_call`.
 ---@param meter resty.etcd.metrics.call_metrics.Meter
 ---@param info resty.etcd.metrics.call_metrics.CallInfo
 local function record(meter, info)
@@ -93,8 +93,8 @@ local function record(meter, info)
     end
     if meter.on_call ~= nil then
         local ok, err = pcall(meter.on_call, info)
-        if not ok and not meter.has_complained then
-            meter.has_complained = true
+        if not ok and not meter.has_logged_error then
+            meter.has_logged_error = true
             ngx.log(
                 ngx.WARN,
                 "on_call: ",
@@ -104,7 +104,7 @@ local function record(meter, info)
     end
 end
 
---- Why there are no counters.
+--- Returns the error of a client without counters.
 ---@return resty.etcd.protocol.errors.EtcdError
 local function not_counting()
     return errors.local_error("bad_request", "opts.metrics is not set")

@@ -5,7 +5,7 @@ local buckets = call_metrics.buckets
 local concat = table.concat
 local format = string.format
 
---- Names in their order, so that the text is the same each time.
+--- Returns names in sorted order, so that the output is stable.
 ---@param of table
 ---@return string[]
 local function sorted_names(of)
@@ -17,7 +17,7 @@ local function sorted_names(of)
     return names
 end
 
---- What is wrong with labels; nil if nothing is.
+--- Checks labels that the caller gave.
 ---@param labels any
 ---@return string?
 local function check_labels(labels)
@@ -33,7 +33,7 @@ local function check_labels(labels)
             "^[%a_][%w_]*$"
         )
         if is_name == nil or name == "rpc" or name == "outcome" or name == "le" then
-            return "labels: there is no such label: " .. tostring(name)
+            return "labels: invalid name: " .. tostring(name)
         end
         if type(value) ~= "string" and type(value) ~= "number" then
             return "labels: " .. name .. " must be string or number"
@@ -42,7 +42,7 @@ local function check_labels(labels)
     return nil
 end
 
---- Labels as they stand before those of a line.
+--- Formats the labels that every line begins with.
 ---@param labels table<string, string|number>
 ---@return string
 local function format_labels(labels)
@@ -91,7 +91,7 @@ local function seconds_lines(lines, labels, row)
     lines[#lines + 1] = format("resty_etcd_call_seconds_count{%s} %d", labels, all)
 end
 
---- Counters in Prometheus' text format.
+--- Formats counters in the text format of Prometheus.
 ---@param stats table<string, resty.etcd.metrics.call_metrics.RpcStats>
 ---@param labels table<string, string|number>
 ---@return string
@@ -106,11 +106,11 @@ local function format_stats(stats, labels)
             line(lines, constant .. "rpc=\"" .. rpc .. "\"", stats[rpc])
         end
     end
-    add_metric("calls_total", "counter", "Calls that have ended.", call_lines)
-    add_metric("retries_total", "counter", "Tries beyond the first.", retry_line)
+    add_metric("calls_total", "counter", "Finished calls.", call_lines)
+    add_metric("retries_total", "counter", "Attempts after the first.", retry_line)
     add_metric("sent_bytes_total", "counter", "Bytes of request bodies.", sent_line)
-    add_metric("received_bytes_total", "counter", "Bytes of answer bodies.", received_line)
-    add_metric("call_seconds", "histogram", "Seconds that calls took.", seconds_lines)
+    add_metric("received_bytes_total", "counter", "Bytes of response bodies.", received_line)
+    add_metric("call_seconds", "histogram", "Duration of calls in seconds.", seconds_lines)
     lines[#lines + 1] = ""
     return concat(lines, "\n")
 end

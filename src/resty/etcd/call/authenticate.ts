@@ -7,10 +7,10 @@ import * as rpcs from "../protocol/rpc";
 
 const find = string.find as StringFind;
 
-/** etcd's own tokens are short, and a JWT comes nowhere near. */
+/** Longest accepted token in bytes. Simple tokens have some 20, a JWT about 1000. */
 const MAX_TOKEN = 16384;
 
-/** It goes into the head of each request: a line end in it would begin a line of the server's choice. */
+/** The token is sent as a header field: a line break in it would let the server inject headers. */
 function is_token(value: unknown): value is string {
     if (typeof value !== "string" || value.length > MAX_TOKEN) {
         return false;
@@ -19,8 +19,8 @@ function is_token(value: unknown): value is string {
     return from !== undefined;
 }
 
-/** A refusal has one text for all reasons; the reason is in `hint`. */
-function refused(cause: EtcdError | undefined): EtcdError {
+/** Makes the error of a rejected login. Its text is always that of lua-resty-etcd 1.10; the reason is in `hint`. */
+function login_rejected(cause: EtcdError | undefined): EtcdError {
     const err = errors.local_error("login_failed", "authenticate refresh token fail", cause?.endpoint);
     if (cause !== undefined) {
         err.hint = cause.hint !== undefined ? `${cause.message}; ${cause.hint}` : cause.message;
@@ -36,7 +36,7 @@ function refused(cause: EtcdError | undefined): EtcdError {
 
 /**
  * Logs in with user and password.
- * @returns the token; trouble with the connection or the server is passed on as it is
+ * @returns the token; errors of the connection and the server are returned unchanged
  */
 function login(core: Core, auth: TokenCache, timeout: number, deadline: number | undefined): Result<string, EtcdError> {
     const request = { name: auth.user, password: auth.password };
@@ -46,14 +46,14 @@ function login(core: Core, auth: TokenCache, timeout: number, deadline: number |
         if (is_token(token)) {
             return $multi(token);
         }
-        return $multi(undefined, refused(undefined));
+        return $multi(undefined, login_rejected(undefined));
     }
     if (auth.is_optional && err.code === 9 && err.message === "etcdserver: authentication is not enabled") {
         ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token");
         return $multi(tokens.NO_TOKEN);
     }
     if (err.http_status !== undefined && err.http_status < 500) {
-        return $multi(undefined, refused(err));
+        return $multi(undefined, login_rejected(err));
     }
     return $multi(undefined, err);
 }

@@ -72,7 +72,7 @@ function min_time(a: number | undefined, b: number | undefined): number | undefi
     return min(a, b);
 }
 
-/** The line that users look for, once at the entry of each call. */
+/** Logs the line that lua-resty-etcd 1.10 logs at the entry of each call: programs search for it. */
 function log_entry(core: Core, rpc: Rpc, timeout: number, label: string): void {
     if (log.info_enabled()) {
         ngx.log(ngx.INFO, "v3 request uri: ", rpc.path, ", timeout: ", timeout);
@@ -82,7 +82,7 @@ function log_entry(core: Core, rpc: Rpc, timeout: number, label: string): void {
     }
 }
 
-/** Tells how a call has ended, to whoever wants to know. */
+/** Reports the end of a call to the metrics and to `on_call`. */
 function report(call: Call, meter: Meter, started: number, err: EtcdError | undefined): void {
     const info: call_metrics.CallInfo = {
         rpc: rpcs.name_of(call.rpc),
@@ -109,9 +109,9 @@ function start(
     options: CallOptions | undefined,
     stream: StreamOptions | undefined,
 ): Outcome<Reply | Stream> {
-    const [payload, wrong] = core.transport.encode(rpc, request as Message);
+    const [payload, problem] = core.transport.encode(rpc, request as Message);
     if (payload === undefined) {
-        return $multi(undefined, errors.local_error("bad_request", wrong));
+        return $multi(undefined, errors.local_error("bad_request", problem));
     }
     const started = now();
     const deadline = min_time(timeout > 0 ? started + timeout : undefined, options?.deadline);

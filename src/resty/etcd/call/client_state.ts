@@ -8,7 +8,7 @@ import type { EndpointSet } from "../endpoint/dns_endpoints";
 import type { RevisionFloor } from "./monotonic";
 import type { Transport } from "../transport/transport";
 
-/** Asks etcd for a token. */
+/** Requests a token from etcd. */
 type Login = (
     this: void,
     core: Core,
@@ -18,56 +18,56 @@ type Login = (
 ) => Result<string, EtcdError>;
 
 interface AuthOptions {
-    /** Where authentication is switched off, calls are made without token. */
+    /** If etcd has authentication disabled, calls are made without a token instead of failing. */
     readonly is_optional: boolean;
-    /** Where workers share their tokens. */
+    /** Shared dict through which workers share their tokens; nil for none. */
     readonly dict: Dict | undefined;
-    /** The key there. */
+    /** Key of the token in the shared dict. */
     readonly dict_key: string;
 }
 
-/** A client's user and the token it holds. */
+/** User, password and current token of a client. */
 interface TokenCache extends AuthOptions {
     readonly user: string;
     readonly password: string;
     readonly login: Login;
     token: string | undefined;
-    /** It was another worker's login that gave the token. */
+    /** The token is from the shared dict, not from a login of this worker. */
     is_shared: boolean;
-    /** Until then, members that are slow may not have heard of the token. */
+    /** Time until which slow members can reject the token as unknown. */
     new_until: number;
-    /** The login under way. */
+    /** The login in progress; nil if there is none. */
     pending_login: PendingLogin | undefined;
 }
 
-/** One login, and all who wait for it in the order in which they came. */
+/** One login, and the calls that wait for it, in order of arrival. */
 interface PendingLogin {
     readonly waiters: Semaphore[];
     token: string | undefined;
     err: EtcdError | undefined;
-    /** If it has not ended by then, nobody works on it: its timer was dropped, or its thread was killed. */
+    /** Time at which the login counts as lost: its timer was dropped, or its light thread was killed. */
     ends_by: number;
 }
 
 /**
- * A write that may be sent twice and is applied once carries a marker: a key of its own, written in the same
- * transaction, which only runs if the marker is not there. Markers go away with the lease they hang on.
+ * Markers of idempotent writes. Each write puts a marker, a unique key, in the same transaction, which runs only if the
+ * marker does not exist. Thus a write that is sent twice is applied once. Markers are attached to a lease and expire with it.
  */
 interface IdempotencyMarkers {
     readonly prefix: string;
-    /** The worker's own part of the keys. */
+    /** The part of the keys that is unique to the worker; nil before the first write. */
     worker: string | undefined;
     pid: number;
     count: number;
     lease: string | undefined;
-    /** Until when new markers are hung on it. */
+    /** Time until which new markers are attached to the lease. */
     fresh_until: number;
-    /** A call makes a new one, and until then the others wait for it; 0 if none does. */
+    /** Time until which calls wait for a lease that a call is being granted; 0 if there is none. */
     granted_by: number;
     waiting: Semaphore | undefined;
 }
 
-/** When a client reads the list of members anew. */
+/** When a client reads the list of members again. */
 interface SyncPlan {
     /** Seconds. */
     readonly interval: number;
@@ -75,34 +75,34 @@ interface SyncPlan {
     readonly start: (this: void, core: Core) => void;
 }
 
-/** What the call path needs of a client. Users may write to the fields of the first group. */
+/** The part of a client that the call path needs. Programs write to the fields of the first group. */
 interface Core extends EndpointSet {
     /** Seconds for a call, 0 for nginx's own socket timeouts. */
     timeout: number;
-    /** `unix:/path` that stands in for the endpoints while it answers. */
+    /** `unix:/path` to connect to instead of the endpoints, while a server accepts connections there. */
     unix_socket_proxy?: string;
 
     readonly transport: Transport;
     /** Nil without user and password. */
     readonly auth: TokenCache | undefined;
-    /** The endpoints that the client was made with. */
+    /** The endpoints that the client was created with. */
     readonly configured: Endpoint[];
     /** Nil unless the endpoints follow the list of members. */
     readonly sync_plan: SyncPlan | undefined;
-    /** Nil unless replies must not go back in time. */
+    /** Nil unless the client was created with `monotonic`. */
     readonly revision_floor: RevisionFloor | undefined;
     readonly markers: IdempotencyMarkers;
-    /** Nil unless calls are counted or told of. */
+    /** Nil without `metrics` and `on_call`. */
     readonly meter: Meter | undefined;
-    /** The user's own header fields as JSON, for the log; nil if there are none. */
+    /** `extra_headers` as JSON, for the log; nil if there are none. */
     readonly extra_json: string | undefined;
-    /** The streams of its watchers and mirrors: `watch/` alone knows their type. */
+    /** The shared watches of the client; only `watch/` knows their type. */
     shared_watches?: object[];
 }
 
-/** A client as its own methods see it. */
+/** A client as its methods see it. */
 interface ClientState extends Core {
-    /** Put in front of every key. */
+    /** Prepended to every key. */
     key_prefix: string;
     /** False until native gRPC is built. */
     use_grpc: boolean;

@@ -12,13 +12,13 @@ import type { Reply } from "../transport/transport";
 const now = clock.now;
 const min = math.min;
 
-/** Seconds that a lease of markers lives. A call must end before its marker goes. */
+/** TTL in seconds of a lease for markers. A call must end before its marker expires. */
 const LEASE_TTL = 600;
-/** For so many seconds it takes new ones. */
+/** Seconds in which new markers are attached to a lease: the rest of its TTL is for the calls that began last. */
 const LEASE_USE = 300;
-/** Seconds after which others do not wait any more for a call that makes a lease: it may have been killed. */
+/** Seconds after which a call that grants a lease counts as lost, because its light thread can be killed. */
 const GRANT_TIMEOUT = 2;
-/** gRPC code of what is not found, as the lease of a restored etcd. */
+/** gRPC status code that etcd returns for a lease that does not exist, as after a restore. */
 const NOT_FOUND = 5;
 
 function create(prefix: string): IdempotencyMarkers {
@@ -39,7 +39,7 @@ function next_key(markers: IdempotencyMarkers): string {
     if (markers.worker === undefined || markers.pid !== pid) {
         markers.worker = unique_id.id();
         markers.pid = pid;
-        markers.lease = undefined; // of the process that this one was forked from
+        markers.lease = undefined; // it belongs to the process before the fork
         markers.waiting = undefined;
     }
     markers.count = markers.count + 1;
@@ -54,26 +54,26 @@ function wake_all(markers: IdempotencyMarkers): void {
     }
 }
 
-/** Waits for the lease that another call is making, but leaves time to make one: that call may have been killed. */
+/** Waits for the lease that another call is being granted, for half of the time at most: that call can be lost. */
 function wait(markers: IdempotencyMarkers, deadline: number): void {
     const latest = (now() + deadline) / 2;
     if (markers.waiting === undefined) {
-        const [made] = semaphore.new(0);
-        markers.waiting = made;
+        const [waiting_calls] = semaphore.new(0);
+        markers.waiting = waiting_calls;
     }
     const waiting = markers.waiting;
-    let may_wait = waiting !== undefined;
-    while (may_wait) {
+    let can_wait = waiting !== undefined;
+    while (can_wait) {
         const left = min(markers.granted_by, latest) - now();
         if (left <= 0) {
             return;
         }
         const [ran, ok, err] = protected_call(waiting!.wait, waiting!, left);
-        may_wait = ran && (ok === true || err === "timeout"); // a phase that cannot wait throws, or says so
+        can_wait = ran && (ok === true || err === "timeout"); // false in phases that cannot yield
     }
 }
 
-/** The lease that the next marker hangs on. */
+/** Returns the lease for the next marker. It is granted first if there is none, or if the lease is too old. */
 function marker_lease(core: Core, timeout: number, deadline: number): Outcome<string> {
     const markers = core.markers;
     wait(markers, deadline);
@@ -82,7 +82,7 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
     }
     const started = now();
     markers.granted_by = started + GRANT_TIMEOUT;
-    // a read: a lease that was granted unnoticed expires unused, so that the write itself was provably not applied
+    // semantics of a read: if the grant fails, the write itself was provably not sent, and a lost lease expires unused
     const options = { timeout, deadline, semantics: "read" as const };
     const [reply, err, refusal] = lease_grant.grant_with_random_id(core, LEASE_TTL, options);
     if (reply === undefined) {
@@ -96,13 +96,13 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
     return $multi(id);
 }
 
-/** Whether etcd has the lease. */
+/** Reports whether the lease exists. */
 function is_alive(core: Core, lease: string, timeout: number, deadline: number): boolean {
     const [reply] = call.unary(core, rpcs.lease_time_to_live, { ID: lease }, { timeout, deadline, quiet: true });
     return reply !== undefined && (tonumber(reply.body.get("TTL")) ?? 0) > 0;
 }
 
-/** No more markers are hung on a lease that is gone; others may have made a new one meanwhile. */
+/** Stops attaching markers to a lease that does not exist, unless a concurrent call has replaced it already. */
 function forget_lease(markers: IdempotencyMarkers, lease: string): void {
     if (markers.lease === lease) {
         markers.lease = undefined;
@@ -113,7 +113,7 @@ function put_of(key: string, value: string, lease: string): object {
     return { request_put: { key, value, lease } };
 }
 
-/** The operations of a branch, and the marker. */
+/** Returns the operations of a branch, followed by the marker. */
 function with_marker(ops: object[] | undefined, marker: object): object[] {
     const all: object[] = [];
     for (const op of ops ?? []) {
@@ -123,8 +123,8 @@ function with_marker(ops: object[] | undefined, marker: object): object[] {
     return all;
 }
 
-/** A transaction that runs another one unless the marker says that it was run. */
-function mark(txn: Message, key: string, lease: string): object {
+/** Returns a transaction that runs another one unless its marker exists, which proves that the other one was applied. */
+function wrap_txn(txn: Message, key: string, lease: string): object {
     const inner = {
         compare: (txn.get("compare") as object[] | undefined) ?? [],
         success: with_marker(txn.get("success") as object[] | undefined, put_of(key, "1", lease)),
@@ -137,7 +137,7 @@ function mark(txn: Message, key: string, lease: string): object {
     };
 }
 
-/** The first response of a transaction, by its kind. */
+/** Returns the first response of a transaction, or an empty message. */
 function first_response(body: Message, kind: string): Message {
     const responses = (body.get("responses") as Message[] | undefined) ?? [];
     const first = responses[0];
@@ -147,7 +147,7 @@ function first_response(body: Message, kind: string): Message {
     return (first.get(kind) as Message | undefined) ?? new LuaMap();
 }
 
-/** What the transaction inside was answered with, now or when it was run. */
+/** Returns the reply of the inner transaction: as it was applied now, or as far as the marker tells when it was applied before. */
 function unwrap(body: Message): Message {
     const result: Message = new LuaMap();
     const header = body.get("header") as Message | undefined;
@@ -155,7 +155,7 @@ function unwrap(body: Message): Message {
     if (body.get("succeeded") === true) {
         const inner = first_response(body, "response_txn");
         const responses = (inner.get("responses") as object[] | undefined) ?? [];
-        responses.pop(); // the marker's
+        responses.pop(); // that of the marker
         result.set("succeeded", inner.get("succeeded"));
         if (responses.length > 0) {
             result.set("responses", responses);
@@ -175,12 +175,12 @@ function unwrap(body: Message): Message {
 }
 
 /**
- * Runs a transaction that may be sent again when its outcome is unknown.
+ * Runs a transaction that is sent again if its outcome is unknown.
  * @param txn its message
- * @returns the reply; `replayed` is true in it, and `responses` missing, if an earlier try turned out to have been applied
+ * @returns the reply; if an earlier attempt was applied, `replayed` is true in it and `responses` is absent
  */
 function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
-    // its marker must outlive it
+    // the marker must outlive the call
     const deadline = now() + (timeout > 0 ? min(timeout, LEASE_USE) : LEASE_USE);
     const key = next_key(core.markers);
     let has_new_lease = false;
@@ -189,7 +189,7 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
         if (lease === undefined) {
             return $multi(undefined, lease_err, lease_refusal);
         }
-        const request = mark(txn, key, lease);
+        const request = wrap_txn(txn, key, lease);
         const [reply, err, refusal] = call.unary(core, rpcs.txn, request, {
             timeout,
             deadline,
@@ -202,7 +202,7 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
         if (err.code !== NOT_FOUND || has_new_lease || err.maybe_applied) {
             return $multi(undefined, err, refusal);
         }
-        // nothing was applied: the marker's lease is gone, or one of the transaction's own
+        // nothing was applied: either the lease of the marker does not exist, or a lease in the transaction itself
         if (core.markers.lease === lease && is_alive(core, lease, timeout, deadline)) {
             return $multi(undefined, err, refusal);
         }

@@ -2,41 +2,43 @@ import type { Message } from "../protocol/message";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 
-/** How far a client has seen etcd come. */
+/** The least revision that replies can have. */
 interface RevisionFloor {
+    /** Highest revision that the client has seen. */
     revision: number;
+    /** Cluster of that revision; nil before the first reply. */
     cluster_id: unknown;
-    /** The last revision that was refused as too old. */
-    refused: number;
+    /** Revision of the last reply that was rejected as stale. */
+    rejected: number;
 }
 
 function create(): RevisionFloor {
-    return { revision: 0, cluster_id: undefined, refused: 0 };
+    return { revision: 0, cluster_id: undefined, rejected: 0 };
 }
 
-/** Notes how far etcd has come. Another cluster, as after a restore from a backup, counts anew. */
-function note(order: RevisionFloor, header: Message | undefined): void {
+/** Raises the floor to the revision of a reply. A reply of another cluster, as after a restore from a backup, resets it. */
+function note(floor: RevisionFloor, header: Message | undefined): void {
     const revision = tonumber(header?.get("revision"));
     if (revision === undefined) {
-        return; // not every reply tells
+        return; // replies of some RPCs have no header
     }
     const cluster_id = header?.get("cluster_id");
-    if (order.cluster_id !== cluster_id) {
-        order.cluster_id = cluster_id;
-        order.revision = revision;
-    } else if (revision > order.revision) {
-        order.revision = revision;
+    if (floor.cluster_id !== cluster_id) {
+        floor.cluster_id = cluster_id;
+        floor.revision = revision;
+    } else if (revision > floor.revision) {
+        floor.revision = revision;
     }
 }
 
 /**
- * Looks whether a reply is older than what was seen before its call began.
+ * Checks that a reply is not older than what the client had seen when the call began.
  * @param not_before the revision that was seen
- * @param cluster_id of the cluster that it was seen of: revisions of another one say nothing
- * @returns an error if it is
+ * @param cluster_id cluster of that revision; revisions of different clusters are not compared
+ * @returns an error if the reply is older
  */
 function check(
-    order: RevisionFloor,
+    floor: RevisionFloor,
     not_before: number,
     cluster_id: unknown,
     body: Message,
@@ -45,25 +47,24 @@ function check(
     const header = body.get("header") as Message | undefined;
     const revision = tonumber(header?.get("revision"));
     if (revision !== undefined && revision < not_before && header?.get("cluster_id") === cluster_id) {
-        order.refused = revision;
+        floor.rejected = revision;
         const text = `${endpoint}: stale reply: revision ${revision}, seen already ${not_before}`;
         const err = errors.local_error("stale_reply", text, endpoint);
         err.retryable = true;
         return err;
     }
-    note(order, header);
+    note(floor, header);
     return undefined;
 }
 
 /**
- * All members have answered with revisions below what was seen. If they must have agreed among them for it, what was
- * seen is history: they were restored from a backup, or began anew under the same cluster ID. Later calls are told so.
- * @param is_current the call was one that only members serve that are up to date
+ * Lowers the floor after every member answered with a lower revision. If the call was linearizable, the quorum agrees on
+ * that revision: the cluster was restored from a backup, or was created again with the same cluster ID.
  */
-function accept_rollback(order: RevisionFloor, is_current: boolean): void {
-    if (is_current && order.refused < order.revision) {
-        ngx.log(ngx.WARN, "etcd has gone back from revision ", order.revision, " to ", order.refused);
-        order.revision = order.refused;
+function accept_rollback(floor: RevisionFloor, is_linearizable: boolean): void {
+    if (is_linearizable && floor.rejected < floor.revision) {
+        ngx.log(ngx.WARN, "etcd has gone back from revision ", floor.revision, " to ", floor.rejected);
+        floor.revision = floor.rejected;
     }
 }
 

@@ -12,16 +12,16 @@ const min = math.min;
 const max = math.max;
 const floor = math.floor;
 
-/** Keys in the first page; later ones follow from how large the values are. */
+/** Keys in the first page. The size of later pages follows from the size of the values. */
 const FIRST_PAGE = 64;
 const MAX_PAGE = 4096;
-/** gRPC code of a read at a revision that is no more. */
+/** gRPC status code of a read at a compacted revision. */
 const COMPACTED = 11;
-/** Where compactions come faster than pages, all is read at once after so many tries. */
-const TRIES = 5;
-/** Bytes of a page. With larger ones there are fewer requests, for each of which etcd counts all keys anew. */
+/** Paged reads that can be interrupted by compactions before the range is read in one request. */
+const MAX_PAGED_READS = 5;
+/** Target size of a page in bytes. Larger pages mean fewer requests, for each of which etcd counts all keys again. */
 const PAGE_BYTES = 256 * 1024;
-/** As for one reply: no directory of etcd's comes near. */
+/** Longest directory in bytes, the same as for one reply. No etcd stores that much. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
 interface Kv {
@@ -29,10 +29,10 @@ interface Kv {
     value?: string;
 }
 
-/** Called with the keys of each page while its values are raw. */
+/** Called with each page before its values are decoded. */
 type OnPage = (this: void, context: unknown, kvs: Kv[]) => void;
 
-/** About how many bytes a page holds. */
+/** Returns the approximate size of a page in bytes. */
 function size_of(kvs: Kv[]): number {
     let bytes = 1;
     for (const kv of kvs) {
@@ -41,7 +41,7 @@ function size_of(kvs: Kv[]): number {
     return bytes;
 }
 
-/** How many keys of this kind make a page. */
+/** Returns the number of keys for the next page, from the size of the last one. */
 function next_size(kvs: Kv[], bytes: number): number {
     return max(1, min(MAX_PAGE, floor((PAGE_BYTES * kvs.length) / bytes)));
 }
@@ -54,8 +54,8 @@ function copy(request: Message): Message {
     return page;
 }
 
-/** Reads the range once more, at once: the revision of the first page was compacted away. */
-function read_at_once(
+/** Reads the range in one request, after the revision of the first page was compacted. */
+function read_in_one_request(
     core: Core,
     request: Message,
     timeout: number | undefined,
@@ -70,7 +70,7 @@ function read_at_once(
     return $multi(reply);
 }
 
-/** The read is of what is latest, not of a revision that its caller gave. */
+/** Reports whether the read is of the latest revision, not of one that the caller gave. */
 function is_of_latest(request: Message): boolean {
     return (int64.to_text(request.get("revision")) ?? "0") === "0";
 }
@@ -100,16 +100,16 @@ function read_pages(
     }
     let kvs = all;
     let total = 0;
-    // what only resembles etcd may tell no count: there a full page has a successor
+    // some servers that imitate etcd send no count: a full page then has a successor
     while (kvs.length > 0 && (all.length < count || (count === 0 && kvs.length >= limit))) {
         if (is_latest && is_of_latest(page)) {
-            // pages of different revisions make a state that never was
-            return $multi(undefined, errors.local_error("bad_reply", "malformed reply: a page without its revision"));
+            // pages of different revisions would form a state that never existed
+            return $multi(undefined, errors.local_error("bad_reply", "malformed reply: page without revision"));
         }
         const bytes = size_of(kvs);
         total = total + bytes;
         if (total > MAX_BYTES) {
-            // it need not ever end
+            // a malicious server could send pages forever
             return $multi(undefined, errors.local_error("bad_reply", "malformed reply: directory too long"));
         }
         limit = next_size(kvs, bytes);
@@ -123,8 +123,11 @@ function read_pages(
         }
         kvs = (next_reply.body.get("kvs") as Kv[] | undefined) ?? [];
         if (kvs.length > 0 && (kvs[0]!.key ?? "") < from) {
-            // it would never end
-            return $multi(undefined, errors.local_error("bad_reply", "malformed reply: keys before those asked for"));
+            // a server that repeats keys would never end
+            return $multi(
+                undefined,
+                errors.local_error("bad_reply", "malformed reply: page starts before the requested key"),
+            );
         }
         for (const kv of kvs) {
             all.push(gc_barrier.mark_now(kv));
@@ -135,8 +138,8 @@ function read_pages(
 }
 
 /**
- * Reads a range that may be large in pages, all at the revision of the first, so that the worker is never
- * busy with one of them for long. The reply is that of one read of all.
+ * Reads a range in pages, all at the revision of the first, so that no page occupies the worker for long. The reply equals
+ * that of a single read.
  * @param request without limit and in key order
  * @param timeout for each page
  */
@@ -152,22 +155,22 @@ function read_all(
         return $multi(reply);
     }
     if (err.code === COMPACTED && is_of_latest(request)) {
-        return read_at_once(core, request, timeout, on_page, context);
+        return read_in_one_request(core, request, timeout, on_page, context);
     }
     return $multi(undefined, err, refusal);
 }
 
-function leave_as_it_is(): void {
+function keep_raw(): void {
     // values stay raw
 }
 
 /**
- * The same, with values left as they are. Pages whose revision is compacted away meanwhile are read anew, before
- * all is read at once.
+ * Reads a range as `read_all` does, without decoding values. If the revision of the pages is compacted, the paged read is
+ * repeated several times before the range is read in one request.
  */
 function read_raw(core: Core, request: Message, timeout: number | undefined): Outcome<Reply> {
-    for (const _ of $range(1, TRIES)) {
-        const [reply, err, refusal] = read_pages(core, request, timeout, leave_as_it_is, undefined);
+    for (const _ of $range(1, MAX_PAGED_READS)) {
+        const [reply, err, refusal] = read_pages(core, request, timeout, keep_raw, undefined);
         if (reply !== undefined) {
             return $multi(reply);
         }
@@ -175,7 +178,7 @@ function read_raw(core: Core, request: Message, timeout: number | undefined): Ou
             return $multi(undefined, err, refusal);
         }
     }
-    return read_at_once(core, request, timeout, leave_as_it_is, undefined);
+    return read_in_one_request(core, request, timeout, keep_raw, undefined);
 }
 
 export { read_all, read_raw, type Kv };

@@ -9,20 +9,23 @@ import * as timers from "../base/timers";
 const now = clock.now;
 const find = string.find as StringFind;
 
-/** How long the timer of a login may take to start: nginx drops timers when too many of them run. */
+/** Seconds in which the timer of a login must start. nginx drops timers when too many of them run. */
 const START_TIME = 1;
-/** Its owner hears why a login failed that had all of the owner's time. */
+/**
+ * Extra seconds that the call which started a login waits past its deadline, so that it returns the login's error
+ * instead of a bare timeout.
+ */
 const ERROR_GRACE = 0.02;
-/** Seconds within which all members that are well know a token of etcd's own, which travels through the log. */
+/** Seconds in which all healthy members learn of a simple token, which is replicated through the raft log. */
 const SPREAD_TIME = 1;
-/** Ends the key that is in the shared dict while a token is new. */
+/** Suffix of the shared dict key that exists while a token is new. */
 const NEW_SUFFIX = "|new";
-/** How long a login may take that has no deadline, before others stop counting on it. */
+/** Seconds after which a login without a deadline counts as lost. */
 const LOGIN_TIMEOUT = 60;
-/** The same for one that is not in a timer: it may have been killed with the request that makes it. */
+/** The same for a login that does not run in a timer, because it can be killed with its request. */
 const INLINE_LOGIN_TIMEOUT = 2;
 
-/** The token of an etcd without authentication. */
+/** Token of an etcd without authentication; never sent. */
 const NO_TOKEN = "";
 
 function create(user: string, password: string, login: Login, options: AuthOptions): TokenCache {
@@ -41,7 +44,7 @@ function create(user: string, password: string, login: Login, options: AuthOptio
     };
 }
 
-/** Keeps a new token, for other workers too. */
+/** Stores a new token, in the shared dict too. */
 function store(auth: TokenCache, fresh: string): void {
     auth.token = fresh;
     auth.is_shared = false;
@@ -53,7 +56,7 @@ function store(auth: TokenCache, fresh: string): void {
     }
 }
 
-/** A token that another worker has found. */
+/** Loads the token of another worker from the shared dict, if this worker has none. */
 function load_shared(auth: TokenCache): void {
     const dict = auth.dict;
     if (dict !== undefined && auth.token === undefined) {
@@ -65,7 +68,7 @@ function load_shared(auth: TokenCache): void {
     }
 }
 
-/** Logs in and tells everyone who waits. */
+/** Logs in and wakes all calls that wait for the login. */
 function run_login(
     auth: TokenCache,
     core: Core,
@@ -73,12 +76,12 @@ function run_login(
     timeout: number,
     deadline: number | undefined,
 ): void {
-    const [ok, got, err] = protected_call(auth.login, core, auth, timeout, deadline);
+    const [ok, token_or_error, err] = protected_call(auth.login, core, auth, timeout, deadline);
     if (ok) {
-        login.token = got as string | undefined;
+        login.token = token_or_error as string | undefined;
         login.err = err as EtcdError | undefined;
     } else {
-        login.err = errors.local_error("login_failed", tostring(got)); // whatever happens, nobody is left waiting
+        login.err = errors.local_error("login_failed", tostring(token_or_error)); // so that waiters do not time out
     }
     if (login.token !== undefined) {
         store(auth, login.token);
@@ -103,7 +106,7 @@ function run_login_in_timer(
     run_login(auth, core, login, timeout, deadline);
 }
 
-/** Waits until the login ends, is lost, or the time is up; returns why there is no token, if that is known. */
+/** Waits until the login ends, is lost, or the deadline passes. Returns why there is no token, or nil if the login is lost. */
 function wait(login: PendingLogin, deadline?: number): EtcdError | undefined {
     const [waiter, create_err] = semaphore.new(0);
     if (waiter === undefined) {
@@ -120,8 +123,8 @@ function wait(login: PendingLogin, deadline?: number): EtcdError | undefined {
             return undefined;
         }
         const left = math.min(deadline ?? login.ends_by, login.ends_by) - time;
-        const [may_wait, ok, err] = protected_call(waiter.wait, waiter, left); // throws in a phase that cannot wait
-        if (!may_wait) {
+        const [can_wait, ok, err] = protected_call(waiter.wait, waiter, left); // raises an error in init
+        if (!can_wait) {
             return errors.local_error("bad_request", `waiting for the login: ${tostring(ok)}`);
         }
         if (ok === true) {
@@ -129,28 +132,28 @@ function wait(login: PendingLogin, deadline?: number): EtcdError | undefined {
         }
         if (err !== "timeout") {
             const text = tostring(err);
-            const [disabled] = find(text, "API disabled", 1, true); // or says so
+            const [disabled] = find(text, "API disabled", 1, true); // in other phases that cannot yield
             const name = disabled !== undefined ? "bad_request" : "login_failed";
             return errors.local_error(name, `waiting for the login: ${text}`);
         }
     }
 }
 
-/** Here nothing may wait or run beside, and nothing does. */
+/** Reports whether the phase has neither light threads nor timers (init, init_worker): the login then runs inline. */
 function must_be_inline(): boolean {
     const phase = ngx.get_phase();
     return phase === "init" || phase === "init_worker";
 }
 
 /**
- * Starts a login, in a timer of its own: whoever asked for it may be killed with its request, and the others
- * still get their answer. Where there is no timer to be had it has ended when this returns.
+ * Starts a login in a separate timer, so that it survives if the call that started it is killed with its request.
+ * Without a timer, the login runs inline and has ended when this returns.
  */
 function start_login(auth: TokenCache, core: Core, timeout: number, deadline: number | undefined): PendingLogin {
-    const after_a_lost_one = auth.pending_login !== undefined;
+    const replaces_lost_login = auth.pending_login !== undefined;
     const login: PendingLogin = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
     auth.pending_login = login;
-    if (!after_a_lost_one && !must_be_inline()) {
+    if (!replaces_lost_login && !must_be_inline()) {
         const [ok] = timers.at(0, run_login_in_timer, auth, core, login, timeout, deadline);
         if (ok !== undefined) {
             return login;
@@ -161,7 +164,7 @@ function start_login(auth: TokenCache, core: Core, timeout: number, deadline: nu
     return login;
 }
 
-/** The token to send, after a login if there is none. All who come during a login share it. */
+/** Returns the token to send, after a login if there is none. Concurrent calls share one login. */
 function token(auth: TokenCache, core: Core, deadline: number | undefined, timeout: number): Result<string, EtcdError> {
     let is_owner = false;
     load_shared(auth);
@@ -192,7 +195,10 @@ function token(auth: TokenCache, core: Core, deadline: number | undefined, timeo
     return $multi(auth.token);
 }
 
-/** Whether a token is so new that a member may refuse it and know it a moment later. A JWT is known at once. */
+/**
+ * Reports whether a token is so new that a member can reject it and accept it a moment later. This applies to simple
+ * tokens only: every member accepts a JWT immediately.
+ */
 function may_be_unknown_to_members(auth: TokenCache, old: string): boolean {
     if (old !== auth.token || now() >= auth.new_until) {
         return false;
@@ -202,14 +208,14 @@ function may_be_unknown_to_members(auth: TokenCache, old: string): boolean {
 }
 
 /**
- * Whether a refused token says nothing about a login of this worker: another worker's login gave it, and it may be as
- * old as the one before it; or another call has dropped it already.
+ * Reports whether a rejected token is not from this worker's latest login. Either another worker logged in, and its token
+ * can be as old as the one before; or a concurrent call has dropped the token already.
  */
 function is_from_elsewhere(auth: TokenCache, old: string): boolean {
     return auth.is_shared || old !== auth.token;
 }
 
-/** Forgets a token that etcd does not take any more, unless a newer one is there already. */
+/** Drops a token that etcd rejects, unless it was replaced by a newer one. */
 function invalidate(auth: TokenCache, old: string): void {
     if (auth.token === old) {
         auth.token = undefined;

@@ -1,58 +1,58 @@
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 
-/** What is known of a call when it has ended; for a stream, of its opening. */
+/** A call that has ended; for a stream, its opening. */
 interface CallInfo {
     /** Name of the RPC, such as `Range`. */
     rpc: string;
-    /** The endpoint of the last try; nil if there was none. */
+    /** Endpoint of the last attempt; nil if there was none. */
     endpoint?: string;
-    /** From its beginning to its end, all tries and waits included. */
+    /** Duration in milliseconds, all attempts and waits included. */
     ms: number;
-    /** Bytes of the request's body, times the tries. */
+    /** Bytes of the request body, times the attempts. */
     sent: number;
-    /** Bytes of the bodies of the answers. */
+    /** Bytes of the response bodies. */
     received: number;
-    /** How often it was tried. */
+    /** Number of attempts. */
     tries: number;
     /** `ok`, or the name of the error. */
     outcome: string;
-    /** The error, if there was one. */
+    /** Nil for a call that succeeded. */
     err?: EtcdError;
 }
 
-/** Called after each call. What it throws is logged, once a client. */
+/** Called after each call. Errors that it raises are logged once per client. */
 type OnCall = (this: void, info: CallInfo) => void;
 
-/** Counters of one RPC, since the client was made. */
+/** Counters of one RPC since the client was created. */
 interface RpcStats {
-    /** Calls by their outcome: `ok`, or the name of the error. */
+    /** Number of calls by outcome: `ok`, or the name of the error. */
     outcomes: Record<string, number>;
-    /** Tries beyond the first. */
+    /** Attempts after the first. */
     retries: number;
     sent: number;
     received: number;
-    /** Seconds that the calls took together. */
+    /** Sum of the durations in seconds. */
     seconds: number;
-    /** Calls that took at most so many seconds: one number for each of `buckets`, each counting all faster ones too. */
+    /** Cumulative histogram: for each upper bound in `buckets`, the number of calls that took no longer. */
     within: number[];
 }
 
-/** Counters by name of the RPC. */
+/** Counters by RPC name. */
 type Stats = Record<string, RpcStats>;
 
 interface Meter {
     readonly on_call: OnCall | undefined;
-    /** nil where nothing is counted. */
+    /** Nil without `metrics`. */
     readonly stats: Stats | undefined;
-    has_complained: boolean;
+    has_logged_error: boolean;
 }
 
-/** Upper bounds in seconds. */
+/** Upper bounds of the histogram in seconds. */
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 function create(on_call: OnCall | undefined, counts: boolean): Meter {
-    return { on_call, stats: counts ? {} : undefined, has_complained: false };
+    return { on_call, stats: counts ? {} : undefined, has_logged_error: false };
 }
 
 function new_stats(): RpcStats {
@@ -84,21 +84,21 @@ function count(stats: Stats, info: CallInfo): void {
     }
 }
 
-/** Takes note of a call that has ended. */
+/** Counts a call that has ended, and passes it to `on_call`. */
 function record(meter: Meter, info: CallInfo): void {
     if (meter.stats !== undefined) {
         count(meter.stats, info);
     }
     if (meter.on_call !== undefined) {
         const [ok, err] = protected_call(meter.on_call, info);
-        if (!ok && !meter.has_complained) {
-            meter.has_complained = true;
+        if (!ok && !meter.has_logged_error) {
+            meter.has_logged_error = true;
             ngx.log(ngx.WARN, "on_call: ", tostring(err));
         }
     }
 }
 
-/** Why there are no counters. */
+/** Returns the error of a client without counters. */
 function not_counting(): EtcdError {
     return errors.local_error("bad_request", "opts.metrics is not set");
 }

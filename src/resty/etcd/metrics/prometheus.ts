@@ -5,12 +5,12 @@ const buckets = call_metrics.buckets;
 const concat = table.concat;
 const format = string.format;
 
-/** Labels that are the same in all lines: they tell workers, and clients, from each other. */
+/** Labels added to every line, such as the worker or the name of the client. */
 type Labels = Record<string, string | number>;
 
 type Line = (this: void, lines: string[], labels: string, row: RpcStats) => void;
 
-/** Names in their order, so that the text is the same each time. */
+/** Returns names in sorted order, so that the output is stable. */
 function sorted_names(of: object): string[] {
     const names: string[] = [];
     for (const [name] of pairs(of as Record<string, unknown>)) {
@@ -20,7 +20,7 @@ function sorted_names(of: object): string[] {
     return names;
 }
 
-/** What is wrong with labels; nil if nothing is. */
+/** Checks labels that the caller gave. */
 function check_labels(labels: unknown): Problem {
     if (labels === undefined) {
         return undefined;
@@ -31,7 +31,7 @@ function check_labels(labels: unknown): Problem {
     for (const [name, value] of pairs(labels as Record<string, unknown>)) {
         const [is_name] = string.match(tostring(name), "^[%a_][%w_]*$");
         if (is_name === undefined || name === "rpc" || name === "outcome" || name === "le") {
-            return `labels: there is no such label: ${tostring(name)}`;
+            return `labels: invalid name: ${tostring(name)}`;
         }
         if (typeof value !== "string" && typeof value !== "number") {
             return `labels: ${name} must be string or number`;
@@ -40,7 +40,7 @@ function check_labels(labels: unknown): Problem {
     return undefined;
 }
 
-/** Labels as they stand before those of a line. */
+/** Formats the labels that every line begins with. */
 function format_labels(labels: Labels): string {
     const parts: string[] = [];
     for (const name of sorted_names(labels)) {
@@ -83,7 +83,7 @@ function seconds_lines(this: void, lines: string[], labels: string, row: RpcStat
     lines.push(format("resty_etcd_call_seconds_count{%s} %d", labels, all));
 }
 
-/** Counters in Prometheus' text format. */
+/** Formats counters in the text format of Prometheus. */
 function format_stats(stats: Stats, labels: Labels): string {
     const lines: string[] = [];
     const constant = format_labels(labels);
@@ -95,11 +95,11 @@ function format_stats(stats: Stats, labels: Labels): string {
             line(lines, `${constant}rpc="${rpc}"`, stats[rpc]!);
         }
     };
-    add_metric("calls_total", "counter", "Calls that have ended.", call_lines);
-    add_metric("retries_total", "counter", "Tries beyond the first.", retry_line);
+    add_metric("calls_total", "counter", "Finished calls.", call_lines);
+    add_metric("retries_total", "counter", "Attempts after the first.", retry_line);
     add_metric("sent_bytes_total", "counter", "Bytes of request bodies.", sent_line);
-    add_metric("received_bytes_total", "counter", "Bytes of answer bodies.", received_line);
-    add_metric("call_seconds", "histogram", "Seconds that calls took.", seconds_lines);
+    add_metric("received_bytes_total", "counter", "Bytes of response bodies.", received_line);
+    add_metric("call_seconds", "histogram", "Duration of calls in seconds.", seconds_lines);
     lines.push("");
     return concat(lines, "\n");
 }
