@@ -20,7 +20,7 @@ local CANDIDATE_TIME = 0.5
 local ERROR_PAUSE = 1
 
 --- A worker's view of one log: it polls the log for all readers of the worker, and takes over as writer if the log has
---- none. Only this file changes it.
+--- none.
 ---@class resty.etcd.shared_log.coordinator.Coordinator
 ---@field dict table
 ---@field namespace string Prefix of all keys in the dict.

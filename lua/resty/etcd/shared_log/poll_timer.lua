@@ -3,7 +3,7 @@ local _M = {}
 local timer_loop = require("resty.etcd.base.timer_loop")
 local coordinators = require("resty.etcd.shared_log.coordinator")
 
---- Polls all logs of a worker in one loop: its wakeups are the cost, not the polls. Only this file changes it.
+--- Polls all logs of a worker in one loop: its wakeups are the cost, not the polls.
 ---@class resty.etcd.shared_log.poll_timer.PollTimer
 ---@field interval number Seconds between two rounds.
 ---@field loop resty.etcd.base.timer_host.TimerLoop

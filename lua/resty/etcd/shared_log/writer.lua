@@ -28,7 +28,7 @@ local COMPACTION_POLL_INTERVAL = 0.005
 ---@class resty.etcd.shared_log.writer.Source: resty.etcd.watch.feed.Feed
 ---@field cluster_id fun(self: resty.etcd.shared_log.writer.Source): string? Returns the ID of the cluster that it reads from; nil before it is known.
 
---- The state of the worker that writes the log. Only this file changes it.
+--- The state of the worker that writes the log.
 ---@class resty.etcd.shared_log.writer.Writer
 ---@field log resty.etcd.shared_log.log.Log
 ---@field epoch number Its epoch: the last one of the chain.

@@ -6,7 +6,7 @@ local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local snapshot_file = require("resty.etcd.storage.snapshot_file")
 
---- Keeps a snapshot file up to date with the batches of a feed. Only this file changes it.
+--- Keeps a snapshot file up to date with the batches of a feed.
 ---@class resty.etcd.storage.snapshot_writer.SnapshotWriter
 ---@field path string
 ---@field identity string

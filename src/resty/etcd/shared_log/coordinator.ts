@@ -1,5 +1,6 @@
 import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
+import type { Mutable } from "../base/mutable";
 import type { EtcdError } from "../protocol/errors";
 import * as random from "../base/random";
 import * as logs from "./log";
@@ -32,7 +33,7 @@ type StartWriter = (this: void, coordinator: Coordinator, writer: Writer) => Res
 
 /**
  * A worker's view of one log: it polls the log for all readers of the worker, and takes over as writer if the log has
- * none. Only this file changes it.
+ * none.
  */
 interface Coordinator {
     readonly dict: LogDict;
@@ -43,25 +44,27 @@ interface Coordinator {
     /** Seconds before an abandoned log is replaced. */
     readonly retry_after: number;
     /** The current log; nil before the first check, and while none is usable. */
-    log: Log | undefined;
+    readonly log: Log | undefined;
     /** No log is usable: readers must read from etcd themselves. */
-    is_unavailable: boolean;
+    readonly is_unavailable: boolean;
     /** Last known epoch of the chain. */
-    tail: number;
+    readonly tail: number;
     /** Key of its head, which each poll reads. */
-    head_key: string;
+    readonly head_key: string;
     /** The head when it was last polled. */
-    head: unknown;
+    readonly head: unknown;
     /** Set while this worker writes the log. */
-    writer: Writer | undefined;
+    readonly writer: Writer | undefined;
     /** Signals of the readers: posted when there can be something new for them. */
     readonly readers: LuaSet<Semaphore>;
-    reader_count: number;
-    paused_until: number;
-    next_check_at: number;
+    readonly reader_count: number;
+    readonly paused_until: number;
+    readonly next_check_at: number;
     /** Earliest time of the next attempt to create the first log, after the dict had no room for it. */
-    next_create_at: number;
+    readonly next_create_at: number;
 }
+
+type State = Mutable<Coordinator>;
 
 /** Wakes all readers of this worker. */
 function wake(coordinator: Coordinator): void {
@@ -72,7 +75,7 @@ function wake(coordinator: Coordinator): void {
     }
 }
 
-function set_tail(coordinator: Coordinator, log: Log, tail: number): void {
+function set_tail(coordinator: State, log: Log, tail: number): void {
     coordinator.tail = tail;
     coordinator.head_key = logs.key_of(log, tail, "h");
     coordinator.head = undefined;
@@ -84,7 +87,7 @@ function is_sealed(log: Log, epoch: number): boolean {
 }
 
 /** Wakes the readers if something was published since the last poll. If nothing was, it reads one number. */
-function poll_head(coordinator: Coordinator): void {
+function poll_head(coordinator: State): void {
     const log = coordinator.log;
     if (log === undefined) {
         return;
@@ -115,7 +118,7 @@ function poll_head(coordinator: Coordinator): void {
  * Abandons the log, for all workers.
  * @param cause nil if keys are missing
  */
-function abandon_log(coordinator: Coordinator, log: Log, cause: Problem): void {
+function abandon_log(coordinator: State, log: Log, cause: Problem): void {
     if (!logs.is_broken(log)) {
         ngx.log(ngx.WARN, "shared watch log: abandoned: ", cause ?? writers.KEYS_MISSING);
     }
@@ -128,7 +131,7 @@ function is_same(a: Log | undefined, b: Log | undefined): boolean {
 }
 
 /** Creates the first log, or one that replaces a broken one, if it is time for that; nil otherwise. */
-function try_create_log(coordinator: Coordinator, broken: Log | undefined): Log | undefined {
+function try_create_log(coordinator: State, broken: Log | undefined): Log | undefined {
     const dict = coordinator.dict;
     const namespace = coordinator.namespace;
     const time = now();
@@ -149,7 +152,7 @@ function try_create_log(coordinator: Coordinator, broken: Log | undefined): Log 
 }
 
 /** Finds the current log. Creates one if there is none, or if the current one was abandoned long enough ago. */
-function refresh_log(coordinator: Coordinator): void {
+function refresh_log(coordinator: State): void {
     const dict = coordinator.dict;
     const known = coordinator.log;
     let log = logs.current(dict, coordinator.namespace);
@@ -171,7 +174,7 @@ function refresh_log(coordinator: Coordinator): void {
 }
 
 /** Takes over from a dead writer, unless another worker is about to. */
-function try_take_over(coordinator: Coordinator, log: Log): void {
+function try_take_over(coordinator: State, log: Log): void {
     const announced_at = logs.get_number(log, "candidate");
     if (announced_at === undefined) {
         abandon_log(coordinator, log, undefined);
@@ -213,7 +216,7 @@ function check(coordinator: Coordinator): void {
     }
 }
 
-function poll_and_check(coordinator: Coordinator, time: number): void {
+function poll_and_check(coordinator: State, time: number): void {
     poll_head(coordinator);
     if (time >= coordinator.next_check_at) {
         // with jitter, so that the workers do not check at the same time
@@ -223,7 +226,7 @@ function poll_and_check(coordinator: Coordinator, time: number): void {
 }
 
 /** Polls the log once. An error in it is logged and stops polling for a while. */
-function poll(coordinator: Coordinator): void {
+function poll(coordinator: State): void {
     const time = now();
     if (time < coordinator.paused_until) {
         return;
@@ -236,7 +239,7 @@ function poll(coordinator: Coordinator): void {
 }
 
 /** Stops writing, so that another worker takes over immediately, and wakes the readers. */
-function resign(coordinator: Coordinator): void {
+function resign(coordinator: State): void {
     const writer = coordinator.writer;
     if (writer !== undefined) {
         coordinator.writer = undefined;
@@ -247,7 +250,7 @@ function resign(coordinator: Coordinator): void {
 }
 
 /** Handles the end of the timer in which this worker has written the log. */
-function on_writer_stopped(coordinator: Coordinator, writer: Writer): void {
+function on_writer_stopped(coordinator: State, writer: Writer): void {
     if (coordinator.writer === writer) {
         coordinator.writer = undefined;
     }
@@ -260,18 +263,18 @@ function on_writer_stopped(coordinator: Coordinator, writer: Writer): void {
 }
 
 /** @param signal posted when there can be something new */
-function add_reader(coordinator: Coordinator, signal: Semaphore): void {
+function add_reader(coordinator: State, signal: Semaphore): void {
     coordinator.readers.add(signal);
     coordinator.reader_count = coordinator.reader_count + 1;
 }
 
-function remove_reader(coordinator: Coordinator, signal: Semaphore): void {
+function remove_reader(coordinator: State, signal: Semaphore): void {
     coordinator.readers.delete(signal);
     coordinator.reader_count = coordinator.reader_count - 1;
 }
 
 /** Sets whether a timer polls the log. Without one, a worker that has no log yet must read from etcd itself. */
-function set_polled(coordinator: Coordinator, is_polled: boolean): void {
+function set_polled(coordinator: State, is_polled: boolean): void {
     coordinator.is_unavailable = !is_polled && coordinator.log === undefined;
 }
 

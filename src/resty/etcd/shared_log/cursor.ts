@@ -1,5 +1,6 @@
 import type { RawKv } from "../protocol/message";
 import type { Batch, Reason } from "../watch/feed";
+import type { Mutable } from "../base/mutable";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
 import * as logs from "./log";
@@ -14,14 +15,16 @@ import * as epoch_header from "./epoch_header";
 /** A reader's position in the log. */
 interface Cursor {
     readonly log: Log;
-    epoch: number;
+    readonly epoch: number;
     /** Last chunk that was read. */
-    position: number;
+    readonly position: number;
     /** Last revision that was read. */
-    revision: number;
+    readonly revision: number;
     /** `history` in the header of the last base that was read. */
-    history: number;
+    readonly history: number;
 }
+
+type State = Mutable<Cursor>;
 
 /** What follows a cursor. */
 type ReadOutcome =
@@ -41,7 +44,7 @@ function create(log: Log): Cursor {
 }
 
 /** Moves the cursor through links to the next record, reads the record, and moves the cursor behind it. */
-function step(cursor: Cursor): LuaMultiReturn<[outcome: ReadOutcome, record?: StoredRecord | undefined, link?: Link]> {
+function step(cursor: State): LuaMultiReturn<[outcome: ReadOutcome, record?: StoredRecord | undefined, link?: Link]> {
     const log = cursor.log;
     while (true) {
         const epoch = cursor.epoch;
@@ -79,7 +82,7 @@ function step(cursor: Cursor): LuaMultiReturn<[outcome: ReadOutcome, record?: St
 }
 
 /** Reads the base of an epoch and moves the cursor to its first record; nil if a part of the base is missing. */
-function read_base(cursor: Cursor, epoch: number, slice: TimeSlice): RawKv[] | undefined {
+function read_base(cursor: State, epoch: number, slice: TimeSlice): RawKv[] | undefined {
     const log = cursor.log;
     const header = epoch_header.read(log, epoch);
     if (header === undefined) {
@@ -116,7 +119,7 @@ function add_changes(changes: Changes, record: StoredRecord, slice: TimeSlice): 
  * @param reason why the reader needs the full state
  * @returns the full state; nil and `end` if the log has no base yet, nil and another outcome if it cannot be read
  */
-function join(cursor: Cursor, epoch: number, reason: Reason): LuaMultiReturn<[Batch | undefined, ReadOutcome?]> {
+function join(cursor: State, epoch: number, reason: Reason): LuaMultiReturn<[Batch | undefined, ReadOutcome?]> {
     const slice = time_slice.start();
     let last_reason = reason;
     let kvs: RawKv[] | undefined;
@@ -159,7 +162,7 @@ function join_root(cursor: Cursor): LuaMultiReturn<[Batch | undefined, ReadOutco
 }
 
 /** Follows a link to an epoch that does not continue this one. The cursor stays if its state cannot be read yet. */
-function follow_reset(cursor: Cursor, link: Link): LuaMultiReturn<[Batch | undefined, (ReadOutcome | undefined)?]> {
+function follow_reset(cursor: State, link: Link): LuaMultiReturn<[Batch | undefined, (ReadOutcome | undefined)?]> {
     const ahead = create(cursor.log);
     const [batch, outcome] = join(ahead, link.to, link.reason as Reason);
     if (batch === undefined) {

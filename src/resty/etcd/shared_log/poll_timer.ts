@@ -1,17 +1,20 @@
+import type { Mutable } from "../base/mutable";
 import * as timer_loop from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
 import * as coordinators from "./coordinator";
 import type { Coordinator } from "./coordinator";
 
-/** Polls all logs of a worker in one loop: its wakeups are the cost, not the polls. Only this file changes it. */
+/** Polls all logs of a worker in one loop: its wakeups are the cost, not the polls. */
 interface PollTimer {
     /** Seconds between two rounds. */
     readonly interval: number;
     readonly loop: TimerLoop;
     /** Those that have readers, and those that have just lost the last one. */
-    coordinators: Coordinator[];
+    readonly coordinators: Coordinator[];
     readonly is_polled: LuaSet<Coordinator>;
 }
+
+type State = Mutable<PollTimer>;
 
 /** Removes coordinators, which resign. */
 function remove(poll_timer: PollTimer, removed: Coordinator[]): void {
@@ -37,7 +40,7 @@ function poll_all(poll_timer: PollTimer): boolean {
 }
 
 /** Removes coordinators that have no readers any more. */
-function remove_idle(poll_timer: PollTimer): void {
+function remove_idle(poll_timer: State): void {
     const busy: Coordinator[] = [];
     const idle: Coordinator[] = [];
     for (const coordinator of poll_timer.coordinators) {
@@ -52,7 +55,7 @@ function remove_idle(poll_timer: PollTimer): void {
 }
 
 /** Polls until there are no readers any more, or the worker is exiting: the coordinators then resign. */
-function run(poll_timer: PollTimer): number | undefined {
+function run(poll_timer: State): number | undefined {
     while (poll_timer.coordinators.length > 0) {
         if (ngx.worker.exiting()) {
             const all = poll_timer.coordinators;

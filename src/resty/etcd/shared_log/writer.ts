@@ -1,4 +1,5 @@
 import * as clock from "../base/clock";
+import type { Mutable } from "../base/mutable";
 import type { Batch, Feed } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
@@ -40,32 +41,34 @@ type StopReason =
     /** This worker does not need the log any more, or is exiting. */
     | "resigned";
 
-/** The state of the worker that writes the log. Only this file changes it. */
+/** The state of the worker that writes the log. */
 interface Writer {
     readonly log: Log;
     /** Its epoch: the last one of the chain. */
-    epoch: number;
+    readonly epoch: number;
     /** Its last published chunk. */
-    position: number;
-    revision: number;
+    readonly position: number;
+    readonly revision: number;
     /** The epoch whose base its own epoch builds on: where reading starts. */
-    root: number;
-    base_bytes: number;
+    readonly root: number;
+    readonly base_bytes: number;
     /** Bytes of the log since the base. */
-    log_bytes: number;
+    readonly log_bytes: number;
     /** As in the header of its epoch. */
-    history: number;
-    cluster_id: string | undefined;
-    next_cleanup_at: number;
-    is_compacting: boolean;
+    readonly history: number;
+    readonly cluster_id: string | undefined;
+    readonly next_cleanup_at: number;
+    readonly is_compacting: boolean;
     /** Earliest time of the next compaction, after one that failed. */
-    next_compaction_at: number;
+    readonly next_compaction_at: number;
     /** Where the batches come from; nil before the first one is requested. */
-    source: Source | undefined;
-    stop_reason: StopReason | undefined;
+    readonly source: Source | undefined;
+    readonly stop_reason: StopReason | undefined;
     /** Cause of `broken`. */
-    stop_detail: Problem;
+    readonly stop_detail: Problem;
 }
+
+type State = Mutable<Writer>;
 
 /** Records that a writer has copied into a new epoch before it links it. */
 interface CopiedRecords {
@@ -76,7 +79,7 @@ interface CopiedRecords {
     revision: number;
 }
 
-function stop(writer: Writer, reason: StopReason, detail?: Problem): void {
+function stop(writer: State, reason: StopReason, detail?: Problem): void {
     if (writer.stop_reason === undefined) {
         writer.stop_reason = reason;
         writer.stop_detail = detail;
@@ -87,7 +90,7 @@ function stop(writer: Writer, reason: StopReason, detail?: Problem): void {
 }
 
 /** Sets the feed that the writer reads from. The feed of a writer that was stopped meanwhile is closed. */
-function set_source(writer: Writer, source: Source): void {
+function set_source(writer: State, source: Source): void {
     writer.source = source;
     if (writer.stop_reason !== undefined) {
         source.close();
@@ -204,7 +207,7 @@ function take_over(log: Log, tail: number): Result<Writer> {
  * @returns false and an error if the epoch could not be created, false if the writer was stopped
  */
 function switch_epoch(
-    writer: Writer,
+    writer: State,
     epoch: number,
     header: EpochHeader,
     copied: CopiedRecords,
@@ -241,12 +244,12 @@ function switch_epoch(
     return $multi(true);
 }
 
-function start_compaction(writer: Writer): void {
+function start_compaction(writer: State): void {
     writer.is_compacting = true;
 }
 
 /** @param retry_in seconds before the next compaction can start */
-function end_compaction(writer: Writer, retry_in: number): void {
+function end_compaction(writer: State, retry_in: number): void {
     writer.is_compacting = false;
     writer.next_compaction_at = now() + retry_in;
 }
@@ -296,7 +299,7 @@ function must_wait_for_compaction(writer: Writer): boolean {
 }
 
 /** Appends a batch of events. */
-function append(writer: Writer, batch: Batch): void {
+function append(writer: State, batch: Batch): void {
     const slice = time_slice.start();
     const payload = kv_encoding.encode_events(batch.events, slice);
     keep_reserve(writer, slice);
@@ -334,7 +337,7 @@ function append(writer: Writer, batch: Batch): void {
 }
 
 /** Removes epochs whose readers had time to move on. */
-function clean_up(writer: Writer): void {
+function clean_up(writer: State): void {
     const time = now();
     if (time >= writer.next_cleanup_at) {
         writer.next_cleanup_at = time + CLEANUP_INTERVAL;

@@ -1,4 +1,5 @@
 import type { RawKv } from "../protocol/message";
+import type { Mutable } from "../base/mutable";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
@@ -24,12 +25,14 @@ interface SnapshotState {
     /** nil in the workers that do not write the file. */
     readonly writer: SnapshotWriter | undefined;
     /** A state was delivered, from etcd or from the file: the file is not read any more. */
-    is_done: boolean;
+    readonly is_done: boolean;
     /** Keys from the file that were delivered, until they are compared with those of etcd. */
-    delivered_kvs: RawKv[] | undefined;
+    readonly delivered_kvs: RawKv[] | undefined;
     /** `last_received_at` of the file, while its state is the newest that was delivered. */
-    last_received_at: number | undefined;
+    readonly last_received_at: number | undefined;
 }
+
+type State = Mutable<SnapshotState>;
 
 interface Fields {
     readonly inner: Feed;
@@ -42,7 +45,7 @@ interface Fields {
 interface SnapshotFeed extends Fields, Methods {}
 
 /** Returns the state of the file, or nil if it cannot be used. */
-function read(state: SnapshotState): Batch | undefined {
+function read(state: State): Batch | undefined {
     state.is_done = true;
     const [snapshot, err, exists] = snapshot_file.read(state.path, state.identity);
     if (snapshot === undefined) {
@@ -80,7 +83,7 @@ function contradicts(delivered: RawKv[], full: RawKv[]): boolean {
  * Compares etcd's first state with that of the file. Revisions alone do not tell whether the histories differ: where etcd
  * was set up again and filled by the same steps, other values have the same revisions.
  */
-function compare(state: SnapshotState, batch: Batch): Batch {
+function compare(state: State, batch: Batch): Batch {
     const delivered = state.delivered_kvs;
     const full = batch.full;
     if (delivered === undefined || full === undefined) {
@@ -95,7 +98,7 @@ function compare(state: SnapshotState, batch: Batch): Batch {
 
 /** Handles a batch from etcd. */
 function deliver(feed: Fields, batch: Batch): Result<Batch, EtcdError> {
-    const state = feed.snapshot;
+    const state: State = feed.snapshot;
     state.is_done = true;
     const compared = compare(state, batch);
     state.last_received_at = undefined;

@@ -1,5 +1,6 @@
 import type { RawKv } from "../protocol/message";
 import type { Batch } from "../watch/feed";
+import type { Mutable } from "../base/mutable";
 import * as kv_merge from "./kv_merge";
 import type { Changes } from "./kv_merge";
 import * as temp_files from "./temp_files";
@@ -8,31 +9,33 @@ import * as timer_loop from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
 import * as snapshot_file from "./snapshot_file";
 
-/** Keeps a snapshot file up to date with the batches of a feed. Only this file changes it. */
+/** Keeps a snapshot file up to date with the batches of a feed. */
 interface SnapshotWriter {
     readonly path: string;
     readonly identity: string;
     /** Seconds between a change and its write to the file. */
     readonly interval: number;
     /** All keys without `changes`; nil before the first full state, and after the feed has ended. */
-    kvs: RawKv[] | undefined;
+    readonly kvs: RawKv[] | undefined;
     /** Events since `kvs`. */
-    changes: Changes;
-    revision: number;
-    last_received_at: number;
+    readonly changes: Changes;
+    readonly revision: number;
+    readonly last_received_at: number;
     /** Number of full states so far. */
-    full_states: number;
+    readonly full_states: number;
     /** There are changes that were not written yet. */
-    is_dirty: boolean;
+    readonly is_dirty: boolean;
     /** A feed is open. */
-    has_feed: boolean;
+    readonly has_feed: boolean;
     /** Files of workers that were killed while they wrote have been removed. */
-    has_removed_temp_files: boolean;
+    readonly has_removed_temp_files: boolean;
     /** Each of its turns writes the file. It is started while there is something to write. */
     readonly loop: TimerLoop;
     /** Error of the last write: it is logged only if it is another one than before. */
-    last_error: Problem;
+    readonly last_error: Problem;
 }
+
+type State = Mutable<SnapshotWriter>;
 
 function has_new_full_state(writer: SnapshotWriter, full_states: number): boolean {
     return writer.full_states !== full_states;
@@ -43,7 +46,7 @@ function needs_writing(writer: SnapshotWriter): boolean {
 }
 
 /** Writes the current state. Batches that arrive meanwhile are written the next time. */
-function write(writer: SnapshotWriter, kvs: RawKv[]): Result<true> {
+function write(writer: State, kvs: RawKv[]): Result<true> {
     if (!writer.has_removed_temp_files) {
         writer.has_removed_temp_files = true;
         temp_files.remove(writer.path);
@@ -58,7 +61,7 @@ function write(writer: SnapshotWriter, kvs: RawKv[]): Result<true> {
 }
 
 /** Frees the keys, unless a feed is open: the next feed begins with a full state. */
-function free_if_unused(writer: SnapshotWriter): void {
+function free_if_unused(writer: State): void {
     if (!writer.has_feed) {
         writer.kvs = undefined;
         writer.changes = new LuaMap();
@@ -70,7 +73,7 @@ function free_if_unused(writer: SnapshotWriter): void {
  * Writes the file. When the worker is exiting, it writes again until the file is up to date.
  * @returns seconds until the next write, or nil if nothing is left to write
  */
-function run(writer: SnapshotWriter): number | undefined {
+function run(writer: State): number | undefined {
     while (needs_writing(writer) && writer.kvs !== undefined) {
         writer.is_dirty = false;
         const [ok, err] = write(writer, writer.kvs);
@@ -94,7 +97,7 @@ function run(writer: SnapshotWriter): number | undefined {
  * Notes a batch, which is written to the file later.
  * @param age seconds since the last response from etcd
  */
-function note(writer: SnapshotWriter, batch: Batch, age: number): void {
+function note(writer: State, batch: Batch, age: number): void {
     writer.revision = batch.revision;
     writer.last_received_at = ngx.now() - age;
     if (batch.full !== undefined) {
@@ -112,12 +115,12 @@ function note(writer: SnapshotWriter, batch: Batch, age: number): void {
 }
 
 /** Notes that a feed was opened. */
-function attach(writer: SnapshotWriter): void {
+function attach(writer: State): void {
     writer.has_feed = true;
 }
 
 /** Notes that the feed was closed. Changes that were not written yet are still written. */
-function detach(writer: SnapshotWriter): void {
+function detach(writer: State): void {
     writer.has_feed = false;
     if (!writer.loop.is_started) {
         free_if_unused(writer);
