@@ -188,7 +188,7 @@ local function make_state(opts, connector, derived, dns)
         configured = endpoints,
         is_cluster = #endpoints > 1,
         init_count = opts.init_count or balancer.random_start(),
-        rolled_in = opts.init_count == nil and ngx.worker.pid() or nil,
+        start_pid = opts.init_count == nil and ngx.worker.pid() or nil,
         timeout = opts.timeout or 5,
         key_prefix = opts.key_prefix or "",
         use_grpc = false,

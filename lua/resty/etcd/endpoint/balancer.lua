@@ -9,17 +9,19 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@class resty.etcd.endpoint.balancer.Ring
 ---@field endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@field init_count number Position of the last choice: counts up from a random start, or from the option `init_count`.
----@field rolled_in number? PID of the process that chose the random start; nil if the user set `init_count`.
+---@field start_pid number? PID of the process that chose the random start; nil if the user set `init_count`.
 ---@field health resty.etcd.endpoint.client_health.Health? The client's own health check; nil if it uses the shared one.
 
 local floor = math.floor
-local rolls = 0
+
+--- Random starts chosen by this worker: makes those of the same millisecond differ.
+local start_count = 0
 
 --- Returns a start position that differs between workers and clients, without using the program's `math.random`.
 ---@return number
 local function random_start()
-    rolls = rolls + 1
-    return ngx.crc32_short(tostring(ngx.worker.pid()) .. ":" .. tostring(rolls) .. ":" .. tostring(ngx.now())) % 100003
+    start_count = start_count + 1
+    return ngx.crc32_short(tostring(ngx.worker.pid()) .. ":" .. tostring(start_count) .. ":" .. tostring(ngx.now())) % 100003
 end
 
 --- Returns the next endpoint of the ring that the shared health check allows.
@@ -67,8 +69,8 @@ end
 ---@param deadline number? of the call; nil for none
 ---@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint, or nil if none is available now
 local function choose_endpoint(ring, tried, deadline)
-    if ring.rolled_in ~= nil and ring.rolled_in ~= ngx.worker.pid() then
-        ring.rolled_in = ngx.worker.pid()
+    if ring.start_pid ~= nil and ring.start_pid ~= ngx.worker.pid() then
+        ring.start_pid = ngx.worker.pid()
         ring.init_count = random_start()
     end
     local endpoint

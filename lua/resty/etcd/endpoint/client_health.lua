@@ -249,7 +249,7 @@ local function pick_untried(health, endpoints, start, tried)
             elseif first == nil then
                 first = endpoint
             else
-                return latencies.quicker(health.latency, first, endpoint)
+                return latencies.faster(health.latency, first, endpoint)
             end
         end
     end

@@ -38,14 +38,14 @@ local MIN_ATTEMPTS = 3
 --- Record types.
 local A = 1
 local AAAA = 28
-local WHOLE_V4 = "^%d+%.%d+%.%d+%.%d+$"
-local WHOLE_V6 = "^%x+" .. string.rep(":%x+", 7) .. "$"
+local COMPLETE_V4 = "^%d+%.%d+%.%d+%.%d+$"
+local COMPLETE_V6 = "^%x+" .. string.rep(":%x+", 7) .. "$"
 
 --- Returns the library, or nil if it is not installed.
 ---@return resty.etcd.endpoint.dns.Library?
 local function find_library()
-    local found, module = pcall(require, "resty.dns.resolver")
-    return found and type(module) == "table" and module or nil
+    local ok, module = pcall(require, "resty.dns.resolver")
+    return ok and type(module) == "table" and module or nil
 end
 
 --- Reports whether lua-resty-dns is installed.
@@ -143,12 +143,12 @@ end
 ---@param address string
 ---@param qtype number
 ---@return string?
-local function whole_address(library, address, qtype)
-    local whole = match(address, qtype == A and WHOLE_V4 or WHOLE_V6)
-    if whole == nil or qtype == A then
-        return whole
+local function complete_address(library, address, qtype)
+    local complete = match(address, qtype == A and COMPLETE_V4 or COMPLETE_V6)
+    if complete == nil or qtype == A then
+        return complete
     end
-    return library.compress_ipv6_addr(whole)
+    return library.compress_ipv6_addr(complete)
 end
 
 --- Returns the distinct addresses in a DNS response, sorted: nameservers rotate them, but the set has not changed then.
@@ -161,7 +161,7 @@ local function addresses_in(library, answers, qtype)
     local all = {}
     for ____, answer in ipairs(answers) do
         if answer.type == qtype then
-            local address = whole_address(library, answer.address or "", qtype)
+            local address = complete_address(library, answer.address or "", qtype)
             if address == nil then
                 return nil, "malformed response"
             end

@@ -76,7 +76,7 @@ end
 ---@param first resty.etcd.endpoint.endpoint.Endpoint
 ---@param second resty.etcd.endpoint.endpoint.Endpoint
 ---@return resty.etcd.endpoint.endpoint.Endpoint
-local function quicker(latency, first, second)
+local function faster(latency, first, second)
     local time = now()
     local best = first
     if expected(latency, second.http_host, time) < expected(latency, first.http_host, time) then
@@ -89,6 +89,6 @@ local function quicker(latency, first, second)
 end
 _M.new = create
 _M.note = note
-_M.quicker = quicker
+_M.faster = faster
 
 return _M

@@ -28,8 +28,8 @@ local function with_prefix(prefix, key)
     return type(prefix) == "string" and prefix .. key or key
 end
 
---- Returns the `range_end` of a request for that of a caller, whose keys lie below the client's prefix. "\0" stands for the
---- end of the keys below the prefix, "" for a single key.
+--- Converts a caller's `range_end`, which is relative to the client's prefix, to that of the request. "\0" means the end of
+--- the keys below the prefix, "" a single key.
 ---@param prefix string
 ---@param range_end any
 ---@return any

@@ -171,7 +171,7 @@ function make_state(
         configured: endpoints,
         is_cluster: endpoints.length > 1,
         init_count: opts.init_count ?? balancer.random_start(),
-        rolled_in: opts.init_count === undefined ? ngx.worker.pid() : undefined,
+        start_pid: opts.init_count === undefined ? ngx.worker.pid() : undefined,
         timeout: opts.timeout ?? 5,
         key_prefix: opts.key_prefix ?? "",
         use_grpc: false,

@@ -11,19 +11,20 @@ interface Ring {
     /** Position of the last choice: counts up from a random start, or from the option `init_count`. */
     init_count: number;
     /** PID of the process that chose the random start; nil if the user set `init_count`. */
-    rolled_in: number | undefined;
+    start_pid: number | undefined;
     /** The client's own health check; nil if it uses the shared one. */
     readonly health: Health | undefined;
 }
 
 const floor = math.floor;
 
-let rolls = 0;
+/** Random starts chosen by this worker: makes those of the same millisecond differ. */
+let start_count = 0;
 
 /** Returns a start position that differs between workers and clients, without using the program's `math.random`. */
 function random_start(): number {
-    rolls = rolls + 1;
-    return ngx.crc32_short(`${ngx.worker.pid()}:${rolls}:${ngx.now()}`) % 100003;
+    start_count = start_count + 1;
+    return ngx.crc32_short(`${ngx.worker.pid()}:${start_count}:${ngx.now()}`) % 100003;
 }
 
 /**
@@ -70,8 +71,8 @@ function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | unde
  */
 function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number | undefined): Endpoint | undefined {
     // workers that inherited a client created before the fork must not all start at the same endpoint
-    if (ring.rolled_in !== undefined && ring.rolled_in !== ngx.worker.pid()) {
-        ring.rolled_in = ngx.worker.pid();
+    if (ring.start_pid !== undefined && ring.start_pid !== ngx.worker.pid()) {
+        ring.start_pid = ngx.worker.pid();
         ring.init_count = random_start();
     }
     let endpoint: Endpoint | undefined;

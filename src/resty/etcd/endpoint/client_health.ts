@@ -239,7 +239,7 @@ function pick_untried(
             } else if (first === undefined) {
                 first = endpoint;
             } else {
-                return latencies.quicker(health.latency, first, endpoint);
+                return latencies.faster(health.latency, first, endpoint);
             }
         }
     }

@@ -42,13 +42,13 @@ const MIN_ATTEMPTS = 3;
 const A = 1;
 const AAAA = 28;
 
-const WHOLE_V4 = "^%d+%.%d+%.%d+%.%d+$";
-const WHOLE_V6 = `^%x+${string.rep(":%x+", 7)}$`;
+const COMPLETE_V4 = "^%d+%.%d+%.%d+%.%d+$";
+const COMPLETE_V6 = `^%x+${string.rep(":%x+", 7)}$`;
 
 /** Returns the library, or nil if it is not installed. */
 function find_library(): Library | undefined {
-    const [found, module] = pcall(require, "resty.dns.resolver");
-    return found && typeof module === "object" ? (module as Library) : undefined;
+    const [ok, module] = pcall(require, "resty.dns.resolver");
+    return ok && typeof module === "object" ? (module as Library) : undefined;
 }
 
 /** Reports whether lua-resty-dns is installed. */
@@ -124,12 +124,12 @@ function check_nameservers(given: unknown): Result<Nameserver[]> {
 }
 
 /** Returns an address in short form, or nil if it is incomplete because the DNS response was truncated. */
-function whole_address(library: Library, address: string, qtype: number): string | undefined {
-    const [whole] = match(address, qtype === A ? WHOLE_V4 : WHOLE_V6);
-    if (whole === undefined || qtype === A) {
-        return whole;
+function complete_address(library: Library, address: string, qtype: number): string | undefined {
+    const [complete] = match(address, qtype === A ? COMPLETE_V4 : COMPLETE_V6);
+    if (complete === undefined || qtype === A) {
+        return complete;
     }
-    return library.compress_ipv6_addr(whole);
+    return library.compress_ipv6_addr(complete);
 }
 
 /** Returns the distinct addresses in a DNS response, sorted: nameservers rotate them, but the set has not changed then. */
@@ -137,7 +137,7 @@ function addresses_in(library: Library, answers: Answer[], qtype: number): Resul
     const all: string[] = [];
     for (const answer of answers) {
         if (answer.type === qtype) {
-            const address = whole_address(library, answer.address ?? "", qtype);
+            const address = complete_address(library, answer.address ?? "", qtype);
             if (address === undefined) {
                 return $multi(undefined, "malformed response");
             }

@@ -63,7 +63,7 @@ function expected(latency: Latency, host: string, time: number): number {
 }
 
 /** Returns the endpoint with the shorter expected time, for a call that starts now. */
-function quicker(latency: Latency, first: Endpoint, second: Endpoint): Endpoint {
+function faster(latency: Latency, first: Endpoint, second: Endpoint): Endpoint {
     const time = now();
     let best = first;
     if (expected(latency, second.http_host, time) < expected(latency, first.http_host, time)) {
@@ -75,4 +75,4 @@ function quicker(latency: Latency, first: Endpoint, second: Endpoint): Endpoint 
     return best;
 }
 
-export { create as new, note, quicker, type Latency };
+export { create as new, note, faster, type Latency };

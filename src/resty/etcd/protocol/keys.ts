@@ -26,8 +26,8 @@ function with_prefix(prefix: string | undefined, key: string): string {
 }
 
 /**
- * Returns the `range_end` of a request for that of a caller, whose keys lie below the client's prefix. "\0" stands for the
- * end of the keys below the prefix, "" for a single key.
+ * Converts a caller's `range_end`, which is relative to the client's prefix, to that of the request. "\0" means the end of
+ * the keys below the prefix, "" a single key.
  */
 function real_range_end(prefix: string, range_end: unknown): unknown {
     if (typeof range_end !== "string" || range_end === "" || prefix === "") {
