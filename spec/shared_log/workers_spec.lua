@@ -286,6 +286,27 @@ describe("mirrors in shared mode", function()
         assert.is_truthy(rig:log():find("shared watch log: abandoned: no memory", 1, true))
     end)
 
+    it("write changes to the snapshot before its interval has passed when nginx is reloaded", function()
+        local path = os.tmpname()
+        os.remove(path)
+        local mirror = { mode = "shared", shm_name = "watch_log", snapshot = path, snapshot_interval = 600 }
+        start(2, { mirror = mirror })
+        load.put(50)
+        assert(rig:all_at(load.revision))
+        local function read_header()
+            local file = io.open(path)
+            local text = file and file:read(200) or ""
+            return file and file:close() and text
+        end
+        assert.is_nil(read_header())
+        rig:kill("HUP", rig:master())
+        assert.is_true(eventually(function()
+            local header = read_header()
+            return header ~= nil and header:find(" " .. load.revision .. " ", 1, true) ~= nil
+        end))
+        os.remove(path)
+    end)
+
     it("serve the state of a snapshot while etcd is unreachable, and etcd's state when it is back", function()
         local path = os.tmpname()
         local port = ports.free()
