@@ -18,7 +18,7 @@ add_block_preprocessor(sub {
             reports[#reports + 1] = host
             return report_failure(host)
         end
-        --- Makes a client of the endpoint, runs `event` with it and prints what it answers and what was reported.
+        --- Runs `event` with a client of the endpoint, and prints its results and the reports.
         function t.reports_of(name, host, event, opts)
             reports = {}
             opts = opts or {}

@@ -19,7 +19,7 @@ local result = require("resty.etcd.api.result")
 ---@field limit? (string|number) Greatest number of keys to return.
 ---@field sort_order? (string|number) "NONE", "ASCEND" or "DESCEND", or the enum number.
 ---@field sort_target? (string|number) "KEY", "VERSION", "CREATE", "MOD" or "VALUE", or the enum number.
----@field serializable? boolean Let the member answer from its own state, which can be stale; default false: a linearizable read.
+---@field serializable? boolean Let the member respond from its own state, which can be stale; default false: a linearizable read.
 ---@field keys_only? boolean
 ---@field count_only? boolean
 ---@field min_mod_revision? (string|number)
@@ -151,7 +151,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function readdir(self, dir, opts)
-    local problem = type(dir) ~= "string" and "key must be string" or checks.check_method_options(opts)
+    local problem = checks.check_key_prefix(dir) or checks.check_method_options(opts)
     if problem ~= nil then
         return result.argument_error(problem)
     end
@@ -238,7 +238,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function rmdir(self, dir, opts)
-    local problem = type(dir) ~= "string" and "key must be string" or (checks.check_method_options(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir)))
+    local problem = checks.check_key_prefix(dir) or checks.check_method_options(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir))
     if problem ~= nil then
         return result.argument_error(problem)
     end

@@ -17,21 +17,19 @@ local time_slice = require("resty.etcd.base.time_slice")
 ---@field hint? string Likely cause, if the message alone misleads.
 
 --- Returns the error for an invalid argument.
----@generic Body
 ---@param message string
----@return resty.etcd.api.result.Response? res
----@return string? err
----@return resty.etcd.protocol.errors.EtcdError? details
+---@return nil res
+---@return string err
+---@return resty.etcd.protocol.errors.EtcdError details
 local function argument_error(message)
     return nil, message, errors.local_error("bad_request", message)
 end
 
 --- Returns the error of a call.
----@generic Body
 ---@param err resty.etcd.protocol.errors.EtcdError
----@return resty.etcd.api.result.Response? res
----@return string? err
----@return resty.etcd.protocol.errors.EtcdError? details
+---@return nil res
+---@return string err
+---@return resty.etcd.protocol.errors.EtcdError details
 local function failed(err)
     return nil, errors.to_text(err), err
 end

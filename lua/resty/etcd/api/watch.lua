@@ -4,7 +4,6 @@ local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
 local balancer = require("resty.etcd.endpoint.balancer")
 local call = require("resty.etcd.call.call")
-local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local time_slice = require("resty.etcd.base.time_slice")
 local request_options = require("resty.etcd.api.request_options")
@@ -75,7 +74,7 @@ end
 --- Returns the error of a watch that was not created.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param is_error_reply boolean
----@return nil reader
+---@return nil res
 ---@return string err
 ---@return resty.etcd.protocol.errors.EtcdError details
 local function open_failed(err, is_error_reply)
@@ -83,7 +82,7 @@ local function open_failed(err, is_error_reply)
         local text = "failed to watch data, response code: " .. tostring(err.http_status or 0) .. ", " .. err.message
         return nil, text, err
     end
-    return nil, errors.to_text(err), err
+    return result.failed(err)
 end
 
 --- Returns what the reader returns for an error: a response with the error for 4xx, otherwise nil and a text.
@@ -250,7 +249,7 @@ end
 local function watch(self, key, opts)
     local problem = checks.check_key(key) or request_options.check_watch_opts(opts)
     if problem ~= nil then
-        return nil, problem, errors.local_error("bad_request", problem)
+        return result.argument_error(problem)
     end
     local request = {}
     request.key = keys.with_prefix(self.key_prefix, key)
@@ -265,9 +264,9 @@ end
 ---@return string? err
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
 local function watchdir(self, dir, opts)
-    local problem = type(dir) ~= "string" and "key must be string" or request_options.check_watch_opts(opts)
+    local problem = checks.check_key_prefix(dir) or request_options.check_watch_opts(opts)
     if problem ~= nil then
-        return nil, problem, errors.local_error("bad_request", problem)
+        return result.argument_error(problem)
     end
     return start(
         self,
@@ -284,8 +283,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function watchcancel(self, http_cli)
     if type(http_cli) ~= "table" or type(http_cli.close) ~= "function" then
-        local problem = "http_cli is not what a watch returned"
-        return nil, problem, errors.local_error("bad_request", problem)
+        return result.argument_error("http_cli is not what a watch returned")
     end
     return http_cli:close()
 end

@@ -161,14 +161,18 @@ local function check_client(cli)
     return type(cli) ~= "table" and "cli must be table" or nil
 end
 
+--- Checks a key prefix, which can be empty. Returns an error text, or nil if the prefix is valid.
+---@param prefix any
+---@return string?
+local function check_key_prefix(prefix)
+    return type(prefix) ~= "string" and "key must be string" or nil
+end
+
 --- Checks a key. Returns an error text, or nil if the key is valid.
 ---@param key any
 ---@return string?
 local function check_key(key)
-    if type(key) ~= "string" then
-        return "key must be string"
-    end
-    return key == "" and "key should not be empty" or nil
+    return key == "" and "key should not be empty" or check_key_prefix(key)
 end
 
 --- Checks the name of a shared dict. Returns an error text, or nil if nginx's configuration declares the dict.
@@ -188,6 +192,7 @@ local function check_method_options(opts)
 end
 _M.check_client = check_client
 _M.check_key = check_key
+_M.check_key_prefix = check_key_prefix
 _M.check_method_options = check_method_options
 _M.check_options = check_options
 _M.check_shared_dict = check_shared_dict

@@ -29,7 +29,7 @@ interface RangeOptions extends CallOptions {
     sort_order?: string | number;
     /** "KEY", "VERSION", "CREATE", "MOD" or "VALUE", or the enum number. */
     sort_target?: string | number;
-    /** Let the member answer from its own state, which can be stale; default false: a linearizable read. */
+    /** Let the member respond from its own state, which can be stale; default false: a linearizable read. */
     serializable?: boolean;
     keys_only?: boolean;
     count_only?: boolean;
@@ -171,7 +171,7 @@ function decode_page(this: void, cli: unknown, kvs: paged_range.Kv[]): void {
  * @param dir "" for all keys
  */
 function readdir(this: ClientState, dir: string, opts?: RangeOptions): ApiResult<GetBody> {
-    const problem = typeof dir !== "string" ? "key must be string" : checks.check_method_options(opts);
+    const problem = checks.check_key_prefix(dir) ?? checks.check_method_options(opts);
     if (problem !== undefined) {
         return result.argument_error(problem);
     }
@@ -245,9 +245,9 @@ function delete_key(this: ClientState, key: string, opts?: DeleteOptions): ApiRe
  */
 function rmdir(this: ClientState, dir: string, opts?: RmdirOptions): ApiResult<DeleteBody> {
     const problem =
-        typeof dir !== "string"
-            ? "key must be string"
-            : (checks.check_method_options(opts) ?? checks.check_key(keys.with_prefix(this.key_prefix, dir)));
+        checks.check_key_prefix(dir) ??
+        checks.check_method_options(opts) ??
+        checks.check_key(keys.with_prefix(this.key_prefix, dir));
     if (problem !== undefined) {
         return result.argument_error(problem);
     }

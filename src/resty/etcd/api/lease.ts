@@ -82,7 +82,7 @@ function keepalive(this: ClientState, id: Integer): ApiResult<KeepaliveBody> {
     }
     if (reply.body.get("TTL") === undefined) {
         // for a lease that does not exist, etcd responds with 200 and without TTL
-        return result.failed(errors.server_error(404, 5, "etcdserver: requested lease not found"));
+        return result.failed(errors.server_error(404, errors.Code.NOT_FOUND, "etcdserver: requested lease not found"));
     }
     const body = { result: reply.body };
     return $multi({ status: reply.status, headers: reply.headers, body: body as unknown as KeepaliveBody });

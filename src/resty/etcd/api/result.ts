@@ -28,13 +28,16 @@ interface ErrorBody {
     hint?: string;
 }
 
+/** An error in the form of all methods: its text and its details. */
+type ApiError = LuaMultiReturn<[res: undefined, err: string, details: EtcdError]>;
+
 /** Returns the error for an invalid argument. */
-function argument_error<Body>(message: string): ApiResult<Body> {
+function argument_error(message: string): ApiError {
     return $multi(undefined, message, errors.local_error("bad_request", message));
 }
 
 /** Returns the error of a call. */
-function failed<Body>(err: EtcdError): ApiResult<Body> {
+function failed(err: EtcdError): ApiError {
     return $multi(undefined, errors.to_text(err), err);
 }
 
@@ -90,6 +93,7 @@ export {
     to_result_or_error_reply,
     argument_error,
     to_result,
+    type ApiError,
     type ErrorBody,
     type Response,
     type ApiResult,

@@ -161,12 +161,14 @@ function check_client(cli: unknown): Problem {
     return typeof cli !== "object" ? "cli must be table" : undefined;
 }
 
+/** Checks a key prefix, which can be empty. Returns an error text, or nil if the prefix is valid. */
+function check_key_prefix(prefix: unknown): Problem {
+    return typeof prefix !== "string" ? "key must be string" : undefined;
+}
+
 /** Checks a key. Returns an error text, or nil if the key is valid. */
 function check_key(key: unknown): Problem {
-    if (typeof key !== "string") {
-        return "key must be string";
-    }
-    return key === "" ? "key should not be empty" : undefined;
+    return key === "" ? "key should not be empty" : check_key_prefix(key);
 }
 
 /** Checks the name of a shared dict. Returns an error text, or nil if nginx's configuration declares the dict. */
@@ -188,6 +190,7 @@ function check_method_options(opts: unknown): Problem {
 export {
     check_client,
     check_key,
+    check_key_prefix,
     check_method_options,
     check_options,
     check_shared_dict,
