@@ -36,7 +36,6 @@ const TO_DO = [
     "spec/watcher",
     "src/resty/etcd/base",
     "src/resty/etcd/call",
-    "src/resty/etcd/metrics",
     "src/resty/etcd/transport/error_hints.ts",
     "src/resty/etcd/transport/gateway",
     "src/resty/etcd/transport/http",
