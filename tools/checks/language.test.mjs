@@ -34,7 +34,7 @@ const TO_DO = [
     "spec/metrics",
     "spec/transport",
     "spec/watcher",
-    "src/resty/etcd/base",
+    "src/resty/etcd/base/watchdog.ts",
     "src/resty/etcd/call",
     "src/resty/etcd/transport/error_hints.ts",
     "src/resty/etcd/transport/gateway",

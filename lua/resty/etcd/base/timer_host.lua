@@ -8,9 +8,9 @@ local min = math.min
 local max = math.max
 
 ---@class resty.etcd.base.timer_host.LoopOptions
----@field is_private? boolean The turns call functions of users: they run in a timer of which no other loop is part.
+---@field is_private? boolean The turns call functions of users, which can terminate the timer: no other loop shares it.
 ---@field on_terminated? (fun()) Called if a turn was terminated together with its timer, before the next turn.
----@field exit_grace? number Seconds that a turn has to return when the worker is exiting, before it is killed; default: as long as it takes.
+---@field exit_grace? number Seconds that a running turn has to return after the worker began to exit; then it is killed. Default: no limit.
 
 ---@class resty.etcd.base.timer_host.TimerLoop
 ---@field name string What log lines begin with, like `watch of /routes/`.
@@ -78,7 +78,7 @@ local groups = {}
 local hosts = {}
 local has_watchdog = false
 
---- Has the main thread of a host look for turns that are due or over.
+--- Wakes the main thread of a host, which starts turns that are due and frees those that are over.
 ---@param host resty.etcd.base.timer_host.Host?
 local function notify(host)
     if host ~= nil and not host.is_notified then
@@ -164,7 +164,7 @@ local function start_turn(host, loop, is_last)
     turn.thread = ngx.thread.spawn(run_turn, host, turn)
 end
 
---- Starts all turns that are due; returns the seconds until the next one is.
+--- Starts all turns that are due. Returns the seconds until the next one is.
 ---@param host resty.etcd.base.timer_host.Host
 ---@param is_exiting boolean
 ---@return number
@@ -210,7 +210,7 @@ local function kill_late_turns(host, exiting_for)
     end
 end
 
---- Asks nginx for a host, unless one has just been asked for.
+--- Requests a host, unless a request is pending.
 ---@param group resty.etcd.base.timer_host.Group
 ---@return true? res
 ---@return string? err
@@ -241,7 +241,7 @@ local function request_host(group)
     return true
 end
 
---- Ends when a successor has taken over and no turn is running any more, or when the group has no loops.
+--- Reports whether a host can end: no turn is running, and a successor runs or the group has no loops.
 ---@param host resty.etcd.base.timer_host.Host
 ---@return boolean
 local function is_done(host)
@@ -249,7 +249,7 @@ local function is_done(host)
     return #host.turns == 0 and (group.current ~= host or #group.loops == 0)
 end
 
---- A function, as the turns change it.
+--- A function, because TypeScript does not see that the turns change the field.
 ---@param host resty.etcd.base.timer_host.Host
 ---@return boolean
 local function is_notified(host)
@@ -308,7 +308,7 @@ end
 --- The group of all loops that are not private.
 local shared_group = new_group()
 
---- Gives the turns of a terminated host to another one.
+--- Makes the turns of a terminated host due again, in another host.
 ---@param host resty.etcd.base.timer_host.Host
 local function on_host_terminated(host)
     local group = host.group
@@ -362,7 +362,7 @@ local function ensure_watchdog()
     return true
 end
 
---- Has the watchdog request hosts for a group that has none.
+--- Makes the watchdog request a host for a group that has none.
 ---@param group resty.etcd.base.timer_host.Group
 local function watch_group(group)
     groups[group] = true

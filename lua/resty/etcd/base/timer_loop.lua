@@ -4,7 +4,7 @@ local clock = require("resty.etcd.base.clock")
 local timer_hosts = require("resty.etcd.base.timer_host")
 local now = clock.now
 
---- Has turns made, the first one after some seconds. A loop that has been started already stays as it is.
+--- Starts a loop: its first turn is due after some seconds. Does nothing if the loop is started already.
 ---@param loop resty.etcd.base.timer_host.TimerLoop
 ---@param seconds number
 ---@return true? res # true; or nil and why no timer can be created
@@ -37,7 +37,7 @@ local function start(loop, seconds)
     return true
 end
 
---- Makes the next turn due now; during a turn, as soon as that ends.
+--- Makes the next turn due immediately, or as soon as the running turn ends.
 ---@param loop resty.etcd.base.timer_host.TimerLoop
 local function wake(loop)
     loop.is_woken = loop.host ~= nil
@@ -47,14 +47,14 @@ local function wake(loop)
     end
 end
 
---- Ends the loop: a turn that is running returns, and no other follows.
+--- Stops a loop: the running turn continues until it returns, and no other turn follows.
 ---@param loop resty.etcd.base.timer_host.TimerLoop
 local function stop(loop)
     timer_hosts.remove(loop)
     timer_hosts.notify(loop.group.current)
 end
 
---- Counts work that a turn has done, besides the turn itself.
+--- Counts units of work that a turn has done. The turn itself counts as one.
 ---@param loop resty.etcd.base.timer_host.TimerLoop
 ---@param units number
 local function note_work(loop, units)
@@ -64,7 +64,7 @@ local function note_work(loop, units)
     end
 end
 
---- Reports whether the running turn should return, because a new host runs that can continue its work.
+--- Reports whether the running turn must return, because a new host runs that continues the loop.
 ---@param loop resty.etcd.base.timer_host.TimerLoop
 ---@return boolean
 local function must_hand_over(loop)
@@ -72,7 +72,7 @@ local function must_hand_over(loop)
     return current ~= nil and current ~= loop.host
 end
 
---- Creates a loop. `start` has its turns made.
+--- Creates a loop. `start` starts it.
 ---@param name string what log lines begin with
 ---@param run fun(): number?
 ---@param options resty.etcd.base.timer_host.LoopOptions

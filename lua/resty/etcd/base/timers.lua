@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/base/timers.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- What nginx answers: a number, or nil and why there is no timer. It throws in a phase without timers.
+--- Converts the results of a protected call. nginx raises an error in a phase without timers, and returns nil and a text for others.
 ---@param ok boolean
 ---@param started any
 ---@param err any
@@ -17,19 +17,19 @@ local function result_of(ok, started, err)
     return true
 end
 
---- Has a function called by a timer: `ngx.timer.at`, without its errors being raised.
+--- Creates a timer. Unlike `ngx.timer.at` it raises no error.
 ---@generic Args
 ---@param seconds number
 ---@param fn fun(premature: boolean, args: Args)
 ---@param ... Args
----@return true? res # true; or nil and why there is no timer
+---@return true? res # true; or nil and why no timer can be created
 ---@return string? err
 local function at(seconds, fn, ...)
     local ok, started, err = pcall(ngx.timer.at, seconds, fn, ...)
     return result_of(ok, started, err)
 end
 
---- The same for `ngx.timer.every`.
+--- Creates a repeated timer. Unlike `ngx.timer.every` it raises no error.
 ---@param seconds number
 ---@param fn fun(premature: boolean)
 ---@return true? res

@@ -17,11 +17,11 @@ const max = math.max;
 type Turn = (this: void) => number | undefined;
 
 interface LoopOptions {
-    /** The turns call functions of users: they run in a timer of which no other loop is part. */
+    /** The turns call functions of users, which can terminate the timer: no other loop shares it. */
     is_private?: boolean;
     /** Called if a turn was terminated together with its timer, before the next turn. */
     on_terminated?: (this: void) => void;
-    /** Seconds that a turn has to return when the worker is exiting, before it is killed; default: as long as it takes. */
+    /** Seconds that a running turn has to return after the worker began to exit; then it is killed. Default: no limit. */
     exit_grace?: number;
 }
 
@@ -103,7 +103,7 @@ const groups = new LuaSet<Group>();
 const hosts = new LuaSet<Host>();
 let has_watchdog = false;
 
-/** Has the main thread of a host look for turns that are due or over. */
+/** Wakes the main thread of a host, which starts turns that are due and frees those that are over. */
 function notify(host: Host | undefined): void {
     if (host !== undefined && !host.is_notified) {
         host.is_notified = true;
@@ -177,7 +177,7 @@ function start_turn(host: Host, loop: TimerLoop, is_last: boolean): void {
     turn.thread = ngx.thread.spawn(run_turn, host, turn);
 }
 
-/** Starts all turns that are due; returns the seconds until the next one is. */
+/** Starts all turns that are due. Returns the seconds until the next one is. */
 function start_due_turns(host: Host, is_exiting: boolean): number {
     const time = now();
     let wait = POLL_INTERVAL;
@@ -217,7 +217,7 @@ function kill_late_turns(host: Host, exiting_for: number): void {
     }
 }
 
-/** Asks nginx for a host, unless one has just been asked for. */
+/** Requests a host, unless a request is pending. */
 function request_host(group: Group): Result<true> {
     const time = now();
     const requested = group.requested;
@@ -237,13 +237,13 @@ function request_host(group: Group): Result<true> {
     return $multi(true);
 }
 
-/** Ends when a successor has taken over and no turn is running any more, or when the group has no loops. */
+/** Reports whether a host can end: no turn is running, and a successor runs or the group has no loops. */
 function is_done(host: Host): boolean {
     const group = host.group;
     return host.turns.length === 0 && (group.current !== host || group.loops.length === 0);
 }
 
-/** A function, as the turns change it. */
+/** A function, because TypeScript does not see that the turns change the field. */
 function is_notified(host: Host): boolean {
     return host.is_notified;
 }
@@ -293,7 +293,7 @@ function new_group(): Group {
 /** The group of all loops that are not private. */
 const shared_group = new_group();
 
-/** Gives the turns of a terminated host to another one. */
+/** Makes the turns of a terminated host due again, in another host. */
 function on_host_terminated(host: Host): void {
     const group = host.group;
     hosts.delete(host);
@@ -344,7 +344,7 @@ function ensure_watchdog(): Result<true> {
     return $multi(true);
 }
 
-/** Has the watchdog request hosts for a group that has none. */
+/** Makes the watchdog request a host for a group that has none. */
 function watch_group(group: Group): void {
     groups.add(group);
 }

@@ -8,17 +8,17 @@ const now = clock.now;
  * Background work of a worker, in turns. A loop has a function that makes one turn and returns when the next one is due.
  * Turns run as light threads of a timer (the host) that the loops of a worker share.
  *
- * - nginx frees what a timer has allocated only when it ends. So a host is replaced after some time or work. It is let
- *   go of only when its successor runs: nginx drops timers without notice if too many of them run.
+ * - nginx frees what a timer has allocated only when it ends. So a host is replaced after some time or work. It ends
+ *   only when its successor runs: nginx drops a timer without notice if too many timers run.
  * - A turn can be long: the reading of a stream, or a poll that sleeps in between. It calls `must_hand_over` where it can
  *   be interrupted, and returns if that is so. A turn that cannot be interrupted keeps its host.
- * - A function of a user's can terminate the timer it is called in (`ngx.exit`), and with it all turns there. Loops that
+ * - A user's function can terminate the timer it is called in (`ngx.exit`), and with it all turns there. Loops that
  *   call such functions are private: no other loop shares their host. A watchdog finds terminated hosts.
- * - When the worker is exiting, each loop gets one last turn. It finds out with `ngx.worker.exiting()`.
+ * - When the worker is exiting, each loop gets one last turn. The turn checks `ngx.worker.exiting()`.
  */
 
 /**
- * Has turns made, the first one after some seconds. A loop that has been started already stays as it is.
+ * Starts a loop: its first turn is due after some seconds. Does nothing if the loop is started already.
  * @returns true; or nil and why no timer can be created
  */
 function start(loop: TimerLoop, seconds: number): Result<true> {
@@ -49,7 +49,7 @@ function start(loop: TimerLoop, seconds: number): Result<true> {
     return $multi(true);
 }
 
-/** Makes the next turn due now; during a turn, as soon as that ends. */
+/** Makes the next turn due immediately, or as soon as the running turn ends. */
 function wake(loop: TimerLoop): void {
     loop.is_woken = loop.host !== undefined;
     if (loop.due !== undefined) {
@@ -58,13 +58,13 @@ function wake(loop: TimerLoop): void {
     }
 }
 
-/** Ends the loop: a turn that is running returns, and no other follows. */
+/** Stops a loop: the running turn continues until it returns, and no other turn follows. */
 function stop(loop: TimerLoop): void {
     timer_hosts.remove(loop);
     timer_hosts.notify(loop.group.current);
 }
 
-/** Counts work that a turn has done, besides the turn itself. */
+/** Counts units of work that a turn has done. The turn itself counts as one. */
 function note_work(loop: TimerLoop, units: number): void {
     const host = loop.host;
     if (host !== undefined) {
@@ -72,14 +72,14 @@ function note_work(loop: TimerLoop, units: number): void {
     }
 }
 
-/** Reports whether the running turn should return, because a new host runs that can continue its work. */
+/** Reports whether the running turn must return, because a new host runs that continues the loop. */
 function must_hand_over(loop: TimerLoop): boolean {
     const current = loop.group.current;
     return current !== undefined && current !== loop.host;
 }
 
 /**
- * Creates a loop. `start` has its turns made.
+ * Creates a loop. `start` starts it.
  * @param name what log lines begin with
  */
 function create(name: string, run: Turn, options: LoopOptions): TimerLoop {

@@ -1,4 +1,4 @@
-/** What nginx answers: a number, or nil and why there is no timer. It throws in a phase without timers. */
+/** Converts the results of a protected call. nginx raises an error in a phase without timers, and returns nil and a text for others. */
 function result_of(ok: boolean, started: unknown, err: unknown): Result<true> {
     if (!ok) {
         return $multi(undefined, tostring(started));
@@ -10,8 +10,8 @@ function result_of(ok: boolean, started: unknown, err: unknown): Result<true> {
 }
 
 /**
- * Has a function called by a timer: `ngx.timer.at`, without its errors being raised.
- * @returns true; or nil and why there is no timer
+ * Creates a timer. Unlike `ngx.timer.at` it raises no error.
+ * @returns true; or nil and why no timer can be created
  */
 function at<Args extends unknown[]>(
     seconds: number,
@@ -22,7 +22,7 @@ function at<Args extends unknown[]>(
     return result_of(ok, started, err);
 }
 
-/** The same for `ngx.timer.every`. */
+/** Creates a repeated timer. Unlike `ngx.timer.every` it raises no error. */
 function every(seconds: number, fn: (this: void, premature: boolean) => void): Result<true> {
     const [ok, started, err] = protected_call(ngx.timer.every, seconds, fn);
     return result_of(ok, started, err);
