@@ -182,7 +182,7 @@ describe("error response", function()
                 endpoint = bed.single.http .. "/lost",
                 retryable = false,
                 maybe_applied = false,
-                hint = "etcd's JSON gateway is not there: --enable-grpc-gateway=false, another port, or a wrong api_prefix",
+                hint = "nothing serves etcd's JSON gateway here: --enable-grpc-gateway=false, another port, or a wrong api_prefix",
             }, unpack(call, 1, 3))
         end
     end)

@@ -7,7 +7,7 @@ local certs = bed.certs
 local RANGE = { { requestRange = { key = "a" } } }
 local ALWAYS = { { key = "a", target = "VERSION", result = "GREATER", version = -1 } }
 
-local NO_GATEWAY = "etcd's JSON gateway is not there: --enable-grpc-gateway=false, another port, or a wrong api_prefix"
+local NO_GATEWAY = "nothing serves etcd's JSON gateway here: --enable-grpc-gateway=false, another port, or a wrong api_prefix"
 local NO_ANSWER = "if it never answers: the port may speak TLS only, or gRPC only (--listen-client-http-urls)"
 local NO_ANSWER_IN_TLS = "if it never answers: the port may speak gRPC only (--listen-client-http-urls), "
     .. "or the server does not trust the client's certificate"

@@ -7,7 +7,7 @@ local UNKNOWN_CA = "nginx does not know the CA of the server's certificate: see 
     .. "(or opts.trusted_ca), and lua_ssl_verify_depth for intermediate CAs"
 local WRONG_NAME = "the certificate is not for this name; nginx checks host names only, "
     .. "so for an IP address set opts.sni to a name in the certificate"
-local DATES = "look at the dates of the server's certificate and of its CA, and at the clock of this machine"
+local DATES = "check the dates of the server's certificate and of its CA, and the clock of this machine"
 
 describe("the certificate of a server", function()
     local server, restore

@@ -206,7 +206,7 @@ describe("TLS", function()
             ["text that is no key"] = { "client key: ", { ssl_key = "garbage" } },
             ["an empty certificate"] = { "client certificate: ", { ssl_cert = "" } },
             ["a key of another"] = {
-                "client key: it is not that of the certificate", { ssl_key_path = certs.other_client_key },
+                "client key: does not match the client certificate", { ssl_key_path = certs.other_client_key },
             },
         } do
             it("says so of " .. name .. ", in calls and in watches, at every try", function()

@@ -3,13 +3,13 @@ local _M = {}
 local find = string.find
 local sub = string.sub
 
---- What several texts mean.
+--- Hint of several texts.
 local UNKNOWN_CA = "nginx does not know the CA of the server's certificate: see lua_ssl_trusted_certificate (or opts.trusted_ca), and lua_ssl_verify_depth for intermediate CAs"
-local DATES = "look at the dates of the server's certificate and of its CA, and at the clock of this machine"
+local DATES = "check the dates of the server's certificate and of its CA, and the clock of this machine"
 
---- What an error text may mean where it does not say so itself: a plain part of the text, and the hint.
+--- Hints for error texts that do not name their cause: a plain part of the text, and the hint.
 local HINTS = {
-    {"404 page not found", "etcd's JSON gateway is not there: --enable-grpc-gateway=false, another port, or a wrong api_prefix"},
+    {"404 page not found", "nothing serves etcd's JSON gateway here: --enable-grpc-gateway=false, another port, or a wrong api_prefix"},
     {"CommonName of client", "with auth on, etcd's gateway takes no client certificate that has a CommonName: use one without, and user and password"},
     {"certificate host mismatch", "the certificate is not for this name; nginx checks host names only, so for an IP address set opts.sni to a name in the certificate"},
     {"certificate verification failed", "nginx did not say why: the certificate is not for this name (see opts.sni), out of date, or of a CA that lua_ssl_trusted_certificate lacks"},
@@ -28,16 +28,16 @@ local HINTS = {
     {"user name is empty", "etcd's auth is on: the client needs user and password"}
 }
 
---- The connection was closed without an answer.
+--- The connection was closed without a response.
 local NO_ANSWER = "if it never answers: the port may speak TLS only, or gRPC only (--listen-client-http-urls)"
 local NO_ANSWER_IN_TLS = "if it never answers: the port may speak gRPC only (--listen-client-http-urls), or the server does not trust the client's certificate"
 
---- From TLS 1.3 on servers check the client's certificate after the handshake; nginx has no words for their alert.
+--- With TLS 1.3, servers check the client certificate after the handshake. nginx reports their alert only as "error".
 local ALERT = "the server ended the TLS session: it may want a client certificate that it trusts; see SSL_read in the log"
 
---- What may be behind an error.
----@param text string the error's own text; of trouble on the way it begins with the endpoint
----@param silent boolean the server closed the connection without an answer
+--- Returns the likely cause of an error, or nil.
+---@param text string the error text; that of a connection error begins with the endpoint
+---@param silent boolean the server closed the connection without a response
 ---@return string?
 local function hint_for(text, silent)
     for ____, pair in ipairs(HINTS) do

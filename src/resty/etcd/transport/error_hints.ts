@@ -1,16 +1,16 @@
 const find = string.find as StringFind;
 const sub = string.sub;
 
-/** What several texts mean. */
+/** Hint of several texts. */
 const UNKNOWN_CA =
     "nginx does not know the CA of the server's certificate: see lua_ssl_trusted_certificate (or opts.trusted_ca), and lua_ssl_verify_depth for intermediate CAs";
-const DATES = "look at the dates of the server's certificate and of its CA, and at the clock of this machine";
+const DATES = "check the dates of the server's certificate and of its CA, and the clock of this machine";
 
-/** What an error text may mean where it does not say so itself: a plain part of the text, and the hint. */
+/** Hints for error texts that do not name their cause: a plain part of the text, and the hint. */
 const HINTS: [part: string, hint: string][] = [
     [
         "404 page not found",
-        "etcd's JSON gateway is not there: --enable-grpc-gateway=false, another port, or a wrong api_prefix",
+        "nothing serves etcd's JSON gateway here: --enable-grpc-gateway=false, another port, or a wrong api_prefix",
     ],
     [
         "CommonName of client",
@@ -42,18 +42,18 @@ const HINTS: [part: string, hint: string][] = [
     ["user name is empty", "etcd's auth is on: the client needs user and password"],
 ];
 
-/** The connection was closed without an answer. */
+/** The connection was closed without a response. */
 const NO_ANSWER = "if it never answers: the port may speak TLS only, or gRPC only (--listen-client-http-urls)";
 const NO_ANSWER_IN_TLS =
     "if it never answers: the port may speak gRPC only (--listen-client-http-urls), or the server does not trust the client's certificate";
-/** From TLS 1.3 on servers check the client's certificate after the handshake; nginx has no words for their alert. */
+/** With TLS 1.3, servers check the client certificate after the handshake. nginx reports their alert only as "error". */
 const ALERT =
     "the server ended the TLS session: it may want a client certificate that it trusts; see SSL_read in the log";
 
 /**
- * What may be behind an error.
- * @param text the error's own text; of trouble on the way it begins with the endpoint
- * @param silent the server closed the connection without an answer
+ * Returns the likely cause of an error, or nil.
+ * @param text the error text; that of a connection error begins with the endpoint
+ * @param silent the server closed the connection without a response
  */
 function hint_for(text: string, silent: boolean): string | undefined {
     for (const pair of HINTS) {

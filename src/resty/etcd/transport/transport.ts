@@ -3,7 +3,7 @@ import type { EtcdError } from "../protocol/errors";
 import type { Message } from "../protocol/message";
 import type { Rpc, Semantics } from "../protocol/rpc";
 
-/** Header fields by name, as they came. */
+/** Header fields by name, spelled as they were received. */
 type Headers = LuaMap<string, string>;
 
 /** What belongs to one request. Times are those of `clock.now`. */
@@ -11,79 +11,79 @@ interface RequestContext {
     /** The request can be sent again if a pooled connection turns out to be dead. */
     readonly is_repeatable: boolean;
     readonly token: string | undefined;
-    /** `unix:/path` to connect to instead, while something answers there. */
+    /** `unix:/path` to connect to instead, while a server accepts connections there. */
     readonly unix_proxy: string | undefined;
     readonly started: number;
-    /** nil leaves the time to nginx's own socket timeouts. */
+    /** Nil leaves the time to the socket timeouts of nginx. */
     readonly deadline: number | undefined;
-    /** The connection must stand by then. */
+    /** Time by which the connection must be established. */
     readonly connect_deadline: number | undefined;
-    /** And its TLS session by then. */
+    /** Time by which the TLS handshake must be finished. */
     readonly handshake_deadline: number | undefined;
-    /** The server is told how much time there is, so that it gives up a little earlier by itself. */
+    /** Tell the server how much time is left, so that it returns its own error a little earlier. */
     readonly send_timeout_header: boolean;
-    /** The server ends the stream when its member has lost the leader. */
+    /** The server ends the stream when its member has no leader. */
     readonly require_leader: boolean;
 }
 
-/** What an RPC was answered with. */
+/** The reply to an RPC. */
 interface Reply {
-    /** HTTP status; 200 where the wire has none. */
+    /** HTTP status; 200 if the protocol has none. */
     readonly status: number;
     readonly headers: Headers;
     body: Message;
 }
 
-/** One go at a call. */
+/** One attempt at a call. */
 interface Attempt extends RequestContext {
     readonly endpoint: Endpoint;
     readonly semantics: Semantics;
-    /** If etcd refuses the token, there will be another attempt with a new one. */
+    /** If etcd rejects the token, another attempt with a new token follows. */
     readonly may_relogin: boolean;
-    /** Bytes of the answer's body; for the transport to tell. */
+    /** Bytes of the response body; written by the transport. */
     received: number;
 }
 
-/** Messages of a stream, one by one. */
+/** The messages of a stream, one by one. */
 interface Stream {
-    /** Where it comes from, as configured. */
+    /** The endpoint, as configured. */
     readonly endpoint: string;
     /**
-     * The next message.
-     * @param timeout seconds without a byte after which it gives up; nil waits for ever
-     * @returns the message; or nil and an error, `closed` at a normal end. It keeps answering its last error
+     * Returns the next message.
+     * @param timeout seconds without a byte after which it returns an error; nil waits without limit
+     * @returns the message; or nil and an error, `closed` at a normal end. After the end it returns the same error again
      */
     recv(timeout: number | undefined): Result<Message, EtcdError>;
-    /** The next message, without taking it: `recv` will give it. An error is nil here, and `recv`'s to give. */
+    /** Returns the next message and keeps it for `recv`. Returns nil after an error, which `recv` returns. */
     peek(timeout: number | undefined): Message | undefined;
-    /** A message that has arrived already, nil if none has. */
+    /** Returns a message that has arrived already, or nil. */
     try_recv(): Message | undefined;
-    /** When the last byte arrived, by `clock.now`. */
+    /** Returns the time at which the last byte arrived, by `clock.now`. */
     last_received_at(): number;
-    /** Lets `close` end the stream while another light thread waits in `recv`, at the cost of waking up for it. */
+    /** Lets `close` end the stream while another light thread waits in `recv`, at the cost of periodic wake-ups. */
     allow_cancel(): void;
     /** Ends the stream. */
     close(): void;
 }
 
-/** A way to reach etcd: the seam between calls and wires. */
+/** A way to reach etcd: messages as plain tables above, a wire format below. */
 interface Transport {
     /**
      * Encodes a request, once for all attempts.
      * @returns the payload; or nil and what is wrong with the request
      */
     encode(rpc: Rpc, request: Message): Result<string>;
-    /** On an error answer of the server the reply, if there is one, is the third value. */
+    /** If the server returned an error response, that is the third value. */
     unary(
         rpc: Rpc,
         payload: string,
         attempt: Attempt,
-    ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]>;
+    ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, error_reply?: Reply]>;
     open(
         rpc: Rpc,
         payload: string,
         attempt: Attempt,
-    ): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, refusal?: Reply]>;
+    ): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, error_reply?: Reply]>;
     /** Frees what the transport holds. */
     close(): void;
 }

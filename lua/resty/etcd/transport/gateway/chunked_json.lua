@@ -10,24 +10,24 @@ local match = string.match
 local min = math.min
 local sub = string.sub
 
---- Up to so many bytes are decoded in one go, in about a millisecond.
+--- Bytes that are decoded in one call, which takes about a millisecond.
 local LONG = 64 * 1024
 
---- Bytes of a part of what is longer.
+--- Bytes of a part of a longer text.
 local PART = 2 * 1024
 
---- Bytes at both ends of a text between which there must be nothing but the list.
+--- Bytes at both ends of a text that can contain anything but the list.
 local MARGIN = 1024
 
---- A text whose length comes from one list of objects.
+--- A text that is long because of one list of objects.
 ---@class resty.etcd.transport.gateway.chunked_json.Cut
----@field json any The decoded rest of the text, and the message in it, without the list.
+---@field json any The decoded text without the list, and the message in it.
 ---@field fields table
 ---@field name string
----@field first number Where the first item begins and the last one ends.
+---@field first number Positions of the begin of the first item and the end of the last one.
 ---@field last number
 
---- The message in what was decoded.
+--- Returns the message in decoded JSON.
 ---@param json any
 ---@param envelope string?
 ---@return any
@@ -38,7 +38,7 @@ local function inside(json, envelope)
     return json[envelope]
 end
 
-local function decode_at_once(message, text, envelope)
+local function decode_in_one_call(message, text, envelope)
     local json = cjson.decode(text)
     return json, json_codec.decode(
         message,
@@ -46,9 +46,9 @@ local function decode_at_once(message, text, envelope)
     )
 end
 
---- Takes the list out of a long text. A mere guess where it begins and ends is enough: with a number in its place the
---- rest must be JSON that has this number there, and each part of the list must be JSON by itself. Then they are what
---- the text says, as what comes before the list has not begun a string that it does not end.
+--- Cuts the list out of a long text. Its begin and end are guessed, and the result proves the guess: with a number instead of
+--- the list, the rest must be JSON with this number at this place, and each part of the list must be JSON. Both then mean
+--- what the text means, because the text before the list contains no unfinished string.
 ---@param text string
 ---@param envelope string?
 ---@return resty.etcd.transport.gateway.chunked_json.Cut?
@@ -92,7 +92,7 @@ end
 --- Finds the end of an item that is followed by another one.
 ---@param text string
 ---@param from number
----@return number? stop # where it ends, and where the next one begins
+---@return number? stop # positions of its end and of the begin of the next one
 ---@return number? next
 local function find_end(text, from)
     local at = from
@@ -109,19 +109,19 @@ local function find_end(text, from)
     end
 end
 
---- Decodes the items of a list, part by part, between which others have their turn.
+--- Decodes the items of a list in parts, and yields in between.
 ---@param message table
 ---@param text string
----@param found resty.etcd.transport.gateway.chunked_json.Cut
----@return any[]? items # nil if some part is not JSON by itself; the second is the name of a malformed field
+---@param cut_text resty.etcd.transport.gateway.chunked_json.Cut
+---@return any[]? items # the items, nil if some part is not JSON; and the name of a malformed field
 ---@return string? bad
-local function decode_items(message, text, found)
+local function decode_items(message, text, cut_text)
     local slice = time_slice.start()
-    local name = found.name
-    local last = found.last
+    local name = cut_text.name
+    local last = cut_text.last
     local items = {}
     local part = {}
-    local at = found.first
+    local at = cut_text.first
     while at <= last do
         local stop, next_at = find_end(text, at + PART)
         local list = cjson.decode("[" .. sub(
@@ -146,28 +146,28 @@ local function decode_items(message, text, found)
     return items
 end
 
---- Decodes a message's JSON, and turns it into the message in place. A long one is decoded in parts, so that the worker
---- is not busy with it for long; whoever is not able to wait gets it all the same.
+--- Decodes JSON, and converts the message in it in place. A long text is decoded in parts, so that it does not occupy the
+--- worker; in phases that cannot yield, without a pause.
 ---@param message table
 ---@param text string
----@param envelope? string the field of the JSON that holds the message, where it is not the JSON itself
----@return any json # all that the text says, nil if it is not JSON; and the name of a field of the message that is malformed
+---@param envelope? string field that contains the message; nil if the JSON is the message
+---@return any json # the JSON, nil if the text is not JSON; and the name of a malformed field of the message
 ---@return string? bad
 local function decode(message, text, envelope)
-    local found
+    local cut_text
     if #text > LONG then
-        found = cut(text, envelope)
+        cut_text = cut(text, envelope)
     end
-    if found == nil then
-        return decode_at_once(message, text, envelope)
+    if cut_text == nil then
+        return decode_in_one_call(message, text, envelope)
     end
-    local items, bad_item = decode_items(message, text, found)
+    local items, bad_item = decode_items(message, text, cut_text)
     if items == nil then
-        return decode_at_once(message, text, envelope)
+        return decode_in_one_call(message, text, envelope)
     end
-    local bad = bad_item or json_codec.decode(message, found.fields)
-    found.fields[found.name] = items
-    return found.json, bad
+    local bad = bad_item or json_codec.decode(message, cut_text.fields)
+    cut_text.fields[cut_text.name] = items
+    return cut_text.json, bad
 end
 _M.LONG = LONG
 _M.decode = decode

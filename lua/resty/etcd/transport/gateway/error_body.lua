@@ -25,22 +25,22 @@ local HTTP_STATUS = {
     401
 }
 
---- Cancelled: some gateways call that trouble of the server.
-local CANCELLED = 1
+--- gRPC status code that some gateways send with HTTP status 500.
+local CANCELED = 1
 
---- What etcd's own messages begin with.
-local OWN_WORDS = "etcdserver: "
+--- Beginning of etcd's own messages.
+local ETCD_PREFIX = "etcdserver: "
 
---- No etcd's token is shorter. What is might be a part of any message.
+--- Shortest token that is removed from texts: etcd's are longer, and a shorter one could be part of any message.
 local MIN_TOKEN = 8
 
---- So much of one tells it from all else: a long text is searched quickly then.
+--- Characters of a token that are searched for.
 local MAX_NEEDLE = 32
 
---- Nobody looks at what an error says beyond this.
+--- Characters of a text that are searched for tokens.
 local MAX_SNIPPET = 65536
 
---- The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd.
+--- Body of an error response, written by any version of the gateway or by a proxy.
 ---@class resty.etcd.transport.gateway.error_body.ErrorBody
 ---@field error? any
 ---@field message? any
@@ -48,7 +48,7 @@ local MAX_SNIPPET = 65536
 ---@field grpc_code? any
 ---@field http_code? any
 
---- A short piece of foreign text that fits into a message.
+--- Shortens text of a server to one line for an error message.
 ---@param text string
 ---@return string
 local function snippet(text)
@@ -61,9 +61,9 @@ local function snippet(text)
     return #text > 200 and tostring(trimmed) .. "..." or (trimmed or "")
 end
 
---- What may be shown of foreign text: a server, or what stands in front of it, may say back what it was sent.
+--- Removes the token from text of a server, because a server or a proxy can echo the request.
 ---@param text string
----@param token string? that the request held; nil if it held none
+---@param token string? token of the request; nil if it had none
 ---@return string
 local function redact_token(text, token)
     if token == nil or #token < MIN_TOKEN then
@@ -85,7 +85,7 @@ local function redact_token(text, token)
     return table.concat(parts, "...")
 end
 
---- The body, or an empty one in the place of what is none.
+--- Returns a JSON object, or an empty one instead of any other value.
 ---@param json any
 ---@return resty.etcd.transport.gateway.error_body.ErrorBody
 local function as_table(json)
@@ -99,8 +99,8 @@ local function text_of(value)
     return type(value) == "string" and value ~= "" and value or nil
 end
 
---- The gRPC code, if it is one. Others write an HTTP status in its place, or whatever they like: what comes with a
---- status of 500 and above is believed only if it means trouble of the server.
+--- Returns a gRPC status code, or nil if the value is invalid. Proxies write an HTTP status or other numbers there: together
+--- with an HTTP status of 500 and above, only codes for errors of the server count.
 ---@param value any
 ---@param status number
 ---@return number?
@@ -109,24 +109,25 @@ local function code_of(value, status)
         return nil
     end
     local expected = HTTP_STATUS[value]
-    if expected == nil or status >= 500 and expected < 500 and value ~= CANCELLED then
+    if expected == nil or status >= 500 and expected < 500 and value ~= CANCELED then
         return nil
     end
     return value
 end
 
-local function says(text, part)
+local function has(text, part)
     local from = find(text, part, 1, true)
     return from ~= nil
 end
 
---- A server, or what stands in front of it, may say back what it was sent. etcd's own messages do not.
+--- Reports whether a message can be shown although the request contained a secret. A server or a proxy can echo the request;
+--- etcd's own messages do not.
 ---@param message string
----@param text string all of the answer
+---@param text string the complete response
 ---@param secret string
 ---@return boolean
 local function is_safe(message, text, secret)
-    if sub(message, 1, #OWN_WORDS) == OWN_WORDS then
+    if sub(message, 1, #ETCD_PREFIX) == ETCD_PREFIX then
         return true
     end
     local escaped = cjson.encode(secret)
@@ -136,20 +137,19 @@ local function is_safe(message, text, secret)
         sub(escaped or "", 2, -2),
         ngx.encode_base64(secret)
     }) do
-        if part ~= "" and says(text, part) then
+        if part ~= "" and has(text, part) then
             return false
         end
     end
     return true
 end
 
---- Reads an error answer. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies
---- write text.
+--- Parses an error response. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies text.
 ---@param status number
 ---@param text string
 ---@param endpoint string
----@param secret string? the password that the request held; nil if it held none
----@return resty.etcd.protocol.errors.EtcdError err # the error, and the body as users of the HTTP shape know it: `error` is always a string
+---@param secret string? password of the request; nil if it had none
+---@return resty.etcd.protocol.errors.EtcdError err # the error, and the body in the form of lua-resty-etcd 1.10: `error` is always a string
 ---@return table body
 local function from_answer(status, text, endpoint, secret)
     local json = cjson.decode(text)
@@ -166,7 +166,7 @@ local function from_answer(status, text, endpoint, secret)
     return errors.server_error(status, code, message, endpoint), body
 end
 
---- Reads the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,
+--- Parses the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,
 --- `{code, message}` from newer ones.
 ---@param json any
 ---@param endpoint string
@@ -174,8 +174,8 @@ end
 local function from_stream(json, endpoint)
     local body = as_table(json)
     local code = code_of(body.grpc_code, 0) or code_of(body.code, 0)
-    local told = body.http_code
-    local status = type(told) == "number" and told or (HTTP_STATUS[code or 0] or 500)
+    local http_code = body.http_code
+    local status = type(http_code) == "number" and http_code or (HTTP_STATUS[code or 0] or 500)
     return errors.server_error(
         status,
         code,

@@ -18,17 +18,17 @@ local find = string.find
 local sub = string.sub
 local concat = table.concat
 
---- Distinct endpoints a client may see before the memory of them is dropped.
+--- Endpoints whose request templates are cached before the cache is emptied.
 local MAX_ENDPOINTS = 100
 
---- No error answer is longer; the rest of one is not read.
+--- Bytes of an error response that are read.
 local MAX_ERROR_BODY = 65536
 
 ---@class resty.etcd.transport.gateway.gateway.Fields
 ---@field pick fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
 ---@field connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@field extra resty.etcd.transport.http.types.ExtraHeaders
----@field templates table By URL, with the name that its address stands for, and RPC.
+---@field templates table Request templates by URL (with the DNS name of its address) and RPC.
 ---@field endpoint_count number
 
 ---@class resty.etcd.transport.gateway.gateway.Gateway: resty.etcd.transport.gateway.gateway.Fields
@@ -37,7 +37,7 @@ local MAX_ERROR_BODY = 65536
 ---@field open fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Stream?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply?
 ---@field unary fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply?
 
-local function make_route(gateway, rpc, url, dns_name)
+local function new_template(gateway, rpc, url, dns_name)
     local target = urls.parse(url, dns_name)
     if target == nil then
         return nil
@@ -45,19 +45,19 @@ local function make_route(gateway, rpc, url, dns_name)
     local method = rpc.page == true and "GET" or "POST"
     local path = target.path .. rpc.path
     local extra = gateway.extra
-    local peer = gateway.connection_options
+    local connection_options = gateway.connection_options
     return {
         method = method,
         target = target,
         path = path,
         extra = extra,
-        connection_options = peer,
-        pool = cosocket.pool_options(peer, target, ""),
+        connection_options = connection_options,
+        pool = cosocket.pool_options(connection_options, target, ""),
         head = http1.format_head(method, path, target, extra)
     }
 end
 
---- The way of an RPC to a URL of an endpoint; nil if the URL is none.
+--- Returns the cached request template for an RPC and an endpoint URL, or nil if the URL is invalid.
 ---@param gateway resty.etcd.transport.gateway.gateway.Fields
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
@@ -69,27 +69,27 @@ local function template_for(gateway, rpc, endpoint, url)
     end
     local dns_name = endpoint.dns_name
     local key = dns_name ~= nil and url .. " " .. dns_name or url
-    local routes = gateway.templates[key]
-    if routes == nil then
+    local templates = gateway.templates[key]
+    if templates == nil then
         if gateway.endpoint_count >= MAX_ENDPOINTS then
             gateway.templates = {}
             gateway.endpoint_count = 0
         end
-        routes = {}
-        gateway.templates[key] = routes
+        templates = {}
+        gateway.templates[key] = templates
         gateway.endpoint_count = gateway.endpoint_count + 1
     end
-    local route = routes[rpc]
-    if route == nil then
-        route = make_route(gateway, rpc, url, dns_name)
-        if route ~= nil then
-            routes[rpc] = route
+    local template = templates[rpc]
+    if template == nil then
+        template = new_template(gateway, rpc, url, dns_name)
+        if template ~= nil then
+            templates[rpc] = template
         end
     end
-    return route
+    return template
 end
 
---- Where watches go: users may have rewritten each of these fields, or made the endpoint themselves.
+--- Returns the URL for watches. Programs written for 1.10 overwrite these fields of an endpoint.
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@return string
 local function stream_url(endpoint)
@@ -103,7 +103,7 @@ local function stream_url(endpoint)
     return scheme .. "://" .. address .. ":" .. port .. api_prefix
 end
 
---- How errors begin that are not the endpoint's doing, and would be the same at every other.
+--- Beginnings of error texts whose cause is the client or its phase, so that all endpoints would fail alike.
 local CLIENT_SIDE_PREFIXES = {cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
 
 local function is_client_side_error(text)
@@ -123,7 +123,7 @@ local function with_hint(err, silent)
     return err
 end
 
---- Trouble on the way, as an error of the call.
+--- Returns the error of a connection failure.
 ---@param attempt resty.etcd.transport.transport.Attempt
 ---@param text string
 ---@param sent boolean
@@ -155,7 +155,7 @@ local function bad_host(endpoint, url)
     )
 end
 
---- The password that a request holds.
+--- Returns the password in a login request.
 ---@param payload string
 ---@return string
 local function password_in(payload)
@@ -163,7 +163,7 @@ local function password_in(payload)
     return tostring(request.password)
 end
 
---- The message of a good answer; nil if it is none.
+--- Decodes the body of a response. Returns nil if it is no message of the RPC.
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@param text string
@@ -189,12 +189,12 @@ end
 local function unary(self, rpc, payload, attempt)
     local endpoint = attempt.endpoint
     local url = rpc.page == true and endpoint.http_host or endpoint.full_prefix
-    local route = template_for(self, rpc, endpoint, url)
-    if route == nil then
+    local template = template_for(self, rpc, endpoint, url)
+    if template == nil then
         return nil, bad_host(endpoint, url)
     end
-    local connector = self.pick(route, attempt)
-    local answer, text, sent = http_client.request(connector, route, attempt, payload)
+    local connector = self.pick(template, attempt)
+    local answer, text, sent = http_client.request(connector, template, attempt, payload)
     if answer == nil then
         return nil, transport_error(attempt, text, sent)
     end
@@ -203,7 +203,7 @@ local function unary(self, rpc, payload, attempt)
     local token = attempt.token
     attempt.received = #answer.body
     if status >= 300 then
-        http_client.release_connection(route, answer, true)
+        http_client.release_connection(template, answer, true)
         local secret = rpc.secret == true and password_in(payload) or nil
         local shown = error_body.redact_token(answer.body, token)
         local err, body = error_body.from_answer(status, shown, endpoint.http_host, secret)
@@ -214,7 +214,7 @@ local function unary(self, rpc, payload, attempt)
     end
     local message, err = decode_body(rpc, endpoint, answer.body, token)
     local is_sound = message ~= nil or err ~= nil and err.name ~= "bad_reply"
-    http_client.release_connection(route, answer, is_sound)
+    http_client.release_connection(template, answer, is_sound)
     if message ~= nil then
         return {status = status, headers = headers, body = message}
     end
@@ -234,7 +234,7 @@ local function unary(self, rpc, payload, attempt)
     return nil, bad
 end
 
---- As much of an error answer as is worth reading.
+--- Reads an error response, up to `MAX_ERROR_BODY` bytes.
 ---@param body resty.etcd.transport.http.types.Body
 ---@param deadline number?
 ---@return string
@@ -260,12 +260,12 @@ end
 local function open(self, rpc, payload, attempt)
     local endpoint = attempt.endpoint
     local url = stream_url(endpoint)
-    local route = template_for(self, rpc, endpoint, url)
-    if route == nil then
+    local template = template_for(self, rpc, endpoint, url)
+    if template == nil then
         return nil, bad_host(endpoint, url)
     end
-    local connector = self.pick(route, attempt)
-    local opening, text, sent = http_client.open(connector, route, attempt, payload)
+    local connector = self.pick(template, attempt)
+    local opening, text, sent = http_client.open(connector, template, attempt, payload)
     if opening == nil then
         return nil, transport_error(attempt, text, sent)
     end
@@ -276,11 +276,11 @@ local function open(self, rpc, payload, attempt)
             attempt.token
         )
         local err, body = error_body.from_answer(status, text_body, endpoint.http_host, nil)
-        local refusal = {status = status, headers = opening.headers, body = body}
+        local error_reply = {status = status, headers = opening.headers, body = body}
         return nil, retry_policy.classify_server_error(
             attempt.semantics,
             with_hint(err, false)
-        ), refusal
+        ), error_reply
     end
     return gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token)
 end
@@ -292,15 +292,15 @@ end
 local methods = {close = close, encode = encode, open = open, unary = unary}
 local mt = {__index = methods}
 
---- etcd's JSON gateway, over one of the HTTP clients.
+--- Creates a transport over etcd's JSON gateway.
 ---@param pick fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
----@param peer resty.etcd.transport.http.types.ConnectionOptions
+---@param connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@param extra resty.etcd.transport.http.types.ExtraHeaders
 ---@return resty.etcd.transport.transport.Transport
-local function create(pick, peer, extra)
+local function create(pick, connection_options, extra)
     local fields = {
         pick = pick,
-        connection_options = peer,
+        connection_options = connection_options,
         extra = extra,
         templates = {},
         endpoint_count = 0

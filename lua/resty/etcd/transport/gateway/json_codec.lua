@@ -25,7 +25,7 @@ local function enum_name(field, value)
     return nil
 end
 
---- The JSON of one scalar or enum value; nil for a value of another type.
+--- Returns the JSON of a scalar or an enum value, or nil if the value has another type.
 ---@param field resty.etcd.protocol.schema.FieldType
 ---@param value any
 ---@return string?
@@ -48,7 +48,7 @@ local function scalar_text(field, value)
     return text ~= nil and "\"" .. text .. "\"" or nil
 end
 
---- Appends the JSON of a message to `out`; returns what is wrong with it, or nil.
+--- Appends the JSON of a message to `out`. Returns what is wrong with the message, or nil.
 ---@param out string[]
 ---@param message table
 ---@param fields table
@@ -105,10 +105,10 @@ local function write_message(out, message, fields)
     return nil
 end
 
---- The JSON of a message as etcd's gateway takes it on every version: proto names, int64 in quotes,
---- padded base64, enum names in upper case.
+--- Encodes a message in the form that the gateway of every etcd version accepts: proto names, int64 in quotes, padded
+--- base64, enum names in upper case.
 ---@param message table
----@param fields table the message; a field of a wrong type is an error, never passed on
+---@param fields table the message; a field of a wrong type is an error
 ---@return string? res
 ---@return string? err
 local function encode(message, fields)
@@ -120,10 +120,10 @@ local function encode(message, fields)
     return concat(out)
 end
 
---- A scalar of a reply as it is above the seam.
+--- Converts a scalar of a reply.
 ---@param field resty.etcd.protocol.schema.FieldType
 ---@param value any
----@return any # the value, nil if it is zero; the second is true for a value of another type
+---@return any # the value, nil if it is zero; the second is true if the value has another type
 ---@return boolean?
 local function read_scalar(field, value)
     local scalar = field.scalar
@@ -163,7 +163,7 @@ local function read_scalar(field, value)
     return text, text == nil
 end
 
---- Turns the decoded JSON of a message into the message, in place; returns the name of a malformed field.
+--- Converts the decoded JSON of a message in place. Returns the name of a malformed field, or nil.
 ---@param message table
 ---@param name string
 ---@param json any
@@ -222,10 +222,10 @@ local function read_message(message, name, json)
     return nil
 end
 
---- Turns decoded JSON into a message, in place. Fields that the schema does not know stay as they are.
+--- Converts decoded JSON to a message in place. Fields that the schema does not contain are left unchanged.
 ---@param message table
 ---@param json any
----@return string? # nil, or the name of the field that is malformed
+---@return string? # nil, or the name of a malformed field
 local function decode(message, json)
     return read_message(message, "body", json)
 end

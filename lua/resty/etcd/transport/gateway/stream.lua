@@ -11,22 +11,22 @@ local find = string.find
 local sub = string.sub
 local concat = table.concat
 
---- A message is one line; one that grows beyond this is not etcd's.
+--- Longest line in bytes. A line is one message, and etcd sends none that long.
 local MAX_LINE = 512 * 1024 * 1024
 
 ---@class resty.etcd.transport.gateway.stream.Fields
 ---@field rpc resty.etcd.protocol.rpc.Rpc
 ---@field endpoint string
 ---@field body resty.etcd.transport.http.types.Body
----@field token string? What it was asked for with: no error says it.
----@field text string Bytes of the body, from `at` on not consumed.
+---@field token string? Token of the request; removed from error texts.
+---@field text string Bytes of the body; those before `at` are consumed.
 ---@field at number
----@field parts string[] The beginning of a line whose end has not arrived.
+---@field parts string[] Beginning of a line whose end has not arrived.
 ---@field parts_length number
----@field undecoded string? A long line that is being decoded: whoever does that may be killed on the way.
----@field ended resty.etcd.protocol.errors.EtcdError? The stream has ended with this.
----@field ahead resty.etcd.protocol.errors.EtcdError? Met while looking ahead.
----@field peeked table? Looked at, but not taken.
+---@field undecoded string? A long line that is being decoded. Kept here, because the light thread that decodes it can be killed.
+---@field ended resty.etcd.protocol.errors.EtcdError? Why the stream has ended; nil while it is open.
+---@field ahead resty.etcd.protocol.errors.EtcdError? Error found by `peek` or `try_recv`, not yet returned.
+---@field peeked table? Message returned by `peek`, not yet by `recv`.
 
 ---@class resty.etcd.transport.gateway.stream.GatewayStream: resty.etcd.transport.gateway.stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
@@ -36,7 +36,7 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@field recv fun(self: resty.etcd.transport.gateway.stream.GatewayStream, timeout: number?): table?, resty.etcd.protocol.errors.EtcdError?
 ---@field try_recv fun(self: resty.etcd.transport.gateway.stream.GatewayStream): table?
 
---- The next complete line, without its end; nil while it has not arrived.
+--- Returns the next complete line without its line break, or nil if it has not arrived.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
 ---@return string?
 local function take_line(stream)
@@ -78,11 +78,11 @@ local function invalid_line(endpoint, line, token)
     return nil, errors.local_error("bad_reply", text, endpoint)
 end
 
---- Decodes a line; nil and nil for an empty one.
+--- Decodes a line. Returns nil and nil for an empty one.
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param endpoint string
 ---@param line string
----@param token string? that the request held; nil if it held none
+---@param token string? token of the request; nil if it had none
 ---@return table? message
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function decode_line(rpc, endpoint, line, token)
@@ -112,7 +112,7 @@ local function end_with(stream, err)
     stream.body:close()
 end
 
---- Socket errors keep their bare text.
+--- Returns a socket error with its bare text, which programs compare.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
 ---@param text string
 ---@return resty.etcd.protocol.errors.EtcdError
@@ -124,7 +124,7 @@ local function local_error(stream, text)
     return errors.local_error(malformed ~= nil and "bad_reply" or "connection_lost", text, stream.endpoint)
 end
 
---- Ends the stream after an error that came in it; from then on it is just closed.
+--- Ends the stream after an error from the server. Later calls return `closed`.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.protocol.errors.EtcdError
@@ -169,7 +169,7 @@ local function try_recv(self)
     return nil
 end
 
---- The body has ended: an unfinished line is complete all the same, as old gateways write their last error.
+--- Ends the stream with the body. Old gateways write the last error without a line break, so an open line is decoded.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
 ---@return table? message
 ---@return resty.etcd.protocol.errors.EtcdError? err
@@ -184,10 +184,10 @@ local function finish(stream)
     return decode_line(stream.rpc, stream.endpoint, rest, stream.token)
 end
 
---- The next message.
+--- Returns the next message.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
 ---@param timeout number? seconds without a byte
----@param deadline number? for all of it
+---@param deadline number? of the complete message
 ---@return table? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function receive(stream, timeout, deadline)
@@ -285,7 +285,7 @@ local methods = {
 }
 local mt = {__index = methods}
 
---- A stream of messages over a streamed body, and the token that it was asked for with.
+--- Creates a stream of messages over a response body.
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param endpoint string
 ---@param body resty.etcd.transport.http.types.Body

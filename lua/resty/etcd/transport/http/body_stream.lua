@@ -8,24 +8,24 @@ local find = string.find
 local sub = string.sub
 local min = math.min
 
---- A cancelled reader wakes up after so many seconds at the latest.
-local CANCEL_SLICE = 0.5
+--- Longest time in seconds before a canceled read notices it.
+local CANCEL_INTERVAL = 0.5
 
---- More than a socket can wait.
+--- Seconds; longer than any socket timeout.
 local FOREVER = 1000000000
 
---- Not the server's doing, so it never passes for the end of a body.
+--- The user closed the stream; unlike `closed` by the server, this is never the end of a body.
 local CANCELLED = "cancelled"
 
 ---@class resty.etcd.transport.http.body_stream.Fields
 ---@field source resty.etcd.transport.http.socket_reader.SocketReader
 ---@field chunked boolean
 ---@field state "done"|"data"|"size"|"gap"|"trailer"
----@field left number? Bytes of the chunk or body still to come; nil if only the end of the connection ends it.
----@field malformed string? What was wrong with the framing: nothing behind it can be trusted.
+---@field left number? Bytes left of the chunk or the body; nil if the body ends with the connection.
+---@field malformed string? An error in the framing: the bytes behind it have no meaning.
 ---@field closed boolean
 ---@field cancellable boolean
----@field heard number
+---@field received_at number
 
 ---@class resty.etcd.transport.http.body_stream.BodyStream: resty.etcd.transport.http.body_stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.transport.http.body_stream.BodyStream)
@@ -34,7 +34,7 @@ local CANCELLED = "cancelled"
 ---@field peek fun(self: resty.etcd.transport.http.body_stream.BodyStream): string?
 ---@field read fun(self: resty.etcd.transport.http.body_stream.BodyStream, timeout: number?): string?, string?
 
---- A complete line, or nil while it has not arrived.
+--- Returns a complete line, or nil if it has not arrived.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string?
 local function buffered_line(source)
@@ -47,9 +47,9 @@ local function buffered_line(source)
     return line
 end
 
---- Decodes what has arrived.
+--- Decodes the bytes that have arrived.
 ---@param body resty.etcd.transport.http.body_stream.Fields
----@return string? # bytes of the body, "" at its end; nil if more must arrive first, or if it is malformed
+---@return string? # bytes of the body, "" at its end; nil if more bytes must arrive, or if the framing is malformed
 local function decode(body)
     local source = body.source
     while body.malformed == nil do
@@ -101,26 +101,26 @@ local function decode(body)
     return nil
 end
 
---- Waits for more bytes until `deadline`; a stream that may be cancelled looks for that every `CANCEL_SLICE`.
+--- Waits for more bytes until `deadline`. After `allow_cancel` it checks every `CANCEL_INTERVAL` whether it was canceled.
 ---@param body resty.etcd.transport.http.body_stream.Fields
 ---@param deadline number?
 ---@return string?
 local function wait(body, deadline)
     local source = body.source
     while true do
-        local wait_until = now() + (body.cancellable and CANCEL_SLICE or FOREVER)
+        local wait_until = now() + (body.cancellable and CANCEL_INTERVAL or FOREVER)
         if deadline ~= nil then
             wait_until = min(wait_until, deadline)
         end
         source.deadline = wait_until
-        source.armed = 0
+        source.timeouts_set_at = 0
         local ok, err = pcall(socket_reader.read_more, source)
         if body.closed then
             return CANCELLED
         end
         if not ok or err ~= "timeout" then
             if err == nil then
-                body.heard = now()
+                body.received_at = now()
             end
             return err
         end
@@ -139,7 +139,7 @@ local function peek(self)
 end
 
 local function last_received_at(self)
-    return self.heard
+    return self.received_at
 end
 
 local function allow_cancel(self)
@@ -182,7 +182,7 @@ local methods = {
 }
 local mt = {__index = methods}
 
---- A body that is read as it arrives.
+--- Creates a body that is read as it arrives.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param head resty.etcd.transport.http.http1.Head
 ---@return resty.etcd.transport.http.types.Body
@@ -196,7 +196,7 @@ local function create(source, head)
         malformed = nil,
         closed = false,
         cancellable = false,
-        heard = now()
+        received_at = now()
     }
     if fields.left == 0 then
         fields.state = "done"

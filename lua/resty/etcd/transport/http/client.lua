@@ -7,10 +7,10 @@ local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local now = clock.now
 
---- How many dead pooled connections are thrown away in the search for a fresh one.
+--- Dead pooled connections that are closed, at most, before a new one is reported as impossible.
 local MAX_DISCARDS = 256
 
---- Connects past the pool.
+--- Returns a new connection, not one from the pool.
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
@@ -36,7 +36,7 @@ local function connect_fresh(connector, route, delivery)
     return nil, "no fresh connection"
 end
 
---- Sends on a connection and reads the head of the answer. `stale`: the connection was dead from the start.
+--- Sends a request and reads the head of the response. `stale`: the server had closed the pooled connection before.
 ---@param sock table
 ---@param reused boolean
 ---@param link any
@@ -65,13 +65,13 @@ local function ask_on(sock, reused, link, connector, route, delivery, body)
     local head, head_err = http1.read_head(source)
     if head == nil then
         sock:close()
-        local stale = reused and not source.touched and cosocket.is_connection_closed(head_err)
+        local stale = reused and not source.has_received and cosocket.is_connection_closed(head_err)
         return nil, nil, head_err, true, stale
     end
     return head, source
 end
 
---- Asks, with a second go on a fresh connection where the pooled one was dead and that is safe.
+--- Sends a request. If the pooled connection was dead and the request is repeatable, sends it again on a new connection.
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
@@ -120,12 +120,12 @@ local function ask(connector, route, delivery, body)
     return nil, nil, second_err, true, false
 end
 
---- A request and its whole answer. Its connection waits for `settle`.
+--- Makes a request and reads the complete response. The caller releases the connection with `release_connection`.
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
----@return resty.etcd.transport.http.types.Response? reply # the answer; or nil, an error text, and whether some of the request may have left
+---@return resty.etcd.transport.http.types.Response? reply # the response; or nil, an error text, and whether a part of the request was possibly sent
 ---@return string? err
 ---@return boolean? sent
 local function request(connector, route, delivery, body)
@@ -148,20 +148,20 @@ local function request(connector, route, delivery, body)
     }
 end
 
---- Gives the connection of an answer back.
+--- Returns the connection of a response to its pool, or closes it.
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param reply resty.etcd.transport.http.types.Response
----@param is_sound boolean the answer made sense: the rest of one that was cut short may still be on its way
+---@param is_sound boolean the response was decoded: after a truncated one, its rest can still arrive
 local function release_connection(route, reply, is_sound)
     cosocket.release(route.connection_options, reply.sock, is_sound and reply.keepalive)
 end
 
---- A request whose answer is read as it comes.
+--- Makes a request whose response is read as it arrives.
 ---@param connector resty.etcd.transport.http.types.Connector
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
----@return resty.etcd.transport.http.types.StreamResponse? opening # the begun answer; or nil, an error text, and whether some of the request may have left
+---@return resty.etcd.transport.http.types.StreamResponse? opening # the response; or nil, an error text, and whether a part of the request was possibly sent
 ---@return string? err
 ---@return boolean? sent
 local function open(connector, route, delivery, body)
@@ -175,7 +175,7 @@ local function open(connector, route, delivery, body)
     end
     if source.sock.receiveany == nil then
         source.sock:close()
-        return nil, "a stand-in for cosockets has no streams", true
+        return nil, "blocking socket replacements have no streams", true
     end
     local headers = http1.own_headers(head)
     return {

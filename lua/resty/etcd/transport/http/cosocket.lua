@@ -8,15 +8,17 @@ local now = clock.now
 local find = string.find
 local sub = string.sub
 local min = math.min
+
+--- Error code of `open` for a file that does not exist.
 local ENOENT = 2
 
---- What is longer is sent in parts: a buffer of the kernel that takes some more takes all of one.
+--- Largest number of bytes sent in one call. The timeout of nginx applies to each part that the kernel accepts.
 local PART_SIZE = 16384
 
---- Pool options by name: a table per call would be garbage.
+--- Pool options by name, so that calls do not allocate them.
 local pools = {}
 
---- Different pools are few; a runaway of names is cut off.
+--- Largest number of cached pool options.
 local MAX_POOLS = 1000
 local pool_count = 0
 
@@ -34,10 +36,10 @@ local function pool_options(peer, target, via)
     return opts
 end
 
---- In the error text of what the phase does not allow.
+--- Beginning of the error text in phases without sockets.
 local NOT_IN_THIS_PHASE = "not in this phase"
 
---- Makes what needs a cosocket: throwing is nginx's way of saying that the phase has none.
+--- Creates an object that needs a cosocket. nginx raises an error in phases without cosockets.
 ---@param maker any
 ---@return table? res
 ---@return string? err
@@ -52,7 +54,7 @@ local function make(maker)
     return made
 end
 
---- A socket, or why there is none. `ngx.socket.tcp` is looked up each time: users replace it.
+--- Creates a socket. `ngx.socket.tcp` is read for each call, because programs replace it.
 ---@return table? res
 ---@return string? err
 local function new_socket()
@@ -63,7 +65,7 @@ local function new_socket()
     return sock
 end
 
---- nginx would log at level crit that a socket is missing. Opening one fails, but tells whether it is there.
+--- Reports whether a unix socket exists. Connecting to a missing one makes nginx log at level crit; opening it does not.
 ---@param unix_address string
 ---@return boolean
 local function exists(unix_address)
@@ -74,13 +76,13 @@ local function exists(unix_address)
     return code ~= ENOENT
 end
 
---- Gives a socket its time to connect, and to make a TLS session. Without a deadline nginx's own timeouts hold.
+--- Sets the timeouts of a socket for connecting and for the TLS handshake. Without a deadline, those of nginx apply.
 ---@param sock table
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param time number
----@param is_halved boolean both are one step: neither may take more than one half
----@return string? # "timeout" if there is no time
+---@param is_halved boolean connecting and the handshake are one step, so each gets half of the time
+---@return string? # "timeout" if no time is left
 local function set_connect_timeouts(sock, route, delivery, time, is_halved)
     local deadline = delivery.deadline
     if deadline ~= nil then
@@ -95,7 +97,7 @@ local function set_connect_timeouts(sock, route, delivery, time, is_halved)
     return nil
 end
 
---- Connecting has taken its part of the time: the rest of it is for the TLS session.
+--- Sets the timeouts of a connected socket for the TLS handshake. Returns "timeout" if no time is left.
 ---@param sock table
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return string?
@@ -111,7 +113,7 @@ local function set_session_timeout(sock, delivery)
     return nil
 end
 
---- A socket that has its time to connect.
+--- Creates a socket whose connect timeout is set.
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param time number
@@ -135,7 +137,7 @@ local function open_socket(route, delivery, time)
     return sock
 end
 
---- Stand-ins for cosockets know a socket in the file system by the missing port, and have no pools.
+--- Connects to a unix socket. Blocking socket replacements recognize one by the missing port, and have no pools.
 ---@param sock table
 ---@param address string
 ---@param pool table
@@ -207,12 +209,12 @@ local function connect(route, delivery, time)
     return sock, nil, false, sock
 end
 
---- A long text in parts, as nginx's timeout is for each bit that the other side takes. Before each part the socket gets
---- what time there is left.
+--- Splits a long text into parts, because the send timeout of nginx starts again with each byte that the peer accepts. Before
+--- each part, the timeouts are set to the time that is left.
 ---@param sock table
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param text string
----@return fun(): string?, string? # a function for the next part; that answers nil at the end, or nil and "timeout"
+---@return fun(): string?, string? # a function that returns the next part; nil at the end; or nil and "timeout"
 local function chunks_of(sock, delivery, text)
     local side = socket_reader.new(sock, delivery.deadline, 0)
     local at = 1
@@ -250,17 +252,17 @@ local function send(link, route, delivery, body)
     end
 end
 
---- The embedded client: nothing but cosockets.
+--- The embedded client: cosockets only.
 local connector = {connect = connect, send = send}
 
---- It serves every request.
+--- Returns the embedded client, which serves every request.
 ---@return resty.etcd.transport.http.types.Connector
 local function pick()
     return connector
 end
 
---- Puts a connection with nothing unread back into its pool, or closes it. A worker that has to go would wait for one
---- that became idle after nginx has closed those that were.
+--- Returns a connection without unread bytes to its pool, or closes it. An exiting worker closes it: nginx has closed the
+--- idle connections already, and would wait for a new one.
 ---@param peer resty.etcd.transport.http.types.ConnectionOptions
 ---@param sock table
 ---@param reusable boolean
@@ -274,7 +276,7 @@ local function release(peer, sock, reusable)
     sock:close()
 end
 
---- The text of a socket error that a dead pooled connection gives.
+--- Reports whether an error text means that the server closed the connection, as of an idle one.
 ---@param err string
 ---@return boolean
 local function is_connection_closed(err)

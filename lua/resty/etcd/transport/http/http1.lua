@@ -17,24 +17,26 @@ local has_clone, table_clone = pcall(require, "table.clone")
 local read_line = socket_reader.read_line
 local read_exact = socket_reader.read_exact
 
---- The server gives up earlier than the caller, by this share of the time, and by so many seconds at most.
+--- Share of the time by which the deadline of the server precedes that of the call.
 local HEAD_START = 0.1
+
+--- Upper bound in seconds of that share.
 local MAX_HEAD_START = 0.1
 
---- No reply of etcd comes near; beyond it something is wrong with the server.
+--- Longest body in bytes. etcd sends nothing that long.
 local MAX_BODY = 512 * 1024 * 1024
 
 ---@class resty.etcd.transport.http.http1.Head
 ---@field status number
 ---@field headers table
 ---@field framing "length"|"chunked"|"close"
----@field length number Body bytes to come, with framing "length".
----@field keepalive boolean The server will take another request on this connection.
+---@field length number Bytes of the body; only with framing "length".
+---@field keepalive boolean The server accepts another request on this connection.
 
---- gRPC writes times with 8 digits at most.
+--- Longest timeout in milliseconds: gRPC allows 8 digits.
 local MAX_SERVER_TIME = 99999999
 
---- What all requests of a route begin with.
+--- Formats the beginning of all requests that share a template.
 ---@param method string
 ---@param path string
 ---@param target resty.etcd.endpoint.url.Target
@@ -44,8 +46,8 @@ local function format_head(method, path, target, extra)
     return method .. " " .. path .. " HTTP/1.1\r\nHost: " .. (extra.host or target.authority) .. "\r\n" .. extra.block
 end
 
---- How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
---- answer to that still arrives in time. Nil where it is not told.
+--- Returns the timeout for the server in the format of gRPC, or nil if none is sent. It is a little shorter than the time
+--- left, so that the error of the server arrives before the deadline.
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return string?
 local function server_time(delivery)
@@ -67,7 +69,7 @@ local function server_time(delivery)
     )
 end
 
---- The header fields of one request alone.
+--- Formats the header fields that differ between requests.
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return string
 local function format_own_fields(delivery)
@@ -82,7 +84,7 @@ local function format_own_fields(delivery)
     return fields
 end
 
---- The bytes of a request.
+--- Formats a request.
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
@@ -95,7 +97,7 @@ local function format_request(route, delivery, body)
     return route.head .. fields .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body
 end
 
---- Header fields from the lines behind the status line.
+--- Parses the header fields after the status line. Returns nil if they are malformed.
 ---@param head string
 ---@param from number
 ---@return table?
@@ -124,7 +126,7 @@ local function parse_fields(head, from)
     return headers
 end
 
---- A field by its name in lower case, whatever case it was sent in.
+--- Returns a header field by its name in lower case; names are case-insensitive.
 ---@param headers table
 ---@param name string
 ---@return string?
@@ -150,11 +152,11 @@ local function has_token(value, token)
     return from ~= nil
 end
 
---- Works out from the fields how the body ends.
+--- Determines from the header fields how the body ends.
 ---@param status number
 ---@param headers table
 ---@param is_http11 boolean
----@return resty.etcd.transport.http.http1.Head? # the head; nil if they contradict that there is a body
+---@return resty.etcd.transport.http.http1.Head? # the head; nil if the length of the body is invalid
 local function make_head(status, headers, is_http11)
     local connection = field(headers, "connection")
     local keepalive = not has_token(connection, "close")
@@ -227,10 +229,11 @@ local function parse_head(text)
     )
 end
 
---- A server's heads are the same for as long as its clock shows the same second, but for the length: they are
--- parsed once.
+--- Parsed heads by text. The heads of a server differ only in length and, once per second, in the date.
 local parsed_heads = {}
 local parsed_count = 0
+
+--- Heads that are cached before the cache is emptied.
 local MAX_PARSED = 64
 
 local function remember(text, head)
@@ -242,7 +245,7 @@ local function remember(text, head)
     parsed_count = parsed_count + 1
 end
 
---- The head's fields for the caller to keep and change.
+--- Returns a copy of the header fields, which the caller can change.
 ---@param head resty.etcd.transport.http.http1.Head
 ---@return table
 local function own_headers(head)
@@ -256,7 +259,7 @@ local function own_headers(head)
     return copy
 end
 
---- Reads the head of the final answer, skipping interim ones.
+--- Reads the head of the final response and skips interim ones (1xx).
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return resty.etcd.transport.http.http1.Head? res
 ---@return string? err
@@ -280,7 +283,7 @@ local function read_head(source)
     end
 end
 
---- The size in a chunk's first line; nil if it is malformed.
+--- Parses the first line of a chunk. Returns its size, or nil if the line is malformed.
 ---@param line string
 ---@return number?
 local function parse_chunk_size(line)
@@ -293,7 +296,7 @@ local function parse_chunk_size(line)
     return size ~= nil and size <= MAX_BODY and size or nil
 end
 
---- Reads trailer fields up to the empty line; returns an error text or nil.
+--- Skips trailer fields up to the empty line. Returns an error text or nil.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string?
 local function skip_trailers(source)
@@ -344,7 +347,7 @@ local function read_chunked(source)
     end
 end
 
---- Reads until the server closes the connection, which is how such a body ends.
+--- Reads a body that ends when the server closes the connection.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
 ---@return string? err
@@ -372,7 +375,7 @@ local function read_to_end(source)
     return nil, "malformed reply: body too long"
 end
 
---- Reads the whole body behind a head.
+--- Reads the complete body.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param head resty.etcd.transport.http.http1.Head
 ---@return string? res

@@ -6,36 +6,36 @@ local client_certificate = require("resty.etcd.transport.tls.client_certificate"
 local handshake = require("resty.etcd.transport.tls.handshake")
 local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
 
---- Its two halves are public, and `request` is nothing but both.
+--- The library with `send_request`, which is public: `request` sends and then reads the response.
 ---@class resty.etcd.transport.http.resty_http.Http: table
 ---@field send_request fun(self: resty.etcd.transport.http.resty_http.Http, params: table): true?, string?
 
---- The library, nil where it is not installed. It is looked for once a worker.
+--- The library; nil if it is not installed. Loaded once per worker.
 local library
-local looked = false
+local is_searched = false
 local has_openssl = false
 
 local function find_library()
-    if not looked then
-        looked = true
-        local found, module = pcall(require, "resty.http")
-        if found and type(module) == "table" then
+    if not is_searched then
+        is_searched = true
+        local is_found, module = pcall(require, "resty.http")
+        if is_found and type(module) == "table" then
             library = module
             has_openssl = pcall(require, "resty.openssl.x509.chain")
         end
     end
     return library
 end
-local measured = setmetatable(
+local table_with_len = setmetatable(
     {},
     {__len = function() return 1 end}
 )
 
---- LuaJIT may be built without `__len` of tables, and then lua-resty-openssl counts no certificates.
-local HAS_LEN = #measured == 1
+--- LuaJIT can be built without `__len` for tables; lua-resty-openssl then counts no certificates.
+local HAS_LEN = #table_with_len == 1
 
---- The library takes a client certificate: not APISIX's fork, which drops it where cosockets are not
---- patched, and ledgetech's only from 0.17 on and with lua-resty-openssl beside it.
+--- Reports whether the library supports client certificates. APISIX's fork drops them if cosockets are not patched;
+--- ledgetech's supports them from 0.17, together with lua-resty-openssl.
 ---@param http table
 ---@return boolean
 local function takes_client_cert(http)
@@ -43,7 +43,7 @@ local function takes_client_cert(http)
     return http.tls_handshake == nil and version >= 0.17 and has_openssl and HAS_LEN
 end
 
---- The library can make this TLS session.
+--- Reports whether the library can perform this TLS handshake.
 ---@param http table
 ---@param wanted resty.etcd.transport.tls.types.TlsOptions
 ---@return boolean
@@ -62,7 +62,7 @@ local function can_handshake(http, wanted)
     return probe ~= nil and not trusted_ca.is_usable(probe.sock, wanted, path)
 end
 
---- resty.http can serve this request; what it cannot do goes to the embedded client.
+--- Reports whether the library can serve this request; the embedded client serves the others.
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return boolean
@@ -78,7 +78,7 @@ local function can_serve(route, delivery)
     return route.target.scheme == "http" or can_handshake(http, route.connection_options.tls)
 end
 
---- The library's calls may throw: on what a hostile server sends, and see `tls.reason_of`.
+--- Returns the result of a call of the library. Such calls can raise errors: see `handshake.reason_of`.
 ---@generic T
 ---@param ok boolean
 ---@param value any
@@ -121,11 +121,11 @@ local function connect_params(route)
 end
 
 local function connect(route, delivery, time)
-    local made, new_err = cosocket.make(find_library().new)
-    if made == nil then
+    local instance, new_err = cosocket.make(find_library().new)
+    if instance == nil then
         return nil, new_err
     end
-    local http = made
+    local http = instance
     local late = cosocket.set_connect_timeouts(
         http.sock,
         route,
@@ -186,11 +186,11 @@ local function send(link, route, delivery, body)
     return send_err
 end
 
---- `lua-resty-http`, whichever of its variants is installed: it connects and sends. The answer is read by our
--- own decoder, as the library's knows no deadline, trusts what is malformed, and loses bytes at a timeout.
+--- `lua-resty-http`, in any of its variants, connects and sends. The driver reads the response itself, because the library's
+-- reader knows no deadline, accepts malformed responses, and loses bytes at a timeout.
 local connector = {connect = connect, send = send}
 
---- The library where it can serve the request, the embedded client where not.
+--- Returns the library if it can serve the request, else the embedded client.
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return resty.etcd.transport.http.types.Connector
@@ -198,7 +198,7 @@ local function pick(route, delivery)
     return can_serve(route, delivery) and connector or cosocket.pick()
 end
 
---- True where the library is installed.
+--- Reports whether the library is installed.
 ---@return boolean
 local function is_installed()
     return find_library() ~= nil

@@ -9,24 +9,28 @@ local concat = table.concat
 local max = math.max
 local ceil = math.ceil
 
---- A read takes what is there, up to this much.
+--- Largest number of bytes that one read takes.
 local READ_SIZE = 65536
 
---- Timeouts are set anew once they are off by more than this, in seconds.
+--- Seconds by which socket timeouts can be wrong before they are set again.
 local DRIFT = 0.005
+
+--- Longest line, and longest head of a response, in bytes.
 local MAX_LINE = 65536
+
+--- Longest timeout that nginx accepts.
 local MAX_TIMEOUT_MS = 2147483647
 
---- The receiving side of a connection: what has arrived and is not consumed yet.
+--- The receiving side of a connection, with the bytes that are not consumed yet.
 ---@class resty.etcd.transport.http.socket_reader.SocketReader
 ---@field sock table
 ---@field buffer string
 ---@field at number Index of the first byte not consumed.
 ---@field deadline number?
----@field armed number When the socket's timeouts were set.
----@field touched boolean Bytes have arrived on it.
+---@field timeouts_set_at number Time at which the socket timeouts were set.
+---@field has_received boolean Bytes have arrived on the connection.
 
---- Milliseconds for a socket, never 0, which would mean nginx's default.
+--- Returns milliseconds for a socket, never 0, which means nginx's default.
 ---@param seconds number
 ---@return number
 local function to_ms(seconds)
@@ -39,7 +43,7 @@ local function to_ms(seconds)
     )
 end
 
---- Sets the socket's timeouts, in seconds from now.
+--- Sets the timeouts of a socket, in seconds from now.
 ---@param sock table
 ---@param connect number
 ---@param rest number
@@ -59,18 +63,18 @@ local function set_timeouts(sock, connect, rest)
     end
 end
 
-local function create(sock, deadline, armed)
+local function create(sock, deadline, timeouts_set_at)
     return {
         sock = sock,
         buffer = "",
         at = 1,
         deadline = deadline,
-        armed = armed,
-        touched = false
+        timeouts_set_at = timeouts_set_at,
+        has_received = false
     }
 end
 
---- Gives the socket what is left until the deadline; returns "timeout" if that is nothing.
+--- Sets the socket timeouts to the time until the deadline. Returns "timeout" if the deadline has passed.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string?
 local function refresh_timeout(source)
@@ -82,21 +86,21 @@ local function refresh_timeout(source)
     if left <= 0 then
         return "timeout"
     end
-    if time - source.armed > DRIFT then
+    if time - source.timeouts_set_at > DRIFT then
         set_timeouts(source.sock, left, left)
-        source.armed = time
+        source.timeouts_set_at = time
     end
     return nil
 end
 
---- How many bytes wait in the buffer.
+--- Returns the number of buffered bytes.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return number
 local function available(source)
     return #source.buffer - source.at + 1
 end
 
---- Takes all that waits in the buffer.
+--- Consumes all buffered bytes.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string
 local function take_all(source)
@@ -106,7 +110,7 @@ local function take_all(source)
     return bytes
 end
 
---- Takes `n` bytes that wait in the buffer.
+--- Consumes `n` buffered bytes.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param n number
 ---@return string
@@ -116,7 +120,7 @@ local function take(source, n)
     return sub(source.buffer, from, from + n - 1)
 end
 
---- Waits for more bytes; returns an error text, nil when some came.
+--- Waits for more bytes. Returns an error text, or nil when some have arrived.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string?
 local function read_more(source)
@@ -128,13 +132,13 @@ local function read_more(source)
     if data == nil then
         return err
     end
-    source.touched = true
+    source.has_received = true
     source.buffer = available(source) == 0 and data or take_all(source) .. data
     source.at = 1
     return nil
 end
 
---- A read for stand-ins that cannot say "what is there": by line or by length.
+--- Reads a line or a number of bytes from a blocking socket replacement, which has no `receiveany`.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param what number|"*l"
 ---@return string? res
@@ -148,11 +152,11 @@ local function receive_plain(source, what)
     if data == nil then
         return nil, err
     end
-    source.touched = true
+    source.has_received = true
     return data
 end
 
---- Bytes up to the delimiter, which is consumed and left out.
+--- Returns the bytes before a delimiter, and consumes both.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param delimiter string
 ---@return string? res
@@ -178,7 +182,7 @@ local function read_until(source, delimiter)
     end
 end
 
---- A line without its line end.
+--- Returns a line without its line break.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
 ---@return string? err
@@ -189,7 +193,7 @@ local function read_line(source)
     return read_until(source, "\r\n")
 end
 
---- Status line and header fields up to the empty line.
+--- Returns the status line and the header fields, up to the empty line.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
 ---@return string? err
@@ -213,7 +217,7 @@ local function read_head(source)
     end
 end
 
---- Exactly `n` bytes.
+--- Returns exactly `n` bytes.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param n number
 ---@return string? res

@@ -4,7 +4,7 @@ local ssl = require("ngx.ssl")
 local file_reload = require("resty.etcd.transport.tls.file_reload")
 local x509 = require("resty.etcd.transport.tls.x509")
 
---- PEM text that was given as such or as a path.
+--- Returns PEM text, read from a file if only a path was given.
 ---@param text string?
 ---@param path string
 ---@return string? res
@@ -20,7 +20,7 @@ local function has_client_cert(tls)
     return tls.cert ~= nil or tls.cert_path ~= nil
 end
 
---- Reads and parses the client's certificate and key, unless they are what `known` holds already.
+--- Reads and parses the client certificate and its key. Returns `known` if neither has changed.
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param known resty.etcd.transport.tls.types.ClientCertificate?
 ---@return resty.etcd.transport.tls.types.ClientCertificate? res
@@ -47,12 +47,12 @@ local function load_pair(tls, known)
         return nil, "client key: " .. parse_key_err
     end
     if not x509.is_key_of(cert, key) then
-        return nil, "client key: it is not that of the certificate"
+        return nil, "client key: does not match the client certificate"
     end
     return {cert = cert, key = key, source = source, checked_at = 0}
 end
 
---- The client's certificate and key.
+--- Returns the client certificate and its key, reloaded if their files have changed.
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@return resty.etcd.transport.tls.types.ClientCertificate? res
 ---@return string? err

@@ -2,13 +2,13 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 
---- Files are not looked at more often, in seconds.
-local RECHECK = 3
+--- Seconds between two checks of a file.
+local CHECK_INTERVAL = 3
 
---- What was made of files.
+--- A value loaded from files.
 ---@class resty.etcd.transport.tls.file_reload.Reloadable
----@field source string What was in them.
----@field checked_at number When that was last read.
+---@field source string Content of the files.
+---@field checked_at number Time at which the files were last read.
 
 local function read_file(path)
     local file, err = io.open(path, "rb")
@@ -23,28 +23,28 @@ local function read_file(path)
     return text
 end
 
---- What was made of files, up to date. To be called at handshakes: files that have changed are noticed within `RECHECK`
---- seconds; while nothing can be made of them, as in the middle of their replacement, what there was serves.
+--- Returns a value loaded from files, and reloads it if they have changed; checks at most every `CHECK_INTERVAL` seconds. If
+--- loading fails, as while a file is being replaced, the previous value is kept.
 ---@generic T, From
----@param known T? what there is already
----@param load fun(from: From, known: T?): T?, string? makes it of `from`, or returns `known` if its source is the same
+---@param known T? the previous value; nil if there is none
+---@param load fun(from: From, known: T?): T?, string? loads the value from `from`, or returns `known` if the content is the same
 ---@param from From
 ---@return T? res
 ---@return string? err
 local function reload_if_changed(known, load, from)
     local time = clock.now()
-    if known ~= nil and time - known.checked_at < RECHECK then
+    if known ~= nil and time - known.checked_at < CHECK_INTERVAL then
         return known
     end
-    local made, err = load(from, known)
-    if made ~= nil then
-        made.checked_at = time
-        return made
+    local value, err = load(from, known)
+    if value ~= nil then
+        value.checked_at = time
+        return value
     end
     if known == nil then
         return nil, err
     end
-    ngx.log(ngx.WARN, err, ": what was read before still serves")
+    ngx.log(ngx.WARN, err, "; keeping the previously loaded file")
     known.checked_at = time
     return known
 end

@@ -5,10 +5,10 @@ local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
 local client_certificate = require("resty.etcd.transport.tls.client_certificate")
 local find = string.find
 
---- Where nginx tells of no reason.
-local TURNED_DOWN = "certificate verification failed"
+--- Error text if nginx gives no reason.
+local NO_REASON = "certificate verification failed"
 
---- A `char *[1]`: the last error of nginx's C functions, which all modules of resty.core share.
+--- A `char *[1]`: the last error of nginx's C functions, which the modules of resty.core share.
 ---@class resty.etcd.transport.tls.handshake.ErrorPointer
 
 ---@class resty.etcd.transport.tls.handshake.Base
@@ -20,9 +20,9 @@ local function last_message()
     return text ~= nil and ffi.string(text) or nil
 end
 
---- What was wrong in a handshake that threw. Where one ends at once, as the server was quick, resty.core asserts that
---- the certificate was accepted (until 2026). It has just asked for the reason then.
----@param thrown string what was thrown
+--- Returns the cause of a handshake that raised an error. If a handshake finishes without waiting, resty.core (until 2026)
+--- asserts that the certificate was accepted; the cause is then in its error buffer.
+---@param thrown string text of the raised error
 ---@return string
 local function reason_of(thrown)
     local asserted = find(thrown, "resty/core/socket%S*: assertion failed")
@@ -30,10 +30,10 @@ local function reason_of(thrown)
         return thrown
     end
     local ok, message = pcall(last_message)
-    return ok and message ~= nil and message or TURNED_DOWN
+    return ok and message ~= nil and message or NO_REASON
 end
 
---- What a handshake tells that may throw. Those of stand-ins, as of luasec, fail with false.
+--- Returns the result of a handshake. It can raise an error; that of luasec returns false.
 ---@param ok boolean
 ---@param session any
 ---@param err any
@@ -49,7 +49,7 @@ local function guarded(ok, session, err)
     return true
 end
 
---- The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets.
+--- Performs the handshake of APISIX-patched OpenResty, which APISIX's blocking socket replacement has as well.
 ---@param sock table
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param server_name string
@@ -72,10 +72,10 @@ local function patched_handshake(sock, tls, server_name)
     return guarded(ok, session, err)
 end
 
---- Makes a TLS session on a connected socket.
+--- Performs the TLS handshake on a connected socket.
 ---@param sock table
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
----@param host string the endpoint's host, used where the client sets no `sni`
+---@param host string host of the endpoint; the server name if the client sets no `sni`
 ---@return true? res
 ---@return string? err
 local function handshake(sock, tls, host)
@@ -90,7 +90,7 @@ local function handshake(sock, tls, host)
     if client_certificate.has_client_cert(tls) then
         if sock.setclientcert == nil then
             if sock.tlshandshake == nil then
-                return nil, "client certificate: this OpenResty has none for cosockets"
+                return nil, "client certificate: not supported by the cosockets of this OpenResty"
             end
             return patched_handshake(sock, tls, server_name)
         end
@@ -98,8 +98,8 @@ local function handshake(sock, tls, host)
         if pair == nil then
             return nil, err
         end
-        local set, set_err = sock:setclientcert(pair.cert, pair.key)
-        if set == nil then
+        local is_set, set_err = sock:setclientcert(pair.cert, pair.key)
+        if is_set == nil then
             return nil, set_err
         end
     end

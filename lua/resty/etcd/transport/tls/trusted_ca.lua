@@ -8,8 +8,7 @@ local log = require("resty.etcd.base.log")
 
 local STORE_MODULE = "resty.openssl.x509.store"
 
---- True where the platform's sockets take CAs of their own; otherwise says, once a client, that `trusted_ca` has no
---- effect.
+--- Reports whether sockets support a CA per client. If not, logs once per client that `trusted_ca` has no effect.
 ---@param sock table
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param path string
@@ -17,8 +16,8 @@ local STORE_MODULE = "resty.openssl.x509.store"
 local function is_usable(sock, tls, path)
     if tls.trust == nil then
         if sock.settrustedstore ~= nil then
-            local found = pcall(require, STORE_MODULE)
-            if found then
+            local is_installed = pcall(require, STORE_MODULE)
+            if is_installed then
                 return true
             end
         end
@@ -53,7 +52,7 @@ local function load(path, known)
     return {store = store, source = source, checked_at = 0}
 end
 
---- Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil.
+--- Sets the CAs that the next handshake of a socket trusts. Returns an error text or nil.
 ---@param sock table
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param path string

@@ -1,25 +1,25 @@
 -- Generated from src/resty/etcd/transport/tls/types.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- How a client makes its TLS sessions.
+--- TLS options of a client.
 ---@class resty.etcd.transport.tls.types.TlsOptions
 ---@field verify boolean
----@field sni string? Server name to ask for and to verify; the endpoint's host if nil.
+---@field sni string? Server name for SNI and verification; nil for the host of the endpoint.
 ---@field cert_path string?
 ---@field key_path string?
 ---@field cert string? PEM text.
 ---@field key string?
 ---@field trusted_ca string? Path of a file with CA certificates.
----@field identity string Tells sessions apart that must not share a pool.
----@field pair? resty.etcd.transport.tls.types.ClientCertificate Made at the first handshake.
----@field trust? (false|resty.etcd.transport.tls.types.CaStore) Made of `trusted_ca` at the first handshake; false where the platform cannot use it.
+---@field identity string Part of the pool name: connections with different TLS options must not share a pool.
+---@field pair? resty.etcd.transport.tls.types.ClientCertificate Loaded at the first handshake.
+---@field trust? (false|resty.etcd.transport.tls.types.CaStore) Loaded from `trusted_ca` at the first handshake; false if the platform does not support it.
 
 --- Certificate and key as OpenSSL objects.
 ---@class resty.etcd.transport.tls.types.ClientCertificate: resty.etcd.transport.tls.file_reload.Reloadable
 ---@field cert any
 ---@field key any
 
---- A file of CA certificates as OpenSSL wants it.
+--- CA certificates as an OpenSSL object.
 ---@class resty.etcd.transport.tls.types.CaStore: resty.etcd.transport.tls.file_reload.Reloadable
 ---@field store resty.etcd.transport.tls.types.Store
 

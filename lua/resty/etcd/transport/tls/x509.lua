@@ -7,21 +7,21 @@ ffi.cdef("void resty_etcd_clear_errors(void) __asm__(\"ERR_clear_error\");")
 local C = ffi.C
 
 local function check(chain, key)
-    local fits = C.resty_etcd_check_key(
+    local matches = C.resty_etcd_check_key(
         C.resty_etcd_stack_value(chain, 0),
         key
     ) == 1
     C.resty_etcd_clear_errors()
-    return fits
+    return matches
 end
 
---- False if a private key is not that of a certificate; true where OpenSSL cannot be asked.
----@param chain any what `ngx.ssl.parse_pem_cert` gives
----@param key any what `ngx.ssl.parse_pem_priv_key` gives
+--- Returns false if a private key does not belong to a certificate; true if OpenSSL cannot check it.
+---@param chain any result of `ngx.ssl.parse_pem_cert`
+---@param key any result of `ngx.ssl.parse_pem_priv_key`
 ---@return boolean
 local function is_key_of(chain, key)
-    local asked, fits = pcall(check, chain, key)
-    return not asked or fits == true
+    local is_checked, matches = pcall(check, chain, key)
+    return not is_checked or matches == true
 end
 _M.is_key_of = is_key_of
 

@@ -11,25 +11,25 @@ const match = string.match;
 const min = math.min;
 const sub = string.sub;
 
-/** Up to so many bytes are decoded in one go, in about a millisecond. */
+/** Bytes that are decoded in one call, which takes about a millisecond. */
 const LONG = 64 * 1024;
-/** Bytes of a part of what is longer. */
+/** Bytes of a part of a longer text. */
 const PART = 2 * 1024;
-/** Bytes at both ends of a text between which there must be nothing but the list. */
+/** Bytes at both ends of a text that can contain anything but the list. */
 const MARGIN = 1024;
 
-/** A text whose length comes from one list of objects. */
+/** A text that is long because of one list of objects. */
 interface Cut {
-    /** The decoded rest of the text, and the message in it, without the list. */
+    /** The decoded text without the list, and the message in it. */
     readonly json: unknown;
     readonly fields: Fields;
     readonly name: string;
-    /** Where the first item begins and the last one ends. */
+    /** Positions of the begin of the first item and the end of the last one. */
     readonly first: number;
     readonly last: number;
 }
 
-/** The message in what was decoded. */
+/** Returns the message in decoded JSON. */
 function inside(json: unknown, envelope: string | undefined): unknown {
     if (envelope === undefined || typeof json !== "object") {
         return json;
@@ -37,15 +37,15 @@ function inside(json: unknown, envelope: string | undefined): unknown {
     return (json as Fields).get(envelope);
 }
 
-function decode_at_once(message: MessageType, text: string, envelope: string | undefined): Decoded {
+function decode_in_one_call(message: MessageType, text: string, envelope: string | undefined): Decoded {
     const [json] = cjson.decode(text);
     return $multi(json, json_codec.decode(message, inside(json, envelope)));
 }
 
 /**
- * Takes the list out of a long text. A mere guess where it begins and ends is enough: with a number in its place the
- * rest must be JSON that has this number there, and each part of the list must be JSON by itself. Then they are what
- * the text says, as what comes before the list has not begun a string that it does not end.
+ * Cuts the list out of a long text. Its begin and end are guessed, and the result proves the guess: with a number instead of
+ * the list, the rest must be JSON with this number at this place, and each part of the list must be JSON. Both then mean
+ * what the text means, because the text before the list contains no unfinished string.
  */
 function cut(text: string, envelope: string | undefined): Cut | undefined {
     const beginning = sub(text, 1, MARGIN);
@@ -81,7 +81,7 @@ function cut(text: string, envelope: string | undefined): Cut | undefined {
 
 /**
  * Finds the end of an item that is followed by another one.
- * @returns where it ends, and where the next one begins
+ * @returns positions of its end and of the begin of the next one
  */
 function find_end(text: string, from: number): LuaMultiReturn<[stop: number | undefined, next?: number]> {
     let at = from;
@@ -99,20 +99,20 @@ function find_end(text: string, from: number): LuaMultiReturn<[stop: number | un
 }
 
 /**
- * Decodes the items of a list, part by part, between which others have their turn.
- * @returns nil if some part is not JSON by itself; the second is the name of a malformed field
+ * Decodes the items of a list in parts, and yields in between.
+ * @returns the items, nil if some part is not JSON; and the name of a malformed field
  */
 function decode_items(
     message: MessageType,
     text: string,
-    found: Cut,
+    cut_text: Cut,
 ): LuaMultiReturn<[items: unknown[] | undefined, bad?: string]> {
     const slice = time_slice.start();
-    const name = found.name;
-    const last = found.last;
+    const name = cut_text.name;
+    const last = cut_text.last;
     const items: unknown[] = [];
     const part: Fields = new LuaMap();
-    let at = found.first;
+    let at = cut_text.first;
     while (at <= last) {
         const [stop, next_at] = find_end(text, at + PART);
         const [list] = cjson.decode(`[${sub(text, at, min(stop ?? last, last))}]`);
@@ -133,30 +133,30 @@ function decode_items(
     return $multi(items);
 }
 
-/** What the text says, and the name of a malformed field. */
+/** The decoded JSON, and the name of a malformed field. */
 type Decoded = LuaMultiReturn<[json: unknown, bad?: string | undefined]>;
 
 /**
- * Decodes a message's JSON, and turns it into the message in place. A long one is decoded in parts, so that the worker
- * is not busy with it for long; whoever is not able to wait gets it all the same.
- * @param envelope the field of the JSON that holds the message, where it is not the JSON itself
- * @returns all that the text says, nil if it is not JSON; and the name of a field of the message that is malformed
+ * Decodes JSON, and converts the message in it in place. A long text is decoded in parts, so that it does not occupy the
+ * worker; in phases that cannot yield, without a pause.
+ * @param envelope field that contains the message; nil if the JSON is the message
+ * @returns the JSON, nil if the text is not JSON; and the name of a malformed field of the message
  */
 function decode(message: MessageType, text: string, envelope?: string): Decoded {
-    let found: Cut | undefined;
+    let cut_text: Cut | undefined;
     if (text.length > LONG) {
-        found = cut(text, envelope);
+        cut_text = cut(text, envelope);
     }
-    if (found === undefined) {
-        return decode_at_once(message, text, envelope);
+    if (cut_text === undefined) {
+        return decode_in_one_call(message, text, envelope);
     }
-    const [items, bad_item] = decode_items(message, text, found);
+    const [items, bad_item] = decode_items(message, text, cut_text);
     if (items === undefined) {
-        return decode_at_once(message, text, envelope);
+        return decode_in_one_call(message, text, envelope);
     }
-    const bad = bad_item ?? json_codec.decode(message, found.fields);
-    found.fields.set(found.name, items);
-    return $multi(found.json, bad);
+    const bad = bad_item ?? json_codec.decode(message, cut_text.fields);
+    cut_text.fields.set(cut_text.name, items);
+    return $multi(cut_text.json, bad);
 }
 
 export { LONG, decode };

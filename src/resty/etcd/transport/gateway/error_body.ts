@@ -8,20 +8,20 @@ const sub = string.sub;
 /** HTTP status by gRPC code, as etcd's gateway maps them. */
 const HTTP_STATUS = [408, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
 
-/** Cancelled: some gateways call that trouble of the server. */
-const CANCELLED = 1;
+/** gRPC status code that some gateways send with HTTP status 500. */
+const CANCELED = 1;
 
-/** What etcd's own messages begin with. */
-const OWN_WORDS = "etcdserver: ";
+/** Beginning of etcd's own messages. */
+const ETCD_PREFIX = "etcdserver: ";
 
-/** No etcd's token is shorter. What is might be a part of any message. */
+/** Shortest token that is removed from texts: etcd's are longer, and a shorter one could be part of any message. */
 const MIN_TOKEN = 8;
-/** So much of one tells it from all else: a long text is searched quickly then. */
+/** Characters of a token that are searched for. */
 const MAX_NEEDLE = 32;
-/** Nobody looks at what an error says beyond this. */
+/** Characters of a text that are searched for tokens. */
 const MAX_SNIPPET = 65536;
 
-/** The body of an error answer, whichever gateway wrote it, or whatever stands in front of etcd. */
+/** Body of an error response, written by any version of the gateway or by a proxy. */
 interface ErrorBody {
     error?: unknown;
     message?: unknown;
@@ -30,7 +30,7 @@ interface ErrorBody {
     http_code?: unknown;
 }
 
-/** A short piece of foreign text that fits into a message. */
+/** Shortens text of a server to one line for an error message. */
 function snippet(text: string): string {
     const [line] = string.gsub(sub(text, 1, 200), "[%c%s]+", " ");
     const [trimmed] = string.match(line, "^ ?(.-) ?$");
@@ -38,8 +38,8 @@ function snippet(text: string): string {
 }
 
 /**
- * What may be shown of foreign text: a server, or what stands in front of it, may say back what it was sent.
- * @param token that the request held; nil if it held none
+ * Removes the token from text of a server, because a server or a proxy can echo the request.
+ * @param token token of the request; nil if it had none
  */
 function redact_token(text: string, token: string | undefined): string {
     if (token === undefined || token.length < MIN_TOKEN) {
@@ -61,7 +61,7 @@ function redact_token(text: string, token: string | undefined): string {
     return table.concat(parts, "...");
 }
 
-/** The body, or an empty one in the place of what is none. */
+/** Returns a JSON object, or an empty one instead of any other value. */
 function as_table(json: unknown): ErrorBody {
     if (typeof json === "object") {
         return json as ErrorBody;
@@ -74,36 +74,37 @@ function text_of(value: unknown): string | undefined {
 }
 
 /**
- * The gRPC code, if it is one. Others write an HTTP status in its place, or whatever they like: what comes with a
- * status of 500 and above is believed only if it means trouble of the server.
+ * Returns a gRPC status code, or nil if the value is invalid. Proxies write an HTTP status or other numbers there: together
+ * with an HTTP status of 500 and above, only codes for errors of the server count.
  */
 function code_of(value: unknown, status: number): number | undefined {
     if (typeof value !== "number") {
         return undefined;
     }
     const expected = HTTP_STATUS[value - 1];
-    if (expected === undefined || (status >= 500 && expected < 500 && value !== CANCELLED)) {
+    if (expected === undefined || (status >= 500 && expected < 500 && value !== CANCELED)) {
         return undefined;
     }
     return value;
 }
 
-function says(text: string, part: string): boolean {
+function has(text: string, part: string): boolean {
     const [from] = find(text, part, 1, true);
     return from !== undefined;
 }
 
 /**
- * A server, or what stands in front of it, may say back what it was sent. etcd's own messages do not.
- * @param text all of the answer
+ * Reports whether a message can be shown although the request contained a secret. A server or a proxy can echo the request;
+ * etcd's own messages do not.
+ * @param text the complete response
  */
 function is_safe(message: string, text: string, secret: string): boolean {
-    if (sub(message, 1, OWN_WORDS.length) === OWN_WORDS) {
+    if (sub(message, 1, ETCD_PREFIX.length) === ETCD_PREFIX) {
         return true;
     }
     const [escaped] = cjson.encode(secret);
     for (const part of ["password", secret, sub(escaped ?? "", 2, -2), ngx.encode_base64(secret)]) {
-        if (part !== "" && says(text, part)) {
+        if (part !== "" && has(text, part)) {
             return false;
         }
     }
@@ -111,10 +112,9 @@ function is_safe(message: string, text: string, secret: string): boolean {
 }
 
 /**
- * Reads an error answer. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies
- * write text.
- * @param secret the password that the request held; nil if it held none
- * @returns the error, and the body as users of the HTTP shape know it: `error` is always a string
+ * Parses an error response. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies text.
+ * @param secret password of the request; nil if it had none
+ * @returns the error, and the body in the form of lua-resty-etcd 1.10: `error` is always a string
  */
 function from_answer(
     status: number,
@@ -125,7 +125,7 @@ function from_answer(
     const [json] = cjson.decode(text);
     const body = as_table(json);
     const nothing = `HTTP status ${status}`;
-    // the error of a stream, where it is the first that comes: renewals of leases are such
+    // the first message of a stream can be an error, as for LeaseKeepAlive
     const inner = as_table(body.error);
     let message =
         text_of(body.error) ?? text_of(body.message) ?? text_of(inner.message) ?? text_of(snippet(text)) ?? nothing;
@@ -139,14 +139,14 @@ function from_answer(
 }
 
 /**
- * Reads the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,
+ * Parses the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,
  * `{code, message}` from newer ones.
  */
 function from_stream(json: unknown, endpoint: string): EtcdError {
     const body = as_table(json);
     const code = code_of(body.grpc_code, 0) ?? code_of(body.code, 0);
-    const told = body.http_code;
-    const status = typeof told === "number" ? told : (HTTP_STATUS[(code ?? 0) - 1] ?? 500);
+    const http_code = body.http_code;
+    const status = typeof http_code === "number" ? http_code : (HTTP_STATUS[(code ?? 0) - 1] ?? 500);
     return errors.server_error(status, code, text_of(body.message) ?? text_of(json) ?? "unknown error", endpoint);
 }
 

@@ -23,23 +23,28 @@ const find = string.find as StringFind;
 const sub = string.sub;
 const concat = table.concat;
 
-/** Distinct endpoints a client may see before the memory of them is dropped. */
+/** Endpoints whose request templates are cached before the cache is emptied. */
 const MAX_ENDPOINTS = 100;
-/** No error answer is longer; the rest of one is not read. */
+/** Bytes of an error response that are read. */
 const MAX_ERROR_BODY = 65536;
 
 interface Fields {
     readonly pick: PickConnector;
     readonly connection_options: ConnectionOptions;
     readonly extra: ExtraHeaders;
-    /** By URL, with the name that its address stands for, and RPC. */
+    /** Request templates by URL (with the DNS name of its address) and RPC. */
     templates: LuaMap<string, LuaMap<Rpc, RequestTemplate>>;
     endpoint_count: number;
 }
 
 interface Gateway extends Fields, Methods {}
 
-function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | undefined): RequestTemplate | undefined {
+function new_template(
+    gateway: Fields,
+    rpc: Rpc,
+    url: string,
+    dns_name: string | undefined,
+): RequestTemplate | undefined {
     const target = urls.parse(url, dns_name);
     if (target === undefined) {
         return undefined;
@@ -47,46 +52,46 @@ function make_route(gateway: Fields, rpc: Rpc, url: string, dns_name: string | u
     const method = rpc.page === true ? "GET" : "POST";
     const path = target.path + rpc.path;
     const extra = gateway.extra;
-    const peer = gateway.connection_options;
+    const connection_options = gateway.connection_options;
     return {
         method,
         target,
         path,
         extra,
-        connection_options: peer,
-        pool: cosocket.pool_options(peer, target, ""),
+        connection_options,
+        pool: cosocket.pool_options(connection_options, target, ""),
         head: http1.format_head(method, path, target, extra),
     };
 }
 
-/** The way of an RPC to a URL of an endpoint; nil if the URL is none. */
+/** Returns the cached request template for an RPC and an endpoint URL, or nil if the URL is invalid. */
 function template_for(gateway: Fields, rpc: Rpc, endpoint: Endpoint, url: string): RequestTemplate | undefined {
     if (typeof url !== "string") {
-        return undefined; // a user's own endpoint without it
+        return undefined; // an endpoint that the program wrote
     }
     const dns_name = endpoint.dns_name;
     const key = dns_name !== undefined ? `${url} ${dns_name}` : url;
-    let routes = gateway.templates.get(key);
-    if (routes === undefined) {
+    let templates = gateway.templates.get(key);
+    if (templates === undefined) {
         if (gateway.endpoint_count >= MAX_ENDPOINTS) {
             gateway.templates = new LuaMap();
             gateway.endpoint_count = 0;
         }
-        routes = new LuaMap();
-        gateway.templates.set(key, routes);
+        templates = new LuaMap();
+        gateway.templates.set(key, templates);
         gateway.endpoint_count = gateway.endpoint_count + 1;
     }
-    let route = routes.get(rpc);
-    if (route === undefined) {
-        route = make_route(gateway, rpc, url, dns_name);
-        if (route !== undefined) {
-            routes.set(rpc, route);
+    let template = templates.get(rpc);
+    if (template === undefined) {
+        template = new_template(gateway, rpc, url, dns_name);
+        if (template !== undefined) {
+            templates.set(rpc, template);
         }
     }
-    return route;
+    return template;
 }
 
-/** Where watches go: users may have rewritten each of these fields, or made the endpoint themselves. */
+/** Returns the URL for watches. Programs written for 1.10 overwrite these fields of an endpoint. */
 function stream_url(endpoint: Endpoint): string {
     const scheme = endpoint.scheme;
     const address = endpoint.address;
@@ -98,7 +103,7 @@ function stream_url(endpoint: Endpoint): string {
     return `${scheme}://${address}:${port}${api_prefix}`;
 }
 
-/** How errors begin that are not the endpoint's doing, and would be the same at every other. */
+/** Beginnings of error texts whose cause is the client or its phase, so that all endpoints would fail alike. */
 const CLIENT_SIDE_PREFIXES = [cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
 
 function is_client_side_error(text: string): boolean {
@@ -118,7 +123,7 @@ function with_hint(err: EtcdError, silent: boolean): EtcdError {
     return err;
 }
 
-/** Trouble on the way, as an error of the call. */
+/** Returns the error of a connection failure. */
 function transport_error(attempt: Attempt, text: string, sent: boolean): EtcdError {
     const endpoint = attempt.endpoint;
     if (is_client_side_error(text)) {
@@ -150,13 +155,13 @@ function bad_host(endpoint: Endpoint, url: string): EtcdError {
     );
 }
 
-/** The password that a request holds. */
+/** Returns the password in a login request. */
 function password_in(payload: string): string {
     const [request] = cjson.decode(payload);
     return tostring((request as { password?: unknown }).password);
 }
 
-/** The message of a good answer; nil if it is none. */
+/** Decodes the body of a response. Returns nil if it is no message of the RPC. */
 function decode_body(
     rpc: Rpc,
     endpoint: Endpoint,
@@ -183,15 +188,15 @@ function unary(
     rpc: Rpc,
     payload: string,
     attempt: Attempt,
-): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, refusal?: Reply]> {
+): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, error_reply?: Reply]> {
     const endpoint = attempt.endpoint;
     const url = rpc.page === true ? endpoint.http_host : endpoint.full_prefix;
-    const route = template_for(this, rpc, endpoint, url);
-    if (route === undefined) {
+    const template = template_for(this, rpc, endpoint, url);
+    if (template === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
-    const connector = this.pick(route, attempt);
-    const [answer, text, sent] = http_client.request(connector, route, attempt, payload);
+    const connector = this.pick(template, attempt);
+    const [answer, text, sent] = http_client.request(connector, template, attempt, payload);
     if (answer === undefined) {
         return $multi(undefined, transport_error(attempt, text, sent));
     }
@@ -200,7 +205,7 @@ function unary(
     const token = attempt.token;
     attempt.received = answer.body.length;
     if (status >= 300) {
-        http_client.release_connection(route, answer, true);
+        http_client.release_connection(template, answer, true);
         const secret = rpc.secret === true ? password_in(payload) : undefined;
         const shown = error_body.redact_token(answer.body, token);
         const [err, body] = error_body.from_answer(status, shown, endpoint.http_host, secret);
@@ -212,7 +217,7 @@ function unary(
     }
     const [message, err] = decode_body(rpc, endpoint, answer.body, token);
     const is_sound = message !== undefined || (err !== undefined && err.name !== "bad_reply");
-    http_client.release_connection(route, answer, is_sound);
+    http_client.release_connection(template, answer, is_sound);
     if (message !== undefined) {
         return $multi({ status, headers, body: message });
     }
@@ -232,7 +237,7 @@ function unary(
     return $multi(undefined, bad);
 }
 
-/** As much of an error answer as is worth reading. */
+/** Reads an error response, up to `MAX_ERROR_BODY` bytes. */
 function read_error_body(body: Body, deadline: number | undefined): string {
     const parts: string[] = [];
     let length = 0;
@@ -253,15 +258,15 @@ function open(
     rpc: Rpc,
     payload: string,
     attempt: Attempt,
-): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, refusal?: Reply]> {
+): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, error_reply?: Reply]> {
     const endpoint = attempt.endpoint;
     const url = stream_url(endpoint);
-    const route = template_for(this, rpc, endpoint, url);
-    if (route === undefined) {
+    const template = template_for(this, rpc, endpoint, url);
+    if (template === undefined) {
         return $multi(undefined, bad_host(endpoint, url));
     }
-    const connector = this.pick(route, attempt);
-    const [opening, text, sent] = http_client.open(connector, route, attempt, payload);
+    const connector = this.pick(template, attempt);
+    const [opening, text, sent] = http_client.open(connector, template, attempt, payload);
     if (opening === undefined) {
         return $multi(undefined, transport_error(attempt, text, sent));
     }
@@ -269,8 +274,12 @@ function open(
         const status = opening.status;
         const text_body = error_body.redact_token(read_error_body(opening.body, attempt.deadline), attempt.token);
         const [err, body] = error_body.from_answer(status, text_body, endpoint.http_host, undefined);
-        const refusal = { status, headers: opening.headers, body };
-        return $multi(undefined, retry_policy.classify_server_error(attempt.semantics, with_hint(err, false)), refusal);
+        const error_reply = { status, headers: opening.headers, body };
+        return $multi(
+            undefined,
+            retry_policy.classify_server_error(attempt.semantics, with_hint(err, false)),
+            error_reply,
+        );
     }
     return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token));
 }
@@ -284,9 +293,9 @@ const methods = { close, encode, open, unary };
 type Methods = typeof methods;
 const mt: LuaMetatable<Gateway, Methods> = { __index: methods };
 
-/** etcd's JSON gateway, over one of the HTTP clients. */
-function create(pick: PickConnector, peer: ConnectionOptions, extra: ExtraHeaders): Transport {
-    const fields: Fields = { pick, connection_options: peer, extra, templates: new LuaMap(), endpoint_count: 0 };
+/** Creates a transport over etcd's JSON gateway. */
+function create(pick: PickConnector, connection_options: ConnectionOptions, extra: ExtraHeaders): Transport {
+    const fields: Fields = { pick, connection_options, extra, templates: new LuaMap(), endpoint_count: 0 };
     return setmetatable(fields as Gateway, mt);
 }
 

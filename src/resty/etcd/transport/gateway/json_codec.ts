@@ -8,7 +8,7 @@ const encode_base64 = ngx.encode_base64;
 const decode_base64 = ngx.decode_base64;
 const concat = table.concat;
 
-/** A message above the seam. */
+/** A message as a Lua table. */
 type Fields = LuaMap<string, unknown>;
 
 const EXPECTED: Record<Scalar, string> = {
@@ -29,7 +29,7 @@ function enum_name(field: FieldType, value: unknown): string | undefined {
     return undefined;
 }
 
-/** The JSON of one scalar or enum value; nil for a value of another type. */
+/** Returns the JSON of a scalar or an enum value, or nil if the value has another type. */
 function scalar_text(field: FieldType, value: unknown): string | undefined {
     const scalar = field.scalar;
     if (scalar === "bytes") {
@@ -49,7 +49,7 @@ function scalar_text(field: FieldType, value: unknown): string | undefined {
     return text !== undefined ? `"${text}"` : undefined;
 }
 
-/** Appends the JSON of a message to `out`; returns what is wrong with it, or nil. */
+/** Appends the JSON of a message to `out`. Returns what is wrong with the message, or nil. */
 function write_message(out: string[], message: MessageType, fields: Fields): Problem {
     let separator = '{"';
     for (const [name, value] of fields) {
@@ -105,9 +105,9 @@ function write_message(out: string[], message: MessageType, fields: Fields): Pro
 }
 
 /**
- * The JSON of a message as etcd's gateway takes it on every version: proto names, int64 in quotes,
- * padded base64, enum names in upper case.
- * @param fields the message; a field of a wrong type is an error, never passed on
+ * Encodes a message in the form that the gateway of every etcd version accepts: proto names, int64 in quotes, padded
+ * base64, enum names in upper case.
+ * @param fields the message; a field of a wrong type is an error
  */
 function encode(message: MessageType, fields: Fields): Result<string> {
     const out: string[] = [];
@@ -119,8 +119,8 @@ function encode(message: MessageType, fields: Fields): Result<string> {
 }
 
 /**
- * A scalar of a reply as it is above the seam.
- * @returns the value, nil if it is zero; the second is true for a value of another type
+ * Converts a scalar of a reply.
+ * @returns the value, nil if it is zero; the second is true if the value has another type
  */
 function read_scalar(field: FieldType, value: unknown): LuaMultiReturn<[unknown, boolean?]> {
     const scalar = field.scalar;
@@ -160,17 +160,17 @@ function read_scalar(field: FieldType, value: unknown): LuaMultiReturn<[unknown,
     return $multi(text, text === undefined);
 }
 
-/** Turns the decoded JSON of a message into the message, in place; returns the name of a malformed field. */
+/** Converts the decoded JSON of a message in place. Returns the name of a malformed field, or nil. */
 function read_message(message: MessageType, name: string, json: unknown): string | undefined {
     if (typeof json !== "object") {
         return name;
     }
     const fields = json as Fields;
-    // fields that exist may be assigned to while traversing, nil included
+    // Lua allows assigning to existing fields during a traversal, nil included
     for (const [key, value] of fields) {
         const field = message.get(key);
         if (field === undefined) {
-            continue; // of an etcd newer than the schema
+            continue; // a field of a newer etcd
         }
         const inner = field.message;
         if (value === null_value) {
@@ -214,8 +214,8 @@ function read_message(message: MessageType, name: string, json: unknown): string
 }
 
 /**
- * Turns decoded JSON into a message, in place. Fields that the schema does not know stay as they are.
- * @returns nil, or the name of the field that is malformed
+ * Converts decoded JSON to a message in place. Fields that the schema does not contain are left unchanged.
+ * @returns nil, or the name of a malformed field
  */
 function decode(message: MessageType, json: unknown): string | undefined {
     return read_message(message, "body", json);

@@ -15,34 +15,34 @@ const find = string.find as StringFind;
 const sub = string.sub;
 const concat = table.concat;
 
-/** A message is one line; one that grows beyond this is not etcd's. */
+/** Longest line in bytes. A line is one message, and etcd sends none that long. */
 const MAX_LINE = 512 * 1024 * 1024;
 
 interface Fields {
     readonly rpc: Rpc;
     readonly endpoint: string;
     readonly body: Body;
-    /** What it was asked for with: no error says it. */
+    /** Token of the request; removed from error texts. */
     readonly token: string | undefined;
-    /** Bytes of the body, from `at` on not consumed. */
+    /** Bytes of the body; those before `at` are consumed. */
     text: string;
     at: number;
-    /** The beginning of a line whose end has not arrived. */
+    /** Beginning of a line whose end has not arrived. */
     parts: string[];
     parts_length: number;
-    /** A long line that is being decoded: whoever does that may be killed on the way. */
+    /** A long line that is being decoded. Kept here, because the light thread that decodes it can be killed. */
     undecoded: string | undefined;
-    /** The stream has ended with this. */
+    /** Why the stream has ended; nil while it is open. */
     ended: EtcdError | undefined;
-    /** Met while looking ahead. */
+    /** Error found by `peek` or `try_recv`, not yet returned. */
     ahead: EtcdError | undefined;
-    /** Looked at, but not taken. */
+    /** Message returned by `peek`, not yet by `recv`. */
     peeked: Message | undefined;
 }
 
 interface GatewayStream extends Fields, Methods {}
 
-/** The next complete line, without its end; nil while it has not arrived. */
+/** Returns the next complete line without its line break, or nil if it has not arrived. */
 function take_line(stream: Fields): string | undefined {
     const undecoded = stream.undecoded;
     if (undecoded !== undefined) {
@@ -87,8 +87,8 @@ function invalid_line(
 }
 
 /**
- * Decodes a line; nil and nil for an empty one.
- * @param token that the request held; nil if it held none
+ * Decodes a line. Returns nil and nil for an empty one.
+ * @param token token of the request; nil if it had none
  */
 function decode_line(
     rpc: Rpc,
@@ -122,7 +122,7 @@ function end_with(stream: Fields, err: EtcdError): void {
     stream.body.close();
 }
 
-/** Socket errors keep their bare text. */
+/** Returns a socket error with its bare text, which programs compare. */
 function local_error(stream: Fields, text: string): EtcdError {
     if (text === "timeout" || text === "closed") {
         return errors.local_error(text, text, stream.endpoint);
@@ -131,7 +131,7 @@ function local_error(stream: Fields, text: string): EtcdError {
     return errors.local_error(malformed !== undefined ? "bad_reply" : "connection_lost", text, stream.endpoint);
 }
 
-/** Ends the stream after an error that came in it; from then on it is just closed. */
+/** Ends the stream after an error from the server. Later calls return `closed`. */
 function failed(stream: Fields, err: EtcdError): EtcdError {
     end_with(stream, err.name === "bad_reply" ? err : errors.local_error("closed", "closed", stream.endpoint));
     return err;
@@ -157,7 +157,7 @@ function try_recv(this: GatewayStream): Message | undefined {
             }
             add(this, bytes);
         } else if (line.length > chunked_json.LONG) {
-            this.undecoded = line; // it takes several turns, and nobody is to wait here
+            this.undecoded = line; // decoding would yield, and this function must not wait
             return undefined;
         } else {
             const [message, err] = decode_line(this.rpc, this.endpoint, line, this.token);
@@ -170,7 +170,7 @@ function try_recv(this: GatewayStream): Message | undefined {
     return undefined;
 }
 
-/** The body has ended: an unfinished line is complete all the same, as old gateways write their last error. */
+/** Ends the stream with the body. Old gateways write the last error without a line break, so an open line is decoded. */
 function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
     const rest = concat(stream.parts);
     stream.parts = [];
@@ -180,9 +180,9 @@ function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, e
 }
 
 /**
- * The next message.
+ * Returns the next message.
  * @param timeout seconds without a byte
- * @param deadline for all of it
+ * @param deadline of the complete message
  */
 function receive(
     stream: Fields,
@@ -241,7 +241,7 @@ function recv(this: GatewayStream, timeout: number | undefined): Result<Message,
 }
 
 function peek(this: GatewayStream, timeout: number | undefined): Message | undefined {
-    // a call ends in time, whatever drips in
+    // a deadline, as single bytes would reset a timeout
     const [message, err] = receive(this, undefined, timeout !== undefined ? now() + timeout : undefined);
     this.peeked = message;
     this.ahead = err;
@@ -266,7 +266,7 @@ const methods = { allow_cancel, close, last_received_at, peek, recv, try_recv };
 type Methods = typeof methods;
 const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
 
-/** A stream of messages over a streamed body, and the token that it was asked for with. */
+/** Creates a stream of messages over a response body. */
 function create(rpc: Rpc, endpoint: string, body: Body, token: string | undefined): Stream {
     const fields: Fields = {
         rpc,

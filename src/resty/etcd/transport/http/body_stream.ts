@@ -10,32 +10,32 @@ const find = string.find as StringFind;
 const sub = string.sub;
 const min = math.min;
 
-/** A cancelled reader wakes up after so many seconds at the latest. */
-const CANCEL_SLICE = 0.5;
-/** More than a socket can wait. */
+/** Longest time in seconds before a canceled read notices it. */
+const CANCEL_INTERVAL = 0.5;
+/** Seconds; longer than any socket timeout. */
 const FOREVER = 1e9;
-/** Not the server's doing, so it never passes for the end of a body. */
+/** The user closed the stream; unlike `closed` by the server, this is never the end of a body. */
 const CANCELLED = "cancelled";
 
-/** What the next bytes are. */
+/** What the next bytes belong to. */
 type State = "size" | "data" | "gap" | "trailer" | "done";
 
 interface Fields {
     readonly source: SocketReader;
     readonly chunked: boolean;
     state: State;
-    /** Bytes of the chunk or body still to come; nil if only the end of the connection ends it. */
+    /** Bytes left of the chunk or the body; nil if the body ends with the connection. */
     left: number | undefined;
-    /** What was wrong with the framing: nothing behind it can be trusted. */
+    /** An error in the framing: the bytes behind it have no meaning. */
     malformed: Problem;
     closed: boolean;
     cancellable: boolean;
-    heard: number;
+    received_at: number;
 }
 
 interface BodyStream extends Fields, Methods {}
 
-/** A complete line, or nil while it has not arrived. */
+/** Returns a complete line, or nil if it has not arrived. */
 function buffered_line(source: SocketReader): string | undefined {
     const [start, stop] = find(source.buffer, "\r\n", source.at, true);
     if (start === undefined) {
@@ -47,8 +47,8 @@ function buffered_line(source: SocketReader): string | undefined {
 }
 
 /**
- * Decodes what has arrived.
- * @returns bytes of the body, "" at its end; nil if more must arrive first, or if it is malformed
+ * Decodes the bytes that have arrived.
+ * @returns bytes of the body, "" at its end; nil if more bytes must arrive, or if the framing is malformed
  */
 function decode(body: Fields): string | undefined {
     const source = body.source;
@@ -98,24 +98,24 @@ function decode(body: Fields): string | undefined {
     return undefined;
 }
 
-/** Waits for more bytes until `deadline`; a stream that may be cancelled looks for that every `CANCEL_SLICE`. */
+/** Waits for more bytes until `deadline`. After `allow_cancel` it checks every `CANCEL_INTERVAL` whether it was canceled. */
 function wait(body: Fields, deadline: number | undefined): Problem {
     const source = body.source;
     while (true) {
-        let wait_until = now() + (body.cancellable ? CANCEL_SLICE : FOREVER);
+        let wait_until = now() + (body.cancellable ? CANCEL_INTERVAL : FOREVER);
         if (deadline !== undefined) {
             wait_until = min(wait_until, deadline);
         }
         source.deadline = wait_until;
-        source.armed = 0;
-        // outside the request that opened it a cosocket throws
+        source.timeouts_set_at = 0;
+        // a cosocket raises an error outside the request that opened it
         const [ok, err] = pcall(socket_reader.read_more, source);
         if (body.closed) {
             return CANCELLED;
         }
         if (!ok || err !== "timeout") {
             if (err === undefined) {
-                body.heard = now();
+                body.received_at = now();
             }
             return err;
         }
@@ -134,7 +134,7 @@ function peek(this: BodyStream): string | undefined {
 }
 
 function last_received_at(this: BodyStream): number {
-    return this.heard;
+    return this.received_at;
 }
 
 function allow_cancel(this: BodyStream): void {
@@ -143,7 +143,7 @@ function allow_cancel(this: BodyStream): void {
 
 function close(this: BodyStream): void {
     this.closed = true;
-    // refused while another light thread reads: that one sees `closed` and comes here; throws elsewhere
+    // fails while another light thread reads, which then sees `closed` and closes; raises an error in other requests
     const sock = this.source.sock;
     pcall(sock.close, sock);
 }
@@ -174,7 +174,7 @@ const methods = { allow_cancel, close, last_received_at, peek, read };
 type Methods = typeof methods;
 const mt: LuaMetatable<BodyStream, Methods> = { __index: methods };
 
-/** A body that is read as it arrives. */
+/** Creates a body that is read as it arrives. */
 function create(source: SocketReader, head: Head): Body {
     const chunked = head.framing === "chunked";
     const fields: Fields = {
@@ -185,7 +185,7 @@ function create(source: SocketReader, head: Head): Body {
         malformed: undefined,
         closed: false,
         cancellable: false,
-        heard: now(),
+        received_at: now(),
     };
     if (fields.left === 0) {
         fields.state = "done";

@@ -10,16 +10,16 @@ import * as socket_reader from "./socket_reader";
 
 const now = clock.now;
 
-/** How many dead pooled connections are thrown away in the search for a fresh one. */
+/** Dead pooled connections that are closed, at most, before a new one is reported as impossible. */
 const MAX_DISCARDS = 256;
 
-/** The answer has begun; or not, and then `sent` tells whether some of the request may have left. */
+/** The head of a response; or nil, a fault, whether a part of the request was possibly sent, and whether the connection was dead. */
 type Asked = LuaMultiReturn<
     | [head: Head, source: SocketReader]
     | [head: undefined, source: undefined, err: string, sent: boolean, stale: boolean]
 >;
 
-/** Connects past the pool. */
+/** Returns a new connection, not one from the pool. */
 function connect_fresh(connector: Connector, route: RequestTemplate, delivery: RequestContext): Connected {
     for (const _ of $range(1, MAX_DISCARDS)) {
         const [sock, err, reused, link] = connector.connect(route, delivery, now());
@@ -34,7 +34,7 @@ function connect_fresh(connector: Connector, route: RequestTemplate, delivery: R
     return $multi(undefined, "no fresh connection");
 }
 
-/** Sends on a connection and reads the head of the answer. `stale`: the connection was dead from the start. */
+/** Sends a request and reads the head of the response. `stale`: the server had closed the pooled connection before. */
 function ask_on(
     sock: ngx.socket.Tcp,
     reused: boolean,
@@ -44,7 +44,7 @@ function ask_on(
     delivery: RequestContext,
     body: string,
 ): Asked {
-    // where a TLS session may have been made the timeouts are those of connecting
+    // after a TLS handshake, the socket has the timeouts of the handshake
     const is_set = reused && route.target.scheme === "http";
     const source = socket_reader.new(sock, delivery.deadline, is_set ? delivery.started : 0);
     const late = socket_reader.refresh_timeout(source);
@@ -60,13 +60,13 @@ function ask_on(
     const [head, head_err] = http1.read_head(source);
     if (head === undefined) {
         sock.close();
-        const stale = reused && !source.touched && cosocket.is_connection_closed(head_err);
+        const stale = reused && !source.has_received && cosocket.is_connection_closed(head_err);
         return $multi(undefined, undefined, head_err, true, stale);
     }
     return $multi(head, source);
 }
 
-/** Asks, with a second go on a fresh connection where the pooled one was dead and that is safe. */
+/** Sends a request. If the pooled connection was dead and the request is repeatable, sends it again on a new connection. */
 function ask(connector: Connector, route: RequestTemplate, delivery: RequestContext, body: string): Asked {
     const [sock, connect_err, reused, link] = connector.connect(route, delivery, delivery.started);
     if (sock === undefined) {
@@ -87,12 +87,12 @@ function ask(connector: Connector, route: RequestTemplate, delivery: RequestCont
     if (second !== undefined) {
         return $multi(second, its_source);
     }
-    return $multi(undefined, undefined, second_err, true, false); // the first one was sent, whatever became of this
+    return $multi(undefined, undefined, second_err, true, false); // the first request was possibly sent
 }
 
 /**
- * A request and its whole answer. Its connection waits for `settle`.
- * @returns the answer; or nil, an error text, and whether some of the request may have left
+ * Makes a request and reads the complete response. The caller releases the connection with `release_connection`.
+ * @returns the response; or nil, an error text, and whether a part of the request was possibly sent
  */
 function request(
     connector: Connector,
@@ -109,22 +109,22 @@ function request(
         source.sock.close();
         return $multi(undefined, body_err, true);
     }
-    // bytes beyond the answer belong to nothing: such a connection is not trusted again
+    // bytes after the response would be taken for the next one: the connection is not reused
     const keepalive = head.keepalive && socket_reader.available(source) === 0;
     return $multi({ status: head.status, headers: http1.own_headers(head), body: text, sock: source.sock, keepalive });
 }
 
 /**
- * Gives the connection of an answer back.
- * @param is_sound the answer made sense: the rest of one that was cut short may still be on its way
+ * Returns the connection of a response to its pool, or closes it.
+ * @param is_sound the response was decoded: after a truncated one, its rest can still arrive
  */
 function release_connection(route: RequestTemplate, reply: Response, is_sound: boolean): void {
     cosocket.release(route.connection_options, reply.sock, is_sound && reply.keepalive);
 }
 
 /**
- * A request whose answer is read as it comes.
- * @returns the begun answer; or nil, an error text, and whether some of the request may have left
+ * Makes a request whose response is read as it arrives.
+ * @returns the response; or nil, an error text, and whether a part of the request was possibly sent
  */
 function open(
     connector: Connector,
@@ -142,7 +142,7 @@ function open(
     }
     if (source.sock.receiveany === undefined) {
         source.sock.close();
-        return $multi(undefined, "a stand-in for cosockets has no streams", true);
+        return $multi(undefined, "blocking socket replacements have no streams", true);
     }
     const headers = http1.own_headers(head);
     return $multi({ status: head.status, headers, body: body_stream.new(source, head) });

@@ -15,15 +15,16 @@ const find = string.find as StringFind;
 const sub = string.sub;
 const min = math.min;
 
+/** Error code of `open` for a file that does not exist. */
 const ENOENT = 2;
-/** What is longer is sent in parts: a buffer of the kernel that takes some more takes all of one. */
+/** Largest number of bytes sent in one call. The timeout of nginx applies to each part that the kernel accepts. */
 const PART_SIZE = 16384;
 
 type Part = (this: void) => LuaMultiReturn<[part?: string | undefined, late?: string]>;
 
-/** Pool options by name: a table per call would be garbage. */
+/** Pool options by name, so that calls do not allocate them. */
 const pools = new LuaMap<string, ngx.socket.ConnectOpts>();
-/** Different pools are few; a runaway of names is cut off. */
+/** Largest number of cached pool options. */
 const MAX_POOLS = 1000;
 let pool_count = 0;
 
@@ -41,10 +42,10 @@ function pool_options(peer: ConnectionOptions, target: Target, via: string): ngx
     return opts;
 }
 
-/** In the error text of what the phase does not allow. */
+/** Beginning of the error text in phases without sockets. */
 const NOT_IN_THIS_PHASE = "not in this phase";
 
-/** Makes what needs a cosocket: throwing is nginx's way of saying that the phase has none. */
+/** Creates an object that needs a cosocket. nginx raises an error in phases without cosockets. */
 function make(maker: unknown): Result<object> {
     const [ok, made, err] = protected_call(maker);
     if (!ok) {
@@ -56,7 +57,7 @@ function make(maker: unknown): Result<object> {
     return $multi(made as object);
 }
 
-/** A socket, or why there is none. `ngx.socket.tcp` is looked up each time: users replace it. */
+/** Creates a socket. `ngx.socket.tcp` is read for each call, because programs replace it. */
 function new_socket(): Result<Tcp> {
     const [sock, err] = make(ngx.socket.tcp);
     if (sock === undefined) {
@@ -65,7 +66,7 @@ function new_socket(): Result<Tcp> {
     return $multi(sock as Tcp);
 }
 
-/** nginx would log at level crit that a socket is missing. Opening one fails, but tells whether it is there. */
+/** Reports whether a unix socket exists. Connecting to a missing one makes nginx log at level crit; opening it does not. */
 function exists(unix_address: string): boolean {
     const [file, , code] = io.open(sub(unix_address, 6));
     file?.close();
@@ -73,9 +74,9 @@ function exists(unix_address: string): boolean {
 }
 
 /**
- * Gives a socket its time to connect, and to make a TLS session. Without a deadline nginx's own timeouts hold.
- * @param is_halved both are one step: neither may take more than one half
- * @returns "timeout" if there is no time
+ * Sets the timeouts of a socket for connecting and for the TLS handshake. Without a deadline, those of nginx apply.
+ * @param is_halved connecting and the handshake are one step, so each gets half of the time
+ * @returns "timeout" if no time is left
  */
 function set_connect_timeouts(
     sock: Tcp,
@@ -92,7 +93,7 @@ function set_connect_timeouts(
         if (connect_time <= 0) {
             return "timeout";
         }
-        // the handshake has the read timeout
+        // the read timeout applies to the handshake
         socket_reader.set_timeouts(
             sock,
             connect_time,
@@ -102,7 +103,7 @@ function set_connect_timeouts(
     return undefined;
 }
 
-/** Connecting has taken its part of the time: the rest of it is for the TLS session. */
+/** Sets the timeouts of a connected socket for the TLS handshake. Returns "timeout" if no time is left. */
 function set_session_timeout(sock: Tcp, delivery: RequestContext): Problem {
     const deadline = delivery.deadline;
     if (deadline !== undefined) {
@@ -115,7 +116,7 @@ function set_session_timeout(sock: Tcp, delivery: RequestContext): Problem {
     return undefined;
 }
 
-/** A socket that has its time to connect. */
+/** Creates a socket whose connect timeout is set. */
 function open_socket(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp> {
     const [sock, err] = new_socket();
     if (sock === undefined) {
@@ -128,7 +129,7 @@ function open_socket(route: RequestTemplate, delivery: RequestContext, time: num
     return $multi(sock);
 }
 
-/** Stand-ins for cosockets know a socket in the file system by the missing port, and have no pools. */
+/** Connects to a unix socket. Blocking socket replacements recognize one by the missing port, and have no pools. */
 function dial_unix(sock: Tcp, address: string, pool: ngx.socket.ConnectOpts): Result<1> {
     if (sock.receiveany === undefined) {
         return sock.connect(address);
@@ -155,7 +156,7 @@ function dial(route: RequestTemplate, delivery: RequestContext, time: number): R
             }
         }
     }
-    // a new one: a stand-in's is of the kind that it was first connected as
+    // a new socket: a blocking replacement keeps the address family of its first connect
     const [sock, sock_err] = open_socket(route, delivery, time);
     if (sock === undefined) {
         return $multi(undefined, sock_err);
@@ -193,9 +194,9 @@ function connect(this: void, route: RequestTemplate, delivery: RequestContext, t
 }
 
 /**
- * A long text in parts, as nginx's timeout is for each bit that the other side takes. Before each part the socket gets
- * what time there is left.
- * @returns a function for the next part; that answers nil at the end, or nil and "timeout"
+ * Splits a long text into parts, because the send timeout of nginx starts again with each byte that the peer accepts. Before
+ * each part, the timeouts are set to the time that is left.
+ * @returns a function that returns the next part; nil at the end; or nil and "timeout"
  */
 function chunks_of(sock: Tcp, delivery: RequestContext, text: string): Part {
     const side = socket_reader.new(sock, delivery.deadline, 0);
@@ -234,17 +235,17 @@ function send(this: void, link: unknown, route: RequestTemplate, delivery: Reque
     }
 }
 
-/** The embedded client: nothing but cosockets. */
+/** The embedded client: cosockets only. */
 const connector: Connector = { connect, send };
 
-/** It serves every request. */
+/** Returns the embedded client, which serves every request. */
 function pick(this: void): Connector {
     return connector;
 }
 
 /**
- * Puts a connection with nothing unread back into its pool, or closes it. A worker that has to go would wait for one
- * that became idle after nginx has closed those that were.
+ * Returns a connection without unread bytes to its pool, or closes it. An exiting worker closes it: nginx has closed the
+ * idle connections already, and would wait for a new one.
  */
 function release(peer: ConnectionOptions, sock: Tcp, reusable: boolean): void {
     if (reusable && peer.keepalive_ms > 0 && !ngx.worker.exiting()) {
@@ -256,7 +257,7 @@ function release(peer: ConnectionOptions, sock: Tcp, reusable: boolean): void {
     sock.close();
 }
 
-/** The text of a socket error that a dead pooled connection gives. */
+/** Reports whether an error text means that the server closed the connection, as of an idle one. */
 function is_connection_closed(err: string): boolean {
     const [reset] = find(err, "reset by peer", 1, true);
     return reset !== undefined || err === "closed" || err === "broken pipe";

@@ -16,44 +16,45 @@ const floor = math.floor;
 const max = math.max;
 const min = math.min;
 const now = clock.now;
-/** OpenResty's LuaJIT copies a table in one call. */
+/** `table.clone` exists in OpenResty's LuaJIT only. */
 const [has_clone, table_clone] = pcall(require, "table.clone");
 const read_line = socket_reader.read_line;
 const read_exact = socket_reader.read_exact;
 
-/** The server gives up earlier than the caller, by this share of the time, and by so many seconds at most. */
+/** Share of the time by which the deadline of the server precedes that of the call. */
 const HEAD_START = 0.1;
+/** Upper bound in seconds of that share. */
 const MAX_HEAD_START = 0.1;
 
-/** No reply of etcd comes near; beyond it something is wrong with the server. */
+/** Longest body in bytes. etcd sends nothing that long. */
 const MAX_BODY = 512 * 1024 * 1024;
 
 type CloneTable = (this: void, headers: Headers) => Headers;
 
-/** How the end of a body is found. */
+/** How a body ends. */
 type Framing = "chunked" | "length" | "close";
 
 interface Head {
     readonly status: number;
     readonly headers: Headers;
     readonly framing: Framing;
-    /** Body bytes to come, with framing "length". */
+    /** Bytes of the body; only with framing "length". */
     readonly length: number;
-    /** The server will take another request on this connection. */
+    /** The server accepts another request on this connection. */
     readonly keepalive: boolean;
 }
 
-/** gRPC writes times with 8 digits at most. */
+/** Longest timeout in milliseconds: gRPC allows 8 digits. */
 const MAX_SERVER_TIME = 99999999;
 
-/** What all requests of a route begin with. */
+/** Formats the beginning of all requests that share a template. */
 function format_head(method: string, path: string, target: Target, extra: ExtraHeaders): string {
     return `${method} ${path} HTTP/1.1\r\nHost: ${extra.host ?? target.authority}\r\n${extra.block}`;
 }
 
 /**
- * How long the server may work on a request, as gRPC writes it: a little less than there is, so that its own
- * answer to that still arrives in time. Nil where it is not told.
+ * Returns the timeout for the server in the format of gRPC, or nil if none is sent. It is a little shorter than the time
+ * left, so that the error of the server arrives before the deadline.
  */
 function server_time(delivery: RequestContext): string | undefined {
     const deadline = delivery.deadline;
@@ -68,7 +69,7 @@ function server_time(delivery: RequestContext): string | undefined {
     return format("%dm", max(1, floor(rest * 1000)));
 }
 
-/** The header fields of one request alone. */
+/** Formats the header fields that differ between requests. */
 function format_own_fields(delivery: RequestContext): string {
     const time = server_time(delivery);
     let fields = time !== undefined ? `Grpc-Timeout: ${time}\r\n` : "";
@@ -81,7 +82,7 @@ function format_own_fields(delivery: RequestContext): string {
     return fields;
 }
 
-/** The bytes of a request. */
+/** Formats a request. */
 function format_request(route: RequestTemplate, delivery: RequestContext, body: string): string {
     const fields = format_own_fields(delivery);
     if (route.method === "GET") {
@@ -90,7 +91,7 @@ function format_request(route: RequestTemplate, delivery: RequestContext, body: 
     return `${route.head}${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
 
-/** Header fields from the lines behind the status line. */
+/** Parses the header fields after the status line. Returns nil if they are malformed. */
 function parse_fields(head: string, from: number): Headers | undefined {
     const headers: Headers = new LuaMap();
     let start = from;
@@ -114,7 +115,7 @@ function parse_fields(head: string, from: number): Headers | undefined {
     return headers;
 }
 
-/** A field by its name in lower case, whatever case it was sent in. */
+/** Returns a header field by its name in lower case; names are case-insensitive. */
 function field(headers: Headers, name: string): string | undefined {
     for (const [key, value] of headers) {
         if (key.length === name.length && lower(key) === name) {
@@ -133,8 +134,8 @@ function has_token(value: string | undefined, token: string): boolean {
 }
 
 /**
- * Works out from the fields how the body ends.
- * @returns the head; nil if they contradict that there is a body
+ * Determines from the header fields how the body ends.
+ * @returns the head; nil if the length of the body is invalid
  */
 function make_head(status: number, headers: Headers, is_http11: boolean): Head | undefined {
     const connection = field(headers, "connection");
@@ -179,12 +180,10 @@ function parse_head(text: string): Head | undefined {
     return make_head(status, headers, byte(text, 8) === 49);
 }
 
-/**
- * A server's heads are the same for as long as its clock shows the same second, but for the length: they are
- * parsed once.
- */
+/** Parsed heads by text. The heads of a server differ only in length and, once per second, in the date. */
 let parsed_heads = new LuaMap<string, Head>();
 let parsed_count = 0;
+/** Heads that are cached before the cache is emptied. */
 const MAX_PARSED = 64;
 
 function remember(text: string, head: Head): void {
@@ -196,7 +195,7 @@ function remember(text: string, head: Head): void {
     parsed_count = parsed_count + 1;
 }
 
-/** The head's fields for the caller to keep and change. */
+/** Returns a copy of the header fields, which the caller can change. */
 function own_headers(head: Head): Headers {
     if (has_clone) {
         return (table_clone as CloneTable)(head.headers);
@@ -208,7 +207,7 @@ function own_headers(head: Head): Headers {
     return copy;
 }
 
-/** Reads the head of the final answer, skipping interim ones. */
+/** Reads the head of the final response and skips interim ones (1xx). */
 function read_head(source: SocketReader): Result<Head> {
     while (true) {
         const [text, err] = socket_reader.read_head(source);
@@ -229,7 +228,7 @@ function read_head(source: SocketReader): Result<Head> {
     }
 }
 
-/** The size in a chunk's first line; nil if it is malformed. */
+/** Parses the first line of a chunk. Returns its size, or nil if the line is malformed. */
 function parse_chunk_size(line: string): number | undefined {
     const [digits] = match(line, "^(%x+)%s*$");
     const hex = digits ?? match(line, "^(%x+)%s*;")[0];
@@ -240,7 +239,7 @@ function parse_chunk_size(line: string): number | undefined {
     return size !== undefined && size <= MAX_BODY ? size : undefined;
 }
 
-/** Reads trailer fields up to the empty line; returns an error text or nil. */
+/** Skips trailer fields up to the empty line. Returns an error text or nil. */
 function skip_trailers(source: SocketReader): Problem {
     for (const _ of $range(1, 100)) {
         const [line, err] = read_line(source);
@@ -289,7 +288,7 @@ function read_chunked(source: SocketReader): Result<string> {
     }
 }
 
-/** Reads until the server closes the connection, which is how such a body ends. */
+/** Reads a body that ends when the server closes the connection. */
 function read_to_end(source: SocketReader): Result<string> {
     if (source.sock.receiveany === undefined) {
         const [text, read_err] = source.sock.receive("*a");
@@ -314,7 +313,7 @@ function read_to_end(source: SocketReader): Result<string> {
     return $multi(undefined, "malformed reply: body too long");
 }
 
-/** Reads the whole body behind a head. */
+/** Reads the complete body. */
 function read_body(source: SocketReader, head: Head): Result<string> {
     if (head.framing === "length") {
         return read_exact(source, head.length);

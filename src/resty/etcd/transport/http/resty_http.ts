@@ -11,21 +11,21 @@ import type { ConnectParams, Http as Requester, RequestParams } from "resty.http
 
 type Library = typeof RestyHttp;
 
-/** Its two halves are public, and `request` is nothing but both. */
+/** The library with `send_request`, which is public: `request` sends and then reads the response. */
 interface Http extends Requester {
     send_request(params: RequestParams): Result<true>;
 }
 
-/** The library, nil where it is not installed. It is looked for once a worker. */
+/** The library; nil if it is not installed. Loaded once per worker. */
 let library: Library | undefined;
-let looked = false;
+let is_searched = false;
 let has_openssl = false;
 
 function find_library(): Library | undefined {
-    if (!looked) {
-        looked = true;
-        const [found, module] = pcall(require, "resty.http");
-        if (found && typeof module === "object") {
+    if (!is_searched) {
+        is_searched = true;
+        const [is_found, module] = pcall(require, "resty.http");
+        if (is_found && typeof module === "object") {
             library = module as Library;
             [has_openssl] = pcall(require, "resty.openssl.x509.chain");
         }
@@ -33,20 +33,20 @@ function find_library(): Library | undefined {
     return library;
 }
 
-const measured = setmetatable([] as unknown[], { __len: () => 1 });
-/** LuaJIT may be built without `__len` of tables, and then lua-resty-openssl counts no certificates. */
-const HAS_LEN = measured.length === 1;
+const table_with_len = setmetatable([] as unknown[], { __len: () => 1 });
+/** LuaJIT can be built without `__len` for tables; lua-resty-openssl then counts no certificates. */
+const HAS_LEN = table_with_len.length === 1;
 
 /**
- * The library takes a client certificate: not APISIX's fork, which drops it where cosockets are not
- * patched, and ledgetech's only from 0.17 on and with lua-resty-openssl beside it.
+ * Reports whether the library supports client certificates. APISIX's fork drops them if cosockets are not patched;
+ * ledgetech's supports them from 0.17, together with lua-resty-openssl.
  */
 function takes_client_cert(http: Library): boolean {
     const version = tonumber(string.match(http._VERSION ?? "", "^%d+%.%d+")[0]) ?? 0;
     return http.tls_handshake === undefined && version >= 0.17 && has_openssl && HAS_LEN;
 }
 
-/** The library can make this TLS session. */
+/** Reports whether the library can perform this TLS handshake. */
 function can_handshake(http: Library, wanted: TlsOptions): boolean {
     if (client_certificate.has_client_cert(wanted) && !takes_client_cert(http)) {
         return false;
@@ -62,11 +62,11 @@ function can_handshake(http: Library, wanted: TlsOptions): boolean {
     return probe !== undefined && !trusted_ca.is_usable((probe as Http).sock, wanted, path);
 }
 
-/** resty.http can serve this request; what it cannot do goes to the embedded client. */
+/** Reports whether the library can serve this request; the embedded client serves the others. */
 function can_serve(route: RequestTemplate, delivery: RequestContext): boolean {
     const phase = ngx.get_phase();
     if (phase === "init" || phase === "init_worker") {
-        return false; // there it may not make the coroutines it needs
+        return false; // the library needs coroutines
     }
     const http = find_library();
     if (http === undefined || delivery.unix_proxy !== undefined || route.target.port === undefined) {
@@ -75,7 +75,7 @@ function can_serve(route: RequestTemplate, delivery: RequestContext): boolean {
     return route.target.scheme === "http" || can_handshake(http, route.connection_options.tls);
 }
 
-/** The library's calls may throw: on what a hostile server sends, and see `tls.reason_of`. */
+/** Returns the result of a call of the library. Such calls can raise errors: see `handshake.reason_of`. */
 function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
     if (!ok) {
         return $multi(undefined, handshake.reason_of(tostring(value)));
@@ -112,12 +112,12 @@ function connect_params(route: RequestTemplate): Result<ConnectParams> {
 }
 
 function connect(this: void, route: RequestTemplate, delivery: RequestContext, time: number): Connected {
-    const [made, new_err] = cosocket.make(find_library()!.new);
-    if (made === undefined) {
+    const [instance, new_err] = cosocket.make(find_library()!.new);
+    if (instance === undefined) {
         return $multi(undefined, new_err);
     }
-    const http = made as Http;
-    // it connects and makes the TLS session in one go, so each has one half of the time
+    const http = instance as Http;
+    // the library connects and performs the handshake in one call, so each gets half of the time
     const late = cosocket.set_connect_timeouts(http.sock, route, delivery, time, route.target.scheme === "https");
     if (late !== undefined) {
         return $multi(undefined, late);
@@ -172,17 +172,17 @@ function send(this: void, link: unknown, route: RequestTemplate, delivery: Reque
 }
 
 /**
- * `lua-resty-http`, whichever of its variants is installed: it connects and sends. The answer is read by our
- * own decoder, as the library's knows no deadline, trusts what is malformed, and loses bytes at a timeout.
+ * `lua-resty-http`, in any of its variants, connects and sends. The driver reads the response itself, because the library's
+ * reader knows no deadline, accepts malformed responses, and loses bytes at a timeout.
  */
 const connector: Connector = { connect, send };
 
-/** The library where it can serve the request, the embedded client where not. */
+/** Returns the library if it can serve the request, else the embedded client. */
 function pick(this: void, route: RequestTemplate, delivery: RequestContext): Connector {
     return can_serve(route, delivery) ? connector : cosocket.pick();
 }
 
-/** True where the library is installed. */
+/** Reports whether the library is installed. */
 function is_installed(): boolean {
     return find_library() !== undefined;
 }

@@ -10,47 +10,49 @@ const concat = table.concat;
 const max = math.max;
 const ceil = math.ceil;
 
-/** A read takes what is there, up to this much. */
+/** Largest number of bytes that one read takes. */
 const READ_SIZE = 65536;
-/** Timeouts are set anew once they are off by more than this, in seconds. */
+/** Seconds by which socket timeouts can be wrong before they are set again. */
 const DRIFT = 0.005;
+/** Longest line, and longest head of a response, in bytes. */
 const MAX_LINE = 65536;
+/** Longest timeout that nginx accepts. */
 const MAX_TIMEOUT_MS = 2147483647;
 
-/** The receiving side of a connection: what has arrived and is not consumed yet. */
+/** The receiving side of a connection, with the bytes that are not consumed yet. */
 interface SocketReader {
     readonly sock: Tcp;
     buffer: string;
     /** Index of the first byte not consumed. */
     at: number;
     deadline: number | undefined;
-    /** When the socket's timeouts were set. */
-    armed: number;
-    /** Bytes have arrived on it. */
-    touched: boolean;
+    /** Time at which the socket timeouts were set. */
+    timeouts_set_at: number;
+    /** Bytes have arrived on the connection. */
+    has_received: boolean;
 }
 
-/** Milliseconds for a socket, never 0, which would mean nginx's default. */
+/** Returns milliseconds for a socket, never 0, which means nginx's default. */
 function to_ms(seconds: number): number {
     return max(1, math.min(ceil(seconds * 1000), MAX_TIMEOUT_MS));
 }
 
-/** Sets the socket's timeouts, in seconds from now. */
+/** Sets the timeouts of a socket, in seconds from now. */
 function set_timeouts(sock: Tcp, connect: number, rest: number): void {
     if (sock.settimeouts !== undefined) {
         const ms = to_ms(rest);
         sock.settimeouts(to_ms(connect), ms, ms);
     } else {
-        // a stand-in for cosockets has one timeout, set anew once connected, and may know whole seconds only
+        // blocking socket replacements have one timeout, which is set again after connecting, and some know whole seconds only
         sock.settimeout(max(1, ceil(connect)) * 1000);
     }
 }
 
-function create(sock: Tcp, deadline: number | undefined, armed: number): SocketReader {
-    return { sock, buffer: "", at: 1, deadline, armed, touched: false };
+function create(sock: Tcp, deadline: number | undefined, timeouts_set_at: number): SocketReader {
+    return { sock, buffer: "", at: 1, deadline, timeouts_set_at, has_received: false };
 }
 
-/** Gives the socket what is left until the deadline; returns "timeout" if that is nothing. */
+/** Sets the socket timeouts to the time until the deadline. Returns "timeout" if the deadline has passed. */
 function refresh_timeout(source: SocketReader): Problem {
     if (source.deadline === undefined) {
         return undefined;
@@ -60,19 +62,19 @@ function refresh_timeout(source: SocketReader): Problem {
     if (left <= 0) {
         return "timeout";
     }
-    if (time - source.armed > DRIFT) {
+    if (time - source.timeouts_set_at > DRIFT) {
         set_timeouts(source.sock, left, left);
-        source.armed = time;
+        source.timeouts_set_at = time;
     }
     return undefined;
 }
 
-/** How many bytes wait in the buffer. */
+/** Returns the number of buffered bytes. */
 function available(source: SocketReader): number {
     return source.buffer.length - source.at + 1;
 }
 
-/** Takes all that waits in the buffer. */
+/** Consumes all buffered bytes. */
 function take_all(source: SocketReader): string {
     const bytes = source.at === 1 ? source.buffer : sub(source.buffer, source.at);
     source.buffer = "";
@@ -80,14 +82,14 @@ function take_all(source: SocketReader): string {
     return bytes;
 }
 
-/** Takes `n` bytes that wait in the buffer. */
+/** Consumes `n` buffered bytes. */
 function take(source: SocketReader, n: number): string {
     const from = source.at;
     source.at = from + n;
     return sub(source.buffer, from, from + n - 1);
 }
 
-/** Waits for more bytes; returns an error text, nil when some came. */
+/** Waits for more bytes. Returns an error text, or nil when some have arrived. */
 function read_more(source: SocketReader): Problem {
     const late = refresh_timeout(source);
     if (late !== undefined) {
@@ -97,13 +99,13 @@ function read_more(source: SocketReader): Problem {
     if (data === undefined) {
         return err;
     }
-    source.touched = true;
+    source.has_received = true;
     source.buffer = available(source) === 0 ? data : take_all(source) + data;
     source.at = 1;
     return undefined;
 }
 
-/** A read for stand-ins that cannot say "what is there": by line or by length. */
+/** Reads a line or a number of bytes from a blocking socket replacement, which has no `receiveany`. */
 function receive_plain(source: SocketReader, what: number | "*l"): Result<string> {
     const late = refresh_timeout(source);
     if (late !== undefined) {
@@ -113,11 +115,11 @@ function receive_plain(source: SocketReader, what: number | "*l"): Result<string
     if (data === undefined) {
         return $multi(undefined, err);
     }
-    source.touched = true;
+    source.has_received = true;
     return $multi(data);
 }
 
-/** Bytes up to the delimiter, which is consumed and left out. */
+/** Returns the bytes before a delimiter, and consumes both. */
 function read_until(source: SocketReader, delimiter: string): Result<string> {
     let from = source.at;
     while (true) {
@@ -139,7 +141,7 @@ function read_until(source: SocketReader, delimiter: string): Result<string> {
     }
 }
 
-/** A line without its line end. */
+/** Returns a line without its line break. */
 function read_line(source: SocketReader): Result<string> {
     if (source.sock.receiveany === undefined) {
         return receive_plain(source, "*l");
@@ -147,7 +149,7 @@ function read_line(source: SocketReader): Result<string> {
     return read_until(source, "\r\n");
 }
 
-/** Status line and header fields up to the empty line. */
+/** Returns the status line and the header fields, up to the empty line. */
 function read_head(source: SocketReader): Result<string> {
     if (source.sock.receiveany !== undefined) {
         return read_until(source, "\r\n\r\n");
@@ -168,7 +170,7 @@ function read_head(source: SocketReader): Result<string> {
     }
 }
 
-/** Exactly `n` bytes. */
+/** Returns exactly `n` bytes. */
 function read_exact(source: SocketReader, n: number): Result<string> {
     if (n === 0) {
         return $multi("");
@@ -187,7 +189,7 @@ function read_exact(source: SocketReader, n: number): Result<string> {
         if (err !== undefined) {
             return $multi(undefined, err);
         }
-        time_slice.yield_if_due(slice); // what is there already comes without waiting
+        time_slice.yield_if_due(slice); // bytes that have arrived already are read without waiting
         const more = available(source);
         if (got + more >= n) {
             parts.push(take(source, n - got));

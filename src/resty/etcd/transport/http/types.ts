@@ -2,26 +2,26 @@ import type { TlsOptions } from "../tls/types";
 import type { RequestContext, Headers } from "../transport";
 import type { Target } from "../../endpoint/url";
 
-/** A client's own header fields, in the shapes that the two HTTP clients want. */
+/** Header fields of the option `extra_headers`, in the forms that the two connectors need. */
 interface ExtraHeaders {
     readonly fields: Headers;
-    /** The same as text, each line with its line end, without `Host`. */
+    /** The fields as text, each line with its line break, without `Host`. */
     readonly block: string;
-    /** Takes the place of the endpoint's own. */
+    /** Replaces the host of the endpoint in `Host`; nil if not given. */
     readonly host: string | undefined;
 }
 
-/** What stays the same in all requests of one RPC to one endpoint. */
+/** The part that all requests of one RPC to one endpoint have in common. */
 interface RequestTemplate {
     readonly method: "GET" | "POST";
     readonly target: Target;
-    /** Path with everything in front of it. */
+    /** Path, with the prefix of the API. */
     readonly path: string;
     readonly extra: ExtraHeaders;
     readonly connection_options: ConnectionOptions;
-    /** The pool of its connections. */
+    /** Options of the connection pool. */
     readonly pool: ngx.socket.ConnectOpts;
-    /** Request line and header fields, as far as they are the same in all requests. */
+    /** Request line and the header fields that are equal in all requests. */
     readonly head: string;
 }
 
@@ -29,36 +29,36 @@ interface Response {
     readonly status: number;
     readonly headers: Headers;
     readonly body: string;
-    /** The connection that it came on; to be given back with `settle`. */
+    /** The connection; the caller passes it to `release_connection`. */
     readonly sock: ngx.socket.Tcp;
-    /** Another request may go out on it. */
+    /** The connection can be reused. */
     readonly keepalive: boolean;
 }
 
-/** The connections of one client: what decides which of them may be shared. */
+/** Options of the connections of a client. Connections with equal options share pools. */
 interface ConnectionOptions {
     readonly tls: TlsOptions;
-    /** How long an idle connection is kept, in milliseconds; 0 keeps none. */
+    /** Milliseconds after which an idle connection is closed; 0 keeps none. */
     readonly keepalive_ms: number;
-    /** Idle connections per endpoint and worker. */
+    /** Largest number of idle connections per endpoint and worker. */
     readonly pool_size: number;
 }
 
-/** Bytes of a streamed body. */
+/** A response body that is read as it arrives. */
 interface Body {
     /**
-     * The next bytes.
-     * @param timeout seconds; nil waits for ever
+     * Returns the next bytes.
+     * @param timeout seconds; nil waits without limit
      * @returns "" at the end of the body; or nil and `timeout`, `closed` or another socket error
      */
     read(timeout: number | undefined): Result<string>;
-    /** What has arrived already; nil if nothing has. */
+    /** Returns bytes that have arrived already, or nil. */
     peek(): string | undefined;
-    /** When the last bytes arrived, by `clock.now`. */
+    /** Returns the time at which the last bytes arrived, by `clock.now`. */
     last_received_at(): number;
     /** Lets `close` end a read of another light thread. */
     allow_cancel(): void;
-    /** Frees the connection; if another light thread reads from it now, that one will. */
+    /** Closes the connection; if another light thread is reading from it, that one closes it. */
     close(): void;
 }
 
@@ -68,17 +68,17 @@ interface StreamResponse {
     readonly body: Body;
 }
 
-/** A connection, and what its connector wants back to send on it. */
+/** A connection, and the value that its connector needs for `send`. */
 type Connected = LuaMultiReturn<
     | [sock: ngx.socket.Tcp, err: undefined, reused: boolean, link: unknown]
     | [sock: undefined, err: string, reused?: undefined, link?: undefined]
 >;
 
-/** A way to connect and to send: all that the HTTP clients differ in. */
+/** Connects and sends: the difference between the two HTTP clients. */
 interface Connector {
     /**
-     * Connects and makes the TLS session.
-     * @returns the socket, and whether it comes from the pool
+     * Connects and performs the TLS handshake.
+     * @returns the socket, and whether it is from the pool
      */
     readonly connect: (this: void, route: RequestTemplate, delivery: RequestContext, time: number) => Connected;
     /** Sends a request; returns an error text or nil. */
@@ -91,7 +91,7 @@ interface Connector {
     ) => string | undefined;
 }
 
-/** Says which connector serves a request. */
+/** Chooses the connector for a request. */
 type PickConnector = (this: void, route: RequestTemplate, delivery: RequestContext) => Connector;
 
 export type {

@@ -3,7 +3,7 @@ import * as file_reload from "./file_reload";
 import type { ClientCertificate, TlsOptions } from "./types";
 import * as x509 from "./x509";
 
-/** PEM text that was given as such or as a path. */
+/** Returns PEM text, read from a file if only a path was given. */
 function pem(text: string | undefined, path: string): Result<string> {
     if (text !== undefined) {
         return $multi(text);
@@ -15,7 +15,7 @@ function has_client_cert(tls: TlsOptions): boolean {
     return tls.cert !== undefined || tls.cert_path !== undefined;
 }
 
-/** Reads and parses the client's certificate and key, unless they are what `known` holds already. */
+/** Reads and parses the client certificate and its key. Returns `known` if neither has changed. */
 function load_pair(this: void, tls: TlsOptions, known: ClientCertificate | undefined): Result<ClientCertificate> {
     const [cert_pem, cert_err] = pem(tls.cert, tls.cert_path ?? "");
     if (cert_pem === undefined) {
@@ -38,12 +38,12 @@ function load_pair(this: void, tls: TlsOptions, known: ClientCertificate | undef
         return $multi(undefined, `client key: ${parse_key_err}`);
     }
     if (!x509.is_key_of(cert, key)) {
-        return $multi(undefined, "client key: it is not that of the certificate"); // one of them was replaced first
+        return $multi(undefined, "client key: does not match the client certificate"); // one file is replaced before the other
     }
     return $multi({ cert, key, source, checked_at: 0 });
 }
 
-/** The client's certificate and key. */
+/** Returns the client certificate and its key, reloaded if their files have changed. */
 function client_pair(tls: TlsOptions): Result<ClientCertificate> {
     const [pair, err] = file_reload.reload_if_changed(tls.pair, load_pair, tls);
     if (pair === undefined) {

@@ -1,13 +1,13 @@
 import * as clock from "../../base/clock";
 
-/** Files are not looked at more often, in seconds. */
-const RECHECK = 3;
+/** Seconds between two checks of a file. */
+const CHECK_INTERVAL = 3;
 
-/** What was made of files. */
+/** A value loaded from files. */
 interface Reloadable {
-    /** What was in them. */
+    /** Content of the files. */
     readonly source: string;
-    /** When that was last read. */
+    /** Time at which the files were last read. */
     checked_at: number;
 }
 
@@ -25,10 +25,10 @@ function read_file(path: string): Result<string> {
 }
 
 /**
- * What was made of files, up to date. To be called at handshakes: files that have changed are noticed within `RECHECK`
- * seconds; while nothing can be made of them, as in the middle of their replacement, what there was serves.
- * @param known what there is already
- * @param load makes it of `from`, or returns `known` if its source is the same
+ * Returns a value loaded from files, and reloads it if they have changed; checks at most every `CHECK_INTERVAL` seconds. If
+ * loading fails, as while a file is being replaced, the previous value is kept.
+ * @param known the previous value; nil if there is none
+ * @param load loads the value from `from`, or returns `known` if the content is the same
  */
 function reload_if_changed<T extends Reloadable, From>(
     known: T | undefined,
@@ -36,18 +36,18 @@ function reload_if_changed<T extends Reloadable, From>(
     from: From,
 ): Result<T> {
     const time = clock.now();
-    if (known !== undefined && time - known.checked_at < RECHECK) {
+    if (known !== undefined && time - known.checked_at < CHECK_INTERVAL) {
         return $multi(known);
     }
-    const [made, err] = load(from, known);
-    if (made !== undefined) {
-        made.checked_at = time;
-        return $multi(made);
+    const [value, err] = load(from, known);
+    if (value !== undefined) {
+        value.checked_at = time;
+        return $multi(value);
     }
     if (known === undefined) {
         return $multi(undefined, err as string);
     }
-    ngx.log(ngx.WARN, err, ": what was read before still serves");
+    ngx.log(ngx.WARN, err, "; keeping the previously loaded file");
     known.checked_at = time;
     return $multi(known);
 }

@@ -7,10 +7,10 @@ type Tcp = ngx.socket.Tcp;
 
 const find = string.find as StringFind;
 
-/** Where nginx tells of no reason. */
-const TURNED_DOWN = "certificate verification failed";
+/** Error text if nginx gives no reason. */
+const NO_REASON = "certificate verification failed";
 
-/** A `char *[1]`: the last error of nginx's C functions, which all modules of resty.core share. */
+/** A `char *[1]`: the last error of nginx's C functions, which the modules of resty.core share. */
 interface ErrorPointer {
     readonly [index: number]: unknown;
 }
@@ -21,14 +21,14 @@ interface Base {
 function last_message(this: void): string | undefined {
     const [, base] = pcall(require, "resty.core.base");
     const text = (base as Base).get_errmsg_ptr()[0];
-    // a null pointer is nil's equal, and the end of the process in `ffi.string`
+    // a null pointer equals nil, and crashes the process in `ffi.string`
     return text !== undefined ? ffi.string(text) : undefined;
 }
 
 /**
- * What was wrong in a handshake that threw. Where one ends at once, as the server was quick, resty.core asserts that
- * the certificate was accepted (until 2026). It has just asked for the reason then.
- * @param thrown what was thrown
+ * Returns the cause of a handshake that raised an error. If a handshake finishes without waiting, resty.core (until 2026)
+ * asserts that the certificate was accepted; the cause is then in its error buffer.
+ * @param thrown text of the raised error
  */
 function reason_of(thrown: string): string {
     const [asserted] = find(thrown, "resty/core/socket%S*: assertion failed");
@@ -36,10 +36,10 @@ function reason_of(thrown: string): string {
         return thrown;
     }
     const [ok, message] = protected_call(last_message);
-    return ok && message !== undefined ? (message as string) : TURNED_DOWN;
+    return ok && message !== undefined ? (message as string) : NO_REASON;
 }
 
-/** What a handshake tells that may throw. Those of stand-ins, as of luasec, fail with false. */
+/** Returns the result of a handshake. It can raise an error; that of luasec returns false. */
 function guarded(ok: boolean, session: unknown, err: unknown): Result<true> {
     if (!ok) {
         return $multi(undefined, reason_of(tostring(session)));
@@ -50,11 +50,11 @@ function guarded(ok: boolean, session: unknown, err: unknown): Result<true> {
     return $multi(true);
 }
 
-/** The handshake of OpenResty as APISIX patches it, also on its stand-in for cosockets. */
+/** Performs the handshake of APISIX-patched OpenResty, which APISIX's blocking socket replacement has as well. */
 function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Result<true> {
     const opts: ngx.socket.TlsHandshakeOpts = { server_name, verify: tls.verify };
     if (tls.cert === undefined && tls.key === undefined) {
-        // paths suit the stand-in too, which knows nothing of parsed certificates
+        // the blocking replacement accepts paths only, no parsed certificates
         opts.client_cert_path = tls.cert_path!;
         opts.client_priv_key_path = tls.key_path!;
     } else {
@@ -70,8 +70,8 @@ function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Res
 }
 
 /**
- * Makes a TLS session on a connected socket.
- * @param host the endpoint's host, used where the client sets no `sni`
+ * Performs the TLS handshake on a connected socket.
+ * @param host host of the endpoint; the server name if the client sets no `sni`
  */
 function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
     const server_name = tls.sni ?? host;
@@ -85,7 +85,7 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
     if (client_certificate.has_client_cert(tls)) {
         if (sock.setclientcert === undefined) {
             if (sock.tlshandshake === undefined) {
-                return $multi(undefined, "client certificate: this OpenResty has none for cosockets");
+                return $multi(undefined, "client certificate: not supported by the cosockets of this OpenResty");
             }
             return patched_handshake(sock, tls, server_name);
         }
@@ -93,12 +93,12 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
         if (pair === undefined) {
             return $multi(undefined, err);
         }
-        const [set, set_err] = sock.setclientcert(pair.cert, pair.key);
-        if (set === undefined) {
+        const [is_set, set_err] = sock.setclientcert(pair.cert, pair.key);
+        if (is_set === undefined) {
             return $multi(undefined, set_err);
         }
     }
-    // nobody wants the session, but without one a cosocket loses the reason of a failure: see `reason_of`
+    // the session is not used, but without one a cosocket loses the cause of a failure: see `reason_of`
     let reused: false | undefined;
     if (sock.receiveany === undefined) {
         reused = false;

@@ -10,19 +10,16 @@ interface StoreModule {
 
 const STORE_MODULE = "resty.openssl.x509.store";
 
-/**
- * True where the platform's sockets take CAs of their own; otherwise says, once a client, that `trusted_ca` has no
- * effect.
- */
+/** Reports whether sockets support a CA per client. If not, logs once per client that `trusted_ca` has no effect. */
 function is_usable(sock: Tcp, tls: TlsOptions, path: string): boolean {
     if (tls.trust === undefined) {
         if (sock.settrustedstore !== undefined) {
-            const [found] = pcall(require, STORE_MODULE);
-            if (found) {
+            const [is_installed] = pcall(require, STORE_MODULE);
+            if (is_installed) {
                 return true;
             }
         }
-        // a stand-in for cosockets tells nothing of the cosockets of a later phase
+        // a blocking socket replacement says nothing about the cosockets of a later phase
         if (sock.receiveany !== undefined) {
             tls.trust = false;
         }
@@ -47,7 +44,7 @@ function load(this: void, path: string, known: CaStore | undefined): Result<CaSt
     if (store === undefined) {
         return $multi(undefined, `trusted_ca: ${err}`);
     }
-    // it reads the file itself: if that is newer than `source`, the next look finds out
+    // reads the file again: if it is newer than `source`, the next check reloads it
     const [ok, load_err] = store.load_file(path);
     if (ok !== true) {
         return $multi(undefined, `trusted_ca: ${path}: ${load_err ?? "no certificate"}`);
@@ -55,7 +52,7 @@ function load(this: void, path: string, known: CaStore | undefined): Result<CaSt
     return $multi({ store, source, checked_at: 0 });
 }
 
-/** Makes the handshake to come trust the client's own CAs, where that is usable; returns an error text or nil. */
+/** Sets the CAs that the next handshake of a socket trusts. Returns an error text or nil. */
 function apply(sock: Tcp, tls: TlsOptions, path: string): Problem {
     const [trust, err] = file_reload.reload_if_changed(tls.trust as CaStore | undefined, load, path);
     if (trust === undefined) {

@@ -1,9 +1,9 @@
 import type { Reloadable } from "./file_reload";
 
-/** How a client makes its TLS sessions. */
+/** TLS options of a client. */
 interface TlsOptions {
     readonly verify: boolean;
-    /** Server name to ask for and to verify; the endpoint's host if nil. */
+    /** Server name for SNI and verification; nil for the host of the endpoint. */
     readonly sni: string | undefined;
     readonly cert_path: string | undefined;
     readonly key_path: string | undefined;
@@ -12,11 +12,11 @@ interface TlsOptions {
     readonly key: string | undefined;
     /** Path of a file with CA certificates. */
     readonly trusted_ca: string | undefined;
-    /** Tells sessions apart that must not share a pool. */
+    /** Part of the pool name: connections with different TLS options must not share a pool. */
     readonly identity: string;
-    /** Made at the first handshake. */
+    /** Loaded at the first handshake. */
     pair?: ClientCertificate;
-    /** Made of `trusted_ca` at the first handshake; false where the platform cannot use it. */
+    /** Loaded from `trusted_ca` at the first handshake; false if the platform does not support it. */
     trust?: CaStore | false;
 }
 
@@ -26,7 +26,7 @@ interface ClientCertificate extends Reloadable {
     readonly key: unknown;
 }
 
-/** A file of CA certificates as OpenSSL wants it. */
+/** CA certificates as an OpenSSL object. */
 interface CaStore extends Reloadable {
     readonly store: Store;
 }
