@@ -33,6 +33,7 @@ describe("option resolve", function()
             [{ interval = 0 }] = "opts.resolve.interval must be number of seconds",
             [{ interval = "1" }] = "opts.resolve.interval must be number of seconds",
             [{ ipv6 = 1 }] = "opts.resolve.ipv6 must be boolean",
+            [{ intervall = 5 }] = "unknown option intervall; did you mean interval?",
         }
         for value, text in pairs(texts) do
             local cli, err = bed.new { resolve = value }

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/endpoint/resolver.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local checks = require("resty.etcd.base.checks")
 local clock = require("resty.etcd.base.clock")
 local single_flight = require("resty.etcd.base.single_flight")
 local timers = require("resty.etcd.base.timers")
@@ -29,6 +30,9 @@ local MAX_LOOKUP_TIME = 20
 ---@field nameservers? (string|table<number, (string|number)?>)[] Default: the nameservers of `/etc/resolv.conf`.
 ---@field interval? number Seconds between lookups; default 30.
 ---@field ipv6? boolean Also queries IPv6 addresses; default true.
+
+--- `nameservers` is checked by `dns.check_nameservers`.
+local OPTIONS = {subject = "opts.resolve", rules = {{name = "nameservers"}, {name = "interval", type = "number", above = 0, expected = "number of seconds"}, {name = "ipv6", type = "boolean"}}}
 
 --- The lookup of one name, which has one or two queries.
 ---@class resty.etcd.endpoint.resolver.Question
@@ -202,17 +206,9 @@ local function create(wanted, endpoints)
         return nil, "opts.resolve must be boolean or table"
     end
     local opts = wanted == true and ({}) or wanted
-    local interval = opts.interval or DEFAULT_INTERVAL
-    if type(interval) ~= "number" or interval <= 0 or interval ~= interval then
-        return nil, "opts.resolve.interval must be number of seconds"
-    end
-    local ____opts_ipv6_0 = opts.ipv6
-    if ____opts_ipv6_0 == nil then
-        ____opts_ipv6_0 = true
-    end
-    local ipv6 = ____opts_ipv6_0
-    if type(ipv6) ~= "boolean" then
-        return nil, "opts.resolve.ipv6 must be boolean"
+    local problem = checks.check_options(opts, OPTIONS)
+    if problem ~= nil then
+        return nil, problem
     end
     if not dns.is_installed() then
         return nil, "opts.resolve: lua-resty-dns is not installed"
@@ -223,8 +219,8 @@ local function create(wanted, endpoints)
     end
     local plan = {
         nameservers = nameservers,
-        interval = interval,
-        ipv6 = ipv6,
+        interval = opts.interval or DEFAULT_INTERVAL,
+        ipv6 = opts.ipv6 ~= false,
         configured = endpoints,
         resolved = {},
         next = 0,

@@ -1,3 +1,5 @@
+import type { OptionTable } from "../base/checks";
+import * as checks from "../base/checks";
 import * as clock from "../base/clock";
 import * as single_flight from "../base/single_flight";
 import type { Run } from "../base/single_flight";
@@ -34,6 +36,16 @@ interface ResolveOptions {
     /** Also queries IPv6 addresses; default true. */
     ipv6?: boolean;
 }
+
+/** `nameservers` is checked by `dns.check_nameservers`. */
+const OPTIONS: OptionTable = {
+    subject: "opts.resolve",
+    rules: [
+        { name: "nameservers" },
+        { name: "interval", type: "number", above: 0, expected: "number of seconds" },
+        { name: "ipv6", type: "boolean" },
+    ],
+};
 
 /** The lookup of one name, which has one or two queries. */
 interface Question {
@@ -160,13 +172,9 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<DnsEndpoints> {
         return $multi(undefined, "opts.resolve must be boolean or table");
     }
     const opts = (wanted === true ? {} : wanted) as ResolveOptions;
-    const interval: unknown = opts.interval ?? DEFAULT_INTERVAL;
-    if (typeof interval !== "number" || interval <= 0 || interval !== interval) {
-        return $multi(undefined, "opts.resolve.interval must be number of seconds");
-    }
-    const ipv6: unknown = opts.ipv6 ?? true;
-    if (typeof ipv6 !== "boolean") {
-        return $multi(undefined, "opts.resolve.ipv6 must be boolean");
+    const problem = checks.check_options(opts, OPTIONS);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
     }
     if (!dns.is_installed()) {
         return $multi(undefined, "opts.resolve: lua-resty-dns is not installed");
@@ -177,8 +185,8 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<DnsEndpoints> {
     }
     const plan: DnsEndpoints = {
         nameservers,
-        interval,
-        ipv6,
+        interval: opts.interval ?? DEFAULT_INTERVAL,
+        ipv6: opts.ipv6 !== false,
         configured: endpoints,
         resolved: new LuaMap(),
         next: 0,
