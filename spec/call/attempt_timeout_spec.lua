@@ -29,7 +29,7 @@ describe("with retry on", function()
         assert(health_check.init())
     end)
 
-    it("a single endpoint has all of a read's time", function()
+    it("gives a single endpoint all the time of a read", function()
         local server = fake.new({ 1.3, reply(OK) })
         local cli = assert(bed.new { http_host = server.http_host, timeout = 3 })
         assert.equal(200, assert(cli:get("k")).status)
@@ -37,7 +37,7 @@ describe("with retry on", function()
         server:close()
     end)
 
-    it("a slow cluster is not asked by turns: the first has half of the time", function()
+    it("gives the first of several slow endpoints half of the time", function()
         local hosts, servers = {}, {}
         for i = 1, 3 do
             servers[i] = fake.new({ 1.3, reply(OK) })
@@ -52,7 +52,7 @@ describe("with retry on", function()
         end
     end)
 
-    it("a stand-in for cosockets, which has one timeout for all, connects in an endpoint's share of the time", function()
+    it("connects within the time budget of the attempt over a blocking socket replacement", function()
         local tcp, connects = ngx.socket.tcp, {}
         ngx.socket.tcp = function() -- luacheck: ignore 122
             local timeout
@@ -74,7 +74,7 @@ describe("with retry on", function()
         assert.same({ 1000, 1000, 6000 }, { connects[1], connects[2], connects[3] }) -- whole seconds; the last has what is left
     end)
 
-    it("a short call goes on too, from a member that takes no connections and from one that does not answer", function()
+    it("retries short calls on another endpoint when a member accepts no connections or does not respond", function()
         local mute, full, well = fake.new({ 4 }), sockets.listen(0), fake.new({ reply(OK) })
         for _ = 1, 3 do -- the kernel takes no more than these
             local sock = ngx.socket.tcp()
@@ -93,7 +93,7 @@ describe("with retry on", function()
         sockets.close(full)
     end)
 
-    it("a member that takes no connections costs reads and writes a second, however much time they have", function()
+    it("waits at most one second for a member that accepts no connections", function()
         local full, well = sockets.listen(0), fake.new({ reply(OK) })
         for _ = 1, 3 do -- the kernel takes no more than these
             local sock = ngx.socket.tcp()
@@ -117,7 +117,7 @@ describe("with retry on", function()
     end)
 
     -- Between the two tries another call logs in.
-    it("an endpoint that refused a token has not been tried: the other one does not get its time", function()
+    it("does not count a rejected token as an attempt at the endpoint when it divides the time", function()
         local cli
         local first = fake.new(function(request)
             if request.headers.authorization == "old" then
@@ -138,7 +138,7 @@ describe("with retry on", function()
         black_hole:close()
     end)
 
-    it("a write over a pooled TLS connection has all of the call's time", function()
+    it("gives a write over a pooled TLS connection all the time of the call", function()
         local tcp, reads = ngx.socket.tcp, {}
         ngx.socket.tcp = function() -- luacheck: ignore 122
             local sock = assert(tcp())
@@ -170,7 +170,7 @@ describe("with retry on", function()
 end)
 
 describe("a connection that took all of the time", function()
-    it("is not sent on, so that a write on it was surely not applied", function()
+    it("sends nothing after the deadline, so that a write was provably not applied", function()
         local clock, http_client = require "resty.etcd.base.clock", require "resty.etcd.transport.http.client"
         local closed, sent = 0, 0
         local sock = { settimeouts = function() end, close = function() closed = closed + 1 end }
@@ -208,7 +208,7 @@ describe("the deadline of a call", function()
         return assert(bed.new { http_host = server.http_host, user = "u", password = "p", timeout = 1 })
     end
 
-    it("holds over a second login that stalls", function()
+    it("applies to a second login that stalls", function()
         local server = fake.new(
             { reply('{"token":"a"}') }, { 0.6, reply(REFUSED, "401 Unauthorized") }, { 5, reply('{"token":"b"}') })
         local time, res, err = elapsed(function() return client(server):get("k") end)
@@ -218,7 +218,7 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
-    it("that ends in the wait for a login leaves calls that may be made again, whoever it was that logged in", function()
+    it("marks calls as retryable when it passes while they wait for a login", function()
         local server = fake.new({ 5 })
         local cli, threads = client(server), {}
         for i, call in ipairs { cli.get, cli.delete, cli.get } do
@@ -234,7 +234,7 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
-    it("is not spent on a try, and no endpoint is blamed, when the login took all of it", function()
+    it("makes no attempt and reports no endpoint when the login took all the time", function()
         local server = fake.new({ reply('{"token":"a"}') })
         local cli = client(server)
         cli.auth.login = function()
@@ -251,7 +251,7 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
-    it("holds when nginx drops the timer of a login", function()
+    it("applies when nginx drops the timer of a login", function()
         local server = fake.new({ reply('{"token":"a"}') })
         local cli = client(server)
         local at = ngx.timer.at
@@ -264,7 +264,7 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
-    it("and a refused login, as a watch meets it, keep the login's own text", function()
+    it("keeps the text of a rejected login in a watch", function()
         local server = fake.new({ reply('{"code":14,"message":"no leader"}', "503 Service Unavailable") })
         local reader, err = client(server):watch("k")
         assert.is_nil(reader)

@@ -49,7 +49,7 @@ describe("with authentication switched off", function()
         wire.post(auth.http, "/v3/auth/enable", {}) -- refused if it is on already
     end)
 
-    it("a client is refused, with etcd's reason as the hint, unless it was told that this may be", function()
+    it("returns etcd's reason as the hint unless auth_optional is set", function()
         local res, err, details = client():get "/k"
         assert.is_nil(res)
         assert.equal("authenticate refresh token fail", err)
@@ -57,7 +57,7 @@ describe("with authentication switched off", function()
         assert.equal("etcdserver: authentication is not enabled; user and password are set, but etcd's auth is off", details.hint)
     end)
 
-    it("a client with auth_optional makes its calls all the same, and says so once", function()
+    it("makes calls without a token and logs that once when auth_optional is set", function()
         local lines = warnings_of(function()
             local cli, key = client { auth_optional = true }, bed.key "off"
             assert.equal(200, assert(cli:set(key, "v")).status)
@@ -69,7 +69,7 @@ describe("with authentication switched off", function()
         assert.same({ auth.http .. ": authentication is not enabled, calls are made without token" }, lines)
     end)
 
-    it("and on again, and off again, such a client notices each time by itself", function()
+    it("notices with auth_optional each time that authentication is switched on and off", function()
         local cli, key = client { auth_optional = true }, bed.key "switch"
         for _ = 1, 2 do -- the second time with a token, which some versions take then and others refuse
             assert.equal(200, assert(cli:set(key, "off")).status)
@@ -83,7 +83,7 @@ describe("with authentication switched off", function()
         assert.equal("1", assert(cli:delete(key)).body.deleted)
     end)
 
-    it("and on again, a watch is what notices", function()
+    it("notices in a watch that authentication was switched on", function()
         local cli = client { auth_optional = true }
         assert.equal(200, assert(cli:get "/k").status)
         switch "enable"
@@ -92,7 +92,7 @@ describe("with authentication switched off", function()
         assert.is_true(#cli.auth.token > 1)
     end)
 
-    it("a wrong password is refused as ever, once it is on", function()
+    it("rejects a wrong password once authentication is on", function()
         local cli = client { auth_optional = true, password = "wrong" }
         assert.equal(200, assert(cli:get "/k").status)
         switch "enable"
@@ -140,14 +140,14 @@ describe("clients with auth_shm_name", function()
         return assert(cli:get "/k").status
     end
 
-    it("log in once for all", function()
+    it("log in once for all workers", function()
         for _ = 1, 3 do
             assert.equal(200, get(client()))
         end
         assert.equal(1, logins)
     end)
 
-    it("renew a token that is refused once, and take what another has renewed", function()
+    it("replace a rejected token once and use a token that another worker has replaced", function()
         local a, b, c = client(), client(), client()
         get(a)
         get(b)
@@ -158,7 +158,7 @@ describe("clients with auth_shm_name", function()
         assert.equal(2, logins)
     end)
 
-    it("log in themselves where the token of another worker is as dead as their own", function()
+    it("log in when the token of another worker is rejected too", function()
         local a, b = client(), client()
         assert.equal(200, get(a))
         local own = valid
@@ -180,7 +180,7 @@ describe("clients with auth_shm_name", function()
         assert.equal(3, logins)
     end)
 
-    it("give up after one login where the renewed token is refused too", function()
+    it("return the error after one login when the new token is rejected too", function()
         server:serve(function(request)
             if request.path ~= LOGIN then
                 request.headers.authorization = nil
@@ -192,7 +192,7 @@ describe("clients with auth_shm_name", function()
         assert.equal(2, logins) -- the first one, and one that was to help
     end)
 
-    it("do not take the tokens of other users, passwords or etcds", function()
+    it("do not use the tokens of other users, passwords or clusters", function()
         get(client())
         assert.is_nil(client({ password = "another" }).auth.token)
         get(client { password = "another" })
@@ -216,7 +216,7 @@ describe("clients with auth_shm_name", function()
         assert.is_true(has_token)
     end)
 
-    it("do not share that authentication is off", function()
+    it("do not share the state of disabled authentication", function()
         local off = true
         server:serve(function(request)
             if request.path == LOGIN and off then

@@ -116,7 +116,7 @@ describe("a login", function()
         end
     end)
 
-    it("is one for all calls of a worker that come meanwhile", function()
+    it("is shared by all concurrent calls of a worker", function()
         server:serve(serve { 0.1, token "abc" })
         local ends, threads = together(client(), 20)
         finish(threads)
@@ -127,7 +127,7 @@ describe("a login", function()
         end
     end)
 
-    it("fails for all of them alike, the owner first", function()
+    it("returns the same error to all waiting calls, first to the one that started it", function()
         server:serve(serve { 0.1, error_reply(400, 3, REASON) })
         local ends, threads = together(client(), 6)
         finish(threads)
@@ -140,7 +140,7 @@ describe("a login", function()
         end
     end)
 
-    it("that succeeds lets its owner go on first, then the others as they came", function()
+    it("resumes the call that started it first, then the others in order of arrival", function()
         server:serve(serve { 0.1, token "abc" })
         local health_check = require "resty.etcd.health_check"
         local get_target_status, asked = health_check.get_target_status, 0
@@ -170,7 +170,7 @@ describe("a login", function()
         other:close()
     end
 
-    it("gives a token that slow members come to know a moment later: calls wait for that, and log in once", function()
+    it("yields a token that slow members learn a moment later, without a second login", function()
         with_slow_members(4, fake.reply(RANGE), function(cli, other)
             local started = clock.now()
             assert.equals(200, cli:get("/k").status)
@@ -181,7 +181,7 @@ describe("a login", function()
         end)
     end)
 
-    it("gives a token that a watch too waits for at slow members", function()
+    it("yields a token that a watch sends again to slow members", function()
         local created = '{"result":{"header":{"revision":"7"},"created":true}}\n'
         with_slow_members(3, fake.reply(created), function(cli)
             local read = assert(cli:watch("/k"))
@@ -190,7 +190,7 @@ describe("a login", function()
         end)
     end)
 
-    it("gives a token that no member comes to know: calls log in once more, and are told in time", function()
+    it("is repeated once when no member learns of the token", function()
         with_slow_members(math.huge, "", function(cli, other)
             local res = cli:get("/k")
             assert.equals("etcdserver: invalid auth token", res.body.error)
@@ -198,7 +198,7 @@ describe("a login", function()
         end)
     end)
 
-    it("that failed is not remembered", function()
+    it("is made again by the next call after a failure", function()
         server:serve(serve(function(n)
             return n < 3 and { error_reply(400, 3, REASON) } or { token "abc" }
         end))
@@ -209,7 +209,7 @@ describe("a login", function()
         assert.equals(3, logins())
     end)
 
-    it("outlives the thread that asked for it: the others get its outcome", function()
+    it("survives the light thread that started it", function()
         server:serve(serve { 0.15, token "abc" })
         local ends, threads = together(client(), 3)
         wait_for_login()
@@ -220,7 +220,7 @@ describe("a login", function()
         assert.same({ 200, 200 }, { ends[1].res.status, ends[2].res.status })
     end)
 
-    it("outlives waiters that are killed", function()
+    it("survives waiters that are killed", function()
         server:serve(serve { 0.15, token "abc" })
         local ends, threads = together(client(), 3)
         wait_for_login()
@@ -230,7 +230,7 @@ describe("a login", function()
         assert.same({ 200, 200 }, { ends[1].res.status, ends[2].res.status })
     end)
 
-    it("that had no timer, and was killed with the thread that made it, is made again by one who waits", function()
+    it("is repeated by a waiter when it ran inline and its light thread was killed", function()
         server:serve({ 60 }, { 0.1, token "abc" }, { fake.reply(RANGE) })
         local at = ngx.timer.at
         ngx.timer.at = function() return nil, "too many pending timers" end -- luacheck: ignore 122
@@ -243,7 +243,7 @@ describe("a login", function()
         assert.same({ 200, 200 }, { ends[1].res and ends[1].res.status, ends[2].res and ends[2].res.status })
     end)
 
-    it("serves later calls when all who asked for it are gone", function()
+    it("serves later calls when all calls that waited for it were killed", function()
         server:serve(serve { 0.1, token "abc" })
         local cli = client()
         local _, threads = together(cli, 2)
@@ -254,7 +254,7 @@ describe("a login", function()
         assert.equals(1, logins())
     end)
 
-    it("that takes too long ends with the socket's error for its owner, and the waiters' time is their own", function()
+    it("ends with the socket error for the call that started it, and at their own deadlines for the waiters", function()
         server:serve(serve { 2, token "abc" })
         local cli = client()
         local started = ngx.now()
@@ -290,7 +290,7 @@ describe("a login", function()
         end)
     end
 
-    it("passes on an answer of 500 and above, and what the connection says", function()
+    it("returns 5xx responses and connection errors unchanged", function()
         server:serve(serve { error_reply(503, 14, "etcdserver: no leader") })
         local res, err, details = client():get("/k")
         assert.is_nil(res)
@@ -305,7 +305,7 @@ describe("a login", function()
         assert.equals(2, fake.reports(server.http_host))
     end)
 
-    it("never says the password, whatever the server says back", function()
+    it("never quotes the password, whatever the server responds", function()
         for status, body in pairs {
             ["403 Forbidden"] = '{"message":"blocked: {\\"password\\":\\"p/word\\"}"}',
             ["400 Bad Request"] = '{"error":"no user with p/word"}',
@@ -320,14 +320,14 @@ describe("a login", function()
         end
     end)
 
-    it("passes on that nobody listens", function()
+    it("returns a refused connection unchanged", function()
         local dead = require("spec.support.tcp").listen()
         local host = dead.http_host
         assert.equals(host .. ": connection refused", (select(2, client { http_host = host }:get("/k"))))
         require("spec.support.tcp").close(dead)
     end)
 
-    it("tells a watch and a write the same", function()
+    it("returns the same error to a watch and a write", function()
         server:serve(serve { error_reply(400, 3, REASON) })
         local cli = client()
         assert.equals(REFUSED, (select(2, cli:watch("/k"))))
@@ -372,7 +372,7 @@ describe("a login", function()
         end)
     end
 
-    it("is made again once only: then the answer is the caller's", function()
+    it("is repeated once only, then the call returns the error", function()
         server:serve(serve({ token "abc" }, function()
             return { error_reply(401, 16, "etcdserver: invalid auth token") }
         end))
@@ -383,7 +383,7 @@ describe("a login", function()
         assert.equals(4, #server.requests)
     end)
 
-    it("is made again once for all calls whose token was lost", function()
+    it("is repeated once for all calls whose token was rejected", function()
         server:serve(serve(function(n) return { 0.05, token("token" .. n) } end, function(request)
             if request.headers.authorization == "token1" and logins() > 0 and #server.requests > 2 then
                 return { 0.02, error_reply(401, 16, "etcdserver: invalid auth token") }
@@ -439,7 +439,7 @@ describe("a login at etcd", function()
         end)
     end
 
-    it("that has no users is refused in the same words", function()
+    it("has the same error text when etcd has no users", function()
         local _, err, details = client { http_host = bed.single.http }:get("/k")
         assert.equals(REFUSED, err)
         assert.equals("etcdserver: authentication is not enabled; user and password are set, but etcd's auth is off",
@@ -447,7 +447,7 @@ describe("a login at etcd", function()
         assert.equals(9, details.code)
     end)
 
-    it("of a user with few rights is no license: the answer names what is missing", function()
+    it("does not extend the permissions of a user", function()
         local cli = client(auth.reader)
         assert.equals(200, cli:get("/readable/x").status)
         local res = cli:get("/secret")

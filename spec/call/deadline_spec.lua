@@ -55,7 +55,7 @@ describe("the deadline of a call", function()
         return hosts
     end
 
-    it("that is over before anything was sent leaves a call that may be made again", function()
+    it("marks the call as retryable when it passes before anything was sent", function()
         local cli = assert(bed.new { http_host = serve(1, { OK })[1], health = { retry = false } })
         for _, call in ipairs { cli.get, cli.delete } do
             local res, err, details = call(cli, "/k", { timeout = 1e-9 })
@@ -84,7 +84,7 @@ describe("the deadline of a call", function()
         function(cli, timeout) return cli:watch("/k", { timeout = timeout }) end,
     }
 
-    it("holds over every mixture of mishaps, retries, pauses and logins", function()
+    it("holds over random mixtures of failures, retries, waits and logins", function()
         local seed = tonumber(os.getenv("SEED")) or ngx.crc32_short(tostring(ngx.now()) .. ngx.worker.pid()) % 1000000
         local state = seed
         local function random(n)
@@ -124,7 +124,7 @@ describe("the deadline of a call", function()
         assert.same({}, late, "SEED=" .. seed)
     end)
 
-    it("holds for all who wait for a login that stalls", function()
+    it("holds for all calls that wait for a stalled login", function()
         local hosts = serve(1, function() return { 3, fake.reply '{"token":"t"}' } end)
         local cli = assert(bed.new { http_host = hosts, user = "u", password = "p", health = {} })
         local threads, late = {}, {}
@@ -139,7 +139,7 @@ describe("the deadline of a call", function()
         assert.same({}, late)
     end)
 
-    it("holds while the tries of a call wait for one another", function()
+    it("holds while calls wait for the half-open probe of an endpoint", function()
         local hosts = serve(2, { DOWN })
         local cli = assert(bed.new { http_host = hosts, health = { max_fails = 1000, retry_budget = 10 } })
         local late = {}
@@ -149,7 +149,7 @@ describe("the deadline of a call", function()
         assert.same({}, late)
     end)
 
-    it("is not passed in a pause that leaves no time for another try", function()
+    it("does not pass in a wait that leaves no time for another attempt", function()
         local hosts = serve(1, { DOWN })
         local cli = assert(bed.new { http_host = hosts, health = { max_fails = 1000 } })
         local jittered = driver_random.jittered

@@ -27,7 +27,7 @@ local function lossy(pattern)
     return server, function(n) losses = n end, seen
 end
 
-describe("with answers that get lost and retry on,", function()
+describe("an idempotent write with lost replies and retry on", function()
     local key, server, cut, seen, cli, direct
 
     local function client(pattern, opts)
@@ -55,14 +55,14 @@ describe("with answers that get lost and retry on,", function()
         return res.body.kvs and res.body.kvs[1].version
     end
 
-    it("an idempotent put is sent again and applied once", function()
+    it("is sent again and applied once", function()
         client("/kv/txn")
         cut(2)
         assert(cli:set(key .. "1", "new", { idempotent = true, prev_kv = true }))
         assert.equal("1", version_of(key .. "1"))
     end)
 
-    it("an idempotent put whose marker got no lease was not sent, and may be sent again", function()
+    it("is not sent, and retryable, when its marker got no lease", function()
         client("/lease/")
         cut(100)
         local res, err, details = cli:set(key .. "1", "new", { idempotent = true })
@@ -77,7 +77,7 @@ describe("with answers that get lost and retry on,", function()
         end
     end)
 
-    it("one that is killed while it asks for the markers' lease does not cost the others their time", function()
+    it("does not delay others when it is killed while it is granted the lease for markers", function()
         local asked = 0
         server = fake.new(function(request)
             if request.path == "/v3/lease/grant" then
@@ -94,7 +94,7 @@ describe("with answers that get lost and retry on,", function()
         assert.equal(2, asked)
     end)
 
-    it("its answer is that of the try that was applied, with what the key was before", function()
+    it("returns the reply of the attempt that was applied, with the previous value", function()
         client("/kv/txn")
         assert(direct:set(key .. "1", "old"))
         cut(1)
@@ -106,7 +106,7 @@ describe("with answers that get lost and retry on,", function()
         assert.equal("2", kv.version)
     end)
 
-    it("nothing tells an idempotent put that went well from another", function()
+    it("returns the same reply as a plain put when no reply is lost", function()
         client("/kv/txn")
         assert(direct:set(key .. "1", "old"))
         local res = assert(cli:set(key .. "1", { a = 1 }, { idempotent = true, prev_kv = true }))
@@ -116,7 +116,7 @@ describe("with answers that get lost and retry on,", function()
         assert.is_nil(assert(cli:set(key .. "2", "x", { idempotent = true })).body.prev_kv)
     end)
 
-    it("a plain put is not sent again, and may have been applied", function()
+    it("leaves a plain put unrepeated, with maybe_applied set", function()
         client("/kv/put")
         cut(1)
         local res, _, details = cli:set(key .. "1", "new")
@@ -125,7 +125,7 @@ describe("with answers that get lost and retry on,", function()
         assert.equal(1, #seen)
     end)
 
-    it("an idempotent transaction runs one branch once and tells which", function()
+    it("runs one branch of a transaction once and reports which", function()
         client("/kv/txn")
         local compare = { { key = key .. "lock", target = "CREATE", create_revision = 0 } }
         local take = { { requestPut = { key = key .. "lock", value = "mine" } } }
@@ -145,7 +145,7 @@ describe("with answers that get lost and retry on,", function()
         assert.equal(1, #res.body.responses)
     end)
 
-    it("setnx tells the truth about who made the key", function()
+    it("reports correctly whether setnx created the key", function()
         client("/kv/txn")
         cut(1)
         assert.is_true(assert(cli:setnx(key .. "1", "mine", { idempotent = true })).body.succeeded)
@@ -153,7 +153,7 @@ describe("with answers that get lost and retry on,", function()
         assert.equal("mine", assert(direct:get(key .. "1")).body.kvs[1].value)
     end)
 
-    it("markers are where the client wants them, and hang on a lease", function()
+    it("puts markers under idempotency_prefix and attaches them to a lease", function()
         client("/kv/txn", { idempotency_prefix = key .. "markers/" })
         assert(cli:set(key .. "1", "x", { idempotent = true }))
         assert(cli:set(key .. "2", "x", { idempotent = true }))
@@ -179,7 +179,7 @@ describe("with answers that get lost and retry on,", function()
         return together(n, function(i) return cli:set(key .. i, "x", opts) end)
     end
 
-    it("one lease is made for the markers of many writes at the same time, also after it was lost", function()
+    it("shares one lease among concurrent writes, also after it was lost", function()
         client("/kv/txn", { timeout = 10, idempotency_prefix = key .. "markers/" })
         assert.same({ [200] = 50 }, puts(50, { idempotent = true }))
         assert.equal(1, count_of "/lease/grant")
@@ -188,13 +188,13 @@ describe("with answers that get lost and retry on,", function()
         assert.equal(2, count_of "/lease/grant")
     end)
 
-    it("the lease of markers outlives writes that are refused for a lease of their own", function()
+    it("keeps the lease of markers when a write fails because of a missing lease in itself", function()
         client("/kv/txn", { timeout = 10 })
         assert.same({ [404] = 20 }, puts(20, { idempotent = true, lease = 12345 }))
         assert.equal(1, count_of "/lease/grant")
     end)
 
-    it("a call that makes the lease and is killed holds up the others for a moment", function()
+    it("delays others by a moment when the call that is granted the lease is killed", function()
         client("/lease/grant", { timeout = 10 })
         local answer = server.scripts[1]
         server:serve({ 60 }, answer)
@@ -206,7 +206,7 @@ describe("with answers that get lost and retry on,", function()
         assert.is_true(clock.now() - started < 4) -- it has two seconds; half of the time that there is would be five
     end)
 
-    it("a lease that does not exist is refused, not put off", function()
+    it("returns the error of a missing lease", function()
         client("/kv/txn")
         local res = assert(cli:set(key .. "1", "x", { idempotent = true, lease = 12345 }))
         assert.equal(404, res.status)
@@ -214,7 +214,7 @@ describe("with answers that get lost and retry on,", function()
         assert.is_nil(version_of(key .. "1"))
     end)
 
-    it("a write that never gets an answer may have been applied, whatever the last try says", function()
+    it("sets maybe_applied if any attempt got no reply, whatever the last attempt returned", function()
         client("/kv/txn")
         assert(cli:set(key .. "1", "x", { idempotent = true })) -- the lease is there now
         local dead = tcp.listen()
@@ -229,7 +229,7 @@ describe("with answers that get lost and retry on,", function()
         tcp.close(dead)
     end)
 
-    it("grant makes one lease, and answers for it", function()
+    it("grants one lease without an ID and returns it", function()
         client("/lease/grant")
         local function leases()
             local ids = {}
@@ -253,7 +253,7 @@ describe("with answers that get lost and retry on,", function()
         assert(direct:revoke(res.body.ID))
     end)
 
-    it("grant takes no longer than it may, though it asks twice", function()
+    it("grants within the timeout, although it takes two RPCs", function()
         client("/lease/grant")
         server:serve({ 1.2, fake.CLOSE }, { fake.reply('{"code":9,"message":"etcdserver: lease already exists"}', "400 Bad Request") }, { 60 })
         local started = clock.now()
@@ -263,7 +263,7 @@ describe("with answers that get lost and retry on,", function()
         assert.is_true(#server.requests > 2)
     end)
 
-    it("grant with the caller's ID is not sent again", function()
+    it("does not repeat a grant with the caller's ID", function()
         client("/lease/grant")
         cut(1)
         local res, _, details = cli:grant(60, 424242)
@@ -272,7 +272,7 @@ describe("with answers that get lost and retry on,", function()
         assert(direct:revoke(424242))
     end)
 
-    it("a transaction of nothing but reads is sent again", function()
+    it("repeats a transaction that only reads", function()
         client("/kv/txn")
         assert(direct:set(key .. "1", "x"))
         cut(1)

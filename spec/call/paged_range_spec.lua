@@ -48,7 +48,7 @@ describe("readdir of a large directory", function()
         assert(other:rmdir(dir))
     end)
 
-    it("gives what one read of all gives", function()
+    it("returns the same as a single read", function()
         put_many(cli, 1000)
         local whole = assert(other:readdir(dir, { limit = 100000 }))
         local requests = watch_requests(cli)
@@ -60,7 +60,7 @@ describe("readdir of a large directory", function()
         assert.is_nil(res.body.more)
     end)
 
-    it("reads as of one revision, whatever is written meanwhile", function()
+    it("reads at one revision while keys are written", function()
         put_many(cli, 600)
         local whole = assert(other:readdir(dir, { limit = 100000 }))
         watch_requests(cli, function(n)
@@ -73,7 +73,7 @@ describe("readdir of a large directory", function()
         assert.same(whole.body, assert(cli:readdir(dir)).body)
     end)
 
-    it("reads all at once when that revision is compacted meanwhile", function()
+    it("reads in one request when that revision is compacted meanwhile", function()
         put_many(cli, 600)
         local compacted
         watch_requests(cli, function(n)
@@ -90,7 +90,7 @@ describe("readdir of a large directory", function()
         assert.equal(1, res.body.kvs[1].value)
     end)
 
-    it("refuses a revision of the caller's that is compacted, as it stands", function()
+    it("returns the error of a compacted revision that the caller gave", function()
         local revision = assert(other:set(dir .. "1", "old")).body.header.revision
         local later = assert(other:set(dir .. "1", "new")).body.header.revision
         assert.is_true(compact(later))
@@ -99,7 +99,7 @@ describe("readdir of a large directory", function()
         assert.equal("etcdserver: mvcc: required revision has been compacted", res.body.error)
     end)
 
-    it("asks once for what fits into a page", function()
+    it("sends one request for what fits into a page", function()
         put_many(cli, 64)
         local requests = watch_requests(cli)
         assert.equal(64, #assert(cli:readdir(dir)).body.kvs)
@@ -108,7 +108,7 @@ describe("readdir of a large directory", function()
         assert.equal(2, requests())
     end)
 
-    it("makes pages of large values small", function()
+    it("uses fewer keys per page when values are large", function()
         for i = 1, 300 do
             assert(other:set(("%s%05d"):format(dir, i), ("x"):rep(20000)))
         end
@@ -117,7 +117,7 @@ describe("readdir of a large directory", function()
         assert.equal(20, requests()) -- 64, then about 13 at a time: a quarter of a megabyte each
     end)
 
-    it("lets others have their turn while values are deserialized", function()
+    it("yields while values are deserialized", function()
         put_many(cli, 200, "v")
         local slow = assert(bed.new { serializer = { deserialize = turns.work } })
         local res
@@ -126,7 +126,7 @@ describe("readdir of a large directory", function()
         assert.is_true(most > 0 and most <= turns.FEW, most .. " in one go")
     end)
 
-    it("takes options: keys_only, a key prefix, a serializer", function()
+    it("supports keys_only, a key prefix and a serializer", function()
         put_many(cli, 300, "v")
         local keys = assert(cli:readdir(dir, { keys_only = true })).body.kvs
         assert.equal(300, #keys)
@@ -137,7 +137,7 @@ describe("readdir of a large directory", function()
         assert.equal('"v"', kvs[300].value)
     end)
 
-    it("leaves reads by limit, in another order, and by number as they are", function()
+    it("does not page reads with a limit, another order or count_only", function()
         put_many(cli, 300)
         local requests = watch_requests(cli)
         assert.equal(10, #assert(cli:readdir(dir, { limit = 10 })).body.kvs)
@@ -147,7 +147,7 @@ describe("readdir of a large directory", function()
     end)
 end)
 
-describe("readdir of what only resembles etcd", function()
+describe("readdir of a server that imitates etcd", function()
     local function reply(from, to, count)
         local kvs = {}
         for i = from, to do
@@ -166,7 +166,7 @@ describe("readdir of what only resembles etcd", function()
         server:close()
     end)
 
-    it("ends where neither limit nor key are heeded", function()
+    it("ends when the server ignores limit and key", function()
         local server = fake.new({ reply(1, 300) })
         local cli = assert(bed.new { http_host = server.http_host })
         local res, err, details = cli:readdir("k")
@@ -177,7 +177,7 @@ describe("readdir of what only resembles etcd", function()
         server:close()
     end)
 
-    it("goes on behind a full page where no count is told", function()
+    it("continues after a full page when the reply has no count", function()
         local server = fake.new({ reply(1, 256) }, { reply(257, 260) })
         local cli = assert(bed.new { http_host = server.http_host })
         assert.equal(260, #assert(cli:readdir("k")).body.kvs)

@@ -26,7 +26,7 @@ describe("on_call", function()
         return assert(bed.new(all))
     end
 
-    it("is told of each call once, with its size and time", function()
+    it("receives each call once, with its size and duration", function()
         local server = serve { 0.06, OK }
         local cli = client { http_host = server.http_host }
         assert(cli:get "/k")
@@ -42,7 +42,7 @@ describe("on_call", function()
         assert.is_true(info.ms >= 50 and info.ms < 1000, info.ms .. " ms")
     end)
 
-    it("knows the RPCs by their names", function()
+    it("receives the names of the RPCs", function()
         local cli, key = client(), bed.key "names"
         assert(cli:set(key, 1))
         assert(cli:get(key))
@@ -70,7 +70,7 @@ describe("on_call", function()
         }, names)
     end)
 
-    it("is told how calls that failed have ended, and of their tries", function()
+    it("receives the outcome and the attempts of failed calls", function()
         local dead = tcp.listen()
         serve({ DOWN }, { OK })
         local cli = client { http_host = { dead.http_host, servers[1].http_host } }
@@ -98,7 +98,7 @@ describe("on_call", function()
         assert.equal(4, #seen) -- nothing was sent
     end)
 
-    it("is told of logins, without their secrets", function()
+    it("receives logins without their secrets", function()
         local cli = client { http_host = bed.auth.http, user = "root", password = "no-such-password" }
         assert(not cli:get "/k")
         cli = client { http_host = bed.auth.http, user = bed.auth.user, password = bed.auth.password }
@@ -122,7 +122,7 @@ describe("on_call", function()
         search(seen)
     end)
 
-    it("that throws is logged once, and nothing else comes of it", function()
+    it("is logged once when it raises an error, without effect on calls", function()
         local log, lines, calls = ngx.log, {}, 0
         ngx.log = function(level, ...) -- luacheck: ignore 122
             lines[#lines + 1] = level == ngx.WARN and table.concat { ... } or nil
@@ -144,7 +144,7 @@ describe("on_call", function()
         assert.same({ "on_call: ouch" }, lines)
     end)
 
-    it("may yield and make calls itself", function()
+    it("can yield and make calls", function()
         local cli, inner
         cli = client {
             on_call = function()
@@ -161,7 +161,7 @@ describe("on_call", function()
 end)
 
 describe("stats and metrics", function()
-    it("count what calls have come to", function()
+    it("count calls by outcome", function()
         serve({ OK }, { DOWN }, { OK }, { DOWN })
         local cli = assert(bed.new { http_host = servers[1].http_host, metrics = true, health = { max_fails = 100 } })
         assert(cli:get "/k")
@@ -185,7 +185,7 @@ describe("stats and metrics", function()
         assert.is_true(stats.Range.seconds > 0 and stats.Range.seconds < 10)
     end)
 
-    it("put calls into buckets by the time that they took", function()
+    it("count calls in buckets by duration", function()
         serve({ 0.03, OK }, { OK })
         local cli = assert(bed.new { http_host = servers[1].http_host, metrics = true })
         assert(cli:get "/k")
@@ -198,7 +198,7 @@ describe("stats and metrics", function()
         assert.equal(2, within[#within])
     end)
 
-    it("are text that Prometheus reads", function()
+    it("are formatted for Prometheus", function()
         local cli, key = assert(bed.new { metrics = true }), bed.key "metrics"
         assert(cli:set(key, 1))
         assert(cli:get(key))
@@ -242,7 +242,7 @@ describe("stats and metrics", function()
         assert.is_number(values['resty_etcd_call_seconds_bucketrpc="Range",le="0.0025"'])
     end)
 
-    it("are text with labels of the caller's own in every line, whatever is in them", function()
+    it("add the caller's labels to every line, whatever they contain", function()
         local cli = assert(bed.new { metrics = true })
         assert(cli:get "/k")
         local text = assert(cli:metrics { worker = 3, client = 'a "b" \\ c\nd' })
