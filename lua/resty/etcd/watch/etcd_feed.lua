@@ -15,7 +15,7 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- Maximum seconds of a wait in `next`, so that a dropped timer and the worker's exit are noticed.
+--- Maximum seconds of a wait in `next`, so that the worker's exit is noticed.
 local POLL_INTERVAL = 1
 
 ---@class resty.etcd.watch.etcd_feed.Fields
@@ -101,9 +101,6 @@ local function next_batch(self, timeout)
             return nil, subscriber.err
         end
         rejoin(self)
-        if subscriber.shared_watch ~= nil then
-            shared_watches.restart_if_lost(subscriber.shared_watch)
-        end
         local left = deadline ~= nil and deadline - now() or POLL_INTERVAL
         if left <= 0 then
             return nil, errors.local_error("timeout", "timeout")

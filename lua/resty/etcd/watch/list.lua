@@ -11,11 +11,6 @@ local min = math.min
 --- Maximum seconds of a sleep, so that a subscriber's end or the worker's exit is noticed.
 local POLL_INTERVAL = 0.5
 
---- A light thread that reads the full state for one subscriber.
----@class resty.etcd.watch.list.ListThread
----@field thread table?
----@field is_over boolean
-
 --- Reports whether the subscriber still waits for a full state.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@return boolean
@@ -111,12 +106,12 @@ local function run(subscriber, shared_watch, list_thread)
 end
 
 --- Frees the thread: nginx keeps it, even if it is over, until its parent has killed or joined it.
----@param threads table
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param subscriber resty.etcd.watch.types.Subscriber
----@param list_thread resty.etcd.watch.list.ListThread
-local function end_thread(threads, subscriber, list_thread)
+---@param list_thread resty.etcd.watch.types.ListThread
+local function end_thread(shared_watch, subscriber, list_thread)
     ngx.thread.kill(list_thread.thread)
-    threads[subscriber] = nil
+    shared_watch.list_threads[subscriber] = nil
     if not list_thread.is_over then
         subscribers.end_list(subscriber)
     end
@@ -124,8 +119,7 @@ end
 
 --- Starts a thread for each subscriber that waits for a full state, once the watch has a position.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
----@param threads table
-local function start(shared_watch, threads)
+local function start(shared_watch)
     if shared_watch.next_revision == nil then
         return
     end
@@ -134,19 +128,19 @@ local function start(shared_watch, threads)
             subscribers.start_list(subscriber)
             local list_thread = {thread = nil, is_over = false}
             list_thread.thread = ngx.thread.spawn(run, subscriber, shared_watch, list_thread)
-            threads[subscriber] = list_thread
+            shared_watch.list_threads[subscriber] = list_thread
         end
     end
 end
 
 --- Ends the threads that are over, and those whose subscribers have ended.
----@param threads table
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return boolean # whether some threads still read
-local function sweep(threads)
+local function sweep(shared_watch)
     local is_listing = false
-    for subscriber, list_thread in pairs(threads) do
+    for subscriber, list_thread in pairs(shared_watch.list_threads) do
         if list_thread.is_over or subscriber.is_closed or subscriber.err ~= nil then
-            end_thread(threads, subscriber, list_thread)
+            end_thread(shared_watch, subscriber, list_thread)
         else
             is_listing = true
         end
@@ -155,16 +149,25 @@ local function sweep(threads)
 end
 
 --- Ends all threads, and the subscribers of those that still read with an error.
----@param threads table
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param err resty.etcd.protocol.errors.EtcdError
-local function stop(threads, err)
-    for subscriber, list_thread in pairs(threads) do
-        end_thread(threads, subscriber, list_thread)
+local function fail_all(shared_watch, err)
+    for subscriber, list_thread in pairs(shared_watch.list_threads) do
+        end_thread(shared_watch, subscriber, list_thread)
         if not list_thread.is_over then
             shared_watches.fail(subscriber, err)
         end
     end
 end
+
+--- Ends all threads; their subscribers still wait for a full state.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function stop(shared_watch)
+    for subscriber, list_thread in pairs(shared_watch.list_threads) do
+        end_thread(shared_watch, subscriber, list_thread)
+    end
+end
+_M.fail_all = fail_all
 _M.start = start
 _M.stop = stop
 _M.sweep = sweep

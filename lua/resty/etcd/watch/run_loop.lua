@@ -17,12 +17,11 @@ local POLL_INTERVAL = 0.5
 
 --- Waits for something to do. Returns false if the watch has no subscribers any more.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
----@param threads table
 ---@param seconds number
 ---@return boolean
-local function wait_for_work(shared_watch, threads, seconds)
-    lists.sweep(threads)
-    lists.start(shared_watch, threads)
+local function wait_for_work(shared_watch, seconds)
+    lists.sweep(shared_watch)
+    lists.start(shared_watch)
     shared_watches.wait(shared_watch, seconds)
     for ____, subscriber in ipairs(shared_watch.subscribers) do
         if subscriber.is_closed then
@@ -34,8 +33,8 @@ local function wait_for_work(shared_watch, threads, seconds)
             shared_watch,
             watch_errors.exiting()
         )
-        lists.stop(
-            threads,
+        lists.fail_all(
+            shared_watch,
             watch_errors.exiting()
         )
         return false
@@ -53,7 +52,7 @@ local function log_reopen(shared_watch, err)
             "%c",
             "?"
         )
-        ngx.log(ngx.WARN, text, ". Opening it again")
+        ngx.log(ngx.WARN, text, "; opening another stream")
     end
 end
 
@@ -86,14 +85,13 @@ end
 
 --- Opens a stream and stays with it until it ends.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
----@param threads table
 ---@return number? # the delay in seconds before the next stream; nil if the watch has ended
-local function run_stream(shared_watch, threads)
+local function run_stream(shared_watch)
     local session = stream_reader.start(shared_watch)
     local liveness = liveness_checks.new()
     local is_wanted = true
     while is_wanted and not stream_reader.is_over(session) do
-        is_wanted = wait_for_work(shared_watch, threads, POLL_INTERVAL)
+        is_wanted = wait_for_work(shared_watch, POLL_INTERVAL)
         if is_wanted and not stream_reader.is_over(session) then
             local err = liveness_checks.check(liveness, shared_watch, session)
             if err ~= nil then
@@ -109,49 +107,46 @@ local function run_stream(shared_watch, threads)
     return handle_stream_end(shared_watch, session)
 end
 
---- Waits in this timer before the next stream.
+--- Waits in this turn before the next stream.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
----@param threads table
 ---@param seconds number
-local function wait_to_reopen(shared_watch, threads, seconds)
+local function wait_to_reopen(shared_watch, seconds)
     local until_time = now() + seconds
     local left = seconds
     while left > 0 and wait_for_work(
         shared_watch,
-        threads,
         min(left, POLL_INTERVAL)
     ) do
         left = until_time - now()
     end
 end
 
---- The timer of a shared watch: opens streams for as long as the watch has subscribers.
----@param premature boolean
+--- Makes one turn of a shared watch: opens a stream and stays with it until it ends. Full states that are being read keep
+--- the turn, because its light threads read them.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
-local function run(premature, shared_watch)
-    if not shared_watches.mark_running(shared_watch) then
-        return
-    end
-    if premature or ngx.worker.exiting() then
+---@return number? # the delay in seconds before the next turn; nil if the watch has ended
+local function run(shared_watch)
+    shared_watches.stop_streaming(shared_watch)
+    lists.stop(shared_watch)
+    if ngx.worker.exiting() then
         shared_watches.fail_all(
             shared_watch,
             watch_errors.exiting()
         )
-        return
     end
-    local threads = {}
     while #shared_watch.subscribers > 0 do
-        local delay = run_stream(shared_watch, threads)
+        local delay = run_stream(shared_watch)
         if delay ~= nil then
-            if not lists.sweep(threads) and (shared_watches.start(shared_watch, delay)) ~= nil then
-                return
+            if not lists.sweep(shared_watch) then
+                return delay
             end
-            wait_to_reopen(shared_watch, threads, delay)
+            wait_to_reopen(shared_watch, delay)
         end
     end
-    while lists.sweep(threads) do
-        wait_for_work(shared_watch, threads, POLL_INTERVAL)
+    while lists.sweep(shared_watch) do
+        wait_for_work(shared_watch, POLL_INTERVAL)
     end
+    return nil
 end
 _M.run = run
 

@@ -4,14 +4,14 @@ local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local key_range = require("resty.etcd.protocol.key_range")
 local reopen_policy = require("resty.etcd.watch.reopen_policy")
-local timers = require("resty.etcd.base.timers")
+local timer_loops = require("resty.etcd.base.timer_loop")
 local subscribers = require("resty.etcd.watch.subscriber")
 local now = clock.now
 local max = math.max
 local min = math.min
 
---- Seconds after which a timer that has not started was dropped: nginx drops timers if too many of them run.
-local START_TIME = 1
+--- Work units of a stream for base/timer_loop: connecting and light threads allocate about 1 KB of nginx's memory.
+local STREAM_WORK = 10
 
 --- Returns the shared watches of a client.
 ---@param core resty.etcd.call.client_state.Core
@@ -20,7 +20,7 @@ local function watches_of(core)
     return core.shared_watches or ({})
 end
 
---- Wakes the timer.
+--- Wakes the turn that waits in `wait`.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 local function wake(shared_watch)
     if not shared_watch.is_woken then
@@ -29,46 +29,12 @@ local function wake(shared_watch)
     end
 end
 
---- Waits until the timer is woken, or for some seconds.
+--- Waits until the turn is woken, or for some seconds.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param seconds number
 local function wait(shared_watch, seconds)
     shared_watch.signal:wait(seconds)
     shared_watch.is_woken = false
-end
-
---- Starts the timer.
----@param shared_watch resty.etcd.watch.types.SharedWatch
----@param delay number
----@return true? res
----@return string? err
-local function start(shared_watch, delay)
-    local ok, err = timers.at(delay, shared_watch.run, shared_watch)
-    if ok == nil then
-        return nil, err
-    end
-    shared_watch.is_running = false
-    shared_watch.start_deadline = now() + delay + START_TIME
-    return true
-end
-
---- Notes that the timer has started. Returns false if another one runs already.
----@param shared_watch resty.etcd.watch.types.SharedWatch
----@return boolean
-local function mark_running(shared_watch)
-    if shared_watch.is_running then
-        return false
-    end
-    shared_watch.is_running = true
-    return true
-end
-
---- Starts the timer again if nginx has dropped it.
----@param shared_watch resty.etcd.watch.types.SharedWatch
-local function restart_if_lost(shared_watch)
-    if not shared_watch.is_running and now() > shared_watch.start_deadline then
-        start(shared_watch, 0)
-    end
 end
 
 --- Returns a copy of what is known of etcd's history, for another owner to write to.
@@ -87,7 +53,7 @@ end
 ---@param range resty.etcd.protocol.key_range.KeyRange
 ---@param next_revision number? nil for etcd's current revision
 ---@param is_catching_up boolean
----@param run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch)
+---@param run fun(shared_watch: resty.etcd.watch.types.SharedWatch): number?
 ---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
 local function create(core, subscriber, range, next_revision, is_catching_up, run)
@@ -100,23 +66,24 @@ local function create(core, subscriber, range, next_revision, is_catching_up, ru
     local prev_kv = ____subscriber_options_0.prev_kv
     local filters = ____subscriber_options_0.filters
     local idle_timeout = ____subscriber_options_0.idle_timeout
-    return {
+    local shared_watch = {
         core = core,
         range = range,
         prev_kv = prev_kv,
         filters = filters,
         idle_timeout = idle_timeout,
         run = run,
+        loop = nil,
         signal = signal,
         is_woken = false,
-        is_running = false,
-        start_deadline = 0,
+        list_threads = {},
         subscribers = {},
         next_revision = next_revision,
         unknown_before = subscriber.unknown_before,
         history = copy_history(subscriber.history),
         history_token = subscriber.history_token or ({lost = false}),
         is_catching_up = is_catching_up,
+        is_streaming = false,
         stream = nil,
         is_connected = false,
         last_received_at = now(),
@@ -129,6 +96,21 @@ local function create(core, subscriber, range, next_revision, is_catching_up, ru
         last_error = nil,
         reopen_policy = reopen_policy.new()
     }
+    local name = string.gsub("watch of " .. range.key, "%c", "?")
+    shared_watch.loop = timer_loops.new(
+        name,
+        function() return run(shared_watch) end,
+        {}
+    )
+    return shared_watch
+end
+
+--- Starts the loop of the watch.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@return true? res
+---@return string? err
+local function start(shared_watch)
+    return timer_loops.start(shared_watch.loop, 0)
 end
 
 --- Adds the watch to those that new subscribers of the client can join.
@@ -232,7 +214,14 @@ local function note_response(shared_watch, time)
     shared_watch.last_received_at = max(shared_watch.last_received_at, time)
 end
 
---- Notes that a stream was opened for the watch.
+--- Notes that a stream is being opened.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+local function start_streaming(shared_watch)
+    shared_watch.is_streaming = true
+    timer_loops.note_work(shared_watch.loop, STREAM_WORK)
+end
+
+--- Notes that the stream was opened.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param stream resty.etcd.transport.transport.Stream
 local function set_stream(shared_watch, stream)
@@ -246,9 +235,9 @@ local function mark_connected(shared_watch)
     shared_watch.open_count = shared_watch.open_count + 1
 end
 
---- Closes the stream.
+--- Notes that no stream is opened or read any more, and closes it.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
-local function close_stream(shared_watch)
+local function stop_streaming(shared_watch)
     local stream = shared_watch.stream
     if stream ~= nil then
         note_response(
@@ -258,6 +247,7 @@ local function close_stream(shared_watch)
         stream:close()
         shared_watch.stream = nil
     end
+    shared_watch.is_streaming = false
     shared_watch.is_connected = false
     shared_watch.is_paused = false
 end
@@ -393,7 +383,6 @@ local function age(shared_watch)
 end
 _M.advance = advance
 _M.age = age
-_M.close_stream = close_stream
 _M.copy_history = copy_history
 _M.count_dropped = count_dropped
 _M.new = create
@@ -401,19 +390,19 @@ _M.deliver = deliver
 _M.fail = fail
 _M.fail_all = fail_all
 _M.mark_connected = mark_connected
-_M.mark_running = mark_running
 _M.note_response = note_response
 _M.note_stream_end = note_stream_end
 _M.on_revisions_lost = on_revisions_lost
 _M.pause = pause
 _M.publish = publish
 _M.request_revision = request_revision
-_M.restart_if_lost = restart_if_lost
 _M.resume = resume
 _M.set_error = set_error
 _M.set_history = set_history
 _M.set_stream = set_stream
 _M.start = start
+_M.start_streaming = start_streaming
+_M.stop_streaming = stop_streaming
 _M.subscribe = subscribe
 _M.unsubscribe = unsubscribe
 _M.wait = wait

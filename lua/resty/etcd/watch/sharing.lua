@@ -91,7 +91,7 @@ local function can_join(shared_watch, subscriber, from)
         return next ~= nil and next <= from
     end
     if subscriber.pending_state == nil then
-        return next == nil and not shared_watch.is_running and shared_watch.history.cluster_id == nil
+        return next == nil and not shared_watch.is_streaming and shared_watch.history.cluster_id == nil
     end
     return not shared_watch.is_catching_up and (next == nil or next <= shared_watch.history.revision + 1)
 end
@@ -119,7 +119,7 @@ end
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
 ---@param next number? nil for the current revision
----@param run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch)
+---@param run fun(shared_watch: resty.etcd.watch.types.SharedWatch): number?
 ---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
 local function open_for(subscriber, core, next, run)
@@ -139,7 +139,7 @@ local function open_for(subscriber, core, next, run)
     if shared_watch == nil then
         return nil, err
     end
-    local ok, start_err = shared_watches.start(shared_watch, 0)
+    local ok, start_err = shared_watches.start(shared_watch)
     if ok == nil then
         return nil, start_err
     end
@@ -152,7 +152,7 @@ end
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
 ---@param from number? nil to start at the current revision, or with the full state that will be read
----@param run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch)
+---@param run fun(shared_watch: resty.etcd.watch.types.SharedWatch): number?
 ---@return resty.etcd.watch.types.SharedWatch? res
 ---@return string? err
 local function join(subscriber, core, from, run)

@@ -243,6 +243,7 @@ local function start(shared_watch)
         created_at = nil,
         has_delivered = false
     }
+    shared_watches.start_streaming(shared_watch)
     session.thread = ngx.thread.spawn(read, shared_watch, session)
     return session
 end
@@ -251,7 +252,7 @@ end
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param session resty.etcd.watch.stream_reader.StreamSession
 local function stop(shared_watch, session)
-    shared_watches.close_stream(shared_watch)
+    shared_watches.stop_streaming(shared_watch)
     ngx.thread.kill(session.thread)
 end
 _M.create_request = create_request

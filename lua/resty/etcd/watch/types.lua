@@ -23,6 +23,11 @@ local _M = {}
 ---@class resty.etcd.watch.types.HistoryToken
 ---@field lost boolean etcd was restored from a backup since: its history is another one now.
 
+--- A light thread that reads the full state for one subscriber.
+---@class resty.etcd.watch.types.ListThread
+---@field thread table?
+---@field is_over boolean
+
 --- One reader of a shared watch: its position, its queue, and the full state that it waits for. Written by subscriber.ts.
 ---@class resty.etcd.watch.types.Subscriber
 ---@field options resty.etcd.watch.types.SubscriberOptions
@@ -55,17 +60,18 @@ local _M = {}
 ---@field prev_kv boolean
 ---@field filters string
 ---@field idle_timeout number
----@field run fun(premature: boolean, shared_watch: resty.etcd.watch.types.SharedWatch) The function of its timer.
----@field signal table Wakes its timer.
+---@field run fun(shared_watch: resty.etcd.watch.types.SharedWatch): number? Makes one turn of its loop: opens a stream and stays with it. Returns the delay before the next turn; nil ends it.
+---@field loop resty.etcd.base.timer_host.TimerLoop?
+---@field signal table Wakes the turn.
 ---@field is_woken boolean
----@field is_running boolean Its timer runs.
----@field start_deadline number A timer that has not started by then was dropped by nginx.
+---@field list_threads table The light threads that read full states. Written by list.ts.
 ---@field subscribers resty.etcd.watch.types.Subscriber[]
 ---@field next_revision number? First revision that was not delivered to all subscribers; nil until etcd's current revision is known.
 ---@field unknown_before number? See `Subscriber`.
 ---@field history resty.etcd.watch.types.HistoryPoint
 ---@field history_token resty.etcd.watch.types.HistoryToken
 ---@field is_catching_up boolean It started behind another watch that can serve its subscribers, and ends when it has caught up with that.
+---@field is_streaming boolean A stream is being opened or read. Opening it starts with a read of etcd's current revision.
 ---@field stream resty.etcd.transport.transport.Stream? Nil while none is open.
 ---@field is_connected boolean etcd has confirmed the watch on this stream.
 ---@field last_received_at number Time of the last response that did not come through the open stream.

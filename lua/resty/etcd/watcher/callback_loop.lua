@@ -1,171 +1,91 @@
 -- Generated from src/resty/etcd/watcher/callback_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local clock = require("resty.etcd.base.clock")
-local watchdog = require("resty.etcd.base.watchdog")
-local timers = require("resty.etcd.base.timers")
-local now = clock.now
+local error_text = require("resty.etcd.base.error_text")
+local timer_loops = require("resty.etcd.base.timer_loop")
 
---- nginx frees what a timer took when it ends, so callbacks go on in another one after so many batches.
-local BATCHES_PER_TIMER = 1000
-
---- A timer that waits for batches looks up so often, in seconds.
+--- Maximum seconds of a wait for a batch, so that the turn notices a successor of its timer and the worker's exit.
 local POLL_INTERVAL = 1
 
---- How long a timer may take to start: nginx drops timers when too many of them run.
-local START_TIME = 1
+--- Work units of a callback for base/timer_loop: what a user's function allocates of nginx's memory is unknown.
+local CALLBACK_WORK = 10
 
 --- Where batches come from.
 ---@class resty.etcd.watcher.callback_loop.Source
 ---@field next fun(self: resty.etcd.watcher.callback_loop.Source, timeout?: number): resty.etcd.watcher.batch.WatchBatch?, resty.etcd.protocol.errors.EtcdError?
 ---@field close fun(self: resty.etcd.watcher.callback_loop.Source): any
 
---- Gives the batches of a watcher to a callback, in one timer after the other.
----@class resty.etcd.watcher.callback_loop.CallbackLoop: resty.etcd.base.watchdog.Heartbeat
+--- Calls a user's function with the batches of a watcher. Written by this file.
+---@class resty.etcd.watcher.callback_loop.CallbackLoop
 ---@field source resty.etcd.watcher.callback_loop.Source
 ---@field on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError): any
----@field run fun(premature: boolean, loop: resty.etcd.watcher.callback_loop.CallbackLoop, id: number) What a timer does.
----@field timers number Timers so far: they are numbered.
----@field turn number The timer that may push.
----@field errors number Times that the callback threw, or ended its timer.
+---@field loop resty.etcd.base.timer_host.TimerLoop? Private, because the function can terminate its timer.
+---@field errors number How often the function raised an error, or terminated its timer.
 
-local function note_error(loop, text)
-    loop.errors = loop.errors + 1
+local function note_error(callback_loop, text)
+    callback_loop.errors = callback_loop.errors + 1
     ngx.log(ngx.ERR, "on_batch of a watcher: ", text)
 end
 
---- Calls back; whatever the user's function does, the stream goes on.
----@param loop resty.etcd.watcher.callback_loop.CallbackLoop
+--- Calls the user's function. The watcher continues if it raises an error.
+---@param callback_loop resty.etcd.watcher.callback_loop.CallbackLoop
 ---@param batch resty.etcd.watcher.batch.WatchBatch?
 ---@param err resty.etcd.protocol.errors.EtcdError?
-local function call_back(loop, batch, err)
-    local ok, thrown = pcall(loop.on_batch, batch, err)
+local function call_back(callback_loop, batch, err)
+    local ok, thrown = pcall(callback_loop.on_batch, batch, err)
     if not ok then
-        local has_text, text = pcall(tostring, thrown)
         note_error(
-            loop,
-            has_text and type(text) == "string" and text or "an error without text"
+            callback_loop,
+            error_text.of(thrown, "an error without text")
         )
     end
+    timer_loops.note_work(callback_loop.loop, CALLBACK_WORK)
 end
 
---- Gives the turn to a new timer.
----@param loop resty.etcd.watcher.callback_loop.CallbackLoop
----@return true? res
----@return string? err
-local function start(loop)
-    local id = loop.timers + 1
-    local ok, err = timers.at(0, loop.run, loop, id)
-    if ok == nil then
-        return nil, err
-    end
-    loop.timers = id
-    loop.turn = id
-    loop.running = false
-    loop.missed = 0
-    return true
-end
-
-local function is_running(loop)
-    return loop.running
-end
-
---- Hands over to a new timer; false if nginx has dropped that.
----@param loop resty.etcd.watcher.callback_loop.CallbackLoop
----@return boolean
-local function hand_over(loop)
-    local own = loop.turn
-    if (start(loop)) == nil then
-        return false
-    end
-    local give_up = now() + START_TIME
-    while not is_running(loop) and now() < give_up do
-        ngx.sleep(0.005)
-    end
-    if is_running(loop) then
-        return true
-    end
-    loop.turn = own
-    loop.running = true
-    return false
-end
-
---- Calls back with what comes.
----@param loop resty.etcd.watcher.callback_loop.CallbackLoop
-local function work(loop)
-    local count = 0
-    while true do
-        local batch, err = loop.source:next(POLL_INTERVAL)
+--- Calls the function until the watcher ends, the worker is exiting, or another timer continues.
+---@param callback_loop resty.etcd.watcher.callback_loop.CallbackLoop
+---@return number?
+local function run(callback_loop)
+    local source = callback_loop.source
+    while not ngx.worker.exiting() do
+        local batch, err = source:next(POLL_INTERVAL)
         if batch ~= nil then
-            call_back(loop, batch, nil)
-            count = count + 1
+            call_back(callback_loop, batch, nil)
         elseif err.name ~= "timeout" then
-            watchdog.release(loop)
             if err.name ~= "closed" then
-                call_back(loop, nil, err)
+                call_back(callback_loop, nil, err)
             end
-            return
+            return nil
         end
-        if ngx.worker.exiting() then
-            loop.source:close()
-            watchdog.release(loop)
-            return
-        end
-        if count >= BATCHES_PER_TIMER then
-            if hand_over(loop) then
-                return
-            end
-            count = 0
+        if timer_loops.must_hand_over(callback_loop.loop) then
+            return 0
         end
     end
+    source:close()
+    return nil
 end
 
-local function run(premature, loop, id)
-    if id ~= loop.turn then
-        return
-    end
-    if premature then
-        loop.source:close()
-        watchdog.release(loop)
-        return
-    end
-    local signs = watchdog.start_heartbeat(loop)
-    work(loop)
-    ngx.thread.kill(signs)
-end
-
---- Has a function called with each batch, in timers, until the source has no more or the worker ends.
+--- Has a function called with each batch, in timers, until the source ends or the worker is exiting.
 ---@param source resty.etcd.watcher.callback_loop.Source
 ---@param on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError): any
----@return resty.etcd.watcher.callback_loop.CallbackLoop? res # what it has come to so far
+---@return resty.etcd.watcher.callback_loop.CallbackLoop? res
 ---@return string? err
 local function create(source, on_batch)
-    local loop = {
-        source = source,
-        on_batch = on_batch,
-        run = run,
-        timers = 0,
-        turn = 0,
-        running = false,
-        missed = 0,
-        errors = 0
-    }
-    local ok, err = start(loop)
+    local callback_loop = {source = source, on_batch = on_batch, loop = nil, errors = 0}
+    callback_loop.loop = timer_loops.new(
+        "on_batch of a watcher",
+        function() return run(callback_loop) end,
+        {
+            is_private = true,
+            on_terminated = function()
+                note_error(callback_loop, "the callback terminated its timer")
+            end
+        }
+    )
+    local ok, err = timer_loops.start(callback_loop.loop, 0)
     if ok == nil then
         return nil, err
     end
-    local kept, keep_err = watchdog.supervise(
-        loop,
-        function(had_begun)
-            if had_begun then
-                note_error(loop, "it has ended its timer")
-            end
-            start(loop)
-        end
-    )
-    if kept == nil then
-        return nil, keep_err
-    end
-    return loop
+    return callback_loop
 end
 _M.new = create
 

@@ -21,7 +21,7 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Maximum seconds of a wait in `next`, so that a dropped timer and the worker's exit are noticed. */
+/** Maximum seconds of a wait in `next`, so that the worker's exit is noticed. */
 const POLL_INTERVAL = 1;
 
 interface Fields {
@@ -88,9 +88,6 @@ function next_batch(this: WatchFeed, timeout: number | undefined): Result<Batch,
             return $multi(undefined, subscriber.err);
         }
         rejoin(this);
-        if (subscriber.shared_watch !== undefined) {
-            shared_watches.restart_if_lost(subscriber.shared_watch);
-        }
         const left = deadline !== undefined ? deadline - now() : POLL_INTERVAL;
         if (left <= 0) {
             return $multi(undefined, errors.local_error("timeout", "timeout"));

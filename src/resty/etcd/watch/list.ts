@@ -1,7 +1,8 @@
-import type { SharedWatch, Subscriber } from "./types";
+import type { ListThread, SharedWatch, Subscriber } from "./types";
 import * as backoffs from "../base/backoff";
 import type { Backoff } from "../base/backoff";
 import type { Core } from "../call/client_state";
+import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as reads from "./reads";
@@ -9,20 +10,12 @@ import * as shared_watches from "./shared_watch";
 import * as subscribers from "./subscriber";
 import * as watch_errors from "./errors";
 
-type Thread = ngx.thread.Thread;
-
 const min = math.min;
 
 /** Maximum seconds of a sleep, so that a subscriber's end or the worker's exit is noticed. */
 const POLL_INTERVAL = 0.5;
 
-/** A light thread that reads the full state for one subscriber. */
-interface ListThread {
-    thread: Thread | undefined;
-    is_over: boolean;
-}
-
-type ListThreads = LuaMap<Subscriber, ListThread>;
+type State = Mutable<ListThread>;
 
 /** Reports whether the subscriber still waits for a full state. */
 function is_wanted(subscriber: Subscriber): boolean {
@@ -87,7 +80,7 @@ function read_for(subscriber: Subscriber, core: Core): void {
     }
 }
 
-function run(subscriber: Subscriber, shared_watch: SharedWatch, list_thread: ListThread): void {
+function run(subscriber: Subscriber, shared_watch: SharedWatch, list_thread: State): void {
     const [ok, problem] = protected_call(read_for, subscriber, shared_watch.core);
     list_thread.is_over = true;
     subscribers.end_list(subscriber);
@@ -98,25 +91,25 @@ function run(subscriber: Subscriber, shared_watch: SharedWatch, list_thread: Lis
 }
 
 /** Frees the thread: nginx keeps it, even if it is over, until its parent has killed or joined it. */
-function end_thread(threads: ListThreads, subscriber: Subscriber, list_thread: ListThread): void {
+function end_thread(shared_watch: SharedWatch, subscriber: Subscriber, list_thread: ListThread): void {
     ngx.thread.kill(list_thread.thread!);
-    threads.delete(subscriber);
+    shared_watch.list_threads.delete(subscriber);
     if (!list_thread.is_over) {
         subscribers.end_list(subscriber);
     }
 }
 
 /** Starts a thread for each subscriber that waits for a full state, once the watch has a position. */
-function start(shared_watch: SharedWatch, threads: ListThreads): void {
+function start(shared_watch: SharedWatch): void {
     if (shared_watch.next_revision === undefined) {
         return;
     }
     for (const subscriber of shared_watch.subscribers) {
         if (subscriber.pending_state !== undefined && !subscriber.is_listing) {
             subscribers.start_list(subscriber);
-            const list_thread: ListThread = { thread: undefined, is_over: false };
+            const list_thread: State = { thread: undefined, is_over: false };
             list_thread.thread = ngx.thread.spawn(run, subscriber, shared_watch, list_thread);
-            threads.set(subscriber, list_thread);
+            shared_watch.list_threads.set(subscriber, list_thread);
         }
     }
 }
@@ -125,11 +118,11 @@ function start(shared_watch: SharedWatch, threads: ListThreads): void {
  * Ends the threads that are over, and those whose subscribers have ended.
  * @returns whether some threads still read
  */
-function sweep(threads: ListThreads): boolean {
+function sweep(shared_watch: SharedWatch): boolean {
     let is_listing = false;
-    for (const [subscriber, list_thread] of threads) {
+    for (const [subscriber, list_thread] of shared_watch.list_threads) {
         if (list_thread.is_over || subscriber.is_closed || subscriber.err !== undefined) {
-            end_thread(threads, subscriber, list_thread);
+            end_thread(shared_watch, subscriber, list_thread);
         } else {
             is_listing = true;
         }
@@ -138,13 +131,20 @@ function sweep(threads: ListThreads): boolean {
 }
 
 /** Ends all threads, and the subscribers of those that still read with an error. */
-function stop(threads: ListThreads, err: EtcdError): void {
-    for (const [subscriber, list_thread] of threads) {
-        end_thread(threads, subscriber, list_thread);
+function fail_all(shared_watch: SharedWatch, err: EtcdError): void {
+    for (const [subscriber, list_thread] of shared_watch.list_threads) {
+        end_thread(shared_watch, subscriber, list_thread);
         if (!list_thread.is_over) {
             shared_watches.fail(subscriber, err);
         }
     }
 }
 
-export { start, stop, sweep, type ListThreads };
+/** Ends all threads; their subscribers still wait for a full state. */
+function stop(shared_watch: SharedWatch): void {
+    for (const [subscriber, list_thread] of shared_watch.list_threads) {
+        end_thread(shared_watch, subscriber, list_thread);
+    }
+}
+
+export { fail_all, start, stop, sweep };

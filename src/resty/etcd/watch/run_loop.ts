@@ -3,7 +3,6 @@ import * as clock from "../base/clock";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as lists from "./list";
-import type { ListThreads } from "./list";
 import * as liveness_checks from "./liveness";
 import * as reopen_policy from "./reopen_policy";
 import * as shared_watches from "./shared_watch";
@@ -19,9 +18,9 @@ const min = math.min;
 const POLL_INTERVAL = 0.5;
 
 /** Waits for something to do. Returns false if the watch has no subscribers any more. */
-function wait_for_work(shared_watch: SharedWatch, threads: ListThreads, seconds: number): boolean {
-    lists.sweep(threads);
-    lists.start(shared_watch, threads);
+function wait_for_work(shared_watch: SharedWatch, seconds: number): boolean {
+    lists.sweep(shared_watch);
+    lists.start(shared_watch);
     shared_watches.wait(shared_watch, seconds);
     for (const subscriber of shared_watch.subscribers) {
         if (subscriber.is_closed) {
@@ -30,7 +29,7 @@ function wait_for_work(shared_watch: SharedWatch, threads: ListThreads, seconds:
     }
     if (ngx.worker.exiting()) {
         shared_watches.fail_all(shared_watch, watch_errors.exiting());
-        lists.stop(threads, watch_errors.exiting());
+        lists.fail_all(shared_watch, watch_errors.exiting());
         return false;
     }
     return shared_watch.subscribers.length > 0;
@@ -40,7 +39,7 @@ function wait_for_work(shared_watch: SharedWatch, threads: ListThreads, seconds:
 function log_reopen(shared_watch: SharedWatch, err: EtcdError): void {
     if (reopen_policy.is_log_due(shared_watch.reopen_policy, err)) {
         const [text] = string.gsub(`watch of ${shared_watch.range.key}: ${errors.to_text(err)}`, "%c", "?");
-        ngx.log(ngx.WARN, text, ". Opening it again");
+        ngx.log(ngx.WARN, text, "; opening another stream");
     }
 }
 
@@ -75,12 +74,12 @@ function handle_stream_end(shared_watch: SharedWatch, session: StreamSession): n
  * Opens a stream and stays with it until it ends.
  * @returns the delay in seconds before the next stream; nil if the watch has ended
  */
-function run_stream(shared_watch: SharedWatch, threads: ListThreads): number | undefined {
+function run_stream(shared_watch: SharedWatch): number | undefined {
     const session = stream_reader.start(shared_watch);
     const liveness = liveness_checks.new();
     let is_wanted = true;
     while (is_wanted && !stream_reader.is_over(session)) {
-        is_wanted = wait_for_work(shared_watch, threads, POLL_INTERVAL);
+        is_wanted = wait_for_work(shared_watch, POLL_INTERVAL);
         if (is_wanted && !stream_reader.is_over(session)) {
             const err = liveness_checks.check(liveness, shared_watch, session);
             if (err !== undefined) {
@@ -96,39 +95,41 @@ function run_stream(shared_watch: SharedWatch, threads: ListThreads): number | u
     return handle_stream_end(shared_watch, session);
 }
 
-/** Waits in this timer before the next stream. */
-function wait_to_reopen(shared_watch: SharedWatch, threads: ListThreads, seconds: number): void {
+/** Waits in this turn before the next stream. */
+function wait_to_reopen(shared_watch: SharedWatch, seconds: number): void {
     const until_time = now() + seconds;
     let left = seconds;
-    while (left > 0 && wait_for_work(shared_watch, threads, min(left, POLL_INTERVAL))) {
+    while (left > 0 && wait_for_work(shared_watch, min(left, POLL_INTERVAL))) {
         left = until_time - now();
     }
 }
 
-/** The timer of a shared watch: opens streams for as long as the watch has subscribers. */
-function run(premature: boolean, shared_watch: SharedWatch): void {
-    if (!shared_watches.mark_running(shared_watch)) {
-        return;
-    }
-    if (premature || ngx.worker.exiting()) {
+/**
+ * Makes one turn of a shared watch: opens a stream and stays with it until it ends. Full states that are being read keep
+ * the turn, because its light threads read them.
+ * @returns the delay in seconds before the next turn; nil if the watch has ended
+ */
+function run(shared_watch: SharedWatch): number | undefined {
+    // left behind by a turn that was terminated together with its timer
+    shared_watches.stop_streaming(shared_watch);
+    lists.stop(shared_watch);
+    if (ngx.worker.exiting()) {
         shared_watches.fail_all(shared_watch, watch_errors.exiting());
-        return;
     }
-    const threads: ListThreads = new LuaMap();
     while (shared_watch.subscribers.length > 0) {
-        const delay = run_stream(shared_watch, threads);
+        const delay = run_stream(shared_watch);
         if (delay !== undefined) {
-            // nginx frees what a timer has allocated when it ends: each stream has its own
-            if (!lists.sweep(threads) && shared_watches.start(shared_watch, delay)[0] !== undefined) {
-                return;
+            if (!lists.sweep(shared_watch)) {
+                return delay;
             }
-            wait_to_reopen(shared_watch, threads, delay);
+            wait_to_reopen(shared_watch, delay);
         }
     }
     // subscribers that were too slow while their full state was read still wait for it
-    while (lists.sweep(threads)) {
-        wait_for_work(shared_watch, threads, POLL_INTERVAL);
+    while (lists.sweep(shared_watch)) {
+        wait_for_work(shared_watch, POLL_INTERVAL);
     }
+    return undefined;
 }
 
 export { run };

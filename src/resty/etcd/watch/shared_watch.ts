@@ -1,4 +1,4 @@
-import type { HistoryPoint, SharedWatch, Subscriber } from "./types";
+import type { HistoryPoint, RunTurn, SharedWatch, Subscriber } from "./types";
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
 import type { Mutable } from "../base/mutable";
@@ -9,15 +9,15 @@ import type { KeyRange } from "../protocol/key_range";
 import * as key_range from "../protocol/key_range";
 import * as reopen_policy from "./reopen_policy";
 import type { Stream } from "../transport/transport";
-import * as timers from "../base/timers";
+import * as timer_loops from "../base/timer_loop";
 import * as subscribers from "./subscriber";
 
 const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Seconds after which a timer that has not started was dropped: nginx drops timers if too many of them run. */
-const START_TIME = 1;
+/** Work units of a stream for base/timer_loop: connecting and light threads allocate about 1 KB of nginx's memory. */
+const STREAM_WORK = 10;
 
 type State = Mutable<SharedWatch>;
 
@@ -26,7 +26,7 @@ function watches_of(core: Core): readonly SharedWatch[] {
     return (core.shared_watches as SharedWatch[] | undefined) ?? [];
 }
 
-/** Wakes the timer. */
+/** Wakes the turn that waits in `wait`. */
 function wake(shared_watch: State): void {
     if (!shared_watch.is_woken) {
         shared_watch.is_woken = true;
@@ -34,37 +34,10 @@ function wake(shared_watch: State): void {
     }
 }
 
-/** Waits until the timer is woken, or for some seconds. */
+/** Waits until the turn is woken, or for some seconds. */
 function wait(shared_watch: State, seconds: number): void {
     shared_watch.signal.wait(seconds);
     shared_watch.is_woken = false;
-}
-
-/** Starts the timer. */
-function start(shared_watch: State, delay: number): Result<true> {
-    const [ok, err] = timers.at(delay, shared_watch.run, shared_watch);
-    if (ok === undefined) {
-        return $multi(undefined, err);
-    }
-    shared_watch.is_running = false;
-    shared_watch.start_deadline = now() + delay + START_TIME;
-    return $multi(true);
-}
-
-/** Notes that the timer has started. Returns false if another one runs already. */
-function mark_running(shared_watch: State): boolean {
-    if (shared_watch.is_running) {
-        return false;
-    }
-    shared_watch.is_running = true;
-    return true;
-}
-
-/** Starts the timer again if nginx has dropped it. */
-function restart_if_lost(shared_watch: SharedWatch): void {
-    if (!shared_watch.is_running && now() > shared_watch.start_deadline) {
-        start(shared_watch, 0);
-    }
 }
 
 /** Returns a copy of what is known of etcd's history, for another owner to write to. */
@@ -85,7 +58,7 @@ function create(
     range: KeyRange,
     next_revision: number | undefined,
     is_catching_up: boolean,
-    run: SharedWatch["run"],
+    run: RunTurn,
 ): Result<SharedWatch> {
     const [signal, err] = semaphore.new(0);
     const [resume_signal, resume_err] = semaphore.new(0);
@@ -93,23 +66,24 @@ function create(
         return $multi(undefined, err ?? resume_err ?? "no semaphore");
     }
     const { prev_kv, filters, idle_timeout } = subscriber.options;
-    return $multi({
+    const shared_watch: State = {
         core,
         range,
         prev_kv,
         filters,
         idle_timeout,
         run,
+        loop: undefined,
         signal,
         is_woken: false,
-        is_running: false,
-        start_deadline: 0,
+        list_threads: new LuaMap(),
         subscribers: [],
         next_revision,
         unknown_before: subscriber.unknown_before,
         history: copy_history(subscriber.history),
         history_token: subscriber.history_token ?? { lost: false },
         is_catching_up,
+        is_streaming: false,
         stream: undefined,
         is_connected: false,
         last_received_at: now(),
@@ -121,7 +95,15 @@ function create(
         dropped: 0,
         last_error: undefined,
         reopen_policy: reopen_policy.new(),
-    });
+    };
+    const [name] = string.gsub(`watch of ${range.key}`, "%c", "?");
+    shared_watch.loop = timer_loops.new(name, () => run(shared_watch), {});
+    return $multi(shared_watch);
+}
+
+/** Starts the loop of the watch. */
+function start(shared_watch: SharedWatch): Result<true> {
+    return timer_loops.start(shared_watch.loop!, 0);
 }
 
 /** Adds the watch to those that new subscribers of the client can join. */
@@ -204,7 +186,13 @@ function note_response(shared_watch: State, time: number): void {
     shared_watch.last_received_at = max(shared_watch.last_received_at, time);
 }
 
-/** Notes that a stream was opened for the watch. */
+/** Notes that a stream is being opened. */
+function start_streaming(shared_watch: State): void {
+    shared_watch.is_streaming = true;
+    timer_loops.note_work(shared_watch.loop!, STREAM_WORK);
+}
+
+/** Notes that the stream was opened. */
 function set_stream(shared_watch: State, stream: Stream): void {
     shared_watch.stream = stream;
 }
@@ -215,14 +203,15 @@ function mark_connected(shared_watch: State): void {
     shared_watch.open_count = shared_watch.open_count + 1;
 }
 
-/** Closes the stream. */
-function close_stream(shared_watch: State): void {
+/** Notes that no stream is opened or read any more, and closes it. */
+function stop_streaming(shared_watch: State): void {
     const stream = shared_watch.stream;
     if (stream !== undefined) {
         note_response(shared_watch, stream.last_received_at());
         stream.close();
         shared_watch.stream = undefined;
     }
+    shared_watch.is_streaming = false;
     shared_watch.is_connected = false;
     shared_watch.is_paused = false;
 }
@@ -335,7 +324,6 @@ function age(shared_watch: SharedWatch): number {
 export {
     advance,
     age,
-    close_stream,
     copy_history,
     count_dropped,
     create as new,
@@ -343,19 +331,19 @@ export {
     fail,
     fail_all,
     mark_connected,
-    mark_running,
     note_response,
     note_stream_end,
     on_revisions_lost,
     pause,
     publish,
     request_revision,
-    restart_if_lost,
     resume,
     set_error,
     set_history,
     set_stream,
     start,
+    start_streaming,
+    stop_streaming,
     subscribe,
     unsubscribe,
     wait,

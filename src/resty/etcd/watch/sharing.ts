@@ -1,4 +1,4 @@
-import type { SharedWatch, Subscriber, SubscriberOptions } from "./types";
+import type { RunTurn, SharedWatch, Subscriber, SubscriberOptions } from "./types";
 import * as batch_queue from "./batch_queue";
 import type { Core } from "../call/client_state";
 import type { KeyRange } from "../protocol/key_range";
@@ -77,7 +77,7 @@ function can_join(shared_watch: SharedWatch, subscriber: Subscriber, from: numbe
     }
     if (subscriber.pending_state === undefined) {
         // it starts at the current revision: too late if the watch has asked for that already
-        return next === undefined && !shared_watch.is_running && shared_watch.history.cluster_id === undefined;
+        return next === undefined && !shared_watch.is_streaming && shared_watch.history.cluster_id === undefined;
     }
     // a watch that starts at a future revision does not deliver what comes before
     return !shared_watch.is_catching_up && (next === undefined || next <= shared_watch.history.revision + 1);
@@ -105,12 +105,7 @@ function find(core: Core, subscriber: Subscriber, from: number | undefined): Sha
  * Creates a watch that serves the subscriber from a revision on.
  * @param next nil for the current revision
  */
-function open_for(
-    subscriber: Subscriber,
-    core: Core,
-    next: number | undefined,
-    run: SharedWatch["run"],
-): Result<SharedWatch> {
+function open_for(subscriber: Subscriber, core: Core, next: number | undefined, run: RunTurn): Result<SharedWatch> {
     const options = subscriber.options;
     let is_catching_up = false;
     for (const other of shared_watches.watches_of(core)) {
@@ -120,7 +115,7 @@ function open_for(
     if (shared_watch === undefined) {
         return $multi(undefined, err);
     }
-    const [ok, start_err] = shared_watches.start(shared_watch, 0);
+    const [ok, start_err] = shared_watches.start(shared_watch);
     if (ok === undefined) {
         return $multi(undefined, start_err);
     }
@@ -133,12 +128,7 @@ function open_for(
  * Lets a watch serve the subscriber: an existing one that has not passed its start revision, or a new one.
  * @param from nil to start at the current revision, or with the full state that will be read
  */
-function join(
-    subscriber: Subscriber,
-    core: Core,
-    from: number | undefined,
-    run: SharedWatch["run"],
-): Result<SharedWatch> {
+function join(subscriber: Subscriber, core: Core, from: number | undefined, run: RunTurn): Result<SharedWatch> {
     const shared_watch = find(core, subscriber, from);
     if (shared_watch === undefined) {
         return open_for(subscriber, core, from, run);

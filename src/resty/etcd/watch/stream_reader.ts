@@ -216,13 +216,14 @@ function start(shared_watch: SharedWatch): StreamSession {
         created_at: undefined,
         has_delivered: false,
     };
+    shared_watches.start_streaming(shared_watch);
     session.thread = ngx.thread.spawn(read, shared_watch, session);
     return session;
 }
 
 /** Closes the stream of a session and ends its thread, whatever that waits for. */
 function stop(shared_watch: SharedWatch, session: StreamSession): void {
-    shared_watches.close_stream(shared_watch);
+    shared_watches.stop_streaming(shared_watch);
     ngx.thread.kill(session.thread!);
 }
 

@@ -1,4 +1,5 @@
 import type { Semaphore } from "ngx.semaphore";
+import type { TimerLoop } from "../base/timer_loop";
 import type { Core } from "../call/client_state";
 import type { EtcdError } from "../protocol/errors";
 import type { KeyRange } from "../protocol/key_range";
@@ -38,6 +39,14 @@ interface HistoryToken {
     /** etcd was restored from a backup since: its history is another one now. */
     readonly lost: boolean;
 }
+
+/** A light thread that reads the full state for one subscriber. */
+interface ListThread {
+    readonly thread: ngx.thread.Thread | undefined;
+    readonly is_over: boolean;
+}
+
+type RunTurn = (this: void, shared_watch: SharedWatch) => number | undefined;
 
 /** One reader of a shared watch: its position, its queue, and the full state that it waits for. Written by subscriber.ts. */
 interface Subscriber {
@@ -90,15 +99,14 @@ interface SharedWatch {
     readonly prev_kv: boolean;
     readonly filters: string;
     readonly idle_timeout: number;
-    /** The function of its timer. */
-    readonly run: (this: void, premature: boolean, shared_watch: SharedWatch) => void;
-    /** Wakes its timer. */
+    /** Makes one turn of its loop: opens a stream and stays with it. Returns the delay before the next turn; nil ends it. */
+    readonly run: RunTurn;
+    readonly loop: TimerLoop | undefined;
+    /** Wakes the turn. */
     readonly signal: Semaphore;
     readonly is_woken: boolean;
-    /** Its timer runs. */
-    readonly is_running: boolean;
-    /** A timer that has not started by then was dropped by nginx. */
-    readonly start_deadline: number;
+    /** The light threads that read full states. Written by list.ts. */
+    readonly list_threads: LuaMap<Subscriber, ListThread>;
     readonly subscribers: readonly Subscriber[];
     /** First revision that was not delivered to all subscribers; nil until etcd's current revision is known. */
     readonly next_revision: number | undefined;
@@ -108,6 +116,8 @@ interface SharedWatch {
     readonly history_token: HistoryToken;
     /** It started behind another watch that can serve its subscribers, and ends when it has caught up with that. */
     readonly is_catching_up: boolean;
+    /** A stream is being opened or read. Opening it starts with a read of etcd's current revision. */
+    readonly is_streaming: boolean;
     /** Nil while none is open. */
     readonly stream: Stream | undefined;
     /** etcd has confirmed the watch on this stream. */
@@ -130,4 +140,4 @@ interface SharedWatch {
     readonly reopen_policy: ReopenPolicy;
 }
 
-export type { HistoryPoint, HistoryToken, SharedWatch, Subscriber, SubscriberOptions };
+export type { HistoryPoint, HistoryToken, ListThread, RunTurn, SharedWatch, Subscriber, SubscriberOptions };
