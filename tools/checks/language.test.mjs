@@ -43,7 +43,6 @@ const TO_DO = [
     "src/resty/etcd/transport/transport.ts",
     "src/resty/etcd/watcher",
     "t/060-tls.t",
-    "t/060-tls.t",
     "tools/checks",
     "tools/legs.mjs",
 ];
