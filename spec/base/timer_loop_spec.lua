@@ -289,6 +289,22 @@ describe("timer_loop", function()
             assert.is_true(last)
         end)
 
+        it("does not kill the last turn, however short the grace is", function()
+            local is_done = false
+            local loop = new_loop(function()
+                if ngx.worker.exiting() then
+                    ngx.sleep(1.2) -- longer than two polls of the host
+                    is_done = true
+                    return nil
+                end
+                ngx.sleep(3600)
+            end, { is_private = true, exit_grace = 0 })
+            run_until(loop, function() return loop.host ~= nil end)
+            is_exiting = true
+            wait_for(function() return loop.group.current == nil end)
+            assert.is_true(is_done)
+        end)
+
         it("lets a turn without grace return when it likes", function()
             local ended, let_go = 0, false
             local loop = new_loop(function()

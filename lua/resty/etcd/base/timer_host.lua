@@ -10,7 +10,7 @@ local max = math.max
 ---@class resty.etcd.base.timer_host.LoopOptions
 ---@field is_private? boolean The turns call functions of users, which can terminate the timer: no other loop shares it.
 ---@field on_terminated? (fun()) Called if a turn was terminated together with its timer, before the next turn.
----@field exit_grace? number Seconds that a running turn has to return after the worker began to exit; then it is killed. Default: no limit.
+---@field exit_grace? number Seconds that a running turn has to return after the worker began to exit; then it is killed. Default: no limit. The last turn, which follows, is not killed: it must limit the time that it takes.
 
 ---@class resty.etcd.base.timer_host.TimerLoop
 ---@field name string What log lines begin with, like `watch of /routes/`.
@@ -198,13 +198,13 @@ local function reap(host)
     host.turns = running
 end
 
---- Kills turns that have not returned although the worker is exiting. They get their last turn after it.
+--- Kills turns that have not returned although the worker is exiting. Their loops make the last turn after that.
 ---@param host resty.etcd.base.timer_host.Host
 ---@param exiting_for number
 local function kill_late_turns(host, exiting_for)
     for ____, turn in ipairs(host.turns) do
         local grace = turn.loop.options.exit_grace
-        if not turn.is_over and grace ~= nil and exiting_for >= grace then
+        if not turn.is_over and not turn.loop.is_last_turn and grace ~= nil and exiting_for >= grace then
             end_turn(turn, 0)
         end
     end

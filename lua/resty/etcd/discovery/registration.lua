@@ -1,12 +1,10 @@
 -- Generated from src/resty/etcd/discovery/registration.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local random = require("resty.etcd.base.random")
-local semaphore = require("ngx.semaphore")
+local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local errors = require("resty.etcd.protocol.errors")
-local watchdog = require("resty.etcd.base.watchdog")
 local registration_steps = require("resty.etcd.discovery.registration_steps")
-local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -14,8 +12,8 @@ local min = math.min
 --- Longest delay in seconds before a failed step is repeated.
 local MAX_DELAY = 2
 
---- Seconds between two checks, during a step, whether the worker is exiting.
-local POLL_INTERVAL = 0.25
+--- That delay after the first failure; doubles with each failure in a row.
+local FIRST_DELAY = 0.1
 
 --- The state of a registration.
 ---@class resty.etcd.discovery.registration.Status
@@ -28,9 +26,12 @@ local POLL_INTERVAL = 0.25
 ---@field owner_lease string? The lease of another registration of the same id that owns the key; nil if there is none.
 ---@field err string? Why the latest step failed.
 
+---@class resty.etcd.discovery.registration.Background: resty.etcd.discovery.registration_steps.State
+---@field loop resty.etcd.base.timer_host.TimerLoop Makes the steps.
+
 --- An instance of a service in etcd, for as long as this worker runs.
----@class resty.etcd.discovery.registration.Registration: resty.etcd.discovery.registration_steps.State
----@field close fun(self: resty.etcd.discovery.registration_steps.State): true
+---@class resty.etcd.discovery.registration.Registration: resty.etcd.discovery.registration.Background
+---@field close fun(self: resty.etcd.discovery.registration.Background): true
 ---@field state fun(self: resty.etcd.discovery.registration_steps.State): resty.etcd.discovery.registration.Status
 
 local function note(reg, err)
@@ -54,72 +55,18 @@ end
 
 --- Makes a step and notes its result.
 ---@param reg resty.etcd.discovery.registration_steps.State
-local function advance(reg)
-    local ok, failed = pcall(registration_steps.step, reg)
-    local err = failed
+local function make_step(reg)
+    local ok, result = pcall(registration_steps.step, reg)
+    local err = result
     if not ok then
         err = errors.local_error(
             "bad_reply",
-            tostring(failed)
+            tostring(result)
         )
     end
     if not registration_steps.is_over(reg) then
         note(reg, err)
     end
-end
-
---- Runs a step and posts `done`, even if the step throws.
----@param reg resty.etcd.discovery.registration_steps.State
----@param fn fun(reg: resty.etcd.discovery.registration_steps.State)
----@param done table
-local function run(reg, fn, done)
-    local ok, err = pcall(fn, reg)
-    if not ok then
-        ngx.log(
-            ngx.WARN,
-            "registration of ",
-            reg.key,
-            ": ",
-            tostring(err)
-        )
-    end
-    done:post(1)
-end
-
---- Runs a step, which can wait for etcd. It is killed when the worker exits.
----@param reg resty.etcd.discovery.registration_steps.State
----@param fn fun(reg: resty.etcd.discovery.registration_steps.State)
----@param grace number seconds that it has from then on
-local function run_within_life(reg, fn, grace)
-    local done, err = semaphore.new(0)
-    if done == nil then
-        ngx.log(
-            ngx.WARN,
-            "registration of ",
-            reg.key,
-            ": ",
-            err
-        )
-        ngx.sleep(POLL_INTERVAL)
-        return
-    end
-    local thread = ngx.thread.spawn(run, reg, fn, done)
-    local is_done = done:wait(POLL_INTERVAL)
-    while is_done ~= true and not ngx.worker.exiting() do
-        is_done = done:wait(POLL_INTERVAL)
-    end
-    if is_done ~= true and grace > 0 then
-        is_done = done:wait(grace)
-    end
-    if is_done ~= true then
-        ngx.thread.kill(thread)
-    end
-end
-
---- Revokes the lease. If an exiting worker cannot wait for etcd, the lease expires later.
----@param reg resty.etcd.discovery.registration_steps.State
-local function leave(reg)
-    run_within_life(reg, registration_steps.deregister, registration_steps.EXIT_CALL_TIME)
 end
 
 --- Returns the seconds until the next step: a third of the TTL after the last renewal.
@@ -132,58 +79,25 @@ local function delay(reg)
             reg.expires_at - now() - reg.granted * 2 / 3
         )
     end
-    return random.jittered(min(
-        MAX_DELAY,
-        reg.granted / 6,
-        0.1 * 2 ^ min(reg.failures, 10)
-    ))
+    return backoff.exponential(
+        FIRST_DELAY,
+        min(MAX_DELAY, reg.granted / 6),
+        reg.failures
+    )
 end
 
---- Schedules the next step.
----@param timer fun(premature: boolean, reg: resty.etcd.discovery.registration_steps.State, id: number)
+--- A turn of the loop: makes a step, or revokes the lease if the registration has ended.
 ---@param reg resty.etcd.discovery.registration_steps.State
----@param seconds number
----@return true? res
----@return string? err
-local function plan(timer, reg, seconds)
-    local ok, err = timers.at(seconds, timer, reg, reg.timers + 1)
-    if ok == nil then
-        return nil, err
+---@return number?
+local function turn(reg)
+    if not registration_steps.is_over(reg) then
+        make_step(reg)
     end
-    reg.timers = reg.timers + 1
-    watchdog.expect_restart_in(reg.life, seconds)
-    return true
-end
-
---- Makes steps until a timer for the next one is created. nginx runs the timer immediately when the worker exits.
----@param premature boolean
----@param reg resty.etcd.discovery.registration_steps.State
----@param timer fun(premature: boolean, reg: resty.etcd.discovery.registration_steps.State, id: number)
-local function work(premature, reg, timer)
-    while not premature and not registration_steps.is_over(reg) do
-        run_within_life(reg, advance, 0)
-        if not registration_steps.is_over(reg) then
-            local seconds = delay(reg)
-            if (plan(timer, reg, seconds)) ~= nil then
-                return
-            end
-            ngx.sleep(min(seconds, 0.5))
-        end
+    if not registration_steps.is_over(reg) then
+        return delay(reg)
     end
-    watchdog.release(reg.life)
-    leave(reg)
-end
-
-local function step(premature, reg, id)
-    if id == reg.timers then
-        local signs = watchdog.start_heartbeat(reg.life)
-        work(premature, reg, step)
-        ngx.thread.kill(signs)
-    end
-end
-
-local function leave_in_timer(_premature, reg)
-    leave(reg)
+    registration_steps.deregister(reg)
+    return nil
 end
 
 local function state_of(self)
@@ -205,14 +119,11 @@ local function state_of(self)
 end
 
 --- Ends the registration: its lease is revoked in the background, which deletes the key.
----@param self resty.etcd.discovery.registration_steps.State
+---@param self resty.etcd.discovery.registration.Background
 ---@return true
 local function close(self)
-    if not self.is_closed then
-        self.is_closed = true
-        watchdog.release(self.life)
-        timers.at(0, leave_in_timer, self)
-    end
+    self.is_closed = true
+    timer_loop.wake(self.loop)
     return true
 end
 local methods = {close = close, state = state_of}
@@ -231,8 +142,6 @@ local function create(cli, key, value, ttl)
         key = key,
         value = value,
         ttl = ttl,
-        life = {running = false, missed = 0},
-        timers = 0,
         granted = ttl,
         lease = nil,
         previous_lease = nil,
@@ -246,21 +155,18 @@ local function create(cli, key, value, ttl)
         failures = 0,
         err = nil
     }
-    local kept, keep_err = watchdog.supervise(
-        state.life,
-        function()
-            plan(step, state, 0)
-        end
+    local loop = timer_loop.new(
+        "registration of " .. key,
+        function() return turn(state) end,
+        {exit_grace = 0}
     )
-    if kept == nil then
-        return nil, keep_err
-    end
-    local ok, err = plan(step, state, 0)
+    local reg = state
+    reg.loop = loop
+    local ok, err = timer_loop.start(loop, 0)
     if ok == nil then
-        watchdog.release(state.life)
         return nil, err
     end
-    return setmetatable(state, mt)
+    return setmetatable(reg, mt)
 end
 _M.new = create
 

@@ -24,8 +24,6 @@ local NOT_FOUND = 5
 ---@field key string As etcd stores it.
 ---@field value string
 ---@field ttl number As requested.
----@field life resty.etcd.base.watchdog.Heartbeat Of the timer that makes the steps.
----@field timers number Number of timers so far: only the latest one makes steps.
 ---@field granted number TTL as granted: etcd raises one that is shorter than its election timeout.
 ---@field lease string?
 ---@field previous_lease string? The lease before `lease`: a key that is still attached to it belongs to this registration.

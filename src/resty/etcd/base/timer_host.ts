@@ -21,7 +21,10 @@ interface LoopOptions {
     is_private?: boolean;
     /** Called if a turn was terminated together with its timer, before the next turn. */
     on_terminated?: (this: void) => void;
-    /** Seconds that a running turn has to return after the worker began to exit; then it is killed. Default: no limit. */
+    /**
+     * Seconds that a running turn has to return after the worker began to exit; then it is killed. Default: no limit. The
+     * last turn, which follows, is not killed: it must limit the time that it takes.
+     */
     exit_grace?: number;
 }
 
@@ -207,11 +210,11 @@ function reap(host: Host): void {
     host.turns = running;
 }
 
-/** Kills turns that have not returned although the worker is exiting. They get their last turn after it. */
+/** Kills turns that have not returned although the worker is exiting. Their loops make the last turn after that. */
 function kill_late_turns(host: Host, exiting_for: number): void {
     for (const turn of host.turns) {
         const grace = turn.loop.options.exit_grace;
-        if (!turn.is_over && grace !== undefined && exiting_for >= grace) {
+        if (!turn.is_over && !turn.loop.is_last_turn && grace !== undefined && exiting_for >= grace) {
             end_turn(turn, 0); // `reap` kills its thread
         }
     }

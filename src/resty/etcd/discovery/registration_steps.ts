@@ -4,7 +4,6 @@ import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as txn_response from "../protocol/txn_response";
-import type { Heartbeat } from "../base/watchdog";
 import * as lease_grant from "../call/lease_grant";
 import * as rpcs from "../protocol/rpc";
 
@@ -26,10 +25,6 @@ interface State {
     readonly value: string;
     /** As requested. */
     readonly ttl: number;
-    /** Of the timer that makes the steps. */
-    readonly life: Heartbeat;
-    /** Number of timers so far: only the latest one makes steps. */
-    timers: number;
     /** TTL as granted: etcd raises one that is shorter than its election timeout. */
     granted: number;
     lease: string | undefined;
