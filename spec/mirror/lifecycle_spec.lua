@@ -141,11 +141,17 @@ describe("mirror", function()
             return at(...)
         end
         feed:full(10)
+        scripted.at(m, 10)
+        local first = m.loop.timer.group.current
         for i = 11, 10500 do
             feed.queue[#feed.queue + 1] = { revision = i, events = {} }
         end
         feed.ready:post(10490)
         scripted.at(m, 10500)
+        local stop = clock.now() + 5
+        while m.loop.timer.group.current == first and clock.now() < stop do
+            ngx.sleep(0.01)
+        end
         ngx.timer.at = at -- luacheck: ignore 122
         assert.equal(1, timers)
         feed:put(10501, "/a/1", "1")

@@ -3,16 +3,24 @@ local _M = {}
 local error_text = require("resty.etcd.base.error_text")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local time_slice = require("resty.etcd.base.time_slice")
-local timers = require("resty.etcd.base.timers")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local indexes = require("resty.etcd.mirror.indexes")
 local options = require("resty.etcd.mirror.options")
 local run_loop = require("resty.etcd.mirror.run_loop")
 local sorted_keys = require("resty.etcd.mirror.sorted_keys")
 
---- Adds all keys to an index. The caller holds the lock of the store.
----@param state resty.etcd.mirror.types.State
----@param index resty.etcd.mirror.types.Index
-local function fill(state, index)
+--- An index that is being built.
+---@class resty.etcd.mirror.build_index.Build
+---@field state resty.etcd.mirror.types.State
+---@field index resty.etcd.mirror.types.Index
+---@field is_filling boolean It holds the lock of the store.
+
+--- Adds all keys to the index. The caller holds the lock of the store.
+---@param build resty.etcd.mirror.build_index.Build
+local function fill(build)
+    local ____build_0 = build
+    local index = ____build_0.index
+    local state = ____build_0.state
     local slice = time_slice.start()
     local store = state.store
     sorted_keys.sort_pending(store)
@@ -23,23 +31,43 @@ local function fill(state, index)
     end
 end
 
-local function build(premature, state, index)
-    local finished
-    if not premature and run_loop.acquire(state.loop) then
-        local ok, err = pcall(fill, state, index)
-        if ok then
-            finished = index
-        else
-            rate_limited_log.warn(
-                state.log,
-                "index " .. index.name .. " was not built: " .. error_text.of(err, "no reason")
-            )
-        end
-        indexes.end_building(state.indexes, index.name, finished)
+--- Ends the building of the index, before other changes of the store.
+---@param build resty.etcd.mirror.build_index.Build
+---@param err string? why it was not built; nil if it was
+local function finish(build, err)
+    local ____build_1 = build
+    local index = ____build_1.index
+    local state = ____build_1.state
+    if err ~= nil then
+        rate_limited_log.warn(state.log, "index " .. index.name .. " was not built: " .. err)
+    end
+    indexes.end_building(state.indexes, index.name, err == nil and index or nil)
+    if build.is_filling then
+        build.is_filling = false
         run_loop.release(state.loop)
+    end
+end
+
+--- The only turn of the loop that builds the index.
+---@param build resty.etcd.mirror.build_index.Build
+local function run(build)
+    local ____build_2 = build
+    local index = ____build_2.index
+    local state = ____build_2.state
+    if not run_loop.acquire(state.loop) then
+        indexes.end_building(state.indexes, index.name, nil)
         return
     end
-    indexes.end_building(state.indexes, index.name, nil)
+    build.is_filling = true
+    local ok, err = pcall(fill, build)
+    if ok then
+        finish(build, nil)
+    else
+        finish(
+            build,
+            error_text.of(err, "no reason")
+        )
+    end
 end
 
 --- Adds an index. It is built in the background: until then, `by` returns "not ready" for it.
@@ -56,23 +84,37 @@ local function add_index(self, name, fn)
     if self.loop.is_closed then
         return nil, "the mirror is closed"
     end
-    local ____self_indexes_0 = self.indexes
-    local by_name = ____self_indexes_0.by_name
-    local building = ____self_indexes_0.building
+    local ____self_indexes_3 = self.indexes
+    local by_name = ____self_indexes_3.by_name
+    local building = ____self_indexes_3.building
     if by_name[name] ~= nil or building[name] == true then
         return nil, "index " .. name .. " already exists"
     end
-    indexes.start_building(self.indexes, name)
-    local ok, err = timers.at(
-        0,
-        build,
-        self,
-        indexes.create_index(name, fn)
+    local build = {
+        state = self,
+        index = indexes.create_index(name, fn),
+        is_filling = false
+    }
+    local loop
+    loop = timer_loop.new(
+        self.log.subject,
+        function()
+            run(build)
+            return nil
+        end,
+        {
+            is_private = true,
+            on_terminated = function()
+                timer_loop.stop(loop)
+                finish(build, "its function terminated the timer")
+            end
+        }
     )
+    local ok, err = timer_loop.start(loop, 0)
     if ok == nil then
-        indexes.end_building(self.indexes, name, nil)
         return nil, err
     end
+    indexes.start_building(self.indexes, name)
     return true
 end
 _M.add_index = add_index

@@ -17,6 +17,7 @@ end
 local function create(cli, opts, log)
     return {
         decode = opts.decode or by_serializer(cli),
+        has_user_functions = opts.decode ~= nil or opts.validate ~= nil or opts.transform ~= nil,
         validate = opts.validate,
         transform = opts.transform,
         prefix_length = #protocol_keys.with_prefix(cli.key_prefix, ""),

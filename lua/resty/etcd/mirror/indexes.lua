@@ -35,6 +35,16 @@ local function end_building(indexes, name, index)
     end
 end
 
+--- Reports whether there is any index.
+---@param indexes resty.etcd.mirror.types.Indexes
+---@return boolean
+local function is_used(indexes)
+    for _ in pairs(indexes.by_name) do
+        return true
+    end
+    return false
+end
+
 --- Reports whether a value can be a table key: nil and NaN cannot.
 ---@param value any
 ---@return boolean
@@ -218,6 +228,7 @@ _M.compute_values = compute_values
 _M.create_index = create_index
 _M.end_building = end_building
 _M.find = find
+_M.is_used = is_used
 _M.new = create
 _M.new_values = new_values
 _M.replace = replace

@@ -1,18 +1,17 @@
 -- Generated from src/resty/etcd/mirror/run_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local semaphore = require("ngx.semaphore")
+local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
-local random = require("resty.etcd.base.random")
 local time_slice = require("resty.etcd.base.time_slice")
-local timers = require("resty.etcd.base.timers")
-local watchdog = require("resty.etcd.base.watchdog")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local errors = require("resty.etcd.protocol.errors")
 local apply = require("resty.etcd.mirror.apply")
+local indexes = require("resty.etcd.mirror.indexes")
 local notifier = require("resty.etcd.mirror.notifier")
 local stores = require("resty.etcd.mirror.store")
 local wait_ready = require("resty.etcd.mirror.wait_ready")
 local now = clock.now
-local min = math.min
 
 --- Seconds between two checks for the end of the mirror or its worker.
 local POLL_INTERVAL = 0.5
@@ -21,19 +20,19 @@ local POLL_INTERVAL = 0.5
 local FIRST_DELAY = 0.1
 local MAX_DELAY = 5
 
---- Batches after which the loop moves to a new timer: nginx frees what a timer has allocated only when it ends.
-local BATCHES_PER_TIMER = 10000
+--- Seconds between two checks while the loop keeps its timer for a callback that has not returned.
+local CALLBACK_POLL_INTERVAL = 0.1
 
+--- Creates a loop. `begin` adds its timer.
+---@param source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
+---@return resty.etcd.mirror.types.Loop? res
+---@return string? err
 local function create(source)
-    local lock, lock_err = semaphore.new(1)
+    local lock, err = semaphore.new(1)
     if lock == nil then
-        return nil, lock_err
+        return nil, err
     end
-    local wake, wake_err = semaphore.new(0)
-    if wake == nil then
-        return nil, wake_err
-    end
-    return {
+    local loop = {
         source = source,
         is_closed = false,
         feed = nil,
@@ -47,12 +46,13 @@ local function create(source)
             full = {},
             failures = 0
         },
-        heartbeat = {running = false, missed = 0},
-        timers = 0,
+        is_private = false,
+        batch = nil,
+        failures_in_a_row = 0,
         is_applying = false,
-        lock = lock,
-        wake = wake
+        lock = lock
     }
+    return loop
 end
 
 local function is_over(loop)
@@ -140,7 +140,28 @@ local function unexpected_error(thrown)
     )
 end
 
---- Applies the batches of a feed until the feed fails, the mirror ends, or the timer is due to be replaced.
+--- Reports whether the turns call functions of users: `decode`, `validate`, `transform`, indexes, or callbacks.
+---@param state resty.etcd.mirror.types.State
+---@return boolean
+local function calls_user_functions(state)
+    return state.decoder.has_user_functions or #state.notifications.callbacks > 0 or indexes.is_used(state.indexes)
+end
+
+--- Reports whether the loop must move from the shared timer to a private one.
+---@param state resty.etcd.mirror.types.State
+---@return boolean
+local function must_move(state)
+    return not state.loop.is_private and calls_user_functions(state)
+end
+
+--- Reports whether the turn must return. A callback that has not returned runs in this timer, and keeps it.
+---@param state resty.etcd.mirror.types.State
+---@return boolean
+local function must_return(state)
+    return not state.notifications.is_notifying and (must_move(state) or timer_loop.must_hand_over(state.loop.timer))
+end
+
+--- Applies the batches of a feed until the feed fails, the mirror ends, or the turn must return.
 ---@param state resty.etcd.mirror.types.State
 ---@param feed resty.etcd.watch.feed.Feed
 ---@return resty.etcd.protocol.errors.EtcdError? # an error only if the feed fails
@@ -150,26 +171,30 @@ local function follow(state, feed)
     local notifications = ____state_1.notifications
     local store = ____state_1.store
     local slice = time_slice.start()
-    for _ = 1, BATCHES_PER_TIMER do
+    while true do
         time_slice.yield_if_due(slice)
-        local batch
-        while batch == nil do
+        while loop.batch == nil do
             local since = now()
-            local next_batch, err = feed:next(POLL_INTERVAL)
+            local batch, err = feed:next(POLL_INTERVAL)
             time_slice.restart_after_wait(slice, since)
             notifier.warn_if_slow(notifications)
             if is_over(loop) then
                 return nil
             end
-            if next_batch == nil and err.name ~= "timeout" then
+            if batch == nil and err.name ~= "timeout" then
                 return err
             end
-            batch = next_batch
+            loop.batch = batch
+            if must_return(state) then
+                return nil
+            end
         end
-        if not acquire(loop) then
+        if must_return(state) or not acquire(loop) then
             return nil
         end
+        local batch = loop.batch
         local is_first = store.version == 0
+        loop.batch = nil
         loop.is_applying = true
         local ok, result = pcall(apply_batch, state, batch)
         loop.is_applying = false
@@ -185,23 +210,7 @@ local function follow(state, feed)
             changes = apply.all_as_changes(state)
         end
         notifier.notify(notifications, batch.revision, changes)
-    end
-    return nil
-end
-
---- Waits before the next feed is opened; ends early with the mirror.
----@param loop resty.etcd.mirror.types.Loop
----@param failures number
-local function pause(loop, failures)
-    local seconds = random.jittered(min(
-        MAX_DELAY,
-        FIRST_DELAY * 2 ^ min(failures, 10)
-    ))
-    local ends_at = now() + seconds
-    local left = seconds
-    while left > 0 and not is_over(loop) do
-        loop.wake:wait(min(left, POLL_INTERVAL))
-        left = ends_at - now()
+        timer_loop.note_work(loop.timer, 1)
     end
 end
 
@@ -212,6 +221,7 @@ local function drop_feed(loop)
             loop.last_received_at = now() - feed:age()
         end
         loop.has_received = false
+        loop.batch = nil
         loop.feed = nil
         feed:close()
     end
@@ -260,135 +270,133 @@ local function finish(state)
     notifier.stop(state.notifications)
     drop_feed(loop)
     wait_ready.wake_all(state.waiters)
-    watchdog.release(loop.heartbeat)
+    timer_loop.stop(loop.timer)
 end
 
 --- Closes the mirror immediately.
 ---@param self resty.etcd.mirror.types.State
 ---@return true
 local function close(self)
-    self.loop.wake:post(1)
     finish(self)
     return true
 end
 
---- Follows one feed until it fails, and waits before the next one.
+--- Follows one feed. Returns the seconds until the next turn.
 ---@param state resty.etcd.mirror.types.State
----@param failures number number of feeds that failed in a row so far
----@return number # that number after this feed
-local function follow_one(state, failures)
+---@return number
+local function follow_one(state)
+    local loop = state.loop
     local ok, result = pcall(open_and_follow, state)
     local err = result
     if not ok then
         err = unexpected_error(result)
     end
-    if err == nil then
+    if err == nil or is_over(loop) then
         return 0
     end
-    local in_a_row = state.loop.has_received and 1 or failures + 1
-    drop_feed(state.loop)
+    local in_a_row = loop.has_received and 1 or loop.failures_in_a_row + 1
+    loop.failures_in_a_row = in_a_row
+    drop_feed(loop)
     note_failure(state, err)
-    pause(state.loop, in_a_row - 1)
-    return in_a_row
+    return backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1)
 end
 
---- Starts the next timer.
----@param timer fun(premature: boolean, state: resty.etcd.mirror.types.State, failures: number, id: number)
+--- Waits between two feeds in a turn that cannot return.
 ---@param state resty.etcd.mirror.types.State
----@param failures number
----@return true? res
----@return string? err
-local function start(timer, state, failures)
-    local loop = state.loop
-    local ok, err = timers.at(
-        0,
-        timer,
-        state,
-        failures,
-        loop.timers + 1
-    )
-    if ok == nil then
-        return nil, err
+---@param seconds number
+local function pause(state, seconds)
+    local deadline = now() + seconds
+    while now() < deadline and state.notifications.is_notifying and not is_over(state.loop) do
+        ngx.sleep(CALLBACK_POLL_INTERVAL)
+        notifier.warn_if_slow(state.notifications)
     end
-    loop.timers = loop.timers + 1
-    loop.heartbeat.running = false
-    return true
 end
 
---- Keeps the mirror up to date until it is closed or the worker exits.
----@param premature boolean
+--- A turn: keeps the mirror up to date until it must hand over, a feed fails, or the mirror or its worker ends.
 ---@param state resty.etcd.mirror.types.State
----@param failures number
----@param timer fun(premature: boolean, state: resty.etcd.mirror.types.State, failures: number, id: number)
-local function work(premature, state, failures, timer)
-    local in_a_row = failures
-    while not premature and not is_over(state.loop) do
-        in_a_row = follow_one(state, in_a_row)
-        if not state.notifications.is_notifying and (start(timer, state, in_a_row)) ~= nil then
-            return
+---@return number?
+local function turn(state)
+    local loop = state.loop
+    local seconds = 0
+    while not is_over(loop) do
+        seconds = follow_one(state)
+        if not state.notifications.is_notifying then
+            break
         end
+        pause(state, seconds)
     end
-    finish(state)
-    if not premature then
+    if is_over(loop) then
+        finish(state)
         notifier.wait_for_callback(state.notifications)
+        return nil
     end
+    return seconds
 end
 
---- Runs the loop in a timer. A timer that is not the latest one does nothing.
----@param premature boolean
+--- Restores a consistent state after a function of a user terminated the timer. The next turn opens another feed, because
+--- the old one can be in any state.
 ---@param state resty.etcd.mirror.types.State
----@param failures number
----@param id number
-local function run(premature, state, failures, id)
-    local loop = state.loop
-    if id == loop.timers then
-        local thread = watchdog.start_heartbeat(loop.heartbeat)
-        work(premature, state, failures, run)
-        ngx.thread.kill(thread)
-    end
-end
-
---- Starts again after the timer has ended, with a new feed: the old one can be in any state.
----@param state resty.etcd.mirror.types.State
----@param had_begun boolean
-local function restart(state, had_begun)
+local function on_terminated(state)
     local loop = state.loop
     if loop.is_applying then
         loop.is_applying = false
         release(loop)
     end
     notifier.reset(state.notifications)
-    if had_begun then
-        drop_feed(loop)
-        note_failure(
-            state,
-            errors.local_error("closed", "a callback terminated the mirror's timer")
-        )
-    end
-    start(run, state, 0)
+    drop_feed(loop)
+    note_failure(
+        state,
+        errors.local_error("closed", "a callback terminated the mirror's timer")
+    )
+    loop.failures_in_a_row = 0
 end
 
---- Starts the loop in a timer of this worker.
+--- Moves the loop to a private timer. Returns the seconds until the next attempt if no timer can be created.
+---@param state resty.etcd.mirror.types.State
+---@param timer resty.etcd.base.timer_host.TimerLoop
+---@return number?
+local function move(state, timer)
+    local loop = state.loop
+    if (timer_loop.start(timer, 0)) == nil then
+        return POLL_INTERVAL
+    end
+    timer_loop.stop(loop.timer)
+    loop.timer = timer
+    loop.is_private = true
+    return nil
+end
+
+local function new_timer(state, is_private)
+    local function run()
+        if must_move(state) and not is_over(state.loop) then
+            return move(
+                state,
+                new_timer(state, true)
+            )
+        end
+        return turn(state)
+    end
+    return timer_loop.new(
+        state.log.subject,
+        run,
+        {
+            is_private = is_private,
+            on_terminated = function()
+                on_terminated(state)
+            end
+        }
+    )
+end
+
+--- Starts the loop.
 ---@param state resty.etcd.mirror.types.State
 ---@return true? res
 ---@return string? err
 local function begin(state)
-    local heartbeat = state.loop.heartbeat
-    local supervised, supervise_err = watchdog.supervise(
-        heartbeat,
-        function(had_begun)
-            restart(state, had_begun)
-        end
-    )
-    if supervised == nil then
-        return nil, supervise_err
-    end
-    local ok, err = start(run, state, 0)
-    if ok == nil then
-        watchdog.release(heartbeat)
-        return nil, err
-    end
-    return true
+    local loop = state.loop
+    loop.is_private = calls_user_functions(state)
+    loop.timer = new_timer(state, loop.is_private)
+    return timer_loop.start(loop.timer, 0)
 end
 _M.acquire = acquire
 _M.begin = begin

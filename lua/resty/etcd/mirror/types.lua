@@ -52,6 +52,7 @@ local _M = {}
 --- The functions that make a kv from bytes.
 ---@class resty.etcd.mirror.types.Decoder
 ---@field decode fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
+---@field has_user_functions boolean `decode`, `validate` or `transform` was given by the user.
 ---@field validate (fun(value: any, key: string): boolean?, any)?
 ---@field transform (fun(value: any, kv: resty.etcd.mirror.types.Kv): any, any)?
 ---@field prefix_length number Bytes of the client's `key_prefix`.
@@ -130,11 +131,12 @@ local _M = {}
 ---@field last_received_at number? Time of the last response from etcd to the previous feed.
 ---@field last_error resty.etcd.protocol.errors.EtcdError?
 ---@field counters resty.etcd.mirror.types.LoopCounters
----@field heartbeat resty.etcd.base.watchdog.Heartbeat
----@field timers number Number of timers so far: only the latest one runs.
+---@field timer resty.etcd.base.timer_host.TimerLoop Makes the turns, in a timer of which no other loop is part if they call functions of users.
+---@field is_private boolean
+---@field batch resty.etcd.watch.feed.Batch? Taken from the feed but not applied yet.
+---@field failures_in_a_row number Number of feeds that failed in a row.
 ---@field is_applying boolean The loop holds `lock` and changes the store.
 ---@field lock table Guards the store: its holder can yield between changes.
----@field wake table Ends the pause between two feeds.
 
 ---@class resty.etcd.mirror.types.State
 ---@field cli resty.etcd.call.client_state.ClientState

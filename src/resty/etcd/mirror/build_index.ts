@@ -1,15 +1,25 @@
 import * as error_text from "../base/error_text";
 import * as rate_limited_log from "../base/rate_limited_log";
 import * as time_slice from "../base/time_slice";
-import * as timers from "../base/timers";
+import type { TimerLoop } from "../base/timer_loop";
+import * as timer_loop from "../base/timer_loop";
 import * as indexes from "./indexes";
 import * as options from "./options";
 import * as run_loop from "./run_loop";
 import * as sorted_keys from "./sorted_keys";
 import type { Index, IndexFn, State } from "./types";
 
-/** Adds all keys to an index. The caller holds the lock of the store. */
-function fill(this: void, state: State, index: Index): void {
+/** An index that is being built. */
+interface Build {
+    readonly state: State;
+    readonly index: Index;
+    /** It holds the lock of the store. */
+    is_filling: boolean;
+}
+
+/** Adds all keys to the index. The caller holds the lock of the store. */
+function fill(this: void, build: Build): void {
+    const { index, state } = build;
     const slice = time_slice.start();
     const store = state.store;
     sorted_keys.sort_pending(store);
@@ -20,20 +30,36 @@ function fill(this: void, state: State, index: Index): void {
     }
 }
 
-function build(premature: boolean, state: State, index: Index): void {
-    let finished: Index | undefined;
-    if (!premature && run_loop.acquire(state.loop)) {
-        const [ok, err] = protected_call(fill, state, index);
-        if (ok) {
-            finished = index;
-        } else {
-            rate_limited_log.warn(state.log, `index ${index.name} was not built: ${error_text.of(err, "no reason")}`);
-        }
-        indexes.end_building(state.indexes, index.name, finished);
+/**
+ * Ends the building of the index, before other changes of the store.
+ * @param err why it was not built; nil if it was
+ */
+function finish(build: Build, err: string | undefined): void {
+    const { index, state } = build;
+    if (err !== undefined) {
+        rate_limited_log.warn(state.log, `index ${index.name} was not built: ${err}`);
+    }
+    indexes.end_building(state.indexes, index.name, err === undefined ? index : undefined);
+    if (build.is_filling) {
+        build.is_filling = false;
         run_loop.release(state.loop);
+    }
+}
+
+/** The only turn of the loop that builds the index. */
+function run(build: Build): void {
+    const { index, state } = build;
+    if (!run_loop.acquire(state.loop)) {
+        indexes.end_building(state.indexes, index.name, undefined); // the mirror was closed
         return;
     }
-    indexes.end_building(state.indexes, index.name, undefined);
+    build.is_filling = true;
+    const [ok, err] = protected_call(fill, build);
+    if (ok) {
+        finish(build, undefined);
+    } else {
+        finish(build, error_text.of(err, "no reason"));
+    }
 }
 
 /** Adds an index. It is built in the background: until then, `by` returns "not ready" for it. */
@@ -49,12 +75,26 @@ function add_index(this: State, name: string, fn: IndexFn): Result<true> {
     if (by_name.get(name) !== undefined || building.get(name) === true) {
         return $multi(undefined, `index ${name} already exists`);
     }
-    indexes.start_building(this.indexes, name);
-    const [ok, err] = timers.at(0, build, this, indexes.create_index(name, fn));
+    const build: Build = { state: this, index: indexes.create_index(name, fn), is_filling: false };
+    const loop: TimerLoop = timer_loop.new(
+        this.log.subject,
+        () => {
+            run(build);
+            return undefined;
+        },
+        {
+            is_private: true,
+            on_terminated: () => {
+                timer_loop.stop(loop);
+                finish(build, "its function terminated the timer");
+            },
+        },
+    );
+    const [ok, err] = timer_loop.start(loop, 0);
     if (ok === undefined) {
-        indexes.end_building(this.indexes, name, undefined);
         return $multi(undefined, err);
     }
+    indexes.start_building(this.indexes, name);
     return $multi(true);
 }
 

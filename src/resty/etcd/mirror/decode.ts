@@ -18,6 +18,7 @@ function by_serializer(cli: ClientState): Decode {
 function create(cli: ClientState, opts: Options, log: RateLimitedLog): Decoder {
     return {
         decode: opts.decode ?? by_serializer(cli),
+        has_user_functions: opts.decode !== undefined || opts.validate !== undefined || opts.transform !== undefined,
         validate: opts.validate,
         transform: opts.transform,
         prefix_length: protocol_keys.with_prefix(cli.key_prefix, "").length,

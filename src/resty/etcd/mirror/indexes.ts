@@ -36,6 +36,14 @@ function end_building(indexes: Indexes, name: string, index: Index | undefined):
     }
 }
 
+/** Reports whether there is any index. */
+function is_used(indexes: Indexes): boolean {
+    for (const [_] of indexes.by_name) {
+        return true;
+    }
+    return false;
+}
+
 /** Reports whether a value can be a table key: nil and NaN cannot. */
 function is_table_key(value: unknown): boolean {
     return value !== undefined && value === value;
@@ -190,6 +198,7 @@ export {
     create_index,
     end_building,
     find,
+    is_used,
     create as new,
     new_values,
     replace,

@@ -1,39 +1,36 @@
 import * as semaphore from "ngx.semaphore";
+import * as backoff from "../base/backoff";
 import * as clock from "../base/clock";
-import * as random from "../base/random";
 import * as time_slice from "../base/time_slice";
-import * as timers from "../base/timers";
-import * as watchdog from "../base/watchdog";
+import type { TimerLoop } from "../base/timer_loop";
+import * as timer_loop from "../base/timer_loop";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
 import * as apply from "./apply";
+import * as indexes from "./indexes";
 import * as notifier from "./notifier";
 import * as stores from "./store";
 import type { Change, Loop, Source, State } from "./types";
 import * as wait_ready from "./wait_ready";
 
 const now = clock.now;
-const min = math.min;
 
 /** Seconds between two checks for the end of the mirror or its worker. */
 const POLL_INTERVAL = 0.5;
 /** Seconds before a second feed is opened; doubles with each failure in a row. */
 const FIRST_DELAY = 0.1;
 const MAX_DELAY = 5;
-/** Batches after which the loop moves to a new timer: nginx frees what a timer has allocated only when it ends. */
-const BATCHES_PER_TIMER = 10000;
+/** Seconds between two checks while the loop keeps its timer for a callback that has not returned. */
+const CALLBACK_POLL_INTERVAL = 0.1;
 
+/** Creates a loop. `begin` adds its timer. */
 function create(source: Source): Result<Loop> {
-    const [lock, lock_err] = semaphore.new(1);
+    const [lock, err] = semaphore.new(1);
     if (lock === undefined) {
-        return $multi(undefined, lock_err);
+        return $multi(undefined, err);
     }
-    const [wake, wake_err] = semaphore.new(0);
-    if (wake === undefined) {
-        return $multi(undefined, wake_err);
-    }
-    return $multi({
+    const loop: Omit<Loop, "timer"> = {
         source,
         is_closed: false,
         feed: undefined,
@@ -41,12 +38,13 @@ function create(source: Source): Result<Loop> {
         last_received_at: undefined,
         last_error: undefined,
         counters: { batches: 0, puts: 0, deletes: 0, full: {}, failures: 0 },
-        heartbeat: { running: false, missed: 0 },
-        timers: 0,
+        is_private: false,
+        batch: undefined,
+        failures_in_a_row: 0,
         is_applying: false,
         lock,
-        wake,
-    });
+    };
+    return $multi(loop as Loop);
 }
 
 function is_over(loop: Loop): boolean {
@@ -125,33 +123,54 @@ function unexpected_error(thrown: unknown): EtcdError {
     return errors.local_error("bad_reply", tostring(thrown));
 }
 
+/** Reports whether the turns call functions of users: `decode`, `validate`, `transform`, indexes, or callbacks. */
+function calls_user_functions(state: State): boolean {
+    return (
+        state.decoder.has_user_functions || state.notifications.callbacks.length > 0 || indexes.is_used(state.indexes)
+    );
+}
+
+/** Reports whether the loop must move from the shared timer to a private one. */
+function must_move(state: State): boolean {
+    return !state.loop.is_private && calls_user_functions(state);
+}
+
+/** Reports whether the turn must return. A callback that has not returned runs in this timer, and keeps it. */
+function must_return(state: State): boolean {
+    return !state.notifications.is_notifying && (must_move(state) || timer_loop.must_hand_over(state.loop.timer));
+}
+
 /**
- * Applies the batches of a feed until the feed fails, the mirror ends, or the timer is due to be replaced.
+ * Applies the batches of a feed until the feed fails, the mirror ends, or the turn must return.
  * @returns an error only if the feed fails
  */
 function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
     const { loop, notifications, store } = state;
     const slice = time_slice.start();
-    for (const _ of $range(1, BATCHES_PER_TIMER)) {
+    while (true) {
         time_slice.yield_if_due(slice); // `next` does not yield while batches are buffered
-        let batch: Batch | undefined;
-        while (batch === undefined) {
+        while (loop.batch === undefined) {
             const since = now();
-            const [next_batch, err] = feed.next(POLL_INTERVAL);
+            const [batch, err] = feed.next(POLL_INTERVAL);
             time_slice.restart_after_wait(slice, since);
             notifier.warn_if_slow(notifications);
             if (is_over(loop)) {
                 return undefined;
             }
-            if (next_batch === undefined && err.name !== "timeout") {
+            if (batch === undefined && err.name !== "timeout") {
                 return err;
             }
-            batch = next_batch;
+            loop.batch = batch;
+            if (must_return(state)) {
+                return undefined;
+            }
         }
-        if (!acquire(loop)) {
+        if (must_return(state) || !acquire(loop)) {
             return undefined;
         }
+        const batch = loop.batch;
         const is_first = store.version === 0;
+        loop.batch = undefined;
         loop.is_applying = true;
         const [ok, result] = protected_call(apply_batch, state, batch);
         loop.is_applying = false;
@@ -167,18 +186,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
             changes = apply.all_as_changes(state);
         }
         notifier.notify(notifications, batch.revision, changes);
-    }
-    return undefined;
-}
-
-/** Waits before the next feed is opened; ends early with the mirror. */
-function pause(loop: Loop, failures: number): void {
-    const seconds = random.jittered(min(MAX_DELAY, FIRST_DELAY * 2 ** min(failures, 10)));
-    const ends_at = now() + seconds;
-    let left = seconds;
-    while (left > 0 && !is_over(loop)) {
-        loop.wake.wait(min(left, POLL_INTERVAL));
-        left = ends_at - now();
+        timer_loop.note_work(loop.timer, 1);
     }
 }
 
@@ -189,6 +197,7 @@ function drop_feed(loop: Loop): void {
             loop.last_received_at = now() - feed.age();
         }
         loop.has_received = false;
+        loop.batch = undefined;
         loop.feed = undefined;
         feed.close();
     }
@@ -225,107 +234,110 @@ function finish(state: State): void {
     notifier.stop(state.notifications);
     drop_feed(loop);
     wait_ready.wake_all(state.waiters);
-    watchdog.release(loop.heartbeat);
+    timer_loop.stop(loop.timer);
 }
 
 /** Closes the mirror immediately. */
 function close(this: State): true {
-    this.loop.wake.post(1);
     finish(this);
     return true;
 }
 
-/**
- * Follows one feed until it fails, and waits before the next one.
- * @param failures number of feeds that failed in a row so far
- * @returns that number after this feed
- */
-function follow_one(state: State, failures: number): number {
+/** Follows one feed. Returns the seconds until the next turn. */
+function follow_one(state: State): number {
+    const loop = state.loop;
     const [ok, result] = protected_call(open_and_follow, state);
     let err = result as EtcdError | undefined;
     if (!ok) {
         err = unexpected_error(result);
     }
-    if (err === undefined) {
+    if (err === undefined || is_over(loop)) {
         return 0;
     }
-    const in_a_row = state.loop.has_received ? 1 : failures + 1;
-    drop_feed(state.loop);
+    const in_a_row = loop.has_received ? 1 : loop.failures_in_a_row + 1;
+    loop.failures_in_a_row = in_a_row;
+    drop_feed(loop);
     note_failure(state, err);
-    pause(state.loop, in_a_row - 1);
-    return in_a_row;
+    return backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1);
 }
 
-type Timer = (this: void, premature: boolean, state: State, failures: number, id: number) => void;
-
-/** Starts the next timer. */
-function start(timer: Timer, state: State, failures: number): Result<true> {
-    const loop = state.loop;
-    const [ok, err] = timers.at(0, timer, state, failures, loop.timers + 1);
-    if (ok === undefined) {
-        return $multi(undefined, err);
+/** Waits between two feeds in a turn that cannot return. */
+function pause(state: State, seconds: number): void {
+    const deadline = now() + seconds;
+    while (now() < deadline && state.notifications.is_notifying && !is_over(state.loop)) {
+        ngx.sleep(CALLBACK_POLL_INTERVAL);
+        notifier.warn_if_slow(state.notifications);
     }
-    loop.timers = loop.timers + 1;
-    loop.heartbeat.running = false;
-    return $multi(true);
 }
 
-/** Keeps the mirror up to date until it is closed or the worker exits. */
-function work(this: void, premature: boolean, state: State, failures: number, timer: Timer): void {
-    let in_a_row = failures;
-    while (!premature && !is_over(state.loop)) {
-        in_a_row = follow_one(state, in_a_row);
-        // a callback that has not returned keeps this timer, because it runs in it
-        if (!state.notifications.is_notifying && start(timer, state, in_a_row)[0] !== undefined) {
-            return;
+/** A turn: keeps the mirror up to date until it must hand over, a feed fails, or the mirror or its worker ends. */
+function turn(state: State): number | undefined {
+    const loop = state.loop;
+    let seconds = 0;
+    while (!is_over(loop)) {
+        seconds = follow_one(state);
+        if (!state.notifications.is_notifying) {
+            break;
         }
+        pause(state, seconds);
     }
-    finish(state);
-    if (!premature) {
+    if (is_over(loop)) {
+        finish(state);
         notifier.wait_for_callback(state.notifications);
+        return undefined;
     }
+    return seconds;
 }
 
-/** Runs the loop in a timer. A timer that is not the latest one does nothing. */
-function run(this: void, premature: boolean, state: State, failures: number, id: number): void {
-    const loop = state.loop;
-    if (id === loop.timers) {
-        const thread = watchdog.start_heartbeat(loop.heartbeat);
-        work(premature, state, failures, run);
-        ngx.thread.kill(thread);
-    }
-}
-
-/** Starts again after the timer has ended, with a new feed: the old one can be in any state. */
-function restart(state: State, had_begun: boolean): void {
+/**
+ * Restores a consistent state after a function of a user terminated the timer. The next turn opens another feed, because
+ * the old one can be in any state.
+ */
+function on_terminated(state: State): void {
     const loop = state.loop;
     if (loop.is_applying) {
         loop.is_applying = false;
         release(loop);
     }
     notifier.reset(state.notifications);
-    if (had_begun) {
-        drop_feed(loop);
-        note_failure(state, errors.local_error("closed", "a callback terminated the mirror's timer"));
-    }
-    start(run, state, 0);
+    drop_feed(loop);
+    note_failure(state, errors.local_error("closed", "a callback terminated the mirror's timer"));
+    loop.failures_in_a_row = 0;
 }
 
-/** Starts the loop in a timer of this worker. */
-function begin(state: State): Result<true> {
-    const heartbeat = state.loop.heartbeat;
-    const [supervised, supervise_err] = watchdog.supervise(heartbeat, had_begun => {
-        restart(state, had_begun);
+/** Moves the loop to a private timer. Returns the seconds until the next attempt if no timer can be created. */
+function move(state: State, timer: TimerLoop): number | undefined {
+    const loop = state.loop;
+    if (timer_loop.start(timer, 0)[0] === undefined) {
+        return POLL_INTERVAL;
+    }
+    timer_loop.stop(loop.timer);
+    loop.timer = timer;
+    loop.is_private = true;
+    return undefined;
+}
+
+function new_timer(state: State, is_private: boolean): TimerLoop {
+    const run = () => {
+        if (must_move(state) && !is_over(state.loop)) {
+            return move(state, new_timer(state, true));
+        }
+        return turn(state);
+    };
+    return timer_loop.new(state.log.subject, run, {
+        is_private,
+        on_terminated: () => {
+            on_terminated(state);
+        },
     });
-    if (supervised === undefined) {
-        return $multi(undefined, supervise_err);
-    }
-    const [ok, err] = start(run, state, 0);
-    if (ok === undefined) {
-        watchdog.release(heartbeat);
-        return $multi(undefined, err);
-    }
-    return $multi(true);
+}
+
+/** Starts the loop. */
+function begin(state: State): Result<true> {
+    const loop = state.loop;
+    loop.is_private = calls_user_functions(state);
+    loop.timer = new_timer(state, loop.is_private);
+    return timer_loop.start(loop.timer, 0);
 }
 
 export { acquire, begin, close, create as new, release };

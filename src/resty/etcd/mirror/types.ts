@@ -2,8 +2,8 @@ import type { ClientState } from "../call/client_state";
 import type { Semaphore } from "ngx.semaphore";
 import type { RateLimitedLog } from "../base/rate_limited_log";
 import type { EtcdError } from "../protocol/errors";
-import type { Heartbeat } from "../base/watchdog";
-import type { Feed } from "../watch/feed";
+import type { TimerLoop } from "../base/timer_loop";
+import type { Batch, Feed } from "../watch/feed";
 
 /** A key in a mirror; int64 values are decimal strings. */
 interface Kv {
@@ -88,6 +88,8 @@ interface Options {
 /** The functions that make a kv from bytes. */
 interface Decoder {
     readonly decode: Decode;
+    /** `decode`, `validate` or `transform` was given by the user. */
+    readonly has_user_functions: boolean;
     readonly validate: Validate | undefined;
     readonly transform: Transform | undefined;
     /** Bytes of the client's `key_prefix`. */
@@ -206,15 +208,17 @@ interface Loop {
     last_received_at: number | undefined;
     last_error: EtcdError | undefined;
     readonly counters: LoopCounters;
-    readonly heartbeat: Heartbeat;
-    /** Number of timers so far: only the latest one runs. */
-    timers: number;
+    /** Makes the turns, in a timer of which no other loop is part if they call functions of users. */
+    timer: TimerLoop;
+    is_private: boolean;
+    /** Taken from the feed but not applied yet. */
+    batch: Batch | undefined;
+    /** Number of feeds that failed in a row. */
+    failures_in_a_row: number;
     /** The loop holds `lock` and changes the store. */
     is_applying: boolean;
     /** Guards the store: its holder can yield between changes. */
     readonly lock: Semaphore;
-    /** Ends the pause between two feeds. */
-    readonly wake: Semaphore;
 }
 
 /** Semaphores of the callers that wait for the first full state; weak, because a waiter can be killed. */
