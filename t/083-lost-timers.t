@@ -85,7 +85,7 @@ true
 
 
 
-=== TEST 3: a registration whose timer nginx dropped is renewed, or written again, once timers are available
+=== TEST 3: a registration is renewed while nginx has no timer left, and starts when there are timers again
 --- http_config: lua_max_running_timers 4;
 --- lua
     local timers = require "timers"
@@ -93,8 +93,14 @@ true
     local registrations = require "resty.etcd.discovery.registration"
     local reg = assert(registrations.new(cli, "/t/083/peer", "x", 2))
     ngx.say(timers.eventually(function() return reg:state().registered end))
+    assert(timers.take(3))
+    ngx.sleep(3) -- longer than the TTL
+    ngx.say(reg:state().registered)
+    reg:close()
+    ngx.say(timers.eventually(function() return not cli:get("/t/083/peer").body.kvs end))
     assert(timers.take(4))
-    ngx.sleep(3) -- until its deadline has passed and its lease has expired
+    reg = assert(registrations.new(cli, "/t/083/peer", "x", 2))
+    ngx.sleep(1.5)
     ngx.say(reg:state().registered)
     assert(timers.give_back())
     ngx.say(timers.eventually(function() return reg:state().registered end))
@@ -102,6 +108,8 @@ true
     reg:close()
     ngx.say(timers.eventually(function() return not cli:get("/t/083/peer").body.kvs end))
 --- response_body
+true
+true
 true
 false
 true
