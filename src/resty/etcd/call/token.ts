@@ -115,6 +115,11 @@ function wait(login: PendingLogin, deadline?: number): EtcdError | undefined {
     const waiters = login.waiters;
     waiters.push(waiter);
     while (true) {
+        // After a busy period of the worker both timers, this one and the login's, expire in the same turn of nginx: the
+        // login has ended then, though its post has not arrived.
+        if (login.err !== undefined) {
+            return login.err;
+        }
         const time = now();
         if (deadline !== undefined && time >= deadline) {
             return errors.out_of_time("waiting for the login: timeout");
