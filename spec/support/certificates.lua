@@ -40,7 +40,7 @@ end
 function _M.make(name, opts)
     local issuer = opts.issuer or "ca"
     write(folder .. name .. ".cnf", "[req]\ndistinguished_name = name\n[name]\n")
-    write(folder .. name .. ".ext", EXTENSIONS[opts.kind or "server"]:format(opts.allow_hostnames or ""))
+    write(folder .. name .. ".ext", EXTENSIONS[opts.kind or "server"]:format(opts.names or ""))
     local command = ([[cd '%s' && {
         openssl req -new -sha256 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -config NAME.cnf -subj '%s' \
             -keyout NAME.key -out NAME.csr &&
