@@ -36,11 +36,15 @@ function settings.random(name)
     end
 end
 
--- For the setup of a spec: prints how to repeat the run, and redirects nginx's log to a file until `finish`, because each
--- of the thousands of broken connections adds a line.
+-- For the setup of a spec: prints how to repeat the run. Unless nginx logs to a file already, redirects its log to one
+-- until `finish`, because each of the thousands of broken connections adds a line.
 function settings.announce(name)
-    local log = ("build/fault-%s-%s.log"):format(name:gsub(" ", "-"), bed.etcd) -- versions are tested concurrently
+    local errlog = os.getenv "RESTY_ERRLOG"
+    local log = errlog or ("build/fault-%s-%s.log"):format(name:gsub(" ", "-"), bed.etcd)
     print(("\n%s: FAULT_SEED=%d SOAK=%g, log in %s"):format(name, settings.seed, settings.soak, log))
+    if errlog then
+        return
+    end
     local fd = C.open(log, NEW_FILE, ffi.cast("int", 420))
     assert(fd >= 0, "cannot open " .. log)
     settings.stderr = C.dup(STDERR)

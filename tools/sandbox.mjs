@@ -21,7 +21,7 @@ function cleanUp() {
 
 async function freePort() {
     for (;;) {
-        const port = 20000 + Math.floor(Math.random() * 12000);
+        const port = 10000 + Math.floor(Math.random() * 10000); // test beds have those above
         const server = net.createServer();
         const free = await new Promise(resolve => {
             server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));

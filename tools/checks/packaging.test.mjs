@@ -72,7 +72,8 @@ test("make install copies every file to LUA_LIB_DIR below DESTDIR", () => {
 });
 
 test("the npm package holds the Lua and the declarations of every module", () => {
-    run("npm", ["run", "-s", "build"]);
+    // a build here would replace lua/ while specs run
+    assert.ok(fs.existsSync(path.join(root, "build/types")), "npm run build comes first");
     const packed = JSON.parse(run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { stdio: "pipe" }));
     const files = (Array.isArray(packed) ? packed[0] : Object.values(packed)[0]).files.map(file => file.path);
     for (const file of luaFiles(path.join(root, "lua"))) {
