@@ -96,7 +96,7 @@ describe("discovery", function()
         assert.is_nil(cli:readdir("/services/").body.kvs)
     end)
 
-    it("renews a lease long before it expires", function()
+    it("renews a lease long before it expires #alone", function()
         local reg = register("web", { host = "10.0.0.1", port = 80 }, { ttl = 2 })
         local lease, lowest = reg:state().lease, 2
         local stop = clock.now() + 3

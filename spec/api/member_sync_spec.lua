@@ -100,7 +100,7 @@ describe("client of a cluster with a learner", function()
         assert.is_false(details.maybe_applied)
     end)
 
-    it("syncs to the learner once it is promoted, and drops it when it is removed", function()
+    it("syncs to the learner once it is promoted, and drops it when it is removed #alone", function()
         local cli = client { http_host = m1 }
         assert.is_false(cli.is_cluster)
         assert.is_true(cli:sync())

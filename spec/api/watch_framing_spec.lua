@@ -190,7 +190,7 @@ describe("watch", function()
             assert.is_nil(result.header.revision)
         end)
 
-        it("does not wait for a response that has not arrived completely", function()
+        it("does not wait for a response that has not arrived completely #alone", function()
             local started = ngx.now()
             local reader = open(fake.chunk(created(5)), nil, 0.02, fake.chunk(event(6, "/a") .. event(7, "/b"):sub(1, 50)), 1,
                 fake.chunk(event(7, "/b"):sub(51)))
@@ -359,7 +359,7 @@ describe("watch", function()
             end)
         end
 
-        it("returns host and cause if the server is silent, closes, or does not listen", function()
+        it("returns host and cause if the server is silent, closes, or does not listen #alone", function()
             local started = ngx.now()
             local _, err = cli:watch("/k", { timeout = 0.5 })
             assert.equals(server.http_host .. ": timeout", err)
@@ -374,7 +374,7 @@ describe("watch", function()
         end)
     end)
 
-    it("times out only if no byte arrives within the timeout, and then permanently", function()
+    it("times out only if no byte arrives within the timeout, and then permanently #alone", function()
         local reader = open(fake.chunk(created(5)), { timeout = 0.8 }, 0.3, fake.chunk(event(6, "/a"):sub(1, 40)), 0.3,
             fake.chunk(event(6, "/a"):sub(41, 90)), 0.3, fake.chunk(event(6, "/a"):sub(91)), 1.6, fake.chunk(event(7, "/b")))
         assert_next(reader, { "5" })

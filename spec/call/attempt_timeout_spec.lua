@@ -74,7 +74,7 @@ describe("with retry on", function()
         assert.same({ 1000, 1000, 6000 }, { connects[1], connects[2], connects[3] }) -- whole seconds; the last has what is left
     end)
 
-    it("retries short calls on another endpoint when a member accepts no connections or does not respond", function()
+    it("retries short calls on another endpoint when a member accepts no connections or does not respond #alone", function()
         local mute, full, well = fake.new({ 4 }), sockets.listen(0), fake.new({ reply(OK) })
         for _ = 1, 3 do -- the kernel takes no more than these
             local sock = ngx.socket.tcp()
@@ -93,7 +93,7 @@ describe("with retry on", function()
         sockets.close(full)
     end)
 
-    it("waits at most one second for a member that accepts no connections", function()
+    it("waits at most one second for a member that accepts no connections #alone", function()
         local full, well = sockets.listen(0), fake.new({ reply(OK) })
         for _ = 1, 3 do -- the kernel takes no more than these
             local sock = ngx.socket.tcp()
@@ -208,7 +208,7 @@ describe("the deadline of a call", function()
         return assert(bed.new { http_host = server.http_host, user = "u", password = "p", timeout = 1 })
     end
 
-    it("applies to a second login that stalls", function()
+    it("applies to a second login that stalls #alone", function()
         local server = fake.new(
             { reply('{"token":"a"}') }, { 0.6, reply(REFUSED, "401 Unauthorized") }, { 5, reply('{"token":"b"}') })
         local time, res, err = elapsed(function() return client(server):get("k") end)
@@ -251,7 +251,7 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
-    it("applies when nginx drops the timer of a login", function()
+    it("applies when nginx drops the timer of a login #alone", function()
         local server = fake.new({ reply('{"token":"a"}') })
         local cli = client(server)
         local at = ngx.timer.at

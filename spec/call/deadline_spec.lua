@@ -149,7 +149,7 @@ describe("the deadline of a call", function()
         assert.same({}, late)
     end)
 
-    it("does not pass in a wait that leaves no time for another attempt", function()
+    it("does not pass in a wait that leaves no time for another attempt #alone", function()
         local hosts = serve(1, { DOWN })
         local cli = assert(bed.new { http_host = hosts, health = { max_fails = 1000 } })
         local jittered = driver_random.jittered

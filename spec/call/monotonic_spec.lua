@@ -105,7 +105,7 @@ describe("a client with monotonic", function()
         assert.equal(11, #servers[1].requests + #servers[2].requests - before)
     end)
 
-    it("stops at the deadline", function()
+    it("stops at the deadline #alone", function()
         local server = serve(9)
         local cli = client()
         revision(cli)

@@ -117,7 +117,7 @@ describe("readdir of a large directory", function()
         assert.equal(20, requests()) -- 64, then about 13 at a time: a quarter of a megabyte each
     end)
 
-    it("yields while values are deserialized", function()
+    it("yields while values are deserialized #alone", function()
         put_many(cli, 200, "v")
         local slow = assert(bed.new { serializer = { deserialize = turns.work } })
         local res

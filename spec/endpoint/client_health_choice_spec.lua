@@ -142,7 +142,7 @@ describe("retry after a failure", function()
         end
     end)
 
-    it("waits before it returns to an endpoint, and stops at the deadline", function()
+    it("waits before it returns to an endpoint, and stops at the deadline #alone", function()
         serve { DOWN }
         local cli = client({ max_fails = 1000 }, 1)
         assert(not cli:get("/k"))

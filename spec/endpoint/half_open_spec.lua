@@ -61,7 +61,7 @@ describe("half-open endpoint", function()
         assert.equal(2, #server.requests)
     end)
 
-    it("does not delay a waiting call beyond its deadline", function()
+    it("does not delay a waiting call beyond its deadline #alone", function()
         server = fake.new({ fake.CLOSE }, { 0.8, OK })
         local cli = client(server.http_host)
         ban(cli)
@@ -91,7 +91,7 @@ describe("half-open endpoint", function()
         assert.equal(6, #good.requests)
     end)
 
-    it("is used by waiting calls after its first response, while the probe of another endpoint still runs", function()
+    it("is used by waiting calls after its first response, while the probe of another endpoint still runs #alone", function()
         server, good = fake.new({ fake.CLOSE }, { 60 }), fake.new({ fake.CLOSE }, { 0.1, OK }, { OK })
         local cli = client { server.http_host, good.http_host }
         assert.is_nil((cli:get("/k")))

@@ -390,7 +390,7 @@ describe("resolver", function()
             end)
         end)
 
-        it("while the nameserver does not respond, without delaying calls", function()
+        it("while the nameserver does not respond, without delaying calls #alone", function()
             nameserver.records["blip.test"] = { A = { "127.0.0.1" } }
             local cli = new({ http_host = "http://blip.test:" .. bed.single.port }, 0.5)
             assert(cli:get("k"))
@@ -426,7 +426,7 @@ describe("resolver", function()
             assert(cli:get("k"))
         end)
 
-        it("delays no call beyond its deadline, and uses the other endpoints", function()
+        it("delays no call beyond its deadline, and uses the other endpoints #alone", function()
             nameserver.mode = "silent"
             local name = "http://silent.test:" .. bed.single.port
             local seconds, res = elapsed(function()
@@ -447,7 +447,7 @@ describe("resolver", function()
             assert.is_true(seconds < 4, seconds)
         end)
 
-        it("does not delay calls if only the AAAA query gets no response", function()
+        it("does not delay calls if only the AAAA query gets no response #alone", function()
             nameserver.records["half.test"] = { A = { "127.0.0.1" }, AAAA = false }
             local cli = new { http_host = "http://half.test:" .. bed.single.port }
             local seconds, res, err = elapsed(function()

@@ -120,7 +120,7 @@ describe("calls over connections that are cut every 5 ms", function()
     end
 
     for _, kind in ipairs { { name = "put", write_all = put_all }, { name = "compare-and-swap", write_all = swap_all } } do
-        it("retry an idempotent " .. kind.name .. ", and apply it at most once", function()
+        it("retry an idempotent " .. kind.name .. ", and apply it at most once #alone", function()
             assert(health_check.init { retry = true, fail_timeout = 0 })
             local writes, counts = kind.write_all(settings.scaled(300), { idempotent = true })
             check_history(writes, counts)

@@ -110,7 +110,7 @@ describe("worker under load while all endpoints are down", function()
         return clock.now() - back
     end
 
-    it("notices which endpoint is back, with a private health check of the client", function()
+    it("notices which endpoint is back, with a private health check of the client #alone", function()
         start { own = { fail_timeout = 20 } }
         ngx.sleep(1)
         local connects = connects_in_a_second()
@@ -123,7 +123,7 @@ describe("worker under load while all endpoints are down", function()
         assert.is_true(time_to_notice(least) < 1.5)
     end)
 
-    it("notices an endpoint that is back when its ban ends, with retry", function()
+    it("notices an endpoint that is back when its ban ends, with retry #alone", function()
         start { retry = true, fail_timeout = 2 }
         ngx.sleep(1)
         assert.is_true(time_to_notice(2) < 2.5)

@@ -36,7 +36,7 @@ describe("random damage of an answer", function()
 
     local statuses = { "200 OK", "200 OK", "200 OK", "403 Forbidden", "503 Service Unavailable" }
 
-    it("never throws, never outlasts the deadline, never reaches the next caller", function()
+    it("never throws, never outlasts the deadline, never reaches the next caller #alone", function()
         run("damaged answer", 2500, function(random)
             return garble.damage(garble.answer(statuses[random(#statuses)], garble.bodies[random(#garble.bodies)], random), random)
         end)

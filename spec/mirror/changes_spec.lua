@@ -337,7 +337,7 @@ describe("mirror changes", function()
         assert.equal(2, #lines)
     end)
 
-    it("are applied in time slices, so that other requests do not wait", function()
+    it("are applied in time slices, so that other requests do not wait #alone", function()
         start { transform = event_loop_probe.work }
         local items = {}
         for i = 1, 400 do
@@ -351,7 +351,7 @@ describe("mirror changes", function()
         assert.equal(400, m:count())
     end)
 
-    it("are applied in time slices if many revisions are buffered", function()
+    it("are applied in time slices if many revisions are buffered #alone", function()
         start { transform = event_loop_probe.work }
         feed:full(10)
         scripted.at(m, 10)

@@ -27,7 +27,7 @@ describe("mirror of a real etcd", function()
         return tonumber(res.body.header.revision)
     end
 
-    it("has the existing keys, and receives changes", function()
+    it("has the existing keys, and receives changes #alone", function()
         cli:set(dir .. "1", { n = 1 })
         local first = revision(cli:set(dir .. "2", "x"))
         m = assert(cli:mirror(dir))

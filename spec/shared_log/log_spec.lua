@@ -184,7 +184,7 @@ describe("shared log", function()
         assert_synced()
     end)
 
-    it("reports in every worker the age of etcd's last response to the writer", function()
+    it("reports in every worker the age of etcd's last response to the writer #alone", function()
         start(2)
         assert_synced()
         ngx.sleep(0.6)
@@ -199,7 +199,7 @@ describe("shared log", function()
         end
     end)
 
-    it("gets another writer immediately and without a list when its writer resigns", function()
+    it("gets another writer immediately and without a list when its writer resigns #alone", function()
         start(3)
         assert_synced()
         for _ = 1, 2 do

@@ -146,7 +146,7 @@ describe("mirrors in shared mode", function()
         assert.equal(1, count_lists(report))
     end)
 
-    it("lose no change when the writer is killed repeatedly", function()
+    it("lose no change when the writer is killed repeatedly #alone", function()
         start(4)
         load.start()
         local longest = 0
@@ -307,7 +307,7 @@ describe("mirrors in shared mode", function()
         os.remove(path)
     end)
 
-    it("serve the state of a snapshot while etcd is unreachable, and etcd's state when it is back", function()
+    it("serve the state of a snapshot while etcd is unreachable, and etcd's state when it is back #alone", function()
         local path = os.tmpname()
         local port = ports.free()
         local proxy = rigs.proxy(port, HOST)

@@ -117,7 +117,7 @@ describe("snapshot file", function()
         assert.is_truthy(err:find("No such file", 1, true))
     end)
 
-    it("is written and read with a chance to yield after each key", function()
+    it("is written and read with a chance to yield after each key #alone", function()
         local keys, yield_if_due = 0, time_slice.yield_if_due
         finally(function() time_slice.yield_if_due = yield_if_due end)
         time_slice.yield_if_due = function(slice)
@@ -203,7 +203,7 @@ describe("snapshot feed", function()
         assert.equal(7, feed:age())
     end)
 
-    it("delivers the file's state once, with its age, and then etcd's, when etcd does not respond", function()
+    it("delivers the file's state once, with its age, and then etcd's, when etcd does not respond #alone", function()
         local stored = new_snapshot(8)
         stored.last_received_at = math.floor(ngx.now()) - 100
         assert(snapshot_file.write(path, stored))

@@ -54,7 +54,7 @@ describe("a server", function()
         assert.equals(1, #server.requests)
     end)
 
-    it("cannot keep a watch with a login from being opened or given up in time", function()
+    it("cannot keep a watch with a login from being opened or given up in time #alone", function()
         local drip = { fake.CHUNKED }
         for i = 1, 100 do
             drip[2 * i], drip[2 * i + 1] = fake.chunk("\n"), 0.02

@@ -48,7 +48,7 @@ describe("a watcher", function()
         assert(cli:rmdir(dir))
     end)
 
-    it("lets others have their turn when it catches up", function()
+    it("lets others have their turn when it catches up #alone", function()
         local first = assert(cli:set(dir .. "k", 0)).body.header.revision
         write_some(cli, 1, 200)
         local watcher = watch(dir, { prefix = true, start_revision = first }, assert(bed.new { serializer = { deserialize = turns.work } }))

@@ -179,7 +179,7 @@ describe("a long reply", function()
         assert.equal(21, #lengths)
     end)
 
-    it("gives others their turn between its parts", function()
+    it("gives others their turn between its parts #alone", function()
         local text = ('{"kvs":[%s]}'):format(table.concat(kvs(20000), ","))
         cjson.decode = function(part) return decode(turns.work(part)) end
         local most = turns.most(function() long_json.decode(rpc.range.reply, text) end)

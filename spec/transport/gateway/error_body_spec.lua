@@ -96,7 +96,7 @@ describe("a client", function()
 end)
 
 describe("connecting with TLS", function()
-    it("takes no longer than the call, though both the connection and the session are slow", function()
+    it("takes no longer than the call, though both the connection and the session are slow #alone", function()
         local server = fake.new { 60 } -- answers no handshake
         local cli = assert(bed.new {
             transport = "cosocket", http_host = server.http_host:gsub("http:", "https:"), timeout = 1, health = { retry = false },

@@ -113,7 +113,7 @@ describe("a connection", function()
     end)
 end)
 
-describe("a call", function()
+describe("a call #alone", function()
     local server, cli, restore
 
     before_each(function()
