@@ -2,7 +2,7 @@ PREFIX ?= /usr/local
 LUA_LIB_DIR ?= $(PREFIX)/share/lua/5.1
 DESTDIR ?=
 
-.PHONY: help build lint test soak soak-faults demo demo-serve examples bench install clean distclean
+.PHONY: help build lint test test-all test-rest soak soak-faults demo demo-serve examples bench install clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,9 +14,14 @@ lint: node_modules/.package-lock.json ## check style and types, and that lua/ is
 	npm run -s check:generated # first: it makes the declarations that the TypeScript specs are linted against
 	npm run -s lint
 
-test: ## set up, build, and test against real etcds (ETCD_VERSIONS="3.4 3.5")
-	tools/setup test
-	tools/test
+test: ## set up, build, and test against real etcds (ONLY="watcher spec/api/kv_spec.lua": these folders and files)
+	tools/test $(ONLY)
+
+test-all: ## test everything on each etcd: 3.4, 3.5 and, where Go is installed, 3.6 and 3.7
+	tools/test --all
+
+test-rest: ## what test-all has beyond test
+	tools/test --rest
 
 soak: ## the long form of the hostile specs: a million cases and more (SOAK=7: a tenth of it)
 	tools/setup test

@@ -44,7 +44,6 @@ const TO_DO = [
     "src/resty/etcd/watcher",
     "t/060-tls.t",
     "tools/checks",
-    "tools/legs.mjs",
 ];
 
 /** Phrases that are never right, and what to write instead. In a pattern a space also stands for a line break. */
