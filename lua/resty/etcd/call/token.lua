@@ -133,6 +133,9 @@ local function wait(login, deadline)
     local waiters = login.waiters
     waiters[#waiters + 1] = waiter
     while true do
+        if login.err ~= nil then
+            return login.err
+        end
         local time = now()
         if deadline ~= nil and time >= deadline then
             return errors.out_of_time("waiting for the login: timeout")

@@ -39,10 +39,8 @@ end
 ---@param indexes resty.etcd.mirror.types.Indexes
 ---@return boolean
 local function is_used(indexes)
-    for _ in pairs(indexes.by_name) do
-        return true
-    end
-    return false
+    local name = next(indexes.by_name)
+    return name ~= nil
 end
 
 --- Reports whether a value can be a table key: nil and NaN cannot.

@@ -99,7 +99,8 @@ local function ensure(poll_timer, coordinator)
     if coordinator.reader_count == 0 or ngx.worker.exiting() then
         return
     end
-    if not (poll_timer.is_polled[coordinator] ~= nil) then
+    local is_polled = poll_timer.is_polled[coordinator] ~= nil
+    if not is_polled then
         poll_timer.is_polled[coordinator] = true
         local all = poll_timer.coordinators
         all[#all + 1] = coordinator

@@ -38,10 +38,8 @@ function end_building(indexes: Indexes, name: string, index: Index | undefined):
 
 /** Reports whether there is any index. */
 function is_used(indexes: Indexes): boolean {
-    for (const [_] of indexes.by_name) {
-        return true;
-    }
-    return false;
+    const [name] = next(indexes.by_name as unknown as AnyTable);
+    return name !== undefined;
 }
 
 /** Reports whether a value can be a table key: nil and NaN cannot. */

@@ -90,7 +90,8 @@ function ensure(poll_timer: PollTimer, coordinator: Coordinator): void {
     if (coordinator.reader_count === 0 || ngx.worker.exiting()) {
         return;
     }
-    if (!poll_timer.is_polled.has(coordinator)) {
+    const is_polled = poll_timer.is_polled.has(coordinator);
+    if (!is_polled) {
         poll_timer.is_polled.add(coordinator);
         const all = poll_timer.coordinators;
         all.push(coordinator);
