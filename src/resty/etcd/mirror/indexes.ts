@@ -38,7 +38,7 @@ function end_building(indexes: Indexes, name: string, index: Index | undefined):
 
 /** Reports whether there is any index. */
 function is_used(indexes: Indexes): boolean {
-    const [name] = next(indexes.by_name as unknown as AnyTable);
+    const [name] = next(indexes.by_name);
     return name !== undefined;
 }
 
