@@ -36,7 +36,7 @@ function _M.path(name)
 end
 
 -- Issues NAME.pem and NAME.key, and returns their paths. `opts`: kind (of EXTENSIONS, default "server"), issuer (name of a
--- CA, default "ca"), allow_hostnames (subjectAltName), subject (default "/CN=NAME"), days (default 30; -1: expired).
+-- CA, default "ca"), names (subjectAltName), subject (default "/CN=NAME"), days (default 30; -1: expired).
 function _M.make(name, opts)
     local issuer = opts.issuer or "ca"
     write(folder .. name .. ".cnf", "[req]\ndistinguished_name = name\n[name]\n")
