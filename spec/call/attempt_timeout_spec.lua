@@ -1,11 +1,11 @@
--- Whose time is it: the call's, an attempt's, a login's.
+-- How the time budget of a call is divided among its attempts and its login.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
 local sockets = require "spec.support.tcp"
 
 local OK = '{"header":{"revision":"1"}}'
-local REFUSED = '{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}'
+local REJECTED = '{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}'
 
 local function reply(body, status)
     return ("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(
@@ -20,7 +20,7 @@ local function elapsed(fn)
     return ngx.now() - started, res, err, details
 end
 
-describe("with retry on", function()
+describe("call with retry enabled", function()
     before_each(function()
         assert(health_check.init { retry = true, fail_timeout = 0 })
     end)
@@ -29,7 +29,7 @@ describe("with retry on", function()
         assert(health_check.init())
     end)
 
-    it("gives a single endpoint all the time of a read", function()
+    it("gives a read the whole time budget when there is a single endpoint", function()
         local server = fake.new({ 1.3, reply(OK) })
         local cli = assert(bed.new { http_host = server.http_host, timeout = 3 })
         assert.equal(200, assert(cli:get("k")).status)
@@ -37,7 +37,7 @@ describe("with retry on", function()
         server:close()
     end)
 
-    it("gives the first of several slow endpoints half of the time", function()
+    it("gives the first attempt half of the time budget when there are several endpoints", function()
         local hosts, servers = {}, {}
         for i = 1, 3 do
             servers[i] = fake.new({ 1.3, reply(OK) })
@@ -52,7 +52,7 @@ describe("with retry on", function()
         end
     end)
 
-    it("connects within the time budget of the attempt over a blocking socket replacement", function()
+    it("connects within the time budget of the attempt when ngx.socket.tcp is a blocking replacement", function()
         local tcp, connects = ngx.socket.tcp, {}
         ngx.socket.tcp = function() -- luacheck: ignore 122
             local timeout
@@ -71,36 +71,36 @@ describe("with retry on", function()
         local res = cli:get("k")
         ngx.socket.tcp = tcp -- luacheck: ignore 122
         assert.is_nil(res)
-        assert.same({ 1000, 1000, 6000 }, { connects[1], connects[2], connects[3] }) -- whole seconds; the last has what is left
+        assert.same({ 1000, 1000, 6000 }, { connects[1], connects[2], connects[3] }) -- whole seconds; the last attempt has the rest
     end)
 
     it("retries short calls on another endpoint when a member accepts no connections or does not respond #alone", function()
-        local mute, full, well = fake.new({ 4 }), sockets.listen(0), fake.new({ reply(OK) })
-        for _ = 1, 3 do -- the kernel takes no more than these
+        local mute, full, healthy = fake.new({ 4 }), sockets.listen(0), fake.new({ reply(OK) })
+        for _ = 1, 3 do -- fills the backlog: the kernel accepts no further ones
             local sock = ngx.socket.tcp()
             sock:settimeout(50)
             sock:connect("127.0.0.1", full.port)
         end
         for _, host in ipairs { mute.http_host, full.http_host } do
-            local cli = assert(bed.new { http_host = { host, well.http_host }, timeout = 1, init_count = -1 })
+            local cli = assert(bed.new { http_host = { host, healthy.http_host }, timeout = 1, init_count = -1 })
             local time, res, err = elapsed(function() return cli:get("k") end)
             assert.is_nil(err)
             assert.equal(200, res.status)
             assert.is_true(time > 0.4 and time < 0.9, time)
         end
         mute:close()
-        well:close()
+        healthy:close()
         sockets.close(full)
     end)
 
     it("waits at most one second for a member that accepts no connections #alone", function()
-        local full, well = sockets.listen(0), fake.new({ reply(OK) })
-        for _ = 1, 3 do -- the kernel takes no more than these
+        local full, healthy = sockets.listen(0), fake.new({ reply(OK) })
+        for _ = 1, 3 do -- fills the backlog: the kernel accepts no further ones
             local sock = ngx.socket.tcp()
             sock:settimeout(50)
             sock:connect("127.0.0.1", full.port)
         end
-        local cli = assert(bed.new { http_host = { full.http_host, well.http_host }, timeout = 30, init_count = -1 })
+        local cli = assert(bed.new { http_host = { full.http_host, healthy.http_host }, timeout = 30, init_count = -1 })
         for _, call in ipairs { function() return cli:get("k") end, function() return cli:set("k", 1) end } do
             cli.init_count = -1
             local time, res, err = elapsed(call)
@@ -111,18 +111,18 @@ describe("with retry on", function()
         local alone = assert(bed.new { http_host = full.http_host, timeout = 2 })
         local time, _, err = elapsed(function() return alone:get("k") end)
         assert.equal(full.http_host .. ": timeout", err)
-        assert.is_true(time > 1.9) -- where there is no other it has all of the time
-        well:close()
+        assert.is_true(time > 1.9) -- a single endpoint has the whole time budget
+        healthy:close()
         sockets.close(full)
     end)
 
-    -- Between the two tries another call logs in.
-    it("does not count a rejected token as an attempt at the endpoint when it divides the time", function()
+    -- Another call logs in between the two attempts.
+    it("does not count a rejected token as an attempt when it divides the time budget", function()
         local cli
         local first = fake.new(function(request)
             if request.headers.authorization == "old" then
                 cli.auth.token = "new"
-                return { reply(REFUSED, "401 Unauthorized") }
+                return { reply(REJECTED, "401 Unauthorized") }
             end
             return { reply(OK) }
         end)
@@ -138,7 +138,7 @@ describe("with retry on", function()
         black_hole:close()
     end)
 
-    it("gives a write over a pooled TLS connection all the time of the call", function()
+    it("gives a write the whole time budget when the TLS connection is pooled", function()
         local tcp, reads = ngx.socket.tcp, {}
         ngx.socket.tcp = function() -- luacheck: ignore 122
             local sock = assert(tcp())
@@ -169,8 +169,8 @@ describe("with retry on", function()
     end)
 end)
 
-describe("a connection that took all of the time", function()
-    it("sends nothing after the deadline, so that a write was provably not applied", function()
+describe("connection established after the deadline", function()
+    it("carries no request, so that a write is provably not applied", function()
         local clock, http_client = require "resty.etcd.base.clock", require "resty.etcd.transport.http.client"
         local closed, sent = 0, 0
         local sock = { settimeouts = function() end, close = function() closed = closed + 1 end }
@@ -182,10 +182,10 @@ describe("a connection that took all of the time", function()
             send = function() sent = sent + 1 end,
         }
         local started = clock.now()
-        local delivery = { started = started, deadline = started + 0.05 }
-        local answer, err, maybe_sent = http_client.request(
-            connector, { target = { scheme = "https" }, repeatable = false }, delivery, "{}")
-        assert.is_nil(answer)
+        local context = { started = started, deadline = started + 0.05 }
+        local response, err, maybe_sent = http_client.request(
+            connector, { target = { scheme = "https" }, repeatable = false }, context, "{}")
+        assert.is_nil(response)
         assert.equal("timeout", err)
         assert.is_false(maybe_sent)
         assert.equal(0, sent)
@@ -193,7 +193,7 @@ describe("a connection that took all of the time", function()
     end)
 end)
 
-describe("the deadline of a call", function()
+describe("deadline of a call with login", function()
     local restore
 
     before_each(function()
@@ -210,15 +210,15 @@ describe("the deadline of a call", function()
 
     it("applies to a second login that stalls #alone", function()
         local server = fake.new(
-            { reply('{"token":"a"}') }, { 0.6, reply(REFUSED, "401 Unauthorized") }, { 5, reply('{"token":"b"}') })
+            { reply('{"token":"a"}') }, { 0.6, reply(REJECTED, "401 Unauthorized") }, { 5, reply('{"token":"b"}') })
         local time, res, err = elapsed(function() return client(server):get("k") end)
         assert.is_nil(res)
         assert.is_truthy(err:find("timeout", 1, true))
-        assert.is_true(time < 1.3, time) -- with a time of its own the second login would end at 1.6 s
+        assert.is_true(time < 1.3, time) -- with a separate timeout the second login would end at 1.6 s
         server:close()
     end)
 
-    it("marks calls as retryable when it passes while they wait for a login", function()
+    it("marks a call as retryable when it passes during a login", function()
         local server = fake.new({ 5 })
         local cli, threads = client(server), {}
         for i, call in ipairs { cli.get, cli.delete, cli.get } do
@@ -234,7 +234,7 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
-    it("makes no attempt and reports no endpoint when the login took all the time", function()
+    it("prevents an attempt and a failure report when it passes during the login", function()
         local server = fake.new({ reply('{"token":"a"}') })
         local cli = client(server)
         cli.auth.login = function()
@@ -251,7 +251,7 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
-    it("applies when nginx drops the timer of a login #alone", function()
+    it("applies to the wait for a login when nginx drops its timer #alone", function()
         local server = fake.new({ reply('{"token":"a"}') })
         local cli = client(server)
         local at = ngx.timer.at
@@ -264,7 +264,7 @@ describe("the deadline of a call", function()
         server:close()
     end)
 
-    it("keeps the text of a rejected login in a watch", function()
+    it("does not change the error of a watch when the login fails", function()
         local server = fake.new({ reply('{"code":14,"message":"no leader"}', "503 Service Unavailable") })
         local reader, err = client(server):watch("k")
         assert.is_nil(reader)

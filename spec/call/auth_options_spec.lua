@@ -1,4 +1,4 @@
--- Users of an etcd that may have authentication switched off, and tokens that clients share.
+-- auth_optional, for an etcd whose authentication can be disabled, and tokens that clients share.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local wire = require "spec.support.wire"
@@ -6,7 +6,7 @@ local wire = require "spec.support.wire"
 local LOGIN = "/v3/auth/authenticate"
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
 
--- Runs `fn` and returns the lines that were logged at warn level meanwhile.
+-- Runs `fn` and returns the lines that were logged at level warn meanwhile.
 local function warnings_of(fn)
     local log, lines = ngx.log, {}
     ngx.log = function(level, ...) -- luacheck: ignore 122
@@ -25,7 +25,7 @@ local function warnings_of(fn)
     return lines
 end
 
-describe("with authentication switched off", function()
+describe("etcd with authentication disabled", function()
     local auth = bed.auth
 
     local function client(opts)
@@ -46,10 +46,10 @@ describe("with authentication switched off", function()
     end)
 
     after_each(function()
-        wire.post(auth.http, "/v3/auth/enable", {}) -- refused if it is on already
+        wire.post(auth.http, "/v3/auth/enable", {}) -- rejected if it is enabled already
     end)
 
-    it("returns etcd's reason as the hint unless auth_optional is set", function()
+    it("fails the login with etcd's reason as the hint unless auth_optional is set", function()
         local res, err, details = client():get "/k"
         assert.is_nil(res)
         assert.equal("authenticate refresh token fail", err)
@@ -57,7 +57,7 @@ describe("with authentication switched off", function()
         assert.equal("etcdserver: authentication is not enabled; user and password are set, but etcd's auth is off", details.hint)
     end)
 
-    it("makes calls without a token and logs that once when auth_optional is set", function()
+    it("accepts calls without a token, logged once, when auth_optional is set", function()
         local lines = warnings_of(function()
             local cli, key = client { auth_optional = true }, bed.key "off"
             assert.equal(200, assert(cli:set(key, "v")).status)
@@ -69,9 +69,9 @@ describe("with authentication switched off", function()
         assert.same({ auth.http .. ": authentication is not enabled, calls are made without token" }, lines)
     end)
 
-    it("notices with auth_optional each time that authentication is switched on and off", function()
+    it("is served with and without a token when authentication is enabled and disabled repeatedly", function()
         local cli, key = client { auth_optional = true }, bed.key "switch"
-        for _ = 1, 2 do -- the second time with a token, which some versions take then and others refuse
+        for _ = 1, 2 do -- the second time with a token, which some versions accept and others reject
             assert.equal(200, assert(cli:set(key, "off")).status)
             switch "enable"
             assert.equal(200, assert(cli:set(key, "on")).status)
@@ -83,7 +83,7 @@ describe("with authentication switched off", function()
         assert.equal("1", assert(cli:delete(key)).body.deleted)
     end)
 
-    it("notices in a watch that authentication was switched on", function()
+    it("gets a token from the client when authentication was enabled before a watch", function()
         local cli = client { auth_optional = true }
         assert.equal(200, assert(cli:get "/k").status)
         switch "enable"
@@ -92,7 +92,7 @@ describe("with authentication switched off", function()
         assert.is_true(#cli.auth.token > 1)
     end)
 
-    it("rejects a wrong password once authentication is on", function()
+    it("rejects a wrong password when authentication was enabled meanwhile", function()
         local cli = client { auth_optional = true, password = "wrong" }
         assert.equal(200, assert(cli:get "/k").status)
         switch "enable"
@@ -102,10 +102,10 @@ describe("with authentication switched off", function()
     end)
 end)
 
-describe("clients with auth_shm_name", function()
+describe("client with auth_shm_name", function()
     local server, valid, logins
 
-    -- Takes the token `valid` alone, and gives it out.
+    -- Accepts only the token `valid`, and returns it from logins.
     local function serve(request)
         if request.path == LOGIN then
             logins = logins + 1
@@ -140,47 +140,47 @@ describe("clients with auth_shm_name", function()
         return assert(cli:get "/k").status
     end
 
-    it("log in once for all workers", function()
+    it("logs in once for all workers", function()
         for _ = 1, 3 do
             assert.equal(200, get(client()))
         end
         assert.equal(1, logins)
     end)
 
-    it("replace a rejected token once and use a token that another worker has replaced", function()
+    it("replaces a rejected token once for all workers", function()
         local a, b, c = client(), client(), client()
         get(a)
         get(b)
         valid = "another"
-        assert.equal(200, get(a)) -- renews it
-        assert.equal(200, get(b)) -- holds the old one still
-        assert.equal(200, get(c)) -- had none
+        assert.equal(200, get(a)) -- replaces the token
+        assert.equal(200, get(b)) -- still has the old token
+        assert.equal(200, get(c)) -- has no token yet
         assert.equal(2, logins)
     end)
 
-    it("log in when the token of another worker is rejected too", function()
+    it("logs in when the token of another worker is rejected too", function()
         local a, b = client(), client()
         assert.equal(200, get(a))
         local own = valid
-        ngx.shared.test:flush_all() -- both have logged in at the same time
+        ngx.shared.test:flush_all() -- as if both had logged in concurrently
         assert.equal(200, get(b))
         a.auth.token = own
         valid = "another"
-        local threads, said = {}, {}
+        local threads, statuses = {}, {}
         for i = 1, 20 do
             threads[i] = ngx.thread.spawn(function()
                 local status = get(a)
-                said[status] = (said[status] or 0) + 1
+                statuses[status] = (statuses[status] or 0) + 1
             end)
         end
         for _, thread in ipairs(threads) do
             assert(ngx.thread.wait(thread))
         end
-        assert.same({ [200] = 20 }, said)
+        assert.same({ [200] = 20 }, statuses)
         assert.equal(3, logins)
     end)
 
-    it("return the error after one login when the new token is rejected too", function()
+    it("returns the error when the token of a second login is rejected too", function()
         server:serve(function(request)
             if request.path ~= LOGIN then
                 request.headers.authorization = nil
@@ -189,10 +189,10 @@ describe("clients with auth_shm_name", function()
         end)
         local res = assert(client():get "/k")
         assert.equal(401, res.status)
-        assert.equal(2, logins) -- the first one, and one that was to help
+        assert.equal(2, logins) -- the first one and one more
     end)
 
-    it("do not use the tokens of other users, passwords or clusters", function()
+    it("does not use the tokens of other users, passwords or clusters", function()
         get(client())
         assert.is_nil(client({ password = "another" }).auth.token)
         get(client { password = "another" })
@@ -201,7 +201,7 @@ describe("clients with auth_shm_name", function()
         assert.equal(4, logins)
     end)
 
-    it("keep neither user nor password in the dict", function()
+    it("stores neither user nor password in the dict", function()
         get(client { user = "a-user" })
         local has_token = false
         for _, key in ipairs(ngx.shared.test:get_keys(0)) do
@@ -216,7 +216,7 @@ describe("clients with auth_shm_name", function()
         assert.is_true(has_token)
     end)
 
-    it("do not share the state of disabled authentication", function()
+    it("does not share that authentication is disabled", function()
         local off = true
         server:serve(function(request)
             if request.path == LOGIN and off then

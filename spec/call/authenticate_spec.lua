@@ -1,15 +1,15 @@
--- Logins with user and password, with a server that counts them and with etcd itself.
+-- Logins with user and password, against a server that counts them and against etcd.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local fake = require "spec.support.scripted_server"
 
 local LOGIN = "/v3/auth/authenticate"
 local RANGE = '{"header":{"revision":"7"}}'
-local REFUSED = "authenticate refresh token fail"
+local REJECTED = "authenticate refresh token fail"
 local REASON = "etcdserver: authentication failed, invalid user ID or password"
 
--- Serves logins with `login` (a script, or a function of how many there were), and all else with what `rest`, a
--- function of the request, returns.
+-- Serves logins with `login` (a script, or a function of the number of logins), and other requests with the result of
+-- `rest`, a function of the request.
 local function serve(login, rest)
     local logins = 0
     return function(request)
@@ -31,7 +31,7 @@ end
 
 local UNKNOWN_TOKEN = error_reply(401, 16, "etcdserver: invalid auth token")
 
-describe("a login", function()
+describe("login", function()
     local server, restore
 
     before_each(function()
@@ -64,7 +64,7 @@ describe("a login", function()
         assert.is_true(fake.eventually(function() return logins() == 1 end))
     end
 
-    -- Runs `n` calls at the same time; returns their results, {res, err, details, number}, in the order of their ends.
+    -- Runs `n` calls concurrently; returns their results, {res, err, details, number}, in the order in which the calls end.
     local function together(cli, n, timeout)
         local ends, threads = {}, {}
         for i = 1, n do
@@ -82,7 +82,7 @@ describe("a login", function()
         end
     end
 
-    it("goes before the first call, which then carries the bare token", function()
+    it("precedes the first call, which then carries the token without a scheme", function()
         server:serve(serve { token "abc.7" })
         local cli = client()
         assert.equals(200, cli:get("/k").status)
@@ -95,7 +95,7 @@ describe("a login", function()
         assert.same({ name = "u", password = "p/word" }, require("cjson").decode(server.requests[1].body))
     end)
 
-    it("is not made for the version, nor without a user", function()
+    it("is not made for the version or without a user", function()
         server:serve(serve { token "abc" })
         assert(client():version())
         assert(bed.new { http_host = server.http_host }:get("/k"))
@@ -103,7 +103,7 @@ describe("a login", function()
         assert.is_nil(server.requests[#server.requests].headers.authorization)
     end)
 
-    it("never carries a token, not even an old one", function()
+    it("carries no token, even if the client has an old one", function()
         server:serve(serve({ token "old" }, function(request)
             if request.headers.authorization == "old" and logins() == 1 then
                 return { error_reply(401, 16, "etcdserver: invalid auth token") }
@@ -127,7 +127,7 @@ describe("a login", function()
         end
     end)
 
-    it("returns the same error to all waiting calls, first to the one that started it", function()
+    it("returns the same error to all waiting calls, first to the call that started it", function()
         server:serve(serve { 0.1, error_reply(400, 3, REASON) })
         local ends, threads = together(client(), 6)
         finish(threads)
@@ -135,16 +135,16 @@ describe("a login", function()
         for i, one in ipairs(ends) do
             assert.equals(i, one.number)
             assert.is_nil(one.res)
-            assert.equals(REFUSED, one.err)
+            assert.equals(REJECTED, one.err)
             assert.equals(REASON, one.details.hint)
         end
     end)
 
-    it("resumes the call that started it first, then the others in order of arrival", function()
+    it("resumes first the call that started it, then the others in order of arrival", function()
         server:serve(serve { 0.1, token "abc" })
         local health_check = require "resty.etcd.health_check"
         local get_target_status, asked = health_check.get_target_status, 0
-        health_check.get_target_status = function() -- an endpoint for the login, none for the calls: they end at once
+        health_check.get_target_status = function() -- an endpoint for the login, none for the calls: they end immediately
             asked = asked + 1
             return asked == 1
         end
@@ -158,19 +158,19 @@ describe("a login", function()
         end
     end)
 
-    -- Members that know a token only when they have refused it `n` times; then they answer with `answer`.
-    local function with_slow_members(n, answer, check)
-        local refused = 0
+    -- Two members that reject a token `n` times before they know it; then they send `response`.
+    local function with_slow_members(n, response, check)
+        local rejected = 0
         server:serve(serve({ token "abc.7" }, function()
-            refused = refused + 1
-            return { refused <= n and UNKNOWN_TOKEN or answer }
+            rejected = rejected + 1
+            return { rejected <= n and UNKNOWN_TOKEN or response }
         end))
         local other = fake.new(server.scripts[1])
         check(client { http_host = { server.http_host, other.http_host }, init_count = -1 }, other)
         other:close()
     end
 
-    it("yields a token that slow members learn a moment later, without a second login", function()
+    it("is not repeated when slow members learn of the token a moment later", function()
         with_slow_members(4, fake.reply(RANGE), function(cli, other)
             local started = clock.now()
             assert.equals(200, cli:get("/k").status)
@@ -181,7 +181,7 @@ describe("a login", function()
         end)
     end)
 
-    it("yields a token that a watch sends again to slow members", function()
+    it("is not repeated by a watch when slow members learn of the token a moment later", function()
         local created = '{"result":{"header":{"revision":"7"},"created":true}}\n'
         with_slow_members(3, fake.reply(created), function(cli)
             local read = assert(cli:watch("/k"))
@@ -198,18 +198,18 @@ describe("a login", function()
         end)
     end)
 
-    it("is made again by the next call after a failure", function()
+    it("is repeated by the next call when it failed", function()
         server:serve(serve(function(n)
             return n < 3 and { error_reply(400, 3, REASON) } or { token "abc" }
         end))
         local cli = client()
-        assert.equals(REFUSED, (select(2, cli:get("/k"))))
-        assert.equals(REFUSED, (select(2, cli:get("/k"))))
+        assert.equals(REJECTED, (select(2, cli:get("/k"))))
+        assert.equals(REJECTED, (select(2, cli:get("/k"))))
         assert.equals(200, cli:get("/k").status)
         assert.equals(3, logins())
     end)
 
-    it("survives the light thread that started it", function()
+    it("continues when the light thread that started it is killed", function()
         server:serve(serve { 0.15, token "abc" })
         local ends, threads = together(client(), 3)
         wait_for_login()
@@ -220,7 +220,7 @@ describe("a login", function()
         assert.same({ 200, 200 }, { ends[1].res.status, ends[2].res.status })
     end)
 
-    it("survives waiters that are killed", function()
+    it("continues when a waiter is killed", function()
         server:serve(serve { 0.15, token "abc" })
         local ends, threads = together(client(), 3)
         wait_for_login()
@@ -254,7 +254,7 @@ describe("a login", function()
         assert.equals(1, logins())
     end)
 
-    it("ends with the socket error for the call that started it, and at their own deadlines for the waiters", function()
+    it("returns the socket error to the call that started it and a timeout to a waiter with an earlier deadline", function()
         server:serve(serve { 2, token "abc" })
         local cli = client()
         local ends, threads = together(cli, 1, 0.6)
@@ -282,17 +282,17 @@ describe("a login", function()
     for name, reply in pairs {
         ["without a token"] = fake.reply("{}"),
         ["with an empty body"] = fake.reply(""),
-        ["that is HTML"] = fake.reply("<html>hush</html>"),
-        ["whose token is no string"] = fake.reply('{"token":{"hush":1}}'),
-        ["cut off within the JSON"] = fake.reply('{"token":"hush'),
+        ["of HTML"] = fake.reply("<html>hush</html>"),
+        ["whose token is not a string"] = fake.reply('{"token":{"hush":1}}'),
+        ["of truncated JSON"] = fake.reply('{"token":"hush'),
     } do
-        it("answered by a reply " .. name .. " is refused, asked once, and quotes nothing", function()
+        it("fails without a retry and quotes nothing when etcd sends a reply " .. name, function()
             local health_check = require "resty.etcd.health_check"
             health_check.conf.retry = true
             server:serve(serve { reply })
             local res, err, details = client():get("/k")
             assert.is_nil(res)
-            assert.equals(REFUSED, err)
+            assert.equals(REJECTED, err)
             assert.equals("login_failed", details.name)
             assert.is_nil((tostring(details.message) .. tostring(details.hint)):find("hush", 1, true))
             assert.equals(1, #server.requests)
@@ -315,7 +315,7 @@ describe("a login", function()
         assert.equals(2, fake.reports(server.http_host))
     end)
 
-    it("never quotes the password, whatever the server responds", function()
+    it("does not quote the password, whatever the server responds", function()
         for status, body in pairs {
             ["403 Forbidden"] = '{"message":"blocked: {\\"password\\":\\"p/word\\"}"}',
             ["400 Bad Request"] = '{"error":"no user with p/word"}',
@@ -330,7 +330,7 @@ describe("a login", function()
         end
     end)
 
-    it("returns a refused connection unchanged", function()
+    it("returns the error of a refused connection unchanged", function()
         local dead = require("spec.support.tcp").listen()
         local host = dead.http_host
         assert.equals(host .. ": connection refused", (select(2, client { http_host = host }:get("/k"))))
@@ -340,9 +340,9 @@ describe("a login", function()
     it("returns the same error to a watch and a write", function()
         server:serve(serve { error_reply(400, 3, REASON) })
         local cli = client()
-        assert.equals(REFUSED, (select(2, cli:watch("/k"))))
-        assert.equals(REFUSED, (select(2, cli:set("/k", 1))))
-        assert.equals(REFUSED, (select(2, cli:grant(10))))
+        assert.equals(REJECTED, (select(2, cli:watch("/k"))))
+        assert.equals(REJECTED, (select(2, cli:set("/k", 1))))
+        assert.equals(REJECTED, (select(2, cli:grant(10))))
         assert.equals(3, #server.requests)
     end)
 
@@ -350,7 +350,7 @@ describe("a login", function()
         [16] = "etcdserver: invalid auth token",
         [3] = "etcdserver: revision of auth store is old",
     } do
-        it("is made again, and the call sent again, after: " .. message, function()
+        it("is repeated, and the call is sent again, after: " .. message, function()
             local status = code == 16 and 401 or 400
             server:serve(serve(function(n) return { token("token" .. n) } end, function(request)
                 if request.headers.authorization == "token1" then
@@ -370,7 +370,7 @@ describe("a login", function()
         '{"error":{"grpc_code":16,"http_code":401,"message":"etcdserver: invalid auth token","http_status":"Unauthorized"}}',
         '{"error":{"code":16,"message":"etcdserver: invalid auth token"}}',
     } do
-        it("is made again, and a lease's renewal sent again, after: " .. body, function()
+        it("is repeated, and a keepalive is sent again, after: " .. body, function()
             server:serve(serve(function(n) return { token("token" .. n) } end, function(request)
                 if request.headers.authorization == "token1" then
                     return { fake.reply(body, "401 Unauthorized") }
@@ -382,7 +382,7 @@ describe("a login", function()
         end)
     end
 
-    it("is repeated once only, then the call returns the error", function()
+    it("is repeated only once when the new token is rejected too", function()
         server:serve(serve({ token "abc" }, function()
             return { error_reply(401, 16, "etcdserver: invalid auth token") }
         end))
@@ -393,7 +393,7 @@ describe("a login", function()
         assert.equals(4, #server.requests)
     end)
 
-    it("is repeated once for all calls whose token was rejected", function()
+    it("is repeated once for all concurrent calls when their token is rejected", function()
         server:serve(serve(function(n) return { 0.05, token("token" .. n) } end, function(request)
             if request.headers.authorization == "token1" and logins() > 0 and #server.requests > 2 then
                 return { 0.02, error_reply(401, 16, "etcdserver: invalid auth token") }
@@ -410,7 +410,7 @@ describe("a login", function()
     end)
 end)
 
-describe("a login at etcd", function()
+describe("login at etcd", function()
     local auth = bed.auth
 
     local function client(opts)
@@ -421,7 +421,7 @@ describe("a login at etcd", function()
         return assert(bed.new(all))
     end
 
-    it("lets the user read and write", function()
+    it("allows the user to read and write", function()
         local cli, key = client(), bed.key("login")
         assert.equals(200, cli:set(key, "v").status)
         assert.equals("v", cli:get(key).body.kvs[1].value)
@@ -429,16 +429,16 @@ describe("a login at etcd", function()
     end)
 
     for name, opts in pairs {
-        ["with a wrong password"] = { password = "wrong" },
-        ["of nobody"] = { user = "nobody-" .. ngx.worker.pid() },
-        ["without a password"] = { password = "" },
+        ["when the password is wrong"] = { password = "wrong" },
+        ["when the user is unknown"] = { user = "unknown-" .. ngx.worker.pid() },
+        ["when the password is empty"] = { password = "" },
     } do
-        it(name .. " has one text; the reason is in the details", function()
+        it("returns a fixed text, with the reason in the details, " .. name, function()
             local res, err, details = client(opts):get("/k")
             assert.is_nil(res)
-            assert.equals(REFUSED, err)
-            assert.equals(REFUSED, details.message)
-            assert.equals(REFUSED, tostring(details))
+            assert.equals(REJECTED, err)
+            assert.equals(REJECTED, details.message)
+            assert.equals(REJECTED, tostring(details))
             assert.equals("login_failed", details.name)
             assert.equals(REASON, details.hint)
             assert.equals(3, details.code)
@@ -449,9 +449,9 @@ describe("a login at etcd", function()
         end)
     end
 
-    it("has the same error text when etcd has no users", function()
+    it("returns the same text when authentication is disabled", function()
         local _, err, details = client { http_host = bed.single.http }:get("/k")
-        assert.equals(REFUSED, err)
+        assert.equals(REJECTED, err)
         assert.equals("etcdserver: authentication is not enabled; user and password are set, but etcd's auth is off",
             details.hint)
         assert.equals(9, details.code)
@@ -465,7 +465,7 @@ describe("a login at etcd", function()
         assert.equals("etcdserver: permission denied", res.body.error)
     end)
 
-    it("is made again after a restart has lost the token", function()
+    it("is repeated when a restart of etcd has lost the token", function()
         local cli, key = client { timeout = 10 }, bed.key("restart")
         assert.equals(200, cli:set(key, 1).status)
         assert.equals(0, os.execute("node tools/bed.mjs restart --dir '" .. bed.dir .. "' auth"))

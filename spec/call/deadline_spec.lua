@@ -1,14 +1,14 @@
--- No call outlives its deadline, whatever the servers do to it.
+-- No call ends after its deadline, whatever the servers do.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local clock = require "resty.etcd.base.clock"
 local driver_random = require "resty.etcd.base.random"
 
-local MARGIN = 0.25 -- for a busy machine; nothing in these servers takes less than that by itself
+local MARGIN = 0.25 -- for a busy machine; the delays of these servers are longer
 
 local OK = fake.reply '{"header":{"cluster_id":"1","revision":"7"}}'
 local DOWN = fake.reply('{"code":14,"message":"etcdserver: no leader"}', "503 Service Unavailable")
-local REFUSED = fake.reply('{"code":16,"message":"etcdserver: invalid auth token"}', "401 Unauthorized")
+local REJECTED = fake.reply('{"code":16,"message":"etcdserver: invalid auth token"}', "401 Unauthorized")
 local OLD = fake.reply '{"header":{"cluster_id":"1","revision":"3"}}'
 
 local function drip(text)
@@ -20,15 +20,15 @@ local function drip(text)
     return steps
 end
 
--- What a server may do with a request.
-local MISHAPS = {
+-- Scripts of a server for one request.
+local FAILURES = {
     function() return { DOWN } end,
     function() return { fake.CLOSE } end,
     function() return { 0.05, fake.RESET } end,
     function() return { 2, OK } end,
     function() return { OK:sub(1, 30), 2, OK:sub(31) } end,
     function() return drip(OK) end,
-    function() return { REFUSED } end,
+    function() return { REJECTED } end,
     function() return { OLD } end,
     function() return { 0.1, OK } end,
 }
@@ -46,16 +46,16 @@ describe("the deadline of a call", function()
         end
     end)
 
-    local function serve(n, answer)
+    local function serve(n, script)
         local hosts = {}
         for i = 1, n do
-            servers[i] = fake.new(answer)
+            servers[i] = fake.new(script)
             hosts[i] = servers[i].http_host
         end
         return hosts
     end
 
-    it("marks the call as retryable when it passes before anything was sent", function()
+    it("marks the call as retryable when it passes before a request is sent", function()
         local cli = assert(bed.new { http_host = serve(1, { OK })[1], health = { retry = false } })
         for _, call in ipairs { cli.get, cli.delete } do
             local res, err, details = call(cli, "/k", { timeout = 1e-9 })
@@ -68,7 +68,7 @@ describe("the deadline of a call", function()
         assert.equal(0, #servers[1].requests)
     end)
 
-    -- Makes a call that may take `timeout` seconds; what is wrong with its time, if anything is, goes into `late`.
+    -- Makes a call with a timeout in seconds. If the call ends too late, a line about it is added to `late`.
     local function timed(late, call, cli, timeout, what)
         local started = clock.now()
         local _, err = call(cli, timeout)
@@ -84,7 +84,7 @@ describe("the deadline of a call", function()
         function(cli, timeout) return cli:watch("/k", { timeout = timeout }) end,
     }
 
-    it("holds over random mixtures of failures, retries, waits and logins", function()
+    it("holds for random mixtures of failures, retries, waits and logins", function()
         local seed = tonumber(os.getenv("SEED")) or ngx.crc32_short(tostring(ngx.now()) .. ngx.worker.pid()) % 1000000
         local state = seed
         local function random(n)
@@ -92,11 +92,11 @@ describe("the deadline of a call", function()
             return math.floor(state / 65536) % n + 1
         end
         local hosts = serve(3, function(request)
-            local what = random(#MISHAPS)
+            local which = random(#FAILURES)
             if request.path == "/v3/auth/authenticate" and random(2) == 1 then
                 return { 0.05, fake.reply '{"token":"t"}' }
             end
-            return MISHAPS[what]()
+            return FAILURES[which]()
         end)
         local options = {
             { health = { max_fails = 100, fail_timeout = 0.1, retry_budget = 5 } },
@@ -149,7 +149,7 @@ describe("the deadline of a call", function()
         assert.same({}, late)
     end)
 
-    it("does not pass in a wait that leaves no time for another attempt #alone", function()
+    it("ends the call without a backoff when no time is left for another attempt #alone", function()
         local hosts = serve(1, { DOWN })
         local cli = assert(bed.new { http_host = hosts, health = { max_fails = 1000 } })
         local jittered = driver_random.jittered

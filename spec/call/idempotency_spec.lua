@@ -1,4 +1,4 @@
--- Writes that may be sent twice and are applied once.
+-- Writes that are sent again after a lost reply and are applied once.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local fake = require "spec.support.scripted_server"
@@ -6,7 +6,7 @@ local health_check = require "resty.etcd.health_check"
 local tcp = require "spec.support.tcp"
 local together = require "spec.support.concurrently"
 
--- A proxy in front of the single server: `cut(n)` loses the answers to the next n requests that `pattern` matches.
+-- A proxy in front of the single server: `cut(n)` drops the responses to the next n requests that match `pattern`.
 local function lossy(pattern)
     local losses, seen = 0, {}
     local port = tonumber(bed.single.http:match(":(%d+)$"))
@@ -14,20 +14,20 @@ local function lossy(pattern)
         local sock = ngx.socket.tcp()
         assert(sock:connect("127.0.0.1", port))
         assert(sock:send(("POST %s HTTP/1.0\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"):format(request.path, #request.body, request.body)))
-        local answer = assert(sock:receive("*a"))
+        local response = assert(sock:receive("*a"))
         sock:close()
         seen[#seen + 1] = request.path
         if losses > 0 and request.path:find(pattern, 1, true) then
             losses = losses - 1
             return { fake.CLOSE }
         end
-        local status, body = answer:match("^HTTP/%S+ ([^\r]+).-\r\n\r\n(.*)$")
+        local status, body = response:match("^HTTP/%S+ ([^\r]+).-\r\n\r\n(.*)$")
         return { fake.reply(body, status) }
     end)
     return server, function(n) losses = n end, seen
 end
 
-describe("an idempotent write with lost replies and retry on", function()
+describe("idempotent call", function()
     local key, server, cut, seen, cli, direct
 
     local function client(pattern, opts)
@@ -55,14 +55,14 @@ describe("an idempotent write with lost replies and retry on", function()
         return res.body.kvs and res.body.kvs[1].version
     end
 
-    it("is sent again and applied once", function()
+    it("is sent again and applied once when replies are lost", function()
         client("/kv/txn")
         cut(2)
         assert(cli:set(key .. "1", "new", { idempotent = true, prev_kv = true }))
         assert.equal("1", version_of(key .. "1"))
     end)
 
-    it("is not sent, and retryable, when its marker got no lease", function()
+    it("is not sent and is retryable when no lease is granted for its marker", function()
         client("/lease/")
         cut(100)
         local res, err, details = cli:set(key .. "1", "new", { idempotent = true })
@@ -77,7 +77,7 @@ describe("an idempotent write with lost replies and retry on", function()
         end
     end)
 
-    it("does not delay others when it is killed while it is granted the lease for markers", function()
+    it("does not delay others beyond the timeout when it is killed during the grant of the lease for markers", function()
         local asked = 0
         server = fake.new(function(request)
             if request.path == "/v3/lease/grant" then
@@ -94,7 +94,7 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.equal(2, asked)
     end)
 
-    it("returns the reply of the attempt that was applied, with the previous value", function()
+    it("returns the revision and the previous value of the applied attempt when its reply is lost", function()
         client("/kv/txn")
         assert(direct:set(key .. "1", "old"))
         cut(1)
@@ -116,7 +116,7 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.is_nil(assert(cli:set(key .. "2", "x", { idempotent = true })).body.prev_kv)
     end)
 
-    it("leaves a plain put unrepeated, with maybe_applied set", function()
+    it("is not assumed for a plain put, which fails with maybe_applied", function()
         client("/kv/put")
         cut(1)
         local res, _, details = cli:set(key .. "1", "new")
@@ -125,27 +125,27 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.equal(1, #seen)
     end)
 
-    it("runs one branch of a transaction once and reports which", function()
+    it("runs one branch of a transaction once and reports which when replies are lost", function()
         client("/kv/txn")
         local compare = { { key = key .. "lock", target = "CREATE", create_revision = 0 } }
-        local take = { { requestPut = { key = key .. "lock", value = "mine" } } }
-        local look = { { requestRange = { key = key .. "lock" } } }
+        local lock = { { requestPut = { key = key .. "lock", value = "mine" } } }
+        local read_owner = { { requestRange = { key = key .. "lock" } } }
         cut(1)
-        local res = assert(cli:txn(compare, take, look, { idempotent = true }))
-        assert.is_true(res.body.succeeded) -- without the marker the second try would find the lock taken
+        local res = assert(cli:txn(compare, lock, read_owner, { idempotent = true }))
+        assert.is_true(res.body.succeeded) -- without the marker the second attempt would find the key locked
         assert.is_true(res.body.replayed)
         assert.equal("1", version_of(key .. "lock"))
         cut(1)
-        res = assert(cli:txn(compare, take, look, { idempotent = true }))
+        res = assert(cli:txn(compare, lock, read_owner, { idempotent = true }))
         assert.is_nil(res.body.succeeded)
         assert.is_true(res.body.replayed)
-        res = assert(cli:txn(compare, take, look, { idempotent = true }))
+        res = assert(cli:txn(compare, lock, read_owner, { idempotent = true }))
         assert.is_nil(res.body.succeeded)
         assert.equal("mine", res.body.responses[1].response_range.kvs[1].value)
         assert.equal(1, #res.body.responses)
     end)
 
-    it("reports correctly whether setnx created the key", function()
+    it("reports whether setnx created the key when its reply is lost", function()
         client("/kv/txn")
         cut(1)
         assert.is_true(assert(cli:setnx(key .. "1", "mine", { idempotent = true })).body.succeeded)
@@ -153,7 +153,7 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.equal("mine", assert(direct:get(key .. "1")).body.kvs[1].value)
     end)
 
-    it("puts markers under idempotency_prefix and attaches them to a lease", function()
+    it("puts its marker under idempotency_prefix and attaches it to a lease", function()
         client("/kv/txn", { idempotency_prefix = key .. "markers/" })
         assert(cli:set(key .. "1", "x", { idempotent = true }))
         assert(cli:set(key .. "2", "x", { idempotent = true }))
@@ -162,7 +162,7 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.equal(kvs[1].lease, kvs[2].lease)
         assert(direct:revoke(kvs[1].lease))
         assert.is_nil(assert(direct:readdir(key .. "markers/")).body.kvs)
-        assert(cli:set(key .. "3", "x", { idempotent = true })) -- on a lease of its own
+        assert(cli:set(key .. "3", "x", { idempotent = true })) -- on a new lease
         assert.equal("1", version_of(key .. "3"))
     end)
 
@@ -174,12 +174,12 @@ describe("an idempotent write with lost replies and retry on", function()
         return count
     end
 
-    -- `n` puts at the same time.
+    -- Makes `n` puts concurrently.
     local function puts(n, opts)
         return together(n, function(i) return cli:set(key .. i, "x", opts) end)
     end
 
-    it("shares one lease among concurrent writes, also after it was lost", function()
+    it("shares one lease with concurrent writes, even if the lease is lost", function()
         client("/kv/txn", { timeout = 10, idempotency_prefix = key .. "markers/" })
         assert.same({ [200] = 50 }, puts(50, { idempotent = true }))
         assert.equal(1, count_of "/lease/grant")
@@ -188,25 +188,25 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.equal(2, count_of "/lease/grant")
     end)
 
-    it("keeps the lease of markers when a write fails because of a missing lease in itself", function()
+    it("keeps the lease of markers when the lease that the caller gave is missing", function()
         client("/kv/txn", { timeout = 10 })
         assert.same({ [404] = 20 }, puts(20, { idempotent = true, lease = 12345 }))
         assert.equal(1, count_of "/lease/grant")
     end)
 
-    it("delays others by a moment when the call that is granted the lease is killed", function()
+    it("delays others by two seconds at most when it is killed during a stalled grant", function()
         client("/lease/grant", { timeout = 10 })
-        local answer = server.scripts[1]
-        server:serve({ 60 }, answer)
+        local proxy_script = server.scripts[1]
+        server:serve({ 60 }, proxy_script)
         local first = ngx.thread.spawn(function() return cli:set(key .. "a", "x", { idempotent = true }) end)
         assert.is_true(fake.eventually(function() return server.playing == 1 end))
         assert(ngx.thread.kill(first))
         local started = clock.now()
         assert.same({ [200] = 5 }, puts(5, { idempotent = true }))
-        assert.is_true(clock.now() - started < 4) -- it has two seconds; half of the time that there is would be five
+        assert.is_true(clock.now() - started < 4) -- the grant has 2 s; half of the timeout would be 5 s
     end)
 
-    it("returns the error of a missing lease", function()
+    it("returns the error when the caller's lease is missing", function()
         client("/kv/txn")
         local res = assert(cli:set(key .. "1", "x", { idempotent = true, lease = 12345 }))
         assert.equal(404, res.status)
@@ -214,9 +214,9 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.is_nil(version_of(key .. "1"))
     end)
 
-    it("sets maybe_applied if any attempt got no reply, whatever the last attempt returned", function()
+    it("sets maybe_applied when any attempt got no reply, whatever the last attempt returned", function()
         client("/kv/txn")
-        assert(cli:set(key .. "1", "x", { idempotent = true })) -- the lease is there now
+        assert(cli:set(key .. "1", "x", { idempotent = true })) -- grants the lease
         local dead = tcp.listen()
         cut(1)
         cli.init_count = -1
@@ -229,7 +229,7 @@ describe("an idempotent write with lost replies and retry on", function()
         tcp.close(dead)
     end)
 
-    it("grants one lease without an ID and returns it", function()
+    it("grants one lease and returns it when the reply to a grant is lost", function()
         client("/lease/grant")
         local function leases()
             local ids = {}
@@ -246,14 +246,14 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.is_not_nil(res.body.header.revision)
         local made = {}
         for id in pairs(leases()) do
-            made[#made + 1] = not before[id] and id or nil -- some of those before may have expired
+            made[#made + 1] = not before[id] and id or nil -- some leases of `before` can have expired
         end
         assert.same({ res.body.ID }, made)
         assert.equal("60", assert(direct:timetolive(res.body.ID)).body.grantedTTL)
         assert(direct:revoke(res.body.ID))
     end)
 
-    it("grants within the timeout, although it takes two RPCs", function()
+    it("ends at the deadline when it is a grant that takes two RPCs", function()
         client("/lease/grant")
         server:serve({ 1.2, fake.CLOSE }, { fake.reply('{"code":9,"message":"etcdserver: lease already exists"}', "400 Bad Request") }, { 60 })
         local started = clock.now()
@@ -263,7 +263,7 @@ describe("an idempotent write with lost replies and retry on", function()
         assert.is_true(#server.requests > 2)
     end)
 
-    it("does not repeat a grant with the caller's ID", function()
+    it("is not assumed for a grant with the caller's ID, which fails with maybe_applied", function()
         client("/lease/grant")
         cut(1)
         local res, _, details = cli:grant(60, 424242)
@@ -272,7 +272,7 @@ describe("an idempotent write with lost replies and retry on", function()
         assert(direct:revoke(424242))
     end)
 
-    it("repeats a transaction that only reads", function()
+    it("is sent again when it is a transaction that only reads", function()
         client("/kv/txn")
         assert(direct:set(key .. "1", "x"))
         cut(1)

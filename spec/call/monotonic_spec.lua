@@ -1,4 +1,4 @@
--- Replies that never go back in time.
+-- Replies whose revisions never decrease.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local fake = require "spec.support.scripted_server"
@@ -8,7 +8,7 @@ local wire = require "spec.support.wire"
 local group = fake.group()
 local servers = group.servers
 
--- A server that answers ranges at `revision`, which may be changed, and a client of several.
+-- Starts a server that responds to ranges with `revision`, a field that a spec can change.
 local function serve(revision, cluster_id)
     local server
     server = fake.new(function()
@@ -21,7 +21,7 @@ local function serve(revision, cluster_id)
     return group.add(server)
 end
 
--- Lets a server answer so, but only when the function that this returns was called.
+-- Holds back the response of a server; returns a function that releases it.
 local function hold(server, body)
     local is_held = true
     server:serve { function(conn)
@@ -50,7 +50,7 @@ end
 
 after_each(group.close)
 
-describe("a client with monotonic", function()
+describe("client with monotonic", function()
     it("retries on another endpoint when a member lags", function()
         serve(9)
         serve(7)
@@ -61,7 +61,7 @@ describe("a client with monotonic", function()
         assert.is_true(#servers[2].requests > 0)
     end)
 
-    it("retries without a client health check and without retry, and reports no failure of the lagging member", function()
+    it("retries on another endpoint, without a failure report, when retry is off", function()
         local restore = fake.never_ban()
         serve(9)
         serve(7)
@@ -105,7 +105,7 @@ describe("a client with monotonic", function()
         assert.equal(11, #servers[1].requests + #servers[2].requests - before)
     end)
 
-    it("stops at the deadline #alone", function()
+    it("ends without another attempt when the backoff would pass the deadline #alone", function()
         local server = serve(9)
         local cli = client()
         revision(cli)
@@ -121,19 +121,19 @@ describe("a client with monotonic", function()
         assert.is_true(took < 0.6, "took " .. took)
     end)
 
-    it("ignores revisions seen after the call began", function()
+    it("accepts a lower revision when the higher one was seen after the call began", function()
         local slow, quick = serve(7), serve(9)
-        local let_go = hold(slow, '{"header":{"cluster_id":"' .. slow.cluster_id .. '","revision":"7"}}')
+        local release = hold(slow, '{"header":{"cluster_id":"' .. slow.cluster_id .. '","revision":"7"}}')
         local cli = client { health = { retry = false } }
         local thread = ngx.thread.spawn(revision, cli)
         assert.equal(9, revision(cli))
-        let_go()
+        release()
         local _, got = ngx.thread.wait(thread)
         assert.equal(7, got)
         assert.equal(1, #quick.requests)
     end)
 
-    it("starts from the revision of another cluster", function()
+    it("starts from the revision of the new cluster when the cluster ID changes", function()
         local server = serve(9)
         local cli = client()
         assert.equal(9, revision(cli))
@@ -144,7 +144,7 @@ describe("a client with monotonic", function()
         assert.equal("stale_reply", details.name)
     end)
 
-    it("accepts lower revisions after one failed call when etcd was restored with the same cluster ID", function()
+    it("accepts lower revisions after one failed call when etcd is restored with the same cluster ID", function()
         local server = serve(900)
         local cli = client()
         local function current()
@@ -159,21 +159,21 @@ describe("a client with monotonic", function()
         assert.equal(21, current())
     end)
 
-    it("returns a reply when the cluster changed during the call", function()
+    it("accepts a lower revision when the cluster changes during the call", function()
         local slow, quick = serve(5000), serve(107, "4711")
         local cli = client { health = { retry = false } }
-        assert.equal(5000, revision(cli)) -- of the first one
-        local let_go = hold(slow, '{"header":{"cluster_id":"4711","revision":"106"}}')
+        assert.equal(5000, revision(cli)) -- of the first cluster
+        local release = hold(slow, '{"header":{"cluster_id":"4711","revision":"106"}}')
         cli.init_count = -1
         local thread = ngx.thread.spawn(revision, cli)
         assert.equal(107, revision(cli))
         assert.equal(1, #quick.requests)
-        let_go()
+        release()
         local _, got = ngx.thread.wait(thread)
         assert.equal(106, got)
     end)
 
-    it("keeps the revision when a reply has none", function()
+    it("keeps the revision when a reply has no header", function()
         local server = serve(9)
         local cli = client()
         assert.equal(9, revision(cli))
@@ -195,7 +195,7 @@ describe("a client with monotonic", function()
     end)
 end)
 
-describe("a client without monotonic", function()
+describe("client without monotonic", function()
     it("accepts the replies of a lagging member", function()
         serve(9)
         serve(7)
@@ -205,7 +205,7 @@ describe("a client without monotonic", function()
     end)
 end)
 
-describe("a real member that was cut off", function()
+describe("partitioned member of a cluster", function()
     local members = bed.cluster.members
 
     local function signal(name, ...)
@@ -215,7 +215,7 @@ describe("a real member that was cut off", function()
         end
     end
 
-    -- The leader, and the others; once there is one.
+    -- Waits for a leader; returns the leader and the two followers.
     local function roles()
         local stop = ngx.now() + 20
         repeat
@@ -246,16 +246,16 @@ describe("a real member that was cut off", function()
         signal("CONT", unpack(members))
     end)
 
-    it("serves stale serializable reads, which are not returned", function()
+    it("serves stale serializable reads, which a client with monotonic rejects", function()
         local leader, a, b = roles()
         local key, writer = bed.key "stale", client_of(a)
         assert(writer:set(key, "old"))
         signal("STOP", leader)
-        while not writer:set(key, "new") do -- until the two have elected another
+        while not writer:set(key, "new") do -- until the two followers have elected a leader
             ngx.sleep(0.2)
         end
         local seen = assert(writer:get(key)).body.header
-        -- it wakes up alone, without anybody to learn from
+        -- the former leader resumes without a connection to the others
         signal("STOP", a, b)
         signal("CONT", leader)
         local stale = assert(client_of(leader):get(key, { serializable = true }))

@@ -1,4 +1,4 @@
--- A large directory is read in pages; nobody must notice.
+-- A large directory is read in pages; the result must equal that of a single read.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
 local fake = require "spec.support.scripted_server"
@@ -23,7 +23,7 @@ local function compact(revision)
     return status == 200
 end
 
---- Calls `between(n)` before the n-th request to etcd; returns a function that tells how many there were.
+--- Calls `between(n)` before the n-th request to etcd; returns a function that returns the number of requests.
 local function watch_requests(cli, between)
     local transport, n = cli.transport, 0
     local unary = transport.unary
@@ -60,7 +60,7 @@ describe("readdir of a large directory", function()
         assert.is_nil(res.body.more)
     end)
 
-    it("reads at one revision while keys are written", function()
+    it("reads at one revision when keys are written meanwhile", function()
         put_many(cli, 600)
         local whole = assert(other:readdir(dir, { limit = 100000 }))
         watch_requests(cli, function(n)
@@ -90,7 +90,7 @@ describe("readdir of a large directory", function()
         assert.equal(1, res.body.kvs[1].value)
     end)
 
-    it("returns the error of a compacted revision that the caller gave", function()
+    it("returns the error when the caller's revision is compacted", function()
         local revision = assert(other:set(dir .. "1", "old")).body.header.revision
         local later = assert(other:set(dir .. "1", "new")).body.header.revision
         assert.is_true(compact(later))
@@ -99,7 +99,7 @@ describe("readdir of a large directory", function()
         assert.equal("etcdserver: mvcc: required revision has been compacted", res.body.error)
     end)
 
-    it("sends one request for what fits into a page", function()
+    it("sends one request when the keys fit into a page", function()
         put_many(cli, 64)
         local requests = watch_requests(cli)
         assert.equal(64, #assert(cli:readdir(dir)).body.kvs)
@@ -117,13 +117,13 @@ describe("readdir of a large directory", function()
         assert.equal(20, requests()) -- 64, then about 13 at a time: a quarter of a megabyte each
     end)
 
-    it("yields while values are deserialized #alone", function()
+    it("yields between values when the serializer is slow #alone", function()
         put_many(cli, 200, "v")
         local slow = assert(bed.new { serializer = { deserialize = turns.work } })
         local res
         local most = turns.most(function() res = assert(slow:readdir(dir)) end)
         assert.equal('"v"', res.body.kvs[200].value)
-        assert.is_true(most > 0 and most <= turns.FEW, most .. " in one go")
+        assert.is_true(most > 0 and most <= turns.FEW, most .. " values without a yield")
     end)
 
     it("supports keys_only, a key prefix and a serializer", function()
@@ -158,7 +158,7 @@ describe("readdir of a server that imitates etcd", function()
         return fake.reply(('{"header":{"revision":"10"},"kvs":[%s]%s}'):format(table.concat(kvs, ","), tail))
     end
 
-    it("pins the pages of a read at revision 0, which means the latest", function()
+    it("reads all pages at the revision of the first when the caller gives revision 0", function()
         local server = fake.new({ reply(1, 256, 300) }, { reply(257, 300, 300) })
         local cli = assert(bed.new { http_host = server.http_host })
         assert.equal(300, #assert(cli:readdir("k", { revision = 0 })).body.kvs)
@@ -166,7 +166,7 @@ describe("readdir of a server that imitates etcd", function()
         server:close()
     end)
 
-    it("ends when the server ignores limit and key", function()
+    it("returns an error when the server ignores limit and key", function()
         local server = fake.new({ reply(1, 300) })
         local cli = assert(bed.new { http_host = server.http_host })
         local res, err, details = cli:readdir("k")

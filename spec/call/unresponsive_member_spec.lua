@@ -1,4 +1,4 @@
--- A member that takes connections and never answers, as a stopped process does.
+-- A member that accepts connections and never responds, as a stopped process does.
 local bed = require "spec.support.bed"
 local health_check = require "resty.etcd.health_check"
 
@@ -7,9 +7,9 @@ local function signal(name)
     assert(os.execute(command) == 0)
 end
 
-describe("with a stopped member in front and retry on", function()
-    local cli, tries
-    local key = bed.key("black-hole")
+describe("client with retry enabled whose first member is stopped", function()
+    local cli, attempts
+    local key = bed.key("unresponsive")
 
     setup(function()
         assert(health_check.init { retry = true, fail_timeout = 0 })
@@ -25,27 +25,27 @@ describe("with a stopped member in front and retry on", function()
     before_each(function()
         cli = assert(bed.new {
             http_host = bed.cluster.http, timeout = 8, init_count = -1,
-            on_call = function(info) tries = info.tries end,
+            on_call = function(info) attempts = info.tries end,
         })
     end)
 
-    it("retries a read on another member in time", function()
+    it("retries a read on another member before the deadline", function()
         ngx.update_time()
         local started = ngx.now()
         local res = assert(cli:get(key))
         ngx.update_time()
         assert.equal(200, res.status)
-        assert.is_true(tries > 1)
+        assert.is_true(attempts > 1)
         assert.is_true(ngx.now() - started < 6)
     end)
 
     it("opens a watch on another member", function()
         local read = assert(cli:watchdir(key))
         assert.is_true(assert(read()).result.created)
-        assert.is_true(tries > 1)
+        assert.is_true(attempts > 1)
     end)
 
-    it("gives a write all the time, does not repeat it, and sets maybe_applied", function()
+    it("gives a write the whole time budget, does not repeat it, and sets maybe_applied", function()
         ngx.update_time()
         local started = ngx.now()
         local res, err, details = cli:set(key .. "1", 1, { timeout = 2 })
@@ -54,7 +54,7 @@ describe("with a stopped member in front and retry on", function()
         assert.equal(bed.cluster.http[1] .. ": timeout", err)
         assert.is_true(details.maybe_applied)
         assert.is_false(details.retryable)
-        assert.equal(1, tries)
+        assert.equal(1, attempts)
         assert.is_true(ngx.now() - started > 1.9)
     end)
 end)

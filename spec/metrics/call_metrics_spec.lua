@@ -1,4 +1,4 @@
--- What is told of calls: on_call, stats, metrics.
+-- Reports about calls: on_call, stats, metrics.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local tcp = require "spec.support.tcp"
@@ -76,7 +76,7 @@ describe("on_call", function()
         local cli = client { http_host = { dead.http_host, servers[1].http_host } }
         assert(cli:get "/k")
         assert.equal("ok", seen[1].outcome)
-        assert.equal(4, seen[1].tries) -- each of the two twice
+        assert.equal(4, seen[1].tries) -- two attempts at each endpoint
         assert.equal(servers[1].http_host, seen[1].endpoint)
         assert.equal(#DOWN:match("\r\n\r\n(.*)") + #OK:match("\r\n\r\n(.*)"), seen[1].received)
 
@@ -122,7 +122,7 @@ describe("on_call", function()
         search(seen)
     end)
 
-    it("is logged once when it raises an error, without effect on calls", function()
+    it("is logged once, without effect on calls, when it raises errors", function()
         local log, lines, calls = ngx.log, {}, 0
         ngx.log = function(level, ...) -- luacheck: ignore 122
             lines[#lines + 1] = level == ngx.WARN and table.concat { ... } or nil
@@ -131,7 +131,7 @@ describe("on_call", function()
             local cli = client {
                 on_call = function()
                     calls = calls + 1
-                    error(setmetatable({}, { __tostring = function() return "ouch" end }))
+                    error(setmetatable({}, { __tostring = function() return "failed" end }))
                 end,
             }
             for _ = 1, 3 do
@@ -141,7 +141,7 @@ describe("on_call", function()
         ngx.log = log -- luacheck: ignore 122
         assert(ok, err)
         assert.equal(3, calls)
-        assert.same({ "on_call: ouch" }, lines)
+        assert.same({ "on_call: failed" }, lines)
     end)
 
     it("can yield and make calls", function()
@@ -160,8 +160,8 @@ describe("on_call", function()
     end)
 end)
 
-describe("stats and metrics", function()
-    it("count calls by outcome", function()
+describe("client with metrics", function()
+    it("counts calls by outcome", function()
         serve({ OK }, { DOWN }, { OK }, { DOWN })
         local cli = assert(bed.new { http_host = servers[1].http_host, metrics = true, health = { max_fails = 100 } })
         assert(cli:get "/k")
@@ -177,15 +177,15 @@ describe("stats and metrics", function()
         for i = 1, 3 do
             sent = sent + #servers[1].requests[i].body
         end
-        for _, answer in ipairs { OK, DOWN, OK } do
-            received = received + #answer:match("\r\n\r\n(.*)")
+        for _, response in ipairs { OK, DOWN, OK } do
+            received = received + #response:match("\r\n\r\n(.*)")
         end
         assert.equal(sent, stats.Range.sent)
         assert.equal(received, stats.Range.received)
         assert.is_true(stats.Range.seconds > 0 and stats.Range.seconds < 10)
     end)
 
-    it("count calls in buckets by duration", function()
+    it("counts calls in buckets by duration", function()
         serve({ 0.03, OK }, { OK })
         local cli = assert(bed.new { http_host = servers[1].http_host, metrics = true })
         assert(cli:get "/k")
@@ -194,11 +194,11 @@ describe("stats and metrics", function()
         for i = 2, #within do
             assert.is_true(within[i] >= within[i - 1])
         end
-        assert.is_true(within[5] <= 1) -- the slow one took more than 25 ms
+        assert.is_true(within[5] <= 1) -- the slow call took more than 25 ms
         assert.equal(2, within[#within])
     end)
 
-    it("are formatted for Prometheus", function()
+    it("formats its metrics for Prometheus", function()
         local cli, key = assert(bed.new { metrics = true }), bed.key "metrics"
         assert(cli:set(key, 1))
         assert(cli:get(key))
@@ -224,7 +224,7 @@ describe("stats and metrics", function()
                 assert.equal("", (labels:gsub('[%a_][%w_]*="[^"\\\n]*",?', "")))
                 local family = types[last] == "histogram" and name:gsub("_bucket$", ""):gsub("_sum$", ""):gsub("_count$", "")
                     or name
-                assert.equal(last, family) -- the lines of a metric stand together
+                assert.equal(last, family) -- the lines of a metric are adjacent
                 assert.is_nil(values[name .. labels])
                 values[name .. labels] = assert(tonumber(value))
             end
@@ -242,7 +242,7 @@ describe("stats and metrics", function()
         assert.is_number(values['resty_etcd_call_seconds_bucketrpc="Range",le="0.0025"'])
     end)
 
-    it("add the caller's labels to every line, whatever they contain", function()
+    it("adds the caller's labels to every line, whatever they contain", function()
         local cli = assert(bed.new { metrics = true })
         assert(cli:get "/k")
         local text = assert(cli:metrics { worker = 3, client = 'a "b" \\ c\nd' })
@@ -256,7 +256,7 @@ describe("stats and metrics", function()
         assert.is_true(lines > 10)
     end)
 
-    it("refuse labels that Prometheus would not read, and their own", function()
+    it("rejects labels that Prometheus rejects or that the metrics use themselves", function()
         local cli = assert(bed.new { metrics = true })
         for _, labels in ipairs { { ["a b"] = 1 }, { rpc = "x" }, { le = "x" }, { outcome = "x" }, { a = true }, { "x" }, 7 } do
             local text, err = cli:metrics(labels)
@@ -266,17 +266,22 @@ describe("stats and metrics", function()
         end
     end)
 
-    it("are a text without any call too", function()
+    it("returns its metrics as text before the first call", function()
         assert.is_truthy(assert(bed.new { metrics = true }):metrics():find("^# HELP resty_etcd_calls_total "))
     end)
 
-    it("are of one client alone, and not to be had from one made without", function()
+    it("counts only its own calls", function()
         local cli = assert(bed.new { metrics = true })
         assert(bed.new { metrics = true }:get "/k")
         assert.same({}, cli:stats())
+    end)
+end)
+
+describe("client without metrics", function()
+    it("returns an error from stats and metrics", function()
         for _, name in ipairs { "stats", "metrics" } do
-            local none, err = bed.new()[name](bed.new())
-            assert.is_nil(none)
+            local res, err = bed.new()[name](bed.new())
+            assert.is_nil(res)
             assert.equal("bad_request", err.name)
             assert.equal("opts.metrics is not set", tostring(err))
         end

@@ -1,14 +1,14 @@
--- Trouble that is hard to see from outside: what the error's hint says of it, and calls that meet in a login.
+-- Hints for connection errors with several causes, and calls on leases that wait for a login.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 
-describe("a client certificate with a CommonName", function()
+describe("client certificate with a CommonName", function()
     local function ctl(command)
         local pipe = assert(io.popen(("ETCDCTL_API=3 '%s' --endpoints='%s' --cacert='%s' --cert='%s' --key='%s' %s 2>&1"):format(
             bed.etcdctl, bed.mtls.http, bed.certs.ca, bed.certs.client, bed.certs.client_key, command)))
-        local said = pipe:read("*a")
+        local output = pipe:read("*a")
         pipe:close()
-        return said
+        return output
     end
 
     setup(function()
@@ -24,7 +24,7 @@ describe("a client certificate with a CommonName", function()
         ctl "role delete root"
     end)
 
-    it("is refused by etcd's gateway once auth is on, which the hint explains", function()
+    it("is rejected by etcd's gateway, which the hint explains, when authentication is enabled", function()
         local cli = assert(bed.new {
             http_host = bed.mtls.http, sni = "localhost", health = {}, timeout = 5,
             ssl_cert_path = bed.certs.client, ssl_key_path = bed.certs.client_key,
@@ -32,15 +32,15 @@ describe("a client certificate with a CommonName", function()
         local res = assert(cli:get "/k")
         assert.equal(400, res.status)
         assert.is_truthy(res.body.error:find("CommonName of client", 1, true))
-        local none, err, details = cli:setnx("/k", 1)
-        assert.is_nil(none)
+        local failed, err, details = cli:setnx("/k", 1)
+        assert.is_nil(failed)
         assert.is_truthy(err:find("CommonName of client", 1, true))
         assert.is_truthy(details.hint:find("etcd's gateway takes no client certificate that has a CommonName", 1, true))
     end)
 end)
 
-describe("a port that closes each connection without a word", function()
-    it("may speak gRPC or TLS only, says the hint", function()
+describe("port that closes each connection without a response", function()
+    it("leads to a hint about TLS and gRPC", function()
         local server = fake.new({ fake.CLOSE })
         local _, err, details = assert(bed.new { http_host = server.http_host, health = { retry = false } }):get "/k"
         assert.equal(server.http_host .. ": closed", err)
@@ -50,7 +50,7 @@ describe("a port that closes each connection without a word", function()
     end)
 end)
 
-describe("calls on leases", function()
+describe("call on a lease", function()
     local calls = {
         function(cli) return cli:grant(10) end,
         function(cli) return cli:keepalive(7) end,
@@ -59,20 +59,20 @@ describe("calls on leases", function()
         function(cli) return cli:revoke(7) end,
     }
 
-    -- Makes all of the calls at the same time; returns what they answered.
-    local function together(cli)
-        local threads, answers = {}, {}
+    -- Makes all calls concurrently; returns their results.
+    local function call_all(cli)
+        local threads, results = {}, {}
         for i, call in ipairs(calls) do
             threads[i] = ngx.thread.spawn(call, cli)
         end
         for i, thread in ipairs(threads) do
             local ok, res, err, details = ngx.thread.wait(thread)
-            answers[i] = { ok = ok, res = res, err = err, details = details }
+            results[i] = { ok = ok, res = res, err = err, details = details }
         end
-        return answers
+        return results
     end
 
-    it("that come during a login wait for it like all others", function()
+    it("waits for the login in progress", function()
         local logins = 0
         local server = fake.new(function(request)
             if request.path == "/v3/auth/authenticate" then
@@ -84,15 +84,15 @@ describe("calls on leases", function()
                 or '{"header":{},"ID":"7","TTL":"9"}') }
         end)
         local cli = assert(bed.new { http_host = server.http_host, user = "u", password = "p", health = {} })
-        for i, answer in ipairs(together(cli)) do
-            assert.is_true(answer.ok, tostring(answer.res))
-            assert.equal(200, answer.res and answer.res.status, i .. ": " .. tostring(answer.err))
+        for i, result in ipairs(call_all(cli)) do
+            assert.is_true(result.ok, tostring(result.res))
+            assert.equal(200, result.res and result.res.status, i .. ": " .. tostring(result.err))
         end
         assert.equal(1, logins)
         server:close()
     end)
 
-    it("have the client's timeout, in a login and after it", function()
+    it("ends at the client's timeout when the login or the call itself stalls", function()
         local slow
         local server = fake.new(function(request)
             return { request.path:find(slow, 1, true) and 3 or 0, fake.reply '{"token":"t"}' }
@@ -104,9 +104,9 @@ describe("calls on leases", function()
             })
             ngx.update_time()
             local started = ngx.now()
-            for i, answer in ipairs(together(cli)) do
-                assert.is_true(answer.ok, tostring(answer.res))
-                assert.equal("timeout", answer.details and answer.details.name, tostring(i))
+            for i, result in ipairs(call_all(cli)) do
+                assert.is_true(result.ok, tostring(result.res))
+                assert.equal("timeout", result.details and result.details.name, tostring(i))
             end
             ngx.update_time()
             assert.is_true(ngx.now() - started < 2)

@@ -1,4 +1,4 @@
--- What an error may mean where its text does not say so, against servers that are set up like that.
+-- Hints for errors whose text does not name the cause, against servers with that cause.
 local bed = require "spec.support.bed"
 local certificates = require "spec.support.certificates"
 local fake = require "spec.support.scripted_server"
@@ -18,7 +18,7 @@ local WRONG_NAME = "the certificate is not for this name; nginx checks host name
 local COMMON_NAME = "with auth on, etcd's gateway takes no client certificate that has a CommonName: "
     .. "use one without, and user and password"
 
-describe("a hint", function()
+describe("hint", function()
     local restore
 
     before_each(function()
@@ -29,7 +29,7 @@ describe("a hint", function()
         restore()
     end)
 
-    -- Every kind of call fails with `name` and this hint: details of errors, and the body of refusals.
+    -- Asserts that every kind of call fails with this error name and this hint, in the details or in the body of the response.
     local function assert_hints(opts, name, hint)
         local cli = assert(bed.new(opts))
         for _, call in ipairs {
@@ -46,7 +46,7 @@ describe("a hint", function()
         end
     end
 
-    describe("tells of a gateway that is switched off", function()
+    describe("for a disabled gateway", function()
         local server
 
         setup(function()
@@ -57,11 +57,11 @@ describe("a hint", function()
             bed.remove "no-gateway"
         end)
 
-        it("in calls", function()
+        it("is set in the errors of calls", function()
             assert_hints({ http_host = server.http }, "http_error", NO_GATEWAY)
         end)
 
-        it("in logins, behind the reason", function()
+        it("is appended to the reason in the errors of logins", function()
             local cli = assert(bed.new { http_host = server.http, user = "root", password = "x" })
             local res, err, details = cli:get("k")
             assert.is_nil(res)
@@ -69,28 +69,28 @@ describe("a hint", function()
             assert.equals("404 page not found; " .. NO_GATEWAY, details.hint)
         end)
 
-        it("while its version is answered", function()
+        it("does not concern the version, which etcd still serves", function()
             assert.equals(bed.version, assert(assert(bed.new { http_host = server.http }):version()).body.etcdserver)
         end)
     end)
 
-    it("tells of a wrong api_prefix", function()
+    it("explains a wrong api_prefix", function()
         assert_hints({ api_prefix = "/v4" }, "http_error", NO_GATEWAY)
     end)
 
     if bed.has_flag("--listen-client-http-urls") then
-        describe("tells of a port that speaks gRPC only", function()
+        describe("for a port that speaks gRPC only", function()
             teardown(function()
                 bed.remove "split"
             end)
 
-            it("in plain text", function()
+            it("is set in the errors of calls without TLS", function()
                 local server = bed.add("split", "--listen-client-http-urls=http://127.0.0.1:SPARE")
                 assert_hints({ http_host = server.http }, "connection_lost", NO_ANSWER)
                 assert(assert(bed.new { http_host = "http://127.0.0.1:" .. server.spare }):get("k"))
             end)
 
-            it("over TLS", function()
+            it("is set in the errors of calls over TLS", function()
                 local server = bed.add("split", "--listen-client-http-urls=https://127.0.0.1:SPARE",
                     "--cert-file=" .. certs.server, "--key-file=" .. certs.server_key)
                 assert_hints({ http_host = server.http, sni = "localhost" }, "connection_lost", NO_ANSWER_IN_TLS)
@@ -101,17 +101,17 @@ describe("a hint", function()
         print("etcd " .. bed.version .. " has no --listen-client-http-urls: ports that speak gRPC only are not tested")
     end
 
-    it("tells of a plain request to a TLS port", function()
+    it("explains a plain request to a TLS port", function()
         assert_hints({ http_host = "http://127.0.0.1:" .. bed.tls.port }, "connection_lost", NO_ANSWER)
         assert_hints({ http_host = "http://127.0.0.1:" .. bed.mtls.port }, "connection_lost", NO_ANSWER)
     end)
 
-    it("tells of TLS to a plain port", function()
+    it("explains TLS to a plain port", function()
         local url = "https://127.0.0.1:" .. bed.single.port
         assert_hints({ http_host = url, sni = "localhost" }, "connect_failed", NO_HANDSHAKE)
     end)
 
-    it("tells of a client certificate that is missing or not trusted", function()
+    it("explains a client certificate that is missing or not trusted", function()
         assert_hints({ http_host = bed.mtls.http, sni = "localhost" }, "connect_failed", NO_HANDSHAKE)
         assert_hints({
             http_host = bed.mtls.http, sni = "localhost",
@@ -119,7 +119,7 @@ describe("a hint", function()
         }, "connect_failed", NO_HANDSHAKE)
     end)
 
-    describe("tells that the gateway takes no CommonName once auth is on,", function()
+    describe("for a client certificate with a CommonName and authentication enabled", function()
         local url
         local opts = { sni = "localhost", ssl_cert_path = certs.client, ssl_key_path = certs.client_key }
 
@@ -135,7 +135,7 @@ describe("a hint", function()
             etcdctl "role add root"
             etcdctl "user add root:secret"
             etcdctl "user grant-role root root"
-            assert(assert(bed.new(opts)):get("k")) -- no harm so far
+            assert(assert(bed.new(opts)):get("k")) -- works while authentication is disabled
             etcdctl "auth enable"
         end)
 
@@ -143,11 +143,11 @@ describe("a hint", function()
             bed.remove "common-name"
         end)
 
-        it("in calls", function()
+        it("is set in the errors of calls", function()
             assert_hints(opts, "http_error", COMMON_NAME)
         end)
 
-        it("in logins, behind the reason", function()
+        it("is appended to the reason in the errors of logins", function()
             local text = "CommonName of client sending a request against gateway will be ignored and not used as expected"
             opts.user, opts.password = "root", "secret"
             local _, _, details = assert(bed.new(opts)):get("k")
@@ -155,37 +155,37 @@ describe("a hint", function()
             assert.equals(text .. "; " .. COMMON_NAME, details.hint)
         end)
 
-        it("and a certificate without one serves", function()
-            opts.ssl_cert_path, opts.ssl_key_path = certificates.make("nameless", { kind = "client", subject = "/O=nobody" })
+        it("is not needed when the certificate has no CommonName", function()
+            opts.ssl_cert_path, opts.ssl_key_path = certificates.make("nameless", { kind = "client", subject = "/O=organization" })
             opts.user, opts.password = "root", "secret"
             assert.equals(200, assert(assert(bed.new(opts)):get("k")).status)
         end)
     end)
 
-    it("tells that an address is no name, and what to do", function()
+    it("explains that an IP address is not checked as a name", function()
         assert_hints({ http_host = bed.tls.http }, "connect_failed", WRONG_NAME)
         assert(assert(bed.new { http_host = bed.tls.http, sni = "localhost" }):get("k"))
     end)
 
-    it("tells of a name without a resolver", function()
+    it("explains a host name without a resolver", function()
         assert_hints({ http_host = "http://etcd.test:2379" }, "connect_failed",
             "nginx resolves host names only with a resolver directive; /etc/hosts is not read")
     end)
 
-    it("tells a client without user that auth is on", function()
+    it("says that authentication is enabled when the client has no user", function()
         local cli = assert(bed.new { http_host = bed.auth.http })
         local hint = "etcd's auth is on: the client needs user and password"
         assert.equals(hint, cli:get("k").body.hint)
         assert.equals(hint, (select(3, cli:txn(ALWAYS, RANGE))).hint)
     end)
 
-    it("tells a client with a user that auth is off, behind the reason", function()
+    it("says that authentication is disabled when the client has a user", function()
         local _, _, details = assert(bed.new { user = "root", password = "x" }):get("k")
         assert.equals("etcdserver: authentication is not enabled; user and password are set, but etcd's auth is off",
             details.hint)
     end)
 
-    it("is left out where the text says it all", function()
+    it("is absent when the text names the cause", function()
         local listener = require("spec.support.tcp").listen()
         local _, err, details = assert(bed.new { http_host = listener.http_host }):get("k")
         assert.equals(listener.http_host .. ": connection refused", err)

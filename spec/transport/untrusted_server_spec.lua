@@ -1,4 +1,4 @@
--- What a server cannot make the driver do, case by case; the hostile specs look for more of it at random.
+-- What a server cannot make the driver do, case by case; the hostile specs search for more cases at random.
 local bed = require "spec.support.bed"
 local call = require "resty.etcd.call.call"
 local fake = require "spec.support.scripted_server"
@@ -6,7 +6,7 @@ local meter = require "spec.support.resource_usage"
 
 local TOKEN = '{"header":{"revision":"1"},"token":"%s"}'
 
-describe("a server", function()
+describe("untrusted server", function()
     local server, restore
 
     local function client(opts)
@@ -24,7 +24,7 @@ describe("a server", function()
         restore()
     end)
 
-    it("cannot pass off a word or a float as an HTTP status", function()
+    it("cannot use a word or a float as an HTTP status", function()
         for _, status in ipairs { "1e9", "9e9", "inf", "nan", "0x3", "2.0", "20", "099" } do
             server:serve({ "HTTP/1.1 " .. status .. "\r\nContent-Length: 2\r\n\r\n{}", fake.CLOSE })
             local res, err, details = client({ timeout = 1 }):get("k")
@@ -34,7 +34,7 @@ describe("a server", function()
         end
     end)
 
-    it("cannot put lines of its own into requests by way of the token", function()
+    it("cannot inject header fields into requests with its token", function()
         for _, token in ipairs { "a\\r\\nX-Evil: 1", "a\\r\\n\\r\\nPOST /v3/kv/put HTTP/1.1", "a\\nb", "a\\u0000b", "a b", "\\u00e9" } do
             server:serve({ fake.reply(TOKEN:format(token)) }, { fake.reply("{}") })
             local seen = #server.requests
@@ -46,7 +46,7 @@ describe("a server", function()
         end
     end)
 
-    it("cannot make each request as long as it likes by way of the token", function()
+    it("cannot make requests arbitrarily long with its token", function()
         server:serve({ fake.reply(TOKEN:format(("x"):rep(1024 * 1024))) }, { fake.reply("{}") })
         local res, err = client({ timeout = 5, user = "u", password = "p" }):get("k")
         assert.is_nil(res)
@@ -54,7 +54,7 @@ describe("a server", function()
         assert.equals(1, #server.requests)
     end)
 
-    it("cannot keep a watch with a login from being opened or given up in time #alone", function()
+    it("cannot delay the opening of a watch past its deadline when it sends blank lines #alone", function()
         local drip = { fake.CHUNKED }
         for i = 1, 100 do
             drip[2 * i], drip[2 * i + 1] = fake.chunk("\n"), 0.02
@@ -68,7 +68,7 @@ describe("a server", function()
         assert.equals("timeout", err)
     end)
 
-    it("cannot make a refusal of a watch, cut in single bytes, costly", function()
+    it("cannot cause much garbage with an error response to a watch in chunks of one byte", function()
         local body = fake.chunk("x"):rep(65536)
         server:serve({ "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n" .. body .. fake.LAST_CHUNK })
         local cli = client { timeout = 10 }
@@ -83,7 +83,7 @@ describe("a server", function()
         assert.is_true(garbage < 65536, garbage .. " KiB of garbage")
     end)
 
-    it("cannot pass the late rest of an answer off as the next one", function()
+    it("cannot have the late rest of a response taken for the next response", function()
         local stolen = fake.reply '{"kvs":[{"key":"aw==","value":"InN0b2xlbiI="}]}'
         server:serve({ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" .. '{"kvs', 0.05, stolen }, { fake.reply "{}" })
         local cli = client {}
@@ -91,17 +91,17 @@ describe("a server", function()
         assert.is_nil(res)
         assert.equals('invalid response body: {"kvs', err)
         assert.equals("bad_reply", details.name)
-        assert.is_nil(assert(cli:get("k")).body.kvs) -- before that rest has come
+        assert.is_nil(assert(cli:get("k")).body.kvs) -- before the rest has arrived
         assert.equals(2, server.connections)
     end)
 
-    it("cannot make a directory endless", function()
+    it("cannot make readdir read endless pages", function()
         local unary, pages = call.unary, 0
         local value = ("v"):rep(1024 * 1024)
         local function page()
             pages = pages + 1
             local body = { kvs = { { key = ("k%09d"):format(pages), value = value } }, count = "9007199254740992", header = { revision = "1" } }
-            return pages <= 2000 and { status = 200, headers = {}, body = body } or error("still asking")
+            return pages <= 2000 and { status = 200, headers = {}, body = body } or error("the driver still requests pages")
         end
         call.unary = page -- luacheck: ignore 122
         local cli = client { serializer = "raw" }

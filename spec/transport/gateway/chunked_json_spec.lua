@@ -1,4 +1,4 @@
--- Long replies are decoded in parts. What comes of it must be the same as of decoding them in one go.
+-- Long replies are decoded in parts. The result must equal that of decoding the whole text.
 --   SEED=n repeats the cases of a run, SOAK=n makes n times as many.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
@@ -11,13 +11,13 @@ local turns = require "spec.support.event_loop_probe"
 
 local SEED = tonumber(os.getenv("SEED")) or ngx.time()
 local CASES = 400 * (tonumber(os.getenv("SOAK")) or 1)
--- Bytes that are decoded in one go at most, where a list has been cut: a part, and the rest of an item.
+-- Longest part of a list in bytes that is decoded without a yield: a part and the rest of an item.
 local PART = 4096
 
 local decode = cjson.decode
 local lengths = {}
 
--- Takes note of how long the texts are that are decoded, from now on.
+-- Records the lengths of the decoded texts from now on.
 local function watch_decoding()
     lengths = {}
     cjson.decode = function(text)
@@ -30,14 +30,14 @@ local function longest()
     return math.max(0, unpack(lengths))
 end
 
--- No text that was decoded is longer than `most`, and all of them together are not shorter than `least`.
+-- Asserts that no decoded text is longer than `most`, and that all of them together are at least `least` bytes.
 local function assert_short(most, least)
-    assert.is_true(longest() <= most, longest() .. " bytes in one go")
+    assert.is_true(longest() <= most, longest() .. " bytes in one part")
     local sum = 0
     for _, length in ipairs(lengths) do
         sum = sum + length
     end
-    assert.is_true(sum >= least, sum .. " bytes were seen only")
+    assert.is_true(sum >= least, "only " .. sum .. " bytes were decoded")
 end
 
 after_each(function()
@@ -51,7 +51,7 @@ local function inside(json, envelope)
     return json
 end
 
--- NaN included, which cjson takes.
+-- NaN equals NaN: cjson accepts it.
 local function is_same(a, b)
     if type(a) ~= "table" or type(b) ~= "table" then
         return a == b or a ~= a and b ~= b
@@ -69,13 +69,13 @@ local function is_same(a, b)
     return true
 end
 
--- What is wrong, or nil; and whether the text was good.
+-- Returns the difference between both ways of decoding, or nil, and whether the text is valid.
 local function compare(message, text, envelope)
     local wanted = decode(text)
     local wanted_bad = json_codec.decode(message, inside(wanted, envelope))
     local json, bad = long_json.decode(message, text, envelope)
     if (bad == nil) ~= (wanted_bad == nil) then
-        return ("malformed: %s, but in one go: %s"):format(tostring(bad), tostring(wanted_bad))
+        return ("malformed: %s, but as a whole: %s"):format(tostring(bad), tostring(wanted_bad))
     elseif not bad and not is_same(wanted, json) then
         return "the messages are not the same"
     end
@@ -124,8 +124,8 @@ local function texts_of(random)
     return kinds[random(#kinds)]()
 end
 
-describe("a long reply", function()
-    it("says the same as one that is decoded in one go, whatever it looks like", function()
+describe("long reply", function()
+    it("is decoded in parts with the same result as the whole text, whatever it contains", function()
         print("long replies: SEED=" .. SEED)
         local good, bad = 0, 0
         for case = 1, CASES do
@@ -136,16 +136,16 @@ describe("a long reply", function()
             end
             random(2)
             local message, text, envelope = texts_of(random)
-            if random(2) == 1 then -- damage is likely where it matters: at both ends, and where parts meet
+            if random(2) == 1 then -- damage is likely at both ends and at a random position
                 local at = ({ 0, #text - 200, random(#text) })[random(3)]
                 local before, piece, after = text:sub(1, at), text:sub(at + 1, at + 200), text:sub(at + 201)
                 if #piece > 1 then
                     text = before .. garble[random(2) == 1 and "damage" or "twist"](piece, random) .. after
                 end
             end
-            local wrong, is_good = compare(message, text, envelope)
-            if wrong then
-                error(("case %d: %s (SEED=%d repeats it)"):format(case, wrong, SEED))
+            local problem, is_good = compare(message, text, envelope)
+            if problem then
+                error(("case %d: %s (SEED=%d repeats it)"):format(case, problem, SEED))
             end
             good, bad = good + (is_good and 1 or 0), bad + (is_good and 0 or 1)
         end
@@ -160,16 +160,16 @@ describe("a long reply", function()
         return list
     end
 
-    it("is decoded in parts that are short", function()
+    it("is decoded in short parts", function()
         watch_decoding()
         local json, bad = long_json.decode(rpc.range.reply, ('{%s,"kvs":[%s],"count":"9"}'):format(HEADER, table.concat(kvs(5000), ", ")))
         assert.is_nil(bad)
         assert.equal(5000, #json.kvs)
         assert.same({ key = "k5000", mod_revision = "5000", value = "v5000" }, json.kvs[5000])
-        assert.is_true(#lengths > 50 and longest() <= PART, longest() .. " bytes in one go")
+        assert.is_true(#lengths > 50 and longest() <= PART, longest() .. " bytes in one part")
     end)
 
-    it("may be of large values, each in a part of its own", function()
+    it("is decoded with one value per part when its values are large", function()
         watch_decoding()
         local value = ("x"):rep(100000)
         local json = long_json.decode(rpc.range.reply, ('{"kvs":[%s]}'):format(table.concat(kvs(20, value), ",")))
@@ -179,14 +179,14 @@ describe("a long reply", function()
         assert.equal(21, #lengths)
     end)
 
-    it("gives others their turn between its parts #alone", function()
+    it("yields between parts #alone", function()
         local text = ('{"kvs":[%s]}'):format(table.concat(kvs(20000), ","))
         cjson.decode = function(part) return decode(turns.work(part)) end
         local most = turns.most(function() long_json.decode(rpc.range.reply, text) end)
-        assert.is_true(most > 0 and most <= turns.FEW, most .. " parts in one go")
+        assert.is_true(most > 0 and most <= turns.FEW, most .. " parts without a yield")
     end)
 
-    it("is decoded where nothing can wait, too", function()
+    it("is decoded in phases that cannot yield", function()
         local sleep = ngx.sleep
         ngx.sleep = function() error("API disabled in the current context") end -- luacheck: ignore 122
         local ok, json = pcall(long_json.decode, rpc.range.reply, ('{"kvs":[%s]}'):format(table.concat(kvs(5000), ",")))
@@ -196,12 +196,12 @@ describe("a long reply", function()
     end)
 end)
 
-describe("of a real etcd", function()
+describe("long reply of etcd", function()
     local cli = assert(bed.new { timeout = 20 })
     local dir = bed.key("long")
     local revisions = {}
 
-    -- That are decoded for a key, at least: its value is in base64.
+    -- Least bytes decoded per key: its value in base64.
     local BYTES = 1000 * 4 / 3
 
     local function value(i)
@@ -232,7 +232,7 @@ describe("of a real etcd", function()
         end
     end
 
-    it("a read of all keys at once has them all, and is decoded in parts", function()
+    it("is complete and decoded in parts when all keys are read in one request", function()
         watch_decoding()
         local body = assert(cli:readdir(dir, { limit = 100000 })).body
         assert_all(body.kvs)
@@ -241,13 +241,13 @@ describe("of a real etcd", function()
         assert_short(PART, 1000 * BYTES)
     end)
 
-    it("a directory in pages has them all, and is decoded in parts", function()
+    it("is complete and decoded in parts when a directory is read in pages", function()
         watch_decoding()
         assert_all(assert(cli:readdir(dir)).body.kvs)
         assert_short(long_json.LONG, 1000 * BYTES)
     end)
 
-    it("what was deleted comes whole, too", function()
+    it("is complete and decoded in parts when it has the deleted keys", function()
         local other = bed.key("gone")
         local ops = {}
         for i = 1, 100 do
@@ -262,7 +262,7 @@ describe("of a real etcd", function()
     end)
 
     for _, opts in ipairs { {}, { fragment = true } } do
-        it("the past comes in messages of a megabyte, each event once" .. (opts.fragment and ", in fragments" or ""), function()
+        it("has each past event of a watch once" .. (opts.fragment and " when the watch has fragment" or ""), function()
             local reader = assert(cli:watchdir(dir, { start_revision = revisions[1], fragment = opts.fragment }))
             assert.is_true(assert(reader()).result.created)
             watch_decoding()
@@ -277,7 +277,7 @@ describe("of a real etcd", function()
         end)
     end
 
-    it("the past comes to watchers, each event once", function()
+    it("has each past event of a watcher once", function()
         local watcher = assert(cli:watcher(dir, { prefix = true, start_revision = revisions[1] }))
         watch_decoding()
         local list = {}
@@ -292,7 +292,7 @@ describe("of a real etcd", function()
     end)
 end)
 
-describe("a long message of a watch", function()
+describe("long message of a watch", function()
     local server, cli, restore
 
     before_each(function()
@@ -331,7 +331,7 @@ describe("a long message of a watch", function()
         return keys
     end
 
-    it("comes in its place among others", function()
+    it("keeps its position among other messages", function()
         local keys = read_all(open(), 5002)
         assert.equal("/k1@8", keys[1])
         for i = 1, 5000 do
@@ -359,7 +359,7 @@ describe("a long message of a watch", function()
             while parts == before and not done do
                 ngx.sleep(0.001)
             end
-            assert.is_nil(done) -- it is in the middle of it
+            assert.is_nil(done) -- decoding is in progress
             assert(ngx.thread.kill(thread))
             kills = kills + 1
         end

@@ -1,8 +1,8 @@
--- What is known of a write that was refused: refusals that may come after the fact, and codes that are none.
+-- Error responses to writes: those that etcd sends after the write was applied, and codes that are not etcd's.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 
-describe("a refused call", function()
+describe("error response", function()
     local server
 
     after_each(function()
@@ -18,7 +18,7 @@ describe("a refused call", function()
         "etcdserver: mvcc: database space exceeded",
         "grpc: received message larger than max (5242880 vs. 4194304)",
     } do
-        it("may have been applied, where etcd finds out too late: " .. message, function()
+        it("sets maybe_applied when etcd sends it after proposing the write: " .. message, function()
             local cli = client(('{"error":"%s","message":"%s","code":8}'):format(message, message), "429 Too Many Requests")
             local res, err, details = cli:set("/k", 1)
             assert.equal(429, res.status)
@@ -34,7 +34,7 @@ describe("a refused call", function()
         end)
     end
 
-    it("that etcd refused up front may be sent again, and was not applied", function()
+    it("sets retryable, not maybe_applied, when etcd sends it before proposing the write", function()
         local cli = client('{"code":8,"message":"etcdserver: too many requests"}', "429 Too Many Requests")
         local res, _, details = cli:set("/k", 1)
         assert.equal(429, res.status)
@@ -43,11 +43,11 @@ describe("a refused call", function()
     end)
 
     for name, body in pairs {
-        ["the status"] = '{"code":504,"message":"upstream timed out"}',
-        ["nothing"] = '{"code":0,"message":"upstream timed out"}',
-        ["a code of the caller's own faults"] = '{"code":3,"message":"upstream timed out"}',
+        ["the HTTP status"] = '{"code":504,"message":"upstream timed out"}',
+        ["0"] = '{"code":0,"message":"upstream timed out"}',
+        ["the code of invalid arguments"] = '{"code":3,"message":"upstream timed out"}',
     } do
-        it("may have been applied, where a proxy in front of etcd writes " .. name .. " for a code", function()
+        it("sets maybe_applied when a proxy in front of etcd sends " .. name .. " as code", function()
             local cli = client(body, "504 Gateway Timeout")
             local res, err, details = cli:set("/k", 1)
             assert.is_nil(res)
@@ -63,7 +63,7 @@ describe("a refused call", function()
         ["an older"] = '{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader","http_status":"Service Unavailable"}}',
         ["a newer"] = '{"error":{"code":14,"message":"etcdserver: no leader"}}\n',
     } do
-        it("is understood in the shape of streams too, where " .. name .. " gateway refuses a watch", function()
+        it("is understood in the format of streams when " .. name .. " gateway rejects a watch", function()
             local res, err, details = client(body, "503 Service Unavailable"):watch("/k")
             assert.is_nil(res)
             assert.equal("failed to watch data, response code: 503, etcdserver: no leader", err)
@@ -73,7 +73,7 @@ describe("a refused call", function()
         end)
     end
 
-    it("comes with what is known of it beside the answer", function()
+    it("is returned together with details", function()
         local cli = client('{"code":7,"message":"etcdserver: permission denied"}', "403 Forbidden")
         local res, err, details = cli:set("/k", 1)
         assert.equal(403, res.status)
@@ -83,8 +83,8 @@ describe("a refused call", function()
     end)
 end)
 
-describe("a client", function()
-    it("whose endpoint has no http_host answers that there is none", function()
+describe("client", function()
+    it("returns no healthy endpoint when its endpoint has no http_host", function()
         for _, opts in ipairs { {}, { health = {} } } do
             local cli = assert(bed.new(opts))
             cli.endpoints = { { full_prefix = bed.single.http .. "/v3" } }
@@ -95,9 +95,9 @@ describe("a client", function()
     end)
 end)
 
-describe("connecting with TLS", function()
-    it("takes no longer than the call, though both the connection and the session are slow #alone", function()
-        local server = fake.new { 60 } -- answers no handshake
+describe("connection with TLS", function()
+    it("fails at the deadline of the call when both connect and handshake are slow #alone", function()
+        local server = fake.new { 60 } -- sends no ServerHello
         local cli = assert(bed.new {
             transport = "cosocket", http_host = server.http_host:gsub("http:", "https:"), timeout = 1, health = { retry = false },
         })
@@ -122,7 +122,7 @@ describe("connecting with TLS", function()
         ngx.update_time()
         assert.is_nil(res)
         assert.is_truthy(err:find("timeout", 1, true), err)
-        assert.is_true(ngx.now() - started < 1.3) -- 1.6 if each had its own time
+        assert.is_true(ngx.now() - started < 1.3) -- 1.6 s if each had a separate timeout
         server:close()
     end)
 end)

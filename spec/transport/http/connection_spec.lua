@@ -1,4 +1,4 @@
--- Connections and the time that calls take, with a server that does whatever the spec says.
+-- Connections and the duration of calls, against a scripted server.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local tcp = require "spec.support.tcp"
@@ -7,7 +7,7 @@ local BODY = '{"header":{"revision":"7"},"kvs":[{"key":"L2s=","create_revision":
 local OTHER = '{"header":{"revision":"8"},"kvs":[{"key":"L2s=","create_revision":"5","mod_revision":"8","version":"3","value":"Inci"}],"count":"1"}'
 local PUT = '{"header":{"revision":"9"}}'
 
-describe("a connection", function()
+describe("connection", function()
     local server, cli, restore
 
     before_each(function()
@@ -21,7 +21,7 @@ describe("a connection", function()
         restore()
     end)
 
-    it("serves one call after another", function()
+    it("is reused by the next call", function()
         for _ = 1, 10 do
             assert(cli:get("/k"))
         end
@@ -43,7 +43,7 @@ describe("a connection", function()
         assert.equals("GET /version", server.requests[2].method .. " " .. server.requests[2].path)
     end)
 
-    it("that died in the pool is replaced without a word when a call only reads", function()
+    it("is replaced without an error when it was closed in the pool and the call only reads", function()
         assert(cli:get("/k"))
         server:serve({ fake.CLOSE }, { fake.reply(OTHER) })
         local res, err = cli:get("/k")
@@ -56,7 +56,7 @@ describe("a connection", function()
         assert.equals(3, server.connections)
     end)
 
-    it("that died in the pool is replaced once only", function()
+    it("is replaced only once per call", function()
         assert(cli:get("/k"))
         server:serve({ fake.CLOSE })
         local _, err = cli:get("/k")
@@ -65,7 +65,7 @@ describe("a connection", function()
         assert.equals(1, fake.reports(server.http_host))
     end)
 
-    it("that died in the pool is an error for a write, which may have been applied", function()
+    it("is not replaced, and sets maybe_applied, when it was closed in the pool and the call writes", function()
         local calls = {
             set = { "/k", "v" }, delete = { "/k" }, rmdir = { "/k" }, grant = { 5, 77 }, revoke = { 5 },
             setnx = { "/k", "v" }, txn = { { { key = "/k", target = "VERSION", version = 0 } }, { { requestPut = { key = "/k", value = "v" } } } },
@@ -83,7 +83,7 @@ describe("a connection", function()
         end
     end)
 
-    it("that dies behind the first byte of an answer is never replaced", function()
+    it("is not replaced when it is closed after the first byte of a response", function()
         assert(cli:get("/k"))
         server:serve({ "H", fake.CLOSE }, { fake.reply(OTHER) })
         local _, err = cli:get("/k")
@@ -91,7 +91,7 @@ describe("a connection", function()
         assert.equals(2, #server.requests)
     end)
 
-    it("that the server closed while it was idle is no trouble for anybody", function()
+    it("is replaced without an error when the server closed it while it was idle", function()
         server:serve({ fake.reply(PUT), fake.CLOSE })
         for _ = 1, 3 do
             assert(cli:set("/k", "v"))
@@ -100,7 +100,7 @@ describe("a connection", function()
         assert.equals(3, server.connections)
     end)
 
-    it("is not shared by calls at the same time", function()
+    it("is not shared by concurrent calls", function()
         server:serve(function(request)
             return { 0.05, fake.reply(request.body:find("L2E=", 1, true) and BODY or OTHER) }
         end)
@@ -113,7 +113,7 @@ describe("a connection", function()
     end)
 end)
 
-describe("a call #alone", function()
+describe("call #alone", function()
     local server, cli, restore
 
     before_each(function()
@@ -151,48 +151,48 @@ describe("a call #alone", function()
         slow_chunks[#slow_chunks + 1] = 0.05
     end
     local stalls = {
-        { "that is never answered", {} },
-        { "whose answer stops in the head", { "HTTP/1.1 200 OK\r\nContent-" } },
-        { "whose answer stops in the body", { fake.reply(BODY):sub(1, -2) } },
-        { "whose answer stops between chunks", { fake.CHUNKED .. fake.chunk(BODY) } },
-        { "whose head drips in byte by byte", slow_head },
-        { "whose body drips in byte by byte", slow },
-        { "whose chunks drip in one by one", slow_chunks },
+        { "the server never responds", {} },
+        { "the response stops in the head", { "HTTP/1.1 200 OK\r\nContent-" } },
+        { "the response stops in the body", { fake.reply(BODY):sub(1, -2) } },
+        { "the response stops between chunks", { fake.CHUNKED .. fake.chunk(BODY) } },
+        { "the head arrives byte by byte", slow_head },
+        { "the body arrives byte by byte", slow },
+        { "the chunks arrive one by one", slow_chunks },
     }
     for _, case in ipairs(stalls) do
-        it(case[1] .. " ends with `<http_host>: timeout` in time", function()
+        it("ends with `<http_host>: timeout` at the deadline when " .. case[1], function()
             server:serve(case[2])
             assert_timeout(server.http_host, cli)
             assert.is_true(fake.eventually(function() return server.open == 0 end))
         end)
     end
 
-    it("with a timeout of its own ends by that one, the next by the client's", function()
+    it("ends at its own timeout when it has one, and the next call at the client's", function()
         server:serve({ 0.3, fake.reply(BODY) })
         local _, err = cli:get("/k", { timeout = 0.1 })
         assert.equals(server.http_host .. ": timeout", err)
         assert.equals("v", assert(cli:get("/k")).body.kvs[1].value)
     end)
 
-    it("that writes and times out may have been applied", function()
+    it("sets maybe_applied when a write times out", function()
         local _, err, details = cli:set("/k", "v")
         assert.equals(server.http_host .. ": timeout", err)
         assert.same({ "timeout", true, false }, { details.name, details.maybe_applied, details.retryable })
         assert.equals(1, #server.requests)
     end)
 
-    it("to an endpoint that takes no connection ends with `<http_host>: timeout` in time", function()
-        local hole = tcp.listen(0)
-        for _ = 1, 2 do -- the kernel drops what comes when the backlog is full
+    it("ends with `<http_host>: timeout` at the deadline when the endpoint accepts no connection", function()
+        local full = tcp.listen(0)
+        for _ = 1, 2 do -- the kernel drops connections when the backlog is full
             local sock = ngx.socket.tcp()
             sock:settimeouts(100, 100, 100)
-            sock:connect("127.0.0.1", hole.port)
+            sock:connect("127.0.0.1", full.port)
         end
-        assert_timeout(hole.http_host, bed.new { http_host = hole.http_host, timeout = 1 })
-        tcp.close(hole)
+        assert_timeout(full.http_host, bed.new { http_host = full.http_host, timeout = 1 })
+        tcp.close(full)
     end)
 
-    it("to an endpoint that refuses connections says so, and was not applied", function()
+    it("returns `<http_host>: connection refused` without maybe_applied when the endpoint refuses connections", function()
         local closed = tcp.listen()
         local _, err, details = bed.new({ http_host = closed.http_host }):set("/k", "v")
         assert.equals(closed.http_host .. ": connection refused", err)

@@ -1,7 +1,7 @@
--- etcd is told how much time a call has, so that it gives up a little before its client does.
+-- Grpc-Timeout carries the time budget of an attempt, so that etcd stops a little before its client does.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
-local tap = require "spec.support.watch_proxy"
+local watch_proxy = require "spec.support.watch_proxy"
 
 local function fields_of(opts, call)
     local server = fake.new(function(request)
@@ -26,8 +26,8 @@ local function get(cli)
     return cli:get "/k"
 end
 
-describe("the field Grpc-Timeout", function()
-    it("is a little below the time that is left", function()
+describe("Grpc-Timeout", function()
+    it("is a little less than the remaining time", function()
         for _, call in ipairs {
             get,
             function(cli) return cli:set("/k", 1) end,
@@ -40,14 +40,14 @@ describe("the field Grpc-Timeout", function()
         assert.is_true(tonumber(ms) < 1000 and tonumber(ms) > 500, ms)
     end)
 
-    it("is sent with the login too, which shares the time of its call", function()
+    it("is sent with the login, which shares the time budget of its call", function()
         local fields = fields_of({ timeout = 2, user = "u", password = "p" }, get)
         local login, range = fields[1]:match("^(%d+)m$"), fields[2]:match("^(%d+)m$")
         assert.is_true(tonumber(login) < 2000)
         assert.is_true(tonumber(range) <= tonumber(login))
     end)
 
-    it("is the try's share where there are other endpoints", function()
+    it("is the time budget of the attempt when there are other endpoints", function()
         local other = fake.new({ fake.reply "{}" })
         local server = fake.new({ fake.reply '{"header":{"revision":"7"}}' })
         local hosts = { server.http_host, other.http_host }
@@ -59,25 +59,25 @@ describe("the field Grpc-Timeout", function()
         other:close()
     end)
 
-    it("is not sent with watches, whose time is for their opening, and not where there is no deadline", function()
+    it("is not sent with watches, whose timeout applies to the opening only, or without a deadline", function()
         assert.same({ "none" }, fields_of({ timeout = 2 }, function(cli) return cli:watch "/k" end))
         assert.same({ "none" }, fields_of({ timeout = 0 }, get))
     end)
 
-    it("is not sent where it has no such time", function()
+    it("is not sent when the timeout is longer than the field can express", function()
         for _, timeout in ipairs { 1e6, 1e9 } do
             assert.same({ "none" }, fields_of({ timeout = timeout }, get))
         end
     end)
 
-    it("is understood by etcd for the longest timeout there is", function()
+    it("is understood by etcd when the timeout is the longest possible", function()
         local cli, key = assert(bed.new { timeout = 2147483647 }), bed.key "longest"
         assert.equal(200, assert(cli:set(key, 1)).status)
         assert.equal("1", assert(cli:delete(key)).body.deleted)
     end)
 end)
 
-describe("an etcd that has lost its quorum", function()
+describe("etcd without a quorum", function()
     local first = bed.cluster.members[1]
 
     local function signal(name)
@@ -94,10 +94,10 @@ describe("an etcd that has lost its quorum", function()
         signal("CONT")
     end)
 
-    it("says so by itself before the call's time is over, and the connection serves the next call", function()
-        local line = tap.new(first.http)
-        finally(line.close)
-        local cli = assert(bed.new { http_host = line.http_host, timeout = 2, health = { max_fails = 100, retry = false } })
+    it("returns an error before the deadline, and the connection is reused", function()
+        local proxy = watch_proxy.new(first.http)
+        finally(proxy.close)
+        local cli = assert(bed.new { http_host = proxy.http_host, timeout = 2, health = { max_fails = 100, retry = false } })
         assert(cli:get("/k", { serializable = true }))
         for _, call in ipairs { get, function(c) return c:set(bed.key "quorum", 1) end } do
             ngx.update_time()
@@ -109,7 +109,7 @@ describe("an etcd that has lost its quorum", function()
             assert.is_true(details.http_status >= 500)
             assert.is_true(ngx.now() - started < 2)
             assert(cli:get("/k", { serializable = true }))
-            assert.equal(1, line.connects)
+            assert.equal(1, proxy.connects)
         end
     end)
 end)

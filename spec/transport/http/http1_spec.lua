@@ -1,4 +1,4 @@
--- One call over HTTP/1.1 against a server that sends whatever the spec says.
+-- One call over HTTP/1.1 against a scripted server.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 
@@ -9,7 +9,7 @@ local CHUNKS = fake.chunk(BODY:sub(1, HALF)) .. fake.chunk(BODY:sub(HALF + 1))
 local TRAILED = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTrailer: Grpc-Trailer-Content-Type\r\n"
     .. "Transfer-Encoding: chunked\r\n\r\n" .. CHUNKS .. "0\r\nGrpc-Trailer-Content-Type: application/grpc\r\n\r\n"
 
-describe("an answer", function()
+describe("response", function()
     local server, cli, restore
 
     before_each(function()
@@ -48,10 +48,10 @@ describe("an answer", function()
         { "in one chunk", fake.CHUNKED .. fake.chunk(BODY) .. fake.LAST_CHUNK },
         { "in several chunks", fake.CHUNKED .. CHUNKS .. fake.LAST_CHUNK },
         { "in chunks, with a trailer section", TRAILED },
-        { "behind an interim 100 reply", "HTTP/1.1 100 Continue\r\n\r\n" .. fake.reply(BODY) },
+        { "after an interim 100 response", "HTTP/1.1 100 Continue\r\n\r\n" .. fake.reply(BODY) },
     }
     for _, framing in ipairs(framings) do
-        it(framing[1] .. " is read whatever byte it is split at", function()
+        it("is read, whatever byte it is split at: " .. framing[1], function()
             for at = 1, #framing[2] - 1 do
                 server:serve({ framing[2]:sub(1, at), 0.001, framing[2]:sub(at + 1) })
                 assert_value()
@@ -61,7 +61,7 @@ describe("an answer", function()
         end)
     end
 
-    it("is read when each byte comes alone", function()
+    it("is read when each byte arrives separately", function()
         local script = {}
         for byte in TRAILED:gmatch(".") do
             script[#script + 1] = byte
@@ -81,16 +81,16 @@ describe("an answer", function()
         { "with one byte in each chunk", long },
         { "with upper case and leading zeros in a chunk size", ("%s%04X\r\n%s\r\n0\r\n\r\n"):format(fake.CHUNKED, #BODY, BODY) },
         { "with a chunk extension", ("%s%x;name=value\r\n%s\r\n0\r\n\r\n"):format(fake.CHUNKED, #BODY, BODY) },
-        { "behind interim replies with fields", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" .. fake.reply(BODY) },
+        { "after interim responses with fields", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" .. fake.reply(BODY) },
         { "without a reason phrase", "HTTP/1.1 200\r\nContent-Length: " .. #BODY .. "\r\n\r\n" .. BODY },
         { "with an empty reason phrase", "HTTP/1.1 200 \r\nContent-Length: " .. #BODY .. "\r\n\r\n" .. BODY },
         { "with field names in lower case", "HTTP/1.1 200 OK\r\ncontent-length: " .. #BODY .. "\r\n\r\n" .. BODY },
         { "with field names in upper case", "HTTP/1.1 200 OK\r\nTRANSFER-ENCODING: Chunked\r\n\r\n" .. CHUNKS .. fake.LAST_CHUNK },
-        { "without a blank behind the colons", "HTTP/1.1 200 OK\r\nContent-Length:" .. #BODY .. "\r\nX-Empty:\r\n\r\n" .. BODY },
+        { "without a blank after the colons", "HTTP/1.1 200 OK\r\nContent-Length:" .. #BODY .. "\r\nX-Empty:\r\n\r\n" .. BODY },
         { "of HTTP/1.0 that keeps the connection", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: " .. #BODY .. "\r\n\r\n" .. BODY },
     }
     for _, case in ipairs(kept) do
-        it(case[1] .. " is understood and the connection is used again", function()
+        it("is read, and its connection is reused: " .. case[1], function()
             server:serve({ case[2] })
             assert_value()
             assert_value()
@@ -100,17 +100,17 @@ describe("an answer", function()
 
     local dropped = {
         { "with Connection: close", { fake.reply(BODY, nil, "Connection: close\r\n") } },
-        { "with connection: Close among other words", { fake.reply(BODY, nil, "connection: foo, Close\r\n") } },
+        { "with connection: Close among other options", { fake.reply(BODY, nil, "connection: foo, Close\r\n") } },
         { "of HTTP/1.0", { "HTTP/1.0 200 OK\r\nContent-Length: " .. #BODY .. "\r\n\r\n" .. BODY } },
         { "of HTTP/1.0 that ends with the connection", { "HTTP/1.0 200 OK\r\n\r\n" .. BODY, fake.CLOSE } },
         { "that ends with the connection", { "HTTP/1.1 200 OK\r\n\r\n" .. BODY:sub(1, 9), 0.01, BODY:sub(10), fake.CLOSE } },
-        { "with bytes behind its end", { fake.reply(BODY) .. "x" } },
-        { "with a second answer behind its end", { fake.reply(BODY) .. fake.reply(OTHER) } },
-        { "with bytes behind its last chunk", { fake.CHUNKED .. CHUNKS .. fake.LAST_CHUNK .. "\r\n" } },
-        { "with bytes behind its trailer section", { TRAILED .. "\r\n" } },
+        { "with bytes after its end", { fake.reply(BODY) .. "x" } },
+        { "followed by a second response", { fake.reply(BODY) .. fake.reply(OTHER) } },
+        { "with bytes after its last chunk", { fake.CHUNKED .. CHUNKS .. fake.LAST_CHUNK .. "\r\n" } },
+        { "with bytes after its trailer section", { TRAILED .. "\r\n" } },
     }
     for _, case in ipairs(dropped) do
-        it(case[1] .. " is understood and the next call takes a new connection", function()
+        it("is read, and its connection is closed: " .. case[1], function()
             server:serve(case[2], { fake.reply(OTHER) })
             assert_value("v")
             assert_value("w")
@@ -118,16 +118,16 @@ describe("an answer", function()
         end)
     end
 
-    it("never reaches the next caller when it comes late, behind the one that was asked for", function()
+    it("is not passed to the next call when it arrives late, after the requested one", function()
         server:serve({ fake.reply(BODY), 0.02, fake.reply(BODY) }, { fake.reply(OTHER) })
         assert_value("v")
         assert.is_true(fake.eventually(function() return server.playing == 0 end))
-        ngx.sleep(0.02) -- nginx looks at idle connections
+        ngx.sleep(0.02) -- nginx checks idle connections
         assert_value("w")
         assert.equals(2, server.connections)
     end)
 
-    it("shows its fields in a plain table, doubled ones joined", function()
+    it("has its header fields in a plain table, with repeated fields joined", function()
         server:serve({ fake.reply(BODY, nil, "X-One: 1\r\nX-Two: 1\r\nX-Two: 2\r\n") })
         local headers = assert_value().headers
         assert.is_nil(getmetatable(headers))
@@ -137,11 +137,11 @@ describe("an answer", function()
         assert.equals("written", headers["X-One"])
     end)
 
-    it("of several megabytes is read", function()
+    it("is read when it has several megabytes", function()
         local value = ("x"):rep(3 * 1024 * 1024)
         local body = ('{"kvs":[{"key":"L2s=","value":"%s"}]}'):format(ngx.encode_base64('"' .. value .. '"'))
-        for _, answer in ipairs { fake.reply(body), fake.CHUNKED .. fake.chunk(body) .. fake.LAST_CHUNK } do
-            server:serve({ answer })
+        for _, response in ipairs { fake.reply(body), fake.CHUNKED .. fake.chunk(body) .. fake.LAST_CHUNK } do
+            server:serve({ response })
             assert.is_true(value == cli:get("/k").body.kvs[1].value)
         end
     end)
@@ -156,7 +156,7 @@ describe("an answer", function()
         { "that never begins", { fake.CLOSE } },
     }
     for _, case in ipairs(broken) do
-        it(case[1] .. " is the error `<http_host>: closed`, reported once", function()
+        it("is the error `<http_host>: closed`, reported once: " .. case[1], function()
             server:serve(case[2], { fake.reply(OTHER) })
             local details = assert_error(server.http_host .. ": closed", "connection_lost")
             assert.is_true(details.retryable)
@@ -168,27 +168,27 @@ describe("an answer", function()
         end)
     end
 
-    it("that is reset is the error `<http_host>: connection reset by peer`", function()
+    it("is the error `<http_host>: connection reset by peer` when the connection is reset", function()
         server:serve({ "HTTP/1.1 200 OK\r\n", 0.02, fake.RESET })
         assert_error(server.http_host .. ": connection reset by peer", "connection_lost")
         assert.equals(1, fake.reports(server.http_host))
     end)
 
     local malformed = {
-        { "that is no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n" },
-        { "with a status that is no number", "HTTP/1.1 abc OK\r\nContent-Length: 2\r\n\r\n{}" },
-        { "with a chunk size that is no number", fake.CHUNKED .. "zz\r\n{}\r\n0\r\n\r\n" },
+        { "that is not HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n" },
+        { "with a status that is not a number", "HTTP/1.1 abc OK\r\nContent-Length: 2\r\n\r\n{}" },
+        { "with a chunk size that is not a number", fake.CHUNKED .. "zz\r\n{}\r\n0\r\n\r\n" },
         { "with an empty chunk size", fake.CHUNKED .. "\r\n{}\r\n0\r\n\r\n" },
         { "with a negative chunk size", fake.CHUNKED .. "-2\r\n{}\r\n0\r\n\r\n" },
         { "with a huge chunk size", fake.CHUNKED .. "ffffffffffffffff\r\n{}\r\n0\r\n\r\n" },
-        { "without the line end behind a chunk", fake.CHUNKED .. "2\r\n{}xx0\r\n\r\n" },
+        { "without the line break after a chunk", fake.CHUNKED .. "2\r\n{}xx0\r\n\r\n" },
         { "with a chunk longer than its size", fake.CHUNKED .. "2\r\n" .. BODY .. "\r\n0\r\n\r\n" },
-        { "with a Content-Length that is no number", "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}" },
+        { "with a Content-Length that is not a number", "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}" },
         { "with a negative Content-Length", "HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}" },
         { "with two Content-Lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}" },
     }
     for _, case in ipairs(malformed) do
-        it(case[1] .. " is an error of that endpoint, and its connection is not used again", function()
+        it("is an error of the endpoint, and its connection is not reused: " .. case[1], function()
             server:serve({ case[2] }, { fake.reply(OTHER) })
             local started = ngx.now()
             local res, err, details = cli:get("/k")
@@ -203,7 +203,7 @@ describe("an answer", function()
     end
 
     local unusable = {
-        { "that is no JSON", "{", "invalid response body: {" },
+        { "that is not JSON", "{", "invalid response body: {" },
         { "of HTML", "<html>\n<body>hello</body>", "invalid response body: <html> <body>hello</body>" },
         { "that is empty", "", "invalid response body: " },
         { "that is a number", "12", "invalid response body: 12" },
@@ -212,10 +212,10 @@ describe("an answer", function()
         { "with an entry of a wrong type", '{"kvs":["x"]}', 'invalid response body: {"kvs":["x"]}' },
         { "with a null entry", '{"kvs":[null]}', 'invalid response body: {"kvs":[null]}' },
         { "with a revision of a wrong type", '{"header":{"revision":true}}', 'invalid response body: {"header":{"revision":true}}' },
-        { "with a key that is no base64", '{"kvs":[{"key":"%"}]}', 'invalid response body: {"kvs":[{"key":"%"}]}' },
+        { "with a key that is not base64", '{"kvs":[{"key":"%"}]}', 'invalid response body: {"kvs":[{"key":"%"}]}' },
     }
     for _, case in ipairs(unusable) do
-        it(case[1] .. " is an error that quotes it", function()
+        it("is an error that quotes it: " .. case[1], function()
             server:serve({ fake.reply(case[2]) })
             local details = assert_error(case[3], "bad_reply")
             assert.equals(200, details.http_status)
@@ -225,14 +225,14 @@ describe("an answer", function()
         end)
     end
 
-    it("that is no JSON leaves open whether a write was applied", function()
+    it("sets maybe_applied when it is not JSON and the call writes", function()
         server:serve({ fake.reply("{") })
         local _, err, details = cli:set("/k", "v")
         assert.equals("invalid response body: {", err)
         assert.same({ "bad_reply", true, false }, { details.name, details.maybe_applied, details.retryable })
     end)
 
-    it("with nulls is read as if those fields were absent", function()
+    it("is read as if fields were absent when they are null", function()
         server:serve({ fake.reply('{"header":null,"kvs":[{"key":"L2s=","value":null,"lease":null}],"count":null}') })
         local res = assert(cli:get("/k"))
         assert.same({ { key = "/k" } }, res.body.kvs)
@@ -242,7 +242,7 @@ describe("an answer", function()
         assert.is_nil(assert(cli:get("/k")).body.kvs)
     end)
 
-    it("of 500 and above begins with its status and quotes what it said", function()
+    it("becomes an error with its status and its message when the status is 5xx", function()
         server:serve({ fake.reply("<html>\r\n<h1>502 Bad Gateway</h1>", "502 Bad Gateway") })
         local _, err, details = cli:get("/k")
         assert.equals("invalid response code: 502, <html> <h1>502 Bad Gateway</h1>", err)
@@ -266,7 +266,7 @@ describe("an answer", function()
         assert.equals(4, #server.requests)
     end)
 
-    it("of 3xx and 4xx that is no JSON still has a string as body.error, and is not reported", function()
+    it("has a string as body.error and is not reported when it is a 3xx or 4xx without JSON", function()
         for _, status in ipairs { "301 Moved Permanently", "404 Not Found", "429 Too Many Requests" } do
             server:serve({ fake.reply("404 page not found\n", status) })
             local res, err = cli:get("/k")
@@ -281,7 +281,7 @@ describe("an answer", function()
         assert.equals(1, server.connections)
     end)
 
-    it("of 4xx in chunks with trailers leaves a connection that can be used again", function()
+    it("leaves a reusable connection when it is a 4xx in chunks with trailers", function()
         local body = '{"error":"etcdserver: permission denied","message":"etcdserver: permission denied","code":7}'
         server:serve({ "HTTP/1.1 403 Forbidden\r\nTrailer: Grpc-Trailer-Content-Type\r\nTransfer-Encoding: chunked\r\n\r\n"
             .. fake.chunk(body) .. "0\r\nGrpc-Trailer-Content-Type: application/grpc\r\n\r\n" })

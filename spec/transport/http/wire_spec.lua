@@ -1,9 +1,9 @@
--- What goes to etcd and what comes back, against a server that records and answers as told.
+-- Requests and responses, against a server that records requests and sends scripted responses.
 local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
 local fake = require "spec.support.scripted_server"
 
-describe("on the wire", function()
+describe("client on the wire", function()
     local server, restore
 
     before_each(function()
@@ -29,7 +29,7 @@ describe("on the wire", function()
         return server.requests[#server.requests]
     end
 
-    it("a client sends nothing on its own", function()
+    it("sends nothing before the first call", function()
         local cli = client { user = "u", password = "p" }
         ngx.sleep(0.05)
         cli:close()
@@ -37,7 +37,7 @@ describe("on the wire", function()
         assert.equal(0, #server.requests)
     end)
 
-    it("each method has its path and its message", function()
+    it("sends the path and the message of each method", function()
         server:serve({ fake.reply('{"result":{"ID":"5","TTL":"60"}}') })
         local cli = client { key_prefix = "/p" }
         local always = { { key = "k", target = "create", result = "EQUAL", createRevision = 0 } }
@@ -72,7 +72,7 @@ describe("on the wire", function()
         assert.equal("", request.body)
     end)
 
-    it("every range option is sent, 64 bit numbers as strings and enums by name", function()
+    it("sends every range option, 64-bit numbers as strings and enums by name", function()
         local opts = {
             revision = 1e14,
             limit = "9223372036854775807",
@@ -106,13 +106,13 @@ describe("on the wire", function()
         assert.same(expected, cjson.decode(request_of(cli:readdir("k", opts)).body))
     end)
 
-    it("a path prefix stands before the API's and the version's", function()
+    it("sends the path of http_host before those of the API and the version", function()
         local cli = client { http_host = server.http_host .. "/some/proxy/", api_prefix = "/v3beta" }
         assert.equal("/some/proxy/v3/kv/range", request_of(cli:get("k")).path)
         assert.equal("/some/proxy/version", request_of(cli:version()).path)
     end)
 
-    it("extra headers come with every request, without those that are the driver's own", function()
+    it("sends extra headers with every request, except for those that the driver sets", function()
         local cli = client {
             extra_headers = {
                 ["X-Text"] = "a b",
@@ -138,7 +138,7 @@ describe("on the wire", function()
         assert.equal(1, server.connections)
     end)
 
-    it("a token is sent with calls, not with logins nor the version", function()
+    it("sends the token with calls, not with logins or the version", function()
         server:serve({ fake.reply('{"token":"secret.1"}') })
         local cli = client { user = "u", password = "p" }
         assert(cli:get("k"))
@@ -152,7 +152,7 @@ describe("on the wire", function()
         assert.equal(3, #server.requests)
     end)
 
-    it("a refusal has body.error whatever its shape", function()
+    it("sets body.error of an error response, whatever its format", function()
         local text = "etcdserver: permission denied"
         local shapes = {
             { '{"error":"%s","message":"%s","code":7}', text, 7 },
@@ -202,7 +202,7 @@ describe("on the wire", function()
         assert.equal(0, fake.reports(server.http_host))
     end)
 
-    it("zeros, empty lists, nulls and unknown fields of an answer are as if absent", function()
+    it("treats zeros, empty lists, nulls and unknown fields of a response as absent", function()
         local cli = client { serializer = "raw" }
         server:serve({ fake.reply([[{"header":{"cluster_id":"1","member_id":"18446744073709551615","revision":"5","raft_term":"2"},
             "kvs":[],"more":false,"count":"0"}]]) })

@@ -1,4 +1,4 @@
--- A client certificate that is replaced on disk while the client lives.
+-- A client certificate that is replaced on disk while the client is in use.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 
@@ -10,7 +10,7 @@ local function copy(from, to)
     target:close()
 end
 
-describe("a client certificate on disk", function()
+describe("client certificate on disk", function()
     local cert, key = os.tmpname(), os.tmpname()
     local cli, restore
 
@@ -19,8 +19,8 @@ describe("a client certificate on disk", function()
         copy(bed.certs[name .. "_key"], key)
     end
 
-    -- what otherwise a few seconds do
-    local function let_time_pass()
+    -- Makes the next handshake check the files again, as it does after a few seconds.
+    local function expire_check()
         cli.transport.connection_options.tls.pair.checked_at = 0
     end
 
@@ -46,38 +46,38 @@ describe("a client certificate on disk", function()
         os.remove(key)
     end)
 
-    it("is used anew once it was replaced", function()
+    it("is read again when it is replaced", function()
         install("other_client")
-        assert.equal(200, assert(cli:get("k")).status) -- not looked at for each call
-        let_time_pass()
-        assert.is_nil((cli:get("k"))) -- etcd does not trust that one
+        assert.equal(200, assert(cli:get("k")).status) -- the files are not checked for each call
+        expire_check()
+        assert.is_nil((cli:get("k"))) -- etcd does not trust this certificate
         install("client")
-        let_time_pass()
+        expire_check()
         assert.equal(200, assert(cli:get("k")).status)
     end)
 
     it("stays in use until both files are replaced, whichever is first", function()
         for _, name in ipairs { "other_client", "other_client_key" } do
             install("client")
-            let_time_pass()
+            expire_check()
             assert.equal(200, assert(cli:get("k")).status)
             copy(bed.certs[name], name == "other_client" and cert or key)
             for _ = 1, 2 do
-                let_time_pass()
+                expire_check()
                 assert.equal(200, assert(cli:get("k")).status)
             end
             install("other_client")
-            let_time_pass()
-            assert.is_nil((cli:get("k"))) -- etcd does not trust that one
+            expire_check()
+            assert.is_nil((cli:get("k"))) -- etcd does not trust this certificate
         end
     end)
 
-    it("stays in use while its file is half written or gone", function()
+    it("stays in use while a file is empty or missing", function()
         assert(io.open(cert, "wb")):close()
-        let_time_pass()
+        expire_check()
         assert.equal(200, assert(cli:get("k")).status)
         os.remove(key)
-        let_time_pass()
+        expire_check()
         assert.equal(200, assert(cli:get("k")).status)
     end)
 end)

@@ -1,4 +1,4 @@
--- What a server's certificate may become while clients live: etcd reads its certificate anew for each handshake.
+-- A server certificate that is replaced while clients are in use: etcd reads its certificate for each handshake.
 local bed = require "spec.support.bed"
 local certificates = require "spec.support.certificates"
 local fake = require "spec.support.scripted_server"
@@ -9,7 +9,7 @@ local WRONG_NAME = "the certificate is not for this name; nginx checks host name
     .. "so for an IP address set opts.sni to a name in the certificate"
 local DATES = "check the dates of the server's certificate and of its CA, and the clock of this machine"
 
-describe("the certificate of a server", function()
+describe("server certificate", function()
     local server, restore
 
     setup(function()
@@ -37,7 +37,7 @@ describe("the certificate of a server", function()
 
     local pools = 0
 
-    -- A client with a pool of its own; `keepalive_timeout = 0` makes a handshake for each call.
+    -- Returns a client with a separate pool; `keepalive_timeout = 0` makes a handshake for each call.
     local function new(opts)
         pools = pools + 1
         local all = { http_host = server.http, sni = "localhost", keepalive_pool = pools }
@@ -47,13 +47,13 @@ describe("the certificate of a server", function()
         return assert(bed.new(all))
     end
 
-    -- Reads, writes and watches fail to connect, at every try: nothing was pooled, and surely nothing was written.
-    local function assert_refused(cli, pattern, hint)
+    -- Asserts that reads, writes and watches fail to connect each time: nothing was pooled, and no write was applied.
+    local function assert_rejected(cli, pattern, hint)
         for _ = 1, 3 do
             for _, call in ipairs { { "get", "k" }, { "set", "k", 1 }, { "watch", "k" } } do
                 local res, err, details = cli[call[1]](cli, unpack(call, 2))
                 assert.is_nil(res)
-                -- OpenSSL's words, with their number unless the handshake ended at once
+                -- OpenSSL's text, with its number unless the handshake ended without waiting
                 local text = err:sub(#server.http + 3):gsub("^%d+: ", "")
                 assert.truthy(text:find(pattern), err)
                 assert.equals("connect_failed", details.name)
@@ -64,18 +64,18 @@ describe("the certificate of a server", function()
         end
     end
 
-    describe("replaced by another of the same CA", function()
-        it("is what new connections see, while pooled ones go on", function()
+    describe("replaced by one of the same CA", function()
+        it("applies to new connections, while pooled ones are still used", function()
             local first, second = new { sni = "first.test" }, new { sni = "second.test" }
             assert.equals(200, assert(first:get("k")).status)
-            assert_refused(second, "^certificate host mismatch$", WRONG_NAME)
+            assert_rejected(second, "^certificate host mismatch$", WRONG_NAME)
             certificates.install("rotating-second", "rotating")
-            assert.equals(200, assert(first:get("k")).status) -- by its old connection: it has no name in the new one
+            assert.equals(200, assert(first:get("k")).status) -- over the pooled connection: its name is not in the new certificate
             assert.equals(200, assert(second:get("k")).status)
-            assert_refused(new { sni = "first.test" }, "^certificate host mismatch$", WRONG_NAME)
+            assert_rejected(new { sni = "first.test" }, "^certificate host mismatch$", WRONG_NAME)
         end)
 
-        it("disturbs no call", function()
+        it("causes no failure of calls", function()
             local each, pooled = new { keepalive_timeout = 0 }, new()
             for i = 1, 10 do
                 certificates.install(i % 2 == 0 and "rotating-first" or "rotating-second", "rotating")
@@ -86,7 +86,7 @@ describe("the certificate of a server", function()
             end
         end)
 
-        it("disturbs no watch", function()
+        it("does not interrupt a watch", function()
             local cli, key = new(), bed.key("rotated")
             local reader = assert(cli:watch(key, { timeout = 5 }))
             assert.is_true(reader().result.created)
@@ -96,36 +96,36 @@ describe("the certificate of a server", function()
         end)
     end)
 
-    it("replaced by one of an unknown CA is refused by new connections, which are not pooled; old ones go on", function()
+    it("is rejected by new connections, while pooled ones are still used, when its CA is unknown", function()
         local pooled, fresh = new(), new()
         assert.equals(200, assert(pooled:get("k")).status)
         certificates.install("rotating-other", "rotating")
-        assert_refused(fresh, "^unable to [%a ]+ certificate$", UNKNOWN_CA)
+        assert_rejected(fresh, "^unable to [%a ]+ certificate$", UNKNOWN_CA)
         assert.equals(200, assert(pooled:get("k")).status)
         assert.equals(200, assert(new { ssl_verify = false }:get("k")).status)
-        assert_refused(fresh, "^unable to [%a ]+ certificate$", UNKNOWN_CA) -- nor are those of others used
+        assert_rejected(fresh, "^unable to [%a ]+ certificate$", UNKNOWN_CA) -- the connections of other clients are not used
         certificates.install("rotating-second", "rotating")
-        assert.equals(200, assert(fresh:get("k")).status) -- at once
+        assert.equals(200, assert(fresh:get("k")).status)
     end)
 
-    it("that has expired is refused as such", function()
+    it("is rejected by new connections when it has expired", function()
         local pooled = new()
         assert.equals(200, assert(pooled:get("k")).status)
         certificates.install("rotating-old", "rotating")
-        assert_refused(new(), "^certificate has expired$", DATES)
+        assert_rejected(new(), "^certificate has expired$", DATES)
         assert.equals(200, assert(pooled:get("k")).status)
         assert.equals(200, assert(new { ssl_verify = false }:get("k")).status)
     end)
 
-    it("is not asked for another name than the client's sni, or its host", function()
-        assert_refused(new { sni = "other.test" }, "^certificate host mismatch$", WRONG_NAME)
-        assert_refused(new { sni = "127.0.0.1" }, "^certificate host mismatch$", WRONG_NAME)
+    it("is checked for the client's sni", function()
+        assert_rejected(new { sni = "other.test" }, "^certificate host mismatch$", WRONG_NAME)
+        assert_rejected(new { sni = "127.0.0.1" }, "^certificate host mismatch$", WRONG_NAME)
         assert.equals(200, assert(new { sni = "first.test" }:get("k")).status)
     end)
 
-    it("may have intermediate CAs, up to lua_ssl_verify_depth", function()
+    it("is accepted with as many intermediate CAs as lua_ssl_verify_depth allows", function()
         local chain, issuer = "", "ca"
-        for depth = 0, 4 do -- nginx runs with 3 here
+        for depth = 0, 4 do -- lua_ssl_verify_depth is 3 here
             certificates.make("below-" .. issuer, { names = "DNS:localhost", issuer = issuer })
             certificates.replace(certificates.path "rotating.key", certificates.read(certificates.path("below-" .. issuer .. ".key")))
             certificates.replace(certificates.path "rotating.pem",
@@ -133,7 +133,7 @@ describe("the certificate of a server", function()
             if depth <= 3 then
                 assert.equals(200, assert(new():get("k")).status)
             else
-                assert_refused(new(), "^unable to [%a ]+ certificate$", UNKNOWN_CA)
+                assert_rejected(new(), "^unable to [%a ]+ certificate$", UNKNOWN_CA)
             end
             local ca = "intermediate-" .. depth + 1
             chain = certificates.read((certificates.make(ca, { kind = "ca", issuer = issuer }))) .. chain
@@ -141,11 +141,11 @@ describe("the certificate of a server", function()
         end
     end)
 
-    describe("of another CA, in nginx with the file of lua_ssl_trusted_certificate", function()
+    describe("of another CA", function()
         local file = certificates.path "trusted.pem"
         local ca, other_ca = certificates.read(bed.certs.ca), certificates.read(bed.certs.other_ca)
 
-        -- What an nginx of its own prints that runs this code with the client `new()` and the certificates' functions.
+        -- Returns what a separate nginx prints that runs this code with the functions defined here.
         local function in_nginx(code)
             local script = certificates.path "trusted.lua"
             certificates.replace(script, ([[
@@ -168,7 +168,7 @@ describe("the certificate of a server", function()
             return text
         end
 
-        it("is not trusted before a reload, as nginx reads that file once", function()
+        it("is rejected when its CA was added to lua_ssl_trusted_certificate after the last reload", function()
             certificates.replace(file, ca)
             assert.equals("200\nnil\nnil\n", in_nginx [[
                 ask()
@@ -180,7 +180,7 @@ describe("the certificate of a server", function()
             ]])
         end)
 
-        it("is trusted at once where both have been in it since the last reload", function()
+        it("is accepted when both CAs are in lua_ssl_trusted_certificate since the last reload", function()
             certificates.replace(file, ca .. other_ca)
             assert.equals("200\n200\n200\n", in_nginx [[
                 ask()

@@ -1,5 +1,5 @@
--- TLS with etcd itself: what is verified, what is presented, and which connections may be shared. The test bed's CA is
--- the trusted one; the server's certificate has the names localhost and etcd.test.
+-- TLS with etcd: which certificates are verified and presented, and which connections are shared. The test bed's CA is
+-- trusted; the server certificate has the names localhost and etcd.test.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 
@@ -12,7 +12,7 @@ local function read(path)
     return text
 end
 
--- Options of a client of the server that wants a certificate; NONE takes one of them away.
+-- Returns the options of a client of the server that requires a client certificate; NONE removes an option.
 local NONE = {}
 local function mutual(opts)
     local all = {
@@ -38,7 +38,7 @@ describe("TLS", function()
         restore()
     end)
 
-    -- What `get` answers with these options: status, or error text without the host, and the name of the error.
+    -- Returns the result of `get` with these options: the status, or the error text without the host and the name of the error.
     local function outcome(opts)
         local res, err, details = assert(bed.new(opts)):get("/k")
         if res then
@@ -73,21 +73,21 @@ describe("TLS", function()
             end
         end)
 
-        it("takes the endpoint's host for the name, which for an address nginx does not find", function()
+        it("uses the endpoint's host as the name, which fails when it is an IP address", function()
             assert_wrong_name({ http_host = bed.tls.http })
         end)
 
-        it("refuses another name", function()
+        it("rejects a certificate without the name", function()
             assert_wrong_name({ http_host = bed.tls.http, sni = "other.test" })
         end)
 
-        it("gives the reason at every try, however quickly the server shows its certificate", function()
+        it("returns the reason each time, however fast the handshake is", function()
             for _ = 1, 50 do
                 assert_wrong_name({ http_host = bed.tls.http, sni = "other.test" })
             end
         end)
 
-        it("gives what a handshake throws, and a text where nginx has none", function()
+        it("returns the error that a handshake raises, and a text when it has none", function()
             local tls = require "resty.etcd.transport.tls.handshake"
             local function handshake(thrown)
                 local sock = { receiveany = true, sslhandshake = function() error(thrown, 0) end }
@@ -99,13 +99,13 @@ describe("TLS", function()
                 handshake "/lualib/resty/core/socket.lua:244: assertion failed!")
         end)
 
-        it("counts a refusal against the endpoint, once", function()
+        it("reports one failure of the endpoint when a certificate is rejected", function()
             local before = fake.reports(bed.tls.http)
             outcome { http_host = bed.tls.http, sni = "other.test" }
             assert.equals(before + 1, fake.reports(bed.tls.http))
         end)
 
-        it("tells a watch and a write the same, which surely was not applied", function()
+        it("returns the same error from a watch and from a write, without maybe_applied", function()
             local cli = assert(bed.new { http_host = bed.tls.http, sni = "other.test" })
             for _, call in ipairs { { "watch", "/k" }, { "set", "/k", 1 }, { "grant", 10 } } do
                 local res, err, details = cli[call[1]](cli, unpack(call, 2))
@@ -117,18 +117,18 @@ describe("TLS", function()
         end)
     end)
 
-    it("without verification takes any name", function()
+    it("accepts any name when verification is off", function()
         assert.equals(200, outcome { http_host = bed.tls.http, ssl_verify = false })
         assert.equals(200, outcome { http_host = bed.tls.http, ssl_verify = false, sni = "other.test" })
     end)
 
-    it("on a port that has none, or the other way round, is an error", function()
+    it("fails when only one side uses TLS", function()
         assert_no_handshake({ http_host = "https://127.0.0.1:" .. bed.single.port, sni = "localhost" })
         local _, name = outcome { http_host = "http://127.0.0.1:" .. bed.tls.port }
         assert.equals("connection_lost", name)
     end)
 
-    it("serves large values, watches, and calls one after another on one connection", function()
+    it("carries large values, watches and successive calls", function()
         local cli, prefix = assert(bed.new { http_host = bed.tls.http, sni = "localhost" }), bed.key("tls-watch")
         local reader, err = cli:watchdir(prefix, { timeout = 5 })
         assert(reader, err)
@@ -144,7 +144,7 @@ describe("TLS", function()
         assert.equals("6", cli:rmdir(prefix).body.deleted)
     end)
 
-    it("lets a watch be cancelled", function()
+    it("allows a watch to be canceled", function()
         local cli = assert(bed.new { http_host = bed.tls.http, sni = "localhost" })
         local reader, _, handle = cli:watch(bed.key("tls-cancel"), { need_cancel = true })
         assert.is_true(reader().result.created)
@@ -152,7 +152,7 @@ describe("TLS", function()
         assert.equals("closed", (select(2, reader())))
     end)
 
-    it("ignores a trusted_ca where sockets cannot have one, and uses the same CA where they can", function()
+    it("accepts trusted_ca, whether or not sockets support it", function()
         local cli = assert(bed.new { http_host = bed.tls.http, sni = "localhost", trusted_ca = certs.ca })
         assert.equals(200, cli:get("/k").status)
         assert(cli:watch("/k"))
@@ -160,7 +160,7 @@ describe("TLS", function()
     end)
 
     describe("with a client certificate", function()
-        it("by paths", function()
+        it("is established when the certificate is given by paths", function()
             local cli, key = assert(bed.new(mutual {})), bed.key("mtls")
             assert.equals(200, cli:set(key, "v").status)
             assert.equals("v", cli:get(key).body.kvs[1].value)
@@ -168,28 +168,28 @@ describe("TLS", function()
             assert.equals("1", cli:delete(key).body.deleted)
         end)
 
-        it("as PEM text", function()
+        it("is established when the certificate is given as PEM text", function()
             assert.equals(200, outcome {
                 http_host = bed.mtls.http, sni = "localhost",
                 ssl_cert = read(certs.client), ssl_key = read(certs.client_key),
             })
         end)
 
-        it("mixed: text goes before a path", function()
+        it("prefers PEM text when both text and path are given", function()
             assert.equals(200, outcome(mutual { ssl_cert = read(certs.client), ssl_cert_path = "/no/such/file" }))
         end)
 
-        it("without verification of the server", function()
+        it("is established when the server is not verified", function()
             assert.equals(200, outcome(mutual { ssl_verify = false, sni = NONE }))
         end)
 
-        it("of another CA is refused, as is none", function()
+        it("fails when the certificate is of another CA or missing", function()
             assert_no_handshake(
                 mutual { ssl_cert_path = certs.other_client, ssl_key_path = certs.other_client_key })
             assert_no_handshake({ http_host = bed.mtls.http, sni = "localhost" })
         end)
 
-        it("does no harm where none is wanted", function()
+        it("is established when the server requires no certificate", function()
             assert.equals(200, outcome(mutual { http_host = bed.tls.http }))
         end)
 
@@ -202,14 +202,14 @@ describe("TLS", function()
             ["a folder for a key"] = { "client key: " .. folder, { ssl_key_path = folder } },
             ["a certificate that is a key"] = { "client certificate: ", { ssl_cert_path = certs.client_key } },
             ["a key that is a certificate"] = { "client key: ", { ssl_key_path = certs.client } },
-            ["text that is no certificate"] = { "client certificate: ", { ssl_cert = "garbage" } },
-            ["text that is no key"] = { "client key: ", { ssl_key = "garbage" } },
+            ["text that is not a certificate"] = { "client certificate: ", { ssl_cert = "garbage" } },
+            ["text that is not a key"] = { "client key: ", { ssl_key = "garbage" } },
             ["an empty certificate"] = { "client certificate: ", { ssl_cert = "" } },
-            ["a key of another"] = {
+            ["a key of another certificate"] = {
                 "client key: does not match the client certificate", { ssl_key_path = certs.other_client_key },
             },
         } do
-            it("says so of " .. name .. ", in calls and in watches, at every try", function()
+            it("returns an error from every call and watch when given " .. name, function()
                 local opts = mutual(case[2])
                 local cli = assert(bed.new(opts))
                 for _ = 1, 2 do
@@ -226,7 +226,7 @@ describe("TLS", function()
             end)
         end
 
-        it("wants both halves", function()
+        it("rejects a certificate without a key and a key without a certificate", function()
             local text = "a client certificate and its key must be given together"
             for _, opts in ipairs {
                 { ssl_cert_path = certs.client }, { ssl_key_path = certs.client_key },
@@ -239,30 +239,30 @@ describe("TLS", function()
         end)
     end)
 
-    describe("connections are not shared by clients that", function()
-        -- The first client leaves a connection in its pool; the second must not profit from it.
-        local function not_shared(first, refused, second)
+    describe("connection pool", function()
+        -- The first client leaves a connection in its pool, which the second one must not use.
+        local function assert_not_shared(first, assert_fails, second)
             for _ = 1, 2 do
                 assert.equals(200, outcome(first))
-                refused(second)
+                assert_fails(second)
             end
         end
 
-        it("differ in verification", function()
-            not_shared({ http_host = bed.tls.http, ssl_verify = false, sni = "other.test" },
+        it("is not shared by clients that differ in verification", function()
+            assert_not_shared({ http_host = bed.tls.http, ssl_verify = false, sni = "other.test" },
                 assert_wrong_name, { http_host = bed.tls.http, sni = "other.test" })
         end)
 
-        it("differ in the server name", function()
-            not_shared({ http_host = bed.tls.http, sni = "localhost" },
+        it("is not shared by clients that differ in the server name", function()
+            assert_not_shared({ http_host = bed.tls.http, sni = "localhost" },
                 assert_wrong_name, { http_host = bed.tls.http, sni = "other.test" })
         end)
 
-        it("differ in the client certificate", function()
-            not_shared(mutual {}, assert_no_handshake, mutual { ssl_cert_path = NONE, ssl_key_path = NONE })
-            not_shared(mutual {}, assert_no_handshake,
+        it("is not shared by clients that differ in the client certificate", function()
+            assert_not_shared(mutual {}, assert_no_handshake, mutual { ssl_cert_path = NONE, ssl_key_path = NONE })
+            assert_not_shared(mutual {}, assert_no_handshake,
                 mutual { ssl_cert_path = certs.other_client, ssl_key_path = certs.other_client_key })
-            not_shared(mutual { ssl_cert_path = NONE, ssl_key_path = NONE, ssl_cert = read(certs.client),
+            assert_not_shared(mutual { ssl_cert_path = NONE, ssl_key_path = NONE, ssl_cert = read(certs.client),
                 ssl_key = read(certs.client_key) }, assert_no_handshake,
                 mutual { ssl_cert_path = NONE, ssl_key_path = NONE, ssl_cert = read(certs.other_client),
                     ssl_key = read(certs.other_client_key) })
@@ -271,7 +271,7 @@ describe("TLS", function()
 end)
 
 if bed.single.ipv6 then
-    describe("an IPv6 endpoint", function()
+    describe("IPv6 endpoint", function()
         it("keeps its brackets and serves calls, watches and the version", function()
             local cli, key = assert(bed.new { http_host = bed.single.ipv6 }), bed.key("ipv6")
             local endpoint = cli.endpoints[1]
@@ -287,7 +287,7 @@ if bed.single.ipv6 then
             assert.equals("1", cli:delete(key).body.deleted)
         end)
 
-        it("is the same etcd as under its IPv4 address", function()
+        it("reaches the same etcd as the IPv4 endpoint", function()
             local key = bed.key("ipv6-same")
             assert(assert(bed.new { http_host = bed.single.ipv6 }):set(key, 6))
             local cli = assert(bed.new {})

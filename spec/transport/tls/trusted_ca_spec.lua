@@ -1,7 +1,7 @@
--- The CAs of a client, in a file that is replaced while the client lives: with sockets that take CAs of their own.
+-- A client's file of CAs that is replaced while the client is in use, for sockets that support trusted CAs.
 --
--- Where the platform has none (ngx_lua before 2026) a stand-in takes what the sockets are given; OpenSSL then tells
--- whom it trusts. Where they have, servers are asked.
+-- If the platform has no such sockets (ngx_lua before 2026), a replacement records the CAs that the sockets are given,
+-- and OpenSSL reports which certificates they trust. Otherwise servers are connected to.
 local bed = require "spec.support.bed"
 local certificates = require "spec.support.certificates"
 local fake = require "spec.support.scripted_server"
@@ -54,8 +54,8 @@ describe("trusted_ca", function()
         restore()
     end)
 
-    -- what otherwise a few seconds do
-    local function let_time_pass()
+    -- Makes the next handshake check the file again, as it does after a few seconds.
+    local function expire_check()
         cli.transport.connection_options.tls.trust.checked_at = 0
     end
 
@@ -64,30 +64,30 @@ describe("trusted_ca", function()
         return res and res.status or details.name .. ": " .. err:sub(#server.http + 3)
     end
 
-    -- What of both kinds of lua-resty-openssl: the rules of reading again.
-    local function behaves(whom_it_trusts)
-        it("is read at the first handshake, and again once it has changed, not at each handshake", function()
-            assert.equals("first", whom_it_trusts())
+    -- Defines the specs about reading the file again, for both kinds of lua-resty-openssl.
+    local function define_specs(trusted_cas)
+        it("is read at the first handshake and again when it has changed, not at each handshake", function()
+            assert.equals("first", trusted_cas())
             certificates.replace(path, other_ca)
-            assert.equals("first", whom_it_trusts())
-            let_time_pass()
-            assert.equals("other", whom_it_trusts())
+            assert.equals("first", trusted_cas())
+            expire_check()
+            assert.equals("other", trusted_cas())
             certificates.replace(path, ca .. other_ca)
-            let_time_pass()
-            assert.equals("both", whom_it_trusts())
+            expire_check()
+            assert.equals("both", trusted_cas())
         end)
 
-        it("that has not changed is not made anew", function()
-            whom_it_trusts()
+        it("is not read again when it has not changed", function()
+            trusted_cas()
             local trust = cli.transport.connection_options.tls.trust
-            let_time_pass()
-            whom_it_trusts()
+            expire_check()
+            trusted_cas()
             assert.equals(trust, cli.transport.connection_options.tls.trust)
             assert.is_true(trust.checked_at > 0)
         end)
 
-        it("stays in use while its file is gone, half written, garbage or a folder", function()
-            assert.equals("first", whom_it_trusts())
+        it("stays in use while its file is missing, empty, incomplete or invalid", function()
+            assert.equals("first", trusted_cas())
             for _, replace in ipairs {
                 function() os.remove(path) end,
                 function() certificates.replace(path, "") end,
@@ -95,15 +95,15 @@ describe("trusted_ca", function()
                 function() certificates.replace(path, "garbage") end,
             } do
                 replace()
-                let_time_pass()
-                assert.equals("first", whom_it_trusts())
+                expire_check()
+                assert.equals("first", trusted_cas())
             end
             certificates.replace(path, other_ca)
-            let_time_pass()
-            assert.equals("other", whom_it_trusts())
+            expire_check()
+            assert.equals("other", trusted_cas())
         end)
 
-        it("that cannot be read at first is the error of each call, and of no endpoint, until it can", function()
+        it("fails each call, without a failure report, until the file can be read for the first time", function()
             local before = fake.reports(server.http)
             os.remove(path)
             local text = "bad_request: trusted_ca: " .. path .. ": "
@@ -116,7 +116,7 @@ describe("trusted_ca", function()
             assert.is_nil((cli:watch("k")))
             assert.equals(before, fake.reports(server.http))
             certificates.replace(path, other_ca)
-            assert.equals("other", whom_it_trusts())
+            assert.equals("other", trusted_cas())
         end)
     end
 
@@ -129,7 +129,7 @@ describe("trusted_ca", function()
     package.path = package_path
 
     if not found then
-        print("lua-resty-openssl is not there: trusted_ca is tested with a stand-in of it alone (see RESTY_HTTP_PATH)")
+        print("lua-resty-openssl is not installed: trusted_ca is tested only with a replacement (see RESTY_HTTP_PATH)")
     else
         describe("with lua-resty-openssl", function()
             local loaded = package.loaded[STORE]
@@ -142,7 +142,7 @@ describe("trusted_ca", function()
                 package.loaded[STORE] = loaded
             end)
 
-            -- Asked of OpenSSL: whom does the store trust that the handshake was given?
+            -- Returns which CAs the store trusts that the handshake was given, according to OpenSSL.
             local function by_store()
                 get()
                 local x509 = require "resty.openssl.x509"
@@ -156,7 +156,7 @@ describe("trusted_ca", function()
                 return trusts.first and (trusts.other and "both" or "first") or trusts.other and "other" or "none"
             end
 
-            -- Asked of a server with either certificate.
+            -- Returns which CAs the client trusts, by connecting to a server with a certificate of each.
             local function by_server()
                 local trusts = {}
                 for _, name in ipairs { "first", "other" } do
@@ -166,9 +166,9 @@ describe("trusted_ca", function()
                 return trusts.first and (trusts.other and "both" or "first") or trusts.other and "other" or "none"
             end
 
-            behaves(is_real and by_server or by_store)
+            define_specs(is_real and by_server or by_store)
 
-            it("takes part in every handshake, and does not stop a good one", function()
+            it("is used in every handshake, which succeeds when the certificate is trusted", function()
                 for _ = 1, 3 do
                     assert.equals(200, get())
                 end
@@ -178,7 +178,7 @@ describe("trusted_ca", function()
     end
 
     if not is_real then
-        describe("with a stand-in of lua-resty-openssl", function()
+        describe("with a replacement of lua-resty-openssl", function()
             local loaded = package.loaded[STORE]
 
             setup(function()
@@ -201,19 +201,19 @@ describe("trusted_ca", function()
                 package.loaded[STORE] = loaded
             end)
 
-            behaves(function()
+            define_specs(function()
                 get()
                 return ({ [ca] = "first", [other_ca] = "other", [ca .. other_ca] = "both" })[given[#given]]
             end)
 
-            it("that the socket does not take is trouble of the connection", function()
+            it("causes a connection error when the socket rejects it", function()
                 methods.settrustedstore = function()
                     return nil, "closed"
                 end
                 assert.equals("connect_failed: closed", get())
             end)
 
-            it("is not looked at by a pooled connection", function()
+            it("is not read for a pooled connection", function()
                 local pooled = assert(bed.new {
                     http_host = server.http, sni = "localhost", trusted_ca = path, keepalive_pool = 2,
                 })
@@ -223,7 +223,7 @@ describe("trusted_ca", function()
                 assert.equals(1, #given)
             end)
 
-            it("is used once there are cosockets, where a stand-in for them came first", function()
+            it("is used with cosockets when a replacement of them was checked before", function()
                 local trusted_ca = require "resty.etcd.transport.tls.trusted_ca"
                 local tls = { trusted_ca = path }
                 assert.is_false(trusted_ca.is_usable({}, tls, path))
