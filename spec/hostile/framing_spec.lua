@@ -1,4 +1,4 @@
--- HTTP as servers and proxies should not speak it. SEED=n CASE=n repeats a case: see spec/support/hostile_cases.lua.
+-- Invalid and unusual HTTP. SEED=n CASE=n repeats a case: see spec/support/hostile_cases.lua.
 local fake = require "spec.support.scripted_server"
 local garble = require "spec.support.mutations"
 local hostile = require "spec.support.hostile_cases"
@@ -6,94 +6,94 @@ local hostile = require "spec.support.hostile_cases"
 local TIMEOUT = 0.04
 local interim = { "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\nX-A: 1\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nContent-Length: 3\r\n\r\n" }
 
-describe("a server", function()
+describe("driver", function()
     local function body_of(value)
         return ('{%s,"kvs":[{"key":"L2JhZA==","value":"%s"}],"count":"1"}'):format(hostile.HEADER, ngx.encode_base64(tostring(value)))
     end
 
-    -- Any call, or a watch, of an answer made by `make(random, case)`: only what it takes and what it gives is judged.
-    local function any(name, n, make)
+    -- Makes a random call or a watch whose response is made by `make(random, case)`, and checks its duration and result.
+    local function survive(name, n, make)
         hostile.run {
             name = name, cases = hostile.scale(n), timeout = TIMEOUT,
             one = function(self, case, random)
                 self.scripts[1] = garble.steps(make(random, case), random)
                 if random(4) == 1 then
-                    local wrong, reader, err = self.timed(TIMEOUT, self.cli.watch, self.cli, "/bad")
-                    return wrong or not reader and type(err) ~= "string" and "an error that is none"
+                    local problem, reader, err = self.timed(TIMEOUT, self.cli.watch, self.cli, "/bad")
+                    return problem or not reader and type(err) ~= "string" and "an error that is not a string"
                         or reader and hostile.read_to_end(self, reader, TIMEOUT) or nil
                 end
                 local call = garble.calls[random(#garble.calls)]
-                local wrong, res, err, details = self.timed(TIMEOUT, call, self.cli, "/bad", case)
-                return wrong or hostile.wrong_result(res, err, details)
+                local problem, res, err, details = self.timed(TIMEOUT, call, self.cli, "/bad", case)
+                return problem or hostile.wrong_result(res, err, details)
             end,
         }
     end
 
-    -- A get whose answer must be understood as this case's; its connection is not to be trusted again if `is_dirty`.
-    local function understood(name, n, make, is_dirty)
+    -- Makes a get that must return the value of this case. With `is_dirty`, its connection must not be reused.
+    local function read_value(name, n, make, is_dirty)
         hostile.run {
             name = name, cases = hostile.scale(n), timeout = 30,
             one = function(self, case, random)
                 self.scripts[1] = make(random, garble.answer("200 OK", body_of(case), random))
-                local wrong, res, err = self.timed(30, self.cli.get, self.cli, "/bad")
-                if wrong or not res or res.body.kvs[1].value ~= case then
-                    return wrong or "not understood: " .. tostring(err)
+                local problem, res, err = self.timed(30, self.cli.get, self.cli, "/bad")
+                if problem or not res or res.body.kvs[1].value ~= case then
+                    return problem or "no value: " .. tostring(err)
                 end
                 local connection = self.connection
                 if is_dirty then
                     assert(self.cli:get("/good/1", { timeout = 30 }))
-                    return self.connection == connection and "a connection with bytes left over was used again" or nil
+                    return self.connection == connection and "a connection with unread bytes was reused" or nil
                 end
             end,
         }
     end
 
-    it("that answers random bytes cannot harm", function()
-        any("noise", 800, function(random)
+    it("returns a result or an error when the server sends random bytes", function()
+        survive("noise", 800, function(random)
             local heads = { "", "", "HTTP/1.1 200 OK\r\n", fake.CHUNKED, fake.CHUNKED .. "5\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" }
             return heads[random(#heads)] .. garble.noise(random, 2000)
         end)
     end)
 
-    it("may send interim answers first", function()
-        understood("interim answers", 300, function(random, answer)
+    it("skips interim responses", function()
+        read_value("interim answers", 300, function(random, response)
             for _ = 1, random(5) do
-                answer = interim[random(#interim)] .. answer
+                response = interim[random(#interim)] .. response
             end
-            return garble.steps(answer, random)
+            return garble.steps(response, random)
         end)
     end)
 
-    local function extra(random)
+    local function trailing_bytes(random)
         local extras = { "x", "\r\n", "0\r\n\r\n", garble.noise(random, 100), fake.reply(body_of("of another")), "HTTP/1.1 200 OK\r\n" }
         return extras[random(#extras)]
     end
 
-    it("that sends bytes behind its answer cannot pass them to the next caller", function()
-        understood("bytes behind an answer", 400, function(random, answer)
-            return { answer .. extra(random), random(4) == 1 and fake.CLOSE or nil }
+    it("does not pass bytes after a response to the next call", function()
+        read_value("bytes behind an answer", 400, function(random, response)
+            return { response .. trailing_bytes(random), random(4) == 1 and fake.CLOSE or nil }
         end, true)
     end)
 
-    it("that sends bytes behind its answer a little late cannot pass them to the next caller", function()
-        understood("late bytes", 300, function(random, answer)
-            return { answer, random(4) / 1000, extra(random), random(4) == 1 and fake.CLOSE or nil }
+    it("does not pass bytes that arrive late after a response to the next call", function()
+        read_value("late bytes", 300, function(random, response)
+            return { response, random(4) / 1000, trailing_bytes(random), random(4) == 1 and fake.CLOSE or nil }
         end)
     end)
 
-    it("that sends several answers at once is believed the first alone", function()
-        understood("several answers", 300, function(random, answer)
+    it("uses only the first response when the server sends several together", function()
+        read_value("several answers", 300, function(random, response)
             for i = 1, random(5) do
-                answer = answer .. garble.answer("200 OK", body_of("of another" .. i), random)
+                response = response .. garble.answer("200 OK", body_of("of another" .. i), random)
             end
-            return { answer }
+            return { response }
         end, true)
     end)
 
-    it("that answers pages and packed bytes in the place of JSON gets an error that stays on the ground", function()
+    it("returns an error when the server sends HTML or compressed bytes instead of JSON", function()
         local bodies = { "<html>\r\n<body>It works!</body></html>", "\31\139\8\0\0\0\0\0\0\3\171\86\42\200", "", " ", "null", "12", '"text"', "[]", "\239\187\191{}" }
         local types = { "text/html", "application/json", "text/plain; charset=utf-8", "application/octet-stream" }
-        any("no JSON", 400, function(random)
+        survive("no JSON", 400, function(random)
             local body = bodies[random(#bodies)] .. (random(3) == 1 and garble.noise(random, 400) or "")
             local fields = "Content-Type: " .. types[random(#types)] .. "\r\n" .. (random(2) == 1 and "Content-Encoding: gzip\r\n" or "")
             local statuses = { "200 OK", "200 OK", "301 Moved Permanently", "403 Forbidden", "502 Bad Gateway", "600 What", "999 Denied" }
@@ -107,10 +107,10 @@ describe("a server", function()
         "Connection: close", "Connection: keep-alive", "Connection: upgrade", "Content-Type: application/json", ": empty", "no colon", " folded",
         "X: \0", "X: " .. ("y"):rep(20000) }
 
-    it("that leaves out, repeats and contradicts header fields cannot harm", function()
+    it("returns a result or an error when header fields are missing, repeated or contradictory", function()
         local lines = { "HTTP/1.1 200 OK", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK", "HTTP/1.0 200 OK", "HTTP/1.1 204 No Content", "HTTP/1.1 304 Not Modified",
             "HTTP/2 200", "HTTP/1.1 101 Switching Protocols", "HTTP/1.1 200", "ICY 200 OK", "http/1.1 200 OK" }
-        any("header fields", 600, function(random)
+        survive("header fields", 600, function(random)
             local body, head = garble.bodies[random(#garble.bodies)], { lines[random(#lines)] }
             for _ = 1, random(4) - 1 do
                 head[#head + 1] = (fields[random(#fields)]:gsub("%%[dx]", function(format) return format:format(#body) end))
@@ -123,8 +123,8 @@ describe("a server", function()
         "fffffffffffffffff", ("0"):rep(70000) .. "1" }
     local ends = { "\r\n", "\r\n", "\r\n", "\n", "", "\r", "\r\n\r\n", "x\r\n" }
 
-    it("that garbles its chunks cannot harm", function()
-        any("chunks", 800, function(random)
+    it("returns a result or an error when chunks are malformed", function()
+        survive("chunks", 800, function(random)
             local body, chunks = random(2) == 1 and garble.bodies[random(#garble.bodies)] or garble.event(5, ',"created":true'), {}
             while body ~= "" do
                 local n = random(80)
@@ -139,15 +139,15 @@ describe("a server", function()
         end)
     end)
 
-    it("that resets connections cannot harm", function()
+    it("returns an error when the server resets the connection", function()
         hostile.run {
             name = "resets", cases = hostile.scale(10), timeout = TIMEOUT,
             one = function(self, case, random)
-                local answer = garble.answer("200 OK", body_of(case), random)
-                self.scripts[1] = { answer:sub(1, random(#answer) - 1), fake.RESET }
+                local response = garble.answer("200 OK", body_of(case), random)
+                self.scripts[1] = { response:sub(1, random(#response) - 1), fake.RESET }
                 local call = garble.calls[random(#garble.calls)]
-                local wrong, res, err, details = self.timed(TIMEOUT, call, self.cli, "/bad", case)
-                return wrong or hostile.wrong_result(res, err, details)
+                local problem, res, err, details = self.timed(TIMEOUT, call, self.cli, "/bad", case)
+                return problem or hostile.wrong_result(res, err, details)
             end,
         }
     end)

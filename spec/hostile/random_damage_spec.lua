@@ -1,25 +1,25 @@
--- Valid answers with random damage: the driver may call them anything but must not throw, outlast its deadline, pass on
--- the rest to the next caller, or grow. spec/support/hostile_cases.lua tells how a failed case is repeated:
+-- Valid responses with random damage: the driver can return any result or error, but must not throw, pass its deadline,
+-- pass the rest on to the next call, or leak. spec/support/hostile_cases.lua explains how to repeat a failed case:
 -- SEED=n CASE=n ETCD_BED=... tools/run-specs spec/hostile/random_damage_spec.lua
 local garble = require "spec.support.mutations"
 local hostile = require "spec.support.hostile_cases"
 
 local TIMEOUT = 0.04
 
-describe("random damage of an answer", function()
+describe("call with a damaged response", function()
     local results, errors
 
-    -- Asks with any call and judges the outcome.
-    local function ask(self, case, random)
+    -- Makes a random call and checks its result.
+    local function check_call(self, case, random)
         local call = random(#garble.calls)
-        local wrong, res, err, details = self.timed(TIMEOUT, garble.calls[call], self.cli, "/bad", case)
-        wrong = wrong or hostile.wrong_result(res, err, details)
+        local problem, res, err, details = self.timed(TIMEOUT, garble.calls[call], self.cli, "/bad", case)
+        problem = problem or hostile.wrong_result(res, err, details)
         results, errors = results + (res and 1 or 0), errors + (res and 0 or 1)
         local is_write = call >= garble.WRITES_FROM and call <= garble.WRITES_TO
-        if not wrong and not res and is_write and self.served > 0 and details.http_status == nil and not details.maybe_applied then
-            wrong = "a write that was sent is said not to be applied: " .. err
+        if not problem and not res and is_write and self.served > 0 and details.http_status == nil and not details.maybe_applied then
+            problem = "maybe_applied is not set for a write that was sent: " .. err
         end
-        return wrong
+        return problem
     end
 
     local function run(name, n, make)
@@ -28,7 +28,7 @@ describe("random damage of an answer", function()
             name = name, cases = hostile.scale(n), timeout = TIMEOUT,
             one = function(self, case, random)
                 self.scripts[1] = garble.steps(make(random), random)
-                return ask(self, case, random)
+                return check_call(self, case, random)
             end,
         }
         assert.is_true(not hostile.is_whole or errors > n / 20)
@@ -36,25 +36,25 @@ describe("random damage of an answer", function()
 
     local statuses = { "200 OK", "200 OK", "200 OK", "403 Forbidden", "503 Service Unavailable" }
 
-    it("never throws, never outlasts the deadline, never reaches the next caller #alone", function()
+    it("neither throws nor passes its deadline nor affects the next call #alone", function()
         run("damaged answer", 2500, function(random)
             return garble.damage(garble.answer(statuses[random(#statuses)], garble.bodies[random(#garble.bodies)], random), random)
         end)
         assert.is_true(not hostile.is_whole or results > 250)
     end)
 
-    it("that leaves HTTP whole and changes values and types is an error or of the right shape", function()
+    it("returns an error or a well-formed result when values and types in the JSON are wrong", function()
         run("twisted answer", 1500, function(random)
             return garble.answer("200 OK", garble.twist(garble.bodies[random(#garble.bodies)], random), random)
         end)
         assert.is_true(not hostile.is_whole or results > 100)
     end)
 
-    it("that is a refusal, in either dialect of the gateway or of none, leaves an error with a text", function()
-        run("twisted refusal", 1000, function(random)
-            local refusal = garble.error_replies[random(#garble.error_replies)]
-            local body = random(4) > 1 and garble.twist(refusal[2], random) or garble.damage(refusal[2], random)
-            return garble.answer(refusal[1], body, random)
+    it("returns an error with a text when an error response, in any format, is damaged", function()
+        run("twisted error response", 1000, function(random)
+            local error_reply = garble.error_replies[random(#garble.error_replies)]
+            local body = random(4) > 1 and garble.twist(error_reply[2], random) or garble.damage(error_reply[2], random)
+            return garble.answer(error_reply[1], body, random)
         end)
     end)
 end)
