@@ -71,8 +71,8 @@ trusted_ca is ignored
     require("resty.etcd.health_check").init { fail_timeout = 0 }
     local certs, host = t.bed.certs, t.bed.mtls.http
     local hints = {
-        ["the server ended the TLS session: it may want a client certificate that it trusts; see SSL_read in the log"] = true,
-        ["if it never answers: the port may speak gRPC only (--listen-client-http-urls), "
+        ["the server ended the TLS session: check the client certificate, and SSL_read in the log of nginx"] = true,
+        ["if the server never responds: the port serves only gRPC (--listen-client-http-urls), "
             .. "or the server does not trust the client's certificate"] = true,
     }
     for _, opts in ipairs {

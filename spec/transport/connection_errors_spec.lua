@@ -45,7 +45,7 @@ describe("port that closes each connection without a response", function()
         local _, err, details = assert(bed.new { http_host = server.http_host, health = { retry = false } }):get "/k"
         assert.equal(server.http_host .. ": closed", err)
         assert.equal(
-            "if it never answers: the port may speak TLS only, or gRPC only (--listen-client-http-urls)", details.hint)
+            "if the server never responds: the port serves only TLS or only gRPC (--listen-client-http-urls)", details.hint)
         server:close()
     end)
 end)

@@ -8,8 +8,8 @@ local RANGE = { { requestRange = { key = "a" } } }
 local ALWAYS = { { key = "a", target = "VERSION", result = "GREATER", version = -1 } }
 
 local NO_GATEWAY = "nothing serves etcd's JSON gateway here: --enable-grpc-gateway=false, another port, or a wrong api_prefix"
-local NO_ANSWER = "if it never answers: the port may speak TLS only, or gRPC only (--listen-client-http-urls)"
-local NO_ANSWER_IN_TLS = "if it never answers: the port may speak gRPC only (--listen-client-http-urls), "
+local NO_ANSWER = "if the server never responds: the port serves only TLS or only gRPC (--listen-client-http-urls)"
+local NO_ANSWER_IN_TLS = "if the server never responds: the port serves only gRPC (--listen-client-http-urls), "
     .. "or the server does not trust the client's certificate"
 local NO_HANDSHAKE = "not a TLS port, no TLS version in common (see lua_ssl_protocols), "
     .. "or the server wants a client certificate it trusts; nginx logs more (SSL_do_handshake)"

@@ -29,11 +29,11 @@ local HINTS = {
 }
 
 --- The connection was closed without a response.
-local NO_ANSWER = "if it never answers: the port may speak TLS only, or gRPC only (--listen-client-http-urls)"
-local NO_ANSWER_IN_TLS = "if it never answers: the port may speak gRPC only (--listen-client-http-urls), or the server does not trust the client's certificate"
+local NO_ANSWER = "if the server never responds: the port serves only TLS or only gRPC (--listen-client-http-urls)"
+local NO_ANSWER_IN_TLS = "if the server never responds: the port serves only gRPC (--listen-client-http-urls), or the server does not trust the client's certificate"
 
 --- With TLS 1.3, servers check the client certificate after the handshake. nginx reports their alert only as "error".
-local ALERT = "the server ended the TLS session: it may want a client certificate that it trusts; see SSL_read in the log"
+local ALERT = "the server ended the TLS session: check the client certificate, and SSL_read in the log of nginx"
 
 --- Returns the likely cause of an error, or nil.
 ---@param text string the error text; that of a connection error begins with the endpoint

@@ -43,12 +43,11 @@ const HINTS: [part: string, hint: string][] = [
 ];
 
 /** The connection was closed without a response. */
-const NO_ANSWER = "if it never answers: the port may speak TLS only, or gRPC only (--listen-client-http-urls)";
+const NO_ANSWER = "if the server never responds: the port serves only TLS or only gRPC (--listen-client-http-urls)";
 const NO_ANSWER_IN_TLS =
-    "if it never answers: the port may speak gRPC only (--listen-client-http-urls), or the server does not trust the client's certificate";
+    "if the server never responds: the port serves only gRPC (--listen-client-http-urls), or the server does not trust the client's certificate";
 /** With TLS 1.3, servers check the client certificate after the handshake. nginx reports their alert only as "error". */
-const ALERT =
-    "the server ended the TLS session: it may want a client certificate that it trusts; see SSL_read in the log";
+const ALERT = "the server ended the TLS session: check the client certificate, and SSL_read in the log of nginx";
 
 /**
  * Returns the likely cause of an error, or nil.
