@@ -3,6 +3,7 @@ local _M = {}
 local batch_queue = require("resty.etcd.watch.batch_queue")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
+local phases = require("resty.etcd.base.phase")
 local options = require("resty.etcd.watch.options")
 local reads = require("resty.etcd.watch.reads")
 local run_loop = require("resty.etcd.watch.run_loop")
@@ -205,20 +206,13 @@ local function misuse(text)
     return nil, errors.local_error("bad_request", text)
 end
 
---- Reports whether the phase can wait for etcd.
----@return boolean
-local function can_wait()
-    local phase = ngx.get_phase()
-    return phase == "rewrite" or phase == "access" or phase == "content" or phase == "timer" or phase == "ssl_cert" or phase == "ssl_client_hello" or phase == "ssl_session_fetch"
-end
-
 --- Asks etcd for its current revision, for a feed that starts there. Returns nil if the phase cannot wait.
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
 ---@return resty.etcd.watch.types.HistoryPoint? current
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function read_start(core, range)
-    if not can_wait() then
+    if not phases.can_wait() then
         return nil
     end
     return reads.current_revision(core, range)
@@ -226,12 +220,12 @@ end
 
 --- Creates the subscriber of a feed.
 ---@param opts resty.etcd.watch.options.FeedOptions
----@param wants resty.etcd.watch.types.SubscriberOptions
+---@param subscriber_options resty.etcd.watch.types.SubscriberOptions
 ---@param from number?
 ---@param current resty.etcd.watch.types.HistoryPoint?
 ---@return resty.etcd.watch.types.Subscriber? res
 ---@return string? err
-local function create_subscriber(opts, wants, from, current)
+local function create_subscriber(opts, subscriber_options, from, current)
     local has_list = opts.list == true
     local history = current
     local unknown_before
@@ -241,7 +235,7 @@ local function create_subscriber(opts, wants, from, current)
     if opts.resumed == true or opts.cluster_id ~= nil then
         history = {cluster_id = opts.cluster_id, raft_term = 0, revision = (opts.start_revision or 1) - 1}
     end
-    local subscriber, err = subscribers.new(wants, {
+    local subscriber, err = subscribers.new(subscriber_options, {
         next_revision = from or 0,
         unknown_before = unknown_before,
         pending_state = has_list and "list" or nil,
@@ -276,26 +270,26 @@ end
 ---@return resty.etcd.watch.etcd_feed.WatchFeed? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(core, opts)
-    if ngx.get_phase() == "init" then
+    if phases.is_init() then
         return misuse("watches need timers, which the init phase does not have")
     end
-    local wants, problem = options.read(opts)
-    if wants == nil then
+    local subscriber_options, problem = options.read(opts)
+    if subscriber_options == nil then
         return misuse(problem)
     end
     local from = opts.start_revision
     local current
     if from == nil and (opts.from_now == true or opts.list ~= true) then
-        local found, err = read_start(core, wants.range)
+        local point, err = read_start(core, subscriber_options.range)
         if err ~= nil then
             return nil, err
         end
-        if found ~= nil then
-            current = found
-            from = found.revision + 1
+        if point ~= nil then
+            current = point
+            from = point.revision + 1
         end
     end
-    local subscriber, create_err = create_subscriber(opts, wants, from, current)
+    local subscriber, create_err = create_subscriber(opts, subscriber_options, from, current)
     if subscriber == nil then
         return misuse(create_err)
     end

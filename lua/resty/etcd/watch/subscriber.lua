@@ -3,6 +3,7 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local batch_queue = require("resty.etcd.watch.batch_queue")
 local clock = require("resty.etcd.base.clock")
+local waits = require("resty.etcd.base.wait")
 local errors = require("resty.etcd.protocol.errors")
 local now = clock.now
 local max = math.max
@@ -64,19 +65,15 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? # nil; or an error if the phase cannot wait
 local function wait(subscriber, seconds)
     subscriber.is_waiting = true
-    local ok, done, err = pcall(subscriber.ready.wait, subscriber.ready, seconds)
+    local outcome, reason = waits.wait(subscriber.ready, seconds)
     subscriber.is_waiting = false
-    if ok and (done == true or err == "timeout") then
-        return nil
+    if outcome == "cannot_wait" then
+        return errors.local_error(
+            "bad_request",
+            "waiting for events: " .. tostring(reason)
+        )
     end
-    local problem = done
-    if ok then
-        problem = err
-    end
-    return errors.local_error(
-        "bad_request",
-        "waiting for events: " .. tostring(problem)
-    )
+    return nil
 end
 
 --- Sets the watch that serves the subscriber from now on.

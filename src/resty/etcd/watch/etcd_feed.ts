@@ -5,6 +5,7 @@ import type { Core } from "../call/client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch } from "./feed";
+import * as phases from "../base/phase";
 import type { KeyRange } from "../protocol/key_range";
 import * as options from "./options";
 import type { FeedOptions } from "./options";
@@ -157,26 +158,12 @@ function misuse(text: string): LuaMultiReturn<[feed: undefined, err: EtcdError]>
     return $multi(undefined, errors.local_error("bad_request", text));
 }
 
-/** Reports whether the phase can wait for etcd. */
-function can_wait(): boolean {
-    const phase = ngx.get_phase();
-    return (
-        phase === "rewrite" ||
-        phase === "access" ||
-        phase === "content" ||
-        phase === "timer" ||
-        phase === "ssl_cert" ||
-        phase === "ssl_client_hello" ||
-        phase === "ssl_session_fetch"
-    );
-}
-
 /** Asks etcd for its current revision, for a feed that starts there. Returns nil if the phase cannot wait. */
 function read_start(
     core: Core,
     range: KeyRange,
 ): LuaMultiReturn<[current: HistoryPoint | undefined, err?: EtcdError | undefined]> {
-    if (!can_wait()) {
+    if (!phases.can_wait()) {
         return $multi(undefined);
     }
     return reads.current_revision(core, range);
@@ -185,7 +172,7 @@ function read_start(
 /** Creates the subscriber of a feed. */
 function create_subscriber(
     opts: FeedOptions,
-    wants: SubscriberOptions,
+    subscriber_options: SubscriberOptions,
     from: number | undefined,
     current: HistoryPoint | undefined,
 ): Result<Subscriber> {
@@ -198,7 +185,7 @@ function create_subscriber(
     if (opts.resumed === true || opts.cluster_id !== undefined) {
         history = { cluster_id: opts.cluster_id, raft_term: 0, revision: (opts.start_revision ?? 1) - 1 };
     }
-    const [subscriber, err] = subscribers.new(wants, {
+    const [subscriber, err] = subscribers.new(subscriber_options, {
         next_revision: from ?? 0,
         unknown_before,
         pending_state: has_list ? "list" : undefined,
@@ -230,26 +217,26 @@ function make_guard(subscriber: Subscriber): object {
  * @param core a client
  */
 function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
-    if (ngx.get_phase() === "init") {
+    if (phases.is_init()) {
         return misuse("watches need timers, which the init phase does not have");
     }
-    const [wants, problem] = options.read(opts);
-    if (wants === undefined) {
+    const [subscriber_options, problem] = options.read(opts);
+    if (subscriber_options === undefined) {
         return misuse(problem);
     }
     let from = opts.start_revision;
     let current: HistoryPoint | undefined;
     if (from === undefined && (opts.from_now === true || opts.list !== true)) {
-        const [found, err] = read_start(core, wants.range);
+        const [point, err] = read_start(core, subscriber_options.range);
         if (err !== undefined) {
             return $multi(undefined, err);
         }
-        if (found !== undefined) {
-            current = found;
-            from = found.revision + 1;
+        if (point !== undefined) {
+            current = point;
+            from = point.revision + 1;
         }
     }
-    const [subscriber, create_err] = create_subscriber(opts, wants, from, current);
+    const [subscriber, create_err] = create_subscriber(opts, subscriber_options, from, current);
     if (subscriber === undefined) {
         return misuse(create_err);
     }

@@ -3,6 +3,7 @@ import type { RawKv } from "../protocol/message";
 import * as semaphore from "ngx.semaphore";
 import * as batch_queue from "./batch_queue";
 import * as clock from "../base/clock";
+import * as waits from "../base/wait";
 import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
@@ -70,16 +71,12 @@ function wake(subscriber: State): void {
  */
 function wait(subscriber: State, seconds: number): EtcdError | undefined {
     subscriber.is_waiting = true;
-    const [ok, done, err] = protected_call(subscriber.ready.wait, subscriber.ready, seconds); // throws where nothing can wait
+    const [outcome, reason] = waits.wait(subscriber.ready, seconds);
     subscriber.is_waiting = false;
-    if (ok && (done === true || err === "timeout")) {
-        return undefined;
+    if (outcome === "cannot_wait") {
+        return errors.local_error("bad_request", `waiting for events: ${reason}`);
     }
-    let problem: unknown = done;
-    if (ok) {
-        problem = err;
-    }
-    return errors.local_error("bad_request", `waiting for events: ${tostring(problem)}`);
+    return undefined;
 }
 
 /** Sets the watch that serves the subscriber from now on. */
