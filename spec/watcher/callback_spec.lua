@@ -1,11 +1,11 @@
--- What callbacks of watchers may do, of a real etcd.
+-- Callbacks of watchers of a real etcd: errors, terminated timers, slow functions.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local fake = require "spec.support.scripted_server"
 
 local dir = bed.key("watcher-push")
 
-describe("a watcher with `on_batch`", function()
+describe("watcher with on_batch", function()
     local cli, watcher
 
     before_each(function()
@@ -17,7 +17,7 @@ describe("a watcher with `on_batch`", function()
         assert(cli:rmdir(dir))
     end)
 
-    -- Tells `callback` of three changes.
+    -- Writes three changes, for `callback` to receive.
     local function watch(callback)
         watcher = assert(cli:watcher(dir, { prefix = true, on_batch = callback }))
         for i = 1, 3 do
@@ -25,13 +25,13 @@ describe("a watcher with `on_batch`", function()
         end
     end
 
-    local WITHOUT_TEXT = {
-        ["has a text that throws"] = function() error("no text") end,
-        ["has a text that is none"] = function() return 1 end,
+    local ERRORS_WITHOUT_TEXT = {
+        ["whose __tostring raises an error"] = function() error("no text") end,
+        ["whose __tostring returns no string"] = function() return 1 end,
     }
 
-    for name, text in pairs(WITHOUT_TEXT) do
-        it("goes on after an error that " .. name, function()
+    for name, text in pairs(ERRORS_WITHOUT_TEXT) do
+        it("continues after an error " .. name, function()
             local seen = {}
             watch(function(batch)
                 seen[#seen + 1] = batch.events[1].kv.value
@@ -44,7 +44,7 @@ describe("a watcher with `on_batch`", function()
         end)
     end
 
-    it("goes on in another timer after a callback that ends its own, and leaves nothing out", function()
+    it("continues in another timer, without omitting a batch, when the callback terminates its timer", function()
         local seen = {}
         watch(function(batch)
             seen[#seen + 1] = batch.events[1].kv.value
@@ -52,28 +52,57 @@ describe("a watcher with `on_batch`", function()
                 ngx.exit(ngx.OK)
             end
         end)
-        local give_up = clock.now() + 20
-        while #seen < 3 and clock.now() < give_up do
+        local deadline = clock.now() + 20
+        while #seen < 3 and clock.now() < deadline do
             ngx.sleep(0.05)
         end
         assert.same({ 1, 2, 3 }, seen)
         assert.equals(1, watcher:stats().callback_errors)
     end)
 
-    it("waits for a callback that takes long, and tells it nothing meanwhile", function()
-        local seen, at_once, most = 0, 0, 0
+    it("waits for a slow callback before it calls it again", function()
+        local seen, running, most = 0, 0, 0
         watch(function()
-            at_once = at_once + 1
-            most = math.max(most, at_once)
-            ngx.sleep(seen == 0 and 5 or 0.001) -- longer than a timer may be without a sign of life
-            at_once, seen = at_once - 1, seen + 1
+            running = running + 1
+            most = math.max(most, running)
+            ngx.sleep(seen == 0 and 5 or 0.001) -- longer than the watchdog waits for a timer
+            running, seen = running - 1, seen + 1
         end)
-        local give_up = clock.now() + 20
-        while seen < 3 and clock.now() < give_up do
+        local deadline = clock.now() + 20
+        while seen < 3 and clock.now() < deadline do
             ngx.sleep(0.05)
         end
         assert.equals(3, seen)
         assert.equals(1, most)
         assert.equals(0, watcher:stats().callback_errors)
     end)
+end)
+
+describe("watcher whose timer is terminated", function()
+    -- The user's on_call runs in the timer that shared watches share. The first call reads etcd's current revision, the
+    -- second one the full state.
+    for n, what in ipairs { "the current revision", "the full state" } do
+        it("continues, and delivers its list, when that happens after a read of " .. what, function()
+            local calls = 0
+            local cli = assert(bed.new { timeout = 5, on_call = function()
+                calls = calls + 1
+                if calls == n then
+                    ngx.exit(ngx.OK)
+                end
+            end })
+            local direct = assert(bed.new())
+            assert(direct:set(dir .. "a", 1))
+            local watcher = assert(cli:watcher(dir, { prefix = true, list = true }))
+            local batch, err = watcher:next(20)
+            assert.is_nil(err)
+            assert.equals(1, batch.events[1].kv.value)
+            assert(direct:set(dir .. "a", 2))
+            batch, err = watcher:next(5)
+            assert.is_nil(err)
+            assert.equals(2, batch.events[1].kv.value)
+            assert.equals("watching", watcher:state())
+            watcher:close()
+            assert(direct:rmdir(dir))
+        end)
+    end
 end)

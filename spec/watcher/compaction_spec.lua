@@ -1,4 +1,4 @@
--- Revisions that are compacted away under watchers of a real etcd. FAULT_SEED and SOAK: fault/settings.lua.
+-- Compactions of revisions that watchers of a real etcd need. FAULT_SEED and SOAK: fault/settings.lua.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local recorder = require "spec.support.watch_recorder"
@@ -6,8 +6,8 @@ local settings = require "fault.settings"
 local tap = require "spec.support.watch_proxy"
 local wire = require "spec.support.wire"
 
-describe("a watcher whose revisions are compacted away", function()
-    local dir, direct, line, restore
+describe("watcher during compactions", function()
+    local dir, direct, proxy, restore
     local watchers, clients = {}, {} -- a client for each watcher
     local random = settings.random("compact")
 
@@ -23,7 +23,7 @@ describe("a watcher whose revisions are compacted away", function()
 
     before_each(function()
         dir = bed.key("watcher-compact")
-        line = tap.new(bed.single.http)
+        proxy = tap.new(bed.single.http)
         direct = assert(bed.new { timeout = 10 })
     end)
 
@@ -32,13 +32,13 @@ describe("a watcher whose revisions are compacted away", function()
             watchers[i]:close()
             watchers[i] = nil
         end
-        line:close()
+        proxy:close()
         assert(direct:rmdir(dir))
     end)
 
     local function watch(opts, like)
         opts.prefix = true
-        local cli = like and clients[like] or assert(bed.new { http_host = line.http_host, timeout = 10 })
+        local cli = like and clients[like] or assert(bed.new { http_host = proxy.http_host, timeout = 10 })
         local watcher, err = cli:watcher(dir, opts)
         assert.is_nil(err)
         watchers[#watchers + 1] = watcher
@@ -55,17 +55,17 @@ describe("a watcher whose revisions are compacted away", function()
         assert(status == 200 or answer.message:find("compacted", 1, true), answer.message)
     end
 
-    local function eventually(check) -- a compaction may take etcd long
+    local function eventually(check) -- a compaction can take etcd long
         return fake.eventually(check) or fake.eventually(check) or fake.eventually(check) or fake.eventually(check)
     end
 
-    -- Lets the stream end, and not come back while `change` happens.
-    local function while_away(watcher, change)
-        line.cut_after = function() return 0 end
-        line:cut()
+    -- Cuts the stream, and calls `change` while it cannot be reopened.
+    local function while_disconnected(watcher, change)
+        proxy.cut_after = function() return 0 end
+        proxy:cut()
         assert(eventually(function() return not watcher:stats().connected end))
         change()
-        line.cut_after = nil
+        proxy.cut_after = nil
     end
 
     local function described(batch)
@@ -77,24 +77,24 @@ describe("a watcher whose revisions are compacted away", function()
         return events
     end
 
-    it("by what others write goes on: it is only quiet, and its stream is looked after without one", function()
+    it("stays on its stream when revisions of other keys are compacted, and probes the silent stream", function()
         local watcher = watch { idle_timeout = 0.5 }
         put("a", 1)
         assert(watcher:next(5))
         for i = 1, 3 do
             local other = bed.key("watcher-compact-other")
             compact(tonumber(assert(direct:set(other, i)).body.header.revision))
-            ngx.sleep(1.5) -- silent for so long that somebody has to look
+            ngx.sleep(1.5) -- longer than idle_timeout: the stream is probed
         end
         assert.equals(1, watcher:stats().opened)
         put("a", 2)
         local batch, err = watcher:next(5)
         assert.is_nil(err)
         assert.equals(2, batch.events[1].kv.value)
-        assert.is_true(line.watches > 1)
+        assert.is_true(proxy.watches > 1)
     end)
 
-    it("ends with `compacted` and the oldest revision there is", function()
+    it("ends with the error compacted and the oldest revision when its start revision is compacted", function()
         local first = put("a", 1)
         put("a", 2)
         local last = put("a", 3)
@@ -107,16 +107,16 @@ describe("a watcher whose revisions are compacted away", function()
         assert.equals("etcdserver: mvcc: required revision has been compacted", tostring(err))
         assert.equals("failed", watcher:state())
         assert.equals("compacted", select(2, watcher:next(5)).name)
-        assert.is_true(line.watches > 0)
-        assert.is_true(eventually(function() return line.open == 0 end))
+        assert.is_true(proxy.watches > 0)
+        assert.is_true(eventually(function() return proxy.open == 0 end))
     end)
 
-    it("tells first what it had still got", function()
+    it("delivers the queued batches before the error compacted", function()
         local watcher = watch {}
         put("a", 1)
         local last = put("a", 2)
         assert(eventually(function() return watcher:stats().queued == 2 end))
-        while_away(watcher, function()
+        while_disconnected(watcher, function()
             put("a", 3)
             last = put("a", 4)
             compact(last)
@@ -128,26 +128,26 @@ describe("a watcher whose revisions are compacted away", function()
         assert.equals(last, err.compact_revision)
     end)
 
-    it("is not told so where nothing that it needs is gone", function()
+    it("continues when no revision that it needs is compacted", function()
         local watcher = watch {}
         assert(eventually(function() return watcher:stats().connected end))
-        ngx.sleep(0.3) -- by then etcd has nothing more of the past to tell
+        ngx.sleep(0.3) -- etcd has sent all older events by then
         local first = put("a", 1)
         compact(first)
         assert.equals(1, watcher:next(5).events[1].kv.value)
-        line:cut()
+        proxy:cut()
         put("a", 2)
         assert.equals(2, watcher:next(5).events[1].kv.value)
     end)
 
-    -- Older etcd forgets such a deletion, and says nothing to whoever begins with its revision.
+    -- etcd before 3.4.36 and 3.5.18 loses such a deletion, without an error for a watch that starts at its revision.
     for _, relist in ipairs { false, true } do
-        it("misses no deletion in the very revision of the compaction, " .. (relist and "with" or "without") .. " `relist`", function()
+        it("misses no deletion in the revision of the compaction " .. (relist and "with" or "without") .. " relist", function()
             put("a", 1)
             local watcher = watch { relist = relist }
             put("b", 1)
             assert.same({ "PUT b=1" }, described(assert(watcher:next(5))))
-            while_away(watcher, function()
+            while_disconnected(watcher, function()
                 local deleted = tonumber(assert(direct:delete(dir .. "a")).body.header.revision)
                 put("b", 2)
                 compact(deleted)
@@ -156,9 +156,9 @@ describe("a watcher whose revisions are compacted away", function()
             if relist then
                 assert.is_nil(err)
                 assert.equals("compacted", batch.reason)
-                local told = described(batch)
-                table.sort(told)
-                assert.same({ "DELETE a", "PUT b=2" }, told)
+                local events = described(batch)
+                table.sort(events)
+                assert.same({ "DELETE a", "PUT b=2" }, events)
             else
                 assert.equals("compacted", err.name)
             end
@@ -169,19 +169,19 @@ describe("a watcher whose revisions are compacted away", function()
         end)
     end
 
-    it("begins where its caller says, also at the oldest revision that there is", function()
+    it("starts at start_revision even if that is the oldest revision that etcd has", function()
         put("a", 1)
         local last = put("a", 2)
         compact(last)
         local watcher = watch { start_revision = last }
         assert.same({ "PUT a=2" }, described(assert(watcher:next(5))))
-        line:cut()
+        proxy:cut()
         put("a", 3)
         assert.same({ "PUT a=3" }, described(assert(watcher:next(5))))
         assert.equals(0, watcher:stats().dropped)
     end)
 
-    describe("beside another one that needs what is gone", function()
+    describe("that shares a watch with one that needs compacted revisions", function()
         local function elsewhere(count)
             local last
             for i = 1, count do
@@ -191,14 +191,14 @@ describe("a watcher whose revisions are compacted away", function()
         end
 
         for _, relist in ipairs { false, true } do
-            it("goes on" .. (relist and ", and the other one too with `relist`" or ""), function()
+            it("continues" .. (relist and ", like the other one with relist" or " when the other one ends"), function()
                 local old = watch { relist = relist }
                 assert(eventually(function() return old:stats().connected and (not relist or old:stats().lists == 1) end))
                 local last = elsewhere(5)
                 local watcher = watch({}, old)
                 local future = watch({ start_revision = last + 5 }, old)
                 assert.equals(3, old:stats().subscribers)
-                while_away(old, function() compact(last) end)
+                while_disconnected(old, function() compact(last) end)
                 for i = 1, 4 do
                     put("a", i)
                     assert.same({ "PUT a=" .. i }, described(assert(watcher:next(10))))
@@ -212,7 +212,7 @@ describe("a watcher whose revisions are compacted away", function()
             end)
         end
 
-        it("still gets its first list, though it could not take another one", function()
+        it("receives its first full state although it has no relist", function()
             put("a", 1)
             local old = watch {}
             assert(eventually(function() return old:stats().connected end))
@@ -228,7 +228,7 @@ describe("a watcher whose revisions are compacted away", function()
             finally(function() pages.read_raw = read_raw end)
             local watcher = watch({ list = true }, old)
             assert(eventually(function() return watcher:state() == "listing" end))
-            while_away(old, function()
+            while_disconnected(old, function()
                 put("b", 1)
                 compact(put("b", 2))
             end)
@@ -240,8 +240,8 @@ describe("a watcher whose revisions are compacted away", function()
         end)
     end)
 
-    describe("with `relist`", function()
-        it("is told exactly what has changed", function()
+    describe("with relist", function()
+        it("delivers the difference to the state before the lost revisions", function()
             for _, name in ipairs { "changed", "deleted", "same", "untouched" } do
                 put(name, 1)
             end
@@ -252,7 +252,7 @@ describe("a watcher whose revisions are compacted away", function()
             assert.same({ "PUT same=2" }, described(assert(watcher:next(5))))
             assert.same({ "PUT gone=1" }, described(assert(watcher:next(5))))
             local before
-            while_away(watcher, function()
+            while_disconnected(watcher, function()
                 put("changed", 2)
                 put("new", 1)
                 put("passing", 1)
@@ -273,13 +273,13 @@ describe("a watcher whose revisions are compacted away", function()
             assert.same({ "PUT a=1" }, described(assert(watcher:next(5))))
         end)
 
-        it("is told nothing where nothing has changed", function()
+        it("delivers nothing if no key has changed", function()
             for i = 1, 100 do
                 put(i, 1)
             end
             local watcher = watch { relist = true, list = true }
             assert.equals(100, #assert(watcher:next(5)).events)
-            while_away(watcher, function()
+            while_disconnected(watcher, function()
                 assert(direct:set(bed.key("elsewhere"), 1))
                 compact(tonumber(assert(direct:set(bed.key("elsewhere"), 2)).body.header.revision))
             end)
@@ -290,7 +290,7 @@ describe("a watcher whose revisions are compacted away", function()
             assert.is_nil(batch.synthetic)
         end)
 
-        it("and a revision to start at that is gone begins with all that was changed since", function()
+        it("starts with all changes since start_revision if that is compacted", function()
             put("old", 1)
             local first = put("a", 1)
             put("b", 1)
@@ -301,7 +301,7 @@ describe("a watcher whose revisions are compacted away", function()
             assert.same({ "PUT a=1", "PUT b=2" }, described(batch))
         end)
 
-        it("keeps to its filters", function()
+        it("applies its filters to the difference", function()
             put("a", 1)
             put("b", 1)
             local puts = watch { relist = true, filters = "NODELETE" }
@@ -310,7 +310,7 @@ describe("a watcher whose revisions are compacted away", function()
             put("c", 1)
             assert(eventually(function() return deletions:stats().queued == 1 end))
             assert.same({ "PUT c=1" }, described(assert(puts:next(5))))
-            while_away(puts, function()
+            while_disconnected(puts, function()
                 put("d", 1)
                 assert(direct:delete(dir .. "a"))
                 assert(direct:delete(dir .. "c"))
@@ -322,13 +322,13 @@ describe("a watcher whose revisions are compacted away", function()
             assert.same({ "DELETE a", "DELETE c" }, events)
         end)
 
-        it("is told the difference to where it began, though it had not taken anything yet", function()
+        it("delivers the difference to the state at its start if no batch was taken", function()
             put("a", 1)
             put("b", 1)
             local watcher = watch { relist = true }
             assert(eventually(function() return watcher:stats().lists == 1 end))
             for i = 2, 3 do
-                while_away(watcher, function()
+                while_disconnected(watcher, function()
                     assert(direct:delete(dir .. "a"))
                     put("b", 0)
                     compact(put("b", i))
@@ -339,7 +339,7 @@ describe("a watcher whose revisions are compacted away", function()
             assert.is_nil((watcher:next(0.1)))
         end)
 
-        it("reads its keys anew when they are compacted away while it reads them", function()
+        it("reads the full state again when its revision is compacted meanwhile", function()
             for i = 1, 200 do
                 put(("%03d"):format(i), 1)
             end
@@ -366,21 +366,21 @@ describe("a watcher whose revisions are compacted away", function()
         end)
     end)
 
-    it("at any moment, cut at any moment, under load: no change is told wrongly, and in the end all is known", function()
+    it("delivers a consistent state under load while streams are cut and revisions compacted at random times", function()
         local backoff = require "resty.etcd.base.backoff"
-        local next_wait = backoff.next
+        local next_delay = backoff.next
         backoff.next = function() return random(30) / 1000 end
-        finally(function() backoff.next = next_wait end)
+        finally(function() backoff.next = next_delay end)
         local done = false
-        local synthetic, told = 0, 0
-        local give_up = ngx.now() + 60
+        local synthetic, delivered = 0, 0
+        local deadline = ngx.now() + 60
         local last = put("first", 1)
         local threads = {}
         for w = 1, 6 do
             threads[w] = ngx.thread.spawn(function()
                 local cli = assert(bed.new { timeout = 10 })
                 local i = 0
-                while i < settings.scaled(200) or (synthetic < 5 and ngx.now() < give_up) do
+                while i < settings.scaled(200) or (synthetic < 5 and ngx.now() < deadline) do
                     i = i + 1
                     local key = ("%s%d/%d"):format(dir, w, random(20))
                     local res = random(4) == 1 and assert(cli:delete(key)) or assert(cli:set(key, w .. "-" .. i))
@@ -392,7 +392,7 @@ describe("a watcher whose revisions are compacted away", function()
         local cutter = ngx.thread.spawn(function()
             while not done do
                 ngx.sleep(random(100) / 1000)
-                line:cut(random(2) == 1)
+                proxy:cut(random(2) == 1)
             end
         end)
         local compacter = ngx.thread.spawn(function()
@@ -407,13 +407,13 @@ describe("a watcher whose revisions are compacted away", function()
             at = batch.revision
             for _, event in ipairs(batch.events) do
                 local kv = event.kv
-                told = told + 1
+                delivered = delivered + 1
                 if event.type == "PUT" then
                     assert.are_not.equal(revisions[kv.key], kv.mod_revision)
                     revisions[kv.key] = kv.mod_revision
                     assert.is_true(tonumber(kv.mod_revision) <= batch.revision)
                 else
-                    assert.is_truthy(revisions[kv.key]) -- only what was there goes
+                    assert.is_truthy(revisions[kv.key]) -- only existing keys are deleted
                     revisions[kv.key] = nil
                 end
             end
@@ -437,7 +437,7 @@ describe("a watcher whose revisions are compacted away", function()
         put("last", 1)
         assert(ngx.thread.wait(reader))
         assert.same(recorder.read(direct, dir), keys)
-        print(("%d events, %d lists"):format(told, synthetic))
+        print(("%d events, %d lists"):format(delivered, synthetic))
         assert.is_true(synthetic > 3)
     end)
 end)

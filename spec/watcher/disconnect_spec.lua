@@ -1,4 +1,4 @@
--- Connections of watchers that are cut, wherever that may be. FAULT_SEED and SOAK: fault/settings.lua.
+-- Connections of watchers that are cut after any byte. FAULT_SEED and SOAK: fault/settings.lua.
 local backoff = require "resty.etcd.base.backoff"
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
@@ -6,16 +6,16 @@ local recorder = require "spec.support.watch_recorder"
 local settings = require "fault.settings"
 local tap = require "spec.support.watch_proxy"
 
-local LANES = 8 -- watchers at a time
+local LANES = 8 -- concurrent watchers
 
-describe("a watcher whose connection is cut", function()
-    local direct, restore, next_wait, dir
+describe("watcher", function()
+    local direct, restore, next_delay, dir
     local random = settings.random("cut")
-    local lines = {}
+    local proxies = {}
 
     setup(function()
         settings.announce("watcher cuts")
-        next_wait = backoff.next
+        next_delay = backoff.next
         restore = fake.never_ban()
     end)
 
@@ -30,22 +30,22 @@ describe("a watcher whose connection is cut", function()
     end)
 
     after_each(function()
-        backoff.next = next_wait
-        for i = #lines, 1, -1 do
-            lines[i]:close()
-            lines[i] = nil
+        backoff.next = next_delay
+        for i = #proxies, 1, -1 do
+            proxies[i]:close()
+            proxies[i] = nil
         end
         assert(direct:rmdir(dir))
     end)
 
-    local function new_line()
-        lines[#lines + 1] = tap.new(bed.single.http)
-        return lines[#lines]
+    local function new_proxy()
+        proxies[#proxies + 1] = tap.new(bed.single.http)
+        return proxies[#proxies]
     end
 
-    local function watch(line, opts)
+    local function watch(proxy, opts)
         opts.prefix, opts.raw = true, true
-        local cli = assert(bed.new { http_host = line.http_host, timeout = 10 })
+        local cli = assert(bed.new { http_host = proxy.http_host, timeout = 10 })
         return assert(cli:watcher(dir, opts))
     end
 
@@ -54,7 +54,7 @@ describe("a watcher whose connection is cut", function()
         return tonumber(res.body.header.revision)
     end
 
-    -- Puts, deletions and transactions of all sizes, from several light threads; each does `count` of them.
+    -- Runs light threads that each make `count` puts and deletions, of one key or many.
     local function write(writers, count, pause)
         local threads = {}
         for w = 1, writers do
@@ -83,7 +83,7 @@ describe("a watcher whose connection is cut", function()
     for _, reset in ipairs { false, true } do
         local how = reset and " (RST)" or " (FIN)"
 
-        it("after any byte of a reply loses nothing and repeats nothing" .. how, function()
+        it("loses and repeats no event when its connection is cut after any byte of a reply" .. how, function()
             backoff.next = function() return 0.001 end
             local first = revision_of(direct:set(dir .. "a", 1))
             assert(direct:set(dir .. "b", 1))
@@ -93,20 +93,20 @@ describe("a watcher whose connection is cut", function()
             local step = math.max(1, math.floor(8 / settings.soak))
             local at, ends, threads = random(step) - step, 0, {}
             for lane = 1, LANES do
-                local line = new_line()
+                local proxy = new_proxy()
                 threads[lane] = ngx.thread.spawn(function()
                     local hit
                     repeat
                         at = at + step
-                        local bytes, before = at, line.watches
-                        line.reset = reset
-                        line.cut_after = function(n)
+                        local bytes, before = at, proxy.watches
+                        proxy.reset = reset
+                        proxy.cut_after = function(n)
                             return n == before + 1 and bytes or nil
                         end
-                        local watcher = watch(line, { start_revision = first, prev_kv = true })
+                        local watcher = watch(proxy, { start_revision = first, prev_kv = true })
                         recorder.assert_same(truth, recorder.take(watcher, dir .. "last"))
                         ngx.sleep(0.002)
-                        hit = line.watches > before + 1 or line.open == 0
+                        hit = proxy.watches > before + 1 or proxy.open == 0
                         watcher:close()
                         ends = ends + 1
                     until not hit
@@ -120,22 +120,22 @@ describe("a watcher whose connection is cut", function()
         end)
     end
 
-    it("every 50 ms while events of 10,000 old revisions come loses nothing and repeats nothing", function()
+    it("loses and repeats no event when its connection is cut every 50 ms while it replays 10,000 revisions", function()
         backoff.next = function() return random(10) / 1000 end
         local first = revision_of(direct:set(dir .. "a", 1))
         write(20, settings.scaled(500), 0)
         local truth = recorder.truth(bed.single.http, dir, first, dir .. "last")
-        local line = new_line()
-        line.pause = 0.001 -- all of it takes many times 50 ms, however quick the machine is
-        local watcher = watch(line, { start_revision = first, prev_kv = true })
+        local proxy = new_proxy()
+        proxy.pause = 0.001 -- so that the replay takes many times 50 ms on any machine
+        local watcher = watch(proxy, { start_revision = first, prev_kv = true })
         local done = false
         local cutter = ngx.thread.spawn(function()
             while not done do
                 local before = watcher:revision()
-                repeat -- the first events of a stream may take longer than that
+                repeat -- the first events of a stream can take longer than that
                     ngx.sleep(0.05)
                 until done or watcher:revision() > before
-                line:cut(random(2) == 1)
+                proxy:cut(random(2) == 1)
             end
         end)
         local batches = recorder.take(watcher, dir .. "last", settings.scaled(60))
@@ -148,19 +148,19 @@ describe("a watcher whose connection is cut", function()
         watcher:close()
     end)
 
-    it("at random moments under load loses nothing and repeats nothing, nor does who lists first", function()
+    it("loses and repeats no event under load, with and without list, when its connection is cut at random times", function()
         backoff.next = function() return random(10) / 1000 end
         local first = revision_of(direct:set(dir .. "a", 1))
-        local line = new_line()
-        local watcher = watch(line, { prev_kv = true })
+        local proxy = new_proxy()
+        local watcher = watch(proxy, { prev_kv = true })
         local watchers = {}
         local done = false
         local cutter = ngx.thread.spawn(function()
             while not done do
                 ngx.sleep(random(60) / 1000)
-                line:cut(random(2) == 1)
+                proxy:cut(random(2) == 1)
                 if #watchers < 10 then
-                    watchers[#watchers + 1] = watch(line, { list = true })
+                    watchers[#watchers + 1] = watch(proxy, { list = true })
                 end
             end
         end)
@@ -185,34 +185,34 @@ describe("a watcher whose connection is cut", function()
         watcher:close()
     end)
 
-    it("again and again opens it at once after it has lived, and waits longer and longer when it has not", function()
+    it("reopens a healthy stream immediately, and one that fails early after growing delays", function()
         finally(fake.even_pauses())
-        local line = new_line()
-        local watcher = watch(line, { list = true })
+        local proxy = new_proxy()
+        local watcher = watch(proxy, { list = true })
         assert(watcher:next(5))
         assert.is_true(fake.eventually(function() return watcher:stats().connected end))
         ngx.sleep(1.1)
         backoff.next = function() return 60 end
-        line:cut()
-        assert.is_true(fake.eventually(function() return line.watches == 2 end))
-        local pauses = {}
+        proxy:cut()
+        assert.is_true(fake.eventually(function() return proxy.watches == 2 end))
+        local delays = {}
         backoff.next = function(state)
-            pauses[#pauses + 1] = next_wait(state)
-            return pauses[#pauses]
+            delays[#delays + 1] = next_delay(state)
+            return delays[#delays]
         end
-        line.cut_after = function() return 100 end
-        line:cut()
+        proxy.cut_after = function() return 100 end
+        proxy:cut()
         local started = ngx.now()
         while ngx.now() < started + 3 do
             ngx.sleep(0.1)
         end
-        assert.is_true(line.watches >= 4)
-        for i = 2, #pauses do
-            assert.is_true(pauses[i] > pauses[i - 1])
+        assert.is_true(proxy.watches >= 4)
+        for i = 2, #delays do
+            assert.is_true(delays[i] > delays[i - 1])
         end
-        assert.is_true(#pauses >= 2 and pauses[#pauses] <= 3)
-        assert.is_true(line.watches <= 2 + 3 * 5, line.watches .. " connections in 3 seconds")
-        line.cut_after = nil
+        assert.is_true(#delays >= 2 and delays[#delays] <= 3)
+        assert.is_true(proxy.watches <= 2 + 3 * 5, proxy.watches .. " connections in 3 seconds")
+        proxy.cut_after = nil
         assert(direct:set(dir .. "a", 1))
         assert(watcher:next(15))
         watcher:close()

@@ -1,4 +1,4 @@
--- Watchers that join a stream, leave it, and come back, wherever it is at that time.
+-- Watchers that join a shared watch, leave it, and join it again, at different positions.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local recorder = require "spec.support.watch_recorder"
@@ -6,8 +6,8 @@ local tap = require "spec.support.watch_proxy"
 
 local dir = bed.key("watcher-join")
 
-describe("a watcher", function()
-    local line, cli, direct
+describe("watcher", function()
+    local proxy, cli, direct
     local watchers = {}
 
     local function watch(key, opts)
@@ -32,8 +32,8 @@ describe("a watcher", function()
     end
 
     before_each(function()
-        line = tap.new(bed.single.http)
-        cli = assert(bed.new { http_host = line.http_host, timeout = 5 })
+        proxy = tap.new(bed.single.http)
+        cli = assert(bed.new { http_host = proxy.http_host, timeout = 5 })
         direct = assert(bed.new())
     end)
 
@@ -42,15 +42,15 @@ describe("a watcher", function()
             watchers[i]:close()
             watchers[i] = nil
         end
-        line:close()
+        proxy:close()
         assert(direct:rmdir(dir))
     end)
 
-    for _, when in ipairs { "opened at once", "standing" } do
-        it("with a list beside one that begins in the future, " .. when .. ", is told what comes before that", function()
+    for _, when in ipairs { "just opened", "created" } do
+        it("delivers all events with list when another watcher, " .. when .. ", starts in the future", function()
             local now = put("first", 0)
             local future = watch(dir, { prefix = true, start_revision = now + 20 })
-            if when == "standing" then
+            if when == "created" then
                 assert(fake.eventually(function() return future:stats().connected end))
             end
             local present = watch(dir, { prefix = true, list = true })
@@ -63,11 +63,11 @@ describe("a watcher", function()
             end
             assert.same(expected, values(recorder.take(present, dir .. "30")))
             assert.same(late, values(recorder.take(future, dir .. "30")))
-            assert(fake.eventually(function() return line.open == 1 or not put("x", 1) end))
+            assert(fake.eventually(function() return proxy.open == 1 or not put("x", 1) end))
         end)
     end
 
-    it("opened where nothing can wait is not told the past that another one is told", function()
+    it("receives no events that another watcher replays if it was opened in a phase that cannot wait", function()
         local first = put("a", 1)
         for i = 2, 6 do
             put("a", i)
@@ -91,7 +91,7 @@ describe("a watcher", function()
         end
     end)
 
-    it("that reads the state before its start while it changes streams misses nothing", function()
+    it("misses nothing when it changes watches while it reads the state before its start revision", function()
         local first = put("a", 1)
         put("a", 2)
         local live = watch(dir, { prefix = true })
@@ -112,8 +112,8 @@ describe("a watcher", function()
         assert.same({ 1, 2, 3 }, values(recorder.take(late, dir .. "b")))
     end)
 
-    for _, company in ipairs { "alone", "beside another one" } do
-        it("with a list and a small queue, " .. company .. ", gets its list and all that comes after while others write", function()
+    for _, company in ipairs { "alone", "with another watcher" } do
+        it("receives its list and all later events with a small queue, " .. company .. ", while keys are written to", function()
             put("a", 0)
             if company ~= "alone" then
                 watch(dir, { prefix = true })
@@ -145,47 +145,47 @@ describe("a watcher", function()
         end)
     end
 
-    it("that is too slow again and again changes streams seldom, and is at last back on the shared one", function()
+    it("changes watches rarely when it is too slow repeatedly, and returns to the shared one", function()
         local quick = watch(dir, { prefix = true })
         local slow = watch(dir, { prefix = true, max_queue = 2 })
         put("a", 0)
         recorder.take(quick, dir .. "a")
         recorder.take(slow, dir .. "a")
         for i = 1, 6 do
-            line.frozen = true -- all of these come at once
+            proxy.frozen = true -- all of these arrive together
             for n = 1, 9 do
                 put("a", n)
             end
             put(i, i)
-            line.frozen = false
+            proxy.frozen = false
             assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, i }, values(recorder.take(slow, dir .. i)))
             recorder.take(quick, dir .. i)
             if i == 1 then
-                assert(fake.eventually(function() return line.open == 1 or not put("b", 0) end))
+                assert(fake.eventually(function() return proxy.open == 1 or not put("b", 0) end))
                 put("c", 0)
                 recorder.take(quick, dir .. "c")
                 recorder.take(slow, dir .. "c")
             end
         end
         assert.equals(2, slow:stats().overflows)
-        assert.equals(3, line.watches)
-        local given_up = ngx.now() + 10
-        while line.open > 1 and ngx.now() < given_up do
+        assert.equals(3, proxy.watches)
+        local deadline = ngx.now() + 10
+        while proxy.open > 1 and ngx.now() < deadline do
             put("b", 0)
             assert(slow:next(5))
             ngx.sleep(0.05)
         end
-        assert.equals(1, line.open)
+        assert.equals(1, proxy.open)
     end)
 
-    it("says of no batch that it has been told while it is still being made", function()
-        local watcher, said
+    it("reports the revision of a batch only after next has returned it", function()
+        local watcher, reported
         cli = assert(bed.new {
             timeout = 5,
             serializer = {
                 serialize = tostring,
                 deserialize = function(bytes)
-                    said = watcher:revision()
+                    reported = watcher:revision()
                     return bytes
                 end,
             },
@@ -194,12 +194,12 @@ describe("a watcher", function()
         for i = 1, 3 do
             local revision = put("a", i)
             assert.equals(revision, assert(watcher:next(5)).revision)
-            assert.is_true(said < revision)
+            assert.is_true(reported < revision)
             assert.equals(revision, watcher:revision())
         end
     end)
 
-    it("does not take back what it has said when it joins a stream that etcd has told less", function()
+    it("never reports a lower revision when it joins a watch whose position is lower", function()
         local start = put("a", 0)
         local quiet = watch(dir, { prefix = true })
         assert(fake.eventually(function() return quiet:stats().connected end))
@@ -211,18 +211,18 @@ describe("a watcher", function()
         rawset(ngx, "get_phase", function() return "init_worker" end)
         local watcher = watch(dir, { prefix = true })
         rawset(ngx, "get_phase", get_phase)
-        local given_up, said = ngx.now() + 5, 0
+        local deadline, reported = ngx.now() + 5, 0
         repeat
             local revision = watcher:revision()
-            assert.is_true(revision >= said)
-            said = revision
+            assert.is_true(revision >= reported)
+            reported = revision
             ngx.sleep(0.001)
-        until watcher:stats().subscribers == 2 or ngx.now() > given_up
+        until watcher:stats().subscribers == 2 or ngx.now() > deadline
         assert.equals(2, watcher:stats().subscribers)
         assert.is_true(watcher:revision() >= start + 5)
     end)
 
-    it("that takes nothing has no more bytes waiting than it may", function()
+    it("queues at most max_queue_bytes when no batch is taken", function()
         local slow = watch(dir, { prefix = true, max_queue_bytes = 10000 })
         for i = 1, 30 do
             put(i, ("x"):rep(1000))

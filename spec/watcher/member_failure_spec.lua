@@ -1,4 +1,4 @@
--- Members of a real cluster are killed, stopped and deposed under watchers. FAULT_SEED and SOAK: fault/settings.lua.
+-- Members of a real cluster are killed, stopped, or lose the leadership. FAULT_SEED and SOAK: fault/settings.lua.
 local bed = require "spec.support.bed"
 local cluster = require "fault.cluster"
 local fake = require "spec.support.scripted_server"
@@ -9,7 +9,7 @@ local settings = require "fault.settings"
 
 local WRITERS = 4
 
-describe("a watcher of a cluster", function()
+describe("watcher of a cluster", function()
     local dir, first
     local load = {}
     local watchers = {}
@@ -65,7 +65,7 @@ describe("a watcher of a cluster", function()
         return watcher
     end
 
-    -- Writes from now on; what becomes of each is for etcd to say.
+    -- Starts to write. A write can fail: the independent reader knows which were applied.
     local function start_load(client_opts)
         first = tonumber(assert(client(client_opts):set(dir .. "first", 0)).body.header.revision)
         local current = {}
@@ -87,7 +87,7 @@ describe("a watcher of a cluster", function()
         end
     end
 
-    -- Ends the load; what the watcher told is what happened.
+    -- Stops the load, and compares the batches of the watcher with those of the independent reader.
     local function check(watcher, client_opts)
         stop_load()
         cluster.wait("last write", function() return client(client_opts):set(dir .. "last", 0) end)
@@ -100,7 +100,7 @@ describe("a watcher of a cluster", function()
         recorder.assert_same(truth, batches)
     end
 
-    -- The member that the watcher's stream comes from, once it has one.
+    -- Waits until the watcher has a stream, and returns the name of the member that it is from.
     local function serving(watcher)
         local host = cluster.wait("stream", function()
             local stats = watcher:stats()
@@ -113,7 +113,7 @@ describe("a watcher of a cluster", function()
         end
     end
 
-    it("loses nothing when the member that serves it is killed, again and again", function()
+    it("loses nothing when the member that serves it is killed repeatedly", function()
         start_load()
         local watcher = watch { start_revision = first + 1, prev_kv = true }
         for _ = 1, settings.scaled(3) do
@@ -126,7 +126,7 @@ describe("a watcher of a cluster", function()
         check(watcher)
     end)
 
-    it("loses nothing when that member stands still: after `idle_timeout` another one serves it", function()
+    it("loses nothing when its member hangs, and moves to another one after idle_timeout", function()
         start_load()
         local watcher = watch { start_revision = first + 1, prev_kv = true, idle_timeout = 1 }
         for _ = 1, settings.scaled(2) do
@@ -142,7 +142,7 @@ describe("a watcher of a cluster", function()
         check(watcher)
     end)
 
-    it("loses nothing when that member is told to go, and drains", function()
+    it("loses nothing when its member shuts down gracefully", function()
         start_load()
         local watcher = watch { start_revision = first + 1, prev_kv = true }
         local name = serving(watcher)
@@ -154,7 +154,7 @@ describe("a watcher of a cluster", function()
         check(watcher)
     end)
 
-    it("loses nothing when the leadership moves on and on", function()
+    it("loses nothing when the leadership moves repeatedly", function()
         start_load()
         local watcher = watch { start_revision = first + 1, prev_kv = true }
         local moves = 0
@@ -167,7 +167,7 @@ describe("a watcher of a cluster", function()
         check(watcher)
     end)
 
-    it("is told when its member has no leader any more, and goes on where that is back", function()
+    it("loses its stream when its member has no leader, and continues when there is a leader again", function()
         start_load()
         local watcher = watch { start_revision = first + 1, prev_kv = true }
         local name = serving(watcher)
@@ -183,7 +183,7 @@ describe("a watcher of a cluster", function()
         check(watcher)
     end)
 
-    it("keeps the peace while all members are down, and goes on when they are back", function()
+    it("limits its attempts while all members are down, and continues when they are back", function()
         finally(fake.even_pauses())
         start_load()
         local watcher = watch { start_revision = first + 1, prev_kv = true }
@@ -198,20 +198,20 @@ describe("a watcher of a cluster", function()
             ends = ends + n
         end
         assert.is_true(ends >= 3)
-        assert.is_true(ends <= 2 + 5 * settings.scaled(3), ends .. " tries")
+        assert.is_true(ends <= 2 + 5 * settings.scaled(3), ends .. " attempts")
         assert.equals("connecting", watcher:state())
         cluster.restart(unpack(cluster.names))
         check(watcher)
     end)
 
-    it("loses nothing to tokens that expire", function()
+    it("loses nothing when tokens expire", function()
         cluster.enable_auth()
         local login = { user = cluster.root.user, password = cluster.root.password }
         start_load(login)
         local watcher = watch({ start_revision = first + 1, prev_kv = true, list = true, idle_timeout = 1 }, login)
         assert.equals("list", assert(watcher:next(10)).reason)
         for _ = 1, settings.scaled(2) do
-            ngx.sleep(2.2) -- a token lives for two seconds
+            ngx.sleep(2.2) -- tokens expire after 2 s
             local name = serving(watcher)
             assert.is_true(cluster.signal(name, "KILL"))
             cluster.restart(name)
@@ -219,7 +219,7 @@ describe("a watcher of a cluster", function()
         check(watcher, login)
     end)
 
-    it("loses nothing while authentication is switched on and users change", function()
+    it("loses nothing when authentication is enabled and users change", function()
         local login = { user = "app", password = "secret", auth_optional = true }
         start_load(login)
         local watcher = watch({ start_revision = first + 1, prev_kv = true }, login)
@@ -229,17 +229,17 @@ describe("a watcher of a cluster", function()
         cluster.add_user("app", "secret")
         cluster.admin("/v3/auth/enable", {})
         ngx.sleep(0.3)
-        cluster.admin("/v3/auth/user/add", { name = "other", password = "x" }) -- tokens are of an older revision now
+        cluster.admin("/v3/auth/user/add", { name = "other", password = "x" }) -- existing tokens are of an older auth revision now
         cluster.signal(serving(watcher), "KILL")
         cluster.heal()
         check(watcher, login)
     end)
 
-    it("without the right to see its keys ends with that error, and so does one with a wrong password", function()
+    it("ends with an error if the user lacks the permission to read its keys, or the password is wrong", function()
         cluster.enable_auth()
-        cluster.admin("/v3/auth/user/add", { name = "nobody", password = "x" })
+        cluster.admin("/v3/auth/user/add", { name = "guest", password = "x" })
         for _, case in ipairs { { "x", "permission_denied" }, { "wrong", "login_failed" } } do
-            local cli = client { user = "nobody", password = case[1] }
+            local cli = client { user = "guest", password = case[1] }
             local watcher = assert(cli:watcher(dir, { prefix = true, list = true }))
             local batch, err = watcher:next(10)
             assert.is_nil(batch)

@@ -1,4 +1,4 @@
--- Watchers of a user who may read a part of the keys, on streams that they share with others.
+-- Watchers of a user who can read a part of the keys, on watches that they share.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local recorder = require "spec.support.watch_recorder"
@@ -14,8 +14,8 @@ local function login(user, password)
     return answer.token
 end
 
-describe("a watcher", function()
-    local root, token, line, restore
+describe("watcher of a user with limited permissions", function()
+    local root, token, proxy, restore
     local name = "rights" .. ngx.worker.pid()
 
     local function change(path, body)
@@ -51,20 +51,20 @@ describe("a watcher", function()
     end)
 
     before_each(function()
-        line = tap.new(bed.auth.http)
+        proxy = tap.new(bed.auth.http)
         grant(narrow)
     end)
 
     after_each(function()
         revoke(narrow)
-        line:close()
+        proxy:close()
     end)
 
     local function new_client()
-        return assert(bed.new { http_host = line.http_host, user = name, password = name, timeout = 5 })
+        return assert(bed.new { http_host = proxy.http_host, user = name, password = name, timeout = 5 })
     end
 
-    it("of keys that it may read is served, though it has joined one of keys that it may not", function()
+    it("continues when the wider watch that it has joined is not permitted", function()
         local cli = new_client()
         assert(root:set(narrow .. "a", 1))
         local everything = assert(cli:watcher("", { prefix = true, list = true }))
@@ -79,7 +79,7 @@ describe("a watcher", function()
         everything:close()
     end)
 
-    it("loses nothing when the rights to what another one watches are revoked", function()
+    it("loses nothing when the permission for the wider watch that it has joined is revoked", function()
         grant(wide)
         local cli = new_client()
         local other = assert(cli:watcher(wide, { prefix = true }))
@@ -87,14 +87,14 @@ describe("a watcher", function()
         local shared = assert(cli:watcher(narrow .. "b/", { prefix = true, shared_prefix = wide }))
         assert(root:set(narrow .. "a", 1))
         recorder.take(other, narrow .. "a")
-        assert.equals(1, line.watches)
-        line.cut_after = function() return 0 end
+        assert.equals(1, proxy.watches)
+        proxy.cut_after = function() return 0 end
         revoke(wide)
-        line:cut()
+        proxy:cut()
         for i = 2, 5 do
             assert(root:set(narrow .. "a", i))
         end
-        line.cut_after = nil
+        proxy.cut_after = nil
         local _, err = other:next(10)
         assert.equals("permission_denied", err.name)
         _, err = shared:next(10)

@@ -1,4 +1,4 @@
--- Watchers of an etcd that comes back with other data than it had, and of one that says often how far it has come.
+-- Watchers of an etcd that is restored from a backup, and of one that reports its revision often.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local own_etcd = require "spec.support.private_etcd"
@@ -8,7 +8,7 @@ local wire = require "spec.support.wire"
 
 local DIR = "/restore/"
 
-describe("a watcher of an etcd that", function()
+describe("watcher of a restored etcd", function()
     local server, cli, restore
 
     setup(function()
@@ -36,8 +36,8 @@ describe("a watcher of an etcd that", function()
         return tonumber(assert(cli:set(DIR .. name, value)).body.header.revision)
     end
 
-    -- The server is killed, and comes back with what it had when `backup` was made; or, without, with nothing.
-    local function set_back(backup, token)
+    -- Kills the server and starts it with another data directory: "backup", "new" (empty) or "data" (its own).
+    local function restore_from(backup, token)
         server:stop()
         server:start_again(backup, token)
     end
@@ -49,20 +49,20 @@ describe("a watcher of an etcd that", function()
     end
 
     for _, how in ipairs { { name = "another cluster's data", token = "other" }, { name = "other data" } } do
-        it("was restored with " .. how.name .. " ends with `restored`", function()
+        it("ends with the error restored if etcd has " .. how.name, function()
             local watcher = assert(cli:watcher(DIR, { prefix = true }))
             for i = 1, 5 do
                 put(i, i)
                 assert.equals(i, assert(watcher:next(5)).events[1].kv.value)
             end
-            set_back("new", how.token)
+            restore_from("new", how.token)
             local batch, err = watcher:next(15)
             assert.is_nil(batch)
             assert.equals("restored", err.name)
             assert.equals("failed", watcher:state())
         end)
 
-        it("was restored with " .. how.name .. " is told all of it with `relist`, and goes on", function()
+        it("delivers the difference with relist, and continues, if etcd has " .. how.name, function()
             put("kept", 1)
             local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true, list = true }))
             assert(watcher:next(5))
@@ -70,7 +70,7 @@ describe("a watcher of an etcd that", function()
                 put(i, i)
                 assert(watcher:next(5))
             end
-            set_back("new", how.token)
+            restore_from("new", how.token)
             put("kept", 2)
             local batch = assert(watcher:next(15))
             assert.equals("restored", batch.reason)
@@ -79,7 +79,7 @@ describe("a watcher of an etcd that", function()
                 keys[DIR .. i] = i
             end
             recorder.apply(keys, batch)
-            if not keys[DIR .. "kept"] then -- the list was quicker than the put
+            if not keys[DIR .. "kept"] then -- the list was read before the put
                 recorder.apply(keys, assert(watcher:next(5)))
             end
             assert.same({ [DIR .. "kept"] = 2 }, keys)
@@ -89,8 +89,8 @@ describe("a watcher of an etcd that", function()
         end)
     end
 
-    for _, ahead in ipairs { "behind", "ahead of" } do
-        it("was restored while the watcher was too slow for it, " .. ahead .. " it, is told so", function()
+    for _, ahead in ipairs { "lower", "higher" } do
+        it("notices the restore if it was too slow and etcd's new revision is " .. ahead .. " than its position", function()
             local quick = assert(cli:watcher(DIR, { prefix = true, relist = true }))
             local slow = assert(cli:watcher(DIR, { prefix = true, relist = true, max_queue = 2 }))
             local ends = assert(cli:watcher(DIR, { prefix = true, max_queue = 2 }))
@@ -100,12 +100,12 @@ describe("a watcher of an etcd that", function()
             assert.is_true(fake.eventually(function()
                 return slow:state() == "behind" and ends:state() == "behind"
             end))
-            set_back("new")
+            restore_from("new")
             put("new1", 1)
             repeat
                 local batch = assert(quick:next(15))
             until batch.reason == "restored" -- seen before the new history has grown beyond the old one
-            for i = 2, ahead == "behind" and 1 or 30 do
+            for i = 2, ahead == "lower" and 1 or 30 do
                 put("new" .. i, i)
             end
             local keys = {}
@@ -129,7 +129,7 @@ describe("a watcher of an etcd that", function()
         end)
     end
 
-    it("was set back to a backup of itself is told the difference, though revisions are used twice", function()
+    it("delivers the difference although revisions are used twice if etcd is restored to a backup of itself", function()
         put("a", "old")
         put("b", "old")
         make_backup()
@@ -141,7 +141,7 @@ describe("a watcher of an etcd that", function()
         for _ = 1, 3 do
             assert(watcher:next(5))
         end
-        set_back("backup")
+        restore_from("backup")
         put("b", "new") -- the revision of the value that was lost
         local keys = {}
         local batch = assert(watcher:next(15))
@@ -154,23 +154,23 @@ describe("a watcher of an etcd that", function()
         watcher:close()
     end)
 
-    it("was set back, with a client that never goes back in time, is told so too", function()
+    it("notices the restore if its client is monotonic", function()
         local monotonic = assert(bed.new { http_host = server.http, timeout = 2, monotonic = true })
         local watcher = assert(monotonic:watcher(DIR, { prefix = true, relist = true, list = true }))
         assert(watcher:next(5))
         put("a", 1)
         assert(watcher:next(5))
-        set_back("new")
+        restore_from("new")
         local batch = assert(watcher:next(20))
         assert.equals("restored", batch.reason)
         watcher:close()
     end)
 
-    it("only was restarted goes on as if nothing had been", function()
+    it("continues without a full state if etcd was only restarted", function()
         local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true }))
         put("a", 1)
         assert(watcher:next(5))
-        set_back("data")
+        restore_from("data")
         put("a", 2)
         local batch = assert(watcher:next(15))
         assert.is_nil(batch.synthetic)
@@ -178,25 +178,25 @@ describe("a watcher of an etcd that", function()
         watcher:close()
     end)
 
-    it("says how far it has come tells it on, where that was asked for", function()
-        local told = assert(cli:watcher(DIR, { prefix = true, progress = true }))
+    it("delivers batches without events when etcd reports its revision if progress is set", function()
+        local with_progress = assert(cli:watcher(DIR, { prefix = true, progress = true }))
         local other = assert(cli:watcher(DIR, { prefix = true }))
         put("a", 1)
-        assert.equals(1, #assert(told:next(5)).events)
+        assert.equals(1, #assert(with_progress:next(5)).events)
         assert.equals(1, #assert(other:next(5)).events)
         local last = tonumber(assert(cli:set("/elsewhere", 1)).body.header.revision)
         repeat
-            local batch = assert(told:next(5))
+            local batch = assert(with_progress:next(5))
             assert.same({}, batch.events)
         until batch.revision == last
-        assert.equals(last, told:revision())
+        assert.equals(last, with_progress:revision())
         assert.is_true(fake.eventually(function() return other:revision() == last end))
         assert.is_nil((other:next(0)))
-        told:close()
+        with_progress:close()
         other:close()
     end)
 
-    it("says how far it has come needs no list after compactions of what others wrote", function()
+    it("needs no full state after compactions of other keys when etcd reports its revision", function()
         local watcher = assert(cli:watcher(DIR, { prefix = true, relist = true, idle_timeout = 1 }))
         put("a", 1)
         assert(watcher:next(5))

@@ -1,4 +1,4 @@
--- Watchers that use one stream together, and what they owe each other.
+-- Watchers that share a watch, and how they affect each other.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local recorder = require "spec.support.watch_recorder"
@@ -7,7 +7,7 @@ local tap = require "spec.support.watch_proxy"
 local dir = bed.key("watcher-share")
 
 describe("watchers of one client", function()
-    local line, cli, direct
+    local proxy, cli, direct
     local watchers = {}
 
     local function watch(key, opts)
@@ -23,7 +23,7 @@ describe("watchers of one client", function()
         return batch.events[1].kv.key
     end
 
-    -- waits until the watcher has come as far as etcd
+    -- Waits until the watcher has received all events.
     local function settle(watcher)
         local key = dir .. "settle"
         assert(direct:set(key, 1))
@@ -37,8 +37,8 @@ describe("watchers of one client", function()
     end
 
     before_each(function()
-        line = tap.new(bed.single.http)
-        cli = assert(bed.new { http_host = line.http_host, timeout = 5 })
+        proxy = tap.new(bed.single.http)
+        cli = assert(bed.new { http_host = proxy.http_host, timeout = 5 })
         direct = assert(bed.new())
     end)
 
@@ -47,11 +47,11 @@ describe("watchers of one client", function()
             watchers[i]:close()
             watchers[i] = nil
         end
-        line:close()
+        proxy:close()
         assert(direct:rmdir(dir))
     end)
 
-    it("of the same keys need one connection", function()
+    it("share one connection if they watch the same keys", function()
         local all = {}
         for i = 1, 20 do
             all[i] = watch(dir, { prefix = true, list = i % 2 == 0 })
@@ -63,11 +63,11 @@ describe("watchers of one client", function()
         for i = 1, 20 do
             assert.equals(dir .. "a", next_key(all[i]))
         end
-        assert.equals(1, line.watches)
+        assert.equals(1, proxy.watches)
         assert.equals(20, all[1]:stats().subscribers)
     end)
 
-    it("of keys within another's prefix join that one, each told of its own keys only", function()
+    it("share the watch of the wider prefix, and receive only their own keys", function()
         local all = watch(dir, { prefix = true })
         local some = watch(dir .. "a/", { prefix = true })
         local one = watch(dir .. "a/1")
@@ -78,11 +78,11 @@ describe("watchers of one client", function()
         assert.equals(dir .. "a/2", next_key(some))
         assert.equals(dir .. "a/1", next_key(some))
         assert.equals(dir .. "b", next_key(all))
-        assert.equals(1, line.watches)
+        assert.equals(1, proxy.watches)
         assert.equals(all:revision() + 2, one:revision())
     end)
 
-    it("of sibling prefixes share the stream that they name", function()
+    it("share one watch if they have the same shared_prefix", function()
         local all = {}
         for i = 1, 5 do
             all[i] = watch(dir .. i .. "/", { prefix = true, shared_prefix = dir, list = true, relist = true })
@@ -92,10 +92,10 @@ describe("watchers of one client", function()
             assert(direct:set(dir .. i .. "/x", 1))
             assert.equals(dir .. i .. "/x", next_key(all[i]))
         end
-        assert.equals(1, line.watches)
+        assert.equals(1, proxy.watches)
     end)
 
-    it("get a part of a revision each, and the whole of their part", function()
+    it("receive their part of a revision in one batch", function()
         local odd = watch(dir .. "odd/", { prefix = true, shared_prefix = dir })
         local even = watch(dir .. "even/", { prefix = true, shared_prefix = dir })
         for i = 1, 6 do
@@ -110,7 +110,7 @@ describe("watchers of one client", function()
         end
     end)
 
-    it("do not share a stream that lacks what one of them wants", function()
+    it("do not share a watch that lacks an option of one of them", function()
         local plain = watch(dir, { prefix = true })
         local prev = watch(dir, { prefix = true, prev_kv = true })
         local puts = watch(dir, { prefix = true, filters = "NODELETE" })
@@ -119,14 +119,14 @@ describe("watchers of one client", function()
         for _, watcher in ipairs { plain, prev, puts, eager } do
             assert.equals(dir .. "a", next_key(watcher))
         end
-        assert.equals(4, line.watches)
+        assert.equals(4, proxy.watches)
         local either = watch(dir .. "a")
         assert(direct:set(dir .. "a", 2))
         next_key(either)
-        assert.equals(4, line.watches)
+        assert.equals(4, proxy.watches)
     end)
 
-    it("that did not ask for what was before are not told it by one that did", function()
+    it("receive no previous values without prev_kv if they share the watch of one with it", function()
         local prev = watch(dir, { prefix = true, prev_kv = true })
         local plain = watch(dir, { prefix = true })
         assert(direct:set(dir .. "a", 1))
@@ -134,10 +134,10 @@ describe("watchers of one client", function()
         assert(prev:next(5) and plain:next(5))
         assert.equals(1, prev:next(5).events[1].prev_kv.value)
         assert.is_nil(plain:next(5).events[1].prev_kv)
-        assert.equals(1, line.watches)
+        assert.equals(1, proxy.watches)
     end)
 
-    it("may write to the events that they get", function()
+    it("can modify the events that they receive", function()
         local first, second = watch(dir, { prefix = true }), watch(dir, { prefix = true })
         assert(direct:set(dir .. "a", 1))
         local batch = assert(first:next(5))
@@ -146,7 +146,7 @@ describe("watchers of one client", function()
         assert.same({ dir .. "a" }, { next_key(second) })
     end)
 
-    it("that start in the past have a stream of their own until they have caught up", function()
+    it("have a separate watch while they catch up from a start revision in the past", function()
         local first = tonumber(assert(direct:set(dir .. "a/0", 0)).body.header.revision)
         fill(1, 200)
         local live = watch(dir, { prefix = true })
@@ -155,14 +155,14 @@ describe("watchers of one client", function()
         for i = 0, 200 do
             assert.equals(i, late:next(5).events[1].kv.value)
         end
-        assert.equals(2, line.watches)
-        assert(fake.eventually(function() return line.open == 1 or not direct:set(dir .. "a/x", 1) end))
+        assert.equals(2, proxy.watches)
+        assert(fake.eventually(function() return proxy.open == 1 or not direct:set(dir .. "a/x", 1) end))
         assert.equals(2, late:stats().subscribers)
         assert.equals("watching", late:state())
         settle(live)
     end)
 
-    it("lose nothing when one joins while the others' stream is cut", function()
+    it("lose nothing when others join while the stream is cut", function()
         local old = watch(dir, { prefix = true })
         local stop = false
         local writer = ngx.thread.spawn(function()
@@ -176,7 +176,7 @@ describe("watchers of one client", function()
         local restore = fake.never_ban()
         local joined = {}
         for i = 1, 10 do
-            line:cut(i % 2 == 0)
+            proxy:cut(i % 2 == 0)
             joined[i] = watch(dir, { prefix = true, list = true })
             ngx.sleep(0.05)
         end
@@ -196,8 +196,8 @@ describe("watchers of one client", function()
         restore()
     end)
 
-    describe("when one leaves", function()
-        it("go on without it", function()
+    describe("when one is closed", function()
+        it("continue on the shared watch", function()
             local first, second = watch(dir, { prefix = true }), watch(dir, { prefix = true })
             assert(direct:set(dir .. "a", 1))
             next_key(first)
@@ -205,39 +205,39 @@ describe("watchers of one client", function()
             assert.equals(dir .. "a", next_key(second))
             assert(direct:set(dir .. "b", 1))
             assert.equals(dir .. "b", next_key(second))
-            assert.equals(1, line.watches)
+            assert.equals(1, proxy.watches)
         end)
 
-        it("the last one closes the connection at once", function()
+        it("close the connection immediately when it was the last one", function()
             local first, second = watch(dir, { prefix = true }), watch(dir, { prefix = true })
             settle(first)
             first:close()
             ngx.sleep(0.05)
-            assert.equals(1, line.open)
+            assert.equals(1, proxy.open)
             second:close()
             ngx.sleep(0.05)
-            assert.equals(0, line.open)
+            assert.equals(0, proxy.open)
             assert.same({}, cli.shared_watches)
         end)
 
-        it("by being forgotten, the connection is closed after a while", function()
-            local function forgotten()
+        it("close the connection when the last one is collected as garbage", function()
+            local function unreferenced()
                 local watcher = assert(cli:watcher(dir, { prefix = true }))
                 local thread = ngx.thread.spawn(function() return watcher:next() end)
-                assert(fake.eventually(function() return line.open == 1 end))
-                ngx.thread.kill(thread) -- as with its request
+                assert(fake.eventually(function() return proxy.open == 1 end))
+                ngx.thread.kill(thread) -- as nginx does at the end of a request
             end
-            assert(ngx.thread.wait(ngx.thread.spawn(forgotten)))
-            assert.equals(1, line.open)
+            assert(ngx.thread.wait(ngx.thread.spawn(unreferenced)))
+            assert.equals(1, proxy.open)
             assert(fake.eventually(function()
                 collectgarbage()
-                return line.open == 0
+                return proxy.open == 0
             end))
         end)
     end)
 
-    describe("of which one is too slow", function()
-        it("are not held up by it, and it loses nothing", function()
+    describe("when one is too slow", function()
+        it("do not stall, and the slow one loses nothing", function()
             local first = tonumber(assert(direct:set(dir .. "a/0", 0)).body.header.revision)
             local quick = watch(dir, { prefix = true })
             local slow = watch(dir, { prefix = true, max_queue = 10 })
@@ -249,47 +249,47 @@ describe("watchers of one client", function()
             assert.equals("behind", slow:state())
             assert.equals(1, slow:stats().overflows)
             assert.is_true(slow:stats().queued <= 10)
-            assert.equals(1, line.watches)
+            assert.equals(1, proxy.watches)
             assert(direct:set(dir .. "last", 0))
             local batches = {}
             while not batches[1] or batches[#batches].events[1].kv.key ~= dir .. "last" do
                 batches[#batches + 1] = assert(slow:next(5))
                 ngx.sleep(0.001)
             end
-            assert.equals(2, line.watches)
+            assert.equals(2, proxy.watches)
             local values = {}
             for _, batch in ipairs(batches) do
                 values[#values + 1] = batch.events[1].kv.value
             end
-            local expected = { 1 } -- the key that `quick` has settled by
+            local expected = { 1 } -- of `settle(quick)`
             for i = 1, 100 do
                 expected[i] = i
             end
             expected[101], expected[102] = 1, 0
             assert.same(expected, values)
             assert.equals(first, batches[1].revision)
-            fill(1, 8) -- not too many for it
+            fill(1, 8) -- fewer than max_queue
             settle(quick)
             for _ = 1, 8 do
                 assert(slow:next(5))
             end
-            assert(fake.eventually(function() return line.open == 1 end))
+            assert(fake.eventually(function() return proxy.open == 1 end))
         end)
 
-        it("and alone, the reading stops until it goes on", function()
+        it("pause the stream if it is the only one, until it takes batches", function()
             local slow = watch(dir, { prefix = true, max_queue = 10 })
             fill(1, 300)
             assert(fake.eventually(function() return slow:state() == "behind" end))
             assert.is_true(slow:stats().queued <= 10)
-            assert.equals(1, line.open)
+            assert.equals(1, proxy.open)
             assert.equals(0, slow:stats().overflows)
             assert(direct:set(dir .. "last", 0))
             assert.equals(301, #recorder.take(slow, dir .. "last"))
-            assert.equals(1, line.watches)
+            assert.equals(1, proxy.watches)
             assert.equals("watching", slow:state())
         end)
 
-        it("and alone, it does not hold up who comes later", function()
+        it("do not stall if they were opened while it was the only one", function()
             local slow = watch(dir, { prefix = true, max_queue = 10 })
             fill(1, 100)
             assert(fake.eventually(function() return slow:state() == "behind" end))
@@ -300,7 +300,7 @@ describe("watchers of one client", function()
             assert.equals(101, #recorder.take(slow, dir .. "last"))
         end)
 
-        it("and large, the bytes that wait are bounded too", function()
+        it("limit the queued bytes too", function()
             local slow = watch(dir, { prefix = true })
             local value = ("x"):rep(1000000)
             for i = 1, 30 do
@@ -312,8 +312,8 @@ describe("watchers of one client", function()
             assert.equals(31, #recorder.take(slow, dir .. "last"))
         end)
 
-        for _, late in ipairs { "asked for", "told" } do
-            it("even to wait for its list, " .. late .. " late, it gets the list and what comes after", function()
+        for _, late in ipairs { "requested", "received" } do
+            it("deliver the list and all later events to it if its list is " .. late .. " late", function()
                 assert(direct:set(dir .. "a/0", 0))
                 local quick = watch(dir, { prefix = true })
                 local pages = require "resty.etcd.call.paged_range"
@@ -325,7 +325,7 @@ describe("watchers of one client", function()
                     end
                 end
                 pages.read_raw = function(...)
-                    if late == "asked for" then
+                    if late == "requested" then
                         delay()
                     end
                     local reply, err = read_raw(...)
@@ -344,12 +344,12 @@ describe("watchers of one client", function()
                 recorder.apply(keys, batch)
                 assert.equals(1, slow:stats().overflows)
                 assert(direct:set(dir .. "last", 0))
-                local told = 0
+                local delivered = 0
                 for _, later in ipairs(recorder.take(slow, dir .. "last")) do
                     recorder.apply(keys, later)
-                    told = told + 1
+                    delivered = delivered + 1
                 end
-                assert.equals(late == "told" and 52 or 1, told)
+                assert.equals(late == "received" and 52 or 1, delivered)
                 assert.same(recorder.read(direct, dir), keys)
             end)
         end

@@ -1,11 +1,11 @@
--- Watchers and mirrors of an etcd that wants TLS and a client certificate.
+-- Watchers and mirrors of an etcd that requires a client certificate.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local tap = require "spec.support.watch_proxy"
 
 local certs = bed.certs
 
-describe("over TLS with a client certificate", function()
+describe("TLS with a client certificate", function()
     local cli, dir, restore
 
     local function client(http_host)
@@ -26,10 +26,10 @@ describe("over TLS with a client certificate", function()
         restore()
     end)
 
-    it("a watcher tells every change, big ones too, and lets go of its connection when it is closed", function()
-        local line = tap.new(bed.mtls.http)
-        finally(function() line:close() end)
-        local watcher = assert(client(line.http_host):watcher(dir, { prefix = true }))
+    it("watcher: delivers every change, also large ones, and releases its connection when it is closed", function()
+        local proxy = tap.new(bed.mtls.http)
+        finally(function() proxy:close() end)
+        local watcher = assert(client(proxy.http_host):watcher(dir, { prefix = true }))
         local big = ("x"):rep(300000)
         for i = 1, 20 do
             assert.equal(200, cli:set(dir .. i, i % 10 == 0 and big or i).status)
@@ -40,15 +40,15 @@ describe("over TLS with a client certificate", function()
             assert.equal(dir .. i, batch.events[1].kv.key)
             assert.equal(i % 10 == 0 and big or i, batch.events[1].kv.value)
         end
-        assert.equal(1, line:open_connections())
+        assert.equal(1, proxy:open_connections())
         watcher:close()
         local batch, err = watcher:next(1)
         assert.is_nil(batch)
         assert.equal("closed", err.name)
-        assert.is_true(fake.eventually(function() return line:open_connections() == 0 end))
+        assert.is_true(fake.eventually(function() return proxy:open_connections() == 0 end))
     end)
 
-    it("a mirror follows the keys", function()
+    it("mirror: follows the keys", function()
         assert(cli:set(dir .. "a", { n = 1 }))
         local mirror = assert(cli:mirror(dir))
         assert(mirror:wait_ready(5))
@@ -58,7 +58,7 @@ describe("over TLS with a client certificate", function()
         mirror:close()
     end)
 
-    it("a watcher waits for a certificate whose file is not there yet, and so does a mirror", function()
+    it("watcher and mirror: wait until the file of the certificate exists", function()
         local path = os.tmpname()
         os.remove(path)
         local early = assert(bed.new {
@@ -88,7 +88,7 @@ describe("over TLS with a client certificate", function()
         mirror:close()
     end)
 
-    it("a watcher that has no certificate says what is wrong, and a mirror that it is not ready", function()
+    it("watcher and mirror: report an error without a certificate", function()
         local bare = assert(bed.new { http_host = bed.mtls.http, sni = "localhost", timeout = 1 })
         local watcher = assert(bare:watcher(dir, { prefix = true, list = true }))
         local batch, err = watcher:next(1.5)

@@ -1,4 +1,4 @@
--- What watchers make of servers that are not what they should be, with a scripted one in the place of etcd.
+-- Watchers and servers that do not behave like etcd, from a scripted server.
 local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
@@ -7,10 +7,10 @@ local replies = require "spec.support.etcd_replies"
 
 local put, created, events = replies.put, replies.created, replies.events
 
-describe("a watcher", function()
+describe("watcher", function()
     local server, restore, cli
-    local read, watch -- what the server answers
-    local watches -- how often it was asked for a watch
+    local read, watch -- return the server's responses
+    local watches -- number of watch requests
     local watchers = {}
 
     local function answer(request)
@@ -45,31 +45,31 @@ describe("a watcher", function()
         return watcher
     end
 
-    describe("that is answered without a header", function()
+    describe("with responses without a header", function()
         local HEADLESS = {
-            ["nothing at all"] = {},
-            ["no cluster"] = { header = { raft_term = "2", revision = "10" } },
+            ["no header"] = {},
+            ["no cluster_id"] = { header = { raft_term = "2", revision = "10" } },
             ["no revision"] = { header = { cluster_id = "7", raft_term = "2" } },
-            ["no raft term"] = { header = { cluster_id = "7", revision = "10" } },
+            ["no raft_term"] = { header = { cluster_id = "7", revision = "10" } },
         }
 
-        for name, said in pairs(HEADLESS) do
-            it("does not take that for a restored etcd: " .. name, function()
+        for name, body in pairs(HEADLESS) do
+            it("does not conclude that etcd was restored: " .. name, function()
                 local state = { put(5, "k").kv }
                 read = function(asked) return replies.read(10, not asked.count_only and state or nil) end
                 local is_cut = false
-                local function wait()
+                local function wait_for_cut()
                     fake.eventually(function() return is_cut end)
                 end
                 watch = function(n)
-                    return n == 1 and { created(10), wait, fake.CLOSE } or { created(10), events(11, put(11, "k")) }
+                    return n == 1 and { created(10), wait_for_cut, fake.CLOSE } or { created(10), events(11, put(11, "k")) }
                 end
                 local relist = open { prefix = true, list = true, relist = true }
                 local plain = open { prefix = true, list = true }
                 assert.equals(1, #assert(relist:next(5)).events)
                 assert.equals(1, #assert(plain:next(5)).events)
                 local healthy = read
-                read = function() return fake.reply(cjson.encode(said)) end
+                read = function() return fake.reply(cjson.encode(body)) end
                 is_cut = true
                 assert(fake.eventually(function() return (relist:stats().close_reasons.bad_reply or 0) > 1 end))
                 assert.equals("timeout", select(2, relist:next(0)).name)
@@ -83,21 +83,21 @@ describe("a watcher", function()
             end)
         end
 
-        it("does not take that for the state", function()
-            local whole = false
+        it("does not accept them as the full state", function()
+            local is_complete = false
             read = function(asked)
-                return asked.count_only and replies.read(10) or whole and replies.read(10, { put(5, "k").kv }) or fake.reply "{}"
+                return asked.count_only and replies.read(10) or is_complete and replies.read(10, { put(5, "k").kv }) or fake.reply "{}"
             end
             watch = function() return { created(10) } end
             local watcher = open { prefix = true, list = true }
             local batch, err = watcher:next(1)
             assert.is_nil(batch)
             assert.equals("timeout", err.name)
-            whole = true
+            is_complete = true
             assert.equals(1, #assert(watcher:next(5)).events)
         end)
 
-        it("says so where it asks before it begins", function()
+        it("returns bad_reply when it is opened, if it reads the current revision", function()
             read = function() return fake.reply "{}" end
             local watcher, err = cli:watcher("k")
             assert.is_nil(watcher)
@@ -105,15 +105,15 @@ describe("a watcher", function()
         end)
     end)
 
-    it("reads its state as soon as the stream has its place, not when the timer next looks up", function()
+    it("reads its state as soon as the watch has its start revision, before the next poll", function()
         read = function(asked) return replies.read(10, not asked.count_only and { put(5, "k").kv } or nil) end
         watch = function() return { created(10) } end
-        local soon = 0
-        for _ = 1, 5 do -- the timer looks up every 0.5 seconds; a busy machine may be slow now and then
-            soon = soon + (open { prefix = true, list = true }:next(0.3) and 1 or 0)
+        local immediate = 0
+        for _ = 1, 5 do -- the run loop polls every 0.5 s; a busy machine can be slow occasionally
+            immediate = immediate + (open { prefix = true, list = true }:next(0.3) and 1 or 0)
             watchers[#watchers]:close()
         end
-        assert.is_true(soon >= 1)
+        assert.is_true(immediate >= 1)
     end)
 
     describe("while it reads its state", function()
@@ -133,12 +133,12 @@ describe("a watcher", function()
                 end
                 return 0.05, fake.reply(cjson.encode { header = replies.header(10), kvs = kvs, count = "1000000" })
             end
-            open { prefix = true } -- keeps the stream
+            open { prefix = true } -- keeps the watch
         end)
 
         local CLOSINGS = {
             ["is closed"] = function(all) table.remove(all):close() end,
-            ["is forgotten"] = function(all)
+            ["is collected as garbage"] = function(all)
                 all[#all] = nil
                 collectgarbage()
                 collectgarbage()
@@ -146,15 +146,15 @@ describe("a watcher", function()
         }
 
         for name, close in pairs(CLOSINGS) do
-            it("stops to read when it " .. name, function()
+            it("stops reading when it " .. name, function()
                 assert.is_nil(open { prefix = true, list = true }:next(0))
                 assert(fake.eventually(function() return pages > 3 end))
                 local before = server.open
                 close(watchers)
-                ngx.sleep(0.6) -- the timer looks for what is forgotten every 0.5 seconds
-                local read_then = pages
+                ngx.sleep(0.6) -- the run loop looks for closed subscribers every 0.5 s
+                local pages_before = pages
                 ngx.sleep(0.3)
-                assert.equals(read_then, pages)
+                assert.equals(pages_before, pages)
                 collectgarbage()
                 collectgarbage()
                 assert(fake.eventually(function() return server.open < before end))
@@ -163,7 +163,7 @@ describe("a watcher", function()
         end
     end)
 
-    it("leaves nothing behind of a state that was read", function()
+    it("frees the light threads that have read a full state", function()
         read = function(asked) return replies.read(10, not asked.count_only and { put(5, "k").kv } or nil) end
         watch = function() return { created(10) } end
         local keep = open { prefix = true }
@@ -194,7 +194,7 @@ describe("a watcher", function()
         assert.equals(1, keep:stats().opened)
     end)
 
-    it("gives up a stream that does not stand in time, though bytes drip in, and counts it against the member", function()
+    it("closes a stream that etcd does not confirm in time, although bytes arrive, and reports the endpoint", function()
         watch = function(n)
             local script = { fake.CHUNKED }
             for i = 1, n == 1 and 100 or 0 do
@@ -209,7 +209,7 @@ describe("a watcher", function()
         assert.equals(1, fake.reports(server.http_host))
     end)
 
-    it("opens streams that break after each event anew at once, but not without end", function()
+    it("reopens streams that break after each event immediately, but at a limited rate", function()
         local revision = 10
         read = function() return replies.read(revision) end
         watch = function()
@@ -222,10 +222,10 @@ describe("a watcher", function()
             local batch = watcher:next(stop - clock.now())
             assert.is_true(batch == nil or batch.revision <= revision)
         end
-        assert.is_true(watches >= 5 and watches <= 60, watches .. " in 2 seconds")
+        assert.is_true(watches >= 5 and watches <= 60, watches .. " in 2 s")
     end)
 
-    it("takes no state out of pages that do not say of which revision they are", function()
+    it("rejects pages of a full state that have no revision", function()
         local kvs = {}
         for i = 1, 64 do
             kvs[i] = put(5, ("k%02d"):format(i)).kv

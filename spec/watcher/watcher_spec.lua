@@ -1,4 +1,4 @@
--- Watchers of a real etcd, with nothing in the way.
+-- Watchers of a real etcd, without faults.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local recorder = require "spec.support.watch_recorder"
@@ -25,7 +25,7 @@ local function assert_silent(watcher)
     assert.equals("timeout", err.name)
 end
 
-describe("a watcher", function()
+describe("watcher", function()
     local cli
     local watchers = {}
 
@@ -48,21 +48,21 @@ describe("a watcher", function()
         assert(cli:rmdir(dir))
     end)
 
-    it("lets others have their turn when it catches up #alone", function()
+    it("yields to other light threads while it catches up #alone", function()
         local first = assert(cli:set(dir .. "k", 0)).body.header.revision
         write_some(cli, 1, 200)
         local watcher = watch(dir, { prefix = true, start_revision = first }, assert(bed.new { serializer = { deserialize = turns.work } }))
         assert(watcher:next(5))
-        ngx.sleep(0.2) -- by then all the rest has come
+        ngx.sleep(0.2) -- all other batches are queued by then
         local most = turns.most(function()
             for i = 1, 200 do
                 assert.equals(('{"n":%d}'):format(i), next_event(watcher).kv.value)
             end
         end)
-        assert.is_true(most > 0 and most <= turns.FEW, most .. " in one go")
+        assert.is_true(most > 0 and most <= turns.FEW, most .. " without a yield")
     end)
 
-    it("tells every change after the call that made it, with decoded values", function()
+    it("delivers every change after the call that created it, with decoded values", function()
         local watcher = watch(dir, { prefix = true })
         assert(cli:set(dir .. "a", { x = 1 }))
         local event, batch = next_event(watcher)
@@ -83,7 +83,7 @@ describe("a watcher", function()
         assert.equals("watching", watcher:state())
     end)
 
-    it("of one key tells of no other", function()
+    it("delivers no other keys if it watches one key", function()
         local watcher = watch(dir .. "a")
         assert(cli:set(dir .. "aa", 1))
         assert(cli:set(dir .. "a", 2))
@@ -91,7 +91,7 @@ describe("a watcher", function()
         assert_silent(watcher)
     end)
 
-    it("leaves values as they are when told so", function()
+    it("keeps values as etcd stores them if raw is set", function()
         local watcher = watch(dir .. "a", { raw = true, prev_kv = true })
         assert(cli:set(dir .. "a", { 1 }))
         assert.equals("[1]", next_event(watcher).kv.value)
@@ -99,7 +99,7 @@ describe("a watcher", function()
         assert.equals("[1]", next_event(watcher).prev_kv.value)
     end)
 
-    it("tells what the keys were before, of deletions too", function()
+    it("delivers the previous values, also of deleted keys, if prev_kv is set", function()
         local watcher = watch(dir .. "a", { prev_kv = true })
         assert(cli:set(dir .. "a", 1))
         assert(cli:set(dir .. "a", 2))
@@ -111,7 +111,7 @@ describe("a watcher", function()
         assert.equals("2", deletion.prev_kv.version)
     end)
 
-    it("leaves out what its filters say", function()
+    it("leaves out puts or deletions if filters are set", function()
         local puts = watch(dir, { prefix = true, filters = "NODELETE" })
         local deletions = watch(dir, { prefix = true, filters = { "NOPUT" } })
         assert(cli:set(dir .. "a", 1))
@@ -123,7 +123,7 @@ describe("a watcher", function()
         assert_silent(deletions)
     end)
 
-    it("with `list` begins with the present state, and goes on without a gap", function()
+    it("starts with the current state and continues without a gap if list is set", function()
         write_some(cli, 1, 3)
         local watcher = watch(dir, { prefix = true, list = true })
         local batch = assert(watcher:next(5))
@@ -136,7 +136,7 @@ describe("a watcher", function()
         assert.same({ n = 5 }, next_event(watcher).kv.value)
     end)
 
-    it("with `list` tells of a state without keys too", function()
+    it("starts with an empty state if list is set and there are no keys", function()
         local watcher = watch(dir, { prefix = true, list = true })
         local batch = assert(watcher:next(5))
         assert.equals("list", batch.reason)
@@ -144,7 +144,7 @@ describe("a watcher", function()
         assert.is_true(batch.revision > 0)
     end)
 
-    it("loses nothing between the state and the events, however busy the keys are", function()
+    it("loses nothing between the state and the events while the keys are written to", function()
         local done = 0
         local writers = {}
         for w = 1, 4 do
@@ -172,7 +172,7 @@ describe("a watcher", function()
         assert.same(recorder.read(cli, dir), keys)
     end)
 
-    it("replays history from the revision it is given, one batch per revision", function()
+    it("replays the history from start_revision on, one batch per revision", function()
         local first = tonumber(assert(cli:set(dir .. "k0", 0)).body.header.revision)
         write_some(cli, 1, 30)
         assert(cli:rmdir(dir)) -- several events of one revision
@@ -184,7 +184,7 @@ describe("a watcher", function()
         assert.equals(7, #batches[32].events)
     end)
 
-    it("with `list` and a revision begins with the state just before that", function()
+    it("starts with the state before start_revision if list is set too", function()
         assert(cli:set(dir .. "a", 1))
         local second = assert(cli:set(dir .. "a", 2)).body.header.revision
         assert(cli:set(dir .. "a", 3))
@@ -194,7 +194,7 @@ describe("a watcher", function()
         assert.equals(3, next_event(watcher).kv.value)
     end)
 
-    it("from revision 1 on with `list` begins with nothing", function()
+    it("starts with an empty state if list is set and start_revision is 1", function()
         local single = assert(bed.new { http_host = bed.cluster.http[1] })
         local watcher, err = single:watcher(dir, { prefix = true, list = true, start_revision = 1 })
         assert.is_nil(err)
@@ -204,7 +204,7 @@ describe("a watcher", function()
         assert.same({}, batch.events)
     end)
 
-    it("waits for a revision in the future, and tells of nothing before it", function()
+    it("delivers nothing before start_revision if that is in the future", function()
         local revision = tonumber(assert(cli:set(dir .. "a", 0)).body.header.revision)
         local watcher = watch(dir, { prefix = true, start_revision = revision + 3 })
         for i = 1, 5 do
@@ -215,7 +215,7 @@ describe("a watcher", function()
         end
     end)
 
-    it("takes off the client's prefix from keys, and stays inside it", function()
+    it("removes the client's key_prefix from keys, and watches no keys without it", function()
         local inner = assert(bed.new { key_prefix = dir .. "in" })
         local some = watch("/s", { prefix = true, list = true }, inner)
         local all = watch("", { prefix = true, prev_kv = true }, inner)
@@ -230,7 +230,7 @@ describe("a watcher", function()
         assert.equals("/sa", next_event(all).prev_kv.key)
     end)
 
-    it("knows the edges of ranges: all keys, keys of 0xff, up to a key, from a key on", function()
+    it("watches all keys, keys of 0xff bytes, keys up to a key, and keys from a key on", function()
         local all = watch("", { prefix = true })
         local high = watch(dir .. "\255", { prefix = true })
         local range = watch(dir .. "b", { range_end = dir .. "d" })
@@ -239,35 +239,35 @@ describe("a watcher", function()
         for _, name in ipairs(names) do
             assert(cli:set(dir .. name, name == "\255" and "ff" or 1))
         end
-        local function assert_told(watcher, ...)
+        local function assert_delivered(watcher, ...)
             for _, name in ipairs { ... } do
                 assert.equals(dir .. name, next_event(watcher).kv.key)
             end
             assert_silent(watcher)
         end
-        local told, batch = {}, all:next(5)
-        while batch do -- among all keys there may be some that run out, which are none of this spec
+        local keys, batch = {}, all:next(5)
+        while batch do -- among all keys, leases of other specs can expire
             for _, event in ipairs(batch.events) do
                 if event.kv.key:sub(1, #dir) == dir then
-                    told[#told + 1] = event.kv.key:sub(#dir + 1)
+                    keys[#keys + 1] = event.kv.key:sub(#dir + 1)
                 end
             end
             batch = all:next(0.2)
         end
-        assert.same(names, told)
-        assert_told(high, "\255", "\255\255", "\255a")
-        assert_told(range, "b", "bb", "c")
-        assert_told(from, "c", "d", "\255", "\255\255", "\255a")
+        assert.same(names, keys)
+        assert_delivered(high, "\255", "\255\255", "\255a")
+        assert_delivered(range, "b", "bb", "c")
+        assert_delivered(from, "c", "d", "\255", "\255\255", "\255a")
     end)
 
-    it("takes any bytes for a key", function()
+    it("accepts binary keys", function()
         local key = dir .. "\0\r\n\"\\\128"
         local watcher = watch(key)
         assert(cli:set(key, 1))
         assert.equals(key, next_event(watcher).kv.key)
     end)
 
-    it("gives batches in a loop until it is closed", function()
+    it("iterates over batches until it is closed", function()
         local watcher = watch(dir, { prefix = true })
         write_some(cli, 1, 5)
         local seen = 0
@@ -282,18 +282,18 @@ describe("a watcher", function()
         assert.equals("closed", select(2, watcher:next()).name)
     end)
 
-    it("goes on when its client is closed: it has a `close` of its own", function()
+    it("continues when its client is closed", function()
         local watcher = watch(dir, { prefix = true, idle_timeout = 1 })
         assert(fake.eventually(function() return watcher:state() == "watching" end))
         assert.is_true(cli:close())
         assert(cli:set(dir .. "a", 1))
         assert.equals(1, next_event(watcher).kv.value)
-        ngx.sleep(1.6) -- it was silent, and looked after
+        ngx.sleep(1.6) -- longer than idle_timeout: the stream is probed
         assert(cli:set(dir .. "a", 2))
         assert.equals(2, next_event(watcher).kv.value)
     end)
 
-    it("that is closed wakes the one who waits", function()
+    it("wakes a waiting next when it is closed", function()
         local watcher = watch(dir, { prefix = true })
         local thread = ngx.thread.spawn(function() return watcher:next() end)
         ngx.sleep(0.05)
@@ -303,7 +303,7 @@ describe("a watcher", function()
         assert.equals("closed", err.name)
     end)
 
-    it("may be read from one light thread after the other", function()
+    it("can be read from several light threads, one after the other", function()
         local watcher = watch(dir, { prefix = true })
         for i = 1, 3 do
             local thread = ngx.thread.spawn(function() return watcher:next(5) end)
@@ -313,7 +313,7 @@ describe("a watcher", function()
         end
     end)
 
-    it("loses nothing to a reader that is killed while it waits", function()
+    it("loses nothing when a light thread that waits in next is killed", function()
         local watcher = watch(dir, { prefix = true })
         local thread = ngx.thread.spawn(function() return watcher:next() end)
         ngx.sleep(0.05)
@@ -322,7 +322,7 @@ describe("a watcher", function()
         assert.equals(1, next_event(watcher).kv.value)
     end)
 
-    it("answers `timeout` and goes on", function()
+    it("continues after next has returned timeout", function()
         local watcher = watch(dir, { prefix = true })
         for _ = 1, 3 do
             local batch, err = watcher:next(0)
@@ -333,11 +333,11 @@ describe("a watcher", function()
         assert.equals(1, next_event(watcher).kv.value)
     end)
 
-    it("with `on_batch` calls back for each batch, and goes on when that throws", function()
+    it("calls on_batch for each batch, and continues when it raises an error", function()
         local seen = {}
         local watcher = watch(dir, { prefix = true, on_batch = function(batch)
             seen[#seen + 1] = batch.events[1].kv.value.n
-            error("the callback's own mistake")
+            error("error of the callback")
         end })
         write_some(cli, 1, 3)
         assert(fake.eventually(function() return #seen == 3 end))
@@ -346,14 +346,14 @@ describe("a watcher", function()
         assert.equals("watching", watcher:state())
     end)
 
-    it("with `on_batch` calls back in order across timers", function()
+    it("calls on_batch in order across timers", function()
         local seen, in_order = 0, true
         watch(dir, { prefix = true, on_batch = function(batch)
             seen = seen + 1
             in_order = in_order and batch.events[1].kv.value.n == seen
         end })
         local last = 0
-        while last < 1100 do -- more than one timer calls back
+        while last < 1100 do -- a timer makes about 1000 calls
             last = last + 1
             assert(cli:set(dir .. "k", { n = last }))
         end
@@ -361,7 +361,7 @@ describe("a watcher", function()
         assert.is_true(in_order)
     end)
 
-    it("counts what it does", function()
+    it("counts batches, events and streams", function()
         local watcher = watch(dir, { prefix = true, list = true })
         assert(watcher:next(5))
         write_some(cli, 1, 4)
@@ -377,29 +377,29 @@ describe("a watcher", function()
         assert.same({}, stats.close_reasons)
     end)
 
-    it("says at once what is wrong with a call", function()
-        local function assert_wrong(text, ...)
+    it("rejects invalid arguments", function()
+        local function assert_rejected(text, ...)
             local watcher, err = cli:watcher(...)
             assert.is_nil(watcher)
             assert.equals("bad_request", err.name)
             assert.equals(text, tostring(err))
         end
-        assert_wrong("key must be string", nil)
-        assert_wrong("key should not be empty", "")
-        assert_wrong("opts must be table", "a", 1)
-        assert_wrong("opts.prefix and opts.range_end exclude each other", "a", { prefix = true, range_end = "b" })
-        assert_wrong("opts.range_end must be string, not empty", "a", { range_end = "" })
-        assert_wrong("opts.start_revision must be a positive integer", "a", { start_revision = 0 })
-        assert_wrong("opts.start_revision must be a positive integer", "a", { start_revision = "x" })
-        assert_wrong("opts.idle_timeout must be number of seconds", "a", { idle_timeout = 0 })
-        assert_wrong("opts.max_queue must be a positive number", "a", { max_queue = 0 })
-        assert_wrong("opts.max_queue_bytes must be a positive number", "a", { max_queue_bytes = "1" })
-        assert_wrong("opts.shared_prefix must be string", "a", { shared_prefix = true })
-        assert_wrong("opts.on_batch must be function", "a", { on_batch = 1 })
-        assert_wrong('opts.filters must be "NOPUT", "NODELETE" or a list of them', "a", { filters = "NOTHING" })
-        assert_wrong("opts.prefix must be boolean", "a", { prefix = 1 })
-        assert_wrong("unknown option prefx; did you mean prefix?", "a", { prefx = true })
-        assert_wrong("the range contains no key", "b", { range_end = "a" })
-        assert_wrong("opts.shared_prefix must be a prefix of all watched keys", "/a/", { prefix = true, shared_prefix = "/a/b" })
+        assert_rejected("key must be string", nil)
+        assert_rejected("key should not be empty", "")
+        assert_rejected("opts must be table", "a", 1)
+        assert_rejected("opts.prefix and opts.range_end exclude each other", "a", { prefix = true, range_end = "b" })
+        assert_rejected("opts.range_end must be string, not empty", "a", { range_end = "" })
+        assert_rejected("opts.start_revision must be a positive integer", "a", { start_revision = 0 })
+        assert_rejected("opts.start_revision must be a positive integer", "a", { start_revision = "x" })
+        assert_rejected("opts.idle_timeout must be number of seconds", "a", { idle_timeout = 0 })
+        assert_rejected("opts.max_queue must be a positive number", "a", { max_queue = 0 })
+        assert_rejected("opts.max_queue_bytes must be a positive number", "a", { max_queue_bytes = "1" })
+        assert_rejected("opts.shared_prefix must be string", "a", { shared_prefix = true })
+        assert_rejected("opts.on_batch must be function", "a", { on_batch = 1 })
+        assert_rejected('opts.filters must be "NOPUT", "NODELETE" or a list of them', "a", { filters = "NOTHING" })
+        assert_rejected("opts.prefix must be boolean", "a", { prefix = 1 })
+        assert_rejected("unknown option prefx; did you mean prefix?", "a", { prefx = true })
+        assert_rejected("the range contains no key", "b", { range_end = "a" })
+        assert_rejected("opts.shared_prefix must be a prefix of all watched keys", "/a/", { prefix = true, shared_prefix = "/a/b" })
     end)
 end)

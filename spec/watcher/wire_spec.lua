@@ -1,4 +1,4 @@
--- What watchers make of replies that a real etcd gives rarely, or never should.
+-- Watchers and replies that a real etcd sends rarely or never, from a scripted server.
 local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
@@ -8,17 +8,17 @@ local tcp = require "spec.support.tcp"
 
 local header, put, line, created, events = replies.header, replies.put, replies.line, replies.created, replies.events
 
-describe("a watcher", function()
+describe("watcher", function()
     local server, restore, cli, watcher
-    local starts -- start_revision of each watch that the server saw: the last revision that is known, once more
-    local revision -- what reads say: 10 is for the first only
-    local scripts -- of watches, the last one for all that follow
+    local starts -- start_revision of each watch request: the last revision that is known
+    local revision -- header revision of reads; 10 is for the first read only
+    local scripts -- one for each watch request; the last one for all that follow
 
     local function answer(request)
         if request.path == "/v3/kv/range" then
-            local said = type(revision) == "table" and revision or header(revision)
+            local read_header = type(revision) == "table" and revision or header(revision)
             revision = revision == 10 and 1000 or revision
-            return { fake.reply(cjson.encode { header = said }) }
+            return { fake.reply(cjson.encode { header = read_header }) }
         elseif request.path == "/v3/auth/authenticate" then
             return { fake.reply(cjson.encode { header = header(revision), token = "token" .. #server.requests }) }
         end
@@ -50,14 +50,14 @@ describe("a watcher", function()
         assert.is_nil(err)
     end
 
-    local function assert_told(...)
+    local function assert_delivers(...)
         local batch, err = watcher:next(5)
         assert.is_nil(err)
-        local told = { batch.revision }
+        local delivered = { batch.revision }
         for _, event in ipairs(batch.events) do
-            told[#told + 1] = event.kv.key .. "=" .. event.kv.value
+            delivered[#delivered + 1] = event.kv.key .. "=" .. event.kv.value
         end
-        assert.same({ ... }, told)
+        assert.same({ ... }, delivered)
     end
 
     local function assert_ended(name, text)
@@ -69,83 +69,83 @@ describe("a watcher", function()
         end
     end
 
-    describe("takes a revision whole:", function()
-        it("fragments are joined", function()
+    describe("with parts of revisions", function()
+        it("reassembles fragments", function()
             watch({ prefix = true }, nil, {
                 created(10),
                 line { header = header(12), fragment = true, events = { put(11, "k1"), put(11, "k2") } },
                 line { header = header(12), fragment = true, events = { put(11, "k3") } },
                 line { header = header(12), events = { put(11, "k4"), put(12, "k1") } },
             })
-            assert_told(11, "k1=v", "k2=v", "k3=v", "k4=v")
-            assert_told(12, "k1=v")
+            assert_delivers(11, "k1=v", "k2=v", "k3=v", "k4=v")
+            assert_delivers(12, "k1=v")
         end)
 
-        it("a stream that ends between fragments has told nothing of them", function()
+        it("delivers no fragment of an incomplete revision when the stream ends", function()
             watch({ prefix = true }, nil, {
                 created(10), events(11, put(11, "k0")),
                 line { header = header(12), fragment = true, events = { put(12, "k1"), put(12, "k2") } },
                 fake.CLOSE,
             }, { created(12), events(12, put(12, "k1"), put(12, "k2"), put(12, "k3")) })
-            assert_told(11, "k0=v")
-            assert_told(12, "k1=v", "k2=v", "k3=v")
+            assert_delivers(11, "k0=v")
+            assert_delivers(12, "k1=v", "k2=v", "k3=v")
             assert.same({ 10, 11 }, starts)
         end)
 
-        it("a reply of many revisions is told one by one", function()
+        it("delivers a batch for each revision of a reply", function()
             watch({ prefix = true }, nil, {
                 created(10), events(99, put(11, "k1"), put(12, "k1"), put(12, "k2"), put(15, "k3")),
             })
-            assert_told(11, "k1=v")
-            assert_told(12, "k1=v", "k2=v")
-            assert_told(15, "k3=v")
+            assert_delivers(11, "k1=v")
+            assert_delivers(12, "k1=v", "k2=v")
+            assert_delivers(15, "k3=v")
         end)
     end)
 
-    describe("never tells twice", function()
-        it("what a server sends again", function()
+    describe("with repeated events", function()
+        it("drops events that a server sends again, or out of order", function()
             watch({ start_revision = 20, prefix = true }, nil, {
                 created(30), events(30, put(18, "k1"), put(20, "k1"), put(21, "k2")), events(30, put(21, "k2")),
                 events(30, put(22, "k1"), put(19, "k9"), put(23, "k1")),
             })
-            assert_told(20, "k1=v")
-            assert_told(21, "k2=v")
-            assert_told(22, "k1=v")
-            assert_told(23, "k1=v")
+            assert_delivers(20, "k1=v")
+            assert_delivers(21, "k2=v")
+            assert_delivers(22, "k1=v")
+            assert_delivers(23, "k1=v")
             assert.equals(3, watcher:stats().dropped)
         end)
 
-        it("nor what a member that lags behind replays", function()
+        it("drops events before the start revision that a member that lags behind sends", function()
             revision = 30
             watch({ start_revision = 31 }, nil, {
                 created(12), events(12, put(12, "k")), events(31, put(31, "k", "new")),
             })
-            assert_told(31, "k=new")
+            assert_delivers(31, "k=new")
         end)
     end)
 
-    describe("resumes", function()
-        it("behind the last event, whatever headers say", function()
+    describe("when its stream ends or is silent", function()
+        it("resumes after the last event, even if headers have a higher revision", function()
             watch({}, nil,
                 { created(500), events(1000, put(11, "k")), events(1000, put(12, "k")), fake.CLOSE },
                 { created(1000), fake.CLOSE },
                 { created(1000), events(1000, put(13, "k")), fake.RESET },
                 { created(1000) })
-            assert_told(11, "k=v")
-            assert_told(12, "k=v")
-            assert_told(13, "k=v")
+            assert_delivers(11, "k=v")
+            assert_delivers(12, "k=v")
+            assert_delivers(13, "k=v")
             assert(fake.eventually(function() return #starts == 4 end))
             assert.same({ 10, 12, 12, 13 }, starts)
         end)
 
-        it("behind what etcd has said to have come to", function()
+        it("resumes after the revision of the last progress reply", function()
             watch({}, nil, { created(10), line { header = header(40) }, fake.CLOSE }, { created(40) })
             assert(fake.eventually(function() return #starts == 2 end))
             assert.same({ 10, 40 }, starts)
             assert.equals(40, watcher:revision())
         end)
 
-        it("not before a start in the future, though etcd says that it has not come so far", function()
+        it("resumes at a start revision in the future, even if etcd reports a lower revision", function()
             watch({ start_revision = 100 }, nil, { created(10), line { header = header(40) }, fake.CLOSE }, { created(40) })
             assert(fake.eventually(function() return #starts == 2 end))
             assert.same({ 100, 100 }, starts)
@@ -156,59 +156,59 @@ describe("a watcher", function()
                 .. '"http_status":"Service Unavailable"}}' },
             { name = "a newer", text = '{"error":{"code":14,"message":"etcdserver: no leader"}}\n' },
         } do
-            it("after an error of " .. dialect.name .. " gateway, and counts it against the member", function()
+            it("resumes after an error of " .. dialect.name .. " gateway, and reports the endpoint", function()
                 watch({}, nil, { created(10), events(11, put(11, "k")), fake.chunk(dialect.text), fake.LAST_CHUNK },
                     { created(11), events(12, put(12, "k")) })
-                assert_told(11, "k=v")
-                assert_told(12, "k=v")
+                assert_delivers(11, "k=v")
+                assert_delivers(12, "k=v")
                 assert.same({ 10, 11 }, starts)
                 assert.same({ unavailable = 1 }, watcher:stats().close_reasons)
                 assert.equals(1, fake.reports(server.http_host))
             end)
         end
 
-        it("after a normal end, which counts against nobody", function()
+        it("resumes after a normal end, and does not report the endpoint", function()
             watch({}, nil, { created(10), events(11, put(11, "k")), fake.LAST_CHUNK }, { created(11), events(12, put(12, "k")) })
-            assert_told(11, "k=v")
-            assert_told(12, "k=v")
+            assert_delivers(11, "k=v")
+            assert_delivers(12, "k=v")
             assert.equals(0, fake.reports(server.http_host))
         end)
 
-        it("at the same revision when a silent stream turns out to have missed something: that is no failure", function()
-            local told = { created(10), events(11, put(11, "k")) }
-            watch({ idle_timeout = 0.3 }, nil, { created(10) }, told, told)
-            assert_told(11, "k=v")
-            assert.same({ 10, 11, 10 }, starts) -- the second one is to find out
+        it("resumes at the same revision if a probe shows that the silent stream has lost an event, and does not report the endpoint", function()
+            local script = { created(10), events(11, put(11, "k")) }
+            watch({ idle_timeout = 0.3 }, nil, { created(10) }, script, script)
+            assert_delivers(11, "k=v")
+            assert.same({ 10, 11, 10 }, starts) -- the second one is the probe
             assert.same({ timeout = 1 }, watcher:stats().close_reasons)
             assert.equals(0, fake.reports(server.http_host))
         end)
 
-        it("at the same revision when a silent stream's member does not answer any more", function()
+        it("resumes at the same revision if the member of the silent stream does not respond to the probe", function()
             watch({ idle_timeout = 0.3 }, nil, { created(10) }, { 60 }, { created(10), events(11, put(11, "k")) })
-            assert_told(11, "k=v")
+            assert_delivers(11, "k=v")
             assert.same({ 10, 11, 10 }, starts)
             assert.same({ timeout = 1 }, watcher:stats().close_reasons)
         end)
 
-        it("not when a silent stream has missed nothing: that one is idle, and goes on", function()
+        it("keeps the silent stream if the probe receives no event", function()
             watch({ idle_timeout = 0.3 }, nil, { created(10), 2.5, events(11, put(11, "k")) }, { created(10) })
             assert.is_true(fake.eventually(function() return #starts >= 2 end))
-            assert_told(11, "k=v")
+            assert_delivers(11, "k=v")
             assert.equals(1, watcher:stats().opened)
             assert.same({}, watcher:stats().close_reasons)
-            assert.is_true(fake.eventually(function() return server.open == 1 end)) -- what was to find out has gone
+            assert.is_true(fake.eventually(function() return server.open == 1 end)) -- the probe is closed
         end)
 
-        it("not when nobody can tell any more what a silent stream should have told", function()
+        it("keeps the silent stream if the start revision of the probe is compacted", function()
             local canceled = line { header = header(50), canceled = true, compact_revision = "40",
                 cancel_reason = "etcdserver: mvcc: required revision has been compacted" }
             watch({ idle_timeout = 0.3 }, nil, { created(10), 2.5, events(51, put(51, "k")) }, { created(50), canceled })
-            assert_told(51, "k=v")
+            assert_delivers(51, "k=v")
             assert.equals(1, watcher:stats().opened)
             assert.same({}, watcher:stats().close_reasons)
         end)
 
-        it("not while bytes drip in: that is not silence", function()
+        it("keeps the stream while bytes arrive slowly", function()
             local text = events(11, put(11, "k"))
             local script = { created(10) }
             for i = 1, #text, 20 do
@@ -216,49 +216,49 @@ describe("a watcher", function()
                 script[#script + 1] = text:sub(i, i + 19)
             end
             watch({ idle_timeout = 0.6 }, nil, script)
-            assert_told(11, "k=v")
+            assert_delivers(11, "k=v")
             assert.same({ 10 }, starts)
         end)
 
         for name, bad in pairs {
-            ["that is no JSON"] = fake.chunk("<html>\n"),
+            ["that is not JSON"] = fake.chunk("<html>\n"),
             ["with an event without key"] = line { header = header(11), events = { { kv = { mod_revision = "11" } } } },
             ["with an event without revision"] = line { header = header(11), events = { { kv = { key = "aw==" } } } },
             ["with an empty event"] = fake.chunk('{"result":{"events":[{}]}}\n'),
             ["of another cluster"] = line { header = header(11, { cluster_id = "9" }), events = { put(11, "k", "wrong") } },
         } do
-            it("after a reply " .. name .. ", and takes nothing of it", function()
+            it("resumes after a malformed reply, and accepts nothing of it: " .. name, function()
                 watch({}, nil, { created(10), bad }, { created(10), events(11, put(11, "k", "right")) })
-                assert_told(11, "k=right")
+                assert_delivers(11, "k=right")
                 assert.same({ 10, 10 }, starts)
                 assert.same({ bad_reply = 1 }, watcher:stats().close_reasons)
                 assert.equals(1, fake.reports(server.http_host))
             end)
         end
 
-        it("after events that come before the watch stands, and takes none", function()
+        it("resumes after events before the watch was created, and accepts none of them", function()
             watch({}, nil, { fake.CHUNKED .. events(11, put(11, "k", "wrong")) },
                 { created(10), events(11, put(11, "k", "right")) })
-            assert_told(11, "k=right")
+            assert_delivers(11, "k=right")
         end)
 
-        it("after refusals that may pass", function()
+        it("resumes after transient errors", function()
             watch({}, nil, { fake.reply('{"code":14,"message":"etcdserver: rpc not supported for learner"}',
                 "503 Service Unavailable") }, { fake.reply("404 page not found", "404 Not Found") },
-                { fake.CHUNKED .. line { header = header(10), canceled = true, cancel_reason = "who knows" } },
+                { fake.CHUNKED .. line { header = header(10), canceled = true, cancel_reason = "another reason" } },
                 { created(10), events(11, put(11, "k")) })
-            assert_told(11, "k=v")
+            assert_delivers(11, "k=v")
             assert.same({ 10, 10, 10, 10 }, starts)
         end)
 
-        it("with a new token where the old one is refused", function()
-            local refusal = fake.CHUNKED .. line {
+        it("resumes with a new token when the old one is rejected", function()
+            local rejection = fake.CHUNKED .. line {
                 header = header(10), watch_id = "-1", created = true, canceled = true,
                 cancel_reason = "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token",
             }
             watch({}, assert(bed.new { http_host = server.http_host, user = "u", password = "p" }),
-                { refusal }, { refusal }, { refusal }, { created(10), events(11, put(11, "k")) })
-            assert_told(11, "k=v")
+                { rejection }, { rejection }, { rejection }, { created(10), events(11, put(11, "k")) })
+            assert_delivers(11, "k=v")
             local tokens = {}
             for _, request in ipairs(server.requests) do
                 if request.path == "/v3/watch" then
@@ -273,8 +273,8 @@ describe("a watcher", function()
         end)
     end)
 
-    describe("ends", function()
-        local function refused(reason)
+    describe("when it cannot continue", function()
+        local function canceled(reason)
             return {
                 fake.CHUNKED .. line {
                     header = header(10), watch_id = "-1", created = true, canceled = true, cancel_reason = reason,
@@ -282,54 +282,54 @@ describe("a watcher", function()
             }
         end
 
-        it("when it may not see its keys", function()
+        it("ends with permission_denied if the user lacks the permission", function()
             local reason = "rpc error: code = PermissionDenied desc = etcdserver: permission denied"
-            watch({}, nil, refused(reason))
+            watch({}, nil, canceled(reason))
             assert_ended("permission_denied", reason)
             assert.same({ 10 }, starts)
             assert.equals("failed", watcher:state())
         end)
 
-        it("when it has no user where one is needed", function()
-            watch({}, nil, refused("rpc error: code = InvalidArgument desc = etcdserver: user name is empty"))
+        it("ends with invalid_argument if etcd requires a user", function()
+            watch({}, nil, canceled("rpc error: code = InvalidArgument desc = etcdserver: user name is empty"))
             assert_ended("invalid_argument")
         end)
 
-        it("when etcd finds no key in its range", function()
-            watch({}, nil, refused("mvcc: watcher range is empty"))
+        it("ends with invalid_argument if the range is empty", function()
+            watch({}, nil, canceled("mvcc: watcher range is empty"))
             assert_ended("invalid_argument", "mvcc: watcher range is empty")
         end)
 
-        it("when its revisions are compacted, as older etcds say it", function()
+        it("ends with compacted, and the revision of the compaction if etcd sends it", function()
             watch({}, nil, { created(10), line { header = header(), canceled = true, compact_revision = "10" } })
             local _, err = watcher:next(5)
             assert.equals("compacted", err.name)
             assert.equals(10, err.compact_revision)
         end)
 
-        it("when its revisions are compacted, as newer etcds say it of some", function()
-            watch({}, nil, refused("etcdserver: mvcc: required revision has been compacted"))
+        it("ends with compacted if etcd sends only a reason", function()
+            watch({}, nil, canceled("etcdserver: mvcc: required revision has been compacted"))
             local _, err = watcher:next(5)
             assert.equals("compacted", err.name)
             assert.is_nil(err.compact_revision)
         end)
 
-        for name, now in pairs {
+        for name, new_header in pairs {
             ["of another cluster"] = header(50, { cluster_id = "9" }),
-            ["that has gone back"] = header(5),
-            ["with an older past"] = header(50, { raft_term = "1" }),
+            ["with a lower revision"] = header(5),
+            ["with a lower raft_term"] = header(50, { raft_term = "1" }),
         } do
-            it("when a read tells of an etcd " .. name, function()
+            it("ends with restored if a read has a header " .. name, function()
                 revision = 20
                 watch({}, nil, { created(10), events(30, put(21, "k")), 0.05, fake.CLOSE }, { created(50) })
-                assert_told(21, "k=v")
-                revision = now
+                assert_delivers(21, "k=v")
+                revision = new_header
                 assert_ended("restored")
                 assert.same({ 20 }, starts)
             end)
         end
 
-        it("at once where etcd cannot be asked from where on to watch", function()
+        it("returns an error immediately if the current revision cannot be read", function()
             local port = tcp.listen()
             local none = assert(bed.new { http_host = port.http_host, timeout = 1 })
             local _, err = none:watcher("k")
@@ -338,7 +338,7 @@ describe("a watcher", function()
         end)
     end)
 
-    it("tries a server that refuses connections a few times a second at most", function()
+    it("reconnects a few times per second at most while the server refuses connections", function()
         finally(fake.even_pauses())
         local port = tcp.listen()
         local none = assert(bed.new { http_host = port.http_host, timeout = 1 })
@@ -352,12 +352,12 @@ describe("a watcher", function()
             end
         end
         tcp.close(port)
-        assert.is_true(count >= 3 and count <= 15, count .. " in 3 seconds")
+        assert.is_true(count >= 3 and count <= 15, count .. " in 3 s")
         assert.equals("connecting", watcher:state())
         assert.is_truthy(watcher:stats().last_error:find("refused", 1, true))
     end)
 
-    it("reads no further than its consumer's queue allows, also out of one reply", function()
+    it("stops reading when the queue is full, also within one reply", function()
         local many = {}
         for i = 11, 1010 do
             many[#many + 1] = put(i, "k")
@@ -366,11 +366,11 @@ describe("a watcher", function()
         assert(fake.eventually(function() return watcher:state() == "behind" end))
         assert.equals(100, watcher:stats().queued)
         for i = 11, 1010 do
-            assert_told(i, "k=v")
+            assert_delivers(i, "k=v")
         end
     end)
 
-    it("takes its lists from pages of one revision, and watches from behind that", function()
+    it("reads the pages of a full state at one revision, and delivers the events after it", function()
         local kvs = {}
         for i = 1, 64 do
             kvs[i] = put(5, ("k%02d"):format(i)).kv
@@ -393,6 +393,6 @@ describe("a watcher", function()
         assert.equals(65, #batch.events)
         assert.equals(12, batch.revision) -- of the first page
         assert.same({ "latest", "latest", "12" }, limits)
-        assert.same({ 11 }, starts) -- the stream began before the list, and what both tell is told once
+        assert.same({ 11 }, starts) -- the watch starts before the list: events of both are delivered once
     end)
 end)
