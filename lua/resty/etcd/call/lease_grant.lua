@@ -49,7 +49,7 @@ local function grant_with_random_id(core, ttl, options)
         deadline = clock.now() + timeout
     end
     local request = {TTL = ttl, ID = id}
-    local reply, err, refusal = call.unary(core, rpcs.lease_grant, request, {timeout = timeout, deadline = deadline, semantics = semantics})
+    local reply, err, error_reply = call.unary(core, rpcs.lease_grant, request, {timeout = timeout, deadline = deadline, semantics = semantics})
     if reply ~= nil then
         return reply
     end
@@ -62,7 +62,7 @@ local function grant_with_random_id(core, ttl, options)
             deadline
         )
     end
-    return nil, err, refusal
+    return nil, err, error_reply
 end
 _M.grant_with_random_id = grant_with_random_id
 

@@ -56,12 +56,15 @@ end
 ---@param is_linearizable boolean
 local function accept_rollback(floor, is_linearizable)
     if is_linearizable and floor.rejected < floor.revision then
+        local ____floor_8 = floor
+        local revision = ____floor_8.revision
+        local rejected = ____floor_8.rejected
         ngx.log(
             ngx.WARN,
-            "etcd has gone back from revision ",
-            floor.revision,
-            " to ",
-            floor.rejected
+            "history of etcd diverged: revision ",
+            revision,
+            " was seen, the current one is ",
+            rejected
         )
         floor.revision = floor.rejected
     end

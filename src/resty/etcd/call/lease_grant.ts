@@ -49,14 +49,14 @@ function grant_with_random_id(core: Core, ttl: number, options?: CallOptions): O
         deadline = clock.now() + timeout; // shared by both RPCs
     }
     const request = { TTL: ttl, ID: id };
-    const [reply, err, refusal] = call.unary(core, rpcs.lease_grant, request, { timeout, deadline, semantics });
+    const [reply, err, error_reply] = call.unary(core, rpcs.lease_grant, request, { timeout, deadline, semantics });
     if (reply !== undefined) {
         return $multi(reply);
     }
     if (exists_already(err)) {
         return reply_of_existing(core, id, semantics, timeout, deadline);
     }
-    return $multi(undefined, err, refusal);
+    return $multi(undefined, err, error_reply);
 }
 
 export { grant_with_random_id };

@@ -63,7 +63,8 @@ function check(
  */
 function accept_rollback(floor: RevisionFloor, is_linearizable: boolean): void {
     if (is_linearizable && floor.rejected < floor.revision) {
-        ngx.log(ngx.WARN, "etcd has gone back from revision ", floor.revision, " to ", floor.rejected);
+        const { revision, rejected } = floor;
+        ngx.log(ngx.WARN, "history of etcd diverged: revision ", revision, " was seen, the current one is ", rejected);
         floor.revision = floor.rejected;
     }
 }
