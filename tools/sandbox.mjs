@@ -61,8 +61,8 @@ async function waitFor(what, check) {
     throw new Error(`timeout while waiting for ${what}`);
 }
 
-async function startEtcd() {
-    const bin = execFileSync(path.join(root, "tools/fetch-etcd"), ["3.4"], { encoding: "utf8" }).trim();
+async function startEtcd(version = "3.4") {
+    const bin = execFileSync(path.join(root, "tools/fetch-etcd"), [version], { encoding: "utf8" }).trim();
     const [client, peer] = [await freePort(), await freePort()];
     const url = `http://127.0.0.1:${client}`;
     const peerUrl = `http://127.0.0.1:${peer}`;

@@ -2,6 +2,7 @@
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local tcp = require "spec.support.tcp"
+local together = require "spec.support.concurrently"
 
 local BODY = '{"header":{"revision":"7"},"kvs":[{"key":"L2s=","create_revision":"5","mod_revision":"6","version":"2","value":"InYi"}],"count":"1"}'
 local OTHER = '{"header":{"revision":"8"},"kvs":[{"key":"L2s=","create_revision":"5","mod_revision":"8","version":"3","value":"Inci"}],"count":"1"}'
@@ -27,6 +28,22 @@ describe("connection", function()
         end
         assert.equals(10, #server.requests)
         assert.equals(1, server.connections)
+    end)
+
+    it("of each call in a burst is reused by the next burst, with the default keepalive_pool", function()
+        local calls, expected = 128, 0
+        -- no response is sent before all requests of the burst have arrived, each on a separate connection
+        server:serve({
+            function()
+                assert(fake.eventually(function() return #server.requests == expected end))
+            end,
+            fake.reply(BODY),
+        })
+        for _ = 1, 2 do
+            expected = expected + calls
+            assert.same({ [200] = calls }, together(calls, function() return cli:get("/k") end))
+            assert.equals(calls, server.connections)
+        end
     end)
 
     it("carries well-formed requests", function()

@@ -27,7 +27,7 @@ local client_health = require("resty.etcd.endpoint.client_health")
 ---@field use_grpc? boolean Same as `transport = "grpc"`.
 ---@field transport? ("resty_http"|"cosocket"|"grpc") "resty_http" (default if lua-resty-http is installed) or "cosocket".
 ---@field keepalive_timeout? number Seconds an idle connection is kept open; default 60. With 0, each connection is closed after use.
----@field keepalive_pool? number Idle connections kept per endpoint and worker; default 32.
+---@field keepalive_pool? number Idle connections kept per endpoint and worker; default 512.
 ---@field health? resty.etcd.endpoint.client_health.HealthOptions Gives the client its own health check instead of the one that all clients share.
 ---@field monotonic? boolean Reject replies older than one the client has already seen, from whichever member; default false.
 ---@field auth_optional? boolean With a user: call without a token while authentication is disabled in etcd; default false.

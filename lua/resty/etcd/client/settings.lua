@@ -29,6 +29,10 @@ local TLS_NAMES = {
     "ssl_key",
     "trusted_ca"
 }
+
+--- Default of `keepalive_pool`: as many connections as a worker can have with nginx's default `worker_connections`, 512. A
+-- worker that makes calls in bursts thus reuses its connections; with 32, a burst of 128 calls dialed for 96 of them.
+local KEEPALIVE_POOL = 512
 local HOSTS_PROBLEM = "opts.http_host must be string or string array"
 
 --- Returns the path prefix of today's gateway for those of etcd 3.2 (/v3alpha) and 3.3 (/v3beta).
@@ -94,7 +98,7 @@ local function make_connection_options(opts)
     return {
         tls = tls,
         keepalive_ms = floor((opts.keepalive_timeout or 60) * 1000),
-        pool_size = opts.keepalive_pool or 32
+        pool_size = opts.keepalive_pool or KEEPALIVE_POOL
     }
 end
 

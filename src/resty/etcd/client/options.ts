@@ -53,7 +53,7 @@ interface Options {
     transport?: "resty_http" | "cosocket" | "grpc";
     /** Seconds an idle connection is kept open; default 60. With 0, each connection is closed after use. */
     keepalive_timeout?: number;
-    /** Idle connections kept per endpoint and worker; default 32. */
+    /** Idle connections kept per endpoint and worker; default 512. */
     keepalive_pool?: number;
     /** Gives the client its own health check instead of the one that all clients share. */
     health?: HealthOptions;

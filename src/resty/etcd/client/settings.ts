@@ -31,6 +31,12 @@ const RESERVED: Record<string, true> = {
 
 const TLS_NAMES: (keyof Options)[] = ["ssl_cert_path", "ssl_key_path", "ssl_cert", "ssl_key", "trusted_ca"];
 
+/**
+ * Default of `keepalive_pool`: as many connections as a worker can have with nginx's default `worker_connections`, 512. A
+ * worker that makes calls in bursts thus reuses its connections; with 32, a burst of 128 calls dialed for 96 of them.
+ */
+const KEEPALIVE_POOL = 512;
+
 const HOSTS_PROBLEM = "opts.http_host must be string or string array";
 
 /** Returns the path prefix of today's gateway for those of etcd 3.2 (/v3alpha) and 3.3 (/v3beta). */
@@ -86,7 +92,7 @@ function make_connection_options(opts: Options): Result<ConnectionOptions> {
     return $multi({
         tls,
         keepalive_ms: floor((opts.keepalive_timeout ?? 60) * 1000),
-        pool_size: opts.keepalive_pool ?? 32,
+        pool_size: opts.keepalive_pool ?? KEEPALIVE_POOL,
     });
 }
 
