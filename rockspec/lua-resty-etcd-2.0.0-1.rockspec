@@ -49,7 +49,6 @@ build = {
         ["resty.etcd.base.timers"] = "lua/resty/etcd/base/timers.lua",
         ["resty.etcd.base.unique_id"] = "lua/resty/etcd/base/unique_id.lua",
         ["resty.etcd.base.wait"] = "lua/resty/etcd/base/wait.lua",
-        ["resty.etcd.base.watchdog"] = "lua/resty/etcd/base/watchdog.lua",
         ["resty.etcd.call.attempt"] = "lua/resty/etcd/call/attempt.lua",
         ["resty.etcd.call.authenticate"] = "lua/resty/etcd/call/authenticate.lua",
         ["resty.etcd.call.call"] = "lua/resty/etcd/call/call.lua",

@@ -73,7 +73,7 @@ describe("login with a damaged response", function()
                     return problem
                 end
                 self.logins = {}
-                while cli.auth.pending_login do -- a call that waits for it would share its result
+                while cli.auth.logins.latest do -- a call that waits for it would share its result
                     ngx.sleep(0.001)
                 end
                 self.wait_for_late_bytes()

@@ -85,7 +85,7 @@ end
 ---@generic R
 ---@param run resty.etcd.base.single_flight.Run
 ---@param seconds number
----@return "timeout"|"posted"|"cannot_wait" outcome
+---@return "posted"|"timeout"|"cannot_wait" outcome
 ---@return string? reason
 local function wait_once(run, seconds)
     if run.waiters == nil then

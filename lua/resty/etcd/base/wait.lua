@@ -7,7 +7,7 @@ local MIN_WAIT = 0.001
 --- Waits for a post to a semaphore.
 ---@param semaphore table
 ---@param seconds number time limit; 0 tests the semaphore without yielding
----@return "timeout"|"posted"|"cannot_wait" outcome # the outcome; with `cannot_wait` also the error text
+---@return "posted"|"timeout"|"cannot_wait" outcome # the outcome; with `cannot_wait` also the error text
 ---@return string? reason
 local function wait(semaphore, seconds)
     local limit = seconds > 0 and math.max(seconds, MIN_WAIT) or 0

@@ -14,14 +14,12 @@ local _M = {}
 ---@field token string?
 ---@field is_shared boolean The token is from the shared dict, not from a login of this worker.
 ---@field new_until number Time until which slow members can reject the token as unknown.
----@field pending_login resty.etcd.call.client_state.PendingLogin? The login in progress; nil if there is none.
+---@field logins resty.etcd.base.single_flight.SingleFlight A login counts as lost if its timer was dropped, or if its light thread was killed.
 
---- One login, and the calls that wait for it, in order of arrival.
----@class resty.etcd.call.client_state.PendingLogin
----@field waiters table[]
+--- What calls receive that wait for a login: either a token or an error.
+---@class resty.etcd.call.client_state.LoginResult
 ---@field token string?
 ---@field err resty.etcd.protocol.errors.EtcdError?
----@field ends_by number Time at which the login counts as lost: its timer was dropped, or its light thread was killed.
 
 --- Markers of idempotent writes. Each write puts a marker, a unique key, in the same transaction, which runs only if the
 --- marker does not exist. Thus a write that is sent twice is applied once. Markers are attached to a lease and expire with it.
@@ -32,8 +30,7 @@ local _M = {}
 ---@field count number
 ---@field lease string?
 ---@field fresh_until number Time until which new markers are attached to the lease.
----@field granted_by number Time until which calls wait for a lease that a call is being granted; 0 if there is none.
----@field waiting table?
+---@field grants resty.etcd.base.single_flight.SingleFlight Leases that calls are being granted. The result is the field `lease`.
 
 --- When a client reads the list of members again.
 ---@class resty.etcd.call.client_state.SyncPlan

@@ -1,8 +1,8 @@
 -- Generated from src/resty/etcd/call/idempotency.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local semaphore = require("ngx.semaphore")
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
+local single_flight = require("resty.etcd.base.single_flight")
 local unique_id = require("resty.etcd.base.unique_id")
 local lease_grant = require("resty.etcd.call.lease_grant")
 local rpcs = require("resty.etcd.protocol.rpc")
@@ -18,9 +18,6 @@ local LEASE_USE = 300
 --- Seconds after which a call that grants a lease counts as lost, because its light thread can be killed.
 local GRANT_TIMEOUT = 2
 
---- gRPC status code that etcd returns for a lease that does not exist, as after a restore.
-local NOT_FOUND = 5
-
 local function create(prefix)
     return {
         prefix = prefix,
@@ -29,8 +26,7 @@ local function create(prefix)
         count = 0,
         lease = nil,
         fresh_until = 0,
-        granted_by = 0,
-        waiting = nil
+        grants = single_flight.new()
     }
 end
 
@@ -40,18 +36,9 @@ local function next_key(markers)
         markers.worker = unique_id.id()
         markers.pid = pid
         markers.lease = nil
-        markers.waiting = nil
     end
     markers.count = markers.count + 1
     return markers.prefix .. markers.worker .. "/" .. tostring(markers.count)
-end
-
-local function wake_all(markers)
-    local waiting = markers.waiting
-    markers.granted_by = 0
-    if waiting ~= nil and waiting:count() < 0 then
-        waiting:post(-waiting:count())
-    end
 end
 
 --- Waits for the lease that another call is being granted, for half of the time at most: that call can be lost.
@@ -59,19 +46,13 @@ end
 ---@param deadline number
 local function wait(markers, deadline)
     local latest = (now() + deadline) / 2
-    if markers.waiting == nil then
-        local waiting_calls = semaphore.new(0)
-        markers.waiting = waiting_calls
-    end
-    local waiting = markers.waiting
-    local can_wait = waiting ~= nil
-    while can_wait do
-        local left = min(markers.granted_by, latest) - now()
-        if left <= 0 then
+    local grant = single_flight.running(markers.grants)
+    while grant ~= nil do
+        local outcome = single_flight.wait_for(grant, latest)
+        if outcome == "timeout" or outcome == "cannot_wait" then
             return
         end
-        local ran, ok, err = pcall(waiting.wait, waiting, left)
-        can_wait = ran and (ok == true or err == "timeout")
+        grant = single_flight.running(markers.grants)
     end
 end
 
@@ -89,17 +70,17 @@ local function marker_lease(core, timeout, deadline)
         return markers.lease
     end
     local started = now()
-    markers.granted_by = started + GRANT_TIMEOUT
+    local grant = single_flight.start(markers.grants, GRANT_TIMEOUT)
     local options = {timeout = timeout, deadline = deadline, semantics = "read"}
     local reply, err, refusal = lease_grant.grant_with_random_id(core, LEASE_TTL, options)
     if reply == nil then
-        wake_all(markers)
+        single_flight.finish(markers.grants, grant, true)
         return nil, err, refusal
     end
     local id = reply.body.ID
     markers.lease = id
     markers.fresh_until = started + LEASE_USE
-    wake_all(markers)
+    single_flight.finish(markers.grants, grant, true)
     return id
 end
 
@@ -226,7 +207,7 @@ local function run(core, txn, timeout)
             reply.body = unwrap(reply.body)
             return reply
         end
-        if err.code ~= NOT_FOUND or has_new_lease or err.maybe_applied then
+        if err.code ~= 5 or has_new_lease or err.maybe_applied then
             return nil, err, refusal
         end
         if core.markers.lease == lease and is_alive(core, lease, timeout, deadline) then

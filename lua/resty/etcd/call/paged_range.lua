@@ -13,9 +13,6 @@ local floor = math.floor
 local FIRST_PAGE = 64
 local MAX_PAGE = 4096
 
---- gRPC status code of a read at a compacted revision.
-local COMPACTED = 11
-
 --- Paged reads that can be interrupted by compactions before the range is read in one request.
 local MAX_PAGED_READS = 5
 
@@ -166,7 +163,7 @@ local function read_all(core, request, timeout, on_page, context)
     if reply ~= nil then
         return reply
     end
-    if err.code == COMPACTED and is_of_latest(request) then
+    if err.code == 11 and is_of_latest(request) then
         return read_in_one_request(
             core,
             request,
@@ -201,7 +198,7 @@ local function read_raw(core, request, timeout)
         if reply ~= nil then
             return reply
         end
-        if err.code ~= COMPACTED or not is_of_latest(request) then
+        if err.code ~= 11 or not is_of_latest(request) then
             return nil, err, refusal
         end
     end

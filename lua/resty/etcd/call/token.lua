@@ -1,9 +1,10 @@
 -- Generated from src/resty/etcd/call/token.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local log = require("resty.etcd.base.log")
+local phase = require("resty.etcd.base.phase")
+local single_flight = require("resty.etcd.base.single_flight")
 local timers = require("resty.etcd.base.timers")
 local now = clock.now
 local find = string.find
@@ -45,7 +46,7 @@ local function create(user, password, login, options)
         token = nil,
         is_shared = false,
         new_until = 0,
-        pending_login = nil
+        logins = single_flight.new()
     }
 end
 
@@ -76,13 +77,13 @@ local function load_shared(auth)
     end
 end
 
---- Logs in and wakes all calls that wait for the login.
+--- Logs in and passes the result to all calls that wait for the login.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
----@param login resty.etcd.call.client_state.PendingLogin
+---@param run resty.etcd.base.single_flight.Run
 ---@param timeout number
 ---@param deadline number?
-local function run_login(auth, core, login, timeout, deadline)
+local function run_login(auth, core, run, timeout, deadline)
     local ok, token_or_error, err = pcall(
         auth.login,
         core,
@@ -90,84 +91,55 @@ local function run_login(auth, core, login, timeout, deadline)
         timeout,
         deadline
     )
+    local result
     if ok then
-        login.token = token_or_error
-        login.err = err
+        result = {token = token_or_error, err = err}
     else
-        login.err = errors.local_error(
+        local raised = errors.local_error(
             "login_failed",
             tostring(token_or_error)
         )
+        result = {token = nil, err = raised}
     end
-    if login.token ~= nil then
-        store(auth, login.token)
+    if result.token ~= nil then
+        store(auth, result.token)
     end
-    if auth.pending_login == login then
-        auth.pending_login = nil
-    end
-    for ____, waiter in ipairs(login.waiters) do
-        waiter:post(1)
-    end
+    single_flight.finish(auth.logins, run, result)
 end
 
-local function run_login_in_timer(_premature, auth, core, login, timeout, deadline)
-    login.ends_by = (deadline or now() + LOGIN_TIMEOUT) + START_TIME
+local function run_login_in_timer(_premature, auth, core, run, timeout, deadline)
+    local seconds = deadline ~= nil and deadline - now() or LOGIN_TIMEOUT
+    single_flight.extend(run, seconds + START_TIME)
     run_login(
         auth,
         core,
-        login,
+        run,
         timeout,
         deadline
     )
 end
 
 --- Waits until the login ends, is lost, or the deadline passes. Returns why there is no token, or nil if the login is lost.
----@param login resty.etcd.call.client_state.PendingLogin
----@param deadline? number
+---@param run resty.etcd.base.single_flight.Run
+---@param deadline number?
 ---@return resty.etcd.protocol.errors.EtcdError?
-local function wait(login, deadline)
-    local waiter, create_err = semaphore.new(0)
-    if waiter == nil then
-        return errors.local_error("login_failed", create_err)
+local function wait(run, deadline)
+    local outcome, reason = single_flight.wait_for(run, deadline)
+    if outcome == "released" then
+        local ____opt_1 = run.result
+        return ____opt_1 and ____opt_1.err
     end
-    local waiters = login.waiters
-    waiters[#waiters + 1] = waiter
-    while true do
-        if login.err ~= nil then
-            return login.err
-        end
-        local time = now()
-        if deadline ~= nil and time >= deadline then
-            return errors.out_of_time("waiting for the login: timeout")
-        end
-        if time >= login.ends_by then
-            return nil
-        end
-        local left = math.min(deadline or login.ends_by, login.ends_by) - time
-        local can_wait, ok, err = pcall(waiter.wait, waiter, left)
-        if not can_wait then
-            return errors.local_error(
-                "bad_request",
-                "waiting for the login: " .. tostring(ok)
-            )
-        end
-        if ok == true then
-            return login.err
-        end
-        if err ~= "timeout" then
-            local text = tostring(err)
-            local disabled = find(text, "API disabled", 1, true)
-            local name = disabled ~= nil and "bad_request" or "login_failed"
-            return errors.local_error(name, "waiting for the login: " .. text)
-        end
+    if outcome == "lost" then
+        return nil
     end
-end
-
---- Reports whether the phase has neither light threads nor timers (init, init_worker): the login then runs inline.
----@return boolean
-local function must_be_inline()
-    local phase = ngx.get_phase()
-    return phase == "init" or phase == "init_worker"
+    if outcome == "timeout" then
+        return errors.out_of_time("waiting for the login: timeout")
+    end
+    local name = phase.can_wait() and "login_failed" or "bad_request"
+    return errors.local_error(
+        name,
+        "waiting for the login: " .. tostring(reason)
+    )
 end
 
 --- Starts a login in a separate timer, so that it survives if the call that started it is killed with its request.
@@ -176,39 +148,33 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param timeout number
 ---@param deadline number?
----@return resty.etcd.call.client_state.PendingLogin
+---@return resty.etcd.base.single_flight.Run
 local function start_login(auth, core, timeout, deadline)
-    local replaces_lost_login = auth.pending_login ~= nil
-    local login = {
-        waiters = {},
-        token = nil,
-        err = nil,
-        ends_by = now() + START_TIME
-    }
-    auth.pending_login = login
-    if not replaces_lost_login and not must_be_inline() then
+    local replaces_lost_login = auth.logins.latest ~= nil
+    local run = single_flight.start(auth.logins, START_TIME)
+    if not replaces_lost_login and not phase.is_starting() then
         local ok = timers.at(
             0,
             run_login_in_timer,
             auth,
             core,
-            login,
+            run,
             timeout,
             deadline
         )
         if ok ~= nil then
-            return login
+            return run
         end
     end
-    login.ends_by = now() + INLINE_LOGIN_TIMEOUT
+    single_flight.extend(run, INLINE_LOGIN_TIMEOUT)
     run_login(
         auth,
         core,
-        login,
+        run,
         timeout,
         deadline
     )
-    return login
+    return run
 end
 
 --- Returns the token to send, after a login if there is none. Concurrent calls share one login.
@@ -222,21 +188,17 @@ local function token(auth, core, deadline, timeout)
     local is_owner = false
     load_shared(auth)
     while auth.token == nil do
-        local login = auth.pending_login
-        if login == nil or now() >= login.ends_by then
+        local run = single_flight.running(auth.logins)
+        if run == nil then
             is_owner = true
-            login = start_login(auth, core, timeout, deadline)
+            run = start_login(auth, core, timeout, deadline)
         end
-        local err = login.err
-        if auth.pending_login == login then
-            local wait_until = deadline
-            if is_owner and deadline ~= nil then
-                wait_until = deadline + ERROR_GRACE
-            end
-            err = wait(login, wait_until)
-        end
-        if login.token ~= nil then
-            return login.token
+        local wait_until = is_owner and deadline ~= nil and deadline + ERROR_GRACE or deadline
+        local err = wait(run, wait_until)
+        local ____opt_3 = run.result
+        local fresh = ____opt_3 and ____opt_3.token
+        if fresh ~= nil then
+            return fresh
         end
         if err ~= nil then
             if not is_owner and log.info_enabled() then

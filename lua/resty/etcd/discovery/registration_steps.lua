@@ -16,9 +16,6 @@ local MAX_CALL_TIME = 5
 --- Timeout of the call that revokes the lease when the worker exits, in seconds.
 local EXIT_CALL_TIME = 1
 
---- gRPC code of a lease that does not exist.
-local NOT_FOUND = 5
-
 ---@class resty.etcd.discovery.registration_steps.State
 ---@field cli resty.etcd.call.client_state.ClientState
 ---@field key string As etcd stores it.
@@ -107,7 +104,7 @@ local function renew(reg)
     local ttl = reply.body.TTL
     if ttl == nil then
         drop_lease(reg)
-        return errors.server_error(404, NOT_FOUND, "etcdserver: requested lease not found")
+        return errors.server_error(404, 5, "etcdserver: requested lease not found")
     end
     reg.renewals = reg.renewals + 1
     keep_until(reg, sent, ttl)
@@ -131,7 +128,7 @@ local function cede_to(reg, lease)
 end
 
 local function on_put_error(reg, err)
-    if err.code == NOT_FOUND then
+    if err.code == 5 then
         drop_lease(reg)
     end
     return err

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/mirror/mirror.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local phase = require("resty.etcd.base.phase")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local build_index = require("resty.etcd.mirror.build_index")
 local decode = require("resty.etcd.mirror.decode")
@@ -67,7 +68,7 @@ local function create(cli, dir, opts, source)
     if problem ~= nil then
         return nil, problem
     end
-    if ngx.get_phase() == "init" then
+    if phase.is_init() then
         return nil, "mirrors cannot be created in init: no worker process exists yet"
     end
     local given = opts or ({})

@@ -2,6 +2,7 @@
 local _M = {}
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
+local wait = require("resty.etcd.base.wait")
 local errors = require("resty.etcd.protocol.errors")
 local options = require("resty.etcd.mirror.options")
 local lookups = require("resty.etcd.mirror.lookups")
@@ -57,19 +58,14 @@ local function wait_ready(self, timeout)
         if left <= 0 then
             return nil, timeout_error(self)
         end
-        local ran, ok, err = pcall(
-            waiter.wait,
+        local outcome, reason = wait.wait(
             waiter,
             min(left, POLL_INTERVAL)
         )
-        if not ran or ok == nil and err ~= "timeout" then
-            local cause = ok
-            if ran then
-                cause = err
-            end
+        if outcome == "cannot_wait" then
             return nil, errors.local_error(
                 "bad_request",
-                "waiting for the mirror: " .. tostring(cause)
+                "waiting for the mirror: " .. tostring(reason)
             )
         end
         if lookups.ready(self) then

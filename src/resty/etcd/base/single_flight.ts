@@ -97,7 +97,8 @@ function wait_for<R>(
     run: Run<R>,
     deadline: number | undefined,
 ): LuaMultiReturn<[outcome: "released" | "lost" | "timeout" | "cannot_wait", reason?: string | undefined]> {
-    // the time limit can be extended while calls wait
+    // The time limit can be extended while calls wait. After a busy period of the worker, a wait can time out in the same turn
+    // of nginx in which the run was released, before the post arrives: the run decides, not the outcome of the wait.
     while (!run.is_released) {
         const time = now();
         if (deadline !== undefined && time >= deadline) {

@@ -48,7 +48,11 @@ function login(core: Core, auth: TokenCache, timeout: number, deadline: number |
         }
         return $multi(undefined, login_rejected(undefined));
     }
-    if (auth.is_optional && err.code === 9 && err.message === "etcdserver: authentication is not enabled") {
+    if (
+        auth.is_optional &&
+        err.code === errors.Code.FAILED_PRECONDITION &&
+        err.message === "etcdserver: authentication is not enabled"
+    ) {
         ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token");
         return $multi(tokens.NO_TOKEN);
     }

@@ -1,5 +1,5 @@
-import type { Semaphore } from "ngx.semaphore";
 import type { Dict } from "../base/memory_dict";
+import type { SingleFlight } from "../base/single_flight";
 import type { EtcdError } from "../protocol/errors";
 import type { Serializer } from "../serializers/serializer";
 import type { Endpoint } from "../endpoint/endpoint";
@@ -36,17 +36,14 @@ interface TokenCache extends AuthOptions {
     is_shared: boolean;
     /** Time until which slow members can reject the token as unknown. */
     new_until: number;
-    /** The login in progress; nil if there is none. */
-    pending_login: PendingLogin | undefined;
+    /** A login counts as lost if its timer was dropped, or if its light thread was killed. */
+    readonly logins: SingleFlight<LoginResult>;
 }
 
-/** One login, and the calls that wait for it, in order of arrival. */
-interface PendingLogin {
-    readonly waiters: Semaphore[];
-    token: string | undefined;
-    err: EtcdError | undefined;
-    /** Time at which the login counts as lost: its timer was dropped, or its light thread was killed. */
-    ends_by: number;
+/** What calls receive that wait for a login: either a token or an error. */
+interface LoginResult {
+    readonly token: string | undefined;
+    readonly err: EtcdError | undefined;
 }
 
 /**
@@ -62,9 +59,8 @@ interface IdempotencyMarkers {
     lease: string | undefined;
     /** Time until which new markers are attached to the lease. */
     fresh_until: number;
-    /** Time until which calls wait for a lease that a call is being granted; 0 if there is none. */
-    granted_by: number;
-    waiting: Semaphore | undefined;
+    /** Leases that calls are being granted. The result is the field `lease`. */
+    readonly grants: SingleFlight<true>;
 }
 
 /** When a client reads the list of members again. */
@@ -109,4 +105,4 @@ interface ClientState extends Core {
     readonly serializer: Serializer;
 }
 
-export type { TokenCache, AuthOptions, Core, PendingLogin, Login, IdempotencyMarkers, ClientState, SyncPlan };
+export type { TokenCache, AuthOptions, Core, LoginResult, Login, IdempotencyMarkers, ClientState, SyncPlan };

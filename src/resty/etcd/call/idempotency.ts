@@ -1,11 +1,12 @@
 import type { Message } from "../protocol/message";
-import * as semaphore from "ngx.semaphore";
 import type { Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "../base/clock";
 import type { Core, IdempotencyMarkers } from "./client_state";
+import * as single_flight from "../base/single_flight";
 import * as unique_id from "../base/unique_id";
 import * as lease_grant from "./lease_grant";
+import { Code } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
@@ -18,8 +19,6 @@ const LEASE_TTL = 600;
 const LEASE_USE = 300;
 /** Seconds after which a call that grants a lease counts as lost, because its light thread can be killed. */
 const GRANT_TIMEOUT = 2;
-/** gRPC status code that etcd returns for a lease that does not exist, as after a restore. */
-const NOT_FOUND = 5;
 
 function create(prefix: string): IdempotencyMarkers {
     return {
@@ -29,8 +28,7 @@ function create(prefix: string): IdempotencyMarkers {
         count: 0,
         lease: undefined,
         fresh_until: 0,
-        granted_by: 0,
-        waiting: undefined,
+        grants: single_flight.new(),
     };
 }
 
@@ -40,36 +38,21 @@ function next_key(markers: IdempotencyMarkers): string {
         markers.worker = unique_id.id();
         markers.pid = pid;
         markers.lease = undefined; // it belongs to the process before the fork
-        markers.waiting = undefined;
     }
     markers.count = markers.count + 1;
     return `${markers.prefix}${markers.worker}/${markers.count}`;
 }
 
-function wake_all(markers: IdempotencyMarkers): void {
-    const waiting = markers.waiting;
-    markers.granted_by = 0;
-    if (waiting !== undefined && waiting.count() < 0) {
-        waiting.post(-waiting.count());
-    }
-}
-
 /** Waits for the lease that another call is being granted, for half of the time at most: that call can be lost. */
 function wait(markers: IdempotencyMarkers, deadline: number): void {
     const latest = (now() + deadline) / 2;
-    if (markers.waiting === undefined) {
-        const [waiting_calls] = semaphore.new(0);
-        markers.waiting = waiting_calls;
-    }
-    const waiting = markers.waiting;
-    let can_wait = waiting !== undefined;
-    while (can_wait) {
-        const left = min(markers.granted_by, latest) - now();
-        if (left <= 0) {
+    let grant = single_flight.running(markers.grants);
+    while (grant !== undefined) {
+        const [outcome] = single_flight.wait_for(grant, latest);
+        if (outcome === "timeout" || outcome === "cannot_wait") {
             return;
         }
-        const [ran, ok, err] = protected_call(waiting!.wait, waiting!, left);
-        can_wait = ran && (ok === true || err === "timeout"); // false in phases that cannot yield
+        grant = single_flight.running(markers.grants); // a call that woke earlier can have started the next one
     }
 }
 
@@ -81,18 +64,18 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
         return $multi(markers.lease);
     }
     const started = now();
-    markers.granted_by = started + GRANT_TIMEOUT;
+    const grant = single_flight.start(markers.grants, GRANT_TIMEOUT);
     // semantics of a read: if the grant fails, the write itself was provably not sent, and a lost lease expires unused
     const options = { timeout, deadline, semantics: "read" as const };
     const [reply, err, refusal] = lease_grant.grant_with_random_id(core, LEASE_TTL, options);
     if (reply === undefined) {
-        wake_all(markers);
+        single_flight.finish(markers.grants, grant, true);
         return $multi(undefined, err, refusal);
     }
     const id = reply.body.get("ID") as string;
     markers.lease = id;
     markers.fresh_until = started + LEASE_USE;
-    wake_all(markers);
+    single_flight.finish(markers.grants, grant, true);
     return $multi(id);
 }
 
@@ -199,7 +182,7 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
             reply.body = unwrap(reply.body);
             return $multi(reply);
         }
-        if (err.code !== NOT_FOUND || has_new_lease || err.maybe_applied) {
+        if (err.code !== Code.NOT_FOUND || has_new_lease || err.maybe_applied) {
             return $multi(undefined, err, refusal);
         }
         // nothing was applied: either the lease of the marker does not exist, or a lease in the transaction itself

@@ -15,8 +15,6 @@ const floor = math.floor;
 /** Keys in the first page. The size of later pages follows from the size of the values. */
 const FIRST_PAGE = 64;
 const MAX_PAGE = 4096;
-/** gRPC status code of a read at a compacted revision. */
-const COMPACTED = 11;
 /** Paged reads that can be interrupted by compactions before the range is read in one request. */
 const MAX_PAGED_READS = 5;
 /** Target size of a page in bytes. Larger pages mean fewer requests, for each of which etcd counts all keys again. */
@@ -154,7 +152,7 @@ function read_all(
     if (reply !== undefined) {
         return $multi(reply);
     }
-    if (err.code === COMPACTED && is_of_latest(request)) {
+    if (err.code === errors.Code.OUT_OF_RANGE && is_of_latest(request)) {
         return read_in_one_request(core, request, timeout, on_page, context);
     }
     return $multi(undefined, err, refusal);
@@ -174,7 +172,7 @@ function read_raw(core: Core, request: Message, timeout: number | undefined): Ou
         if (reply !== undefined) {
             return $multi(reply);
         }
-        if (err.code !== COMPACTED || !is_of_latest(request)) {
+        if (err.code !== errors.Code.OUT_OF_RANGE || !is_of_latest(request)) {
             return $multi(undefined, err, refusal);
         }
     }

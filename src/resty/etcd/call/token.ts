@@ -1,9 +1,11 @@
-import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
-import type { TokenCache, AuthOptions, Core, PendingLogin, Login } from "./client_state";
+import type { TokenCache, AuthOptions, Core, LoginResult, Login } from "./client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as log from "../base/log";
+import * as phase from "../base/phase";
+import * as single_flight from "../base/single_flight";
+import type { Run } from "../base/single_flight";
 import * as timers from "../base/timers";
 
 const now = clock.now;
@@ -40,7 +42,7 @@ function create(user: string, password: string, login: Login, options: AuthOptio
         token: undefined,
         is_shared: false,
         new_until: 0,
-        pending_login: undefined,
+        logins: single_flight.new(),
     };
 }
 
@@ -68,105 +70,74 @@ function load_shared(auth: TokenCache): void {
     }
 }
 
-/** Logs in and wakes all calls that wait for the login. */
+/** Logs in and passes the result to all calls that wait for the login. */
 function run_login(
     auth: TokenCache,
     core: Core,
-    login: PendingLogin,
+    run: Run<LoginResult>,
     timeout: number,
     deadline: number | undefined,
 ): void {
     const [ok, token_or_error, err] = protected_call(auth.login, core, auth, timeout, deadline);
+    let result: LoginResult;
     if (ok) {
-        login.token = token_or_error as string | undefined;
-        login.err = err as EtcdError | undefined;
+        result = { token: token_or_error as string | undefined, err: err as EtcdError | undefined };
     } else {
-        login.err = errors.local_error("login_failed", tostring(token_or_error)); // so that waiters do not time out
+        const raised = errors.local_error("login_failed", tostring(token_or_error)); // so that waiters do not time out
+        result = { token: undefined, err: raised };
     }
-    if (login.token !== undefined) {
-        store(auth, login.token);
+    if (result.token !== undefined) {
+        store(auth, result.token);
     }
-    if (auth.pending_login === login) {
-        auth.pending_login = undefined;
-    }
-    for (const waiter of login.waiters) {
-        waiter.post(1);
-    }
+    single_flight.finish(auth.logins, run, result);
 }
 
 function run_login_in_timer(
     _premature: boolean,
     auth: TokenCache,
     core: Core,
-    login: PendingLogin,
+    run: Run<LoginResult>,
     timeout: number,
     deadline: number | undefined,
 ): void {
-    login.ends_by = (deadline ?? now() + LOGIN_TIMEOUT) + START_TIME;
-    run_login(auth, core, login, timeout, deadline);
+    const seconds = deadline !== undefined ? deadline - now() : LOGIN_TIMEOUT;
+    single_flight.extend(run, seconds + START_TIME);
+    run_login(auth, core, run, timeout, deadline);
 }
 
 /** Waits until the login ends, is lost, or the deadline passes. Returns why there is no token, or nil if the login is lost. */
-function wait(login: PendingLogin, deadline?: number): EtcdError | undefined {
-    const [waiter, create_err] = semaphore.new(0);
-    if (waiter === undefined) {
-        return errors.local_error("login_failed", create_err);
+function wait(run: Run<LoginResult>, deadline: number | undefined): EtcdError | undefined {
+    const [outcome, reason] = single_flight.wait_for(run, deadline);
+    if (outcome === "released") {
+        return run.result?.err;
     }
-    const waiters = login.waiters;
-    waiters.push(waiter);
-    while (true) {
-        // After a busy period of the worker both timers, this one and the login's, expire in the same turn of nginx: the
-        // login has ended then, though its post has not arrived.
-        if (login.err !== undefined) {
-            return login.err;
-        }
-        const time = now();
-        if (deadline !== undefined && time >= deadline) {
-            return errors.out_of_time("waiting for the login: timeout");
-        }
-        if (time >= login.ends_by) {
-            return undefined;
-        }
-        const left = math.min(deadline ?? login.ends_by, login.ends_by) - time;
-        const [can_wait, ok, err] = protected_call(waiter.wait, waiter, left); // raises an error in init
-        if (!can_wait) {
-            return errors.local_error("bad_request", `waiting for the login: ${tostring(ok)}`);
-        }
-        if (ok === true) {
-            return login.err;
-        }
-        if (err !== "timeout") {
-            const text = tostring(err);
-            const [disabled] = find(text, "API disabled", 1, true); // in other phases that cannot yield
-            const name = disabled !== undefined ? "bad_request" : "login_failed";
-            return errors.local_error(name, `waiting for the login: ${text}`);
-        }
+    if (outcome === "lost") {
+        return undefined;
     }
-}
-
-/** Reports whether the phase has neither light threads nor timers (init, init_worker): the login then runs inline. */
-function must_be_inline(): boolean {
-    const phase = ngx.get_phase();
-    return phase === "init" || phase === "init_worker";
+    if (outcome === "timeout") {
+        return errors.out_of_time("waiting for the login: timeout");
+    }
+    const name = phase.can_wait() ? "login_failed" : "bad_request";
+    return errors.local_error(name, `waiting for the login: ${tostring(reason)}`);
 }
 
 /**
  * Starts a login in a separate timer, so that it survives if the call that started it is killed with its request.
  * Without a timer, the login runs inline and has ended when this returns.
  */
-function start_login(auth: TokenCache, core: Core, timeout: number, deadline: number | undefined): PendingLogin {
-    const replaces_lost_login = auth.pending_login !== undefined;
-    const login: PendingLogin = { waiters: [], token: undefined, err: undefined, ends_by: now() + START_TIME };
-    auth.pending_login = login;
-    if (!replaces_lost_login && !must_be_inline()) {
-        const [ok] = timers.at(0, run_login_in_timer, auth, core, login, timeout, deadline);
+function start_login(auth: TokenCache, core: Core, timeout: number, deadline: number | undefined): Run<LoginResult> {
+    const replaces_lost_login = auth.logins.latest !== undefined;
+    const run = single_flight.start(auth.logins, START_TIME);
+    // init and init_worker have no light threads
+    if (!replaces_lost_login && !phase.is_starting()) {
+        const [ok] = timers.at(0, run_login_in_timer, auth, core, run, timeout, deadline);
         if (ok !== undefined) {
-            return login;
+            return run;
         }
     }
-    login.ends_by = now() + INLINE_LOGIN_TIMEOUT;
-    run_login(auth, core, login, timeout, deadline);
-    return login;
+    single_flight.extend(run, INLINE_LOGIN_TIMEOUT);
+    run_login(auth, core, run, timeout, deadline);
+    return run;
 }
 
 /** Returns the token to send, after a login if there is none. Concurrent calls share one login. */
@@ -174,21 +145,16 @@ function token(auth: TokenCache, core: Core, deadline: number | undefined, timeo
     let is_owner = false;
     load_shared(auth);
     while (auth.token === undefined) {
-        let login = auth.pending_login;
-        if (login === undefined || now() >= login.ends_by) {
+        let run = single_flight.running(auth.logins);
+        if (run === undefined) {
             is_owner = true;
-            login = start_login(auth, core, timeout, deadline);
+            run = start_login(auth, core, timeout, deadline);
         }
-        let err = login.err;
-        if (auth.pending_login === login) {
-            let wait_until = deadline;
-            if (is_owner && deadline !== undefined) {
-                wait_until = deadline + ERROR_GRACE;
-            }
-            err = wait(login, wait_until);
-        }
-        if (login.token !== undefined) {
-            return $multi(login.token);
+        const wait_until = is_owner && deadline !== undefined ? deadline + ERROR_GRACE : deadline;
+        const err = wait(run, wait_until);
+        const fresh = run.result?.token;
+        if (fresh !== undefined) {
+            return $multi(fresh);
         }
         if (err !== undefined) {
             if (!is_owner && log.info_enabled()) {

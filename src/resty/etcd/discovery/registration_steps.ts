@@ -15,8 +15,6 @@ const min = math.min;
 const MAX_CALL_TIME = 5;
 /** Timeout of the call that revokes the lease when the worker exits, in seconds. */
 const EXIT_CALL_TIME = 1;
-/** gRPC code of a lease that does not exist. */
-const NOT_FOUND = 5;
 
 interface State {
     readonly cli: ClientState;
@@ -96,7 +94,7 @@ function renew(reg: State): EtcdError | undefined {
     const ttl = reply.body.get("TTL");
     if (ttl === undefined) {
         drop_lease(reg); // etcd omits the TTL of a lease that does not exist
-        return errors.server_error(404, NOT_FOUND, "etcdserver: requested lease not found");
+        return errors.server_error(404, errors.Code.NOT_FOUND, "etcdserver: requested lease not found");
     }
     reg.renewals = reg.renewals + 1;
     keep_until(reg, sent, ttl);
@@ -117,7 +115,7 @@ function cede_to(reg: State, lease: string): EtcdError {
 }
 
 function on_put_error(reg: State, err: EtcdError): EtcdError {
-    if (err.code === NOT_FOUND) {
+    if (err.code === errors.Code.NOT_FOUND) {
         drop_lease(reg);
     }
     return err;

@@ -1,4 +1,5 @@
 import type { ClientState } from "../call/client_state";
+import * as phase from "../base/phase";
 import * as rate_limited_log from "../base/rate_limited_log";
 import * as build_index from "./build_index";
 import * as decode from "./decode";
@@ -50,7 +51,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
     if (problem !== undefined) {
         return $multi(undefined, problem);
     }
-    if (ngx.get_phase() === "init") {
+    if (phase.is_init()) {
         return $multi(undefined, "mirrors cannot be created in init: no worker process exists yet");
     }
     const given = opts ?? {};

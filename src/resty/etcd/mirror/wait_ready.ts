@@ -1,5 +1,6 @@
 import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
+import * as wait from "../base/wait";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as options from "./options";
@@ -55,13 +56,9 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
         if (left <= 0) {
             return $multi(undefined, timeout_error(this));
         }
-        const [ran, ok, err] = protected_call(waiter.wait, waiter, min(left, POLL_INTERVAL));
-        if (!ran || (ok === undefined && err !== "timeout")) {
-            let cause: unknown = ok; // a phase that cannot yield: it throws
-            if (ran) {
-                cause = err; // or returns an error
-            }
-            return $multi(undefined, errors.local_error("bad_request", `waiting for the mirror: ${tostring(cause)}`));
+        const [outcome, reason] = wait.wait(waiter, min(left, POLL_INTERVAL));
+        if (outcome === "cannot_wait") {
+            return $multi(undefined, errors.local_error("bad_request", `waiting for the mirror: ${tostring(reason)}`));
         }
         if (lookups.ready.call(this)) {
             return $multi(true);

@@ -9,12 +9,12 @@ const find = string.find as StringFind;
 
 /** gRPC codes by the names that etcd writes into `cancel_reason`, with the HTTP status that the gateway maps them to. */
 const CODES: Record<string, [code: number, http_status: number] | undefined> = {
-    InvalidArgument: [3, 400],
-    PermissionDenied: [7, 403],
-    FailedPrecondition: [9, 400],
-    Unimplemented: [12, 501],
-    Unavailable: [14, 503],
-    Unauthenticated: [16, 401],
+    InvalidArgument: [errors.Code.INVALID_ARGUMENT, 400],
+    PermissionDenied: [errors.Code.PERMISSION_DENIED, 403],
+    FailedPrecondition: [errors.Code.FAILED_PRECONDITION, 400],
+    Unimplemented: [errors.Code.UNIMPLEMENTED, 501],
+    Unavailable: [errors.Code.UNAVAILABLE, 503],
+    Unauthenticated: [errors.Code.UNAUTHENTICATED, 401],
 };
 
 function has(text: string, part: string): boolean {
@@ -57,12 +57,12 @@ function cancel_error(reply: WatchReply, endpoint: string | undefined): EtcdErro
 
 /** Reports whether etcd has rejected user and password, rather than a token. */
 function are_credentials_rejected(err: EtcdError): boolean {
-    return err.name === "login_failed" && err.code === 3;
+    return err.name === "login_failed" && err.code === errors.Code.INVALID_ARGUMENT;
 }
 
 /** Reports whether the user lacks the permission to read some of the keys. */
 function is_forbidden(err: EtcdError): boolean {
-    return err.code === 7;
+    return err.code === errors.Code.PERMISSION_DENIED;
 }
 
 /**
@@ -73,7 +73,7 @@ function is_permanent(core: Core, err: EtcdError): boolean {
     if (retry_policy.is_token_error(err)) {
         return core.auth === undefined;
     }
-    return are_credentials_rejected(err) || err.code === 3 || is_forbidden(err);
+    return are_credentials_rejected(err) || err.code === errors.Code.INVALID_ARGUMENT || is_forbidden(err);
 }
 
 /** Reports whether the error counts as a failure of the endpoint in the health check. */
@@ -96,7 +96,7 @@ function drop_token(core: Core, err: EtcdError): void {
 
 /** Reports whether the revision of a list was compacted. */
 function is_compacted(err: EtcdError): boolean {
-    return err.code === 11 && has(err.message, "has been compacted");
+    return err.code === errors.Code.OUT_OF_RANGE && has(err.message, "has been compacted");
 }
 
 export {

@@ -2,6 +2,7 @@
 local _M = {}
 local body_stream = require("resty.etcd.transport.http.body_stream")
 local clock = require("resty.etcd.base.clock")
+local phase = require("resty.etcd.base.phase")
 local cosocket = require("resty.etcd.transport.http.cosocket")
 local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
@@ -165,8 +166,7 @@ end
 ---@return string? err
 ---@return boolean? sent
 local function open(connector, route, delivery, body)
-    local phase = ngx.get_phase()
-    if phase == "init" or phase == "init_worker" then
+    if phase.is_starting() then
         return nil, cosocket.NOT_IN_THIS_PHASE .. ": streams", false
     end
     local head, source, err, sent = ask(connector, route, delivery, body)

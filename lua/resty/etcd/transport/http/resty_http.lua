@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/transport/http/resty_http.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local phase = require("resty.etcd.base.phase")
 local cosocket = require("resty.etcd.transport.http.cosocket")
 local http1 = require("resty.etcd.transport.http.http1")
 local client_certificate = require("resty.etcd.transport.tls.client_certificate")
@@ -67,8 +68,7 @@ end
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return boolean
 local function can_serve(route, delivery)
-    local phase = ngx.get_phase()
-    if phase == "init" or phase == "init_worker" then
+    if phase.is_starting() then
         return false
     end
     local http = find_library()

@@ -1,6 +1,7 @@
 import type { RequestContext } from "../transport";
 import * as body_stream from "./body_stream";
 import * as clock from "../../base/clock";
+import * as phase from "../../base/phase";
 import * as cosocket from "./cosocket";
 import type { Connected, Connector, StreamResponse, Response, RequestTemplate } from "./types";
 import type { Head } from "./http1";
@@ -132,8 +133,7 @@ function open(
     delivery: RequestContext,
     body: string,
 ): LuaMultiReturn<[opening: StreamResponse, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
-    const phase = ngx.get_phase();
-    if (phase === "init" || phase === "init_worker") {
+    if (phase.is_starting()) {
         return $multi(undefined, `${cosocket.NOT_IN_THIS_PHASE}: streams`, false);
     }
     const [head, source, err, sent] = ask(connector, route, delivery, body);

@@ -1,5 +1,6 @@
 import type { TlsOptions } from "../tls/types";
 import type { RequestContext } from "../transport";
+import * as phase from "../../base/phase";
 import * as cosocket from "./cosocket";
 import type { Connected, Connector, RequestTemplate } from "./types";
 import * as http1 from "./http1";
@@ -64,8 +65,7 @@ function can_handshake(http: Library, wanted: TlsOptions): boolean {
 
 /** Reports whether the library can serve this request; the embedded client serves the others. */
 function can_serve(route: RequestTemplate, delivery: RequestContext): boolean {
-    const phase = ngx.get_phase();
-    if (phase === "init" || phase === "init_worker") {
+    if (phase.is_starting()) {
         return false; // the library needs coroutines
     }
     const http = find_library();
