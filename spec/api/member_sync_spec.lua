@@ -80,10 +80,10 @@ describe("client of a cluster with a learner", function()
         local rejections = 0
         local cli = client { health = { retry_budget = 0, max_fails = 1000 } }
         local unary = cli.transport.unary
-        cli.transport.unary = function(...)
-            local reply, err, error_reply = unary(...)
-            rejections = rejections + (err and err.endpoint == learner and 1 or 0)
-            return reply, err, error_reply
+        cli.transport.unary = function(transport, rpc, payload, attempt)
+            local reply, failure = unary(transport, rpc, payload, attempt)
+            rejections = rejections + (failure and attempt.endpoint.http_host == learner and 1 or 0)
+            return reply, failure
         end
         for _ = 1, 15 do
             cli.init_count = -1

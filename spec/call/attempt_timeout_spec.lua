@@ -183,11 +183,10 @@ describe("connection established after the deadline", function()
         }
         local started = clock.now()
         local context = { started = started, deadline = started + 0.05 }
-        local response, err, maybe_sent = http_client.request(
+        local response, failure = http_client.request(
             connector, { target = { scheme = "https" }, repeatable = false }, context, "{}")
         assert.is_nil(response)
-        assert.equal("timeout", err)
-        assert.is_false(maybe_sent)
+        assert.same({ kind = "timeout", text = "timeout", sent = false, is_closed_by_server = false }, failure)
         assert.equal(0, sent)
         assert.equal(1, closed)
     end)

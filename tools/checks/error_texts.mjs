@@ -14,7 +14,18 @@ import ts from "typescript";
 const root = path.resolve(import.meta.dirname, "../..");
 
 /** Functions that make errors, with the index of their message argument. */
-const MAKERS = { local_error: 1, out_of_time: 0, server_error: 2, argument_error: 0 };
+const MAKERS = {
+    argument_error: 0,
+    local_error: 1,
+    local_failure: 1,
+    make_fault: 1,
+    out_of_time: 0,
+    server_error: 2,
+    status_failure: 2,
+};
+
+/** Operators whose operands are no part of the result. */
+const COMPARISONS = new Set([ts.SyntaxKind.EqualsEqualsEqualsToken, ts.SyntaxKind.ExclamationEqualsEqualsToken]);
 
 /** The type of error texts that are absent on success. */
 const PROBLEM = /^Problem$/;
@@ -149,7 +160,7 @@ function trace(node, report, seen) {
     } else if (ts.isConditionalExpression(node)) {
         follow(node.whenTrue);
         follow(node.whenFalse);
-    } else if (ts.isBinaryExpression(node)) {
+    } else if (ts.isBinaryExpression(node) && !COMPARISONS.has(node.operatorToken.kind)) {
         follow(node.right);
         if (node.operatorToken.kind !== ts.SyntaxKind.AmpersandAmpersandToken) {
             follow(node.left);

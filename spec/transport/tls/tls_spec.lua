@@ -91,11 +91,13 @@ describe("TLS", function()
             local tls = require "resty.etcd.transport.tls.handshake"
             local function handshake(thrown)
                 local sock = { receiveany = true, sslhandshake = function() error(thrown, 0) end }
-                return { tls.handshake(sock, { verify = true }, "localhost") }
+                local session, fault = tls.handshake(sock, { verify = true }, "localhost")
+                assert.is_nil(session)
+                return fault
             end
-            assert.same({ nil, "x.lua:1: assertion failed!" }, handshake "x.lua:1: assertion failed!")
+            assert.same({ kind = "socket", text = "x.lua:1: assertion failed!" }, handshake "x.lua:1: assertion failed!")
             require("resty.core.base").get_errmsg_ptr()[0] = nil
-            assert.same({ nil, "certificate verification failed" },
+            assert.same({ kind = "socket", text = "certificate verification failed" },
                 handshake "/lualib/resty/core/socket.lua:244: assertion failed!")
         end)
 

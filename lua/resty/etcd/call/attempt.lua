@@ -8,6 +8,7 @@ local monotonic = require("resty.etcd.call.monotonic")
 local retry_state = require("resty.etcd.call.retry_state")
 local retry_policy = require("resty.etcd.protocol.retry_policy")
 local rpcs = require("resty.etcd.protocol.rpc")
+local failures = require("resty.etcd.transport.failure")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -84,8 +85,7 @@ local function new_attempt(call, endpoint, token, started, others)
         end
     end
     local ____endpoint_1 = endpoint
-    local ____call_semantics_2 = call.semantics
-    local ____is_repeatable_3 = is_repeatable
+    local ____is_repeatable_2 = is_repeatable
     local ____temp_0
     if token ~= tokens.NO_TOKEN then
         ____temp_0 = token
@@ -94,8 +94,7 @@ local function new_attempt(call, endpoint, token, started, others)
     end
     return {
         endpoint = ____endpoint_1,
-        semantics = ____call_semantics_2,
-        is_repeatable = ____is_repeatable_3,
+        is_repeatable = ____is_repeatable_2,
         token = ____temp_0,
         may_relogin = token ~= nil and retry_state.can_survive_rejection(call.retry_state, token),
         unix_proxy = call.core.unix_socket_proxy,
@@ -119,8 +118,8 @@ local function prepare(call, token)
     local state = call.retry_state
     local deadline = call.deadline
     local others = retry_state.endpoints_left(state)
-    local ____opt_4 = call.stream
-    local endpoint = ____opt_4 and ____opt_4.at or balancer.choose_endpoint(core, state.tried, deadline)
+    local ____opt_3 = call.stream
+    local endpoint = ____opt_3 and ____opt_3.at or balancer.choose_endpoint(core, state.tried, deadline)
     if endpoint == nil then
         return nil, no_endpoint(state.last_error)
     end
@@ -177,12 +176,49 @@ local function report(call, attempt, err)
     end
 end
 
+--- Returns the error of a failed attempt, with `retryable` and `maybe_applied`.
+---@param call resty.etcd.call.attempt.Call
+---@param attempt resty.etcd.transport.transport.Attempt
+---@param failure resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure
+---@return resty.etcd.protocol.errors.EtcdError
+local function error_of(call, attempt, failure)
+    local semantics = call.semantics
+    local kind = failure.kind
+    local err = failures.call_error(failure, attempt.endpoint.http_host)
+    if kind == "status" then
+        return retry_policy.classify_server_error(semantics, err)
+    end
+    if kind == "undecodable" then
+        err.maybe_applied = semantics ~= "read"
+        return err
+    end
+    if kind == "config" or kind == "url" or kind == "phase" then
+        return err
+    end
+    return retry_policy.classify_transport_error(semantics, err, failure.sent)
+end
+
+--- Returns the result of a failed attempt: its error, and the error response of the server if there was one.
+---@param call resty.etcd.call.attempt.Call
+---@param attempt resty.etcd.transport.transport.Attempt
+---@param failure resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure
+---@return nil result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? error_reply
+local function failed(call, attempt, failure)
+    local err = error_of(call, attempt, failure)
+    if failure.kind == "status" then
+        return nil, err, failure.reply
+    end
+    return nil, err
+end
+
 local function unary_at(call, attempt)
     local core = call.core
-    local reply, err, error_reply = core.transport:unary(call.rpc, call.payload, attempt)
+    local reply, failure = core.transport:unary(call.rpc, call.payload, attempt)
     call.received = call.received + attempt.received
     if reply == nil then
-        return nil, err, error_reply
+        return failed(call, attempt, failure)
     end
     local floor = core.revision_floor
     if floor ~= nil and call.rpc.page ~= true then
@@ -202,9 +238,9 @@ local function unary_at(call, attempt)
 end
 
 local function open_at(call, attempt)
-    local stream, err, error_reply = call.core.transport:open(call.rpc, call.payload, attempt)
+    local stream, failure = call.core.transport:open(call.rpc, call.payload, attempt)
     if stream == nil then
-        return nil, err, error_reply
+        return failed(call, attempt, failure)
     end
     if attempt.may_relogin then
         local deadline = attempt.deadline

@@ -27,7 +27,7 @@ end
 
 --- Moves the cursor through links to the next record, reads the record, and moves the cursor behind it.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
----@return "end"|"reset"|"record"|"unlinked"|"missing" outcome
+---@return "reset"|"end"|"record"|"unlinked"|"missing" outcome
 ---@return resty.etcd.shared_log.records.StoredRecord? record
 ---@return resty.etcd.shared_log.log.Link? link
 local function step(cursor)
@@ -115,7 +115,7 @@ end
 ---@param epoch number the epoch of the base; 0 while the log has none
 ---@param reason "compacted"|"restored"|"list"|"snapshot" why the reader needs the full state
 ---@return resty.etcd.watch.feed.Batch? # the full state; nil and `end` if the log has no base yet, nil and another outcome if it cannot be read
----@return ("end"|"reset"|"record"|"unlinked"|"missing")?
+---@return ("reset"|"end"|"record"|"unlinked"|"missing")?
 local function join(cursor, epoch, reason)
     local slice = time_slice.start()
     local last_reason = reason
@@ -152,7 +152,7 @@ end
 --- Joins at the root.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@return resty.etcd.watch.feed.Batch?
----@return ("end"|"reset"|"record"|"unlinked"|"missing")?
+---@return ("reset"|"end"|"record"|"unlinked"|"missing")?
 local function join_root(cursor)
     local root = logs.get_number(cursor.log, "root")
     if root == nil then
@@ -165,7 +165,7 @@ end
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param link resty.etcd.shared_log.log.Link
 ---@return resty.etcd.watch.feed.Batch?
----@return ("end"|"reset"|"record"|"unlinked"|"missing")?
+---@return ("reset"|"end"|"record"|"unlinked"|"missing")?
 local function follow_reset(cursor, link)
     local ahead = create(cursor.log)
     local batch, outcome = join(ahead, link.to, link.reason)
@@ -185,7 +185,7 @@ end
 --- Returns the next batch after the cursor.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@return resty.etcd.watch.feed.Batch? # nil and `end` if there is none yet, nil and another outcome if it cannot be read
----@return ("end"|"reset"|"record"|"unlinked"|"missing")?
+---@return ("reset"|"end"|"record"|"unlinked"|"missing")?
 local function next(cursor)
     local outcome, record, link = step(cursor)
     if outcome == "record" then

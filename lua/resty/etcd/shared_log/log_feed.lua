@@ -59,7 +59,7 @@ local MAX_BEHIND_READS = 10
 --- Tracks for how long something has been missing. A reader joins again first; if that does not help, it abandons the log.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param log resty.etcd.shared_log.log.Log
----@param outcome ("end"|"reset"|"record"|"unlinked"|"missing")?
+---@param outcome ("reset"|"end"|"record"|"unlinked"|"missing")?
 local function track_missing(feed, log, outcome)
     if outcome ~= "missing" and outcome ~= "unlinked" then
         feed.missing_since = nil

@@ -22,9 +22,24 @@ local _M = {}
 --- One attempt at a call.
 ---@class resty.etcd.transport.transport.Attempt: resty.etcd.transport.transport.RequestContext
 ---@field endpoint resty.etcd.endpoint.endpoint.Endpoint
----@field semantics "read"|"write"|"idempotent"
 ---@field may_relogin boolean If etcd rejects the token, another attempt with a new token follows.
 ---@field received number Bytes of the response body; written by the transport.
+
+--- A failure other than an error of the server.
+---@class resty.etcd.transport.transport.LocalFailure
+---@field kind "timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"config"|"phase"
+---@field text string The cause, without the endpoint.
+---@field sent boolean False if the server has provably not processed the request: no byte of it was sent, or the server said so (as HTTP/2 does with GOAWAY and REFUSED_STREAM). Such a request can always be sent again.
+---@field is_closed_by_server boolean The server closed the connection.
+---@field http_status? number HTTP status of an undecodable response.
+
+--- An error that the server returned.
+---@class resty.etcd.transport.transport.StatusFailure
+---@field kind "status"
+---@field text string
+---@field http_status number
+---@field code number? gRPC status code; nil if the response contains none.
+---@field reply resty.etcd.transport.transport.Reply? The error response; nil if the error is a message of a stream.
 
 --- The messages of a stream, one by one.
 ---@class resty.etcd.transport.transport.Stream
@@ -39,8 +54,8 @@ local _M = {}
 --- A way to reach etcd: messages as plain tables above, a wire format below.
 ---@class resty.etcd.transport.transport.Transport
 ---@field encode fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, request: table): string?, string? Encodes a request, once for all attempts.
----@field unary fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply? If the server returned an error response, that is the third value.
----@field open fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Stream?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply?
+---@field unary fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
+---@field open fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Stream?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
 ---@field close fun(self: resty.etcd.transport.transport.Transport) Frees what the transport holds.
 
 return _M

@@ -12,7 +12,8 @@ import * as retry_state from "./retry_state";
 import * as retry_policy from "../protocol/retry_policy";
 import type { Rpc, Semantics } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
-import type { Attempt, Reply, Stream } from "../transport/transport";
+import * as failures from "../transport/failure";
+import type { Attempt, Failure, Reply, Stream } from "../transport/transport";
 
 const now = clock.now;
 const max = math.max;
@@ -110,7 +111,6 @@ function new_attempt(
     }
     return {
         endpoint,
-        semantics: call.semantics,
         is_repeatable,
         token: token !== tokens.NO_TOKEN ? token : undefined,
         may_relogin: token !== undefined && retry_state.can_survive_rejection(call.retry_state, token),
@@ -177,12 +177,39 @@ function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void 
     }
 }
 
+/** Returns the error of a failed attempt, with `retryable` and `maybe_applied`. */
+function error_of(call: Call, attempt: Attempt, failure: Failure): EtcdError {
+    const semantics = call.semantics;
+    const kind = failure.kind;
+    const err = failures.call_error(failure, attempt.endpoint.http_host);
+    if (kind === "status") {
+        return retry_policy.classify_server_error(semantics, err);
+    }
+    if (kind === "undecodable") {
+        err.maybe_applied = semantics !== "read";
+        return err;
+    }
+    if (kind === "config" || kind === "url" || kind === "phase") {
+        return err; // another attempt would fail alike
+    }
+    return retry_policy.classify_transport_error(semantics, err, failure.sent);
+}
+
+/** Returns the result of a failed attempt: its error, and the error response of the server if there was one. */
+function failed(call: Call, attempt: Attempt, failure: Failure): Outcome<never> {
+    const err = error_of(call, attempt, failure);
+    if (failure.kind === "status") {
+        return $multi(undefined, err, failure.reply);
+    }
+    return $multi(undefined, err);
+}
+
 function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
     const core = call.core;
-    const [reply, err, error_reply] = core.transport.unary(call.rpc, call.payload, attempt);
+    const [reply, failure] = core.transport.unary(call.rpc, call.payload, attempt);
     call.received = call.received + attempt.received;
     if (reply === undefined) {
-        return $multi(undefined, err, error_reply);
+        return failed(call, attempt, failure);
     }
     const floor = core.revision_floor;
     if (floor !== undefined && call.rpc.page !== true) {
@@ -196,9 +223,9 @@ function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
 }
 
 function open_at(call: Call, attempt: Attempt): Outcome<Stream> {
-    const [stream, err, error_reply] = call.core.transport.open(call.rpc, call.payload, attempt);
+    const [stream, failure] = call.core.transport.open(call.rpc, call.payload, attempt);
     if (stream === undefined) {
-        return $multi(undefined, err, error_reply);
+        return failed(call, attempt, failure);
     }
     if (attempt.may_relogin) {
         // etcd rejects a token in the first reply of the stream, which comes immediately: else it is `created`

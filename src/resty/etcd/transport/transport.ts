@@ -1,7 +1,7 @@
 import type { Endpoint } from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
 import type { Message } from "../protocol/message";
-import type { Rpc, Semantics } from "../protocol/rpc";
+import type { Rpc } from "../protocol/rpc";
 
 /** Header fields by name, spelled as they were received. */
 type Headers = LuaMap<string, string>;
@@ -37,12 +37,62 @@ interface Reply {
 /** One attempt at a call. */
 interface Attempt extends RequestContext {
     readonly endpoint: Endpoint;
-    readonly semantics: Semantics;
     /** If etcd rejects the token, another attempt with a new token follows. */
     readonly may_relogin: boolean;
     /** Bytes of the response body; written by the transport. */
     received: number;
 }
+
+/** What failed. */
+type FailureKind =
+    /** No connection, or no TLS session. */
+    | "connect"
+    /** No response within the time given. */
+    | "timeout"
+    /** The connection broke. */
+    | "lost"
+    /** The stream ended, or was closed by its user. */
+    | "closed"
+    /** The response violates the protocol. */
+    | "malformed"
+    /** The response is complete, but is no message of the RPC. */
+    | "undecodable"
+    /** The configuration of the client, such as its certificate: all endpoints would fail alike. */
+    | "config"
+    /** The URL of the endpoint is invalid. */
+    | "url"
+    /** The phase of nginx has no sockets. */
+    | "phase";
+
+/** A failure other than an error of the server. */
+interface LocalFailure {
+    readonly kind: FailureKind;
+    /** The cause, without the endpoint. */
+    readonly text: string;
+    /**
+     * False if the server has provably not processed the request: no byte of it was sent, or the server said so (as HTTP/2
+     * does with GOAWAY and REFUSED_STREAM). Such a request can always be sent again.
+     */
+    readonly sent: boolean;
+    /** The server closed the connection. */
+    readonly is_closed_by_server: boolean;
+    /** HTTP status of an undecodable response. */
+    http_status?: number;
+}
+
+/** An error that the server returned. */
+interface StatusFailure {
+    readonly kind: "status";
+    readonly text: string;
+    readonly http_status: number;
+    /** gRPC status code; nil if the response contains none. */
+    readonly code: number | undefined;
+    /** The error response; nil if the error is a message of a stream. */
+    readonly reply: Reply | undefined;
+}
+
+/** Why an attempt failed, as data. `call/` decides whether it is retried. */
+type Failure = LocalFailure | StatusFailure;
 
 /** The messages of a stream, one by one. */
 interface Stream {
@@ -73,19 +123,21 @@ interface Transport {
      * @returns the payload; or nil and what is wrong with the request
      */
     encode(rpc: Rpc, request: Message): Result<string>;
-    /** If the server returned an error response, that is the third value. */
-    unary(
-        rpc: Rpc,
-        payload: string,
-        attempt: Attempt,
-    ): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, error_reply?: Reply]>;
-    open(
-        rpc: Rpc,
-        payload: string,
-        attempt: Attempt,
-    ): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, error_reply?: Reply]>;
+    unary(rpc: Rpc, payload: string, attempt: Attempt): Result<Reply, Failure>;
+    open(rpc: Rpc, payload: string, attempt: Attempt): Result<Stream, Failure>;
     /** Frees what the transport holds. */
     close(): void;
 }
 
-export type { Attempt, RequestContext, Headers, Reply, Stream, Transport };
+export type {
+    Attempt,
+    Failure,
+    FailureKind,
+    Headers,
+    LocalFailure,
+    Reply,
+    RequestContext,
+    StatusFailure,
+    Stream,
+    Transport,
+};

@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/transport/gateway/error_body.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cjson = require("cjson.safe")
-local errors = require("resty.etcd.protocol.errors")
+local failures = require("resty.etcd.transport.failure")
 local find = string.find
 local sub = string.sub
 
@@ -146,12 +146,11 @@ end
 
 --- Parses an error response. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies text.
 ---@param status number
+---@param headers table
 ---@param text string
----@param endpoint string
 ---@param secret string? password of the request; nil if it had none
----@return resty.etcd.protocol.errors.EtcdError err # the error, and the body in the form of lua-resty-etcd 1.10: `error` is always a string
----@return table body
-local function from_answer(status, text, endpoint, secret)
+---@return resty.etcd.transport.transport.StatusFailure # a failure whose reply has the form of lua-resty-etcd 1.10: `error` is always a string
+local function from_answer(status, headers, text, secret)
     local json = cjson.decode(text)
     local body = as_table(json)
     local nothing = "HTTP status " .. tostring(status)
@@ -163,24 +162,24 @@ local function from_answer(status, text, endpoint, secret)
     local code = code_of(body.code, status) or code_of(inner.grpc_code, status) or code_of(inner.code, status)
     body.error = message
     body.message = message
-    return errors.server_error(status, code, message, endpoint), body
+    return failures.status_failure(status, code, message, {status = status, headers = headers, body = body})
 end
 
 --- Parses the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,
 --- `{code, message}` from newer ones.
 ---@param json any
----@param endpoint string
----@return resty.etcd.protocol.errors.EtcdError
-local function from_stream(json, endpoint)
+---@param token string? token of the request; nil if it had none
+---@return resty.etcd.transport.transport.StatusFailure
+local function from_stream(json, token)
     local body = as_table(json)
     local code = code_of(body.grpc_code, 0) or code_of(body.code, 0)
     local http_code = body.http_code
     local status = type(http_code) == "number" and http_code or (HTTP_STATUS[code or 0] or 500)
-    return errors.server_error(
+    local message = text_of(body.message) or text_of(json) or "unknown error"
+    return failures.status_failure(
         status,
         code,
-        text_of(body.message) or text_of(json) or "unknown error",
-        endpoint
+        redact_token(message, token)
     )
 end
 _M.from_answer = from_answer

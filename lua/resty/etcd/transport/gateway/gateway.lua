@@ -3,18 +3,15 @@ local _M = {}
 local cjson = require("cjson.safe")
 local clock = require("resty.etcd.base.clock")
 local cosocket = require("resty.etcd.transport.http.cosocket")
-local errors = require("resty.etcd.protocol.errors")
+local failures = require("resty.etcd.transport.failure")
 local error_body = require("resty.etcd.transport.gateway.error_body")
 local gateway_stream = require("resty.etcd.transport.gateway.stream")
-local error_hints = require("resty.etcd.transport.error_hints")
 local http1 = require("resty.etcd.transport.http.http1")
 local http_client = require("resty.etcd.transport.http.client")
 local json_codec = require("resty.etcd.transport.gateway.json_codec")
 local chunked_json = require("resty.etcd.transport.gateway.chunked_json")
-local retry_policy = require("resty.etcd.protocol.retry_policy")
 local urls = require("resty.etcd.endpoint.url")
 local now = clock.now
-local find = string.find
 local sub = string.sub
 local concat = table.concat
 
@@ -34,8 +31,8 @@ local MAX_ERROR_BODY = 65536
 ---@class resty.etcd.transport.gateway.gateway.Gateway: resty.etcd.transport.gateway.gateway.Fields
 ---@field close fun(self: resty.etcd.transport.gateway.gateway.Gateway)
 ---@field encode fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, request: table): string?, string?
----@field open fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Stream?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply?
----@field unary fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.protocol.errors.EtcdError?, resty.etcd.transport.transport.Reply?
+---@field open fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Stream?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
+---@field unary fun(self: resty.etcd.transport.gateway.gateway.Gateway, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
 
 local function new_template(gateway, rpc, url, dns_name)
     local target = urls.parse(url, dns_name)
@@ -103,55 +100,11 @@ local function stream_url(endpoint)
     return scheme .. "://" .. address .. ":" .. port .. api_prefix
 end
 
---- Beginnings of error texts whose cause is the client or its phase, so that all endpoints would fail alike.
-local CLIENT_SIDE_PREFIXES = {cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "}
-
-local function is_client_side_error(text)
-    for ____, beginning in ipairs(CLIENT_SIDE_PREFIXES) do
-        if sub(text, 1, #beginning) == beginning then
-            return true
-        end
-    end
-    return false
-end
-
-local function with_hint(err, silent)
-    local hint = error_hints.hint_for(err.message, silent)
-    if hint ~= nil then
-        err.hint = hint
-    end
-    return err
-end
-
---- Returns the error of a connection failure.
----@param attempt resty.etcd.transport.transport.Attempt
----@param text string
----@param sent boolean
----@return resty.etcd.protocol.errors.EtcdError
-local function transport_error(attempt, text, sent)
-    local endpoint = attempt.endpoint
-    if is_client_side_error(text) then
-        local err = errors.local_error("bad_request", endpoint.http_host .. ": " .. text, endpoint.http_host)
-        return with_hint(err, false)
-    end
-    local malformed = find(text, "malformed", 1, true)
-    local name = malformed ~= nil and "bad_reply" or (text == "timeout" and "timeout" or (sent and "connection_lost" or "connect_failed"))
-    local err = errors.local_error(name, endpoint.http_host .. ": " .. text, endpoint.http_host)
-    return retry_policy.classify_transport_error(
-        attempt.semantics,
-        with_hint(
-            err,
-            cosocket.is_connection_closed(text)
-        ),
-        sent
-    )
-end
-
-local function bad_host(endpoint, url)
-    return errors.local_error(
-        "bad_request",
+local function bad_host(url)
+    return failures.local_failure(
+        "url",
         "invalid http host: " .. tostring(url) .. ", err: not matched",
-        endpoint.http_host
+        false
     )
 end
 
@@ -163,23 +116,33 @@ local function password_in(payload)
     return tostring(request.password)
 end
 
---- Decodes the body of a response. Returns nil if it is no message of the RPC.
+--- Decodes the body of a response.
 ---@param rpc resty.etcd.protocol.rpc.Rpc
----@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@param text string
 ---@param token string?
----@return table? message
----@return resty.etcd.protocol.errors.EtcdError? err
-local function decode_body(rpc, endpoint, text, token)
+---@return table? res
+---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure? err
+local function decode_body(rpc, text, token)
     if rpc.stream == true then
         local line = string.match(text, "^[^\n]*")
-        return gateway_stream.decode_line(rpc, endpoint.http_host, line or "", token)
+        local message, failure = gateway_stream.decode_line(rpc, line or "", token)
+        if message ~= nil then
+            return message
+        end
+        if failure ~= nil then
+            return nil, failure
+        end
+    else
+        local json, bad = chunked_json.decode(rpc.reply, text)
+        if json ~= nil and bad == nil then
+            return json
+        end
     end
-    local json, bad = chunked_json.decode(rpc.reply, text)
-    if bad ~= nil then
-        return nil
+    local shown = "not shown"
+    if rpc.secret ~= true then
+        shown = error_body.snippet(error_body.redact_token(text, token))
     end
-    return json
+    return nil, failures.local_failure("undecodable", "invalid response body: " .. shown, true)
 end
 
 local function encode(self, rpc, request)
@@ -191,12 +154,12 @@ local function unary(self, rpc, payload, attempt)
     local url = rpc.page == true and endpoint.http_host or endpoint.full_prefix
     local template = template_for(self, rpc, endpoint, url)
     if template == nil then
-        return nil, bad_host(endpoint, url)
+        return nil, bad_host(url)
     end
     local connector = self.pick(template, attempt)
-    local answer, text, sent = http_client.request(connector, template, attempt, payload)
+    local answer, failure = http_client.request(connector, template, attempt, payload)
     if answer == nil then
-        return nil, transport_error(attempt, text, sent)
+        return nil, failure
     end
     local status = answer.status
     local headers = answer.headers
@@ -206,32 +169,19 @@ local function unary(self, rpc, payload, attempt)
         http_client.release_connection(template, answer, true)
         local secret = rpc.secret == true and password_in(payload) or nil
         local shown = error_body.redact_token(answer.body, token)
-        local err, body = error_body.from_answer(status, shown, endpoint.http_host, secret)
-        return nil, retry_policy.classify_server_error(
-            attempt.semantics,
-            with_hint(err, false)
-        ), {status = status, headers = headers, body = body}
+        return nil, error_body.from_answer(status, headers, shown, secret)
     end
-    local message, err = decode_body(rpc, endpoint, answer.body, token)
-    local is_sound = message ~= nil or err ~= nil and err.name ~= "bad_reply"
-    http_client.release_connection(template, answer, is_sound)
-    if message ~= nil then
-        return {status = status, headers = headers, body = message}
-    end
-    if err ~= nil then
-        if err.name == "bad_reply" then
-            err.http_status = status
+    local message, bad = decode_body(rpc, answer.body, token)
+    if message == nil then
+        local is_sound = bad.kind == "status"
+        http_client.release_connection(template, answer, is_sound)
+        if not is_sound then
+            bad.http_status = status
         end
-        return nil, retry_policy.classify_server_error(attempt.semantics, err)
+        return nil, bad
     end
-    local shown = "not shown"
-    if rpc.secret ~= true then
-        shown = error_body.snippet(error_body.redact_token(answer.body, token))
-    end
-    local bad = errors.local_error("bad_reply", "invalid response body: " .. shown, endpoint.http_host)
-    bad.http_status = status
-    bad.maybe_applied = attempt.semantics ~= "read"
-    return nil, bad
+    http_client.release_connection(template, answer, true)
+    return {status = status, headers = headers, body = message}
 end
 
 --- Reads an error response, up to `MAX_ERROR_BODY` bytes.
@@ -262,25 +212,20 @@ local function open(self, rpc, payload, attempt)
     local url = stream_url(endpoint)
     local template = template_for(self, rpc, endpoint, url)
     if template == nil then
-        return nil, bad_host(endpoint, url)
+        return nil, bad_host(url)
     end
     local connector = self.pick(template, attempt)
-    local opening, text, sent = http_client.open(connector, template, attempt, payload)
+    local opening, failure = http_client.open(connector, template, attempt, payload)
     if opening == nil then
-        return nil, transport_error(attempt, text, sent)
+        return nil, failure
     end
-    if opening.status >= 300 then
-        local status = opening.status
-        local text_body = error_body.redact_token(
+    local status = opening.status
+    if status >= 300 then
+        local text = error_body.redact_token(
             read_error_body(opening.body, attempt.deadline),
             attempt.token
         )
-        local err, body = error_body.from_answer(status, text_body, endpoint.http_host, nil)
-        local error_reply = {status = status, headers = opening.headers, body = body}
-        return nil, retry_policy.classify_server_error(
-            attempt.semantics,
-            with_hint(err, false)
-        ), error_reply
+        return nil, error_body.from_answer(status, opening.headers, text, nil)
     end
     return gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token)
 end

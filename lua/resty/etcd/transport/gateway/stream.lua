@@ -2,7 +2,8 @@
 local _M = {}
 local cjson = require("cjson.safe")
 local clock = require("resty.etcd.base.clock")
-local errors = require("resty.etcd.protocol.errors")
+local failures = require("resty.etcd.transport.failure")
+local faults = require("resty.etcd.transport.fault")
 local error_body = require("resty.etcd.transport.gateway.error_body")
 local chunked_json = require("resty.etcd.transport.gateway.chunked_json")
 local time_slice = require("resty.etcd.base.time_slice")
@@ -14,6 +15,9 @@ local concat = table.concat
 --- Longest line in bytes. A line is one message, and etcd sends none that long.
 local MAX_LINE = 512 * 1024 * 1024
 
+--- The stream ended, or was closed by its user.
+local CLOSED = failures.local_failure("closed", "closed", true)
+
 ---@class resty.etcd.transport.gateway.stream.Fields
 ---@field rpc resty.etcd.protocol.rpc.Rpc
 ---@field endpoint string
@@ -24,8 +28,8 @@ local MAX_LINE = 512 * 1024 * 1024
 ---@field parts string[] Beginning of a line whose end has not arrived.
 ---@field parts_length number
 ---@field undecoded string? A long line that is being decoded. Kept here, because the light thread that decodes it can be killed.
----@field ended resty.etcd.protocol.errors.EtcdError? Why the stream has ended; nil while it is open.
----@field ahead resty.etcd.protocol.errors.EtcdError? Error found by `peek` or `try_recv`, not yet returned.
+---@field ended (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? Why the stream has ended; nil while it is open.
+---@field ahead (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? Failure found by `peek` or `try_recv`, not yet returned.
 ---@field peeked table? Message returned by `peek`, not yet by `recv`.
 
 ---@class resty.etcd.transport.gateway.stream.GatewayStream: resty.etcd.transport.gateway.stream.Fields
@@ -73,67 +77,49 @@ local function add(stream, bytes)
     stream.at = 1
 end
 
-local function invalid_line(endpoint, line, token)
+local function invalid_line(line, token)
     local text = "invalid response body: " .. error_body.snippet(error_body.redact_token(line, token))
-    return nil, errors.local_error("bad_reply", text, endpoint)
+    return failures.local_failure("undecodable", text, true)
 end
 
 --- Decodes a line. Returns nil and nil for an empty one.
 ---@param rpc resty.etcd.protocol.rpc.Rpc
----@param endpoint string
 ---@param line string
 ---@param token string? token of the request; nil if it had none
 ---@return table? message
----@return resty.etcd.protocol.errors.EtcdError? err
-local function decode_line(rpc, endpoint, line, token)
+---@return (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? failure
+local function decode_line(rpc, line, token)
     local blank = find(line, "^%s*$")
     if blank ~= nil then
         return nil
     end
     local json, bad = chunked_json.decode(rpc.reply, line, "result")
     if type(json) ~= "table" then
-        return invalid_line(endpoint, line, token)
+        return nil, invalid_line(line, token)
     end
     local envelope = json
     if envelope.error ~= nil and envelope.error ~= cjson.null then
-        local err = error_body.from_stream(envelope.error, endpoint)
-        err.message = error_body.redact_token(err.message, token)
-        return nil, err
+        return nil, error_body.from_stream(envelope.error, token)
     end
     local result = envelope.result
     if result == nil or bad ~= nil then
-        return invalid_line(endpoint, line, token)
+        return nil, invalid_line(line, token)
     end
     return result
 end
 
-local function end_with(stream, err)
-    stream.ended = err
+local function end_with(stream, failure)
+    stream.ended = failure
     stream.body:close()
 end
 
---- Returns a socket error with its bare text, which programs compare.
+--- Ends the stream after a failure. After an error from the server, later calls return `closed`.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
----@param text string
----@return resty.etcd.protocol.errors.EtcdError
-local function local_error(stream, text)
-    if text == "timeout" or text == "closed" then
-        return errors.local_error(text, text, stream.endpoint)
-    end
-    local malformed = find(text, "malformed", 1, true)
-    return errors.local_error(malformed ~= nil and "bad_reply" or "connection_lost", text, stream.endpoint)
-end
-
---- Ends the stream after an error from the server. Later calls return `closed`.
----@param stream resty.etcd.transport.gateway.stream.Fields
----@param err resty.etcd.protocol.errors.EtcdError
----@return resty.etcd.protocol.errors.EtcdError
-local function failed(stream, err)
-    end_with(
-        stream,
-        err.name == "bad_reply" and err or errors.local_error("closed", "closed", stream.endpoint)
-    )
-    return err
+---@param failure resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure
+---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure
+local function failed(stream, failure)
+    end_with(stream, failure.kind == "status" and CLOSED or failure)
+    return failure
 end
 
 local function take_peeked(stream)
@@ -159,7 +145,7 @@ local function try_recv(self)
             self.undecoded = line
             return nil
         else
-            local message, err = decode_line(self.rpc, self.endpoint, line, self.token)
+            local message, err = decode_line(self.rpc, line, self.token)
             if message ~= nil then
                 return message
             end
@@ -172,16 +158,13 @@ end
 --- Ends the stream with the body. Old gateways write the last error without a line break, so an open line is decoded.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
 ---@return table? message
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? failure
 local function finish(stream)
     local rest = concat(stream.parts)
     stream.parts = {}
     stream.parts_length = 0
-    end_with(
-        stream,
-        errors.local_error("closed", "closed", stream.endpoint)
-    )
-    return decode_line(stream.rpc, stream.endpoint, rest, stream.token)
+    end_with(stream, CLOSED)
+    return decode_line(stream.rpc, rest, stream.token)
 end
 
 --- Returns the next message.
@@ -189,7 +172,7 @@ end
 ---@param timeout number? seconds without a byte
 ---@param deadline number? of the complete message
 ---@return table? res
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure? err
 local function receive(stream, timeout, deadline)
     local peeked = take_peeked(stream)
     if peeked ~= nil then
@@ -208,7 +191,7 @@ local function receive(stream, timeout, deadline)
         local line = take_line(stream)
         if line ~= nil then
             stream.undecoded = line
-            local message, err = decode_line(stream.rpc, stream.endpoint, line, stream.token)
+            local message, err = decode_line(stream.rpc, line, stream.token)
             stream.undecoded = nil
             if message ~= nil then
                 return message
@@ -219,14 +202,14 @@ local function receive(stream, timeout, deadline)
         elseif stream.parts_length > MAX_LINE then
             end_with(
                 stream,
-                errors.local_error("bad_reply", "malformed reply: line too long", stream.endpoint)
+                failures.local_failure("malformed", "malformed reply: line too long", true)
             )
         else
-            local bytes, read_err = stream.body:read(deadline ~= nil and deadline - now() or timeout)
+            local bytes, fault = stream.body:read(deadline ~= nil and deadline - now() or timeout)
             if bytes == nil then
                 end_with(
                     stream,
-                    local_error(stream, read_err)
+                    fault.kind == "closed" and CLOSED or faults.to_failure(fault, true)
                 )
             elseif bytes ~= "" then
                 add(stream, bytes)
@@ -245,7 +228,11 @@ local function receive(stream, timeout, deadline)
 end
 
 local function recv(self, timeout)
-    return receive(self, timeout, nil)
+    local message, failure = receive(self, timeout, nil)
+    if message == nil then
+        return nil, failures.stream_error(failure, self.endpoint)
+    end
+    return message
 end
 
 local function peek(self, timeout)
@@ -269,10 +256,7 @@ end
 
 local function close(self)
     if self.ended == nil then
-        end_with(
-            self,
-            errors.local_error("closed", "closed", self.endpoint)
-        )
+        end_with(self, CLOSED)
     end
 end
 local methods = {

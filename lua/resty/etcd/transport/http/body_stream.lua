@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/http/body_stream.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local faults = require("resty.etcd.transport.fault")
 local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local now = clock.now
@@ -15,14 +16,14 @@ local CANCEL_INTERVAL = 0.5
 local FOREVER = 1000000000
 
 --- The user closed the stream; unlike `closed` by the server, this is never the end of a body.
-local CANCELLED = "cancelled"
+local CANCELED = faults.make_fault("closed", "closed")
 
 ---@class resty.etcd.transport.http.body_stream.Fields
 ---@field source resty.etcd.transport.http.socket_reader.SocketReader
 ---@field chunked boolean
 ---@field state "done"|"data"|"size"|"gap"|"trailer"
 ---@field left number? Bytes left of the chunk or the body; nil if the body ends with the connection.
----@field malformed string? An error in the framing: the bytes behind it have no meaning.
+---@field malformed resty.etcd.transport.fault.Fault? An error in the framing: the bytes behind it have no meaning.
 ---@field closed boolean
 ---@field cancellable boolean
 ---@field received_at number
@@ -32,7 +33,7 @@ local CANCELLED = "cancelled"
 ---@field close fun(self: resty.etcd.transport.http.body_stream.BodyStream)
 ---@field last_received_at fun(self: resty.etcd.transport.http.body_stream.BodyStream): number
 ---@field peek fun(self: resty.etcd.transport.http.body_stream.BodyStream): string?
----@field read fun(self: resty.etcd.transport.http.body_stream.BodyStream, timeout: number?): string?, string?
+---@field read fun(self: resty.etcd.transport.http.body_stream.BodyStream, timeout: number?): string?, resty.etcd.transport.fault.Fault?
 
 --- Returns a complete line, or nil if it has not arrived.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
@@ -77,19 +78,19 @@ local function decode(body)
         local line = buffered_line(source)
         if line == nil then
             if waiting > 65536 then
-                body.malformed = "malformed reply: line too long"
+                body.malformed = faults.make_fault("malformed", "malformed reply: line too long")
             end
             return nil
         end
         if body.state == "gap" then
             if line ~= "" then
-                body.malformed = "malformed reply: bad chunk end"
+                body.malformed = faults.make_fault("malformed", "malformed reply: bad chunk end")
             end
             body.state = "size"
         elseif body.state == "size" then
             local size = http1.parse_chunk_size(line)
             if size == nil then
-                body.malformed = "malformed reply: bad chunk size"
+                body.malformed = faults.make_fault("malformed", "malformed reply: bad chunk size")
             else
                 body.left = size
                 body.state = size == 0 and "trailer" or "data"
@@ -104,7 +105,7 @@ end
 --- Waits for more bytes until `deadline`. After `allow_cancel` it checks every `CANCEL_INTERVAL` whether it was canceled.
 ---@param body resty.etcd.transport.http.body_stream.Fields
 ---@param deadline number?
----@return string?
+---@return resty.etcd.transport.fault.Fault?
 local function wait(body, deadline)
     local source = body.source
     while true do
@@ -114,18 +115,20 @@ local function wait(body, deadline)
         end
         source.deadline = wait_until
         source.timeouts_set_at = 0
-        local ok, err = pcall(socket_reader.read_more, source)
+        local ok, result = pcall(socket_reader.read_more, source)
         if body.closed then
-            return CANCELLED
+            return CANCELED
         end
-        if not ok or err ~= "timeout" then
-            if err == nil then
-                body.received_at = now()
-            end
-            return err
+        if not ok then
+            return faults.of_socket(tostring(result))
         end
-        if deadline ~= nil and now() >= deadline then
-            return "timeout"
+        local fault = result
+        if fault == nil then
+            body.received_at = now()
+            return nil
+        end
+        if fault.kind ~= "timeout" or deadline ~= nil and now() >= deadline then
+            return fault
         end
     end
 end
@@ -156,19 +159,20 @@ local function read(self, timeout)
     local deadline = timeout ~= nil and now() + timeout or nil
     while true do
         if self.closed then
-            return nil, "closed"
+            return nil, CANCELED
         end
         local bytes = decode(self)
         if bytes ~= nil then
             return bytes
         end
-        local err = self.malformed or wait(self, deadline)
-        if err ~= nil then
-            if err == "closed" and self.state == "data" and self.left == nil then
+        local fault = self.malformed or wait(self, deadline)
+        if fault ~= nil then
+            local ends_body = self.state == "data" and self.left == nil
+            if ends_body and fault.kind == "closed" and fault ~= CANCELED then
                 self.state = "done"
             else
                 self:close()
-                return nil, err == CANCELLED and "closed" or err
+                return nil, fault
             end
         end
     end

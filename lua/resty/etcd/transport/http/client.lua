@@ -1,9 +1,11 @@
 -- Generated from src/resty/etcd/transport/http/client.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local faults = require("resty.etcd.transport.fault")
 local body_stream = require("resty.etcd.transport.http.body_stream")
 local clock = require("resty.etcd.base.clock")
 local phase = require("resty.etcd.base.phase")
 local cosocket = require("resty.etcd.transport.http.cosocket")
+local failures = require("resty.etcd.transport.failure")
 local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local now = clock.now
@@ -16,7 +18,7 @@ local MAX_DISCARDS = 256
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@return table? sock
----@return string? err
+---@return resty.etcd.transport.fault.Fault? fault
 ---@return boolean? reused
 ---@return any? link
 local function connect_fresh(connector, route, delivery)
@@ -34,7 +36,7 @@ local function connect_fresh(connector, route, delivery)
         end
         sock:close()
     end
-    return nil, "no fresh connection"
+    return nil, faults.make_fault("socket", "no fresh connection")
 end
 
 --- Sends a request and reads the head of the response. `stale`: the server had closed the pooled connection before.
@@ -47,7 +49,7 @@ end
 ---@param body string
 ---@return resty.etcd.transport.http.http1.Head? head
 ---@return resty.etcd.transport.http.socket_reader.SocketReader? source
----@return string? err
+---@return resty.etcd.transport.fault.Fault? fault
 ---@return boolean? sent
 ---@return boolean? stale
 local function ask_on(sock, reused, link, connector, route, delivery, body)
@@ -61,12 +63,12 @@ local function ask_on(sock, reused, link, connector, route, delivery, body)
     local send_err = connector.send(link, route, delivery, body)
     if send_err ~= nil then
         sock:close()
-        return nil, nil, send_err, true, reused and cosocket.is_connection_closed(send_err)
+        return nil, nil, send_err, true, reused and faults.is_connection_closed(send_err)
     end
     local head, head_err = http1.read_head(source)
     if head == nil then
         sock:close()
-        local stale = reused and not source.has_received and cosocket.is_connection_closed(head_err)
+        local stale = reused and not source.has_received and faults.is_connection_closed(head_err)
         return nil, nil, head_err, true, stale
     end
     return head, source
@@ -79,7 +81,7 @@ end
 ---@param body string
 ---@return resty.etcd.transport.http.http1.Head? head
 ---@return resty.etcd.transport.http.socket_reader.SocketReader? source
----@return string? err
+---@return resty.etcd.transport.fault.Fault? fault
 ---@return boolean? sent
 ---@return boolean? stale
 local function ask(connector, route, delivery, body)
@@ -126,18 +128,17 @@ end
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
----@return resty.etcd.transport.http.types.Response? reply # the response; or nil, an error text, and whether a part of the request was possibly sent
----@return string? err
----@return boolean? sent
+---@return resty.etcd.transport.http.types.Response? res # the response; or nil and a failure
+---@return resty.etcd.transport.transport.LocalFailure? err
 local function request(connector, route, delivery, body)
     local head, source, err, sent = ask(connector, route, delivery, body)
     if head == nil then
-        return nil, err, sent
+        return nil, faults.to_failure(err, sent)
     end
     local text, body_err = http1.read_body(source, head)
     if text == nil then
         source.sock:close()
-        return nil, body_err, true
+        return nil, faults.to_failure(body_err, true)
     end
     local keepalive = head.keepalive and socket_reader.available(source) == 0
     return {
@@ -162,20 +163,19 @@ end
 ---@param route resty.etcd.transport.http.types.RequestTemplate
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param body string
----@return resty.etcd.transport.http.types.StreamResponse? opening # the response; or nil, an error text, and whether a part of the request was possibly sent
----@return string? err
----@return boolean? sent
+---@return resty.etcd.transport.http.types.StreamResponse? res # the response; or nil and a failure
+---@return resty.etcd.transport.transport.LocalFailure? err
 local function open(connector, route, delivery, body)
     if phase.is_starting() then
-        return nil, cosocket.NOT_IN_THIS_PHASE .. ": streams", false
+        return nil, failures.local_failure("phase", "not in this phase: streams", false)
     end
     local head, source, err, sent = ask(connector, route, delivery, body)
     if head == nil then
-        return nil, err, sent
+        return nil, faults.to_failure(err, sent)
     end
     if source.sock.receiveany == nil then
         source.sock:close()
-        return nil, "blocking socket replacements have no streams", true
+        return nil, failures.local_failure("lost", "blocking socket replacements have no streams", true)
     end
     local headers = http1.own_headers(head)
     return {

@@ -1,11 +1,11 @@
 -- Generated from src/resty/etcd/transport/http/cosocket.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local faults = require("resty.etcd.transport.fault")
 local clock = require("resty.etcd.base.clock")
 local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local handshake = require("resty.etcd.transport.tls.handshake")
 local now = clock.now
-local find = string.find
 local sub = string.sub
 local min = math.min
 
@@ -36,27 +36,27 @@ local function pool_options(peer, target, via)
     return opts
 end
 
---- Beginning of the error text in phases without sockets.
-local NOT_IN_THIS_PHASE = "not in this phase"
-
 --- Creates an object that needs a cosocket. nginx raises an error in phases without cosockets.
 ---@param maker any
 ---@return table? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function make(maker)
     local ok, made, err = pcall(maker)
     if not ok then
-        return nil, NOT_IN_THIS_PHASE .. ": " .. tostring(made)
+        return nil, faults.make_fault(
+            "phase",
+            "not in this phase: " .. tostring(made)
+        )
     end
     if made == nil then
-        return nil, tostring(err)
+        return nil, faults.of_socket(tostring(err))
     end
     return made
 end
 
 --- Creates a socket. `ngx.socket.tcp` is read for each call, because programs replace it.
 ---@return table? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function new_socket()
     local sock, err = make(ngx.socket.tcp)
     if sock == nil then
@@ -82,7 +82,7 @@ end
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param time number
 ---@param is_halved boolean connecting and the handshake are one step, so each gets half of the time
----@return string? # "timeout" if no time is left
+---@return resty.etcd.transport.fault.Fault? # a fault if no time is left
 local function set_connect_timeouts(sock, route, delivery, time, is_halved)
     local deadline = delivery.deadline
     if deadline ~= nil then
@@ -90,23 +90,23 @@ local function set_connect_timeouts(sock, route, delivery, time, is_halved)
         local session_time = is_halved and all / 2 or all
         local connect_time = min((delivery.connect_deadline or deadline) - time, session_time)
         if connect_time <= 0 then
-            return "timeout"
+            return faults.TIMEOUT
         end
         socket_reader.set_timeouts(sock, connect_time, route.target.scheme == "https" and session_time or deadline - time)
     end
     return nil
 end
 
---- Sets the timeouts of a connected socket for the TLS handshake. Returns "timeout" if no time is left.
+--- Sets the timeouts of a connected socket for the TLS handshake. Returns a fault if no time is left.
 ---@param sock table
 ---@param delivery resty.etcd.transport.transport.RequestContext
----@return string?
+---@return resty.etcd.transport.fault.Fault?
 local function set_session_timeout(sock, delivery)
     local deadline = delivery.deadline
     if deadline ~= nil then
         local left = (delivery.handshake_deadline or deadline) - now()
         if left <= 0 then
-            return "timeout"
+            return faults.TIMEOUT
         end
         socket_reader.set_timeouts(sock, left, left)
     end
@@ -118,7 +118,7 @@ end
 ---@param delivery resty.etcd.transport.transport.RequestContext
 ---@param time number
 ---@return table? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function open_socket(route, delivery, time)
     local sock, err = new_socket()
     if sock == nil then
@@ -179,7 +179,7 @@ local function dial(route, delivery, time)
     end
     local ok, err = dial_target(sock, route)
     if ok == nil then
-        return nil, err
+        return nil, faults.of_socket(err)
     end
     return sock
 end
@@ -224,7 +224,7 @@ local function chunks_of(sock, delivery, text)
         end
         local late = socket_reader.refresh_timeout(side)
         if late ~= nil then
-            return nil, late
+            return nil, late.text
         end
         local part = sub(text, at, at + PART_SIZE - 1)
         at = at + PART_SIZE
@@ -232,22 +232,26 @@ local function chunks_of(sock, delivery, text)
     end
 end
 
+local function send_part(sock, bytes)
+    local ____, err = sock:send(bytes)
+    return err ~= nil and faults.of_socket(err) or nil
+end
+
 local function send(link, route, delivery, body)
     local sock = link
     local text = http1.format_request(route, delivery, body)
     if #text <= PART_SIZE then
-        local ____, err = sock:send(text)
-        return err
+        return send_part(sock, text)
     end
     local next_part = chunks_of(sock, delivery, text)
     while true do
         local part, late = next_part()
         if part == nil then
-            return late
+            return late ~= nil and faults.TIMEOUT or nil
         end
-        local ____, err = sock:send(part)
-        if err ~= nil then
-            return err
+        local fault = send_part(sock, part)
+        if fault ~= nil then
+            return fault
         end
     end
 end
@@ -275,17 +279,7 @@ local function release(peer, sock, reusable)
     end
     sock:close()
 end
-
---- Reports whether an error text means that the server closed the connection, as of an idle one.
----@param err string
----@return boolean
-local function is_connection_closed(err)
-    local reset = find(err, "reset by peer", 1, true)
-    return reset ~= nil or err == "closed" or err == "broken pipe"
-end
-_M.is_connection_closed = is_connection_closed
 _M.make = make
-_M.NOT_IN_THIS_PHASE = NOT_IN_THIS_PHASE
 _M.PART_SIZE = PART_SIZE
 _M.chunks_of = chunks_of
 _M.pick = pick

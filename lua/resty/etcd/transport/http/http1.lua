@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/http/http1.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local faults = require("resty.etcd.transport.fault")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local byte = string.byte
 local sub = string.sub
@@ -262,7 +263,7 @@ end
 --- Reads the head of the final response and skips interim ones (1xx).
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return resty.etcd.transport.http.http1.Head? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function read_head(source)
     while true do
         local text, err = socket_reader.read_head(source)
@@ -273,7 +274,7 @@ local function read_head(source)
         if head == nil then
             head = parse_head(text)
             if head == nil then
-                return nil, "malformed reply: bad HTTP head"
+                return nil, faults.make_fault("malformed", "malformed reply: bad HTTP head")
             end
             remember(text, head)
         end
@@ -296,9 +297,9 @@ local function parse_chunk_size(line)
     return size ~= nil and size <= MAX_BODY and size or nil
 end
 
---- Skips trailer fields up to the empty line. Returns an error text or nil.
+--- Skips trailer fields up to the empty line. Returns a fault or nil.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
----@return string?
+---@return resty.etcd.transport.fault.Fault?
 local function skip_trailers(source)
     for _ = 1, 100 do
         local line, err = read_line(source)
@@ -309,7 +310,7 @@ local function skip_trailers(source)
             return nil
         end
     end
-    return "malformed reply: too many trailers"
+    return faults.make_fault("malformed", "malformed reply: too many trailers")
 end
 
 local function read_chunked(source)
@@ -322,7 +323,7 @@ local function read_chunked(source)
         end
         local size = parse_chunk_size(line)
         if size == nil or total + size > MAX_BODY then
-            return nil, "malformed reply: bad chunk size"
+            return nil, faults.make_fault("malformed", "malformed reply: bad chunk size")
         end
         if size == 0 then
             local trailer_err = skip_trailers(source)
@@ -340,7 +341,7 @@ local function read_chunked(source)
             return nil, end_err
         end
         if ____end ~= "\r\n" then
-            return nil, "malformed reply: bad chunk end"
+            return nil, faults.make_fault("malformed", "malformed reply: bad chunk end")
         end
         parts[#parts + 1] = data
         total = total + size
@@ -350,12 +351,12 @@ end
 --- Reads a body that ends when the server closes the connection.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function read_to_end(source)
     if source.sock.receiveany == nil then
         local text, read_err = source.sock:receive("*a")
         if text == nil then
-            return nil, read_err
+            return nil, faults.of_socket(read_err)
         end
         return text
     end
@@ -363,7 +364,7 @@ local function read_to_end(source)
     local total = #parts[1]
     while total <= MAX_BODY do
         local err = socket_reader.read_more(source)
-        if err == "closed" then
+        if (err and err.kind) == "closed" then
             return concat(parts)
         end
         if err ~= nil then
@@ -372,14 +373,14 @@ local function read_to_end(source)
         total = total + socket_reader.available(source)
         parts[#parts + 1] = socket_reader.take_all(source)
     end
-    return nil, "malformed reply: body too long"
+    return nil, faults.make_fault("malformed", "malformed reply: body too long")
 end
 
 --- Reads the complete body.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param head resty.etcd.transport.http.http1.Head
 ---@return string? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function read_body(source, head)
     if head.framing == "length" then
         return read_exact(source, head.length)

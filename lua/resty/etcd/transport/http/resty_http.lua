@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/transport/http/resty_http.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local faults = require("resty.etcd.transport.fault")
 local phase = require("resty.etcd.base.phase")
 local cosocket = require("resty.etcd.transport.http.cosocket")
 local http1 = require("resty.etcd.transport.http.http1")
@@ -84,13 +85,13 @@ end
 ---@param value any
 ---@param err any
 ---@return T? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function guarded(ok, value, err)
     if not ok then
-        return nil, handshake.reason_of(tostring(value))
+        return nil, faults.of_socket(handshake.reason_of(tostring(value)))
     end
     if value == nil then
-        return nil, err ~= nil and tostring(err) or "closed"
+        return nil, faults.of_socket(err ~= nil and tostring(err) or "closed")
     end
     return value
 end

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/http/socket_reader.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local faults = require("resty.etcd.transport.fault")
 local time_slice = require("resty.etcd.base.time_slice")
 local now = clock.now
 local sub = string.sub
@@ -74,9 +75,9 @@ local function create(sock, deadline, timeouts_set_at)
     }
 end
 
---- Sets the socket timeouts to the time until the deadline. Returns "timeout" if the deadline has passed.
+--- Sets the socket timeouts to the time until the deadline. Returns a fault if the deadline has passed.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
----@return string?
+---@return resty.etcd.transport.fault.Fault?
 local function refresh_timeout(source)
     if source.deadline == nil then
         return nil
@@ -84,7 +85,7 @@ local function refresh_timeout(source)
     local time = now()
     local left = source.deadline - time
     if left <= 0 then
-        return "timeout"
+        return faults.TIMEOUT
     end
     if time - source.timeouts_set_at > DRIFT then
         set_timeouts(source.sock, left, left)
@@ -120,9 +121,9 @@ local function take(source, n)
     return sub(source.buffer, from, from + n - 1)
 end
 
---- Waits for more bytes. Returns an error text, or nil when some have arrived.
+--- Waits for more bytes. Returns a fault, or nil when some have arrived.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
----@return string?
+---@return resty.etcd.transport.fault.Fault?
 local function read_more(source)
     local late = refresh_timeout(source)
     if late ~= nil then
@@ -130,7 +131,7 @@ local function read_more(source)
     end
     local data, err = source.sock:receiveany(READ_SIZE)
     if data == nil then
-        return err
+        return faults.of_socket(err)
     end
     source.has_received = true
     source.buffer = available(source) == 0 and data or take_all(source) .. data
@@ -142,7 +143,7 @@ end
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param what number|"*l"
 ---@return string? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function receive_plain(source, what)
     local late = refresh_timeout(source)
     if late ~= nil then
@@ -150,7 +151,7 @@ local function receive_plain(source, what)
     end
     local data, err = source.sock:receive(what)
     if data == nil then
-        return nil, err
+        return nil, faults.of_socket(err)
     end
     source.has_received = true
     return data
@@ -160,7 +161,7 @@ end
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param delimiter string
 ---@return string? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function read_until(source, delimiter)
     local from = source.at
     while true do
@@ -172,7 +173,7 @@ local function read_until(source, delimiter)
         end
         local seen = available(source)
         if seen > MAX_LINE then
-            return nil, "malformed reply: line too long"
+            return nil, faults.make_fault("malformed", "malformed reply: line too long")
         end
         local err = read_more(source)
         if err ~= nil then
@@ -185,7 +186,7 @@ end
 --- Returns a line without its line break.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function read_line(source)
     if source.sock.receiveany == nil then
         return receive_plain(source, "*l")
@@ -196,7 +197,7 @@ end
 --- Returns the status line and the header fields, up to the empty line.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return string? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function read_head(source)
     if source.sock.receiveany ~= nil then
         return read_until(source, "\r\n\r\n")
@@ -212,7 +213,7 @@ local function read_head(source)
         end
         lines[#lines + 1] = line
         if #lines > 1000 then
-            return nil, "malformed reply: too many header fields"
+            return nil, faults.make_fault("malformed", "malformed reply: too many header fields")
         end
     end
 end
@@ -221,7 +222,7 @@ end
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param n number
 ---@return string? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function read_exact(source, n)
     if n == 0 then
         return ""

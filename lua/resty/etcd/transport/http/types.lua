@@ -32,7 +32,7 @@ local _M = {}
 
 --- A response body that is read as it arrives.
 ---@class resty.etcd.transport.http.types.Body
----@field read fun(self: resty.etcd.transport.http.types.Body, timeout: number?): string?, string? Returns the next bytes.
+---@field read fun(self: resty.etcd.transport.http.types.Body, timeout: number?): string?, resty.etcd.transport.fault.Fault? Returns the next bytes.
 ---@field peek fun(self: resty.etcd.transport.http.types.Body): string? Returns bytes that have arrived already, or nil.
 ---@field last_received_at fun(self: resty.etcd.transport.http.types.Body): number Returns the time at which the last bytes arrived, by `clock.now`.
 ---@field allow_cancel fun(self: resty.etcd.transport.http.types.Body) Lets `close` end a read of another light thread.
@@ -45,7 +45,7 @@ local _M = {}
 
 --- Connects and sends: the difference between the two HTTP clients.
 ---@class resty.etcd.transport.http.types.Connector
----@field connect fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext, time: number): table?, string?, boolean?, any? Connects and performs the TLS handshake.
----@field send fun(link: any, route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext, body: string): string? Sends a request; returns an error text or nil.
+---@field connect fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext, time: number): table?, resty.etcd.transport.fault.Fault?, boolean?, any? Connects and performs the TLS handshake.
+---@field send fun(link: any, route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext, body: string): resty.etcd.transport.fault.Fault? Sends a request; returns a fault or nil.
 
 return _M

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/tls/client_certificate.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local ssl = require("ngx.ssl")
+local faults = require("resty.etcd.transport.fault")
 local file_reload = require("resty.etcd.transport.tls.file_reload")
 local x509 = require("resty.etcd.transport.tls.x509")
 
@@ -55,11 +56,11 @@ end
 --- Returns the client certificate and its key, reloaded if their files have changed.
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@return resty.etcd.transport.tls.types.ClientCertificate? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function client_pair(tls)
     local pair, err = file_reload.reload_if_changed(tls.pair, load_pair, tls)
     if pair == nil then
-        return nil, err
+        return nil, faults.make_fault("config", err)
     end
     tls.pair = pair
     return pair

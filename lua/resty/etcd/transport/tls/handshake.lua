@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/tls/handshake.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local ffi = require("ffi")
+local faults = require("resty.etcd.transport.fault")
 local trusted_ca = require("resty.etcd.transport.tls.trusted_ca")
 local client_certificate = require("resty.etcd.transport.tls.client_certificate")
 local find = string.find
@@ -38,13 +39,13 @@ end
 ---@param session any
 ---@param err any
 ---@return true? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function guarded(ok, session, err)
     if not ok then
-        return nil, reason_of(tostring(session))
+        return nil, faults.of_socket(reason_of(tostring(session)))
     end
     if session == false or session == nil and err ~= nil then
-        return nil, err ~= nil and tostring(err) or "handshake failed"
+        return nil, faults.of_socket(err ~= nil and tostring(err) or "handshake failed")
     end
     return true
 end
@@ -54,7 +55,7 @@ end
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param server_name string
 ---@return true? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function patched_handshake(sock, tls, server_name)
     local opts = {server_name = server_name, verify = tls.verify}
     if tls.cert == nil and tls.key == nil then
@@ -77,7 +78,7 @@ end
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param host string host of the endpoint; the server name if the client sets no `sni`
 ---@return true? res
----@return string? err
+---@return resty.etcd.transport.fault.Fault? err
 local function handshake(sock, tls, host)
     local server_name = tls.sni or host
     local path = tls.trusted_ca
@@ -90,7 +91,8 @@ local function handshake(sock, tls, host)
     if client_certificate.has_client_cert(tls) then
         if sock.setclientcert == nil then
             if sock.tlshandshake == nil then
-                return nil, "client certificate: not supported by the cosockets of this OpenResty"
+                local text = "client certificate: not supported by the cosockets of this OpenResty"
+                return nil, faults.make_fault("config", text)
             end
             return patched_handshake(sock, tls, server_name)
         end
@@ -100,7 +102,7 @@ local function handshake(sock, tls, host)
         end
         local is_set, set_err = sock:setclientcert(pair.cert, pair.key)
         if is_set == nil then
-            return nil, set_err
+            return nil, faults.of_socket(set_err)
         end
     end
     local reused

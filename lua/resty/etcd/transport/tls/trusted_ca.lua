@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/transport/tls/trusted_ca.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local faults = require("resty.etcd.transport.fault")
 local file_reload = require("resty.etcd.transport.tls.file_reload")
 local log = require("resty.etcd.base.log")
 
@@ -52,19 +53,19 @@ local function load(path, known)
     return {store = store, source = source, checked_at = 0}
 end
 
---- Sets the CAs that the next handshake of a socket trusts. Returns an error text or nil.
+--- Sets the CAs that the next handshake of a socket trusts. Returns a fault or nil.
 ---@param sock table
 ---@param tls resty.etcd.transport.tls.types.TlsOptions
 ---@param path string
----@return string?
+---@return resty.etcd.transport.fault.Fault?
 local function apply(sock, tls, path)
     local trust, err = file_reload.reload_if_changed(tls.trust, load, path)
     if trust == nil then
-        return err
+        return faults.make_fault("config", err)
     end
     tls.trust = trust
     local ____, set_err = sock:settrustedstore(trust.store.ctx)
-    return set_err
+    return set_err ~= nil and faults.of_socket(set_err) or nil
 end
 _M.apply = apply
 _M.is_usable = is_usable

@@ -1,6 +1,6 @@
 import * as cjson from "cjson.safe";
-import * as errors from "../../protocol/errors";
-import type { EtcdError } from "../../protocol/errors";
+import * as failures from "../failure";
+import type { Headers, StatusFailure } from "../transport";
 
 const find = string.find as StringFind;
 const sub = string.sub;
@@ -114,14 +114,9 @@ function is_safe(message: string, text: string, secret: string): boolean {
 /**
  * Parses an error response. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies text.
  * @param secret password of the request; nil if it had none
- * @returns the error, and the body in the form of lua-resty-etcd 1.10: `error` is always a string
+ * @returns a failure whose reply has the form of lua-resty-etcd 1.10: `error` is always a string
  */
-function from_answer(
-    status: number,
-    text: string,
-    endpoint: string,
-    secret: string | undefined,
-): LuaMultiReturn<[err: EtcdError, body: LuaMap<string, unknown>]> {
+function from_answer(status: number, headers: Headers, text: string, secret: string | undefined): StatusFailure {
     const [json] = cjson.decode(text);
     const body = as_table(json);
     const nothing = `HTTP status ${status}`;
@@ -135,19 +130,25 @@ function from_answer(
     const code = code_of(body.code, status) ?? code_of(inner.grpc_code, status) ?? code_of(inner.code, status);
     body.error = message;
     body.message = message;
-    return $multi(errors.server_error(status, code, message, endpoint), body as unknown as LuaMap<string, unknown>);
+    return failures.status_failure(status, code, message, {
+        status,
+        headers,
+        body: body as unknown as LuaMap<string, unknown>,
+    });
 }
 
 /**
  * Parses the error object of a stream: `{grpc_code, http_code, http_status, message}` from older gateways,
  * `{code, message}` from newer ones.
+ * @param token token of the request; nil if it had none
  */
-function from_stream(json: unknown, endpoint: string): EtcdError {
+function from_stream(json: unknown, token: string | undefined): StatusFailure {
     const body = as_table(json);
     const code = code_of(body.grpc_code, 0) ?? code_of(body.code, 0);
     const http_code = body.http_code;
     const status = typeof http_code === "number" ? http_code : (HTTP_STATUS[(code ?? 0) - 1] ?? 500);
-    return errors.server_error(status, code, text_of(body.message) ?? text_of(json) ?? "unknown error", endpoint);
+    const message = text_of(body.message) ?? text_of(json) ?? "unknown error";
+    return failures.status_failure(status, code, redact_token(message, token));
 }
 
 export { from_answer, from_stream, snippet, redact_token };

@@ -3,23 +3,19 @@ import * as cjson from "cjson.safe";
 import * as clock from "../../base/clock";
 import * as cosocket from "../http/cosocket";
 import type { Endpoint } from "../../endpoint/endpoint";
-import * as errors from "../../protocol/errors";
-import type { EtcdError } from "../../protocol/errors";
+import * as failures from "../failure";
 import * as error_body from "./error_body";
 import * as gateway_stream from "./stream";
 import type { Body, ExtraHeaders, ConnectionOptions, PickConnector, RequestTemplate } from "../http/types";
-import * as error_hints from "../error_hints";
 import * as http1 from "../http/http1";
 import * as http_client from "../http/client";
 import * as json_codec from "./json_codec";
 import * as chunked_json from "./chunked_json";
-import * as retry_policy from "../../protocol/retry_policy";
 import type { Rpc } from "../../protocol/rpc";
 import * as urls from "../../endpoint/url";
-import type { Attempt, Reply, Stream, Transport } from "../transport";
+import type { Attempt, Failure, LocalFailure, Reply, Stream, Transport } from "../transport";
 
 const now = clock.now;
-const find = string.find as StringFind;
 const sub = string.sub;
 const concat = table.concat;
 
@@ -103,56 +99,8 @@ function stream_url(endpoint: Endpoint): string {
     return `${scheme}://${address}:${port}${api_prefix}`;
 }
 
-/** Beginnings of error texts whose cause is the client or its phase, so that all endpoints would fail alike. */
-const CLIENT_SIDE_PREFIXES = [cosocket.NOT_IN_THIS_PHASE, "client certificate: ", "client key: ", "trusted_ca: "];
-
-function is_client_side_error(text: string): boolean {
-    for (const beginning of CLIENT_SIDE_PREFIXES) {
-        if (sub(text, 1, beginning.length) === beginning) {
-            return true;
-        }
-    }
-    return false;
-}
-
-function with_hint(err: EtcdError, silent: boolean): EtcdError {
-    const hint = error_hints.hint_for(err.message, silent);
-    if (hint !== undefined) {
-        err.hint = hint;
-    }
-    return err;
-}
-
-/** Returns the error of a connection failure. */
-function transport_error(attempt: Attempt, text: string, sent: boolean): EtcdError {
-    const endpoint = attempt.endpoint;
-    if (is_client_side_error(text)) {
-        const err = errors.local_error("bad_request", `${endpoint.http_host}: ${text}`, endpoint.http_host);
-        return with_hint(err, false);
-    }
-    const [malformed] = find(text, "malformed", 1, true);
-    const name =
-        malformed !== undefined
-            ? "bad_reply"
-            : text === "timeout"
-              ? "timeout"
-              : sent
-                ? "connection_lost"
-                : "connect_failed";
-    const err = errors.local_error(name, `${endpoint.http_host}: ${text}`, endpoint.http_host);
-    return retry_policy.classify_transport_error(
-        attempt.semantics,
-        with_hint(err, cosocket.is_connection_closed(text)),
-        sent,
-    );
-}
-
-function bad_host(endpoint: Endpoint, url: string): EtcdError {
-    return errors.local_error(
-        "bad_request",
-        `invalid http host: ${tostring(url)}, err: not matched`,
-        endpoint.http_host,
-    );
+function bad_host(url: string): LocalFailure {
+    return failures.local_failure("url", `invalid http host: ${tostring(url)}, err: not matched`, false);
 }
 
 /** Returns the password in a login request. */
@@ -161,44 +109,45 @@ function password_in(payload: string): string {
     return tostring((request as { password?: unknown }).password);
 }
 
-/** Decodes the body of a response. Returns nil if it is no message of the RPC. */
-function decode_body(
-    rpc: Rpc,
-    endpoint: Endpoint,
-    text: string,
-    token: string | undefined,
-): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+/** Decodes the body of a response. */
+function decode_body(rpc: Rpc, text: string, token: string | undefined): Result<Message, Failure> {
     if (rpc.stream === true) {
         const [line] = string.match(text, "^[^\n]*");
-        return gateway_stream.decode_line(rpc, endpoint.http_host, line ?? "", token);
+        const [message, failure] = gateway_stream.decode_line(rpc, line ?? "", token);
+        if (message !== undefined) {
+            return $multi(message);
+        }
+        if (failure !== undefined) {
+            return $multi(undefined, failure);
+        }
+    } else {
+        const [json, bad] = chunked_json.decode(rpc.reply, text);
+        if (json !== undefined && bad === undefined) {
+            return $multi(json as Message);
+        }
     }
-    const [json, bad] = chunked_json.decode(rpc.reply, text);
-    if (bad !== undefined) {
-        return $multi(undefined);
+    let shown = "not shown";
+    if (rpc.secret !== true) {
+        shown = error_body.snippet(error_body.redact_token(text, token));
     }
-    return $multi(json as Message);
+    return $multi(undefined, failures.local_failure("undecodable", `invalid response body: ${shown}`, true));
 }
 
 function encode(this: Gateway, rpc: Rpc, request: Message): Result<string> {
     return json_codec.encode(rpc.request, request);
 }
 
-function unary(
-    this: Gateway,
-    rpc: Rpc,
-    payload: string,
-    attempt: Attempt,
-): LuaMultiReturn<[reply: Reply, err?: undefined] | [reply: undefined, err: EtcdError, error_reply?: Reply]> {
+function unary(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Result<Reply, Failure> {
     const endpoint = attempt.endpoint;
     const url = rpc.page === true ? endpoint.http_host : endpoint.full_prefix;
     const template = template_for(this, rpc, endpoint, url);
     if (template === undefined) {
-        return $multi(undefined, bad_host(endpoint, url));
+        return $multi(undefined, bad_host(url));
     }
     const connector = this.pick(template, attempt);
-    const [answer, text, sent] = http_client.request(connector, template, attempt, payload);
+    const [answer, failure] = http_client.request(connector, template, attempt, payload);
     if (answer === undefined) {
-        return $multi(undefined, transport_error(attempt, text, sent));
+        return $multi(undefined, failure);
     }
     const status = answer.status;
     const headers = answer.headers;
@@ -208,33 +157,19 @@ function unary(
         http_client.release_connection(template, answer, true);
         const secret = rpc.secret === true ? password_in(payload) : undefined;
         const shown = error_body.redact_token(answer.body, token);
-        const [err, body] = error_body.from_answer(status, shown, endpoint.http_host, secret);
-        return $multi(undefined, retry_policy.classify_server_error(attempt.semantics, with_hint(err, false)), {
-            status,
-            headers,
-            body,
-        });
+        return $multi(undefined, error_body.from_answer(status, headers, shown, secret));
     }
-    const [message, err] = decode_body(rpc, endpoint, answer.body, token);
-    const is_sound = message !== undefined || (err !== undefined && err.name !== "bad_reply");
-    http_client.release_connection(template, answer, is_sound);
-    if (message !== undefined) {
-        return $multi({ status, headers, body: message });
-    }
-    if (err !== undefined) {
-        if (err.name === "bad_reply") {
-            err.http_status = status;
+    const [message, bad] = decode_body(rpc, answer.body, token);
+    if (message === undefined) {
+        const is_sound = bad.kind === "status";
+        http_client.release_connection(template, answer, is_sound);
+        if (!is_sound) {
+            bad.http_status = status;
         }
-        return $multi(undefined, retry_policy.classify_server_error(attempt.semantics, err));
+        return $multi(undefined, bad);
     }
-    let shown = "not shown";
-    if (rpc.secret !== true) {
-        shown = error_body.snippet(error_body.redact_token(answer.body, token));
-    }
-    const bad = errors.local_error("bad_reply", `invalid response body: ${shown}`, endpoint.http_host);
-    bad.http_status = status;
-    bad.maybe_applied = attempt.semantics !== "read";
-    return $multi(undefined, bad);
+    http_client.release_connection(template, answer, true);
+    return $multi({ status, headers, body: message });
 }
 
 /** Reads an error response, up to `MAX_ERROR_BODY` bytes. */
@@ -253,33 +188,22 @@ function read_error_body(body: Body, deadline: number | undefined): string {
     return sub(concat(parts), 1, MAX_ERROR_BODY);
 }
 
-function open(
-    this: Gateway,
-    rpc: Rpc,
-    payload: string,
-    attempt: Attempt,
-): LuaMultiReturn<[stream: Stream, err?: undefined] | [stream: undefined, err: EtcdError, error_reply?: Reply]> {
+function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Result<Stream, Failure> {
     const endpoint = attempt.endpoint;
     const url = stream_url(endpoint);
     const template = template_for(this, rpc, endpoint, url);
     if (template === undefined) {
-        return $multi(undefined, bad_host(endpoint, url));
+        return $multi(undefined, bad_host(url));
     }
     const connector = this.pick(template, attempt);
-    const [opening, text, sent] = http_client.open(connector, template, attempt, payload);
+    const [opening, failure] = http_client.open(connector, template, attempt, payload);
     if (opening === undefined) {
-        return $multi(undefined, transport_error(attempt, text, sent));
+        return $multi(undefined, failure);
     }
-    if (opening.status >= 300) {
-        const status = opening.status;
-        const text_body = error_body.redact_token(read_error_body(opening.body, attempt.deadline), attempt.token);
-        const [err, body] = error_body.from_answer(status, text_body, endpoint.http_host, undefined);
-        const error_reply = { status, headers: opening.headers, body };
-        return $multi(
-            undefined,
-            retry_policy.classify_server_error(attempt.semantics, with_hint(err, false)),
-            error_reply,
-        );
+    const status = opening.status;
+    if (status >= 300) {
+        const text = error_body.redact_token(read_error_body(opening.body, attempt.deadline), attempt.token);
+        return $multi(undefined, error_body.from_answer(status, opening.headers, text, undefined));
     }
     return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token));
 }

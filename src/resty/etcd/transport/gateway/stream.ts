@@ -1,14 +1,15 @@
 import type { Message } from "../../protocol/message";
 import * as cjson from "cjson.safe";
 import * as clock from "../../base/clock";
-import * as errors from "../../protocol/errors";
+import * as failures from "../failure";
+import * as faults from "../fault";
 import type { EtcdError } from "../../protocol/errors";
 import * as error_body from "./error_body";
 import type { Body } from "../http/types";
 import * as chunked_json from "./chunked_json";
 import type { Rpc } from "../../protocol/rpc";
 import * as time_slice from "../../base/time_slice";
-import type { Stream } from "../transport";
+import type { Failure, LocalFailure, Stream } from "../transport";
 
 const now = clock.now;
 const find = string.find as StringFind;
@@ -17,6 +18,9 @@ const concat = table.concat;
 
 /** Longest line in bytes. A line is one message, and etcd sends none that long. */
 const MAX_LINE = 512 * 1024 * 1024;
+
+/** The stream ended, or was closed by its user. */
+const CLOSED = failures.local_failure("closed", "closed", true);
 
 interface Fields {
     readonly rpc: Rpc;
@@ -33,9 +37,9 @@ interface Fields {
     /** A long line that is being decoded. Kept here, because the light thread that decodes it can be killed. */
     undecoded: string | undefined;
     /** Why the stream has ended; nil while it is open. */
-    ended: EtcdError | undefined;
-    /** Error found by `peek` or `try_recv`, not yet returned. */
-    ahead: EtcdError | undefined;
+    ended: Failure | undefined;
+    /** Failure found by `peek` or `try_recv`, not yet returned. */
+    ahead: Failure | undefined;
     /** Message returned by `peek`, not yet by `recv`. */
     peeked: Message | undefined;
 }
@@ -77,13 +81,9 @@ function add(stream: Fields, bytes: string): void {
     stream.at = 1;
 }
 
-function invalid_line(
-    endpoint: string,
-    line: string,
-    token: string | undefined,
-): LuaMultiReturn<[message: undefined, err: EtcdError]> {
+function invalid_line(line: string, token: string | undefined): LocalFailure {
     const text = `invalid response body: ${error_body.snippet(error_body.redact_token(line, token))}`;
-    return $multi(undefined, errors.local_error("bad_reply", text, endpoint));
+    return failures.local_failure("undecodable", text, true);
 }
 
 /**
@@ -92,49 +92,37 @@ function invalid_line(
  */
 function decode_line(
     rpc: Rpc,
-    endpoint: string,
     line: string,
     token: string | undefined,
-): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+): LuaMultiReturn<[message: Message | undefined, failure?: Failure]> {
     const [blank] = find(line, "^%s*$");
     if (blank !== undefined) {
         return $multi(undefined);
     }
     const [json, bad] = chunked_json.decode(rpc.reply, line, "result");
     if (typeof json !== "object") {
-        return invalid_line(endpoint, line, token);
+        return $multi(undefined, invalid_line(line, token));
     }
     const envelope = json as { result?: unknown; error?: unknown };
     if (envelope.error !== undefined && envelope.error !== cjson.null) {
-        const err = error_body.from_stream(envelope.error, endpoint);
-        err.message = error_body.redact_token(err.message, token);
-        return $multi(undefined, err);
+        return $multi(undefined, error_body.from_stream(envelope.error, token));
     }
     const result = envelope.result;
     if (result === undefined || bad !== undefined) {
-        return invalid_line(endpoint, line, token);
+        return $multi(undefined, invalid_line(line, token));
     }
     return $multi(result as Message);
 }
 
-function end_with(stream: Fields, err: EtcdError): void {
-    stream.ended = err;
+function end_with(stream: Fields, failure: Failure): void {
+    stream.ended = failure;
     stream.body.close();
 }
 
-/** Returns a socket error with its bare text, which programs compare. */
-function local_error(stream: Fields, text: string): EtcdError {
-    if (text === "timeout" || text === "closed") {
-        return errors.local_error(text, text, stream.endpoint);
-    }
-    const [malformed] = find(text, "malformed", 1, true);
-    return errors.local_error(malformed !== undefined ? "bad_reply" : "connection_lost", text, stream.endpoint);
-}
-
-/** Ends the stream after an error from the server. Later calls return `closed`. */
-function failed(stream: Fields, err: EtcdError): EtcdError {
-    end_with(stream, err.name === "bad_reply" ? err : errors.local_error("closed", "closed", stream.endpoint));
-    return err;
+/** Ends the stream after a failure. After an error from the server, later calls return `closed`. */
+function failed(stream: Fields, failure: Failure): Failure {
+    end_with(stream, failure.kind === "status" ? CLOSED : failure);
+    return failure;
 }
 
 function take_peeked(stream: Fields): Message | undefined {
@@ -160,7 +148,7 @@ function try_recv(this: GatewayStream): Message | undefined {
             this.undecoded = line; // decoding would yield, and this function must not wait
             return undefined;
         } else {
-            const [message, err] = decode_line(this.rpc, this.endpoint, line, this.token);
+            const [message, err] = decode_line(this.rpc, line, this.token);
             if (message !== undefined) {
                 return message;
             }
@@ -171,12 +159,12 @@ function try_recv(this: GatewayStream): Message | undefined {
 }
 
 /** Ends the stream with the body. Old gateways write the last error without a line break, so an open line is decoded. */
-function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, err?: EtcdError]> {
+function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, failure?: Failure]> {
     const rest = concat(stream.parts);
     stream.parts = [];
     stream.parts_length = 0;
-    end_with(stream, errors.local_error("closed", "closed", stream.endpoint));
-    return decode_line(stream.rpc, stream.endpoint, rest, stream.token);
+    end_with(stream, CLOSED);
+    return decode_line(stream.rpc, rest, stream.token);
 }
 
 /**
@@ -184,11 +172,7 @@ function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, e
  * @param timeout seconds without a byte
  * @param deadline of the complete message
  */
-function receive(
-    stream: Fields,
-    timeout: number | undefined,
-    deadline: number | undefined,
-): Result<Message, EtcdError> {
+function receive(stream: Fields, timeout: number | undefined, deadline: number | undefined): Result<Message, Failure> {
     const peeked = take_peeked(stream);
     if (peeked !== undefined) {
         return $multi(peeked);
@@ -206,7 +190,7 @@ function receive(
         const line = take_line(stream);
         if (line !== undefined) {
             stream.undecoded = line;
-            const [message, err] = decode_line(stream.rpc, stream.endpoint, line, stream.token);
+            const [message, err] = decode_line(stream.rpc, line, stream.token);
             stream.undecoded = undefined;
             if (message !== undefined) {
                 return $multi(message);
@@ -215,11 +199,11 @@ function receive(
                 return $multi(undefined, failed(stream, err));
             }
         } else if (stream.parts_length > MAX_LINE) {
-            end_with(stream, errors.local_error("bad_reply", "malformed reply: line too long", stream.endpoint));
+            end_with(stream, failures.local_failure("malformed", "malformed reply: line too long", true));
         } else {
-            const [bytes, read_err] = stream.body.read(deadline !== undefined ? deadline - now() : timeout);
+            const [bytes, fault] = stream.body.read(deadline !== undefined ? deadline - now() : timeout);
             if (bytes === undefined) {
-                end_with(stream, local_error(stream, read_err));
+                end_with(stream, fault.kind === "closed" ? CLOSED : faults.to_failure(fault, true));
             } else if (bytes !== "") {
                 add(stream, bytes);
                 time_slice.yield_if_due(slice);
@@ -237,7 +221,11 @@ function receive(
 }
 
 function recv(this: GatewayStream, timeout: number | undefined): Result<Message, EtcdError> {
-    return receive(this, timeout, undefined);
+    const [message, failure] = receive(this, timeout, undefined);
+    if (message === undefined) {
+        return $multi(undefined, failures.stream_error(failure, this.endpoint));
+    }
+    return $multi(message);
 }
 
 function peek(this: GatewayStream, timeout: number | undefined): Message | undefined {
@@ -258,7 +246,7 @@ function allow_cancel(this: GatewayStream): void {
 
 function close(this: GatewayStream): void {
     if (this.ended === undefined) {
-        end_with(this, errors.local_error("closed", "closed", this.endpoint));
+        end_with(this, CLOSED);
     }
 }
 

@@ -1,4 +1,6 @@
 import * as clock from "../../base/clock";
+import type { Fault } from "../fault";
+import * as faults from "../fault";
 import type { Body } from "./types";
 import type { Head } from "./http1";
 import * as http1 from "./http1";
@@ -15,7 +17,7 @@ const CANCEL_INTERVAL = 0.5;
 /** Seconds; longer than any socket timeout. */
 const FOREVER = 1e9;
 /** The user closed the stream; unlike `closed` by the server, this is never the end of a body. */
-const CANCELLED = "cancelled";
+const CANCELED = faults.make_fault("closed", "closed");
 
 /** What the next bytes belong to. */
 type State = "size" | "data" | "gap" | "trailer" | "done";
@@ -27,7 +29,7 @@ interface Fields {
     /** Bytes left of the chunk or the body; nil if the body ends with the connection. */
     left: number | undefined;
     /** An error in the framing: the bytes behind it have no meaning. */
-    malformed: Problem;
+    malformed: Fault | undefined;
     closed: boolean;
     cancellable: boolean;
     received_at: number;
@@ -74,19 +76,19 @@ function decode(body: Fields): string | undefined {
         const line = buffered_line(source);
         if (line === undefined) {
             if (waiting > 65536) {
-                body.malformed = "malformed reply: line too long";
+                body.malformed = faults.make_fault("malformed", "malformed reply: line too long");
             }
             return undefined;
         }
         if (body.state === "gap") {
             if (line !== "") {
-                body.malformed = "malformed reply: bad chunk end";
+                body.malformed = faults.make_fault("malformed", "malformed reply: bad chunk end");
             }
             body.state = "size";
         } else if (body.state === "size") {
             const size = http1.parse_chunk_size(line);
             if (size === undefined) {
-                body.malformed = "malformed reply: bad chunk size";
+                body.malformed = faults.make_fault("malformed", "malformed reply: bad chunk size");
             } else {
                 body.left = size;
                 body.state = size === 0 ? "trailer" : "data";
@@ -99,7 +101,7 @@ function decode(body: Fields): string | undefined {
 }
 
 /** Waits for more bytes until `deadline`. After `allow_cancel` it checks every `CANCEL_INTERVAL` whether it was canceled. */
-function wait(body: Fields, deadline: number | undefined): Problem {
+function wait(body: Fields, deadline: number | undefined): Fault | undefined {
     const source = body.source;
     while (true) {
         let wait_until = now() + (body.cancellable ? CANCEL_INTERVAL : FOREVER);
@@ -109,18 +111,20 @@ function wait(body: Fields, deadline: number | undefined): Problem {
         source.deadline = wait_until;
         source.timeouts_set_at = 0;
         // a cosocket raises an error outside the request that opened it
-        const [ok, err] = pcall(socket_reader.read_more, source);
+        const [ok, result] = protected_call(socket_reader.read_more, source);
         if (body.closed) {
-            return CANCELLED;
+            return CANCELED;
         }
-        if (!ok || err !== "timeout") {
-            if (err === undefined) {
-                body.received_at = now();
-            }
-            return err;
+        if (!ok) {
+            return faults.of_socket(tostring(result));
         }
-        if (deadline !== undefined && now() >= deadline) {
-            return "timeout";
+        const fault = result as Fault | undefined;
+        if (fault === undefined) {
+            body.received_at = now();
+            return undefined;
+        }
+        if (fault.kind !== "timeout" || (deadline !== undefined && now() >= deadline)) {
+            return fault;
         }
     }
 }
@@ -148,23 +152,24 @@ function close(this: BodyStream): void {
     pcall(sock.close, sock);
 }
 
-function read(this: BodyStream, timeout: number | undefined): Result<string> {
+function read(this: BodyStream, timeout: number | undefined): Result<string, Fault> {
     const deadline = timeout !== undefined ? now() + timeout : undefined;
     while (true) {
         if (this.closed) {
-            return $multi(undefined, "closed");
+            return $multi(undefined, CANCELED);
         }
         const bytes = decode(this);
         if (bytes !== undefined) {
             return $multi(bytes);
         }
-        const err = this.malformed ?? wait(this, deadline);
-        if (err !== undefined) {
-            if (err === "closed" && this.state === "data" && this.left === undefined) {
+        const fault = this.malformed ?? wait(this, deadline);
+        if (fault !== undefined) {
+            const ends_body = this.state === "data" && this.left === undefined;
+            if (ends_body && fault.kind === "closed" && fault !== CANCELED) {
                 this.state = "done";
             } else {
                 this.close();
-                return $multi(undefined, err === CANCELLED ? "closed" : err);
+                return $multi(undefined, fault);
             }
         }
     }

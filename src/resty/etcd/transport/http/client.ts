@@ -1,9 +1,12 @@
-import type { RequestContext } from "../transport";
+import type { Fault } from "../fault";
+import * as faults from "../fault";
+import type { LocalFailure, RequestContext } from "../transport";
 import * as body_stream from "./body_stream";
 import * as clock from "../../base/clock";
 import * as phase from "../../base/phase";
 import * as cosocket from "./cosocket";
 import type { Connected, Connector, StreamResponse, Response, RequestTemplate } from "./types";
+import * as failures from "../failure";
 import type { Head } from "./http1";
 import * as http1 from "./http1";
 import type { SocketReader } from "./socket_reader";
@@ -17,7 +20,7 @@ const MAX_DISCARDS = 256;
 /** The head of a response; or nil, a fault, whether a part of the request was possibly sent, and whether the connection was dead. */
 type Asked = LuaMultiReturn<
     | [head: Head, source: SocketReader]
-    | [head: undefined, source: undefined, err: string, sent: boolean, stale: boolean]
+    | [head: undefined, source: undefined, fault: Fault, sent: boolean, stale: boolean]
 >;
 
 /** Returns a new connection, not one from the pool. */
@@ -32,7 +35,7 @@ function connect_fresh(connector: Connector, route: RequestTemplate, delivery: R
         }
         sock.close();
     }
-    return $multi(undefined, "no fresh connection");
+    return $multi(undefined, faults.make_fault("socket", "no fresh connection"));
 }
 
 /** Sends a request and reads the head of the response. `stale`: the server had closed the pooled connection before. */
@@ -56,12 +59,12 @@ function ask_on(
     const send_err = connector.send(link, route, delivery, body);
     if (send_err !== undefined) {
         sock.close();
-        return $multi(undefined, undefined, send_err, true, reused && cosocket.is_connection_closed(send_err));
+        return $multi(undefined, undefined, send_err, true, reused && faults.is_connection_closed(send_err));
     }
     const [head, head_err] = http1.read_head(source);
     if (head === undefined) {
         sock.close();
-        const stale = reused && !source.has_received && cosocket.is_connection_closed(head_err);
+        const stale = reused && !source.has_received && faults.is_connection_closed(head_err);
         return $multi(undefined, undefined, head_err, true, stale);
     }
     return $multi(head, source);
@@ -93,22 +96,22 @@ function ask(connector: Connector, route: RequestTemplate, delivery: RequestCont
 
 /**
  * Makes a request and reads the complete response. The caller releases the connection with `release_connection`.
- * @returns the response; or nil, an error text, and whether a part of the request was possibly sent
+ * @returns the response; or nil and a failure
  */
 function request(
     connector: Connector,
     route: RequestTemplate,
     delivery: RequestContext,
     body: string,
-): LuaMultiReturn<[reply: Response, err?: undefined] | [reply: undefined, err: string, sent: boolean]> {
+): Result<Response, LocalFailure> {
     const [head, source, err, sent] = ask(connector, route, delivery, body);
     if (head === undefined) {
-        return $multi(undefined, err, sent);
+        return $multi(undefined, faults.to_failure(err, sent));
     }
     const [text, body_err] = http1.read_body(source, head);
     if (text === undefined) {
         source.sock.close();
-        return $multi(undefined, body_err, true);
+        return $multi(undefined, faults.to_failure(body_err, true));
     }
     // bytes after the response would be taken for the next one: the connection is not reused
     const keepalive = head.keepalive && socket_reader.available(source) === 0;
@@ -125,24 +128,24 @@ function release_connection(route: RequestTemplate, reply: Response, is_sound: b
 
 /**
  * Makes a request whose response is read as it arrives.
- * @returns the response; or nil, an error text, and whether a part of the request was possibly sent
+ * @returns the response; or nil and a failure
  */
 function open(
     connector: Connector,
     route: RequestTemplate,
     delivery: RequestContext,
     body: string,
-): LuaMultiReturn<[opening: StreamResponse, err?: undefined] | [opening: undefined, err: string, sent: boolean]> {
+): Result<StreamResponse, LocalFailure> {
     if (phase.is_starting()) {
-        return $multi(undefined, `${cosocket.NOT_IN_THIS_PHASE}: streams`, false);
+        return $multi(undefined, failures.local_failure("phase", "not in this phase: streams", false));
     }
     const [head, source, err, sent] = ask(connector, route, delivery, body);
     if (head === undefined) {
-        return $multi(undefined, err, sent);
+        return $multi(undefined, faults.to_failure(err, sent));
     }
     if (source.sock.receiveany === undefined) {
         source.sock.close();
-        return $multi(undefined, "blocking socket replacements have no streams", true);
+        return $multi(undefined, failures.local_failure("lost", "blocking socket replacements have no streams", true));
     }
     const headers = http1.own_headers(head);
     return $multi({ status: head.status, headers, body: body_stream.new(source, head) });

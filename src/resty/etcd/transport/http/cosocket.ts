@@ -1,4 +1,6 @@
 import type { RequestContext } from "../transport";
+import type { Fault } from "../fault";
+import * as faults from "../fault";
 import * as clock from "../../base/clock";
 import type { Connected, Connector, ConnectionOptions, RequestTemplate } from "./types";
 import * as http1 from "./http1";
@@ -9,8 +11,6 @@ import * as handshake from "../tls/handshake";
 const now = clock.now;
 
 type Tcp = ngx.socket.Tcp;
-
-const find = string.find as StringFind;
 
 const sub = string.sub;
 const min = math.min;
@@ -42,23 +42,20 @@ function pool_options(peer: ConnectionOptions, target: Target, via: string): ngx
     return opts;
 }
 
-/** Beginning of the error text in phases without sockets. */
-const NOT_IN_THIS_PHASE = "not in this phase";
-
 /** Creates an object that needs a cosocket. nginx raises an error in phases without cosockets. */
-function make(maker: unknown): Result<object> {
+function make(maker: unknown): Result<object, Fault> {
     const [ok, made, err] = protected_call(maker);
     if (!ok) {
-        return $multi(undefined, `${NOT_IN_THIS_PHASE}: ${tostring(made)}`);
+        return $multi(undefined, faults.make_fault("phase", `not in this phase: ${tostring(made)}`));
     }
     if (made === undefined) {
-        return $multi(undefined, tostring(err));
+        return $multi(undefined, faults.of_socket(tostring(err)));
     }
     return $multi(made as object);
 }
 
 /** Creates a socket. `ngx.socket.tcp` is read for each call, because programs replace it. */
-function new_socket(): Result<Tcp> {
+function new_socket(): Result<Tcp, Fault> {
     const [sock, err] = make(ngx.socket.tcp);
     if (sock === undefined) {
         return $multi(undefined, err);
@@ -76,7 +73,7 @@ function exists(unix_address: string): boolean {
 /**
  * Sets the timeouts of a socket for connecting and for the TLS handshake. Without a deadline, those of nginx apply.
  * @param is_halved connecting and the handshake are one step, so each gets half of the time
- * @returns "timeout" if no time is left
+ * @returns a fault if no time is left
  */
 function set_connect_timeouts(
     sock: Tcp,
@@ -84,14 +81,14 @@ function set_connect_timeouts(
     delivery: RequestContext,
     time: number,
     is_halved: boolean,
-): Problem {
+): Fault | undefined {
     const deadline = delivery.deadline;
     if (deadline !== undefined) {
         const all = (delivery.handshake_deadline ?? deadline) - time;
         const session_time = is_halved ? all / 2 : all;
         const connect_time = min((delivery.connect_deadline ?? deadline) - time, session_time);
         if (connect_time <= 0) {
-            return "timeout";
+            return faults.TIMEOUT;
         }
         // the read timeout applies to the handshake
         socket_reader.set_timeouts(
@@ -103,13 +100,13 @@ function set_connect_timeouts(
     return undefined;
 }
 
-/** Sets the timeouts of a connected socket for the TLS handshake. Returns "timeout" if no time is left. */
-function set_session_timeout(sock: Tcp, delivery: RequestContext): Problem {
+/** Sets the timeouts of a connected socket for the TLS handshake. Returns a fault if no time is left. */
+function set_session_timeout(sock: Tcp, delivery: RequestContext): Fault | undefined {
     const deadline = delivery.deadline;
     if (deadline !== undefined) {
         const left = (delivery.handshake_deadline ?? deadline) - now();
         if (left <= 0) {
-            return "timeout";
+            return faults.TIMEOUT;
         }
         socket_reader.set_timeouts(sock, left, left);
     }
@@ -117,7 +114,7 @@ function set_session_timeout(sock: Tcp, delivery: RequestContext): Problem {
 }
 
 /** Creates a socket whose connect timeout is set. */
-function open_socket(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp> {
+function open_socket(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp, Fault> {
     const [sock, err] = new_socket();
     if (sock === undefined) {
         return $multi(undefined, err);
@@ -145,7 +142,7 @@ function dial_target(sock: Tcp, route: RequestTemplate): Result<1> {
     return sock.connect(target.host, target.port, route.pool);
 }
 
-function dial(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp> {
+function dial(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp, Fault> {
     const via = delivery.unix_proxy;
     if (via !== undefined && exists(via)) {
         const [proxied] = open_socket(route, delivery, time);
@@ -163,7 +160,7 @@ function dial(route: RequestTemplate, delivery: RequestContext, time: number): R
     }
     const [ok, err] = dial_target(sock, route);
     if (ok === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, faults.of_socket(err));
     }
     return $multi(sock);
 }
@@ -207,7 +204,7 @@ function chunks_of(sock: Tcp, delivery: RequestContext, text: string): Part {
         }
         const late = socket_reader.refresh_timeout(side);
         if (late !== undefined) {
-            return $multi(undefined, late);
+            return $multi(undefined, late.text);
         }
         const part = sub(text, at, at + PART_SIZE - 1);
         at = at + PART_SIZE;
@@ -215,22 +212,32 @@ function chunks_of(sock: Tcp, delivery: RequestContext, text: string): Part {
     };
 }
 
-function send(this: void, link: unknown, route: RequestTemplate, delivery: RequestContext, body: string): Problem {
+function send_part(sock: Tcp, bytes: string): Fault | undefined {
+    const [, err] = sock.send(bytes);
+    return err !== undefined ? faults.of_socket(err) : undefined;
+}
+
+function send(
+    this: void,
+    link: unknown,
+    route: RequestTemplate,
+    delivery: RequestContext,
+    body: string,
+): Fault | undefined {
     const sock = link as Tcp;
     const text = http1.format_request(route, delivery, body);
     if (text.length <= PART_SIZE) {
-        const [, err] = sock.send(text);
-        return err;
+        return send_part(sock, text);
     }
     const next_part = chunks_of(sock, delivery, text);
     while (true) {
         const [part, late] = next_part();
         if (part === undefined) {
-            return late;
+            return late !== undefined ? faults.TIMEOUT : undefined;
         }
-        const [, err] = sock.send(part);
-        if (err !== undefined) {
-            return err;
+        const fault = send_part(sock, part);
+        if (fault !== undefined) {
+            return fault;
         }
     }
 }
@@ -257,20 +264,4 @@ function release(peer: ConnectionOptions, sock: Tcp, reusable: boolean): void {
     sock.close();
 }
 
-/** Reports whether an error text means that the server closed the connection, as of an idle one. */
-function is_connection_closed(err: string): boolean {
-    const [reset] = find(err, "reset by peer", 1, true);
-    return reset !== undefined || err === "closed" || err === "broken pipe";
-}
-
-export {
-    is_connection_closed,
-    make,
-    NOT_IN_THIS_PHASE,
-    PART_SIZE,
-    chunks_of,
-    pick,
-    pool_options,
-    release,
-    set_connect_timeouts,
-};
+export { make, PART_SIZE, chunks_of, pick, pool_options, release, set_connect_timeouts };

@@ -1,5 +1,7 @@
 import type { RequestContext, Headers } from "../transport";
 import * as clock from "../../base/clock";
+import type { Fault } from "../fault";
+import * as faults from "../fault";
 import type { ExtraHeaders, RequestTemplate } from "./types";
 import * as socket_reader from "./socket_reader";
 import type { SocketReader } from "./socket_reader";
@@ -208,7 +210,7 @@ function own_headers(head: Head): Headers {
 }
 
 /** Reads the head of the final response and skips interim ones (1xx). */
-function read_head(source: SocketReader): Result<Head> {
+function read_head(source: SocketReader): Result<Head, Fault> {
     while (true) {
         const [text, err] = socket_reader.read_head(source);
         if (text === undefined) {
@@ -218,7 +220,7 @@ function read_head(source: SocketReader): Result<Head> {
         if (head === undefined) {
             head = parse_head(text);
             if (head === undefined) {
-                return $multi(undefined, "malformed reply: bad HTTP head");
+                return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad HTTP head"));
             }
             remember(text, head);
         }
@@ -239,8 +241,8 @@ function parse_chunk_size(line: string): number | undefined {
     return size !== undefined && size <= MAX_BODY ? size : undefined;
 }
 
-/** Skips trailer fields up to the empty line. Returns an error text or nil. */
-function skip_trailers(source: SocketReader): Problem {
+/** Skips trailer fields up to the empty line. Returns a fault or nil. */
+function skip_trailers(source: SocketReader): Fault | undefined {
     for (const _ of $range(1, 100)) {
         const [line, err] = read_line(source);
         if (line === undefined) {
@@ -250,10 +252,10 @@ function skip_trailers(source: SocketReader): Problem {
             return undefined;
         }
     }
-    return "malformed reply: too many trailers";
+    return faults.make_fault("malformed", "malformed reply: too many trailers");
 }
 
-function read_chunked(source: SocketReader): Result<string> {
+function read_chunked(source: SocketReader): Result<string, Fault> {
     const parts: string[] = [];
     let total = 0;
     while (true) {
@@ -263,7 +265,7 @@ function read_chunked(source: SocketReader): Result<string> {
         }
         const size = parse_chunk_size(line);
         if (size === undefined || total + size > MAX_BODY) {
-            return $multi(undefined, "malformed reply: bad chunk size");
+            return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad chunk size"));
         }
         if (size === 0) {
             const trailer_err = skip_trailers(source);
@@ -281,7 +283,7 @@ function read_chunked(source: SocketReader): Result<string> {
             return $multi(undefined, end_err);
         }
         if (end !== "\r\n") {
-            return $multi(undefined, "malformed reply: bad chunk end");
+            return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad chunk end"));
         }
         parts.push(data);
         total = total + size;
@@ -289,11 +291,11 @@ function read_chunked(source: SocketReader): Result<string> {
 }
 
 /** Reads a body that ends when the server closes the connection. */
-function read_to_end(source: SocketReader): Result<string> {
+function read_to_end(source: SocketReader): Result<string, Fault> {
     if (source.sock.receiveany === undefined) {
         const [text, read_err] = source.sock.receive("*a");
         if (text === undefined) {
-            return $multi(undefined, read_err);
+            return $multi(undefined, faults.of_socket(read_err));
         }
         return $multi(text);
     }
@@ -301,7 +303,7 @@ function read_to_end(source: SocketReader): Result<string> {
     let total = parts[0]!.length;
     while (total <= MAX_BODY) {
         const err = socket_reader.read_more(source);
-        if (err === "closed") {
+        if (err?.kind === "closed") {
             return $multi(concat(parts));
         }
         if (err !== undefined) {
@@ -310,11 +312,11 @@ function read_to_end(source: SocketReader): Result<string> {
         total = total + socket_reader.available(source);
         parts.push(socket_reader.take_all(source));
     }
-    return $multi(undefined, "malformed reply: body too long");
+    return $multi(undefined, faults.make_fault("malformed", "malformed reply: body too long"));
 }
 
 /** Reads the complete body. */
-function read_body(source: SocketReader, head: Head): Result<string> {
+function read_body(source: SocketReader, head: Head): Result<string, Fault> {
     if (head.framing === "length") {
         return read_exact(source, head.length);
     }

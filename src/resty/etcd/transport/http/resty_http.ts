@@ -1,4 +1,6 @@
 import type { TlsOptions } from "../tls/types";
+import type { Fault } from "../fault";
+import * as faults from "../fault";
 import type { RequestContext } from "../transport";
 import * as phase from "../../base/phase";
 import * as cosocket from "./cosocket";
@@ -76,17 +78,17 @@ function can_serve(route: RequestTemplate, delivery: RequestContext): boolean {
 }
 
 /** Returns the result of a call of the library. Such calls can raise errors: see `handshake.reason_of`. */
-function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
+function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T, Fault> {
     if (!ok) {
-        return $multi(undefined, handshake.reason_of(tostring(value)));
+        return $multi(undefined, faults.of_socket(handshake.reason_of(tostring(value))));
     }
     if (value === undefined) {
-        return $multi(undefined, err !== undefined ? tostring(err) : "closed");
+        return $multi(undefined, faults.of_socket(err !== undefined ? tostring(err) : "closed"));
     }
     return $multi(value as T);
 }
 
-function connect_params(route: RequestTemplate): Result<ConnectParams> {
+function connect_params(route: RequestTemplate): Result<ConnectParams, Fault> {
     const peer = route.connection_options;
     const target = route.target;
     const params: ConnectParams = {
@@ -164,7 +166,13 @@ function request_params(http: Http, route: RequestTemplate, delivery: RequestCon
     return params;
 }
 
-function send(this: void, link: unknown, route: RequestTemplate, delivery: RequestContext, body: string): Problem {
+function send(
+    this: void,
+    link: unknown,
+    route: RequestTemplate,
+    delivery: RequestContext,
+    body: string,
+): Fault | undefined {
     const http = link as Http;
     const [ok, sent, err] = protected_call(http.send_request, http, request_params(http, route, delivery, body));
     const [, send_err] = guarded<true>(ok, sent, err);

@@ -1,4 +1,6 @@
 import * as clock from "../../base/clock";
+import type { Fault } from "../fault";
+import * as faults from "../fault";
 import * as time_slice from "../../base/time_slice";
 
 type Tcp = ngx.socket.Tcp;
@@ -52,15 +54,15 @@ function create(sock: Tcp, deadline: number | undefined, timeouts_set_at: number
     return { sock, buffer: "", at: 1, deadline, timeouts_set_at, has_received: false };
 }
 
-/** Sets the socket timeouts to the time until the deadline. Returns "timeout" if the deadline has passed. */
-function refresh_timeout(source: SocketReader): Problem {
+/** Sets the socket timeouts to the time until the deadline. Returns a fault if the deadline has passed. */
+function refresh_timeout(source: SocketReader): Fault | undefined {
     if (source.deadline === undefined) {
         return undefined;
     }
     const time = now();
     const left = source.deadline - time;
     if (left <= 0) {
-        return "timeout";
+        return faults.TIMEOUT;
     }
     if (time - source.timeouts_set_at > DRIFT) {
         set_timeouts(source.sock, left, left);
@@ -89,15 +91,15 @@ function take(source: SocketReader, n: number): string {
     return sub(source.buffer, from, from + n - 1);
 }
 
-/** Waits for more bytes. Returns an error text, or nil when some have arrived. */
-function read_more(source: SocketReader): Problem {
+/** Waits for more bytes. Returns a fault, or nil when some have arrived. */
+function read_more(source: SocketReader): Fault | undefined {
     const late = refresh_timeout(source);
     if (late !== undefined) {
         return late;
     }
     const [data, err] = source.sock.receiveany!(READ_SIZE);
     if (data === undefined) {
-        return err;
+        return faults.of_socket(err);
     }
     source.has_received = true;
     source.buffer = available(source) === 0 ? data : take_all(source) + data;
@@ -106,21 +108,21 @@ function read_more(source: SocketReader): Problem {
 }
 
 /** Reads a line or a number of bytes from a blocking socket replacement, which has no `receiveany`. */
-function receive_plain(source: SocketReader, what: number | "*l"): Result<string> {
+function receive_plain(source: SocketReader, what: number | "*l"): Result<string, Fault> {
     const late = refresh_timeout(source);
     if (late !== undefined) {
         return $multi(undefined, late);
     }
     const [data, err] = source.sock.receive(what as "*l");
     if (data === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, faults.of_socket(err));
     }
     source.has_received = true;
     return $multi(data);
 }
 
 /** Returns the bytes before a delimiter, and consumes both. */
-function read_until(source: SocketReader, delimiter: string): Result<string> {
+function read_until(source: SocketReader, delimiter: string): Result<string, Fault> {
     let from = source.at;
     while (true) {
         const [start, stop] = find(source.buffer, delimiter, from, true);
@@ -131,7 +133,7 @@ function read_until(source: SocketReader, delimiter: string): Result<string> {
         }
         const seen = available(source);
         if (seen > MAX_LINE) {
-            return $multi(undefined, "malformed reply: line too long");
+            return $multi(undefined, faults.make_fault("malformed", "malformed reply: line too long"));
         }
         const err = read_more(source);
         if (err !== undefined) {
@@ -142,7 +144,7 @@ function read_until(source: SocketReader, delimiter: string): Result<string> {
 }
 
 /** Returns a line without its line break. */
-function read_line(source: SocketReader): Result<string> {
+function read_line(source: SocketReader): Result<string, Fault> {
     if (source.sock.receiveany === undefined) {
         return receive_plain(source, "*l");
     }
@@ -150,7 +152,7 @@ function read_line(source: SocketReader): Result<string> {
 }
 
 /** Returns the status line and the header fields, up to the empty line. */
-function read_head(source: SocketReader): Result<string> {
+function read_head(source: SocketReader): Result<string, Fault> {
     if (source.sock.receiveany !== undefined) {
         return read_until(source, "\r\n\r\n");
     }
@@ -165,13 +167,13 @@ function read_head(source: SocketReader): Result<string> {
         }
         lines.push(line);
         if (lines.length > 1000) {
-            return $multi(undefined, "malformed reply: too many header fields");
+            return $multi(undefined, faults.make_fault("malformed", "malformed reply: too many header fields"));
         }
     }
 }
 
 /** Returns exactly `n` bytes. */
-function read_exact(source: SocketReader, n: number): Result<string> {
+function read_exact(source: SocketReader, n: number): Result<string, Fault> {
     if (n === 0) {
         return $multi("");
     }

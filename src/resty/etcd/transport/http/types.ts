@@ -1,4 +1,5 @@
 import type { TlsOptions } from "../tls/types";
+import type { Fault } from "../fault";
 import type { RequestContext, Headers } from "../transport";
 import type { Target } from "../../endpoint/url";
 
@@ -49,9 +50,9 @@ interface Body {
     /**
      * Returns the next bytes.
      * @param timeout seconds; nil waits without limit
-     * @returns "" at the end of the body; or nil and `timeout`, `closed` or another socket error
+     * @returns "" at the end of the body; or nil and a fault, `closed` after `close`
      */
-    read(timeout: number | undefined): Result<string>;
+    read(timeout: number | undefined): Result<string, Fault>;
     /** Returns bytes that have arrived already, or nil. */
     peek(): string | undefined;
     /** Returns the time at which the last bytes arrived, by `clock.now`. */
@@ -70,8 +71,8 @@ interface StreamResponse {
 
 /** A connection, and the value that its connector needs for `send`. */
 type Connected = LuaMultiReturn<
-    | [sock: ngx.socket.Tcp, err: undefined, reused: boolean, link: unknown]
-    | [sock: undefined, err: string, reused?: undefined, link?: undefined]
+    | [sock: ngx.socket.Tcp, fault: undefined, reused: boolean, link: unknown]
+    | [sock: undefined, fault: Fault, reused?: undefined, link?: undefined]
 >;
 
 /** Connects and sends: the difference between the two HTTP clients. */
@@ -81,14 +82,14 @@ interface Connector {
      * @returns the socket, and whether it is from the pool
      */
     readonly connect: (this: void, route: RequestTemplate, delivery: RequestContext, time: number) => Connected;
-    /** Sends a request; returns an error text or nil. */
+    /** Sends a request; returns a fault or nil. */
     readonly send: (
         this: void,
         link: unknown,
         route: RequestTemplate,
         delivery: RequestContext,
         body: string,
-    ) => string | undefined;
+    ) => Fault | undefined;
 }
 
 /** Chooses the connector for a request. */

@@ -1,4 +1,6 @@
 import * as ssl from "ngx.ssl";
+import type { Fault } from "../fault";
+import * as faults from "../fault";
 import * as file_reload from "./file_reload";
 import type { ClientCertificate, TlsOptions } from "./types";
 import * as x509 from "./x509";
@@ -44,10 +46,10 @@ function load_pair(this: void, tls: TlsOptions, known: ClientCertificate | undef
 }
 
 /** Returns the client certificate and its key, reloaded if their files have changed. */
-function client_pair(tls: TlsOptions): Result<ClientCertificate> {
+function client_pair(tls: TlsOptions): Result<ClientCertificate, Fault> {
     const [pair, err] = file_reload.reload_if_changed(tls.pair, load_pair, tls);
     if (pair === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, faults.make_fault("config", err));
     }
     tls.pair = pair;
     return $multi(pair);

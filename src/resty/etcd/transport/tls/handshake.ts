@@ -1,4 +1,6 @@
 import * as ffi from "ffi";
+import type { Fault } from "../fault";
+import * as faults from "../fault";
 import * as trusted_ca from "./trusted_ca";
 import * as client_certificate from "./client_certificate";
 import type { TlsOptions } from "./types";
@@ -40,18 +42,18 @@ function reason_of(thrown: string): string {
 }
 
 /** Returns the result of a handshake. It can raise an error; that of luasec returns false. */
-function guarded(ok: boolean, session: unknown, err: unknown): Result<true> {
+function guarded(ok: boolean, session: unknown, err: unknown): Result<true, Fault> {
     if (!ok) {
-        return $multi(undefined, reason_of(tostring(session)));
+        return $multi(undefined, faults.of_socket(reason_of(tostring(session))));
     }
     if (session === false || (session === undefined && err !== undefined)) {
-        return $multi(undefined, err !== undefined ? tostring(err) : "handshake failed");
+        return $multi(undefined, faults.of_socket(err !== undefined ? tostring(err) : "handshake failed"));
     }
     return $multi(true);
 }
 
 /** Performs the handshake of APISIX-patched OpenResty, which APISIX's blocking socket replacement has as well. */
-function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Result<true> {
+function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Result<true, Fault> {
     const opts: ngx.socket.TlsHandshakeOpts = { server_name, verify: tls.verify };
     if (tls.cert === undefined && tls.key === undefined) {
         // the blocking replacement accepts paths only, no parsed certificates
@@ -73,7 +75,7 @@ function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Res
  * Performs the TLS handshake on a connected socket.
  * @param host host of the endpoint; the server name if the client sets no `sni`
  */
-function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
+function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true, Fault> {
     const server_name = tls.sni ?? host;
     const path = tls.trusted_ca;
     if (path !== undefined && trusted_ca.is_usable(sock, tls, path)) {
@@ -85,7 +87,8 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
     if (client_certificate.has_client_cert(tls)) {
         if (sock.setclientcert === undefined) {
             if (sock.tlshandshake === undefined) {
-                return $multi(undefined, "client certificate: not supported by the cosockets of this OpenResty");
+                const text = "client certificate: not supported by the cosockets of this OpenResty";
+                return $multi(undefined, faults.make_fault("config", text));
             }
             return patched_handshake(sock, tls, server_name);
         }
@@ -95,7 +98,7 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true> {
         }
         const [is_set, set_err] = sock.setclientcert(pair.cert, pair.key);
         if (is_set === undefined) {
-            return $multi(undefined, set_err);
+            return $multi(undefined, faults.of_socket(set_err));
         }
     }
     // the session is not used, but without one a cosocket loses the cause of a failure: see `reason_of`

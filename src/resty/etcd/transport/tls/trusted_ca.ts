@@ -1,3 +1,5 @@
+import type { Fault } from "../fault";
+import * as faults from "../fault";
 import * as file_reload from "./file_reload";
 import * as log from "../../base/log";
 import type { Store, TlsOptions, CaStore } from "./types";
@@ -52,15 +54,15 @@ function load(this: void, path: string, known: CaStore | undefined): Result<CaSt
     return $multi({ store, source, checked_at: 0 });
 }
 
-/** Sets the CAs that the next handshake of a socket trusts. Returns an error text or nil. */
-function apply(sock: Tcp, tls: TlsOptions, path: string): Problem {
+/** Sets the CAs that the next handshake of a socket trusts. Returns a fault or nil. */
+function apply(sock: Tcp, tls: TlsOptions, path: string): Fault | undefined {
     const [trust, err] = file_reload.reload_if_changed(tls.trust as CaStore | undefined, load, path);
     if (trust === undefined) {
-        return err;
+        return faults.make_fault("config", err);
     }
     tls.trust = trust;
     const [, set_err] = sock.settrustedstore!(trust.store.ctx);
-    return set_err;
+    return set_err !== undefined ? faults.of_socket(set_err) : undefined;
 }
 
 export { apply, is_usable };

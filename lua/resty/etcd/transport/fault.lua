@@ -1,0 +1,57 @@
+-- Generated from src/resty/etcd/transport/fault.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+local failures = require("resty.etcd.transport.failure")
+local find = string.find
+
+--- The failure of one step: connecting, the TLS handshake, sending, or reading.
+---@class resty.etcd.transport.fault.Fault
+---@field kind "timeout"|"closed"|"socket"|"malformed"|"config"|"phase"|"reset"
+---@field text string
+
+local function make_fault(kind, text)
+    return {kind = kind, text = text}
+end
+local TIMEOUT = make_fault("timeout", "timeout")
+
+--- Returns the fault for an error text of a socket, because nginx and OpenSSL report errors as text only.
+---@param text string
+---@return resty.etcd.transport.fault.Fault
+local function of_socket(text)
+    if text == "timeout" then
+        return TIMEOUT
+    end
+    if text == "closed" then
+        return make_fault("closed", text)
+    end
+    local reset = find(text, "reset by peer", 1, true)
+    if reset ~= nil or text == "broken pipe" then
+        return make_fault("reset", text)
+    end
+    return make_fault("socket", text)
+end
+
+--- Reports whether the server ended the connection, as it does with a pooled one that was idle for too long.
+---@param fault resty.etcd.transport.fault.Fault
+---@return boolean
+local function is_connection_closed(fault)
+    return fault.kind == "closed" or fault.kind == "reset"
+end
+
+--- Returns the failure of the exchange.
+---@param fault resty.etcd.transport.fault.Fault
+---@param sent boolean a part of the request was possibly sent
+---@return resty.etcd.transport.transport.LocalFailure
+local function to_failure(fault, sent)
+    local kind = fault.kind
+    if kind == "closed" or kind == "reset" or kind == "socket" then
+        return failures.local_failure(sent and "lost" or "connect", fault.text, sent, kind ~= "socket")
+    end
+    return failures.local_failure(kind, fault.text, sent)
+end
+_M.is_connection_closed = is_connection_closed
+_M.make_fault = make_fault
+_M.of_socket = of_socket
+_M.TIMEOUT = TIMEOUT
+_M.to_failure = to_failure
+
+return _M

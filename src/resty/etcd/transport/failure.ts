@@ -1,0 +1,58 @@
+import * as errors from "../protocol/errors";
+import type { EtcdError, LocalName } from "../protocol/errors";
+import * as error_hints from "./error_hints";
+import type { Failure, FailureKind, LocalFailure, Reply, StatusFailure } from "./transport";
+
+const NAMES: Readonly<Record<FailureKind, LocalName>> = {
+    connect: "connect_failed",
+    timeout: "timeout",
+    lost: "connection_lost",
+    closed: "closed",
+    malformed: "bad_reply",
+    undecodable: "bad_reply",
+    config: "bad_request",
+    url: "bad_request",
+    phase: "bad_request",
+};
+
+/** Creates the failure of an exchange that ended without an error of the server. */
+function local_failure(kind: FailureKind, text: string, sent: boolean, is_closed_by_server?: boolean): LocalFailure {
+    return { kind, text, sent, is_closed_by_server: is_closed_by_server === true };
+}
+
+/** Creates the failure of a call that the server rejected. */
+function status_failure(http_status: number, code: number | undefined, text: string, reply?: Reply): StatusFailure {
+    return { kind: "status", http_status, code, text, reply };
+}
+
+/** Returns the error of a stream that was open. Programs compare its text, which is that of the socket. */
+function stream_error(failure: Failure, endpoint: string): EtcdError {
+    if (failure.kind === "status") {
+        return errors.server_error(failure.http_status, failure.code, failure.text, endpoint);
+    }
+    return errors.local_error(NAMES[failure.kind], failure.text, endpoint);
+}
+
+/** Returns the error of a failed attempt at a call. Whether it can be retried is not set yet. */
+function call_error(failure: Failure, endpoint: string): EtcdError {
+    const kind = failure.kind;
+    const err = stream_error(failure, endpoint);
+    if (kind === "undecodable") {
+        err.http_status = failure.http_status!;
+    }
+    if (kind === "undecodable" || kind === "url") {
+        return err;
+    }
+    let is_closed_by_server = false;
+    if (kind !== "status") {
+        err.message = `${endpoint}: ${failure.text}`;
+        is_closed_by_server = failure.is_closed_by_server;
+    }
+    const hint = error_hints.hint_for(err.message, is_closed_by_server);
+    if (hint !== undefined) {
+        err.hint = hint;
+    }
+    return err;
+}
+
+export { call_error, local_failure, status_failure, stream_error };

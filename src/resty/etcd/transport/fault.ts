@@ -1,0 +1,66 @@
+import type { LocalFailure } from "./transport";
+import * as failures from "./failure";
+
+const find = string.find as StringFind;
+
+/** What failed in one step of an exchange. */
+type FaultKind =
+    | "timeout"
+    /** The connection was closed. */
+    | "closed"
+    /** The server aborted the connection. */
+    | "reset"
+    /** Any other error of the socket, DNS errors and TLS errors included. */
+    | "socket"
+    /** The response violates HTTP. */
+    | "malformed"
+    /** A file or an option of the client cannot be used. */
+    | "config"
+    /** The phase of nginx has no sockets. */
+    | "phase";
+
+/** The failure of one step: connecting, the TLS handshake, sending, or reading. */
+interface Fault {
+    readonly kind: FaultKind;
+    readonly text: string;
+}
+
+function make_fault(kind: FaultKind, text: string): Fault {
+    return { kind, text };
+}
+
+const TIMEOUT = make_fault("timeout", "timeout");
+
+/** Returns the fault for an error text of a socket, because nginx and OpenSSL report errors as text only. */
+function of_socket(text: string): Fault {
+    if (text === "timeout") {
+        return TIMEOUT;
+    }
+    if (text === "closed") {
+        return make_fault("closed", text);
+    }
+    const [reset] = find(text, "reset by peer", 1, true);
+    if (reset !== undefined || text === "broken pipe") {
+        return make_fault("reset", text);
+    }
+    return make_fault("socket", text);
+}
+
+/** Reports whether the server ended the connection, as it does with a pooled one that was idle for too long. */
+function is_connection_closed(fault: Fault): boolean {
+    return fault.kind === "closed" || fault.kind === "reset";
+}
+
+/**
+ * Returns the failure of the exchange.
+ * @param sent a part of the request was possibly sent
+ */
+function to_failure(fault: Fault, sent: boolean): LocalFailure {
+    const kind = fault.kind;
+    if (kind === "closed" || kind === "reset" || kind === "socket") {
+        return failures.local_failure(sent ? "lost" : "connect", fault.text, sent, kind !== "socket");
+    }
+    return failures.local_failure(kind, fault.text, sent);
+}
+
+export { is_connection_closed, make_fault, of_socket, TIMEOUT, to_failure, type Fault };
