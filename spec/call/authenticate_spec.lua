@@ -268,7 +268,7 @@ describe("login", function()
         assert.equals(1, logins())
     end)
 
-    it("ends with the socket's error for its owner when the worker is busy beyond the deadline", function()
+    it("returns the socket error to the call that started it when the worker is busy past the deadline", function()
         server:serve(serve { 2, token "abc" })
         local ends, threads = together(client(), 1, 0.2)
         wait_for_login()

@@ -33,7 +33,7 @@ local FAILURES = {
     function() return { 0.1, OK } end,
 }
 
-describe("the deadline of a call", function()
+describe("deadline of a call", function()
     local servers
 
     before_each(function()

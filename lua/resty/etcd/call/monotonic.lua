@@ -56,16 +56,8 @@ end
 ---@param is_linearizable boolean
 local function accept_rollback(floor, is_linearizable)
     if is_linearizable and floor.rejected < floor.revision then
-        local ____floor_8 = floor
-        local revision = ____floor_8.revision
-        local rejected = ____floor_8.rejected
-        ngx.log(
-            ngx.WARN,
-            "history of etcd diverged: revision ",
-            revision,
-            " was seen, the current one is ",
-            rejected
-        )
+        local text = "revision " .. tostring(floor.revision) .. " was seen, the current one is " .. tostring(floor.rejected)
+        ngx.log(ngx.WARN, "history of etcd diverged: ", text)
         floor.revision = floor.rejected
     end
 end

@@ -63,8 +63,8 @@ function check(
  */
 function accept_rollback(floor: RevisionFloor, is_linearizable: boolean): void {
     if (is_linearizable && floor.rejected < floor.revision) {
-        const { revision, rejected } = floor;
-        ngx.log(ngx.WARN, "history of etcd diverged: revision ", revision, " was seen, the current one is ", rejected);
+        const text = `revision ${floor.revision} was seen, the current one is ${floor.rejected}`;
+        ngx.log(ngx.WARN, "history of etcd diverged: ", text);
         floor.revision = floor.rejected;
     }
 }
