@@ -30,7 +30,7 @@ local FIRST_TOKEN_DELAY = 0.01
 --- Times that the same token is sent again: within 0.63 s every healthy member has applied the login.
 local MAX_TOKEN_REPEATS = 6
 
---- All that decides whether a call makes another attempt.
+--- The state that decides whether a call makes another attempt.
 ---@class resty.etcd.call.retry_state.RetryState
 ---@field core resty.etcd.call.client_state.Core
 ---@field deadline number? Nil for none.
@@ -97,7 +97,7 @@ local function can_survive_rejection(state, token)
     return state.can_relogin or can_repeat_token(state, token)
 end
 
---- Returns how many more endpoints can be tried after the next attempt. A rejected token says nothing of its endpoint.
+--- Returns how many more endpoints can be tried after the next attempt. A rejected token says nothing about its endpoint.
 ---@param state resty.etcd.call.retry_state.RetryState
 ---@return number
 local function endpoints_left(state)
@@ -174,7 +174,7 @@ local function is_wrong_member(err)
     return err.name == "stale_reply" or retry_policy.is_learner_error(err)
 end
 
---- Keeps the next attempts of the call from an endpoint. The shared health check does that for all calls, by its bans.
+--- Excludes an endpoint from the next attempts of the call. The bans of the shared health check do that for all calls.
 ---@param state resty.etcd.call.retry_state.RetryState
 ---@param http_host string
 local function avoid(state, http_host)

@@ -38,7 +38,7 @@ type NextStep =
     /** Returns the error. */
     | "stop";
 
-/** All that decides whether a call makes another attempt. */
+/** The state that decides whether a call makes another attempt. */
 interface RetryState {
     readonly core: Core;
     /** Nil for none. */
@@ -110,7 +110,7 @@ function can_survive_rejection(state: RetryState, token: string): boolean {
     return state.can_relogin || can_repeat_token(state, token);
 }
 
-/** Returns how many more endpoints can be tried after the next attempt. A rejected token says nothing of its endpoint. */
+/** Returns how many more endpoints can be tried after the next attempt. A rejected token says nothing about its endpoint. */
 function endpoints_left(state: RetryState): number {
     const core = state.core;
     if (core.health !== undefined && !retry_budget.has_retry(core.health.budget)) {
@@ -180,7 +180,7 @@ function is_wrong_member(err: EtcdError): boolean {
     return err.name === "stale_reply" || retry_policy.is_learner_error(err);
 }
 
-/** Keeps the next attempts of the call from an endpoint. The shared health check does that for all calls, by its bans. */
+/** Excludes an endpoint from the next attempts of the call. The bans of the shared health check do that for all calls. */
 function avoid(state: RetryState, http_host: string): void {
     if (state.core.health !== undefined) {
         state.tried ??= new LuaMap();
