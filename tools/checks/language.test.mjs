@@ -28,8 +28,6 @@ const CHECKED = [
 
 /** Folders and files that are not clean yet. Remove an entry when `node --test tools/checks/language.test.mjs` passes without it. */
 const TO_DO = [
-    "src/resty/etcd/base/watchdog.ts",
-    "src/resty/etcd/call",
     "src/resty/etcd/transport/http",
     "tools/checks",
 ];

@@ -72,10 +72,10 @@ local function marker_lease(core, timeout, deadline)
     local started = now()
     local grant = single_flight.start(markers.grants, GRANT_TIMEOUT)
     local options = {timeout = timeout, deadline = deadline, semantics = "read"}
-    local reply, err, refusal = lease_grant.grant_with_random_id(core, LEASE_TTL, options)
+    local reply, err, error_reply = lease_grant.grant_with_random_id(core, LEASE_TTL, options)
     if reply == nil then
         single_flight.finish(markers.grants, grant, true)
-        return nil, err, refusal
+        return nil, err, error_reply
     end
     local id = reply.body.ID
     markers.lease = id
@@ -154,7 +154,7 @@ local function first_response(body, kind)
     return first[kind] or ({})
 end
 
---- Returns the reply of the inner transaction: as it was applied now, or as far as the marker tells when it was applied before.
+--- Returns the reply of the inner transaction. If an earlier attempt applied it, the marker tells only its branch and revision.
 ---@param body table
 ---@return table
 local function unwrap(body)
@@ -197,21 +197,21 @@ local function run(core, txn, timeout)
     local key = next_key(core.markers)
     local has_new_lease = false
     while true do
-        local lease, lease_err, lease_refusal = marker_lease(core, timeout, deadline)
+        local lease, lease_err, lease_error_reply = marker_lease(core, timeout, deadline)
         if lease == nil then
-            return nil, lease_err, lease_refusal
+            return nil, lease_err, lease_error_reply
         end
         local request = wrap_txn(txn, key, lease)
-        local reply, err, refusal = call.unary(core, rpcs.txn, request, {timeout = timeout, deadline = deadline, semantics = "idempotent"})
+        local reply, err, error_reply = call.unary(core, rpcs.txn, request, {timeout = timeout, deadline = deadline, semantics = "idempotent"})
         if reply ~= nil then
             reply.body = unwrap(reply.body)
             return reply
         end
         if err.code ~= 5 or has_new_lease or err.maybe_applied then
-            return nil, err, refusal
+            return nil, err, error_reply
         end
         if core.markers.lease == lease and is_alive(core, lease, timeout, deadline) then
-            return nil, err, refusal
+            return nil, err, error_reply
         end
         forget_lease(core.markers, lease)
         has_new_lease = true

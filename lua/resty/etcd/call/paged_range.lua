@@ -69,9 +69,9 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
 local function read_in_one_request(core, request, timeout, on_page, context)
-    local reply, err, refusal = call.unary(core, rpcs.range, request, {timeout = timeout, quiet = true})
+    local reply, err, error_reply = call.unary(core, rpcs.range, request, {timeout = timeout, quiet = true})
     if reply == nil then
-        return nil, err, refusal
+        return nil, err, error_reply
     end
     on_page(context, reply.body.kvs or ({}))
     return reply
@@ -97,9 +97,9 @@ local function read_pages(core, request, timeout, on_page, context)
     local page = copy(request)
     local limit = FIRST_PAGE
     page.limit = limit
-    local reply, err, refusal = call.unary(core, rpcs.range, page, {timeout = timeout})
+    local reply, err, error_reply = call.unary(core, rpcs.range, page, {timeout = timeout})
     if reply == nil then
-        return nil, err, refusal
+        return nil, err, error_reply
     end
     local body = reply.body
     local all = body.kvs or ({})
@@ -126,9 +126,9 @@ local function read_pages(core, request, timeout, on_page, context)
         page.limit = limit
         page.key = from
         on_page(context, kvs)
-        local next_reply, next_err, next_refusal = call.unary(core, rpcs.range, page, {timeout = timeout, quiet = true})
+        local next_reply, next_err, next_error_reply = call.unary(core, rpcs.range, page, {timeout = timeout, quiet = true})
         if next_reply == nil then
-            return nil, next_err, next_refusal
+            return nil, next_err, next_error_reply
         end
         kvs = next_reply.body.kvs or ({})
         if #kvs > 0 and (kvs[1].key or "") < from then
@@ -153,7 +153,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
 local function read_all(core, request, timeout, on_page, context)
-    local reply, err, refusal = read_pages(
+    local reply, err, error_reply = read_pages(
         core,
         request,
         timeout,
@@ -172,7 +172,7 @@ local function read_all(core, request, timeout, on_page, context)
             context
         )
     end
-    return nil, err, refusal
+    return nil, err, error_reply
 end
 
 local function keep_raw()
@@ -188,7 +188,7 @@ end
 ---@return resty.etcd.transport.transport.Reply? error_reply
 local function read_raw(core, request, timeout)
     for _ = 1, MAX_PAGED_READS do
-        local reply, err, refusal = read_pages(
+        local reply, err, error_reply = read_pages(
             core,
             request,
             timeout,
@@ -199,7 +199,7 @@ local function read_raw(core, request, timeout)
             return reply
         end
         if err.code ~= 11 or not is_of_latest(request) then
-            return nil, err, refusal
+            return nil, err, error_reply
         end
     end
     return read_in_one_request(

@@ -86,7 +86,7 @@ end
 ---@param token string
 ---@return boolean
 local function can_repeat_token(state, token)
-    return state.token_repeats < MAX_TOKEN_REPEATS and tokens.may_be_unknown_to_members(state.core.auth, token)
+    return state.token_repeats < MAX_TOKEN_REPEATS and tokens.can_be_unknown_to_members(state.core.auth, token)
 end
 
 --- Reports whether the call goes on if etcd rejects the token of the next attempt.

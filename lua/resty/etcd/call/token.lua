@@ -219,7 +219,7 @@ end
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param old string
 ---@return boolean
-local function may_be_unknown_to_members(auth, old)
+local function can_be_unknown_to_members(auth, old)
     if old ~= auth.token or now() >= auth.new_until then
         return false
     end
@@ -253,7 +253,7 @@ local function invalidate(auth, old)
 end
 _M.new = create
 _M.invalidate = invalidate
-_M.may_be_unknown_to_members = may_be_unknown_to_members
+_M.can_be_unknown_to_members = can_be_unknown_to_members
 _M.is_from_elsewhere = is_from_elsewhere
 _M.NO_TOKEN = NO_TOKEN
 _M.token = token

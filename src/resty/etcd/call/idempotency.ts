@@ -67,10 +67,10 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
     const grant = single_flight.start(markers.grants, GRANT_TIMEOUT);
     // semantics of a read: if the grant fails, the write itself was provably not sent, and a lost lease expires unused
     const options = { timeout, deadline, semantics: "read" as const };
-    const [reply, err, refusal] = lease_grant.grant_with_random_id(core, LEASE_TTL, options);
+    const [reply, err, error_reply] = lease_grant.grant_with_random_id(core, LEASE_TTL, options);
     if (reply === undefined) {
         single_flight.finish(markers.grants, grant, true);
-        return $multi(undefined, err, refusal);
+        return $multi(undefined, err, error_reply);
     }
     const id = reply.body.get("ID") as string;
     markers.lease = id;
@@ -130,7 +130,7 @@ function first_response(body: Message, kind: string): Message {
     return (first.get(kind) as Message | undefined) ?? new LuaMap();
 }
 
-/** Returns the reply of the inner transaction: as it was applied now, or as far as the marker tells when it was applied before. */
+/** Returns the reply of the inner transaction. If an earlier attempt applied it, the marker tells only its branch and revision. */
 function unwrap(body: Message): Message {
     const result: Message = new LuaMap();
     const header = body.get("header") as Message | undefined;
@@ -168,12 +168,12 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
     const key = next_key(core.markers);
     let has_new_lease = false;
     while (true) {
-        const [lease, lease_err, lease_refusal] = marker_lease(core, timeout, deadline);
+        const [lease, lease_err, lease_error_reply] = marker_lease(core, timeout, deadline);
         if (lease === undefined) {
-            return $multi(undefined, lease_err, lease_refusal);
+            return $multi(undefined, lease_err, lease_error_reply);
         }
         const request = wrap_txn(txn, key, lease);
-        const [reply, err, refusal] = call.unary(core, rpcs.txn, request, {
+        const [reply, err, error_reply] = call.unary(core, rpcs.txn, request, {
             timeout,
             deadline,
             semantics: "idempotent",
@@ -183,11 +183,11 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
             return $multi(reply);
         }
         if (err.code !== Code.NOT_FOUND || has_new_lease || err.maybe_applied) {
-            return $multi(undefined, err, refusal);
+            return $multi(undefined, err, error_reply);
         }
         // nothing was applied: either the lease of the marker does not exist, or a lease in the transaction itself
         if (core.markers.lease === lease && is_alive(core, lease, timeout, deadline)) {
-            return $multi(undefined, err, refusal);
+            return $multi(undefined, err, error_reply);
         }
         forget_lease(core.markers, lease);
         has_new_lease = true;

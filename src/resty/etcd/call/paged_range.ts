@@ -60,9 +60,9 @@ function read_in_one_request(
     on_page: OnPage,
     context: unknown,
 ): Outcome<Reply> {
-    const [reply, err, refusal] = call.unary(core, rpcs.range, request, { timeout, quiet: true });
+    const [reply, err, error_reply] = call.unary(core, rpcs.range, request, { timeout, quiet: true });
     if (reply === undefined) {
-        return $multi(undefined, err, refusal);
+        return $multi(undefined, err, error_reply);
     }
     on_page(context, (reply.body.get("kvs") as Kv[] | undefined) ?? []);
     return $multi(reply);
@@ -84,9 +84,9 @@ function read_pages(
     const page = copy(request);
     let limit = FIRST_PAGE;
     page.set("limit", limit);
-    const [reply, err, refusal] = call.unary(core, rpcs.range, page, { timeout });
+    const [reply, err, error_reply] = call.unary(core, rpcs.range, page, { timeout });
     if (reply === undefined) {
-        return $multi(undefined, err, refusal);
+        return $multi(undefined, err, error_reply);
     }
     const body = reply.body;
     const all = (body.get("kvs") as Kv[] | undefined) ?? [];
@@ -115,9 +115,9 @@ function read_pages(
         page.set("limit", limit);
         page.set("key", from);
         on_page(context, kvs);
-        const [next_reply, next_err, next_refusal] = call.unary(core, rpcs.range, page, { timeout, quiet: true });
+        const [next_reply, next_err, next_error_reply] = call.unary(core, rpcs.range, page, { timeout, quiet: true });
         if (next_reply === undefined) {
-            return $multi(undefined, next_err, next_refusal);
+            return $multi(undefined, next_err, next_error_reply);
         }
         kvs = (next_reply.body.get("kvs") as Kv[] | undefined) ?? [];
         if (kvs.length > 0 && (kvs[0]!.key ?? "") < from) {
@@ -148,14 +148,14 @@ function read_all(
     on_page: OnPage,
     context: unknown,
 ): Outcome<Reply> {
-    const [reply, err, refusal] = read_pages(core, request, timeout, on_page, context);
+    const [reply, err, error_reply] = read_pages(core, request, timeout, on_page, context);
     if (reply !== undefined) {
         return $multi(reply);
     }
     if (err.code === errors.Code.OUT_OF_RANGE && is_of_latest(request)) {
         return read_in_one_request(core, request, timeout, on_page, context);
     }
-    return $multi(undefined, err, refusal);
+    return $multi(undefined, err, error_reply);
 }
 
 function keep_raw(): void {
@@ -168,12 +168,12 @@ function keep_raw(): void {
  */
 function read_raw(core: Core, request: Message, timeout: number | undefined): Outcome<Reply> {
     for (const _ of $range(1, MAX_PAGED_READS)) {
-        const [reply, err, refusal] = read_pages(core, request, timeout, keep_raw, undefined);
+        const [reply, err, error_reply] = read_pages(core, request, timeout, keep_raw, undefined);
         if (reply !== undefined) {
             return $multi(reply);
         }
         if (err.code !== errors.Code.OUT_OF_RANGE || !is_of_latest(request)) {
-            return $multi(undefined, err, refusal);
+            return $multi(undefined, err, error_reply);
         }
     }
     return read_in_one_request(core, request, timeout, keep_raw, undefined);

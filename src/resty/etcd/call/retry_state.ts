@@ -102,7 +102,7 @@ function create(core: Core, deadline: number | undefined, is_linearizable: boole
 
 /** Reports whether a rejected token is likely to be accepted if it is sent again. */
 function can_repeat_token(state: RetryState, token: string): boolean {
-    return state.token_repeats < MAX_TOKEN_REPEATS && tokens.may_be_unknown_to_members(state.core.auth!, token);
+    return state.token_repeats < MAX_TOKEN_REPEATS && tokens.can_be_unknown_to_members(state.core.auth!, token);
 }
 
 /** Reports whether the call goes on if etcd rejects the token of the next attempt. */

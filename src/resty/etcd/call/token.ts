@@ -170,7 +170,7 @@ function token(auth: TokenCache, core: Core, deadline: number | undefined, timeo
  * Reports whether a token is so new that a member can reject it and accept it a moment later. This applies to simple
  * tokens only: every member accepts a JWT immediately.
  */
-function may_be_unknown_to_members(auth: TokenCache, old: string): boolean {
+function can_be_unknown_to_members(auth: TokenCache, old: string): boolean {
     if (old !== auth.token || now() >= auth.new_until) {
         return false;
     }
@@ -200,4 +200,4 @@ function invalidate(auth: TokenCache, old: string): void {
     }
 }
 
-export { create as new, invalidate, may_be_unknown_to_members, is_from_elsewhere, NO_TOKEN, token };
+export { create as new, invalidate, can_be_unknown_to_members, is_from_elsewhere, NO_TOKEN, token };
