@@ -32,7 +32,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field require_leader? boolean The server ends the stream when its member has no leader.
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to open it at.
 
---- A call under way.
+--- A call in progress.
 ---@class resty.etcd.call.attempt.Call
 ---@field core resty.etcd.call.client_state.Core
 ---@field rpc resty.etcd.protocol.rpc.Rpc
@@ -47,23 +47,23 @@ local MIN_CONNECT_SHARE = 1
 ---@field received number Bytes of all response bodies.
 ---@field endpoint string? Endpoint of the latest attempt; nil before the first.
 
----@param last resty.etcd.protocol.errors.EtcdError? error of the previous attempt
+---@param last_error resty.etcd.protocol.errors.EtcdError? error of the previous attempt
 ---@return resty.etcd.protocol.errors.EtcdError
-local function no_endpoint(last)
+local function no_endpoint(last_error)
     local err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available")
     err.retryable = true
-    if last ~= nil then
-        err.hint = errors.to_text(last)
+    if last_error ~= nil then
+        err.hint = errors.to_text(last_error)
     end
     return err
 end
 
---- Divides the time of an attempt among connecting, the TLS handshake and the response.
+--- Divides the time budget of an attempt among connecting, the TLS handshake and the response.
 ---@param call resty.etcd.call.attempt.Call
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@param token string?
 ---@param started number
----@param others number endpoints that can be tried after this one: with none, the attempt gets all the time
+---@param others number endpoints that can be tried after this one: with none, the attempt gets the whole time budget
 ---@return resty.etcd.transport.transport.Attempt
 local function new_attempt(call, endpoint, token, started, others)
     local deadline = call.deadline
@@ -96,7 +96,7 @@ local function new_attempt(call, endpoint, token, started, others)
         endpoint = ____endpoint_1,
         is_repeatable = ____is_repeatable_2,
         token = ____temp_0,
-        may_relogin = token ~= nil and retry_state.can_survive_rejection(call.retry_state, token),
+        can_survive_rejection = token ~= nil and retry_state.can_survive_rejection(call.retry_state, token),
         unix_proxy = call.core.unix_socket_proxy,
         started = started,
         deadline = response_deadline,
@@ -242,7 +242,7 @@ local function open_at(call, attempt)
     if stream == nil then
         return failed(call, attempt, failure)
     end
-    if attempt.may_relogin then
+    if attempt.can_survive_rejection then
         local deadline = attempt.deadline
         local first = stream:peek(deadline ~= nil and max(
             0,

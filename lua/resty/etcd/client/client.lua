@@ -160,7 +160,7 @@ end
 
 --- Chooses how the HTTP client connects and sends: with lua-resty-http if it is installed and not ruled out.
 ---@param opts resty.etcd.client.options.Options
----@return fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector? res
+---@return fun(template: resty.etcd.transport.http.types.RequestTemplate, context: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector? res
 ---@return string? err
 local function choose_connector(opts)
     local transport = opts.use_grpc == true and "grpc" or opts.transport

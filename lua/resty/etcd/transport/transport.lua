@@ -22,7 +22,7 @@ local _M = {}
 --- One attempt at a call.
 ---@class resty.etcd.transport.transport.Attempt: resty.etcd.transport.transport.RequestContext
 ---@field endpoint resty.etcd.endpoint.endpoint.Endpoint
----@field may_relogin boolean If etcd rejects the token, another attempt with a new token follows.
+---@field can_survive_rejection boolean If etcd rejects the token, another attempt with a new token follows.
 ---@field received number Bytes of the response body; written by the transport.
 
 --- A failure other than an error of the server.
@@ -51,7 +51,7 @@ local _M = {}
 ---@field allow_cancel fun(self: resty.etcd.transport.transport.Stream) Lets `close` end the stream while another light thread waits in `recv`, at the cost of periodic wake-ups.
 ---@field close fun(self: resty.etcd.transport.transport.Stream) Ends the stream.
 
---- A way to reach etcd: messages as plain tables above, a wire format below.
+--- The interface between calls, whose messages are plain tables, and a wire format.
 ---@class resty.etcd.transport.transport.Transport
 ---@field encode fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, request: table): string?, string? Encodes a request, once for all attempts.
 ---@field unary fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?

@@ -24,7 +24,7 @@ const MAX_CONNECT_TIME = 1;
 /** Least time in seconds for connecting and the TLS handshake together, but never more than half of what is left. */
 const MIN_CONNECT_SHARE = 1;
 
-/** The end of a call: a reply or a stream; or an error, with the server's error reply if there was one. */
+/** The result of a call: a reply or a stream; or an error, with the server's error reply if there was one. */
 type Outcome<T> = LuaMultiReturn<
     [result: T, err?: undefined] | [result: undefined, err: EtcdError, error_reply?: Reply | undefined]
 >;
@@ -51,7 +51,7 @@ interface StreamOptions {
     at?: Endpoint;
 }
 
-/** A call under way. */
+/** A call in progress. */
 interface Call {
     readonly core: Core;
     readonly rpc: Rpc;
@@ -73,19 +73,19 @@ interface Call {
     endpoint: string | undefined;
 }
 
-/** @param last error of the previous attempt */
-function no_endpoint(last: EtcdError | undefined): EtcdError {
+/** @param last_error error of the previous attempt */
+function no_endpoint(last_error: EtcdError | undefined): EtcdError {
     const err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available");
     err.retryable = true;
-    if (last !== undefined) {
-        err.hint = errors.to_text(last);
+    if (last_error !== undefined) {
+        err.hint = errors.to_text(last_error);
     }
     return err;
 }
 
 /**
- * Divides the time of an attempt among connecting, the TLS handshake and the response.
- * @param others endpoints that can be tried after this one: with none, the attempt gets all the time
+ * Divides the time budget of an attempt among connecting, the TLS handshake and the response.
+ * @param others endpoints that can be tried after this one: with none, the attempt gets the whole time budget
  */
 function new_attempt(
     call: Call,
@@ -106,14 +106,14 @@ function new_attempt(
         connect_deadline = started + min(share, MAX_CONNECT_TIME);
         handshake_deadline = started + share;
         if (is_repeatable) {
-            response_deadline = started + left / 2; // other writes are not sent again, so they get all the time
+            response_deadline = started + left / 2; // other writes are not sent again, so they get the whole time budget
         }
     }
     return {
         endpoint,
         is_repeatable,
         token: token !== tokens.NO_TOKEN ? token : undefined,
-        may_relogin: token !== undefined && retry_state.can_survive_rejection(call.retry_state, token),
+        can_survive_rejection: token !== undefined && retry_state.can_survive_rejection(call.retry_state, token),
         unix_proxy: call.core.unix_socket_proxy,
         started,
         deadline: response_deadline,
@@ -171,7 +171,7 @@ function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void 
     if (err !== undefined) {
         balancer.report(call.core, http_host, outcome_of(err));
     } else {
-        // how long a stream takes to open says little about the endpoint
+        // the time until a stream is established depends little on the endpoint
         const seconds = call.stream === undefined ? now() - attempt.started : undefined;
         balancer.report(call.core, http_host, "success", seconds);
     }
@@ -190,7 +190,7 @@ function error_of(call: Call, attempt: Attempt, failure: Failure): EtcdError {
         return err;
     }
     if (kind === "config" || kind === "url" || kind === "phase") {
-        return err; // another attempt would fail alike
+        return err; // another attempt would fail in the same way
     }
     return retry_policy.classify_transport_error(semantics, err, failure.sent);
 }
@@ -227,8 +227,8 @@ function open_at(call: Call, attempt: Attempt): Outcome<Stream> {
     if (stream === undefined) {
         return failed(call, attempt, failure);
     }
-    if (attempt.may_relogin) {
-        // etcd rejects a token in the first reply of the stream, which comes immediately: else it is `created`
+    if (attempt.can_survive_rejection) {
+        // etcd rejects a token in the first reply of the stream; otherwise that reply is `created`, and comes immediately too
         const deadline = attempt.deadline;
         const first = stream.peek(deadline !== undefined ? max(0, deadline - now()) : undefined);
         const rejection = retry_policy.watch_token_error(first, attempt.endpoint.http_host);

@@ -38,7 +38,7 @@ interface Reply {
 interface Attempt extends RequestContext {
     readonly endpoint: Endpoint;
     /** If etcd rejects the token, another attempt with a new token follows. */
-    readonly may_relogin: boolean;
+    readonly can_survive_rejection: boolean;
     /** Bytes of the response body; written by the transport. */
     received: number;
 }
@@ -116,7 +116,7 @@ interface Stream {
     close(): void;
 }
 
-/** A way to reach etcd: messages as plain tables above, a wire format below. */
+/** The interface between calls, whose messages are plain tables, and a wire format. */
 interface Transport {
     /**
      * Encodes a request, once for all attempts.

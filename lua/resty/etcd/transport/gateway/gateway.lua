@@ -22,7 +22,7 @@ local MAX_ENDPOINTS = 100
 local MAX_ERROR_BODY = 65536
 
 ---@class resty.etcd.transport.gateway.gateway.Fields
----@field pick fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
+---@field pick fun(template: resty.etcd.transport.http.types.RequestTemplate, context: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
 ---@field connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@field extra resty.etcd.transport.http.types.ExtraHeaders
 ---@field templates table Request templates by URL (with the DNS name of its address) and RPC.
@@ -215,19 +215,19 @@ local function open(self, rpc, payload, attempt)
         return nil, bad_host(url)
     end
     local connector = self.pick(template, attempt)
-    local opening, failure = http_client.open(connector, template, attempt, payload)
-    if opening == nil then
+    local response, failure = http_client.open(connector, template, attempt, payload)
+    if response == nil then
         return nil, failure
     end
-    local status = opening.status
+    local status = response.status
     if status >= 300 then
         local text = error_body.redact_token(
-            read_error_body(opening.body, attempt.deadline),
+            read_error_body(response.body, attempt.deadline),
             attempt.token
         )
-        return nil, error_body.from_answer(status, opening.headers, text, nil)
+        return nil, error_body.from_answer(status, response.headers, text, nil)
     end
-    return gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token)
+    return gateway_stream.new(rpc, endpoint.http_host, response.body, attempt.token)
 end
 
 local function close(self)
@@ -238,7 +238,7 @@ local methods = {close = close, encode = encode, open = open, unary = unary}
 local mt = {__index = methods}
 
 --- Creates a transport over etcd's JSON gateway.
----@param pick fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
+---@param pick fun(template: resty.etcd.transport.http.types.RequestTemplate, context: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
 ---@param connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@param extra resty.etcd.transport.http.types.ExtraHeaders
 ---@return resty.etcd.transport.transport.Transport

@@ -15,17 +15,17 @@ local MAX_DISCARDS = 256
 
 --- Returns a new connection, not one from the pool.
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@return table? sock
 ---@return resty.etcd.transport.fault.Fault? fault
 ---@return boolean? reused
 ---@return any? link
-local function connect_fresh(connector, route, delivery)
+local function connect_fresh(connector, template, context)
     for _ = 1, MAX_DISCARDS do
         local sock, err, reused, link = connector.connect(
-            route,
-            delivery,
+            template,
+            context,
             now()
         )
         if sock == nil then
@@ -44,23 +44,23 @@ end
 ---@param reused boolean
 ---@param link any
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@param body string
 ---@return resty.etcd.transport.http.http1.Head? head
 ---@return resty.etcd.transport.http.socket_reader.SocketReader? source
 ---@return resty.etcd.transport.fault.Fault? fault
 ---@return boolean? sent
 ---@return boolean? stale
-local function ask_on(sock, reused, link, connector, route, delivery, body)
-    local is_set = reused and route.target.scheme == "http"
-    local source = socket_reader.new(sock, delivery.deadline, is_set and delivery.started or 0)
+local function send_on(sock, reused, link, connector, template, context, body)
+    local is_set = reused and template.target.scheme == "http"
+    local source = socket_reader.new(sock, context.deadline, is_set and context.started or 0)
     local late = socket_reader.refresh_timeout(source)
     if late ~= nil then
         sock:close()
         return nil, nil, late, false, false
     end
-    local send_err = connector.send(link, route, delivery, body)
+    local send_err = connector.send(link, template, context, body)
     if send_err ~= nil then
         sock:close()
         return nil, nil, send_err, true, reused and faults.is_connection_closed(send_err)
@@ -76,62 +76,62 @@ end
 
 --- Sends a request. If the pooled connection was dead and the request is repeatable, sends it again on a new connection.
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@param body string
 ---@return resty.etcd.transport.http.http1.Head? head
 ---@return resty.etcd.transport.http.socket_reader.SocketReader? source
 ---@return resty.etcd.transport.fault.Fault? fault
 ---@return boolean? sent
 ---@return boolean? stale
-local function ask(connector, route, delivery, body)
-    local sock, connect_err, reused, link = connector.connect(route, delivery, delivery.started)
+local function send_request(connector, template, context, body)
+    local sock, connect_err, reused, link = connector.connect(template, context, context.started)
     if sock == nil then
         return nil, nil, connect_err, false, false
     end
-    local head, source, err, sent, stale = ask_on(
+    local head, source, err, sent, stale = send_on(
         sock,
         reused,
         link,
         connector,
-        route,
-        delivery,
+        template,
+        context,
         body
     )
     if head ~= nil then
         return head, source
     end
-    if not stale or not delivery.is_repeatable then
+    if not stale or not context.is_repeatable then
         return nil, nil, err, sent, stale
     end
-    local fresh, fresh_err, ____, fresh_link = connect_fresh(connector, route, delivery)
+    local fresh, fresh_err, ____, fresh_link = connect_fresh(connector, template, context)
     if fresh == nil then
         return nil, nil, fresh_err, true, false
     end
-    local second, its_source, second_err = ask_on(
+    local fresh_head, fresh_source, second_err = send_on(
         fresh,
         false,
         fresh_link,
         connector,
-        route,
-        delivery,
+        template,
+        context,
         body
     )
-    if second ~= nil then
-        return second, its_source
+    if fresh_head ~= nil then
+        return fresh_head, fresh_source
     end
     return nil, nil, second_err, true, false
 end
 
 --- Makes a request and reads the complete response. The caller releases the connection with `release_connection`.
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@param body string
 ---@return resty.etcd.transport.http.types.Response? res # the response; or nil and a failure
 ---@return resty.etcd.transport.transport.LocalFailure? err
-local function request(connector, route, delivery, body)
-    local head, source, err, sent = ask(connector, route, delivery, body)
+local function request(connector, template, context, body)
+    local head, source, err, sent = send_request(connector, template, context, body)
     if head == nil then
         return nil, faults.to_failure(err, sent)
     end
@@ -151,25 +151,25 @@ local function request(connector, route, delivery, body)
 end
 
 --- Returns the connection of a response to its pool, or closes it.
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param reply resty.etcd.transport.http.types.Response
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param response resty.etcd.transport.http.types.Response
 ---@param is_sound boolean the response was decoded: after a truncated one, its rest can still arrive
-local function release_connection(route, reply, is_sound)
-    cosocket.release(route.connection_options, reply.sock, is_sound and reply.keepalive)
+local function release_connection(template, response, is_sound)
+    cosocket.release(template.connection_options, response.sock, is_sound and response.keepalive)
 end
 
 --- Makes a request whose response is read as it arrives.
 ---@param connector resty.etcd.transport.http.types.Connector
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@param body string
 ---@return resty.etcd.transport.http.types.StreamResponse? res # the response; or nil and a failure
 ---@return resty.etcd.transport.transport.LocalFailure? err
-local function open(connector, route, delivery, body)
+local function open(connector, template, context, body)
     if phase.is_starting() then
         return nil, failures.local_failure("phase", "not in this phase: streams", false)
     end
-    local head, source, err, sent = ask(connector, route, delivery, body)
+    local head, source, err, sent = send_request(connector, template, context, body)
     if head == nil then
         return nil, faults.to_failure(err, sent)
     end

@@ -22,12 +22,12 @@ local pools = {}
 local MAX_POOLS = 1000
 local pool_count = 0
 
-local function pool_options(peer, target, via)
-    local secure = target.scheme == "https" and (peer.tls.sni or target.server_name) .. "|" .. peer.tls.identity or ""
-    local name = "resty.etcd|" .. via .. "|" .. target.host .. "|" .. tostring(target.port or 0) .. "|" .. tostring(peer.pool_size) .. "|" .. secure
+local function pool_options(options, target, via)
+    local secure = target.scheme == "https" and (options.tls.sni or target.server_name) .. "|" .. options.tls.identity or ""
+    local name = "resty.etcd|" .. via .. "|" .. target.host .. "|" .. tostring(target.port or 0) .. "|" .. tostring(options.pool_size) .. "|" .. secure
     local opts = pools[name]
     if opts == nil then
-        opts = {pool = name, pool_size = peer.pool_size}
+        opts = {pool = name, pool_size = options.pool_size}
         if pool_count < MAX_POOLS then
             pool_count = pool_count + 1
             pools[name] = opts
@@ -78,33 +78,33 @@ end
 
 --- Sets the timeouts of a socket for connecting and for the TLS handshake. Without a deadline, those of nginx apply.
 ---@param sock table
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@param time number
 ---@param is_halved boolean connecting and the handshake are one step, so each gets half of the time
 ---@return resty.etcd.transport.fault.Fault? # a fault if no time is left
-local function set_connect_timeouts(sock, route, delivery, time, is_halved)
-    local deadline = delivery.deadline
+local function set_connect_timeouts(sock, template, context, time, is_halved)
+    local deadline = context.deadline
     if deadline ~= nil then
-        local all = (delivery.handshake_deadline or deadline) - time
+        local all = (context.handshake_deadline or deadline) - time
         local session_time = is_halved and all / 2 or all
-        local connect_time = min((delivery.connect_deadline or deadline) - time, session_time)
+        local connect_time = min((context.connect_deadline or deadline) - time, session_time)
         if connect_time <= 0 then
             return faults.TIMEOUT
         end
-        socket_reader.set_timeouts(sock, connect_time, route.target.scheme == "https" and session_time or deadline - time)
+        socket_reader.set_timeouts(sock, connect_time, template.target.scheme == "https" and session_time or deadline - time)
     end
     return nil
 end
 
 --- Sets the timeouts of a connected socket for the TLS handshake. Returns a fault if no time is left.
 ---@param sock table
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param context resty.etcd.transport.transport.RequestContext
 ---@return resty.etcd.transport.fault.Fault?
-local function set_session_timeout(sock, delivery)
-    local deadline = delivery.deadline
+local function set_session_timeout(sock, context)
+    local deadline = context.deadline
     if deadline ~= nil then
-        local left = (delivery.handshake_deadline or deadline) - now()
+        local left = (context.handshake_deadline or deadline) - now()
         if left <= 0 then
             return faults.TIMEOUT
         end
@@ -114,20 +114,20 @@ local function set_session_timeout(sock, delivery)
 end
 
 --- Creates a socket whose connect timeout is set.
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@param time number
 ---@return table? res
 ---@return resty.etcd.transport.fault.Fault? err
-local function open_socket(route, delivery, time)
+local function open_socket(template, context, time)
     local sock, err = new_socket()
     if sock == nil then
         return nil, err
     end
     local late = set_connect_timeouts(
         sock,
-        route,
-        delivery,
+        template,
+        context,
         time,
         false
     )
@@ -150,42 +150,42 @@ local function dial_unix(sock, address, pool)
     return sock:connect(address, pool)
 end
 
-local function dial_target(sock, route)
-    local target = route.target
+local function dial_target(sock, template)
+    local target = template.target
     if target.port == nil then
-        return dial_unix(sock, target.host, route.pool)
+        return dial_unix(sock, target.host, template.pool)
     end
-    return sock:connect(target.host, target.port, route.pool)
+    return sock:connect(target.host, target.port, template.pool)
 end
 
-local function dial(route, delivery, time)
-    local via = delivery.unix_proxy
-    if via ~= nil and exists(via) then
-        local proxied = open_socket(route, delivery, time)
+local function dial(template, context, time)
+    local unix_proxy = context.unix_proxy
+    if unix_proxy ~= nil and exists(unix_proxy) then
+        local proxied = open_socket(template, context, time)
         if proxied ~= nil then
             local ok = dial_unix(
                 proxied,
-                via,
-                pool_options(route.connection_options, route.target, via)
+                unix_proxy,
+                pool_options(template.connection_options, template.target, unix_proxy)
             )
             if ok ~= nil then
                 return proxied
             end
         end
     end
-    local sock, sock_err = open_socket(route, delivery, time)
+    local sock, sock_err = open_socket(template, context, time)
     if sock == nil then
         return nil, sock_err
     end
-    local ok, err = dial_target(sock, route)
+    local ok, err = dial_target(sock, template)
     if ok == nil then
         return nil, faults.of_socket(err)
     end
     return sock
 end
 
-local function connect(route, delivery, time)
-    local sock, err = dial(route, delivery, time)
+local function connect(template, context, time)
+    local sock, err = dial(template, context, time)
     if sock == nil then
         return nil, err
     end
@@ -193,14 +193,14 @@ local function connect(route, delivery, time)
     if (times or 0) > 0 then
         return sock, nil, true, sock
     end
-    local target = route.target
+    local target = template.target
     if target.scheme == "https" then
-        local too_late = set_session_timeout(sock, delivery)
+        local too_late = set_session_timeout(sock, context)
         if too_late ~= nil then
             sock:close()
             return nil, too_late
         end
-        local session, tls_err = handshake.handshake(sock, route.connection_options.tls, target.server_name)
+        local session, tls_err = handshake.handshake(sock, template.connection_options.tls, target.server_name)
         if session == nil then
             sock:close()
             return nil, tls_err
@@ -209,20 +209,20 @@ local function connect(route, delivery, time)
     return sock, nil, false, sock
 end
 
---- Splits a long text into parts, because the send timeout of nginx starts again with each byte that the peer accepts. Before
+--- Splits a long text into parts, because the send timeout of nginx starts again with each byte that the server accepts. Before
 --- each part, the timeouts are set to the time that is left.
 ---@param sock table
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param context resty.etcd.transport.transport.RequestContext
 ---@param text string
 ---@return fun(): string?, string? # a function that returns the next part; nil at the end; or nil and "timeout"
-local function chunks_of(sock, delivery, text)
-    local side = socket_reader.new(sock, delivery.deadline, 0)
+local function chunks_of(sock, context, text)
+    local timeouts = socket_reader.new(sock, context.deadline, 0)
     local at = 1
     return function()
         if at > #text then
             return
         end
-        local late = socket_reader.refresh_timeout(side)
+        local late = socket_reader.refresh_timeout(timeouts)
         if late ~= nil then
             return nil, late.text
         end
@@ -237,13 +237,13 @@ local function send_part(sock, bytes)
     return err ~= nil and faults.of_socket(err) or nil
 end
 
-local function send(link, route, delivery, body)
+local function send(link, template, context, body)
     local sock = link
-    local text = http1.format_request(route, delivery, body)
+    local text = http1.format_request(template, context, body)
     if #text <= PART_SIZE then
         return send_part(sock, text)
     end
-    local next_part = chunks_of(sock, delivery, text)
+    local next_part = chunks_of(sock, context, text)
     while true do
         local part, late = next_part()
         if part == nil then
@@ -267,12 +267,12 @@ end
 
 --- Returns a connection without unread bytes to its pool, or closes it. An exiting worker closes it: nginx has closed the
 --- idle connections already, and would wait for a new one.
----@param peer resty.etcd.transport.http.types.ConnectionOptions
+---@param options resty.etcd.transport.http.types.ConnectionOptions
 ---@param sock table
 ---@param reusable boolean
-local function release(peer, sock, reusable)
-    if reusable and peer.keepalive_ms > 0 and not ngx.worker.exiting() then
-        local ok = sock:setkeepalive(peer.keepalive_ms, peer.pool_size)
+local function release(options, sock, reusable)
+    if reusable and options.keepalive_ms > 0 and not ngx.worker.exiting() then
+        local ok = sock:setkeepalive(options.keepalive_ms, options.pool_size)
         if ok ~= nil then
             return
         end

@@ -49,11 +49,11 @@ end
 
 --- Returns the timeout for the server in the format of gRPC, or nil if none is sent. It is a little shorter than the time
 --- left, so that the error of the server arrives before the deadline.
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param context resty.etcd.transport.transport.RequestContext
 ---@return string?
-local function server_time(delivery)
-    local deadline = delivery.deadline
-    if deadline == nil or not delivery.send_timeout_header then
+local function server_time(context)
+    local deadline = context.deadline
+    if deadline == nil or not context.send_timeout_header then
         return nil
     end
     local left = deadline - now()
@@ -71,31 +71,31 @@ local function server_time(delivery)
 end
 
 --- Formats the header fields that differ between requests.
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param context resty.etcd.transport.transport.RequestContext
 ---@return string
-local function format_own_fields(delivery)
-    local time = server_time(delivery)
+local function format_own_fields(context)
+    local time = server_time(context)
     local fields = time ~= nil and "Grpc-Timeout: " .. time .. "\r\n" or ""
-    if delivery.token ~= nil then
-        fields = fields .. "Authorization: " .. delivery.token .. "\r\n"
+    if context.token ~= nil then
+        fields = fields .. "Authorization: " .. context.token .. "\r\n"
     end
-    if delivery.require_leader then
+    if context.require_leader then
         fields = fields .. "Grpc-Metadata-hasleader: true\r\n"
     end
     return fields
 end
 
 --- Formats a request.
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@param body string
 ---@return string
-local function format_request(route, delivery, body)
-    local fields = format_own_fields(delivery)
-    if route.method == "GET" then
-        return route.head .. fields .. "\r\n"
+local function format_request(template, context, body)
+    local fields = format_own_fields(context)
+    if template.method == "GET" then
+        return template.head .. fields .. "\r\n"
     end
-    return route.head .. fields .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body
+    return template.head .. fields .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body
 end
 
 --- Parses the header fields after the status line. Returns nil if they are malformed.

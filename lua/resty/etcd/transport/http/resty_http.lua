@@ -40,7 +40,7 @@ local HAS_LEN = #table_with_len == 1
 --- ledgetech's supports them from 0.17, together with lua-resty-openssl.
 ---@param http table
 ---@return boolean
-local function takes_client_cert(http)
+local function supports_client_cert(http)
     local version = tonumber((string.match(http._VERSION or "", "^%d+%.%d+"))) or 0
     return http.tls_handshake == nil and version >= 0.17 and has_openssl and HAS_LEN
 end
@@ -50,7 +50,7 @@ end
 ---@param wanted resty.etcd.transport.tls.types.TlsOptions
 ---@return boolean
 local function can_handshake(http, wanted)
-    if client_certificate.has_client_cert(wanted) and not takes_client_cert(http) then
+    if client_certificate.has_client_cert(wanted) and not supports_client_cert(http) then
         return false
     end
     local path = wanted.trusted_ca
@@ -65,18 +65,18 @@ local function can_handshake(http, wanted)
 end
 
 --- Reports whether the library can serve this request; the embedded client serves the others.
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@return boolean
-local function can_serve(route, delivery)
+local function can_serve(template, context)
     if phase.is_starting() then
         return false
     end
     local http = find_library()
-    if http == nil or delivery.unix_proxy ~= nil or route.target.port == nil then
+    if http == nil or context.unix_proxy ~= nil or template.target.port == nil then
         return false
     end
-    return route.target.scheme == "http" or can_handshake(http, route.connection_options.tls)
+    return template.target.scheme == "http" or can_handshake(http, template.connection_options.tls)
 end
 
 --- Returns the result of a call of the library. Such calls can raise errors: see `handshake.reason_of`.
@@ -96,21 +96,21 @@ local function guarded(ok, value, err)
     return value
 end
 
-local function connect_params(route)
-    local peer = route.connection_options
-    local target = route.target
+local function connect_params(template)
+    local options = template.connection_options
+    local target = template.target
     local params = {
         scheme = target.scheme,
         host = target.host,
         port = target.port,
-        pool = cosocket.pool_options(peer, target, "resty.http").pool,
-        pool_size = peer.pool_size
+        pool = cosocket.pool_options(options, target, "resty.http").pool,
+        pool_size = options.pool_size
     }
     if target.scheme == "https" then
-        params.ssl_verify = peer.tls.verify
-        params.ssl_server_name = peer.tls.sni or target.server_name
-        if client_certificate.has_client_cert(peer.tls) then
-            local pair, err = client_certificate.client_pair(peer.tls)
+        params.ssl_verify = options.tls.verify
+        params.ssl_server_name = options.tls.sni or target.server_name
+        if client_certificate.has_client_cert(options.tls) then
+            local pair, err = client_certificate.client_pair(options.tls)
             if pair == nil then
                 return nil, err
             end
@@ -121,7 +121,7 @@ local function connect_params(route)
     return params
 end
 
-local function connect(route, delivery, time)
+local function connect(template, context, time)
     local instance, new_err = cosocket.make(find_library().new)
     if instance == nil then
         return nil, new_err
@@ -129,15 +129,15 @@ local function connect(route, delivery, time)
     local http = instance
     local late = cosocket.set_connect_timeouts(
         http.sock,
-        route,
-        delivery,
+        template,
+        context,
         time,
-        route.target.scheme == "https"
+        template.target.scheme == "https"
     )
     if late ~= nil then
         return nil, late
     end
-    local params, params_err = connect_params(route)
+    local params, params_err = connect_params(template)
     if params == nil then
         return nil, params_err
     end
@@ -150,38 +150,38 @@ local function connect(route, delivery, time)
     return http.sock, nil, (times or 0) > 0, http
 end
 
-local function request_params(http, route, delivery, body)
-    local headers = {Host = route.target.authority, ["Content-Type"] = "application/json"}
-    for name, value in pairs(route.extra.fields) do
+local function request_params(http, template, context, body)
+    local headers = {Host = template.target.authority, ["Content-Type"] = "application/json"}
+    for name, value in pairs(template.extra.fields) do
         headers[name] = value
     end
-    if delivery.token ~= nil then
-        headers.Authorization = delivery.token
+    if context.token ~= nil then
+        headers.Authorization = context.token
     end
-    local time = http1.server_time(delivery)
+    local time = http1.server_time(context)
     if time ~= nil then
         headers["Grpc-Timeout"] = time
     end
-    if delivery.require_leader then
+    if context.require_leader then
         headers["Grpc-Metadata-hasleader"] = "true"
     end
-    local params = {method = route.method, path = route.path, headers = headers, body = nil}
-    if route.method ~= "GET" then
+    local params = {method = template.method, path = template.path, headers = headers, body = nil}
+    if template.method ~= "GET" then
         params.body = body
         if #body > cosocket.PART_SIZE then
             headers["Content-Length"] = #body
-            params.body = cosocket.chunks_of(http.sock, delivery, body)
+            params.body = cosocket.chunks_of(http.sock, context, body)
         end
     end
     return params
 end
 
-local function send(link, route, delivery, body)
+local function send(link, template, context, body)
     local http = link
     local ok, sent, err = pcall(
         http.send_request,
         http,
-        request_params(http, route, delivery, body)
+        request_params(http, template, context, body)
     )
     local ____, send_err = guarded(ok, sent, err)
     return send_err
@@ -192,11 +192,11 @@ end
 local connector = {connect = connect, send = send}
 
 --- Returns the library if it can serve the request, else the embedded client.
----@param route resty.etcd.transport.http.types.RequestTemplate
----@param delivery resty.etcd.transport.transport.RequestContext
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@param context resty.etcd.transport.transport.RequestContext
 ---@return resty.etcd.transport.http.types.Connector
-local function pick(route, delivery)
-    return can_serve(route, delivery) and connector or cosocket.pick()
+local function pick(template, context)
+    return can_serve(template, context) and connector or cosocket.pick()
 end
 
 --- Reports whether the library is installed.

@@ -45,7 +45,7 @@ local _M = {}
 
 --- Connects and sends: the difference between the two HTTP clients.
 ---@class resty.etcd.transport.http.types.Connector
----@field connect fun(route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext, time: number): table?, resty.etcd.transport.fault.Fault?, boolean?, any? Connects and performs the TLS handshake.
----@field send fun(link: any, route: resty.etcd.transport.http.types.RequestTemplate, delivery: resty.etcd.transport.transport.RequestContext, body: string): resty.etcd.transport.fault.Fault? Sends a request; returns a fault or nil.
+---@field connect fun(template: resty.etcd.transport.http.types.RequestTemplate, context: resty.etcd.transport.transport.RequestContext, time: number): table?, resty.etcd.transport.fault.Fault?, boolean?, any? Connects and performs the TLS handshake.
+---@field send fun(link: any, template: resty.etcd.transport.http.types.RequestTemplate, context: resty.etcd.transport.transport.RequestContext, body: string): resty.etcd.transport.fault.Fault? Sends a request; returns a fault or nil.
 
 return _M

@@ -196,16 +196,16 @@ function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resul
         return $multi(undefined, bad_host(url));
     }
     const connector = this.pick(template, attempt);
-    const [opening, failure] = http_client.open(connector, template, attempt, payload);
-    if (opening === undefined) {
+    const [response, failure] = http_client.open(connector, template, attempt, payload);
+    if (response === undefined) {
         return $multi(undefined, failure);
     }
-    const status = opening.status;
+    const status = response.status;
     if (status >= 300) {
-        const text = error_body.redact_token(read_error_body(opening.body, attempt.deadline), attempt.token);
-        return $multi(undefined, error_body.from_answer(status, opening.headers, text, undefined));
+        const text = error_body.redact_token(read_error_body(response.body, attempt.deadline), attempt.token);
+        return $multi(undefined, error_body.from_answer(status, response.headers, text, undefined));
     }
-    return $multi(gateway_stream.new(rpc, endpoint.http_host, opening.body, attempt.token));
+    return $multi(gateway_stream.new(rpc, endpoint.http_host, response.body, attempt.token));
 }
 
 function close(this: Gateway): void {

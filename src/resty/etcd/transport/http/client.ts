@@ -18,15 +18,15 @@ const now = clock.now;
 const MAX_DISCARDS = 256;
 
 /** The head of a response; or nil, a fault, whether a part of the request was possibly sent, and whether the connection was dead. */
-type Asked = LuaMultiReturn<
+type Sent = LuaMultiReturn<
     | [head: Head, source: SocketReader]
     | [head: undefined, source: undefined, fault: Fault, sent: boolean, stale: boolean]
 >;
 
 /** Returns a new connection, not one from the pool. */
-function connect_fresh(connector: Connector, route: RequestTemplate, delivery: RequestContext): Connected {
+function connect_fresh(connector: Connector, template: RequestTemplate, context: RequestContext): Connected {
     for (const _ of $range(1, MAX_DISCARDS)) {
-        const [sock, err, reused, link] = connector.connect(route, delivery, now());
+        const [sock, err, reused, link] = connector.connect(template, context, now());
         if (sock === undefined) {
             return $multi(undefined, err);
         }
@@ -39,24 +39,24 @@ function connect_fresh(connector: Connector, route: RequestTemplate, delivery: R
 }
 
 /** Sends a request and reads the head of the response. `stale`: the server had closed the pooled connection before. */
-function ask_on(
+function send_on(
     sock: ngx.socket.Tcp,
     reused: boolean,
     link: unknown,
     connector: Connector,
-    route: RequestTemplate,
-    delivery: RequestContext,
+    template: RequestTemplate,
+    context: RequestContext,
     body: string,
-): Asked {
+): Sent {
     // after a TLS handshake, the socket has the timeouts of the handshake
-    const is_set = reused && route.target.scheme === "http";
-    const source = socket_reader.new(sock, delivery.deadline, is_set ? delivery.started : 0);
+    const is_set = reused && template.target.scheme === "http";
+    const source = socket_reader.new(sock, context.deadline, is_set ? context.started : 0);
     const late = socket_reader.refresh_timeout(source);
     if (late !== undefined) {
         sock.close();
         return $multi(undefined, undefined, late, false, false);
     }
-    const send_err = connector.send(link, route, delivery, body);
+    const send_err = connector.send(link, template, context, body);
     if (send_err !== undefined) {
         sock.close();
         return $multi(undefined, undefined, send_err, true, reused && faults.is_connection_closed(send_err));
@@ -71,25 +71,33 @@ function ask_on(
 }
 
 /** Sends a request. If the pooled connection was dead and the request is repeatable, sends it again on a new connection. */
-function ask(connector: Connector, route: RequestTemplate, delivery: RequestContext, body: string): Asked {
-    const [sock, connect_err, reused, link] = connector.connect(route, delivery, delivery.started);
+function send_request(connector: Connector, template: RequestTemplate, context: RequestContext, body: string): Sent {
+    const [sock, connect_err, reused, link] = connector.connect(template, context, context.started);
     if (sock === undefined) {
         return $multi(undefined, undefined, connect_err, false, false);
     }
-    const [head, source, err, sent, stale] = ask_on(sock, reused, link, connector, route, delivery, body);
+    const [head, source, err, sent, stale] = send_on(sock, reused, link, connector, template, context, body);
     if (head !== undefined) {
         return $multi(head, source);
     }
-    if (!stale || !delivery.is_repeatable) {
+    if (!stale || !context.is_repeatable) {
         return $multi(undefined, undefined, err, sent, stale);
     }
-    const [fresh, fresh_err, , fresh_link] = connect_fresh(connector, route, delivery);
+    const [fresh, fresh_err, , fresh_link] = connect_fresh(connector, template, context);
     if (fresh === undefined) {
         return $multi(undefined, undefined, fresh_err, true, false);
     }
-    const [second, its_source, second_err] = ask_on(fresh, false, fresh_link, connector, route, delivery, body);
-    if (second !== undefined) {
-        return $multi(second, its_source);
+    const [fresh_head, fresh_source, second_err] = send_on(
+        fresh,
+        false,
+        fresh_link,
+        connector,
+        template,
+        context,
+        body,
+    );
+    if (fresh_head !== undefined) {
+        return $multi(fresh_head, fresh_source);
     }
     return $multi(undefined, undefined, second_err, true, false); // the first request was possibly sent
 }
@@ -100,11 +108,11 @@ function ask(connector: Connector, route: RequestTemplate, delivery: RequestCont
  */
 function request(
     connector: Connector,
-    route: RequestTemplate,
-    delivery: RequestContext,
+    template: RequestTemplate,
+    context: RequestContext,
     body: string,
 ): Result<Response, LocalFailure> {
-    const [head, source, err, sent] = ask(connector, route, delivery, body);
+    const [head, source, err, sent] = send_request(connector, template, context, body);
     if (head === undefined) {
         return $multi(undefined, faults.to_failure(err, sent));
     }
@@ -122,8 +130,8 @@ function request(
  * Returns the connection of a response to its pool, or closes it.
  * @param is_sound the response was decoded: after a truncated one, its rest can still arrive
  */
-function release_connection(route: RequestTemplate, reply: Response, is_sound: boolean): void {
-    cosocket.release(route.connection_options, reply.sock, is_sound && reply.keepalive);
+function release_connection(template: RequestTemplate, response: Response, is_sound: boolean): void {
+    cosocket.release(template.connection_options, response.sock, is_sound && response.keepalive);
 }
 
 /**
@@ -132,14 +140,14 @@ function release_connection(route: RequestTemplate, reply: Response, is_sound: b
  */
 function open(
     connector: Connector,
-    route: RequestTemplate,
-    delivery: RequestContext,
+    template: RequestTemplate,
+    context: RequestContext,
     body: string,
 ): Result<StreamResponse, LocalFailure> {
     if (phase.is_starting()) {
         return $multi(undefined, failures.local_failure("phase", "not in this phase: streams", false));
     }
-    const [head, source, err, sent] = ask(connector, route, delivery, body);
+    const [head, source, err, sent] = send_request(connector, template, context, body);
     if (head === undefined) {
         return $multi(undefined, faults.to_failure(err, sent));
     }

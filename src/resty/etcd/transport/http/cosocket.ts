@@ -28,12 +28,12 @@ const pools = new LuaMap<string, ngx.socket.ConnectOpts>();
 const MAX_POOLS = 1000;
 let pool_count = 0;
 
-function pool_options(peer: ConnectionOptions, target: Target, via: string): ngx.socket.ConnectOpts {
-    const secure = target.scheme === "https" ? `${peer.tls.sni ?? target.server_name}|${peer.tls.identity}` : "";
-    const name = `resty.etcd|${via}|${target.host}|${target.port ?? 0}|${peer.pool_size}|${secure}`;
+function pool_options(options: ConnectionOptions, target: Target, via: string): ngx.socket.ConnectOpts {
+    const secure = target.scheme === "https" ? `${options.tls.sni ?? target.server_name}|${options.tls.identity}` : "";
+    const name = `resty.etcd|${via}|${target.host}|${target.port ?? 0}|${options.pool_size}|${secure}`;
     let opts = pools.get(name);
     if (opts === undefined) {
-        opts = { pool: name, pool_size: peer.pool_size };
+        opts = { pool: name, pool_size: options.pool_size };
         if (pool_count < MAX_POOLS) {
             pool_count = pool_count + 1;
             pools.set(name, opts);
@@ -77,16 +77,16 @@ function exists(unix_address: string): boolean {
  */
 function set_connect_timeouts(
     sock: Tcp,
-    route: RequestTemplate,
-    delivery: RequestContext,
+    template: RequestTemplate,
+    context: RequestContext,
     time: number,
     is_halved: boolean,
 ): Fault | undefined {
-    const deadline = delivery.deadline;
+    const deadline = context.deadline;
     if (deadline !== undefined) {
-        const all = (delivery.handshake_deadline ?? deadline) - time;
+        const all = (context.handshake_deadline ?? deadline) - time;
         const session_time = is_halved ? all / 2 : all;
-        const connect_time = min((delivery.connect_deadline ?? deadline) - time, session_time);
+        const connect_time = min((context.connect_deadline ?? deadline) - time, session_time);
         if (connect_time <= 0) {
             return faults.TIMEOUT;
         }
@@ -94,17 +94,17 @@ function set_connect_timeouts(
         socket_reader.set_timeouts(
             sock,
             connect_time,
-            route.target.scheme === "https" ? session_time : deadline - time,
+            template.target.scheme === "https" ? session_time : deadline - time,
         );
     }
     return undefined;
 }
 
 /** Sets the timeouts of a connected socket for the TLS handshake. Returns a fault if no time is left. */
-function set_session_timeout(sock: Tcp, delivery: RequestContext): Fault | undefined {
-    const deadline = delivery.deadline;
+function set_session_timeout(sock: Tcp, context: RequestContext): Fault | undefined {
+    const deadline = context.deadline;
     if (deadline !== undefined) {
-        const left = (delivery.handshake_deadline ?? deadline) - now();
+        const left = (context.handshake_deadline ?? deadline) - now();
         if (left <= 0) {
             return faults.TIMEOUT;
         }
@@ -114,12 +114,12 @@ function set_session_timeout(sock: Tcp, delivery: RequestContext): Fault | undef
 }
 
 /** Creates a socket whose connect timeout is set. */
-function open_socket(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp, Fault> {
+function open_socket(template: RequestTemplate, context: RequestContext, time: number): Result<Tcp, Fault> {
     const [sock, err] = new_socket();
     if (sock === undefined) {
         return $multi(undefined, err);
     }
-    const late = set_connect_timeouts(sock, route, delivery, time, false);
+    const late = set_connect_timeouts(sock, template, context, time, false);
     if (late !== undefined) {
         return $multi(undefined, late);
     }
@@ -134,39 +134,43 @@ function dial_unix(sock: Tcp, address: string, pool: ngx.socket.ConnectOpts): Re
     return sock.connect(address, pool);
 }
 
-function dial_target(sock: Tcp, route: RequestTemplate): Result<1> {
-    const target = route.target;
+function dial_target(sock: Tcp, template: RequestTemplate): Result<1> {
+    const target = template.target;
     if (target.port === undefined) {
-        return dial_unix(sock, target.host, route.pool);
+        return dial_unix(sock, target.host, template.pool);
     }
-    return sock.connect(target.host, target.port, route.pool);
+    return sock.connect(target.host, target.port, template.pool);
 }
 
-function dial(route: RequestTemplate, delivery: RequestContext, time: number): Result<Tcp, Fault> {
-    const via = delivery.unix_proxy;
-    if (via !== undefined && exists(via)) {
-        const [proxied] = open_socket(route, delivery, time);
+function dial(template: RequestTemplate, context: RequestContext, time: number): Result<Tcp, Fault> {
+    const unix_proxy = context.unix_proxy;
+    if (unix_proxy !== undefined && exists(unix_proxy)) {
+        const [proxied] = open_socket(template, context, time);
         if (proxied !== undefined) {
-            const [ok] = dial_unix(proxied, via, pool_options(route.connection_options, route.target, via));
+            const [ok] = dial_unix(
+                proxied,
+                unix_proxy,
+                pool_options(template.connection_options, template.target, unix_proxy),
+            );
             if (ok !== undefined) {
                 return $multi(proxied);
             }
         }
     }
     // a new socket: a blocking replacement keeps the address family of its first connect
-    const [sock, sock_err] = open_socket(route, delivery, time);
+    const [sock, sock_err] = open_socket(template, context, time);
     if (sock === undefined) {
         return $multi(undefined, sock_err);
     }
-    const [ok, err] = dial_target(sock, route);
+    const [ok, err] = dial_target(sock, template);
     if (ok === undefined) {
         return $multi(undefined, faults.of_socket(err));
     }
     return $multi(sock);
 }
 
-function connect(this: void, route: RequestTemplate, delivery: RequestContext, time: number): Connected {
-    const [sock, err] = dial(route, delivery, time);
+function connect(this: void, template: RequestTemplate, context: RequestContext, time: number): Connected {
+    const [sock, err] = dial(template, context, time);
     if (sock === undefined) {
         return $multi(undefined, err);
     }
@@ -174,14 +178,14 @@ function connect(this: void, route: RequestTemplate, delivery: RequestContext, t
     if ((times ?? 0) > 0) {
         return $multi(sock, undefined, true, sock);
     }
-    const target = route.target;
+    const target = template.target;
     if (target.scheme === "https") {
-        const too_late = set_session_timeout(sock, delivery);
+        const too_late = set_session_timeout(sock, context);
         if (too_late !== undefined) {
             sock.close();
             return $multi(undefined, too_late);
         }
-        const [session, tls_err] = handshake.handshake(sock, route.connection_options.tls, target.server_name);
+        const [session, tls_err] = handshake.handshake(sock, template.connection_options.tls, target.server_name);
         if (session === undefined) {
             sock.close();
             return $multi(undefined, tls_err);
@@ -191,18 +195,18 @@ function connect(this: void, route: RequestTemplate, delivery: RequestContext, t
 }
 
 /**
- * Splits a long text into parts, because the send timeout of nginx starts again with each byte that the peer accepts. Before
+ * Splits a long text into parts, because the send timeout of nginx starts again with each byte that the server accepts. Before
  * each part, the timeouts are set to the time that is left.
  * @returns a function that returns the next part; nil at the end; or nil and "timeout"
  */
-function chunks_of(sock: Tcp, delivery: RequestContext, text: string): Part {
-    const side = socket_reader.new(sock, delivery.deadline, 0);
+function chunks_of(sock: Tcp, context: RequestContext, text: string): Part {
+    const timeouts = socket_reader.new(sock, context.deadline, 0);
     let at = 1;
     return () => {
         if (at > text.length) {
             return $multi();
         }
-        const late = socket_reader.refresh_timeout(side);
+        const late = socket_reader.refresh_timeout(timeouts);
         if (late !== undefined) {
             return $multi(undefined, late.text);
         }
@@ -220,16 +224,16 @@ function send_part(sock: Tcp, bytes: string): Fault | undefined {
 function send(
     this: void,
     link: unknown,
-    route: RequestTemplate,
-    delivery: RequestContext,
+    template: RequestTemplate,
+    context: RequestContext,
     body: string,
 ): Fault | undefined {
     const sock = link as Tcp;
-    const text = http1.format_request(route, delivery, body);
+    const text = http1.format_request(template, context, body);
     if (text.length <= PART_SIZE) {
         return send_part(sock, text);
     }
-    const next_part = chunks_of(sock, delivery, text);
+    const next_part = chunks_of(sock, context, text);
     while (true) {
         const [part, late] = next_part();
         if (part === undefined) {
@@ -254,9 +258,9 @@ function pick(this: void): Connector {
  * Returns a connection without unread bytes to its pool, or closes it. An exiting worker closes it: nginx has closed the
  * idle connections already, and would wait for a new one.
  */
-function release(peer: ConnectionOptions, sock: Tcp, reusable: boolean): void {
-    if (reusable && peer.keepalive_ms > 0 && !ngx.worker.exiting()) {
-        const [ok] = sock.setkeepalive(peer.keepalive_ms, peer.pool_size);
+function release(options: ConnectionOptions, sock: Tcp, reusable: boolean): void {
+    if (reusable && options.keepalive_ms > 0 && !ngx.worker.exiting()) {
+        const [ok] = sock.setkeepalive(options.keepalive_ms, options.pool_size);
         if (ok !== undefined) {
             return;
         }

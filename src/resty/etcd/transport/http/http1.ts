@@ -58,9 +58,9 @@ function format_head(method: string, path: string, target: Target, extra: ExtraH
  * Returns the timeout for the server in the format of gRPC, or nil if none is sent. It is a little shorter than the time
  * left, so that the error of the server arrives before the deadline.
  */
-function server_time(delivery: RequestContext): string | undefined {
-    const deadline = delivery.deadline;
-    if (deadline === undefined || !delivery.send_timeout_header) {
+function server_time(context: RequestContext): string | undefined {
+    const deadline = context.deadline;
+    if (deadline === undefined || !context.send_timeout_header) {
         return undefined;
     }
     const left = deadline - now();
@@ -72,25 +72,25 @@ function server_time(delivery: RequestContext): string | undefined {
 }
 
 /** Formats the header fields that differ between requests. */
-function format_own_fields(delivery: RequestContext): string {
-    const time = server_time(delivery);
+function format_own_fields(context: RequestContext): string {
+    const time = server_time(context);
     let fields = time !== undefined ? `Grpc-Timeout: ${time}\r\n` : "";
-    if (delivery.token !== undefined) {
-        fields = `${fields}Authorization: ${delivery.token}\r\n`;
+    if (context.token !== undefined) {
+        fields = `${fields}Authorization: ${context.token}\r\n`;
     }
-    if (delivery.require_leader) {
+    if (context.require_leader) {
         fields = `${fields}Grpc-Metadata-hasleader: true\r\n`;
     }
     return fields;
 }
 
 /** Formats a request. */
-function format_request(route: RequestTemplate, delivery: RequestContext, body: string): string {
-    const fields = format_own_fields(delivery);
-    if (route.method === "GET") {
-        return `${route.head}${fields}\r\n`;
+function format_request(template: RequestTemplate, context: RequestContext, body: string): string {
+    const fields = format_own_fields(context);
+    if (template.method === "GET") {
+        return `${template.head}${fields}\r\n`;
     }
-    return `${route.head}${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
+    return `${template.head}${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 /** Parses the header fields after the status line. Returns nil if they are malformed. */

@@ -44,14 +44,14 @@ const HAS_LEN = table_with_len.length === 1;
  * Reports whether the library supports client certificates. APISIX's fork drops them if cosockets are not patched;
  * ledgetech's supports them from 0.17, together with lua-resty-openssl.
  */
-function takes_client_cert(http: Library): boolean {
+function supports_client_cert(http: Library): boolean {
     const version = tonumber(string.match(http._VERSION ?? "", "^%d+%.%d+")[0]) ?? 0;
     return http.tls_handshake === undefined && version >= 0.17 && has_openssl && HAS_LEN;
 }
 
 /** Reports whether the library can perform this TLS handshake. */
 function can_handshake(http: Library, wanted: TlsOptions): boolean {
-    if (client_certificate.has_client_cert(wanted) && !takes_client_cert(http)) {
+    if (client_certificate.has_client_cert(wanted) && !supports_client_cert(http)) {
         return false;
     }
     const path = wanted.trusted_ca;
@@ -66,15 +66,15 @@ function can_handshake(http: Library, wanted: TlsOptions): boolean {
 }
 
 /** Reports whether the library can serve this request; the embedded client serves the others. */
-function can_serve(route: RequestTemplate, delivery: RequestContext): boolean {
+function can_serve(template: RequestTemplate, context: RequestContext): boolean {
     if (phase.is_starting()) {
         return false; // the library needs coroutines
     }
     const http = find_library();
-    if (http === undefined || delivery.unix_proxy !== undefined || route.target.port === undefined) {
+    if (http === undefined || context.unix_proxy !== undefined || template.target.port === undefined) {
         return false;
     }
-    return route.target.scheme === "http" || can_handshake(http, route.connection_options.tls);
+    return template.target.scheme === "http" || can_handshake(http, template.connection_options.tls);
 }
 
 /** Returns the result of a call of the library. Such calls can raise errors: see `handshake.reason_of`. */
@@ -88,21 +88,21 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T, Fault>
     return $multi(value as T);
 }
 
-function connect_params(route: RequestTemplate): Result<ConnectParams, Fault> {
-    const peer = route.connection_options;
-    const target = route.target;
+function connect_params(template: RequestTemplate): Result<ConnectParams, Fault> {
+    const options = template.connection_options;
+    const target = template.target;
     const params: ConnectParams = {
         scheme: target.scheme,
         host: target.host,
         port: target.port!,
-        pool: cosocket.pool_options(peer, target, "resty.http").pool!,
-        pool_size: peer.pool_size,
+        pool: cosocket.pool_options(options, target, "resty.http").pool!,
+        pool_size: options.pool_size,
     };
     if (target.scheme === "https") {
-        params.ssl_verify = peer.tls.verify;
-        params.ssl_server_name = peer.tls.sni ?? target.server_name;
-        if (client_certificate.has_client_cert(peer.tls)) {
-            const [pair, err] = client_certificate.client_pair(peer.tls);
+        params.ssl_verify = options.tls.verify;
+        params.ssl_server_name = options.tls.sni ?? target.server_name;
+        if (client_certificate.has_client_cert(options.tls)) {
+            const [pair, err] = client_certificate.client_pair(options.tls);
             if (pair === undefined) {
                 return $multi(undefined, err);
             }
@@ -113,18 +113,18 @@ function connect_params(route: RequestTemplate): Result<ConnectParams, Fault> {
     return $multi(params);
 }
 
-function connect(this: void, route: RequestTemplate, delivery: RequestContext, time: number): Connected {
+function connect(this: void, template: RequestTemplate, context: RequestContext, time: number): Connected {
     const [instance, new_err] = cosocket.make(find_library()!.new);
     if (instance === undefined) {
         return $multi(undefined, new_err);
     }
     const http = instance as Http;
     // the library connects and performs the handshake in one call, so each gets half of the time
-    const late = cosocket.set_connect_timeouts(http.sock, route, delivery, time, route.target.scheme === "https");
+    const late = cosocket.set_connect_timeouts(http.sock, template, context, time, template.target.scheme === "https");
     if (late !== undefined) {
         return $multi(undefined, late);
     }
-    const [params, params_err] = connect_params(route);
+    const [params, params_err] = connect_params(template);
     if (params === undefined) {
         return $multi(undefined, params_err);
     }
@@ -137,30 +137,30 @@ function connect(this: void, route: RequestTemplate, delivery: RequestContext, t
     return $multi(http.sock, undefined, (times ?? 0) > 0, http);
 }
 
-function request_params(http: Http, route: RequestTemplate, delivery: RequestContext, body: string): RequestParams {
+function request_params(http: Http, template: RequestTemplate, context: RequestContext, body: string): RequestParams {
     const headers: Record<string, string | number> = {
-        Host: route.target.authority,
+        Host: template.target.authority,
         "Content-Type": "application/json",
     };
-    for (const [name, value] of route.extra.fields) {
+    for (const [name, value] of template.extra.fields) {
         headers[name] = value;
     }
-    if (delivery.token !== undefined) {
-        headers.Authorization = delivery.token;
+    if (context.token !== undefined) {
+        headers.Authorization = context.token;
     }
-    const time = http1.server_time(delivery);
+    const time = http1.server_time(context);
     if (time !== undefined) {
         headers["Grpc-Timeout"] = time;
     }
-    if (delivery.require_leader) {
+    if (context.require_leader) {
         headers["Grpc-Metadata-hasleader"] = "true";
     }
-    const params: RequestParams = { method: route.method, path: route.path, headers, body: undefined };
-    if (route.method !== "GET") {
+    const params: RequestParams = { method: template.method, path: template.path, headers, body: undefined };
+    if (template.method !== "GET") {
         params.body = body;
         if (body.length > cosocket.PART_SIZE) {
             headers["Content-Length"] = body.length;
-            params.body = cosocket.chunks_of(http.sock, delivery, body);
+            params.body = cosocket.chunks_of(http.sock, context, body);
         }
     }
     return params;
@@ -169,12 +169,12 @@ function request_params(http: Http, route: RequestTemplate, delivery: RequestCon
 function send(
     this: void,
     link: unknown,
-    route: RequestTemplate,
-    delivery: RequestContext,
+    template: RequestTemplate,
+    context: RequestContext,
     body: string,
 ): Fault | undefined {
     const http = link as Http;
-    const [ok, sent, err] = protected_call(http.send_request, http, request_params(http, route, delivery, body));
+    const [ok, sent, err] = protected_call(http.send_request, http, request_params(http, template, context, body));
     const [, send_err] = guarded<true>(ok, sent, err);
     return send_err;
 }
@@ -186,8 +186,8 @@ function send(
 const connector: Connector = { connect, send };
 
 /** Returns the library if it can serve the request, else the embedded client. */
-function pick(this: void, route: RequestTemplate, delivery: RequestContext): Connector {
-    return can_serve(route, delivery) ? connector : cosocket.pick();
+function pick(this: void, template: RequestTemplate, context: RequestContext): Connector {
+    return can_serve(template, context) ? connector : cosocket.pick();
 }
 
 /** Reports whether the library is installed. */

@@ -81,19 +81,19 @@ interface Connector {
      * Connects and performs the TLS handshake.
      * @returns the socket, and whether it is from the pool
      */
-    readonly connect: (this: void, route: RequestTemplate, delivery: RequestContext, time: number) => Connected;
+    readonly connect: (this: void, template: RequestTemplate, context: RequestContext, time: number) => Connected;
     /** Sends a request; returns a fault or nil. */
     readonly send: (
         this: void,
         link: unknown,
-        route: RequestTemplate,
-        delivery: RequestContext,
+        template: RequestTemplate,
+        context: RequestContext,
         body: string,
     ) => Fault | undefined;
 }
 
 /** Chooses the connector for a request. */
-type PickConnector = (this: void, route: RequestTemplate, delivery: RequestContext) => Connector;
+type PickConnector = (this: void, template: RequestTemplate, context: RequestContext) => Connector;
 
 export type {
     Body,
