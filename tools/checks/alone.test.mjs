@@ -1,6 +1,6 @@
-// Tests that measure time run alone (`#alone` in their name, see tools/runner/plan.mjs): beside others they would measure
-// those. This finds the ones that forgot it: in specs, upper bounds of less than two seconds for a measured time, and
-// `most` of event_loop_probe.
+// Tests that measure time run alone (`#alone` in their name, see tools/runner/plan.mjs), because tests that run concurrently
+// would distort the measurement. This check finds those that lack the mark: in specs, upper bounds of less than two seconds
+// for a measured time, and `most` of event_loop_probe.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
