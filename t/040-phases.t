@@ -262,12 +262,12 @@ nil | HOST: certificate verify failed | connect_failed
     -- no endpoint is banned
     ngx.say(t.new():get("/x").status)
 --- response_body
-nil | HOST: not in this phase: no request found | bad_request
-nil | HOST: not in this phase: streams | bad_request
-nil | HOST: not in this phase: no request found | bad_request
-nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | bad_request
-nil | HOST: not in this phase: streams | bad_request
-nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | bad_request
+nil | HOST: not in this phase: no request found | not_in_phase
+nil | HOST: not in this phase: streams | not_in_phase
+nil | HOST: not in this phase: no request found | not_in_phase
+nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | not_in_phase
+nil | HOST: not in this phase: streams | not_in_phase
+nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua* | not_in_phase
 200
 
 
@@ -330,12 +330,12 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
     end
     ngx.say(t.new():get("/x").status, " ", t.new(t.root()):get("/x").status)
 --- response_body
-2 nil | waiting for the login: API disabled in the context of header_filter_by_lua* | bad_request
-4 nil | HOST: not in this phase: API disabled in the context of header_filter_by_lua* | bad_request
-2 nil | waiting for the login: API disabled in the context of body_filter_by_lua* | bad_request
-4 nil | HOST: not in this phase: API disabled in the context of body_filter_by_lua* | bad_request
-2 nil | waiting for the login: API disabled in the context of log_by_lua* | bad_request
-4 nil | HOST: not in this phase: API disabled in the context of log_by_lua* | bad_request
+2 nil | waiting for the login: API disabled in the context of header_filter_by_lua* | not_in_phase
+4 nil | HOST: not in this phase: API disabled in the context of header_filter_by_lua* | not_in_phase
+2 nil | waiting for the login: API disabled in the context of body_filter_by_lua* | not_in_phase
+4 nil | HOST: not in this phase: API disabled in the context of body_filter_by_lua* | not_in_phase
+2 nil | waiting for the login: API disabled in the context of log_by_lua* | not_in_phase
+4 nil | HOST: not in this phase: API disabled in the context of log_by_lua* | not_in_phase
 200 200
 
 

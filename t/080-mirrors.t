@@ -125,7 +125,7 @@ timer: read
         content_by_lua_block { ngx.say "ok" }
     }
 --- response_headers
-X-Error: nil bad_request
+X-Error: nil not_in_phase
 X-Read: not ready
 --- response_body
 ok

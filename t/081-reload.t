@@ -155,14 +155,14 @@ true
 ["GET /t", "GET /after"]
 --- response_body eval
 ["reloaded
-", "anonymous set: nil bad_request
-anonymous watch: nil bad_request
+", "anonymous set: nil not_in_phase
+anonymous watch: nil not_in_phase
 anonymous watcher: nil bad_request
 mirror: true nil
 new mirror: true nil string
 registration: true nil
-user set: nil bad_request
-user watch: nil bad_request
+user set: nil not_in_phase
+user watch: nil not_in_phase
 user watcher: nil bad_request
 watcher: true nil
 "]

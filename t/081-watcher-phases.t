@@ -18,7 +18,7 @@ __DATA__
     ngx.say(table.concat(require "early", "\n"))
 --- response_body
 nil
-bad_request
+not_in_phase
 watches need timers, which the init phase does not have
 
 

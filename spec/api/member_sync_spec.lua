@@ -241,7 +241,7 @@ describe("sync", function()
         local ok, err = cli:sync()
         ngx.socket.tcp = sockets -- luacheck: ignore 122
         assert.is_nil(ok)
-        assert.equal("bad_request", err.name)
+        assert.equal("not_in_phase", err.name)
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
     end)
 

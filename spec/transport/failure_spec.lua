@@ -50,6 +50,11 @@ describe("the failure of an exchange", function()
         end
     end)
 
+    it("is not_in_phase, with a hint, if the phase has no sockets", function()
+        local failure = faults.to_failure(faults.make_fault("phase", "not in this phase: API disabled"), false)
+        assert.same({ "not_in_phase", HOST .. ": not in this phase: API disabled", nil, true }, call_error(failure))
+    end)
+
     it("keeps the text of an invalid URL and of an undecodable response", function()
         assert.same({ "bad_request", "invalid http host", nil, false },
             call_error(failures.local_failure("url", "invalid http host", false)))

@@ -71,7 +71,7 @@ end
 local function read_members(core)
     local reply, err = call.unary(core, rpcs.member_list, {})
     if reply == nil then
-        if err.http_status == nil and err.name ~= "bad_request" then
+        if err.http_status == nil and err.name ~= "bad_request" and err.name ~= "not_in_phase" then
             restore_configured(core)
         end
         return nil, err

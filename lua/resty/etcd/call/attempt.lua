@@ -145,7 +145,7 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return "bad_reply"|"success"|"failure"|"not_attempted"
 local function outcome_of(err)
-    if err.name == "bad_request" then
+    if err.name == "bad_request" or err.name == "not_in_phase" then
         return "not_attempted"
     end
     local status = err.http_status

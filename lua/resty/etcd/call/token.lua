@@ -135,7 +135,7 @@ local function wait(run, deadline)
     if outcome == "timeout" then
         return errors.out_of_time("waiting for the login: timeout")
     end
-    local name = phase.can_wait() and "login_failed" or "bad_request"
+    local name = phase.can_wait() and "login_failed" or "not_in_phase"
     return errors.local_error(
         name,
         "waiting for the login: " .. tostring(reason)

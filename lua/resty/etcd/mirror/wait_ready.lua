@@ -37,7 +37,7 @@ end
 --- Waits for the first full state.
 ---@param self resty.etcd.mirror.types.State
 ---@param timeout? number seconds; nil waits without a limit
----@return true? res # true; nil and an error named `timeout` or `closed`, or `bad_request` in a phase that cannot yield
+---@return true? res # true; nil and an error named `timeout` or `closed`, or `not_in_phase` in a phase that cannot yield
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function wait_ready(self, timeout)
     local problem = options.check_timeout(timeout)
@@ -64,7 +64,7 @@ local function wait_ready(self, timeout)
         )
         if outcome == "cannot_wait" then
             return nil, errors.local_error(
-                "bad_request",
+                "not_in_phase",
                 "waiting for the mirror: " .. tostring(reason)
             )
         end

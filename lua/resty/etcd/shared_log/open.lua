@@ -28,7 +28,7 @@ local coordinators = {}
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(dict, identity, open_source)
     if phase.is_init() then
-        return nil, errors.local_error("bad_request", "shared watch log: not available in init: no worker is running yet")
+        return nil, errors.local_error("not_in_phase", "shared watch log: not available in init: no worker is running yet")
     end
     local namespace = "etcd log " .. tostring(LAYOUT) .. "|" .. string.sub(
         ngx.md5(identity),

@@ -11,7 +11,7 @@ local NAMES = {
     undecodable = "bad_reply",
     config = "bad_request",
     url = "bad_request",
-    phase = "bad_request"
+    phase = "not_in_phase"
 }
 
 --- Creates the failure of an exchange that ended without an error of the server.

@@ -271,7 +271,8 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function open(core, opts)
     if phases.is_init() then
-        return misuse("watches need timers, which the init phase does not have")
+        local text = "watches need timers, which the init phase does not have"
+        return nil, errors.local_error("not_in_phase", text)
     end
     local subscriber_options, problem = options.read(opts)
     if subscriber_options == nil then

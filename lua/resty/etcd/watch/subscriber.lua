@@ -69,7 +69,7 @@ local function wait(subscriber, seconds)
     subscriber.is_waiting = false
     if outcome == "cannot_wait" then
         return errors.local_error(
-            "bad_request",
+            "not_in_phase",
             "waiting for events: " .. tostring(reason)
         )
     end

@@ -62,7 +62,7 @@ function restore_configured(core: Core): void {
 function read_members(core: Core): Result<true, EtcdError> {
     const [reply, err] = call.unary(core, rpcs.member_list, {});
     if (reply === undefined) {
-        if (err.http_status === undefined && err.name !== "bad_request") {
+        if (err.http_status === undefined && err.name !== "bad_request" && err.name !== "not_in_phase") {
             restore_configured(core);
         }
         return $multi(undefined, err);

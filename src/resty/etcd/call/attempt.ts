@@ -152,7 +152,7 @@ function prepare(call: Call, token: string | undefined): Result<Attempt, EtcdErr
 
 /** Returns what an error of an attempt says about its endpoint. */
 function outcome_of(err: EtcdError): AttemptOutcome {
-    if (err.name === "bad_request") {
+    if (err.name === "bad_request" || err.name === "not_in_phase") {
         return "not_attempted";
     }
     const status = err.http_status;

@@ -117,7 +117,7 @@ function wait(run: Run<LoginResult>, deadline: number | undefined): EtcdError | 
     if (outcome === "timeout") {
         return errors.out_of_time("waiting for the login: timeout");
     }
-    const name = phase.can_wait() ? "login_failed" : "bad_request";
+    const name = phase.can_wait() ? "login_failed" : "not_in_phase";
     return errors.local_error(name, `waiting for the login: ${tostring(reason)}`);
 }
 

@@ -35,7 +35,7 @@ function timeout_error(state: State): EtcdError {
 /**
  * Waits for the first full state.
  * @param timeout seconds; nil waits without a limit
- * @returns true; nil and an error named `timeout` or `closed`, or `bad_request` in a phase that cannot yield
+ * @returns true; nil and an error named `timeout` or `closed`, or `not_in_phase` in a phase that cannot yield
  */
 function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
     const problem = options.check_timeout(timeout);
@@ -58,7 +58,7 @@ function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
         }
         const [outcome, reason] = wait.wait(waiter, min(left, POLL_INTERVAL));
         if (outcome === "cannot_wait") {
-            return $multi(undefined, errors.local_error("bad_request", `waiting for the mirror: ${tostring(reason)}`));
+            return $multi(undefined, errors.local_error("not_in_phase", `waiting for the mirror: ${tostring(reason)}`));
         }
         if (lookups.ready.call(this)) {
             return $multi(true);

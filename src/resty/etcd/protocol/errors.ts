@@ -57,8 +57,10 @@ type LocalName =
     | "login_failed"
     /** The member is behind a revision that the client has already seen. */
     | "stale_reply"
-    /** The arguments are invalid, or the call is not possible in this phase. Nothing was sent. */
+    /** The arguments or the configuration of the client are invalid. Nothing was sent. */
     | "bad_request"
+    /** This phase of nginx has no sockets, or cannot wait. Nothing was sent. */
+    | "not_in_phase"
     /** The stream has ended or was closed. */
     | "closed"
     /** The mirror's functions reject the item in etcd. */

@@ -28,7 +28,7 @@ function open(dict: LogDict, identity: string, open_source: OpenSource): Result<
     if (phase.is_init()) {
         return $multi(
             undefined,
-            errors.local_error("bad_request", "shared watch log: not available in init: no worker is running yet"),
+            errors.local_error("not_in_phase", "shared watch log: not available in init: no worker is running yet"),
         );
     }
     const namespace = `etcd log ${LAYOUT}|${string.sub(ngx.md5(identity), 1, 20)}|`;

@@ -12,7 +12,7 @@ const NAMES: Readonly<Record<FailureKind, LocalName>> = {
     undecodable: "bad_reply",
     config: "bad_request",
     url: "bad_request",
-    phase: "bad_request",
+    phase: "not_in_phase",
 };
 
 /** Creates the failure of an exchange that ended without an error of the server. */

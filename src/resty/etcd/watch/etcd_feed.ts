@@ -218,7 +218,8 @@ function make_guard(subscriber: Subscriber): object {
  */
 function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
     if (phases.is_init()) {
-        return misuse("watches need timers, which the init phase does not have");
+        const text = "watches need timers, which the init phase does not have";
+        return $multi(undefined, errors.local_error("not_in_phase", text));
     }
     const [subscriber_options, problem] = options.read(opts);
     if (subscriber_options === undefined) {

@@ -74,7 +74,7 @@ function wait(subscriber: State, seconds: number): EtcdError | undefined {
     const [outcome, reason] = waits.wait(subscriber.ready, seconds);
     subscriber.is_waiting = false;
     if (outcome === "cannot_wait") {
-        return errors.local_error("bad_request", `waiting for events: ${reason}`);
+        return errors.local_error("not_in_phase", `waiting for events: ${reason}`);
     }
     return undefined;
 }
