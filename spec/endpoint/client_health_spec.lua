@@ -80,7 +80,7 @@ describe("client health check", function()
         end
         local _, _, details = cli:get("/k")
         ngx.socket.tcp = sockets -- luacheck: ignore 122
-        assert.equal("bad_request", details.name)
+        assert.equal("not_in_phase", details.name)
         assert.equal(200, get(cli))
     end)
 
