@@ -179,29 +179,35 @@ const closed = server => new Promise(resolve => server.close(resolve));
 
 /**
  * Takes a slice of the machine's ports that no other bed has, below the range that the kernel uses for outgoing
- * connections: the port of a stopped server stays free until it is started again. A listener on its first port marks the
- * slice as taken: the returned socket, and later the server `single`.
+ * connections: the port of a stopped server stays free until it is started again. The server `single`, on the first
+ * port, marks the slice as taken. The second port does so while that server starts; it is not used for anything else.
+ * @returns the first port, and a socket that marks the slice as taken until it is closed
  */
 async function takeSlice() {
     const firsts = Array.from({ length: PORTS.slices }, (_, i) => PORTS.first + i * PORTS.perSlice);
     while (firsts.length > 0) {
         const [first] = firsts.splice(randomInt(firsts.length), 1);
-        const server = await listen("127.0.0.1", first).catch(() => undefined);
-        if (server) {
-            return server;
+        const claim = await listen("127.0.0.1", first + 1).catch(() => undefined);
+        if (claim) {
+            const server = await listen("127.0.0.1", first).catch(() => undefined);
+            if (server) {
+                await closed(server);
+                return { slice: first, claim };
+            }
+            await closed(claim);
         }
     }
     fail("no free ports: too many test beds");
 }
 
-/** Returns free ports for a bed's own servers: from the first half of its slice, without that of `single`. */
+/** Returns free ports for a bed's own servers: from the first half of its slice, without the two that mark it. */
 async function freePorts(host, count, slice, taken = new Set()) {
     const ports = new Set();
     for (let tries = 0; ports.size < count; tries++) {
         if (tries > 1000) {
             fail(`no free ports on ${host}`);
         }
-        const port = slice + randomInt(1, PORTS.perSlice / 2);
+        const port = slice + randomInt(2, PORTS.perSlice / 2);
         const server = taken.has(port) || ports.has(port) ? undefined : await listen(host, port).catch(() => undefined);
         if (server) {
             await closed(server);
@@ -328,8 +334,7 @@ async function up(dir, etcdVersion) {
     };
 
     const names = [...PLAIN, ...TLS];
-    const sliceTaken = await takeSlice();
-    const slice = sliceTaken.address().port;
+    const { slice, claim } = await takeSlice();
     const ports = [slice, ...(await freePorts("127.0.0.1", names.length * 2 - 1, slice))];
     const clientPort = Object.fromEntries(names.map((name, i) => [name, ports[2 * i]]));
     const peerUrl = Object.fromEntries(names.map((name, i) => [name, `http://127.0.0.1:${ports[2 * i + 1]}`]));
@@ -373,12 +378,12 @@ async function up(dir, etcdVersion) {
         password: "secret-root",
         reader: { user: "reader", password: "secret-reader" },
     };
-    await closed(sliceTaken);
     await Promise.all([
         ...["single", ...CLUSTER].map(start),
         start("auth").then(() => enableAuth(auth.http, auth)),
         makeCertificates(dir, certs).then(() => Promise.all(TLS.map(start))),
     ]);
+    await closed(claim);
 
     const { body } = await request("GET", `${urlOf("single")}/version`);
     const endpoint = name => ({ http: urlOf(name), port: clientPort[name] });
