@@ -387,7 +387,7 @@ true 1 2
 
 
 
-=== TEST 19: a call is retried while its time budget lasts, and not after
+=== TEST 19: a call is retried while its time budget lasts, and not after #alone
 --- config
     location /slow/ {
         content_by_lua_block {
