@@ -108,6 +108,18 @@ describe("timer_loop", function()
         wait_for(function() return turns == 3 end)
     end)
 
+    it("continues after an error value that cannot be converted to a string", function()
+        local turns = 0
+        local loop = new_loop(function()
+            turns = turns + 1
+            if turns == 1 then
+                error(setmetatable({}, { __tostring = function() error("on purpose") end }))
+            end
+            return 0
+        end)
+        run_until(loop, function() return turns > 2 end)
+    end)
+
     it("logs the error of a turn and continues", function()
         local turns = 0
         local loop = new_loop(function()

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/base/timer_host.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local error_text = require("resty.etcd.base.error_text")
 local timers = require("resty.etcd.base.timers")
 local semaphore = require("ngx.semaphore")
 local now = clock.now
@@ -121,12 +122,12 @@ local function end_turn(turn, seconds)
     if not loop.is_started then
         return
     end
-    if loop.starts ~= turn.start or loop.is_woken then
+    if loop.starts ~= turn.start then
         loop.due = now()
-    elseif seconds == nil or loop.is_last_turn then
+    elseif loop.is_last_turn or seconds == nil and not loop.is_woken then
         remove(loop)
     else
-        loop.due = now() + seconds
+        loop.due = now() + (loop.is_woken and 0 or seconds)
     end
 end
 
@@ -139,7 +140,7 @@ local function run_turn(host, turn)
             ngx.ERR,
             loop.name,
             ": ",
-            tostring(result)
+            error_text.of(result, "an error without text")
         )
         seconds = ERROR_DELAY
     end

@@ -1,4 +1,5 @@
 import * as clock from "./clock";
+import * as error_text from "./error_text";
 import * as timers from "./timers";
 import type { Semaphore } from "ngx.semaphore";
 import * as semaphore from "ngx.semaphore";
@@ -146,12 +147,12 @@ function end_turn(turn: RunningTurn, seconds: number | undefined): void {
     if (!loop.is_started) {
         return; // stopped during the turn
     }
-    if (loop.starts !== turn.start || loop.is_woken) {
-        loop.due = now();
-    } else if (seconds === undefined || loop.is_last_turn) {
+    if (loop.starts !== turn.start) {
+        loop.due = now(); // started again during the turn
+    } else if (loop.is_last_turn || (seconds === undefined && !loop.is_woken)) {
         remove(loop);
     } else {
-        loop.due = now() + seconds;
+        loop.due = now() + (loop.is_woken ? 0 : seconds!);
     }
 }
 
@@ -160,7 +161,7 @@ function run_turn(host: Host, turn: RunningTurn): void {
     const [ok, result] = protected_call(loop.run);
     let seconds = result as number | undefined;
     if (!ok) {
-        ngx.log(ngx.ERR, loop.name, ": ", tostring(result));
+        ngx.log(ngx.ERR, loop.name, ": ", error_text.of(result, "an error without text"));
         seconds = ERROR_DELAY;
     }
     end_turn(turn, seconds);
