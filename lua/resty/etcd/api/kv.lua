@@ -248,7 +248,6 @@ local function rmdir(self, dir, opts)
         opts
     )
 end
-_M.RANGE_OPTIONS = RANGE_OPTIONS
 _M.delete_key = delete_key
 _M.get = get
 _M.readdir = readdir

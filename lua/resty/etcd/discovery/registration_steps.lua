@@ -272,7 +272,6 @@ local function deregister(reg)
         end
     end
 end
-_M.EXIT_CALL_TIME = EXIT_CALL_TIME
 _M.step = step
 _M.is_over = is_over
 _M.deregister = deregister

@@ -146,7 +146,6 @@ local function pick_prefix(store, prefix)
 end
 _M.new = create
 _M.insert_key = insert_key
-_M.lower_bound = lower_bound
 _M.note_added = note_added
 _M.note_deleted = note_deleted
 _M.pick = pick

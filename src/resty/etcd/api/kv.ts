@@ -255,7 +255,6 @@ function rmdir(this: ClientState, dir: string, opts?: RmdirOptions): ApiResult<D
 }
 
 export {
-    RANGE_OPTIONS,
     delete_key,
     get,
     readdir,

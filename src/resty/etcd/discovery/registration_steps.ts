@@ -238,4 +238,4 @@ function deregister(this: void, reg: State): void {
     }
 }
 
-export { EXIT_CALL_TIME, step, is_over, deregister, type State };
+export { step, is_over, deregister, type State };

@@ -127,15 +127,4 @@ function pick_prefix(store: Store, prefix: string): readonly Kv[] {
     return list;
 }
 
-export {
-    create as new,
-    insert_key,
-    lower_bound,
-    note_added,
-    note_deleted,
-    pick,
-    pick_prefix,
-    remove_key,
-    replace,
-    sort_pending,
-};
+export { create as new, insert_key, note_added, note_deleted, pick, pick_prefix, remove_key, replace, sort_pending };

@@ -393,10 +393,8 @@ end
 _M.field = field
 _M.format_head = format_head
 _M.format_request = format_request
-_M.make_head = make_head
 _M.own_headers = own_headers
 _M.parse_chunk_size = parse_chunk_size
-_M.parse_head = parse_head
 _M.read_body = read_body
 _M.read_head = read_head
 _M.server_time = server_time
