@@ -15,7 +15,7 @@ const root = path.resolve(import.meta.dirname, "../..");
 
 /** Functions that make errors, with the index of their message argument. */
 const MAKERS = {
-    argument_error: 0,
+    bad_request: 0,
     local_error: 1,
     local_failure: 1,
     make_fault: 1,

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/api/kv.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local errors = require("resty.etcd.protocol.errors")
 local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
 local call = require("resty.etcd.call.call")
@@ -126,7 +127,7 @@ end
 local function get(self, key, opts)
     local request, problem = range_request(self, key, opts)
     if request == nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     return range(self, request, opts)
 end
@@ -153,7 +154,7 @@ end
 local function readdir(self, dir, opts)
     local problem = checks.check_key_prefix(dir) or checks.check_method_options(opts)
     if problem ~= nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     local request = keys.prefix_range(self.key_prefix, dir)
     if opts ~= nil and is_cut_or_sorted(opts) then
@@ -188,12 +189,12 @@ end
 local function set(self, key, val, opts)
     local request, problem = key_request(self, key, opts)
     if request == nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     if (opts and opts.ignore_value) ~= true then
         local value, value_err = serializer.serialize(self.serializer, val)
         if value == nil then
-            return result.argument_error(value_err)
+            return errors.bad_request(value_err)
         end
         request.value = value
     end
@@ -224,7 +225,7 @@ end
 local function delete_key(self, key, opts)
     local request, problem = range_request(self, key, opts)
     if request == nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     return delete_range(self, request, opts)
 end
@@ -240,7 +241,7 @@ end
 local function rmdir(self, dir, opts)
     local problem = checks.check_key_prefix(dir) or checks.check_method_options(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir))
     if problem ~= nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     return delete_range(
         self,

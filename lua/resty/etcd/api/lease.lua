@@ -29,7 +29,7 @@ local result = require("resty.etcd.api.result")
 ---@field leases? table[]
 
 local function needs_id(command)
-    return result.argument_error("lease " .. command .. " command needs ID argument")
+    return errors.bad_request("lease " .. command .. " command needs ID argument")
 end
 
 --- Grants a lease.
@@ -41,10 +41,10 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function grant(self, ttl, id)
     if ttl == nil then
-        return result.argument_error("lease grant command needs TTL argument")
+        return errors.bad_request("lease grant command needs TTL argument")
     end
     if type(ttl) ~= "number" or math.floor(ttl) ~= ttl then
-        return result.argument_error("ttl must be integer")
+        return errors.bad_request("ttl must be integer")
     end
     if id == nil or tostring(id) == "0" then
         local reply, err = lease_grant.grant_with_random_id(self, ttl)
@@ -80,10 +80,10 @@ local function keepalive(self, id)
     end
     local reply, err = call.unary(self, rpcs.lease_keep_alive, {ID = id})
     if reply == nil then
-        return result.failed(err)
+        return errors.to_result(err)
     end
     if reply.body.TTL == nil then
-        return result.failed(errors.server_error(404, 5, "etcdserver: requested lease not found"))
+        return errors.to_result(errors.server_error(404, 5, "etcdserver: requested lease not found"))
     end
     local body = {result = reply.body}
     return {status = reply.status, headers = reply.headers, body = body}

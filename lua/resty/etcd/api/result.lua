@@ -16,24 +16,6 @@ local time_slice = require("resty.etcd.base.time_slice")
 ---@field code? number
 ---@field hint? string Likely cause, if the message alone misleads.
 
---- Returns the error for an invalid argument.
----@param message string
----@return nil res
----@return string err
----@return resty.etcd.protocol.errors.EtcdError details
-local function argument_error(message)
-    return nil, message, errors.local_error("bad_request", message)
-end
-
---- Returns the error of a call.
----@param err resty.etcd.protocol.errors.EtcdError
----@return nil res
----@return string err
----@return resty.etcd.protocol.errors.EtcdError details
-local function failed(err)
-    return nil, errors.to_text(err), err
-end
-
 --- Returns the response of a call, or its error; error responses are errors.
 ---@generic Body
 ---@param reply resty.etcd.transport.transport.Reply?
@@ -43,7 +25,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function to_result(reply, err)
     if reply == nil then
-        return failed(err)
+        return errors.to_result(err)
     end
     return reply
 end
@@ -67,7 +49,7 @@ local function to_result_or_error_reply(reply, err, error_reply)
         end
         return error_reply, nil, err
     end
-    return failed(err)
+    return errors.to_result(err)
 end
 
 --- Replaces the value of a key-value pair by its deserialized form.
@@ -91,9 +73,7 @@ local function decode_values(serializer, kvs)
 end
 _M.decode_value = decode_value
 _M.decode_values = decode_values
-_M.failed = failed
 _M.to_result_or_error_reply = to_result_or_error_reply
-_M.argument_error = argument_error
 _M.to_result = to_result
 
 return _M

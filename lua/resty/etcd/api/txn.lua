@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/api/txn.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local errors = require("resty.etcd.protocol.errors")
 local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
 local call = require("resty.etcd.call.call")
@@ -86,18 +87,18 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function txn(self, compare, success, failure, opts)
     if is_empty(compare) then
-        return result.argument_error("compare couldn't be empty")
+        return errors.bad_request("compare couldn't be empty")
     end
     if is_empty(success) and is_empty(failure) then
-        return result.argument_error("success and failure couldn't be empty at the same time")
+        return errors.bad_request("success and failure couldn't be empty at the same time")
     end
     local problem = checks.check_method_options(opts)
     if problem ~= nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     local message, err = txn_request.txn_message(self, {compare = compare, success = success, failure = failure}, 0)
     if message == nil then
-        return result.argument_error(err)
+        return errors.bad_request(err)
     end
     return send(self, message, opts)
 end
@@ -114,11 +115,11 @@ end
 local function set_if(cli, branch, key, val, opts)
     local problem = checks.check_key(key) or checks.check_method_options(opts)
     if problem ~= nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     local value, value_err = serializer.serialize(cli.serializer, val)
     if value == nil then
-        return result.argument_error(value_err)
+        return errors.bad_request(value_err)
     end
     local real_key = keys.with_prefix(cli.key_prefix, key)
     local put = {}

@@ -4,6 +4,7 @@ local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
 local balancer = require("resty.etcd.endpoint.balancer")
 local call = require("resty.etcd.call.call")
+local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local time_slice = require("resty.etcd.base.time_slice")
 local request_options = require("resty.etcd.api.request_options")
@@ -82,7 +83,7 @@ local function open_failed(err, is_error_reply)
         local text = "failed to watch data, response code: " .. tostring(err.http_status or 0) .. ", " .. err.message
         return nil, text, err
     end
-    return result.failed(err)
+    return errors.to_result(err)
 end
 
 --- Returns what the reader returns for an error: a response with the error for 4xx, otherwise nil and a text.
@@ -249,7 +250,7 @@ end
 local function watch(self, key, opts)
     local problem = checks.check_key(key) or request_options.check_watch_opts(opts)
     if problem ~= nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     local request = {}
     request.key = keys.with_prefix(self.key_prefix, key)
@@ -266,7 +267,7 @@ end
 local function watchdir(self, dir, opts)
     local problem = checks.check_key_prefix(dir) or request_options.check_watch_opts(opts)
     if problem ~= nil then
-        return result.argument_error(problem)
+        return errors.bad_request(problem)
     end
     return start(
         self,
@@ -283,7 +284,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function watchcancel(self, http_cli)
     if type(http_cli) ~= "table" or type(http_cli.close) ~= "function" then
-        return result.argument_error("http_cli is not what a watch returned")
+        return errors.bad_request("http_cli is not what a watch returned")
     end
     return http_cli:close()
 end

@@ -110,9 +110,29 @@ local function to_text(err)
     local status = err.http_status
     return status ~= nil and status >= 500 and "invalid response code: " .. tostring(status) .. ", " .. err.message or err.message
 end
+
+--- Returns an error in the form of all public methods.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return nil res
+---@return string err
+---@return resty.etcd.protocol.errors.EtcdError details
+local function to_result(err)
+    return nil, to_text(err), err
+end
+
+--- Returns the error for an invalid argument in the form of all public methods.
+---@param message string
+---@return nil res
+---@return string err
+---@return resty.etcd.protocol.errors.EtcdError details
+local function bad_request(message)
+    return nil, message, local_error("bad_request", message)
+end
+_M.bad_request = bad_request
 _M.local_error = local_error
 _M.out_of_time = out_of_time
 _M.server_error = server_error
+_M.to_result = to_result
 _M.to_text = to_text
 _M.with_outcome = with_outcome
 

@@ -1,4 +1,5 @@
 import type { ClientState } from "../call/client_state";
+import * as errors from "../protocol/errors";
 import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { Header, KeyValue, Message } from "../protocol/message";
@@ -146,7 +147,7 @@ function range(cli: ClientState, request: Message, opts: RangeOptions | undefine
 function get(this: ClientState, key: string, opts?: GetOptions): ApiResult<GetBody> {
     const [request, problem] = range_request(this, key, opts);
     if (request === undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     return range(this, request, opts);
 }
@@ -173,7 +174,7 @@ function decode_page(this: void, cli: unknown, kvs: paged_range.Kv[]): void {
 function readdir(this: ClientState, dir: string, opts?: RangeOptions): ApiResult<GetBody> {
     const problem = checks.check_key_prefix(dir) ?? checks.check_method_options(opts);
     if (problem !== undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     const request = keys.prefix_range(this.key_prefix, dir);
     if (opts !== undefined && is_cut_or_sorted(opts)) {
@@ -200,12 +201,12 @@ function put(cli: ClientState, request: Message, opts: SetOptions | undefined): 
 function set(this: ClientState, key: string, val: unknown, opts?: SetOptions): ApiResult<SetBody> {
     const [request, problem] = key_request(this, key, opts);
     if (request === undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     if (opts?.ignore_value !== true) {
         const [value, value_err] = serializer.serialize(this.serializer, val);
         if (value === undefined) {
-            return result.argument_error(value_err);
+            return errors.bad_request(value_err);
         }
         request.set("value", value);
     }
@@ -234,7 +235,7 @@ function delete_range(cli: ClientState, request: Message, opts: RmdirOptions | u
 function delete_key(this: ClientState, key: string, opts?: DeleteOptions): ApiResult<DeleteBody> {
     const [request, problem] = range_request(this, key, opts);
     if (request === undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     return delete_range(this, request, opts);
 }
@@ -249,7 +250,7 @@ function rmdir(this: ClientState, dir: string, opts?: RmdirOptions): ApiResult<D
         checks.check_method_options(opts) ??
         checks.check_key(keys.with_prefix(this.key_prefix, dir));
     if (problem !== undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     return delete_range(this, keys.prefix_range(this.key_prefix, dir), opts);
 }

@@ -36,7 +36,7 @@ interface LeasesBody extends ErrorBody {
 }
 
 function needs_id<Body>(command: string): ApiResult<Body> {
-    return result.argument_error(`lease ${command} command needs ID argument`);
+    return errors.bad_request(`lease ${command} command needs ID argument`);
 }
 
 /**
@@ -46,10 +46,10 @@ function needs_id<Body>(command: string): ApiResult<Body> {
  */
 function grant(this: ClientState, ttl: number, id?: Integer): ApiResult<GrantBody> {
     if ((ttl as number | undefined) === undefined) {
-        return result.argument_error("lease grant command needs TTL argument");
+        return errors.bad_request("lease grant command needs TTL argument");
     }
     if (typeof ttl !== "number" || math.floor(ttl) !== ttl) {
-        return result.argument_error("ttl must be integer");
+        return errors.bad_request("ttl must be integer");
     }
     if (id === undefined || tostring(id) === "0") {
         const [reply, err] = lease_grant.grant_with_random_id(this, ttl);
@@ -78,11 +78,13 @@ function keepalive(this: ClientState, id: Integer): ApiResult<KeepaliveBody> {
     }
     const [reply, err] = call.unary(this, rpcs.lease_keep_alive, { ID: id });
     if (reply === undefined) {
-        return result.failed(err);
+        return errors.to_result(err);
     }
     if (reply.body.get("TTL") === undefined) {
         // for a lease that does not exist, etcd responds with 200 and without TTL
-        return result.failed(errors.server_error(404, errors.Code.NOT_FOUND, "etcdserver: requested lease not found"));
+        return errors.to_result(
+            errors.server_error(404, errors.Code.NOT_FOUND, "etcdserver: requested lease not found"),
+        );
     }
     const body = { result: reply.body };
     return $multi({ status: reply.status, headers: reply.headers, body: body as unknown as KeepaliveBody });

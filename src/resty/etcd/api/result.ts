@@ -28,23 +28,10 @@ interface ErrorBody {
     hint?: string;
 }
 
-/** An error in the form of all methods: its text and its details. */
-type ApiError = LuaMultiReturn<[res: undefined, err: string, details: EtcdError]>;
-
-/** Returns the error for an invalid argument. */
-function argument_error(message: string): ApiError {
-    return $multi(undefined, message, errors.local_error("bad_request", message));
-}
-
-/** Returns the error of a call. */
-function failed(err: EtcdError): ApiError {
-    return $multi(undefined, errors.to_text(err), err);
-}
-
 /** Returns the response of a call, or its error; error responses are errors. */
 function to_result<Body>(reply: Reply | undefined, err: EtcdError | undefined): ApiResult<Body> {
     if (reply === undefined) {
-        return failed(err!);
+        return errors.to_result(err!);
     }
     return $multi(reply as unknown as Response<Body>);
 }
@@ -65,7 +52,7 @@ function to_result_or_error_reply<Body>(
         }
         return $multi(error_reply as unknown as Response<Body>, undefined, err);
     }
-    return failed(err!);
+    return errors.to_result(err!);
 }
 
 /** Replaces the value of a key-value pair by its deserialized form. */
@@ -89,11 +76,8 @@ function decode_values(serializer: Serializer, kvs: KeyValue[] | undefined): voi
 export {
     decode_value,
     decode_values,
-    failed,
     to_result_or_error_reply,
-    argument_error,
     to_result,
-    type ApiError,
     type ErrorBody,
     type Response,
     type ApiResult,

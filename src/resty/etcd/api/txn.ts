@@ -1,4 +1,5 @@
 import type { ClientState } from "../call/client_state";
+import * as errors from "../protocol/errors";
 import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { Header, Message } from "../protocol/message";
@@ -95,18 +96,18 @@ function txn(
     opts?: TxnOptions,
 ): ApiResult<TxnBody> {
     if (is_empty(compare)) {
-        return result.argument_error("compare couldn't be empty");
+        return errors.bad_request("compare couldn't be empty");
     }
     if (is_empty(success) && is_empty(failure)) {
-        return result.argument_error("success and failure couldn't be empty at the same time");
+        return errors.bad_request("success and failure couldn't be empty at the same time");
     }
     const problem = checks.check_method_options(opts);
     if (problem !== undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     const [message, err] = txn_request.txn_message(this, { compare, success, failure }, 0);
     if (message === undefined) {
-        return result.argument_error(err);
+        return errors.bad_request(err);
     }
     return send(this, message, opts);
 }
@@ -121,11 +122,11 @@ function set_if(
 ): ApiResult<TxnBody> {
     const problem = checks.check_key(key) ?? checks.check_method_options(opts);
     if (problem !== undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     const [value, value_err] = serializer.serialize(cli.serializer, val);
     if (value === undefined) {
-        return result.argument_error(value_err);
+        return errors.bad_request(value_err);
     }
     const real_key = keys.with_prefix(cli.key_prefix, key);
     const put: Message = new LuaMap();

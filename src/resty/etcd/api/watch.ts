@@ -4,13 +4,13 @@ import * as checks from "../base/checks";
 import type { Header, Integer, KeyValue, Message } from "../protocol/message";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
-import type { EtcdError } from "../protocol/errors";
+import * as errors from "../protocol/errors";
+import type { ErrorResult, EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
 import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
 import * as request_options from "./request_options";
 import * as result from "./result";
-import type { ApiError } from "./result";
 import type { CallOptions } from "./kv";
 
 interface WatchOptions extends CallOptions {
@@ -91,12 +91,12 @@ function status_text(status: number): string {
 }
 
 /** Returns the error of a watch that was not created. */
-function open_failed(err: EtcdError, is_error_reply: boolean): ApiError {
+function open_failed(err: EtcdError, is_error_reply: boolean): ErrorResult {
     if (is_error_reply) {
         const text = `failed to watch data, response code: ${err.http_status ?? 0}, ${err.message}`;
         return $multi(undefined, text, err);
     }
-    return result.failed(err);
+    return errors.to_result(err);
 }
 
 /** Returns what the reader returns for an error: a response with the error for 4xx, otherwise nil and a text. */
@@ -259,7 +259,7 @@ function watch(
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
     const problem = checks.check_key(key) ?? request_options.check_watch_opts(opts);
     if (problem !== undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     const request: Message = new LuaMap();
     request.set("key", keys.with_prefix(this.key_prefix, key));
@@ -278,7 +278,7 @@ function watchdir(
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
     const problem = checks.check_key_prefix(dir) ?? request_options.check_watch_opts(opts);
     if (problem !== undefined) {
-        return result.argument_error(problem);
+        return errors.bad_request(problem);
     }
     return start(this, keys.prefix_range(this.key_prefix, dir), opts);
 }
@@ -293,7 +293,7 @@ function watchcancel(
     http_cli: WatchHandle,
 ): LuaMultiReturn<[ok: number | undefined, err?: string, details?: EtcdError]> {
     if (typeof http_cli !== "object" || typeof (http_cli.close as unknown) !== "function") {
-        return result.argument_error("http_cli is not what a watch returned");
+        return errors.bad_request("http_cli is not what a watch returned");
     }
     return $multi(http_cli.close());
 }

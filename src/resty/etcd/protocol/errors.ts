@@ -156,4 +156,35 @@ function to_text(err: EtcdError): string {
     return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
 }
 
-export { local_error, out_of_time, server_error, to_text, with_outcome, Code, type EtcdError, type LocalName };
+/** An error in the form in which every public method returns it: its text, and its details. */
+type ErrorResult = LuaMultiReturn<[res: undefined, err: string, details: EtcdError]>;
+
+/** What a public method returns: a value; or nil, an error text and the details. */
+type MethodResult<T> = LuaMultiReturn<
+    [res: T, err?: undefined, details?: undefined] | [res: undefined, err: string, details: EtcdError]
+>;
+
+/** Returns an error in the form of all public methods. */
+function to_result(err: EtcdError): ErrorResult {
+    return $multi(undefined, to_text(err), err);
+}
+
+/** Returns the error for an invalid argument in the form of all public methods. */
+function bad_request(message: string): ErrorResult {
+    return $multi(undefined, message, local_error("bad_request", message));
+}
+
+export {
+    bad_request,
+    local_error,
+    out_of_time,
+    server_error,
+    to_result,
+    to_text,
+    with_outcome,
+    Code,
+    type ErrorResult,
+    type EtcdError,
+    type LocalName,
+    type MethodResult,
+};
