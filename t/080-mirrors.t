@@ -30,7 +30,7 @@ __DATA__
         local t = require "testlib"
         local m = assert(t.new():mirror(package.loaded.dir, { index = { n = function(value) return value.n end } }))
         package.loaded.mirror = m
-        package.loaded.not_ready = select(2, m:get("/x"))
+        package.loaded.not_ready = select(3, m:get("/x"))
         package.loaded.cannot_wait = tostring(select(2, m:wait_ready(1)))
     }
     upstream there {
@@ -118,9 +118,9 @@ timer: read
 --- config
     location = /t {
         header_filter_by_lua_block {
-            local ok, err = package.loaded.mirror:wait_ready(1)
-            ngx.header["X-Error"] = tostring(ok) .. " " .. err.name
-            ngx.header["X-Read"] = select(2, package.loaded.mirror:get("/x"))
+            local ok, _, details = package.loaded.mirror:wait_ready(1)
+            ngx.header["X-Error"] = tostring(ok) .. " " .. details.name
+            ngx.header["X-Read"] = select(3, package.loaded.mirror:get("/x"))
         }
         content_by_lua_block { ngx.say "ok" }
     }

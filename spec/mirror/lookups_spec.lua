@@ -1,6 +1,7 @@
 -- Lookups in a mirror, with a scripted feed.
 local clock = require "resty.etcd.base.clock"
 local fake = require "spec.support.scripted_server"
+local mirrors = require "resty.etcd.mirror.mirror"
 local scripted = require "spec.support.scripted_feed"
 
 describe("mirror lookups", function()
@@ -12,19 +13,26 @@ describe("mirror lookups", function()
         return m
     end
 
+    local function is_bad_request(text, result, err, details)
+        assert.is_nil(result)
+        assert.equal(text, err)
+        assert.same({ "bad_request", text, false }, { details.name, details.message, details.retryable })
+    end
+
     after_each(function()
         m:close()
     end)
 
     it("return 'not ready' before the first full state", function()
         start { index = { n = function(value) return value end } }
-        local value, why = m:get("/a/1")
-        assert.is_nil(value)
-        assert.equal("not ready", why)
+        local value, kv, why, details = m:get("/a/1")
+        assert.same({ nil, nil, "not ready" }, { value, kv, why })
+        assert.same({ "not_ready", true }, { details.name, details.retryable })
         for _, read in ipairs { m.all, m.prefix, function() return m:by("n", 1) end } do
-            local list, err = read(m, "/a/")
+            local list, err, of_list = read(m, "/a/")
             assert.is_nil(list)
             assert.equal("not ready", err)
+            assert.equal("not_ready", of_list.name)
         end
         assert.is_false(m:ready())
         assert.equal(0, m:revision())
@@ -43,10 +51,10 @@ describe("mirror lookups", function()
         assert.same({ key = "/a/1", value = { n = 1 }, create_revision = "2", mod_revision = "3", version = "1" }, kv)
         assert.equal(value, kv.value)
         assert.equal(0, select("#", m:get("/a/1")) - 2)
-        local none, why = m:get("/a/2")
+        assert.equal(2, select("#", m:get("/a/2")))
+        local none, no_kv = m:get("/a/2")
         assert.is_nil(none)
-        assert.is_nil(why)
-        assert.is_nil((m:get(nil)))
+        assert.is_nil(no_kv)
         assert.equal(10, m:revision())
         assert.equal(1, m:count())
     end)
@@ -64,29 +72,34 @@ describe("mirror lookups", function()
         assert.equal("/a/2", scripted.keys(m:all()))
     end)
 
-    it("allocate nothing in get", function()
-        start()
-        feed:full(10, { "/a/1", '{"n":1}', 3 })
-        assert(m:wait_ready(2))
-        local function many()
-            local hits = 0
-            for _ = 1, 100000 do
-                if m:get("/a/1") then
-                    hits = hits + 1
-                end
-                m:get("/a/none")
+    for _, is_ready in ipairs { true, false } do
+        local when = is_ready and "" or " before the first full state"
+        it("allocate nothing in get" .. when, function()
+            start()
+            if is_ready then
+                feed:full(10, { "/a/1", '{"n":1}', 3 })
+                assert(m:wait_ready(2))
             end
-            return hits
-        end
-        many()
-        collectgarbage()
-        collectgarbage("stop")
-        local before = collectgarbage("count")
-        many()
-        local grown = (collectgarbage("count") - before) * 1024
-        collectgarbage("restart")
-        assert.is_true(grown < 2000, "bytes for 200000 reads: " .. grown)
-    end)
+            local function many()
+                local hits = 0
+                for _ = 1, 100000 do
+                    if m:get("/a/1") then
+                        hits = hits + 1
+                    end
+                    m:get("/a/none")
+                end
+                return hits
+            end
+            many()
+            collectgarbage()
+            collectgarbage("stop")
+            local before = collectgarbage("count")
+            many()
+            local grown = (collectgarbage("count") - before) * 1024
+            collectgarbage("restart")
+            assert.is_true(grown < 2000, "bytes for 200000 reads: " .. grown)
+        end)
+    end
 
     it("list all keys in byte order, in an array mirror once per change", function()
         start()
@@ -207,18 +220,28 @@ describe("mirror lookups", function()
         feed:full(10, { "/a/b", "1", 3 })
         scripted.at(m, 10)
         for _, invalid in ipairs { false, 1, {} } do
-            assert.same({ nil, "prefix must be string" }, { m:prefix(invalid or nil) })
-            assert.is_nil((m:get(invalid or nil)))
-            assert.same({ nil, "no index " .. tostring(invalid or nil) }, { m:by(invalid or nil, 1) })
+            is_bad_request("prefix must be string", m:prefix(invalid or nil))
+            local value, kv, err, details = m:get(invalid or nil)
+            assert.same({ nil, nil, "key must be string" }, { value, kv, err })
+            assert.equal("bad_request", details.name)
+            is_bad_request("no index " .. tostring(invalid or nil), m:by(invalid or nil, 1))
+            is_bad_request("callback must be function", m:on_change(invalid or nil))
+            is_bad_request("index x must be function", m:index("x", invalid or nil))
+            is_bad_request("the name of an index must be string", m:index(invalid == false and 5 or nil, print))
         end
         assert.equal(0, #m:by("n", nil))
         assert.equal(0, #m:by("n", 0 / 0))
         for _, invalid in ipairs { "1", false, 0 / 0 } do
-            local _, err = m:wait_ready(invalid)
-            assert.same({ "bad_request", "timeout must be number of seconds" }, { err.name, tostring(err) })
-            _, err = m:get_linearizable("/a/b", invalid)
-            assert.same({ "bad_request", "timeout must be number of seconds" }, { err.name, tostring(err) })
+            is_bad_request("timeout must be number of seconds", m:wait_ready(invalid))
+            is_bad_request("timeout must be number of seconds", m:get_linearizable("/a/b", invalid))
         end
+        is_bad_request("key must be string", m:get_linearizable())
+        is_bad_request("key should not be empty", m:get_linearizable(""))
+        local cli = scripted.client()
+        is_bad_request("prefix must be string", mirrors.mirror(cli))
+        is_bad_request("opts must be table", mirrors.mirror(cli, "/", true))
+        is_bad_request("unknown option x", mirrors.mirror(cli, "/", { x = 1 }))
+        is_bad_request('opts.mode "shared" needs opts.shm_name', mirrors.mirror(cli, "/", { mode = "shared" }))
     end)
 
     it("find keys by an index function that returns one value, several, or none", function()
@@ -273,10 +296,11 @@ describe("mirror lookups", function()
         m.loop.lock:wait(0) -- as if a batch were being applied
         assert(m:index("before", function(value) return value end))
         m:close()
-        assert.same({ nil, "the mirror is closed" }, { m:index("after", function(value) return value end) })
-        assert.same({ nil, "no index after" }, { m:by("after", "x") })
+        local ok, err, details = m:index("after", function(value) return value end)
+        assert.same({ nil, "the mirror is closed", "closed" }, { ok, err, details.name })
+        is_bad_request("no index after", m:by("after", "x"))
         ngx.sleep(0.6)
-        assert.same({ nil, "no index before" }, { m:by("before", "x") })
+        is_bad_request("no index before", m:by("before", "x"))
     end)
 
     it("work on if an index cannot be built, which is logged", function()
@@ -288,7 +312,7 @@ describe("mirror lookups", function()
         assert(m:index("value", function(value) return value end))
         fake.eventually(function() return select(2, m:by("value", "x")) ~= "not ready" end)
         m.store.order.sorted[1] = known
-        assert.same({ nil, "no index value" }, { m:by("value", "x") })
+        is_bad_request("no index value", m:by("value", "x"))
         feed:put(11, "/a/2", '"x"')
         scripted.at(m, 11)
         assert(m:index("value", function(value) return value end))

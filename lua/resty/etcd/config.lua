@@ -16,31 +16,34 @@ local sub = string.sub
 ---@field age fun(self: resty.etcd.mirror.facade.Facade): number
 ---@field close fun(self: resty.etcd.mirror.facade.Facade): true
 ---@field delete fun(self: resty.etcd.config.writes.State, name: string, opts?: resty.etcd.config.writes.WriteOptions): string?, resty.etcd.protocol.errors.EtcdError?
----@field get fun(self: resty.etcd.config.writes.State, name: string): any, string?, resty.etcd.mirror.types.Invalid?
+---@field get fun(self: resty.etcd.config.writes.State, name: string): any, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Invalid)?
 ---@field history fun(self: resty.etcd.config.writes.State, name: string, revision: string|number, timeout?: number): any, (string|resty.etcd.protocol.errors.EtcdError)?
 ---@field invalid fun(self: resty.etcd.config.writes.State): table<string, resty.etcd.mirror.types.Invalid>
----@field names fun(self: resty.etcd.config.writes.State): string[]?, string?
+---@field names fun(self: resty.etcd.config.writes.State): string[]?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field put fun(self: resty.etcd.config.writes.State, name: string, document: any, opts?: resty.etcd.config.writes.WriteOptions): string?, resty.etcd.protocol.errors.EtcdError?
 ---@field ready fun(self: resty.etcd.mirror.facade.Facade): boolean
 ---@field state fun(self: resty.etcd.mirror.facade.Facade): resty.etcd.mirror.status.Status
----@field wait_ready fun(self: resty.etcd.mirror.facade.Facade, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
----@field watch fun(self: resty.etcd.config.writes.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?
+---@field wait_ready fun(self: resty.etcd.mirror.facade.Facade, timeout?: number): true?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field watch fun(self: resty.etcd.config.writes.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?, resty.etcd.protocol.errors.EtcdError?
 
 --- Returns a document from the mirror. It works in every phase.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@return any document # the document and its revision; nil and nil if it is absent; nil and an error. The third result is `{err, mod_revision, create_revision}` of the revision in etcd if that is invalid
 ---@return string? revision
----@return resty.etcd.mirror.types.Invalid? newer
+---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Invalid)? newer
 local function get(self, name)
     if type(name) ~= "string" then
         return nil, "key must be string"
     end
     local key = self.dir .. name
     local newer = self.mirror.store.invalid_items[key]
-    local document, kv = self.mirror:get(key)
-    if document == nil then
-        return nil, kv, newer
+    local document, kv, err, details = self.mirror:get(key)
+    if err ~= nil then
+        return nil, err, details
+    end
+    if kv == nil then
+        return nil, nil, newer
     end
     return document, kv.mod_revision, newer
 end
@@ -49,10 +52,11 @@ end
 ---@param self resty.etcd.config.writes.State
 ---@return string[]? res
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function names(self)
-    local kvs, err = self.mirror:all()
+    local kvs, err, details = self.mirror:all()
     if kvs == nil then
-        return nil, err
+        return nil, err, details
     end
     if self.listed ~= kvs then
         local list = {}
@@ -82,13 +86,14 @@ end
 ---@param callback fun(document: any, revision: string?)
 ---@return fun()? res # a function that unregisters it
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function watch(self, name, callback)
     local problem = checks.check_key(name)
     if problem ~= nil then
-        return nil, problem
+        return errors.bad_request(problem)
     end
     if type(callback) ~= "function" then
-        return nil, "callback must be function"
+        return errors.bad_request("callback must be function")
     end
     local key = self.dir .. name
     return self.mirror:on_change(function(changes)
@@ -173,14 +178,15 @@ local mt = {__index = methods}
 ---@param opts? resty.etcd.mirror.types.Options as for mirrors
 ---@return resty.etcd.config.Config? res
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function create(cli, dir, opts)
     local problem = checks.check_client(cli)
     if problem ~= nil then
-        return nil, problem
+        return errors.bad_request(problem)
     end
-    local mirror, err = mirrors.new(cli, dir, opts)
+    local mirror, err, details = mirrors.new(cli, dir, opts)
     if mirror == nil then
-        return nil, err
+        return nil, err, details
     end
     return setmetatable({cli = cli, dir = dir, mirror = mirror, listed_names = {}}, mt)
 end

@@ -3,6 +3,7 @@ local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local cjson = require("cjson.safe")
 local checks = require("resty.etcd.base.checks")
+local errors = require("resty.etcd.protocol.errors")
 local mirrors = require("resty.etcd.mirror.mirror")
 local facade = require("resty.etcd.mirror.facade")
 local registrations = require("resty.etcd.discovery.registration")
@@ -53,10 +54,10 @@ local LONGEST_TTL = 9000000000
 ---@field age fun(self: resty.etcd.mirror.facade.Facade): number
 ---@field close fun(self: resty.etcd.mirror.facade.Facade): true
 ---@field invalid fun(self: resty.etcd.discovery.State): table<string, resty.etcd.mirror.types.Invalid>
----@field peers fun(self: resty.etcd.discovery.State, service: string): resty.etcd.discovery.Peer[]?, string?
+---@field peers fun(self: resty.etcd.discovery.State, service: string): resty.etcd.discovery.Peer[]?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field ready fun(self: resty.etcd.mirror.facade.Facade): boolean
 ---@field state fun(self: resty.etcd.mirror.facade.Facade): resty.etcd.mirror.status.Status
----@field wait_ready fun(self: resty.etcd.mirror.facade.Facade, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
+---@field wait_ready fun(self: resty.etcd.mirror.facade.Facade, timeout?: number): true?, string?, resty.etcd.protocol.errors.EtcdError?
 
 local OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}}}
 local REGISTER_OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}, {name = "ttl", type = "number"}}}
@@ -168,13 +169,14 @@ end
 ---@param service string
 ---@return resty.etcd.discovery.Peer[]? res
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function peers(self, service)
     if type(service) ~= "string" then
-        return nil, "service must be a name without /"
+        return errors.bad_request("service must be a name without /")
     end
-    local kvs, err = self.mirror:by("service", service)
+    local kvs, err, details = self.mirror:by("service", service)
     if kvs == nil then
-        return nil, err
+        return nil, err, details
     end
     local cached = self.cache[service]
     if cached == nil or cached.kvs ~= kvs then
@@ -214,15 +216,16 @@ local mt = {__index = methods}
 ---@param opts? resty.etcd.discovery.Options
 ---@return resty.etcd.discovery.Discovery? res
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function create(cli, opts)
     local problem = checks.check_client(cli) or checks.check_options(opts, OPTIONS)
     if problem ~= nil then
-        return nil, problem
+        return errors.bad_request(problem)
     end
     local allow_hostnames = (opts and opts.allow_hostnames) == true
     local prefix = opts and opts.prefix or PREFIX
     local service_start = #prefix + 1
-    local mirror, err = mirrors.new(
+    local mirror, err, details = mirrors.new(
         cli,
         prefix,
         {
@@ -254,7 +257,7 @@ local function create(cli, opts)
         }
     )
     if mirror == nil then
-        return nil, err
+        return nil, err, details
     end
     return setmetatable({mirror = mirror, cache = {}}, mt)
 end

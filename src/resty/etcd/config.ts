@@ -4,11 +4,11 @@ import * as call from "./call/call";
 import * as checks from "./base/checks";
 import * as writes from "./config/writes";
 import type { State, WriteOptions } from "./config/writes";
-import type { EtcdError } from "./protocol/errors";
+import type { EtcdError, MethodResult } from "./protocol/errors";
 import * as errors from "./protocol/errors";
 import * as int64 from "./protocol/int64";
 import * as mirrors from "./mirror/mirror";
-import type { Kv, Options } from "./mirror/mirror";
+import type { Options } from "./mirror/mirror";
 import * as decode from "./mirror/decode";
 import * as facade from "./mirror/facade";
 import type { Invalid } from "./mirror/types";
@@ -25,7 +25,9 @@ type OnDocument = (this: void, document: Document, revision: string | undefined)
 /** Documents by name, each with the revision that wrote it. */
 interface Config extends State, Methods {}
 
-type LookupResult = LuaMultiReturn<[document: Document, revision: string | undefined, newer?: Invalid | undefined]>;
+type LookupResult = LuaMultiReturn<
+    [document: Document, revision: string | undefined, newer?: Invalid | EtcdError | undefined]
+>;
 type ReadResult = LuaMultiReturn<[document: Document, revision: string | EtcdError | undefined]>;
 
 /**
@@ -39,18 +41,21 @@ function get(this: State, name: string): LookupResult {
     }
     const key = this.dir + name;
     const newer = this.mirror.store.invalid_items.get(key);
-    const [document, kv] = this.mirror.get(key);
-    if (document === undefined) {
-        return $multi(undefined, kv as string | undefined, newer);
+    const [document, kv, err, details] = this.mirror.get(key);
+    if (err !== undefined) {
+        return $multi(undefined, err, details);
     }
-    return $multi(document, (kv as Kv).mod_revision, newer);
+    if (kv === undefined) {
+        return $multi(undefined, undefined, newer);
+    }
+    return $multi(document, kv.mod_revision, newer);
 }
 
 /** Returns the names of all documents, sorted, in an array that must not be written to. */
-function names(this: State): Result<readonly string[]> {
-    const [kvs, err] = this.mirror.all();
+function names(this: State): MethodResult<readonly string[]> {
+    const [kvs, err, details] = this.mirror.all();
     if (kvs === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, err, details);
     }
     if (this.listed !== kvs) {
         const list: string[] = [];
@@ -76,13 +81,13 @@ function invalid(this: State): Record<string, Invalid> {
  * Registers a function to be called after each change of a document.
  * @returns a function that unregisters it
  */
-function watch(this: State, name: string, callback: OnDocument): Result<(this: void) => void> {
+function watch(this: State, name: string, callback: OnDocument): MethodResult<(this: void) => void> {
     const problem = checks.check_key(name);
     if (problem !== undefined) {
-        return $multi(undefined, problem);
+        return errors.bad_request(problem);
     }
     if (typeof callback !== "function") {
-        return $multi(undefined, "callback must be function");
+        return errors.bad_request("callback must be function");
     }
     const key = this.dir + name;
     return this.mirror.on_change(changes => {
@@ -157,14 +162,14 @@ const mt: LuaMetatable<Config, Methods> = { __index: methods };
  * Creates a configuration store of the documents below a prefix.
  * @param opts as for mirrors
  */
-function create(cli: ClientState, dir: string, opts?: Options): Result<Config> {
+function create(cli: ClientState, dir: string, opts?: Options): MethodResult<Config> {
     const problem = checks.check_client(cli);
     if (problem !== undefined) {
-        return $multi(undefined, problem);
+        return errors.bad_request(problem);
     }
-    const [mirror, err] = mirrors.new(cli, dir, opts);
+    const [mirror, err, details] = mirrors.new(cli, dir, opts);
     if (mirror === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, err, details);
     }
     return $multi(setmetatable({ cli, dir, mirror, listed_names: [] } as unknown as Config, mt));
 }

@@ -3,6 +3,8 @@ import * as keys from "./protocol/keys";
 import * as cjson from "cjson.safe";
 import type { OptionTable } from "./base/checks";
 import * as checks from "./base/checks";
+import * as errors from "./protocol/errors";
+import type { MethodResult } from "./protocol/errors";
 import * as mirrors from "./mirror/mirror";
 import type { Kv, Mirror } from "./mirror/mirror";
 import * as facade from "./mirror/facade";
@@ -150,13 +152,13 @@ function register(cli: ClientState, service: string, instance: Instance, opts?: 
 }
 
 /** Returns the instances of a service. The array stays the same table until the service changes. */
-function peers(this: State, service: string): Result<readonly Peer[]> {
+function peers(this: State, service: string): MethodResult<readonly Peer[]> {
     if (typeof service !== "string") {
-        return $multi(undefined, "service must be a name without /");
+        return errors.bad_request("service must be a name without /");
     }
-    const [kvs, err] = this.mirror.by("service", service);
+    const [kvs, err, details] = this.mirror.by("service", service);
     if (kvs === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, err, details);
     }
     let cached = this.cache.get(service);
     if (cached === undefined || cached.kvs !== kvs) {
@@ -192,15 +194,15 @@ type Methods = typeof methods;
 const mt: LuaMetatable<Discovery, Methods> = { __index: methods };
 
 /** Creates a discovery, which follows all services below a prefix. */
-function create(cli: ClientState, opts?: Options): Result<Discovery> {
+function create(cli: ClientState, opts?: Options): MethodResult<Discovery> {
     const problem = checks.check_client(cli) ?? checks.check_options(opts, OPTIONS);
     if (problem !== undefined) {
-        return $multi(undefined, problem);
+        return errors.bad_request(problem);
     }
     const allow_hostnames = opts?.allow_hostnames === true;
     const prefix = opts?.prefix ?? PREFIX;
     const service_start = prefix.length + 1;
-    const [mirror, err] = mirrors.new(cli, prefix, {
+    const [mirror, err, details] = mirrors.new(cli, prefix, {
         decode: bytes => cjson.decode(bytes),
         validate: value => {
             const invalid_reason = check_instance(value, allow_hostnames);
@@ -217,7 +219,7 @@ function create(cli: ClientState, opts?: Options): Result<Discovery> {
         index: { service: (peer: Peer) => peer.service },
     });
     if (mirror === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, err, details);
     }
     return $multi(setmetatable({ mirror, cache: new LuaMap() } as Discovery, mt));
 }

@@ -37,7 +37,7 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@field keepalive fun(self: resty.etcd.call.client_state.ClientState, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field leases fun(self: resty.etcd.call.client_state.ClientState): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field metrics fun(self: resty.etcd.call.client_state.ClientState, labels?: table<string, string|number>): string?, resty.etcd.protocol.errors.EtcdError?
----@field mirror fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.mirror.Mirror?, string?
+---@field mirror fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.mirror.Mirror?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field readdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.kv.RangeOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field revoke fun(self: resty.etcd.call.client_state.ClientState, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field rmdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.kv.RmdirOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?

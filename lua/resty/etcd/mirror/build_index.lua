@@ -4,6 +4,7 @@ local error_text = require("resty.etcd.base.error_text")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local errors = require("resty.etcd.protocol.errors")
 local indexes = require("resty.etcd.mirror.indexes")
 local options = require("resty.etcd.mirror.options")
 local run_loop = require("resty.etcd.mirror.run_loop")
@@ -76,19 +77,20 @@ end
 ---@param fn fun(value: any, kv: resty.etcd.mirror.types.Kv): any
 ---@return true? res
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function add_index(self, name, fn)
     local problem = options.check_index(name, fn)
     if problem ~= nil then
-        return nil, problem
+        return errors.bad_request(problem)
     end
     if self.loop.is_closed then
-        return nil, "the mirror is closed"
+        return errors.to_result(errors.local_error("closed", "the mirror is closed"))
     end
     local ____self_indexes_3 = self.indexes
     local by_name = ____self_indexes_3.by_name
     local building = ____self_indexes_3.building
     if by_name[name] ~= nil or building[name] == true then
-        return nil, "index " .. name .. " already exists"
+        return errors.bad_request("index " .. name .. " already exists")
     end
     local build = {
         state = self,
@@ -112,7 +114,7 @@ local function add_index(self, name, fn)
     )
     local ok, err = timer_loop.start(loop, 0)
     if ok == nil then
-        return nil, err
+        return errors.bad_request(err)
     end
     indexes.start_building(self.indexes, name)
     return true

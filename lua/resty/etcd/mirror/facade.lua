@@ -37,7 +37,8 @@ end
 ---@param self resty.etcd.mirror.facade.Facade
 ---@param timeout? number
 ---@return true? res
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function wait_ready(self, timeout)
     return self.mirror:wait_ready(timeout)
 end

@@ -12,17 +12,18 @@ local options = require("resty.etcd.mirror.options")
 ---@param self resty.etcd.mirror.types.State
 ---@param key string
 ---@param timeout? number
----@return any value # as `get`; nil and an error of etcd, or one named `invalid` for an item that the mirror rejects
----@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Kv)? kv
+---@return any value # the value and the kv; nil and nil for an absent key; nil, an error text and the details, which have the name `invalid` for an item that the mirror rejects
+---@return (string|resty.etcd.mirror.types.Kv)? kv
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function get_linearizable(self, key, timeout)
     local problem = checks.check_key(key) or options.check_timeout(timeout)
     if problem ~= nil then
-        return nil, errors.local_error("bad_request", problem)
+        return errors.bad_request(problem)
     end
     local request = {key = keys.with_prefix(self.cli.key_prefix, key)}
     local reply, err = call.unary(self.cli, rpcs.range, request, {timeout = timeout})
     if reply == nil then
-        return nil, err
+        return errors.to_result(err)
     end
     local ____opt_0 = reply.body.kvs
     local raw = ____opt_0 and ____opt_0[1]
@@ -35,7 +36,7 @@ local function get_linearizable(self, key, timeout)
         decode.key_of(self.decoder, raw)
     )
     if kv == nil then
-        return nil, errors.local_error("invalid", reason)
+        return errors.to_result(errors.local_error("invalid", reason))
     end
     return kv.value, kv
 end

@@ -1,33 +1,59 @@
 -- Generated from src/resty/etcd/mirror/lookups.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local errors = require("resty.etcd.protocol.errors")
 local indexes = require("resty.etcd.mirror.indexes")
 local lists = require("resty.etcd.mirror.lists")
-local stores = require("resty.etcd.mirror.store")
 local now = clock.now
+
+--- The error of lookups before the first full state. Made once, because lookups must not allocate.
+local NOT_READY = errors.local_error("not_ready", "not ready")
+NOT_READY.retryable = true
+
+--- Returns the result of `get` for a key that the mirror does not have. The key is checked only here, so that a hit costs
+--- one table access.
+---@param store resty.etcd.mirror.types.Store
+---@param key any
+---@return any value
+---@return resty.etcd.mirror.types.Kv? kv
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function miss(store, key)
+    if type(key) ~= "string" then
+        local ____, message, details = errors.bad_request("key must be string")
+        return nil, nil, message, details
+    end
+    if not store.is_ready then
+        return nil, nil, NOT_READY.message, NOT_READY
+    end
+    return nil, nil
+end
 
 --- Looks a key up. It never yields, allocates nothing, and works in every phase.
 ---@param self resty.etcd.mirror.types.State
 ---@param key string
----@return any value # the value and the kv; nil and nil for an absent key; nil and "not ready" before the first full state
----@return (string|resty.etcd.mirror.types.Kv)? kv
+---@return any value # the value and the kv; nil and nil for an absent key; nil, nil, "not ready" and the details before the first full state
+---@return resty.etcd.mirror.types.Kv? kv
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function get(self, key)
     local store = self.store
     local kv = store.kvs[key]
     if kv == nil then
-        return nil, store.miss_reason
+        return miss(store, key)
     end
     return kv.value, kv
 end
 
 --- Returns all kvs in the order of their keys. The array is made once per change and must not be written to.
 ---@param self resty.etcd.mirror.types.State
----@return resty.etcd.mirror.types.Kv[]? res
+---@return resty.etcd.mirror.types.Kv[]? res # nil, "not ready" and the details before the first full state
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function all(self)
     local store = self.store
-    if store.miss_reason ~= nil then
-        return nil, store.miss_reason
+    if not store.is_ready then
+        return errors.to_result(NOT_READY)
     end
     return lists.all(store)
 end
@@ -36,15 +62,16 @@ end
 --- must not be written to.
 ---@param self resty.etcd.mirror.types.State
 ---@param dir string the mirror's prefix, or a longer one
----@return resty.etcd.mirror.types.Kv[]? res
+---@return resty.etcd.mirror.types.Kv[]? res # nil, an error text and the details if the prefix is no string, and before the first full state
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function prefix(self, dir)
     if type(dir) ~= "string" then
-        return nil, "prefix must be string"
+        return errors.bad_request("prefix must be string")
     end
     local store = self.store
-    if store.miss_reason ~= nil then
-        return nil, store.miss_reason
+    if not store.is_ready then
+        return errors.to_result(NOT_READY)
     end
     return lists.by_prefix(store, dir)
 end
@@ -53,19 +80,20 @@ end
 ---@param self resty.etcd.mirror.types.State
 ---@param name string
 ---@param value table
----@return resty.etcd.mirror.types.Kv[]? res # an array that must not be written to
+---@return resty.etcd.mirror.types.Kv[]? res # an array that must not be written to; nil, an error text and the details if there is no such index, and before the first full state
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function by(self, name, value)
     local ____self_indexes_0 = self.indexes
     local by_name = ____self_indexes_0.by_name
     local building = ____self_indexes_0.building
     local index = by_name[name]
-    if index == nil then
-        return nil, building[name] == true and stores.NOT_READY or "no index " .. tostring(name)
+    if index == nil and building[name] ~= true then
+        return errors.bad_request("no index " .. tostring(name))
     end
     local store = self.store
-    if store.miss_reason ~= nil then
-        return nil, store.miss_reason
+    if index == nil or not store.is_ready then
+        return errors.to_result(NOT_READY)
     end
     return indexes.find(store, index, value)
 end
@@ -95,7 +123,7 @@ end
 ---@param self resty.etcd.mirror.types.State
 ---@return boolean
 local function ready(self)
-    return self.store.miss_reason == nil
+    return self.store.is_ready
 end
 
 --- Returns the seconds since the last response from etcd; infinite if there was none.

@@ -2,6 +2,7 @@
 local _M = {}
 local phase = require("resty.etcd.base.phase")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
+local errors = require("resty.etcd.protocol.errors")
 local build_index = require("resty.etcd.mirror.build_index")
 local decode = require("resty.etcd.mirror.decode")
 local feed_source = require("resty.etcd.mirror.feed_source")
@@ -18,22 +19,22 @@ local wait_ready = require("resty.etcd.mirror.wait_ready")
 --- The keys below a prefix, as etcd has them, in the memory of this worker.
 ---@class resty.etcd.mirror.mirror.Mirror: resty.etcd.mirror.types.State
 ---@field age fun(self: resty.etcd.mirror.types.State): number
----@field all fun(self: resty.etcd.mirror.types.State): resty.etcd.mirror.types.Kv[]?, string?
----@field by fun(self: resty.etcd.mirror.types.State, name: string, value: table): resty.etcd.mirror.types.Kv[]?, string?
+---@field all fun(self: resty.etcd.mirror.types.State): resty.etcd.mirror.types.Kv[]?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field by fun(self: resty.etcd.mirror.types.State, name: string, value: table): resty.etcd.mirror.types.Kv[]?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field close fun(self: resty.etcd.mirror.types.State): true
 ---@field count fun(self: resty.etcd.mirror.types.State): number
----@field get fun(self: resty.etcd.mirror.types.State, key: string): any, (string|resty.etcd.mirror.types.Kv)?
----@field get_linearizable fun(self: resty.etcd.mirror.types.State, key: string, timeout?: number): any, (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Kv)?
----@field index fun(self: resty.etcd.mirror.types.State, name: string, fn: fun(value: any, kv: resty.etcd.mirror.types.Kv): any): true?, string?
+---@field get fun(self: resty.etcd.mirror.types.State, key: string): any, resty.etcd.mirror.types.Kv?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field get_linearizable fun(self: resty.etcd.mirror.types.State, key: string, timeout?: number): any, (string|resty.etcd.mirror.types.Kv)?, resty.etcd.protocol.errors.EtcdError?
+---@field index fun(self: resty.etcd.mirror.types.State, name: string, fn: fun(value: any, kv: resty.etcd.mirror.types.Kv): any): true?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field invalid fun(self: resty.etcd.mirror.types.State): table<string, resty.etcd.mirror.types.Invalid>
----@field on_change fun(self: resty.etcd.mirror.types.State, fn: fun(changes: resty.etcd.mirror.types.Changes)): fun()?, string?
----@field prefix fun(self: resty.etcd.mirror.types.State, dir: string): resty.etcd.mirror.types.Kv[]?, string?
+---@field on_change fun(self: resty.etcd.mirror.types.State, fn: fun(changes: resty.etcd.mirror.types.Changes)): fun()?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field prefix fun(self: resty.etcd.mirror.types.State, dir: string): resty.etcd.mirror.types.Kv[]?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field ready fun(self: resty.etcd.mirror.types.State): boolean
 ---@field revision fun(self: resty.etcd.mirror.types.State): number
 ---@field state fun(self: resty.etcd.mirror.types.State): resty.etcd.mirror.status.Status
 ---@field stats fun(self: resty.etcd.mirror.types.State): resty.etcd.mirror.status.Stats
 ---@field version fun(self: resty.etcd.mirror.types.State): number
----@field wait_ready fun(self: resty.etcd.mirror.types.State, timeout?: number): true?, resty.etcd.protocol.errors.EtcdError?
+---@field wait_ready fun(self: resty.etcd.mirror.types.State, timeout?: number): true?, string?, resty.etcd.protocol.errors.EtcdError?
 
 local methods = {
     age = lookups.age,
@@ -61,28 +62,30 @@ local mt = {__index = methods}
 ---@param dir string as for `readdir`
 ---@param opts? resty.etcd.mirror.types.Options
 ---@param source? (fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?) opens the feeds, instead of what the options say
----@return resty.etcd.mirror.mirror.Mirror? res
+---@return resty.etcd.mirror.mirror.Mirror? res # the mirror; nil, an error text and the details with the name `bad_request` or `not_in_phase`
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function create(cli, dir, opts, source)
     local problem = type(dir) ~= "string" and "prefix must be string" or options.check(dir, opts)
     if problem ~= nil then
-        return nil, problem
+        return errors.bad_request(problem)
     end
     if phase.is_init() then
-        return nil, "mirrors cannot be created in init: no worker process exists yet"
+        local text = "mirrors cannot be created in init: no worker process exists yet"
+        return errors.to_result(errors.local_error("not_in_phase", text))
     end
     local given = opts or ({})
     local chosen = source
     if chosen == nil then
         local by_options, source_err = feed_source.choose(cli, dir, given)
         if by_options == nil then
-            return nil, source_err
+            return errors.bad_request(source_err)
         end
         chosen = by_options
     end
     local loop, loop_err = run_loop.new(chosen)
     if loop == nil then
-        return nil, loop_err
+        return errors.bad_request(loop_err)
     end
     local log = rate_limited_log.new("mirror of " .. dir)
     local state = {
@@ -99,7 +102,7 @@ local function create(cli, dir, opts, source)
     }
     local ok, err = run_loop.begin(state)
     if ok == nil then
-        return nil, err
+        return errors.bad_request(err)
     end
     return setmetatable(state, mt)
 end
@@ -110,6 +113,7 @@ end
 ---@param opts? resty.etcd.mirror.types.Options
 ---@return resty.etcd.mirror.mirror.Mirror? res
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function mirror(self, dir, opts)
     return create(self, dir, opts)
 end

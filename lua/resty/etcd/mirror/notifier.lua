@@ -5,6 +5,7 @@ local error_text = require("resty.etcd.base.error_text")
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local time_slice = require("resty.etcd.base.time_slice")
+local errors = require("resty.etcd.protocol.errors")
 local now = clock.now
 local max = math.max
 local remove = table.remove
@@ -41,9 +42,10 @@ end
 ---@param fn fun(changes: resty.etcd.mirror.types.Changes)
 ---@return fun()? res # a function that unregisters it
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function on_change(self, fn)
     if type(fn) ~= "function" then
-        return nil, "callback must be function"
+        return errors.bad_request("callback must be function")
     end
     local notifications = self.notifications
     local added = {fn = fn, is_stopped = false}

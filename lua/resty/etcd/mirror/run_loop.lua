@@ -123,7 +123,7 @@ local function apply_batch(state, batch)
     if batch.reason ~= "snapshot" then
         loop.last_error = nil
     end
-    if batch.full ~= nil and store.miss_reason ~= nil then
+    if batch.full ~= nil and not store.is_ready then
         stores.mark_ready(store)
         wait_ready.wake_all(state.waiters)
     end

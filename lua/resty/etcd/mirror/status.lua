@@ -54,7 +54,7 @@ local function state_of(self)
         invalid_count = invalid_count + 1
     end
     local err = current_error(self)
-    local ready = store.miss_reason == nil
+    local ready = store.is_ready
     local status = ready and "ready" or "starting"
     if self.loop.is_closed then
         status = "closed"

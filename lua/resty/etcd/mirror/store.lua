@@ -2,7 +2,6 @@
 local _M = {}
 local lists = require("resty.etcd.mirror.lists")
 local sorted_keys = require("resty.etcd.mirror.sorted_keys")
-local NOT_READY = "not ready"
 
 local function create()
     return {
@@ -13,7 +12,7 @@ local function create()
         invalid_items = {},
         revision = 0,
         version = 0,
-        miss_reason = NOT_READY
+        is_ready = false
     }
 end
 
@@ -90,9 +89,8 @@ end
 --- Notes that the first full state is visible: an absent key is absent in etcd from now on.
 ---@param store resty.etcd.mirror.types.Store
 local function mark_ready(store)
-    store.miss_reason = nil
+    store.is_ready = true
 end
-_M.NOT_READY = NOT_READY
 _M.advance = advance
 _M.mark_ready = mark_ready
 _M.new = create

@@ -97,7 +97,7 @@ local _M = {}
 ---@field invalid_items table
 ---@field revision number etcd's revision; 0 before the first full state.
 ---@field version number Number of changes of the content; 0 before the first full state.
----@field miss_reason string? The second result of `get` for an absent key: "not ready" before the first full state, then nil.
+---@field is_ready boolean There is a full state: an absent key is absent in etcd.
 
 --- The callbacks of `on_change`, and what they have not received yet.
 ---@class resty.etcd.mirror.types.Notifications

@@ -31,48 +31,49 @@ end
 local function timeout_error(state)
     local cause = status.current_error(state)
     local suffix = cause ~= nil and ": " .. errors.to_text(cause) or ""
-    return errors.local_error("timeout", "the mirror is not ready: timeout" .. suffix)
+    return errors.out_of_time("the mirror is not ready: timeout" .. suffix)
 end
 
 --- Waits for the first full state.
 ---@param self resty.etcd.mirror.types.State
 ---@param timeout? number seconds; nil waits without a limit
----@return true? res # true; nil and an error named `timeout` or `closed`, or `not_in_phase` in a phase that cannot yield
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return true? res # true; nil, an error text and the details with the name `timeout` or `closed`, or `not_in_phase` in a phase that cannot yield
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function wait_ready(self, timeout)
     local problem = options.check_timeout(timeout)
     if problem ~= nil then
-        return nil, errors.local_error("bad_request", problem)
+        return errors.bad_request(problem)
     end
     if lookups.ready(self) then
         return true
     end
     local waiter, create_err = semaphore.new(0)
     if waiter == nil then
-        return nil, errors.local_error("bad_request", create_err)
+        return errors.bad_request(create_err)
     end
     self.waiters[waiter] = true
     local deadline = timeout ~= nil and now() + timeout or math.huge
     while not self.loop.is_closed do
         local left = deadline - now()
         if left <= 0 then
-            return nil, timeout_error(self)
+            return errors.to_result(timeout_error(self))
         end
         local outcome, reason = wait.wait(
             waiter,
             min(left, POLL_INTERVAL)
         )
         if outcome == "cannot_wait" then
-            return nil, errors.local_error(
+            return errors.to_result(errors.local_error(
                 "not_in_phase",
                 "waiting for the mirror: " .. tostring(reason)
-            )
+            ))
         end
         if lookups.ready(self) then
             return true
         end
     end
-    return nil, errors.local_error("closed", "the mirror is closed")
+    return errors.to_result(errors.local_error("closed", "the mirror is closed"))
 end
 _M.new = create
 _M.wait_ready = wait_ready

@@ -41,7 +41,7 @@ local mt = {
 }
 
 --- Creates an error that is not a response of etcd.
----@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"not_in_phase"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
+---@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"not_in_phase"|"not_ready"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError

@@ -3,6 +3,8 @@ import * as rate_limited_log from "../base/rate_limited_log";
 import * as time_slice from "../base/time_slice";
 import type { TimerLoop } from "../base/timer_loop";
 import * as timer_loop from "../base/timer_loop";
+import * as errors from "../protocol/errors";
+import type { MethodResult } from "../protocol/errors";
 import * as indexes from "./indexes";
 import * as options from "./options";
 import * as run_loop from "./run_loop";
@@ -63,17 +65,17 @@ function run(build: Build): void {
 }
 
 /** Adds an index. It is built in the background: until then, `by` returns "not ready" for it. */
-function add_index(this: State, name: string, fn: IndexFn): Result<true> {
+function add_index(this: State, name: string, fn: IndexFn): MethodResult<true> {
     const problem = options.check_index(name, fn);
     if (problem !== undefined) {
-        return $multi(undefined, problem);
+        return errors.bad_request(problem);
     }
     if (this.loop.is_closed) {
-        return $multi(undefined, "the mirror is closed");
+        return errors.to_result(errors.local_error("closed", "the mirror is closed"));
     }
     const { by_name, building } = this.indexes;
     if (by_name.get(name) !== undefined || building.get(name) === true) {
-        return $multi(undefined, `index ${name} already exists`);
+        return errors.bad_request(`index ${name} already exists`);
     }
     const build: Build = { state: this, index: indexes.create_index(name, fn), is_filling: false };
     const loop: TimerLoop = timer_loop.new(
@@ -92,7 +94,7 @@ function add_index(this: State, name: string, fn: IndexFn): Result<true> {
     );
     const [ok, err] = timer_loop.start(loop, 0);
     if (ok === undefined) {
-        return $multi(undefined, err);
+        return errors.bad_request(err);
     }
     indexes.start_building(this.indexes, name);
     return $multi(true);

@@ -1,4 +1,4 @@
-import type { EtcdError } from "../protocol/errors";
+import type { MethodResult } from "../protocol/errors";
 import type { Mirror, Status } from "./mirror";
 
 /** An object that reads from a mirror and has some of the mirror's methods. */
@@ -27,7 +27,7 @@ function state_of(this: Facade): Status {
 }
 
 /** As `m:wait_ready()`. */
-function wait_ready(this: Facade, timeout?: number): Result<true, EtcdError> {
+function wait_ready(this: Facade, timeout?: number): MethodResult<true> {
     return this.mirror.wait_ready(timeout);
 }
 

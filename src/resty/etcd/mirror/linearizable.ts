@@ -9,22 +9,23 @@ import * as decode from "./decode";
 import * as options from "./options";
 import type { Kv, State } from "./types";
 
-/** As for `get`, with an error instead of the kv. */
-type ReadResult = LuaMultiReturn<[value: any, kv: Kv | EtcdError | undefined]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
+/** As for `get`, with an error text instead of the kv. */
+type ReadResult = LuaMultiReturn<[value: any, kv: Kv | string | undefined, details?: EtcdError]>; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
 
 /**
  * Performs a linearizable read from etcd, bypassing the mirror. The item is decoded, validated and transformed.
- * @returns as `get`; nil and an error of etcd, or one named `invalid` for an item that the mirror rejects
+ * @returns the value and the kv; nil and nil for an absent key; nil, an error text and the details, which have the name
+ *   `invalid` for an item that the mirror rejects
  */
 function get_linearizable(this: State, key: string, timeout?: number): ReadResult {
     const problem = checks.check_key(key) ?? options.check_timeout(timeout);
     if (problem !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", problem));
+        return errors.bad_request(problem);
     }
     const request = { key: keys.with_prefix(this.cli.key_prefix, key) };
     const [reply, err] = call.unary(this.cli, rpcs.range, request, { timeout });
     if (reply === undefined) {
-        return $multi(undefined, err);
+        return errors.to_result(err);
     }
     const raw = (reply.body.get("kvs") as RawKv[] | undefined)?.[0];
     if (raw === undefined) {
@@ -32,7 +33,7 @@ function get_linearizable(this: State, key: string, timeout?: number): ReadResul
     }
     const [kv, reason] = decode.make(this.decoder, raw, decode.key_of(this.decoder, raw));
     if (kv === undefined) {
-        return $multi(undefined, errors.local_error("invalid", reason));
+        return errors.to_result(errors.local_error("invalid", reason));
     }
     return $multi(kv.value, kv);
 }

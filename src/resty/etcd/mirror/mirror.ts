@@ -1,6 +1,8 @@
 import type { ClientState } from "../call/client_state";
 import * as phase from "../base/phase";
 import * as rate_limited_log from "../base/rate_limited_log";
+import * as errors from "../protocol/errors";
+import type { MethodResult } from "../protocol/errors";
 import * as build_index from "./build_index";
 import * as decode from "./decode";
 import * as feed_source from "./feed_source";
@@ -45,27 +47,29 @@ const mt: LuaMetatable<Mirror, Methods> = { __index: methods };
  * Mirrors all keys that start with a prefix. It starts immediately, in a timer of this worker.
  * @param dir as for `readdir`
  * @param source opens the feeds, instead of what the options say
+ * @returns the mirror; nil, an error text and the details with the name `bad_request` or `not_in_phase`
  */
-function create(cli: ClientState, dir: string, opts?: Options, source?: Source): Result<Mirror> {
+function create(cli: ClientState, dir: string, opts?: Options, source?: Source): MethodResult<Mirror> {
     const problem = typeof dir !== "string" ? "prefix must be string" : options.check(dir, opts);
     if (problem !== undefined) {
-        return $multi(undefined, problem);
+        return errors.bad_request(problem);
     }
     if (phase.is_init()) {
-        return $multi(undefined, "mirrors cannot be created in init: no worker process exists yet");
+        const text = "mirrors cannot be created in init: no worker process exists yet";
+        return errors.to_result(errors.local_error("not_in_phase", text));
     }
     const given = opts ?? {};
     let chosen = source;
     if (chosen === undefined) {
         const [by_options, source_err] = feed_source.choose(cli, dir, given);
         if (by_options === undefined) {
-            return $multi(undefined, source_err);
+            return errors.bad_request(source_err);
         }
         chosen = by_options;
     }
     const [loop, loop_err] = run_loop.new(chosen);
     if (loop === undefined) {
-        return $multi(undefined, loop_err);
+        return errors.bad_request(loop_err);
     }
     const log = rate_limited_log.new(`mirror of ${dir}`);
     const state: State = {
@@ -82,13 +86,13 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
     };
     const [ok, err] = run_loop.begin(state);
     if (ok === undefined) {
-        return $multi(undefined, err);
+        return errors.bad_request(err);
     }
     return $multi(setmetatable(state as Mirror, mt));
 }
 
 /** `create` as a method of a client. */
-function mirror(this: ClientState, dir: string, opts?: Options): Result<Mirror> {
+function mirror(this: ClientState, dir: string, opts?: Options): MethodResult<Mirror> {
     return create(this, dir, opts);
 }
 

@@ -5,6 +5,8 @@ import type { RateLimitedLog } from "../base/rate_limited_log";
 import * as rate_limited_log from "../base/rate_limited_log";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
+import * as errors from "../protocol/errors";
+import type { MethodResult } from "../protocol/errors";
 import type { Callback, Change, Changes, Notifications, OnChange, PendingChanges, State } from "./types";
 
 const now = clock.now;
@@ -40,9 +42,9 @@ function create(log: RateLimitedLog): Notifications {
  * Registers a function to be called after each change of the content, when all of the change is visible.
  * @returns a function that unregisters it
  */
-function on_change(this: State, fn: OnChange): Result<(this: void) => void> {
+function on_change(this: State, fn: OnChange): MethodResult<(this: void) => void> {
     if (typeof fn !== "function") {
-        return $multi(undefined, "callback must be function");
+        return errors.bad_request("callback must be function");
     }
     const notifications = this.notifications;
     const added: Callback = { fn, is_stopped: false };

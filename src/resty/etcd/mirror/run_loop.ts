@@ -111,7 +111,7 @@ function apply_batch(this: void, state: State, batch: Batch): Change[] | undefin
     if (batch.reason !== "snapshot") {
         loop.last_error = undefined; // a snapshot file says nothing about the state of etcd
     }
-    if (batch.full !== undefined && store.miss_reason !== undefined) {
+    if (batch.full !== undefined && !store.is_ready) {
         stores.mark_ready(store);
         wait_ready.wake_all(state.waiters);
     }

@@ -60,7 +60,7 @@ function state_of(this: State): Status {
         invalid_count = invalid_count + 1;
     }
     const err = current_error(this);
-    const ready = store.miss_reason === undefined;
+    const ready = store.is_ready;
     let status: Status["status"] = ready ? "ready" : "starting";
     if (this.loop.is_closed) {
         status = "closed";

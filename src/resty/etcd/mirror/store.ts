@@ -2,8 +2,6 @@ import * as lists from "./lists";
 import * as sorted_keys from "./sorted_keys";
 import type { Invalid, Kv, Store } from "./types";
 
-const NOT_READY = "not ready";
-
 function create(): Store {
     return {
         kvs: new LuaMap(),
@@ -13,7 +11,7 @@ function create(): Store {
         invalid_items: new LuaMap(),
         revision: 0,
         version: 0,
-        miss_reason: NOT_READY,
+        is_ready: false,
     };
 }
 
@@ -83,7 +81,7 @@ function advance(store: Store, revision: number, has_changed: boolean): void {
 
 /** Notes that the first full state is visible: an absent key is absent in etcd from now on. */
 function mark_ready(store: Store): void {
-    store.miss_reason = undefined;
+    store.is_ready = true;
 }
 
-export { NOT_READY, advance, mark_ready, create as new, put, remove, replace, replace_invalid_items, set_invalid };
+export { advance, mark_ready, create as new, put, remove, replace, replace_invalid_items, set_invalid };

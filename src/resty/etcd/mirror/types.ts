@@ -153,8 +153,8 @@ interface Store {
     revision: number;
     /** Number of changes of the content; 0 before the first full state. */
     version: number;
-    /** The second result of `get` for an absent key: "not ready" before the first full state, then nil. */
-    miss_reason: Problem;
+    /** There is a full state: an absent key is absent in etcd. */
+    is_ready: boolean;
 }
 
 /** The callbacks of `on_change`, and what they have not received yet. */

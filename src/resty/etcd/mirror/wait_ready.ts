@@ -2,7 +2,7 @@ import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
 import * as wait from "../base/wait";
 import * as errors from "../protocol/errors";
-import type { EtcdError } from "../protocol/errors";
+import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as options from "./options";
 import * as lookups from "./lookups";
 import * as status from "./status";
@@ -29,42 +29,43 @@ function wake_all(waiters: Waiters): void {
 function timeout_error(state: State): EtcdError {
     const cause = status.current_error(state);
     const suffix = cause !== undefined ? `: ${errors.to_text(cause)}` : "";
-    return errors.local_error("timeout", `the mirror is not ready: timeout${suffix}`);
+    return errors.out_of_time(`the mirror is not ready: timeout${suffix}`);
 }
 
 /**
  * Waits for the first full state.
  * @param timeout seconds; nil waits without a limit
- * @returns true; nil and an error named `timeout` or `closed`, or `not_in_phase` in a phase that cannot yield
+ * @returns true; nil, an error text and the details with the name `timeout` or `closed`, or `not_in_phase` in a phase
+ *   that cannot yield
  */
-function wait_ready(this: State, timeout?: number): Result<true, EtcdError> {
+function wait_ready(this: State, timeout?: number): MethodResult<true> {
     const problem = options.check_timeout(timeout);
     if (problem !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", problem));
+        return errors.bad_request(problem);
     }
     if (lookups.ready.call(this)) {
         return $multi(true);
     }
     const [waiter, create_err] = semaphore.new(0);
     if (waiter === undefined) {
-        return $multi(undefined, errors.local_error("bad_request", create_err));
+        return errors.bad_request(create_err);
     }
     this.waiters.set(waiter, true);
     const deadline = timeout !== undefined ? now() + timeout : math.huge;
     while (!this.loop.is_closed) {
         const left = deadline - now();
         if (left <= 0) {
-            return $multi(undefined, timeout_error(this));
+            return errors.to_result(timeout_error(this));
         }
         const [outcome, reason] = wait.wait(waiter, min(left, POLL_INTERVAL));
         if (outcome === "cannot_wait") {
-            return $multi(undefined, errors.local_error("not_in_phase", `waiting for the mirror: ${tostring(reason)}`));
+            return errors.to_result(errors.local_error("not_in_phase", `waiting for the mirror: ${tostring(reason)}`));
         }
         if (lookups.ready.call(this)) {
             return $multi(true);
         }
     }
-    return $multi(undefined, errors.local_error("closed", "the mirror is closed"));
+    return errors.to_result(errors.local_error("closed", "the mirror is closed"));
 }
 
 export { create as new, wait_ready, wake_all };

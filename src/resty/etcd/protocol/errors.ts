@@ -61,6 +61,8 @@ type LocalName =
     | "bad_request"
     /** This phase of nginx has no sockets, or cannot wait. Nothing was sent. */
     | "not_in_phase"
+    /** The mirror has no full state yet. */
+    | "not_ready"
     /** The stream has ended or was closed. */
     | "closed"
     /** The mirror's functions reject the item in etcd. */
