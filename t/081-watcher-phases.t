@@ -11,8 +11,8 @@ __DATA__
 === TEST 1: a watcher in init_by_lua is an error, because there are no timers
 --- http_config
     init_by_lua_block {
-        local watcher, err = require("testlib").new():watcher("/t/080")
-        package.loaded.early = { tostring(watcher), err.name, tostring(err) }
+        local watcher, err, details = require("testlib").new():watcher("/t/080")
+        package.loaded.early = { tostring(watcher), details.name, err }
     }
 --- lua
     ngx.say(table.concat(require "early", "\n"))
@@ -44,14 +44,14 @@ watches need timers, which the init phase does not have
         log_by_lua_block {
             -- the deletion can have arrived already; this phase cannot wait for it
             local batch, err = package.loaded.kept:next(0)
-            ngx.shared.test:set("in log", batch and batch.events[1].type or err.name)
+            ngx.shared.test:set("in log", batch and batch.events[1].type or err)
         }
     }
     location = /close {
         content_by_lua_block {
             local watcher = package.loaded.kept
             watcher:close()
-            ngx.say(select(2, watcher:next(1)).name, " ", watcher:state())
+            ngx.say(select(3, watcher:next(1)).name, " ", watcher:state())
             local said = ngx.shared.test:get("in log")
             ngx.say(said == "DELETE" or said == "timeout")
         }

@@ -209,9 +209,9 @@ describe("sync", function()
             connection_lost = { fake.CLOSE },
         } do
             server:serve(script)
-            local ok, err = cli:sync()
+            local ok, _, details = cli:sync()
             assert.is_nil(ok)
-            assert.equal(name, err.name)
+            assert.equal(name, details.name)
             assert.equal(before, cli.endpoints)
             assert.same(hosts, hosts_of(cli))
         end
@@ -222,9 +222,9 @@ describe("sync", function()
         local cli = client { health = { max_fails = 1000 } }
         assert.is_true(cli:sync())
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
-        local ok, err = cli:sync()
+        local ok, _, details = cli:sync()
         assert.is_nil(ok)
-        assert.equal("connect_failed", err.name)
+        assert.equal("connect_failed", details.name)
         assert.same({ server.http_host }, hosts_of(cli))
         assert.is_true(cli:sync())
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
@@ -238,10 +238,10 @@ describe("sync", function()
         ngx.socket.tcp = function() -- luacheck: ignore 122
             error("API disabled in the context of log_by_lua*")
         end
-        local ok, err = cli:sync()
+        local ok, _, details = cli:sync()
         ngx.socket.tcp = sockets -- luacheck: ignore 122
         assert.is_nil(ok)
-        assert.equal("not_in_phase", err.name)
+        assert.equal("not_in_phase", details.name)
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
     end)
 

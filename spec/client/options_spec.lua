@@ -54,7 +54,10 @@ describe("etcd.new", function()
             { { transport = "smoke" }, 'opts.transport must be "resty_http", "cosocket" or "grpc"' },
         }
         for _, case in ipairs(cases) do
-            assert.same({ nil, case[2], n = 2 }, { n = select("#", bed.new(case[1])), bed.new(case[1]) })
+            local cli, err, details = bed.new(case[1])
+            assert.is_nil(cli)
+            assert.equal(case[2], err)
+            assert.same({ "bad_request", case[2] }, { details.name, details.message })
         end
     end)
 

@@ -259,10 +259,10 @@ describe("client with metrics", function()
     it("rejects labels that Prometheus rejects or that the metrics use themselves", function()
         local cli = assert(bed.new { metrics = true })
         for _, labels in ipairs { { ["a b"] = 1 }, { rpc = "x" }, { le = "x" }, { outcome = "x" }, { a = true }, { "x" }, 7 } do
-            local text, err = cli:metrics(labels)
+            local text, err, details = cli:metrics(labels)
             assert.is_nil(text)
-            assert.equal("bad_request", err.name)
-            assert.is_truthy(tostring(err):find("^labels"))
+            assert.equal("bad_request", details.name)
+            assert.is_truthy(err:find("^labels"))
         end
     end)
 
@@ -280,10 +280,10 @@ end)
 describe("client without metrics", function()
     it("returns an error from stats and metrics", function()
         for _, name in ipairs { "stats", "metrics" } do
-            local res, err = bed.new()[name](bed.new())
+            local res, err, details = bed.new()[name](bed.new())
             assert.is_nil(res)
-            assert.equal("bad_request", err.name)
-            assert.equal("opts.metrics is not set", tostring(err))
+            assert.equal("bad_request", details.name)
+            assert.equal("opts.metrics is not set", err)
         end
     end)
 end)

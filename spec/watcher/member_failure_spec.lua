@@ -241,13 +241,13 @@ describe("watcher of a cluster", function()
         for _, case in ipairs { { "x", "permission_denied" }, { "wrong", "login_failed" } } do
             local cli = client { user = "guest", password = case[1] }
             local watcher = assert(cli:watcher(dir, { prefix = true, list = true }))
-            local batch, err = watcher:next(10)
+            local batch, _, details = watcher:next(10)
             assert.is_nil(batch)
-            assert.equals(case[2], err.name)
+            assert.equals(case[2], details.name)
             assert.equals("failed", watcher:state())
             assert.is_true(fake.eventually(function() return #cli.shared_watches == 0 end))
             local history = assert(cli:watcher(dir, { prefix = true, start_revision = 1 }))
-            assert.equals(case[2], select(2, history:next(10)).name)
+            assert.equals(case[2], select(3, history:next(10)).name)
         end
     end)
 end)

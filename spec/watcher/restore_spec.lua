@@ -56,9 +56,9 @@ describe("watcher of a restored etcd", function()
                 assert.equals(i, assert(watcher:next(5)).events[1].kv.value)
             end
             restore_from("new", how.token)
-            local batch, err = watcher:next(15)
+            local batch, _, details = watcher:next(15)
             assert.is_nil(batch)
-            assert.equals("restored", err.name)
+            assert.equals("restored", details.name)
             assert.equals("failed", watcher:state())
         end)
 
@@ -118,11 +118,11 @@ describe("watcher of a restored etcd", function()
                 end
             end
             assert.same(recorder.read(cli, DIR), keys)
-            local batch, err
+            local batch, _, details
             repeat
-                batch, err = ends:next(15)
+                batch, _, details = ends:next(15)
             until not batch
-            assert.equals("restored", err.name)
+            assert.equals("restored", details.name)
             quick:close()
             slow:close()
             ends:close()

@@ -72,8 +72,8 @@ describe("watcher", function()
                 read = function() return fake.reply(cjson.encode(body)) end
                 is_cut = true
                 assert(fake.eventually(function() return (relist:stats().close_reasons.bad_reply or 0) > 1 end))
-                assert.equals("timeout", select(2, relist:next(0)).name)
-                assert.equals("timeout", select(2, plain:next(0)).name)
+                assert.equals("timeout", select(3, relist:next(0)).name)
+                assert.equals("timeout", select(3, plain:next(0)).name)
                 read = healthy
                 for _, watcher in ipairs { relist, plain } do
                     local batch = assert(watcher:next(5))
@@ -90,18 +90,18 @@ describe("watcher", function()
             end
             watch = function() return { created(10) } end
             local watcher = open { prefix = true, list = true }
-            local batch, err = watcher:next(1)
+            local batch, _, details = watcher:next(1)
             assert.is_nil(batch)
-            assert.equals("timeout", err.name)
+            assert.equals("timeout", details.name)
             is_complete = true
             assert.equals(1, #assert(watcher:next(5)).events)
         end)
 
         it("returns bad_reply when it is opened, if it reads the current revision", function()
             read = function() return fake.reply "{}" end
-            local watcher, err = cli:watcher("k")
+            local watcher, _, details = cli:watcher("k")
             assert.is_nil(watcher)
-            assert.equals("bad_reply", err.name)
+            assert.equals("bad_reply", details.name)
         end)
     end)
 
@@ -240,7 +240,7 @@ describe("watcher", function()
         end
         watch = function() return { created(10) } end
         local watcher = open { prefix = true, list = true }
-        assert.equals("timeout", select(2, watcher:next(0.7)).name)
+        assert.equals("timeout", select(3, watcher:next(0.7)).name)
         assert.is_true(pages > 0)
         local res, err = cli:readdir("k")
         assert.is_nil(res)

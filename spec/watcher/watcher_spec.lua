@@ -20,9 +20,9 @@ local function next_event(watcher)
 end
 
 local function assert_silent(watcher)
-    local batch, err = watcher:next(0.2)
+    local batch, _, details = watcher:next(0.2)
     assert.is_nil(batch)
-    assert.equals("timeout", err.name)
+    assert.equals("timeout", details.name)
 end
 
 describe("watcher", function()
@@ -279,7 +279,7 @@ describe("watcher", function()
         end
         assert.equals(5, seen)
         assert.equals("closed", watcher:state())
-        assert.equals("closed", select(2, watcher:next()).name)
+        assert.equals("closed", select(3, watcher:next()).name)
     end)
 
     it("continues when its client is closed", function()
@@ -298,9 +298,9 @@ describe("watcher", function()
         local thread = ngx.thread.spawn(function() return watcher:next() end)
         ngx.sleep(0.05)
         assert.is_true(watcher:close())
-        local _, batch, err = ngx.thread.wait(thread)
+        local _, batch, _, details = ngx.thread.wait(thread)
         assert.is_nil(batch)
-        assert.equals("closed", err.name)
+        assert.equals("closed", details.name)
     end)
 
     it("can be read from several light threads, one after the other", function()
@@ -327,7 +327,7 @@ describe("watcher", function()
         for _ = 1, 3 do
             local batch, err = watcher:next(0)
             assert.is_nil(batch)
-            assert.equals("timeout", tostring(err))
+            assert.equals("timeout", err)
         end
         assert(cli:set(dir .. "a", 1))
         assert.equals(1, next_event(watcher).kv.value)
@@ -379,10 +379,10 @@ describe("watcher", function()
 
     it("rejects invalid arguments", function()
         local function assert_rejected(text, ...)
-            local watcher, err = cli:watcher(...)
+            local watcher, err, details = cli:watcher(...)
             assert.is_nil(watcher)
-            assert.equals("bad_request", err.name)
-            assert.equals(text, tostring(err))
+            assert.equals("bad_request", details.name)
+            assert.equals(text, err)
         end
         assert_rejected("key must be string", nil)
         assert_rejected("key should not be empty", "")

@@ -61,11 +61,11 @@ describe("watcher", function()
     end
 
     local function assert_ended(name, text)
-        local batch, err = watcher:next(5)
+        local batch, err, details = watcher:next(5)
         assert.is_nil(batch)
-        assert.equals(name, err.name)
+        assert.equals(name, details.name)
         if text then
-            assert.equals(text, tostring(err))
+            assert.equals(text, err)
         end
     end
 
@@ -302,16 +302,16 @@ describe("watcher", function()
 
         it("ends with compacted, and the revision of the compaction if etcd sends it", function()
             watch({}, nil, { created(10), line { header = header(), canceled = true, compact_revision = "10" } })
-            local _, err = watcher:next(5)
-            assert.equals("compacted", err.name)
-            assert.equals(10, err.compact_revision)
+            local _, _, details = watcher:next(5)
+            assert.equals("compacted", details.name)
+            assert.equals(10, details.compact_revision)
         end)
 
         it("ends with compacted if etcd sends only a reason", function()
             watch({}, nil, canceled("etcdserver: mvcc: required revision has been compacted"))
-            local _, err = watcher:next(5)
-            assert.equals("compacted", err.name)
-            assert.is_nil(err.compact_revision)
+            local _, _, details = watcher:next(5)
+            assert.equals("compacted", details.name)
+            assert.is_nil(details.compact_revision)
         end)
 
         for name, new_header in pairs {
@@ -332,9 +332,9 @@ describe("watcher", function()
         it("returns an error immediately if the current revision cannot be read", function()
             local port = tcp.listen()
             local none = assert(bed.new { http_host = port.http_host, timeout = 1 })
-            local _, err = none:watcher("k")
+            local _, _, details = none:watcher("k")
             tcp.close(port)
-            assert.equals("connect_failed", err.name)
+            assert.equals("connect_failed", details.name)
         end)
     end)
 

@@ -90,9 +90,14 @@ end
 --- Replaces the endpoints by the current members of the cluster.
 ---@param self resty.etcd.call.client_state.Core
 ---@return true? res
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function sync(self)
-    return read_members(self)
+    local ok, err = read_members(self)
+    if ok == nil then
+        return errors.to_result(err)
+    end
+    return ok
 end
 
 local function sync_in_timer(premature, core)

@@ -36,7 +36,7 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@field grant fun(self: resty.etcd.call.client_state.ClientState, ttl: number, id?: (string|number)): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field keepalive fun(self: resty.etcd.call.client_state.ClientState, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field leases fun(self: resty.etcd.call.client_state.ClientState): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field metrics fun(self: resty.etcd.call.client_state.ClientState, labels?: table<string, string|number>): string?, resty.etcd.protocol.errors.EtcdError?
+---@field metrics fun(self: resty.etcd.call.client_state.ClientState, labels?: table<string, string|number>): string?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field mirror fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.mirror.Mirror?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field readdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.kv.RangeOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field revoke fun(self: resty.etcd.call.client_state.ClientState, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
@@ -44,15 +44,15 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@field set fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.kv.SetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field setnx fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field setx fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field stats fun(self: resty.etcd.call.client_state.ClientState): table<string, resty.etcd.metrics.call_metrics.RpcStats>?, resty.etcd.protocol.errors.EtcdError?
----@field sync fun(self: resty.etcd.call.client_state.Core): true?, resty.etcd.protocol.errors.EtcdError?
+---@field stats fun(self: resty.etcd.call.client_state.ClientState): table<string, resty.etcd.metrics.call_metrics.RpcStats>?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field sync fun(self: resty.etcd.call.client_state.Core): true?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field timetolive fun(self: resty.etcd.call.client_state.ClientState, id: string|number, keys?: boolean): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field txn fun(self: resty.etcd.call.client_state.ClientState, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.api.txn.TxnOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field version fun(self: resty.etcd.call.client_state.ClientState): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field watch fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
 ---@field watchcancel fun(self: resty.etcd.call.client_state.ClientState, http_cli: resty.etcd.api.watch.WatchHandle): number?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field watchdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
----@field watcher fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.watcher.options.WatcherOptions): resty.etcd.watcher.watcher.Watcher?, resty.etcd.protocol.errors.EtcdError?
+---@field watcher fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.watcher.options.WatcherOptions): resty.etcd.watcher.watcher.Watcher?, string?, resty.etcd.protocol.errors.EtcdError?
 
 ---@class resty.etcd.client.client.VersionBody
 ---@field etcdserver string Version of the member that responded.
@@ -71,13 +71,14 @@ end
 
 --- Returns counters of this client's calls in this worker, by name of the RPC.
 ---@param self resty.etcd.call.client_state.ClientState
----@return table<string, resty.etcd.metrics.call_metrics.RpcStats>? res # nil and an error unless the client was created with `metrics`
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return table<string, resty.etcd.metrics.call_metrics.RpcStats>? res # nil, an error text and the details unless the client was created with `metrics`
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function stats(self)
     local ____opt_0 = self.meter
     local counted = ____opt_0 and ____opt_0.stats
     if counted == nil then
-        return nil, call_metrics.not_counting()
+        return call_metrics.not_counting()
     end
     return counted
 end
@@ -85,17 +86,18 @@ end
 --- Returns the counters of `stats` in Prometheus' text format.
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param labels? table<string, string|number> added to every line, to distinguish workers and clients
----@return string? res # nil and an error unless the client was created with `metrics`
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return string? res # nil, an error text and the details unless the client was created with `metrics`
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function metrics(self, labels)
     local ____opt_2 = self.meter
     local counted = ____opt_2 and ____opt_2.stats
     if counted == nil then
-        return nil, call_metrics.not_counting()
+        return call_metrics.not_counting()
     end
     local problem = prometheus.check_labels(labels)
     if problem ~= nil then
-        return nil, errors.local_error("bad_request", problem)
+        return errors.bad_request(problem)
     end
     return prometheus.format_stats(counted, labels or ({}))
 end
@@ -212,27 +214,28 @@ end
 
 --- Creates a client. It connects at its first call.
 ---@param opts? resty.etcd.client.options.Options
----@return resty.etcd.client.client.Client? res
+---@return resty.etcd.client.client.Client? res # the client; or nil, an error text and the details, of a `bad_request`
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function create(opts)
     local problem = options.check(opts)
     if problem ~= nil then
-        return nil, problem
+        return errors.bad_request(problem)
     end
     local wanted = opts or ({})
     local derived, err = settings.new(wanted)
     if derived == nil then
-        return nil, err
+        return errors.bad_request(err)
     end
     local connector, connector_err = choose_connector(wanted)
     if connector == nil then
-        return nil, connector_err
+        return errors.bad_request(connector_err)
     end
     local dns
     if wanted.resolve ~= nil and wanted.resolve ~= false then
         local resolved, resolve_err = resolver.new(wanted.resolve, derived.endpoints)
         if resolved == nil then
-            return nil, resolve_err
+            return errors.bad_request(resolve_err)
         end
         dns = resolved
     end

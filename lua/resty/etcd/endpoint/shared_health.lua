@@ -1,4 +1,5 @@
 -- Generated from src/resty/etcd/endpoint/shared_health.ts by TypeScriptToLua. Do not edit.
+local errors = require("resty.etcd.protocol.errors")
 local clock = require("resty.etcd.base.clock")
 local log = require("resty.etcd.base.log")
 local half_open = require("resty.etcd.endpoint.half_open")
@@ -19,10 +20,10 @@ local now = clock.now
 ---@field SHARED_DICT_MODE string
 ---@field disable fun()
 ---@field get_check_mode fun(): string
----@field get_target_status fun(http_host: string): boolean?, string?
+---@field get_target_status fun(http_host: string): boolean?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field is_banned fun(http_host: string): boolean
----@field init fun(opts?: table): resty.etcd.endpoint.shared_health.HealthCheck?, string?
----@field report_failure fun(http_host: string): true?, string?
+---@field init fun(opts?: table): resty.etcd.endpoint.shared_health.HealthCheck?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field report_failure fun(http_host: string): true?, string?, resty.etcd.protocol.errors.EtcdError?
 
 local ROUND_ROBIN_MODE = "round_robin"
 local SHARED_DICT_MODE = "shared_dict"
@@ -46,12 +47,13 @@ end
 
 --- Configures the health check of this process, for all clients. A further call replaces settings and mode.
 ---@param opts? table
----@return resty.etcd.endpoint.shared_health.HealthCheck? res # this module
+---@return resty.etcd.endpoint.shared_health.HealthCheck? res # this module; or nil, an error text and the details
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function init(opts)
     local shm_name = opts and opts.shm_name
     if shm_name ~= nil and ngx.shared[shm_name] == nil then
-        return nil, "failed to get ngx.shared dict: " .. shm_name
+        return errors.bad_request("failed to get ngx.shared dict: " .. shm_name)
     end
     local conf = {fail_timeout = opts and opts.fail_timeout or 10, max_fails = opts and opts.max_fails or 1, retry = (opts and opts.retry) == true}
     if shm_name ~= nil then
@@ -82,16 +84,17 @@ end
 ---@param http_host string
 ---@return true? res
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function report_failure(http_host)
     if disabled then
         return true
     end
     local conf = health_check.conf
     if conf == nil then
-        return nil, "etcd health check uninitialized"
+        return errors.bad_request("etcd health check uninitialized")
     end
     if type(http_host) ~= "string" then
-        return nil, "etcd host invalid"
+        return errors.bad_request("etcd host invalid")
     end
     local shm_name = conf.shm_name
     if shm_name == nil then
@@ -107,7 +110,7 @@ local function report_failure(http_host)
     local dict = ngx.shared[shm_name]
     local fails, err = dict:incr(http_host, 1, 0, conf.fail_timeout)
     if fails == nil then
-        return nil, err or "no memory"
+        return errors.bad_request(err or "no memory")
     end
     if fails >= conf.max_fails then
         local added = dict:add(
@@ -136,16 +139,17 @@ end
 ---@param http_host string
 ---@return boolean? healthy # true if it is healthy; false if it is banned, or false and an error text if the host is invalid; nil and an error text before `init`
 ---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function get_target_status(http_host)
     if disabled then
         return true
     end
     local conf = health_check.conf
     if conf == nil then
-        return nil, "etcd health check uninitialized"
+        return errors.bad_request("etcd health check uninitialized")
     end
     if type(http_host) ~= "string" then
-        return false, "etcd host invalid"
+        return false, "etcd host invalid", errors.local_error("bad_request", "etcd host invalid")
     end
     return not has_ban(conf, http_host)
 end

@@ -105,9 +105,11 @@ local function record(meter, info)
 end
 
 --- Returns the error of a client without counters.
----@return resty.etcd.protocol.errors.EtcdError
+---@return nil res
+---@return string err
+---@return resty.etcd.protocol.errors.EtcdError details
 local function not_counting()
-    return errors.local_error("bad_request", "opts.metrics is not set")
+    return errors.bad_request("opts.metrics is not set")
 end
 _M.buckets = buckets
 _M.new = create

@@ -11,13 +11,13 @@ local CALLBACK_WORK = 10
 
 --- Where batches come from.
 ---@class resty.etcd.watcher.callback_loop.Source
----@field next fun(self: resty.etcd.watcher.callback_loop.Source, timeout?: number): resty.etcd.watcher.batch.WatchBatch?, resty.etcd.protocol.errors.EtcdError?
+---@field next fun(self: resty.etcd.watcher.callback_loop.Source, timeout?: number): resty.etcd.watcher.batch.WatchBatch?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field close fun(self: resty.etcd.watcher.callback_loop.Source): any
 
 --- Calls a user's function with the batches of a watcher. Written by this file.
 ---@class resty.etcd.watcher.callback_loop.CallbackLoop
 ---@field source resty.etcd.watcher.callback_loop.Source
----@field on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError): any
+---@field on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: string, details?: resty.etcd.protocol.errors.EtcdError): any
 ---@field loop resty.etcd.base.timer_host.TimerLoop? Private, because the function can terminate its timer.
 ---@field errors number How often the function raised an error, or terminated its timer.
 
@@ -29,9 +29,10 @@ end
 --- Calls the user's function. The watcher continues if it raises an error.
 ---@param callback_loop resty.etcd.watcher.callback_loop.CallbackLoop
 ---@param batch resty.etcd.watcher.batch.WatchBatch?
----@param err resty.etcd.protocol.errors.EtcdError?
-local function call_back(callback_loop, batch, err)
-    local ok, thrown = pcall(callback_loop.on_batch, batch, err)
+---@param err? string
+---@param details? resty.etcd.protocol.errors.EtcdError
+local function call_back(callback_loop, batch, err, details)
+    local ok, thrown = pcall(callback_loop.on_batch, batch, err, details)
     if not ok then
         note_error(
             callback_loop,
@@ -47,12 +48,12 @@ end
 local function run(callback_loop)
     local source = callback_loop.source
     while not ngx.worker.exiting() do
-        local batch, err = source:next(POLL_INTERVAL)
+        local batch, err, details = source:next(POLL_INTERVAL)
         if batch ~= nil then
-            call_back(callback_loop, batch, nil)
-        elseif err.name ~= "timeout" then
-            if err.name ~= "closed" then
-                call_back(callback_loop, nil, err)
+            call_back(callback_loop, batch)
+        elseif details.name ~= "timeout" then
+            if details.name ~= "closed" then
+                call_back(callback_loop, nil, err, details)
             end
             return nil
         end
@@ -66,7 +67,7 @@ end
 
 --- Has a function called with each batch, in timers, until the source ends or the worker is exiting.
 ---@param source resty.etcd.watcher.callback_loop.Source
----@param on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError): any
+---@param on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: string, details?: resty.etcd.protocol.errors.EtcdError): any
 ---@return resty.etcd.watcher.callback_loop.CallbackLoop? res
 ---@return string? err
 local function create(source, on_batch)

@@ -19,7 +19,7 @@ local keys = require("resty.etcd.protocol.keys")
 ---@field shared_prefix? string A shorter prefix. Watchers with the same one share a watch of all keys below it.
 ---@field max_queue? number Maximum number of events in the queue; default 10,000.
 ---@field max_queue_bytes? number Maximum size in bytes of the events in the queue; default 16 MiB.
----@field on_batch? (fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: resty.etcd.protocol.errors.EtcdError)) Called with each batch, in a timer; with nil and an error when an error ends the watcher.
+---@field on_batch? (fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: string, details?: resty.etcd.protocol.errors.EtcdError)) Called with each batch, in a timer; with nil, an error text and the details when an error ends the watcher.
 
 local function is_filter(value)
     return value == "NOPUT" or value == "NODELETE"

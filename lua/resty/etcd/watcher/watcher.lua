@@ -26,9 +26,9 @@ local max = math.max
 
 --- Delivers the changes of keys, each exactly once, as long as etcd has them.
 ---@class resty.etcd.watcher.watcher.Watcher: resty.etcd.watcher.watcher.Fields
----@field batches fun(self: resty.etcd.watcher.watcher.Watcher): fun(): resty.etcd.watcher.batch.WatchBatch?, resty.etcd.protocol.errors.EtcdError?
+---@field batches fun(self: resty.etcd.watcher.watcher.Watcher): fun(): resty.etcd.watcher.batch.WatchBatch?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field close fun(self: resty.etcd.watcher.watcher.Watcher): true
----@field next fun(self: resty.etcd.watcher.watcher.Watcher, timeout?: number): resty.etcd.watcher.batch.WatchBatch?, resty.etcd.protocol.errors.EtcdError?
+---@field next fun(self: resty.etcd.watcher.watcher.Watcher, timeout?: number): resty.etcd.watcher.batch.WatchBatch?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field revision fun(self: resty.etcd.watcher.watcher.Watcher): number
 ---@field state fun(self: resty.etcd.watcher.watcher.Watcher): string
 ---@field stats fun(self: resty.etcd.watcher.watcher.Watcher): resty.etcd.watcher.watcher.WatcherStats
@@ -78,8 +78,9 @@ end
 --- Waits for the next batch. One light thread at a time can call it, of any request.
 ---@param self resty.etcd.watcher.watcher.Watcher
 ---@param timeout? number seconds; nil waits without a limit
----@return resty.etcd.watcher.batch.WatchBatch? res # the batch; or nil and an error: `timeout` if no batch came, any other error is final
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.watcher.batch.WatchBatch? res # the batch; or nil, an error text and the details. `details.name` is `timeout` if no batch came; any other error is final
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function next_batch(self, timeout)
     local deadline = timeout ~= nil and clock.now() + timeout or nil
     while true do
@@ -89,7 +90,7 @@ local function next_batch(self, timeout)
             local batch, err = self.feed:next(deadline ~= nil and deadline - since or nil)
             time_slice.restart_after_wait(self.slice, since)
             if batch == nil then
-                return nil, err
+                return errors.to_result(err)
             end
             self.pending_batch = batch
         end
@@ -102,7 +103,7 @@ end
 
 --- Returns an iterator: `for batch in watcher:batches() do`. The loop ends when the watcher ends; `next` returns why.
 ---@param self resty.etcd.watcher.watcher.Watcher
----@return fun(): resty.etcd.watcher.batch.WatchBatch?, resty.etcd.protocol.errors.EtcdError?
+---@return fun(): resty.etcd.watcher.batch.WatchBatch?, string?, resty.etcd.protocol.errors.EtcdError?
 local function batches(self)
     return function() return self:next() end
 end
@@ -182,20 +183,21 @@ end
 ---@param self resty.etcd.call.client_state.ClientState
 ---@param key string as in `set`
 ---@param opts? resty.etcd.watcher.options.WatcherOptions
----@return resty.etcd.watcher.watcher.Watcher? res # the watcher. Without `list` and `start_revision` the call first asks etcd for its current revision
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.watcher.watcher.Watcher? res # the watcher; or nil, an error text and the details. Without `list` and `start_revision` the call first asks etcd for its current revision
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function open(self, key, opts)
     local wanted = opts or ({})
     local problem = options.check(key, wanted)
     if problem ~= nil then
-        return nil, errors.local_error("bad_request", problem)
+        return errors.bad_request(problem)
     end
     local feed, err = etcd_feed.open(
         self,
         options.to_feed(self, key, wanted)
     )
     if feed == nil then
-        return nil, err
+        return errors.to_result(err)
     end
     local fields = {
         feed = feed,
@@ -213,7 +215,7 @@ local function open(self, key, opts)
         local push, timer_err = callback_loop.new(watcher, wanted.on_batch)
         if push == nil then
             feed:close()
-            return nil, errors.local_error("bad_request", timer_err)
+            return errors.bad_request(timer_err)
         end
         watcher.callback_loop = push
     end

@@ -4,7 +4,7 @@ import * as clock from "../base/clock";
 import type { Core, SyncPlan } from "../call/client_state";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
-import type { EtcdError } from "../protocol/errors";
+import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as dns_endpoints from "../endpoint/dns_endpoints";
 import * as rpcs from "../protocol/rpc";
@@ -80,8 +80,12 @@ function read_members(core: Core): Result<true, EtcdError> {
 }
 
 /** Replaces the endpoints by the current members of the cluster. */
-function sync(this: Core): Result<true, EtcdError> {
-    return read_members(this);
+function sync(this: Core): MethodResult<true> {
+    const [ok, err] = read_members(this);
+    if (ok === undefined) {
+        return errors.to_result(err);
+    }
+    return $multi(ok);
 }
 
 function sync_in_timer(premature: boolean, core: Core): void {

@@ -10,7 +10,7 @@ import type { ApiResult } from "../api/result";
 import * as result from "../api/result";
 import * as txn from "../api/txn";
 import * as watch from "../api/watch";
-import type { EtcdError } from "../protocol/errors";
+import type { MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as gateway from "../transport/gateway/gateway";
 import shared_health = require("../endpoint/shared_health");
@@ -55,12 +55,12 @@ function version(this: ClientState): ApiResult<VersionBody> {
 
 /**
  * Returns counters of this client's calls in this worker, by name of the RPC.
- * @returns nil and an error unless the client was created with `metrics`
+ * @returns nil, an error text and the details unless the client was created with `metrics`
  */
-function stats(this: ClientState): Result<call_metrics.Stats, EtcdError> {
+function stats(this: ClientState): MethodResult<call_metrics.Stats> {
     const counted = this.meter?.stats;
     if (counted === undefined) {
-        return $multi(undefined, call_metrics.not_counting());
+        return call_metrics.not_counting();
     }
     return $multi(counted);
 }
@@ -68,16 +68,16 @@ function stats(this: ClientState): Result<call_metrics.Stats, EtcdError> {
 /**
  * Returns the counters of `stats` in Prometheus' text format.
  * @param labels added to every line, to distinguish workers and clients
- * @returns nil and an error unless the client was created with `metrics`
+ * @returns nil, an error text and the details unless the client was created with `metrics`
  */
-function metrics(this: ClientState, labels?: Labels): Result<string, EtcdError> {
+function metrics(this: ClientState, labels?: Labels): MethodResult<string> {
     const counted = this.meter?.stats;
     if (counted === undefined) {
-        return $multi(undefined, call_metrics.not_counting());
+        return call_metrics.not_counting();
     }
     const problem = prometheus.check_labels(labels);
     if (problem !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", problem));
+        return errors.bad_request(problem);
     }
     return $multi(prometheus.format_stats(counted, labels ?? {}));
 }
@@ -193,26 +193,29 @@ function make_state(
     return state;
 }
 
-/** Creates a client. It connects at its first call. */
-function create(opts?: Options): Result<Client> {
+/**
+ * Creates a client. It connects at its first call.
+ * @returns the client; or nil, an error text and the details, of a `bad_request`
+ */
+function create(opts?: Options): MethodResult<Client> {
     const problem = options.check(opts);
     if (problem !== undefined) {
-        return $multi(undefined, problem);
+        return errors.bad_request(problem);
     }
     const wanted = opts ?? {};
     const [derived, err] = settings.new(wanted);
     if (derived === undefined) {
-        return $multi(undefined, err);
+        return errors.bad_request(err);
     }
     const [connector, connector_err] = choose_connector(wanted);
     if (connector === undefined) {
-        return $multi(undefined, connector_err);
+        return errors.bad_request(connector_err);
     }
     let dns: DnsEndpoints | undefined;
     if (wanted.resolve !== undefined && wanted.resolve !== false) {
         const [resolved, resolve_err] = resolver.new(wanted.resolve, derived.endpoints);
         if (resolved === undefined) {
-            return $multi(undefined, resolve_err);
+            return errors.bad_request(resolve_err);
         }
         dns = resolved;
     }

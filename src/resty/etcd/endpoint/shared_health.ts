@@ -1,3 +1,5 @@
+import type { EtcdError, MethodResult } from "../protocol/errors";
+import * as errors from "../protocol/errors";
 import * as clock from "../base/clock";
 import * as log from "../base/log";
 import * as half_open from "./half_open";
@@ -28,11 +30,14 @@ interface HealthCheck {
     readonly SHARED_DICT_MODE: string;
     disable: (this: void) => void;
     get_check_mode: (this: void) => string;
-    get_target_status: (this: void, http_host: string) => LuaMultiReturn<[healthy: boolean | undefined, err?: string]>;
+    get_target_status: (
+        this: void,
+        http_host: string,
+    ) => LuaMultiReturn<[healthy: boolean | undefined, err?: string, details?: EtcdError]>;
     /** @internal */
     is_banned: (this: void, http_host: string) => boolean;
-    init: (this: void, opts?: InitOptions) => Result<HealthCheck>;
-    report_failure: (this: void, http_host: string) => Result<true>;
+    init: (this: void, opts?: InitOptions) => MethodResult<HealthCheck>;
+    report_failure: (this: void, http_host: string) => MethodResult<true>;
 }
 
 const ROUND_ROBIN_MODE = "round_robin";
@@ -63,12 +68,12 @@ function get_check_mode(): string {
 
 /**
  * Configures the health check of this process, for all clients. A further call replaces settings and mode.
- * @returns this module
+ * @returns this module; or nil, an error text and the details
  */
-function init(opts?: InitOptions): Result<HealthCheck> {
+function init(opts?: InitOptions): MethodResult<HealthCheck> {
     const shm_name = opts?.shm_name;
     if (shm_name !== undefined && ngx.shared[shm_name] === undefined) {
-        return $multi(undefined, `failed to get ngx.shared dict: ${shm_name}`);
+        return errors.bad_request(`failed to get ngx.shared dict: ${shm_name}`);
     }
     const conf: Conf = {
         fail_timeout: opts?.fail_timeout ?? 10,
@@ -99,16 +104,16 @@ function forget_old(time: number): void {
 }
 
 /** Counts a failure of an endpoint. Clients call it for each failed attempt. */
-function report_failure(http_host: string): Result<true> {
+function report_failure(http_host: string): MethodResult<true> {
     if (disabled) {
         return $multi(true);
     }
     const conf = health_check.conf;
     if (conf === undefined) {
-        return $multi(undefined, "etcd health check uninitialized");
+        return errors.bad_request("etcd health check uninitialized");
     }
     if (typeof http_host !== "string") {
-        return $multi(undefined, "etcd host invalid");
+        return errors.bad_request("etcd host invalid");
     }
     const shm_name = conf.shm_name;
     if (shm_name === undefined) {
@@ -124,7 +129,7 @@ function report_failure(http_host: string): Result<true> {
     const dict = ngx.shared[shm_name]!;
     const [fails, err] = dict.incr(http_host, 1, 0, conf.fail_timeout);
     if (fails === undefined) {
-        return $multi(undefined, err ?? "no memory");
+        return errors.bad_request(err ?? "no memory");
     }
     if (fails >= conf.max_fails) {
         // an expiry of 0 means never
@@ -151,16 +156,18 @@ function has_ban(conf: Conf, http_host: string): boolean {
  * @returns true if it is healthy; false if it is banned, or false and an error text if the host is invalid; nil and an
  * error text before `init`
  */
-function get_target_status(http_host: string): LuaMultiReturn<[healthy: boolean | undefined, err?: string]> {
+function get_target_status(
+    http_host: string,
+): LuaMultiReturn<[healthy: boolean | undefined, err?: string, details?: EtcdError]> {
     if (disabled) {
         return $multi(true);
     }
     const conf = health_check.conf;
     if (conf === undefined) {
-        return $multi(undefined, "etcd health check uninitialized");
+        return errors.bad_request("etcd health check uninitialized");
     }
     if (typeof http_host !== "string") {
-        return $multi(false, "etcd host invalid");
+        return $multi(false, "etcd host invalid", errors.local_error("bad_request", "etcd host invalid"));
     }
     return $multi(!has_ban(conf, http_host));
 }

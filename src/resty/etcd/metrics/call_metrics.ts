@@ -1,4 +1,4 @@
-import type { EtcdError } from "../protocol/errors";
+import type { ErrorResult, EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 
 /** A call that has ended; for a stream, its opening. */
@@ -99,8 +99,8 @@ function record(meter: Meter, info: CallInfo): void {
 }
 
 /** Returns the error of a client without counters. */
-function not_counting(): EtcdError {
-    return errors.local_error("bad_request", "opts.metrics is not set");
+function not_counting(): ErrorResult {
+    return errors.bad_request("opts.metrics is not set");
 }
 
 export {

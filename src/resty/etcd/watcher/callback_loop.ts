@@ -1,5 +1,5 @@
 import * as error_text from "../base/error_text";
-import type { EtcdError } from "../protocol/errors";
+import type { EtcdError, MethodResult } from "../protocol/errors";
 import type { Mutable } from "../base/mutable";
 import * as timer_loops from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
@@ -10,11 +10,11 @@ const POLL_INTERVAL = 1;
 /** Work units of a callback for base/timer_loop: what a user's function allocates of nginx's memory is unknown. */
 const CALLBACK_WORK = 10;
 
-type OnBatch = (this: void, batch: WatchBatch | undefined, err?: EtcdError) => unknown;
+type OnBatch = (this: void, batch: WatchBatch | undefined, err?: string, details?: EtcdError) => unknown;
 
 /** Where batches come from. */
 interface Source {
-    next(timeout?: number): Result<WatchBatch, EtcdError>;
+    next(timeout?: number): MethodResult<WatchBatch>;
     close(): unknown;
 }
 
@@ -36,8 +36,8 @@ function note_error(callback_loop: State, text: string): void {
 }
 
 /** Calls the user's function. The watcher continues if it raises an error. */
-function call_back(callback_loop: State, batch: WatchBatch | undefined, err: EtcdError | undefined): void {
-    const [ok, thrown] = protected_call(callback_loop.on_batch, batch, err);
+function call_back(callback_loop: State, batch: WatchBatch | undefined, err?: string, details?: EtcdError): void {
+    const [ok, thrown] = protected_call(callback_loop.on_batch, batch, err, details);
     if (!ok) {
         note_error(callback_loop, error_text.of(thrown, "an error without text"));
     }
@@ -48,12 +48,12 @@ function call_back(callback_loop: State, batch: WatchBatch | undefined, err: Etc
 function run(callback_loop: State): number | undefined {
     const source = callback_loop.source;
     while (!ngx.worker.exiting()) {
-        const [batch, err] = source.next(POLL_INTERVAL);
+        const [batch, err, details] = source.next(POLL_INTERVAL);
         if (batch !== undefined) {
-            call_back(callback_loop, batch, undefined);
-        } else if (err.name !== "timeout") {
-            if (err.name !== "closed") {
-                call_back(callback_loop, undefined, err);
+            call_back(callback_loop, batch);
+        } else if (details.name !== "timeout") {
+            if (details.name !== "closed") {
+                call_back(callback_loop, undefined, err, details);
             }
             return undefined;
         }

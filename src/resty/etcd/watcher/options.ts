@@ -36,8 +36,8 @@ interface WatcherOptions {
     max_queue?: number;
     /** Maximum size in bytes of the events in the queue; default 16 MiB. */
     max_queue_bytes?: number;
-    /** Called with each batch, in a timer; with nil and an error when an error ends the watcher. */
-    on_batch?: (this: void, batch: WatchBatch | undefined, err?: EtcdError) => void;
+    /** Called with each batch, in a timer; with nil, an error text and the details when an error ends the watcher. */
+    on_batch?: (this: void, batch: WatchBatch | undefined, err?: string, details?: EtcdError) => void;
 }
 
 function is_filter(value: unknown): boolean {

@@ -1,6 +1,6 @@
 import type { ClientState } from "../call/client_state";
 import * as clock from "../base/clock";
-import type { EtcdError } from "../protocol/errors";
+import type { MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Batch } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
@@ -88,9 +88,10 @@ function translate(watcher: Fields, batch: Batch): WatchBatch | undefined {
 /**
  * Waits for the next batch. One light thread at a time can call it, of any request.
  * @param timeout seconds; nil waits without a limit
- * @returns the batch; or nil and an error: `timeout` if no batch came, any other error is final
+ * @returns the batch; or nil, an error text and the details. `details.name` is `timeout` if no batch came; any other error is
+ *   final
  */
-function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdError> {
+function next_batch(this: Watcher, timeout?: number): MethodResult<WatchBatch> {
     const deadline = timeout !== undefined ? clock.now() + timeout : undefined;
     while (true) {
         if (this.pending_batch === undefined) {
@@ -99,7 +100,7 @@ function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdErr
             const [batch, err] = this.feed.next(deadline !== undefined ? deadline - since : undefined);
             time_slice.restart_after_wait(this.slice, since);
             if (batch === undefined) {
-                return $multi(undefined, err);
+                return errors.to_result(err);
             }
             this.pending_batch = batch;
         }
@@ -111,7 +112,7 @@ function next_batch(this: Watcher, timeout?: number): Result<WatchBatch, EtcdErr
 }
 
 /** Returns an iterator: `for batch in watcher:batches() do`. The loop ends when the watcher ends; `next` returns why. */
-function batches(this: Watcher): (this: void) => Result<WatchBatch, EtcdError> {
+function batches(this: Watcher): (this: void) => MethodResult<WatchBatch> {
     return () => this.next();
 }
 
@@ -168,17 +169,18 @@ function make_style(cli: ClientState, opts: WatcherOptions): BatchStyle {
 /**
  * Watches a key, a prefix or a range. The watcher resumes after errors, without losing or repeating an event.
  * @param key as in `set`
- * @returns the watcher. Without `list` and `start_revision` the call first asks etcd for its current revision
+ * @returns the watcher; or nil, an error text and the details. Without `list` and `start_revision` the call first asks etcd
+ *   for its current revision
  */
-function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Watcher, EtcdError> {
+function open(this: ClientState, key: string, opts?: WatcherOptions): MethodResult<Watcher> {
     const wanted = opts ?? {};
     const problem = options.check(key, wanted);
     if (problem !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", problem));
+        return errors.bad_request(problem);
     }
     const [feed, err] = etcd_feed.open(this, options.to_feed(this, key, wanted));
     if (feed === undefined) {
-        return $multi(undefined, err);
+        return errors.to_result(err);
     }
     const fields: Fields = {
         feed,
@@ -196,7 +198,7 @@ function open(this: ClientState, key: string, opts?: WatcherOptions): Result<Wat
         const [push, timer_err] = callback_loop.new(watcher, wanted.on_batch);
         if (push === undefined) {
             feed.close();
-            return $multi(undefined, errors.local_error("bad_request", timer_err));
+            return errors.bad_request(timer_err);
         }
         watcher.callback_loop = push;
     }
