@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/serializers/serializer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local json = require("resty.etcd.serializers.json")
+local json_exact = require("resty.etcd.serializers.json_exact")
 local raw = require("resty.etcd.serializers.raw")
 
 --- Converts values to bytes for etcd and back.
@@ -36,6 +37,9 @@ end
 local function select_serializer(choice)
     if choice == "raw" then
         return raw
+    end
+    if choice == "json_exact" then
+        return json_exact
     end
     if type(choice) == "table" then
         return guarded(choice)

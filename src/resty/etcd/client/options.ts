@@ -39,8 +39,8 @@ interface Options {
     trusted_ca?: string;
     /** Server name for TLS; default the endpoint's host. */
     sni?: string;
-    /** "json" (default), "raw", or a custom serializer. */
-    serializer?: "json" | "raw" | Serializer;
+    /** "json" (default), "json_exact", "raw", or a custom serializer. */
+    serializer?: "json" | "json_exact" | "raw" | Serializer;
     /** Header fields sent with every request. */
     extra_headers?: Record<string, string | number>;
     /** `unix:/path`, used instead of the endpoints while a server accepts connections there. */

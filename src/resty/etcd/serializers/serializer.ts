@@ -1,4 +1,5 @@
 import * as json from "./json";
+import * as json_exact from "./json_exact";
 import * as raw from "./raw";
 
 /** Converts values to bytes for etcd and back. */
@@ -33,6 +34,9 @@ function guarded(serializer: Serializer): Serializer {
 function select_serializer(choice: unknown): Serializer {
     if (choice === "raw") {
         return raw;
+    }
+    if (choice === "json_exact") {
+        return json_exact;
     }
     if (typeof choice === "object") {
         return guarded(choice as Serializer);
