@@ -105,7 +105,7 @@ end
 
 --- Puts a key if it does not exist (branch "success") or if it exists ("failure").
 ---@param cli resty.etcd.call.client_state.ClientState
----@param branch "success"|"failure"
+---@param branch "failure"|"success"
 ---@param key string
 ---@param val any
 ---@param opts resty.etcd.api.txn.SetIfOptions?

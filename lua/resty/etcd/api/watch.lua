@@ -100,6 +100,11 @@ local function stream_failed(cli, err)
     if status >= 500 then
         local endpoint = err.endpoint or ""
         balancer.report(cli, endpoint, "failure")
+        balancer.note_failure(
+            cli,
+            endpoint,
+            errors.to_text(err)
+        )
         return nil, endpoint .. ": " .. status_text(status), err
     end
     local error_reply = {

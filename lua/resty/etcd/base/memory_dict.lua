@@ -15,6 +15,7 @@ local SETS_PER_SWEEP = 100
 ---@field add fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean, string?
 ---@field delete fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string)
 ---@field get fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string): (string|number|boolean)?
+---@field safe_set fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean
 ---@field set fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean
 
 local function get(self, key)
@@ -63,7 +64,13 @@ local function delete_key(self, key)
     self.values[key] = nil
     self.expires_at[key] = nil
 end
-local methods = {add = add, delete = delete_key, get = get, set = set}
+local methods = {
+    add = add,
+    delete = delete_key,
+    get = get,
+    safe_set = set,
+    set = set
+}
 local mt = {__index = methods}
 
 --- Creates a replacement for a shared dict in the memory of this worker. Meant for few keys: it scans all of them regularly.

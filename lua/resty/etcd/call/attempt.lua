@@ -47,13 +47,15 @@ local MIN_CONNECT_SHARE = 1
 ---@field received number Bytes of all response bodies.
 ---@field endpoint string? Endpoint of the latest attempt; nil before the first.
 
----@param last_error resty.etcd.protocol.errors.EtcdError? error of the previous attempt
+--- Returns the error of a call that finds no endpoint. Its hint says why each endpoint failed last.
+---@param core resty.etcd.call.client_state.Core
 ---@return resty.etcd.protocol.errors.EtcdError
-local function no_endpoint(last_error)
+local function no_endpoint(core)
     local err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available")
     err.retryable = true
-    if last_error ~= nil then
-        err.hint = errors.to_text(last_error)
+    local failures_text = balancer.last_failures_of(core)
+    if failures_text ~= nil then
+        err.hint = failures_text
     end
     return err
 end
@@ -121,7 +123,7 @@ local function prepare(call, token)
     local ____opt_3 = call.stream
     local endpoint = ____opt_3 and ____opt_3.at or balancer.choose_endpoint(core, state.tried, deadline)
     if endpoint == nil then
-        return nil, no_endpoint(state.last_error)
+        return nil, no_endpoint(core)
     end
     local started = now()
     local http_host = endpoint.http_host
@@ -143,12 +145,16 @@ end
 
 --- Returns what an error of an attempt says about its endpoint.
 ---@param err resty.etcd.protocol.errors.EtcdError
----@return "bad_reply"|"success"|"failure"|"not_attempted"
-local function outcome_of(err)
+---@param failure (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)?
+---@return "bad_reply"|"failure"|"success"|"tls_failure"|"not_attempted"
+local function outcome_of(err, failure)
     if err.name == "bad_request" or err.name == "not_in_phase" then
         return "not_attempted"
     end
     local status = err.http_status
+    if failure ~= nil and failure.kind ~= "status" and failure.is_tls == true then
+        return "tls_failure"
+    end
     if status == nil then
         return err.name == "stale_reply" and "success" or "failure"
     end
@@ -165,11 +171,12 @@ end
 local function report(call, attempt, err)
     local http_host = attempt.endpoint.http_host
     if err ~= nil then
-        balancer.report(
-            call.core,
-            http_host,
-            outcome_of(err)
-        )
+        local outcome = outcome_of(err, attempt.failure)
+        balancer.report(call.core, http_host, outcome)
+        if outcome == "failure" or outcome == "bad_reply" or outcome == "tls_failure" then
+            local text = errors.to_text(err)
+            balancer.note_failure(call.core, http_host, err.hint ~= nil and text .. " (" .. err.hint .. ")" or text)
+        end
     else
         local seconds = call.stream == nil and now() - attempt.started or nil
         balancer.report(call.core, http_host, "success", seconds)
@@ -206,6 +213,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
 local function failed(call, attempt, failure)
+    attempt.failure = failure
     local err = error_of(call, attempt, failure)
     if failure.kind == "status" then
         return nil, err, failure.reply

@@ -1,5 +1,7 @@
 -- Generated from src/resty/etcd/endpoint/balancer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local memory_dict = require("resty.etcd.base.memory_dict")
+local last_failures = require("resty.etcd.endpoint.last_failures")
 local client_health = require("resty.etcd.endpoint.client_health")
 local log = require("resty.etcd.base.log")
 local half_open = require("resty.etcd.endpoint.half_open")
@@ -13,6 +15,9 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@field health resty.etcd.endpoint.client_health.Health? The client's own health check; nil if it uses the shared one.
 
 local floor = math.floor
+
+--- Last failures of endpoints, if no shared dict holds them.
+local worker_failures = memory_dict.new()
 
 --- Random starts chosen by this worker: makes those of the same millisecond differ.
 local start_count = 0
@@ -92,11 +97,15 @@ local function choose_endpoint(ring, tried, deadline)
     return endpoint
 end
 
+local function log_recovery(http_host)
+    ngx.log(ngx.NOTICE, "endpoint ", http_host, ": healthy again")
+end
+
 --- Reports an outcome to the shared health check.
 ---@param http_host string
----@param outcome "bad_reply"|"success"|"failure"|"not_attempted"
+---@param outcome "bad_reply"|"failure"|"success"|"tls_failure"|"not_attempted"
 local function report_to_shared(http_host, outcome)
-    if outcome == "failure" then
+    if outcome == "failure" or outcome == "tls_failure" then
         shared_health.report_failure(http_host)
         if shared_health.is_banned(http_host) then
             half_open.note_ban(http_host)
@@ -104,16 +113,20 @@ local function report_to_shared(http_host, outcome)
         half_open.on_failure(http_host)
     elseif outcome == "not_attempted" then
         half_open.on_failure(http_host)
-    else
-        half_open.on_success(http_host)
+    elseif half_open.on_success(http_host) then
+        log_recovery(http_host)
     end
 end
 
 local function report_to_client_health(health, http_host, outcome, seconds)
     if outcome == "success" then
-        client_health.succeeded(health, http_host, seconds)
+        if client_health.succeeded(health, http_host, seconds) then
+            log_recovery(http_host)
+        end
     elseif outcome == "not_attempted" then
         client_health.not_attempted(health, http_host)
+    elseif outcome == "tls_failure" then
+        client_health.tls_failed(health, http_host)
     elseif client_health.failed(health, http_host) then
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
     end
@@ -122,7 +135,7 @@ end
 --- Reports the outcome of an attempt to the client's health check.
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@param http_host string
----@param outcome "bad_reply"|"success"|"failure"|"not_attempted"
+---@param outcome "bad_reply"|"failure"|"success"|"tls_failure"|"not_attempted"
 ---@param seconds? number latency of a successful attempt; nil if it says nothing about the endpoint
 local function report(ring, http_host, outcome, seconds)
     if ring.health == nil then
@@ -131,7 +144,51 @@ local function report(ring, http_host, outcome, seconds)
         report_to_client_health(ring.health, http_host, outcome, seconds)
     end
 end
+
+--- Returns the dict with the last failures: the one that the client's health check shares with other workers, if it does.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@return table
+local function failures_of(ring)
+    if ring.health ~= nil then
+        return ring.health.dict
+    end
+    local ____opt_2 = shared_health.conf
+    local shm_name = ____opt_2 and ____opt_2.shm_name
+    local ____temp_4
+    if shm_name ~= nil then
+        ____temp_4 = ngx.shared[shm_name]
+    else
+        ____temp_4 = nil
+    end
+    local shared = ____temp_4
+    return shared or worker_failures
+end
+
+--- Stores why an endpoint failed, for the hint of errors of calls that find no endpoint.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param http_host string
+---@param text string
+local function note_failure(ring, http_host, text)
+    local has_host = string.sub(text, 1, #http_host) == http_host
+    last_failures.note(
+        failures_of(ring),
+        http_host,
+        has_host and text or http_host .. ": " .. text
+    )
+end
+
+--- Returns the last failure of each endpoint as one text, or nil if none is known.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@return string?
+local function last_failures_of(ring)
+    return last_failures.text_of(
+        failures_of(ring),
+        ring.endpoints
+    )
+end
 _M.choose_endpoint = choose_endpoint
+_M.last_failures_of = last_failures_of
+_M.note_failure = note_failure
 _M.random_start = random_start
 _M.report = report
 

@@ -6,6 +6,7 @@ local clock = require("resty.etcd.base.clock")
 local latencies = require("resty.etcd.endpoint.latency")
 local memory_dict = require("resty.etcd.base.memory_dict")
 local retry_budget = require("resty.etcd.endpoint.retry_budget")
+local tls_failures = require("resty.etcd.endpoint.tls_failures")
 local now = clock.now
 local max = math.max
 
@@ -28,8 +29,9 @@ local max = math.max
 ---@field fail_open boolean
 ---@field retry boolean
 ---@field budget resty.etcd.endpoint.retry_budget.RetryBudget
----@field dict table Three keys per endpoint: the number of consecutive failures, the ejection (expires with it), and the probe lock, which is set with `add` so that only one call probes.
+---@field dict table Three keys per endpoint: the number of consecutive failures, the end of the ejection, and the probe lock with its end, which is set with `add` so that only one call probes. The ends are those of the monotonic clock, because a shared dict expires keys by the wall clock, which can be set back.
 ---@field latency resty.etcd.endpoint.latency.Latency? Nil unless the policy is "latency".
+---@field tls_failures table
 ---@field next_fail_open_at number Earliest time of the next probe while all endpoints are ejected.
 
 local PREFIX = "resty.etcd|"
@@ -43,11 +45,8 @@ local MIN_PROBE_INTERVAL = 0.2
 --- Seconds after which a probe lock expires, because the call that probes can be killed.
 local PROBE_TIME = 5
 
---- Seconds without a failure after which the number of failures is reset; an ejection is added to them.
-local FORGET_AFTER = 600
-
---- Shortest expiry in seconds: in a shared dict, 0 means that the value does not expire.
-local MIN_EXPIRY = 0.001
+--- Seconds after the last failure after which the state of an endpoint is removed; a wall clock set forward ends it earlier.
+local FORGET_AFTER = 86400
 
 --- Greatest number in the options: they are finite.
 local MAX_NUMBER = 1000000000
@@ -98,6 +97,7 @@ local function create(opts)
         budget = retry_budget.new(opts.retry_budget or 0.2),
         dict = opts.shm_name ~= nil and ngx.shared[opts.shm_name] or memory_dict.new(),
         latency = opts.policy == "latency" and latencies.new() or nil,
+        tls_failures = tls_failures.new(),
         next_fail_open_at = 0
     }
 end
@@ -116,18 +116,31 @@ local function is_probe_due(host, n)
     return time == nil or now() - time >= n * MIN_PROBE_INTERVAL
 end
 
+--- Reports whether the ejection of an endpoint has not ended.
+---@param health resty.etcd.endpoint.client_health.Health
+---@param host string
+---@return boolean
+local function is_ejected(health, host)
+    local ejection_end = health.dict:get(EJECTED .. host)
+    return ejection_end ~= nil and ejection_end > now()
+end
+
 --- Takes the probe lock of an endpoint if its ejection has ended; returns true if this call must probe it.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
 ---@param n number
 ---@return boolean
 local function try_acquire_probe(health, host, n)
-    local dict = health.dict
-    local ejected_at = dict:get(EJECTED .. host)
-    if ejected_at ~= nil or not is_probe_due(host, n) then
+    if is_ejected(health, host) or not is_probe_due(host, n) then
         return false
     end
-    local is_first = dict:add(PROBE .. host, 1, PROBE_TIME)
+    local dict = health.dict
+    local time = now()
+    local lock_end = dict:get(PROBE .. host)
+    if lock_end ~= nil and lock_end <= time then
+        dict:delete(PROBE .. host)
+    end
+    local is_first = dict:add(PROBE .. host, time + PROBE_TIME, PROBE_TIME)
     if is_first then
         probed_at:set(
             host,
@@ -143,32 +156,44 @@ end
 ---@param host string
 ---@return boolean
 local function failed(health, host)
-    local dict = health.dict
-    local ejected_at = dict:get(EJECTED .. host)
-    if ejected_at ~= nil then
+    if is_ejected(health, host) then
         return false
     end
+    local dict = health.dict
     local fails = fails_of(health, host) + 1
-    dict:set(FAILS .. host, fails, FORGET_AFTER + health.max_fail_timeout)
+    local kept_for = FORGET_AFTER + health.max_fail_timeout
+    dict:set(FAILS .. host, fails, kept_for)
     if fails < health.max_fails then
         return false
     end
     local seconds = backoff.exponential(health.fail_timeout, health.max_fail_timeout, fails - health.max_fails)
     dict:set(
         EJECTED .. host,
-        now(),
-        max(MIN_EXPIRY, seconds)
+        now() + seconds,
+        kept_for
     )
     dict:delete(PROBE .. host)
     return fails == health.max_fails
+end
+
+--- Records a failure of the TLS session, which does not eject the endpoint: the cause can be an option of the client. A
+--- probe that fails in this way leaves the endpoint as it was.
+---@param health resty.etcd.endpoint.client_health.Health
+---@param host string
+local function tls_failed(health, host)
+    tls_failures.note(health.tls_failures, host, health.fail_timeout, health.max_fail_timeout)
+    health.dict:delete(PROBE .. host)
 end
 
 --- Records a success, which ends the ejection of the endpoint.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
 ---@param seconds number? latency of the call; nil if it says nothing about the endpoint
+---@return boolean # true if the endpoint was ejected
 local function succeeded(health, host, seconds)
-    if fails_of(health, host) > 0 then
+    local fails = fails_of(health, host)
+    tls_failures.forget(health.tls_failures, host)
+    if fails > 0 then
         local dict = health.dict
         dict:delete(FAILS .. host)
         dict:delete(EJECTED .. host)
@@ -178,6 +203,7 @@ local function succeeded(health, host, seconds)
     if health.latency ~= nil and seconds ~= nil then
         latencies.note(health.latency, host, seconds)
     end
+    return fails >= health.max_fails
 end
 
 --- Releases the probe of an endpoint, because nothing was sent to it.
@@ -195,8 +221,8 @@ local function is_host(host)
     return type(host) == "string"
 end
 
---- Returns the endpoint whose ejection or probe is the longest ago, if `fail_open` allows a probe now. Called when no
---- endpoint is available.
+--- Returns the endpoint whose ejection ends first, or whose probe is the longest ago, if `fail_open` allows a probe now.
+--- Called when no endpoint is available.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
@@ -206,24 +232,24 @@ local function pick_fail_open(health, endpoints)
         return nil
     end
     health.next_fail_open_at = time + MIN_PROBE_INTERVAL
-    local oldest
-    local oldest_failure = math.huge
+    local best
+    local lowest_rank = math.huge
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
         if is_host(host) and is_probe_due(host, #endpoints) then
-            local ejected_at = health.dict:get(EJECTED .. host)
+            local ejection_end = health.dict:get(EJECTED .. host)
             local last_probe = probed_at:get(host)
-            local last_failure = max(ejected_at or 0, last_probe or 0)
-            if last_failure < oldest_failure then
-                oldest = endpoint
-                oldest_failure = last_failure
+            local rank = max(ejection_end or 0, last_probe or 0)
+            if rank < lowest_rank then
+                best = endpoint
+                lowest_rank = rank
             end
         end
     end
-    if oldest ~= nil then
-        probed_at:set(oldest.http_host, time, FORGET_AFTER)
+    if best ~= nil then
+        probed_at:set(best.http_host, time, FORGET_AFTER)
     end
-    return oldest
+    return best
 end
 
 --- Returns the next available endpoint, or the faster one of the next two, among those that the call has not tried. An
@@ -232,14 +258,16 @@ end
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@param start number
 ---@param tried table?
+---@param avoided table? TLS failures of endpoints that are left out
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
-local function pick_untried(health, endpoints, start, tried)
+local function pick_untried(health, endpoints, start, tried, avoided)
     local n = #endpoints
     local first
     for i = 0, n - 1 do
         local endpoint = endpoints[(start + i) % n + 1]
         local host = endpoint.http_host
-        if is_host(host) and (tried and tried[host]) ~= true then
+        local is_untried = is_host(host) and (tried and tried[host]) ~= true
+        if is_untried and (avoided == nil or not tls_failures.must_avoid(avoided, host)) then
             if fails_of(health, host) >= health.max_fails then
                 if try_acquire_probe(health, host, n) then
                     return endpoint
@@ -263,9 +291,30 @@ end
 ---@param tried table? endpoints at which the call has failed
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function pick(health, endpoints, start, tried)
-    local endpoint = pick_untried(health, endpoints, start, tried)
+    local endpoint = pick_untried(
+        health,
+        endpoints,
+        start,
+        tried,
+        health.tls_failures
+    )
+    if endpoint == nil then
+        endpoint = pick_untried(
+            health,
+            endpoints,
+            start,
+            tried,
+            nil
+        )
+    end
     if endpoint == nil and tried ~= nil then
-        endpoint = pick_untried(health, endpoints, start, nil)
+        endpoint = pick_untried(
+            health,
+            endpoints,
+            start,
+            nil,
+            nil
+        )
     end
     return endpoint or pick_fail_open(health, endpoints)
 end
@@ -274,6 +323,7 @@ _M.new = create
 _M.failed = failed
 _M.pick = pick
 _M.succeeded = succeeded
+_M.tls_failed = tls_failed
 _M.not_attempted = not_attempted
 
 return _M

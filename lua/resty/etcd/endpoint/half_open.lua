@@ -83,15 +83,18 @@ local function on_failure(host)
     end
 end
 
---- Ends the half-open state after a response of the endpoint.
+--- Ends the half-open state after a response of the endpoint. Returns false if there was none.
 ---@param host string
+---@return boolean
 local function on_success(host)
     local half_open = by_host[host]
-    if half_open ~= nil then
-        by_host[host] = nil
-        next_probe_at = 0
-        wake_waiters()
+    if half_open == nil then
+        return false
     end
+    by_host[host] = nil
+    next_probe_at = 0
+    wake_waiters()
+    return true
 end
 
 --- Ends all half-open states, because the health check was disabled.

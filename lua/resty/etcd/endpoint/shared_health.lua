@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/endpoint/shared_health.ts by TypeScriptToLua. Do not edit.
 local errors = require("resty.etcd.protocol.errors")
 local clock = require("resty.etcd.base.clock")
+local dict_bans = require("resty.etcd.endpoint.dict_bans")
 local log = require("resty.etcd.base.log")
 local half_open = require("resty.etcd.endpoint.half_open")
 local now = clock.now
@@ -28,7 +29,6 @@ local now = clock.now
 local ROUND_ROBIN_MODE = "round_robin"
 local SHARED_DICT_MODE = "shared_dict"
 local DISABLED_MODE = "disabled"
-local UNHEALTHY = "unhealthy-"
 local health_check = {DISABLED_MODE = DISABLED_MODE, ROUND_ROBIN_MODE = ROUND_ROBIN_MODE, SHARED_DICT_MODE = SHARED_DICT_MODE}
 local disabled = false
 
@@ -108,19 +108,12 @@ local function report_failure(http_host)
         return true
     end
     local dict = ngx.shared[shm_name]
-    local fails, err = dict:incr(http_host, 1, 0, conf.fail_timeout)
+    local fails, err = dict_bans.count_failure(dict, http_host, conf.fail_timeout)
     if fails == nil then
-        return errors.bad_request(err or "no memory")
+        return errors.bad_request(err)
     end
-    if fails >= conf.max_fails then
-        local added = dict:add(
-            UNHEALTHY .. http_host,
-            1,
-            math.max(conf.fail_timeout, 0.001)
-        )
-        if added then
-            ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
-        end
+    if fails >= conf.max_fails and dict_bans.ban(dict, http_host, conf.fail_timeout) then
+        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
     end
     return true
 end
@@ -131,8 +124,7 @@ local function has_ban(conf, http_host)
         local ban_end = banned_until[http_host]
         return ban_end ~= nil and ban_end > now()
     end
-    local flag = ngx.shared[shm_name]:get(UNHEALTHY .. http_host)
-    return flag ~= nil
+    return dict_bans.is_banned(ngx.shared[shm_name], http_host)
 end
 
 --- Reports whether an endpoint can be used.

@@ -5,13 +5,33 @@ local find = string.find
 
 --- The failure of one step: connecting, the TLS handshake, sending, or reading.
 ---@class resty.etcd.transport.fault.Fault
----@field kind "timeout"|"closed"|"socket"|"malformed"|"config"|"phase"|"reset"
+---@field kind "timeout"|"closed"|"socket"|"malformed"|"config"|"phase"|"reset"|"tls"
 ---@field text string
 
 local function make_fault(kind, text)
     return {kind = kind, text = text}
 end
 local TIMEOUT = make_fault("timeout", "timeout")
+
+--- Parts of texts that nginx and OpenSSL use for TLS errors only.
+local TLS_PARTS = {"certificate", "handshake failed", "ssl", "SSL"}
+
+--- Reports whether a text is of a TLS error. After an alert of the server it is just "error".
+---@param text string
+---@return boolean
+local function is_tls_text(text)
+    local numbered = find(text, "^%d+: ")
+    if numbered ~= nil or text == "error" then
+        return true
+    end
+    for ____, part in ipairs(TLS_PARTS) do
+        local from = find(text, part, 1, true)
+        if from ~= nil then
+            return true
+        end
+    end
+    return false
+end
 
 --- Returns the fault for an error text of a socket, because nginx and OpenSSL report errors as text only.
 ---@param text string
@@ -27,7 +47,10 @@ local function of_socket(text)
     if reset ~= nil or text == "broken pipe" then
         return make_fault("reset", text)
     end
-    return make_fault("socket", text)
+    return make_fault(
+        is_tls_text(text) and "tls" or "socket",
+        text
+    )
 end
 
 --- Reports whether the server ended the connection, as it does with a pooled one that was idle for too long.
@@ -43,6 +66,11 @@ end
 ---@return resty.etcd.transport.transport.LocalFailure
 local function to_failure(fault, sent)
     local kind = fault.kind
+    if kind == "tls" then
+        local failure = failures.local_failure(sent and "lost" or "connect", fault.text, sent)
+        failure.is_tls = true
+        return failure
+    end
     if kind == "closed" or kind == "reset" or kind == "socket" then
         return failures.local_failure(sent and "lost" or "connect", fault.text, sent, kind ~= "socket")
     end

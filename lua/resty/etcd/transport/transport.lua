@@ -24,6 +24,7 @@ local _M = {}
 ---@field endpoint resty.etcd.endpoint.endpoint.Endpoint
 ---@field can_survive_rejection boolean If etcd rejects the token, another attempt with a new token follows.
 ---@field received number Bytes of the response body; written by the transport.
+---@field failure? (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure) Why the attempt failed.
 
 --- A failure other than an error of the server.
 ---@class resty.etcd.transport.transport.LocalFailure
@@ -31,6 +32,7 @@ local _M = {}
 ---@field text string The cause, without the endpoint.
 ---@field sent boolean False if the server has provably not processed the request: no byte of it was sent, or the server said so (as HTTP/2 does with GOAWAY and REFUSED_STREAM). Such a request can always be sent again.
 ---@field is_closed_by_server boolean The server closed the connection.
+---@field is_tls? true There is no TLS session, or the server has ended it with an alert.
 ---@field http_status? number HTTP status of an undecodable response.
 
 --- An error that the server returned.

@@ -50,8 +50,10 @@ local function check_creation(shared_watch, session)
     if elapsed <= (core.timeout > 0 and core.timeout or shared_watch.idle_timeout) then
         return nil
     end
+    local err = errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint)
     balancer.report(core, stream.endpoint, "failure")
-    return errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint)
+    balancer.note_failure(core, stream.endpoint, err.message)
+    return err
 end
 
 --- Starts the probe of a silent stream, or evaluates it. Returns whether the stream is dead.

@@ -199,6 +199,11 @@ local function run(shared_watch, session)
     local err = read_all(shared_watch, session, stream, from)
     if watch_errors.is_server_failure(err) then
         balancer.report(core, stream.endpoint, "failure")
+        balancer.note_failure(
+            core,
+            stream.endpoint,
+            errors.to_text(err)
+        )
     end
     return err
 end

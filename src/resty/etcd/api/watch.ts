@@ -111,6 +111,7 @@ function stream_failed(
     if (status >= 500) {
         const endpoint = err.endpoint ?? "";
         balancer.report(cli, endpoint, "failure");
+        balancer.note_failure(cli, endpoint, errors.to_text(err));
         return $multi(undefined, `${endpoint}: ${status_text(status)}`, err);
     }
     const error_reply: WatchReply["error"] = {

@@ -73,12 +73,13 @@ interface Call {
     endpoint: string | undefined;
 }
 
-/** @param last_error error of the previous attempt */
-function no_endpoint(last_error: EtcdError | undefined): EtcdError {
+/** Returns the error of a call that finds no endpoint. Its hint says why each endpoint failed last. */
+function no_endpoint(core: Core): EtcdError {
     const err = errors.local_error("no_endpoint", "has no healthy etcd endpoint available");
     err.retryable = true;
-    if (last_error !== undefined) {
-        err.hint = errors.to_text(last_error);
+    const failures_text = balancer.last_failures_of(core);
+    if (failures_text !== undefined) {
+        err.hint = failures_text;
     }
     return err;
 }
@@ -136,7 +137,7 @@ function prepare(call: Call, token: string | undefined): Result<Attempt, EtcdErr
     const others = retry_state.endpoints_left(state);
     const endpoint = call.stream?.at ?? balancer.choose_endpoint(core, state.tried, deadline);
     if (endpoint === undefined) {
-        return $multi(undefined, no_endpoint(state.last_error));
+        return $multi(undefined, no_endpoint(core));
     }
     const started = now();
     const http_host = endpoint.http_host;
@@ -151,11 +152,14 @@ function prepare(call: Call, token: string | undefined): Result<Attempt, EtcdErr
 }
 
 /** Returns what an error of an attempt says about its endpoint. */
-function outcome_of(err: EtcdError): AttemptOutcome {
+function outcome_of(err: EtcdError, failure: Failure | undefined): AttemptOutcome {
     if (err.name === "bad_request" || err.name === "not_in_phase") {
         return "not_attempted";
     }
     const status = err.http_status;
+    if (failure !== undefined && failure.kind !== "status" && failure.is_tls === true) {
+        return "tls_failure";
+    }
     if (status === undefined) {
         return err.name === "stale_reply" ? "success" : "failure";
     }
@@ -169,7 +173,12 @@ function outcome_of(err: EtcdError): AttemptOutcome {
 function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void {
     const http_host = attempt.endpoint.http_host;
     if (err !== undefined) {
-        balancer.report(call.core, http_host, outcome_of(err));
+        const outcome = outcome_of(err, attempt.failure);
+        balancer.report(call.core, http_host, outcome);
+        if (outcome === "failure" || outcome === "bad_reply" || outcome === "tls_failure") {
+            const text = errors.to_text(err);
+            balancer.note_failure(call.core, http_host, err.hint !== undefined ? `${text} (${err.hint})` : text);
+        }
     } else {
         // the time until a stream is established depends little on the endpoint
         const seconds = call.stream === undefined ? now() - attempt.started : undefined;
@@ -197,6 +206,7 @@ function error_of(call: Call, attempt: Attempt, failure: Failure): EtcdError {
 
 /** Returns the result of a failed attempt: its error, and the error response of the server if there was one. */
 function failed(call: Call, attempt: Attempt, failure: Failure): Outcome<never> {
+    attempt.failure = failure;
     const err = error_of(call, attempt, failure);
     if (failure.kind === "status") {
         return $multi(undefined, err, failure.reply);

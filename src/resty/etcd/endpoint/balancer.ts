@@ -1,4 +1,7 @@
+import type { Dict } from "../base/memory_dict";
+import * as memory_dict from "../base/memory_dict";
 import type { Endpoint } from "./endpoint";
+import * as last_failures from "./last_failures";
 import type { Health, Tried } from "./client_health";
 import * as client_health from "./client_health";
 import shared_health = require("./shared_health");
@@ -17,6 +20,9 @@ interface Ring {
 }
 
 const floor = math.floor;
+
+/** Last failures of endpoints, if no shared dict holds them. */
+const worker_failures = memory_dict.new();
 
 /** Random starts chosen by this worker: makes those of the same millisecond differ. */
 let start_count = 0;
@@ -98,12 +104,18 @@ type AttemptOutcome =
     | "bad_reply"
     /** No connection, no response, or an error response of 500 and above. */
     | "failure"
+    /** No TLS session. An option of the client can be the cause: `sni`, the CA, its certificate. */
+    | "tls_failure"
     /** The endpoint was chosen, but nothing was sent to it. */
     | "not_attempted";
 
+function log_recovery(http_host: string): void {
+    ngx.log(ngx.NOTICE, "endpoint ", http_host, ": healthy again");
+}
+
 /** Reports an outcome to the shared health check. */
 function report_to_shared(http_host: string, outcome: AttemptOutcome): void {
-    if (outcome === "failure") {
+    if (outcome === "failure" || outcome === "tls_failure") {
         shared_health.report_failure(http_host);
         if (shared_health.is_banned(http_host)) {
             half_open.note_ban(http_host);
@@ -111,8 +123,8 @@ function report_to_shared(http_host: string, outcome: AttemptOutcome): void {
         half_open.on_failure(http_host);
     } else if (outcome === "not_attempted") {
         half_open.on_failure(http_host);
-    } else {
-        half_open.on_success(http_host); // malformed responses included: lua-resty-etcd 1.10 did not report them either
+    } else if (half_open.on_success(http_host)) {
+        log_recovery(http_host); // malformed responses included: lua-resty-etcd 1.10 did not report them either
     }
 }
 
@@ -123,9 +135,13 @@ function report_to_client_health(
     seconds: number | undefined,
 ): void {
     if (outcome === "success") {
-        client_health.succeeded(health, http_host, seconds);
+        if (client_health.succeeded(health, http_host, seconds)) {
+            log_recovery(http_host);
+        }
     } else if (outcome === "not_attempted") {
         client_health.not_attempted(health, http_host);
+    } else if (outcome === "tls_failure") {
+        client_health.tls_failed(health, http_host);
     } else if (client_health.failed(health, http_host)) {
         ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
     }
@@ -143,4 +159,25 @@ function report(ring: Ring, http_host: string, outcome: AttemptOutcome, seconds?
     }
 }
 
-export { choose_endpoint, random_start, report, type AttemptOutcome, type Ring };
+/** Returns the dict with the last failures: the one that the client's health check shares with other workers, if it does. */
+function failures_of(ring: Ring): Dict {
+    if (ring.health !== undefined) {
+        return ring.health.dict;
+    }
+    const shm_name = shared_health.conf?.shm_name;
+    const shared = shm_name !== undefined ? ngx.shared[shm_name] : undefined;
+    return shared ?? worker_failures;
+}
+
+/** Stores why an endpoint failed, for the hint of errors of calls that find no endpoint. */
+function note_failure(ring: Ring, http_host: string, text: string): void {
+    const has_host = string.sub(text, 1, http_host.length) === http_host;
+    last_failures.note(failures_of(ring), http_host, has_host ? text : `${http_host}: ${text}`);
+}
+
+/** Returns the last failure of each endpoint as one text, or nil if none is known. */
+function last_failures_of(ring: Ring): string | undefined {
+    return last_failures.text_of(failures_of(ring), ring.endpoints);
+}
+
+export { choose_endpoint, last_failures_of, note_failure, random_start, report, type AttemptOutcome, type Ring };

@@ -9,6 +9,8 @@ import * as latencies from "./latency";
 import * as memory_dict from "../base/memory_dict";
 import type { RetryBudget } from "./retry_budget";
 import * as retry_budget from "./retry_budget";
+import type { TlsFailures } from "./tls_failures";
+import * as tls_failures from "./tls_failures";
 
 const now = clock.now;
 const max = math.max;
@@ -45,12 +47,14 @@ interface Health {
     readonly retry: boolean;
     readonly budget: RetryBudget;
     /**
-     * Three keys per endpoint: the number of consecutive failures, the ejection (expires with it), and the probe lock, which
-     * is set with `add` so that only one call probes.
+     * Three keys per endpoint: the number of consecutive failures, the end of the ejection, and the probe lock with its
+     * end, which is set with `add` so that only one call probes. The ends are those of the monotonic clock, because a
+     * shared dict expires keys by the wall clock, which can be set back.
      */
     readonly dict: Dict;
     /** Nil unless the policy is "latency". */
     readonly latency: Latency | undefined;
+    readonly tls_failures: TlsFailures;
     /** Earliest time of the next probe while all endpoints are ejected. */
     next_fail_open_at: number;
 }
@@ -64,10 +68,8 @@ const PROBE = `${PREFIX}probe|`;
 const MIN_PROBE_INTERVAL = 0.2;
 /** Seconds after which a probe lock expires, because the call that probes can be killed. */
 const PROBE_TIME = 5;
-/** Seconds without a failure after which the number of failures is reset; an ejection is added to them. */
-const FORGET_AFTER = 600;
-/** Shortest expiry in seconds: in a shared dict, 0 means that the value does not expire. */
-const MIN_EXPIRY = 0.001;
+/** Seconds after the last failure after which the state of an endpoint is removed; a wall clock set forward ends it earlier. */
+const FORGET_AFTER = 86400;
 
 /** Greatest number in the options: they are finite. */
 const MAX_NUMBER = 1e9;
@@ -109,6 +111,7 @@ function create(opts: HealthOptions): Health {
         budget: retry_budget.new(opts.retry_budget ?? 0.2),
         dict: opts.shm_name !== undefined ? ngx.shared[opts.shm_name]! : memory_dict.new(),
         latency: opts.policy === "latency" ? latencies.new() : undefined,
+        tls_failures: tls_failures.new(),
         next_fail_open_at: 0,
     };
 }
@@ -124,14 +127,24 @@ function is_probe_due(host: string, n: number): boolean {
     return time === undefined || now() - (time as number) >= n * MIN_PROBE_INTERVAL;
 }
 
+/** Reports whether the ejection of an endpoint has not ended. */
+function is_ejected(health: Health, host: string): boolean {
+    const [ejection_end] = health.dict.get(EJECTED + host);
+    return ejection_end !== undefined && (ejection_end as number) > now();
+}
+
 /** Takes the probe lock of an endpoint if its ejection has ended; returns true if this call must probe it. */
 function try_acquire_probe(health: Health, host: string, n: number): boolean {
-    const dict = health.dict;
-    const [ejected_at] = dict.get(EJECTED + host);
-    if (ejected_at !== undefined || !is_probe_due(host, n)) {
+    if (is_ejected(health, host) || !is_probe_due(host, n)) {
         return false;
     }
-    const [is_first] = dict.add(PROBE + host, 1, PROBE_TIME);
+    const dict = health.dict;
+    const time = now();
+    const [lock_end] = dict.get(PROBE + host);
+    if (lock_end !== undefined && (lock_end as number) <= time) {
+        dict.delete(PROBE + host); // the wall clock was set back
+    }
+    const [is_first] = dict.add(PROBE + host, time + PROBE_TIME, PROBE_TIME);
     if (is_first) {
         probed_at.set(host, now(), FORGET_AFTER);
     }
@@ -140,28 +153,40 @@ function try_acquire_probe(health: Health, host: string, n: number): boolean {
 
 /** Counts a failure. Returns true if it ejects the endpoint after a healthy period, which is logged. */
 function failed(health: Health, host: string): boolean {
-    const dict = health.dict;
-    const [ejected_at] = dict.get(EJECTED + host);
-    if (ejected_at !== undefined) {
+    if (is_ejected(health, host)) {
         return false; // the call started before the ejection
     }
+    const dict = health.dict;
     const fails = fails_of(health, host) + 1;
-    dict.set(FAILS + host, fails, FORGET_AFTER + health.max_fail_timeout);
+    const kept_for = FORGET_AFTER + health.max_fail_timeout;
+    dict.set(FAILS + host, fails, kept_for);
     if (fails < health.max_fails) {
         return false;
     }
     const seconds = backoff.exponential(health.fail_timeout, health.max_fail_timeout, fails - health.max_fails);
-    dict.set(EJECTED + host, now(), max(MIN_EXPIRY, seconds));
+    dict.set(EJECTED + host, now() + seconds, kept_for);
     dict.delete(PROBE + host);
     return fails === health.max_fails;
 }
 
 /**
+ * Records a failure of the TLS session, which does not eject the endpoint: the cause can be an option of the client. A
+ * probe that fails in this way leaves the endpoint as it was.
+ */
+function tls_failed(health: Health, host: string): void {
+    tls_failures.note(health.tls_failures, host, health.fail_timeout, health.max_fail_timeout);
+    health.dict.delete(PROBE + host);
+}
+
+/**
  * Records a success, which ends the ejection of the endpoint.
  * @param seconds latency of the call; nil if it says nothing about the endpoint
+ * @returns true if the endpoint was ejected
  */
-function succeeded(health: Health, host: string, seconds: number | undefined): void {
-    if (fails_of(health, host) > 0) {
+function succeeded(health: Health, host: string, seconds: number | undefined): boolean {
+    const fails = fails_of(health, host);
+    tls_failures.forget(health.tls_failures, host);
+    if (fails > 0) {
         const dict = health.dict;
         dict.delete(FAILS + host);
         dict.delete(EJECTED + host);
@@ -171,6 +196,7 @@ function succeeded(health: Health, host: string, seconds: number | undefined): v
     if (health.latency !== undefined && seconds !== undefined) {
         latencies.note(health.latency, host, seconds);
     }
+    return fails >= health.max_fails;
 }
 
 /** Releases the probe of an endpoint, because nothing was sent to it. */
@@ -185,8 +211,8 @@ function is_host(host: unknown): boolean {
 }
 
 /**
- * Returns the endpoint whose ejection or probe is the longest ago, if `fail_open` allows a probe now. Called when no
- * endpoint is available.
+ * Returns the endpoint whose ejection ends first, or whose probe is the longest ago, if `fail_open` allows a probe now.
+ * Called when no endpoint is available.
  */
 function pick_fail_open(health: Health, endpoints: readonly Endpoint[]): Endpoint | undefined {
     const time = now();
@@ -194,42 +220,45 @@ function pick_fail_open(health: Health, endpoints: readonly Endpoint[]): Endpoin
         return undefined;
     }
     health.next_fail_open_at = time + MIN_PROBE_INTERVAL;
-    let oldest: Endpoint | undefined;
-    let oldest_failure = math.huge;
+    let best: Endpoint | undefined;
+    let lowest_rank = math.huge;
     for (const endpoint of endpoints) {
         const host = endpoint.http_host;
         if (is_host(host) && is_probe_due(host, endpoints.length)) {
-            const [ejected_at] = health.dict.get(EJECTED + host);
+            const [ejection_end] = health.dict.get(EJECTED + host);
             const [last_probe] = probed_at.get(host);
-            const last_failure = max((ejected_at as number | undefined) ?? 0, (last_probe as number | undefined) ?? 0);
-            if (last_failure < oldest_failure) {
-                oldest = endpoint;
-                oldest_failure = last_failure;
+            const rank = max((ejection_end as number | undefined) ?? 0, (last_probe as number | undefined) ?? 0);
+            if (rank < lowest_rank) {
+                best = endpoint;
+                lowest_rank = rank;
             }
         }
     }
-    if (oldest !== undefined) {
-        probed_at.set(oldest.http_host, time, FORGET_AFTER);
+    if (best !== undefined) {
+        probed_at.set(best.http_host, time, FORGET_AFTER);
     }
-    return oldest;
+    return best;
 }
 
 /**
  * Returns the next available endpoint, or the faster one of the next two, among those that the call has not tried. An
  * endpoint whose probe is due comes first.
+ * @param avoided TLS failures of endpoints that are left out
  */
 function pick_untried(
     health: Health,
     endpoints: readonly Endpoint[],
     start: number,
     tried: Tried | undefined,
+    avoided: TlsFailures | undefined,
 ): Endpoint | undefined {
     const n = endpoints.length;
     let first: Endpoint | undefined;
     for (const i of $range(0, n - 1)) {
         const endpoint = endpoints[(start + i) % n]!;
         const host = endpoint.http_host;
-        if (is_host(host) && tried?.get(host) !== true) {
+        const is_untried = is_host(host) && tried?.get(host) !== true;
+        if (is_untried && (avoided === undefined || !tls_failures.must_avoid(avoided, host))) {
             if (fails_of(health, host) >= health.max_fails) {
                 if (try_acquire_probe(health, host, n)) {
                     return endpoint;
@@ -257,11 +286,23 @@ function pick(
     start: number,
     tried: Tried | undefined,
 ): Endpoint | undefined {
-    let endpoint = pick_untried(health, endpoints, start, tried);
+    let endpoint = pick_untried(health, endpoints, start, tried, health.tls_failures);
+    endpoint ??= pick_untried(health, endpoints, start, tried, undefined);
     if (endpoint === undefined && tried !== undefined) {
-        endpoint = pick_untried(health, endpoints, start, undefined);
+        endpoint = pick_untried(health, endpoints, start, undefined, undefined);
     }
     return endpoint ?? pick_fail_open(health, endpoints);
 }
 
-export { check, create as new, failed, pick, succeeded, not_attempted, type Health, type HealthOptions, type Tried };
+export {
+    check,
+    create as new,
+    failed,
+    pick,
+    succeeded,
+    tls_failed,
+    not_attempted,
+    type Health,
+    type HealthOptions,
+    type Tried,
+};

@@ -80,14 +80,16 @@ function on_failure(host: string): void {
     }
 }
 
-/** Ends the half-open state after a response of the endpoint. */
-function on_success(host: string): void {
+/** Ends the half-open state after a response of the endpoint. Returns false if there was none. */
+function on_success(host: string): boolean {
     const half_open = by_host.get(host);
-    if (half_open !== undefined) {
-        by_host.delete(host);
-        next_probe_at = 0;
-        wake_waiters();
+    if (half_open === undefined) {
+        return false;
     }
+    by_host.delete(host);
+    next_probe_at = 0;
+    wake_waiters();
+    return true;
 }
 
 /** Ends all half-open states, because the health check was disabled. */

@@ -1,6 +1,7 @@
 import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as clock from "../base/clock";
+import * as dict_bans from "./dict_bans";
 import * as log from "../base/log";
 import * as half_open from "./half_open";
 
@@ -43,8 +44,6 @@ interface HealthCheck {
 const ROUND_ROBIN_MODE = "round_robin";
 const SHARED_DICT_MODE = "shared_dict";
 const DISABLED_MODE = "disabled";
-
-const UNHEALTHY = "unhealthy-";
 
 const health_check = {
     DISABLED_MODE,
@@ -127,16 +126,12 @@ function report_failure(http_host: string): MethodResult<true> {
         return $multi(true);
     }
     const dict = ngx.shared[shm_name]!;
-    const [fails, err] = dict.incr(http_host, 1, 0, conf.fail_timeout);
+    const [fails, err] = dict_bans.count_failure(dict, http_host, conf.fail_timeout);
     if (fails === undefined) {
-        return errors.bad_request(err ?? "no memory");
+        return errors.bad_request(err);
     }
-    if (fails >= conf.max_fails) {
-        // an expiry of 0 means never
-        const [added] = dict.add(UNHEALTHY + http_host, 1, math.max(conf.fail_timeout, 0.001));
-        if (added) {
-            ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
-        }
+    if (fails >= conf.max_fails && dict_bans.ban(dict, http_host, conf.fail_timeout)) {
+        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
     }
     return $multi(true);
 }
@@ -147,8 +142,7 @@ function has_ban(conf: Conf, http_host: string): boolean {
         const ban_end = banned_until.get(http_host);
         return ban_end !== undefined && ban_end > now();
     }
-    const [flag] = ngx.shared[shm_name]!.get(UNHEALTHY + http_host);
-    return flag !== undefined;
+    return dict_bans.is_banned(ngx.shared[shm_name]!, http_host);
 }
 
 /**

@@ -10,7 +10,9 @@ type FaultKind =
     | "closed"
     /** The server aborted the connection. */
     | "reset"
-    /** Any other error of the socket, DNS errors and TLS errors included. */
+    /** The TLS handshake failed, or the server ended the TLS session with an alert. */
+    | "tls"
+    /** Any other error of the socket, DNS errors included. */
     | "socket"
     /** The response violates HTTP. */
     | "malformed"
@@ -31,6 +33,24 @@ function make_fault(kind: FaultKind, text: string): Fault {
 
 const TIMEOUT = make_fault("timeout", "timeout");
 
+/** Parts of texts that nginx and OpenSSL use for TLS errors only. */
+const TLS_PARTS = ["certificate", "handshake failed", "ssl", "SSL"];
+
+/** Reports whether a text is of a TLS error. After an alert of the server it is just "error". */
+function is_tls_text(text: string): boolean {
+    const [numbered] = find(text, "^%d+: ");
+    if (numbered !== undefined || text === "error") {
+        return true;
+    }
+    for (const part of TLS_PARTS) {
+        const [from] = find(text, part, 1, true);
+        if (from !== undefined) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Returns the fault for an error text of a socket, because nginx and OpenSSL report errors as text only. */
 function of_socket(text: string): Fault {
     if (text === "timeout") {
@@ -43,7 +63,7 @@ function of_socket(text: string): Fault {
     if (reset !== undefined || text === "broken pipe") {
         return make_fault("reset", text);
     }
-    return make_fault("socket", text);
+    return make_fault(is_tls_text(text) ? "tls" : "socket", text);
 }
 
 /** Reports whether the server ended the connection, as it does with a pooled one that was idle for too long. */
@@ -57,6 +77,11 @@ function is_connection_closed(fault: Fault): boolean {
  */
 function to_failure(fault: Fault, sent: boolean): LocalFailure {
     const kind = fault.kind;
+    if (kind === "tls") {
+        const failure = failures.local_failure(sent ? "lost" : "connect", fault.text, sent);
+        failure.is_tls = true;
+        return failure;
+    }
     if (kind === "closed" || kind === "reset" || kind === "socket") {
         return failures.local_failure(sent ? "lost" : "connect", fault.text, sent, kind !== "socket");
     }

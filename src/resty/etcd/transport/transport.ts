@@ -41,6 +41,8 @@ interface Attempt extends RequestContext {
     readonly can_survive_rejection: boolean;
     /** Bytes of the response body; written by the transport. */
     received: number;
+    /** Why the attempt failed. */
+    failure?: Failure;
 }
 
 /** What failed. */
@@ -76,6 +78,8 @@ interface LocalFailure {
     readonly sent: boolean;
     /** The server closed the connection. */
     readonly is_closed_by_server: boolean;
+    /** There is no TLS session, or the server has ended it with an alert. */
+    is_tls?: true;
     /** HTTP status of an undecodable response. */
     http_status?: number;
 }

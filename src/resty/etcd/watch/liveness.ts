@@ -54,8 +54,10 @@ function check_creation(shared_watch: SharedWatch, session: StreamSession): Etcd
     if (elapsed <= (core.timeout > 0 ? core.timeout : shared_watch.idle_timeout)) {
         return undefined;
     }
+    const err = errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint);
     balancer.report(core, stream.endpoint, "failure");
-    return errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint);
+    balancer.note_failure(core, stream.endpoint, err.message);
+    return err;
 }
 
 /** Starts the probe of a silent stream, or evaluates it. Returns whether the stream is dead. */

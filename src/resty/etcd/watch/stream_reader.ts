@@ -186,6 +186,7 @@ function run(shared_watch: SharedWatch, session: Session): EtcdError {
     const err = read_all(shared_watch, session, stream, from);
     if (watch_errors.is_server_failure(err)) {
         balancer.report(core, stream.endpoint, "failure");
+        balancer.note_failure(core, stream.endpoint, errors.to_text(err));
     }
     return err;
 }

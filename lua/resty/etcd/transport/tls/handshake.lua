@@ -102,7 +102,7 @@ local function handshake(sock, tls, host)
         end
         local is_set, set_err = sock:setclientcert(pair.cert, pair.key)
         if is_set == nil then
-            return nil, faults.of_socket(set_err)
+            return nil, faults.make_fault("config", "client certificate: " .. set_err)
         end
     end
     local reused

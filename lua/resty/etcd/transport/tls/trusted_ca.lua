@@ -65,7 +65,7 @@ local function apply(sock, tls, path)
     end
     tls.trust = trust
     local ____, set_err = sock:settrustedstore(trust.store.ctx)
-    return set_err ~= nil and faults.of_socket(set_err) or nil
+    return set_err ~= nil and faults.make_fault("config", "trusted_ca: " .. set_err) or nil
 end
 _M.apply = apply
 _M.is_usable = is_usable

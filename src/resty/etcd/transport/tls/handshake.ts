@@ -98,7 +98,7 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true, Fault
         }
         const [is_set, set_err] = sock.setclientcert(pair.cert, pair.key);
         if (is_set === undefined) {
-            return $multi(undefined, faults.of_socket(set_err));
+            return $multi(undefined, faults.make_fault("config", `client certificate: ${set_err}`));
         }
     }
     // the session is not used, but without one a cosocket loses the cause of a failure: see `reason_of`

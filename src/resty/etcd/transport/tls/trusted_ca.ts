@@ -62,7 +62,7 @@ function apply(sock: Tcp, tls: TlsOptions, path: string): Fault | undefined {
     }
     tls.trust = trust;
     const [, set_err] = sock.settrustedstore!(trust.store.ctx);
-    return set_err !== undefined ? faults.of_socket(set_err) : undefined;
+    return set_err !== undefined ? faults.make_fault("config", `trusted_ca: ${set_err}`) : undefined;
 }
 
 export { apply, is_usable };
