@@ -15,6 +15,8 @@ local run_loop = require("resty.etcd.mirror.run_loop")
 local status = require("resty.etcd.mirror.status")
 local stores = require("resty.etcd.mirror.store")
 local wait_ready = require("resty.etcd.mirror.wait_ready")
+local wait_revision = require("resty.etcd.mirror.wait_revision")
+local waiters = require("resty.etcd.mirror.waiters")
 
 --- The keys below a prefix, as etcd has them, in the memory of this worker.
 ---@class resty.etcd.mirror.mirror.Mirror: resty.etcd.mirror.types.State
@@ -35,6 +37,7 @@ local wait_ready = require("resty.etcd.mirror.wait_ready")
 ---@field stats fun(self: resty.etcd.mirror.types.State): resty.etcd.mirror.status.Stats
 ---@field version fun(self: resty.etcd.mirror.types.State): number
 ---@field wait_ready fun(self: resty.etcd.mirror.types.State, timeout?: number): true?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field wait_revision fun(self: resty.etcd.mirror.types.State, revision: string|number, timeout?: number): true?, string?, resty.etcd.protocol.errors.EtcdError?
 
 local methods = {
     age = lookups.age,
@@ -53,7 +56,8 @@ local methods = {
     state = status.state_of,
     stats = status.stats,
     version = lookups.version,
-    wait_ready = wait_ready.wait_ready
+    wait_ready = wait_ready.wait_ready,
+    wait_revision = wait_revision.wait_revision
 }
 local mt = {__index = methods}
 
@@ -97,7 +101,9 @@ local function create(cli, dir, opts, source)
         indexes = indexes.new(given.index, log),
         notifications = notifier.new(log),
         loop = loop,
-        waiters = wait_ready.new(),
+        ready_waiters = waiters.new(),
+        revision_waiters = waiters.new(),
+        next_confirmation_at = 0,
         log = log
     }
     local ok, err = run_loop.begin(state)

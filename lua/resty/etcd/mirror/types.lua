@@ -128,6 +128,9 @@ local _M = {}
 ---@field is_closed boolean
 ---@field feed resty.etcd.watch.feed.Feed?
 ---@field has_received boolean The feed has delivered a batch.
+---@field has_etcd_state boolean A batch was from etcd, not from a snapshot file.
+---@field feed_revision number Revision of the last batch.
+---@field confirmed_revision number Revision for which etcd has confirmed the content since the last full state; 0 for none.
 ---@field last_received_at number? Time of the last response from etcd to the previous feed.
 ---@field last_error resty.etcd.protocol.errors.EtcdError?
 ---@field counters resty.etcd.mirror.types.LoopCounters
@@ -147,7 +150,9 @@ local _M = {}
 ---@field indexes resty.etcd.mirror.types.Indexes
 ---@field notifications resty.etcd.mirror.types.Notifications
 ---@field loop resty.etcd.mirror.types.Loop
----@field waiters table
+---@field ready_waiters table Callers that wait for the first full state.
+---@field revision_waiters table Callers that wait for a revision.
+---@field next_confirmation_at number Earliest time of the next request whether the content is current.
 ---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
 
 return _M

@@ -41,7 +41,7 @@ local MAX_BEHIND_READS = 10
 ---@field is_following boolean Reading continues at the cursor. Otherwise the reader must join the log again.
 ---@field direct resty.etcd.shared_log.writer.Source? Feed straight from etcd, while no log is usable.
 ---@field revision number Last revision that was returned.
----@field cluster_id string?
+---@field cluster_id_of_log string? ID of the cluster that the last batch from the log was from.
 ---@field missing_since number? Since when something has been missing in the log.
 ---@field missing_noticed_at number When that was last noticed.
 ---@field next_join_at number
@@ -54,6 +54,7 @@ local MAX_BEHIND_READS = 10
 ---@class resty.etcd.shared_log.log_feed.LogFeed: resty.etcd.shared_log.log_feed.Fields
 ---@field age fun(self: resty.etcd.shared_log.log_feed.LogFeed): number
 ---@field close fun(self: resty.etcd.shared_log.log_feed.LogFeed)
+---@field cluster_id fun(self: resty.etcd.shared_log.log_feed.LogFeed): string?
 ---@field next fun(self: resty.etcd.shared_log.log_feed.LogFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
 
 --- Tracks for how long something has been missing. A reader joins again first; if that does not help, it abandons the log.
@@ -82,14 +83,29 @@ end
 --- Reports whether etcd's history has diverged since the last batch that the reader returned, as far as can be known.
 ---@param feed resty.etcd.shared_log.log_feed.Fields
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
----@param cluster_id string?
+---@param log_cluster_id string?
 ---@return boolean
-local function has_diverged(feed, cursor, cluster_id)
+local function has_diverged(feed, cursor, log_cluster_id)
     if feed.direct ~= nil then
-        return cluster_id ~= (feed.direct:cluster_id() or feed.cluster_id)
+        return log_cluster_id ~= (feed.direct:cluster_id() or feed.cluster_id_of_log)
     end
     local last = feed.cursor
     return last == nil or last.log.name ~= cursor.log.name or cursor.history > last.epoch
+end
+
+--- Returns the ID of the cluster that the state behind a cursor is from.
+---@param feed resty.etcd.shared_log.log_feed.Fields
+---@param cursor resty.etcd.shared_log.cursor.Cursor
+---@return string?
+local function cluster_of(feed, cursor)
+    local header = epoch_header.read(cursor.log, cursor.epoch)
+    local ____temp_0
+    if header ~= nil then
+        ____temp_0 = header.cluster_id
+    else
+        ____temp_0 = feed.cluster_id_of_log
+    end
+    return ____temp_0
 end
 
 --- Reads the full state from the log and continues from there; nil if it cannot be read yet.
@@ -103,18 +119,14 @@ local function join(feed, log)
     if batch == nil then
         return nil
     end
-    local header = epoch_header.read(log, cursor.epoch)
-    local cluster_id = feed.cluster_id
-    if header ~= nil then
-        cluster_id = header.cluster_id
-    end
-    if feed.revision > 0 and has_diverged(feed, cursor, cluster_id) then
+    local log_cluster_id = cluster_of(feed, cursor)
+    if feed.revision > 0 and has_diverged(feed, cursor, log_cluster_id) then
         batch.reason = "restored"
     end
     feed.behind_reads = 0
     feed.cursor = cursor
     feed.is_following = true
-    feed.cluster_id = cluster_id
+    feed.cluster_id_of_log = log_cluster_id
     if feed.direct ~= nil then
         feed.direct:close()
         feed.direct = nil
@@ -137,13 +149,13 @@ local function can_join(feed, log)
     end
     local tail = feed.coordinator.tail
     local at = logs.head(log, tail)
-    local ____temp_0
+    local ____temp_1
     if at ~= nil then
-        ____temp_0 = epoch_header.of_successor(log, tail, at)
+        ____temp_1 = epoch_header.of_successor(log, tail, at)
     else
-        ____temp_0 = nil
+        ____temp_1 = nil
     end
-    local ____end = ____temp_0
+    local ____end = ____temp_1
     if ____end == nil or ____end.revision >= feed.revision then
         return true
     end
@@ -170,6 +182,9 @@ local function read(feed, log)
     end
     local batch, outcome = cursors.next(cursor)
     track_missing(feed, log, outcome)
+    if (batch and batch.full) ~= nil then
+        feed.cluster_id_of_log = cluster_of(feed, cursor)
+    end
     return batch
 end
 
@@ -201,7 +216,7 @@ end
 local function open_direct(feed)
     feed.is_following = false
     local from = feed.revision > 0 and feed.revision + 1 or nil
-    local direct, err = feed.coordinator.open_source(from, feed.cluster_id)
+    local direct, err = feed.coordinator.open_source(from, feed.cluster_id_of_log)
     feed.direct = direct
     return err
 end
@@ -261,6 +276,16 @@ local function age(self)
     return now() - (last_received_at > 0 and last_received_at or self.created_at)
 end
 
+local function cluster_id(self)
+    local ____temp_4
+    if self.direct ~= nil then
+        ____temp_4 = self.direct:cluster_id()
+    else
+        ____temp_4 = self.cluster_id_of_log
+    end
+    return ____temp_4
+end
+
 local function close(self)
     if self.is_closed then
         return
@@ -272,7 +297,7 @@ local function close(self)
         self.direct:close()
     end
 end
-local methods = {age = age, close = close, next = next}
+local methods = {age = age, close = close, cluster_id = cluster_id, next = next}
 local mt = {__index = methods}
 
 --- Creates a worker's view of a log.
@@ -309,7 +334,7 @@ local function attach(poll_timer, coordinator)
         is_following = false,
         direct = nil,
         revision = 0,
-        cluster_id = nil,
+        cluster_id_of_log = nil,
         missing_since = nil,
         missing_noticed_at = 0,
         next_join_at = 0,

@@ -32,6 +32,7 @@ local DEFAULT_INTERVAL = 5
 ---@class resty.etcd.storage.snapshot_feed.SnapshotFeed: resty.etcd.storage.snapshot_feed.Fields
 ---@field age fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed): number
 ---@field close fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed)
+---@field cluster_id fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed): string?
 ---@field current_error fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed): resty.etcd.protocol.errors.EtcdError?
 ---@field next fun(self: resty.etcd.storage.snapshot_feed.SnapshotFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
 
@@ -170,6 +171,17 @@ local function current_error(self)
     return ____temp_0
 end
 
+local function cluster_id(self)
+    local inner = self.inner
+    local ____temp_1
+    if inner.cluster_id ~= nil then
+        ____temp_1 = inner:cluster_id()
+    else
+        ____temp_1 = nil
+    end
+    return ____temp_1
+end
+
 local function close(self)
     self.inner:close()
     local writer = self.snapshot.writer
@@ -177,7 +189,13 @@ local function close(self)
         snapshot_writers.detach(writer)
     end
 end
-local methods = {age = age, close = close, current_error = current_error, next = next}
+local methods = {
+    age = age,
+    close = close,
+    cluster_id = cluster_id,
+    current_error = current_error,
+    next = next
+}
 local mt = {__index = methods}
 
 --- Creates the state of a snapshot file. Worker 0 writes the file.

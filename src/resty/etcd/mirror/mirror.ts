@@ -17,6 +17,8 @@ import type { Status } from "./status";
 import * as stores from "./store";
 import type { Change, Changes, Kv, Options, Source, State } from "./types";
 import * as wait_ready from "./wait_ready";
+import * as wait_revision from "./wait_revision";
+import * as waiters from "./waiters";
 
 /** The keys below a prefix, as etcd has them, in the memory of this worker. */
 interface Mirror extends State, Methods {}
@@ -39,6 +41,7 @@ const methods = {
     stats: status.stats,
     version: lookups.version,
     wait_ready: wait_ready.wait_ready,
+    wait_revision: wait_revision.wait_revision,
 };
 type Methods = typeof methods;
 const mt: LuaMetatable<Mirror, Methods> = { __index: methods };
@@ -81,7 +84,9 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         indexes: indexes.new(given.index, log),
         notifications: notifier.new(log),
         loop,
-        waiters: wait_ready.new(),
+        ready_waiters: waiters.new(),
+        revision_waiters: waiters.new(),
+        next_confirmation_at: 0,
         log,
     };
     const [ok, err] = run_loop.begin(state);

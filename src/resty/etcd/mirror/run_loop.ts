@@ -12,9 +12,10 @@ import * as indexes from "./indexes";
 import * as notifier from "./notifier";
 import * as stores from "./store";
 import type { Change, Loop, Source, State } from "./types";
-import * as wait_ready from "./wait_ready";
+import * as waiters from "./waiters";
 
 const now = clock.now;
+const max = math.max;
 
 /** Seconds between two checks for the end of the mirror or its worker. */
 const POLL_INTERVAL = 0.5;
@@ -35,6 +36,9 @@ function create(source: Source): Result<Loop> {
         is_closed: false,
         feed: undefined,
         has_received: false,
+        has_etcd_state: false,
+        feed_revision: 0,
+        confirmed_revision: 0,
         last_received_at: undefined,
         last_error: undefined,
         counters: { batches: 0, puts: 0, deletes: 0, full: {}, failures: 0 },
@@ -69,17 +73,52 @@ function release(loop: Loop): void {
     loop.lock.post(1);
 }
 
-/** Applies a full state. History has also diverged if revisions go backwards: a new feed cannot know. */
-function apply_full_state(state: State, batch: Batch): Change[] | undefined {
-    const full = state.loop.counters.full;
-    const reason = batch.reason ?? "list";
-    full[reason] = (full[reason] ?? 0) + 1;
-    return apply.apply_full_state(state, batch, reason === "restored" || batch.revision < state.store.revision);
+/** Reports whether history has diverged. It also has if revisions go backwards: a new feed cannot know. */
+function has_diverged(loop: Loop, batch: Batch): boolean {
+    return batch.full !== undefined && (batch.reason === "restored" || batch.revision < loop.feed_revision);
+}
+
+/** Changes the content. The events up to a confirmed revision cancel each other out: they are skipped. */
+function apply_content(state: State, batch: Batch): Change[] | undefined {
+    const loop = state.loop;
+    if (batch.full !== undefined) {
+        return apply.apply_full_state(state, batch, has_diverged(loop, batch));
+    }
+    if (batch.events.length > 0 && batch.revision > loop.confirmed_revision) {
+        return apply.apply_events(state, batch.events);
+    }
+    return [];
+}
+
+/** Notes the revision of a batch whose changes are in the store. */
+function advance(state: State, batch: Batch, has_changed: boolean): void {
+    const { loop, store } = state;
+    stores.advance(
+        store,
+        has_diverged(loop, batch) ? batch.revision : max(store.revision, batch.revision),
+        has_changed,
+    );
+    loop.feed_revision = batch.revision;
+    if (batch.full !== undefined) {
+        loop.confirmed_revision = 0;
+    }
+    waiters.wake_all(state.revision_waiters);
+}
+
+/** Notes that etcd has confirmed the content for a revision. */
+function confirm(state: State, revision: number): void {
+    stores.advance(state.store, revision, false);
+    state.loop.confirmed_revision = revision;
+    waiters.wake_all(state.revision_waiters);
 }
 
 function count(loop: Loop, batch: Batch): void {
     const counters = loop.counters;
     counters.batches = counters.batches + 1;
+    if (batch.full !== undefined) {
+        const reason = batch.reason ?? "list";
+        counters.full[reason] = (counters.full[reason] ?? 0) + 1;
+    }
     for (const event of batch.events) {
         if (event.type === "PUT") {
             counters.puts = counters.puts + 1;
@@ -95,25 +134,21 @@ function count(loop: Loop, batch: Batch): void {
  */
 function apply_batch(this: void, state: State, batch: Batch): Change[] | undefined {
     const { loop, store } = state;
-    let changes: Change[] | undefined = [];
     count(loop, batch);
-    if (batch.full !== undefined) {
-        changes = apply_full_state(state, batch);
-    } else if (batch.events.length > 0) {
-        changes = apply.apply_events(state, batch.events);
-    }
+    const changes = apply_content(state, batch);
     if (changes === undefined) {
         return undefined;
     }
     const is_first = batch.full !== undefined && store.version === 0;
-    stores.advance(store, batch.revision, changes.length > 0 || is_first);
+    advance(state, batch, changes.length > 0 || is_first);
     loop.has_received = true;
     if (batch.reason !== "snapshot") {
+        loop.has_etcd_state = true;
         loop.last_error = undefined; // a snapshot file says nothing about the state of etcd
     }
     if (batch.full !== undefined && !store.is_ready) {
         stores.mark_ready(store);
-        wait_ready.wake_all(state.waiters);
+        waiters.wake_all(state.ready_waiters);
     }
     return changes;
 }
@@ -178,6 +213,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         if (!ok) {
             return unexpected_error(result);
         }
+        const revision = store.revision;
         let changes = result as Change[] | undefined;
         if (changes === undefined) {
             return undefined;
@@ -185,7 +221,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         if (is_first && notifications.callbacks.length > 0) {
             changes = apply.all_as_changes(state);
         }
-        notifier.notify(notifications, batch.revision, changes);
+        notifier.notify(notifications, revision, changes);
         timer_loop.note_work(loop.timer, 1);
     }
 }
@@ -233,7 +269,8 @@ function finish(state: State): void {
     loop.is_closed = true;
     notifier.stop(state.notifications);
     drop_feed(loop);
-    wait_ready.wake_all(state.waiters);
+    waiters.wake_all(state.ready_waiters);
+    waiters.wake_all(state.revision_waiters);
     timer_loop.stop(loop.timer);
 }
 
@@ -340,4 +377,4 @@ function begin(state: State): Result<true> {
     return timer_loop.start(loop.timer, 0);
 }
 
-export { acquire, begin, close, create as new, release };
+export { acquire, begin, close, confirm, create as new, release };

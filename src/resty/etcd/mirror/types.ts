@@ -204,6 +204,12 @@ interface Loop {
     feed: Feed | undefined;
     /** The feed has delivered a batch. */
     has_received: boolean;
+    /** A batch was from etcd, not from a snapshot file. */
+    has_etcd_state: boolean;
+    /** Revision of the last batch. */
+    feed_revision: number;
+    /** Revision for which etcd has confirmed the content since the last full state; 0 for none. */
+    confirmed_revision: number;
     /** Time of the last response from etcd to the previous feed. */
     last_received_at: number | undefined;
     last_error: EtcdError | undefined;
@@ -221,7 +227,7 @@ interface Loop {
     readonly lock: Semaphore;
 }
 
-/** Semaphores of the callers that wait for the first full state; weak, because a waiter can be killed. */
+/** Semaphores of callers that wait; weak, because a waiter can be killed. */
 type Waiters = LuaMap<Semaphore, true>;
 
 interface State {
@@ -233,7 +239,12 @@ interface State {
     readonly indexes: Indexes;
     readonly notifications: Notifications;
     readonly loop: Loop;
-    readonly waiters: Waiters;
+    /** Callers that wait for the first full state. */
+    readonly ready_waiters: Waiters;
+    /** Callers that wait for a revision. */
+    readonly revision_waiters: Waiters;
+    /** Earliest time of the next request whether the content is current. */
+    next_confirmation_at: number;
     readonly log: RateLimitedLog;
 }
 

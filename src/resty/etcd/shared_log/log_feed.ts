@@ -49,7 +49,8 @@ interface Fields {
     direct: Source | undefined;
     /** Last revision that was returned. */
     revision: number;
-    cluster_id: string | undefined;
+    /** ID of the cluster that the last batch from the log was from. */
+    cluster_id_of_log: string | undefined;
     /** Since when something has been missing in the log. */
     missing_since: number | undefined;
     /** When that was last noticed. */
@@ -87,12 +88,18 @@ function track_missing(feed: Fields, log: Log, outcome: ReadOutcome | undefined)
 }
 
 /** Reports whether etcd's history has diverged since the last batch that the reader returned, as far as can be known. */
-function has_diverged(feed: Fields, cursor: Cursor, cluster_id: string | undefined): boolean {
+function has_diverged(feed: Fields, cursor: Cursor, log_cluster_id: string | undefined): boolean {
     if (feed.direct !== undefined) {
-        return cluster_id !== (feed.direct.cluster_id() ?? feed.cluster_id);
+        return log_cluster_id !== (feed.direct.cluster_id() ?? feed.cluster_id_of_log);
     }
     const last = feed.cursor;
     return last === undefined || last.log.name !== cursor.log.name || cursor.history > last.epoch;
+}
+
+/** Returns the ID of the cluster that the state behind a cursor is from. */
+function cluster_of(feed: Fields, cursor: Cursor): string | undefined {
+    const header = epoch_header.read(cursor.log, cursor.epoch);
+    return header !== undefined ? header.cluster_id : feed.cluster_id_of_log;
 }
 
 /** Reads the full state from the log and continues from there; nil if it cannot be read yet. */
@@ -103,18 +110,14 @@ function join(feed: Fields, log: Log): Batch | undefined {
     if (batch === undefined) {
         return undefined;
     }
-    const header = epoch_header.read(log, cursor.epoch);
-    let cluster_id = feed.cluster_id;
-    if (header !== undefined) {
-        cluster_id = header.cluster_id;
-    }
-    if (feed.revision > 0 && has_diverged(feed, cursor, cluster_id)) {
+    const log_cluster_id = cluster_of(feed, cursor);
+    if (feed.revision > 0 && has_diverged(feed, cursor, log_cluster_id)) {
         batch.reason = "restored"; // the same revisions can belong to other changes
     }
     feed.behind_reads = 0;
     feed.cursor = cursor;
     feed.is_following = true;
-    feed.cluster_id = cluster_id;
+    feed.cluster_id_of_log = log_cluster_id;
     if (feed.direct !== undefined) {
         feed.direct.close();
         feed.direct = undefined;
@@ -160,6 +163,9 @@ function read(feed: Fields, log: Log): Batch | undefined {
     }
     const [batch, outcome] = cursors.next(cursor);
     track_missing(feed, log, outcome);
+    if (batch?.full !== undefined) {
+        feed.cluster_id_of_log = cluster_of(feed, cursor);
+    }
     return batch;
 }
 
@@ -185,7 +191,7 @@ function wait(feed: Fields, seconds: number): Result<Batch, EtcdError> {
 function open_direct(feed: Fields): EtcdError | undefined {
     feed.is_following = false;
     const from = feed.revision > 0 ? feed.revision + 1 : undefined;
-    const [direct, err] = feed.coordinator.open_source(from, feed.cluster_id);
+    const [direct, err] = feed.coordinator.open_source(from, feed.cluster_id_of_log);
     feed.direct = direct;
     return err;
 }
@@ -239,6 +245,10 @@ function age(this: LogFeed): number {
     return now() - (last_received_at > 0 ? last_received_at : this.created_at);
 }
 
+function cluster_id(this: LogFeed): string | undefined {
+    return this.direct !== undefined ? this.direct.cluster_id() : this.cluster_id_of_log;
+}
+
 function close(this: LogFeed): void {
     if (this.is_closed) {
         return;
@@ -251,7 +261,7 @@ function close(this: LogFeed): void {
     }
 }
 
-const methods = { age, close, next };
+const methods = { age, close, cluster_id, next };
 type Methods = typeof methods;
 const mt: LuaMetatable<LogFeed, Methods> = { __index: methods };
 
@@ -274,7 +284,7 @@ function attach(poll_timer: PollTimer, coordinator: Coordinator): Result<Feed, E
         is_following: false,
         direct: undefined,
         revision: 0,
-        cluster_id: undefined,
+        cluster_id_of_log: undefined,
         missing_since: undefined,
         missing_noticed_at: 0,
         next_join_at: 0,

@@ -153,6 +153,11 @@ function current_error(this: SnapshotFeed): EtcdError | undefined {
     return inner.current_error !== undefined ? inner.current_error() : undefined;
 }
 
+function cluster_id(this: SnapshotFeed): string | undefined {
+    const inner = this.inner;
+    return inner.cluster_id !== undefined ? inner.cluster_id() : undefined;
+}
+
 function close(this: SnapshotFeed): void {
     this.inner.close();
     const writer = this.snapshot.writer;
@@ -161,7 +166,7 @@ function close(this: SnapshotFeed): void {
     }
 }
 
-const methods = { age, close, current_error, next };
+const methods = { age, close, cluster_id, current_error, next };
 type Methods = typeof methods;
 const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
 

@@ -30,6 +30,8 @@ interface Feed {
     age(): number;
     /** Returns why etcd cannot be followed at the moment, or permanently; nil if no error is known. */
     current_error?(): EtcdError | undefined;
+    /** Returns the ID of the cluster that the batches are from; nil if it is not known. */
+    cluster_id?(): string | undefined;
     /** Ends the feed and frees its resources immediately. A waiting `next` returns the error `closed`. */
     close(): void;
 }
