@@ -10,7 +10,8 @@
 --   line:cut(reset, bytes)           cuts all connections with a watch that have received at least `bytes`, by RST if
 --                                    `reset`
 --   line.pause = 0.005               seconds before each piece of up to 64 KiB is passed
---   line.frozen = true               keeps existing watches open without passing bytes
+--   line.frozen = true               keeps all watches open without passing bytes
+--   line.frozen_up_to = n            keeps the first n watches open without passing bytes
 local tcp = require "spec.support.tcp"
 
 local tap = {}
@@ -29,7 +30,7 @@ local function pass_down(self, conn, sock)
         if self.pause then
             ngx.sleep(self.pause)
         end
-        while self.frozen and conn.watch do
+        while conn.watch and (self.frozen or conn.watch <= (self.frozen_up_to or 0)) and conn.fd do
             ngx.sleep(tcp.TICK)
         end
         if not tcp.send(conn, bytes) or conn.left == 0 then

@@ -25,12 +25,13 @@ local MIN_CONNECT_SHARE = 1
 ---@field deadline? number Latest end of the call, by `clock.now`, if it is one step of a longer operation.
 ---@field quiet? boolean Suppresses the log line at the entry, for a call that is one step of a call already logged.
 ---@field semantics? ("read"|"write"|"idempotent") The RPC's own if nil.
+---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to call, in a single attempt, whatever its health.
 
 --- Options of a stream.
 ---@class resty.etcd.call.attempt.StreamOptions
 ---@field timeout? number Seconds until the first reply: the client's own if nil, 0 for no deadline.
 ---@field require_leader? boolean The server ends the stream when its member has no leader.
----@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to open it at.
+---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to open it at, in a single attempt, whatever its health.
 
 --- A call in progress.
 ---@class resty.etcd.call.attempt.Call
@@ -41,6 +42,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field deadline number? Nil for none.
 ---@field timeout number Seconds, as the caller gave it.
 ---@field stream resty.etcd.call.attempt.StreamOptions? Nil for a call with a single reply.
+---@field at resty.etcd.endpoint.endpoint.Endpoint? The only endpoint of the call; nil if the balancer chooses one for each attempt.
 ---@field retry_state resty.etcd.call.retry_state.RetryState
 ---@field seen_revision number With `monotonic`: the revision that the client had seen when the call began, and its cluster.
 ---@field seen_cluster any
@@ -120,8 +122,7 @@ local function prepare(call, token)
     local state = call.retry_state
     local deadline = call.deadline
     local others = retry_state.endpoints_left(state)
-    local ____opt_3 = call.stream
-    local endpoint = ____opt_3 and ____opt_3.at or balancer.choose_endpoint(core, state.tried, deadline)
+    local endpoint = call.at or balancer.choose_endpoint(core, state.tried, deadline)
     if endpoint == nil then
         return nil, no_endpoint(core)
     end

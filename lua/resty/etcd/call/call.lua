@@ -139,6 +139,7 @@ local function start(core, rpc, request, timeout, options, stream)
         resolver.before_call(core, core.dns, started, deadline)
     end
     local is_linearizable = request.serializable ~= true
+    local at = options and options.at or stream and stream.at
     local call = {
         core = core,
         rpc = rpc,
@@ -147,7 +148,8 @@ local function start(core, rpc, request, timeout, options, stream)
         deadline = deadline,
         timeout = timeout,
         stream = stream,
-        retry_state = retry_state.new(core, deadline, is_linearizable),
+        at = at,
+        retry_state = retry_state.new(core, deadline, is_linearizable, at ~= nil),
         seen_revision = seen_revision,
         seen_cluster = seen_cluster,
         received = 0,

@@ -63,13 +63,18 @@ local function max_attempts(core)
     return n * conf.max_fails + 1
 end
 
-local function create(core, deadline, is_linearizable)
+---@param core resty.etcd.call.client_state.Core
+---@param deadline number?
+---@param is_linearizable boolean
+---@param is_pinned boolean the call is for a single endpoint, so another attempt would repeat the same
+---@return resty.etcd.call.retry_state.RetryState
+local function create(core, deadline, is_linearizable, is_pinned)
     return {
         core = core,
         deadline = deadline,
         is_linearizable = is_linearizable,
         attempts = 0,
-        attempts_left = max_attempts(core),
+        attempts_left = is_pinned and 1 or max_attempts(core),
         stale_left = core.revision_floor ~= nil and STALE_ATTEMPTS * #core.endpoints or 0,
         token_repeats = 0,
         shared_tokens = 0,

@@ -5,19 +5,30 @@ local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local probes = require("resty.etcd.watch.probe")
 local shared_watches = require("resty.etcd.watch.shared_watch")
-local stream_reader = require("resty.etcd.watch.stream_reader")
 local now = clock.now
+local max = math.max
+local min = math.min
 
 --- Maximum seconds between two bytes of a living stream: etcd sends progress every 10 minutes at least.
 local MAX_PROGRESS_INTERVAL = 660
+
+--- Maximum seconds before another probe follows one without a result.
+local RETRY_INTERVAL = 5
+
+--- Maximum seconds of a wait while a probe runs.
+local PROBE_POLL_INTERVAL = 0.1
+
+--- Maximum seconds of a wait otherwise, so that the worker's exit and silent streams are noticed.
+local POLL_INTERVAL = 0.5
 
 --- What is being found out about a stream that is silent. Written by this file.
 ---@class resty.etcd.watch.liveness.Liveness
 ---@field probe resty.etcd.watch.probe.Probe? Nil while none runs.
 ---@field next_probe_at number
+---@field probe_from number First revision up to which no probe has found that nothing was missed.
 
 local function create()
-    return {probe = nil, next_probe_at = 0}
+    return {probe = nil, next_probe_at = 0, probe_from = 0}
 end
 
 --- Ends the probe, if one runs.
@@ -69,20 +80,31 @@ local function is_dead(liveness, shared_watch, stream)
     local probe = liveness.probe
     if probe == nil then
         if time >= liveness.next_probe_at then
-            local request = stream_reader.create_request(shared_watch, shared_watch.next_revision)
-            liveness.probe = probes.start(shared_watch, stream, request)
+            local from = max(shared_watch.next_revision, liveness.probe_from)
+            liveness.probe = probes.start(shared_watch, stream, from)
         end
         return false
     end
     local outcome = probes.outcome(probe)
     if outcome ~= nil then
         stop(liveness)
-        liveness.next_probe_at = time + shared_watch.idle_timeout
+        liveness.next_probe_at = time + min(shared_watch.idle_timeout, RETRY_INTERVAL)
         if outcome == "alive" then
-            shared_watches.note_response(shared_watch, probe.created_at)
+            shared_watches.note_response(
+                shared_watch,
+                probes.alive_at(probe)
+            )
+            liveness.probe_from = probes.next_from(probe)
         end
     end
     return outcome == "dead"
+end
+
+--- Returns the seconds until the next `check`.
+---@param liveness resty.etcd.watch.liveness.Liveness
+---@return number
+local function poll_interval(liveness)
+    return liveness.probe ~= nil and PROBE_POLL_INTERVAL or POLL_INTERVAL
 end
 
 --- Returns an error if the stream of a session is dead. Call it regularly.
@@ -103,6 +125,7 @@ local function check(liveness, shared_watch, session)
 end
 _M.check = check
 _M.new = create
+_M.poll_interval = poll_interval
 _M.stop = stop
 
 return _M

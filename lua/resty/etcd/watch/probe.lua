@@ -1,24 +1,54 @@
 -- Generated from src/resty/etcd/watch/probe.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local semaphore = require("ngx.semaphore")
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
+local reads = require("resty.etcd.watch.reads")
 local rpcs = require("resty.etcd.protocol.rpc")
+local timer_loops = require("resty.etcd.base.timer_loop")
+local shared_watches = require("resty.etcd.watch.shared_watch")
+local stream_reader = require("resty.etcd.watch.stream_reader")
 local watch_errors = require("resty.etcd.watch.errors")
 local now = clock.now
+local max = math.max
+local find = string.find
 
---- Seconds that the probe has to be confirmed, and that the probed stream has to deliver what the probe has delivered.
+--- Seconds that the probe has to be confirmed, and that the probed stream has to deliver what the probe has found.
 local PROBE_TIME = 1
 
---- A second watch that shows whether a silent stream is idle or dead. It starts at the position of the first one, at the
---- same endpoint: events that it delivers immediately were lost on the first one.
+--- Maximum seconds of a wait, so that the worker's exit is noticed.
+local POLL_INTERVAL = 0.5
+
+--- Seconds after which a probe ends that the loop of its watch has not stopped.
+local MAX_TIME = 60
+
+--- Shows whether a silent stream is idle or has missed an event. A second watch starts at the position of the first one, at
+--- the same endpoint: events that it delivers immediately were lost on the first one. If that position is compacted, a
+--- linearizable read shows whether the range has changed since. A probe runs in a turn of a separate loop, because nginx frees
+--- what a connection has allocated only with the timer, and the timer of a quiet stream runs for days.
 ---@class resty.etcd.watch.probe.Probe
----@field thread table?
----@field started_at number
+---@field shared_watch resty.etcd.watch.types.SharedWatch
+---@field endpoint resty.etcd.endpoint.endpoint.Endpoint?
+---@field from number Start revision of the second watch.
+---@field signal table?
+---@field is_stopped boolean
+---@field requested_at number
+---@field started_at number? When its turn began; nil until then.
 ---@field stream resty.etcd.transport.transport.Stream?
 ---@field created_at number? When etcd confirmed the probe.
----@field first_event_at number?
+---@field missed_at number? When it found an event, or a changed key, that the stream has not delivered.
 ---@field has_failed boolean The probe has ended for another reason than a compaction.
----@field is_compacted boolean The start revision of the probe is compacted, which says nothing about a stream that was created before.
+---@field is_compacted boolean The start revision of the probe is compacted.
+---@field compact_revision number The oldest revision that etcd has; 0 if it did not say that.
+---@field comparison resty.etcd.watch.probe.Comparison?
+
+--- The result of a read that found no change of the range; without a time if the read failed.
+---@class resty.etcd.watch.probe.Comparison
+---@field compared_at number? Before the read was sent.
+---@field revision number The range has not changed up to this revision.
+
+--- The read has failed: another probe follows.
+local UNKNOWN = {compared_at = nil, revision = 0}
 
 --- Returns the endpoint of the stream; nil if the client does not have it any more.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
@@ -35,25 +65,28 @@ end
 
 local function handle_reply(probe, reply, endpoint)
     if reply.canceled == true then
-        probe.is_compacted = watch_errors.cancel_error(reply, endpoint).name == "compacted"
+        local err = watch_errors.cancel_error(reply, endpoint)
+        probe.is_compacted = err.name == "compacted"
         probe.has_failed = not probe.is_compacted
+        probe.compact_revision = err.compact_revision or 0
     elseif reply.created == true then
         probe.created_at = now()
     elseif reply.events ~= nil then
-        if probe.first_event_at == nil then
-            probe.first_event_at = now()
+        if probe.missed_at == nil then
+            probe.missed_at = now()
         end
     end
 end
 
---- Reads the stream without a timeout, as nginx logs each socket timeout: `outcome` limits the time.
+--- Reads the second watch without a timeout, as nginx logs each socket timeout: `outcome` limits the time.
 ---@param probe resty.etcd.watch.probe.Probe
----@param shared_watch resty.etcd.watch.types.SharedWatch
----@param request table
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
-local function read(probe, shared_watch, request, endpoint)
-    local message = {create_request = request}
-    local stream = call.open(shared_watch.core, rpcs.watch, message, {require_leader = true, at = endpoint})
+local function read_watch(probe, endpoint)
+    local ____probe_shared_watch_0 = probe.shared_watch
+    local core = ____probe_shared_watch_0.core
+    local request = stream_reader.create_request(probe.shared_watch, probe.from)
+    local options = {require_leader = true, at = endpoint}
+    local stream = call.open(core, rpcs.watch, {create_request = request}, options)
     probe.stream = stream
     probe.has_failed = stream == nil
     while stream ~= nil and not probe.has_failed and not probe.is_compacted do
@@ -64,45 +97,113 @@ local function read(probe, shared_watch, request, endpoint)
             handle_reply(probe, reply, endpoint.http_host)
         end
     end
+    if stream ~= nil then
+        stream:close()
+    end
 end
 
-local function run(probe, shared_watch, request, endpoint)
-    local ok = pcall(
-        read,
-        probe,
-        shared_watch,
-        request,
-        endpoint
-    )
+--- Compares the range with its state at the position of the stream: no key has a later revision, and their number is the
+--- same, so none was deleted. The number is unknown for a watch that does not receive all kinds of events.
+---@param probe resty.etcd.watch.probe.Probe
+---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
+local function compare(probe, endpoint)
+    local shared_watch = probe.shared_watch
+    local started = now()
+    local current = reads.changed_keys(shared_watch.core, shared_watch.range, probe.from, endpoint)
+    local key_count = shared_watch.key_count
+    if current == nil then
+        probe.comparison = UNKNOWN
+    elseif current.has_changed or key_count ~= nil and key_count ~= current.key_count then
+        if probe.missed_at == nil then
+            probe.missed_at = now()
+        end
+    else
+        probe.comparison = {compared_at = started, revision = current.revision}
+        shared_watches.set_key_count(shared_watch, current.revision, current.key_count)
+    end
+end
+
+local function has_filter(shared_watch, filter)
+    local at = find(shared_watch.filters, filter, 1, true)
+    return at ~= nil
+end
+
+local function run(probe)
+    local endpoint = probe.endpoint
+    read_watch(probe, endpoint)
+    if probe.is_compacted and has_filter(probe.shared_watch, "NOPUT") then
+        probe.is_compacted = false
+        probe.from = max(probe.from, probe.compact_revision)
+        read_watch(probe, endpoint)
+    end
+    if probe.is_compacted then
+        compare(probe, endpoint)
+    end
+end
+
+local function run_protected(probe)
+    local ok = pcall(run, probe)
     probe.has_failed = probe.has_failed or not ok
 end
 
---- Starts a probe of a stream in a light thread.
+local function is_wanted(probe)
+    return not probe.is_stopped and not ngx.worker.exiting()
+end
+
+--- The turn of a probe's loop.
+---@param probe resty.etcd.watch.probe.Probe
+---@return number?
+local function run_turn(probe)
+    if probe.started_at ~= nil or not is_wanted(probe) then
+        return nil
+    end
+    local started = now()
+    probe.started_at = started
+    local thread = ngx.thread.spawn(run_protected, probe)
+    while is_wanted(probe) and now() - started < MAX_TIME do
+        probe.signal:wait(POLL_INTERVAL)
+    end
+    local ____opt_3 = probe.stream
+    if ____opt_3 ~= nil then
+        ____opt_3:close()
+    end
+    ngx.thread.kill(thread)
+    return nil
+end
+
+--- Starts a probe of a stream.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param stream resty.etcd.transport.transport.Stream
----@param request table
+---@param from number first revision that the stream has not delivered, unless an earlier probe found none up to a later one
 ---@return resty.etcd.watch.probe.Probe
-local function start(shared_watch, stream, request)
+local function start(shared_watch, stream, from)
+    local signal = semaphore.new(0)
     local probe = {
-        thread = nil,
-        started_at = now(),
+        shared_watch = shared_watch,
+        endpoint = endpoint_of(shared_watch, stream),
+        from = from,
+        signal = signal,
+        is_stopped = false,
+        requested_at = now(),
+        started_at = nil,
         stream = nil,
         created_at = nil,
-        first_event_at = nil,
+        missed_at = nil,
         has_failed = false,
-        is_compacted = false
+        is_compacted = false,
+        compact_revision = 0,
+        comparison = nil
     }
-    local endpoint = endpoint_of(shared_watch, stream)
-    if endpoint == nil then
+    if probe.endpoint == nil then
         probe.has_failed = true
-    else
-        probe.thread = ngx.thread.spawn(
-            run,
-            probe,
-            shared_watch,
-            request,
-            endpoint
+    elseif signal ~= nil then
+        local name = string.gsub("probe of " .. shared_watch.range.key, "%c", "?")
+        local loop = timer_loops.new(
+            name,
+            function() return run_turn(probe) end,
+            {}
         )
+        timer_loops.start(loop, 0)
     end
     return probe
 end
@@ -111,33 +212,61 @@ end
 ---@param probe resty.etcd.watch.probe.Probe
 ---@return ("unknown"|"alive"|"dead")?
 local function outcome(probe)
+    local ____probe_5 = probe
+    local missed_at = ____probe_5.missed_at
+    local comparison = ____probe_5.comparison
+    local created_at = ____probe_5.created_at
+    local started_at = ____probe_5.started_at
     local time = now()
     if probe.has_failed then
         return "dead"
     end
+    if missed_at ~= nil then
+        return time - missed_at > PROBE_TIME and "dead" or nil
+    end
+    if comparison ~= nil then
+        return comparison.compared_at ~= nil and "alive" or "unknown"
+    end
+    if started_at == nil then
+        return time - probe.requested_at > PROBE_TIME and "unknown" or nil
+    end
     if probe.is_compacted then
-        return "unknown"
+        return time - started_at > MAX_TIME and "unknown" or nil
     end
-    if probe.first_event_at ~= nil then
-        return time - probe.first_event_at > PROBE_TIME and "dead" or nil
+    if created_at ~= nil then
+        return time - created_at > PROBE_TIME and "alive" or nil
     end
-    if probe.created_at ~= nil then
-        return time - probe.created_at > PROBE_TIME and "alive" or nil
-    end
-    return time - probe.started_at > PROBE_TIME and "dead" or nil
+    return time - started_at > PROBE_TIME and "dead" or nil
 end
 
---- Closes the probe's stream and ends its thread.
+--- Returns the time at which a stream that is alive had delivered everything.
+---@param probe resty.etcd.watch.probe.Probe
+---@return number
+local function alive_at(probe)
+    local ____opt_6 = probe.comparison
+    return ____opt_6 and ____opt_6.compared_at or probe.created_at
+end
+
+--- Returns the revision at which the next probe of the stream can start.
+---@param probe resty.etcd.watch.probe.Probe
+---@return number
+local function next_from(probe)
+    local ____probe_from_10 = probe.from
+    local ____opt_8 = probe.comparison
+    return max(____probe_from_10, (____opt_8 and ____opt_8.revision or 0) + 1)
+end
+
+--- Lets the turn of the probe close its stream and end.
 ---@param probe resty.etcd.watch.probe.Probe
 local function stop(probe)
-    local ____opt_0 = probe.stream
-    if ____opt_0 ~= nil then
-        ____opt_0:close()
-    end
-    if probe.thread ~= nil then
-        ngx.thread.kill(probe.thread)
+    probe.is_stopped = true
+    local ____opt_11 = probe.signal
+    if ____opt_11 ~= nil then
+        ____opt_11:post(1)
     end
 end
+_M.alive_at = alive_at
+_M.next_from = next_from
 _M.outcome = outcome
 _M.start = start
 _M.stop = stop

@@ -5,6 +5,16 @@ local errors = require("resty.etcd.protocol.errors")
 local paged_range = require("resty.etcd.call.paged_range")
 local rpcs = require("resty.etcd.protocol.rpc")
 
+--- What a count says of a range.
+---@class resty.etcd.watch.reads.CurrentRevision: resty.etcd.watch.types.HistoryPoint
+---@field key_count number
+
+--- What has changed in a range since a revision.
+---@class resty.etcd.watch.reads.ChangedKeys
+---@field revision number
+---@field has_changed boolean
+---@field key_count number
+
 --- Resets the revision floor of a client with `monotonic` after a restore from a backup, which lowers etcd's revision. The
 --- reads here are linearizable: a stale reply to them does not come from a member that lags behind.
 ---@param core resty.etcd.call.client_state.Core
@@ -32,18 +42,58 @@ local function history_of(reply)
     return {cluster_id = cluster_id, raft_term = raft_term, revision = revision}
 end
 
---- Reads etcd's current revision: a linearizable count of one key.
+--- Reads etcd's current revision, with a linearizable count of the keys of a range.
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
----@return resty.etcd.watch.types.HistoryPoint? res
+---@return resty.etcd.watch.reads.CurrentRevision? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function current_revision(core, range)
-    local reply, err = call.unary(core, rpcs.range, {key = range.key, count_only = true}, {quiet = true})
+    local request = {key = range.key, range_end = range.range_end, count_only = true}
+    local reply, err = call.unary(core, rpcs.range, request, {quiet = true})
     if reply == nil then
         reset_revision_floor(core, err)
         return nil, err
     end
-    return history_of(reply)
+    local point, header_err = history_of(reply)
+    if point == nil then
+        return nil, header_err
+    end
+    local key_count = tonumber(reply.body.count) or 0
+    local ____point_6 = point
+    local cluster_id = ____point_6.cluster_id
+    local raft_term = ____point_6.raft_term
+    local revision = ____point_6.revision
+    return {cluster_id = cluster_id, raft_term = raft_term, revision = revision, key_count = key_count}
+end
+
+--- Reads whether keys of a range were written since a revision, and how many keys there are: compactions do not affect this.
+---@param core resty.etcd.call.client_state.Core
+---@param range resty.etcd.protocol.key_range.KeyRange
+---@param from number first revision of the writes
+---@param at resty.etcd.endpoint.endpoint.Endpoint the endpoint to ask
+---@return resty.etcd.watch.reads.ChangedKeys? res
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function changed_keys(core, range, from, at)
+    local request = {}
+    request.key = range.key
+    request.range_end = range.range_end
+    request.min_mod_revision = from
+    request.limit = 1
+    request.keys_only = true
+    local reply, err = call.unary(core, rpcs.range, request, {quiet = true, at = at})
+    if reply == nil then
+        return nil, err
+    end
+    local point, header_err = history_of(reply)
+    if point == nil then
+        return nil, header_err
+    end
+    local has_changed = reply.body.kvs ~= nil
+    return {
+        revision = point.revision,
+        has_changed = has_changed,
+        key_count = tonumber(reply.body.count) or 0
+    }
 end
 
 --- Reads all keys of the range at one revision.
@@ -77,6 +127,7 @@ end
 local function history_diverged(before, after)
     return before.cluster_id ~= nil and after.cluster_id ~= before.cluster_id or after.revision < before.revision or after.raft_term < before.raft_term
 end
+_M.changed_keys = changed_keys
 _M.list = list
 _M.current_revision = current_revision
 _M.history_diverged = history_diverged

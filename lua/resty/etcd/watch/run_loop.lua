@@ -12,7 +12,7 @@ local watch_errors = require("resty.etcd.watch.errors")
 local now = clock.now
 local min = math.min
 
---- Maximum seconds of a wait, so that the worker's exit and silent streams are noticed.
+--- Maximum seconds of a wait, so that the worker's exit is noticed.
 local POLL_INTERVAL = 0.5
 
 --- Waits for something to do. Returns false if the watch has no subscribers any more.
@@ -91,7 +91,10 @@ local function run_stream(shared_watch)
     local liveness = liveness_checks.new()
     local is_wanted = true
     while is_wanted and not stream_reader.is_over(session) do
-        is_wanted = wait_for_work(shared_watch, POLL_INTERVAL)
+        is_wanted = wait_for_work(
+            shared_watch,
+            liveness_checks.poll_interval(liveness)
+        )
         if is_wanted and not stream_reader.is_over(session) then
             local err = liveness_checks.check(liveness, shared_watch, session)
             if err ~= nil then

@@ -80,6 +80,8 @@ local function create(core, subscriber, range, next_revision, is_catching_up, ru
         subscribers = {},
         next_revision = next_revision,
         unknown_before = subscriber.unknown_before,
+        key_count = nil,
+        counted_at = 0,
         history = copy_history(subscriber.history),
         history_token = subscriber.history_token or ({lost = false}),
         is_catching_up = is_catching_up,
@@ -207,6 +209,39 @@ local function set_history(shared_watch, current)
     end
 end
 
+--- Notes the number of keys in the range, unless it is known. A watch that begins after that revision, or does not receive
+--- all kinds of events, cannot know the number later.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param revision number
+---@param key_count number
+local function set_key_count(shared_watch, revision, key_count)
+    local is_complete = shared_watch.filters == "" and shared_watch.next_revision <= revision + 1
+    if is_complete and (shared_watch.key_count == nil or shared_watch.next_revision == revision + 1) then
+        shared_watch.key_count = key_count
+        shared_watch.counted_at = revision
+    end
+end
+
+--- Notes the keys that the events of a revision create and delete.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param batch resty.etcd.watch.feed.Batch
+local function update_key_count(shared_watch, batch)
+    local key_count = shared_watch.key_count
+    if key_count == nil or batch.revision <= shared_watch.counted_at then
+        return
+    end
+    for ____, ____value in ipairs(batch.events) do
+        local ____type = ____value.type
+        local kv = ____value.kv
+        if ____type == "DELETE" then
+            key_count = key_count - 1
+        elseif kv.create_revision == kv.mod_revision then
+            key_count = key_count + 1
+        end
+    end
+    shared_watch.key_count = key_count
+end
+
 --- Notes a response from etcd.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param time number
@@ -305,6 +340,7 @@ local function deliver(shared_watch, batch)
     shared_watch.next_revision = revision + 1
     shared_watch.events = shared_watch.events + #batch.events
     raise_revision(shared_watch, revision)
+    update_key_count(shared_watch, batch)
     for ____, subscriber in ipairs(shared_watch.subscribers) do
         local events = key_range.filter_events(subscriber.options.range, batch.events)
         if events ~= nil then
@@ -367,6 +403,7 @@ local function on_revisions_lost(shared_watch, reason, err)
         next = min(next, shared_watch.history.revision + 1)
     end
     shared_watch.next_revision = next
+    shared_watch.key_count = nil
 end
 
 --- Returns the seconds since the last response from etcd.
@@ -399,6 +436,7 @@ _M.request_revision = request_revision
 _M.resume = resume
 _M.set_error = set_error
 _M.set_history = set_history
+_M.set_key_count = set_key_count
 _M.set_stream = set_stream
 _M.start = start
 _M.start_streaming = start_streaming

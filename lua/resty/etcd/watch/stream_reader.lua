@@ -73,6 +73,7 @@ local function locate(shared_watch)
         )
     end
     shared_watches.set_history(shared_watch, current)
+    shared_watches.set_key_count(shared_watch, current.revision, current.key_count)
     return nil
 end
 

@@ -39,6 +39,8 @@ interface CallOptions {
     quiet?: boolean;
     /** The RPC's own if nil. */
     semantics?: Semantics;
+    /** The only endpoint to call, in a single attempt, whatever its health. */
+    at?: Endpoint;
 }
 
 /** Options of a stream. */
@@ -47,7 +49,7 @@ interface StreamOptions {
     timeout?: number | undefined;
     /** The server ends the stream when its member has no leader. */
     require_leader?: boolean;
-    /** The only endpoint to open it at. */
+    /** The only endpoint to open it at, in a single attempt, whatever its health. */
     at?: Endpoint;
 }
 
@@ -63,6 +65,8 @@ interface Call {
     readonly timeout: number;
     /** Nil for a call with a single reply. */
     readonly stream: StreamOptions | undefined;
+    /** The only endpoint of the call; nil if the balancer chooses one for each attempt. */
+    readonly at: Endpoint | undefined;
     readonly retry_state: RetryState;
     /** With `monotonic`: the revision that the client had seen when the call began, and its cluster. */
     readonly seen_revision: number;
@@ -135,7 +139,7 @@ function prepare(call: Call, token: string | undefined): Result<Attempt, EtcdErr
     const state = call.retry_state;
     const deadline = call.deadline;
     const others = retry_state.endpoints_left(state);
-    const endpoint = call.stream?.at ?? balancer.choose_endpoint(core, state.tried, deadline);
+    const endpoint = call.at ?? balancer.choose_endpoint(core, state.tried, deadline);
     if (endpoint === undefined) {
         return $multi(undefined, no_endpoint(core));
     }

@@ -128,6 +128,7 @@ function start(
         resolver.before_call(core, core.dns, started, deadline);
     }
     const is_linearizable = (request as { serializable?: unknown }).serializable !== true;
+    const at = options?.at ?? stream?.at;
     const call: Call = {
         core,
         rpc,
@@ -136,7 +137,8 @@ function start(
         deadline,
         timeout,
         stream,
-        retry_state: retry_state.new(core, deadline, is_linearizable),
+        at,
+        retry_state: retry_state.new(core, deadline, is_linearizable, at !== undefined),
         seen_revision,
         seen_cluster,
         received: 0,

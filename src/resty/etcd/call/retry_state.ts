@@ -82,13 +82,14 @@ function max_attempts(core: Core): number {
     return n * conf.max_fails + 1;
 }
 
-function create(core: Core, deadline: number | undefined, is_linearizable: boolean): RetryState {
+/** @param is_pinned the call is for a single endpoint, so another attempt would repeat the same */
+function create(core: Core, deadline: number | undefined, is_linearizable: boolean, is_pinned: boolean): RetryState {
     return {
         core,
         deadline,
         is_linearizable,
         attempts: 0,
-        attempts_left: max_attempts(core),
+        attempts_left: is_pinned ? 1 : max_attempts(core),
         stale_left: core.revision_floor !== undefined ? STALE_ATTEMPTS * core.endpoints.length : 0,
         token_repeats: 0,
         shared_tokens: 0,

@@ -7,26 +7,36 @@ import type { Mutable } from "../base/mutable";
 import * as probes from "./probe";
 import type { Probe } from "./probe";
 import * as shared_watches from "./shared_watch";
-import * as stream_reader from "./stream_reader";
 import type { StreamSession } from "./stream_reader";
 import type { Stream } from "../transport/transport";
 
 const now = clock.now;
+const max = math.max;
+const min = math.min;
 
 /** Maximum seconds between two bytes of a living stream: etcd sends progress every 10 minutes at least. */
 const MAX_PROGRESS_INTERVAL = 660;
+
+/** Maximum seconds before another probe follows one without a result. */
+const RETRY_INTERVAL = 5;
+/** Maximum seconds of a wait while a probe runs. */
+const PROBE_POLL_INTERVAL = 0.1;
+/** Maximum seconds of a wait otherwise, so that the worker's exit and silent streams are noticed. */
+const POLL_INTERVAL = 0.5;
 
 /** What is being found out about a stream that is silent. Written by this file. */
 interface Liveness {
     /** Nil while none runs. */
     readonly probe: Probe | undefined;
     readonly next_probe_at: number;
+    /** First revision up to which no probe has found that nothing was missed. */
+    readonly probe_from: number;
 }
 
 type State = Mutable<Liveness>;
 
 function create(): Liveness {
-    return { probe: undefined, next_probe_at: 0 };
+    return { probe: undefined, next_probe_at: 0, probe_from: 0 };
 }
 
 /** Ends the probe, if one runs. */
@@ -69,20 +79,26 @@ function is_dead(liveness: State, shared_watch: SharedWatch, stream: Stream): bo
     const probe = liveness.probe;
     if (probe === undefined) {
         if (time >= liveness.next_probe_at) {
-            const request = stream_reader.create_request(shared_watch, shared_watch.next_revision!);
-            liveness.probe = probes.start(shared_watch, stream, request);
+            const from = max(shared_watch.next_revision!, liveness.probe_from);
+            liveness.probe = probes.start(shared_watch, stream, from);
         }
         return false;
     }
     const outcome = probes.outcome(probe);
     if (outcome !== undefined) {
         stop(liveness);
-        liveness.next_probe_at = time + shared_watch.idle_timeout;
+        liveness.next_probe_at = time + min(shared_watch.idle_timeout, RETRY_INTERVAL);
         if (outcome === "alive") {
-            shared_watches.note_response(shared_watch, probe.created_at!); // all events before that have arrived
+            shared_watches.note_response(shared_watch, probes.alive_at(probe)); // all events before that have arrived
+            liveness.probe_from = probes.next_from(probe);
         }
     }
     return outcome === "dead";
+}
+
+/** Returns the seconds until the next `check`. */
+function poll_interval(liveness: Liveness): number {
+    return liveness.probe !== undefined ? PROBE_POLL_INTERVAL : POLL_INTERVAL;
 }
 
 /** Returns an error if the stream of a session is dead. Call it regularly. */
@@ -98,4 +114,4 @@ function check(liveness: State, shared_watch: SharedWatch, session: StreamSessio
     return is_dead(liveness, shared_watch, stream) ? idle_error(shared_watch, stream) : undefined;
 }
 
-export { check, create as new, stop, type Liveness };
+export { check, create as new, poll_interval, stop, type Liveness };

@@ -1,39 +1,74 @@
 import type { SharedWatch } from "./types";
+import * as semaphore from "ngx.semaphore";
+import type { Semaphore } from "ngx.semaphore";
 import type { Message } from "../protocol/message";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
 import type { Endpoint } from "../endpoint/endpoint";
 import type { Mutable } from "../base/mutable";
+import * as reads from "./reads";
 import * as rpcs from "../protocol/rpc";
+import * as timer_loops from "../base/timer_loop";
 import type { Stream } from "../transport/transport";
 import type { WatchReply } from "./reassembly";
+import * as shared_watches from "./shared_watch";
+import * as stream_reader from "./stream_reader";
 import * as watch_errors from "./errors";
 
-type Thread = ngx.thread.Thread;
-
 const now = clock.now;
+const max = math.max;
+const find = string.find as StringFind;
 
-/** Seconds that the probe has to be confirmed, and that the probed stream has to deliver what the probe has delivered. */
+/** Seconds that the probe has to be confirmed, and that the probed stream has to deliver what the probe has found. */
 const PROBE_TIME = 1;
+/** Maximum seconds of a wait, so that the worker's exit is noticed. */
+const POLL_INTERVAL = 0.5;
+/** Seconds after which a probe ends that the loop of its watch has not stopped. */
+const MAX_TIME = 60;
 
 /**
- * A second watch that shows whether a silent stream is idle or dead. It starts at the position of the first one, at the
- * same endpoint: events that it delivers immediately were lost on the first one.
+ * Shows whether a silent stream is idle or has missed an event. A second watch starts at the position of the first one, at
+ * the same endpoint: events that it delivers immediately were lost on the first one. If that position is compacted, a
+ * linearizable read shows whether the range has changed since. A probe runs in a turn of a separate loop, because nginx frees
+ * what a connection has allocated only with the timer, and the timer of a quiet stream runs for days.
  */
 interface Probe {
-    readonly thread: Thread | undefined;
-    readonly started_at: number;
+    readonly shared_watch: SharedWatch;
+    readonly endpoint: Endpoint | undefined;
+    /** Start revision of the second watch. */
+    readonly from: number;
+    readonly signal: Semaphore | undefined;
+    readonly is_stopped: boolean;
+    readonly requested_at: number;
+    /** When its turn began; nil until then. */
+    readonly started_at: number | undefined;
     readonly stream: Stream | undefined;
     /** When etcd confirmed the probe. */
     readonly created_at: number | undefined;
-    readonly first_event_at: number | undefined;
+    /** When it found an event, or a changed key, that the stream has not delivered. */
+    readonly missed_at: number | undefined;
     /** The probe has ended for another reason than a compaction. */
     readonly has_failed: boolean;
-    /** The start revision of the probe is compacted, which says nothing about a stream that was created before. */
+    /** The start revision of the probe is compacted. */
     readonly is_compacted: boolean;
+    /** The oldest revision that etcd has; 0 if it did not say that. */
+    readonly compact_revision: number;
+    readonly comparison: Comparison | undefined;
+}
+
+/** The result of a read that found no change of the range; without a time if the read failed. */
+interface Comparison {
+    /** Before the read was sent. */
+    readonly compared_at: number | undefined;
+    /** The range has not changed up to this revision. */
+    readonly revision: number;
 }
 
 type State = Mutable<Probe>;
+type Outcome = "alive" | "dead" | "unknown";
+
+/** The read has failed: another probe follows. */
+const UNKNOWN: Comparison = { compared_at: undefined, revision: 0 };
 
 /** Returns the endpoint of the stream; nil if the client does not have it any more. */
 function endpoint_of(shared_watch: SharedWatch, stream: Stream): Endpoint | undefined {
@@ -47,19 +82,23 @@ function endpoint_of(shared_watch: SharedWatch, stream: Stream): Endpoint | unde
 
 function handle_reply(probe: State, reply: WatchReply, endpoint: string): void {
     if (reply.canceled === true) {
-        probe.is_compacted = watch_errors.cancel_error(reply, endpoint).name === "compacted";
+        const err = watch_errors.cancel_error(reply, endpoint);
+        probe.is_compacted = err.name === "compacted";
         probe.has_failed = !probe.is_compacted;
+        probe.compact_revision = err.compact_revision ?? 0;
     } else if (reply.created === true) {
         probe.created_at = now();
     } else if (reply.events !== undefined) {
-        probe.first_event_at ??= now();
+        probe.missed_at ??= now();
     }
 }
 
-/** Reads the stream without a timeout, as nginx logs each socket timeout: `outcome` limits the time. */
-function read(probe: State, shared_watch: SharedWatch, request: Message, endpoint: Endpoint): void {
-    const message = { create_request: request };
-    const [stream] = call.open(shared_watch.core, rpcs.watch, message, { require_leader: true, at: endpoint });
+/** Reads the second watch without a timeout, as nginx logs each socket timeout: `outcome` limits the time. */
+function read_watch(probe: State, endpoint: Endpoint): void {
+    const { core } = probe.shared_watch;
+    const request: Message = stream_reader.create_request(probe.shared_watch, probe.from);
+    const options = { require_leader: true, at: endpoint };
+    const [stream] = call.open(core, rpcs.watch, { create_request: request }, options);
     probe.stream = stream;
     probe.has_failed = stream === undefined;
     while (stream !== undefined && !probe.has_failed && !probe.is_compacted) {
@@ -70,57 +109,143 @@ function read(probe: State, shared_watch: SharedWatch, request: Message, endpoin
             handle_reply(probe, reply as unknown as WatchReply, endpoint.http_host);
         }
     }
+    stream?.close();
 }
 
-function run(probe: State, shared_watch: SharedWatch, request: Message, endpoint: Endpoint): void {
-    const [ok] = protected_call(read, probe, shared_watch, request, endpoint);
+/**
+ * Compares the range with its state at the position of the stream: no key has a later revision, and their number is the
+ * same, so none was deleted. The number is unknown for a watch that does not receive all kinds of events.
+ */
+function compare(probe: State, endpoint: Endpoint): void {
+    const shared_watch = probe.shared_watch;
+    const started = now();
+    const [current] = reads.changed_keys(shared_watch.core, shared_watch.range, probe.from, endpoint);
+    const { key_count } = shared_watch;
+    if (current === undefined) {
+        probe.comparison = UNKNOWN;
+    } else if (current.has_changed || (key_count !== undefined && key_count !== current.key_count)) {
+        probe.missed_at ??= now();
+    } else {
+        probe.comparison = { compared_at: started, revision: current.revision };
+        shared_watches.set_key_count(shared_watch, current.revision, current.key_count);
+    }
+}
+
+function has_filter(shared_watch: SharedWatch, filter: string): boolean {
+    const [at] = find(shared_watch.filters, filter, 1, true);
+    return at !== undefined;
+}
+
+function run(probe: State): void {
+    const endpoint = probe.endpoint!;
+    read_watch(probe, endpoint);
+    if (probe.is_compacted && has_filter(probe.shared_watch, "NOPUT")) {
+        // a read shows changes that the watch does not receive; what was compacted since the last probe stays unknown
+        probe.is_compacted = false;
+        probe.from = max(probe.from, probe.compact_revision);
+        read_watch(probe, endpoint);
+    }
+    if (probe.is_compacted) {
+        compare(probe, endpoint);
+    }
+}
+
+function run_protected(probe: State): void {
+    const [ok] = protected_call(run, probe);
     probe.has_failed = probe.has_failed || !ok;
 }
 
-/** Starts a probe of a stream in a light thread. */
-function start(shared_watch: SharedWatch, stream: Stream, request: Message): Probe {
+function is_wanted(probe: Probe): boolean {
+    return !probe.is_stopped && !ngx.worker.exiting();
+}
+
+/** The turn of a probe's loop. */
+function run_turn(probe: State): number | undefined {
+    if (probe.started_at !== undefined || !is_wanted(probe)) {
+        return undefined; // it runs once, also if its timer was terminated
+    }
+    const started = now();
+    probe.started_at = started;
+    const thread = ngx.thread.spawn(run_protected, probe);
+    while (is_wanted(probe) && now() - started < MAX_TIME) {
+        probe.signal!.wait(POLL_INTERVAL);
+    }
+    probe.stream?.close();
+    ngx.thread.kill(thread);
+    return undefined;
+}
+
+/**
+ * Starts a probe of a stream.
+ * @param from first revision that the stream has not delivered, unless an earlier probe found none up to a later one
+ */
+function start(shared_watch: SharedWatch, stream: Stream, from: number): Probe {
+    const [signal] = semaphore.new(0);
     const probe: State = {
-        thread: undefined,
-        started_at: now(),
+        shared_watch,
+        endpoint: endpoint_of(shared_watch, stream),
+        from,
+        signal,
+        is_stopped: false,
+        requested_at: now(),
+        started_at: undefined,
         stream: undefined,
         created_at: undefined,
-        first_event_at: undefined,
+        missed_at: undefined,
         has_failed: false,
         is_compacted: false,
+        compact_revision: 0,
+        comparison: undefined,
     };
-    const endpoint = endpoint_of(shared_watch, stream);
-    if (endpoint === undefined) {
+    if (probe.endpoint === undefined) {
         probe.has_failed = true;
-    } else {
-        probe.thread = ngx.thread.spawn(run, probe, shared_watch, request, endpoint);
+    } else if (signal !== undefined) {
+        const [name] = string.gsub(`probe of ${shared_watch.range.key}`, "%c", "?");
+        const loop = timer_loops.new(name, () => run_turn(probe), {});
+        timer_loops.start(loop, 0);
     }
     return probe;
 }
 
 /** Returns the result for a stream that has been silent all the time; nil while there is none. */
-function outcome(probe: Probe): "alive" | "dead" | "unknown" | undefined {
+function outcome(probe: Probe): Outcome | undefined {
+    const { missed_at, comparison, created_at, started_at } = probe;
     const time = now();
     if (probe.has_failed) {
         return "dead";
     }
+    if (missed_at !== undefined) {
+        return time - missed_at > PROBE_TIME ? "dead" : undefined;
+    }
+    if (comparison !== undefined) {
+        return comparison.compared_at !== undefined ? "alive" : "unknown";
+    }
+    if (started_at === undefined) {
+        return time - probe.requested_at > PROBE_TIME ? "unknown" : undefined; // there is no timer for it
+    }
     if (probe.is_compacted) {
-        return "unknown";
+        return time - started_at > MAX_TIME ? "unknown" : undefined; // the state of the range is being read
     }
-    if (probe.first_event_at !== undefined) {
-        return time - probe.first_event_at > PROBE_TIME ? "dead" : undefined;
+    if (created_at !== undefined) {
+        return time - created_at > PROBE_TIME ? "alive" : undefined;
     }
-    if (probe.created_at !== undefined) {
-        return time - probe.created_at > PROBE_TIME ? "alive" : undefined;
-    }
-    return time - probe.started_at > PROBE_TIME ? "dead" : undefined;
+    return time - started_at > PROBE_TIME ? "dead" : undefined;
 }
 
-/** Closes the probe's stream and ends its thread. */
-function stop(probe: Probe): void {
-    probe.stream?.close();
-    if (probe.thread !== undefined) {
-        ngx.thread.kill(probe.thread);
-    }
+/** Returns the time at which a stream that is alive had delivered everything. */
+function alive_at(probe: Probe): number {
+    return probe.comparison?.compared_at ?? probe.created_at!;
 }
 
-export { outcome, start, stop, type Probe };
+/** Returns the revision at which the next probe of the stream can start. */
+function next_from(probe: Probe): number {
+    return max(probe.from, (probe.comparison?.revision ?? 0) + 1);
+}
+
+/** Lets the turn of the probe close its stream and end. */
+function stop(probe: State): void {
+    probe.is_stopped = true;
+    probe.signal?.post(1);
+}
+
+export { alive_at, next_from, outcome, start, stop, type Probe };

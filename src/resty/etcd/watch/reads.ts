@@ -2,12 +2,25 @@ import type { HistoryPoint } from "./types";
 import type { Message, RawKv } from "../protocol/message";
 import * as call from "../call/call";
 import type { Core } from "../call/client_state";
+import type { Endpoint } from "../endpoint/endpoint";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { KeyRange } from "../protocol/key_range";
 import * as paged_range from "../call/paged_range";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
+
+/** What a count says of a range. */
+interface CurrentRevision extends HistoryPoint {
+    readonly key_count: number;
+}
+
+/** What has changed in a range since a revision. */
+interface ChangedKeys {
+    readonly revision: number;
+    readonly has_changed: boolean;
+    readonly key_count: number;
+}
 
 /**
  * Resets the revision floor of a client with `monotonic` after a restore from a backup, which lowers etcd's revision. The
@@ -33,14 +46,45 @@ function history_of(reply: Reply): Result<HistoryPoint, EtcdError> {
     return $multi({ cluster_id, raft_term, revision });
 }
 
-/** Reads etcd's current revision: a linearizable count of one key. */
-function current_revision(core: Core, range: KeyRange): Result<HistoryPoint, EtcdError> {
-    const [reply, err] = call.unary(core, rpcs.range, { key: range.key, count_only: true }, { quiet: true });
+/** Reads etcd's current revision, with a linearizable count of the keys of a range. */
+function current_revision(core: Core, range: KeyRange): Result<CurrentRevision, EtcdError> {
+    const request = { key: range.key, range_end: range.range_end, count_only: true };
+    const [reply, err] = call.unary(core, rpcs.range, request, { quiet: true });
     if (reply === undefined) {
         reset_revision_floor(core, err);
         return $multi(undefined, err);
     }
-    return history_of(reply);
+    const [point, header_err] = history_of(reply);
+    if (point === undefined) {
+        return $multi(undefined, header_err);
+    }
+    const key_count = tonumber(reply.body.get("count")) ?? 0;
+    const { cluster_id, raft_term, revision } = point;
+    return $multi({ cluster_id, raft_term, revision, key_count });
+}
+
+/**
+ * Reads whether keys of a range were written since a revision, and how many keys there are: compactions do not affect this.
+ * @param from first revision of the writes
+ * @param at the endpoint to ask
+ */
+function changed_keys(core: Core, range: KeyRange, from: number, at: Endpoint): Result<ChangedKeys, EtcdError> {
+    const request: Message = new LuaMap();
+    request.set("key", range.key);
+    request.set("range_end", range.range_end);
+    request.set("min_mod_revision", from);
+    request.set("limit", 1);
+    request.set("keys_only", true);
+    const [reply, err] = call.unary(core, rpcs.range, request, { quiet: true, at });
+    if (reply === undefined) {
+        return $multi(undefined, err);
+    }
+    const [point, header_err] = history_of(reply);
+    if (point === undefined) {
+        return $multi(undefined, header_err);
+    }
+    const has_changed = reply.body.get("kvs") !== undefined;
+    return $multi({ revision: point.revision, has_changed, key_count: tonumber(reply.body.get("count")) ?? 0 });
 }
 
 /**
@@ -79,4 +123,4 @@ function history_diverged(before: HistoryPoint, after: HistoryPoint): boolean {
     );
 }
 
-export { list, current_revision, history_diverged };
+export { changed_keys, list, current_revision, history_diverged };

@@ -14,7 +14,7 @@ import * as watch_errors from "./errors";
 const now = clock.now;
 const min = math.min;
 
-/** Maximum seconds of a wait, so that the worker's exit and silent streams are noticed. */
+/** Maximum seconds of a wait, so that the worker's exit is noticed. */
 const POLL_INTERVAL = 0.5;
 
 /** Waits for something to do. Returns false if the watch has no subscribers any more. */
@@ -79,7 +79,7 @@ function run_stream(shared_watch: SharedWatch): number | undefined {
     const liveness = liveness_checks.new();
     let is_wanted = true;
     while (is_wanted && !stream_reader.is_over(session)) {
-        is_wanted = wait_for_work(shared_watch, POLL_INTERVAL);
+        is_wanted = wait_for_work(shared_watch, liveness_checks.poll_interval(liveness));
         if (is_wanted && !stream_reader.is_over(session)) {
             const err = liveness_checks.check(liveness, shared_watch, session);
             if (err !== undefined) {

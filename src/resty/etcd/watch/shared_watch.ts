@@ -80,6 +80,8 @@ function create(
         subscribers: [],
         next_revision,
         unknown_before: subscriber.unknown_before,
+        key_count: undefined,
+        counted_at: 0,
         history: copy_history(subscriber.history),
         history_token: subscriber.history_token ?? { lost: false },
         is_catching_up,
@@ -181,6 +183,34 @@ function set_history(shared_watch: State, current: HistoryPoint): void {
     }
 }
 
+/**
+ * Notes the number of keys in the range, unless it is known. A watch that begins after that revision, or does not receive
+ * all kinds of events, cannot know the number later.
+ */
+function set_key_count(shared_watch: State, revision: number, key_count: number): void {
+    const is_complete = shared_watch.filters === "" && shared_watch.next_revision! <= revision + 1;
+    if (is_complete && (shared_watch.key_count === undefined || shared_watch.next_revision === revision + 1)) {
+        shared_watch.key_count = key_count;
+        shared_watch.counted_at = revision;
+    }
+}
+
+/** Notes the keys that the events of a revision create and delete. */
+function update_key_count(shared_watch: State, batch: Batch): void {
+    let key_count = shared_watch.key_count;
+    if (key_count === undefined || batch.revision <= shared_watch.counted_at) {
+        return;
+    }
+    for (const { type, kv } of batch.events) {
+        if (type === "DELETE") {
+            key_count = key_count - 1;
+        } else if (kv.create_revision === kv.mod_revision) {
+            key_count = key_count + 1;
+        }
+    }
+    shared_watch.key_count = key_count;
+}
+
 /** Notes a response from etcd. */
 function note_response(shared_watch: State, time: number): void {
     shared_watch.last_received_at = max(shared_watch.last_received_at, time);
@@ -255,6 +285,7 @@ function deliver(shared_watch: State, batch: Batch): void {
     shared_watch.next_revision = revision + 1;
     shared_watch.events = shared_watch.events + batch.events.length;
     raise_revision(shared_watch, revision);
+    update_key_count(shared_watch, batch);
     for (const subscriber of shared_watch.subscribers) {
         const events = key_range.filter_events(subscriber.options.range, batch.events);
         if (events !== undefined) {
@@ -313,6 +344,7 @@ function on_revisions_lost(shared_watch: State, reason: Reason, err: EtcdError):
         next = min(next, shared_watch.history.revision + 1); // full states that are read can be of this revision
     }
     shared_watch.next_revision = next;
+    shared_watch.key_count = undefined;
 }
 
 /** Returns the seconds since the last response from etcd. */
@@ -340,6 +372,7 @@ export {
     resume,
     set_error,
     set_history,
+    set_key_count,
     set_stream,
     start,
     start_streaming,

@@ -79,6 +79,7 @@ function locate(shared_watch: SharedWatch): EtcdError | undefined {
         shared_watches.on_revisions_lost(shared_watch, "restored", watch_errors.restored());
     }
     shared_watches.set_history(shared_watch, current);
+    shared_watches.set_key_count(shared_watch, current.revision, current.key_count);
     return undefined;
 }
 

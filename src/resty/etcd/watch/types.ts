@@ -112,6 +112,10 @@ interface SharedWatch {
     readonly next_revision: number | undefined;
     /** See `Subscriber`. */
     readonly unknown_before: number | undefined;
+    /** Number of keys in the range before `next_revision`; nil if unknown. */
+    readonly key_count: number | undefined;
+    /** Revision at which they were counted: events up to it do not change the number. */
+    readonly counted_at: number;
     readonly history: HistoryPoint;
     readonly history_token: HistoryToken;
     /** It started behind another watch that can serve its subscribers, and ends when it has caught up with that. */
