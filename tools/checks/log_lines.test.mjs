@@ -20,9 +20,13 @@ const documented = spans
 /** Returns the pieces of the line that a call logs, or undefined if it logs none. */
 function line_of(call) {
     const name = call.expression.getText();
+    const texts = parts => parts.map(part => pieces_of(part) ?? ["", ""]).reduce(joined);
+    if (name === "warn_once.warn") {
+        return [texts([call.arguments[0]]), [": "], texts([call.arguments[1]])].reduce(joined);
+    }
     const parts =
         name === "ngx.log" ? call.arguments.slice(1) : name === "rate_limited_log.warn" ? [call.arguments[1]] : [];
-    return parts.length > 0 ? parts.map(part => pieces_of(part) ?? ["", ""]).reduce(joined) : undefined;
+    return parts.length > 0 ? texts(parts) : undefined;
 }
 
 test("the pages list every log line of the driver", () => {

@@ -2,6 +2,7 @@
 local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local serializer = require("resty.etcd.serializers.serializer")
+local txn_compare = require("resty.etcd.api.txn_compare")
 
 --- Greatest depth of nested transactions. It ends the recursion for a table that contains itself.
 local MAX_DEPTH = 100
@@ -20,11 +21,16 @@ end
 
 --- Returns a copy of a row with the names of etcd's messages: the caller's table must not change.
 ---@param row table<string, any>
----@return table
+---@return table? res # nil and an error text if both spellings of a name have a value, and the values differ
+---@return string? err
 local function copy_row(row)
     local message = {}
-    for name, value in pairs(row) do
-        message[snake_case(tostring(name))] = value
+    for given, value in pairs(row) do
+        local name = snake_case(tostring(given))
+        if message[name] ~= nil and message[name] ~= value then
+            return nil, name .. " has two values"
+        end
+        message[name] = value
     end
     return message
 end
@@ -65,11 +71,11 @@ local function compare_messages(cli, rows)
         if type(row) ~= "table" then
             return nil, "compare must hold tables"
         end
-        local message = copy_row(row)
-        local err = prefix_keys(cli, message)
-        if err == nil and message.value ~= nil then
-            err = serialize_value(cli, message)
+        local message, row_err = copy_row(row)
+        if message == nil then
+            return nil, row_err
         end
+        local err = prefix_keys(cli, message) or txn_compare.prepare(cli, message)
         if err ~= nil then
             return nil, err
         end
@@ -85,7 +91,10 @@ end
 ---@return table? res
 ---@return string? err
 local function plain_op(cli, kind, row)
-    local message = copy_row(row)
+    local message, row_err = copy_row(row)
+    if message == nil then
+        return nil, row_err
+    end
     local err = prefix_keys(cli, message)
     if err == nil and kind == "request_put" and message.ignore_value ~= true then
         err = serialize_value(cli, message)

@@ -36,7 +36,7 @@ local SORT_TARGET = {
     VALUE = 4
 }
 local COMPARE_RESULT = {EQUAL = 0, GREATER = 1, LESS = 2, NOT_EQUAL = 3}
-local COMPARE_TARGET = {
+local compare_target = {
     VERSION = 0,
     CREATE = 1,
     MOD = 2,
@@ -109,7 +109,7 @@ local delete_range_response = message({
 })
 local compare = message({
     result = one_of(1, COMPARE_RESULT),
-    target = one_of(2, COMPARE_TARGET),
+    target = one_of(2, compare_target),
     key = of(3, "bytes"),
     version = of(4, "int64"),
     create_revision = of(5, "int64"),
@@ -239,6 +239,7 @@ local version_response = message({
 })
 _M.authenticate_request = authenticate_request
 _M.authenticate_response = authenticate_response
+_M.compare_target = compare_target
 _M.delete_range_request = delete_range_request
 _M.delete_range_response = delete_range_response
 _M.lease_grant_request = lease_grant_request

@@ -2,6 +2,7 @@ import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import type { Message } from "../protocol/message";
 import * as serializer from "../serializers/serializer";
+import * as txn_compare from "./txn_compare";
 
 /** Greatest depth of nested transactions. It ends the recursion for a table that contains itself. */
 const MAX_DEPTH = 100;
@@ -15,13 +16,20 @@ function snake_case(name: string): string {
     return snake;
 }
 
-/** Returns a copy of a row with the names of etcd's messages: the caller's table must not change. */
-function copy_row(row: Row): Message {
+/**
+ * Returns a copy of a row with the names of etcd's messages: the caller's table must not change.
+ * @returns nil and an error text if both spellings of a name have a value, and the values differ
+ */
+function copy_row(row: Row): Result<Message> {
     const message: Message = new LuaMap();
-    for (const [name, value] of pairs(row)) {
-        message.set(snake_case(tostring(name)), value);
+    for (const [given, value] of pairs(row)) {
+        const name = snake_case(tostring(given));
+        if (message.has(name) && message.get(name) !== value) {
+            return $multi(undefined, `${name} has two values`);
+        }
+        message.set(name, value);
     }
-    return message;
+    return $multi(message);
 }
 
 /** Adds the client's key prefix to key and range end. Returns an error text, or nil. */
@@ -54,11 +62,11 @@ function compare_messages(cli: ClientState, rows: Row[]): Result<Message[]> {
         if (typeof row !== "object") {
             return $multi(undefined, "compare must hold tables");
         }
-        const message = copy_row(row);
-        let err = prefix_keys(cli, message);
-        if (err === undefined && message.get("value") !== undefined) {
-            err = serialize_value(cli, message);
+        const [message, row_err] = copy_row(row);
+        if (message === undefined) {
+            return $multi(undefined, row_err);
         }
+        const err = prefix_keys(cli, message) ?? txn_compare.prepare(cli, message);
         if (err !== undefined) {
             return $multi(undefined, err);
         }
@@ -69,7 +77,10 @@ function compare_messages(cli: ClientState, rows: Row[]): Result<Message[]> {
 
 /** Returns the message of a put, range or delete. */
 function plain_op(cli: ClientState, kind: string, row: Row): Result<Message> {
-    const message = copy_row(row);
+    const [message, row_err] = copy_row(row);
+    if (message === undefined) {
+        return $multi(undefined, row_err);
+    }
     let err = prefix_keys(cli, message);
     if (err === undefined && kind === "request_put" && message.get("ignore_value") !== true) {
         err = serialize_value(cli, message);

@@ -32,7 +32,7 @@ function message(fields: Record<string, FieldType>): MessageType {
 const SORT_ORDER: Enum = { NONE: 0, ASCEND: 1, DESCEND: 2 };
 const SORT_TARGET: Enum = { KEY: 0, VERSION: 1, CREATE: 2, MOD: 3, VALUE: 4 };
 const COMPARE_RESULT: Enum = { EQUAL: 0, GREATER: 1, LESS: 2, NOT_EQUAL: 3 };
-const COMPARE_TARGET: Enum = { VERSION: 0, CREATE: 1, MOD: 2, VALUE: 3, LEASE: 4 };
+const compare_target: Enum = { VERSION: 0, CREATE: 1, MOD: 2, VALUE: 3, LEASE: 4 };
 const EVENT_TYPE: Enum = { PUT: 0, DELETE: 1 };
 const WATCH_FILTER: Enum = { NOPUT: 0, NODELETE: 1 };
 
@@ -95,7 +95,7 @@ const delete_range_response = message({
 
 const compare = message({
     result: one_of(1, COMPARE_RESULT),
-    target: one_of(2, COMPARE_TARGET),
+    target: one_of(2, compare_target),
     key: of(3, "bytes"),
     version: of(4, "int64"),
     create_revision: of(5, "int64"),
@@ -204,6 +204,7 @@ const version_response = message({
 export {
     authenticate_request,
     authenticate_response,
+    compare_target,
     delete_range_request,
     delete_range_response,
     lease_grant_request,

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/gateway/json_codec.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cjson = require("cjson.safe")
+local enums = require("resty.etcd.protocol.enums")
 local int64 = require("resty.etcd.protocol.int64")
 local json_text = cjson.encode
 local null_value = cjson.null
@@ -14,16 +15,6 @@ local EXPECTED = {
     uint64 = "integer",
     bool = "boolean"
 }
-
-local function enum_name(field, value)
-    local wanted = type(value) == "string" and string.upper(value) or value
-    for name, number in pairs(field.values) do
-        if name == wanted or number == wanted then
-            return name
-        end
-    end
-    return nil
-end
 
 --- Returns the JSON of a scalar or an enum value, or nil if the value has another type.
 ---@param field resty.etcd.protocol.schema.FieldType
@@ -41,7 +32,7 @@ local function scalar_text(field, value)
         return type(value) == "string" and (json_text(value)) or nil
     end
     if scalar == nil then
-        local name = enum_name(field, value)
+        local name = enums.name_of(field.values, value)
         return name ~= nil and "\"" .. name .. "\"" or nil
     end
     local text = int64.to_text(value)
@@ -150,7 +141,7 @@ local function read_scalar(field, value)
         return value, type(value) ~= "string"
     end
     if scalar == nil then
-        local name = enum_name(field, value)
+        local name = enums.name_of(field.values, value)
         if name ~= nil and field.values[name] == 0 then
             return nil
         end
@@ -177,7 +168,7 @@ local function read_message(message, name, json)
         do
             local field = message[key]
             if field == nil then
-                goto __continue41
+                goto __continue38
             end
             local inner = field.message
             if value == null_value then
@@ -217,7 +208,7 @@ local function read_message(message, name, json)
                 end
             end
         end
-        ::__continue41::
+        ::__continue38::
     end
     return nil
 end

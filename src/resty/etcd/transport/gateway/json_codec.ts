@@ -1,4 +1,5 @@
 import * as cjson from "cjson.safe";
+import * as enums from "../../protocol/enums";
 import * as int64 from "../../protocol/int64";
 import type { FieldType, MessageType, Scalar } from "../../protocol/schema";
 
@@ -19,16 +20,6 @@ const EXPECTED: Record<Scalar, string> = {
     bool: "boolean",
 };
 
-function enum_name(field: FieldType, value: unknown): string | undefined {
-    const wanted = typeof value === "string" ? string.upper(value) : value;
-    for (const [name, number] of pairs(field.values!)) {
-        if (name === wanted || number === wanted) {
-            return name;
-        }
-    }
-    return undefined;
-}
-
 /** Returns the JSON of a scalar or an enum value, or nil if the value has another type. */
 function scalar_text(field: FieldType, value: unknown): string | undefined {
     const scalar = field.scalar;
@@ -42,7 +33,7 @@ function scalar_text(field: FieldType, value: unknown): string | undefined {
         return typeof value === "string" ? json_text(value)[0]! : undefined;
     }
     if (scalar === undefined) {
-        const name = enum_name(field, value);
+        const name = enums.name_of(field.values!, value);
         return name !== undefined ? `"${name}"` : undefined;
     }
     const text = int64.to_text(value);
@@ -147,7 +138,7 @@ function read_scalar(field: FieldType, value: unknown): LuaMultiReturn<[unknown,
         return $multi(value, typeof value !== "string");
     }
     if (scalar === undefined) {
-        const name = enum_name(field, value);
+        const name = enums.name_of(field.values!, value);
         if (name !== undefined && field.values![name] === 0) {
             return $multi(undefined);
         }
