@@ -97,7 +97,7 @@ describe("TLS", function()
             end
             assert.same({ kind = "socket", text = "x.lua:1: assertion failed!" }, handshake "x.lua:1: assertion failed!")
             require("resty.core.base").get_errmsg_ptr()[0] = nil
-            assert.same({ kind = "socket", text = "certificate verification failed" },
+            assert.same({ kind = "tls", text = "certificate verification failed" },
                 handshake "/lualib/resty/core/socket.lua:244: assertion failed!")
         end)
 

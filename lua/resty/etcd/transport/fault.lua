@@ -53,6 +53,15 @@ local function of_socket(text)
     )
 end
 
+--- Returns the fault for an error text of a socket that rejects an option, unless its connection has broken.
+---@param name string
+---@param text string
+---@return resty.etcd.transport.fault.Fault
+local function of_rejected_option(name, text)
+    local fault = of_socket(text)
+    return (fault.kind == "socket" or fault.kind == "tls") and make_fault("config", name .. ": " .. text) or fault
+end
+
 --- Reports whether the server ended the connection, as it does with a pooled one that was idle for too long.
 ---@param fault resty.etcd.transport.fault.Fault
 ---@return boolean
@@ -78,6 +87,7 @@ local function to_failure(fault, sent)
 end
 _M.is_connection_closed = is_connection_closed
 _M.make_fault = make_fault
+_M.of_rejected_option = of_rejected_option
 _M.of_socket = of_socket
 _M.TIMEOUT = TIMEOUT
 _M.to_failure = to_failure

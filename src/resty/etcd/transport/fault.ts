@@ -66,6 +66,12 @@ function of_socket(text: string): Fault {
     return make_fault(is_tls_text(text) ? "tls" : "socket", text);
 }
 
+/** Returns the fault for an error text of a socket that rejects an option, unless its connection has broken. */
+function of_rejected_option(name: string, text: string): Fault {
+    const fault = of_socket(text);
+    return fault.kind === "socket" || fault.kind === "tls" ? make_fault("config", `${name}: ${text}`) : fault;
+}
+
 /** Reports whether the server ended the connection, as it does with a pooled one that was idle for too long. */
 function is_connection_closed(fault: Fault): boolean {
     return fault.kind === "closed" || fault.kind === "reset";
@@ -88,4 +94,4 @@ function to_failure(fault: Fault, sent: boolean): LocalFailure {
     return failures.local_failure(kind, fault.text, sent);
 }
 
-export { is_connection_closed, make_fault, of_socket, TIMEOUT, to_failure, type Fault };
+export { is_connection_closed, make_fault, of_rejected_option, of_socket, TIMEOUT, to_failure, type Fault };

@@ -2,15 +2,13 @@
 local _M = {}
 local faults = require("resty.etcd.transport.fault")
 local clock = require("resty.etcd.base.clock")
+local files = require("resty.etcd.base.files")
 local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local handshake = require("resty.etcd.transport.tls.handshake")
 local now = clock.now
 local sub = string.sub
 local min = math.min
-
---- Error code of `open` for a file that does not exist.
-local ENOENT = 2
 
 --- Largest number of bytes sent in one call. The timeout of nginx applies to each part that the kernel accepts.
 local PART_SIZE = 16384
@@ -65,15 +63,11 @@ local function new_socket()
     return sock
 end
 
---- Reports whether a unix socket exists. Connecting to a missing one makes nginx log at level crit; opening it does not.
+--- Reports whether a unix socket exists: connecting to a missing one makes nginx log at level crit.
 ---@param unix_address string
 ---@return boolean
 local function exists(unix_address)
-    local file, ____, code = io.open(sub(unix_address, 6))
-    if file ~= nil then
-        file:close()
-    end
-    return code ~= ENOENT
+    return files.exists(sub(unix_address, 6))
 end
 
 --- Sets the timeouts of a socket for connecting and for the TLS handshake. Without a deadline, those of nginx apply.

@@ -10,19 +10,6 @@ local CHECK_INTERVAL = 3
 ---@field source string Content of the files.
 ---@field checked_at number Time at which the files were last read.
 
-local function read_file(path)
-    local file, err = io.open(path, "rb")
-    if file == nil then
-        return nil, err
-    end
-    local text = file:read("*a")
-    file:close()
-    if text == nil then
-        return nil, path .. ": cannot be read"
-    end
-    return text
-end
-
 --- Returns a value loaded from files, and reloads it if they have changed; checks at most every `CHECK_INTERVAL` seconds. If
 --- loading fails, as while a file is being replaced, the previous value is kept.
 ---@generic T, From
@@ -48,7 +35,6 @@ local function reload_if_changed(known, load, from)
     known.checked_at = time
     return known
 end
-_M.read_file = read_file
 _M.reload_if_changed = reload_if_changed
 
 return _M

@@ -59,6 +59,10 @@ end
 local function patched_handshake(sock, tls, server_name)
     local opts = {server_name = server_name, verify = tls.verify}
     if tls.cert == nil and tls.key == nil then
+        local file_err = client_certificate.check_files(tls)
+        if file_err ~= nil then
+            return nil, file_err
+        end
         opts.client_cert_path = tls.cert_path
         opts.client_priv_key_path = tls.key_path
     else
@@ -102,7 +106,7 @@ local function handshake(sock, tls, host)
         end
         local is_set, set_err = sock:setclientcert(pair.cert, pair.key)
         if is_set == nil then
-            return nil, faults.make_fault("config", "client certificate: " .. set_err)
+            return nil, faults.of_rejected_option("client certificate", set_err)
         end
     end
     local reused

@@ -2,7 +2,9 @@
 local _M = {}
 local faults = require("resty.etcd.transport.fault")
 local file_reload = require("resty.etcd.transport.tls.file_reload")
+local files = require("resty.etcd.base.files")
 local log = require("resty.etcd.base.log")
+local pems = require("resty.etcd.transport.tls.pem")
 
 ---@class resty.etcd.transport.tls.trusted_ca.StoreModule
 ---@field new fun(): resty.etcd.transport.tls.types.Store?, string?
@@ -34,12 +36,16 @@ local function is_usable(sock, tls, path)
 end
 
 local function load(path, known)
-    local source, read_err = file_reload.read_file(path)
+    local source, read_err = files.read(path)
     if source == nil then
         return nil, "trusted_ca: " .. read_err
     end
     if known ~= nil and known.source == source then
         return known
+    end
+    local problem = pems.check(source, "CERTIFICATE")
+    if problem ~= nil then
+        return nil, "trusted_ca: " .. path .. ": " .. problem
     end
     local ____, module = pcall(require, STORE_MODULE)
     local store, err = module.new()
@@ -65,7 +71,7 @@ local function apply(sock, tls, path)
     end
     tls.trust = trust
     local ____, set_err = sock:settrustedstore(trust.store.ctx)
-    return set_err ~= nil and faults.make_fault("config", "trusted_ca: " .. set_err) or nil
+    return set_err ~= nil and faults.of_rejected_option("trusted_ca", set_err) or nil
 end
 _M.apply = apply
 _M.is_usable = is_usable

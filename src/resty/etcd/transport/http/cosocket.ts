@@ -2,6 +2,7 @@ import type { RequestContext } from "../transport";
 import type { Fault } from "../fault";
 import * as faults from "../fault";
 import * as clock from "../../base/clock";
+import * as files from "../../base/files";
 import type { Connected, Connector, ConnectionOptions, RequestTemplate } from "./types";
 import * as http1 from "./http1";
 import * as socket_reader from "./socket_reader";
@@ -15,8 +16,6 @@ type Tcp = ngx.socket.Tcp;
 const sub = string.sub;
 const min = math.min;
 
-/** Error code of `open` for a file that does not exist. */
-const ENOENT = 2;
 /** Largest number of bytes sent in one call. The timeout of nginx applies to each part that the kernel accepts. */
 const PART_SIZE = 16384;
 
@@ -63,11 +62,9 @@ function new_socket(): Result<Tcp, Fault> {
     return $multi(sock as Tcp);
 }
 
-/** Reports whether a unix socket exists. Connecting to a missing one makes nginx log at level crit; opening it does not. */
+/** Reports whether a unix socket exists: connecting to a missing one makes nginx log at level crit. */
 function exists(unix_address: string): boolean {
-    const [file, , code] = io.open(sub(unix_address, 6));
-    file?.close();
-    return code !== ENOENT;
+    return files.exists(sub(unix_address, 6));
 }
 
 /**

@@ -1,7 +1,9 @@
 import * as ssl from "ngx.ssl";
+import * as files from "../../base/files";
 import type { Fault } from "../fault";
 import * as faults from "../fault";
 import * as file_reload from "./file_reload";
+import * as pems from "./pem";
 import type { ClientCertificate, TlsOptions } from "./types";
 import * as x509 from "./x509";
 
@@ -10,11 +12,21 @@ function pem(text: string | undefined, path: string): Result<string> {
     if (text !== undefined) {
         return $multi(text);
     }
-    return file_reload.read_file(path);
+    return files.read(path);
 }
 
 function has_client_cert(tls: TlsOptions): boolean {
     return tls.cert !== undefined || tls.cert_path !== undefined;
+}
+
+/** Checks texts before OpenSSL reads them. */
+function check_pair(cert_pem: string, key_pem: string): Problem {
+    const cert_problem = pems.check(cert_pem, "CERTIFICATE");
+    if (cert_problem !== undefined) {
+        return `client certificate: ${cert_problem}`;
+    }
+    const key_problem = pems.check(key_pem, "PRIVATE KEY");
+    return key_problem !== undefined ? `client key: ${key_problem}` : undefined;
 }
 
 /** Reads and parses the client certificate and its key. Returns `known` if neither has changed. */
@@ -31,6 +43,10 @@ function load_pair(this: void, tls: TlsOptions, known: ClientCertificate | undef
     if (known !== undefined && known.source === source) {
         return $multi(known);
     }
+    const problem = check_pair(cert_pem, key_pem);
+    if (problem !== undefined) {
+        return $multi(undefined, problem);
+    }
     const [cert, parse_err] = ssl.parse_pem_cert(cert_pem);
     if (parse_err !== undefined) {
         return $multi(undefined, `client certificate: ${parse_err}`);
@@ -45,6 +61,20 @@ function load_pair(this: void, tls: TlsOptions, known: ClientCertificate | undef
     return $multi({ cert, key, source, checked_at: 0 });
 }
 
+/** Reads and checks the files of a certificate and a key that another library reads again and parses. */
+function check_files(tls: TlsOptions): Fault | undefined {
+    const [cert_pem, cert_err] = files.read(tls.cert_path ?? "");
+    if (cert_pem === undefined) {
+        return faults.make_fault("config", `client certificate: ${cert_err}`);
+    }
+    const [key_pem, key_err] = files.read(tls.key_path ?? "");
+    if (key_pem === undefined) {
+        return faults.make_fault("config", `client key: ${key_err}`);
+    }
+    const problem = check_pair(cert_pem, key_pem);
+    return problem !== undefined ? faults.make_fault("config", problem) : undefined;
+}
+
 /** Returns the client certificate and its key, reloaded if their files have changed. */
 function client_pair(tls: TlsOptions): Result<ClientCertificate, Fault> {
     const [pair, err] = file_reload.reload_if_changed(tls.pair, load_pair, tls);
@@ -55,4 +85,4 @@ function client_pair(tls: TlsOptions): Result<ClientCertificate, Fault> {
     return $multi(pair);
 }
 
-export { client_pair, has_client_cert };
+export { check_files, client_pair, has_client_cert };

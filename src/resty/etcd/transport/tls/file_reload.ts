@@ -11,19 +11,6 @@ interface Reloadable {
     checked_at: number;
 }
 
-function read_file(path: string): Result<string> {
-    const [file, err] = io.open(path, "rb");
-    if (file === undefined) {
-        return $multi(undefined, err);
-    }
-    const text: string | undefined = file.read("*a");
-    file.close();
-    if (text === undefined) {
-        return $multi(undefined, `${path}: cannot be read`); // a directory
-    }
-    return $multi(text);
-}
-
 /**
  * Returns a value loaded from files, and reloads it if they have changed; checks at most every `CHECK_INTERVAL` seconds. If
  * loading fails, as while a file is being replaced, the previous value is kept.
@@ -52,4 +39,4 @@ function reload_if_changed<T extends Reloadable, From>(
     return $multi(known);
 }
 
-export { read_file, reload_if_changed, type Reloadable };
+export { reload_if_changed, type Reloadable };

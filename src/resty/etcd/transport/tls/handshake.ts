@@ -57,6 +57,10 @@ function patched_handshake(sock: Tcp, tls: TlsOptions, server_name: string): Res
     const opts: ngx.socket.TlsHandshakeOpts = { server_name, verify: tls.verify };
     if (tls.cert === undefined && tls.key === undefined) {
         // the blocking replacement accepts paths only, no parsed certificates
+        const file_err = client_certificate.check_files(tls);
+        if (file_err !== undefined) {
+            return $multi(undefined, file_err);
+        }
         opts.client_cert_path = tls.cert_path!;
         opts.client_priv_key_path = tls.key_path!;
     } else {
@@ -98,7 +102,7 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true, Fault
         }
         const [is_set, set_err] = sock.setclientcert(pair.cert, pair.key);
         if (is_set === undefined) {
-            return $multi(undefined, faults.make_fault("config", `client certificate: ${set_err}`));
+            return $multi(undefined, faults.of_rejected_option("client certificate", set_err));
         }
     }
     // the session is not used, but without one a cosocket loses the cause of a failure: see `reason_of`

@@ -1,7 +1,9 @@
 import type { Fault } from "../fault";
 import * as faults from "../fault";
 import * as file_reload from "./file_reload";
+import * as files from "../../base/files";
 import * as log from "../../base/log";
+import * as pems from "./pem";
 import type { Store, TlsOptions, CaStore } from "./types";
 
 type Tcp = ngx.socket.Tcp;
@@ -34,12 +36,16 @@ function is_usable(sock: Tcp, tls: TlsOptions, path: string): boolean {
 }
 
 function load(this: void, path: string, known: CaStore | undefined): Result<CaStore> {
-    const [source, read_err] = file_reload.read_file(path);
+    const [source, read_err] = files.read(path);
     if (source === undefined) {
         return $multi(undefined, `trusted_ca: ${read_err}`);
     }
     if (known !== undefined && known.source === source) {
         return $multi(known);
+    }
+    const problem = pems.check(source, "CERTIFICATE");
+    if (problem !== undefined) {
+        return $multi(undefined, `trusted_ca: ${path}: ${problem}`);
     }
     const [, module] = pcall(require, STORE_MODULE);
     const [store, err] = (module as StoreModule).new();
@@ -62,7 +68,7 @@ function apply(sock: Tcp, tls: TlsOptions, path: string): Fault | undefined {
     }
     tls.trust = trust;
     const [, set_err] = sock.settrustedstore!(trust.store.ctx);
-    return set_err !== undefined ? faults.make_fault("config", `trusted_ca: ${set_err}`) : undefined;
+    return set_err !== undefined ? faults.of_rejected_option("trusted_ca", set_err) : undefined;
 }
 
 export { apply, is_usable };
