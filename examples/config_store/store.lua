@@ -16,11 +16,7 @@ end
 
 -- Returns a document, or the default if there is none.
 function _M.get(name, default)
-    local document = conf:get(name)
-    if document == nil then
-        return default
-    end
-    return document
+    return (conf:get(name, default))
 end
 
 local function respond(status, body)
@@ -29,20 +25,20 @@ local function respond(status, body)
     ngx.say(cjson.encode(body))
 end
 
--- HTTP status by error name. Calls to etcd return named errors, the mirror in memory returns texts.
+-- HTTP status by the name of the error.
 local STATUS = { conflict = 409, invalid = 422, bad_request = 400, out_of_range = 404 }
 
-local function fail(err)
-    return respond(STATUS[err.name] or 503, { error = tostring(err), revision = err.revision })
+local function fail(err, details)
+    return respond(STATUS[details.name] or 503, { error = err, revision = details.revision })
 end
 
 local function read(name, revision)
     if revision then
-        local document, at = conf:history(name, revision)
+        local document, at, details = conf:history(name, revision)
         if document ~= nil then
             return respond(200, { revision = at, document = document })
         elseif at then
-            return fail(at)
+            return fail(at, details)
         end
         return respond(404, { error = "no such document" })
     end
@@ -50,10 +46,12 @@ local function read(name, revision)
     if document ~= nil then
         -- etcd can have a newer, invalid document: `newer` says why the last valid one is returned
         return respond(200, { revision = at, document = document, newer = newer })
+    elseif at then
+        return fail(at, newer) -- not ready
     elseif newer then
         return respond(422, { error = newer.err, revision = newer.mod_revision })
     end
-    return respond(at and 503 or 404, { error = at or "no such document" })
+    return respond(404, { error = "no such document" })
 end
 
 local function write(name, if_revision)
@@ -62,11 +60,11 @@ local function write(name, if_revision)
     if document == nil then
         return respond(400, { error = err })
     end
-    local revision, why = conf:put(name, document, { if_revision = if_revision })
+    local revision, why, details = conf:put(name, document, { if_revision = if_revision })
     if revision then
         return respond(200, { revision = revision })
     end
-    return fail(why)
+    return fail(why, details)
 end
 
 -- For content_by_lua: GET /config/NAME[?revision=N], PUT /config/NAME[?if_revision=N]

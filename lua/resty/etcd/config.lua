@@ -2,6 +2,10 @@
 local _M = {}
 local call = require("resty.etcd.call.call")
 local checks = require("resty.etcd.base.checks")
+local glued_prefix = require("resty.etcd.base.glued_prefix")
+local documents = require("resty.etcd.config.documents")
+local options = require("resty.etcd.config.options")
+local watches = require("resty.etcd.config.watches")
 local writes = require("resty.etcd.config.writes")
 local errors = require("resty.etcd.protocol.errors")
 local int64 = require("resty.etcd.protocol.int64")
@@ -9,43 +13,50 @@ local mirrors = require("resty.etcd.mirror.mirror")
 local decode = require("resty.etcd.mirror.decode")
 local facade = require("resty.etcd.mirror.facade")
 local rpcs = require("resty.etcd.protocol.rpc")
+local serializers = require("resty.etcd.serializers.serializer")
 local sub = string.sub
 
 --- Documents by name, each with the revision that wrote it.
 ---@class resty.etcd.config.Config: resty.etcd.config.writes.State
 ---@field age fun(self: resty.etcd.mirror.facade.Facade): number
 ---@field close fun(self: resty.etcd.mirror.facade.Facade): true
----@field delete fun(self: resty.etcd.config.writes.State, name: string, opts?: resty.etcd.config.writes.WriteOptions): string?, resty.etcd.protocol.errors.EtcdError?
----@field get fun(self: resty.etcd.config.writes.State, name: string): any, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Invalid)?
----@field history fun(self: resty.etcd.config.writes.State, name: string, revision: string|number, timeout?: number): any, (string|resty.etcd.protocol.errors.EtcdError)?
+---@field delete fun(self: resty.etcd.config.writes.State, name: string, opts?: resty.etcd.config.writes.WriteOptions): string?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field get fun(self: resty.etcd.config.writes.State, name: string, default_document?: any): any, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Invalid)?
+---@field history fun(self: resty.etcd.config.writes.State, name: string, revision: string|number, timeout?: number): any, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field invalid fun(self: resty.etcd.config.writes.State): table<string, resty.etcd.mirror.types.Invalid>
 ---@field names fun(self: resty.etcd.config.writes.State): string[]?, string?, resty.etcd.protocol.errors.EtcdError?
----@field put fun(self: resty.etcd.config.writes.State, name: string, document: any, opts?: resty.etcd.config.writes.WriteOptions): string?, resty.etcd.protocol.errors.EtcdError?
+---@field put fun(self: resty.etcd.config.writes.State, name: string, document: any, opts?: resty.etcd.config.writes.WriteOptions): string?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field ready fun(self: resty.etcd.mirror.facade.Facade): boolean
 ---@field state fun(self: resty.etcd.mirror.facade.Facade): resty.etcd.mirror.status.Status
 ---@field wait_ready fun(self: resty.etcd.mirror.facade.Facade, timeout?: number): true?, string?, resty.etcd.protocol.errors.EtcdError?
----@field watch fun(self: resty.etcd.config.writes.State, name: string, callback: fun(document: any, revision: string?)): fun()?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field watch fun(self: resty.etcd.config.writes.State, name: string, callback: fun(document: any, revision: string?), opts?: resty.etcd.config.watches.WatchOptions): fun()?, string?, resty.etcd.protocol.errors.EtcdError?
 
 --- Returns a document from the mirror. It works in every phase.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
----@return any document # the document and its revision; nil and nil if it is absent; nil and an error. The third result is `{err, mod_revision, create_revision}` of the revision in etcd if that is invalid
+---@param default_document? any returned instead of nil, also before the first state; nil: that of the option `defaults`
+---@return any document # the document and its revision; nil or the default, and nil, if it is absent; nil, an error text and the details. If etcd has a newer document that is invalid, the third result is its `{err, mod_revision, create_revision}`
 ---@return string? revision
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.mirror.types.Invalid)? newer
-local function get(self, name)
+local function get(self, name, default_document)
     if type(name) ~= "string" then
-        return nil, "key must be string"
+        return errors.bad_request("key must be string")
     end
     local key = self.dir .. name
+    local ____, kv, err, details = self.mirror:get(key)
+    local document = documents.of(kv)
     local newer = self.mirror.store.invalid_items[key]
-    local document, kv, err, details = self.mirror:get(key)
-    if err ~= nil then
+    if document ~= nil then
+        return document, kv.mod_revision, newer
+    end
+    local replacement = default_document
+    if replacement == nil then
+        replacement = self.defaults[name]
+    end
+    if replacement == nil and err ~= nil then
         return nil, err, details
     end
-    if kv == nil then
-        return nil, nil, newer
-    end
-    return document, kv.mod_revision, newer
+    return replacement, nil, newer
 end
 
 --- Returns the names of all documents, sorted, in an array that must not be written to.
@@ -61,7 +72,9 @@ local function names(self)
     if self.listed ~= kvs then
         local list = {}
         for ____, kv in ipairs(kvs) do
-            list[#list + 1] = sub(kv.key, #self.dir + 1)
+            if documents.of(kv) ~= nil then
+                list[#list + 1] = sub(kv.key, #self.dir + 1)
+            end
         end
         self.listed = kvs
         self.listed_names = list
@@ -78,32 +91,6 @@ local function invalid(self)
         by_name[sub(key, #self.dir + 1)] = item
     end
     return by_name
-end
-
---- Registers a function to be called after each change of a document.
----@param self resty.etcd.config.writes.State
----@param name string
----@param callback fun(document: any, revision: string?)
----@return fun()? res # a function that unregisters it
----@return string? err
----@return resty.etcd.protocol.errors.EtcdError? details
-local function watch(self, name, callback)
-    local problem = checks.check_key(name)
-    if problem ~= nil then
-        return errors.bad_request(problem)
-    end
-    if type(callback) ~= "function" then
-        return errors.bad_request("callback must be function")
-    end
-    local key = self.dir .. name
-    return self.mirror:on_change(function(changes)
-        for ____, change in ipairs(changes.changes) do
-            local kv = change.kv
-            if change.key == key then
-                callback(kv and kv.value, kv and kv.mod_revision)
-            end
-        end
-    end)
 end
 
 --- Checks the arguments of `history`. Returns an error text, or nil.
@@ -123,13 +110,14 @@ end
 ---@param name string
 ---@param revision string|number
 ---@param timeout? number
----@return any document # the document and the revision that wrote it; nil and nil if it was absent; nil and an error, named `invalid` if the document is invalid
----@return (string|resty.etcd.protocol.errors.EtcdError)? revision
+---@return any document # the document and the revision that wrote it; nil and nil if it was absent; nil, an error text and the details, named `invalid` if the document is invalid
+---@return string? revision
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function history(self, name, revision, timeout)
     local at = int64.to_text(revision)
     local problem = check_history(name, at, timeout)
     if problem ~= nil then
-        return nil, errors.local_error("bad_request", problem)
+        return errors.bad_request(problem)
     end
     local reply, err = call.unary(
         self.cli,
@@ -141,10 +129,10 @@ local function history(self, name, revision, timeout)
         {timeout = timeout}
     )
     if reply == nil then
-        return nil, err
+        return errors.to_result(err)
     end
-    local ____opt_4 = reply.body.kvs
-    local raw = ____opt_4 and ____opt_4[1]
+    local ____opt_0 = reply.body.kvs
+    local raw = ____opt_0 and ____opt_0[1]
     if raw == nil then
         return nil, nil
     end
@@ -152,9 +140,10 @@ local function history(self, name, revision, timeout)
     if kv == nil then
         local err_invalid = errors.local_error("invalid", reason)
         err_invalid.revision = raw.mod_revision
-        return nil, err_invalid
+        return errors.to_result(err_invalid)
     end
-    return kv.value, kv.mod_revision
+    local document = documents.of(kv)
+    return document, document ~= nil and kv.mod_revision or nil
 end
 local methods = {
     age = facade.age,
@@ -168,27 +157,42 @@ local methods = {
     ready = facade.ready,
     state = facade.state_of,
     wait_ready = facade.wait_ready,
-    watch = watch
+    watch = watches.watch
 }
 local mt = {__index = methods}
 
 --- Creates a configuration store of the documents below a prefix.
 ---@param cli resty.etcd.call.client_state.ClientState
 ---@param dir string
----@param opts? resty.etcd.mirror.types.Options as for mirrors
----@return resty.etcd.config.Config? res
+---@param opts? resty.etcd.config.options.Options
+---@return resty.etcd.config.Config? res # the store; nil, an error text and the details
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function create(cli, dir, opts)
-    local problem = checks.check_client(cli)
+    local problem = checks.check_client(cli) or options.check(opts)
     if problem ~= nil then
         return errors.bad_request(problem)
     end
-    local mirror, err, details = mirrors.new(cli, dir, opts)
+    local given = opts or ({})
+    local mirror, err, details = mirrors.new(
+        cli,
+        dir,
+        options.of_mirror(cli, given)
+    )
     if mirror == nil then
         return nil, err, details
     end
-    return setmetatable({cli = cli, dir = dir, mirror = mirror, listed_names = {}}, mt)
+    glued_prefix.warn("configuration store", dir)
+    local serializer = serializers.select_serializer(options.serializer_of(cli, given))
+    local defaults = given.defaults or ({})
+    return setmetatable({
+        cli = cli,
+        dir = dir,
+        mirror = mirror,
+        serializer = serializer,
+        defaults = defaults,
+        listed_names = {}
+    }, mt)
 end
 _M.new = create
 

@@ -2,25 +2,26 @@ import type { ClientState } from "./call/client_state";
 import type { RawKv } from "./protocol/message";
 import * as call from "./call/call";
 import * as checks from "./base/checks";
+import * as glued_prefix from "./base/glued_prefix";
+import * as documents from "./config/documents";
+import type { Document } from "./config/documents";
+import * as options from "./config/options";
+import type { Options } from "./config/options";
+import * as watches from "./config/watches";
+import type { WatchOptions } from "./config/watches";
 import * as writes from "./config/writes";
 import type { State, WriteOptions } from "./config/writes";
 import type { EtcdError, MethodResult } from "./protocol/errors";
 import * as errors from "./protocol/errors";
 import * as int64 from "./protocol/int64";
 import * as mirrors from "./mirror/mirror";
-import type { Options } from "./mirror/mirror";
 import * as decode from "./mirror/decode";
 import * as facade from "./mirror/facade";
 import type { Invalid } from "./mirror/types";
 import * as rpcs from "./protocol/rpc";
+import * as serializers from "./serializers/serializer";
 
 const sub = string.sub;
-
-/** Any value that the serializer supports. */
-type Document = any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
-
-/** Called with the new document and its revision; with nil and nil after a deletion. */
-type OnDocument = (this: void, document: Document, revision: string | undefined) => void;
 
 /** Documents by name, each with the revision that wrote it. */
 interface Config extends State, Methods {}
@@ -28,27 +29,34 @@ interface Config extends State, Methods {}
 type LookupResult = LuaMultiReturn<
     [document: Document, revision: string | undefined, newer?: Invalid | EtcdError | undefined]
 >;
-type ReadResult = LuaMultiReturn<[document: Document, revision: string | EtcdError | undefined]>;
+type ReadResult = LuaMultiReturn<[document: Document, revision: string | undefined, details?: EtcdError]>;
 
 /**
  * Returns a document from the mirror. It works in every phase.
- * @returns the document and its revision; nil and nil if it is absent; nil and an error. The third result is
- *   `{err, mod_revision, create_revision}` of the revision in etcd if that is invalid
+ * @param default_document returned instead of nil, also before the first state; nil: that of the option `defaults`
+ * @returns the document and its revision; nil or the default, and nil, if it is absent; nil, an error text and the
+ *   details. If etcd has a newer document that is invalid, the third result is its
+ *   `{err, mod_revision, create_revision}`
  */
-function get(this: State, name: string): LookupResult {
+function get(this: State, name: string, default_document?: Document): LookupResult {
     if (typeof name !== "string") {
-        return $multi(undefined, "key must be string");
+        return errors.bad_request("key must be string");
     }
     const key = this.dir + name;
+    const [, kv, err, details] = this.mirror.get(key);
+    const document: unknown = documents.of(kv);
     const newer = this.mirror.store.invalid_items.get(key);
-    const [document, kv, err, details] = this.mirror.get(key);
-    if (err !== undefined) {
+    if (document !== undefined) {
+        return $multi(document, kv!.mod_revision, newer);
+    }
+    let replacement: unknown = default_document;
+    if (replacement === undefined) {
+        replacement = this.defaults[name];
+    }
+    if (replacement === undefined && err !== undefined) {
         return $multi(undefined, err, details);
     }
-    if (kv === undefined) {
-        return $multi(undefined, undefined, newer);
-    }
-    return $multi(document, kv.mod_revision, newer);
+    return $multi(replacement, undefined, newer);
 }
 
 /** Returns the names of all documents, sorted, in an array that must not be written to. */
@@ -60,7 +68,9 @@ function names(this: State): MethodResult<readonly string[]> {
     if (this.listed !== kvs) {
         const list: string[] = [];
         for (const kv of kvs) {
-            list.push(sub(kv.key, this.dir.length + 1));
+            if (documents.of(kv) !== undefined) {
+                list.push(sub(kv.key, this.dir.length + 1));
+            }
         }
         this.listed = kvs;
         this.listed_names = list;
@@ -77,29 +87,6 @@ function invalid(this: State): Record<string, Invalid> {
     return by_name;
 }
 
-/**
- * Registers a function to be called after each change of a document.
- * @returns a function that unregisters it
- */
-function watch(this: State, name: string, callback: OnDocument): MethodResult<(this: void) => void> {
-    const problem = checks.check_key(name);
-    if (problem !== undefined) {
-        return errors.bad_request(problem);
-    }
-    if (typeof callback !== "function") {
-        return errors.bad_request("callback must be function");
-    }
-    const key = this.dir + name;
-    return this.mirror.on_change(changes => {
-        for (const change of changes.changes) {
-            const kv = change.kv;
-            if (change.key === key) {
-                callback(kv?.value, kv?.mod_revision);
-            }
-        }
-    });
-}
-
 /** Checks the arguments of `history`. Returns an error text, or nil. */
 function check_history(name: unknown, revision: string | undefined, timeout: unknown): Problem {
     if (revision === undefined || tonumber(revision)! < 1) {
@@ -110,14 +97,14 @@ function check_history(name: unknown, revision: string | undefined, timeout: unk
 
 /**
  * Reads a document as of a revision from etcd. It is decoded, validated and transformed as by the mirror.
- * @returns the document and the revision that wrote it; nil and nil if it was absent; nil and an error, named
- *   `invalid` if the document is invalid
+ * @returns the document and the revision that wrote it; nil and nil if it was absent; nil, an error text and the
+ *   details, named `invalid` if the document is invalid
  */
 function history(this: State, name: string, revision: number | string, timeout?: number): ReadResult {
     const at = int64.to_text(revision);
     const problem = check_history(name, at, timeout);
     if (problem !== undefined) {
-        return $multi(undefined, errors.local_error("bad_request", problem));
+        return errors.bad_request(problem);
     }
     const [reply, err] = call.unary(
         this.cli,
@@ -126,7 +113,7 @@ function history(this: State, name: string, revision: number | string, timeout?:
         { timeout },
     );
     if (reply === undefined) {
-        return $multi(undefined, err);
+        return errors.to_result(err);
     }
     const raw = (reply.body.get("kvs") as RawKv[] | undefined)?.[0];
     if (raw === undefined) {
@@ -136,9 +123,10 @@ function history(this: State, name: string, revision: number | string, timeout?:
     if (kv === undefined) {
         const err_invalid = errors.local_error("invalid", reason);
         err_invalid.revision = raw.mod_revision;
-        return $multi(undefined, err_invalid);
+        return errors.to_result(err_invalid);
     }
-    return $multi(kv.value, kv.mod_revision);
+    const document: unknown = documents.of(kv);
+    return $multi(document, document !== undefined ? kv.mod_revision : undefined);
 }
 
 const methods = {
@@ -153,25 +141,29 @@ const methods = {
     ready: facade.ready,
     state: facade.state_of,
     wait_ready: facade.wait_ready,
-    watch,
+    watch: watches.watch,
 };
 type Methods = typeof methods;
 const mt: LuaMetatable<Config, Methods> = { __index: methods };
 
 /**
  * Creates a configuration store of the documents below a prefix.
- * @param opts as for mirrors
+ * @returns the store; nil, an error text and the details
  */
 function create(cli: ClientState, dir: string, opts?: Options): MethodResult<Config> {
-    const problem = checks.check_client(cli);
+    const problem = checks.check_client(cli) ?? options.check(opts);
     if (problem !== undefined) {
         return errors.bad_request(problem);
     }
-    const [mirror, err, details] = mirrors.new(cli, dir, opts);
+    const given = opts ?? {};
+    const [mirror, err, details] = mirrors.new(cli, dir, options.of_mirror(cli, given));
     if (mirror === undefined) {
         return $multi(undefined, err, details);
     }
-    return $multi(setmetatable({ cli, dir, mirror, listed_names: [] } as unknown as Config, mt));
+    glued_prefix.warn("configuration store", dir);
+    const serializer = serializers.select_serializer(options.serializer_of(cli, given));
+    const defaults = given.defaults ?? {};
+    return $multi(setmetatable({ cli, dir, mirror, serializer, defaults, listed_names: [] } as unknown as Config, mt));
 }
 
-export { create as new, type Config, type WriteOptions };
+export { create as new, type Config, type Options, type WatchOptions, type WriteOptions };

@@ -20,7 +20,7 @@ local client_health = require("resty.etcd.endpoint.client_health")
 ---@field ssl_key? string Key of the client certificate as PEM text.
 ---@field trusted_ca? string Path of a PEM file with CA certificates. Ignored if the platform knows only lua_ssl_trusted_certificate.
 ---@field sni? string Server name for TLS; default the endpoint's host.
----@field serializer? ("raw"|resty.etcd.serializers.serializer.Serializer|"json_exact"|"json") "json" (default), "json_exact", "raw", or a custom serializer.
+---@field serializer? ("raw"|resty.etcd.serializers.serializer.Serializer|"json"|"json_exact") "json" (default), "json_exact", "raw", or a custom serializer.
 ---@field extra_headers? table<string, string|number> Header fields sent with every request.
 ---@field unix_socket_proxy? string `unix:/path`, used instead of the endpoints while a server accepts connections there.
 ---@field init_count? number Start of the endpoint ring; default random.

@@ -8,12 +8,14 @@ local errors = require("resty.etcd.protocol.errors")
 local txn_response = require("resty.etcd.protocol.txn_response")
 local int64 = require("resty.etcd.protocol.int64")
 local rpcs = require("resty.etcd.protocol.rpc")
-local serializer = require("resty.etcd.serializers.serializer")
+local serializers = require("resty.etcd.serializers.serializer")
 
 ---@class resty.etcd.config.writes.State
 ---@field cli resty.etcd.call.client_state.ClientState
 ---@field dir string
 ---@field mirror resty.etcd.mirror.mirror.Mirror Serves the reads.
+---@field serializer resty.etcd.serializers.serializer.Serializer Encodes the documents.
+---@field defaults table<string, any> What `get` returns for an absent document, by name.
 ---@field listed resty.etcd.mirror.types.Kv[]? The kvs that `listed_names` was made from.
 ---@field listed_names string[]
 
@@ -25,10 +27,6 @@ local function check_revision(value)
     return int64.to_text(value) == nil and "opts.if_revision must be a revision" or nil
 end
 local WRITE_OPTIONS = {rules = {{name = "timeout", type = "number", min = 0, expected = "number of seconds"}, {name = "if_revision", check = check_revision}}}
-
-local function bad_request(message)
-    return errors.local_error("bad_request", message)
-end
 
 local function key_of(state, name)
     return keys.with_prefix(state.cli.key_prefix, state.dir .. name)
@@ -72,42 +70,60 @@ local function write(state, key, operation, opts)
     return reply.body.header.revision
 end
 
+--- Writes and returns the result in the form of all public methods.
+---@param state resty.etcd.config.writes.State
+---@param key string
+---@param operation table
+---@param opts resty.etcd.config.writes.WriteOptions?
+---@return string? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function write_and_wait(state, key, operation, opts)
+    local revision, err = write(state, key, operation, opts)
+    if revision == nil then
+        return errors.to_result(err)
+    end
+    return revision
+end
+
 --- Writes a document. `get` returns it when the mirror has received the change.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param document any
 ---@param opts? resty.etcd.config.writes.WriteOptions
----@return string? res # the revision of the write; nil and an error, named `conflict` if the document is not at `if_revision`
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return string? res # the revision of the write; nil, an error text and the details, named `conflict` if the document is not at `if_revision`
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function put(self, name, document, opts)
     local problem = check_write(name, opts)
     if problem ~= nil then
-        return nil, bad_request(problem)
+        return errors.bad_request(problem)
     end
     if document == nil or document == cjson.null then
-        return nil, bad_request("document must not be nil: use delete")
+        return errors.bad_request("document must not be nil: use delete")
     end
-    local value, value_err = serializer.serialize(self.cli.serializer, document)
+    local value, value_err = serializers.serialize(self.serializer, document)
     if value == nil then
-        return nil, bad_request(value_err)
+        return errors.bad_request(value_err)
     end
     local key = key_of(self, name)
-    return write(self, key, {request_put = {key = key, value = value}}, opts)
+    return write_and_wait(self, key, {request_put = {key = key, value = value}}, opts)
 end
 
 --- Deletes a document. It is no error if the document is absent.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param opts? resty.etcd.config.writes.WriteOptions
----@return string? res # etcd's revision; nil and an error, named `conflict` if the document is not at `if_revision`
----@return resty.etcd.protocol.errors.EtcdError? err
+---@return string? res # etcd's revision; nil, an error text and the details, named `conflict` if the document is not at `if_revision`
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
 local function remove(self, name, opts)
     local problem = check_write(name, opts)
     if problem ~= nil then
-        return nil, bad_request(problem)
+        return errors.bad_request(problem)
     end
     local key = key_of(self, name)
-    return write(self, key, {request_delete_range = {key = key}}, opts)
+    return write_and_wait(self, key, {request_delete_range = {key = key}}, opts)
 end
 _M.key_of = key_of
 _M.put = put

@@ -4,19 +4,21 @@ local error_text = require("resty.etcd.base.error_text")
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local protocol_keys = require("resty.etcd.protocol.keys")
+local serializers = require("resty.etcd.serializers.serializer")
 local sub = string.sub
 
---- Returns the default `decode`: the client's serializer.
+--- Returns the default `decode`: that of the serializer, which is the client's without the option.
 ---@param cli resty.etcd.call.client_state.ClientState
+---@param choice ("raw"|resty.etcd.serializers.serializer.Serializer|"json"|"json_exact")?
 ---@return fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any
-local function by_serializer(cli)
-    local serializer = cli.serializer
+local function by_serializer(cli, choice)
+    local serializer = choice ~= nil and serializers.select_serializer(choice) or cli.serializer
     return function(bytes) return serializer.deserialize(bytes) end
 end
 
 local function create(cli, opts, log)
     return {
-        decode = opts.decode or by_serializer(cli),
+        decode = opts.decode or by_serializer(cli, opts.serializer),
         has_user_functions = opts.decode ~= nil or opts.validate ~= nil or opts.transform ~= nil,
         validate = opts.validate,
         transform = opts.transform,

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/mirror/options.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local checks = require("resty.etcd.base.checks")
+local serializers = require("resty.etcd.serializers.serializer")
 local sub = string.sub
 
 --- Checks an index. Returns an error text, or nil.
@@ -23,8 +24,9 @@ local function check_indexes(value)
     end
     return nil
 end
-local OPTIONS = {rules = {
+local RULES = {
     {name = "decode", type = "function"},
+    {name = "serializer", check = serializers.check},
     {name = "validate", type = "function"},
     {name = "transform", type = "function"},
     {name = "index", type = "table", check = check_indexes},
@@ -34,7 +36,8 @@ local OPTIONS = {rules = {
     {name = "shm_name", type = "string"},
     {name = "snapshot", type = "string"},
     {name = "snapshot_interval", type = "number", above = 0, expected = "a number of seconds"}
-}}
+}
+local OPTIONS = {rules = RULES}
 
 --- Checks the options of a mirror. Returns an error text, or nil.
 ---@param dir string
@@ -46,9 +49,14 @@ local function check(dir, opts)
         return problem
     end
     local ____opts_0 = opts
+    local decode = ____opts_0.decode
     local mode = ____opts_0.mode
+    local serializer = ____opts_0.serializer
     local shared_prefix = ____opts_0.shared_prefix
     local shm_name = ____opts_0.shm_name
+    if decode ~= nil and serializer ~= nil then
+        return "opts.decode and opts.serializer exclude each other"
+    end
     if mode == "shared" and shm_name == nil then
         return "opts.mode \"shared\" needs opts.shm_name"
     end
@@ -71,6 +79,7 @@ local function check_timeout(timeout)
     end
     return ____is_valid_1
 end
+_M.RULES = RULES
 _M.check = check
 _M.check_index = check_index
 _M.check_timeout = check_timeout

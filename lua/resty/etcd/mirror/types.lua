@@ -39,6 +39,7 @@ local _M = {}
 
 ---@class resty.etcd.mirror.types.Options
 ---@field decode? (fun(bytes: string, kv: resty.etcd.mirror.types.Kv): any, any) Makes a value from bytes; default: the client's serializer.
+---@field serializer? ("raw"|resty.etcd.serializers.serializer.Serializer|"json"|"json_exact") Makes a value from bytes, instead of the client's serializer.
 ---@field validate? (fun(value: any, key: string): boolean?, any) Returns true if the mirror accepts the value.
 ---@field transform? (fun(value: any, kv: resty.etcd.mirror.types.Kv): any, any) Makes the value that `get` returns, once per change.
 ---@field index? table<string, fun(value: any, kv: resty.etcd.mirror.types.Kv): any> Index functions by the name of the index.

@@ -9,6 +9,22 @@ local raw = require("resty.etcd.serializers.raw")
 ---@field serialize fun(value: any): string?, any Returns nil and an error if it cannot convert the value.
 ---@field deserialize fun(bytes: string): any, any Returns nil if the bytes are invalid.
 
+--- Checks the option where unknown names are errors. Returns an error text, or nil if it is valid.
+---@param choice any
+---@return string?
+local function check(choice)
+    if choice == "json" or choice == "json_exact" or choice == "raw" then
+        return nil
+    end
+    if type(choice) == "table" then
+        local custom = choice
+        if type(custom.serialize) == "function" and type(custom.deserialize) == "function" then
+            return nil
+        end
+    end
+    return "opts.serializer must be \"json\", \"json_exact\", \"raw\", or a table with serialize and deserialize"
+end
+
 --- Wraps a serializer of the user: an error that it throws is returned like one that it returns.
 ---@param serializer resty.etcd.serializers.serializer.Serializer
 ---@return resty.etcd.serializers.serializer.Serializer
@@ -47,6 +63,13 @@ local function select_serializer(choice)
     return json
 end
 
+--- Returns the choice for documents that are written back: `json_exact` instead of the default.
+---@param serializer resty.etcd.serializers.serializer.Serializer
+---@return "raw"|resty.etcd.serializers.serializer.Serializer|"json"|"json_exact"
+local function exact_choice(serializer)
+    return serializer == json and "json_exact" or serializer
+end
+
 --- Returns the bytes of a value, or nil and an error text.
 ---@param serializer resty.etcd.serializers.serializer.Serializer
 ---@param value any
@@ -59,6 +82,8 @@ local function serialize(serializer, value)
     end
     return bytes
 end
+_M.check = check
+_M.exact_choice = exact_choice
 _M.select_serializer = select_serializer
 _M.serialize = serialize
 

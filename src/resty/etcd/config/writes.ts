@@ -5,19 +5,25 @@ import * as checks from "../base/checks";
 import type { Message } from "../protocol/message";
 import * as cjson from "cjson.safe";
 import * as call from "../call/call";
-import type { EtcdError } from "../protocol/errors";
+import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as txn_response from "../protocol/txn_response";
 import * as int64 from "../protocol/int64";
 import type { Kv, Mirror } from "../mirror/mirror";
 import * as rpcs from "../protocol/rpc";
-import * as serializer from "../serializers/serializer";
+import type { Serializer } from "../serializers/serializer";
+import * as serializers from "../serializers/serializer";
+import type { Document } from "./documents";
 
 interface State {
     readonly cli: ClientState;
     readonly dir: string;
     /** Serves the reads. */
     readonly mirror: Mirror;
+    /** Encodes the documents. */
+    readonly serializer: Serializer;
+    /** What `get` returns for an absent document, by name. */
+    readonly defaults: Record<string, unknown>;
     /** The kvs that `listed_names` was made from. */
     listed: readonly Kv[] | undefined;
     listed_names: readonly string[];
@@ -40,10 +46,6 @@ const WRITE_OPTIONS: OptionTable = {
         { name: "if_revision", check: check_revision },
     ],
 };
-
-function bad_request(message: string): EtcdError {
-    return errors.local_error("bad_request", message);
-}
 
 function key_of(state: State, name: string): string {
     return keys.with_prefix(state.cli.key_prefix, state.dir + name);
@@ -82,37 +84,52 @@ function write(
     return $multi((reply.body.get("header") as Message).get("revision") as string);
 }
 
+/** Writes and returns the result in the form of all public methods. */
+function write_and_wait(
+    state: State,
+    key: string,
+    operation: object,
+    opts: WriteOptions | undefined,
+): MethodResult<string> {
+    const [revision, err] = write(state, key, operation, opts);
+    if (revision === undefined) {
+        return errors.to_result(err);
+    }
+    return $multi(revision);
+}
+
 /**
  * Writes a document. `get` returns it when the mirror has received the change.
- * @returns the revision of the write; nil and an error, named `conflict` if the document is not at `if_revision`
+ * @returns the revision of the write; nil, an error text and the details, named `conflict` if the document is not at
+ *   `if_revision`
  */
-function put(this: State, name: string, document: unknown, opts?: WriteOptions): Result<string, EtcdError> {
+function put(this: State, name: string, document: Document, opts?: WriteOptions): MethodResult<string> {
     const problem = check_write(name, opts);
     if (problem !== undefined) {
-        return $multi(undefined, bad_request(problem));
+        return errors.bad_request(problem);
     }
     if (document === undefined || document === cjson.null) {
-        return $multi(undefined, bad_request("document must not be nil: use delete"));
+        return errors.bad_request("document must not be nil: use delete");
     }
-    const [value, value_err] = serializer.serialize(this.cli.serializer, document);
+    const [value, value_err] = serializers.serialize(this.serializer, document);
     if (value === undefined) {
-        return $multi(undefined, bad_request(value_err));
+        return errors.bad_request(value_err);
     }
     const key = key_of(this, name);
-    return write(this, key, { request_put: { key, value } }, opts);
+    return write_and_wait(this, key, { request_put: { key, value } }, opts);
 }
 
 /**
  * Deletes a document. It is no error if the document is absent.
- * @returns etcd's revision; nil and an error, named `conflict` if the document is not at `if_revision`
+ * @returns etcd's revision; nil, an error text and the details, named `conflict` if the document is not at `if_revision`
  */
-function remove(this: State, name: string, opts?: WriteOptions): Result<string, EtcdError> {
+function remove(this: State, name: string, opts?: WriteOptions): MethodResult<string> {
     const problem = check_write(name, opts);
     if (problem !== undefined) {
-        return $multi(undefined, bad_request(problem));
+        return errors.bad_request(problem);
     }
     const key = key_of(this, name);
-    return write(this, key, { request_delete_range: { key } }, opts);
+    return write_and_wait(this, key, { request_delete_range: { key } }, opts);
 }
 
 export { key_of, put, remove, type State, type WriteOptions };

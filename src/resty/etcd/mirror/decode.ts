@@ -5,19 +5,21 @@ import type { RateLimitedLog } from "../base/rate_limited_log";
 import * as rate_limited_log from "../base/rate_limited_log";
 import * as protocol_keys from "../protocol/keys";
 import type { RawKv } from "../protocol/message";
+import type { Choice } from "../serializers/serializer";
+import * as serializers from "../serializers/serializer";
 import type { Decode, Decoder, Invalid, Kv, Options } from "./types";
 
 const sub = string.sub;
 
-/** Returns the default `decode`: the client's serializer. */
-function by_serializer(cli: ClientState): Decode {
-    const serializer = cli.serializer;
+/** Returns the default `decode`: that of the serializer, which is the client's without the option. */
+function by_serializer(cli: ClientState, choice: Choice | undefined): Decode {
+    const serializer = choice !== undefined ? serializers.select_serializer(choice) : cli.serializer;
     return bytes => serializer.deserialize(bytes);
 }
 
 function create(cli: ClientState, opts: Options, log: RateLimitedLog): Decoder {
     return {
-        decode: opts.decode ?? by_serializer(cli),
+        decode: opts.decode ?? by_serializer(cli, opts.serializer),
         has_user_functions: opts.decode !== undefined || opts.validate !== undefined || opts.transform !== undefined,
         validate: opts.validate,
         transform: opts.transform,

@@ -1,5 +1,6 @@
-import type { OptionTable } from "../base/checks";
+import type { OptionRule, OptionTable } from "../base/checks";
 import * as checks from "../base/checks";
+import * as serializers from "../serializers/serializer";
 import type { Options } from "./types";
 
 const sub = string.sub;
@@ -22,20 +23,20 @@ function check_indexes(this: void, value: unknown): Problem {
     return undefined;
 }
 
-const OPTIONS: OptionTable = {
-    rules: [
-        { name: "decode", type: "function" },
-        { name: "validate", type: "function" },
-        { name: "transform", type: "function" },
-        { name: "index", type: "table", check: check_indexes },
-        { name: "shared_prefix", type: "string" },
-        { name: "idle_timeout", type: "number", above: 0, expected: "a number of seconds" },
-        { name: "mode", values: ["worker", "shared"] },
-        { name: "shm_name", type: "string" },
-        { name: "snapshot", type: "string" },
-        { name: "snapshot_interval", type: "number", above: 0, expected: "a number of seconds" },
-    ],
-};
+const RULES: readonly OptionRule[] = [
+    { name: "decode", type: "function" },
+    { name: "serializer", check: serializers.check },
+    { name: "validate", type: "function" },
+    { name: "transform", type: "function" },
+    { name: "index", type: "table", check: check_indexes },
+    { name: "shared_prefix", type: "string" },
+    { name: "idle_timeout", type: "number", above: 0, expected: "a number of seconds" },
+    { name: "mode", values: ["worker", "shared"] },
+    { name: "shm_name", type: "string" },
+    { name: "snapshot", type: "string" },
+    { name: "snapshot_interval", type: "number", above: 0, expected: "a number of seconds" },
+];
+const OPTIONS: OptionTable = { rules: RULES };
 
 /** Checks the options of a mirror. Returns an error text, or nil. */
 function check(dir: string, opts: unknown): Problem {
@@ -43,7 +44,10 @@ function check(dir: string, opts: unknown): Problem {
     if (problem !== undefined || opts === undefined) {
         return problem;
     }
-    const { mode, shared_prefix, shm_name } = opts as Options;
+    const { decode, mode, serializer, shared_prefix, shm_name } = opts as Options;
+    if (decode !== undefined && serializer !== undefined) {
+        return "opts.decode and opts.serializer exclude each other";
+    }
     if (mode === "shared" && shm_name === undefined) {
         return 'opts.mode "shared" needs opts.shm_name';
     }
@@ -59,4 +63,4 @@ function check_timeout(timeout: unknown): Problem {
     return is_valid ? undefined : "timeout must be number of seconds";
 }
 
-export { check, check_index, check_timeout };
+export { RULES, check, check_index, check_timeout };

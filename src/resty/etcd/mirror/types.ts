@@ -3,6 +3,7 @@ import type { Semaphore } from "ngx.semaphore";
 import type { RateLimitedLog } from "../base/rate_limited_log";
 import type { EtcdError } from "../protocol/errors";
 import type { TimerLoop } from "../base/timer_loop";
+import type { Choice } from "../serializers/serializer";
 import type { Batch, Feed } from "../watch/feed";
 
 /** A key in a mirror; int64 values are decimal strings. */
@@ -65,6 +66,8 @@ type Transform = (this: void, value: any, kv: Kv) => LuaMultiReturn<[value: unkn
 interface Options {
     /** Makes a value from bytes; default: the client's serializer. */
     decode?: Decode;
+    /** Makes a value from bytes, instead of the client's serializer. */
+    serializer?: Choice;
     /** Returns true if the mirror accepts the value. */
     validate?: Validate;
     /** Makes the value that `get` returns, once per change. */
@@ -272,6 +275,8 @@ export type {
     Source,
     State,
     Store,
+    Transform,
+    Validate,
     Values,
     Waiters,
 };

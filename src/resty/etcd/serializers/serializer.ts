@@ -10,6 +10,23 @@ interface Serializer {
     deserialize: (this: void, bytes: string) => LuaMultiReturn<[unknown, unknown?]>;
 }
 
+/** The option `serializer`. */
+type Choice = "json" | "json_exact" | "raw" | Serializer;
+
+/** Checks the option where unknown names are errors. Returns an error text, or nil if it is valid. */
+function check(this: void, choice: unknown): Problem {
+    if (choice === "json" || choice === "json_exact" || choice === "raw") {
+        return undefined;
+    }
+    if (typeof choice === "object") {
+        const custom = choice as Partial<Serializer>;
+        if (typeof custom.serialize === "function" && typeof custom.deserialize === "function") {
+            return undefined;
+        }
+    }
+    return 'opts.serializer must be "json", "json_exact", "raw", or a table with serialize and deserialize';
+}
+
 /** Wraps a serializer of the user: an error that it throws is returned like one that it returns. */
 function guarded(serializer: Serializer): Serializer {
     return {
@@ -44,6 +61,11 @@ function select_serializer(choice: unknown): Serializer {
     return json;
 }
 
+/** Returns the choice for documents that are written back: `json_exact` instead of the default. */
+function exact_choice(serializer: Serializer): Choice {
+    return serializer === json ? "json_exact" : serializer;
+}
+
 /** Returns the bytes of a value, or nil and an error text. */
 function serialize(serializer: Serializer, value: unknown): Result<string> {
     const [bytes, err] = serializer.serialize(value);
@@ -53,4 +75,4 @@ function serialize(serializer: Serializer, value: unknown): Result<string> {
     return $multi(bytes);
 }
 
-export { select_serializer, serialize, type Serializer };
+export { check, exact_choice, select_serializer, serialize, type Choice, type Serializer };
