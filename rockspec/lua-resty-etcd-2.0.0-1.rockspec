@@ -57,6 +57,7 @@ build = {
         ["resty.etcd.call.authenticate"] = "lua/resty/etcd/call/authenticate.lua",
         ["resty.etcd.call.call"] = "lua/resty/etcd/call/call.lua",
         ["resty.etcd.call.client_state"] = "lua/resty/etcd/call/client_state.lua",
+        ["resty.etcd.call.cluster"] = "lua/resty/etcd/call/cluster.lua",
         ["resty.etcd.call.idempotency"] = "lua/resty/etcd/call/idempotency.lua",
         ["resty.etcd.call.lease_grant"] = "lua/resty/etcd/call/lease_grant.lua",
         ["resty.etcd.call.monotonic"] = "lua/resty/etcd/call/monotonic.lua",

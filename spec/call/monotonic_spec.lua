@@ -173,6 +173,16 @@ describe("client with monotonic", function()
         assert.equal(106, got)
     end)
 
+    it("keeps the revision of a cluster when a stray endpoint of another one responds in between", function()
+        local member = serve(900)
+        serve(5, "4711")
+        local cli = client { health = { retry = false } }
+        assert.equal(900, revision(cli))
+        assert.equal(5, revision(cli))
+        member.revision = 899
+        assert.equal(5, revision(cli)) -- instead of 899, although the last reply had a lower revision
+    end)
+
     it("keeps the revision when a reply has no header", function()
         local server = serve(9)
         local cli = client()

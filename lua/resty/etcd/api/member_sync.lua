@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/api/member_sync.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local call = require("resty.etcd.call.call")
+local cluster = require("resty.etcd.call.cluster")
 local clock = require("resty.etcd.base.clock")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local errors = require("resty.etcd.protocol.errors")
@@ -69,7 +69,7 @@ end
 ---@return true? res # true; or nil and an error. After an error response the endpoints are unchanged, and if no endpoint responded they are the configured ones
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function read_members(core)
-    local reply, err = call.unary(core, rpcs.member_list, {})
+    local reply, err = cluster.read(core, rpcs.member_list, {}, {})
     if reply == nil then
         if err.http_status == nil and err.name ~= "bad_request" and err.name ~= "not_in_phase" then
             restore_configured(core)

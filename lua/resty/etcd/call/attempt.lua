@@ -25,13 +25,16 @@ local MIN_CONNECT_SHARE = 1
 ---@field deadline? number Latest end of the call, by `clock.now`, if it is one step of a longer operation.
 ---@field quiet? boolean Suppresses the log line at the entry, for a call that is one step of a call already logged.
 ---@field semantics? ("read"|"write"|"idempotent") The RPC's own if nil.
+---@field prefer? string Host of the endpoint for the first attempt, if the health check allows that: the next one of the ring if nil.
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to call, in a single attempt, whatever its health.
+---@field answered_by? string Set by the call: host of the endpoint of the last attempt.
 
 --- Options of a stream.
 ---@class resty.etcd.call.attempt.StreamOptions
 ---@field timeout? number Seconds until the first reply: the client's own if nil, 0 for no deadline.
 ---@field require_leader? boolean The server ends the stream when its member has no leader.
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to open it at, in a single attempt, whatever its health.
+---@field prefer? string As for `CallOptions`.
 
 --- A call in progress.
 ---@class resty.etcd.call.attempt.Call
@@ -42,10 +45,11 @@ local MIN_CONNECT_SHARE = 1
 ---@field deadline number? Nil for none.
 ---@field timeout number Seconds, as the caller gave it.
 ---@field stream resty.etcd.call.attempt.StreamOptions? Nil for a call with a single reply.
+---@field prefer string? As in the options.
 ---@field at resty.etcd.endpoint.endpoint.Endpoint? The only endpoint of the call; nil if the balancer chooses one for each attempt.
 ---@field retry_state resty.etcd.call.retry_state.RetryState
 ---@field seen_revision number With `monotonic`: the revision that the client had seen when the call began, and its cluster.
----@field seen_cluster any
+---@field seen_cluster string?
 ---@field received number Bytes of all response bodies.
 ---@field endpoint string? Endpoint of the latest attempt; nil before the first.
 
@@ -122,7 +126,14 @@ local function prepare(call, token)
     local state = call.retry_state
     local deadline = call.deadline
     local others = retry_state.endpoints_left(state)
-    local endpoint = call.at or balancer.choose_endpoint(core, state.tried, deadline)
+    local ____temp_3
+    if state.last_error == nil then
+        ____temp_3 = call.prefer
+    else
+        ____temp_3 = nil
+    end
+    local prefer = ____temp_3
+    local endpoint = call.at or balancer.choose_endpoint(core, state.tried, deadline, prefer)
     if endpoint == nil then
         return nil, no_endpoint(core)
     end
@@ -171,6 +182,9 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError?
 local function report(call, attempt, err)
     local http_host = attempt.endpoint.http_host
+    if call.rpc == rpcs.status then
+        return
+    end
     if err ~= nil then
         local outcome = outcome_of(err, attempt.failure)
         balancer.report(call.core, http_host, outcome)
@@ -230,14 +244,19 @@ local function unary_at(call, attempt)
         return failed(call, attempt, failure)
     end
     local floor = core.revision_floor
-    if floor ~= nil and call.rpc.page ~= true then
-        local not_before = call.semantics == "read" and call.seen_revision or 0
+    if floor ~= nil and call.rpc.method ~= rpcs.status.method then
+        local is_read = call.semantics == "read"
+        local ____call_4 = call
+        local seen_revision = ____call_4.seen_revision
+        local seen_cluster = ____call_4.seen_cluster
+        local http_host = attempt.endpoint.http_host
         local stale = monotonic.check(
             floor,
-            not_before,
-            call.seen_cluster,
+            is_read,
+            seen_revision,
+            seen_cluster,
             reply.body,
-            attempt.endpoint.http_host
+            http_host
         )
         if stale ~= nil then
             return nil, stale

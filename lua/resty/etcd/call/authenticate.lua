@@ -2,6 +2,7 @@
 local _M = {}
 local tokens = require("resty.etcd.call.token")
 local call = require("resty.etcd.call.call")
+local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local find = string.find
@@ -46,7 +47,8 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function login(core, auth, timeout, deadline)
     local request = {name = auth.user, password = auth.password}
-    local reply, err = call.unary(core, rpcs.authenticate, request, {timeout = timeout, deadline = deadline})
+    local perform = core.cluster.id ~= nil and cluster.read or call.unary
+    local reply, err = perform(core, rpcs.authenticate, request, {timeout = timeout, deadline = deadline})
     if reply ~= nil then
         local token = reply.body.token
         if is_token(token) then

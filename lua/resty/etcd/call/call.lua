@@ -148,6 +148,7 @@ local function start(core, rpc, request, timeout, options, stream)
         deadline = deadline,
         timeout = timeout,
         stream = stream,
+        prefer = options and options.prefer or stream and stream.prefer,
         at = at,
         retry_state = retry_state.new(core, deadline, is_linearizable, at ~= nil),
         seen_revision = seen_revision,
@@ -156,6 +157,9 @@ local function start(core, rpc, request, timeout, options, stream)
         endpoint = nil
     }
     local result, err, error_reply = run(call)
+    if options ~= nil then
+        options.answered_by = call.endpoint
+    end
     local outcome = err
     if err ~= nil and call.retry_state.maybe_applied then
         outcome = errors.with_outcome(err, true)

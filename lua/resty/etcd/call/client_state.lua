@@ -32,6 +32,15 @@ local _M = {}
 ---@field fresh_until number Time until which new markers are attached to the lease.
 ---@field grants resty.etcd.base.single_flight.SingleFlight Leases that calls are being granted. The result is the field `lease`.
 
+--- The cluster that a client follows: its watches, mirrors and registrations accept replies of no other. Written by cluster.ts.
+---@class resty.etcd.call.client_state.FollowedCluster
+---@field id string? Nil before the first reply that counts.
+---@field member string? The endpoint that was last seen to be of it.
+---@field missing_since number? When endpoints were first asked and none of them was of it; nil after one is.
+---@field next_poll_at number Earliest time to ask all endpoints again.
+---@field polls resty.etcd.base.single_flight.SingleFlight
+---@field next_log_at table Earliest times of the next log line, by its subject.
+
 --- When a client reads the list of members again.
 ---@class resty.etcd.call.client_state.SyncPlan
 ---@field interval number Seconds.
@@ -47,6 +56,7 @@ local _M = {}
 ---@field configured resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the client was created with.
 ---@field sync_plan resty.etcd.call.client_state.SyncPlan? Nil unless the endpoints follow the list of members.
 ---@field revision_floor resty.etcd.call.monotonic.RevisionFloor? Nil unless the client was created with `monotonic`.
+---@field cluster resty.etcd.call.client_state.FollowedCluster
 ---@field markers resty.etcd.call.client_state.IdempotencyMarkers
 ---@field meter resty.etcd.metrics.call_metrics.Meter? Nil without `metrics` and `on_call`.
 ---@field extra_json string? `extra_headers` as JSON, for the log; nil if there are none.

@@ -2,6 +2,7 @@
 local _M = {}
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
+local cluster = require("resty.etcd.call.cluster")
 local single_flight = require("resty.etcd.base.single_flight")
 local unique_id = require("resty.etcd.base.unique_id")
 local lease_grant = require("resty.etcd.call.lease_grant")
@@ -71,11 +72,11 @@ local function marker_lease(core, timeout, deadline)
     end
     local started = now()
     local grant = single_flight.start(markers.grants, GRANT_TIMEOUT)
-    local options = {timeout = timeout, deadline = deadline, semantics = "read"}
+    local options = {timeout = timeout, deadline = deadline, semantics = "read", prefer = core.cluster.member}
     local reply, err, error_reply = lease_grant.grant_with_random_id(core, LEASE_TTL, options)
-    if reply == nil then
+    if reply == nil or not cluster.accepts_reply(core, reply, options) then
         single_flight.finish(markers.grants, grant, true)
-        return nil, err, error_reply
+        return nil, reply == nil and err or cluster.error_of(core, reply, options), error_reply
     end
     local id = reply.body.ID
     markers.lease = id
@@ -91,7 +92,8 @@ end
 ---@param deadline number
 ---@return boolean
 local function is_alive(core, lease, timeout, deadline)
-    local reply = call.unary(core, rpcs.lease_time_to_live, {ID = lease}, {timeout = timeout, deadline = deadline, quiet = true})
+    local options = {timeout = timeout, deadline = deadline, quiet = true}
+    local reply = cluster.read(core, rpcs.lease_time_to_live, {ID = lease}, options)
     return reply ~= nil and (tonumber(reply.body.TTL) or 0) > 0
 end
 
@@ -196,25 +198,38 @@ local function run(core, txn, timeout)
     local deadline = now() + (timeout > 0 and min(timeout, LEASE_USE) or LEASE_USE)
     local key = next_key(core.markers)
     local has_new_lease = false
+    local prefer
     while true do
-        local lease, lease_err, lease_error_reply = marker_lease(core, timeout, deadline)
-        if lease == nil then
-            return nil, lease_err, lease_error_reply
+        do
+            local lease, lease_err, lease_error_reply = marker_lease(core, timeout, deadline)
+            if lease == nil then
+                return nil, lease_err, lease_error_reply
+            end
+            local request = wrap_txn(txn, key, lease)
+            local options = {timeout = timeout, deadline = deadline, semantics = "idempotent", prefer = prefer}
+            local reply, err, error_reply = call.unary(core, rpcs.txn, request, options)
+            if reply ~= nil then
+                reply.body = unwrap(reply.body)
+                return reply
+            end
+            if err.code ~= 5 or err.maybe_applied then
+                return nil, err, error_reply
+            end
+            local is_at_stray = prefer == nil and cluster.is_stray(core, options.answered_by)
+            if is_at_stray then
+                prefer = core.cluster.member
+                goto __continue27
+            end
+            if has_new_lease then
+                return nil, err, error_reply
+            end
+            if core.markers.lease == lease and is_alive(core, lease, timeout, deadline) then
+                return nil, err, error_reply
+            end
+            forget_lease(core.markers, lease)
+            has_new_lease = true
         end
-        local request = wrap_txn(txn, key, lease)
-        local reply, err, error_reply = call.unary(core, rpcs.txn, request, {timeout = timeout, deadline = deadline, semantics = "idempotent"})
-        if reply ~= nil then
-            reply.body = unwrap(reply.body)
-            return reply
-        end
-        if err.code ~= 5 or has_new_lease or err.maybe_applied then
-            return nil, err, error_reply
-        end
-        if core.markers.lease == lease and is_alive(core, lease, timeout, deadline) then
-            return nil, err, error_reply
-        end
-        forget_lease(core.markers, lease)
-        has_new_lease = true
+        ::__continue27::
     end
 end
 _M.new = create

@@ -36,7 +36,7 @@ end
 --- Grants a lease with a random ID that is chosen here, so that the request can be sent again: there will be one lease.
 ---@param core resty.etcd.call.client_state.Core
 ---@param ttl number seconds
----@param options? resty.etcd.call.attempt.CallOptions `semantics` is "idempotent" if nil
+---@param options? resty.etcd.call.attempt.CallOptions `semantics` is "idempotent" if nil; `answered_by` is the endpoint that granted it
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
@@ -49,7 +49,11 @@ local function grant_with_random_id(core, ttl, options)
         deadline = clock.now() + timeout
     end
     local request = {TTL = ttl, ID = id}
-    local reply, err, error_reply = call.unary(core, rpcs.lease_grant, request, {timeout = timeout, deadline = deadline, semantics = semantics})
+    local grant = {timeout = timeout, deadline = deadline, semantics = semantics, prefer = options and options.prefer}
+    local reply, err, error_reply = call.unary(core, rpcs.lease_grant, request, grant)
+    if options ~= nil then
+        options.answered_by = grant.answered_by
+    end
     if reply ~= nil then
         return reply
     end

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/call/paged_range.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call.call")
+local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
 local int64 = require("resty.etcd.protocol.int64")
 local gc_barrier = require("resty.etcd.base.gc_barrier")
@@ -25,6 +26,11 @@ local MAX_BYTES = 512 * 1024 * 1024
 ---@class resty.etcd.call.paged_range.Kv
 ---@field key? string
 ---@field value? string
+
+--- What the pages are read from.
+---@class resty.etcd.call.paged_range.PageSource
+---@field cluster_id string? The cluster; nil for that of the first page.
+---@field http_host string? The endpoint to ask first; nil for any.
 
 --- Returns the approximate size of a page in bytes.
 ---@param kvs resty.etcd.call.paged_range.Kv[]
@@ -77,6 +83,51 @@ local function read_in_one_request(core, request, timeout, on_page, context)
     return reply
 end
 
+--- Reads a page. One of another cluster is dropped and read elsewhere: its revisions and keys have nothing to do with those
+--- of the other pages.
+---@param core resty.etcd.call.client_state.Core
+---@param page table
+---@param options resty.etcd.call.attempt.CallOptions
+---@param cluster_id string? nil for any
+---@return resty.etcd.transport.transport.Reply? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? error_reply
+local function read_page(core, page, options, cluster_id)
+    local left = #core.endpoints
+    while true do
+        local reply, err, error_reply = call.unary(core, rpcs.range, page, options)
+        if reply == nil then
+            return nil, err, error_reply
+        end
+        options.prefer = options.answered_by
+        local id = cluster.id_of(reply.body)
+        if cluster_id == nil or id == nil or id == cluster_id then
+            return reply
+        end
+        cluster.accepts(core, id, options.answered_by)
+        left = left - 1
+        if left < 1 then
+            local ____cluster_id_1 = cluster_id
+            local ____temp_0
+            if core.cluster.id == cluster_id then
+                ____temp_0 = core.cluster.member
+            else
+                ____temp_0 = nil
+            end
+            local wanted = {id = ____cluster_id_1, member = ____temp_0}
+            return nil, errors.other_cluster(id, options.answered_by, wanted)
+        end
+        local ____options_3 = options
+        local ____temp_2
+        if core.cluster.id == cluster_id then
+            ____temp_2 = core.cluster.member
+        else
+            ____temp_2 = nil
+        end
+        ____options_3.prefer = ____temp_2
+    end
+end
+
 --- Reports whether the read is of the latest revision, not of one that the caller gave.
 ---@param request table
 ---@return boolean
@@ -90,25 +141,29 @@ end
 ---@param timeout number?
 ---@param on_page fun(context: any, kvs: resty.etcd.call.paged_range.Kv[])
 ---@param context any
+---@param source resty.etcd.call.paged_range.PageSource?
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
-local function read_pages(core, request, timeout, on_page, context)
+local function read_pages(core, request, timeout, on_page, context, source)
     local page = copy(request)
     local limit = FIRST_PAGE
     page.limit = limit
-    local reply, err, error_reply = call.unary(core, rpcs.range, page, {timeout = timeout})
+    local options = {timeout = timeout, prefer = source and source.http_host}
+    local reply, err, error_reply = read_page(core, page, options, source and source.cluster_id)
     if reply == nil then
         return nil, err, error_reply
     end
     local body = reply.body
+    local cluster_id = cluster.id_of(body)
+    options.quiet = true
     local all = body.kvs or ({})
     body.more = nil
     local count = tonumber(body.count) or 0
     local is_latest = is_of_latest(request)
     if is_latest then
-        local ____opt_0 = body.header
-        page.revision = ____opt_0 and ____opt_0.revision
+        local ____opt_8 = body.header
+        page.revision = ____opt_8 and ____opt_8.revision
     end
     local kvs = all
     local total = 0
@@ -126,7 +181,7 @@ local function read_pages(core, request, timeout, on_page, context)
         page.limit = limit
         page.key = from
         on_page(context, kvs)
-        local next_reply, next_err, next_error_reply = call.unary(core, rpcs.range, page, {timeout = timeout, quiet = true})
+        local next_reply, next_err, next_error_reply = read_page(core, page, options, cluster_id)
         if next_reply == nil then
             return nil, next_err, next_error_reply
         end
@@ -158,12 +213,14 @@ local function read_all(core, request, timeout, on_page, context)
         request,
         timeout,
         on_page,
-        context
+        context,
+        nil
     )
     if reply ~= nil then
         return reply
     end
-    if err.code == 11 and is_of_latest(request) then
+    local must_repeat = err.name == "other_cluster" or err.code == 11 and is_of_latest(request)
+    if must_repeat then
         return read_in_one_request(
             core,
             request,
@@ -183,17 +240,19 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param request table
 ---@param timeout number?
+---@param source resty.etcd.call.paged_range.PageSource
 ---@return resty.etcd.transport.transport.Reply? result
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
-local function read_raw(core, request, timeout)
+local function read_raw(core, request, timeout, source)
     for _ = 1, MAX_PAGED_READS do
         local reply, err, error_reply = read_pages(
             core,
             request,
             timeout,
             keep_raw,
-            nil
+            nil,
+            source
         )
         if reply ~= nil then
             return reply
@@ -202,13 +261,8 @@ local function read_raw(core, request, timeout)
             return nil, err, error_reply
         end
     end
-    return read_in_one_request(
-        core,
-        request,
-        timeout,
-        keep_raw,
-        nil
-    )
+    local options = {timeout = timeout, quiet = true, prefer = source.http_host}
+    return read_page(core, request, options, source.cluster_id)
 end
 _M.read_all = read_all
 _M.read_raw = read_raw

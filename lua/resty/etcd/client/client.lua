@@ -3,6 +3,7 @@ local _M = {}
 local token = require("resty.etcd.call.token")
 local balancer = require("resty.etcd.endpoint.balancer")
 local call = require("resty.etcd.call.call")
+local cluster = require("resty.etcd.call.cluster")
 local cosocket = require("resty.etcd.transport.http.cosocket")
 local kv = require("resty.etcd.api.kv")
 local lease = require("resty.etcd.api.lease")
@@ -198,6 +199,7 @@ local function make_state(opts, connector, derived, dns)
         auth = make_token_cache(opts, endpoints),
         health = opts.health ~= nil and client_health.new(opts.health) or nil,
         revision_floor = opts.monotonic == true and monotonic.new() or nil,
+        cluster = cluster.new(),
         meter = make_meter(opts),
         markers = idempotency.new(opts.idempotency_prefix or "/resty.etcd/applied/"),
         sync_plan = opts.sync_interval ~= nil and member_sync.plan(opts.sync_interval) or nil,

@@ -4,6 +4,7 @@ local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
 local cjson = require("cjson.safe")
 local call = require("resty.etcd.call.call")
+local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
 local txn_response = require("resty.etcd.protocol.txn_response")
 local int64 = require("resty.etcd.protocol.int64")
@@ -55,9 +56,17 @@ local function write(state, key, operation, opts)
         message.compare = {{key = key, target = "MOD", result = "EQUAL", mod_revision = wanted}}
         message.failure = {{request_range = {key = key, keys_only = true}}}
     end
-    local reply, err = call.unary(state.cli, rpcs.txn, message, {timeout = opts and opts.timeout})
+    local options = {timeout = opts and opts.timeout, prefer = state.cli.cluster.member}
+    local reply, err = call.unary(state.cli, rpcs.txn, message, options)
     if reply == nil then
         return nil, err
+    end
+    if not cluster.accepts_reply(state.cli, reply, options) then
+        local has_written = reply.body.succeeded == true
+        return nil, errors.with_outcome(
+            cluster.error_of(state.cli, reply, options),
+            has_written
+        )
     end
     if reply.body.succeeded ~= true then
         local ____opt_4 = txn_response.of_txn(reply.body)

@@ -144,6 +144,7 @@ local function create(cli, key, value, ttl)
         ttl = ttl,
         granted = ttl,
         lease = nil,
+        granted_by = nil,
         previous_lease = nil,
         is_new = true,
         is_registered = false,

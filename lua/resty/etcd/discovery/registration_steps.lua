@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/discovery/registration_steps.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call.call")
+local cluster = require("resty.etcd.call.cluster")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local txn_response = require("resty.etcd.protocol.txn_response")
@@ -23,6 +24,7 @@ local EXIT_CALL_TIME = 1
 ---@field ttl number As requested.
 ---@field granted number TTL as granted: etcd raises one that is shorter than its election timeout.
 ---@field lease string?
+---@field granted_by string? The endpoint that granted it, for the calls that follow: the lease is unknown to members of another cluster.
 ---@field previous_lease string? The lease before `lease`: a key that is still attached to it belongs to this registration.
 ---@field is_new boolean The key has not been written yet.
 ---@field is_registered boolean
@@ -39,6 +41,16 @@ local function call_time(reg)
         0.5,
         min(MAX_CALL_TIME, reg.granted / 3)
     )
+end
+
+--- Returns the options of a call that needs the lease.
+---@param reg resty.etcd.discovery.registration_steps.State
+---@return resty.etcd.call.attempt.CallOptions
+local function call_options(reg)
+    return {
+        timeout = call_time(reg),
+        prefer = reg.granted_by
+    }
 end
 
 --- Reports whether the registration has ended, which can happen during each call.
@@ -77,14 +89,19 @@ end
 
 local function grant(reg)
     local sent = now()
-    local reply, err = lease_grant.grant_with_random_id(
-        reg.cli,
-        reg.ttl,
-        {timeout = call_time(reg)}
-    )
+    local options = {
+        timeout = call_time(reg),
+        prefer = reg.granted_by
+    }
+    local reply, err = lease_grant.grant_with_random_id(reg.cli, reg.ttl, options)
     if reply == nil then
         return err
     end
+    if not cluster.accepts_reply(reg.cli, reply, options) then
+        reg.granted_by = reg.cli.cluster.member
+        return cluster.error_of(reg.cli, reply, options)
+    end
+    reg.granted_by = options.answered_by
     reg.lease = reply.body.ID
     keep_until(reg, sent, reply.body.TTL)
     return nil
@@ -92,11 +109,11 @@ end
 
 local function renew(reg)
     local sent = now()
-    local reply, err = call.unary(
+    local reply, err = cluster.read(
         reg.cli,
         rpcs.lease_keep_alive,
         {ID = reg.lease},
-        {timeout = call_time(reg)}
+        call_options(reg)
     )
     if reply == nil then
         return err
@@ -127,9 +144,17 @@ local function cede_to(reg, lease)
     return errors.local_error("conflict", "the key is owned by another registration, with lease " .. lease)
 end
 
-local function on_put_error(reg, err)
+---@param reg resty.etcd.discovery.registration_steps.State
+---@param err resty.etcd.protocol.errors.EtcdError
+---@param options resty.etcd.call.attempt.CallOptions of the call that has failed
+---@return resty.etcd.protocol.errors.EtcdError
+local function on_put_error(reg, err, options)
     if err.code == 5 then
-        drop_lease(reg)
+        if cluster.is_stray(reg.cli, options.answered_by) then
+            reg.granted_by = reg.cli.cluster.member
+        else
+            drop_lease(reg)
+        end
     end
     return err
 end
@@ -139,14 +164,10 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function put(reg)
     local request = {key = reg.key, value = reg.value, lease = reg.lease}
-    local reply, err = call.unary(
-        reg.cli,
-        rpcs.put,
-        request,
-        {timeout = call_time(reg)}
-    )
+    local options = call_options(reg)
+    local reply, err = call.unary(reg.cli, rpcs.put, request, options)
     if reply == nil then
-        return on_put_error(reg, err)
+        return on_put_error(reg, err, options)
     end
     mark_registered(reg)
     return nil
@@ -159,14 +180,14 @@ end
 local function put_again(reg, mod_revision)
     local key = reg.key
     local request = {compare = {{key = key, target = "MOD", result = "EQUAL", mod_revision = mod_revision}}, success = {{request_put = {key = key, value = reg.value, lease = reg.lease}}}, failure = {{request_range = {key = key}}}}
-    local reply, err = call.unary(
-        reg.cli,
-        rpcs.txn,
-        request,
-        {timeout = call_time(reg)}
-    )
+    local options = call_options(reg)
+    local reply, err = call.unary(reg.cli, rpcs.txn, request, options)
     if reply == nil then
-        return on_put_error(reg, err)
+        return on_put_error(reg, err, options)
+    end
+    if not cluster.accepts_reply(reg.cli, reply, options) then
+        reg.granted_by = reg.cli.cluster.member
+        return cluster.error_of(reg.cli, reply, options)
     end
     if reply.body.succeeded ~= true then
         local kv = txn_response.of_txn(reply.body)
@@ -186,15 +207,9 @@ end
 local function check_key(reg)
     local key = reg.key
     local request = {compare = {{key = key, target = "LEASE", result = "EQUAL", lease = reg.lease}}, failure = {{request_range = {key = key}}}}
-    local reply, err = call.unary(
-        reg.cli,
-        rpcs.txn,
-        request,
-        {
-            timeout = call_time(reg),
-            semantics = "read"
-        }
-    )
+    local options = call_options(reg)
+    options.semantics = "read"
+    local reply, err = cluster.read(reg.cli, rpcs.txn, request, options)
     if reply == nil then
         return err
     end
@@ -260,7 +275,8 @@ local function deregister(reg)
     reg.owner_lease = nil
     if lease ~= nil then
         local timeout = ngx.worker.exiting() and EXIT_CALL_TIME or call_time(reg)
-        local reply, err = call.unary(reg.cli, rpcs.lease_revoke, {ID = lease}, {timeout = timeout})
+        local options = {timeout = timeout, prefer = reg.granted_by}
+        local reply, err = call.unary(reg.cli, rpcs.lease_revoke, {ID = lease}, options)
         if reply == nil and not ngx.worker.exiting() then
             ngx.log(
                 ngx.WARN,

@@ -68,19 +68,46 @@ local function next_healthy(ring, deadline)
     return endpoint
 end
 
+--- Returns the endpoint with a host if the health check allows it; nil otherwise. It does not count as a step in the ring.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param http_host string
+---@param tried table?
+---@return resty.etcd.endpoint.endpoint.Endpoint?
+local function find_available(ring, http_host, tried)
+    for ____, endpoint in ipairs(ring.endpoints) do
+        if endpoint.http_host == http_host then
+            local own = ring.health
+            if own ~= nil then
+                return client_health.can_prefer(own, http_host, tried) and endpoint or nil
+            end
+            local is_healthy = shared_health.get_target_status(http_host)
+            return is_healthy == true and half_open.try_acquire(http_host) and endpoint or nil
+        end
+    end
+    return nil
+end
+
 --- Chooses the endpoint of the next attempt.
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@param tried table? endpoints at which the call has failed; ignored with the shared health check
 ---@param deadline number? of the call; nil for none
+---@param prefer? string host of the endpoint to choose if the health check allows it; nil for the next one of the ring
 ---@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint, or nil if none is available now
-local function choose_endpoint(ring, tried, deadline)
+local function choose_endpoint(ring, tried, deadline, prefer)
     if ring.start_pid ~= nil and ring.start_pid ~= ngx.worker.pid() then
         ring.start_pid = ngx.worker.pid()
         ring.init_count = random_start()
     end
-    local endpoint
+    local ____temp_2
+    if prefer ~= nil then
+        ____temp_2 = find_available(ring, prefer, tried)
+    else
+        ____temp_2 = nil
+    end
+    local endpoint = ____temp_2
     local own = ring.health
-    if own ~= nil then
+    if endpoint ~= nil then
+    elseif own ~= nil then
         ring.init_count = ring.init_count + 1
         endpoint = client_health.pick(
             own,
@@ -152,15 +179,15 @@ local function failures_of(ring)
     if ring.health ~= nil then
         return ring.health.dict
     end
-    local ____opt_2 = shared_health.conf
-    local shm_name = ____opt_2 and ____opt_2.shm_name
-    local ____temp_4
+    local ____opt_3 = shared_health.conf
+    local shm_name = ____opt_3 and ____opt_3.shm_name
+    local ____temp_5
     if shm_name ~= nil then
-        ____temp_4 = ngx.shared[shm_name]
+        ____temp_5 = ngx.shared[shm_name]
     else
-        ____temp_4 = nil
+        ____temp_5 = nil
     end
-    local shared = ____temp_4
+    local shared = ____temp_5
     return shared or worker_failures
 end
 
@@ -186,10 +213,22 @@ local function last_failures_of(ring)
         ring.endpoints
     )
 end
+
+--- Takes an endpoint out of use for a while, because it is of another cluster. Its successful calls are no reason to keep it.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@param http_host string
+local function report_other_cluster(ring, http_host)
+    if ring.health == nil then
+        report_to_shared(http_host, "failure")
+    elseif client_health.eject(ring.health, http_host) then
+        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+    end
+end
 _M.choose_endpoint = choose_endpoint
 _M.last_failures_of = last_failures_of
 _M.note_failure = note_failure
 _M.random_start = random_start
 _M.report = report
+_M.report_other_cluster = report_other_cluster
 
 return _M

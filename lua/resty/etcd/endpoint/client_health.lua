@@ -151,16 +151,20 @@ local function try_acquire_probe(health, host, n)
     return is_first
 end
 
---- Counts a failure. Returns true if it ejects the endpoint after a healthy period, which is logged.
+--- Counts failures.
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
----@return boolean
-local function failed(health, host)
+---@param least number number of failures that the endpoint has then at least
+---@return boolean # true if that ejects the endpoint after a healthy period, which is logged
+local function count_failure(health, host, least)
     if is_ejected(health, host) then
         return false
     end
     local dict = health.dict
-    local fails = fails_of(health, host) + 1
+    local fails = max(
+        fails_of(health, host) + 1,
+        least
+    )
     local kept_for = FORGET_AFTER + health.max_fail_timeout
     dict:set(FAILS .. host, fails, kept_for)
     if fails < health.max_fails then
@@ -174,6 +178,32 @@ local function failed(health, host)
     )
     dict:delete(PROBE .. host)
     return fails == health.max_fails
+end
+
+--- Counts a failure. Returns true if it ejects the endpoint after a healthy period, which is logged.
+---@param health resty.etcd.endpoint.client_health.Health
+---@param host string
+---@return boolean
+local function failed(health, host)
+    return count_failure(health, host, 0)
+end
+
+--- Ejects an endpoint that cannot serve this client, however well it answers. Returns true as `failed` does.
+---@param health resty.etcd.endpoint.client_health.Health
+---@param host string
+---@return boolean
+local function eject(health, host)
+    return count_failure(health, host, health.max_fails)
+end
+
+--- Reports whether an endpoint can be chosen before others: nothing speaks against it.
+---@param health resty.etcd.endpoint.client_health.Health
+---@param host string
+---@param tried table?
+---@return boolean
+local function can_prefer(health, host, tried)
+    local has_failed = fails_of(health, host) >= health.max_fails or tls_failures.must_avoid(health.tls_failures, host)
+    return not has_failed and (tried and tried[host]) ~= true
 end
 
 --- Records a failure of the TLS session, which does not eject the endpoint: the cause can be an option of the client. A
@@ -318,12 +348,14 @@ local function pick(health, endpoints, start, tried)
     end
     return endpoint or pick_fail_open(health, endpoints)
 end
+_M.can_prefer = can_prefer
 _M.check = check
 _M.new = create
+_M.eject = eject
 _M.failed = failed
+_M.not_attempted = not_attempted
 _M.pick = pick
 _M.succeeded = succeeded
 _M.tls_failed = tls_failed
-_M.not_attempted = not_attempted
 
 return _M

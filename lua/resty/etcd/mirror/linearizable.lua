@@ -2,7 +2,7 @@
 local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
-local call = require("resty.etcd.call.call")
+local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local decode = require("resty.etcd.mirror.decode")
@@ -21,7 +21,7 @@ local function get_linearizable(self, key, timeout)
         return errors.bad_request(problem)
     end
     local request = {key = keys.with_prefix(self.cli.key_prefix, key)}
-    local reply, err = call.unary(self.cli, rpcs.range, request, {timeout = timeout})
+    local reply, err = cluster.read(self.cli, rpcs.range, request, {timeout = timeout})
     if reply == nil then
         return errors.to_result(err)
     end

@@ -41,7 +41,7 @@ local mt = {
 }
 
 --- Creates an error that is not a response of etcd.
----@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"bad_request"|"not_in_phase"|"not_ready"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
+---@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"other_cluster"|"bad_request"|"not_in_phase"|"not_ready"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError
@@ -51,6 +51,18 @@ local function local_error(name, message, endpoint)
         err.endpoint = endpoint
     end
     return setmetatable(err, mt)
+end
+
+--- Creates the error of a reply that is of another cluster than the one that the client follows.
+---@param cluster_id string
+---@param http_host string
+---@param followed table ID and endpoint of that cluster
+---@return resty.etcd.protocol.errors.EtcdError
+local function other_cluster(cluster_id, http_host, followed)
+    local other = "cluster " .. (followed.id or "unknown") .. " of " .. (followed.member or "no endpoint")
+    local err = local_error("other_cluster", http_host .. ": is of cluster " .. cluster_id .. ", not of " .. other, http_host)
+    err.retryable = true
+    return err
 end
 
 --- Creates the error of a call whose deadline passed before anything was sent.
@@ -130,6 +142,7 @@ local function bad_request(message)
 end
 _M.bad_request = bad_request
 _M.local_error = local_error
+_M.other_cluster = other_cluster
 _M.out_of_time = out_of_time
 _M.server_error = server_error
 _M.to_result = to_result

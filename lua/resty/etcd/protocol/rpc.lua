@@ -102,6 +102,14 @@ local member_list = {
     reply = schema.member_list_response,
     semantics = "read"
 }
+local status = {
+    method = "/etcdserverpb.Maintenance/Status",
+    path = "/maintenance/status",
+    request = schema.status_request,
+    reply = schema.status_response,
+    semantics = "read",
+    anonymous = true
+}
 local version = {
     method = "/etcdserverpb.Maintenance/Status",
     path = "/version",
@@ -151,6 +159,7 @@ _M.member_list = member_list
 _M.name_of = name_of
 _M.put = put
 _M.range = range
+_M.status = status
 _M.txn = txn
 _M.version = version
 _M.watch = watch

@@ -230,6 +230,10 @@ local authenticate_response = message({
     header = sub(1, header),
     token = of(2, "string")
 })
+local status_request = message({})
+
+--- The part that the driver reads.
+local status_response = message({header = sub(1, header)})
 
 --- Body of the `/version` endpoint, which is plain JSON and no RPC, but is decoded like a message.
 local version_response = message({
@@ -258,6 +262,8 @@ _M.put_request = put_request
 _M.put_response = put_response
 _M.range_request = range_request
 _M.range_response = range_response
+_M.status_request = status_request
+_M.status_response = status_response
 _M.txn_request = txn_request
 _M.txn_response = txn_response
 _M.version_response = version_response

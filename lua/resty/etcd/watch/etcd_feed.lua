@@ -215,7 +215,7 @@ local function read_start(core, range)
     if not phases.can_wait() then
         return nil
     end
-    return reads.current_revision(core, range)
+    return reads.current_revision(core, range, {quiet = true})
 end
 
 --- Creates the subscriber of a feed.

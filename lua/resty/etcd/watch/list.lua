@@ -46,6 +46,21 @@ local function has_lost_position(subscriber)
     return subscriber.shared_watch ~= nil and subscriber.shared_watch.next_revision == nil
 end
 
+--- Returns where the events of the subscriber are from: its full state must be of the same cluster.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@return resty.etcd.call.paged_range.PageSource
+local function source_of(subscriber)
+    local ____subscriber_0 = subscriber
+    local shared_watch = ____subscriber_0.shared_watch
+    local history = ____subscriber_0.history
+    if shared_watch == nil then
+        return {cluster_id = history and history.cluster_id, http_host = nil}
+    end
+    local ____opt_3 = shared_watch.stream
+    local http_host = ____opt_3 and ____opt_3.endpoint or shared_watch.located_at
+    return {cluster_id = shared_watch.history.cluster_id, http_host = http_host}
+end
+
 --- Notes a transient error, and waits before the next attempt.
 ---@param core resty.etcd.call.client_state.Core
 ---@param subscriber resty.etcd.watch.types.Subscriber
@@ -71,7 +86,12 @@ local function read_for(subscriber, core)
     local backoff = backoffs.new()
     while is_wanted(subscriber) and not has_lost_position(subscriber) do
         local epoch = subscriber.epoch
-        local kvs, outcome = reads.list(core, subscriber.options.range, subscriber.list_revision)
+        local kvs, outcome = reads.list(
+            core,
+            subscriber.options.range,
+            subscriber.list_revision,
+            source_of(subscriber)
+        )
         if not is_wanted(subscriber) then
             return
         end

@@ -1,7 +1,9 @@
 -- Generated from src/resty/etcd/watch/reads.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call.call")
+local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
+local monotonic = require("resty.etcd.call.monotonic")
 local paged_range = require("resty.etcd.call.paged_range")
 local rpcs = require("resty.etcd.protocol.rpc")
 
@@ -22,7 +24,7 @@ local rpcs = require("resty.etcd.protocol.rpc")
 local function reset_revision_floor(core, err)
     local floor = core.revision_floor
     if err.name == "stale_reply" and floor ~= nil then
-        floor.revision = 0
+        monotonic.reset(floor)
     end
 end
 
@@ -42,14 +44,15 @@ local function history_of(reply)
     return {cluster_id = cluster_id, raft_term = raft_term, revision = revision}
 end
 
---- Reads etcd's current revision, with a linearizable count of the keys of a range.
+--- Reads the current revision of the cluster that the client follows, with a linearizable count of the keys of a range.
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
+---@param options resty.etcd.call.attempt.CallOptions of the call
 ---@return resty.etcd.watch.reads.CurrentRevision? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
-local function current_revision(core, range)
+local function current_revision(core, range, options)
     local request = {key = range.key, range_end = range.range_end, count_only = true}
-    local reply, err = call.unary(core, rpcs.range, request, {quiet = true})
+    local reply, err = cluster.read(core, rpcs.range, request, options)
     if reply == nil then
         reset_revision_floor(core, err)
         return nil, err
@@ -100,14 +103,15 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
 ---@param revision number? nil for the current one
+---@param source resty.etcd.call.paged_range.PageSource the cluster and the endpoint that the events are from
 ---@return resty.etcd.protocol.message.RawKv[]? kvs # the keys and their revision; or nil and an error
 ---@return number|resty.etcd.protocol.errors.EtcdError revision
-local function list(core, range, revision)
+local function list(core, range, revision, source)
     local request = {}
     request.key = range.key
     request.range_end = range.range_end
     request.revision = revision
-    local reply, err = paged_range.read_raw(core, request, nil)
+    local reply, err = paged_range.read_raw(core, request, nil, source)
     if reply == nil then
         reset_revision_floor(core, err)
         return nil, err

@@ -84,6 +84,7 @@ local function create(core, subscriber, range, next_revision, is_catching_up, ru
         counted_at = 0,
         history = copy_history(subscriber.history),
         history_token = subscriber.history_token or ({lost = false}),
+        located_at = nil,
         is_catching_up = is_catching_up,
         is_streaming = false,
         stream = nil,
@@ -198,11 +199,13 @@ local function raise_revision(shared_watch, revision)
     history.revision = max(history.revision, revision)
 end
 
---- Notes what etcd has said of itself. A watch without a position starts behind the current revision.
+--- Notes what an endpoint has said of etcd. A watch without a position starts behind the current revision.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param current resty.etcd.watch.types.HistoryPoint
-local function set_history(shared_watch, current)
+---@param http_host string?
+local function set_history(shared_watch, current, http_host)
     shared_watch.history = copy_history(current)
+    shared_watch.located_at = http_host
     if shared_watch.next_revision == nil then
         shared_watch.next_revision = current.revision + 1
         wake(shared_watch)

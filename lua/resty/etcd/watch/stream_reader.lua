@@ -3,6 +3,7 @@ local _M = {}
 local balancer = require("resty.etcd.endpoint.balancer")
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
+local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local time_slice = require("resty.etcd.base.time_slice")
@@ -16,9 +17,6 @@ local gmatch = string.gmatch
 
 --- Maximum seconds of a pause, so that new subscribers are noticed.
 local PAUSE_INTERVAL = 0.5
-
---- etcd ends the stream when its member loses the leader: such a member sends no events.
-local OPTIONS = {require_leader = true}
 
 --- One stream of a shared watch, from the search for the start revision to its end. Written by this file.
 ---@class resty.etcd.watch.stream_reader.StreamSession
@@ -57,7 +55,8 @@ end
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return resty.etcd.protocol.errors.EtcdError? # an error if etcd does not answer
 local function locate(shared_watch)
-    local current, err = reads.current_revision(shared_watch.core, shared_watch.range)
+    local options = {quiet = true}
+    local current, err = reads.current_revision(shared_watch.core, shared_watch.range, options)
     if current == nil then
         return err
     end
@@ -72,7 +71,7 @@ local function locate(shared_watch)
             watch_errors.restored()
         )
     end
-    shared_watches.set_history(shared_watch, current)
+    shared_watches.set_history(shared_watch, current, options.answered_by)
     shared_watches.set_key_count(shared_watch, current.revision, current.key_count)
     return nil
 end
@@ -89,15 +88,25 @@ local function deliver_all(shared_watch, session, batches)
     end
 end
 
---- Reports whether a reply comes from another cluster than those before.
+--- Returns an error if a reply comes from another cluster than that whose revision was read.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param reply resty.etcd.watch.reassembly.WatchReply
----@return boolean
-local function is_of_other_cluster(shared_watch, reply)
-    local ____opt_0 = reply.header
-    local cluster_id = ____opt_0 and ____opt_0.cluster_id
-    local known_id = shared_watch.history.cluster_id
-    return cluster_id ~= nil and known_id ~= nil and cluster_id ~= known_id
+---@param endpoint string
+---@return resty.etcd.protocol.errors.EtcdError?
+local function check_cluster(shared_watch, reply, endpoint)
+    local ____shared_watch_0 = shared_watch
+    local core = ____shared_watch_0.core
+    local history = ____shared_watch_0.history
+    local ____opt_1 = reply.header
+    local cluster_id = ____opt_1 and ____opt_1.cluster_id
+    if cluster_id == nil or history.cluster_id == nil or cluster_id == history.cluster_id then
+        return nil
+    end
+    if reply.created == true then
+        cluster.accepts(core, cluster_id, endpoint)
+        return errors.other_cluster(cluster_id, endpoint, {id = history.cluster_id, member = shared_watch.located_at})
+    end
+    return errors.local_error("bad_reply", "malformed reply: another cluster_id than before", endpoint)
 end
 
 --- Handles a reply. Returns an error if the stream must end.
@@ -111,8 +120,9 @@ local function handle_reply(shared_watch, session, reassembler, reply, endpoint)
     if reply.canceled == true then
         return watch_errors.cancel_error(reply, endpoint)
     end
-    if is_of_other_cluster(shared_watch, reply) then
-        return errors.local_error("bad_reply", "malformed reply: another cluster_id than before", endpoint)
+    local cluster_err = check_cluster(shared_watch, reply, endpoint)
+    if cluster_err ~= nil then
+        return cluster_err
     end
     if reply.created == true then
         if session.created_at == nil then
@@ -131,9 +141,9 @@ local function handle_reply(shared_watch, session, reassembler, reply, endpoint)
     end
     shared_watches.count_dropped(shared_watch, reassembler.dropped - dropped)
     deliver_all(shared_watch, session, batches)
-    local ____tonumber_4 = tonumber
-    local ____opt_2 = reply.header
-    local revision = ____tonumber_4(____opt_2 and ____opt_2.revision)
+    local ____tonumber_5 = tonumber
+    local ____opt_3 = reply.header
+    local revision = ____tonumber_5(____opt_3 and ____opt_3.revision)
     if reply.events == nil and reassembler.parts == nil and revision ~= nil then
         shared_watches.advance(shared_watch, revision)
     end
@@ -191,7 +201,8 @@ local function run(shared_watch, session)
     end
     local from = shared_watches.request_revision(shared_watch)
     local request = {create_request = create_request(shared_watch, from)}
-    local stream, open_err = call.open(core, rpcs.watch, request, OPTIONS)
+    local options = {require_leader = true, prefer = shared_watch.located_at}
+    local stream, open_err = call.open(core, rpcs.watch, request, options)
     if stream == nil then
         return open_err
     end

@@ -72,6 +72,7 @@ local _M = {}
 ---@field counted_at number Revision at which they were counted: events up to it do not change the number.
 ---@field history resty.etcd.watch.types.HistoryPoint
 ---@field history_token resty.etcd.watch.types.HistoryToken
+---@field located_at string? Endpoint that stated `history`: the steps that follow prefer it, so that they are of one member.
 ---@field is_catching_up boolean It started behind another watch that can serve its subscribers, and ends when it has caught up with that.
 ---@field is_streaming boolean A stream is being opened or read. Opening it starts with a read of etcd's current revision.
 ---@field stream resty.etcd.transport.transport.Stream? Nil while none is open.

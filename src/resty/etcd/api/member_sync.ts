@@ -1,5 +1,5 @@
 import type { Message } from "../protocol/message";
-import * as call from "../call/call";
+import * as cluster from "../call/cluster";
 import * as clock from "../base/clock";
 import type { Core, SyncPlan } from "../call/client_state";
 import type { Endpoint } from "../endpoint/endpoint";
@@ -60,7 +60,7 @@ function restore_configured(core: Core): void {
  *   responded they are the configured ones
  */
 function read_members(core: Core): Result<true, EtcdError> {
-    const [reply, err] = call.unary(core, rpcs.member_list, {});
+    const [reply, err] = cluster.read(core, rpcs.member_list, {}, {});
     if (reply === undefined) {
         if (err.http_status === undefined && err.name !== "bad_request" && err.name !== "not_in_phase") {
             restore_configured(core);

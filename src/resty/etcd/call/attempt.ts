@@ -39,8 +39,12 @@ interface CallOptions {
     quiet?: boolean;
     /** The RPC's own if nil. */
     semantics?: Semantics;
+    /** Host of the endpoint for the first attempt, if the health check allows that: the next one of the ring if nil. */
+    prefer?: string | undefined;
     /** The only endpoint to call, in a single attempt, whatever its health. */
     at?: Endpoint;
+    /** Set by the call: host of the endpoint of the last attempt. */
+    answered_by?: string | undefined;
 }
 
 /** Options of a stream. */
@@ -51,6 +55,8 @@ interface StreamOptions {
     require_leader?: boolean;
     /** The only endpoint to open it at, in a single attempt, whatever its health. */
     at?: Endpoint;
+    /** As for `CallOptions`. */
+    prefer?: string | undefined;
 }
 
 /** A call in progress. */
@@ -65,12 +71,14 @@ interface Call {
     readonly timeout: number;
     /** Nil for a call with a single reply. */
     readonly stream: StreamOptions | undefined;
+    /** As in the options. */
+    readonly prefer: string | undefined;
     /** The only endpoint of the call; nil if the balancer chooses one for each attempt. */
     readonly at: Endpoint | undefined;
     readonly retry_state: RetryState;
     /** With `monotonic`: the revision that the client had seen when the call began, and its cluster. */
     readonly seen_revision: number;
-    readonly seen_cluster: unknown;
+    readonly seen_cluster: string | undefined;
     /** Bytes of all response bodies. */
     received: number;
     /** Endpoint of the latest attempt; nil before the first. */
@@ -139,7 +147,8 @@ function prepare(call: Call, token: string | undefined): Result<Attempt, EtcdErr
     const state = call.retry_state;
     const deadline = call.deadline;
     const others = retry_state.endpoints_left(state);
-    const endpoint = call.at ?? balancer.choose_endpoint(core, state.tried, deadline);
+    const prefer = state.last_error === undefined ? call.prefer : undefined;
+    const endpoint = call.at ?? balancer.choose_endpoint(core, state.tried, deadline, prefer);
     if (endpoint === undefined) {
         return $multi(undefined, no_endpoint(core));
     }
@@ -176,6 +185,9 @@ function outcome_of(err: EtcdError, failure: Failure | undefined): AttemptOutcom
 /** Reports an attempt to the health check. */
 function report(call: Call, attempt: Attempt, err: EtcdError | undefined): void {
     const http_host = attempt.endpoint.http_host;
+    if (call.rpc === rpcs.status) {
+        return; // that a member tells its cluster says nothing about its use for this client
+    }
     if (err !== undefined) {
         const outcome = outcome_of(err, attempt.failure);
         balancer.report(call.core, http_host, outcome);
@@ -226,9 +238,12 @@ function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
         return failed(call, attempt, failure);
     }
     const floor = core.revision_floor;
-    if (floor !== undefined && call.rpc.page !== true) {
-        const not_before = call.semantics === "read" ? call.seen_revision : 0;
-        const stale = monotonic.check(floor, not_before, call.seen_cluster, reply.body, attempt.endpoint.http_host);
+    // what a member says of itself has no revision that counts
+    if (floor !== undefined && call.rpc.method !== rpcs.status.method) {
+        const is_read = call.semantics === "read";
+        const { seen_revision, seen_cluster } = call;
+        const http_host = attempt.endpoint.http_host;
+        const stale = monotonic.check(floor, is_read, seen_revision, seen_cluster, reply.body, http_host);
         if (stale !== undefined) {
             return $multi(undefined, stale);
         }

@@ -1,5 +1,6 @@
 import * as tokens from "./token";
 import * as call from "./call";
+import * as cluster from "./cluster";
 import type { TokenCache, Core } from "./client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
@@ -40,7 +41,9 @@ function login_rejected(cause: EtcdError | undefined): EtcdError {
  */
 function login(core: Core, auth: TokenCache, timeout: number, deadline: number | undefined): Result<string, EtcdError> {
     const request = { name: auth.user, password: auth.password };
-    const [reply, err] = call.unary(core, rpcs.authenticate, request, { timeout, deadline });
+    // a client that has not compared its endpoints yet does not start with a login: it would send more than that
+    const perform = core.cluster.id !== undefined ? cluster.read : call.unary;
+    const [reply, err] = perform(core, rpcs.authenticate, request, { timeout, deadline });
     if (reply !== undefined) {
         const token = reply.body.get("token");
         if (is_token(token)) {

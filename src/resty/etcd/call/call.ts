@@ -137,6 +137,7 @@ function start(
         deadline,
         timeout,
         stream,
+        prefer: options?.prefer ?? stream?.prefer,
         at,
         retry_state: retry_state.new(core, deadline, is_linearizable, at !== undefined),
         seen_revision,
@@ -145,6 +146,9 @@ function start(
         endpoint: undefined,
     };
     const [result, err, error_reply] = run(call);
+    if (options !== undefined) {
+        options.answered_by = call.endpoint;
+    }
     let outcome = err;
     if (err !== undefined && call.retry_state.maybe_applied) {
         outcome = errors.with_outcome(err, true);

@@ -63,6 +63,21 @@ interface IdempotencyMarkers {
     readonly grants: SingleFlight<true>;
 }
 
+/** The cluster that a client follows: its watches, mirrors and registrations accept replies of no other. Written by cluster.ts. */
+interface FollowedCluster {
+    /** Nil before the first reply that counts. */
+    readonly id: string | undefined;
+    /** The endpoint that was last seen to be of it. */
+    readonly member: string | undefined;
+    /** When endpoints were first asked and none of them was of it; nil after one is. */
+    readonly missing_since: number | undefined;
+    /** Earliest time to ask all endpoints again. */
+    readonly next_poll_at: number;
+    readonly polls: SingleFlight<true>;
+    /** Earliest times of the next log line, by its subject. */
+    readonly next_log_at: LuaMap<string, number>;
+}
+
 /** When a client reads the list of members again. */
 interface SyncPlan {
     /** Seconds. */
@@ -87,6 +102,7 @@ interface Core extends EndpointSet {
     readonly sync_plan: SyncPlan | undefined;
     /** Nil unless the client was created with `monotonic`. */
     readonly revision_floor: RevisionFloor | undefined;
+    readonly cluster: FollowedCluster;
     readonly markers: IdempotencyMarkers;
     /** Nil without `metrics` and `on_call`. */
     readonly meter: Meter | undefined;
@@ -105,4 +121,14 @@ interface ClientState extends Core {
     readonly serializer: Serializer;
 }
 
-export type { TokenCache, AuthOptions, Core, LoginResult, Login, IdempotencyMarkers, ClientState, SyncPlan };
+export type {
+    AuthOptions,
+    ClientState,
+    Core,
+    FollowedCluster,
+    IdempotencyMarkers,
+    Login,
+    LoginResult,
+    SyncPlan,
+    TokenCache,
+};

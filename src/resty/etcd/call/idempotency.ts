@@ -1,7 +1,8 @@
 import type { Message } from "../protocol/message";
-import type { Outcome } from "./call";
+import type { CallOptions, Outcome } from "./call";
 import * as call from "./call";
 import * as clock from "../base/clock";
+import * as cluster from "./cluster";
 import type { Core, IdempotencyMarkers } from "./client_state";
 import * as single_flight from "../base/single_flight";
 import * as unique_id from "../base/unique_id";
@@ -66,11 +67,11 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
     const started = now();
     const grant = single_flight.start(markers.grants, GRANT_TIMEOUT);
     // semantics of a read: if the grant fails, the write itself was provably not sent, and a lost lease expires unused
-    const options = { timeout, deadline, semantics: "read" as const };
+    const options: CallOptions = { timeout, deadline, semantics: "read", prefer: core.cluster.member };
     const [reply, err, error_reply] = lease_grant.grant_with_random_id(core, LEASE_TTL, options);
-    if (reply === undefined) {
+    if (reply === undefined || !cluster.accepts_reply(core, reply, options)) {
         single_flight.finish(markers.grants, grant, true);
-        return $multi(undefined, err, error_reply);
+        return $multi(undefined, reply === undefined ? err : cluster.error_of(core, reply, options), error_reply);
     }
     const id = reply.body.get("ID") as string;
     markers.lease = id;
@@ -81,7 +82,8 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
 
 /** Reports whether the lease exists. */
 function is_alive(core: Core, lease: string, timeout: number, deadline: number): boolean {
-    const [reply] = call.unary(core, rpcs.lease_time_to_live, { ID: lease }, { timeout, deadline, quiet: true });
+    const options: CallOptions = { timeout, deadline, quiet: true };
+    const [reply] = cluster.read(core, rpcs.lease_time_to_live, { ID: lease }, options);
     return reply !== undefined && (tonumber(reply.body.get("TTL")) ?? 0) > 0;
 }
 
@@ -167,22 +169,28 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
     const deadline = now() + (timeout > 0 ? min(timeout, LEASE_USE) : LEASE_USE);
     const key = next_key(core.markers);
     let has_new_lease = false;
+    let prefer: string | undefined;
     while (true) {
         const [lease, lease_err, lease_error_reply] = marker_lease(core, timeout, deadline);
         if (lease === undefined) {
             return $multi(undefined, lease_err, lease_error_reply);
         }
         const request = wrap_txn(txn, key, lease);
-        const [reply, err, error_reply] = call.unary(core, rpcs.txn, request, {
-            timeout,
-            deadline,
-            semantics: "idempotent",
-        });
+        const options: CallOptions = { timeout, deadline, semantics: "idempotent", prefer };
+        const [reply, err, error_reply] = call.unary(core, rpcs.txn, request, options);
         if (reply !== undefined) {
             reply.body = unwrap(reply.body);
             return $multi(reply);
         }
-        if (err.code !== Code.NOT_FOUND || has_new_lease || err.maybe_applied) {
+        if (err.code !== Code.NOT_FOUND || err.maybe_applied) {
+            return $multi(undefined, err, error_reply);
+        }
+        const is_at_stray = prefer === undefined && cluster.is_stray(core, options.answered_by);
+        if (is_at_stray) {
+            prefer = core.cluster.member; // the lease of the marker is of the cluster that is followed
+            continue;
+        }
+        if (has_new_lease) {
             return $multi(undefined, err, error_reply);
         }
         // nothing was applied: either the lease of the marker does not exist, or a lease in the transaction itself

@@ -38,7 +38,7 @@ function reply_of_existing(
 /**
  * Grants a lease with a random ID that is chosen here, so that the request can be sent again: there will be one lease.
  * @param ttl seconds
- * @param options `semantics` is "idempotent" if nil
+ * @param options `semantics` is "idempotent" if nil; `answered_by` is the endpoint that granted it
  */
 function grant_with_random_id(core: Core, ttl: number, options?: CallOptions): Outcome<Reply> {
     const id = unique_id.id();
@@ -49,7 +49,11 @@ function grant_with_random_id(core: Core, ttl: number, options?: CallOptions): O
         deadline = clock.now() + timeout; // shared by both RPCs
     }
     const request = { TTL: ttl, ID: id };
-    const [reply, err, error_reply] = call.unary(core, rpcs.lease_grant, request, { timeout, deadline, semantics });
+    const grant: CallOptions = { timeout, deadline, semantics, prefer: options?.prefer };
+    const [reply, err, error_reply] = call.unary(core, rpcs.lease_grant, request, grant);
+    if (options !== undefined) {
+        options.answered_by = grant.answered_by;
+    }
     if (reply !== undefined) {
         return $multi(reply);
     }

@@ -1,7 +1,8 @@
 import type { Message } from "../protocol/message";
-import type { Outcome } from "./call";
+import type { CallOptions, Outcome } from "./call";
 import * as call from "./call";
 import type { Core } from "./client_state";
+import * as cluster from "./cluster";
 import * as errors from "../protocol/errors";
 import * as int64 from "../protocol/int64";
 import * as gc_barrier from "../base/gc_barrier";
@@ -25,6 +26,14 @@ const MAX_BYTES = 512 * 1024 * 1024;
 interface Kv {
     key?: string;
     value?: string;
+}
+
+/** What the pages are read from. */
+interface PageSource {
+    /** The cluster; nil for that of the first page. */
+    readonly cluster_id: string | undefined;
+    /** The endpoint to ask first; nil for any. */
+    readonly http_host: string | undefined;
 }
 
 /** Called with each page before its values are decoded. */
@@ -68,6 +77,33 @@ function read_in_one_request(
     return $multi(reply);
 }
 
+/**
+ * Reads a page. One of another cluster is dropped and read elsewhere: its revisions and keys have nothing to do with those
+ * of the other pages.
+ * @param cluster_id nil for any
+ */
+function read_page(core: Core, page: Message, options: CallOptions, cluster_id: string | undefined): Outcome<Reply> {
+    let left = core.endpoints.length;
+    while (true) {
+        const [reply, err, error_reply] = call.unary(core, rpcs.range, page, options);
+        if (reply === undefined) {
+            return $multi(undefined, err, error_reply);
+        }
+        options.prefer = options.answered_by;
+        const id = cluster.id_of(reply.body);
+        if (cluster_id === undefined || id === undefined || id === cluster_id) {
+            return $multi(reply);
+        }
+        cluster.accepts(core, id, options.answered_by!); // finds out which one is the stray, and reports that
+        left = left - 1;
+        if (left < 1) {
+            const wanted = { id: cluster_id, member: core.cluster.id === cluster_id ? core.cluster.member : undefined };
+            return $multi(undefined, errors.other_cluster(id, options.answered_by!, wanted));
+        }
+        options.prefer = core.cluster.id === cluster_id ? core.cluster.member : undefined;
+    }
+}
+
 /** Reports whether the read is of the latest revision, not of one that the caller gave. */
 function is_of_latest(request: Message): boolean {
     return (int64.to_text(request.get("revision")) ?? "0") === "0";
@@ -80,15 +116,19 @@ function read_pages(
     timeout: number | undefined,
     on_page: OnPage,
     context: unknown,
+    source: PageSource | undefined,
 ): Outcome<Reply> {
     const page = copy(request);
     let limit = FIRST_PAGE;
     page.set("limit", limit);
-    const [reply, err, error_reply] = call.unary(core, rpcs.range, page, { timeout });
+    const options: CallOptions = { timeout, prefer: source?.http_host };
+    const [reply, err, error_reply] = read_page(core, page, options, source?.cluster_id);
     if (reply === undefined) {
         return $multi(undefined, err, error_reply);
     }
     const body = reply.body;
+    const cluster_id = cluster.id_of(body);
+    options.quiet = true;
     const all = (body.get("kvs") as Kv[] | undefined) ?? [];
     body.delete("more");
     const count = tonumber(body.get("count")) ?? 0;
@@ -115,7 +155,7 @@ function read_pages(
         page.set("limit", limit);
         page.set("key", from);
         on_page(context, kvs);
-        const [next_reply, next_err, next_error_reply] = call.unary(core, rpcs.range, page, { timeout, quiet: true });
+        const [next_reply, next_err, next_error_reply] = read_page(core, page, options, cluster_id);
         if (next_reply === undefined) {
             return $multi(undefined, next_err, next_error_reply);
         }
@@ -148,11 +188,14 @@ function read_all(
     on_page: OnPage,
     context: unknown,
 ): Outcome<Reply> {
-    const [reply, err, error_reply] = read_pages(core, request, timeout, on_page, context);
+    const [reply, err, error_reply] = read_pages(core, request, timeout, on_page, context, undefined);
     if (reply !== undefined) {
         return $multi(reply);
     }
-    if (err.code === errors.Code.OUT_OF_RANGE && is_of_latest(request)) {
+    // no other endpoint is of the cluster of the first page, or its revision is compacted
+    const must_repeat =
+        err.name === "other_cluster" || (err.code === errors.Code.OUT_OF_RANGE && is_of_latest(request));
+    if (must_repeat) {
         return read_in_one_request(core, request, timeout, on_page, context);
     }
     return $multi(undefined, err, error_reply);
@@ -166,9 +209,9 @@ function keep_raw(): void {
  * Reads a range as `read_all` does, without decoding values. If the revision of the pages is compacted, the paged read is
  * repeated several times before the range is read in one request.
  */
-function read_raw(core: Core, request: Message, timeout: number | undefined): Outcome<Reply> {
+function read_raw(core: Core, request: Message, timeout: number | undefined, source: PageSource): Outcome<Reply> {
     for (const _ of $range(1, MAX_PAGED_READS)) {
-        const [reply, err, error_reply] = read_pages(core, request, timeout, keep_raw, undefined);
+        const [reply, err, error_reply] = read_pages(core, request, timeout, keep_raw, undefined, source);
         if (reply !== undefined) {
             return $multi(reply);
         }
@@ -176,7 +219,8 @@ function read_raw(core: Core, request: Message, timeout: number | undefined): Ou
             return $multi(undefined, err, error_reply);
         }
     }
-    return read_in_one_request(core, request, timeout, keep_raw, undefined);
+    const options: CallOptions = { timeout, quiet: true, prefer: source.http_host };
+    return read_page(core, request, options, source.cluster_id);
 }
 
-export { read_all, read_raw, type Kv };
+export { read_all, read_raw, type Kv, type PageSource };

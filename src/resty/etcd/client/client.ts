@@ -2,6 +2,7 @@ import type { TokenCache, ClientState } from "../call/client_state";
 import * as token from "../call/token";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
+import * as cluster from "../call/cluster";
 import * as cosocket from "../transport/http/cosocket";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as kv from "../api/kv";
@@ -179,6 +180,7 @@ function make_state(
         auth: make_token_cache(opts, endpoints),
         health: opts.health !== undefined ? client_health.new(opts.health) : undefined,
         revision_floor: opts.monotonic === true ? monotonic.new() : undefined,
+        cluster: cluster.new(),
         meter: make_meter(opts),
         markers: idempotency.new(opts.idempotency_prefix ?? "/resty.etcd/applied/"),
         sync_plan: opts.sync_interval !== undefined ? member_sync.plan(opts.sync_interval) : undefined,

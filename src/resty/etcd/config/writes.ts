@@ -4,7 +4,9 @@ import type { OptionTable } from "../base/checks";
 import * as checks from "../base/checks";
 import type { Message } from "../protocol/message";
 import * as cjson from "cjson.safe";
+import type { CallOptions } from "../call/call";
 import * as call from "../call/call";
+import * as cluster from "../call/cluster";
 import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as txn_response from "../protocol/txn_response";
@@ -70,9 +72,15 @@ function write(
         message.set("compare", [{ key, target: "MOD", result: "EQUAL", mod_revision: wanted }]);
         message.set("failure", [{ request_range: { key, keys_only: true } }]);
     }
-    const [reply, err] = call.unary(state.cli, rpcs.txn, message, { timeout: opts?.timeout });
+    // at a member of the cluster that the mirror follows: the revision is compared with the mirror's
+    const options: CallOptions = { timeout: opts?.timeout, prefer: state.cli.cluster.member };
+    const [reply, err] = call.unary(state.cli, rpcs.txn, message, options);
     if (reply === undefined) {
         return $multi(undefined, err);
+    }
+    if (!cluster.accepts_reply(state.cli, reply, options)) {
+        const has_written = reply.body.get("succeeded") === true;
+        return $multi(undefined, errors.with_outcome(cluster.error_of(state.cli, reply, options), has_written));
     }
     if (reply.body.get("succeeded") !== true) {
         const revision = txn_response.of_txn(reply.body)?.mod_revision ?? "0";

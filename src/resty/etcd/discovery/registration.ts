@@ -127,6 +127,7 @@ function create(cli: ClientState, key: string, value: string, ttl: number): Resu
         ttl,
         granted: ttl,
         lease: undefined,
+        granted_by: undefined,
         previous_lease: undefined,
         is_new: true,
         is_registered: false,

@@ -1,5 +1,7 @@
 import type { ClientState } from "../call/client_state";
+import type { CallOptions } from "../call/call";
 import * as call from "../call/call";
+import * as cluster from "../call/cluster";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
@@ -26,6 +28,8 @@ interface State {
     /** TTL as granted: etcd raises one that is shorter than its election timeout. */
     granted: number;
     lease: string | undefined;
+    /** The endpoint that granted it, for the calls that follow: the lease is unknown to members of another cluster. */
+    granted_by: string | undefined;
     /** The lease before `lease`: a key that is still attached to it belongs to this registration. */
     previous_lease: string | undefined;
     /** The key has not been written yet. */
@@ -45,6 +49,11 @@ interface State {
 
 function call_time(reg: State): number {
     return max(0.5, min(MAX_CALL_TIME, reg.granted / 3));
+}
+
+/** Returns the options of a call that needs the lease. */
+function call_options(reg: State): CallOptions {
+    return { timeout: call_time(reg), prefer: reg.granted_by };
 }
 
 /** Reports whether the registration has ended, which can happen during each call. */
@@ -76,10 +85,16 @@ function keep_until(reg: State, sent: number, granted: unknown): void {
 
 function grant(reg: State): EtcdError | undefined {
     const sent = now();
-    const [reply, err] = lease_grant.grant_with_random_id(reg.cli, reg.ttl, { timeout: call_time(reg) });
+    const options: CallOptions = { timeout: call_time(reg), prefer: reg.granted_by };
+    const [reply, err] = lease_grant.grant_with_random_id(reg.cli, reg.ttl, options);
     if (reply === undefined) {
         return err;
     }
+    if (!cluster.accepts_reply(reg.cli, reply, options)) {
+        reg.granted_by = reg.cli.cluster.member;
+        return cluster.error_of(reg.cli, reply, options); // the stray lease expires unused
+    }
+    reg.granted_by = options.answered_by;
     reg.lease = reply.body.get("ID") as string;
     keep_until(reg, sent, reply.body.get("TTL"));
     return undefined;
@@ -87,7 +102,7 @@ function grant(reg: State): EtcdError | undefined {
 
 function renew(reg: State): EtcdError | undefined {
     const sent = now();
-    const [reply, err] = call.unary(reg.cli, rpcs.lease_keep_alive, { ID: reg.lease }, { timeout: call_time(reg) });
+    const [reply, err] = cluster.read(reg.cli, rpcs.lease_keep_alive, { ID: reg.lease }, call_options(reg));
     if (reply === undefined) {
         return err;
     }
@@ -114,9 +129,14 @@ function cede_to(reg: State, lease: string): EtcdError {
     return errors.local_error("conflict", `the key is owned by another registration, with lease ${lease}`);
 }
 
-function on_put_error(reg: State, err: EtcdError): EtcdError {
+/** @param options of the call that has failed */
+function on_put_error(reg: State, err: EtcdError, options: CallOptions): EtcdError {
     if (err.code === errors.Code.NOT_FOUND) {
-        drop_lease(reg);
+        if (cluster.is_stray(reg.cli, options.answered_by)) {
+            reg.granted_by = reg.cli.cluster.member;
+        } else {
+            drop_lease(reg);
+        }
     }
     return err;
 }
@@ -124,9 +144,10 @@ function on_put_error(reg: State, err: EtcdError): EtcdError {
 /** Writes the key for the first time, unconditionally: a new worker takes it over from an old one without a gap. */
 function put(reg: State): EtcdError | undefined {
     const request = { key: reg.key, value: reg.value, lease: reg.lease };
-    const [reply, err] = call.unary(reg.cli, rpcs.put, request, { timeout: call_time(reg) });
+    const options = call_options(reg);
+    const [reply, err] = call.unary(reg.cli, rpcs.put, request, options);
     if (reply === undefined) {
-        return on_put_error(reg, err);
+        return on_put_error(reg, err, options);
     }
     mark_registered(reg);
     return undefined;
@@ -140,9 +161,14 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
         success: [{ request_put: { key, value: reg.value, lease: reg.lease } }],
         failure: [{ request_range: { key } }], // no keys_only: etcd 3.7 then omits the lease
     };
-    const [reply, err] = call.unary(reg.cli, rpcs.txn, request, { timeout: call_time(reg) });
+    const options = call_options(reg);
+    const [reply, err] = call.unary(reg.cli, rpcs.txn, request, options);
     if (reply === undefined) {
-        return on_put_error(reg, err);
+        return on_put_error(reg, err, options);
+    }
+    if (!cluster.accepts_reply(reg.cli, reply, options)) {
+        reg.granted_by = reg.cli.cluster.member;
+        return cluster.error_of(reg.cli, reply, options);
     }
     if (reply.body.get("succeeded") !== true) {
         const kv = txn_response.of_txn(reply.body);
@@ -163,7 +189,9 @@ function check_key(reg: State): EtcdError | undefined {
         compare: [{ key, target: "LEASE", result: "EQUAL", lease: reg.lease }],
         failure: [{ request_range: { key } }], // no keys_only: etcd 3.7 then omits the lease
     };
-    const [reply, err] = call.unary(reg.cli, rpcs.txn, request, { timeout: call_time(reg), semantics: "read" });
+    const options = call_options(reg);
+    options.semantics = "read";
+    const [reply, err] = cluster.read(reg.cli, rpcs.txn, request, options);
     if (reply === undefined) {
         return err;
     }
@@ -225,7 +253,8 @@ function deregister(this: void, reg: State): void {
     reg.owner_lease = undefined;
     if (lease !== undefined) {
         const timeout = ngx.worker.exiting() ? EXIT_CALL_TIME : call_time(reg);
-        const [reply, err] = call.unary(reg.cli, rpcs.lease_revoke, { ID: lease }, { timeout });
+        const options = { timeout, prefer: reg.granted_by };
+        const [reply, err] = call.unary(reg.cli, rpcs.lease_revoke, { ID: lease }, options);
         if (reply === undefined && !ngx.worker.exiting()) {
             ngx.log(
                 ngx.WARN,

@@ -69,21 +69,44 @@ function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | unde
     return endpoint;
 }
 
+/** Returns the endpoint with a host if the health check allows it; nil otherwise. It does not count as a step in the ring. */
+function find_available(ring: Ring, http_host: string, tried: Tried | undefined): Endpoint | undefined {
+    for (const endpoint of ring.endpoints) {
+        if (endpoint.http_host === http_host) {
+            const own = ring.health;
+            if (own !== undefined) {
+                return client_health.can_prefer(own, http_host, tried) ? endpoint : undefined;
+            }
+            const [is_healthy] = shared_health.get_target_status(http_host);
+            return is_healthy === true && half_open.try_acquire(http_host) ? endpoint : undefined;
+        }
+    }
+    return undefined;
+}
+
 /**
  * Chooses the endpoint of the next attempt.
  * @param tried endpoints at which the call has failed; ignored with the shared health check
  * @param deadline of the call; nil for none
+ * @param prefer host of the endpoint to choose if the health check allows it; nil for the next one of the ring
  * @returns the endpoint, or nil if none is available now
  */
-function choose_endpoint(ring: Ring, tried: Tried | undefined, deadline: number | undefined): Endpoint | undefined {
+function choose_endpoint(
+    ring: Ring,
+    tried: Tried | undefined,
+    deadline: number | undefined,
+    prefer?: string,
+): Endpoint | undefined {
     // workers that inherited a client created before the fork must not all start at the same endpoint
     if (ring.start_pid !== undefined && ring.start_pid !== ngx.worker.pid()) {
         ring.start_pid = ngx.worker.pid();
         ring.init_count = random_start();
     }
-    let endpoint: Endpoint | undefined;
+    let endpoint = prefer !== undefined ? find_available(ring, prefer, tried) : undefined;
     const own = ring.health;
-    if (own !== undefined) {
+    if (endpoint !== undefined) {
+        // no step in the ring
+    } else if (own !== undefined) {
         ring.init_count = ring.init_count + 1;
         endpoint = client_health.pick(own, ring.endpoints, floor(ring.init_count), tried);
     } else {
@@ -180,4 +203,22 @@ function last_failures_of(ring: Ring): string | undefined {
     return last_failures.text_of(failures_of(ring), ring.endpoints);
 }
 
-export { choose_endpoint, last_failures_of, note_failure, random_start, report, type AttemptOutcome, type Ring };
+/** Takes an endpoint out of use for a while, because it is of another cluster. Its successful calls are no reason to keep it. */
+function report_other_cluster(ring: Ring, http_host: string): void {
+    if (ring.health === undefined) {
+        report_to_shared(http_host, "failure");
+    } else if (client_health.eject(ring.health, http_host)) {
+        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
+    }
+}
+
+export {
+    choose_endpoint,
+    last_failures_of,
+    note_failure,
+    random_start,
+    report,
+    report_other_cluster,
+    type AttemptOutcome,
+    type Ring,
+};

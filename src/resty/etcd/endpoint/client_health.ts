@@ -151,13 +151,17 @@ function try_acquire_probe(health: Health, host: string, n: number): boolean {
     return is_first;
 }
 
-/** Counts a failure. Returns true if it ejects the endpoint after a healthy period, which is logged. */
-function failed(health: Health, host: string): boolean {
+/**
+ * Counts failures.
+ * @param least number of failures that the endpoint has then at least
+ * @returns true if that ejects the endpoint after a healthy period, which is logged
+ */
+function count_failure(health: Health, host: string, least: number): boolean {
     if (is_ejected(health, host)) {
         return false; // the call started before the ejection
     }
     const dict = health.dict;
-    const fails = fails_of(health, host) + 1;
+    const fails = max(fails_of(health, host) + 1, least);
     const kept_for = FORGET_AFTER + health.max_fail_timeout;
     dict.set(FAILS + host, fails, kept_for);
     if (fails < health.max_fails) {
@@ -167,6 +171,22 @@ function failed(health: Health, host: string): boolean {
     dict.set(EJECTED + host, now() + seconds, kept_for);
     dict.delete(PROBE + host);
     return fails === health.max_fails;
+}
+
+/** Counts a failure. Returns true if it ejects the endpoint after a healthy period, which is logged. */
+function failed(health: Health, host: string): boolean {
+    return count_failure(health, host, 0);
+}
+
+/** Ejects an endpoint that cannot serve this client, however well it answers. Returns true as `failed` does. */
+function eject(health: Health, host: string): boolean {
+    return count_failure(health, host, health.max_fails);
+}
+
+/** Reports whether an endpoint can be chosen before others: nothing speaks against it. */
+function can_prefer(health: Health, host: string, tried: Tried | undefined): boolean {
+    const has_failed = fails_of(health, host) >= health.max_fails || tls_failures.must_avoid(health.tls_failures, host);
+    return !has_failed && tried?.get(host) !== true;
 }
 
 /**
@@ -295,13 +315,15 @@ function pick(
 }
 
 export {
+    can_prefer,
     check,
     create as new,
+    eject,
     failed,
+    not_attempted,
     pick,
     succeeded,
     tls_failed,
-    not_attempted,
     type Health,
     type HealthOptions,
     type Tried,

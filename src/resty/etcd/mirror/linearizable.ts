@@ -1,7 +1,7 @@
 import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { RawKv } from "../protocol/message";
-import * as call from "../call/call";
+import * as cluster from "../call/cluster";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
@@ -23,7 +23,7 @@ function get_linearizable(this: State, key: string, timeout?: number): ReadResul
         return errors.bad_request(problem);
     }
     const request = { key: keys.with_prefix(this.cli.key_prefix, key) };
-    const [reply, err] = call.unary(this.cli, rpcs.range, request, { timeout });
+    const [reply, err] = cluster.read(this.cli, rpcs.range, request, { timeout });
     if (reply === undefined) {
         return errors.to_result(err);
     }

@@ -57,6 +57,8 @@ type LocalName =
     | "login_failed"
     /** The member is behind a revision that the client has already seen. */
     | "stale_reply"
+    /** The endpoint is of another cluster than the one that the client follows. */
+    | "other_cluster"
     /** The arguments or the configuration of the client are invalid. Nothing was sent. */
     | "bad_request"
     /** This phase of nginx has no sockets, or cannot wait. Nothing was sent. */
@@ -108,6 +110,21 @@ function local_error(name: LocalName, message: string, endpoint?: string): EtcdE
         err.endpoint = endpoint;
     }
     return setmetatable(err, mt);
+}
+
+/**
+ * Creates the error of a reply that is of another cluster than the one that the client follows.
+ * @param followed ID and endpoint of that cluster
+ */
+function other_cluster(
+    cluster_id: string,
+    http_host: string,
+    followed: { readonly id: string | undefined; readonly member: string | undefined },
+): EtcdError {
+    const other = `cluster ${followed.id ?? "unknown"} of ${followed.member ?? "no endpoint"}`;
+    const err = local_error("other_cluster", `${http_host}: is of cluster ${cluster_id}, not of ${other}`, http_host);
+    err.retryable = true;
+    return err;
 }
 
 /** Creates the error of a call whose deadline passed before anything was sent. */
@@ -179,6 +196,7 @@ function bad_request(message: string): ErrorResult {
 export {
     bad_request,
     local_error,
+    other_cluster,
     out_of_time,
     server_error,
     to_result,

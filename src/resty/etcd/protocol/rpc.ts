@@ -117,6 +117,14 @@ const member_list: Rpc = {
     reply: schema.member_list_response,
     semantics: "read",
 };
+const status: Rpc = {
+    method: "/etcdserverpb.Maintenance/Status",
+    path: "/maintenance/status",
+    request: schema.status_request,
+    reply: schema.status_response,
+    semantics: "read",
+    anonymous: true,
+};
 const version: Rpc = {
     method: "/etcdserverpb.Maintenance/Status",
     path: "/version",
@@ -162,6 +170,7 @@ export {
     name_of,
     put,
     range,
+    status,
     txn,
     version,
     watch,

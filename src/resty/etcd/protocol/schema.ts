@@ -194,6 +194,10 @@ const member_list_response = message({ header: sub(1, header), members: list(2, 
 const authenticate_request = message({ name: of(1, "string"), password: of(2, "string") });
 const authenticate_response = message({ header: sub(1, header), token: of(2, "string") });
 
+const status_request = message({});
+/** The part that the driver reads. */
+const status_response = message({ header: sub(1, header) });
+
 /** Body of the `/version` endpoint, which is plain JSON and no RPC, but is decoded like a message. */
 const version_response = message({
     etcdserver: of(1, "string"),
@@ -223,6 +227,8 @@ export {
     put_response,
     range_request,
     range_response,
+    status_request,
+    status_response,
     txn_request,
     txn_response,
     version_response,

@@ -166,7 +166,7 @@ function read_start(
     if (!phases.can_wait()) {
         return $multi(undefined);
     }
-    return reads.current_revision(core, range);
+    return reads.current_revision(core, range, { quiet: true });
 }
 
 /** Creates the subscriber of a feed. */

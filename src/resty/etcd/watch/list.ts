@@ -5,6 +5,7 @@ import type { Core } from "../call/client_state";
 import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
+import type { PageSource } from "../call/paged_range";
 import * as reads from "./reads";
 import * as shared_watches from "./shared_watch";
 import * as subscribers from "./subscriber";
@@ -44,6 +45,16 @@ function has_lost_position(subscriber: Subscriber): boolean {
     return subscriber.shared_watch !== undefined && subscriber.shared_watch.next_revision === undefined;
 }
 
+/** Returns where the events of the subscriber are from: its full state must be of the same cluster. */
+function source_of(subscriber: Subscriber): PageSource {
+    const { shared_watch, history } = subscriber;
+    if (shared_watch === undefined) {
+        return { cluster_id: history?.cluster_id, http_host: undefined };
+    }
+    const http_host = shared_watch.stream?.endpoint ?? shared_watch.located_at;
+    return { cluster_id: shared_watch.history.cluster_id, http_host };
+}
+
 /** Notes a transient error, and waits before the next attempt. */
 function wait_to_retry(core: Core, subscriber: Subscriber, err: EtcdError, backoff: Backoff): void {
     if (subscriber.shared_watch !== undefined) {
@@ -62,7 +73,12 @@ function read_for(subscriber: Subscriber, core: Core): void {
     const backoff = backoffs.new();
     while (is_wanted(subscriber) && !has_lost_position(subscriber)) {
         const epoch = subscriber.epoch;
-        const [kvs, outcome] = reads.list(core, subscriber.options.range, subscriber.list_revision);
+        const [kvs, outcome] = reads.list(
+            core,
+            subscriber.options.range,
+            subscriber.list_revision,
+            source_of(subscriber),
+        );
         if (!is_wanted(subscriber)) {
             return;
         }

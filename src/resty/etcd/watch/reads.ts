@@ -1,12 +1,16 @@
 import type { HistoryPoint } from "./types";
 import type { Message, RawKv } from "../protocol/message";
+import type { CallOptions } from "../call/call";
 import * as call from "../call/call";
 import type { Core } from "../call/client_state";
+import * as cluster from "../call/cluster";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { KeyRange } from "../protocol/key_range";
+import * as monotonic from "../call/monotonic";
 import * as paged_range from "../call/paged_range";
+import type { PageSource } from "../call/paged_range";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
@@ -29,7 +33,7 @@ interface ChangedKeys {
 function reset_revision_floor(core: Core, err: EtcdError): void {
     const floor = core.revision_floor;
     if (err.name === "stale_reply" && floor !== undefined) {
-        floor.revision = 0;
+        monotonic.reset(floor);
     }
 }
 
@@ -46,10 +50,13 @@ function history_of(reply: Reply): Result<HistoryPoint, EtcdError> {
     return $multi({ cluster_id, raft_term, revision });
 }
 
-/** Reads etcd's current revision, with a linearizable count of the keys of a range. */
-function current_revision(core: Core, range: KeyRange): Result<CurrentRevision, EtcdError> {
+/**
+ * Reads the current revision of the cluster that the client follows, with a linearizable count of the keys of a range.
+ * @param options of the call
+ */
+function current_revision(core: Core, range: KeyRange, options: CallOptions): Result<CurrentRevision, EtcdError> {
     const request = { key: range.key, range_end: range.range_end, count_only: true };
-    const [reply, err] = call.unary(core, rpcs.range, request, { quiet: true });
+    const [reply, err] = cluster.read(core, rpcs.range, request, options);
     if (reply === undefined) {
         reset_revision_floor(core, err);
         return $multi(undefined, err);
@@ -90,18 +97,20 @@ function changed_keys(core: Core, range: KeyRange, from: number, at: Endpoint): 
 /**
  * Reads all keys of the range at one revision.
  * @param revision nil for the current one
+ * @param source the cluster and the endpoint that the events are from
  * @returns the keys and their revision; or nil and an error
  */
 function list(
     core: Core,
     range: KeyRange,
     revision: number | undefined,
+    source: PageSource,
 ): LuaMultiReturn<[kvs: RawKv[], revision: number] | [kvs: undefined, err: EtcdError]> {
     const request: Message = new LuaMap();
     request.set("key", range.key);
     request.set("range_end", range.range_end);
     request.set("revision", revision);
-    const [reply, err] = paged_range.read_raw(core, request, undefined);
+    const [reply, err] = paged_range.read_raw(core, request, undefined, source);
     if (reply === undefined) {
         reset_revision_floor(core, err);
         return $multi(undefined, err);

@@ -84,6 +84,7 @@ function create(
         counted_at: 0,
         history: copy_history(subscriber.history),
         history_token: subscriber.history_token ?? { lost: false },
+        located_at: undefined,
         is_catching_up,
         is_streaming: false,
         stream: undefined,
@@ -174,9 +175,10 @@ function raise_revision(shared_watch: SharedWatch, revision: number): void {
     history.revision = max(history.revision, revision);
 }
 
-/** Notes what etcd has said of itself. A watch without a position starts behind the current revision. */
-function set_history(shared_watch: State, current: HistoryPoint): void {
+/** Notes what an endpoint has said of etcd. A watch without a position starts behind the current revision. */
+function set_history(shared_watch: State, current: HistoryPoint, http_host: string | undefined): void {
     shared_watch.history = copy_history(current);
+    shared_watch.located_at = http_host;
     if (shared_watch.next_revision === undefined) {
         shared_watch.next_revision = current.revision + 1;
         wake(shared_watch); // full states can be read now

@@ -3,6 +3,7 @@ import type { Message } from "../protocol/message";
 import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
+import * as cluster from "../call/cluster";
 import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
@@ -24,9 +25,6 @@ const gmatch = string.gmatch;
 
 /** Maximum seconds of a pause, so that new subscribers are noticed. */
 const PAUSE_INTERVAL = 0.5;
-/** etcd ends the stream when its member loses the leader: such a member sends no events. */
-const OPTIONS: call.StreamOptions = { require_leader: true };
-
 /** One stream of a shared watch, from the search for the start revision to its end. Written by this file. */
 interface StreamSession {
     /** The light thread that reads the stream. */
@@ -70,7 +68,8 @@ function create_request(shared_watch: SharedWatch, from: number): Message {
  * @returns an error if etcd does not answer
  */
 function locate(shared_watch: SharedWatch): EtcdError | undefined {
-    const [current, err] = reads.current_revision(shared_watch.core, shared_watch.range);
+    const options: call.CallOptions = { quiet: true };
+    const [current, err] = reads.current_revision(shared_watch.core, shared_watch.range, options);
     if (current === undefined) {
         return err;
     }
@@ -78,7 +77,7 @@ function locate(shared_watch: SharedWatch): EtcdError | undefined {
     if (reads.history_diverged(shared_watch.history, current) || shared_watch.history_token.lost) {
         shared_watches.on_revisions_lost(shared_watch, "restored", watch_errors.restored());
     }
-    shared_watches.set_history(shared_watch, current);
+    shared_watches.set_history(shared_watch, current, options.answered_by);
     shared_watches.set_key_count(shared_watch, current.revision, current.key_count);
     return undefined;
 }
@@ -95,11 +94,18 @@ function deliver_all(shared_watch: SharedWatch, session: Session, batches: Batch
     }
 }
 
-/** Reports whether a reply comes from another cluster than those before. */
-function is_of_other_cluster(shared_watch: SharedWatch, reply: WatchReply): boolean {
+/** Returns an error if a reply comes from another cluster than that whose revision was read. */
+function check_cluster(shared_watch: SharedWatch, reply: WatchReply, endpoint: string): EtcdError | undefined {
+    const { core, history } = shared_watch;
     const cluster_id = reply.header?.cluster_id;
-    const known_id = shared_watch.history.cluster_id;
-    return cluster_id !== undefined && known_id !== undefined && cluster_id !== known_id;
+    if (cluster_id === undefined || history.cluster_id === undefined || cluster_id === history.cluster_id) {
+        return undefined;
+    }
+    if (reply.created === true) {
+        cluster.accepts(core, cluster_id, endpoint); // finds out which one is the stray, and reports that
+        return errors.other_cluster(cluster_id, endpoint, { id: history.cluster_id, member: shared_watch.located_at });
+    }
+    return errors.local_error("bad_reply", "malformed reply: another cluster_id than before", endpoint);
 }
 
 /** Handles a reply. Returns an error if the stream must end. */
@@ -113,8 +119,9 @@ function handle_reply(
     if (reply.canceled === true) {
         return watch_errors.cancel_error(reply, endpoint);
     }
-    if (is_of_other_cluster(shared_watch, reply)) {
-        return errors.local_error("bad_reply", "malformed reply: another cluster_id than before", endpoint);
+    const cluster_err = check_cluster(shared_watch, reply, endpoint);
+    if (cluster_err !== undefined) {
+        return cluster_err;
     }
     if (reply.created === true) {
         if (session.created_at === undefined) {
@@ -178,7 +185,9 @@ function run(shared_watch: SharedWatch, session: Session): EtcdError {
     }
     const from = shared_watches.request_revision(shared_watch);
     const request = { create_request: create_request(shared_watch, from) };
-    const [stream, open_err] = call.open(core, rpcs.watch, request, OPTIONS);
+    // etcd ends the stream when its member loses the leader: such a member sends no events
+    const options = { require_leader: true, prefer: shared_watch.located_at };
+    const [stream, open_err] = call.open(core, rpcs.watch, request, options);
     if (stream === undefined) {
         return open_err;
     }

@@ -118,6 +118,8 @@ interface SharedWatch {
     readonly counted_at: number;
     readonly history: HistoryPoint;
     readonly history_token: HistoryToken;
+    /** Endpoint that stated `history`: the steps that follow prefer it, so that they are of one member. */
+    readonly located_at: string | undefined;
     /** It started behind another watch that can serve its subscribers, and ends when it has caught up with that. */
     readonly is_catching_up: boolean;
     /** A stream is being opened or read. Opening it starts with a read of etcd's current revision. */
