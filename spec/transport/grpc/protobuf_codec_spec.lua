@@ -1,17 +1,11 @@
 local codec = require "resty.etcd.transport.grpc.protobuf_codec"
+local hex = require "spec.support.hex"
 local json_codec = require "resty.etcd.transport.gateway.json_codec"
 local phase = require "resty.etcd.base.phase"
 local reference = require "spec.support.protobuf_reference"
 local schema = require "resty.etcd.protocol.schema"
 local seeded_cases = require "spec.support.seeded_cases"
 local time_slice = require "resty.etcd.base.time_slice"
-
--- Returns the bytes that hexadecimal digits stand for.
-local function hex(digits)
-    return (digits:gsub("%s+", ""):gsub("%x%x", function(pair)
-        return string.char(tonumber(pair, 16))
-    end))
-end
 
 -- Returns a field with a length, whose number is below 16.
 local function field(number, content)
