@@ -140,10 +140,10 @@ short: <host>: closed: [it]
 501: invalid response code: 501, text of the server: [it]
 503: invalid response code: 503, text of the server: [it]
 504: invalid response code: 504, text of the server: [it]
-404 grant: text of the server: []
-429 grant: text of the server: []
+404 grant: HTTP 404 from something that is not etcd: text of the server: []
+429 grant: HTTP 429 from something that is not etcd: text of the server: []
 503 grant: invalid response code: 503, text of the server: [it]
-403 watch: failed to watch data, response code: 403, text of the server: []
+403 watch: failed to watch data, response code: 403, HTTP 403 from something that is not etcd: text of the server: []
 503 watch: failed to watch data, response code: 503, text of the server: [it]
 
 
@@ -165,9 +165,9 @@ short: <host>: closed: [it]
     t.reports_of("set", t.here("/odd"), t.put)
     t.reports_of("keepalive", t.here("/odd"), function(cli) return cli:keepalive(7) end)
 --- response_body
-get: invalid response body: <html>: []
-set: invalid response body: <html>: []
-keepalive: invalid response body: <html>: []
+get: HTTP 200 from something that is not etcd: <html>: []
+set: HTTP 200 from something that is not etcd: <html>: []
+keepalive: HTTP 200 from something that is not etcd: <html>: []
 
 
 

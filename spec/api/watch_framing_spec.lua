@@ -310,7 +310,7 @@ describe("watch", function()
 
     local garbage = {
         { "a line that is not JSON", fake.chunk("{\n"), "invalid response body: {" },
-        { "HTML", fake.chunk("<html>\n<body></body>\n"), "invalid response body: <html>" },
+        { "HTML", fake.chunk("<html>\n<body></body>\n"), "HTTP 200 from something that is not etcd: <html>" },
         { "another object", fake.chunk('{"hello":1}\n'), 'invalid response body: {"hello":1}' },
         { "a result of null", fake.chunk('{"result":null}\n'), 'invalid response body: {"result":null}' },
         { "a result of a wrong type", fake.chunk('{"result":"x"}\n'), 'invalid response body: {"result":"x"}' },
@@ -338,7 +338,7 @@ describe("watch", function()
             { "401 Unauthorized", '{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}', "etcdserver: invalid auth token", 0 },
             { "403 Forbidden", '{"code":7,"message":"etcdserver: permission denied"}', "etcdserver: permission denied", 0 },
             { "404 Not Found", "404 page not found\n", "404 page not found", 0 },
-            { "301 Moved Permanently", "", "HTTP status 301", 0 },
+            { "301 Moved Permanently", "", "HTTP 301 from something that is not etcd: empty response", 0 },
             { "500 Internal Server Error", '{"error":"invalid character","code":2}', "invalid character", 1 },
             { "502 Bad Gateway", "<html>", "<html>", 1 },
             { "503 Service Unavailable", '{"code":14,"message":"etcdserver: no leader"}', "etcdserver: no leader", 1 },

@@ -204,7 +204,7 @@ describe("response", function()
 
     local unusable = {
         { "that is not JSON", "{", "invalid response body: {" },
-        { "of HTML", "<html>\n<body>hello</body>", "invalid response body: <html> <body>hello</body>" },
+        { "of HTML", "<html>\n<body>hello</body>", "HTTP 200 from something that is not etcd: <html> <body>hello</body>" },
         { "that is empty", "", "invalid response body: " },
         { "that is a number", "12", "invalid response body: 12" },
         { "that is null", "null", "invalid response body: null" },

@@ -154,6 +154,7 @@ describe("client on the wire", function()
 
     it("sets body.error of an error response, whatever its format", function()
         local text = "etcdserver: permission denied"
+        local NOT_ETCD = "HTTP 403 from something that is not etcd: "
         local shapes = {
             { '{"error":"%s","message":"%s","code":7}', text, 7 },
             { '{"error":"%s","code":7,"message":"%s"}', text, 7 },
@@ -161,10 +162,10 @@ describe("client on the wire", function()
             { '{"code":7,"message":"%s","details":[]}', text, 7 },
             { '{"error":"%s"}', text },
             { "%s", text },
-            { "<html>\r\n<b>  Forbidden </b>\n</html>\n", "<html> <b> Forbidden </b> </html>" },
-            { '{"error":{"nested":1}}', '{"error":{"nested":1}}' },
-            { "[1]", "[1]" },
-            { "", "HTTP status 403" },
+            { "<html>\r\n<b>  Forbidden </b>\n</html>\n", NOT_ETCD .. "<html> <b> Forbidden </b> </html>" },
+            { '{"error":{"nested":1}}', NOT_ETCD .. '{"error":{"nested":1}}' },
+            { "[1]", NOT_ETCD .. "[1]" },
+            { "", NOT_ETCD .. "empty response" },
         }
         local cli = client()
         local always = { { key = "k", target = "MOD", result = "EQUAL", mod_revision = 0 } }

@@ -8,6 +8,7 @@ local monotonic = require("resty.etcd.call.monotonic")
 local retry_state = require("resty.etcd.call.retry_state")
 local retry_policy = require("resty.etcd.protocol.retry_policy")
 local rpcs = require("resty.etcd.protocol.rpc")
+local error_hints = require("resty.etcd.transport.error_hints")
 local failures = require("resty.etcd.transport.failure")
 local now = clock.now
 local max = math.max
@@ -230,6 +231,9 @@ end
 local function failed(call, attempt, failure)
     attempt.failure = failure
     local err = error_of(call, attempt, failure)
+    if call.stream ~= nil and failure.kind == "timeout" and failure.sent then
+        err.hint = error_hints.SILENT_WATCH
+    end
     if failure.kind == "status" then
         return nil, err, failure.reply
     end

@@ -63,6 +63,12 @@ local function is_size_exceeded(err)
     return err.code == 8 and (has(err.message, "space exceeded") or has(err.message, "larger than max"))
 end
 
+--- HTTP status with which a proxy limits the rate of requests.
+local TOO_MANY_REQUESTS = 429
+
+--- HTTP status of a proxy that has not received the whole request in time. A part of it can have reached etcd.
+local REQUEST_TIMEOUT = 408
+
 --- Reports whether the error leaves open if the call was applied.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return boolean
@@ -71,7 +77,7 @@ local function is_inconclusive(err)
     if code ~= nil then
         return code == 14 or code == 4 or code == 2 or code == 1 or code == 13
     end
-    return (err.http_status or 0) >= 500
+    return err.http_status == REQUEST_TIMEOUT or (err.http_status or 0) >= 500
 end
 
 --- Sets `retryable` and `maybe_applied` of an error response.
@@ -79,7 +85,8 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return resty.etcd.protocol.errors.EtcdError
 local function classify_server_error(semantics, err)
-    if is_rejected_before_proposal(err) then
+    local is_rate_limited = err.code == nil and err.http_status == TOO_MANY_REQUESTS
+    if is_rejected_before_proposal(err) or is_rate_limited then
         err.retryable = true
     elseif is_inconclusive(err) then
         err.retryable = rpcs.is_repeatable(semantics)

@@ -58,14 +58,13 @@ end
 local function call_error(failure, endpoint)
     local kind = failure.kind
     local err = stream_error(failure, endpoint)
-    if kind == "undecodable" then
-        err.http_status = failure.http_status
-    end
-    if kind == "undecodable" or kind == "url" then
+    if kind == "url" then
         return err
     end
     local is_closed_by_server = false
-    if kind ~= "status" then
+    if kind == "undecodable" then
+        err.http_status = failure.http_status
+    elseif kind ~= "status" then
         err.message = endpoint .. ": " .. failure.text
         is_closed_by_server = failure.is_closed_by_server
     end

@@ -2,6 +2,7 @@
 local _M = {}
 local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
+local error_hints = require("resty.etcd.transport.error_hints")
 local errors = require("resty.etcd.protocol.errors")
 local probes = require("resty.etcd.watch.probe")
 local shared_watches = require("resty.etcd.watch.shared_watch")
@@ -62,6 +63,7 @@ local function check_creation(shared_watch, session)
         return nil
     end
     local err = errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint)
+    err.hint = error_hints.SILENT_WATCH
     balancer.report(core, stream.endpoint, "failure")
     balancer.note_failure(core, stream.endpoint, err.message)
     return err

@@ -12,6 +12,7 @@ import * as retry_state from "./retry_state";
 import * as retry_policy from "../protocol/retry_policy";
 import type { Rpc, Semantics } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
+import * as error_hints from "../transport/error_hints";
 import * as failures from "../transport/failure";
 import type { Attempt, Failure, Reply, Stream } from "../transport/transport";
 
@@ -224,6 +225,9 @@ function error_of(call: Call, attempt: Attempt, failure: Failure): EtcdError {
 function failed(call: Call, attempt: Attempt, failure: Failure): Outcome<never> {
     attempt.failure = failure;
     const err = error_of(call, attempt, failure);
+    if (call.stream !== undefined && failure.kind === "timeout" && failure.sent) {
+        err.hint = error_hints.SILENT_WATCH;
+    }
     if (failure.kind === "status") {
         return $multi(undefined, err, failure.reply);
     }

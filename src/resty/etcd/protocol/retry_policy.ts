@@ -66,6 +66,11 @@ function is_size_exceeded(err: EtcdError): boolean {
     );
 }
 
+/** HTTP status with which a proxy limits the rate of requests. */
+const TOO_MANY_REQUESTS = 429;
+/** HTTP status of a proxy that has not received the whole request in time. A part of it can have reached etcd. */
+const REQUEST_TIMEOUT = 408;
+
 /** Reports whether the error leaves open if the call was applied. */
 function is_inconclusive(err: EtcdError): boolean {
     const code = err.code;
@@ -78,12 +83,13 @@ function is_inconclusive(err: EtcdError): boolean {
             code === errors.Code.INTERNAL
         );
     }
-    return (err.http_status ?? 0) >= 500;
+    return err.http_status === REQUEST_TIMEOUT || (err.http_status ?? 0) >= 500;
 }
 
 /** Sets `retryable` and `maybe_applied` of an error response. */
 function classify_server_error(semantics: Semantics, err: EtcdError): EtcdError {
-    if (is_rejected_before_proposal(err)) {
+    const is_rate_limited = err.code === undefined && err.http_status === TOO_MANY_REQUESTS;
+    if (is_rejected_before_proposal(err) || is_rate_limited) {
         err.retryable = true;
     } else if (is_inconclusive(err)) {
         err.retryable = rpcs.is_repeatable(semantics);

@@ -28,6 +28,27 @@ const HINTS: [part: string, hint: string][] = [
         "handshake failed",
         "not a TLS port, no TLS version in common (see lua_ssl_protocols), or the server wants a client certificate it trusts; nginx logs more (SSL_do_handshake)",
     ],
+    ["from something that is not etcd: Location: https://", "a redirect is not followed: use https in http_host"],
+    [
+        "from something that is not etcd: Location: ",
+        "a redirect is not followed: set http_host and api_prefix to what it leads to",
+    ],
+    [
+        "HTTP 401 from something that is not etcd",
+        "a proxy in between requires other credentials: see opts.extra_headers",
+    ],
+    ["HTTP 403 from something that is not etcd", "a proxy in between does not allow the request: etcd has not seen it"],
+    ["HTTP 408 from something that is not etcd", "a proxy in between has not received the request in time"],
+    [
+        "HTTP 413 from something that is not etcd",
+        "a proxy in between limits the size of requests, as client_max_body_size does in nginx; etcd's own limit is 1.5 MB",
+    ],
+    [
+        "HTTP 429 from something that is not etcd",
+        "a proxy in between limits the rate of requests: etcd has not seen it",
+    ],
+    ["from something that is not etcd", "another server or a proxy responds here: check http_host and api_prefix"],
+    ["Client sent an HTTP request to an HTTPS server", "the port serves TLS: use https in http_host"],
     ["certificate has expired", DATES],
     ["certificate is not yet valid", DATES],
     ["unable to get local issuer certificate", UNKNOWN_CA],
@@ -48,6 +69,9 @@ const NO_ANSWER_IN_TLS =
     "if the server never responds: the port serves only gRPC (--listen-client-http-urls), or the server does not trust the client's certificate";
 /** With TLS 1.3, servers check the client certificate after the handshake. nginx reports their alert only as "error". */
 const ALERT = "the server ended the TLS session: check the client certificate, and SSL_read in the log of nginx";
+
+/** A watch was sent, and nothing came back. */
+const SILENT_WATCH = "a proxy in between can hold back the response: in nginx, set proxy_buffering off";
 
 /**
  * Returns the likely cause of an error, or nil.
@@ -71,4 +95,4 @@ function hint_for(text: string, silent: boolean): string | undefined {
     return is_secure ? NO_ANSWER_IN_TLS : NO_ANSWER;
 }
 
-export { hint_for };
+export { hint_for, SILENT_WATCH };

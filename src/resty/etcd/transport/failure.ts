@@ -37,14 +37,13 @@ function stream_error(failure: Failure, endpoint: string): EtcdError {
 function call_error(failure: Failure, endpoint: string): EtcdError {
     const kind = failure.kind;
     const err = stream_error(failure, endpoint);
-    if (kind === "undecodable") {
-        err.http_status = failure.http_status!;
-    }
-    if (kind === "undecodable" || kind === "url") {
+    if (kind === "url") {
         return err;
     }
     let is_closed_by_server = false;
-    if (kind !== "status") {
+    if (kind === "undecodable") {
+        err.http_status = failure.http_status!;
+    } else if (kind !== "status") {
         err.message = `${endpoint}: ${failure.text}`;
         is_closed_by_server = failure.is_closed_by_server;
     }

@@ -1,6 +1,7 @@
 import type { SharedWatch } from "./types";
 import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
+import * as error_hints from "../transport/error_hints";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Mutable } from "../base/mutable";
@@ -65,6 +66,7 @@ function check_creation(shared_watch: SharedWatch, session: StreamSession): Etcd
         return undefined;
     }
     const err = errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint);
+    err.hint = error_hints.SILENT_WATCH;
     balancer.report(core, stream.endpoint, "failure");
     balancer.note_failure(core, stream.endpoint, err.message);
     return err;

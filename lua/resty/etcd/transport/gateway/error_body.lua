@@ -31,6 +31,15 @@ local CANCELED = 1
 --- Beginning of etcd's own messages.
 local ETCD_PREFIX = "etcdserver: "
 
+--- Beginnings of texts that etcd sends outside its gateway, and without a gRPC code.
+local ETCD_TEXTS = {
+    ETCD_PREFIX,
+    "404 page not found",
+    "CommonName of client",
+    "Client sent an HTTP request to an HTTPS server",
+    "Method Not Allowed"
+}
+
 --- Shortest token that is removed from texts: etcd's are longer, and a shorter one could be part of any message.
 local MIN_TOKEN = 8
 
@@ -83,6 +92,54 @@ local function redact_token(text, token)
     end
     parts[#parts + 1] = sub(text, at)
     return table.concat(parts, "...")
+end
+
+--- Reports whether a text is a page of a web server or a proxy.
+---@param text string
+---@return boolean
+local function is_markup(text)
+    local from = find(text, "^%s*<")
+    return from ~= nil
+end
+
+--- Returns the title of a page, or its beginning.
+---@param text string
+---@return string
+local function page_text(text)
+    local title = string.match(text, "<[Tt][Ii][Tt][Ll][Ee]>(.-)</")
+    return snippet(title or text)
+end
+
+--- Returns the text of an error for a response that is not etcd's.
+---@param status number
+---@param text string
+---@return string
+local function foreign_text(status, text)
+    return "HTTP " .. tostring(status) .. " from something that is not etcd: " .. (text ~= "" and text or "empty response")
+end
+
+--- Reports whether a message is one that etcd sends without a gRPC code.
+---@param message string
+---@return boolean
+local function is_text_of_etcd(message)
+    for ____, beginning in ipairs(ETCD_TEXTS) do
+        if sub(message, 1, #beginning) == beginning then
+            return true
+        end
+    end
+    return false
+end
+
+--- Returns the URL that a redirect names, or nil.
+---@param headers table
+---@return string?
+local function location_of(headers)
+    for name, value in pairs(headers) do
+        if string.lower(name) == "location" then
+            return snippet(tostring(value))
+        end
+    end
+    return nil
 end
 
 --- Returns a JSON object, or an empty one instead of any other value.
@@ -144,7 +201,8 @@ local function is_safe(message, text, secret)
     return true
 end
 
---- Parses an error response. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies text.
+--- Parses an error response. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies text. Below
+--- 500, the message of a response that is not etcd's says so; from 500 on, programs compare it.
 ---@param status number
 ---@param headers table
 ---@param text string
@@ -155,11 +213,23 @@ local function from_answer(status, headers, text, secret)
     local body = as_table(json)
     local nothing = "HTTP status " .. tostring(status)
     local inner = as_table(body.error)
-    local message = text_of(body.error) or text_of(body.message) or text_of(inner.message) or text_of(snippet(text)) or nothing
-    if secret ~= nil and not is_safe(message, text, secret) then
+    local own_text = text_of(body.error) or text_of(body.message) or text_of(inner.message)
+    local message = own_text or text_of(snippet(text)) or nothing
+    local ____temp_0
+    if status < 400 then
+        ____temp_0 = location_of(headers)
+    else
+        ____temp_0 = nil
+    end
+    local location = ____temp_0
+    local is_shown = secret == nil or is_safe(message, text .. (location or ""), secret)
+    local code = code_of(body.code, status) or code_of(inner.grpc_code, status) or code_of(inner.code, status)
+    if code == nil and status < 500 and not is_text_of_etcd(message) then
+        local shown = location ~= nil and "Location: " .. location or (own_text or page_text(text))
+        message = foreign_text(status, is_shown and shown or "not shown")
+    elseif not is_shown then
         message = nothing
     end
-    local code = code_of(body.code, status) or code_of(inner.grpc_code, status) or code_of(inner.code, status)
     body.error = message
     body.message = message
     return failures.status_failure(status, code, message, {status = status, headers = headers, body = body})
@@ -182,9 +252,12 @@ local function from_stream(json, token)
         redact_token(message, token)
     )
 end
+_M.foreign_text = foreign_text
 _M.from_answer = from_answer
 _M.from_stream = from_stream
-_M.snippet = snippet
+_M.is_markup = is_markup
+_M.page_text = page_text
 _M.redact_token = redact_token
+_M.snippet = snippet
 
 return _M

@@ -138,11 +138,7 @@ local function decode_body(rpc, text, token)
             return json
         end
     end
-    local shown = "not shown"
-    if rpc.secret ~= true then
-        shown = error_body.snippet(error_body.redact_token(text, token))
-    end
-    return nil, failures.local_failure("undecodable", "invalid response body: " .. shown, true)
+    return nil, gateway_stream.invalid_body(text, token, rpc.secret ~= true)
 end
 
 local function encode(self, rpc, request)

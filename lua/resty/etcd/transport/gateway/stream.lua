@@ -77,8 +77,20 @@ local function add(stream, bytes)
     stream.at = 1
 end
 
-local function invalid_line(line, token)
-    local text = "invalid response body: " .. error_body.snippet(error_body.redact_token(line, token))
+--- Returns the failure of a response with status 200, or of a line of it, that etcd does not send.
+---@param body string
+---@param token string? token of the request; nil if it had none
+---@param is_shown boolean the failure shows its beginning
+---@return resty.etcd.transport.transport.LocalFailure
+local function invalid_body(body, token, is_shown)
+    local redacted = error_body.redact_token(body, token)
+    local text = "invalid response body: " .. (is_shown and error_body.snippet(redacted) or "not shown")
+    if error_body.is_markup(body) then
+        text = error_body.foreign_text(
+            200,
+            is_shown and error_body.page_text(redacted) or "not shown"
+        )
+    end
     return failures.local_failure("undecodable", text, true)
 end
 
@@ -95,7 +107,7 @@ local function decode_line(rpc, line, token)
     end
     local json, bad = chunked_json.decode(rpc.reply, line, "result")
     if type(json) ~= "table" then
-        return nil, invalid_line(line, token)
+        return nil, invalid_body(line, token, true)
     end
     local envelope = json
     if envelope.error ~= nil and envelope.error ~= cjson.null then
@@ -103,7 +115,7 @@ local function decode_line(rpc, line, token)
     end
     local result = envelope.result
     if result == nil or bad ~= nil then
-        return nil, invalid_line(line, token)
+        return nil, invalid_body(line, token, true)
     end
     return result
 end
@@ -294,5 +306,6 @@ local function create(rpc, endpoint, body, token)
 end
 _M.new = create
 _M.decode_line = decode_line
+_M.invalid_body = invalid_body
 
 return _M

@@ -13,6 +13,14 @@ const CANCELED = 1;
 
 /** Beginning of etcd's own messages. */
 const ETCD_PREFIX = "etcdserver: ";
+/** Beginnings of texts that etcd sends outside its gateway, and without a gRPC code. */
+const ETCD_TEXTS = [
+    ETCD_PREFIX,
+    "404 page not found",
+    "CommonName of client",
+    "Client sent an HTTP request to an HTTPS server",
+    "Method Not Allowed",
+];
 
 /** Shortest token that is removed from texts: etcd's are longer, and a shorter one could be part of any message. */
 const MIN_TOKEN = 8;
@@ -59,6 +67,43 @@ function redact_token(text: string, token: string | undefined): string {
     }
     parts.push(sub(text, at));
     return table.concat(parts, "...");
+}
+
+/** Reports whether a text is a page of a web server or a proxy. */
+function is_markup(text: string): boolean {
+    const [from] = find(text, "^%s*<");
+    return from !== undefined;
+}
+
+/** Returns the title of a page, or its beginning. */
+function page_text(text: string): string {
+    const [title] = string.match(text, "<[Tt][Ii][Tt][Ll][Ee]>(.-)</");
+    return snippet(title ?? text);
+}
+
+/** Returns the text of an error for a response that is not etcd's. */
+function foreign_text(status: number, text: string): string {
+    return `HTTP ${status} from something that is not etcd: ${text !== "" ? text : "empty response"}`;
+}
+
+/** Reports whether a message is one that etcd sends without a gRPC code. */
+function is_text_of_etcd(message: string): boolean {
+    for (const beginning of ETCD_TEXTS) {
+        if (sub(message, 1, beginning.length) === beginning) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Returns the URL that a redirect names, or nil. */
+function location_of(headers: Headers): string | undefined {
+    for (const [name, value] of headers) {
+        if (string.lower(name) === "location") {
+            return snippet(tostring(value));
+        }
+    }
+    return undefined;
 }
 
 /** Returns a JSON object, or an empty one instead of any other value. */
@@ -112,7 +157,8 @@ function is_safe(message: string, text: string, secret: string): boolean {
 }
 
 /**
- * Parses an error response. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies text.
+ * Parses an error response. Older gateways write `{error, message, code}`, newer ones `{message, code}`, proxies text. Below
+ * 500, the message of a response that is not etcd's says so; from 500 on, programs compare it.
  * @param secret password of the request; nil if it had none
  * @returns a failure whose reply has the form of lua-resty-etcd 1.10: `error` is always a string
  */
@@ -122,12 +168,17 @@ function from_answer(status: number, headers: Headers, text: string, secret: str
     const nothing = `HTTP status ${status}`;
     // the first message of a stream can be an error, as for LeaseKeepAlive
     const inner = as_table(body.error);
-    let message =
-        text_of(body.error) ?? text_of(body.message) ?? text_of(inner.message) ?? text_of(snippet(text)) ?? nothing;
-    if (secret !== undefined && !is_safe(message, text, secret)) {
+    const own_text = text_of(body.error) ?? text_of(body.message) ?? text_of(inner.message);
+    let message = own_text ?? text_of(snippet(text)) ?? nothing;
+    const location = status < 400 ? location_of(headers) : undefined;
+    const is_shown = secret === undefined || is_safe(message, `${text}${location ?? ""}`, secret);
+    const code = code_of(body.code, status) ?? code_of(inner.grpc_code, status) ?? code_of(inner.code, status);
+    if (code === undefined && status < 500 && !is_text_of_etcd(message)) {
+        const shown = location !== undefined ? `Location: ${location}` : (own_text ?? page_text(text));
+        message = foreign_text(status, is_shown ? shown : "not shown");
+    } else if (!is_shown) {
         message = nothing;
     }
-    const code = code_of(body.code, status) ?? code_of(inner.grpc_code, status) ?? code_of(inner.code, status);
     body.error = message;
     body.message = message;
     return failures.status_failure(status, code, message, {
@@ -151,4 +202,4 @@ function from_stream(json: unknown, token: string | undefined): StatusFailure {
     return failures.status_failure(status, code, redact_token(message, token));
 }
 
-export { from_answer, from_stream, snippet, redact_token };
+export { foreign_text, from_answer, from_stream, is_markup, page_text, redact_token, snippet };

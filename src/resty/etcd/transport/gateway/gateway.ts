@@ -126,11 +126,7 @@ function decode_body(rpc: Rpc, text: string, token: string | undefined): Result<
             return $multi(json as Message);
         }
     }
-    let shown = "not shown";
-    if (rpc.secret !== true) {
-        shown = error_body.snippet(error_body.redact_token(text, token));
-    }
-    return $multi(undefined, failures.local_failure("undecodable", `invalid response body: ${shown}`, true));
+    return $multi(undefined, gateway_stream.invalid_body(text, token, rpc.secret !== true));
 }
 
 function encode(this: Gateway, rpc: Rpc, request: Message): Result<string> {

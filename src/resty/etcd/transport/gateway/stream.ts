@@ -81,8 +81,17 @@ function add(stream: Fields, bytes: string): void {
     stream.at = 1;
 }
 
-function invalid_line(line: string, token: string | undefined): LocalFailure {
-    const text = `invalid response body: ${error_body.snippet(error_body.redact_token(line, token))}`;
+/**
+ * Returns the failure of a response with status 200, or of a line of it, that etcd does not send.
+ * @param token token of the request; nil if it had none
+ * @param is_shown the failure shows its beginning
+ */
+function invalid_body(body: string, token: string | undefined, is_shown: boolean): LocalFailure {
+    const redacted = error_body.redact_token(body, token);
+    let text = `invalid response body: ${is_shown ? error_body.snippet(redacted) : "not shown"}`;
+    if (error_body.is_markup(body)) {
+        text = error_body.foreign_text(200, is_shown ? error_body.page_text(redacted) : "not shown");
+    }
     return failures.local_failure("undecodable", text, true);
 }
 
@@ -101,7 +110,7 @@ function decode_line(
     }
     const [json, bad] = chunked_json.decode(rpc.reply, line, "result");
     if (typeof json !== "object") {
-        return $multi(undefined, invalid_line(line, token));
+        return $multi(undefined, invalid_body(line, token, true));
     }
     const envelope = json as { result?: unknown; error?: unknown };
     if (envelope.error !== undefined && envelope.error !== cjson.null) {
@@ -109,7 +118,7 @@ function decode_line(
     }
     const result = envelope.result;
     if (result === undefined || bad !== undefined) {
-        return $multi(undefined, invalid_line(line, token));
+        return $multi(undefined, invalid_body(line, token, true));
     }
     return $multi(result as Message);
 }
@@ -273,4 +282,4 @@ function create(rpc: Rpc, endpoint: string, body: Body, token: string | undefine
     return setmetatable(fields as GatewayStream, mt);
 }
 
-export { create as new, decode_line };
+export { create as new, decode_line, invalid_body };
