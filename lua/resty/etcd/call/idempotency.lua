@@ -6,6 +6,7 @@ local cluster = require("resty.etcd.call.cluster")
 local single_flight = require("resty.etcd.base.single_flight")
 local unique_id = require("resty.etcd.base.unique_id")
 local lease_grant = require("resty.etcd.call.lease_grant")
+local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
 local min = math.min
@@ -195,6 +196,10 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
 local function run(core, txn, timeout)
+    local payload, problem = core.transport:encode(rpcs.txn, txn)
+    if payload == nil then
+        return nil, errors.local_error("bad_request", problem)
+    end
     local deadline = now() + (timeout > 0 and min(timeout, LEASE_USE) or LEASE_USE)
     local key = next_key(core.markers)
     local has_new_lease = false
@@ -218,7 +223,7 @@ local function run(core, txn, timeout)
             local is_at_stray = prefer == nil and cluster.is_stray(core, options.answered_by)
             if is_at_stray then
                 prefer = core.cluster.member
-                goto __continue27
+                goto __continue28
             end
             if has_new_lease then
                 return nil, err, error_reply
@@ -229,7 +234,7 @@ local function run(core, txn, timeout)
             forget_lease(core.markers, lease)
             has_new_lease = true
         end
-        ::__continue27::
+        ::__continue28::
     end
 end
 _M.new = create

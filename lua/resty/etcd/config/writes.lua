@@ -25,7 +25,7 @@ local serializers = require("resty.etcd.serializers.serializer")
 ---@field timeout? number In seconds.
 
 local function check_revision(value)
-    return int64.to_text(value) == nil and "opts.if_revision must be a revision" or nil
+    return (tonumber(int64.to_text(value)) or -1) < 0 and "opts.if_revision must be a revision" or nil
 end
 local WRITE_OPTIONS = {rules = {{name = "timeout", type = "number", min = 0, expected = "number of seconds"}, {name = "if_revision", check = check_revision}}}
 

@@ -49,7 +49,7 @@ end
 
 local function check_start_revision(value)
     local revision = tonumber(int64.to_text(value)) or 0
-    return revision < 1 and "opts.start_revision must be a positive integer" or nil
+    return (revision < 1 or int64.to_text(revision) == nil) and "opts.start_revision must be a positive integer" or nil
 end
 
 local function check_filters(value)

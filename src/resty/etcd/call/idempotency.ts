@@ -7,7 +7,7 @@ import type { Core, IdempotencyMarkers } from "./client_state";
 import * as single_flight from "../base/single_flight";
 import * as unique_id from "../base/unique_id";
 import * as lease_grant from "./lease_grant";
-import { Code } from "../protocol/errors";
+import * as errors from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
 
@@ -165,6 +165,11 @@ function unwrap(body: Message): Message {
  * @returns the reply; if an earlier attempt was applied, `replayed` is true in it and `responses` is absent
  */
 function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
+    // before the lease of the marker is granted
+    const [payload, problem] = core.transport.encode(rpcs.txn, txn);
+    if (payload === undefined) {
+        return $multi(undefined, errors.local_error("bad_request", problem));
+    }
     // the marker must outlive the call
     const deadline = now() + (timeout > 0 ? min(timeout, LEASE_USE) : LEASE_USE);
     const key = next_key(core.markers);
@@ -182,7 +187,7 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
             reply.body = unwrap(reply.body);
             return $multi(reply);
         }
-        if (err.code !== Code.NOT_FOUND || err.maybe_applied) {
+        if (err.code !== errors.Code.NOT_FOUND || err.maybe_applied) {
             return $multi(undefined, err, error_reply);
         }
         const is_at_stray = prefer === undefined && cluster.is_stray(core, options.answered_by);

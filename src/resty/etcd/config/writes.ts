@@ -39,7 +39,7 @@ interface WriteOptions {
 }
 
 function check_revision(this: void, value: unknown): Problem {
-    return int64.to_text(value) === undefined ? "opts.if_revision must be a revision" : undefined;
+    return (tonumber(int64.to_text(value)) ?? -1) < 0 ? "opts.if_revision must be a revision" : undefined;
 }
 
 const WRITE_OPTIONS: OptionTable = {

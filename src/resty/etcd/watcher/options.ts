@@ -65,8 +65,10 @@ function check_range_end(value: unknown): Problem {
 }
 
 function check_start_revision(value: unknown): Problem {
-    const revision = tonumber(int64.to_text(value)) ?? 0;
-    return revision < 1 ? "opts.start_revision must be a positive integer" : undefined;
+    const revision = tonumber(int64.to_text(value)) ?? 0; // the watcher keeps revisions as numbers
+    return revision < 1 || int64.to_text(revision) === undefined
+        ? "opts.start_revision must be a positive integer"
+        : undefined;
 }
 
 function check_filters(value: unknown): Problem {
