@@ -190,6 +190,7 @@ build = {
         ["resty.etcd.watch.feed"] = "lua/resty/etcd/watch/feed.lua",
         ["resty.etcd.watch.list"] = "lua/resty/etcd/watch/list.lua",
         ["resty.etcd.watch.liveness"] = "lua/resty/etcd/watch/liveness.lua",
+        ["resty.etcd.watch.member_probe"] = "lua/resty/etcd/watch/member_probe.lua",
         ["resty.etcd.watch.options"] = "lua/resty/etcd/watch/options.lua",
         ["resty.etcd.watch.probe"] = "lua/resty/etcd/watch/probe.lua",
         ["resty.etcd.watch.reads"] = "lua/resty/etcd/watch/reads.lua",

@@ -4,6 +4,7 @@ local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
 local error_hints = require("resty.etcd.transport.error_hints")
 local errors = require("resty.etcd.protocol.errors")
+local member_probes = require("resty.etcd.watch.member_probe")
 local probes = require("resty.etcd.watch.probe")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local now = clock.now
@@ -104,9 +105,16 @@ end
 
 --- Returns the seconds until the next `check`.
 ---@param liveness resty.etcd.watch.liveness.Liveness
+---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return number
-local function poll_interval(liveness)
-    return liveness.probe ~= nil and PROBE_POLL_INTERVAL or POLL_INTERVAL
+local function poll_interval(liveness, shared_watch)
+    if liveness.probe ~= nil then
+        return PROBE_POLL_INTERVAL
+    end
+    local ____shared_watch_3 = shared_watch
+    local is_connected = ____shared_watch_3.is_connected
+    local stream = ____shared_watch_3.stream
+    return is_connected and member_probes.seconds_until_probe(stream, POLL_INTERVAL) or POLL_INTERVAL
 end
 
 --- Returns an error if the stream of a session is dead. Call it regularly.
@@ -118,11 +126,18 @@ local function check(liveness, shared_watch, session)
     if session.created_at == nil then
         return check_creation(shared_watch, session)
     end
-    if shared_watch.is_paused or shared_watches.age(shared_watch) <= shared_watch.idle_timeout then
+    local stream = shared_watch.stream
+    if shared_watch.is_paused then
         stop(liveness)
         return nil
     end
-    local stream = shared_watch.stream
+    if member_probes.is_gone(shared_watch, stream) then
+        return errors.local_error("timeout", "timeout: the member does not respond", stream.endpoint)
+    end
+    if shared_watches.age(shared_watch) <= shared_watch.idle_timeout then
+        stop(liveness)
+        return nil
+    end
     return is_dead(liveness, shared_watch, stream) and idle_error(shared_watch, stream) or nil
 end
 _M.check = check

@@ -93,7 +93,7 @@ local function run_stream(shared_watch)
     while is_wanted and not stream_reader.is_over(session) do
         is_wanted = wait_for_work(
             shared_watch,
-            liveness_checks.poll_interval(liveness)
+            liveness_checks.poll_interval(liveness, shared_watch)
         )
         if is_wanted and not stream_reader.is_over(session) then
             local err = liveness_checks.check(liveness, shared_watch, session)

@@ -4,6 +4,7 @@ import * as clock from "../base/clock";
 import * as error_hints from "../transport/error_hints";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
+import * as member_probes from "./member_probe";
 import type { Mutable } from "../base/mutable";
 import * as probes from "./probe";
 import type { Probe } from "./probe";
@@ -99,8 +100,12 @@ function is_dead(liveness: State, shared_watch: SharedWatch, stream: Stream): bo
 }
 
 /** Returns the seconds until the next `check`. */
-function poll_interval(liveness: Liveness): number {
-    return liveness.probe !== undefined ? PROBE_POLL_INTERVAL : POLL_INTERVAL;
+function poll_interval(liveness: Liveness, shared_watch: SharedWatch): number {
+    if (liveness.probe !== undefined) {
+        return PROBE_POLL_INTERVAL;
+    }
+    const { is_connected, stream } = shared_watch;
+    return is_connected ? member_probes.seconds_until_probe(stream!, POLL_INTERVAL) : POLL_INTERVAL;
 }
 
 /** Returns an error if the stream of a session is dead. Call it regularly. */
@@ -108,11 +113,18 @@ function check(liveness: State, shared_watch: SharedWatch, session: StreamSessio
     if (session.created_at === undefined) {
         return check_creation(shared_watch, session);
     }
-    if (shared_watch.is_paused || shared_watches.age(shared_watch) <= shared_watch.idle_timeout) {
+    const stream = shared_watch.stream!;
+    if (shared_watch.is_paused) {
         stop(liveness);
         return undefined;
     }
-    const stream = shared_watch.stream!;
+    if (member_probes.is_gone(shared_watch, stream)) {
+        return errors.local_error("timeout", "timeout: the member does not respond", stream.endpoint);
+    }
+    if (shared_watches.age(shared_watch) <= shared_watch.idle_timeout) {
+        stop(liveness);
+        return undefined;
+    }
     return is_dead(liveness, shared_watch, stream) ? idle_error(shared_watch, stream) : undefined;
 }
 

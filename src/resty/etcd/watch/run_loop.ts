@@ -79,7 +79,7 @@ function run_stream(shared_watch: SharedWatch): number | undefined {
     const liveness = liveness_checks.new();
     let is_wanted = true;
     while (is_wanted && !stream_reader.is_over(session)) {
-        is_wanted = wait_for_work(shared_watch, liveness_checks.poll_interval(liveness));
+        is_wanted = wait_for_work(shared_watch, liveness_checks.poll_interval(liveness, shared_watch));
         if (is_wanted && !stream_reader.is_over(session)) {
             const err = liveness_checks.check(liveness, shared_watch, session);
             if (err !== undefined) {

@@ -1,0 +1,159 @@
+import type { SharedWatch } from "./types";
+import * as call from "../call/call";
+import * as clock from "../base/clock";
+import type { Endpoint } from "../endpoint/endpoint";
+import type { EtcdError } from "../protocol/errors";
+import type { Mutable } from "../base/mutable";
+import * as rpcs from "../protocol/rpc";
+import * as timer_loops from "../base/timer_loop";
+import * as shared_watches from "./shared_watch";
+import type { Stream } from "../transport/transport";
+
+const now = clock.now;
+const find = string.find as StringFind;
+const max = math.max;
+const min = math.min;
+
+/** Seconds without a byte from a member after which it is probed, and least interval of its probes. */
+const PROBE_INTERVAL = 5;
+/** Seconds that a member has to respond: with the interval, its streams leave it within 7 s. */
+const RESPONSE_TIME = 1.5;
+/** Minimum seconds of a wait. */
+const MIN_WAIT = 0.01;
+/** Seconds after which a member without streams is forgotten. */
+const FORGET_TIME = 60;
+
+/** Texts of sockets when nothing answers at an address. */
+const NO_CONNECTION = ["timeout", "timed out", "refused", "no route to host", "unreachable"];
+
+/**
+ * A member of a cluster that streams of this worker are open at. A member that is stopped, or whose machine has lost its
+ * power, closes no connection: its streams look idle. One probe serves all of them.
+ */
+interface Member {
+    /** Time of the last byte on any of its streams, or of its last response to a probe. */
+    readonly last_received_at: number;
+    /** Start of the last probe. */
+    readonly probed_at: number;
+    /** Start of the last probe that got no response: streams that were silent since then are dead. */
+    readonly unresponsive_since: number;
+    /** When one of its streams was last checked. */
+    readonly checked_at: number;
+    /** The watches that have a stream there: woken if it does not respond. Keys are weak. */
+    readonly watches: LuaMap<SharedWatch, true>;
+}
+
+type State = Mutable<Member>;
+
+/** The members by the URL of their endpoint, for all clients of the worker. */
+const members = new LuaMap<string, State>();
+
+function member_of(http_host: string): State {
+    const known = members.get(http_host);
+    if (known !== undefined) {
+        return known;
+    }
+    const time = now();
+    for (const [other, member] of members) {
+        if (time - member.checked_at > FORGET_TIME) {
+            members.delete(other); // the field that `pairs` is at can be cleared
+        }
+    }
+    const created: State = {
+        last_received_at: 0,
+        probed_at: 0,
+        unresponsive_since: 0,
+        checked_at: time,
+        watches: setmetatable(new LuaMap<SharedWatch, true>(), { __mode: "k" }),
+    };
+    members.set(http_host, created);
+    return created;
+}
+
+/**
+ * Reports whether an error shows that a member does not respond. Any response shows that it does, also the failure of a TLS
+ * handshake, which can have its cause in this client alone.
+ */
+function is_unresponsive(err: EtcdError, http_host: string): boolean {
+    if (err.endpoint !== http_host) {
+        return false; // a login at another endpoint
+    }
+    for (const text of NO_CONNECTION) {
+        const [at] = find(err.message, text, 1, true);
+        if (err.name === "connect_failed" && at !== undefined) {
+            return true;
+        }
+    }
+    return err.name === "timeout";
+}
+
+/** Asks a member for a serializable count of one key, which it answers without the other members. */
+function probe(member: State, shared_watch: SharedWatch, endpoint: Endpoint): void {
+    const started = now();
+    const request = { key: shared_watch.range.key, count_only: true, serializable: true };
+    const options = { timeout: RESPONSE_TIME, quiet: true, at: endpoint };
+    const [reply, err] = call.unary(shared_watch.core, rpcs.range, request, options);
+    if (reply === undefined && is_unresponsive(err, endpoint.http_host)) {
+        member.unresponsive_since = started;
+        for (const [other] of member.watches) {
+            shared_watches.wake(other);
+        }
+    } else {
+        member.last_received_at = max(member.last_received_at, started);
+    }
+}
+
+/** Returns when the next probe of a member is due. */
+function due_at(member: Member): number {
+    return max(member.last_received_at, member.probed_at) + PROBE_INTERVAL;
+}
+
+/** Probes a member in a turn of a separate loop, because nginx frees the memory of its connection only with the timer. */
+function start(member: State, shared_watch: SharedWatch, endpoint: Endpoint): void {
+    member.probed_at = now();
+    const run_turn = () => {
+        probe(member, shared_watch, endpoint);
+        return undefined;
+    };
+    timer_loops.start(timer_loops.new(`probe of ${endpoint.http_host}`, run_turn, {}), 0);
+}
+
+/** Returns the endpoint of a stream, if its client has others, too. */
+function endpoint_to_leave(shared_watch: SharedWatch, http_host: string): Endpoint | undefined {
+    const { endpoints } = shared_watch.core;
+    for (const endpoint of endpoints) {
+        if (endpoint.http_host === http_host && endpoints.length > 1) {
+            return endpoint;
+        }
+    }
+    return undefined;
+}
+
+/**
+ * Reports whether the member of a stream does not respond, and another endpoint can be tried. Probes the member if nothing
+ * has arrived from it for some seconds. Call it regularly for each stream.
+ */
+function is_gone(shared_watch: SharedWatch, stream: Stream): boolean {
+    const time = now();
+    const received_at = stream.last_received_at();
+    const member = member_of(stream.endpoint);
+    member.checked_at = time;
+    member.watches.set(shared_watch, true);
+    member.last_received_at = max(member.last_received_at, received_at);
+    const endpoint = endpoint_to_leave(shared_watch, stream.endpoint);
+    if (endpoint === undefined) {
+        return false;
+    }
+    if (time >= due_at(member)) {
+        start(member, shared_watch, endpoint);
+    }
+    return received_at < member.unresponsive_since;
+}
+
+/** Returns the seconds until the member of a stream is probed, at most `limit`. */
+function seconds_until_probe(stream: Stream, limit: number): number {
+    const seconds = max(due_at(member_of(stream.endpoint)), stream.last_received_at() + PROBE_INTERVAL) - now();
+    return seconds > 0 ? max(MIN_WAIT, min(limit, seconds)) : limit;
+}
+
+export { is_gone, seconds_until_probe };
