@@ -39,7 +39,7 @@ true
 
 
 === TEST 2: callbacks continue in order in their timer if no other is available
---- http_config: lua_max_running_timers 4;
+--- http_config: lua_max_running_timers 5;
 --- lua
     local timers = require "timers"
     local cli = require("testlib").new()
@@ -52,7 +52,7 @@ true
         end
     end }))
     assert(timers.eventually(function() return watcher:state() == "watching" end))
-    assert(timers.take(2)) -- the stream and the callback use the others
+    assert(timers.take(2)) -- the stream, the callback and the supervisor use the others
     for i = 1, 2100 do
         assert(cli:set("/t/082/a", i))
     end

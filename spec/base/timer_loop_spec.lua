@@ -11,11 +11,13 @@ local function wait_for(condition)
     error("the condition did not hold within 30 s", 2)
 end
 
+local loops = {}
+
 -- Creates a loop that is stopped at the end of the test.
 local function new_loop(run, options)
     local loop
     loop = timer_loop.new("test loop", function() return run(loop) end, options or {})
-    finally(function() timer_loop.stop(loop) end)
+    loops[#loops + 1] = loop
     return loop
 end
 
@@ -25,6 +27,13 @@ local function run_until(loop, condition)
 end
 
 describe("timer_loop", function()
+    after_each(function()
+        for _, loop in ipairs(loops) do
+            timer_loop.stop(loop)
+        end
+        loops = {}
+    end)
+
     it("makes turns, each after the delay that the one before returned", function()
         local delays = {}
         local since
@@ -147,7 +156,7 @@ describe("timer_loop", function()
             assert(timer_loop.start(loop, 0))
         end
         wait_for(function() return waiting == 50 end)
-        assert.is_true(ngx.timer.running_count() <= before + 1)
+        assert.is_true(ngx.timer.running_count() <= before + 2) -- a host and the supervisor
         let_go = true
     end)
 
@@ -166,7 +175,7 @@ describe("timer_loop", function()
         local loop = new_loop(function(self)
             hosts[#hosts + 1] = self.host
             while not timer_loop.must_hand_over(self) do
-                timer_loop.note_work(self, 1000)
+                timer_loop.note_leftovers(self, 100)
                 work = work + 1
                 ngx.sleep(0.001)
             end
@@ -210,7 +219,7 @@ describe("timer_loop", function()
             local loop = new_loop(function()
                 turns = turns + 1
                 return 0
-            end, { is_private = true })
+            end, { pool = "user_functions" })
             use_up_timers()
             assert(timer_loop.start(loop, 0))
             ngx.sleep(1.5) -- nginx drops the timer meanwhile
@@ -226,9 +235,9 @@ describe("timer_loop", function()
                 if hosts[#hosts] ~= self.host then
                     hosts[#hosts + 1] = self.host
                 end
-                timer_loop.note_work(self, 5000)
+                timer_loop.note_leftovers(self, 500)
                 return 0.005
-            end, { is_private = true })
+            end, { pool = "user_functions" })
             run_until(loop, function() return turns > 0 end)
             use_up_timers()
             local known, before = #hosts, turns
@@ -253,12 +262,150 @@ describe("timer_loop", function()
                 ngx.exit(ngx.ERROR)
             end
             return 0.001
-        end, { is_private = true, on_terminated = function() terminated = terminated + 1 end })
+        end, { pool = "user_functions", on_terminated = function() terminated = terminated + 1 end })
         run_until(loop, function() return turns > 1 end)
         assert.equal(1, terminated)
         assert.equal(0, other_terminated)
         local seen = other_turns
         wait_for(function() return other_turns > seen end)
+    end)
+
+    describe("with more loops that call functions of users than timers for them", function()
+        local COUNT = 20
+
+        -- Creates loops that count their turns and terminations. One of them terminates its timer once when told to.
+        local function create(state)
+            for i = 1, COUNT do
+                state[i] = { turns = 0, terminated = 0 }
+                state[i].loop = new_loop(function()
+                    state[i].turns = state[i].turns + 1
+                    if state.ends == i then
+                        state.ends = nil
+                        state[i].is_culprit = true
+                        ngx.exit(ngx.ERROR)
+                    end
+                    ngx.sleep(0.005)
+                    return 0.001
+                end, { pool = "user_functions", on_terminated = function()
+                    state[i].terminated = state[i].terminated + 1
+                    local is_culprit = state[i].is_culprit or false
+                    state[i].is_culprit = nil
+                    return is_culprit
+                end })
+                assert(timer_loop.start(state[i].loop, 0))
+            end
+            wait_for(function()
+                for i = 1, COUNT do
+                    if state[i].turns == 0 then
+                        return false
+                    end
+                end
+                return true
+            end)
+        end
+
+        it("lets few of them have a timer each, and spreads the others over these", function()
+            local before, state = ngx.timer.running_count(), {}
+            create(state)
+            assert.is_true(ngx.timer.running_count() <= before + 9) -- with the supervisor
+            local most = {}
+            for i = 1, COUNT do
+                local home = state[i].loop.home
+                most[home] = (most[home] or 0) + 1
+                assert.is_true(most[home] <= 3)
+            end
+            local hosts = 0
+            for _ in pairs(most) do
+                hosts = hosts + 1
+            end
+            assert.equal(8, hosts)
+        end)
+
+        it("continues those that shared the terminated timer, and keeps the culprit apart from them", function()
+            local state = {}
+            create(state)
+            state.ends = 1
+            wait_for(function() return state[1].terminated == 1 end)
+            local terminated = 0
+            for i = 2, COUNT do
+                local seen = state[i].turns
+                wait_for(function() return state[i].turns > seen end)
+                terminated = terminated + state[i].terminated
+            end
+            assert.is_true(terminated <= 2)
+            for round = 2, 3 do
+                local seen = state[1].turns
+                wait_for(function() return state[1].turns > seen end)
+                state.ends = 1
+                wait_for(function() return state[1].terminated == round end)
+            end
+            local after = 0
+            for i = 2, COUNT do
+                after = after + state[i].terminated
+            end
+            assert.equal(terminated, after)
+        end)
+    end)
+
+    describe("run_once", function()
+        it("runs a function once in the timer of other loops", function()
+            local called = 0
+            local loop = new_loop(function() return 1 end)
+            run_until(loop, function() return loop.host == nil and loop.due ~= nil end)
+            local at, timers = ngx.timer.at, 0
+            finally(function() ngx.timer.at = at end) -- luacheck: ignore 122
+            ngx.timer.at = function(...) -- luacheck: ignore 122
+                timers = timers + 1
+                return at(...)
+            end
+            assert(timer_loop.run_once("test", function() called = called + 1 end))
+            wait_for(function() return called == 1 end)
+            assert.equal(0, timers)
+            ngx.sleep(0.05)
+            assert.equal(1, called)
+        end)
+
+        it("returns nil when nginx refuses a timer, and does not run the function later", function()
+            local at = ngx.timer.at
+            finally(function() ngx.timer.at = at end) -- luacheck: ignore 122
+            local loop = new_loop(function() return 1 end)
+            wait_for(function() return loop.pool.hosts[1] == nil end)
+            ngx.timer.at = function() return nil, "too many pending timers" end -- luacheck: ignore 122
+            local called = 0
+            assert.is_nil(timer_loop.run_once("test", function() called = called + 1 end))
+            ngx.timer.at = at -- luacheck: ignore 122
+            loop.pool.next_request_at = 0
+            run_until(loop, function() return loop.host == nil and loop.due ~= nil end)
+            assert.equal(0, called)
+        end)
+
+        it("does not repeat a function whose timer was terminated", function()
+            local called = 0
+            local loop = new_loop(function() return 0.1 end)
+            assert(timer_loop.start(loop, 0))
+            assert(timer_loop.run_once("test", function()
+                called = called + 1
+                ngx.exit(ngx.ERROR)
+            end))
+            wait_for(function() return called == 1 end)
+            local old = loop.home
+            wait_for(function() return loop.home ~= nil and loop.home ~= old end)
+            ngx.sleep(0.05)
+            assert.equal(1, called)
+        end)
+
+        it("ends the function when its loop is killed", function()
+            local state = "new"
+            local loop = assert(timer_loop.run_once("test", function()
+                state = "running"
+                ngx.sleep(0.2)
+                state = "over"
+            end))
+            wait_for(function() return state == "running" end)
+            timer_loop.kill(loop)
+            ngx.sleep(0.4)
+            assert.equal("running", state)
+        end)
     end)
 
     describe("when the worker is exiting", function()
@@ -278,10 +425,10 @@ describe("timer_loop", function()
             local loop = new_loop(function()
                 turns = turns + 1
                 return 3600
-            end, { is_private = true })
+            end, { pool = "user_functions" })
             run_until(loop, function() return turns == 1 and loop.due ~= nil end)
             is_exiting = true
-            wait_for(function() return loop.group.current == nil end)
+            wait_for(function() return loop.pool.hosts[1] == nil end)
             assert.equal(2, turns)
             assert.is_false(loop.is_started)
         end)
@@ -295,10 +442,10 @@ describe("timer_loop", function()
                     return nil
                 end
                 ngx.sleep(3600)
-            end, { is_private = true, exit_grace = 0 })
+            end, { pool = "user_functions", exit_grace = 0 })
             run_until(loop, function() return begun == 1 end)
             is_exiting = true
-            wait_for(function() return loop.group.current == nil end)
+            wait_for(function() return loop.pool.hosts[1] == nil end)
             assert.equal(2, begun)
             assert.is_true(last)
         end)
@@ -312,10 +459,10 @@ describe("timer_loop", function()
                     return nil
                 end
                 ngx.sleep(3600)
-            end, { is_private = true, exit_grace = 0 })
+            end, { pool = "user_functions", exit_grace = 0 })
             run_until(loop, function() return loop.host ~= nil end)
             is_exiting = true
-            wait_for(function() return loop.group.current == nil end)
+            wait_for(function() return loop.pool.hosts[1] == nil end)
             assert.is_true(is_done)
         end)
 
@@ -327,13 +474,13 @@ describe("timer_loop", function()
                 end
                 ended = ended + 1
                 return nil
-            end, { is_private = true })
+            end, { pool = "user_functions" })
             run_until(loop, function() return loop.host ~= nil end)
             is_exiting = true
             ngx.sleep(0.7)
             assert.is_true(loop.is_started)
             let_go = true
-            wait_for(function() return loop.group.current == nil end)
+            wait_for(function() return loop.pool.hosts[1] == nil end)
             assert.equal(1, ended)
         end)
     end)

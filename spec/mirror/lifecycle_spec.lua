@@ -133,7 +133,9 @@ describe("mirror", function()
         assert.same({}, lines)
     end)
 
-    it("moves to a new timer after many batches", function()
+    it("moves to a new timer after many calls of its callbacks", function()
+        local called = 0
+        m:on_change(function() called = called + 1 end)
         local at, timers = ngx.timer.at, 0
         ngx.timer.at = function(...) -- luacheck: ignore 122
             timers = timers + 1
@@ -141,21 +143,25 @@ describe("mirror", function()
         end
         feed:full(10)
         scripted.at(m, 10)
-        local first = m.loop.timer.group.current
-        for i = 11, 10500 do
-            feed.queue[#feed.queue + 1] = { revision = i, events = {} }
+        feed:put(11, "/a/1", "0")
+        scripted.at(m, 11)
+        local first = m.loop.timer.home
+        timers = 0
+        for i = 12, 1050 do
+            feed:put(i, "/a/1", tostring(i))
         end
-        feed.ready:post(10490)
-        scripted.at(m, 10500)
+        scripted.at(m, 1050)
         local stop = clock.now() + 5
-        while m.loop.timer.group.current == first and clock.now() < stop do
+        while m.loop.timer.home == first and clock.now() < stop do
             ngx.sleep(0.01)
         end
         ngx.timer.at = at -- luacheck: ignore 122
+        assert.are_not.equal(first, m.loop.timer.home)
         assert.equal(1, timers)
-        feed:put(10501, "/a/1", "1")
-        scripted.at(m, 10501)
+        feed:put(1051, "/a/1", "1")
+        scripted.at(m, 1051)
         assert.equal(1, m:get("/a/1"))
+        assert.equal(1041, called)
     end)
 
     it("is ready before its callbacks are called, also after a failure", function()

@@ -1,275 +1,235 @@
 -- Generated from src/resty/etcd/base/timer_host.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
-local error_text = require("resty.etcd.base.error_text")
 local timers = require("resty.etcd.base.timers")
+local timer_turns = require("resty.etcd.base.timer_turns")
 local semaphore = require("ngx.semaphore")
 local now = clock.now
-local min = math.min
 local max = math.max
-
----@class resty.etcd.base.timer_host.LoopOptions
----@field is_private? boolean The turns call functions of users, which can terminate the timer: no other loop shares it.
----@field on_terminated? (fun()) Called if a turn was terminated together with its timer, before the next turn.
----@field exit_grace? number Seconds that a running turn has to return after the worker began to exit; then it is killed. Default: no limit. The last turn, which follows, is not killed: it must limit the time that it takes.
-
----@class resty.etcd.base.timer_host.TimerLoop
----@field name string What log lines begin with, like `watch of /routes/`.
----@field run fun(): number?
----@field options resty.etcd.base.timer_host.LoopOptions
----@field group resty.etcd.base.timer_host.Group The loops that it shares hosts with.
----@field is_started boolean It is part of its group: more turns will come.
----@field due number? When the next turn is due; nil while one is running.
----@field host resty.etcd.base.timer_host.Host? The host of the turn that is running.
----@field is_woken boolean It was woken during its turn: the next one follows immediately.
----@field is_last_turn boolean The last turn, of a worker that is exiting, has begun.
----@field starts number Times that it was started: tells a turn of before a stop from those after it.
-
---- Loops that share hosts.
----@class resty.etcd.base.timer_host.Group
----@field run_host fun(premature: boolean, host: resty.etcd.base.timer_host.Host) The function of its hosts' timers.
----@field loops resty.etcd.base.timer_host.TimerLoop[]
----@field current resty.etcd.base.timer_host.Host? The host that new turns run in.
----@field requested resty.etcd.base.timer_host.Host? A host whose timer nginx has not run yet, and might have dropped.
-
----@class resty.etcd.base.timer_host.RunningTurn
----@field loop resty.etcd.base.timer_host.TimerLoop
----@field start number What `starts` of the loop was.
----@field thread table?
----@field is_over boolean
-
---- A timer that turns run in.
----@class resty.etcd.base.timer_host.Host
----@field group resty.etcd.base.timer_host.Group
----@field signal table Wakes its main thread.
----@field is_notified boolean The main thread has something to look for.
----@field created_at number
----@field work number Turns and other units of work so far.
----@field turns resty.etcd.base.timer_host.RunningTurn[]
----@field missed number Checks of the watchdog since its main thread last ran.
+local notify = timer_turns.notify
 
 --- Seconds within which a host notices that the worker is exiting.
 local POLL_INTERVAL = 0.5
 
---- Seconds after which a host is replaced.
+--- Seconds after which a host of turns that hand over is replaced, whatever they have left behind.
 local MAX_AGE = 300
 
---- Units of work after which a host is replaced: a batch of events leaves some 100 bytes in nginx's pool.
-local MAX_WORK = 10000
+--- Ended light threads and connections after which a host is replaced: nginx frees the 260 to 290 bytes of each only with
+-- the timer, and searches their list whenever a light thread is started or killed.
+local MAX_LEFTOVERS = 1000
+
+--- Retired hosts of streams with fewer running turns than that are emptied when there are too many hosts.
+local FEW_TURNS = 250
 
 --- Seconds after which a timer that has not started counts as dropped.
 local START_TIME = 1
 
---- Seconds between two checks of the watchdog.
-local CHECK_INTERVAL = 1
+--- Seconds before the next request after one that nginx refused or dropped; doubles with each in a row.
+local FIRST_DELAY = 0.5
 
---- Checks without a sign of a host's main thread after which the host counts as terminated.
-local MAX_MISSED = 3
+--- Longest such delay in seconds: nginx logs an alert for each timer that it drops.
+local MAX_DELAY = 5
 
 --- The shortest wait in seconds: nginx without OpenResty's patches logs each wait of 0.
 local YIELD_TIME = 0.001
 
---- Seconds before the next turn after one that raised an error.
-local ERROR_DELAY = 1
-
---- Groups with loops, for the watchdog.
-local groups = {}
-
---- Hosts that run, including those that were replaced and still have turns.
-local hosts = {}
-local has_watchdog = false
-
---- Wakes the main thread of a host, which starts turns that are due and frees those that are over.
----@param host resty.etcd.base.timer_host.Host?
-local function notify(host)
-    if host ~= nil and not host.is_notified then
-        host.is_notified = true
-        if host.signal:count() < 0 then
-            host.signal:post(1)
-        end
-    end
-end
-
-local function without(list, item)
-    local rest = {}
-    for ____, other in ipairs(list) do
-        if other ~= item then
-            rest[#rest + 1] = other
-        end
-    end
-    return rest
-end
-
-local function remove(loop)
-    local group = loop.group
-    if loop.is_started then
-        loop.is_started = false
-        loop.due = nil
-        group.loops = without(group.loops, loop)
-        if #group.loops == 0 then
-            groups[group] = nil
-        end
-    end
-end
-
---- Notes the end of a turn.
----@param turn resty.etcd.base.timer_host.RunningTurn
----@param seconds number?
-local function end_turn(turn, seconds)
-    local loop = turn.loop
-    turn.is_over = true
-    loop.host = nil
-    if not loop.is_started then
-        return
-    end
-    if loop.starts ~= turn.start then
-        loop.due = now()
-    elseif loop.is_last_turn or seconds == nil and not loop.is_woken then
-        remove(loop)
-    else
-        loop.due = now() + (loop.is_woken and 0 or seconds)
-    end
-end
-
-local function run_turn(host, turn)
-    local loop = turn.loop
-    local ok, result = pcall(loop.run)
-    local seconds = result
-    if not ok then
-        ngx.log(
-            ngx.ERR,
-            loop.name,
-            ": ",
-            error_text.of(result, "an error without text")
-        )
-        seconds = ERROR_DELAY
-    end
-    end_turn(turn, seconds)
-    notify(host)
-    notify(loop.group.current)
-end
-
---- Starts a turn, which runs until it waits for something.
----@param host resty.etcd.base.timer_host.Host
----@param loop resty.etcd.base.timer_host.TimerLoop
----@param is_last boolean
-local function start_turn(host, loop, is_last)
-    local turn = {loop = loop, start = loop.starts, thread = nil, is_over = false}
-    loop.due = nil
-    loop.is_woken = false
-    loop.host = host
-    loop.is_last_turn = is_last
-    host.work = host.work + 1
-    local ____host_turns_0 = host.turns
-    ____host_turns_0[#____host_turns_0 + 1] = turn
-    turn.thread = ngx.thread.spawn(run_turn, host, turn)
-end
-
---- Starts all turns that are due. Returns the seconds until the next one is.
----@param host resty.etcd.base.timer_host.Host
----@param is_exiting boolean
----@return number
-local function start_due_turns(host, is_exiting)
-    local time = now()
-    local wait = POLL_INTERVAL
-    for ____, loop in ipairs(host.group.loops) do
-        local due = loop.due
-        if due ~= nil then
-            if due <= time or is_exiting then
-                start_turn(host, loop, is_exiting)
-            else
-                wait = min(wait, due - time)
-            end
-        end
-    end
-    return wait
-end
-
---- Frees the light threads of turns that are over: nginx keeps them until their parent has killed or joined them.
----@param host resty.etcd.base.timer_host.Host
-local function reap(host)
-    local running = {}
-    for ____, turn in ipairs(host.turns) do
-        if turn.is_over then
-            ngx.thread.kill(turn.thread)
-        else
-            running[#running + 1] = turn
-        end
-    end
-    host.turns = running
-end
-
---- Kills turns that have not returned although the worker is exiting. Their loops make the last turn after that.
----@param host resty.etcd.base.timer_host.Host
----@param exiting_for number
-local function kill_late_turns(host, exiting_for)
-    for ____, turn in ipairs(host.turns) do
-        local grace = turn.loop.options.exit_grace
-        if not turn.is_over and not turn.loop.is_last_turn and grace ~= nil and exiting_for >= grace then
-            end_turn(turn, 0)
-        end
-    end
-end
-
---- Requests a host, unless a request is pending.
----@param group resty.etcd.base.timer_host.Group
----@return true? res
----@return string? err
-local function request_host(group)
-    local time = now()
-    local requested = group.requested
-    if requested ~= nil and time - requested.created_at < START_TIME then
-        return true
-    end
-    local signal, err = semaphore.new(0)
-    if signal == nil then
-        return nil, err
-    end
-    local host = {
-        group = group,
-        signal = signal,
-        is_notified = false,
-        created_at = time,
-        work = 0,
-        turns = {},
-        missed = 0
-    }
-    local ok, timer_err = timers.at(0, group.run_host, host)
-    if ok == nil then
-        return nil, timer_err
-    end
-    group.requested = host
-    return true
-end
-
---- Reports whether a host can end: no turn is running, and a successor runs or the group has no loops.
----@param host resty.etcd.base.timer_host.Host
----@return boolean
-local function is_done(host)
-    local group = host.group
-    return #host.turns == 0 and (group.current ~= host or #group.loops == 0)
+local function is_retired(host)
+    return host.is_retired
 end
 
 --- A function, because TypeScript does not see that the turns change the field.
----@param host resty.etcd.base.timer_host.Host
+---@param host resty.etcd.base.timer_types.Host
 ---@return boolean
 local function is_notified(host)
     return host.is_notified
 end
 
---- The main thread of a host.
----@param _premature boolean
----@param host resty.etcd.base.timer_host.Host
-local function run_host(_premature, host)
-    local group = host.group
-    if group.requested ~= host then
+--- Counts a request that nginx refused or dropped.
+---@param pool resty.etcd.base.timer_types.HostPool
+local function note_failed_request(pool)
+    pool.requested = nil
+    pool.next_request_at = now() + backoff.exponential(FIRST_DELAY, MAX_DELAY, pool.failed_requests)
+    pool.failed_requests = pool.failed_requests + 1
+end
+
+--- Requests a host, unless a request is pending. Reports whether one can be expected.
+---@param pool resty.etcd.base.timer_types.HostPool
+---@param replaces resty.etcd.base.timer_types.Host?
+---@return boolean
+local function request(pool, replaces)
+    local time = now()
+    local requested = pool.requested
+    if requested ~= nil then
+        if time - requested.created_at < START_TIME then
+            return true
+        end
+        note_failed_request(pool)
+    end
+    if time < pool.next_request_at then
+        return false
+    end
+    local signal = semaphore.new(0)
+    if signal == nil then
+        return false
+    end
+    local host = {
+        pool = pool,
+        replaces = replaces,
+        signal = signal,
+        is_notified = false,
+        created_at = time,
+        leftovers = 0,
+        loops = {},
+        turns = {},
+        is_retired = false,
+        is_evicted = false,
+        missed = 0
+    }
+    local ok = timers.at(0, pool.run_host, host)
+    if ok == nil then
+        note_failed_request(pool)
+        return false
+    end
+    pool.requested = host
+    return true
+end
+
+--- Returns the host with the fewest loops; nil if none runs.
+---@param pool resty.etcd.base.timer_types.HostPool
+---@return resty.etcd.base.timer_types.Host?
+local function least_used(pool)
+    local chosen
+    for ____, host in ipairs(pool.hosts) do
+        if chosen == nil or #host.loops < #chosen.loops then
+            chosen = host
+        end
+    end
+    return chosen
+end
+
+--- Gives hosts to the loops that wait for one. While hosts have as many loops as they should, and the pool can have more
+--- hosts, the loops wait for another one; if nginx has no timer for it, they share those that run.
+---@param pool resty.etcd.base.timer_types.HostPool
+local function assign(pool)
+    local waiting = pool.waiting
+    local count = 0
+    while count < #waiting do
+        local host = least_used(pool)
+        local wants_another = host == nil or #host.loops >= pool.loops_per_host
+        if wants_another and #pool.hosts < pool.max_hosts and request(pool, nil) then
+            break
+        end
+        if host == nil then
+            break
+        end
+        timer_turns.move_to(host, waiting[count + 1])
+        count = count + 1
+        notify(host)
+    end
+    if count > 0 then
+        local rest = {}
+        for i = count + 1, #waiting do
+            rest[#rest + 1] = waiting[i]
+        end
+        pool.waiting = rest
+    end
+end
+
+--- Lets a host take the loops of another one, which ends with the last of its turns, unless it has ended already.
+---@param host resty.etcd.base.timer_types.Host
+---@param old resty.etcd.base.timer_types.Host
+local function take_over(host, old)
+    local pool = host.pool
+    local others = timer_turns.without(pool.hosts, old)
+    if #others == #pool.hosts then
         return
     end
-    group.requested = nil
-    notify(group.current)
-    group.current = host
+    pool.hosts = others
+    local ____pool_retired_0 = pool.retired
+    ____pool_retired_0[#____pool_retired_0 + 1] = old
+    old.is_retired = true
+    host.loops = old.loops
+    old.loops = {}
+    for ____, loop in ipairs(host.loops) do
+        loop.home = host
+    end
+    notify(old)
+end
+
+--- Empties the retired host with the fewest turns, if these are few: its streams are opened again in another host.
+---@param pool resty.etcd.base.timer_types.HostPool
+local function evict(pool)
+    local chosen
+    for ____, host in ipairs(pool.retired) do
+        if chosen == nil or #host.turns < #chosen.turns then
+            chosen = host
+        end
+    end
+    if chosen ~= nil and #chosen.turns < FEW_TURNS then
+        chosen.is_evicted = true
+    end
+end
+
+--- Requests a successor of a host that has lasted long enough.
+---@param host resty.etcd.base.timer_types.Host
+local function replace_if_worn(host)
+    local pool = host.pool
+    if host.leftovers < MAX_LEFTOVERS and now() - host.created_at < pool.max_age then
+        return
+    end
+    if #pool.retired < pool.max_hosts then
+        request(pool, host)
+    else
+        evict(pool)
+    end
+end
+
+--- Reports whether a host can end: no turn is running, and no loop will start one.
+---@param host resty.etcd.base.timer_types.Host
+---@return boolean
+local function is_done(host)
+    return #host.turns == 0 and (host.is_retired or #host.loops == 0)
+end
+
+--- Removes a host that has ended. Its loops wait for another one.
+---@param host resty.etcd.base.timer_types.Host
+local function forget(host)
+    local pool = host.pool
+    pool.hosts = timer_turns.without(pool.hosts, host)
+    pool.retired = timer_turns.without(pool.retired, host)
+    local waiting = pool.waiting
+    local time = now()
+    for ____, loop in ipairs(host.loops) do
+        loop.home = nil
+        if loop.due ~= nil then
+            loop.due = max(loop.due, time)
+        end
+        waiting[#waiting + 1] = loop
+    end
+    host.loops = {}
+end
+
+--- The main thread of a host.
+---@param _premature boolean
+---@param host resty.etcd.base.timer_types.Host
+local function run_host(_premature, host)
+    local ____host_1 = host
+    local pool = ____host_1.pool
+    local replaces = ____host_1.replaces
+    if pool.requested ~= host then
+        return
+    end
+    pool.requested = nil
+    pool.failed_requests = 0
+    pool.next_request_at = 0
     host.created_at = now()
-    hosts[host] = true
+    local ____pool_hosts_2 = pool.hosts
+    ____pool_hosts_2[#____pool_hosts_2 + 1] = host
+    if replaces ~= nil then
+        take_over(host, replaces)
+    end
+    assign(pool)
     local exiting_since
     while true do
         host.missed = 0
@@ -277,103 +237,60 @@ local function run_host(_premature, host)
             if exiting_since == nil then
                 exiting_since = now()
             end
-            kill_late_turns(
+            timer_turns.kill_late(
                 host,
                 now() - exiting_since
             )
         end
-        local wait = POLL_INTERVAL
         host.is_notified = false
-        if group.current == host then
-            wait = start_due_turns(host, exiting_since ~= nil)
-            if exiting_since == nil and (host.work >= MAX_WORK or now() - host.created_at >= MAX_AGE) then
-                request_host(group)
-            end
+        local wait = timer_turns.start_due(host, exiting_since ~= nil, POLL_INTERVAL)
+        if exiting_since == nil and not is_retired(host) then
+            replace_if_worn(host)
         end
-        reap(host)
+        timer_turns.reap(host)
         if is_done(host) then
             break
         end
         host.signal:wait(is_notified(host) and YIELD_TIME or max(YIELD_TIME, wait))
     end
-    hosts[host] = nil
-    if group.current == host then
-        group.current = nil
-    end
+    forget(host)
 end
-
-local function new_group()
-    return {run_host = run_host, loops = {}, current = nil, requested = nil}
-end
-
---- The group of all loops that are not private.
-local shared_group = new_group()
 
 --- Makes the turns of a terminated host due again, in another host.
----@param host resty.etcd.base.timer_host.Host
-local function on_host_terminated(host)
-    local group = host.group
-    hosts[host] = nil
-    if group.current == host then
-        group.current = nil
-    end
+---@param host resty.etcd.base.timer_types.Host
+---@param next_pool resty.etcd.base.timer_types.HostPool where loops continue whose functions have terminated it
+local function on_terminated(host, next_pool)
+    forget(host)
     for ____, turn in ipairs(host.turns) do
         local loop = turn.loop
         if not turn.is_over then
-            end_turn(turn, 0)
-            if loop.options.on_terminated ~= nil then
-                loop.options.on_terminated()
+            timer_turns.end_turn(turn, 0)
+            local ____loop_options_3 = loop.options
+            local callback = ____loop_options_3.on_terminated
+            if callback ~= nil and callback() and loop.is_started then
+                timer_turns.change_pool(loop, next_pool)
             end
         end
     end
 end
 
-local function check_hosts(premature)
-    if premature then
-        return
-    end
-    local terminated = {}
-    for host in pairs(hosts) do
-        host.missed = host.missed + 1
-        if host.missed > MAX_MISSED then
-            terminated[#terminated + 1] = host
-        end
-    end
-    for ____, host in ipairs(terminated) do
-        on_host_terminated(host)
-    end
-    for group in pairs(groups) do
-        if group.current == nil then
-            request_host(group)
-        end
-    end
+local function new_pool(max_hosts, loops_per_host, max_age)
+    return {
+        run_host = run_host,
+        max_hosts = max_hosts,
+        loops_per_host = loops_per_host,
+        max_age = max_age,
+        hosts = {},
+        retired = {},
+        waiting = {},
+        requested = nil,
+        failed_requests = 0,
+        next_request_at = 0
+    }
 end
-
---- Starts the watchdog of this worker. nginx repeats `ngx.timer.every` even where it has dropped one run.
----@return true? res
----@return string? err
-local function ensure_watchdog()
-    if not has_watchdog then
-        local started, err = timers.every(CHECK_INTERVAL, check_hosts)
-        if started == nil then
-            return nil, err
-        end
-        has_watchdog = true
-    end
-    return true
-end
-
---- Makes the watchdog request a host for a group that has none.
----@param group resty.etcd.base.timer_host.Group
-local function watch_group(group)
-    groups[group] = true
-end
-_M.ensure_watchdog = ensure_watchdog
-_M.new_group = new_group
-_M.notify = notify
-_M.remove = remove
-_M.request_host = request_host
-_M.shared_group = shared_group
-_M.watch_group = watch_group
+_M.MAX_AGE = MAX_AGE
+_M.assign = assign
+_M.new_pool = new_pool
+_M.on_terminated = on_terminated
 
 return _M

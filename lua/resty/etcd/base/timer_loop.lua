@@ -1,11 +1,14 @@
 -- Generated from src/resty/etcd/base/timer_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local timer_hosts = require("resty.etcd.base.timer_host")
+local timer_host = require("resty.etcd.base.timer_host")
+local timer_supervisor = require("resty.etcd.base.timer_supervisor")
+local timer_turns = require("resty.etcd.base.timer_turns")
 local now = clock.now
 
---- Starts a loop: its first turn is due after some seconds. Does nothing if the loop is started already.
----@param loop resty.etcd.base.timer_host.TimerLoop
+--- Starts a loop: its first turn is due after some seconds. Does nothing if the loop is started already. If nginx has no
+--- timer for it, it waits: see `problem`.
+---@param loop resty.etcd.base.timer_types.TimerLoop
 ---@param seconds number
 ---@return true? res # true; or nil and why no timer can be created
 ---@return string? err
@@ -13,76 +16,90 @@ local function start(loop, seconds)
     if loop.is_started then
         return true
     end
-    local group = loop.group
-    local watched, err = timer_hosts.ensure_watchdog()
-    if watched == nil then
+    local ok, err = timer_supervisor.ensure()
+    if ok == nil then
         return nil, err
     end
-    if group.current == nil then
-        local requested, request_err = timer_hosts.request_host(group)
-        if requested == nil then
-            return nil, request_err
-        end
-    end
-    loop.is_started = true
     loop.is_last_turn = false
     loop.starts = loop.starts + 1
     if loop.host == nil then
         loop.due = now() + seconds
     end
-    local loops = group.loops
-    loops[#loops + 1] = loop
-    timer_hosts.watch_group(group)
-    timer_hosts.notify(group.current)
+    timer_turns.add(loop)
+    timer_host.assign(loop.pool)
     return true
 end
 
 --- Makes the next turn due immediately, or as soon as the running turn ends.
----@param loop resty.etcd.base.timer_host.TimerLoop
+---@param loop resty.etcd.base.timer_types.TimerLoop
 local function wake(loop)
     loop.is_woken = loop.host ~= nil
     if loop.due ~= nil then
         loop.due = 0
-        timer_hosts.notify(loop.group.current)
+        timer_turns.notify(loop.home)
     end
 end
 
 --- Stops a loop: the running turn continues until it returns, and no other turn follows.
----@param loop resty.etcd.base.timer_host.TimerLoop
+---@param loop resty.etcd.base.timer_types.TimerLoop
 local function stop(loop)
-    timer_hosts.remove(loop)
-    timer_hosts.notify(loop.group.current)
+    timer_turns.remove(loop)
 end
 
---- Counts units of work that a turn has done. The turn itself counts as one.
----@param loop resty.etcd.base.timer_host.TimerLoop
----@param units number
-local function note_work(loop, units)
+--- Stops a loop and kills its running turn. A turn cannot do that to itself.
+---@param loop resty.etcd.base.timer_types.TimerLoop
+local function kill(loop)
+    timer_turns.remove(loop)
+    timer_turns.kill(loop)
+end
+
+--- Counts light threads and connections that a turn has made, in addition to the turn itself.
+---@param loop resty.etcd.base.timer_types.TimerLoop
+---@param count number
+local function note_leftovers(loop, count)
     local host = loop.host
     if host ~= nil then
-        host.work = host.work + units
+        host.leftovers = host.leftovers + count
     end
 end
 
---- Reports whether the running turn must return, because a new host runs that continues the loop.
----@param loop resty.etcd.base.timer_host.TimerLoop
+--- Reports whether the running turn must return, because another host continues the loop.
+---@param loop resty.etcd.base.timer_types.TimerLoop
 ---@return boolean
 local function must_hand_over(loop)
-    local current = loop.group.current
-    return current ~= nil and current ~= loop.host
+    local host = loop.host
+    local ____temp_1 = host ~= nil
+    if ____temp_1 then
+        local ____temp_0
+        if loop.options.pool == "streams" then
+            ____temp_0 = host.is_evicted
+        else
+            ____temp_0 = host.is_retired
+        end
+        ____temp_1 = ____temp_0
+    end
+    return ____temp_1
+end
+
+--- Returns why the next turn is late; nil if it is not.
+---@param loop resty.etcd.base.timer_types.TimerLoop
+---@return string?
+local function problem(loop)
+    return timer_supervisor.problem_of(loop)
 end
 
 --- Creates a loop. `start` starts it.
 ---@param name string what log lines begin with
 ---@param run fun(): number?
----@param options resty.etcd.base.timer_host.LoopOptions
----@return resty.etcd.base.timer_host.TimerLoop
+---@param options resty.etcd.base.timer_types.LoopOptions
+---@return resty.etcd.base.timer_types.TimerLoop
 local function create(name, run, options)
     return {
         name = name,
         run = run,
         options = options,
-        group = options.is_private == true and timer_hosts.new_group() or timer_hosts.shared_group,
+        pool = timer_supervisor.pool_of(options.pool),
+        home = nil,
         is_started = false,
         due = nil,
         host = nil,
@@ -91,9 +108,41 @@ local function create(name, run, options)
         starts = 0
     }
 end
+
+--- Runs a function once, in a timer that loops share. It is not repeated if the timer is terminated.
+---@param name string
+---@param fn fun()
+---@return resty.etcd.base.timer_types.TimerLoop? # the loop of its only turn; nil if nginx has no timer for it now
+local function run_once(name, fn)
+    local loop
+    loop = create(
+        name,
+        function()
+            fn()
+            return nil
+        end,
+        {on_terminated = function()
+            stop(loop)
+            return false
+        end}
+    )
+    local pool = loop.pool
+    loop.starts = 1
+    loop.due = now()
+    timer_turns.add(loop)
+    timer_host.assign(pool)
+    if loop.home == nil and pool.requested == nil then
+        stop(loop)
+        return nil
+    end
+    return loop
+end
 _M.new = create
+_M.kill = kill
 _M.must_hand_over = must_hand_over
-_M.note_work = note_work
+_M.note_leftovers = note_leftovers
+_M.problem = problem
+_M.run_once = run_once
 _M.start = start
 _M.stop = stop
 _M.wake = wake

@@ -27,12 +27,12 @@ local FIRST_DELAY = 0.1
 ---@field err string? Why the latest step failed.
 
 ---@class resty.etcd.discovery.registration.Background: resty.etcd.discovery.registration_steps.State
----@field loop resty.etcd.base.timer_host.TimerLoop Makes the steps.
+---@field loop resty.etcd.base.timer_types.TimerLoop Makes the steps.
 
 --- An instance of a service in etcd, for as long as this worker runs.
 ---@class resty.etcd.discovery.registration.Registration: resty.etcd.discovery.registration.Background
 ---@field close fun(self: resty.etcd.discovery.registration.Background): true
----@field state fun(self: resty.etcd.discovery.registration_steps.State): resty.etcd.discovery.registration.Status
+---@field state fun(self: resty.etcd.discovery.registration.Background): resty.etcd.discovery.registration.Status
 
 local function note(reg, err)
     local is_failure = err ~= nil and err.name ~= "conflict"
@@ -101,8 +101,7 @@ local function turn(reg)
 end
 
 local function state_of(self)
-    local ____opt_2 = self.err
-    local err = ____opt_2 and ____opt_2.message
+    local err = self.err ~= nil and errors.to_text_with_hint(self.err) or timer_loop.problem(self.loop)
     return {
         registered = self.is_registered and now() < self.expires_at,
         lease = self.lease,

@@ -71,6 +71,27 @@ local function run(build)
     end
 end
 
+--- Handles that the timer was terminated: by the index function, unless it was not running. The index is then built again.
+---@param build resty.etcd.mirror.build_index.Build
+---@param loop resty.etcd.base.timer_types.TimerLoop
+---@return boolean
+local function on_terminated(build, loop)
+    local ____build_3 = build
+    local index = ____build_3.index
+    local state = ____build_3.state
+    local was_calling = build.is_filling and state.indexes.is_calling
+    if was_calling then
+        state.indexes.is_calling = false
+        timer_loop.stop(loop)
+        finish(build, "its function terminated the timer")
+    elseif build.is_filling then
+        build.is_filling = false
+        build.index = indexes.create_index(index.name, index.fn)
+        run_loop.release(state.loop)
+    end
+    return was_calling
+end
+
 --- Adds an index. It is built in the background: until then, `by` returns "not ready" for it.
 ---@param self resty.etcd.mirror.types.State
 ---@param name string
@@ -86,9 +107,9 @@ local function add_index(self, name, fn)
     if self.loop.is_closed then
         return errors.to_result(errors.local_error("closed", "the mirror is closed"))
     end
-    local ____self_indexes_3 = self.indexes
-    local by_name = ____self_indexes_3.by_name
-    local building = ____self_indexes_3.building
+    local ____self_indexes_4 = self.indexes
+    local by_name = ____self_indexes_4.by_name
+    local building = ____self_indexes_4.building
     if by_name[name] ~= nil or building[name] == true then
         return errors.bad_request("index " .. name .. " already exists")
     end
@@ -105,11 +126,8 @@ local function add_index(self, name, fn)
             return nil
         end,
         {
-            is_private = true,
-            on_terminated = function()
-                timer_loop.stop(loop)
-                finish(build, "its function terminated the timer")
-            end
+            pool = "user_functions",
+            on_terminated = function() return on_terminated(build, loop) end
         }
     )
     local ok, err = timer_loop.start(loop, 0)

@@ -24,7 +24,8 @@ local function create(cli, opts, log)
         transform = opts.transform,
         prefix_length = #protocol_keys.with_prefix(cli.key_prefix, ""),
         log = log,
-        rejected_count = 0
+        rejected_count = 0,
+        is_calling = false
     }
 end
 
@@ -62,13 +63,7 @@ local function without_value(raw, key)
     }
 end
 
---- Returns the kv for a raw one; nil and the reason if `decode`, `validate` or `transform` rejects it.
----@param decoder resty.etcd.mirror.types.Decoder
----@param raw resty.etcd.protocol.message.RawKv
----@param key string
----@return resty.etcd.mirror.types.Kv? res
----@return string? err
-local function make(decoder, raw, key)
+local function run_functions(decoder, raw, key)
     local ____decoder_0 = decoder
     local decode = ____decoder_0.decode
     local validate = ____decoder_0.validate
@@ -111,6 +106,22 @@ local function make(decoder, raw, key)
         kv.value = transformed
     end
     return gc_barrier.mark_now(kv)
+end
+
+--- Returns the kv for a raw one; nil and the reason if `decode`, `validate` or `transform` rejects it.
+---@param decoder resty.etcd.mirror.types.Decoder
+---@param raw resty.etcd.protocol.message.RawKv
+---@param key string
+---@return resty.etcd.mirror.types.Kv? res
+---@return string? err
+local function make(decoder, raw, key)
+    decoder.is_calling = true
+    local kv, err = run_functions(decoder, raw, key)
+    decoder.is_calling = false
+    if kv == nil then
+        return nil, err
+    end
+    return kv
 end
 
 --- Logs and counts a rejected item, and returns what `invalid` reports of it.

@@ -14,7 +14,13 @@ local function create(fns, log)
     for name, fn in pairs(fns or ({})) do
         by_name[name] = create_index(name, fn)
     end
-    return {by_name = by_name, building = {}, log = log, error_count = 0}
+    return {
+        by_name = by_name,
+        building = {},
+        log = log,
+        error_count = 0,
+        is_calling = false
+    }
 end
 
 --- Reserves the name of an index that is going to be built.
@@ -78,7 +84,9 @@ end
 ---@param kv resty.etcd.mirror.types.Kv
 ---@return table?
 local function value_of(indexes, index, kv)
+    indexes.is_calling = true
     local ok, value = call(index, kv)
+    indexes.is_calling = false
     if not ok then
         indexes.error_count = indexes.error_count + 1
         rate_limited_log.warn(

@@ -92,6 +92,10 @@ local function create(cli, dir, opts, source)
         return errors.bad_request(loop_err)
     end
     local log = rate_limited_log.new("mirror of " .. dir)
+    local notifications, notifier_err = notifier.new(log)
+    if notifications == nil then
+        return errors.bad_request(notifier_err)
+    end
     local state = {
         cli = cli,
         dir = dir,
@@ -99,7 +103,7 @@ local function create(cli, dir, opts, source)
         decoder = decode.new(cli, given, log),
         store = stores.new(),
         indexes = indexes.new(given.index, log),
-        notifications = notifier.new(log),
+        notifications = notifications,
         loop = loop,
         ready_waiters = waiters.new(),
         revision_waiters = waiters.new(),

@@ -1,11 +1,15 @@
 -- Generated from src/resty/etcd/mirror/notifier.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local error_text = require("resty.etcd.base.error_text")
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
 local time_slice = require("resty.etcd.base.time_slice")
+local wait = require("resty.etcd.base.wait")
 local errors = require("resty.etcd.protocol.errors")
+local timer_loop = require("resty.etcd.base.timer_loop")
+local apply = require("resty.etcd.mirror.apply")
 local now = clock.now
 local max = math.max
 local remove = table.remove
@@ -20,15 +24,31 @@ local SLOW_AFTER = 1
 local EXIT_GRACE = 0.5
 local POLL_INTERVAL = 0.1
 
+--- Seconds of a wait for changes, which has no limit.
+local IDLE_INTERVAL = 3600
+
+--- The shortest wait in seconds: nginx without OpenResty's patches logs each wait of 0.
+local YIELD_TIME = 0.001
+
 local function create(log)
+    local wake_signal, err = semaphore.new(0)
+    local done_signal, done_err = semaphore.new(0)
+    if wake_signal == nil or done_signal == nil then
+        return nil, err or done_err or "no semaphore"
+    end
     return {
         log = log,
         callbacks = {},
         pending = {},
+        coalescing = {},
+        current = nil,
+        called = 0,
         pending_count = 0,
         coalesce_at = MAX_PENDING,
         is_notifying = false,
         thread = nil,
+        wake_signal = wake_signal,
+        done_signal = done_signal,
         callback_started_at = nil,
         has_warned = false,
         is_stopped = false,
@@ -73,10 +93,13 @@ end
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function call_all(notifications, item, slice)
     local argument = {revision = item.revision, changes = item.changes}
-    for ____, callback in ipairs(item.callbacks) do
+    local callbacks = item.callbacks
+    while notifications.called < #callbacks do
         if notifications.is_stopped then
             return
         end
+        local callback = callbacks[notifications.called + 1]
+        notifications.called = notifications.called + 1
         if not callback.is_stopped then
             notifications.callback_started_at = now()
             local ok, err = pcall(callback.fn, argument)
@@ -100,28 +123,88 @@ end
 ---@param notifications resty.etcd.mirror.types.Notifications
 local function deliver(notifications)
     local slice = time_slice.start()
-    local item = remove(notifications.pending, 1)
-    while item ~= nil do
-        notifications.pending_count = notifications.pending_count - #item.changes
-        call_all(notifications, item, slice)
-        item = remove(notifications.pending, 1)
+    while true do
+        if notifications.current == nil then
+            local item = remove(notifications.pending, 1)
+            if item == nil then
+                return
+            end
+            notifications.pending_count = notifications.pending_count - #item.changes
+            notifications.current = item
+            notifications.called = 0
+        end
+        call_all(notifications, notifications.current, slice)
+        notifications.current = nil
     end
 end
 
---- No callback runs any more: it has returned, or the timer that it ran in has ended.
+--- No callback runs any more.
 ---@param notifications resty.etcd.mirror.types.Notifications
-local function reset(notifications)
+local function end_notifying(notifications)
     notifications.is_notifying = false
-    notifications.thread = nil
     notifications.callback_started_at = nil
     notifications.coalesce_at = MAX_PENDING
 end
 
---- The light thread in which callbacks run.
+--- The light thread in which callbacks run. It lasts, because nginx keeps the context of each light thread until the timer
+--- ends.
 ---@param notifications resty.etcd.mirror.types.Notifications
 local function run_thread(notifications)
-    pcall(deliver, notifications)
-    reset(notifications)
+    while true do
+        pcall(deliver, notifications)
+        end_notifying(notifications)
+        wait.wake_all(notifications.done_signal)
+        notifications.wake_signal:wait(IDLE_INTERVAL)
+    end
+end
+
+--- Calls the callbacks with what is pending. Those that do not wait for anything have returned when this function does.
+---@param notifications resty.etcd.mirror.types.Notifications
+local function call_pending(notifications)
+    local has_pending = notifications.current ~= nil or #notifications.pending > 0
+    if not notifications.is_notifying and has_pending and not notifications.is_stopped then
+        notifications.is_notifying = true
+        if notifications.thread == nil then
+            notifications.thread = ngx.thread.spawn(run_thread, notifications)
+        else
+            notifications.wake_signal:post(1)
+        end
+    end
+    while notifications.is_notifying and notifications.callback_started_at == nil do
+        notifications.done_signal:wait(YIELD_TIME)
+    end
+end
+
+--- Ends the light thread, which waits for changes. The light thread that has called `notify` must do this.
+---@param notifications resty.etcd.mirror.types.Notifications
+local function end_thread(notifications)
+    local thread = notifications.thread
+    if thread ~= nil then
+        notifications.thread = nil
+        ngx.thread.kill(thread)
+    end
+end
+
+--- Restores a consistent state after the timer was terminated. Callbacks that had not been called with the last changes
+--- are called after `notify` or `call_pending`.
+---@param notifications resty.etcd.mirror.types.Notifications
+local function reset(notifications)
+    end_notifying(notifications)
+    notifications.thread = nil
+    local ____notifications_0 = notifications
+    local coalescing = ____notifications_0.coalescing
+    local pending = ____notifications_0.pending
+    if #coalescing > 0 then
+        notifications.coalescing = {}
+        for ____, item in ipairs(pending) do
+            coalescing[#coalescing + 1] = item
+        end
+        notifications.pending = coalescing
+        notifications.pending_count = 0
+        for ____, item in ipairs(coalescing) do
+            notifications.pending_count = notifications.pending_count + #item.changes
+        end
+    end
 end
 
 --- Merges two changes of the same key.
@@ -139,6 +222,7 @@ local function coalesce(notifications)
     local pending = notifications.pending
     local latest = pending[#pending]
     local count = notifications.pending_count
+    notifications.coalescing = pending
     notifications.pending = {}
     notifications.pending_count = 0
     local slice = time_slice.start()
@@ -165,9 +249,10 @@ local function coalesce(notifications)
             changes[#changes + 1] = change
         end
     end
+    notifications.coalescing = {}
     if #changes > 0 then
-        local ____notifications_pending_0 = notifications.pending
-        ____notifications_pending_0[#____notifications_pending_0 + 1] = {revision = latest.revision, changes = changes, callbacks = latest.callbacks}
+        local ____notifications_pending_1 = notifications.pending
+        ____notifications_pending_1[#____notifications_pending_1 + 1] = {revision = latest.revision, changes = changes, callbacks = latest.callbacks}
     end
     notifications.pending_count = #changes
     notifications.coalesce_at = max(MAX_PENDING, 2 * #changes)
@@ -201,21 +286,34 @@ local function notify(notifications, revision, changes)
     if #changes == 0 or #callbacks == 0 then
         return
     end
-    local ____notifications_pending_1 = notifications.pending
-    ____notifications_pending_1[#____notifications_pending_1 + 1] = {revision = revision, changes = changes, callbacks = callbacks}
+    local ____notifications_pending_2 = notifications.pending
+    ____notifications_pending_2[#____notifications_pending_2 + 1] = {revision = revision, changes = changes, callbacks = callbacks}
     notifications.pending_count = notifications.pending_count + #changes
     if notifications.is_notifying and notifications.pending_count > notifications.coalesce_at then
         coalesce(notifications)
     end
-    if not notifications.is_notifying and #notifications.pending > 0 then
-        notifications.is_notifying = true
-        local thread = ngx.thread.spawn(run_thread, notifications)
-        if notifications.is_notifying then
-            notifications.thread = thread
-        end
+    call_pending(notifications)
+end
+
+--- Notifies the callbacks of the batch that was applied. Returns after those that do not wait for anything.
+---@param state resty.etcd.mirror.types.State
+local function announce(state)
+    local ____state_3 = state
+    local loop = ____state_3.loop
+    local notifications = ____state_3.notifications
+    local ____loop_4 = loop
+    local applied = ____loop_4.applied
+    if applied ~= nil then
+        local ____applied_5 = applied
+        local is_first = ____applied_5.is_first
+        local revision = ____applied_5.revision
+        local is_all = is_first and #notifications.callbacks > 0
+        local changes = is_all and apply.all_as_changes(state) or applied.changes
+        loop.applied = nil
+        notify(notifications, revision, changes)
     end
-    while notifications.is_notifying and notifications.callback_started_at == nil do
-        time_slice.yield_now()
+    if notifications.thread ~= nil then
+        timer_loop.note_leftovers(loop.timer, 1)
     end
 end
 
@@ -235,16 +333,18 @@ local function wait_for_callback(notifications)
             if deadline == nil then
                 deadline = now() + EXIT_GRACE
             end
-            if now() > deadline and notifications.thread ~= nil then
-                ngx.thread.kill(notifications.thread)
-                return
+            if now() > deadline then
+                break
             end
         end
         ngx.sleep(POLL_INTERVAL)
     end
+    end_thread(notifications)
 end
+_M.announce = announce
+_M.call_pending = call_pending
+_M.end_thread = end_thread
 _M.new = create
-_M.notify = notify
 _M.on_change = on_change
 _M.reset = reset
 _M.stop = stop

@@ -50,8 +50,9 @@ local function create(source)
             full = {},
             failures = 0
         },
-        is_private = false,
+        has_user_functions = false,
         batch = nil,
+        applied = nil,
         failures_in_a_row = 0,
         is_applying = false,
         lock = lock
@@ -160,11 +161,11 @@ local function apply_batch(state, batch)
     local ____state_1 = state
     local loop = ____state_1.loop
     local store = ____state_1.store
-    count(loop, batch)
     local changes = apply_content(state, batch)
     if changes == nil then
         return nil
     end
+    count(loop, batch)
     local is_first = batch.full ~= nil and store.version == 0
     advance(state, batch, #changes > 0 or is_first)
     loop.has_received = true
@@ -196,11 +197,11 @@ local function calls_user_functions(state)
     return state.decoder.has_user_functions or #state.notifications.callbacks > 0 or indexes.is_used(state.indexes)
 end
 
---- Reports whether the loop must move from the shared timer to a private one.
+--- Reports whether the loop must move to the timers of loops that call functions of users.
 ---@param state resty.etcd.mirror.types.State
 ---@return boolean
 local function must_move(state)
-    return not state.loop.is_private and calls_user_functions(state)
+    return not state.loop.has_user_functions and calls_user_functions(state)
 end
 
 --- Reports whether the turn must return. A callback that has not returned runs in this timer, and keeps it.
@@ -243,24 +244,20 @@ local function follow(state, feed)
         end
         local batch = loop.batch
         local is_first = store.version == 0
-        loop.batch = nil
         loop.is_applying = true
         local ok, result = pcall(apply_batch, state, batch)
         loop.is_applying = false
+        loop.batch = nil
         release(loop)
         if not ok then
             return unexpected_error(result)
         end
-        local revision = store.revision
         local changes = result
         if changes == nil then
             return nil
         end
-        if is_first and #notifications.callbacks > 0 then
-            changes = apply.all_as_changes(state)
-        end
-        notifier.notify(notifications, revision, changes)
-        timer_loop.note_work(loop.timer, 1)
+        loop.applied = {revision = store.revision, changes = changes, is_first = is_first}
+        notifier.announce(state)
     end
 end
 
@@ -369,6 +366,8 @@ end
 local function turn(state)
     local loop = state.loop
     local seconds = 0
+    notifier.announce(state)
+    notifier.call_pending(state.notifications)
     while not is_over(loop) do
         seconds = follow_one(state)
         if not state.notifications.is_notifying then
@@ -381,30 +380,50 @@ local function turn(state)
         notifier.wait_for_callback(state.notifications)
         return nil
     end
+    notifier.end_thread(state.notifications)
     return seconds
 end
 
---- Restores a consistent state after a function of a user terminated the timer. The next turn opens another feed, because
---- the old one can be in any state.
+--- Reports whether a function of the user has not returned: `decode`, `validate`, `transform`, an index or a callback.
 ---@param state resty.etcd.mirror.types.State
+---@return boolean
+local function is_calling(state)
+    local is_in_apply = state.loop.is_applying and (state.decoder.is_calling or state.indexes.is_calling)
+    return is_in_apply or state.notifications.callback_started_at ~= nil
+end
+
+--- Restores a consistent state after the timer was terminated. If a function of this mirror was running, the next turn
+--- opens another feed, because that function can have used the old one. Otherwise the mirror continues where it was.
+---@param state resty.etcd.mirror.types.State
+---@return boolean # whether a function of this mirror was running
 local function on_terminated(state)
     local loop = state.loop
+    local feed = loop.feed
+    local was_calling = is_calling(state)
     if loop.is_applying then
         loop.is_applying = false
+        state.decoder.is_calling = false
+        state.indexes.is_calling = false
         release(loop)
     end
     notifier.reset(state.notifications)
-    drop_feed(loop)
-    note_failure(
-        state,
-        errors.local_error("closed", "a callback terminated the mirror's timer")
-    )
-    loop.failures_in_a_row = 0
+    if was_calling then
+        drop_feed(loop)
+        note_failure(
+            state,
+            errors.local_error("closed", "a callback terminated the mirror's timer")
+        )
+        loop.failures_in_a_row = 0
+    elseif feed ~= nil and feed.survives_kill ~= true then
+        drop_feed(loop)
+    end
+    return was_calling
 end
 
---- Moves the loop to a private timer. Returns the seconds until the next attempt if no timer can be created.
+--- Moves the loop to the timers of loops that call functions of users. Returns the seconds until the next attempt if it
+--- cannot be started there.
 ---@param state resty.etcd.mirror.types.State
----@param timer resty.etcd.base.timer_host.TimerLoop
+---@param timer resty.etcd.base.timer_types.TimerLoop
 ---@return number?
 local function move(state, timer)
     local loop = state.loop
@@ -413,11 +432,11 @@ local function move(state, timer)
     end
     timer_loop.stop(loop.timer)
     loop.timer = timer
-    loop.is_private = true
+    loop.has_user_functions = true
     return nil
 end
 
-local function new_timer(state, is_private)
+local function new_timer(state, has_user_functions)
     local function run()
         if must_move(state) and not is_over(state.loop) then
             return move(
@@ -431,10 +450,8 @@ local function new_timer(state, is_private)
         state.log.subject,
         run,
         {
-            is_private = is_private,
-            on_terminated = function()
-                on_terminated(state)
-            end
+            pool = has_user_functions and "user_functions" or "short",
+            on_terminated = function() return on_terminated(state) end
         }
     )
 end
@@ -445,8 +462,8 @@ end
 ---@return string? err
 local function begin(state)
     local loop = state.loop
-    loop.is_private = calls_user_functions(state)
-    loop.timer = new_timer(state, loop.is_private)
+    loop.has_user_functions = calls_user_functions(state)
+    loop.timer = new_timer(state, loop.has_user_functions)
     return timer_loop.start(loop.timer, 0)
 end
 _M.acquire = acquire

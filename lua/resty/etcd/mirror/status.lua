@@ -1,5 +1,7 @@
 -- Generated from src/resty/etcd/mirror/status.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local timer_loop = require("resty.etcd.base.timer_loop")
+local errors = require("resty.etcd.protocol.errors")
 local lookups = require("resty.etcd.mirror.lookups")
 
 --- The state of a mirror, for status pages.
@@ -41,10 +43,18 @@ local function current_error(state)
     local ____state_loop_0 = state.loop
     local last_error = ____state_loop_0.last_error
     local feed = ____state_loop_0.feed
-    if last_error ~= nil or feed == nil or feed.current_error == nil then
-        return last_error
+    local ____last_error_4 = last_error
+    if ____last_error_4 == nil then
+        local ____temp_3
+        if (feed and feed.current_error) ~= nil then
+            ____temp_3 = feed:current_error()
+        else
+            ____temp_3 = nil
+        end
+        ____last_error_4 = ____temp_3
     end
-    return feed:current_error()
+    local known = ____last_error_4
+    return known or errors.of_timer(timer_loop.problem(state.loop.timer))
 end
 
 local function state_of(self)
@@ -61,7 +71,7 @@ local function state_of(self)
     elseif err ~= nil then
         status = "retrying"
     end
-    local message = err and err.message
+    local message = err ~= nil and errors.to_text_with_hint(err) or nil
     return {
         status = status,
         ready = ready,
@@ -78,12 +88,12 @@ local function state_of(self)
 end
 
 local function stats(self)
-    local ____self_loop_counters_3 = self.loop.counters
-    local batches = ____self_loop_counters_3.batches
-    local puts = ____self_loop_counters_3.puts
-    local deletes = ____self_loop_counters_3.deletes
-    local full = ____self_loop_counters_3.full
-    local failures = ____self_loop_counters_3.failures
+    local ____self_loop_counters_5 = self.loop.counters
+    local batches = ____self_loop_counters_5.batches
+    local puts = ____self_loop_counters_5.puts
+    local deletes = ____self_loop_counters_5.deletes
+    local full = ____self_loop_counters_5.full
+    local failures = ____self_loop_counters_5.failures
     local full_states = {}
     for reason, count in pairs(full) do
         full_states[reason] = count

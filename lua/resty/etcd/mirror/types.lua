@@ -59,6 +59,7 @@ local _M = {}
 ---@field prefix_length number Bytes of the client's `key_prefix`.
 ---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
 ---@field rejected_count number Items rejected so far.
+---@field is_calling boolean One of the functions has not returned yet.
 
 --- The keys with one value of an index.
 ---@class resty.etcd.mirror.types.Bucket
@@ -76,6 +77,7 @@ local _M = {}
 ---@field building table Names of the indexes that are being built.
 ---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
 ---@field error_count number Errors that index functions have thrown so far.
+---@field is_calling boolean An index function has not returned yet.
 
 --- The keys of a store in byte order, sorted on demand.
 ---@class resty.etcd.mirror.types.KeyOrder
@@ -105,10 +107,15 @@ local _M = {}
 ---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
 ---@field callbacks resty.etcd.mirror.types.Callback[]
 ---@field pending resty.etcd.mirror.types.PendingChanges[] In the order of revisions.
+---@field coalescing resty.etcd.mirror.types.PendingChanges[] Those that are being merged, which were pending before.
+---@field current resty.etcd.mirror.types.PendingChanges? Those that the callbacks receive now.
+---@field called number Number of callbacks that were called with `current`.
 ---@field pending_count number Number of changes in `pending`.
 ---@field coalesce_at number Above this number, pending changes are coalesced.
----@field is_notifying boolean A light thread calls the callbacks.
----@field thread table?
+---@field is_notifying boolean The light thread calls the callbacks.
+---@field thread table? It lasts as long as the turn of the loop, and waits for changes.
+---@field wake_signal table Posted when there are changes for the light thread.
+---@field done_signal table Posted when the light thread has called the callbacks.
 ---@field callback_started_at number? When the callback that has not returned was called; nil between two calls.
 ---@field has_warned boolean The running callback was logged as slow.
 ---@field is_stopped boolean The mirror is closed: no callback is called any more.
@@ -123,6 +130,12 @@ local _M = {}
 ---@field full table<string, number> Full states, by reason.
 ---@field failures number Feeds that ended with an error.
 
+--- A batch that was applied.
+---@class resty.etcd.mirror.types.AppliedBatch
+---@field revision number
+---@field changes resty.etcd.mirror.types.Change[]
+---@field is_first boolean It was the first full state.
+
 --- Follows one feed after the other.
 ---@class resty.etcd.mirror.types.Loop
 ---@field source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError? Opens a feed.
@@ -135,9 +148,10 @@ local _M = {}
 ---@field last_received_at number? Time of the last response from etcd to the previous feed.
 ---@field last_error resty.etcd.protocol.errors.EtcdError?
 ---@field counters resty.etcd.mirror.types.LoopCounters
----@field timer resty.etcd.base.timer_host.TimerLoop Makes the turns, in a timer of which no other loop is part if they call functions of users.
----@field is_private boolean
+---@field timer resty.etcd.base.timer_types.TimerLoop Makes the turns.
+---@field has_user_functions boolean The turns can call functions of users.
 ---@field batch resty.etcd.watch.feed.Batch? Taken from the feed but not applied yet.
+---@field applied resty.etcd.mirror.types.AppliedBatch? Applied, but not given to `notifier` yet.
 ---@field failures_in_a_row number Number of feeds that failed in a row.
 ---@field is_applying boolean The loop holds `lock` and changes the store.
 ---@field lock table Guards the store: its holder can yield between changes.

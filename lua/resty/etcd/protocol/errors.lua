@@ -41,7 +41,7 @@ local mt = {
 }
 
 --- Creates an error that is not a response of etcd.
----@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"other_cluster"|"bad_request"|"not_in_phase"|"not_ready"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
+---@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"other_cluster"|"bad_request"|"not_in_phase"|"no_timer"|"not_ready"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError
@@ -63,6 +63,13 @@ local function other_cluster(cluster_id, http_host, followed)
     local err = local_error("other_cluster", http_host .. ": is of cluster " .. cluster_id .. ", not of " .. other, http_host)
     err.retryable = true
     return err
+end
+
+--- Returns the error for a timer that nginx does not run; nil for nil.
+---@param problem string?
+---@return resty.etcd.protocol.errors.EtcdError?
+local function of_timer(problem)
+    return problem ~= nil and local_error("no_timer", problem) or nil
 end
 
 --- Creates the error of a call whose deadline passed before anything was sent.
@@ -123,6 +130,14 @@ local function to_text(err)
     return status ~= nil and status >= 500 and "invalid response code: " .. tostring(status) .. ", " .. err.message or err.message
 end
 
+--- Returns the text of an error and its hint, for states that are shown to people.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return string
+local function to_text_with_hint(err)
+    local hint = err.hint
+    return hint ~= nil and err.message .. ": " .. hint or err.message
+end
+
 --- Returns an error in the form of all public methods.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@return nil res
@@ -142,11 +157,13 @@ local function bad_request(message)
 end
 _M.bad_request = bad_request
 _M.local_error = local_error
+_M.of_timer = of_timer
 _M.other_cluster = other_cluster
 _M.out_of_time = out_of_time
 _M.server_error = server_error
 _M.to_result = to_result
 _M.to_text = to_text
+_M.to_text_with_hint = to_text_with_hint
 _M.with_outcome = with_outcome
 
 return _M

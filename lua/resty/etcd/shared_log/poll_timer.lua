@@ -6,7 +6,7 @@ local coordinators = require("resty.etcd.shared_log.coordinator")
 --- Polls all logs of a worker in one loop: its wakeups are the cost, not the polls.
 ---@class resty.etcd.shared_log.poll_timer.PollTimer
 ---@field interval number Seconds between two rounds.
----@field loop resty.etcd.base.timer_host.TimerLoop
+---@field loop resty.etcd.base.timer_types.TimerLoop
 ---@field coordinators resty.etcd.shared_log.coordinator.Coordinator[] Those that have readers, and those that have just lost the last one.
 ---@field is_polled table
 

@@ -45,10 +45,12 @@ end
 --- Compacts the log in a separate light thread if that is due, and removes epochs that are not needed any more.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
-local function maintain(coordinator, writer)
+---@param loop resty.etcd.base.timer_types.TimerLoop
+local function maintain(coordinator, writer, loop)
     if not writer.is_compacting and now() >= writer.next_compaction_at and compaction.is_due(writer) then
         writers.start_compaction(writer)
         ngx.thread.spawn(compact, coordinator, writer)
+        timer_loop.note_leftovers(loop, 1)
     end
     writers.clean_up(writer)
 end
@@ -90,7 +92,7 @@ end
 --- Moves batches from etcd to the log. Returns true when the writer has stopped, false if another timer must continue.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
----@param loop resty.etcd.base.timer_host.TimerLoop
+---@param loop resty.etcd.base.timer_types.TimerLoop
 ---@return boolean
 local function write(coordinator, writer, loop)
     local source = ensure_source(coordinator, writer)
@@ -107,7 +109,6 @@ local function write(coordinator, writer, loop)
         end
         if batch ~= nil then
             write_batch(coordinator, writer, source, batch)
-            timer_loop.note_work(loop, 1)
         elseif ngx.worker.exiting() then
             writers.stop(writer, "resigned")
         elseif err.name ~= "timeout" then
@@ -117,7 +118,7 @@ local function write(coordinator, writer, loop)
                 errors.to_text(err)
             )
         end
-        maintain(coordinator, writer)
+        maintain(coordinator, writer, loop)
         time_slice.yield_if_due(slice)
         if timer_loop.must_hand_over(loop) and not writer.is_compacting then
             return false
@@ -129,7 +130,7 @@ end
 --- One turn of the loop. An error ends it, because the batch that caused it is not in the log: another worker takes over.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
----@param loop resty.etcd.base.timer_host.TimerLoop
+---@param loop resty.etcd.base.timer_types.TimerLoop
 ---@return number?
 local function run(coordinator, writer, loop)
     local ok, result = pcall(write, coordinator, writer, loop)
@@ -156,6 +157,7 @@ local function start(coordinator, writer)
         function() return run(coordinator, writer, loop) end,
         {on_terminated = function()
             writers.stop(writer, "resigned")
+            return false
         end}
     )
     return timer_loop.start(loop, 0)

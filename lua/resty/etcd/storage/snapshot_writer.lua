@@ -19,7 +19,7 @@ local snapshot_file = require("resty.etcd.storage.snapshot_file")
 ---@field is_dirty boolean There are changes that were not written yet.
 ---@field has_feed boolean A feed is open.
 ---@field has_removed_temp_files boolean Files of workers that were killed while they wrote have been removed.
----@field loop resty.etcd.base.timer_host.TimerLoop Each of its turns writes the file. It is started while there is something to write.
+---@field loop resty.etcd.base.timer_types.TimerLoop Each of its turns writes the file. It is started while there is something to write.
 ---@field last_error string? Error of the last write: it is logged only if it is another one than before.
 
 local function has_new_full_state(writer, full_states)

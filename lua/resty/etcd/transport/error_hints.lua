@@ -33,6 +33,7 @@ local HINTS = {
     {"no resolver defined", "nginx resolves host names only with a resolver directive; /etc/hosts is not read"},
     {"could not be resolved", "nginx asks the DNS server of its resolver directive; /etc/hosts is not read"},
     {"not in this phase", "this phase has no sockets: call from rewrite, access, content or a timer"},
+    {"operation now in progress", "nginx has no free connection: raise worker_connections"},
     {"authentication is not enabled", "user and password are set, but etcd's auth is off"},
     {"user name is empty", "etcd's auth is on: the client needs user and password"}
 }

@@ -10,6 +10,7 @@ local run_loop = require("resty.etcd.watch.run_loop")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local sharing = require("resty.etcd.watch.sharing")
 local subscribers = require("resty.etcd.watch.subscriber")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local watch_errors = require("resty.etcd.watch.errors")
 local watch_stats = require("resty.etcd.watch.stats")
 local now = clock.now
@@ -22,6 +23,7 @@ local POLL_INTERVAL = 1
 ---@class resty.etcd.watch.etcd_feed.Fields
 ---@field core resty.etcd.call.client_state.Core
 ---@field subscriber resty.etcd.watch.types.Subscriber
+---@field survives_kill true
 ---@field guard table Closes the subscriber when the feed is collected as garbage.
 ---@field from number? First revision that it reports; nil if that was not known when the feed was opened.
 ---@field cluster string? ID of the cluster that its last watch was of.
@@ -148,7 +150,7 @@ local function current_error(self)
     if err ~= nil or shared_watch == nil or shared_watch.is_connected and pending_state == nil then
         return err
     end
-    return shared_watch.last_error
+    return shared_watch.last_error or errors.of_timer(timer_loop.problem(shared_watch.loop))
 end
 
 --- Returns the revision up to which `next` has delivered everything; 0 before any is known.
@@ -302,6 +304,7 @@ local function open(core, opts)
     local fields = {
         core = core,
         subscriber = subscriber,
+        survives_kill = true,
         guard = make_guard(subscriber),
         from = from,
         cluster = nil

@@ -13,6 +13,7 @@ local _M = {}
 ---@class resty.etcd.watch.feed.Feed
 ---@field next fun(self: resty.etcd.watch.feed.Feed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError? Returns the next batch. One light thread at a time can call it.
 ---@field age fun(self: resty.etcd.watch.feed.Feed): number Returns the seconds since the last response from etcd.
+---@field survives_kill? true A light thread that waits in `next` can be killed: the next call returns what it would have returned.
 ---@field current_error? fun(self: resty.etcd.watch.feed.Feed): resty.etcd.protocol.errors.EtcdError Returns why etcd cannot be followed at the moment, or permanently; nil if no error is known.
 ---@field cluster_id? fun(self: resty.etcd.watch.feed.Feed): string Returns the ID of the cluster that the batches are from; nil if it is not known.
 ---@field close fun(self: resty.etcd.watch.feed.Feed) Ends the feed and frees its resources immediately. A waiting `next` returns the error `closed`.

@@ -10,8 +10,8 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
---- Work units of a stream for base/timer_loop: connecting and light threads allocate about 1 KB of nginx's memory.
-local STREAM_WORK = 10
+--- What a stream leaves in its timer: the light thread that reads it, and its connection.
+local STREAM_LEFTOVERS = 2
 
 --- Returns the shared watches of a client.
 ---@param core resty.etcd.call.client_state.Core
@@ -103,7 +103,7 @@ local function create(core, subscriber, range, next_revision, is_catching_up, ru
     shared_watch.loop = timer_loops.new(
         name,
         function() return run(shared_watch) end,
-        {}
+        {pool = "streams"}
     )
     return shared_watch
 end
@@ -256,7 +256,7 @@ end
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 local function start_streaming(shared_watch)
     shared_watch.is_streaming = true
-    timer_loops.note_work(shared_watch.loop, STREAM_WORK)
+    timer_loops.note_leftovers(shared_watch.loop, STREAM_LEFTOVERS)
 end
 
 --- Notes that the stream was opened.

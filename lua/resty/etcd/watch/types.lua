@@ -61,7 +61,7 @@ local _M = {}
 ---@field filters string
 ---@field idle_timeout number
 ---@field run fun(shared_watch: resty.etcd.watch.types.SharedWatch): number? Makes one turn of its loop: opens a stream and stays with it. Returns the delay before the next turn; nil ends it.
----@field loop resty.etcd.base.timer_host.TimerLoop?
+---@field loop resty.etcd.base.timer_types.TimerLoop?
 ---@field signal table Wakes the turn.
 ---@field is_woken boolean
 ---@field list_threads table The light threads that read full states. Written by list.ts.

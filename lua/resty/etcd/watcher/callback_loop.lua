@@ -6,9 +6,6 @@ local timer_loops = require("resty.etcd.base.timer_loop")
 --- Maximum seconds of a wait for a batch, so that the turn notices a successor of its timer and the worker's exit.
 local POLL_INTERVAL = 1
 
---- Work units of a callback for base/timer_loop: what a user's function allocates of nginx's memory is unknown.
-local CALLBACK_WORK = 10
-
 --- Where batches come from.
 ---@class resty.etcd.watcher.callback_loop.Source
 ---@field next fun(self: resty.etcd.watcher.callback_loop.Source, timeout?: number): resty.etcd.watcher.batch.WatchBatch?, string?, resty.etcd.protocol.errors.EtcdError?
@@ -18,7 +15,8 @@ local CALLBACK_WORK = 10
 ---@class resty.etcd.watcher.callback_loop.CallbackLoop
 ---@field source resty.etcd.watcher.callback_loop.Source
 ---@field on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: string, details?: resty.etcd.protocol.errors.EtcdError): any
----@field loop resty.etcd.base.timer_host.TimerLoop? Private, because the function can terminate its timer.
+---@field loop resty.etcd.base.timer_types.TimerLoop?
+---@field is_calling boolean The function has not returned yet.
 ---@field errors number How often the function raised an error, or terminated its timer.
 
 local function note_error(callback_loop, text)
@@ -32,14 +30,16 @@ end
 ---@param err? string
 ---@param details? resty.etcd.protocol.errors.EtcdError
 local function call_back(callback_loop, batch, err, details)
+    callback_loop.is_calling = true
     local ok, thrown = pcall(callback_loop.on_batch, batch, err, details)
+    callback_loop.is_calling = false
     if not ok then
         note_error(
             callback_loop,
             error_text.of(thrown, "an error without text")
         )
     end
-    timer_loops.note_work(callback_loop.loop, CALLBACK_WORK)
+    timer_loops.note_leftovers(callback_loop.loop, 1)
 end
 
 --- Calls the function until the watcher ends, the worker is exiting, or another timer continues.
@@ -65,21 +65,38 @@ local function run(callback_loop)
     return nil
 end
 
+--- Handles that the timer was terminated: by the function, unless it was not running. A batch that it was called with is
+--- not repeated.
+---@param callback_loop resty.etcd.watcher.callback_loop.CallbackLoop
+---@return boolean
+local function on_terminated(callback_loop)
+    local was_calling = callback_loop.is_calling
+    callback_loop.is_calling = false
+    if was_calling then
+        note_error(callback_loop, "the callback terminated its timer")
+    end
+    return was_calling
+end
+
 --- Has a function called with each batch, in timers, until the source ends or the worker is exiting.
 ---@param source resty.etcd.watcher.callback_loop.Source
 ---@param on_batch fun(batch: resty.etcd.watcher.batch.WatchBatch?, err?: string, details?: resty.etcd.protocol.errors.EtcdError): any
 ---@return resty.etcd.watcher.callback_loop.CallbackLoop? res
 ---@return string? err
 local function create(source, on_batch)
-    local callback_loop = {source = source, on_batch = on_batch, loop = nil, errors = 0}
+    local callback_loop = {
+        source = source,
+        on_batch = on_batch,
+        loop = nil,
+        is_calling = false,
+        errors = 0
+    }
     callback_loop.loop = timer_loops.new(
         "on_batch of a watcher",
         function() return run(callback_loop) end,
         {
-            is_private = true,
-            on_terminated = function()
-                note_error(callback_loop, "the callback terminated its timer")
-            end
+            pool = "user_functions",
+            on_terminated = function() return on_terminated(callback_loop) end
         }
     )
     local ok, err = timer_loops.start(callback_loop.loop, 0)

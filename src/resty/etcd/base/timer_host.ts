@@ -1,250 +1,40 @@
+import * as backoff from "./backoff";
 import * as clock from "./clock";
-import * as error_text from "./error_text";
 import * as timers from "./timers";
-import type { Semaphore } from "ngx.semaphore";
+import * as timer_turns from "./timer_turns";
+import type { Host, HostPool, TimerLoop } from "./timer_types";
 import * as semaphore from "ngx.semaphore";
 
-type Thread = ngx.thread.Thread;
-
 const now = clock.now;
-const min = math.min;
 const max = math.max;
+const notify = timer_turns.notify;
 
 /*
  * The timers of base/timer_loop, which explains what they are for.
  */
 
-/** Makes one turn. Returns the seconds until the next one, or nil to end the loop. */
-type Turn = (this: void) => number | undefined;
-
-interface LoopOptions {
-    /** The turns call functions of users, which can terminate the timer: no other loop shares it. */
-    is_private?: boolean;
-    /** Called if a turn was terminated together with its timer, before the next turn. */
-    on_terminated?: (this: void) => void;
-    /**
-     * Seconds that a running turn has to return after the worker began to exit; then it is killed. Default: no limit. The
-     * last turn, which follows, is not killed: it must limit the time that it takes.
-     */
-    exit_grace?: number;
-}
-
-interface TimerLoop {
-    /** What log lines begin with, like `watch of /routes/`. */
-    readonly name: string;
-    readonly run: Turn;
-    readonly options: LoopOptions;
-    /** The loops that it shares hosts with. */
-    readonly group: Group;
-    /** It is part of its group: more turns will come. */
-    is_started: boolean;
-    /** When the next turn is due; nil while one is running. */
-    due: number | undefined;
-    /** The host of the turn that is running. */
-    host: Host | undefined;
-    /** It was woken during its turn: the next one follows immediately. */
-    is_woken: boolean;
-    /** The last turn, of a worker that is exiting, has begun. */
-    is_last_turn: boolean;
-    /** Times that it was started: tells a turn of before a stop from those after it. */
-    starts: number;
-}
-
-/** Loops that share hosts. */
-interface Group {
-    /** The function of its hosts' timers. */
-    readonly run_host: (this: void, premature: boolean, host: Host) => void;
-    loops: TimerLoop[];
-    /** The host that new turns run in. */
-    current: Host | undefined;
-    /** A host whose timer nginx has not run yet, and might have dropped. */
-    requested: Host | undefined;
-}
-
-interface RunningTurn {
-    readonly loop: TimerLoop;
-    /** What `starts` of the loop was. */
-    readonly start: number;
-    thread: Thread | undefined;
-    is_over: boolean;
-}
-
-/** A timer that turns run in. */
-interface Host {
-    readonly group: Group;
-    /** Wakes its main thread. */
-    readonly signal: Semaphore;
-    /** The main thread has something to look for. */
-    is_notified: boolean;
-    created_at: number;
-    /** Turns and other units of work so far. */
-    work: number;
-    turns: RunningTurn[];
-    /** Checks of the watchdog since its main thread last ran. */
-    missed: number;
-}
-
 /** Seconds within which a host notices that the worker is exiting. */
 const POLL_INTERVAL = 0.5;
-/** Seconds after which a host is replaced. */
+/** Seconds after which a host of turns that hand over is replaced, whatever they have left behind. */
 const MAX_AGE = 300;
-/** Units of work after which a host is replaced: a batch of events leaves some 100 bytes in nginx's pool. */
-const MAX_WORK = 10000;
+/**
+ * Ended light threads and connections after which a host is replaced: nginx frees the 260 to 290 bytes of each only with
+ * the timer, and searches their list whenever a light thread is started or killed.
+ */
+const MAX_LEFTOVERS = 1000;
+/** Retired hosts of streams with fewer running turns than that are emptied when there are too many hosts. */
+const FEW_TURNS = 250;
 /** Seconds after which a timer that has not started counts as dropped. */
 const START_TIME = 1;
-/** Seconds between two checks of the watchdog. */
-const CHECK_INTERVAL = 1;
-/** Checks without a sign of a host's main thread after which the host counts as terminated. */
-const MAX_MISSED = 3;
+/** Seconds before the next request after one that nginx refused or dropped; doubles with each in a row. */
+const FIRST_DELAY = 0.5;
+/** Longest such delay in seconds: nginx logs an alert for each timer that it drops. */
+const MAX_DELAY = 5;
 /** The shortest wait in seconds: nginx without OpenResty's patches logs each wait of 0. */
 const YIELD_TIME = 0.001;
-/** Seconds before the next turn after one that raised an error. */
-const ERROR_DELAY = 1;
 
-/** Groups with loops, for the watchdog. */
-const groups = new LuaSet<Group>();
-/** Hosts that run, including those that were replaced and still have turns. */
-const hosts = new LuaSet<Host>();
-let has_watchdog = false;
-
-/** Wakes the main thread of a host, which starts turns that are due and frees those that are over. */
-function notify(host: Host | undefined): void {
-    if (host !== undefined && !host.is_notified) {
-        host.is_notified = true;
-        if (host.signal.count() < 0) {
-            host.signal.post(1); // only if it waits: a wait for what has been posted does not yield
-        }
-    }
-}
-
-function without<T>(list: readonly T[], item: T): T[] {
-    const rest: T[] = [];
-    for (const other of list) {
-        if (other !== item) {
-            rest.push(other);
-        }
-    }
-    return rest;
-}
-
-function remove(loop: TimerLoop): void {
-    const group = loop.group;
-    if (loop.is_started) {
-        loop.is_started = false;
-        loop.due = undefined;
-        group.loops = without(group.loops, loop);
-        if (group.loops.length === 0) {
-            groups.delete(group);
-        }
-    }
-}
-
-/** Notes the end of a turn. */
-function end_turn(turn: RunningTurn, seconds: number | undefined): void {
-    const loop = turn.loop;
-    turn.is_over = true;
-    loop.host = undefined;
-    if (!loop.is_started) {
-        return; // stopped during the turn
-    }
-    if (loop.starts !== turn.start) {
-        loop.due = now(); // started again during the turn
-    } else if (loop.is_last_turn || (seconds === undefined && !loop.is_woken)) {
-        remove(loop);
-    } else {
-        loop.due = now() + (loop.is_woken ? 0 : seconds!);
-    }
-}
-
-function run_turn(host: Host, turn: RunningTurn): void {
-    const loop = turn.loop;
-    const [ok, result] = protected_call(loop.run);
-    let seconds = result as number | undefined;
-    if (!ok) {
-        ngx.log(ngx.ERR, loop.name, ": ", error_text.of(result, "an error without text"));
-        seconds = ERROR_DELAY;
-    }
-    end_turn(turn, seconds);
-    notify(host);
-    notify(loop.group.current);
-}
-
-/** Starts a turn, which runs until it waits for something. */
-function start_turn(host: Host, loop: TimerLoop, is_last: boolean): void {
-    const turn: RunningTurn = { loop, start: loop.starts, thread: undefined, is_over: false };
-    loop.due = undefined;
-    loop.is_woken = false;
-    loop.host = host;
-    loop.is_last_turn = is_last;
-    host.work = host.work + 1;
-    host.turns.push(turn);
-    turn.thread = ngx.thread.spawn(run_turn, host, turn);
-}
-
-/** Starts all turns that are due. Returns the seconds until the next one is. */
-function start_due_turns(host: Host, is_exiting: boolean): number {
-    const time = now();
-    let wait = POLL_INTERVAL;
-    for (const loop of host.group.loops) {
-        const due = loop.due;
-        if (due !== undefined) {
-            if (due <= time || is_exiting) {
-                start_turn(host, loop, is_exiting);
-            } else {
-                wait = min(wait, due - time);
-            }
-        }
-    }
-    return wait;
-}
-
-/** Frees the light threads of turns that are over: nginx keeps them until their parent has killed or joined them. */
-function reap(host: Host): void {
-    const running: RunningTurn[] = [];
-    for (const turn of host.turns) {
-        if (turn.is_over) {
-            ngx.thread.kill(turn.thread!);
-        } else {
-            running.push(turn);
-        }
-    }
-    host.turns = running;
-}
-
-/** Kills turns that have not returned although the worker is exiting. Their loops make the last turn after that. */
-function kill_late_turns(host: Host, exiting_for: number): void {
-    for (const turn of host.turns) {
-        const grace = turn.loop.options.exit_grace;
-        if (!turn.is_over && !turn.loop.is_last_turn && grace !== undefined && exiting_for >= grace) {
-            end_turn(turn, 0); // `reap` kills its thread
-        }
-    }
-}
-
-/** Requests a host, unless a request is pending. */
-function request_host(group: Group): Result<true> {
-    const time = now();
-    const requested = group.requested;
-    if (requested !== undefined && time - requested.created_at < START_TIME) {
-        return $multi(true);
-    }
-    const [signal, err] = semaphore.new(0);
-    if (signal === undefined) {
-        return $multi(undefined, err);
-    }
-    const host: Host = { group, signal, is_notified: false, created_at: time, work: 0, turns: [], missed: 0 };
-    const [ok, timer_err] = timers.at(0, group.run_host, host);
-    if (ok === undefined) {
-        return $multi(undefined, timer_err);
-    }
-    group.requested = host;
-    return $multi(true);
-}
-
-/** Reports whether a host can end: no turn is running, and a successor runs or the group has no loops. */
-function is_done(host: Host): boolean {
-    const group = host.group;
-    return host.turns.length === 0 && (group.current !== host || group.loops.length === 0);
+function is_retired(host: Host): boolean {
+    return host.is_retired;
 }
 
 /** A function, because TypeScript does not see that the turns change the field. */
@@ -252,117 +42,225 @@ function is_notified(host: Host): boolean {
     return host.is_notified;
 }
 
+/** Counts a request that nginx refused or dropped. */
+function note_failed_request(pool: HostPool): void {
+    pool.requested = undefined;
+    pool.next_request_at = now() + backoff.exponential(FIRST_DELAY, MAX_DELAY, pool.failed_requests);
+    pool.failed_requests = pool.failed_requests + 1;
+}
+
+/** Requests a host, unless a request is pending. Reports whether one can be expected. */
+function request(pool: HostPool, replaces: Host | undefined): boolean {
+    const time = now();
+    const requested = pool.requested;
+    if (requested !== undefined) {
+        if (time - requested.created_at < START_TIME) {
+            return true;
+        }
+        note_failed_request(pool);
+    }
+    if (time < pool.next_request_at) {
+        return false;
+    }
+    const [signal] = semaphore.new(0);
+    if (signal === undefined) {
+        return false;
+    }
+    const host: Host = {
+        pool,
+        replaces,
+        signal,
+        is_notified: false,
+        created_at: time,
+        leftovers: 0,
+        loops: [],
+        turns: [],
+        is_retired: false,
+        is_evicted: false,
+        missed: 0,
+    };
+    const [ok] = timers.at(0, pool.run_host, host);
+    if (ok === undefined) {
+        note_failed_request(pool);
+        return false;
+    }
+    pool.requested = host;
+    return true;
+}
+
+/** Returns the host with the fewest loops; nil if none runs. */
+function least_used(pool: HostPool): Host | undefined {
+    let chosen: Host | undefined;
+    for (const host of pool.hosts) {
+        if (chosen === undefined || host.loops.length < chosen.loops.length) {
+            chosen = host;
+        }
+    }
+    return chosen;
+}
+
+/**
+ * Gives hosts to the loops that wait for one. While hosts have as many loops as they should, and the pool can have more
+ * hosts, the loops wait for another one; if nginx has no timer for it, they share those that run.
+ */
+function assign(pool: HostPool): void {
+    const waiting = pool.waiting;
+    let count = 0;
+    while (count < waiting.length) {
+        const host = least_used(pool);
+        const wants_another = host === undefined || host.loops.length >= pool.loops_per_host;
+        if (wants_another && pool.hosts.length < pool.max_hosts && request(pool, undefined)) {
+            break;
+        }
+        if (host === undefined) {
+            break;
+        }
+        timer_turns.move_to(host, waiting[count]!);
+        count = count + 1;
+        notify(host);
+    }
+    if (count > 0) {
+        const rest: TimerLoop[] = [];
+        for (const i of $range(count + 1, waiting.length)) {
+            rest.push(waiting[i - 1]!);
+        }
+        pool.waiting = rest;
+    }
+}
+
+/** Lets a host take the loops of another one, which ends with the last of its turns, unless it has ended already. */
+function take_over(host: Host, old: Host): void {
+    const pool = host.pool;
+    const others = timer_turns.without(pool.hosts, old);
+    if (others.length === pool.hosts.length) {
+        return;
+    }
+    pool.hosts = others;
+    pool.retired.push(old);
+    old.is_retired = true;
+    host.loops = old.loops;
+    old.loops = [];
+    for (const loop of host.loops) {
+        loop.home = host;
+    }
+    notify(old);
+}
+
+/** Empties the retired host with the fewest turns, if these are few: its streams are opened again in another host. */
+function evict(pool: HostPool): void {
+    let chosen: Host | undefined;
+    for (const host of pool.retired) {
+        if (chosen === undefined || host.turns.length < chosen.turns.length) {
+            chosen = host;
+        }
+    }
+    if (chosen !== undefined && chosen.turns.length < FEW_TURNS) {
+        chosen.is_evicted = true;
+    }
+}
+
+/** Requests a successor of a host that has lasted long enough. */
+function replace_if_worn(host: Host): void {
+    const pool = host.pool;
+    if (host.leftovers < MAX_LEFTOVERS && now() - host.created_at < pool.max_age) {
+        return;
+    }
+    if (pool.retired.length < pool.max_hosts) {
+        request(pool, host);
+    } else {
+        evict(pool);
+    }
+}
+
+/** Reports whether a host can end: no turn is running, and no loop will start one. */
+function is_done(host: Host): boolean {
+    return host.turns.length === 0 && (host.is_retired || host.loops.length === 0);
+}
+
+/** Removes a host that has ended. Its loops wait for another one. */
+function forget(host: Host): void {
+    const pool = host.pool;
+    pool.hosts = timer_turns.without(pool.hosts, host);
+    pool.retired = timer_turns.without(pool.retired, host);
+    const { waiting } = pool;
+    const time = now();
+    for (const loop of host.loops) {
+        loop.home = undefined;
+        if (loop.due !== undefined) {
+            loop.due = max(loop.due, time); // it is late from now on, not since the host was terminated
+        }
+        waiting.push(loop);
+    }
+    host.loops = [];
+}
+
 /** The main thread of a host. */
 function run_host(_premature: boolean, host: Host): void {
-    const group = host.group;
-    if (group.requested !== host) {
+    const { pool, replaces } = host;
+    if (pool.requested !== host) {
         return; // it counted as dropped, and another one was requested
     }
-    group.requested = undefined;
-    notify(group.current); // which is replaced
-    group.current = host;
+    pool.requested = undefined;
+    pool.failed_requests = 0;
+    pool.next_request_at = 0;
     host.created_at = now();
-    hosts.add(host);
+    pool.hosts.push(host);
+    if (replaces !== undefined) {
+        take_over(host, replaces);
+    }
+    assign(pool);
     let exiting_since: number | undefined;
     while (true) {
         host.missed = 0;
         if (ngx.worker.exiting()) {
             exiting_since ??= now();
-            kill_late_turns(host, now() - exiting_since);
+            timer_turns.kill_late(host, now() - exiting_since);
         }
-        let wait = POLL_INTERVAL;
         host.is_notified = false;
-        if (group.current === host) {
-            wait = start_due_turns(host, exiting_since !== undefined);
-            if (exiting_since === undefined && (host.work >= MAX_WORK || now() - host.created_at >= MAX_AGE)) {
-                request_host(group);
-            }
+        const wait = timer_turns.start_due(host, exiting_since !== undefined, POLL_INTERVAL);
+        if (exiting_since === undefined && !is_retired(host)) {
+            replace_if_worn(host);
         }
-        reap(host);
+        timer_turns.reap(host);
         if (is_done(host)) {
             break;
         }
         host.signal.wait(is_notified(host) ? YIELD_TIME : max(YIELD_TIME, wait));
     }
-    hosts.delete(host);
-    if (group.current === host) {
-        group.current = undefined;
-    }
+    forget(host);
 }
 
-function new_group(): Group {
-    return { run_host, loops: [], current: undefined, requested: undefined };
-}
-
-/** The group of all loops that are not private. */
-const shared_group = new_group();
-
-/** Makes the turns of a terminated host due again, in another host. */
-function on_host_terminated(host: Host): void {
-    const group = host.group;
-    hosts.delete(host);
-    if (group.current === host) {
-        group.current = undefined;
-    }
+/**
+ * Makes the turns of a terminated host due again, in another host.
+ * @param next_pool where loops continue whose functions have terminated it
+ */
+function on_terminated(host: Host, next_pool: HostPool): void {
+    forget(host);
     for (const turn of host.turns) {
         const { loop } = turn;
         if (!turn.is_over) {
-            end_turn(turn, 0);
-            if (loop.options.on_terminated !== undefined) {
-                loop.options.on_terminated();
+            timer_turns.end_turn(turn, 0);
+            const { on_terminated: callback } = loop.options;
+            if (callback !== undefined && callback() && loop.is_started) {
+                timer_turns.change_pool(loop, next_pool);
             }
         }
     }
 }
 
-function check_hosts(premature: boolean): void {
-    if (premature) {
-        return;
-    }
-    const terminated: Host[] = [];
-    for (const host of hosts) {
-        host.missed = host.missed + 1;
-        if (host.missed > MAX_MISSED) {
-            terminated.push(host);
-        }
-    }
-    for (const host of terminated) {
-        on_host_terminated(host);
-    }
-    for (const group of groups) {
-        if (group.current === undefined) {
-            request_host(group);
-        }
-    }
+function new_pool(max_hosts: number, loops_per_host: number, max_age: number): HostPool {
+    return {
+        run_host,
+        max_hosts,
+        loops_per_host,
+        max_age,
+        hosts: [],
+        retired: [],
+        waiting: [],
+        requested: undefined,
+        failed_requests: 0,
+        next_request_at: 0,
+    };
 }
 
-/** Starts the watchdog of this worker. nginx repeats `ngx.timer.every` even where it has dropped one run. */
-function ensure_watchdog(): Result<true> {
-    if (!has_watchdog) {
-        const [started, err] = timers.every(CHECK_INTERVAL, check_hosts);
-        if (started === undefined) {
-            return $multi(undefined, err);
-        }
-        has_watchdog = true;
-    }
-    return $multi(true);
-}
-
-/** Makes the watchdog request a host for a group that has none. */
-function watch_group(group: Group): void {
-    groups.add(group);
-}
-
-export {
-    ensure_watchdog,
-    new_group,
-    notify,
-    remove,
-    request_host,
-    shared_group,
-    watch_group,
-    type Group,
-    type LoopOptions,
-    type TimerLoop,
-    type Turn,
-};
+export { MAX_AGE, assign, new_pool, on_terminated };

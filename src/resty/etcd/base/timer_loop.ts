@@ -1,51 +1,46 @@
 import * as clock from "./clock";
-import * as timer_hosts from "./timer_host";
-import type { LoopOptions, TimerLoop, Turn } from "./timer_host";
+import * as timer_host from "./timer_host";
+import * as timer_supervisor from "./timer_supervisor";
+import * as timer_turns from "./timer_turns";
+import type { LoopOptions, TimerLoop, Turn } from "./timer_types";
 
 const now = clock.now;
 
 /*
  * Background work of a worker, in turns. A loop has a function that makes one turn and returns when the next one is due.
- * Turns run as light threads of a timer (the host) that the loops of a worker share.
+ * Turns run as light threads of a few timers (hosts) that all loops of a worker share.
  *
- * - nginx frees what a timer has allocated only when it ends. So a host is replaced after some time or work. It ends
- *   only when its successor runs: nginx drops a timer without notice if too many timers run.
- * - A turn can be long: the reading of a stream, or a poll that sleeps in between. It calls `must_hand_over` where it can
- *   be interrupted, and returns if that is so. A turn that cannot be interrupted keeps its host.
+ * - nginx frees what a timer has allocated only when it ends: the context of each light thread, and something for each
+ *   connection. So a host is replaced after some time, or when it has left much behind. It ends only when its successor
+ *   runs: nginx drops a timer without notice if too many timers run.
+ * - A turn can be long: a poll that sleeps in between. It calls `must_hand_over` where it can be interrupted, and returns
+ *   if that is so. A turn that cannot be interrupted keeps its host. A stream lasts as long as the worker, and its
+ *   connection belongs to its host: such turns have hosts apart from the others, and leave nothing behind meanwhile.
  * - A user's function can terminate the timer it is called in (`ngx.exit`), and with it all turns there. Loops that
- *   call such functions are private: no other loop shares their host. A watchdog finds terminated hosts.
+ *   call such functions have a pool of hosts apart from the others. The supervisor finds terminated hosts.
  * - When the worker is exiting, each loop gets one last turn. The turn checks `ngx.worker.exiting()`.
  */
 
 /**
- * Starts a loop: its first turn is due after some seconds. Does nothing if the loop is started already.
+ * Starts a loop: its first turn is due after some seconds. Does nothing if the loop is started already. If nginx has no
+ * timer for it, it waits: see `problem`.
  * @returns true; or nil and why no timer can be created
  */
 function start(loop: TimerLoop, seconds: number): Result<true> {
     if (loop.is_started) {
         return $multi(true);
     }
-    const group = loop.group;
-    const [watched, err] = timer_hosts.ensure_watchdog();
-    if (watched === undefined) {
+    const [ok, err] = timer_supervisor.ensure();
+    if (ok === undefined) {
         return $multi(undefined, err);
     }
-    if (group.current === undefined) {
-        const [requested, request_err] = timer_hosts.request_host(group);
-        if (requested === undefined) {
-            return $multi(undefined, request_err);
-        }
-    }
-    loop.is_started = true;
     loop.is_last_turn = false;
     loop.starts = loop.starts + 1;
     if (loop.host === undefined) {
         loop.due = now() + seconds; // else when the turn ends that was running when it was stopped
     }
-    const loops = group.loops;
-    loops.push(loop);
-    timer_hosts.watch_group(group);
-    timer_hosts.notify(group.current);
+    timer_turns.add(loop);
+    timer_host.assign(loop.pool);
     return $multi(true);
 }
 
@@ -54,28 +49,38 @@ function wake(loop: TimerLoop): void {
     loop.is_woken = loop.host !== undefined;
     if (loop.due !== undefined) {
         loop.due = 0;
-        timer_hosts.notify(loop.group.current);
+        timer_turns.notify(loop.home);
     }
 }
 
 /** Stops a loop: the running turn continues until it returns, and no other turn follows. */
 function stop(loop: TimerLoop): void {
-    timer_hosts.remove(loop);
-    timer_hosts.notify(loop.group.current);
+    timer_turns.remove(loop);
 }
 
-/** Counts units of work that a turn has done. The turn itself counts as one. */
-function note_work(loop: TimerLoop, units: number): void {
+/** Stops a loop and kills its running turn. A turn cannot do that to itself. */
+function kill(loop: TimerLoop): void {
+    timer_turns.remove(loop);
+    timer_turns.kill(loop);
+}
+
+/** Counts light threads and connections that a turn has made, in addition to the turn itself. */
+function note_leftovers(loop: TimerLoop, count: number): void {
     const host = loop.host;
     if (host !== undefined) {
-        host.work = host.work + units;
+        host.leftovers = host.leftovers + count;
     }
 }
 
-/** Reports whether the running turn must return, because a new host runs that continues the loop. */
+/** Reports whether the running turn must return, because another host continues the loop. */
 function must_hand_over(loop: TimerLoop): boolean {
-    const current = loop.group.current;
-    return current !== undefined && current !== loop.host;
+    const host = loop.host;
+    return host !== undefined && (loop.options.pool === "streams" ? host.is_evicted : host.is_retired);
+}
+
+/** Returns why the next turn is late; nil if it is not. */
+function problem(loop: TimerLoop): Problem {
+    return timer_supervisor.problem_of(loop);
 }
 
 /**
@@ -87,7 +92,8 @@ function create(name: string, run: Turn, options: LoopOptions): TimerLoop {
         name,
         run,
         options,
-        group: options.is_private === true ? timer_hosts.new_group() : timer_hosts.shared_group,
+        pool: timer_supervisor.pool_of(options.pool),
+        home: undefined,
         is_started: false,
         due: undefined,
         host: undefined,
@@ -97,4 +103,47 @@ function create(name: string, run: Turn, options: LoopOptions): TimerLoop {
     };
 }
 
-export { create as new, must_hand_over, note_work, start, stop, wake, type LoopOptions, type TimerLoop, type Turn };
+/**
+ * Runs a function once, in a timer that loops share. It is not repeated if the timer is terminated.
+ * @returns the loop of its only turn; nil if nginx has no timer for it now
+ */
+function run_once(name: string, fn: (this: void) => void): TimerLoop | undefined {
+    const loop: TimerLoop = create(
+        name,
+        () => {
+            fn();
+            return undefined;
+        },
+        {
+            on_terminated: () => {
+                stop(loop);
+                return false;
+            },
+        },
+    );
+    const pool = loop.pool;
+    loop.starts = 1;
+    loop.due = now();
+    timer_turns.add(loop);
+    timer_host.assign(pool);
+    if (loop.home === undefined && pool.requested === undefined) {
+        stop(loop);
+        return undefined;
+    }
+    return loop;
+}
+
+export {
+    create as new,
+    kill,
+    must_hand_over,
+    note_leftovers,
+    problem,
+    run_once,
+    start,
+    stop,
+    wake,
+    type LoopOptions,
+    type TimerLoop,
+    type Turn,
+};

@@ -89,8 +89,8 @@ function turn(reg: State): number | undefined {
     return undefined;
 }
 
-function state_of(this: State): Status {
-    const err = this.err?.message;
+function state_of(this: Background): Status {
+    const err = this.err !== undefined ? errors.to_text_with_hint(this.err) : timer_loop.problem(this.loop);
     return {
         registered: this.is_registered && now() < this.expires_at,
         lease: this.lease,

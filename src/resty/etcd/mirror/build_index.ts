@@ -14,7 +14,7 @@ import type { Index, IndexFn, State } from "./types";
 /** An index that is being built. */
 interface Build {
     readonly state: State;
-    readonly index: Index;
+    index: Index;
     /** It holds the lock of the store. */
     is_filling: boolean;
 }
@@ -64,6 +64,22 @@ function run(build: Build): void {
     }
 }
 
+/** Handles that the timer was terminated: by the index function, unless it was not running. The index is then built again. */
+function on_terminated(build: Build, loop: TimerLoop): boolean {
+    const { index, state } = build;
+    const was_calling = build.is_filling && state.indexes.is_calling;
+    if (was_calling) {
+        state.indexes.is_calling = false;
+        timer_loop.stop(loop);
+        finish(build, "its function terminated the timer");
+    } else if (build.is_filling) {
+        build.is_filling = false;
+        build.index = indexes.create_index(index.name, index.fn);
+        run_loop.release(state.loop);
+    }
+    return was_calling;
+}
+
 /** Adds an index. It is built in the background: until then, `by` returns "not ready" for it. */
 function add_index(this: State, name: string, fn: IndexFn): MethodResult<true> {
     const problem = options.check_index(name, fn);
@@ -85,11 +101,8 @@ function add_index(this: State, name: string, fn: IndexFn): MethodResult<true> {
             return undefined;
         },
         {
-            is_private: true,
-            on_terminated: () => {
-                timer_loop.stop(loop);
-                finish(build, "its function terminated the timer");
-            },
+            pool: "user_functions",
+            on_terminated: () => on_terminated(build, loop),
         },
     );
     const [ok, err] = timer_loop.start(loop, 0);

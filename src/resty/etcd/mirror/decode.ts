@@ -26,6 +26,7 @@ function create(cli: ClientState, opts: Options, log: RateLimitedLog): Decoder {
         prefix_length: protocol_keys.with_prefix(cli.key_prefix, "").length,
         log,
         rejected_count: 0,
+        is_calling: false,
     };
 }
 
@@ -58,8 +59,7 @@ function without_value(raw: RawKv, key: string): Kv {
     };
 }
 
-/** Returns the kv for a raw one; nil and the reason if `decode`, `validate` or `transform` rejects it. */
-function make(decoder: Decoder, raw: RawKv, key: string): Result<Kv> {
+function run_functions(decoder: Decoder, raw: RawKv, key: string): Result<Kv> {
     const { decode, validate, transform } = decoder;
     const kv = without_value(raw, key) as { value: unknown } & Kv;
     const [decode_ok, value, decode_err] = protected_call(decode, raw.value ?? "", kv);
@@ -81,6 +81,17 @@ function make(decoder: Decoder, raw: RawKv, key: string): Result<Kv> {
         kv.value = transformed;
     }
     return $multi(gc_barrier.mark_now(kv));
+}
+
+/** Returns the kv for a raw one; nil and the reason if `decode`, `validate` or `transform` rejects it. */
+function make(decoder: Decoder, raw: RawKv, key: string): Result<Kv> {
+    decoder.is_calling = true;
+    const [kv, err] = run_functions(decoder, raw, key);
+    decoder.is_calling = false;
+    if (kv === undefined) {
+        return $multi(undefined, err);
+    }
+    return $multi(kv);
 }
 
 /** Logs and counts a rejected item, and returns what `invalid` reports of it. */

@@ -17,7 +17,7 @@ function create(fns: Record<string, IndexFn> | undefined, log: RateLimitedLog): 
     for (const [name, fn] of pairs(fns ?? {})) {
         by_name.set(name, create_index(name, fn));
     }
-    return { by_name, building: new LuaMap(), log, error_count: 0 };
+    return { by_name, building: new LuaMap(), log, error_count: 0, is_calling: false };
 }
 
 /** Reserves the name of an index that is going to be built. */
@@ -70,7 +70,9 @@ function call(index: Index, kv: Kv): LuaMultiReturn<[ok: boolean, value: unknown
 
 /** Returns the value of one index for a key, or nil. If the function throws, the key has no value in this index. */
 function value_of(indexes: Indexes, index: Index, kv: Kv): AnyNotNil | undefined {
+    indexes.is_calling = true;
     const [ok, value] = call(index, kv);
+    indexes.is_calling = false;
     if (!ok) {
         indexes.error_count = indexes.error_count + 1;
         rate_limited_log.warn(indexes.log, `index ${index.name}: ${kv.key}: ${error_text.of(value, "no reason")}`);

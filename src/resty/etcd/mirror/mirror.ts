@@ -75,6 +75,10 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         return errors.bad_request(loop_err);
     }
     const log = rate_limited_log.new(`mirror of ${dir}`);
+    const [notifications, notifier_err] = notifier.new(log);
+    if (notifications === undefined) {
+        return errors.bad_request(notifier_err);
+    }
     const state: State = {
         cli,
         dir,
@@ -82,7 +86,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         decoder: decode.new(cli, given, log),
         store: stores.new(),
         indexes: indexes.new(given.index, log),
-        notifications: notifier.new(log),
+        notifications,
         loop,
         ready_waiters: waiters.new(),
         revision_waiters: waiters.new(),

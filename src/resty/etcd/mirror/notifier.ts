@@ -1,3 +1,4 @@
+import * as semaphore from "ngx.semaphore";
 import * as clock from "../base/clock";
 import * as error_text from "../base/error_text";
 import * as gc_barrier from "../base/gc_barrier";
@@ -5,8 +6,11 @@ import type { RateLimitedLog } from "../base/rate_limited_log";
 import * as rate_limited_log from "../base/rate_limited_log";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
+import * as wait from "../base/wait";
 import * as errors from "../protocol/errors";
 import type { MethodResult } from "../protocol/errors";
+import * as timer_loop from "../base/timer_loop";
+import * as apply from "./apply";
 import type { Callback, Change, Changes, Notifications, OnChange, PendingChanges, State } from "./types";
 
 const now = clock.now;
@@ -20,22 +24,36 @@ const SLOW_AFTER = 1;
 /** Seconds that a callback has to return when the worker exits. */
 const EXIT_GRACE = 0.5;
 const POLL_INTERVAL = 0.1;
+/** Seconds of a wait for changes, which has no limit. */
+const IDLE_INTERVAL = 3600;
+/** The shortest wait in seconds: nginx without OpenResty's patches logs each wait of 0. */
+const YIELD_TIME = 0.001;
 
-function create(log: RateLimitedLog): Notifications {
-    return {
+function create(log: RateLimitedLog): Result<Notifications> {
+    const [wake_signal, err] = semaphore.new(0);
+    const [done_signal, done_err] = semaphore.new(0);
+    if (wake_signal === undefined || done_signal === undefined) {
+        return $multi(undefined, err ?? done_err ?? "no semaphore");
+    }
+    return $multi({
         log,
         callbacks: [],
         pending: [],
+        coalescing: [],
+        current: undefined,
+        called: 0,
         pending_count: 0,
         coalesce_at: MAX_PENDING,
         is_notifying: false,
         thread: undefined,
+        wake_signal,
+        done_signal,
         callback_started_at: undefined,
         has_warned: false,
         is_stopped: false,
         error_count: 0,
         coalesced_count: 0,
-    };
+    });
 }
 
 /**
@@ -69,10 +87,13 @@ function on_change(this: State, fn: OnChange): MethodResult<(this: void) => void
 /** Calls the callbacks that were registered at the time of the change and still are. */
 function call_all(notifications: Notifications, item: PendingChanges, slice: TimeSlice): void {
     const argument: Changes = { revision: item.revision, changes: item.changes };
-    for (const callback of item.callbacks) {
+    const callbacks = item.callbacks;
+    while (notifications.called < callbacks.length) {
         if (notifications.is_stopped) {
             return;
         }
+        const callback = callbacks[notifications.called]!;
+        notifications.called = notifications.called + 1; // before the call: one that was interrupted is not repeated
         if (!callback.is_stopped) {
             notifications.callback_started_at = now();
             const [ok, err] = protected_call(callback.fn, argument);
@@ -90,26 +111,85 @@ function call_all(notifications: Notifications, item: PendingChanges, slice: Tim
 /** Delivers the pending changes. */
 function deliver(this: void, notifications: Notifications): void {
     const slice = time_slice.start();
-    let item = remove(notifications.pending, 1);
-    while (item !== undefined) {
-        notifications.pending_count = notifications.pending_count - item.changes.length;
-        call_all(notifications, item, slice);
-        item = remove(notifications.pending, 1);
+    while (true) {
+        if (notifications.current === undefined) {
+            const item = remove(notifications.pending, 1);
+            if (item === undefined) {
+                return;
+            }
+            notifications.pending_count = notifications.pending_count - item.changes.length;
+            notifications.current = item;
+            notifications.called = 0;
+        }
+        call_all(notifications, notifications.current, slice);
+        notifications.current = undefined;
     }
 }
 
-/** No callback runs any more: it has returned, or the timer that it ran in has ended. */
-function reset(notifications: Notifications): void {
+/** No callback runs any more. */
+function end_notifying(notifications: Notifications): void {
     notifications.is_notifying = false;
-    notifications.thread = undefined;
     notifications.callback_started_at = undefined;
     notifications.coalesce_at = MAX_PENDING;
 }
 
-/** The light thread in which callbacks run. */
+/**
+ * The light thread in which callbacks run. It lasts, because nginx keeps the context of each light thread until the timer
+ * ends.
+ */
 function run_thread(this: void, notifications: Notifications): void {
-    protected_call(deliver, notifications); // nothing throws there, but `is_notifying` must not stay set
-    reset(notifications);
+    while (true) {
+        protected_call(deliver, notifications); // nothing throws there, but `is_notifying` must not stay set
+        end_notifying(notifications);
+        wait.wake_all(notifications.done_signal);
+        notifications.wake_signal.wait(IDLE_INTERVAL);
+    }
+}
+
+/** Calls the callbacks with what is pending. Those that do not wait for anything have returned when this function does. */
+function call_pending(notifications: Notifications): void {
+    const has_pending = notifications.current !== undefined || notifications.pending.length > 0;
+    if (!notifications.is_notifying && has_pending && !notifications.is_stopped) {
+        notifications.is_notifying = true;
+        if (notifications.thread === undefined) {
+            notifications.thread = ngx.thread.spawn(run_thread, notifications); // runs until a callback waits for something
+        } else {
+            notifications.wake_signal.post(1);
+        }
+    }
+    while (notifications.is_notifying && notifications.callback_started_at === undefined) {
+        notifications.done_signal.wait(YIELD_TIME); // the thread yields to other requests, or has not begun yet
+    }
+}
+
+/** Ends the light thread, which waits for changes. The light thread that has called `notify` must do this. */
+function end_thread(notifications: Notifications): void {
+    const thread = notifications.thread;
+    if (thread !== undefined) {
+        notifications.thread = undefined;
+        ngx.thread.kill(thread);
+    }
+}
+
+/**
+ * Restores a consistent state after the timer was terminated. Callbacks that had not been called with the last changes
+ * are called after `notify` or `call_pending`.
+ */
+function reset(notifications: Notifications): void {
+    end_notifying(notifications);
+    notifications.thread = undefined;
+    const { coalescing, pending } = notifications;
+    if (coalescing.length > 0) {
+        notifications.coalescing = [];
+        for (const item of pending) {
+            coalescing.push(item);
+        }
+        notifications.pending = coalescing;
+        notifications.pending_count = 0;
+        for (const item of coalescing) {
+            notifications.pending_count = notifications.pending_count + item.changes.length;
+        }
+    }
 }
 
 /** Merges two changes of the same key. */
@@ -125,6 +205,7 @@ function coalesce(notifications: Notifications): void {
     const pending = notifications.pending;
     const latest = pending[pending.length - 1]!;
     const count = notifications.pending_count;
+    notifications.coalescing = pending;
     notifications.pending = [];
     notifications.pending_count = 0;
     const slice = time_slice.start();
@@ -151,6 +232,7 @@ function coalesce(notifications: Notifications): void {
             changes.push(change); // else the key was created and deleted meanwhile
         }
     }
+    notifications.coalescing = [];
     if (changes.length > 0) {
         notifications.pending.push({ revision: latest.revision, changes, callbacks: latest.callbacks });
     }
@@ -189,15 +271,22 @@ function notify(notifications: Notifications, revision: number, changes: Change[
     if (notifications.is_notifying && notifications.pending_count > notifications.coalesce_at) {
         coalesce(notifications);
     }
-    if (!notifications.is_notifying && notifications.pending.length > 0) {
-        notifications.is_notifying = true;
-        const thread = ngx.thread.spawn(run_thread, notifications); // runs until a callback waits for something
-        if (notifications.is_notifying as boolean) {
-            notifications.thread = thread;
-        }
+    call_pending(notifications);
+}
+
+/** Notifies the callbacks of the batch that was applied. Returns after those that do not wait for anything. */
+function announce(state: State): void {
+    const { loop, notifications } = state;
+    const { applied } = loop;
+    if (applied !== undefined) {
+        const { is_first, revision } = applied;
+        const is_all = is_first && notifications.callbacks.length > 0;
+        const changes = is_all ? apply.all_as_changes(state) : applied.changes;
+        loop.applied = undefined;
+        notify(notifications, revision, changes);
     }
-    while (notifications.is_notifying && notifications.callback_started_at === undefined) {
-        time_slice.yield_now(); // the thread only yields to other requests
+    if (notifications.thread !== undefined) {
+        timer_loop.note_leftovers(loop.timer, 1); // what the callbacks have made is unknown
     }
 }
 
@@ -213,13 +302,13 @@ function wait_for_callback(notifications: Notifications): void {
     while (notifications.is_notifying) {
         if (ngx.worker.exiting()) {
             deadline ??= now() + EXIT_GRACE;
-            if (now() > deadline && notifications.thread !== undefined) {
-                ngx.thread.kill(notifications.thread);
-                return;
+            if (now() > deadline) {
+                break;
             }
         }
         ngx.sleep(POLL_INTERVAL);
     }
+    end_thread(notifications);
 }
 
-export { create as new, notify, on_change, reset, stop, wait_for_callback, warn_if_slow };
+export { announce, call_pending, end_thread, create as new, on_change, reset, stop, wait_for_callback, warn_if_slow };

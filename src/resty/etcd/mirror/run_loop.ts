@@ -42,8 +42,9 @@ function create(source: Source): Result<Loop> {
         last_received_at: undefined,
         last_error: undefined,
         counters: { batches: 0, puts: 0, deletes: 0, full: {}, failures: 0 },
-        is_private: false,
+        has_user_functions: false,
         batch: undefined,
+        applied: undefined,
         failures_in_a_row: 0,
         is_applying: false,
         lock,
@@ -134,11 +135,11 @@ function count(loop: Loop, batch: Batch): void {
  */
 function apply_batch(this: void, state: State, batch: Batch): Change[] | undefined {
     const { loop, store } = state;
-    count(loop, batch);
     const changes = apply_content(state, batch);
     if (changes === undefined) {
         return undefined;
     }
+    count(loop, batch);
     const is_first = batch.full !== undefined && store.version === 0;
     advance(state, batch, changes.length > 0 || is_first);
     loop.has_received = true;
@@ -165,9 +166,9 @@ function calls_user_functions(state: State): boolean {
     );
 }
 
-/** Reports whether the loop must move from the shared timer to a private one. */
+/** Reports whether the loop must move to the timers of loops that call functions of users. */
 function must_move(state: State): boolean {
-    return !state.loop.is_private && calls_user_functions(state);
+    return !state.loop.has_user_functions && calls_user_functions(state);
 }
 
 /** Reports whether the turn must return. A callback that has not returned runs in this timer, and keeps it. */
@@ -205,24 +206,20 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         }
         const batch = loop.batch;
         const is_first = store.version === 0;
-        loop.batch = undefined;
         loop.is_applying = true;
         const [ok, result] = protected_call(apply_batch, state, batch);
         loop.is_applying = false;
+        loop.batch = undefined; // not before: the timer can be terminated while the batch is being applied
         release(loop);
         if (!ok) {
             return unexpected_error(result);
         }
-        const revision = store.revision;
-        let changes = result as Change[] | undefined;
+        const changes = result as Change[] | undefined;
         if (changes === undefined) {
             return undefined;
         }
-        if (is_first && notifications.callbacks.length > 0) {
-            changes = apply.all_as_changes(state);
-        }
-        notifier.notify(notifications, revision, changes);
-        timer_loop.note_work(loop.timer, 1);
+        loop.applied = { revision: store.revision, changes, is_first };
+        notifier.announce(state);
     }
 }
 
@@ -311,6 +308,8 @@ function pause(state: State, seconds: number): void {
 function turn(state: State): number | undefined {
     const loop = state.loop;
     let seconds = 0;
+    notifier.announce(state); // what a turn has left that was terminated together with its timer
+    notifier.call_pending(state.notifications);
     while (!is_over(loop)) {
         seconds = follow_one(state);
         if (!state.notifications.is_notifying) {
@@ -323,26 +322,46 @@ function turn(state: State): number | undefined {
         notifier.wait_for_callback(state.notifications);
         return undefined;
     }
+    notifier.end_thread(state.notifications);
     return seconds;
 }
 
+/** Reports whether a function of the user has not returned: `decode`, `validate`, `transform`, an index or a callback. */
+function is_calling(state: State): boolean {
+    const is_in_apply = state.loop.is_applying && (state.decoder.is_calling || state.indexes.is_calling);
+    return is_in_apply || state.notifications.callback_started_at !== undefined;
+}
+
 /**
- * Restores a consistent state after a function of a user terminated the timer. The next turn opens another feed, because
- * the old one can be in any state.
+ * Restores a consistent state after the timer was terminated. If a function of this mirror was running, the next turn
+ * opens another feed, because that function can have used the old one. Otherwise the mirror continues where it was.
+ * @returns whether a function of this mirror was running
  */
-function on_terminated(state: State): void {
+function on_terminated(state: State): boolean {
     const loop = state.loop;
+    const feed = loop.feed;
+    const was_calling = is_calling(state);
     if (loop.is_applying) {
         loop.is_applying = false;
+        state.decoder.is_calling = false;
+        state.indexes.is_calling = false;
         release(loop);
     }
     notifier.reset(state.notifications);
-    drop_feed(loop);
-    note_failure(state, errors.local_error("closed", "a callback terminated the mirror's timer"));
-    loop.failures_in_a_row = 0;
+    if (was_calling) {
+        drop_feed(loop);
+        note_failure(state, errors.local_error("closed", "a callback terminated the mirror's timer"));
+        loop.failures_in_a_row = 0;
+    } else if (feed !== undefined && feed.survives_kill !== true) {
+        drop_feed(loop); // it can have been interrupted while it made a batch
+    }
+    return was_calling;
 }
 
-/** Moves the loop to a private timer. Returns the seconds until the next attempt if no timer can be created. */
+/**
+ * Moves the loop to the timers of loops that call functions of users. Returns the seconds until the next attempt if it
+ * cannot be started there.
+ */
 function move(state: State, timer: TimerLoop): number | undefined {
     const loop = state.loop;
     if (timer_loop.start(timer, 0)[0] === undefined) {
@@ -350,11 +369,11 @@ function move(state: State, timer: TimerLoop): number | undefined {
     }
     timer_loop.stop(loop.timer);
     loop.timer = timer;
-    loop.is_private = true;
+    loop.has_user_functions = true;
     return undefined;
 }
 
-function new_timer(state: State, is_private: boolean): TimerLoop {
+function new_timer(state: State, has_user_functions: boolean): TimerLoop {
     const run = () => {
         if (must_move(state) && !is_over(state.loop)) {
             return move(state, new_timer(state, true));
@@ -362,18 +381,16 @@ function new_timer(state: State, is_private: boolean): TimerLoop {
         return turn(state);
     };
     return timer_loop.new(state.log.subject, run, {
-        is_private,
-        on_terminated: () => {
-            on_terminated(state);
-        },
+        pool: has_user_functions ? "user_functions" : "short",
+        on_terminated: () => on_terminated(state),
     });
 }
 
 /** Starts the loop. */
 function begin(state: State): Result<true> {
     const loop = state.loop;
-    loop.is_private = calls_user_functions(state);
-    loop.timer = new_timer(state, loop.is_private);
+    loop.has_user_functions = calls_user_functions(state);
+    loop.timer = new_timer(state, loop.has_user_functions);
     return timer_loop.start(loop.timer, 0);
 }
 

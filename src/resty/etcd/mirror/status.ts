@@ -1,3 +1,5 @@
+import * as timer_loop from "../base/timer_loop";
+import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as lookups from "./lookups";
 import type { Invalid, LoopCounters, State } from "./types";
@@ -47,10 +49,8 @@ function invalid(this: State): Record<string, Invalid> {
 /** Returns why etcd cannot be followed; nil if no error is known. */
 function current_error(state: State): EtcdError | undefined {
     const { last_error, feed } = state.loop;
-    if (last_error !== undefined || feed === undefined || feed.current_error === undefined) {
-        return last_error;
-    }
-    return feed.current_error();
+    const known = last_error ?? (feed?.current_error !== undefined ? feed.current_error() : undefined);
+    return known ?? errors.of_timer(timer_loop.problem(state.loop.timer));
 }
 
 function state_of(this: State): Status {
@@ -67,7 +67,7 @@ function state_of(this: State): Status {
     } else if (err !== undefined) {
         status = "retrying";
     }
-    const message = err?.message;
+    const message = err !== undefined ? errors.to_text_with_hint(err) : undefined;
     return {
         status,
         ready,

@@ -100,6 +100,8 @@ interface Decoder {
     readonly log: RateLimitedLog;
     /** Items rejected so far. */
     rejected_count: number;
+    /** One of the functions has not returned yet. */
+    is_calling: boolean;
 }
 
 /** The keys with one value of an index. */
@@ -128,6 +130,8 @@ interface Indexes {
     readonly log: RateLimitedLog;
     /** Errors that index functions have thrown so far. */
     error_count: number;
+    /** An index function has not returned yet. */
+    is_calling: boolean;
 }
 
 /** The keys of a store in byte order, sorted on demand. */
@@ -166,13 +170,24 @@ interface Notifications {
     callbacks: readonly Callback[];
     /** In the order of revisions. */
     pending: PendingChanges[];
+    /** Those that are being merged, which were pending before. */
+    coalescing: PendingChanges[];
+    /** Those that the callbacks receive now. */
+    current: PendingChanges | undefined;
+    /** Number of callbacks that were called with `current`. */
+    called: number;
     /** Number of changes in `pending`. */
     pending_count: number;
     /** Above this number, pending changes are coalesced. */
     coalesce_at: number;
-    /** A light thread calls the callbacks. */
+    /** The light thread calls the callbacks. */
     is_notifying: boolean;
+    /** It lasts as long as the turn of the loop, and waits for changes. */
     thread: ngx.thread.Thread | undefined;
+    /** Posted when there are changes for the light thread. */
+    readonly wake_signal: Semaphore;
+    /** Posted when the light thread has called the callbacks. */
+    readonly done_signal: Semaphore;
     /** When the callback that has not returned was called; nil between two calls. */
     callback_started_at: number | undefined;
     /** The running callback was logged as slow. */
@@ -199,6 +214,14 @@ interface LoopCounters {
 
 type Source = (this: void) => Result<Feed, EtcdError>;
 
+/** A batch that was applied. */
+interface AppliedBatch {
+    readonly revision: number;
+    readonly changes: Change[];
+    /** It was the first full state. */
+    readonly is_first: boolean;
+}
+
 /** Follows one feed after the other. */
 interface Loop {
     /** Opens a feed. */
@@ -217,11 +240,14 @@ interface Loop {
     last_received_at: number | undefined;
     last_error: EtcdError | undefined;
     readonly counters: LoopCounters;
-    /** Makes the turns, in a timer of which no other loop is part if they call functions of users. */
+    /** Makes the turns. */
     timer: TimerLoop;
-    is_private: boolean;
+    /** The turns can call functions of users. */
+    has_user_functions: boolean;
     /** Taken from the feed but not applied yet. */
     batch: Batch | undefined;
+    /** Applied, but not given to `notifier` yet. */
+    applied: AppliedBatch | undefined;
     /** Number of feeds that failed in a row. */
     failures_in_a_row: number;
     /** The loop holds `lock` and changes the store. */

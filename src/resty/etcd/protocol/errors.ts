@@ -63,6 +63,8 @@ type LocalName =
     | "bad_request"
     /** This phase of nginx has no sockets, or cannot wait. Nothing was sent. */
     | "not_in_phase"
+    /** nginx runs no further timer: too many run or wait. The driver retries. */
+    | "no_timer"
     /** The mirror has no full state yet. */
     | "not_ready"
     /** The stream has ended or was closed. */
@@ -127,6 +129,11 @@ function other_cluster(
     return err;
 }
 
+/** Returns the error for a timer that nginx does not run; nil for nil. */
+function of_timer(problem: Problem): EtcdError | undefined {
+    return problem !== undefined ? local_error("no_timer", problem) : undefined;
+}
+
 /** Creates the error of a call whose deadline passed before anything was sent. */
 function out_of_time(message: string): EtcdError {
     const err = local_error("timeout", message);
@@ -175,6 +182,12 @@ function to_text(err: EtcdError): string {
     return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
 }
 
+/** Returns the text of an error and its hint, for states that are shown to people. */
+function to_text_with_hint(err: EtcdError): string {
+    const hint = err.hint;
+    return hint !== undefined ? `${err.message}: ${hint}` : err.message;
+}
+
 /** An error in the form in which every public method returns it: its text, and its details. */
 type ErrorResult = LuaMultiReturn<[res: undefined, err: string, details: EtcdError]>;
 
@@ -196,11 +209,13 @@ function bad_request(message: string): ErrorResult {
 export {
     bad_request,
     local_error,
+    of_timer,
     other_cluster,
     out_of_time,
     server_error,
     to_result,
     to_text,
+    to_text_with_hint,
     with_outcome,
     Code,
     type ErrorResult,

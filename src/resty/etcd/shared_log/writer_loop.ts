@@ -32,10 +32,11 @@ function compact(coordinator: Coordinator, writer: Writer): void {
 }
 
 /** Compacts the log in a separate light thread if that is due, and removes epochs that are not needed any more. */
-function maintain(coordinator: Coordinator, writer: Writer): void {
+function maintain(coordinator: Coordinator, writer: Writer, loop: TimerLoop): void {
     if (!writer.is_compacting && now() >= writer.next_compaction_at && compaction.is_due(writer)) {
         writers.start_compaction(writer);
         ngx.thread.spawn(compact, coordinator, writer);
+        timer_loop.note_leftovers(loop, 1);
     }
     writers.clean_up(writer);
 }
@@ -79,14 +80,13 @@ function write(coordinator: Coordinator, writer: Writer, loop: TimerLoop): boole
         }
         if (batch !== undefined) {
             write_batch(coordinator, writer, source, batch);
-            timer_loop.note_work(loop, 1);
         } else if (ngx.worker.exiting()) {
             writers.stop(writer, "resigned");
         } else if (err.name !== "timeout") {
             // a permanent error: all workers watch etcd themselves, and each reports the error that it gets
             writers.stop(writer, "broken", errors.to_text(err));
         }
-        maintain(coordinator, writer);
+        maintain(coordinator, writer, loop);
         time_slice.yield_if_due(slice); // the source can hold thousands of batches that need no wait
         if (timer_loop.must_hand_over(loop) && !writer.is_compacting) {
             return false; // a compaction is a light thread of this timer
@@ -115,6 +115,7 @@ function start(coordinator: Coordinator, writer: Writer): Result<true> {
         // what the turn had taken from the source is lost
         on_terminated: () => {
             writers.stop(writer, "resigned");
+            return false;
         },
     });
     return timer_loop.start(loop, 0);

@@ -59,6 +59,8 @@ const HINTS: [part: string, hint: string][] = [
     ["no resolver defined", "nginx resolves host names only with a resolver directive; /etc/hosts is not read"],
     ["could not be resolved", "nginx asks the DNS server of its resolver directive; /etc/hosts is not read"],
     ["not in this phase", "this phase has no sockets: call from rewrite, access, content or a timer"],
+    // nginx has opened no socket and set no errno: the text is that of the connect before
+    ["operation now in progress", "nginx has no free connection: raise worker_connections"],
     ["authentication is not enabled", "user and password are set, but etcd's auth is off"],
     ["user name is empty", "etcd's auth is on: the client needs user and password"],
 ];

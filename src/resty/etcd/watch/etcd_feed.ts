@@ -14,6 +14,7 @@ import * as run_loop from "./run_loop";
 import * as shared_watches from "./shared_watch";
 import * as sharing from "./sharing";
 import * as subscribers from "./subscriber";
+import * as timer_loop from "../base/timer_loop";
 import * as watch_errors from "./errors";
 import * as watch_stats from "./stats";
 import type { FeedStats } from "./stats";
@@ -28,6 +29,7 @@ const POLL_INTERVAL = 1;
 interface Fields {
     readonly core: Core;
     readonly subscriber: Subscriber;
+    readonly survives_kill: true;
     /** Closes the subscriber when the feed is collected as garbage. */
     readonly guard: object;
     /** First revision that it reports; nil if that was not known when the feed was opened. */
@@ -119,7 +121,7 @@ function current_error(this: WatchFeed): EtcdError | undefined {
     if (err !== undefined || shared_watch === undefined || (shared_watch.is_connected && pending_state === undefined)) {
         return err;
     }
-    return shared_watch.last_error;
+    return shared_watch.last_error ?? errors.of_timer(timer_loop.problem(shared_watch.loop!));
 }
 
 /** Returns the revision up to which `next` has delivered everything; 0 before any is known. */
@@ -247,7 +249,14 @@ function open(core: Core, opts: FeedOptions): Result<WatchFeed, EtcdError> {
     if (shared_watch === undefined) {
         return misuse(start_err);
     }
-    const fields: Fields = { core, subscriber, guard: make_guard(subscriber), from, cluster: undefined };
+    const fields: Fields = {
+        core,
+        subscriber,
+        survives_kill: true,
+        guard: make_guard(subscriber),
+        from,
+        cluster: undefined,
+    };
     return $multi(setmetatable(fields as WatchFeed, mt));
 }
 

@@ -28,6 +28,8 @@ interface Feed {
     next(timeout: number | undefined): Result<Batch, EtcdError>;
     /** Returns the seconds since the last response from etcd. */
     age(): number;
+    /** A light thread that waits in `next` can be killed: the next call returns what it would have returned. */
+    readonly survives_kill?: true;
     /** Returns why etcd cannot be followed at the moment, or permanently; nil if no error is known. */
     current_error?(): EtcdError | undefined;
     /** Returns the ID of the cluster that the batches are from; nil if it is not known. */

@@ -16,8 +16,8 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
-/** Work units of a stream for base/timer_loop: connecting and light threads allocate about 1 KB of nginx's memory. */
-const STREAM_WORK = 10;
+/** What a stream leaves in its timer: the light thread that reads it, and its connection. */
+const STREAM_LEFTOVERS = 2;
 
 type State = Mutable<SharedWatch>;
 
@@ -100,7 +100,7 @@ function create(
         reopen_policy: reopen_policy.new(),
     };
     const [name] = string.gsub(`watch of ${range.key}`, "%c", "?");
-    shared_watch.loop = timer_loops.new(name, () => run(shared_watch), {});
+    shared_watch.loop = timer_loops.new(name, () => run(shared_watch), { pool: "streams" });
     return $multi(shared_watch);
 }
 
@@ -221,7 +221,7 @@ function note_response(shared_watch: State, time: number): void {
 /** Notes that a stream is being opened. */
 function start_streaming(shared_watch: State): void {
     shared_watch.is_streaming = true;
-    timer_loops.note_work(shared_watch.loop!, STREAM_WORK);
+    timer_loops.note_leftovers(shared_watch.loop!, STREAM_LEFTOVERS);
 }
 
 /** Notes that the stream was opened. */

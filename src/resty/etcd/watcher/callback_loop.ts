@@ -7,8 +7,6 @@ import type { WatchBatch } from "./batch";
 
 /** Maximum seconds of a wait for a batch, so that the turn notices a successor of its timer and the worker's exit. */
 const POLL_INTERVAL = 1;
-/** Work units of a callback for base/timer_loop: what a user's function allocates of nginx's memory is unknown. */
-const CALLBACK_WORK = 10;
 
 type OnBatch = (this: void, batch: WatchBatch | undefined, err?: string, details?: EtcdError) => unknown;
 
@@ -22,8 +20,9 @@ interface Source {
 interface CallbackLoop {
     readonly source: Source;
     readonly on_batch: OnBatch;
-    /** Private, because the function can terminate its timer. */
     readonly loop: TimerLoop | undefined;
+    /** The function has not returned yet. */
+    readonly is_calling: boolean;
     /** How often the function raised an error, or terminated its timer. */
     readonly errors: number;
 }
@@ -37,11 +36,13 @@ function note_error(callback_loop: State, text: string): void {
 
 /** Calls the user's function. The watcher continues if it raises an error. */
 function call_back(callback_loop: State, batch: WatchBatch | undefined, err?: string, details?: EtcdError): void {
+    callback_loop.is_calling = true;
     const [ok, thrown] = protected_call(callback_loop.on_batch, batch, err, details);
+    callback_loop.is_calling = false;
     if (!ok) {
         note_error(callback_loop, error_text.of(thrown, "an error without text"));
     }
-    timer_loops.note_work(callback_loop.loop!, CALLBACK_WORK);
+    timer_loops.note_leftovers(callback_loop.loop!, 1); // what the function has made is unknown
 }
 
 /** Calls the function until the watcher ends, the worker is exiting, or another timer continues. */
@@ -65,14 +66,25 @@ function run(callback_loop: State): number | undefined {
     return undefined;
 }
 
+/**
+ * Handles that the timer was terminated: by the function, unless it was not running. A batch that it was called with is
+ * not repeated.
+ */
+function on_terminated(callback_loop: State): boolean {
+    const was_calling = callback_loop.is_calling;
+    callback_loop.is_calling = false;
+    if (was_calling) {
+        note_error(callback_loop, "the callback terminated its timer");
+    }
+    return was_calling;
+}
+
 /** Has a function called with each batch, in timers, until the source ends or the worker is exiting. */
 function create(source: Source, on_batch: OnBatch): Result<CallbackLoop> {
-    const callback_loop: State = { source, on_batch, loop: undefined, errors: 0 };
+    const callback_loop: State = { source, on_batch, loop: undefined, is_calling: false, errors: 0 };
     callback_loop.loop = timer_loops.new("on_batch of a watcher", () => run(callback_loop), {
-        is_private: true,
-        on_terminated: () => {
-            note_error(callback_loop, "the callback terminated its timer");
-        },
+        pool: "user_functions",
+        on_terminated: () => on_terminated(callback_loop),
     });
     const [ok, err] = timer_loops.start(callback_loop.loop, 0);
     if (ok === undefined) {
