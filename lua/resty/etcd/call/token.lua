@@ -59,7 +59,11 @@ local function store(auth, fresh)
     auth.new_until = now() + SPREAD_TIME
     local dict = auth.dict
     if dict ~= nil and fresh ~= NO_TOKEN then
-        dict:set(auth.dict_key .. NEW_SUFFIX, fresh, SPREAD_TIME)
+        dict:set(
+            auth.dict_key .. NEW_SUFFIX,
+            string.format("%.3f %s", auth.new_until, fresh),
+            SPREAD_TIME
+        )
         dict:set(auth.dict_key, fresh)
     end
 end
@@ -71,9 +75,13 @@ local function load_shared(auth)
     if dict ~= nil and auth.token == nil then
         local shared = dict:get(auth.dict_key)
         local fresh = dict:get(auth.dict_key .. NEW_SUFFIX)
+        local new_until, fresh_token = string.match(
+            tostring(fresh),
+            "^(%S+) (.*)$"
+        )
         auth.token = shared
         auth.is_shared = shared ~= nil
-        auth.new_until = fresh == shared and now() + SPREAD_TIME or 0
+        auth.new_until = fresh_token == shared and (tonumber(new_until) or 0) or 0
     end
 end
 

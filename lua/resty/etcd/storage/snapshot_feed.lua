@@ -21,7 +21,7 @@ local DEFAULT_INTERVAL = 5
 ---@field writer resty.etcd.storage.snapshot_writer.SnapshotWriter? nil in the workers that do not write the file.
 ---@field is_done boolean A state was delivered, from etcd or from the file: the file is not read any more.
 ---@field delivered_kvs resty.etcd.protocol.message.RawKv[]? Keys from the file that were delivered, until they are compared with those of etcd.
----@field last_received_at number? `last_received_at` of the file, while its state is the newest that was delivered.
+---@field last_received_at number? `last_received_at` of the file by `clock.now`, while its state is the newest that was delivered.
 
 ---@class resty.etcd.storage.snapshot_feed.Fields
 ---@field inner resty.etcd.watch.feed.Feed
@@ -46,7 +46,10 @@ local function read(state)
         ngx.log(exists and ngx.WARN or ngx.INFO, "snapshot: not used: ", err, "; waiting for etcd")
         return nil
     end
-    state.last_received_at = snapshot.last_received_at
+    state.last_received_at = now() - max(
+        0,
+        ngx.now() - snapshot.last_received_at
+    )
     state.delivered_kvs = snapshot.kvs
     return {revision = snapshot.revision, events = {}, full = snapshot.kvs, reason = "snapshot"}
 end
@@ -152,10 +155,7 @@ end
 local function age(self)
     local last_received_at = self.snapshot.last_received_at
     if last_received_at ~= nil then
-        return max(
-            0,
-            ngx.now() - last_received_at
-        )
+        return now() - last_received_at
     end
     return self.inner:age()
 end

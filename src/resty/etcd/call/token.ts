@@ -53,7 +53,8 @@ function store(auth: TokenCache, fresh: string): void {
     auth.new_until = now() + SPREAD_TIME;
     const dict = auth.dict;
     if (dict !== undefined && fresh !== NO_TOKEN) {
-        dict.set(auth.dict_key + NEW_SUFFIX, fresh, SPREAD_TIME);
+        // with its monotonic end: a shared dict expires keys by the wall clock, which can be set back
+        dict.set(auth.dict_key + NEW_SUFFIX, string.format("%.3f %s", auth.new_until, fresh), SPREAD_TIME);
         dict.set(auth.dict_key, fresh);
     }
 }
@@ -64,9 +65,10 @@ function load_shared(auth: TokenCache): void {
     if (dict !== undefined && auth.token === undefined) {
         const [shared] = dict.get(auth.dict_key);
         const [fresh] = dict.get(auth.dict_key + NEW_SUFFIX);
+        const [new_until, fresh_token] = string.match(tostring(fresh), "^(%S+) (.*)$");
         auth.token = shared as string | undefined;
         auth.is_shared = shared !== undefined;
-        auth.new_until = fresh === shared ? now() + SPREAD_TIME : 0;
+        auth.new_until = fresh_token === shared ? (tonumber(new_until) ?? 0) : 0;
     }
 }
 

@@ -28,7 +28,7 @@ interface SnapshotState {
     readonly is_done: boolean;
     /** Keys from the file that were delivered, until they are compared with those of etcd. */
     readonly delivered_kvs: RawKv[] | undefined;
-    /** `last_received_at` of the file, while its state is the newest that was delivered. */
+    /** `last_received_at` of the file by `clock.now`, while its state is the newest that was delivered. */
     readonly last_received_at: number | undefined;
 }
 
@@ -52,7 +52,8 @@ function read(state: State): Batch | undefined {
         ngx.log(exists ? ngx.WARN : ngx.INFO, "snapshot: not used: ", err, "; waiting for etcd");
         return undefined;
     }
-    state.last_received_at = snapshot.last_received_at;
+    // the file has wall time, because it outlives the machine's uptime; from here on, the clock can be set
+    state.last_received_at = now() - max(0, ngx.now() - snapshot.last_received_at);
     state.delivered_kvs = snapshot.kvs;
     return { revision: snapshot.revision, events: [], full: snapshot.kvs, reason: "snapshot" };
 }
@@ -143,7 +144,7 @@ function next(this: SnapshotFeed, timeout: number | undefined): Result<Batch, Et
 function age(this: SnapshotFeed): number {
     const last_received_at = this.snapshot.last_received_at;
     if (last_received_at !== undefined) {
-        return max(0, ngx.now() - last_received_at);
+        return now() - last_received_at;
     }
     return this.inner.age();
 }
