@@ -321,7 +321,11 @@ describe("discovery", function()
 
     it("returns an error for an invalid registration", function()
         local function err_of(...)
-            return select(2, discovery.register(cli, ...))
+            local none, text, details = discovery.register(cli, ...)
+            assert.is_nil(none)
+            assert.equal("bad_request", details.name)
+            assert.equal(text, details.message)
+            return text
         end
         assert.equal("service must be a name without /", err_of("a/b", {}))
         assert.equal("service must be a name without /", err_of(nil, {}))
@@ -341,12 +345,29 @@ describe("discovery", function()
     end)
 
     it("returns an error for invalid arguments", function()
-        assert.equal("cli must be table", select(2, discovery.new()))
-        assert.equal("opts must be table", select(2, discovery.new(cli, true)))
-        assert.equal("opts.prefix must be string", select(2, discovery.new(cli, { prefix = 5 })))
-        assert.equal("unknown option ttl", select(2, discovery.new(cli, { ttl = 5 })))
+        local function err_of(none, text, details)
+            assert.is_nil(none)
+            assert.equal("bad_request", details.name)
+            assert.equal(text, details.message)
+            return text
+        end
+        assert.equal("cli must be table", err_of(discovery.new()))
+        assert.equal("opts must be table", err_of(discovery.new(cli, true)))
+        assert.equal("opts.prefix must be string", err_of(discovery.new(cli, { prefix = 5 })))
+        assert.equal("opts.decode must be function", err_of(discovery.new(cli, { decode = 5 })))
+        assert.equal("unknown option ttl", err_of(discovery.new(cli, { ttl = 5 })))
+        assert.equal("not_ready", (select(3, found:services())).name)
         assert(found:wait_ready(3))
-        assert.equal("service must be a name without /", select(2, found:peers()))
+        assert.equal("service must be a name without /", err_of(found:peers()))
+        assert.equal("service must be a name without /", err_of(found:on_change("a/b", print)))
+        assert.equal("callback must be function", err_of(found:on_change("web")))
+        assert.equal("unknown option inital; did you mean initial?", err_of(found:on_change("web", print, { inital = true })))
+        local reg = register("web", { host = "10.0.0.1", port = 80 })
+        assert.equal("fields must be table", err_of(reg:update()))
+        assert.equal("update: unknown field host; weight and meta can change", err_of(reg:update { host = "10.0.0.2" }))
+        assert.equal("instance.weight must be unsigned number", err_of(reg:update { weight = -1 }))
+        assert.equal("encode: $.meta: function has no form in JSON", err_of(reg:update { meta = print }))
+        assert.equal("timeout must be number of seconds", err_of(reg:wait("x")))
         assert.is_true(found:ready())
         assert.equal("ready", found:state().status)
         assert.is_true(found:age() < 60)
@@ -376,7 +397,8 @@ describe("discovery", function()
         assert(found:wait_ready(3))
         assert(with_names:wait_ready(3))
         local expected = "instance.host must be an address, unless opts.allow_hostnames is set"
-        for _, host in ipairs { "db.internal", "localhost", "::1", "10.0.0.256", "10.0.0", "10.0.0.1.2", "[::1" } do
+        for _, host in ipairs { "db.internal", "localhost", "10.0.0.256", "10.0.0", "10.0.0.1.2", "[::1", ":::1", "[1]", "[10.0.0.1]",
+            "1::2::3", "12345::1", "fe80::1%eth0", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2:3:4:5:6:7:8", "10.0.0.1::", "[...]", "[]" } do
             assert.equal(expected, select(2, discovery.register(cli, "web", { host = host, port = 80 })), host)
         end
         register("web", { host = "[2001:db8::1]", port = 80 })
@@ -384,5 +406,309 @@ describe("discovery", function()
         wait_for(3, function() return hosts("web") == "[2001:db8::1]" and #with_names:peers("web") == 2 end)
         wait_for(3, function() return found:state().invalid == 1 end)
         assert.equal("validate: " .. expected, found:invalid()["/services/web/db.internal:80"].err)
+    end)
+
+    it("rejects unknown fields of an instance to register, and accepts them in etcd", function()
+        local function err_of(instance)
+            return (select(2, discovery.register(cli, "web", instance)))
+        end
+        assert.equal("instance: unknown field wieght; did you mean weight?", err_of { host = "10.0.0.1", port = 80, wieght = 5 })
+        assert.equal("instance: unknown field address; known are id, host, port, weight, meta", err_of { address = "10.0.0.1", port = 80 })
+        assert(found:wait_ready(3))
+        cli:set("/services/web/1", { host = "10.0.0.1", port = 80, zone = "a", service = "db", id = "x" })
+        wait_for(3, function() return hosts("web") == "10.0.0.1" end)
+        assert.equal("1", found:peers("web")[1].id)
+        assert.is_nil(found:peers("web")[1].zone)
+    end)
+
+    it("counts null fields as absent, and puts IPv6 addresses into brackets", function()
+        local null = require("cjson.safe").null
+        assert(found:wait_ready(3))
+        local raw = assert(bed.new { key_prefix = dir, serializer = "raw" })
+        raw:set("/services/web/1", '{"id":null,"host":"10.0.0.1","port":80,"weight":null,"meta":null}')
+        raw:set("/services/web/2", '{"host":"::1","port":80,"weight":2}')
+        raw:set("/services/web/3", '{"host":"[2001:db8::ffff:1.2.3.4]","port":80}')
+        raw:set("/services/web/4", '{"host":null,"port":80}')
+        raw:set("/services/web/5", '{"host":"10.0.0.5","port":80,"weight":Infinity}')
+        local last = raw:set("/services/web/6", "null").body.header.revision
+        assert(found.mirror:wait_revision(last, 3))
+        assert.equal("10.0.0.1 [::1] [2001:db8::ffff:1.2.3.4]", hosts("web"))
+        local peers = found:peers("web")
+        assert.equal(1, peers[1].weight)
+        assert.is_nil(peers[1].meta)
+        assert.equal(2, peers[2].weight)
+        local invalid = found:invalid()
+        assert.equal("validate: instance.host must be string", invalid["/services/web/4"].err)
+        assert.equal("validate: instance.weight must be unsigned number", invalid["/services/web/5"].err)
+        assert.equal("validate: instance must be table", invalid["/services/web/6"].err)
+        register("db", { id = null, host = "2001:DB8::7", port = 5432, weight = null, meta = null })
+        wait_for(3, function() return hosts("db") == "[2001:DB8::7]" end)
+        assert.equal("[2001:DB8::7]:5432", found:peers("db")[1].id)
+        assert.equal('{"host":"[2001:DB8::7]","port":5432}', raw:get("/services/db/[2001:DB8::7]:5432").body.kvs[1].value)
+    end)
+
+    it("keeps integers and empty arrays of meta", function()
+        local exact = require "resty.etcd.serializers.json_exact"
+        register("web", { host = "10.0.0.1", port = 80, meta = { id = 2 ^ 53, list = setmetatable({}, exact.array_mt) } })
+        local raw = assert(bed.new { key_prefix = dir, serializer = "raw" })
+        assert.equal('{"host":"10.0.0.1","meta":{"id":9007199254740992,"list":[]},"port":80}',
+            raw:get("/services/web/10.0.0.1:80").body.kvs[1].value)
+    end)
+
+    it("reads and writes the layouts of other programs with decode and encode", function()
+        local raw = assert(bed.new { key_prefix = dir, serializer = "raw" })
+        local plain = assert(discovery.new(cli, {
+            prefix = "/plain/",
+            decode = function(bytes, kv)
+                local host, port = bytes:match("^(.*):(%d+)$")
+                if not host then
+                    return nil, "no address in " .. kv.key
+                end
+                local service = kv.key:match("^/plain/flat%-(%l+)%-")
+                return { host = host, port = tonumber(port), service = service, id = service and bytes }
+            end,
+        }))
+        finally(function() plain:close() end)
+        assert(plain:wait_ready(3))
+        local reg = register("web", { host = "::1", port = 80, weight = 3 }, {
+            prefix = "/plain/",
+            encode = function(instance) return instance.host .. ":" .. instance.port end,
+        })
+        assert.equal("[::1]:80", raw:get("/plain/web/[::1]:80").body.kvs[1].value)
+        raw:set("/plain/flat-db-1", "10.0.0.7:5432")
+        local last = raw:set("/plain/web/bad", "nothing").body.header.revision
+        assert(plain.mirror:wait_revision(last, 3))
+        assert.same({ "db", "web" }, plain:services())
+        assert.same({ { service = "web", id = "[::1]:80", host = "[::1]", port = 80, weight = 1 } }, plain:peers("web"))
+        assert.same({ { service = "db", id = "10.0.0.7:5432", host = "10.0.0.7", port = 5432, weight = 1 } }, plain:peers("db"))
+        assert.equal("decode: no address in /plain/web/bad", plain:invalid()["/plain/web/bad"].err)
+        assert(reg:update { weight = 5 })
+        local encodes = {
+            { function() return nil, "not today" end, "encode: not today" },
+            { function() error("broken", 0) end, "encode: broken" },
+            { function() return 5 end, "encode: no string" },
+        }
+        for _, case in ipairs(encodes) do
+            local none, text, details = discovery.register(cli, "web", { host = "10.0.0.1", port = 80 }, { encode = case[1] })
+            assert.is_nil(none)
+            assert.equal(case[2], text)
+            assert.equal("bad_request", details.name)
+        end
+    end)
+
+    it("lists the services that have instances", function()
+        assert(found:wait_ready(3))
+        assert.same({}, found:services())
+        register("web", { host = "10.0.0.1", port = 80 })
+        register("web", { host = "10.0.0.2", port = 80 })
+        local db = register("db", { host = "10.0.0.3", port = 5432 })
+        wait_for(3, function() return #found:services() == 2 end)
+        local services = found:services()
+        assert.same({ "db", "web" }, services)
+        assert.equal(services, found:services())
+        db:close()
+        wait_for(3, function() return #found:services() == 1 end)
+        assert.same({ "web" }, found:services())
+    end)
+
+    it("calls the functions given to on_change for their service, also after one of them failed", function()
+        assert(found:wait_ready(3))
+        local received = { web = {}, second = {}, db = {} }
+        local function into(name)
+            return function(peers, service)
+                table.insert(received[name], service .. ": " .. #peers)
+            end
+        end
+        assert(found:on_change("web", function() error("a callback that fails") end))
+        local stop = assert(found:on_change("web", into "web"))
+        assert(found:on_change("web", into "second", { initial = true }))
+        assert(found:on_change("db", into "db"))
+        assert.same({ web = {}, second = { "web: 0" }, db = {} }, received)
+        local reg = register("web", { host = "10.0.0.1", port = 80 })
+        wait_for(3, function() return #received.second == 2 end)
+        assert.same({ web = { "web: 1" }, second = { "web: 0", "web: 1" }, db = {} }, received)
+        stop()
+        reg:close()
+        register("db", { host = "10.0.0.2", port = 5432 })
+        wait_for(3, function() return #received.db == 1 and #received.second == 3 end)
+        assert.same({ web = { "web: 1" }, second = { "web: 0", "web: 1", "web: 0" }, db = { "db: 1" } }, received)
+    end)
+
+    it("does not overlap the first call of on_change with later ones", function()
+        assert(found:wait_ready(3))
+        local running, overlaps, counts = 0, 0, {}
+        assert(found:on_change("web", function(peers)
+            running = running + 1
+            overlaps = overlaps + (running > 1 and 1 or 0)
+            if #peers == 0 then
+                local last = cli:set("/services/web/1", { host = "10.0.0.1", port = 80 }).body.header.revision
+                assert(found.mirror:wait_revision(last, 3))
+            end
+            counts[#counts + 1] = #peers
+            running = running - 1
+        end, { initial = true }))
+        assert.same({ 0, 1 }, counts)
+        cli:set("/services/web/2", { host = "10.0.0.2", port = 80 })
+        wait_for(3, function() return #counts == 3 end)
+        assert.same({ 0, 1, 2 }, counts)
+        assert.equal(0, overlaps)
+    end)
+
+    it("writes an updated instance immediately, with the same lease and without a gap", function()
+        assert(found:wait_ready(3))
+        local gone
+        found.mirror:on_change(function() gone = gone or #found:peers("web") == 0 end)
+        local reg = register("web", { host = "10.0.0.1", port = 80, weight = 3, meta = { zone = "a" } }, { ttl = 60 })
+        local lease = reg:state().lease
+        wait_for(3, function() return #found:peers("web") == 1 end)
+        assert.is_true(reg:update { weight = 0 })
+        assert(reg:wait(3))
+        wait_for(3, function() return found:peers("web")[1].weight == 0 end)
+        assert.same({ zone = "a" }, found:peers("web")[1].meta)
+        assert(reg:update { weight = 5, meta = require("cjson.safe").null })
+        assert(reg:update { weight = 7 })
+        assert(reg:wait(3))
+        wait_for(3, function() return found:peers("web")[1].weight == 7 end)
+        assert.is_nil(found:peers("web")[1].meta)
+        assert(reg:update { meta = false })
+        assert(reg:wait(3))
+        wait_for(3, function() return found:peers("web")[1].meta == false end)
+        local kv = cli:get("/services/web/10.0.0.1:80").body.kvs[1]
+        assert.equal(lease, kv.lease)
+        assert.equal("4", kv.version) -- two updates before one step are one write
+        assert.is_falsy(gone)
+        assert.equal(0, reg:state().losses)
+        reg:close()
+        local none, text, details = reg:update { weight = 1 }
+        assert.is_nil(none)
+        assert.equal("the registration is closed", text)
+        assert.equal("closed", details.name)
+    end)
+
+    it("waits for a registration, and returns why it did not succeed in time", function()
+        local away = assert(bed.new { key_prefix = dir })
+        away.endpoints = { assert(require "resty.etcd.endpoint.endpoint".new("http://127.0.0.1:1", "/v3")) }
+        local reg = assert(discovery.register(away, "web", { host = "10.0.0.1", port = 80 }))
+        registered[1] = reg
+        local none, text, details = reg:wait(0.5)
+        assert.is_nil(none)
+        assert.is_truthy(text:find("^the instance is not registered: timeout: "), text)
+        assert.equal("timeout", details.name)
+        assert.is_true(details.retryable)
+        assert.is_true(reg:state().retry_in <= 2)
+        away.endpoints = cli.endpoints
+        assert.is_true(reg:wait(5))
+        assert.is_true(reg:wait(0))
+        assert.is_nil(reg:state().retry_in)
+        reg:close()
+        none, text, details = reg:wait(1)
+        assert.is_nil(none)
+        assert.equal("closed: the registration is closed", details.name .. ": " .. text)
+    end)
+
+    -- A client that counts its writes of keys.
+    local function counting()
+        local counts = { puts = 0 }
+        local counted = assert(bed.new { key_prefix = dir, on_call = function(call)
+            counts.puts = counts.puts + (call.rpc == "Put" and 1 or 0)
+            counts.txns = (counts.txns or 0) + (call.rpc == "Txn" and 1 or 0)
+        end })
+        return counted, counts
+    end
+
+    for what, size in pairs { ["an instance"] = 1600000, ["an instance beyond gRPC's limit"] = 2200000 } do
+        it("sends " .. what .. " that etcd rejects ever less often, until it is updated #alone", function()
+            local counted, counts = counting()
+            local reg = assert(discovery.register(counted, "web", { host = "10.0.0.1", port = 80, meta = ("x"):rep(size) }))
+            registered[1] = reg
+            local none, text, details = reg:wait(10)
+            assert.is_nil(none)
+            assert.is_false(details.retryable)
+            assert.is_truthy(text:find("large"), text)
+            ngx.sleep(6)
+            assert.is_true(counts.puts <= 4, counts.puts .. " puts in 6 s")
+            local state = reg:state()
+            assert.is_true(state.rejected)
+            assert.equal(details.message, state.err)
+            assert.is_true(state.retry_in > 0)
+            assert.is_false(state.registered)
+            assert(reg:update { meta = "small" })
+            assert(reg:wait(3))
+            state = reg:state()
+            assert.is_true(state.registered)
+            assert.is_false(state.rejected)
+            assert.is_nil(state.err)
+        end)
+    end
+
+    it("keeps the previous instance and its lease while etcd rejects an update #alone", function()
+        assert(found:wait_ready(3))
+        local counted, counts = counting()
+        local reg = assert(discovery.register(counted, "web", { host = "10.0.0.1", port = 80, meta = "small" }, { ttl = 3 }))
+        registered[1] = reg
+        assert(reg:wait(5))
+        local lease = reg:state().lease
+        local before = counts.txns or 0
+        assert(reg:update { meta = ("x"):rep(1600000) })
+        local none, text = reg:wait(5)
+        assert.is_nil(none)
+        assert.equal("etcdserver: request is too large", text)
+        local renewals = reg:state().renewals
+        wait_for(8, function() return reg:state().renewals >= renewals + 4 end)
+        local state = reg:state()
+        assert.is_true(state.registered)
+        assert.is_true(state.rejected)
+        assert.equal(text, state.err)
+        assert.equal(lease, state.lease)
+        assert.equal(0, state.losses)
+        assert.is_true((counts.txns or 0) - before <= 7, (counts.txns or 0) - before .. " transactions")
+        assert.equal("small", found:peers("web")[1].meta)
+        assert(cli:delete("/services/web/10.0.0.1:80")) -- written again with what etcd accepts
+        wait_for(5, function() return #found:peers("web") == 0 end)
+        wait_for(5, function() return #found:peers("web") == 1 end)
+        assert.equal("small", found:peers("web")[1].meta)
+        assert(reg:update { meta = "other" })
+        assert(reg:wait(3))
+        assert.is_nil(reg:state().err)
+    end)
+
+    it("logs each error once, and one line at level notice when the registration is well again", function()
+        local lines = {}
+        local log = ngx.log
+        finally(function() ngx.log = log end) -- luacheck: ignore 122
+        ngx.log = function(level, ...) -- luacheck: ignore 122
+            local line = table.concat({ ... })
+            if line:find("^registration of ") then
+                lines[#lines + 1] = (level == ngx.WARN and "warn " or level == ngx.NOTICE and "notice " or level .. " ") .. line
+            end
+        end
+        local key = dir .. "/services/web/10.0.0.1:80"
+        local away = assert(bed.new { key_prefix = dir })
+        local endpoint = require "resty.etcd.endpoint.endpoint"
+        local nowhere = { assert(endpoint.new("http://127.0.0.1:1", "/v3")), assert(endpoint.new("http://127.0.0.1:2", "/v3")) }
+        away.endpoints = nowhere
+        local reg = assert(discovery.register(away, "web", { host = "10.0.0.1", port = 80 }, { ttl = 2 }))
+        registered[1] = reg
+        wait_for(8, function() return reg.failures >= 6 end)
+        away.endpoints = cli.endpoints
+        assert(reg:wait(5))
+        local texts = {}
+        for i = 1, #lines - 1 do
+            assert.is_nil(texts[lines[i]], lines[i])
+            texts[lines[i]] = true
+            assert.equal("warn registration of " .. key, lines[i]:sub(1, #key + 21))
+        end
+        assert.is_true(#lines >= 2)
+        assert.equal("notice registration of " .. key .. ": registered again", lines[#lines])
+        local count = #lines
+        away.endpoints = nowhere
+        wait_for(5, function() return #lines > count end)
+        away.endpoints = cli.endpoints
+        wait_for(5, function() return lines[#lines]:find("^notice") end)
+        assert.is_nil(reg:state().err)
+        local renewals = reg:state().renewals
+        count = #lines
+        wait_for(5, function() return reg:state().renewals >= renewals + 2 end)
+        assert.equal(count, #lines)
     end)
 end)

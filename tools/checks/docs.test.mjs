@@ -185,7 +185,7 @@ test("the tables have the options and fields that the code has", () => {
         [api, ["### w:revision, w:state, w:stats"], "watch/stats.ts FeedStats", "watcher/watcher.ts WatcherStats"],
         [api, ["### init"], "endpoint/shared_health.ts Conf"],
         [mirrors, ["### mirror"], "mirror/types.ts Options"],
-        [mirrors, ["## Service discovery"], "discovery.ts RegisterOptions"],
+        [mirrors, ["## Service discovery"], "discovery.ts Options", "discovery.ts RegisterOptions"],
         [mirrors, ["### Registrations"], "discovery/registration.ts Status"],
     ]) {
         const documented = new Set(titles.flatMap(title => rows(section(page, title))));

@@ -4,7 +4,9 @@ local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local errors = require("resty.etcd.protocol.errors")
+local instances = require("resty.etcd.discovery.instance")
 local registration_steps = require("resty.etcd.discovery.registration_steps")
+local registration_wait = require("resty.etcd.discovery.registration_wait")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -15,6 +17,9 @@ local MAX_DELAY = 2
 --- That delay after the first failure; doubles with each failure in a row.
 local FIRST_DELAY = 0.1
 
+--- Maximum number of warnings about different errors until the registration is well again.
+local MAX_LOGGED = 20
+
 --- The state of a registration.
 ---@class resty.etcd.discovery.registration.Status
 ---@field registered boolean The key is in etcd, as of the last response, and its lease has not expired.
@@ -24,37 +29,64 @@ local FIRST_DELAY = 0.1
 ---@field losses number Times that the lease expired, or the key was deleted or overwritten.
 ---@field ttl number TTL in seconds, as etcd granted it.
 ---@field owner_lease string? The lease of another registration of the same id that owns the key; nil if there is none.
----@field err string? Why the latest step failed.
+---@field rejected boolean etcd does not accept the instance; `err` says why.
+---@field err string? Why the latest step failed, or the latest value was rejected.
+---@field retry_in number? Seconds until the next attempt; nil without `err`.
 
 ---@class resty.etcd.discovery.registration.Background: resty.etcd.discovery.registration_steps.State
 ---@field loop resty.etcd.base.timer_types.TimerLoop Makes the steps.
+---@field next_step_at number When the next step is due.
+---@field waiters table Callers of `wait`.
+---@field logged table Warnings since the registration was well: each text is logged once.
+---@field logged_count number
+---@field instance resty.etcd.discovery.instance.Instance As registered or updated.
+---@field encode fun(instance: resty.etcd.discovery.instance.Instance): string?, any
 
 --- An instance of a service in etcd, for as long as this worker runs.
 ---@class resty.etcd.discovery.registration.Registration: resty.etcd.discovery.registration.Background
 ---@field close fun(self: resty.etcd.discovery.registration.Background): true
 ---@field state fun(self: resty.etcd.discovery.registration.Background): resty.etcd.discovery.registration.Status
+---@field update fun(self: resty.etcd.discovery.registration.Background, fields: table): true?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field wait fun(self: resty.etcd.discovery.registration_wait.Waitable, timeout?: number): true?, string?, resty.etcd.protocol.errors.EtcdError?
+
+--- Logs an error once, until the registration is well again.
+---@param reg resty.etcd.discovery.registration.Background
+---@param text string
+local function log_error(reg, text)
+    if reg.logged[text] ~= true and reg.logged_count < MAX_LOGGED then
+        reg.logged[text] = true
+        reg.logged_count = reg.logged_count + 1
+        reg.has_warned = true
+        ngx.log(
+            ngx.WARN,
+            "registration of ",
+            reg.key,
+            ": ",
+            text,
+            "; retrying"
+        )
+    end
+end
 
 local function note(reg, err)
     local is_failure = err ~= nil and err.name ~= "conflict"
     reg.failures = is_failure and reg.failures + 1 or 0
-    if err ~= nil then
-        local ____opt_0 = reg.err
-        if (____opt_0 and ____opt_0.message) ~= err.message then
-            ngx.log(
-                ngx.WARN,
-                "registration of ",
-                reg.key,
-                ": ",
-                errors.to_text(err),
-                "; retrying"
-            )
-        end
-    end
     reg.err = err
+    if err ~= nil then
+        log_error(
+            reg,
+            errors.to_text(err)
+        )
+    elseif reg.has_warned and reg.is_registered and reg.rejection == nil then
+        reg.has_warned = false
+        reg.logged = {}
+        reg.logged_count = 0
+        ngx.log(ngx.NOTICE, "registration of ", reg.key, ": registered again")
+    end
 end
 
 --- Makes a step and notes its result.
----@param reg resty.etcd.discovery.registration_steps.State
+---@param reg resty.etcd.discovery.registration.Background
 local function make_step(reg)
     local ok, result = pcall(registration_steps.step, reg)
     local err = result
@@ -74,10 +106,14 @@ end
 ---@return number
 local function delay(reg)
     if reg.failures == 0 then
-        return max(
+        local is_pending = reg.err == nil and reg.rejection == nil and reg.written ~= reg.value
+        return is_pending and 0 or max(
             0,
             reg.expires_at - now() - reg.granted * 2 / 3
         )
+    end
+    if reg.err ~= nil and registration_steps.is_final(reg.err) and not reg.is_registered then
+        return registration_steps.final_delay(reg.failures)
     end
     return backoff.exponential(
         FIRST_DELAY,
@@ -87,21 +123,44 @@ local function delay(reg)
 end
 
 --- A turn of the loop: makes a step, or revokes the lease if the registration has ended.
----@param reg resty.etcd.discovery.registration_steps.State
+---@param reg resty.etcd.discovery.registration.Background
 ---@return number?
 local function turn(reg)
     if not registration_steps.is_over(reg) then
         make_step(reg)
     end
     if not registration_steps.is_over(reg) then
-        return delay(reg)
+        local seconds = delay(reg)
+        reg.next_step_at = now() + seconds
+        registration_wait.wake_all(reg.waiters)
+        return seconds
     end
+    registration_wait.wake_all(reg.waiters)
     registration_steps.deregister(reg)
     return nil
 end
 
+--- Returns the seconds until the next attempt: of a step, or to write a value that etcd has rejected.
+---@param reg resty.etcd.discovery.registration.Background
+---@return number
+local function seconds_to_retry(reg)
+    local at = reg.err == nil and max(reg.retry_at, reg.next_step_at) or reg.next_step_at
+    return max(
+        0,
+        at - now()
+    )
+end
+
+--- Returns why the latest step failed, or the latest value was rejected, or the next step is late.
+---@param reg resty.etcd.discovery.registration.Background
+---@return string?
+local function problem_of(reg)
+    local err = reg.err or reg.rejection
+    return err ~= nil and errors.to_text_with_hint(err) or timer_loop.problem(reg.loop)
+end
+
 local function state_of(self)
-    local err = self.err ~= nil and errors.to_text_with_hint(self.err) or timer_loop.problem(self.loop)
+    local err = problem_of(self)
     return {
         registered = self.is_registered and now() < self.expires_at,
         lease = self.lease,
@@ -113,8 +172,81 @@ local function state_of(self)
         losses = self.losses,
         ttl = self.granted,
         owner_lease = self.owner_lease,
-        err = err
+        rejected = self.rejection ~= nil,
+        err = err,
+        retry_in = err ~= nil and seconds_to_retry(self) or nil
     }
+end
+
+--- Checks the fields of `update`. Returns an error text, or nil.
+---@param fields any
+---@return string?
+local function check_update(fields)
+    if type(fields) ~= "table" then
+        return "fields must be table"
+    end
+    for key in pairs(fields) do
+        local name = tostring(key)
+        if name ~= "weight" and name ~= "meta" then
+            return "update: unknown field " .. name .. "; weight and meta can change"
+        end
+    end
+    return nil
+end
+
+--- Changes fields of the instance. The key is written in the background, immediately; `wait` waits for that. A value that
+--- etcd rejected is forgotten.
+---@param self resty.etcd.discovery.registration.Background
+---@param fields table `weight`, `meta`; `cjson.null` removes one
+---@return true? res # true; nil, an error text and the details, named `bad_request` or `closed`
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function update(self, fields)
+    local problem = check_update(fields)
+    if problem ~= nil then
+        return errors.bad_request(problem)
+    end
+    if registration_steps.is_over(self) then
+        return errors.to_result(errors.local_error("closed", "the registration is closed"))
+    end
+    local ____self_instance_0 = self.instance
+    local id = ____self_instance_0.id
+    local host = ____self_instance_0.host
+    local port = ____self_instance_0.port
+    local weight = ____self_instance_0.weight
+    local meta = ____self_instance_0.meta
+    local ____id_3 = id
+    local ____host_4 = host
+    local ____port_5 = port
+    local ____fields_weight_1 = fields.weight
+    if ____fields_weight_1 == nil then
+        ____fields_weight_1 = weight
+    end
+    local ____fields_meta_2 = fields.meta
+    if ____fields_meta_2 == nil then
+        ____fields_meta_2 = meta
+    end
+    local changed = {
+        id = ____id_3,
+        host = ____host_4,
+        port = ____port_5,
+        weight = ____fields_weight_1,
+        meta = ____fields_meta_2
+    }
+    local instance, instance_err = instances.read(changed, true)
+    if instance == nil then
+        return errors.bad_request(instance_err)
+    end
+    local value, encode_err = instances.encode(instance, self.encode)
+    if value == nil then
+        return errors.bad_request(encode_err)
+    end
+    self.instance = instance
+    self.value = value
+    self.failures = 0
+    registration_steps.forget_rejection(self)
+    timer_loop.wake(self.loop)
+    return true
 end
 
 --- Ends the registration: its lease is revoked in the background, which deletes the key.
@@ -125,7 +257,7 @@ local function close(self)
     timer_loop.wake(self.loop)
     return true
 end
-local methods = {close = close, state = state_of}
+local methods = {close = close, state = state_of, update = update, wait = registration_wait.wait}
 local mt = {__index = methods}
 
 --- Keeps a key in etcd for as long as this worker runs.
@@ -133,13 +265,20 @@ local mt = {__index = methods}
 ---@param key string as etcd stores it
 ---@param value string
 ---@param ttl number seconds after which it expires if the worker stops renewing its lease
+---@param instance resty.etcd.discovery.instance.Instance what `value` was made from by `encode`, for updates
+---@param encode fun(instance: resty.etcd.discovery.instance.Instance): string?, any
 ---@return resty.etcd.discovery.registration.Registration? res
 ---@return string? err
-local function create(cli, key, value, ttl)
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function create(cli, key, value, ttl, instance, encode)
     local state = {
         cli = cli,
         key = key,
         value = value,
+        written = nil,
+        rejection = nil,
+        rejections = 0,
+        retry_at = 0,
         ttl = ttl,
         granted = ttl,
         lease = nil,
@@ -153,18 +292,25 @@ local function create(cli, key, value, ttl)
         renewals = 0,
         losses = 0,
         failures = 0,
-        err = nil
+        err = nil,
+        has_warned = false,
+        next_step_at = 0,
+        waiters = registration_wait.new(),
+        logged = {},
+        logged_count = 0,
+        instance = instance,
+        encode = encode
     }
+    local reg = state
     local loop = timer_loop.new(
         "registration of " .. key,
-        function() return turn(state) end,
+        function() return turn(reg) end,
         {exit_grace = 0}
     )
-    local reg = state
     reg.loop = loop
     local ok, err = timer_loop.start(loop, 0)
     if ok == nil then
-        return nil, err
+        return errors.to_result(errors.local_error("not_in_phase", err))
     end
     return setmetatable(reg, mt)
 end

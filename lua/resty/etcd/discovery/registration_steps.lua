@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/discovery/registration_steps.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local backoff = require("resty.etcd.base.backoff")
 local call = require("resty.etcd.call.call")
 local cluster = require("resty.etcd.call.cluster")
 local clock = require("resty.etcd.base.clock")
@@ -14,13 +15,23 @@ local min = math.min
 --- Longest timeout of a call, in seconds.
 local MAX_CALL_TIME = 5
 
+--- Seconds before the next attempt after the first final error; doubles with each one in a row.
+local FIRST_FINAL_DELAY = 1
+
+--- Longest such time. A rejected value can be 2 MB long, and etcd rejects it each time.
+local MAX_FINAL_DELAY = 120
+
 --- Timeout of the call that revokes the lease when the worker exits, in seconds.
 local EXIT_CALL_TIME = 1
 
 ---@class resty.etcd.discovery.registration_steps.State
 ---@field cli resty.etcd.call.client_state.ClientState
 ---@field key string As etcd stores it.
----@field value string
+---@field value string As requested: `update` replaces it.
+---@field written string? The value that etcd has accepted last; nil before the first one.
+---@field rejection resty.etcd.protocol.errors.EtcdError? Why etcd will not accept `value`: it is sent again at `retry_at`.
+---@field rejections number How often etcd has rejected `value`.
+---@field retry_at number
 ---@field ttl number As requested.
 ---@field granted number TTL as granted: etcd raises one that is shorter than its election timeout.
 ---@field lease string?
@@ -35,6 +46,44 @@ local EXIT_CALL_TIME = 1
 ---@field losses number
 ---@field failures number Number of steps that failed in a row.
 ---@field err resty.etcd.protocol.errors.EtcdError?
+---@field has_warned boolean A warning was logged since the registration was well.
+
+--- Reports whether a step fails again until someone changes something: the instance, the user's roles, etcd's space. An
+--- absent lease is replaced instead, and a conflict ends with the other registration. After an exceeded size limit a write
+--- counts as possibly applied, because the limit can concern the response.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return boolean
+local function is_final(err)
+    if err.retryable or err.name == "not_found" or err.name == "conflict" then
+        return false
+    end
+    return not err.maybe_applied or err.code == 8
+end
+
+--- Returns the seconds before the next attempt after a number of final errors in a row.
+---@param count number
+---@return number
+local function final_delay(count)
+    return backoff.exponential(FIRST_FINAL_DELAY, MAX_FINAL_DELAY, count)
+end
+
+--- Returns the value to write. While etcd rejects the current one, that is the one that it has accepted.
+---@param reg resty.etcd.discovery.registration_steps.State
+---@return string
+local function value_to_write(reg)
+    local ____reg_0 = reg
+    local rejection = ____reg_0.rejection
+    local retry_at = ____reg_0.retry_at
+    local value = ____reg_0.value
+    local written = ____reg_0.written
+    return rejection ~= nil and now() < retry_at and (written or value) or value
+end
+
+local function forget_rejection(reg)
+    reg.rejection = nil
+    reg.rejections = 0
+    reg.retry_at = 0
+end
 
 local function call_time(reg)
     return max(
@@ -134,6 +183,17 @@ local function mark_registered(reg)
     reg.owner_lease = nil
 end
 
+--- Notes that the key has a value. The program can have replaced it while the call waited for etcd.
+---@param reg resty.etcd.discovery.registration_steps.State
+---@param value string
+local function mark_written(reg, value)
+    reg.written = value
+    if value == reg.value then
+        forget_rejection(reg)
+    end
+    mark_registered(reg)
+end
+
 --- Leaves the key to another registration. If both kept writing it, it would alternate between them.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param lease string
@@ -144,17 +204,23 @@ local function cede_to(reg, lease)
     return errors.local_error("conflict", "the key is owned by another registration, with lease " .. lease)
 end
 
+--- Notes why a value was not written.
 ---@param reg resty.etcd.discovery.registration_steps.State
+---@param value string
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param options resty.etcd.call.attempt.CallOptions of the call that has failed
 ---@return resty.etcd.protocol.errors.EtcdError
-local function on_put_error(reg, err, options)
+local function on_put_error(reg, value, err, options)
     if err.code == 5 then
         if cluster.is_stray(reg.cli, options.answered_by) then
             reg.granted_by = reg.cli.cluster.member
         else
             drop_lease(reg)
         end
+    elseif is_final(err) and value == reg.value then
+        reg.rejections = reg.rejections + 1
+        reg.rejection = err
+        reg.retry_at = now() + final_delay(reg.rejections)
     end
     return err
 end
@@ -163,13 +229,14 @@ end
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function put(reg)
-    local request = {key = reg.key, value = reg.value, lease = reg.lease}
+    local value = reg.value
+    local request = {key = reg.key, value = value, lease = reg.lease}
     local options = call_options(reg)
     local reply, err = call.unary(reg.cli, rpcs.put, request, options)
     if reply == nil then
-        return on_put_error(reg, err, options)
+        return on_put_error(reg, value, err, options)
     end
-    mark_registered(reg)
+    mark_written(reg, value)
     return nil
 end
 
@@ -179,11 +246,12 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function put_again(reg, mod_revision)
     local key = reg.key
-    local request = {compare = {{key = key, target = "MOD", result = "EQUAL", mod_revision = mod_revision}}, success = {{request_put = {key = key, value = reg.value, lease = reg.lease}}}, failure = {{request_range = {key = key}}}}
+    local value = value_to_write(reg)
+    local request = {compare = {{key = key, target = "MOD", result = "EQUAL", mod_revision = mod_revision}}, success = {{request_put = {key = key, value = value, lease = reg.lease}}}, failure = {{request_range = {key = key}}}}
     local options = call_options(reg)
     local reply, err = call.unary(reg.cli, rpcs.txn, request, options)
     if reply == nil then
-        return on_put_error(reg, err, options)
+        return on_put_error(reg, value, err, options)
     end
     if not cluster.accepts_reply(reg.cli, reply, options) then
         reg.granted_by = reg.cli.cluster.member
@@ -197,11 +265,59 @@ local function put_again(reg, mod_revision)
         end
         return cede_to(reg, owner)
     end
-    mark_registered(reg)
+    mark_written(reg, value)
     return nil
 end
 
---- Checks that the key is attached to the lease. Writes it again if it is absent or attached to no other lease.
+--- Logs that etcd rejects a new value of a key that remains registered.
+---@param reg resty.etcd.discovery.registration_steps.State
+---@param err resty.etcd.protocol.errors.EtcdError
+local function log_rejection(reg, err)
+    if reg.rejections == 1 then
+        reg.has_warned = true
+        ngx.log(
+            ngx.WARN,
+            "registration of ",
+            reg.key,
+            ": ",
+            errors.to_text(err),
+            "; keeping the previous instance"
+        )
+    end
+end
+
+--- Replaces the value of the key, which is attached to the lease.
+---@param reg resty.etcd.discovery.registration_steps.State
+---@param value string
+---@return resty.etcd.protocol.errors.EtcdError?
+local function write_update(reg, value)
+    local ____reg_3 = reg
+    local key = ____reg_3.key
+    local lease = ____reg_3.lease
+    local request = {compare = {{key = key, target = "LEASE", result = "EQUAL", lease = lease}}, success = {{request_put = {key = key, value = value, lease = lease}}}}
+    local options = call_options(reg)
+    local reply, err = call.unary(reg.cli, rpcs.txn, request, options)
+    if reply == nil then
+        on_put_error(reg, value, err, options)
+        if reg.rejection ~= err then
+            return err
+        end
+        log_rejection(reg, err)
+        return nil
+    end
+    if not cluster.accepts_reply(reg.cli, reply, options) then
+        reg.granted_by = reg.cli.cluster.member
+        return cluster.error_of(reg.cli, reply, options)
+    end
+    if reply.body.succeeded ~= true then
+        return errors.local_error("conflict", "the key was changed concurrently")
+    end
+    mark_written(reg, value)
+    return nil
+end
+
+--- Checks that the key is attached to the lease, and then writes a new value. Writes the key again if it is absent or
+--- attached to no other lease.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function check_key(reg)
@@ -215,7 +331,14 @@ local function check_key(reg)
     end
     if reply.body.succeeded == true then
         mark_registered(reg)
-        return nil
+        local value = value_to_write(reg)
+        local ____temp_4
+        if value ~= reg.written then
+            ____temp_4 = write_update(reg, value)
+        else
+            ____temp_4 = nil
+        end
+        return ____temp_4
     end
     local kv = txn_response.of_txn(reply.body)
     local owner = kv and kv.lease
@@ -223,6 +346,7 @@ local function check_key(reg)
         return cede_to(reg, owner)
     end
     if reg.is_registered then
+        reg.has_warned = true
         ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again")
     end
     mark_lost(reg)
@@ -288,8 +412,11 @@ local function deregister(reg)
         end
     end
 end
-_M.step = step
-_M.is_over = is_over
 _M.deregister = deregister
+_M.final_delay = final_delay
+_M.forget_rejection = forget_rejection
+_M.is_final = is_final
+_M.is_over = is_over
+_M.step = step
 
 return _M

@@ -1,6 +1,7 @@
 import * as checks from "../base/checks";
 import type { OptionTable } from "../base/checks";
 import * as error_text from "../base/error_text";
+import * as listeners from "../base/listener";
 import type { MethodResult } from "../protocol/errors";
 import type { Kv } from "../mirror/types";
 import * as errors from "../protocol/errors";
@@ -18,14 +19,6 @@ interface WatchOptions {
 
 const WATCH_OPTIONS: OptionTable = { rules: [{ name: "initial", type: "boolean" }] };
 
-/** A function given to `watch`. */
-interface Listener {
-    readonly callback: OnDocument;
-    /** The first call has not returned: changes are noted, so that calls do not overlap. */
-    is_starting: boolean;
-    has_changed: boolean;
-}
-
 /** Calls a function with the document of a key, or with the default. */
 function call(this: void, state: State, name: string, callback: OnDocument, kv: Kv | undefined): void {
     const document: unknown = documents.of(kv);
@@ -36,27 +29,13 @@ function call(this: void, state: State, name: string, callback: OnDocument, kv: 
     }
 }
 
-function note_change(listener: Listener): void {
-    listener.has_changed = true;
-}
-
-/** Reports whether the document has changed since the last call of the function began, and forgets that. */
-function take_change(listener: Listener): boolean {
-    const has_changed = listener.has_changed;
-    listener.has_changed = false;
-    return has_changed;
-}
-
-/** Calls the function with the current document, and again if that changes before the function returns. */
-function start(state: State, key: string, name: string, listener: Listener): void {
-    do {
-        const [, kv] = state.mirror.get(key);
-        const [ok, err] = protected_call(call, state, name, listener.callback, kv);
-        if (!ok) {
-            ngx.log(ngx.WARN, "configuration store of ", state.dir, ": watch: ", error_text.of(err, "no reason"));
-        }
-    } while (take_change(listener));
-    listener.is_starting = false;
+/** Calls the function with the current document. Its errors are logged. */
+function call_first(state: State, key: string, name: string, callback: OnDocument): void {
+    const [, kv] = state.mirror.get(key);
+    const [ok, err] = protected_call(call, state, name, callback, kv);
+    if (!ok) {
+        ngx.log(ngx.WARN, "configuration store of ", state.dir, ": watch: ", error_text.of(err, "no reason"));
+    }
 }
 
 /**
@@ -77,12 +56,11 @@ function watch(
         return errors.bad_request("callback must be function");
     }
     const key = this.dir + name;
-    const listener: Listener = { callback, is_starting: opts?.initial === true, has_changed: false };
+    const is_starting = opts?.initial === true;
+    const listener = listeners.new(is_starting);
     const [stop, err, details] = this.mirror.on_change(changes => {
         for (const { key: changed_key, kv } of changes.changes) {
-            if (changed_key === key && listener.is_starting) {
-                note_change(listener);
-            } else if (changed_key === key) {
+            if (changed_key === key && listeners.accepts_change(listener)) {
                 call(this, name, callback, kv);
             }
         }
@@ -90,8 +68,10 @@ function watch(
     if (stop === undefined) {
         return $multi(undefined, err, details);
     }
-    if (listener.is_starting) {
-        start(this, key, name, listener);
+    if (is_starting) {
+        listeners.start(listener, () => {
+            call_first(this, key, name, callback);
+        });
     }
     return $multi(stop);
 }

@@ -1,4 +1,5 @@
 import type { ClientState } from "../call/client_state";
+import * as backoff from "../base/backoff";
 import type { CallOptions } from "../call/call";
 import * as call from "../call/call";
 import * as cluster from "../call/cluster";
@@ -15,6 +16,10 @@ const min = math.min;
 
 /** Longest timeout of a call, in seconds. */
 const MAX_CALL_TIME = 5;
+/** Seconds before the next attempt after the first final error; doubles with each one in a row. */
+const FIRST_FINAL_DELAY = 1;
+/** Longest such time. A rejected value can be 2 MB long, and etcd rejects it each time. */
+const MAX_FINAL_DELAY = 120;
 /** Timeout of the call that revokes the lease when the worker exits, in seconds. */
 const EXIT_CALL_TIME = 1;
 
@@ -22,7 +27,15 @@ interface State {
     readonly cli: ClientState;
     /** As etcd stores it. */
     readonly key: string;
-    readonly value: string;
+    /** As requested: `update` replaces it. */
+    value: string;
+    /** The value that etcd has accepted last; nil before the first one. */
+    written: string | undefined;
+    /** Why etcd will not accept `value`: it is sent again at `retry_at`. */
+    rejection: EtcdError | undefined;
+    /** How often etcd has rejected `value`. */
+    rejections: number;
+    retry_at: number;
     /** As requested. */
     readonly ttl: number;
     /** TTL as granted: etcd raises one that is shorter than its election timeout. */
@@ -45,6 +58,37 @@ interface State {
     /** Number of steps that failed in a row. */
     failures: number;
     err: EtcdError | undefined;
+    /** A warning was logged since the registration was well. */
+    has_warned: boolean;
+}
+
+/**
+ * Reports whether a step fails again until someone changes something: the instance, the user's roles, etcd's space. An
+ * absent lease is replaced instead, and a conflict ends with the other registration. After an exceeded size limit a write
+ * counts as possibly applied, because the limit can concern the response.
+ */
+function is_final(err: EtcdError): boolean {
+    if (err.retryable || err.name === "not_found" || err.name === "conflict") {
+        return false;
+    }
+    return !err.maybe_applied || err.code === errors.Code.RESOURCE_EXHAUSTED;
+}
+
+/** Returns the seconds before the next attempt after a number of final errors in a row. */
+function final_delay(count: number): number {
+    return backoff.exponential(FIRST_FINAL_DELAY, MAX_FINAL_DELAY, count);
+}
+
+/** Returns the value to write. While etcd rejects the current one, that is the one that it has accepted. */
+function value_to_write(reg: State): string {
+    const { rejection, retry_at, value, written } = reg;
+    return rejection !== undefined && now() < retry_at ? (written ?? value) : value;
+}
+
+function forget_rejection(reg: State): void {
+    reg.rejection = undefined;
+    reg.rejections = 0;
+    reg.retry_at = 0;
 }
 
 function call_time(reg: State): number {
@@ -122,6 +166,15 @@ function mark_registered(reg: State): void {
     reg.owner_lease = undefined;
 }
 
+/** Notes that the key has a value. The program can have replaced it while the call waited for etcd. */
+function mark_written(reg: State, value: string): void {
+    reg.written = value;
+    if (value === reg.value) {
+        forget_rejection(reg);
+    }
+    mark_registered(reg);
+}
+
 /** Leaves the key to another registration. If both kept writing it, it would alternate between them. */
 function cede_to(reg: State, lease: string): EtcdError {
     reg.is_registered = false;
@@ -129,42 +182,51 @@ function cede_to(reg: State, lease: string): EtcdError {
     return errors.local_error("conflict", `the key is owned by another registration, with lease ${lease}`);
 }
 
-/** @param options of the call that has failed */
-function on_put_error(reg: State, err: EtcdError, options: CallOptions): EtcdError {
+/**
+ * Notes why a value was not written.
+ * @param options of the call that has failed
+ */
+function on_put_error(reg: State, value: string, err: EtcdError, options: CallOptions): EtcdError {
     if (err.code === errors.Code.NOT_FOUND) {
         if (cluster.is_stray(reg.cli, options.answered_by)) {
             reg.granted_by = reg.cli.cluster.member;
         } else {
             drop_lease(reg);
         }
+    } else if (is_final(err) && value === reg.value) {
+        reg.rejections = reg.rejections + 1;
+        reg.rejection = err;
+        reg.retry_at = now() + final_delay(reg.rejections);
     }
     return err;
 }
 
 /** Writes the key for the first time, unconditionally: a new worker takes it over from an old one without a gap. */
 function put(reg: State): EtcdError | undefined {
-    const request = { key: reg.key, value: reg.value, lease: reg.lease };
+    const value = reg.value;
+    const request = { key: reg.key, value, lease: reg.lease };
     const options = call_options(reg);
     const [reply, err] = call.unary(reg.cli, rpcs.put, request, options);
     if (reply === undefined) {
-        return on_put_error(reg, err, options);
+        return on_put_error(reg, value, err, options);
     }
-    mark_registered(reg);
+    mark_written(reg, value);
     return undefined;
 }
 
 /** Writes the key again, unless it was changed after it was read. */
 function put_again(reg: State, mod_revision: string): EtcdError | undefined {
     const key = reg.key;
+    const value = value_to_write(reg);
     const request = {
         compare: [{ key, target: "MOD", result: "EQUAL", mod_revision }],
-        success: [{ request_put: { key, value: reg.value, lease: reg.lease } }],
+        success: [{ request_put: { key, value, lease: reg.lease } }],
         failure: [{ request_range: { key } }], // no keys_only: etcd 3.7 then omits the lease
     };
     const options = call_options(reg);
     const [reply, err] = call.unary(reg.cli, rpcs.txn, request, options);
     if (reply === undefined) {
-        return on_put_error(reg, err, options);
+        return on_put_error(reg, value, err, options);
     }
     if (!cluster.accepts_reply(reg.cli, reply, options)) {
         reg.granted_by = reg.cli.cluster.member;
@@ -178,11 +240,50 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
         }
         return cede_to(reg, owner);
     }
-    mark_registered(reg);
+    mark_written(reg, value);
     return undefined;
 }
 
-/** Checks that the key is attached to the lease. Writes it again if it is absent or attached to no other lease. */
+/** Logs that etcd rejects a new value of a key that remains registered. */
+function log_rejection(reg: State, err: EtcdError): void {
+    if (reg.rejections === 1) {
+        reg.has_warned = true;
+        ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.to_text(err), "; keeping the previous instance");
+    }
+}
+
+/** Replaces the value of the key, which is attached to the lease. */
+function write_update(reg: State, value: string): EtcdError | undefined {
+    const { key, lease } = reg;
+    const request = {
+        compare: [{ key, target: "LEASE", result: "EQUAL", lease }],
+        success: [{ request_put: { key, value, lease } }],
+    };
+    const options = call_options(reg);
+    const [reply, err] = call.unary(reg.cli, rpcs.txn, request, options);
+    if (reply === undefined) {
+        on_put_error(reg, value, err, options);
+        if (reg.rejection !== err) {
+            return err;
+        }
+        log_rejection(reg, err); // the key keeps its previous value, and the lease was renewed
+        return undefined;
+    }
+    if (!cluster.accepts_reply(reg.cli, reply, options)) {
+        reg.granted_by = reg.cli.cluster.member;
+        return cluster.error_of(reg.cli, reply, options);
+    }
+    if (reply.body.get("succeeded") !== true) {
+        return errors.local_error("conflict", "the key was changed concurrently");
+    }
+    mark_written(reg, value);
+    return undefined;
+}
+
+/**
+ * Checks that the key is attached to the lease, and then writes a new value. Writes the key again if it is absent or
+ * attached to no other lease.
+ */
 function check_key(reg: State): EtcdError | undefined {
     const key = reg.key;
     const request = {
@@ -197,7 +298,8 @@ function check_key(reg: State): EtcdError | undefined {
     }
     if (reply.body.get("succeeded") === true) {
         mark_registered(reg);
-        return undefined;
+        const value = value_to_write(reg);
+        return value !== reg.written ? write_update(reg, value) : undefined;
     }
     const kv = txn_response.of_txn(reply.body);
     const owner = kv?.lease;
@@ -206,6 +308,7 @@ function check_key(reg: State): EtcdError | undefined {
         return cede_to(reg, owner);
     }
     if (reg.is_registered) {
+        reg.has_warned = true;
         ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again");
     }
     mark_lost(reg);
@@ -267,4 +370,4 @@ function deregister(this: void, reg: State): void {
     }
 }
 
-export { step, is_over, deregister, type State };
+export { deregister, final_delay, forget_rejection, is_final, is_over, step, type State };
