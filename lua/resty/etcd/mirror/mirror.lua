@@ -29,7 +29,7 @@ local waiters = require("resty.etcd.mirror.waiters")
 ---@field get_linearizable fun(self: resty.etcd.mirror.types.State, key: string, timeout?: number): any, (string|resty.etcd.mirror.types.Kv)?, resty.etcd.protocol.errors.EtcdError?
 ---@field index fun(self: resty.etcd.mirror.types.State, name: string, fn: fun(value: any, kv: resty.etcd.mirror.types.Kv): any): true?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field invalid fun(self: resty.etcd.mirror.types.State): table<string, resty.etcd.mirror.types.Invalid>
----@field on_change fun(self: resty.etcd.mirror.types.State, fn: fun(changes: resty.etcd.mirror.types.Changes)): fun()?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field on_change fun(self: resty.etcd.mirror.types.State, fn: fun(changes: resty.etcd.mirror.types.Changes), opts?: resty.etcd.mirror.types.OnChangeOptions): fun()?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field prefix fun(self: resty.etcd.mirror.types.State, dir: string): resty.etcd.mirror.types.Kv[]?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field ready fun(self: resty.etcd.mirror.types.State): boolean
 ---@field revision fun(self: resty.etcd.mirror.types.State): number

@@ -10,6 +10,7 @@ local wait = require("resty.etcd.base.wait")
 local errors = require("resty.etcd.protocol.errors")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local apply = require("resty.etcd.mirror.apply")
+local options = require("resty.etcd.mirror.options")
 local now = clock.now
 local max = math.max
 local remove = table.remove
@@ -39,6 +40,7 @@ local function create(log)
     return {
         log = log,
         callbacks = {},
+        joining = {},
         pending = {},
         coalescing = {},
         current = nil,
@@ -57,33 +59,48 @@ local function create(log)
     }
 end
 
---- Registers a function to be called after each change of the content, when all of the change is visible.
----@param self resty.etcd.mirror.types.State
----@param fn fun(changes: resty.etcd.mirror.types.Changes)
----@return fun()? res # a function that unregisters it
----@return string? err
----@return resty.etcd.protocol.errors.EtcdError? details
-local function on_change(self, fn)
-    if type(fn) ~= "function" then
-        return errors.bad_request("callback must be function")
-    end
-    local notifications = self.notifications
-    local added = {fn = fn, is_stopped = false}
+local function with_callback(list, added)
     local all = {}
-    for ____, callback in ipairs(notifications.callbacks) do
+    for ____, callback in ipairs(list) do
         all[#all + 1] = callback
     end
     all[#all + 1] = added
-    notifications.callbacks = all
+    return all
+end
+
+local function without_callback(list, removed)
+    local others = {}
+    for ____, callback in ipairs(list) do
+        if callback ~= removed then
+            others[#others + 1] = callback
+        end
+    end
+    return others
+end
+
+--- Registers a function to be called after each change of the content, when all of the change is visible.
+---@param self resty.etcd.mirror.types.State
+---@param fn fun(changes: resty.etcd.mirror.types.Changes)
+---@param opts? resty.etcd.mirror.types.OnChangeOptions
+---@return fun()? res # a function that unregisters it; nil, an error text and the details for invalid arguments
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function on_change(self, fn, opts)
+    local problem = options.check_on_change(fn, opts)
+    if problem ~= nil then
+        return errors.bad_request(problem)
+    end
+    local notifications = self.notifications
+    local added = {fn = fn, is_stopped = false}
+    if (opts and opts.initial) == true then
+        notifications.joining = with_callback(notifications.joining, added)
+    else
+        notifications.callbacks = with_callback(notifications.callbacks, added)
+    end
     return function()
         added.is_stopped = true
-        local others = {}
-        for ____, callback in ipairs(notifications.callbacks) do
-            if callback ~= added then
-                others[#others + 1] = callback
-            end
-        end
-        notifications.callbacks = others
+        notifications.callbacks = without_callback(notifications.callbacks, added)
+        notifications.joining = without_callback(notifications.joining, added)
     end
 end
 
@@ -92,7 +109,7 @@ end
 ---@param item resty.etcd.mirror.types.PendingChanges
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function call_all(notifications, item, slice)
-    local argument = {revision = item.revision, changes = item.changes}
+    local argument = {revision = item.revision, changes = item.changes, initial = item.initial}
     local callbacks = item.callbacks
     while notifications.called < #callbacks do
         if notifications.is_stopped then
@@ -191,9 +208,9 @@ end
 local function reset(notifications)
     end_notifying(notifications)
     notifications.thread = nil
-    local ____notifications_0 = notifications
-    local coalescing = ____notifications_0.coalescing
-    local pending = ____notifications_0.pending
+    local ____notifications_2 = notifications
+    local coalescing = ____notifications_2.coalescing
+    local pending = ____notifications_2.pending
     if #coalescing > 0 then
         notifications.coalescing = {}
         for ____, item in ipairs(pending) do
@@ -251,8 +268,8 @@ local function coalesce(notifications)
     end
     notifications.coalescing = {}
     if #changes > 0 then
-        local ____notifications_pending_1 = notifications.pending
-        ____notifications_pending_1[#____notifications_pending_1 + 1] = {revision = latest.revision, changes = changes, callbacks = latest.callbacks}
+        local ____notifications_pending_3 = notifications.pending
+        ____notifications_pending_3[#____notifications_pending_3 + 1] = {revision = latest.revision, changes = changes, callbacks = latest.callbacks}
     end
     notifications.pending_count = #changes
     notifications.coalesce_at = max(MAX_PENDING, 2 * #changes)
@@ -286,8 +303,8 @@ local function notify(notifications, revision, changes)
     if #changes == 0 or #callbacks == 0 then
         return
     end
-    local ____notifications_pending_2 = notifications.pending
-    ____notifications_pending_2[#____notifications_pending_2 + 1] = {revision = revision, changes = changes, callbacks = callbacks}
+    local ____notifications_pending_4 = notifications.pending
+    ____notifications_pending_4[#____notifications_pending_4 + 1] = {revision = revision, changes = changes, callbacks = callbacks}
     notifications.pending_count = notifications.pending_count + #changes
     if notifications.is_notifying and notifications.pending_count > notifications.coalesce_at then
         coalesce(notifications)
@@ -298,15 +315,15 @@ end
 --- Notifies the callbacks of the batch that was applied. Returns after those that do not wait for anything.
 ---@param state resty.etcd.mirror.types.State
 local function announce(state)
-    local ____state_3 = state
-    local loop = ____state_3.loop
-    local notifications = ____state_3.notifications
-    local ____loop_4 = loop
-    local applied = ____loop_4.applied
+    local ____state_5 = state
+    local loop = ____state_5.loop
+    local notifications = ____state_5.notifications
+    local ____loop_6 = loop
+    local applied = ____loop_6.applied
     if applied ~= nil then
-        local ____applied_5 = applied
-        local is_first = ____applied_5.is_first
-        local revision = ____applied_5.revision
+        local ____applied_7 = applied
+        local is_first = ____applied_7.is_first
+        local revision = ____applied_7.revision
         local is_all = is_first and #notifications.callbacks > 0
         local changes = is_all and apply.all_as_changes(state) or applied.changes
         loop.applied = nil
@@ -315,6 +332,35 @@ local function announce(state)
     if notifications.thread ~= nil then
         timer_loop.note_leftovers(loop.timer, 1)
     end
+end
+
+--- Reports whether there is any callback.
+---@param notifications resty.etcd.mirror.types.Notifications
+---@return boolean
+local function is_used(notifications)
+    return #notifications.callbacks > 0 or #notifications.joining > 0
+end
+
+--- Delivers the whole content to the callbacks that have asked for it, unless another callback delays them. From then on
+--- they receive changes. Only the loop of the mirror calls this: the content does not change meanwhile.
+---@param state resty.etcd.mirror.types.State
+local function announce_initial(state)
+    local ____state_8 = state
+    local notifications = ____state_8.notifications
+    local store = ____state_8.store
+    if #notifications.joining == 0 or notifications.is_notifying or not store.is_ready then
+        return
+    end
+    local changes = apply.all_as_changes(state)
+    local joining = notifications.joining
+    notifications.joining = {}
+    for ____, callback in ipairs(joining) do
+        notifications.callbacks = with_callback(notifications.callbacks, callback)
+    end
+    local ____notifications_pending_9 = notifications.pending
+    ____notifications_pending_9[#____notifications_pending_9 + 1] = {revision = store.revision, changes = changes, callbacks = joining, initial = true}
+    notifications.pending_count = notifications.pending_count + #changes
+    call_pending(notifications)
 end
 
 --- Calls no callback any more, except to the end of the one that runs.
@@ -342,8 +388,10 @@ local function wait_for_callback(notifications)
     end_thread(notifications)
 end
 _M.announce = announce
+_M.announce_initial = announce_initial
 _M.call_pending = call_pending
 _M.end_thread = end_thread
+_M.is_used = is_used
 _M.new = create
 _M.on_change = on_change
 _M.reset = reset

@@ -65,6 +65,18 @@ local function check(dir, opts)
     end
     return nil
 end
+local ON_CHANGE_OPTIONS = {rules = {{name = "initial", type = "boolean"}}}
+
+--- Checks the arguments of `on_change`. Returns an error text, or nil.
+---@param fn any
+---@param opts any
+---@return string?
+local function check_on_change(fn, opts)
+    if type(fn) ~= "function" then
+        return "callback must be function"
+    end
+    return checks.check_options(opts, ON_CHANGE_OPTIONS)
+end
 
 --- Checks a timeout. Returns an error text, or nil.
 ---@param timeout any
@@ -82,6 +94,7 @@ end
 _M.RULES = RULES
 _M.check = check
 _M.check_index = check_index
+_M.check_on_change = check_on_change
 _M.check_timeout = check_timeout
 
 return _M

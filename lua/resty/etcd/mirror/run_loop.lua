@@ -194,7 +194,7 @@ end
 ---@param state resty.etcd.mirror.types.State
 ---@return boolean
 local function calls_user_functions(state)
-    return state.decoder.has_user_functions or #state.notifications.callbacks > 0 or indexes.is_used(state.indexes)
+    return state.decoder.has_user_functions or notifier.is_used(state.notifications) or indexes.is_used(state.indexes)
 end
 
 --- Reports whether the loop must move to the timers of loops that call functions of users.
@@ -222,7 +222,11 @@ local function follow(state, feed)
     local store = ____state_2.store
     local slice = time_slice.start()
     while true do
+        if must_return(state) then
+            return nil
+        end
         time_slice.yield_if_due(slice)
+        notifier.announce_initial(state)
         while loop.batch == nil do
             local since = now()
             local batch, err = feed:next(POLL_INTERVAL)
@@ -238,6 +242,7 @@ local function follow(state, feed)
             if must_return(state) then
                 return nil
             end
+            notifier.announce_initial(state)
         end
         if must_return(state) or not acquire(loop) then
             return nil

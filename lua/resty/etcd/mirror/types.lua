@@ -27,6 +27,10 @@ local _M = {}
 ---@class resty.etcd.mirror.types.Changes
 ---@field revision number
 ---@field changes resty.etcd.mirror.types.Change[]
+---@field initial? true The changes are the whole content, as `on_change` was asked for.
+
+---@class resty.etcd.mirror.types.OnChangeOptions
+---@field initial? boolean Call the function with the whole content first.
 
 --- A function given to `on_change`.
 ---@class resty.etcd.mirror.types.Callback
@@ -106,6 +110,7 @@ local _M = {}
 ---@class resty.etcd.mirror.types.Notifications
 ---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
 ---@field callbacks resty.etcd.mirror.types.Callback[]
+---@field joining resty.etcd.mirror.types.Callback[] Callbacks that receive the whole content before they receive changes.
 ---@field pending resty.etcd.mirror.types.PendingChanges[] In the order of revisions.
 ---@field coalescing resty.etcd.mirror.types.PendingChanges[] Those that are being merged, which were pending before.
 ---@field current resty.etcd.mirror.types.PendingChanges? Those that the callbacks receive now.

@@ -11,7 +11,17 @@ import * as errors from "../protocol/errors";
 import type { MethodResult } from "../protocol/errors";
 import * as timer_loop from "../base/timer_loop";
 import * as apply from "./apply";
-import type { Callback, Change, Changes, Notifications, OnChange, PendingChanges, State } from "./types";
+import * as options from "./options";
+import type {
+    Callback,
+    Change,
+    Changes,
+    Notifications,
+    OnChange,
+    OnChangeOptions,
+    PendingChanges,
+    State,
+} from "./types";
 
 const now = clock.now;
 const max = math.max;
@@ -38,6 +48,7 @@ function create(log: RateLimitedLog): Result<Notifications> {
     return $multi({
         log,
         callbacks: [],
+        joining: [],
         pending: [],
         coalescing: [],
         current: undefined,
@@ -56,37 +67,51 @@ function create(log: RateLimitedLog): Result<Notifications> {
     });
 }
 
-/**
- * Registers a function to be called after each change of the content, when all of the change is visible.
- * @returns a function that unregisters it
- */
-function on_change(this: State, fn: OnChange): MethodResult<(this: void) => void> {
-    if (typeof fn !== "function") {
-        return errors.bad_request("callback must be function");
-    }
-    const notifications = this.notifications;
-    const added: Callback = { fn, is_stopped: false };
+function with_callback(list: readonly Callback[], added: Callback): Callback[] {
     const all: Callback[] = [];
-    for (const callback of notifications.callbacks) {
+    for (const callback of list) {
         all.push(callback);
     }
     all.push(added);
-    notifications.callbacks = all;
+    return all;
+}
+
+function without_callback(list: readonly Callback[], removed: Callback): Callback[] {
+    const others: Callback[] = [];
+    for (const callback of list) {
+        if (callback !== removed) {
+            others.push(callback);
+        }
+    }
+    return others;
+}
+
+/**
+ * Registers a function to be called after each change of the content, when all of the change is visible.
+ * @returns a function that unregisters it; nil, an error text and the details for invalid arguments
+ */
+function on_change(this: State, fn: OnChange, opts?: OnChangeOptions): MethodResult<(this: void) => void> {
+    const problem = options.check_on_change(fn, opts);
+    if (problem !== undefined) {
+        return errors.bad_request(problem);
+    }
+    const notifications = this.notifications;
+    const added: Callback = { fn, is_stopped: false };
+    if (opts?.initial === true) {
+        notifications.joining = with_callback(notifications.joining, added);
+    } else {
+        notifications.callbacks = with_callback(notifications.callbacks, added);
+    }
     return $multi(() => {
         added.is_stopped = true;
-        const others: Callback[] = [];
-        for (const callback of notifications.callbacks) {
-            if (callback !== added) {
-                others.push(callback);
-            }
-        }
-        notifications.callbacks = others;
+        notifications.callbacks = without_callback(notifications.callbacks, added);
+        notifications.joining = without_callback(notifications.joining, added);
     });
 }
 
 /** Calls the callbacks that were registered at the time of the change and still are. */
 function call_all(notifications: Notifications, item: PendingChanges, slice: TimeSlice): void {
-    const argument: Changes = { revision: item.revision, changes: item.changes };
+    const argument: Changes = { revision: item.revision, changes: item.changes, initial: item.initial! };
     const callbacks = item.callbacks;
     while (notifications.called < callbacks.length) {
         if (notifications.is_stopped) {
@@ -290,6 +315,31 @@ function announce(state: State): void {
     }
 }
 
+/** Reports whether there is any callback. */
+function is_used(notifications: Notifications): boolean {
+    return notifications.callbacks.length > 0 || notifications.joining.length > 0;
+}
+
+/**
+ * Delivers the whole content to the callbacks that have asked for it, unless another callback delays them. From then on
+ * they receive changes. Only the loop of the mirror calls this: the content does not change meanwhile.
+ */
+function announce_initial(state: State): void {
+    const { notifications, store } = state;
+    if (notifications.joining.length === 0 || notifications.is_notifying || !store.is_ready) {
+        return;
+    }
+    const changes = apply.all_as_changes(state);
+    const joining = notifications.joining;
+    notifications.joining = [];
+    for (const callback of joining) {
+        notifications.callbacks = with_callback(notifications.callbacks, callback);
+    }
+    notifications.pending.push({ revision: store.revision, changes, callbacks: joining, initial: true });
+    notifications.pending_count = notifications.pending_count + changes.length;
+    call_pending(notifications);
+}
+
 /** Calls no callback any more, except to the end of the one that runs. */
 function stop(notifications: Notifications): void {
     notifications.is_stopped = true;
@@ -311,4 +361,16 @@ function wait_for_callback(notifications: Notifications): void {
     end_thread(notifications);
 }
 
-export { announce, call_pending, end_thread, create as new, on_change, reset, stop, wait_for_callback, warn_if_slow };
+export {
+    announce,
+    announce_initial,
+    call_pending,
+    end_thread,
+    is_used,
+    create as new,
+    on_change,
+    reset,
+    stop,
+    wait_for_callback,
+    warn_if_slow,
+};

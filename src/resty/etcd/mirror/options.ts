@@ -57,10 +57,20 @@ function check(dir: string, opts: unknown): Problem {
     return undefined;
 }
 
+const ON_CHANGE_OPTIONS: OptionTable = { rules: [{ name: "initial", type: "boolean" }] };
+
+/** Checks the arguments of `on_change`. Returns an error text, or nil. */
+function check_on_change(fn: unknown, opts: unknown): Problem {
+    if (typeof fn !== "function") {
+        return "callback must be function";
+    }
+    return checks.check_options(opts, ON_CHANGE_OPTIONS);
+}
+
 /** Checks a timeout. Returns an error text, or nil. */
 function check_timeout(timeout: unknown): Problem {
     const is_valid = timeout === undefined || (typeof timeout === "number" && timeout === timeout);
     return is_valid ? undefined : "timeout must be number of seconds";
 }
 
-export { RULES, check, check_index, check_timeout };
+export { RULES, check, check_index, check_on_change, check_timeout };

@@ -161,9 +161,7 @@ function unexpected_error(thrown: unknown): EtcdError {
 
 /** Reports whether the turns call functions of users: `decode`, `validate`, `transform`, indexes, or callbacks. */
 function calls_user_functions(state: State): boolean {
-    return (
-        state.decoder.has_user_functions || state.notifications.callbacks.length > 0 || indexes.is_used(state.indexes)
-    );
+    return state.decoder.has_user_functions || notifier.is_used(state.notifications) || indexes.is_used(state.indexes);
 }
 
 /** Reports whether the loop must move to the timers of loops that call functions of users. */
@@ -184,7 +182,11 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
     const { loop, notifications, store } = state;
     const slice = time_slice.start();
     while (true) {
+        if (must_return(state)) {
+            return undefined;
+        }
         time_slice.yield_if_due(slice); // `next` does not yield while batches are buffered
+        notifier.announce_initial(state);
         while (loop.batch === undefined) {
             const since = now();
             const [batch, err] = feed.next(POLL_INTERVAL);
@@ -200,6 +202,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
             if (must_return(state)) {
                 return undefined;
             }
+            notifier.announce_initial(state);
         }
         if (must_return(state) || !acquire(loop)) {
             return undefined;

@@ -39,6 +39,13 @@ interface Change {
 interface Changes {
     readonly revision: number;
     readonly changes: readonly Change[];
+    /** The changes are the whole content, as `on_change` was asked for. */
+    readonly initial?: true;
+}
+
+interface OnChangeOptions {
+    /** Call the function with the whole content first. */
+    initial?: boolean;
 }
 
 type OnChange = (this: void, changes: Changes) => void;
@@ -168,6 +175,8 @@ interface Store {
 interface Notifications {
     readonly log: RateLimitedLog;
     callbacks: readonly Callback[];
+    /** Callbacks that receive the whole content before they receive changes. */
+    joining: readonly Callback[];
     /** In the order of revisions. */
     pending: PendingChanges[];
     /** Those that are being merged, which were pending before. */
@@ -296,6 +305,7 @@ export type {
     LoopCounters,
     Notifications,
     OnChange,
+    OnChangeOptions,
     Options,
     PendingChanges,
     Source,
