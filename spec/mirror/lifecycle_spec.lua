@@ -43,6 +43,9 @@ describe("mirror", function()
         scripted.at(m, 11)
         assert.equal("ready", m:state().status)
         assert.is_nil(m:state().err)
+        assert.same({
+            "mirror of /a/: etcdserver: permission denied; retrying", "mirror of /a/: follows etcd again",
+        }, lines)
         assert.equal(4, feed.opened)
         assert.equal(0, changes)
     end)

@@ -293,11 +293,11 @@ describe("shared log writer", function()
         local reader, successor = others[1], others[2]
         reader:pause()
         change_keys(5)
-        etcd.silent_for = 1
+        etcd.is_silent = true
         ngx.sleep(0.02)
         change_keys(30)
         etcd:compact()
-        etcd.silent_for = nil
+        etcd.is_silent = nil
         assert.is_true(support.eventually(function() return successor.full_states.compacted end))
         pause_at_link(successor)
         writer:pause()

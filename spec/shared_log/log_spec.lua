@@ -1,5 +1,7 @@
 -- The log through which the workers of an nginx share one watch, with several simulated workers in this process.
+local clock = require "resty.etcd.base.clock"
 local cleanup = require "resty.etcd.shared_log.cleanup"
+local coordinators = require "resty.etcd.shared_log.coordinator"
 local open = require "resty.etcd.shared_log.open"
 local records = require "resty.etcd.shared_log.records"
 local support = require "spec.support.simulated_workers"
@@ -169,10 +171,10 @@ describe("shared log", function()
         local backup, revision = copy_kvs(), etcd.revision
         change_keys(30)
         assert_synced()
-        etcd.silent_for = 1
+        etcd.is_silent = true
         change_keys(30)
         etcd:compact()
-        etcd.silent_for = nil
+        etcd.is_silent = nil
         assert_synced()
         etcd:restore(backup, revision)
         etcd:put("/k/new", "world")
@@ -184,19 +186,137 @@ describe("shared log", function()
         assert_synced()
     end)
 
-    it("reports in every worker the age of etcd's last response to the writer #alone", function()
-        start(2)
+    -- Stops the writer as if it were killed.
+    local function kill_writer()
+        local writer = support.find_writer(workers)
+        writer:pause()
+        writer:close_sources()
+        return writer
+    end
+
+    -- Returns the workers that are not stopped.
+    local function running()
+        local list = {}
+        for _, worker in ipairs(workers) do
+            if not worker.proxy.paused then
+                list[#list + 1] = worker
+            end
+        end
+        return list
+    end
+
+    local function abandon_log()
+        local worker = running()[1]
+        coordinators.abandon_log(worker.coordinator, worker.coordinator.log)
+    end
+
+    local function has_successor()
+        return support.find_writer(workers) ~= nil
+    end
+
+    it("reports in every worker the age of etcd's last response, also after a takeover and without a log #alone", function()
+        start(4)
         assert_synced()
-        ngx.sleep(0.6)
         for _, worker in ipairs(workers) do
             -- more for a moment if this process has just stood still
             assert.is_true(support.eventually(function() return worker.feed:age() < 0.6 end))
-            assert.is_true(worker.feed:age() >= 0.125)
         end
-        etcd.silent_for = 10
+        etcd.is_silent = true
+        ngx.sleep(0.1)
+        local silent_at = clock.now()
+        local function assert_old()
+            for _, worker in ipairs(running()) do
+                -- the contact is recorded every 0.1 s
+                assert.is_true(worker.feed:age() >= clock.now() - silent_at, "age " .. worker.feed:age())
+            end
+        end
+        for _ = 1, 2 do
+            kill_writer()
+            repeat
+                assert_old()
+                ngx.sleep(0.01)
+            until has_successor()
+            ngx.sleep(0.3)
+            assert_old()
+        end
+        abandon_log()
+        for _, worker in ipairs(running()) do
+            assert.is_true(support.eventually(function() return worker.feed.direct end))
+        end
+        assert_old()
+        etcd.is_silent = nil
+        for _, worker in ipairs(running()) do
+            assert.is_true(support.eventually(function() return worker.feed:age() < 0.6 end))
+        end
+    end)
+
+    it("reports in every worker why etcd cannot be followed, also after a takeover and without a log", function()
+        start(4)
+        assert_synced()
+        local LAST = "etcdserver:\nno leader"
+        local function all_report(message)
+            for _, worker in ipairs(running()) do
+                local err = worker.feed:current_error()
+                if (err and err.message:sub(1, 300)) ~= message then
+                    return false
+                end
+            end
+            return true
+        end
+        assert.is_true(all_report(nil))
+        for _, message in ipairs { "connection refused", ("no leader "):rep(100), LAST } do
+            etcd.current_error = { name = "unavailable", message = message, code = 14, http_status = 503 }
+            assert.is_true(support.eventually(function() return all_report(message:sub(1, 300)) end))
+        end
         for _, worker in ipairs(workers) do
-            assert.is_true(support.eventually(function() return worker.feed:age() >= 10 end, 2))
+            local err = worker.feed:current_error()
+            assert.same({ "unavailable", 14, 503 }, { err.name, err.code, err.http_status })
         end
+        etcd.is_silent = true
+        kill_writer()
+        etcd.current_error = nil -- the successor has no response yet: it knows nothing better
+        repeat
+            assert.is_true(all_report(LAST))
+            ngx.sleep(0.01)
+        until has_successor()
+        ngx.sleep(0.3)
+        assert.is_true(all_report(LAST))
+        abandon_log()
+        for _, worker in ipairs(running()) do
+            assert.is_true(support.eventually(function() return worker.feed.direct end))
+        end
+        assert.is_true(all_report(LAST))
+        etcd.is_silent = nil
+        assert.is_true(support.eventually(function() return all_report(nil) end))
+    end)
+
+    it("logs at level notice which worker starts it, and which takes it over", function()
+        local log, lines = ngx.log, {}
+        ngx.log = function(level, ...) -- luacheck: ignore 122
+            lines[#lines + 1] = level .. " " .. table.concat { ... }
+        end
+        start(2)
+        assert_synced()
+        kill_writer()
+        support.eventually(has_successor)
+        ngx.log = log -- luacheck: ignore 122
+        assert.same({
+            ngx.NOTICE .. " shared watch log of /k/: started; this worker follows etcd for all workers",
+            ngx.NOTICE .. " shared watch log of /k/: taken over; this worker follows etcd for all workers",
+        }, lines)
+    end)
+
+    it("reports that no worker writes it", function()
+        start(2)
+        assert_synced()
+        for _, worker in ipairs(workers) do
+            worker.coordinator.start_writer = function() return nil, "too many pending timers" end
+        end
+        kill_writer()
+        local left = running()[1]
+        assert.is_true(support.eventually(function()
+            return (left.feed:current_error() or {}).message == "shared watch log: no worker writes it"
+        end, 8))
     end)
 
     it("gets another writer immediately and without a list when its writer resigns #alone", function()
@@ -325,7 +445,7 @@ describe("shared log", function()
         end
         local proxy = support.dict_proxy(dict)
         local function open_feed(name)
-            return assert(open.open(proxy, namespace .. name, etcd.open))
+            return assert(open.open(proxy, namespace .. name, "/k/", etcd.open))
         end
         local function read_to(feed, revision)
             local batch

@@ -1,5 +1,6 @@
 -- Several workers in one process. Each has its own coordinator and accesses the shared dict through a proxy that can pause
 -- it at any operation, as if the worker process had been stopped or killed there.
+local clock = require "resty.etcd.base.clock"
 local log_feed = require "resty.etcd.shared_log.log_feed"
 local poll_timer = require "resty.etcd.shared_log.poll_timer"
 
@@ -7,8 +8,8 @@ local _M = {}
 
 -- An etcd in memory: `etcd:put(key, value)`, `:delete(key)`, `:compact()`, `:restore(kvs, revision)`. `etcd.open` opens a
 -- source, as a coordinator needs it. `opened`, `open_now` and `lists` count sources and full states, `most_open` is the
--- highest `open_now`. While `etcd.silent_for` is set, sources deliver nothing, and it is their age. While `etcd.failure` is
--- set, sources return it as an error.
+-- highest `open_now`. While `etcd.is_silent`, sources receive nothing. While `etcd.failure` is set, sources return it as an
+-- error; while `etcd.current_error` is set, they report it and stay.
 function _M.etcd()
     local self = {
         revision = 1, events = {}, kvs = {}, first = 2, cluster = "77", opened = 0, open_now = 0, most_open = 0,
@@ -59,6 +60,7 @@ function _M.etcd()
         self.opened, self.open_now = self.opened + 1, self.open_now + 1
         self.most_open = math.max(self.most_open, self.open_now)
         local source, position, history = {}, from and from - 1, self.history
+        local received_at = clock.now()
         local reason = not from and "list" or cluster and cluster ~= self.cluster and "restored"
 
         function source.next(_, timeout)
@@ -69,16 +71,19 @@ function _M.etcd()
                 elseif self.failure then
                     return nil, self.failure
                 end
+                if not self.is_silent then
+                    received_at = clock.now()
+                end
                 if history ~= self.history then
                     history, reason = self.history, "restored"
                 elseif position and position + 1 < self.first then
                     reason = reason or "compacted"
                 end
-                if reason and not self.silent_for then
+                if reason and not self.is_silent then
                     local batch = { revision = self.revision, events = {}, full = self.full(), reason = reason }
                     position, reason, self.lists = self.revision, nil, self.lists + 1
                     return batch
-                elseif position and position < self.revision and not self.silent_for then
+                elseif position and position < self.revision and not self.is_silent then
                     position = position + 1
                     return { revision = position, events = { self.events[position] } }
                 end
@@ -94,7 +99,11 @@ function _M.etcd()
         end
 
         function source.age()
-            return self.silent_for or 0.125
+            return clock.now() - received_at
+        end
+
+        function source.current_error()
+            return self.current_error
         end
 
         function source.cluster_id()
@@ -139,7 +148,7 @@ function _M.worker(dict, etcd, namespace)
         table.insert(self.sources, source)
         return source
     end
-    self.coordinator = log_feed.new_coordinator(self.proxy, namespace, open, 0.5)
+    self.coordinator = log_feed.new_coordinator(self.proxy, namespace, "/k/", open, 0.5)
     self.feed = assert(log_feed.attach(poll_timer.new(0.002), self.coordinator))
 
     local function apply(batch)

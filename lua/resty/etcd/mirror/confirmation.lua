@@ -3,7 +3,7 @@ local _M = {}
 local call = require("resty.etcd.call.call")
 local keys = require("resty.etcd.protocol.keys")
 local rpcs = require("resty.etcd.protocol.rpc")
-local run_loop = require("resty.etcd.mirror.run_loop")
+local apply_batch = require("resty.etcd.mirror.apply_batch")
 
 --- Returns the number of keys that etcd has below the prefix, as far as the mirror knows.
 ---@param store resty.etcd.mirror.types.Store
@@ -80,7 +80,7 @@ local function ask(state, timeout)
     local header = reply.body.header
     local confirmed = tonumber(header and header.revision) or 0
     if confirmed > store.revision and is_equal(state, revision, reply.body) then
-        run_loop.confirm(state, confirmed)
+        apply_batch.confirm(state, confirmed)
     end
     return nil
 end

@@ -112,7 +112,7 @@ local function choose(cli, dir, opts)
             return nil, "opts.shm_name: no shared dict " .. (opts.shm_name or "")
         end
         local open_source = opener(cli, wanted)
-        source = function() return open.open(dict, identity, open_source) end
+        source = function() return open.open(dict, identity, key, open_source) end
     end
     if opts.snapshot ~= nil then
         source = with_snapshot(source, opts.snapshot, identity, opts.snapshot_interval)

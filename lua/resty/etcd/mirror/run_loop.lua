@@ -6,13 +6,11 @@ local clock = require("resty.etcd.base.clock")
 local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local errors = require("resty.etcd.protocol.errors")
-local apply = require("resty.etcd.mirror.apply")
+local apply_batch = require("resty.etcd.mirror.apply_batch")
 local indexes = require("resty.etcd.mirror.indexes")
 local notifier = require("resty.etcd.mirror.notifier")
-local stores = require("resty.etcd.mirror.store")
 local waiters = require("resty.etcd.mirror.waiters")
 local now = clock.now
-local max = math.max
 
 --- Seconds between two checks for the end of the mirror or its worker.
 local POLL_INTERVAL = 0.5
@@ -81,105 +79,6 @@ local function release(loop)
     loop.lock:post(1)
 end
 
---- Reports whether history has diverged. It also has if revisions go backwards: a new feed cannot know.
----@param loop resty.etcd.mirror.types.Loop
----@param batch resty.etcd.watch.feed.Batch
----@return boolean
-local function has_diverged(loop, batch)
-    return batch.full ~= nil and (batch.reason == "restored" or batch.revision < loop.feed_revision)
-end
-
---- Changes the content. The events up to a confirmed revision cancel each other out: they are skipped.
----@param state resty.etcd.mirror.types.State
----@param batch resty.etcd.watch.feed.Batch
----@return resty.etcd.mirror.types.Change[]?
-local function apply_content(state, batch)
-    local loop = state.loop
-    if batch.full ~= nil then
-        return apply.apply_full_state(
-            state,
-            batch,
-            has_diverged(loop, batch)
-        )
-    end
-    if #batch.events > 0 and batch.revision > loop.confirmed_revision then
-        return apply.apply_events(state, batch.events)
-    end
-    return {}
-end
-
---- Notes the revision of a batch whose changes are in the store.
----@param state resty.etcd.mirror.types.State
----@param batch resty.etcd.watch.feed.Batch
----@param has_changed boolean
-local function advance(state, batch, has_changed)
-    local ____state_0 = state
-    local loop = ____state_0.loop
-    local store = ____state_0.store
-    stores.advance(
-        store,
-        has_diverged(loop, batch) and batch.revision or max(store.revision, batch.revision),
-        has_changed
-    )
-    loop.feed_revision = batch.revision
-    if batch.full ~= nil then
-        loop.confirmed_revision = 0
-    end
-    waiters.wake_all(state.revision_waiters)
-end
-
---- Notes that etcd has confirmed the content for a revision.
----@param state resty.etcd.mirror.types.State
----@param revision number
-local function confirm(state, revision)
-    stores.advance(state.store, revision, false)
-    state.loop.confirmed_revision = revision
-    waiters.wake_all(state.revision_waiters)
-end
-
-local function count(loop, batch)
-    local counters = loop.counters
-    counters.batches = counters.batches + 1
-    if batch.full ~= nil then
-        local reason = batch.reason or "list"
-        counters.full[reason] = (counters.full[reason] or 0) + 1
-    end
-    for ____, event in ipairs(batch.events) do
-        if event.type == "PUT" then
-            counters.puts = counters.puts + 1
-        else
-            counters.deletes = counters.deletes + 1
-        end
-    end
-end
-
---- Applies a batch. Nothing yields between the change of the store and the end of this function.
----@param state resty.etcd.mirror.types.State
----@param batch resty.etcd.watch.feed.Batch
----@return resty.etcd.mirror.types.Change[]? # the changes of the content; nil if the mirror was closed meanwhile: nothing has changed then
-local function apply_batch(state, batch)
-    local ____state_1 = state
-    local loop = ____state_1.loop
-    local store = ____state_1.store
-    local changes = apply_content(state, batch)
-    if changes == nil then
-        return nil
-    end
-    count(loop, batch)
-    local is_first = batch.full ~= nil and store.version == 0
-    advance(state, batch, #changes > 0 or is_first)
-    loop.has_received = true
-    if batch.reason ~= "snapshot" then
-        loop.has_etcd_state = true
-        loop.last_error = nil
-    end
-    if batch.full ~= nil and not store.is_ready then
-        stores.mark_ready(store)
-        waiters.wake_all(state.ready_waiters)
-    end
-    return changes
-end
-
 --- Returns the error for something that this driver throws.
 ---@param thrown any
 ---@return resty.etcd.protocol.errors.EtcdError
@@ -216,10 +115,10 @@ end
 ---@param feed resty.etcd.watch.feed.Feed
 ---@return resty.etcd.protocol.errors.EtcdError? # an error only if the feed fails
 local function follow(state, feed)
-    local ____state_2 = state
-    local loop = ____state_2.loop
-    local notifications = ____state_2.notifications
-    local store = ____state_2.store
+    local ____state_0 = state
+    local loop = ____state_0.loop
+    local notifications = ____state_0.notifications
+    local store = ____state_0.store
     local slice = time_slice.start()
     while true do
         if must_return(state) then
@@ -250,7 +149,7 @@ local function follow(state, feed)
         local batch = loop.batch
         local is_first = store.version == 0
         loop.is_applying = true
-        local ok, result = pcall(apply_batch, state, batch)
+        local ok, result = pcall(apply_batch.apply_batch, state, batch)
         loop.is_applying = false
         loop.batch = nil
         release(loop)
@@ -474,7 +373,6 @@ end
 _M.acquire = acquire
 _M.begin = begin
 _M.close = close
-_M.confirm = confirm
 _M.new = create
 _M.release = release
 

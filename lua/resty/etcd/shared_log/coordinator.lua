@@ -1,11 +1,14 @@
 -- Generated from src/resty/etcd/shared_log/coordinator.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local errors = require("resty.etcd.protocol.errors")
 local random = require("resty.etcd.base.random")
 local logs = require("resty.etcd.shared_log.log")
 local cleanup = require("resty.etcd.shared_log.cleanup")
 local writers = require("resty.etcd.shared_log.writer")
+local writer_error = require("resty.etcd.shared_log.writer_error")
 local now = clock.now
+local max = math.max
 
 --- Seconds without a heartbeat after which a writer counts as dead. Writers send five or more in that time.
 local WRITER_LEASE = 1
@@ -16,6 +19,10 @@ local CHECK_INTERVAL = 0.1
 --- Seconds for which other workers leave a takeover to the candidate that has announced itself.
 local CANDIDATE_TIME = 0.5
 
+--- Seconds without a writer after which that is reported: a takeover takes less.
+local NO_WRITER_AFTER = 3
+local NO_WRITER = errors.local_error("timeout", "shared watch log: no worker writes it")
+
 --- Seconds without polls after one that raised an error.
 local ERROR_PAUSE = 1
 
@@ -24,6 +31,7 @@ local ERROR_PAUSE = 1
 ---@class resty.etcd.shared_log.coordinator.Coordinator
 ---@field dict table
 ---@field namespace string Prefix of all keys in the dict.
+---@field range_key string First key of the range, for log lines.
 ---@field open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
 ---@field start_writer fun(coordinator: resty.etcd.shared_log.coordinator.Coordinator, writer: resty.etcd.shared_log.writer.Writer): true?, string?
 ---@field retry_after number Seconds before an abandoned log is replaced.
@@ -32,6 +40,10 @@ local ERROR_PAUSE = 1
 ---@field tail number Last known epoch of the chain.
 ---@field head_key string Key of its head, which each poll reads.
 ---@field head any The head when it was last polled.
+---@field last_received_at number When the last response from etcd came to a writer of a log, as far as this worker has seen; 0 for never.
+---@field error_value string What the writer has published of its error.
+---@field error resty.etcd.protocol.errors.EtcdError? Why the writer cannot follow etcd; nil if it can.
+---@field without_writer_since number? Since when the log has had no heartbeat; nil while it has.
 ---@field writer resty.etcd.shared_log.writer.Writer? Set while this worker writes the log.
 ---@field readers table Signals of the readers: posted when there can be something new for them.
 ---@field reader_count number
@@ -196,7 +208,64 @@ local function try_take_over(coordinator, log)
     if ok == nil then
         coordinator.writer = nil
         logs.release(log, writer.epoch)
+        return
     end
+    local subject = string.gsub("shared watch log of " .. coordinator.range_key, "%c", "?")
+    local event = coordinator.tail == 0 and "started" or "taken over"
+    ngx.log(
+        ngx.NOTICE,
+        subject,
+        ": ",
+        event,
+        "; this worker follows etcd for all workers"
+    )
+end
+
+--- Notes what the writer has published.
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@param log resty.etcd.shared_log.log.Log
+local function note_contact(coordinator, log)
+    coordinator.last_received_at = max(
+        coordinator.last_received_at,
+        logs.last_received_at(log, coordinator.tail)
+    )
+    local value = writer_error.read(log)
+    if value ~= coordinator.error_value and (value ~= writer_error.NONE or logs.get_number(log, "root") ~= 0) then
+        coordinator.error_value = value
+        coordinator.error = writer_error.decode(value)
+    end
+    if logs.seconds_since_heartbeat(log, coordinator.tail) <= WRITER_LEASE then
+        coordinator.without_writer_since = nil
+    else
+        if coordinator.without_writer_since == nil then
+            coordinator.without_writer_since = now()
+        end
+    end
+end
+
+--- Returns when a writer of the log last received a response from etcd; 0 if none did.
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@return number
+local function last_received_at(coordinator)
+    local ____coordinator_0 = coordinator
+    local log = ____coordinator_0.log
+    local tail = ____coordinator_0.tail
+    local known = coordinator.last_received_at
+    return log ~= nil and max(
+        known,
+        logs.last_received_at(log, tail)
+    ) or known
+end
+
+--- Returns why the log cannot follow etcd; nil if no error is known.
+---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
+---@return resty.etcd.protocol.errors.EtcdError?
+local function current_error(coordinator)
+    local since = coordinator.without_writer_since
+    if since ~= nil and now() - since > NO_WRITER_AFTER then
+        return NO_WRITER
+    end
+    return coordinator.error
 end
 
 --- Checks which log is current, whether it has a writer, and whether this worker must take over.
@@ -214,6 +283,7 @@ local function check(coordinator)
     elseif logs.seconds_since_heartbeat(log, coordinator.tail) > WRITER_LEASE then
         try_take_over(coordinator, log)
     end
+    note_contact(coordinator, log)
 end
 
 local function poll_and_check(coordinator, time)
@@ -287,14 +357,16 @@ end
 --- Creates a worker's view of a log.
 ---@param dict table
 ---@param namespace string prefix of all keys in the dict
+---@param range_key string first key of the range, for log lines
 ---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
 ---@param retry_after number seconds before an abandoned log is replaced
 ---@param start_writer fun(coordinator: resty.etcd.shared_log.coordinator.Coordinator, writer: resty.etcd.shared_log.writer.Writer): true?, string?
 ---@return resty.etcd.shared_log.coordinator.Coordinator
-local function create(dict, namespace, open_source, retry_after, start_writer)
+local function create(dict, namespace, range_key, open_source, retry_after, start_writer)
     return {
         dict = dict,
         namespace = namespace,
+        range_key = range_key,
         open_source = open_source,
         retry_after = retry_after,
         start_writer = start_writer,
@@ -303,6 +375,10 @@ local function create(dict, namespace, open_source, retry_after, start_writer)
         tail = 0,
         head_key = "",
         head = nil,
+        last_received_at = 0,
+        error_value = writer_error.NONE,
+        error = nil,
+        without_writer_since = nil,
         writer = nil,
         readers = {},
         reader_count = 0,
@@ -313,6 +389,8 @@ local function create(dict, namespace, open_source, retry_after, start_writer)
 end
 _M.abandon_log = abandon_log
 _M.add_reader = add_reader
+_M.current_error = current_error
+_M.last_received_at = last_received_at
 _M.new = create
 _M.on_writer_stopped = on_writer_stopped
 _M.poll = poll

@@ -59,6 +59,9 @@ local COUNTERS = {
     "0h"
 }
 
+--- Key of the error of the worker that writes, see writer_error.ts.
+local ERROR_KEY = "error"
+
 local function nil_if_empty(text)
     if text == "" then
         return nil
@@ -112,6 +115,7 @@ local function remove_counters(log)
     for ____, name in ipairs(COUNTERS) do
         log.dict:delete(log.name .. name)
     end
+    log.dict:delete(log.name .. ERROR_KEY)
 end
 
 --- Creates the first log of a namespace, or one that replaces a broken one.
@@ -274,15 +278,13 @@ end
 --- Records that an epoch's writer is alive. The clock is that of the machine, the same in all workers.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
----@param last_received number? when the writer last received a response from etcd; nil leaves the recorded time
+---@param last_received number when a writer of the log last received a response from etcd; 0 if none did
 local function heartbeat(log, epoch, last_received)
-    if last_received ~= nil then
-        set_number(
-            log,
-            tostring(epoch) .. "c",
-            last_received
-        )
-    end
+    set_number(
+        log,
+        tostring(epoch) .. "c",
+        last_received
+    )
     set_number(
         log,
         tostring(epoch) .. "l",
@@ -290,7 +292,7 @@ local function heartbeat(log, epoch, last_received)
     )
 end
 
---- Returns when an epoch's writer last received a response from etcd; 0 if it never did.
+--- Returns when a writer up to this epoch last received a response from etcd; 0 if none did.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@return number
@@ -322,6 +324,7 @@ local function seconds_since_heartbeat(log, epoch)
         tostring(epoch) .. "l"
     ) or 0)
 end
+_M.ERROR_KEY = ERROR_KEY
 _M.add_link = add_link
 _M.allocate_epoch = allocate_epoch
 _M.create = create

@@ -40,6 +40,7 @@ local MAX_BEHIND_READS = 10
 ---@field cursor resty.etcd.shared_log.cursor.Cursor? Current or last position in the log.
 ---@field is_following boolean Reading continues at the cursor. Otherwise the reader must join the log again.
 ---@field direct resty.etcd.shared_log.writer.Source? Feed straight from etcd, while no log is usable.
+---@field direct_opened_at number
 ---@field revision number Last revision that was returned.
 ---@field cluster_id_of_log string? ID of the cluster that the last batch from the log was from.
 ---@field missing_since number? Since when something has been missing in the log.
@@ -55,6 +56,7 @@ local MAX_BEHIND_READS = 10
 ---@field age fun(self: resty.etcd.shared_log.log_feed.LogFeed): number
 ---@field close fun(self: resty.etcd.shared_log.log_feed.LogFeed)
 ---@field cluster_id fun(self: resty.etcd.shared_log.log_feed.LogFeed): string?
+---@field current_error fun(self: resty.etcd.shared_log.log_feed.LogFeed): resty.etcd.protocol.errors.EtcdError?
 ---@field next fun(self: resty.etcd.shared_log.log_feed.LogFeed, timeout: number?): resty.etcd.watch.feed.Batch?, resty.etcd.protocol.errors.EtcdError?
 
 --- Tracks for how long something has been missing. A reader joins again first; if that does not help, it abandons the log.
@@ -218,6 +220,7 @@ local function open_direct(feed)
     local from = feed.revision > 0 and feed.revision + 1 or nil
     local direct, err = feed.coordinator.open_source(from, feed.cluster_id_of_log)
     feed.direct = direct
+    feed.direct_opened_at = now()
     return err
 end
 
@@ -264,26 +267,53 @@ local function next(self, timeout)
     return nil, errors.local_error("closed", "closed")
 end
 
+--- Returns when the feed straight from etcd last received a response; nil if it has none, or has received none yet.
+---@param feed resty.etcd.shared_log.log_feed.Fields
+---@return number?
+local function direct_received_at(feed)
+    if feed.direct == nil then
+        return nil
+    end
+    local received_at = now() - feed.direct:age()
+    return received_at > feed.direct_opened_at and received_at or nil
+end
+
+--- Implements `Feed.age`. A feed that was just opened has received nothing: the last response to the log counts then.
+---@param self resty.etcd.shared_log.log_feed.LogFeed
+---@return number
 local function age(self)
-    if self.direct ~= nil then
-        return self.direct:age()
+    local received_at = direct_received_at(self) or coordinators.last_received_at(self.coordinator)
+    return now() - (received_at > 0 and received_at or self.created_at)
+end
+
+--- Implements `Feed.current_error`: that of the feed straight from etcd, or of the worker that writes the log.
+---@param self resty.etcd.shared_log.log_feed.LogFeed
+---@return resty.etcd.protocol.errors.EtcdError?
+local function current_error(self)
+    local direct = self.direct
+    if direct ~= nil then
+        local ____temp_4
+        if direct.current_error ~= nil then
+            ____temp_4 = direct:current_error()
+        else
+            ____temp_4 = nil
+        end
+        local err = ____temp_4
+        if err ~= nil or direct_received_at(self) ~= nil then
+            return err
+        end
     end
-    local coordinator = self.coordinator
-    local last_received_at = 0
-    if coordinator.log ~= nil then
-        last_received_at = logs.last_received_at(coordinator.log, coordinator.tail)
-    end
-    return now() - (last_received_at > 0 and last_received_at or self.created_at)
+    return coordinators.current_error(self.coordinator)
 end
 
 local function cluster_id(self)
-    local ____temp_4
+    local ____temp_5
     if self.direct ~= nil then
-        ____temp_4 = self.direct:cluster_id()
+        ____temp_5 = self.direct:cluster_id()
     else
-        ____temp_4 = self.cluster_id_of_log
+        ____temp_5 = self.cluster_id_of_log
     end
-    return ____temp_4
+    return ____temp_5
 end
 
 local function close(self)
@@ -297,19 +327,27 @@ local function close(self)
         self.direct:close()
     end
 end
-local methods = {age = age, close = close, cluster_id = cluster_id, next = next}
+local methods = {
+    age = age,
+    close = close,
+    cluster_id = cluster_id,
+    current_error = current_error,
+    next = next
+}
 local mt = {__index = methods}
 
 --- Creates a worker's view of a log.
 ---@param dict table
 ---@param namespace string
+---@param range_key string
 ---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError?
 ---@param retry_after number
 ---@return resty.etcd.shared_log.coordinator.Coordinator
-local function new_coordinator(dict, namespace, open_source, retry_after)
+local function new_coordinator(dict, namespace, range_key, open_source, retry_after)
     return coordinators.new(
         dict,
         namespace,
+        range_key,
         open_source,
         retry_after,
         writer_loop.start
@@ -333,6 +371,7 @@ local function attach(poll_timer, coordinator)
         cursor = nil,
         is_following = false,
         direct = nil,
+        direct_opened_at = 0,
         revision = 0,
         cluster_id_of_log = nil,
         missing_since = nil,

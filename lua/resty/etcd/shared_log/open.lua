@@ -23,10 +23,11 @@ local coordinators = {}
 --- Opens a feed for this worker from a log in a shared dict, which one worker writes for all workers of the nginx.
 ---@param dict table
 ---@param identity string names the content of the log: the same for all workers that share it, and for no others
+---@param range_key string first key of the range, for log lines
 ---@param open_source fun(from: number?, cluster_id: string?): resty.etcd.shared_log.writer.Source?, resty.etcd.protocol.errors.EtcdError? opens a feed straight from etcd: for the worker that writes, and for all workers if the log fails
 ---@return resty.etcd.watch.feed.Feed? res
 ---@return resty.etcd.protocol.errors.EtcdError? err
-local function open(dict, identity, open_source)
+local function open(dict, identity, range_key, open_source)
     if phase.is_init() then
         return nil, errors.local_error("not_in_phase", "shared watch log: not available in init: no worker is running yet")
     end
@@ -42,7 +43,13 @@ local function open(dict, identity, open_source)
     end
     local coordinator = of_dict[namespace]
     if coordinator == nil then
-        coordinator = log_feed.new_coordinator(dict, namespace, open_source, RETRY_AFTER)
+        coordinator = log_feed.new_coordinator(
+            dict,
+            namespace,
+            range_key,
+            open_source,
+            RETRY_AFTER
+        )
         of_dict[namespace] = coordinator
     end
     return log_feed.attach(poll_timer, coordinator)

@@ -7,7 +7,9 @@ local kv_encoding = require("resty.etcd.storage.kv_encoding")
 local records = require("resty.etcd.shared_log.records")
 local cleanup = require("resty.etcd.shared_log.cleanup")
 local epoch_header = require("resty.etcd.shared_log.epoch_header")
+local writer_error = require("resty.etcd.shared_log.writer_error")
 local now = clock.now
+local max = math.max
 
 --- Cause of a broken log that lacks keys: the dict has evicted them, or another program has removed them.
 local KEYS_MISSING = "keys are missing from the dict"
@@ -43,6 +45,9 @@ local COMPACTION_POLL_INTERVAL = 0.005
 ---@field is_compacting boolean
 ---@field next_compaction_at number Earliest time of the next compaction, after one that failed.
 ---@field source resty.etcd.shared_log.writer.Source? Where the batches come from; nil before the first one is requested.
+---@field source_opened_at number
+---@field last_received_at number When a writer of the log last received a response from etcd; 0 if none did.
+---@field published_error string The value that readers find of the error of this writer or its predecessor, see writer_error.ts.
 ---@field stop_reason ("broken"|"fenced"|"resigned")?
 ---@field stop_detail string? Cause of `broken`.
 
@@ -67,6 +72,7 @@ end
 ---@param source resty.etcd.shared_log.writer.Source
 local function set_source(writer, source)
     writer.source = source
+    writer.source_opened_at = now()
     if writer.stop_reason ~= nil then
         source:close()
     end
@@ -105,6 +111,35 @@ local function release(writer)
     end
 end
 
+--- Publishes what the writer knows of etcd. Before it has a response from its own source, what its predecessor has
+--- published holds: a source that was just opened knows nothing.
+---@param writer resty.etcd.shared_log.writer.Writer
+local function publish_contact(writer)
+    local ____writer_0 = writer
+    local log = ____writer_0.log
+    local source = ____writer_0.source
+    if source ~= nil then
+        local received_at = now() - source:age()
+        if received_at > writer.source_opened_at then
+            writer.last_received_at = max(writer.last_received_at, received_at)
+        end
+        local ____temp_1
+        if source.current_error ~= nil then
+            ____temp_1 = source:current_error()
+        else
+            ____temp_1 = nil
+        end
+        local err = ____temp_1
+        local value = writer_error.encode(err)
+        local is_known = err ~= nil or writer.last_received_at > writer.source_opened_at
+        if is_known and value ~= writer.published_error then
+            writer.published_error = value
+            writer_error.publish(log, value)
+        end
+    end
+    logs.heartbeat(log, writer.epoch, writer.last_received_at)
+end
+
 --- Records a heartbeat, unless another worker has sealed the writer's epoch. Corrects the root if a late writer set it.
 ---@param writer resty.etcd.shared_log.writer.Writer
 local function heartbeat(writer)
@@ -118,8 +153,7 @@ local function heartbeat(writer)
     if writer.stop_reason ~= nil then
         return
     end
-    local last_received = writer.source ~= nil and now() - writer.source:age() or nil
-    logs.heartbeat(log, writer.epoch, last_received)
+    publish_contact(writer)
     if logs.get_number(log, "root") ~= writer.root then
         logs.set_number(log, "root", writer.root)
     end
@@ -153,11 +187,9 @@ local function take_over(log, tail)
         )
         return nil, err or ""
     end
-    logs.heartbeat(
-        log,
-        epoch,
-        logs.last_received_at(log, tail)
-    )
+    local last_received_at = logs.last_received_at(log, tail)
+    logs.heartbeat(log, epoch, last_received_at)
+    writer_error.reserve(log)
     local linked, link_err = logs.add_link(log, tail, {to = epoch, at = at, skip = 0, reason = nil})
     if not linked then
         cleanup.remove_epoch(
@@ -189,6 +221,9 @@ local function take_over(log, tail)
         is_compacting = false,
         next_compaction_at = 0,
         source = nil,
+        source_opened_at = 0,
+        last_received_at = last_received_at,
+        published_error = writer_error.read(log),
         stop_reason = nil,
         stop_detail = nil
     }
@@ -210,11 +245,7 @@ local function switch_epoch(writer, epoch, header, copied, reason)
         return false, err
     end
     logs.publish(log, epoch, copied.position)
-    logs.heartbeat(
-        log,
-        epoch,
-        logs.last_received_at(log, writer.epoch)
-    )
+    logs.heartbeat(log, epoch, writer.last_received_at)
     logs.seal(log, writer.epoch)
     local link = {to = epoch, at = writer.position, skip = copied.position, reason = reason}
     local linked, link_err = logs.add_link(log, writer.epoch, link)

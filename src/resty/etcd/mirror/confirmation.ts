@@ -4,14 +4,14 @@ import * as keys from "../protocol/keys";
 import * as rpcs from "../protocol/rpc";
 import type { EtcdError } from "../protocol/errors";
 import type { Loop, State, Store } from "./types";
-import * as run_loop from "./run_loop";
+import * as apply_batch from "./apply_batch";
 
 /*
  * A watch does not show that a revision changed no key of its range: etcd reports that only every 10 minutes, and the
  * gateway cannot request it on an open stream. So the range itself is read: without keys, except for one that was
  * modified after the revision of the content. If no key was modified since, and the number of keys is the same, none was
  * deleted either: the content is that of the revision of the reply. Events up to that revision that are still on their
- * way cancel each other out: `run_loop` skips them.
+ * way cancel each other out: `apply_batch` skips them.
  */
 
 /** Returns the number of keys that etcd has below the prefix, as far as the mirror knows. */
@@ -70,7 +70,7 @@ function ask(state: State, timeout: number): EtcdError | undefined {
     const header = reply.body.get("header") as Message | undefined;
     const confirmed = tonumber(header?.get("revision")) ?? 0;
     if (confirmed > store.revision && is_equal(state, revision, reply.body)) {
-        run_loop.confirm(state, confirmed);
+        apply_batch.confirm(state, confirmed);
     }
     return undefined;
 }

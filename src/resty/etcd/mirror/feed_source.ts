@@ -88,7 +88,7 @@ function choose(cli: ClientState, dir: string, opts: Options): Result<Source> {
             return $multi(undefined, `opts.shm_name: no shared dict ${opts.shm_name ?? ""}`);
         }
         const open_source = opener(cli, wanted);
-        source = () => open.open(dict, identity, open_source);
+        source = () => open.open(dict, identity, key, open_source);
     }
     if (opts.snapshot !== undefined) {
         source = with_snapshot(source, opts.snapshot, identity, opts.snapshot_interval);

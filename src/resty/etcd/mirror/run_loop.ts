@@ -6,16 +6,14 @@ import type { TimerLoop } from "../base/timer_loop";
 import * as timer_loop from "../base/timer_loop";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
-import type { Batch, Feed } from "../watch/feed";
-import * as apply from "./apply";
+import type { Feed } from "../watch/feed";
+import * as apply_batch from "./apply_batch";
 import * as indexes from "./indexes";
 import * as notifier from "./notifier";
-import * as stores from "./store";
 import type { Change, Loop, Source, State } from "./types";
 import * as waiters from "./waiters";
 
 const now = clock.now;
-const max = math.max;
 
 /** Seconds between two checks for the end of the mirror or its worker. */
 const POLL_INTERVAL = 0.5;
@@ -74,86 +72,6 @@ function release(loop: Loop): void {
     loop.lock.post(1);
 }
 
-/** Reports whether history has diverged. It also has if revisions go backwards: a new feed cannot know. */
-function has_diverged(loop: Loop, batch: Batch): boolean {
-    return batch.full !== undefined && (batch.reason === "restored" || batch.revision < loop.feed_revision);
-}
-
-/** Changes the content. The events up to a confirmed revision cancel each other out: they are skipped. */
-function apply_content(state: State, batch: Batch): Change[] | undefined {
-    const loop = state.loop;
-    if (batch.full !== undefined) {
-        return apply.apply_full_state(state, batch, has_diverged(loop, batch));
-    }
-    if (batch.events.length > 0 && batch.revision > loop.confirmed_revision) {
-        return apply.apply_events(state, batch.events);
-    }
-    return [];
-}
-
-/** Notes the revision of a batch whose changes are in the store. */
-function advance(state: State, batch: Batch, has_changed: boolean): void {
-    const { loop, store } = state;
-    stores.advance(
-        store,
-        has_diverged(loop, batch) ? batch.revision : max(store.revision, batch.revision),
-        has_changed,
-    );
-    loop.feed_revision = batch.revision;
-    if (batch.full !== undefined) {
-        loop.confirmed_revision = 0;
-    }
-    waiters.wake_all(state.revision_waiters);
-}
-
-/** Notes that etcd has confirmed the content for a revision. */
-function confirm(state: State, revision: number): void {
-    stores.advance(state.store, revision, false);
-    state.loop.confirmed_revision = revision;
-    waiters.wake_all(state.revision_waiters);
-}
-
-function count(loop: Loop, batch: Batch): void {
-    const counters = loop.counters;
-    counters.batches = counters.batches + 1;
-    if (batch.full !== undefined) {
-        const reason = batch.reason ?? "list";
-        counters.full[reason] = (counters.full[reason] ?? 0) + 1;
-    }
-    for (const event of batch.events) {
-        if (event.type === "PUT") {
-            counters.puts = counters.puts + 1;
-        } else {
-            counters.deletes = counters.deletes + 1;
-        }
-    }
-}
-
-/**
- * Applies a batch. Nothing yields between the change of the store and the end of this function.
- * @returns the changes of the content; nil if the mirror was closed meanwhile: nothing has changed then
- */
-function apply_batch(this: void, state: State, batch: Batch): Change[] | undefined {
-    const { loop, store } = state;
-    const changes = apply_content(state, batch);
-    if (changes === undefined) {
-        return undefined;
-    }
-    count(loop, batch);
-    const is_first = batch.full !== undefined && store.version === 0;
-    advance(state, batch, changes.length > 0 || is_first);
-    loop.has_received = true;
-    if (batch.reason !== "snapshot") {
-        loop.has_etcd_state = true;
-        loop.last_error = undefined; // a snapshot file says nothing about the state of etcd
-    }
-    if (batch.full !== undefined && !store.is_ready) {
-        stores.mark_ready(store);
-        waiters.wake_all(state.ready_waiters);
-    }
-    return changes;
-}
-
 /** Returns the error for something that this driver throws. */
 function unexpected_error(thrown: unknown): EtcdError {
     return errors.local_error("bad_reply", tostring(thrown));
@@ -210,7 +128,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         const batch = loop.batch;
         const is_first = store.version === 0;
         loop.is_applying = true;
-        const [ok, result] = protected_call(apply_batch, state, batch);
+        const [ok, result] = protected_call(apply_batch.apply_batch, state, batch);
         loop.is_applying = false;
         loop.batch = undefined; // not before: the timer can be terminated while the batch is being applied
         release(loop);
@@ -397,4 +315,4 @@ function begin(state: State): Result<true> {
     return timer_loop.start(loop.timer, 0);
 }
 
-export { acquire, begin, close, confirm, create as new, release };
+export { acquire, begin, close, create as new, release };

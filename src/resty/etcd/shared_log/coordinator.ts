@@ -1,6 +1,7 @@
 import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
 import type { Mutable } from "../base/mutable";
+import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as random from "../base/random";
 import * as logs from "./log";
@@ -9,8 +10,10 @@ import type { LogDict } from "./records";
 import * as cleanup from "./cleanup";
 import type { Source, Writer } from "./writer";
 import * as writers from "./writer";
+import * as writer_error from "./writer_error";
 
 const now = clock.now;
+const max = math.max;
 
 /** Seconds without a heartbeat after which a writer counts as dead. Writers send five or more in that time. */
 const WRITER_LEASE = 1;
@@ -18,6 +21,9 @@ const WRITER_LEASE = 1;
 const CHECK_INTERVAL = 0.1;
 /** Seconds for which other workers leave a takeover to the candidate that has announced itself. */
 const CANDIDATE_TIME = 0.5;
+/** Seconds without a writer after which that is reported: a takeover takes less. */
+const NO_WRITER_AFTER = 3;
+const NO_WRITER = errors.local_error("timeout", "shared watch log: no worker writes it");
 /** Seconds without polls after one that raised an error. */
 const ERROR_PAUSE = 1;
 
@@ -39,6 +45,8 @@ interface Coordinator {
     readonly dict: LogDict;
     /** Prefix of all keys in the dict. */
     readonly namespace: string;
+    /** First key of the range, for log lines. */
+    readonly range_key: string;
     readonly open_source: OpenSource;
     readonly start_writer: StartWriter;
     /** Seconds before an abandoned log is replaced. */
@@ -53,6 +61,14 @@ interface Coordinator {
     readonly head_key: string;
     /** The head when it was last polled. */
     readonly head: unknown;
+    /** When the last response from etcd came to a writer of a log, as far as this worker has seen; 0 for never. */
+    readonly last_received_at: number;
+    /** What the writer has published of its error. */
+    readonly error_value: string;
+    /** Why the writer cannot follow etcd; nil if it can. */
+    readonly error: EtcdError | undefined;
+    /** Since when the log has had no heartbeat; nil while it has. */
+    readonly without_writer_since: number | undefined;
     /** Set while this worker writes the log. */
     readonly writer: Writer | undefined;
     /** Signals of the readers: posted when there can be something new for them. */
@@ -197,7 +213,43 @@ function try_take_over(coordinator: State, log: Log): void {
     if (ok === undefined) {
         coordinator.writer = undefined;
         logs.release(log, writer.epoch);
+        return;
     }
+    const [subject] = string.gsub(`shared watch log of ${coordinator.range_key}`, "%c", "?");
+    const event = coordinator.tail === 0 ? "started" : "taken over";
+    ngx.log(ngx.NOTICE, subject, ": ", event, "; this worker follows etcd for all workers");
+}
+
+/** Notes what the writer has published. */
+function note_contact(coordinator: State, log: Log): void {
+    coordinator.last_received_at = max(coordinator.last_received_at, logs.last_received_at(log, coordinator.tail));
+    const value = writer_error.read(log);
+    // the first writer of a log that replaces another one knows nothing before it has a state
+    if (value !== coordinator.error_value && (value !== writer_error.NONE || logs.get_number(log, "root") !== 0)) {
+        coordinator.error_value = value;
+        coordinator.error = writer_error.decode(value);
+    }
+    if (logs.seconds_since_heartbeat(log, coordinator.tail) <= WRITER_LEASE) {
+        coordinator.without_writer_since = undefined;
+    } else {
+        coordinator.without_writer_since ??= now();
+    }
+}
+
+/** Returns when a writer of the log last received a response from etcd; 0 if none did. */
+function last_received_at(coordinator: Coordinator): number {
+    const { log, tail } = coordinator;
+    const known = coordinator.last_received_at;
+    return log !== undefined ? max(known, logs.last_received_at(log, tail)) : known;
+}
+
+/** Returns why the log cannot follow etcd; nil if no error is known. */
+function current_error(coordinator: Coordinator): EtcdError | undefined {
+    const since = coordinator.without_writer_since;
+    if (since !== undefined && now() - since > NO_WRITER_AFTER) {
+        return NO_WRITER;
+    }
+    return coordinator.error;
 }
 
 /** Checks which log is current, whether it has a writer, and whether this worker must take over. */
@@ -214,6 +266,7 @@ function check(coordinator: Coordinator): void {
     } else if (logs.seconds_since_heartbeat(log, coordinator.tail) > WRITER_LEASE) {
         try_take_over(coordinator, log);
     }
+    note_contact(coordinator, log);
 }
 
 function poll_and_check(coordinator: State, time: number): void {
@@ -281,11 +334,13 @@ function set_polled(coordinator: State, is_polled: boolean): void {
 /**
  * Creates a worker's view of a log.
  * @param namespace prefix of all keys in the dict
+ * @param range_key first key of the range, for log lines
  * @param retry_after seconds before an abandoned log is replaced
  */
 function create(
     dict: LogDict,
     namespace: string,
+    range_key: string,
     open_source: OpenSource,
     retry_after: number,
     start_writer: StartWriter,
@@ -293,6 +348,7 @@ function create(
     return {
         dict,
         namespace,
+        range_key,
         open_source,
         retry_after,
         start_writer,
@@ -301,6 +357,10 @@ function create(
         tail: 0,
         head_key: "",
         head: undefined,
+        last_received_at: 0,
+        error_value: writer_error.NONE,
+        error: undefined,
+        without_writer_since: undefined,
         writer: undefined,
         readers: new LuaSet(),
         reader_count: 0,
@@ -313,6 +373,8 @@ function create(
 export {
     abandon_log,
     add_reader,
+    current_error,
+    last_received_at,
     create as new,
     on_writer_stopped,
     poll,

@@ -61,6 +61,9 @@ const SEAL = 2 ** 42;
 /** Counters that a log has from its start. */
 const COUNTERS = ["root", "epochs", "broken", "swept", "candidate", "0h"];
 
+/** Key of the error of the worker that writes, see writer_error.ts. */
+const ERROR_KEY = "error";
+
 function nil_if_empty(text: string | undefined): string | undefined {
     if (text === "") {
         return undefined;
@@ -100,6 +103,7 @@ function remove_counters(log: Log): void {
     for (const name of COUNTERS) {
         log.dict.delete(log.name + name);
     }
+    log.dict.delete(log.name + ERROR_KEY);
 }
 
 /**
@@ -215,16 +219,14 @@ function add_link(log: Log, epoch: number, link: Link): LuaMultiReturn<[ok: bool
 
 /**
  * Records that an epoch's writer is alive. The clock is that of the machine, the same in all workers.
- * @param last_received when the writer last received a response from etcd; nil leaves the recorded time
+ * @param last_received when a writer of the log last received a response from etcd; 0 if none did
  */
-function heartbeat(log: Log, epoch: number, last_received: number | undefined): void {
-    if (last_received !== undefined) {
-        set_number(log, `${epoch}c`, last_received);
-    }
+function heartbeat(log: Log, epoch: number, last_received: number): void {
+    set_number(log, `${epoch}c`, last_received);
     set_number(log, `${epoch}l`, now());
 }
 
-/** Returns when an epoch's writer last received a response from etcd; 0 if it never did. */
+/** Returns when a writer up to this epoch last received a response from etcd; 0 if none did. */
 function last_received_at(log: Log, epoch: number): number {
     return get_number(log, `${epoch}c`) ?? 0;
 }
@@ -240,6 +242,7 @@ function seconds_since_heartbeat(log: Log, epoch: number): number {
 }
 
 export {
+    ERROR_KEY,
     add_link,
     allocate_epoch,
     create,

@@ -47,6 +47,7 @@ interface Fields {
     is_following: boolean;
     /** Feed straight from etcd, while no log is usable. */
     direct: Source | undefined;
+    direct_opened_at: number;
     /** Last revision that was returned. */
     revision: number;
     /** ID of the cluster that the last batch from the log was from. */
@@ -193,6 +194,7 @@ function open_direct(feed: Fields): EtcdError | undefined {
     const from = feed.revision > 0 ? feed.revision + 1 : undefined;
     const [direct, err] = feed.coordinator.open_source(from, feed.cluster_id_of_log);
     feed.direct = direct;
+    feed.direct_opened_at = now();
     return err;
 }
 
@@ -233,16 +235,31 @@ function next(this: LogFeed, timeout: number | undefined): Result<Batch, EtcdErr
     return $multi(undefined, errors.local_error("closed", "closed"));
 }
 
+/** Returns when the feed straight from etcd last received a response; nil if it has none, or has received none yet. */
+function direct_received_at(feed: Fields): number | undefined {
+    if (feed.direct === undefined) {
+        return undefined;
+    }
+    const received_at = now() - feed.direct.age();
+    return received_at > feed.direct_opened_at ? received_at : undefined;
+}
+
+/** Implements `Feed.age`. A feed that was just opened has received nothing: the last response to the log counts then. */
 function age(this: LogFeed): number {
-    if (this.direct !== undefined) {
-        return this.direct.age();
+    const received_at = direct_received_at(this) ?? coordinators.last_received_at(this.coordinator);
+    return now() - (received_at > 0 ? received_at : this.created_at);
+}
+
+/** Implements `Feed.current_error`: that of the feed straight from etcd, or of the worker that writes the log. */
+function current_error(this: LogFeed): EtcdError | undefined {
+    const direct = this.direct;
+    if (direct !== undefined) {
+        const err = direct.current_error !== undefined ? direct.current_error() : undefined;
+        if (err !== undefined || direct_received_at(this) !== undefined) {
+            return err;
+        }
     }
-    const coordinator = this.coordinator;
-    let last_received_at = 0;
-    if (coordinator.log !== undefined) {
-        last_received_at = logs.last_received_at(coordinator.log, coordinator.tail);
-    }
-    return now() - (last_received_at > 0 ? last_received_at : this.created_at);
+    return coordinators.current_error(this.coordinator);
 }
 
 function cluster_id(this: LogFeed): string | undefined {
@@ -261,13 +278,19 @@ function close(this: LogFeed): void {
     }
 }
 
-const methods = { age, close, cluster_id, next };
+const methods = { age, close, cluster_id, current_error, next };
 type Methods = typeof methods;
 const mt: LuaMetatable<LogFeed, Methods> = { __index: methods };
 
 /** Creates a worker's view of a log. */
-function new_coordinator(dict: LogDict, namespace: string, open_source: OpenSource, retry_after: number): Coordinator {
-    return coordinators.new(dict, namespace, open_source, retry_after, writer_loop.start);
+function new_coordinator(
+    dict: LogDict,
+    namespace: string,
+    range_key: string,
+    open_source: OpenSource,
+    retry_after: number,
+): Coordinator {
+    return coordinators.new(dict, namespace, range_key, open_source, retry_after, writer_loop.start);
 }
 
 /** Adds a reader to a worker's view of a log. */
@@ -283,6 +306,7 @@ function attach(poll_timer: PollTimer, coordinator: Coordinator): Result<Feed, E
         cursor: undefined,
         is_following: false,
         direct: undefined,
+        direct_opened_at: 0,
         revision: 0,
         cluster_id_of_log: undefined,
         missing_since: undefined,

@@ -22,9 +22,10 @@ const coordinators: LuaMap<LogDict, LuaMap<string, Coordinator>> = new LuaMap();
 /**
  * Opens a feed for this worker from a log in a shared dict, which one worker writes for all workers of the nginx.
  * @param identity names the content of the log: the same for all workers that share it, and for no others
+ * @param range_key first key of the range, for log lines
  * @param open_source opens a feed straight from etcd: for the worker that writes, and for all workers if the log fails
  */
-function open(dict: LogDict, identity: string, open_source: OpenSource): Result<Feed, EtcdError> {
+function open(dict: LogDict, identity: string, range_key: string, open_source: OpenSource): Result<Feed, EtcdError> {
     if (phase.is_init()) {
         return $multi(
             undefined,
@@ -39,7 +40,7 @@ function open(dict: LogDict, identity: string, open_source: OpenSource): Result<
     }
     let coordinator = of_dict.get(namespace);
     if (coordinator === undefined) {
-        coordinator = log_feed.new_coordinator(dict, namespace, open_source, RETRY_AFTER);
+        coordinator = log_feed.new_coordinator(dict, namespace, range_key, open_source, RETRY_AFTER);
         of_dict.set(namespace, coordinator);
     }
     return log_feed.attach(poll_timer, coordinator);

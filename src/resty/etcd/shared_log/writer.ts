@@ -11,8 +11,10 @@ import type { LogRecord } from "./records";
 import * as cleanup from "./cleanup";
 import * as epoch_header from "./epoch_header";
 import type { EpochHeader } from "./epoch_header";
+import * as writer_error from "./writer_error";
 
 const now = clock.now;
+const max = math.max;
 
 /** Cause of a broken log that lacks keys: the dict has evicted them, or another program has removed them. */
 const KEYS_MISSING = "keys are missing from the dict";
@@ -63,6 +65,11 @@ interface Writer {
     readonly next_compaction_at: number;
     /** Where the batches come from; nil before the first one is requested. */
     readonly source: Source | undefined;
+    readonly source_opened_at: number;
+    /** When a writer of the log last received a response from etcd; 0 if none did. */
+    readonly last_received_at: number;
+    /** The value that readers find of the error of this writer or its predecessor, see writer_error.ts. */
+    readonly published_error: string;
     readonly stop_reason: StopReason | undefined;
     /** Cause of `broken`. */
     readonly stop_detail: Problem;
@@ -92,6 +99,7 @@ function stop(writer: State, reason: StopReason, detail?: Problem): void {
 /** Sets the feed that the writer reads from. The feed of a writer that was stopped meanwhile is closed. */
 function set_source(writer: State, source: Source): void {
     writer.source = source;
+    writer.source_opened_at = now();
     if (writer.stop_reason !== undefined) {
         source.close();
     }
@@ -123,6 +131,28 @@ function release(writer: Writer): void {
     }
 }
 
+/**
+ * Publishes what the writer knows of etcd. Before it has a response from its own source, what its predecessor has
+ * published holds: a source that was just opened knows nothing.
+ */
+function publish_contact(writer: State): void {
+    const { log, source } = writer;
+    if (source !== undefined) {
+        const received_at = now() - source.age();
+        if (received_at > writer.source_opened_at) {
+            writer.last_received_at = max(writer.last_received_at, received_at);
+        }
+        const err = source.current_error !== undefined ? source.current_error() : undefined;
+        const value = writer_error.encode(err);
+        const is_known = err !== undefined || writer.last_received_at > writer.source_opened_at;
+        if (is_known && value !== writer.published_error) {
+            writer.published_error = value;
+            writer_error.publish(log, value);
+        }
+    }
+    logs.heartbeat(log, writer.epoch, writer.last_received_at);
+}
+
 /** Records a heartbeat, unless another worker has sealed the writer's epoch. Corrects the root if a late writer set it. */
 function heartbeat(writer: Writer): void {
     const log = writer.log;
@@ -135,8 +165,7 @@ function heartbeat(writer: Writer): void {
     if (writer.stop_reason !== undefined) {
         return;
     }
-    const last_received = writer.source !== undefined ? now() - writer.source.age() : undefined;
-    logs.heartbeat(log, writer.epoch, last_received);
+    publish_contact(writer);
     if (logs.get_number(log, "root") !== writer.root) {
         logs.set_number(log, "root", writer.root);
     }
@@ -166,7 +195,9 @@ function take_over(log: Log, tail: number): Result<Writer> {
         cleanup.remove_epoch(log, epoch, time_slice.start());
         return $multi(undefined, err ?? "");
     }
-    logs.heartbeat(log, epoch, logs.last_received_at(log, tail));
+    const last_received_at = logs.last_received_at(log, tail);
+    logs.heartbeat(log, epoch, last_received_at);
+    writer_error.reserve(log);
     const [linked, link_err] = logs.add_link(log, tail, { to: epoch, at, skip: 0, reason: undefined });
     if (!linked) {
         cleanup.remove_epoch(log, epoch, time_slice.start());
@@ -194,6 +225,9 @@ function take_over(log: Log, tail: number): Result<Writer> {
         is_compacting: false,
         next_compaction_at: 0,
         source: undefined,
+        source_opened_at: 0,
+        last_received_at,
+        published_error: writer_error.read(log),
         stop_reason: undefined,
         stop_detail: undefined,
     });
@@ -219,7 +253,7 @@ function switch_epoch(
         return $multi(false, err);
     }
     logs.publish(log, epoch, copied.position);
-    logs.heartbeat(log, epoch, logs.last_received_at(log, writer.epoch));
+    logs.heartbeat(log, epoch, writer.last_received_at);
     logs.seal(log, writer.epoch);
     const link = { to: epoch, at: writer.position, skip: copied.position, reason };
     const [linked, link_err] = logs.add_link(log, writer.epoch, link);

@@ -1,0 +1,56 @@
+import type { EtcdError, LocalName } from "../protocol/errors";
+import * as errors from "../protocol/errors";
+import * as logs from "./log";
+import type { Log } from "./log";
+
+const format = string.format;
+const match = string.match;
+const rep = string.rep;
+const sub = string.sub;
+
+/** Bytes of the value. It always has the same length: the dict then overwrites it in place, which works in a full dict. */
+const SIZE = 384;
+const NONE = rep(" ", SIZE);
+
+/** Returns the value for an error, or for none. */
+function encode(err: EtcdError | undefined): string {
+    if (err === undefined) {
+        return NONE;
+    }
+    const text = format("%s %d %d %s", err.name, err.code ?? 0, err.http_status ?? 0, err.message);
+    return sub(text + NONE, 1, SIZE);
+}
+
+/** Returns the error of a value; nil if it holds none. */
+function decode(value: string): EtcdError | undefined {
+    const [name, code, http_status, message] = match(value, "^(%S+) (%d+) (%d+) (.-) *$");
+    if (name === undefined) {
+        return undefined;
+    }
+    const err = errors.local_error(name as LocalName, message!);
+    if (code !== "0") {
+        err.code = tonumber(code)!;
+    }
+    if (http_status !== "0") {
+        err.http_status = tonumber(http_status)!;
+    }
+    return err;
+}
+
+/** Makes room for errors. An error that a former writer has published stays until a writer has a response from etcd. */
+function reserve(log: Log): void {
+    log.dict.safe_add(log.name + logs.ERROR_KEY, NONE);
+}
+
+/** Publishes the value for the error of the writer. */
+function publish(log: Log, value: string): void {
+    log.dict.safe_set(log.name + logs.ERROR_KEY, value);
+}
+
+/** Returns the value that the writer has published. */
+function read(log: Log): string {
+    const [value] = log.dict.get(log.name + logs.ERROR_KEY);
+    return typeof value === "string" ? value : NONE;
+}
+
+export { NONE, decode, encode, publish, read, reserve };
