@@ -4,6 +4,7 @@ local cluster = require("resty.etcd.call.cluster")
 local clock = require("resty.etcd.base.clock")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local errors = require("resty.etcd.protocol.errors")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
@@ -100,23 +101,26 @@ local function sync(self)
     return ok
 end
 
-local function sync_in_timer(premature, core)
-    if not premature then
-        local ok, err = read_members(core)
-        if ok == nil then
-            ngx.log(
-                ngx.WARN,
-                "list of members: ",
-                errors.to_text(err)
-            )
-        end
+local function sync_in_timer(core)
+    local ok, err = read_members(core)
+    if ok == nil then
+        ngx.log(
+            ngx.WARN,
+            "list of members: ",
+            errors.to_text(err)
+        )
     end
 end
 
 --- Reads the member list in a timer.
 ---@param core resty.etcd.call.client_state.Core
 local function start_sync(core)
-    pcall(ngx.timer.at, 0, sync_in_timer, core)
+    timer_loop.run_once(
+        "list of members",
+        function()
+            sync_in_timer(core)
+        end
+    )
 end
 
 --- Returns the plan of a client that reads the member list when it makes a call and the interval has passed.

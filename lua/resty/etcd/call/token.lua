@@ -5,7 +5,7 @@ local errors = require("resty.etcd.protocol.errors")
 local log = require("resty.etcd.base.log")
 local phase = require("resty.etcd.base.phase")
 local single_flight = require("resty.etcd.base.single_flight")
-local timers = require("resty.etcd.base.timers")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local now = clock.now
 local find = string.find
 
@@ -115,7 +115,10 @@ local function run_login(auth, core, run, timeout, deadline)
     single_flight.finish(auth.logins, run, result)
 end
 
-local function run_login_in_timer(_premature, auth, core, run, timeout, deadline)
+local function run_login_in_timer(auth, core, run, timeout, deadline)
+    if auth.logins.latest ~= run then
+        return
+    end
     local seconds = deadline ~= nil and deadline - now() or LOGIN_TIMEOUT
     single_flight.extend(run, seconds + START_TIME)
     run_login(
@@ -150,7 +153,7 @@ local function wait(run, deadline)
     )
 end
 
---- Starts a login in a separate timer, so that it survives if the call that started it is killed with its request.
+--- Starts a login in a timer of the driver, so that it survives if the call that started it is killed with its request.
 --- Without a timer, the login runs inline and has ended when this returns.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
@@ -161,16 +164,19 @@ local function start_login(auth, core, timeout, deadline)
     local replaces_lost_login = auth.logins.latest ~= nil
     local run = single_flight.start(auth.logins, START_TIME)
     if not replaces_lost_login and not phase.is_starting() then
-        local ok = timers.at(
-            0,
-            run_login_in_timer,
-            auth,
-            core,
-            run,
-            timeout,
-            deadline
+        local loop = timer_loop.run_once(
+            "login",
+            function()
+                run_login_in_timer(
+                    auth,
+                    core,
+                    run,
+                    timeout,
+                    deadline
+                )
+            end
         )
-        if ok ~= nil then
+        if loop ~= nil then
             return run
         end
     end

@@ -3,7 +3,7 @@ local _M = {}
 local checks = require("resty.etcd.base.checks")
 local clock = require("resty.etcd.base.clock")
 local single_flight = require("resty.etcd.base.single_flight")
-local timers = require("resty.etcd.base.timers")
+local timer_loop = require("resty.etcd.base.timer_loop")
 local dns = require("resty.etcd.endpoint.dns")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local now = clock.now
@@ -141,9 +141,9 @@ local function resolve_all(set, plan, lookup)
     end
 end
 
-local function run_lookup(premature, set, plan, lookup)
+local function run_lookup(set, plan, lookup)
     single_flight.extend(lookup, MAX_LOOKUP_TIME)
-    if not premature then
+    if not ngx.worker.exiting() then
         resolve_all(set, plan, lookup)
     end
     release(plan, lookup)
@@ -157,14 +157,13 @@ end
 ---@return resty.etcd.base.single_flight.Run?
 local function start_lookup(set, plan, time)
     local lookup = single_flight.start(plan.lookups, START_TIME)
-    local started = timers.at(
-        0,
-        run_lookup,
-        set,
-        plan,
-        lookup
+    local loop = timer_loop.run_once(
+        "addresses of endpoints",
+        function()
+            run_lookup(set, plan, lookup)
+        end
     )
-    if started == nil then
+    if loop == nil then
         single_flight.finish(plan.lookups, lookup, true)
         return nil
     end

@@ -5,6 +5,7 @@ local errors = require("resty.etcd.protocol.errors")
 local reads = require("resty.etcd.watch.reads")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local subscribers = require("resty.etcd.watch.subscriber")
+local timer_loops = require("resty.etcd.base.timer_loop")
 local watch_errors = require("resty.etcd.watch.errors")
 local min = math.min
 
@@ -131,6 +132,7 @@ end
 ---@param list_thread resty.etcd.watch.types.ListThread
 local function end_thread(shared_watch, subscriber, list_thread)
     ngx.thread.kill(list_thread.thread)
+    timer_loops.note_leftovers(shared_watch.loop, 1)
     shared_watch.list_threads[subscriber] = nil
     if not list_thread.is_over then
         subscribers.end_list(subscriber)

@@ -22,6 +22,9 @@ local POLL_INTERVAL = 0.5
 --- Seconds after which a probe ends that the loop of its watch has not stopped.
 local MAX_TIME = 60
 
+--- What a probe leaves in its timer besides its turn: a light thread and a connection.
+local LEFTOVERS = 2
+
 --- Shows whether a silent stream is idle or has missed an event. A second watch starts at the position of the first one, at
 --- the same endpoint: events that it delivers immediately were lost on the first one. If that position is compacted, a
 --- linearizable read shows whether the range has changed since. A probe runs in a turn of a separate loop, because nginx frees
@@ -152,14 +155,16 @@ end
 
 --- The turn of a probe's loop.
 ---@param probe resty.etcd.watch.probe.Probe
+---@param loop resty.etcd.base.timer_types.TimerLoop
 ---@return number?
-local function run_turn(probe)
+local function run_turn(probe, loop)
     if probe.started_at ~= nil or not is_wanted(probe) then
         return nil
     end
     local started = now()
     probe.started_at = started
     local thread = ngx.thread.spawn(run_protected, probe)
+    timer_loops.note_leftovers(loop, LEFTOVERS)
     while is_wanted(probe) and now() - started < MAX_TIME do
         probe.signal:wait(POLL_INTERVAL)
     end
@@ -198,9 +203,10 @@ local function start(shared_watch, stream, from)
         probe.has_failed = true
     elseif signal ~= nil then
         local name = string.gsub("probe of " .. shared_watch.range.key, "%c", "?")
-        local loop = timer_loops.new(
+        local loop
+        loop = timer_loops.new(
             name,
-            function() return run_turn(probe) end,
+            function() return run_turn(probe, loop) end,
             {}
         )
         timer_loops.start(loop, 0)

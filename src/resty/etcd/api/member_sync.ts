@@ -6,6 +6,7 @@ import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
 import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
+import * as timer_loop from "../base/timer_loop";
 import * as dns_endpoints from "../endpoint/dns_endpoints";
 import * as rpcs from "../protocol/rpc";
 
@@ -88,18 +89,19 @@ function sync(this: Core): MethodResult<true> {
     return $multi(ok);
 }
 
-function sync_in_timer(premature: boolean, core: Core): void {
-    if (!premature) {
-        const [ok, err] = read_members(core);
-        if (ok === undefined) {
-            ngx.log(ngx.WARN, "list of members: ", errors.to_text(err));
-        }
+function sync_in_timer(core: Core): void {
+    const [ok, err] = read_members(core);
+    if (ok === undefined) {
+        ngx.log(ngx.WARN, "list of members: ", errors.to_text(err));
     }
 }
 
 /** Reads the member list in a timer. */
 function start_sync(this: void, core: Core): void {
-    protected_call(ngx.timer.at, 0, sync_in_timer, core); // some phases have no timers: a later call tries again
+    // without a timer, as in some phases, a later call tries again
+    timer_loop.run_once("list of members", () => {
+        sync_in_timer(core);
+    });
 }
 
 /** Returns the plan of a client that reads the member list when it makes a call and the interval has passed. */

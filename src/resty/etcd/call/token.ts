@@ -6,7 +6,7 @@ import * as log from "../base/log";
 import * as phase from "../base/phase";
 import * as single_flight from "../base/single_flight";
 import type { Run } from "../base/single_flight";
-import * as timers from "../base/timers";
+import * as timer_loop from "../base/timer_loop";
 
 const now = clock.now;
 const find = string.find as StringFind;
@@ -95,13 +95,15 @@ function run_login(
 }
 
 function run_login_in_timer(
-    _premature: boolean,
     auth: TokenCache,
     core: Core,
     run: Run<LoginResult>,
     timeout: number,
     deadline: number | undefined,
 ): void {
+    if (auth.logins.latest !== run) {
+        return; // it had to wait for a timer, and counted as lost
+    }
     const seconds = deadline !== undefined ? deadline - now() : LOGIN_TIMEOUT;
     single_flight.extend(run, seconds + START_TIME);
     run_login(auth, core, run, timeout, deadline);
@@ -124,7 +126,7 @@ function wait(run: Run<LoginResult>, deadline: number | undefined): EtcdError | 
 }
 
 /**
- * Starts a login in a separate timer, so that it survives if the call that started it is killed with its request.
+ * Starts a login in a timer of the driver, so that it survives if the call that started it is killed with its request.
  * Without a timer, the login runs inline and has ended when this returns.
  */
 function start_login(auth: TokenCache, core: Core, timeout: number, deadline: number | undefined): Run<LoginResult> {
@@ -132,8 +134,10 @@ function start_login(auth: TokenCache, core: Core, timeout: number, deadline: nu
     const run = single_flight.start(auth.logins, START_TIME);
     // init and init_worker have no light threads
     if (!replaces_lost_login && !phase.is_starting()) {
-        const [ok] = timers.at(0, run_login_in_timer, auth, core, run, timeout, deadline);
-        if (ok !== undefined) {
+        const loop = timer_loop.run_once("login", () => {
+            run_login_in_timer(auth, core, run, timeout, deadline);
+        });
+        if (loop !== undefined) {
             return run;
         }
     }

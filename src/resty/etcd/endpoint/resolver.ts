@@ -3,7 +3,7 @@ import * as checks from "../base/checks";
 import * as clock from "../base/clock";
 import * as single_flight from "../base/single_flight";
 import type { Run } from "../base/single_flight";
-import * as timers from "../base/timers";
+import * as timer_loop from "../base/timer_loop";
 import * as dns from "./dns";
 import type { Nameserver } from "./dns";
 import type { Endpoint } from "./endpoint";
@@ -120,9 +120,9 @@ function resolve_all(set: EndpointSet, plan: DnsEndpoints, lookup: Lookup): void
     }
 }
 
-function run_lookup(premature: boolean, set: EndpointSet, plan: DnsEndpoints, lookup: Lookup): void {
+function run_lookup(set: EndpointSet, plan: DnsEndpoints, lookup: Lookup): void {
     single_flight.extend(lookup, MAX_LOOKUP_TIME);
-    if (!premature) {
+    if (!ngx.worker.exiting()) {
         resolve_all(set, plan, lookup);
     }
     release(plan, lookup);
@@ -132,8 +132,10 @@ function run_lookup(premature: boolean, set: EndpointSet, plan: DnsEndpoints, lo
 /** Starts a lookup in a timer, or returns nil where no timer can be created; a later call then starts it. */
 function start_lookup(set: EndpointSet, plan: DnsEndpoints, time: number): Lookup | undefined {
     const lookup = single_flight.start(plan.lookups, START_TIME);
-    const [started] = timers.at(0, run_lookup, set, plan, lookup);
-    if (started === undefined) {
+    const loop = timer_loop.run_once("addresses of endpoints", () => {
+        run_lookup(set, plan, lookup);
+    });
+    if (loop === undefined) {
         single_flight.finish(plan.lookups, lookup, true);
         return undefined;
     }

@@ -9,6 +9,7 @@ import type { PageSource } from "../call/paged_range";
 import * as reads from "./reads";
 import * as shared_watches from "./shared_watch";
 import * as subscribers from "./subscriber";
+import * as timer_loops from "../base/timer_loop";
 import * as watch_errors from "./errors";
 
 const min = math.min;
@@ -109,6 +110,7 @@ function run(subscriber: Subscriber, shared_watch: SharedWatch, list_thread: Sta
 /** Frees the thread: nginx keeps it, even if it is over, until its parent has killed or joined it. */
 function end_thread(shared_watch: SharedWatch, subscriber: Subscriber, list_thread: ListThread): void {
     ngx.thread.kill(list_thread.thread!);
+    timer_loops.note_leftovers(shared_watch.loop!, 1);
     shared_watch.list_threads.delete(subscriber);
     if (!list_thread.is_over) {
         subscribers.end_list(subscriber);

@@ -9,6 +9,7 @@ import type { Mutable } from "../base/mutable";
 import * as reads from "./reads";
 import * as rpcs from "../protocol/rpc";
 import * as timer_loops from "../base/timer_loop";
+import type { TimerLoop } from "../base/timer_loop";
 import type { Stream } from "../transport/transport";
 import type { WatchReply } from "./reassembly";
 import * as shared_watches from "./shared_watch";
@@ -25,6 +26,8 @@ const PROBE_TIME = 1;
 const POLL_INTERVAL = 0.5;
 /** Seconds after which a probe ends that the loop of its watch has not stopped. */
 const MAX_TIME = 60;
+/** What a probe leaves in its timer besides its turn: a light thread and a connection. */
+const LEFTOVERS = 2;
 
 /**
  * Shows whether a silent stream is idle or has missed an event. A second watch starts at the position of the first one, at
@@ -160,13 +163,14 @@ function is_wanted(probe: Probe): boolean {
 }
 
 /** The turn of a probe's loop. */
-function run_turn(probe: State): number | undefined {
+function run_turn(probe: State, loop: TimerLoop): number | undefined {
     if (probe.started_at !== undefined || !is_wanted(probe)) {
         return undefined; // it runs once, also if its timer was terminated
     }
     const started = now();
     probe.started_at = started;
     const thread = ngx.thread.spawn(run_protected, probe);
+    timer_loops.note_leftovers(loop, LEFTOVERS);
     while (is_wanted(probe) && now() - started < MAX_TIME) {
         probe.signal!.wait(POLL_INTERVAL);
     }
@@ -201,7 +205,7 @@ function start(shared_watch: SharedWatch, stream: Stream, from: number): Probe {
         probe.has_failed = true;
     } else if (signal !== undefined) {
         const [name] = string.gsub(`probe of ${shared_watch.range.key}`, "%c", "?");
-        const loop = timer_loops.new(name, () => run_turn(probe), {});
+        const loop: TimerLoop = timer_loops.new(name, () => run_turn(probe, loop), {});
         timer_loops.start(loop, 0);
     }
     return probe;
