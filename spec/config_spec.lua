@@ -24,6 +24,15 @@ describe("configuration store", function()
         return revision
     end
 
+    -- Waits until a callback has put a number of calls into a list: changes are visible before they are reported.
+    local function wait_for_calls(received, count)
+        local stop = clock.now() + 3
+        while #received < count and clock.now() < stop do
+            ngx.sleep(0.005)
+        end
+        assert.equal(count, #received)
+    end
+
     it("returns documents with their revisions", function()
         local none, why = conf:get("limits")
         assert.is_nil(none)
@@ -191,7 +200,7 @@ describe("configuration store", function()
             assert.is_nil((select(2, store:history("limits", revision))))
         end
         assert.same({ 1 }, seen)
-        assert.equal(2, #received)
+        wait_for_calls(received, 2)
         assert.same({ n = 2 }, received[1][1])
         assert.same({}, received[2])
         local none, _, err = conf:put("limits", 1, { if_revision = 0 })
@@ -233,6 +242,7 @@ describe("configuration store", function()
         assert.equal(5, document)
         assert.is_nil(revision)
         assert.equal(bad, invalid.mod_revision)
+        wait_for_calls(received, 2)
         assert.same({ { { rate = 7 }, stored }, { { rate = 1 } } }, received)
     end)
 
@@ -264,6 +274,59 @@ describe("configuration store", function()
         assert.equal(require("cjson.safe").encode { list = {} }, raw:get("/conf/exact").body.kvs[1].value)
     end)
 
+    for _, mode in ipairs { "worker", "shared" } do
+        it("shows a write to the next get of the same worker, with mode " .. mode, function()
+            ngx.shared.watch_log:flush_all()
+            local shm_name = mode == "shared" and "watch_log" or nil
+            local store = assert(config.new(cli, "/conf/", { mode = mode, shm_name = shm_name }))
+            finally(function() store:close() end)
+            assert(store:wait_ready(3))
+            for i = 1, 100 do
+                local revision, err, details = store:put("limits", { n = i })
+                assert.is_nil(err)
+                assert.is_nil(details)
+                local document, at = store:get("limits")
+                assert.equal(i, document and document.n)
+                assert.equal(revision, at)
+                if i % 10 == 0 then
+                    assert.is_nil((select(3, assert(store:delete("limits")))))
+                    assert.is_nil((store:get("limits")))
+                    assert(store:delete("limits"))
+                end
+            end
+            local early = assert(config.new(cli, "/conf/", { mode = mode, shm_name = shm_name }))
+            finally(function() early:close() end)
+            assert(early:put("limits", "first"))
+            assert.equal("first", (early:get("limits"))) -- waits for the first state too
+        end)
+    end
+
+    it("returns the revision of a write that get does not show before the timeout", function()
+        assert(conf:wait_ready(3))
+        conf:close()
+        local revision, err, details = conf:put("limits", 1)
+        assert.equal("1", assert(cli:get("/conf/limits")).body.kvs[1].version)
+        assert.equal(cli:get("/conf/limits").body.kvs[1].mod_revision, revision)
+        assert.is_nil(err)
+        assert.equal("closed", details.name)
+        local port = require("spec.support.ports").free()
+        local proxy = require("spec.support.multi_worker_nginx").proxy(port, bed.single.http)
+        finally(function() proxy.stop() end)
+        local stale = assert(bed.new { key_prefix = dir, http_host = "http://127.0.0.1:" .. port })
+        local store = assert(config.new(stale, "/conf/"))
+        finally(function() store:close() end)
+        assert(store:wait_ready(3))
+        proxy.pause()
+        stale.endpoints = cli.endpoints -- writes reach etcd, the stream hangs
+        local started = clock.now()
+        revision, err, details = store:put("limits", 2, { timeout = 0.5 })
+        assert.equal(cli:get("/conf/limits").body.kvs[1].mod_revision, revision)
+        assert.is_nil(err)
+        assert.equal("timeout", details.name)
+        assert.equal(1, (store:get("limits")))
+        assert.is_true(clock.now() - started < 3)
+    end)
+
     it("calls a watch callback with the current document first if initial is set", function()
         assert(conf:wait_ready(3))
         local first = put("limits", 1)
@@ -273,6 +336,7 @@ describe("configuration store", function()
         assert(conf:watch("none", function(...) received[#received + 1] = { select("#", ...), ... } end, { initial = true }))
         assert.same({ 2 }, received[2])
         local second = put("limits", 2)
+        wait_for_calls(received, 3)
         assert.same({ 2, second }, received[3])
         cancel()
         put("limits", 3)
@@ -284,10 +348,7 @@ describe("configuration store", function()
         assert(early:watch("limits", function(document) received[#received + 1] = document end, { initial = true }))
         assert.same({ "default" }, received)
         assert(early:wait_ready(3))
-        local stop = clock.now() + 3
-        while #received < 2 and clock.now() < stop do
-            ngx.sleep(0.005)
-        end
+        wait_for_calls(received, 2)
         assert.same({ "default", 3 }, received)
     end)
 
@@ -308,6 +369,7 @@ describe("configuration store", function()
         end, { initial = true }))
         assert.same({ 1, 3 }, received)
         put("limits", 4)
+        wait_for_calls(received, 3)
         assert.same({ 1, 3, 4 }, received)
         assert.equal(0, overlaps)
     end)
@@ -338,16 +400,13 @@ describe("configuration store", function()
         put("others", 1)
         local first = put("limits", 1)
         cli:delete("/conf/limits")
-        local stop = clock.now() + 3
-        while #received < 2 and clock.now() < stop do
-            ngx.sleep(0.005)
-        end
+        wait_for_calls(received, 2)
         assert.same({ { 1, first }, {} }, received)
         cancel()
         local last
         assert(conf:watch("limits", function(document) last = document end))
         put("limits", 2)
-        stop = clock.now() + 3
+        local stop = clock.now() + 3
         while not last and clock.now() < stop do
             ngx.sleep(0.005)
         end

@@ -25,29 +25,70 @@ local function call(state, name, callback, kv)
     end
 end
 
---- Calls the function with the current document. Its errors are logged.
+--- Calls a function after each change of the key, with the document of that revision.
 ---@param state resty.etcd.config.writes.State
 ---@param key string
 ---@param name string
 ---@param callback fun(document: any, revision: string?)
-local function call_first(state, key, name, callback)
-    local ____, kv = state.mirror:get(key)
-    local ok, err = pcall(
-        call,
-        state,
-        name,
-        callback,
-        kv
-    )
-    if not ok then
-        ngx.log(
-            ngx.WARN,
-            "configuration store of ",
-            state.dir,
-            ": watch: ",
-            error_text.of(err, "no reason")
-        )
+---@return fun()? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function follow_changes(state, key, name, callback)
+    return state.mirror:on_change(function(changes)
+        for ____, ____value in ipairs(changes.changes) do
+            local changed_key = ____value.key
+            local kv = ____value.kv
+            if changed_key == key then
+                call(state, name, callback, kv)
+            end
+        end
+    end)
+end
+
+--- Calls a function with the current document, and after each change with the document that is current then.
+---@param state resty.etcd.config.writes.State
+---@param key string
+---@param name string
+---@param callback fun(document: any, revision: string?)
+---@return fun()? res
+---@return string? err
+---@return resty.etcd.protocol.errors.EtcdError? details
+local function follow_document(state, key, name, callback)
+    local listener = listeners.new(true)
+    local function show()
+        local ____, kv = state.mirror:get(key)
+        if listeners.accepts_state(listener, kv) then
+            call(state, name, callback, kv)
+        end
     end
+    local stop, err, details = state.mirror:on_change(function(changes)
+        for ____, ____value in ipairs(changes.changes) do
+            local changed_key = ____value.key
+            if changed_key == key and listeners.accepts_change(listener) then
+                show()
+            end
+        end
+    end)
+    if stop == nil then
+        return nil, err, details
+    end
+    listeners.start(
+        listener,
+        function()
+            local ok, show_err = pcall(show)
+            if not ok then
+                local text = error_text.of(show_err, "no reason")
+                ngx.log(
+                    ngx.WARN,
+                    "configuration store of ",
+                    state.dir,
+                    ": watch: ",
+                    text
+                )
+            end
+        end
+    )
+    return stop
 end
 
 --- Registers a function to be called after each change of a document.
@@ -67,29 +108,10 @@ local function watch(self, name, callback, opts)
         return errors.bad_request("callback must be function")
     end
     local key = self.dir .. name
-    local is_starting = (opts and opts.initial) == true
-    local listener = listeners.new(is_starting)
-    local stop, err, details = self.mirror:on_change(function(changes)
-        for ____, ____value in ipairs(changes.changes) do
-            local changed_key = ____value.key
-            local kv = ____value.kv
-            if changed_key == key and listeners.accepts_change(listener) then
-                call(self, name, callback, kv)
-            end
-        end
-    end)
-    if stop == nil then
-        return nil, err, details
+    if (opts and opts.initial) == true then
+        return follow_document(self, key, name, callback)
     end
-    if is_starting then
-        listeners.start(
-            listener,
-            function()
-                call_first(self, key, name, callback)
-            end
-        )
-    end
-    return stop
+    return follow_changes(self, key, name, callback)
 end
 _M.watch = watch
 

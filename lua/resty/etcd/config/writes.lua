@@ -2,6 +2,7 @@
 local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
+local clock = require("resty.etcd.base.clock")
 local cjson = require("cjson.safe")
 local call = require("resty.etcd.call.call")
 local cluster = require("resty.etcd.call.cluster")
@@ -10,6 +11,8 @@ local txn_response = require("resty.etcd.protocol.txn_response")
 local int64 = require("resty.etcd.protocol.int64")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializers = require("resty.etcd.serializers.serializer")
+local max = math.max
+local now = clock.now
 
 ---@class resty.etcd.config.writes.State
 ---@field cli resty.etcd.call.client_state.ClientState
@@ -23,6 +26,9 @@ local serializers = require("resty.etcd.serializers.serializer")
 ---@class resty.etcd.config.writes.WriteOptions
 ---@field if_revision? (string|number) Write only if the document is at this revision; 0: only if it is absent.
 ---@field timeout? number In seconds.
+
+--- Seconds that a write waits until `get` shows it if the client has no timeout (0).
+local DEFAULT_WAIT = 5
 
 local function check_revision(value)
     return (tonumber(int64.to_text(value)) or -1) < 0 and "opts.if_revision must be a revision" or nil
@@ -79,7 +85,25 @@ local function write(state, key, operation, opts)
     return reply.body.header.revision
 end
 
---- Writes and returns the result in the form of all public methods.
+--- Waits until `get` of this worker shows a write, for the rest of the call's timeout.
+---@param state resty.etcd.config.writes.State
+---@param revision string
+---@param started number when the call began
+---@param timeout number
+---@return resty.etcd.protocol.errors.EtcdError? # why the wait ended before; nil if `get` shows the write. The write was successful in both cases
+local function wait_until_visible(state, revision, started, timeout)
+    local limit = timeout > 0 and timeout or DEFAULT_WAIT
+    local ____, ____, details = state.mirror:wait_revision(
+        revision,
+        max(
+            0,
+            started + limit - now()
+        )
+    )
+    return details
+end
+
+--- Writes, and waits until `get` shows the result.
 ---@param state resty.etcd.config.writes.State
 ---@param key string
 ---@param operation table
@@ -88,19 +112,21 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function write_and_wait(state, key, operation, opts)
+    local started = now()
     local revision, err = write(state, key, operation, opts)
     if revision == nil then
         return errors.to_result(err)
     end
-    return revision
+    local details = wait_until_visible(state, revision, started, opts and opts.timeout or state.cli.timeout)
+    return revision, nil, details
 end
 
---- Writes a document. `get` returns it when the mirror has received the change.
+--- Writes a document. It returns when `get` of this worker returns the document, or when the timeout has passed.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param document any
 ---@param opts? resty.etcd.config.writes.WriteOptions
----@return string? res # the revision of the write; nil, an error text and the details, named `conflict` if the document is not at `if_revision`
+---@return string? res # the revision of the write, nil, and nil or why `get` does not return it yet; nil, an error text and the details, named `conflict` if the document is not at `if_revision`
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function put(self, name, document, opts)
@@ -119,11 +145,11 @@ local function put(self, name, document, opts)
     return write_and_wait(self, key, {request_put = {key = key, value = value}}, opts)
 end
 
---- Deletes a document. It is no error if the document is absent.
+--- Deletes a document, and waits as `put`. It is no error if the document is absent.
 ---@param self resty.etcd.config.writes.State
 ---@param name string
 ---@param opts? resty.etcd.config.writes.WriteOptions
----@return string? res # etcd's revision; nil, an error text and the details, named `conflict` if the document is not at `if_revision`
+---@return string? res # etcd's revision, nil, and nil or why `get` can still return the document; nil, an error text and the details, named `conflict` if the document is not at `if_revision`
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function remove(self, name, opts)

@@ -21,12 +21,16 @@ local peer_lists = require("resty.etcd.discovery.peers")
 
 local LISTEN_OPTIONS = {rules = {{name = "initial", type = "boolean"}}}
 
---- Calls a function with the instances of its service. Its errors are logged: they do not concern the others.
+--- Calls a function with the instances of its service, unless it has received this array. Errors of the function are logged:
+--- they do not concern the others.
 ---@param state resty.etcd.discovery.listeners.State
 ---@param service string
 ---@param listener resty.etcd.discovery.listeners.ServiceListener
 local function call(state, service, listener)
     local list = peer_lists.peers(state, service)
+    if not base_listeners.accepts_state(listener, list) then
+        return
+    end
     local ok, err = pcall(listener.fn, list, service)
     if not ok then
         ngx.log(

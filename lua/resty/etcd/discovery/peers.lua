@@ -25,6 +25,9 @@ local sort = table.sort
 ---@field listed resty.etcd.mirror.types.Kv[]? The kvs that `listed_services` was made from.
 ---@field listed_services string[]
 
+--- The instances of a service that has none.
+local NO_PEERS = {}
+
 --- Checks the name of a service. Returns an error text, or nil.
 ---@param service any
 ---@return string?
@@ -59,7 +62,7 @@ local function peers(self, service)
         for ____, kv in ipairs(kvs) do
             list[#list + 1] = kv.value
         end
-        cached = {kvs = kvs, peers = list}
+        cached = {kvs = kvs, peers = #list > 0 and list or NO_PEERS}
         if #list > 0 then
             self.cache[service] = cached
         else

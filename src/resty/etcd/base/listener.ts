@@ -9,10 +9,25 @@ interface Listener {
     has_changed: boolean;
     /** The function is not called any more. */
     is_stopped: boolean;
+    /** The state that the function was called with last: a table that is replaced at each change. */
+    shown: unknown;
 }
 
+/** Different from every state. */
+const NOTHING = {};
+
 function create(is_starting: boolean): Listener {
-    return { is_starting, has_changed: false, is_stopped: false };
+    return { is_starting, has_changed: false, is_stopped: false, shown: NOTHING };
+}
+
+/**
+ * Reports whether the function has not been called with a state yet, and notes that it is called now. Changes are
+ * visible before they are reported, so a call can already show the state after the next change.
+ */
+function accepts_state(listener: Listener, state: unknown): boolean {
+    const is_new = state !== listener.shown;
+    listener.shown = state;
+    return is_new;
 }
 
 /** Reports whether the function must be called for a change now. If its first call runs, the change is noted instead. */
@@ -38,4 +53,4 @@ function start(listener: Listener, call: (this: void) => void): void {
     listener.is_starting = false;
 }
 
-export { accepts_change, create as new, start, type Listener };
+export { accepts_change, accepts_state, create as new, start, type Listener };

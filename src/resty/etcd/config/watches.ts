@@ -12,6 +12,9 @@ import type { State } from "./writes";
 /** Called with the document and its revision; with the default or nil, and nil, if it is absent. */
 type OnDocument = (this: void, document: Document, revision: string | undefined) => void;
 
+/** Unregisters a function. */
+type Stop = (this: void) => void;
+
 interface WatchOptions {
     /** Call the function immediately with what `get` returns. */
     initial?: boolean;
@@ -29,25 +32,51 @@ function call(this: void, state: State, name: string, callback: OnDocument, kv: 
     }
 }
 
-/** Calls the function with the current document. Its errors are logged. */
-function call_first(state: State, key: string, name: string, callback: OnDocument): void {
-    const [, kv] = state.mirror.get(key);
-    const [ok, err] = protected_call(call, state, name, callback, kv);
-    if (!ok) {
-        ngx.log(ngx.WARN, "configuration store of ", state.dir, ": watch: ", error_text.of(err, "no reason"));
+/** Calls a function after each change of the key, with the document of that revision. */
+function follow_changes(state: State, key: string, name: string, callback: OnDocument): MethodResult<Stop> {
+    return state.mirror.on_change(changes => {
+        for (const { key: changed_key, kv } of changes.changes) {
+            if (changed_key === key) {
+                call(state, name, callback, kv);
+            }
+        }
+    });
+}
+
+/** Calls a function with the current document, and after each change with the document that is current then. */
+function follow_document(state: State, key: string, name: string, callback: OnDocument): MethodResult<Stop> {
+    const listener = listeners.new(true);
+    function show(this: void): void {
+        const [, kv] = state.mirror.get(key);
+        if (listeners.accepts_state(listener, kv)) {
+            call(state, name, callback, kv);
+        }
     }
+    const [stop, err, details] = state.mirror.on_change(changes => {
+        for (const { key: changed_key } of changes.changes) {
+            if (changed_key === key && listeners.accepts_change(listener)) {
+                show();
+            }
+        }
+    });
+    if (stop === undefined) {
+        return $multi(undefined, err, details);
+    }
+    listeners.start(listener, () => {
+        const [ok, show_err] = protected_call(show);
+        if (!ok) {
+            const text = error_text.of(show_err, "no reason");
+            ngx.log(ngx.WARN, "configuration store of ", state.dir, ": watch: ", text);
+        }
+    });
+    return $multi(stop);
 }
 
 /**
  * Registers a function to be called after each change of a document.
  * @returns a function that unregisters it
  */
-function watch(
-    this: State,
-    name: string,
-    callback: OnDocument,
-    opts?: WatchOptions,
-): MethodResult<(this: void) => void> {
+function watch(this: State, name: string, callback: OnDocument, opts?: WatchOptions): MethodResult<Stop> {
     const problem = checks.check_key(name) ?? checks.check_options(opts, WATCH_OPTIONS);
     if (problem !== undefined) {
         return errors.bad_request(problem);
@@ -56,24 +85,10 @@ function watch(
         return errors.bad_request("callback must be function");
     }
     const key = this.dir + name;
-    const is_starting = opts?.initial === true;
-    const listener = listeners.new(is_starting);
-    const [stop, err, details] = this.mirror.on_change(changes => {
-        for (const { key: changed_key, kv } of changes.changes) {
-            if (changed_key === key && listeners.accepts_change(listener)) {
-                call(this, name, callback, kv);
-            }
-        }
-    });
-    if (stop === undefined) {
-        return $multi(undefined, err, details);
+    if (opts?.initial === true) {
+        return follow_document(this, key, name, callback);
     }
-    if (is_starting) {
-        listeners.start(listener, () => {
-            call_first(this, key, name, callback);
-        });
-    }
-    return $multi(stop);
+    return follow_changes(this, key, name, callback);
 }
 
 export { watch, type OnDocument, type WatchOptions };

@@ -2,12 +2,13 @@ import type { ClientState } from "../call/client_state";
 import * as keys from "../protocol/keys";
 import type { OptionTable } from "../base/checks";
 import * as checks from "../base/checks";
+import * as clock from "../base/clock";
 import type { Message } from "../protocol/message";
 import * as cjson from "cjson.safe";
 import type { CallOptions } from "../call/call";
 import * as call from "../call/call";
 import * as cluster from "../call/cluster";
-import type { EtcdError, MethodResult } from "../protocol/errors";
+import type { ErrorResult, EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as txn_response from "../protocol/txn_response";
 import * as int64 from "../protocol/int64";
@@ -16,6 +17,9 @@ import * as rpcs from "../protocol/rpc";
 import type { Serializer } from "../serializers/serializer";
 import * as serializers from "../serializers/serializer";
 import type { Document } from "./documents";
+
+const max = math.max;
+const now = clock.now;
 
 interface State {
     readonly cli: ClientState;
@@ -37,6 +41,12 @@ interface WriteOptions {
     /** In seconds. */
     timeout?: number;
 }
+
+/** The revision of a write, and why `get` does not show it; or an error. */
+type WriteResult = LuaMultiReturn<[revision: string, err: undefined, details: EtcdError | undefined]> | ErrorResult;
+
+/** Seconds that a write waits until `get` shows it if the client has no timeout (0). */
+const DEFAULT_WAIT = 5;
 
 function check_revision(this: void, value: unknown): Problem {
     return (tonumber(int64.to_text(value)) ?? -1) < 0 ? "opts.if_revision must be a revision" : undefined;
@@ -92,26 +102,34 @@ function write(
     return $multi((reply.body.get("header") as Message).get("revision") as string);
 }
 
-/** Writes and returns the result in the form of all public methods. */
-function write_and_wait(
-    state: State,
-    key: string,
-    operation: object,
-    opts: WriteOptions | undefined,
-): MethodResult<string> {
+/**
+ * Waits until `get` of this worker shows a write, for the rest of the call's timeout.
+ * @param started when the call began
+ * @returns why the wait ended before; nil if `get` shows the write. The write was successful in both cases
+ */
+function wait_until_visible(state: State, revision: string, started: number, timeout: number): EtcdError | undefined {
+    const limit = timeout > 0 ? timeout : DEFAULT_WAIT;
+    const [, , details] = state.mirror.wait_revision(revision, max(0, started + limit - now()));
+    return details;
+}
+
+/** Writes, and waits until `get` shows the result. */
+function write_and_wait(state: State, key: string, operation: object, opts: WriteOptions | undefined): WriteResult {
+    const started = now();
     const [revision, err] = write(state, key, operation, opts);
     if (revision === undefined) {
         return errors.to_result(err);
     }
-    return $multi(revision);
+    const details = wait_until_visible(state, revision, started, opts?.timeout ?? state.cli.timeout);
+    return $multi(revision, undefined, details);
 }
 
 /**
- * Writes a document. `get` returns it when the mirror has received the change.
- * @returns the revision of the write; nil, an error text and the details, named `conflict` if the document is not at
- *   `if_revision`
+ * Writes a document. It returns when `get` of this worker returns the document, or when the timeout has passed.
+ * @returns the revision of the write, nil, and nil or why `get` does not return it yet; nil, an error text and the
+ *   details, named `conflict` if the document is not at `if_revision`
  */
-function put(this: State, name: string, document: Document, opts?: WriteOptions): MethodResult<string> {
+function put(this: State, name: string, document: Document, opts?: WriteOptions): WriteResult {
     const problem = check_write(name, opts);
     if (problem !== undefined) {
         return errors.bad_request(problem);
@@ -128,10 +146,11 @@ function put(this: State, name: string, document: Document, opts?: WriteOptions)
 }
 
 /**
- * Deletes a document. It is no error if the document is absent.
- * @returns etcd's revision; nil, an error text and the details, named `conflict` if the document is not at `if_revision`
+ * Deletes a document, and waits as `put`. It is no error if the document is absent.
+ * @returns etcd's revision, nil, and nil or why `get` can still return the document; nil, an error text and the details,
+ *   named `conflict` if the document is not at `if_revision`
  */
-function remove(this: State, name: string, opts?: WriteOptions): MethodResult<string> {
+function remove(this: State, name: string, opts?: WriteOptions): WriteResult {
     const problem = check_write(name, opts);
     if (problem !== undefined) {
         return errors.bad_request(problem);

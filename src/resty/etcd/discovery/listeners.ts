@@ -33,9 +33,15 @@ interface State extends Lists {
 
 const LISTEN_OPTIONS: OptionTable = { rules: [{ name: "initial", type: "boolean" }] };
 
-/** Calls a function with the instances of its service. Its errors are logged: they do not concern the others. */
+/**
+ * Calls a function with the instances of its service, unless it has received this array. Errors of the function are logged:
+ * they do not concern the others.
+ */
 function call(state: State, service: string, listener: ServiceListener): void {
     const [list] = peer_lists.peers.call(state, service);
+    if (!base_listeners.accepts_state(listener, list)) {
+        return;
+    }
     const [ok, err] = protected_call(listener.fn, list, service);
     if (!ok) {
         ngx.log(ngx.WARN, "service discovery of ", state.prefix, ": on_change: ", error_text.of(err, "no reason"));

@@ -32,6 +32,9 @@ interface Lists {
     listed_services: readonly string[];
 }
 
+/** The instances of a service that has none. */
+const NO_PEERS: readonly Peer[] = [];
+
 /** Checks the name of a service. Returns an error text, or nil. */
 function check_service(service: unknown): Problem {
     const is_name = typeof service === "string" && match(service, "^[^/]+$")[0] !== undefined;
@@ -53,7 +56,7 @@ function peers(this: Lists, service: string): MethodResult<readonly Peer[]> {
         for (const kv of kvs) {
             list.push(kv.value as Peer);
         }
-        cached = { kvs, peers: list };
+        cached = { kvs, peers: list.length > 0 ? list : NO_PEERS };
         if (list.length > 0) {
             this.cache.set(service, cached);
         } else {
