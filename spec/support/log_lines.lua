@@ -29,11 +29,14 @@ function log_lines.of(fn, ...)
     return lines, unpack(results, 1, results.n)
 end
 
--- Forgets which lines the driver has logged once in this worker, until the end of the test.
+-- Forgets which lines the driver has logged once in this worker.
 function log_lines.forget()
-    local _, written = debug.getupvalue(require("resty.etcd.base.warn_once").warn, 1)
-    for line in pairs(written) do
-        written[line] = nil
+    local warn, fields = require("resty.etcd.base.warn_once").warn, { written = {}, line_count = 0 }
+    for i = 1, debug.getinfo(warn, "u").nups do
+        local value = fields[debug.getupvalue(warn, i)]
+        if value then
+            debug.setupvalue(warn, i, value)
+        end
     end
 end
 

@@ -16,7 +16,7 @@ export type {
     SetBody,
     SetOptions,
 } from "./etcd/api/kv";
-export type { GrantBody, KeepaliveBody, LeasesBody, RevokeBody, TimetoliveBody } from "./etcd/api/lease";
+export type { GrantBody, KeepaliveBody, LeaseOptions, LeasesBody, RevokeBody, TimetoliveBody } from "./etcd/api/lease";
 export type { Response, ApiResult } from "./etcd/api/result";
 export type { OpResponse, SetIfOptions, TxnBody, TxnOptions } from "./etcd/api/txn";
 export type { Event, Reader, WatchHandle, WatchOptions, WatchReply, WatchResult } from "./etcd/api/watch";

@@ -7,6 +7,7 @@ local call = require("resty.etcd.call.call")
 local paged_range = require("resty.etcd.call.paged_range")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
+local method_options = require("resty.etcd.api.method_options")
 local request_options = require("resty.etcd.api.request_options")
 local idempotent_put = require("resty.etcd.api.idempotent_put")
 local result = require("resty.etcd.api.result")
@@ -60,29 +61,17 @@ local result = require("resty.etcd.api.result")
 ---@field deleted? string Number of deleted keys; nil if none.
 ---@field prev_kvs? resty.etcd.protocol.message.KeyValue[]
 
-local RANGE_OPTIONS = {
-    "revision",
-    "limit",
-    "sort_order",
-    "sort_target",
-    "serializable",
-    "keys_only",
-    "count_only",
-    "min_mod_revision",
-    "max_mod_revision",
-    "min_create_revision",
-    "max_create_revision"
-}
 local PUT_OPTIONS = {"lease", "prev_kv", "ignore_value", "ignore_lease"}
 
 --- Returns a request for a key, or nil and an error text if an argument is invalid.
 ---@param cli resty.etcd.call.client_state.ClientState
+---@param method "set"|"get"|"delete"
 ---@param key any
----@param opts any
+---@param opts table?
 ---@return table? res
 ---@return string? err
-local function key_request(cli, key, opts)
-    local problem = checks.check_key(key) or checks.check_method_options(opts)
+local function key_request(cli, method, key, opts)
+    local problem = checks.check_key(key) or method_options.check(method, opts)
     if problem ~= nil then
         return nil, problem
     end
@@ -93,12 +82,13 @@ end
 
 --- Returns a request for a key, or for the range from the key up to `opts.range_end`.
 ---@param cli resty.etcd.call.client_state.ClientState
+---@param method "get"|"delete"
 ---@param key any
 ---@param opts table?
 ---@return table? res
 ---@return string? err
-local function range_request(cli, key, opts)
-    local request, problem = key_request(cli, key, opts)
+local function range_request(cli, method, key, opts)
+    local request, problem = key_request(cli, method, key, opts)
     if request == nil then
         return nil, problem
     end
@@ -109,7 +99,7 @@ local function range_request(cli, key, opts)
 end
 
 local function range(cli, request, opts)
-    request_options.copy(opts, RANGE_OPTIONS, request)
+    request_options.copy(opts, request_options.RANGE_OPTIONS, request)
     local reply, err, error_reply = call.unary(cli, rpcs.range, request, {timeout = opts and opts.timeout})
     if reply ~= nil then
         result.decode_values(cli.serializer, reply.body.kvs)
@@ -125,7 +115,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function get(self, key, opts)
-    local request, problem = range_request(self, key, opts)
+    local request, problem = range_request(self, "get", key, opts)
     if request == nil then
         return errors.bad_request(problem)
     end
@@ -152,7 +142,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function readdir(self, dir, opts)
-    local problem = checks.check_key_prefix(dir) or checks.check_method_options(opts)
+    local problem = checks.check_key_prefix(dir) or method_options.check("readdir", opts)
     if problem ~= nil then
         return errors.bad_request(problem)
     end
@@ -160,7 +150,7 @@ local function readdir(self, dir, opts)
     if opts ~= nil and is_cut_or_sorted(opts) then
         return range(self, request, opts)
     end
-    request_options.copy(opts, RANGE_OPTIONS, request)
+    request_options.copy(opts, request_options.RANGE_OPTIONS, request)
     local reply, err, error_reply = paged_range.read_all(
         self,
         request,
@@ -187,7 +177,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function set(self, key, val, opts)
-    local request, problem = key_request(self, key, opts)
+    local request, problem = key_request(self, "set", key, opts)
     if request == nil then
         return errors.bad_request(problem)
     end
@@ -223,7 +213,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function delete_key(self, key, opts)
-    local request, problem = range_request(self, key, opts)
+    local request, problem = range_request(self, "delete", key, opts)
     if request == nil then
         return errors.bad_request(problem)
     end
@@ -239,7 +229,7 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function rmdir(self, dir, opts)
-    local problem = checks.check_key_prefix(dir) or checks.check_method_options(opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir))
+    local problem = checks.check_key_prefix(dir) or method_options.check("rmdir", opts) or checks.check_key(keys.with_prefix(self.key_prefix, dir))
     if problem ~= nil then
         return errors.bad_request(problem)
     end

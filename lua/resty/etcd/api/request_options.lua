@@ -1,15 +1,25 @@
 -- Generated from src/resty/etcd/api/request_options.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local checks = require("resty.etcd.base.checks")
 
---- Checks the options of `watch` and `watchdir`. Returns an error text, or nil if they are valid.
+--- Options of a range read that are fields of its request.
+local RANGE_OPTIONS = {
+    "revision",
+    "limit",
+    "sort_order",
+    "sort_target",
+    "serializable",
+    "keys_only",
+    "count_only",
+    "min_mod_revision",
+    "max_mod_revision",
+    "min_create_revision",
+    "max_create_revision"
+}
+
+--- Checks the options that only watches have. Returns an error text, or nil if they are valid.
 ---@param opts table?
 ---@return string?
 local function check_watch_opts(opts)
-    local problem = checks.check_method_options(opts)
-    if problem ~= nil then
-        return problem
-    end
     if (opts and opts.require_leader) ~= nil and type(opts.require_leader) ~= "boolean" then
         return "require_leader must be boolean"
     end
@@ -33,5 +43,6 @@ local function copy(from, names, to)
 end
 _M.check_watch_opts = check_watch_opts
 _M.copy = copy
+_M.RANGE_OPTIONS = RANGE_OPTIONS
 
 return _M

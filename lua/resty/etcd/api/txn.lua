@@ -7,6 +7,7 @@ local call = require("resty.etcd.call.call")
 local idempotency = require("resty.etcd.call.idempotency")
 local rpcs = require("resty.etcd.protocol.rpc")
 local serializer = require("resty.etcd.serializers.serializer")
+local method_options = require("resty.etcd.api.method_options")
 local request_options = require("resty.etcd.api.request_options")
 local result = require("resty.etcd.api.result")
 local txn_request = require("resty.etcd.api.txn_request")
@@ -92,7 +93,7 @@ local function txn(self, compare, success, failure, opts)
     if is_empty(success) and is_empty(failure) then
         return errors.bad_request("success and failure couldn't be empty at the same time")
     end
-    local problem = checks.check_method_options(opts)
+    local problem = method_options.check("txn", opts)
     if problem ~= nil then
         return errors.bad_request(problem)
     end
@@ -103,17 +104,17 @@ local function txn(self, compare, success, failure, opts)
     return send(self, message, opts)
 end
 
---- Puts a key if it does not exist (branch "success") or if it exists ("failure").
+--- Puts a key if it does not exist (`setnx`) or if it exists (`setx`).
 ---@param cli resty.etcd.call.client_state.ClientState
----@param branch "failure"|"success"
+---@param method "setnx"|"setx"
 ---@param key string
 ---@param val any
 ---@param opts resty.etcd.api.txn.SetIfOptions?
 ---@return resty.etcd.api.result.Response? res
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
-local function set_if(cli, branch, key, val, opts)
-    local problem = checks.check_key(key) or checks.check_method_options(opts)
+local function set_if(cli, method, key, val, opts)
+    local problem = checks.check_key(key) or method_options.check(method, opts)
     if problem ~= nil then
         return errors.bad_request(problem)
     end
@@ -128,7 +129,7 @@ local function set_if(cli, branch, key, val, opts)
     request_options.copy(opts, {"lease", "prev_kv"}, put)
     local message = {}
     message.compare = {{key = real_key, target = "CREATE", result = "EQUAL", create_revision = 0}}
-    message[branch] = {{request_put = put}}
+    message[method == "setnx" and "success" or "failure"] = {{request_put = put}}
     return send(cli, message, opts)
 end
 
@@ -143,7 +144,7 @@ end
 local function setnx(self, key, val, opts)
     return set_if(
         self,
-        "success",
+        "setnx",
         key,
         val,
         opts
@@ -161,7 +162,7 @@ end
 local function setx(self, key, val, opts)
     return set_if(
         self,
-        "failure",
+        "setx",
         key,
         val,
         opts

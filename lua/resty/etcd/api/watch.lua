@@ -7,6 +7,7 @@ local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local time_slice = require("resty.etcd.base.time_slice")
+local method_options = require("resty.etcd.api.method_options")
 local request_options = require("resty.etcd.api.request_options")
 local result = require("resty.etcd.api.result")
 
@@ -253,7 +254,7 @@ end
 ---@return string? err
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
 local function watch(self, key, opts)
-    local problem = checks.check_key(key) or request_options.check_watch_opts(opts)
+    local problem = checks.check_key(key) or method_options.check("watch", opts) or request_options.check_watch_opts(opts)
     if problem ~= nil then
         return errors.bad_request(problem)
     end
@@ -270,7 +271,7 @@ end
 ---@return string? err
 ---@return (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)? handle
 local function watchdir(self, dir, opts)
-    local problem = checks.check_key_prefix(dir) or request_options.check_watch_opts(opts)
+    local problem = checks.check_key_prefix(dir) or method_options.check("watchdir", opts) or request_options.check_watch_opts(opts)
     if problem ~= nil then
         return errors.bad_request(problem)
     end

@@ -183,6 +183,14 @@ local function check_shared_dict(name)
     return is_missing and "failed to get ngx.shared dict: " .. tostring(name) or nil
 end
 local METHOD_OPTIONS = {rules = {{name = "timeout", type = "number", min = 0, expected = "number of seconds"}}, ignores_unknown = true}
+local TIMEOUT_OPTIONS = {rules = METHOD_OPTIONS.rules}
+
+--- Checks the options of methods that take only a timeout. Returns an error text, or nil if they are valid.
+---@param opts any
+---@return string?
+local function check_timeout_options(opts)
+    return check_options(opts, TIMEOUT_OPTIONS)
+end
 
 --- Checks the options that all methods have in common. Returns an error text, or nil if they are valid.
 ---@param opts any
@@ -196,5 +204,6 @@ _M.check_key_prefix = check_key_prefix
 _M.check_method_options = check_method_options
 _M.check_options = check_options
 _M.check_shared_dict = check_shared_dict
+_M.check_timeout_options = check_timeout_options
 
 return _M

@@ -19,6 +19,7 @@ local member_sync = require("resty.etcd.api.member_sync")
 local call_metrics = require("resty.etcd.metrics.call_metrics")
 local prometheus = require("resty.etcd.metrics.prometheus")
 local mirrors = require("resty.etcd.mirror.mirror")
+local option_warnings = require("resty.etcd.client.option_warnings")
 local options = require("resty.etcd.client.options")
 local monotonic = require("resty.etcd.call.monotonic")
 local settings = require("resty.etcd.client.settings")
@@ -34,20 +35,20 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@field close fun(self: resty.etcd.call.client_state.ClientState): true
 ---@field delete fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.api.kv.DeleteOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field get fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.api.kv.GetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field grant fun(self: resty.etcd.call.client_state.ClientState, ttl: number, id?: (string|number)): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field keepalive fun(self: resty.etcd.call.client_state.ClientState, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field leases fun(self: resty.etcd.call.client_state.ClientState): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field grant fun(self: resty.etcd.call.client_state.ClientState, ttl: number, id?: (string|number), opts?: resty.etcd.api.lease.LeaseOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field keepalive fun(self: resty.etcd.call.client_state.ClientState, id: string|number, opts?: resty.etcd.api.lease.LeaseOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field leases fun(self: resty.etcd.call.client_state.ClientState, opts?: resty.etcd.api.lease.LeaseOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field metrics fun(self: resty.etcd.call.client_state.ClientState, labels?: table<string, string|number>): string?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field mirror fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.mirror.types.Options): resty.etcd.mirror.mirror.Mirror?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field readdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.kv.RangeOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
----@field revoke fun(self: resty.etcd.call.client_state.ClientState, id: string|number): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field revoke fun(self: resty.etcd.call.client_state.ClientState, id: string|number, opts?: resty.etcd.api.lease.LeaseOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field rmdir fun(self: resty.etcd.call.client_state.ClientState, dir: string, opts?: resty.etcd.api.kv.RmdirOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field set fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.kv.SetOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field setnx fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field setx fun(self: resty.etcd.call.client_state.ClientState, key: string, val: any, opts?: resty.etcd.api.txn.SetIfOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field stats fun(self: resty.etcd.call.client_state.ClientState): table<string, resty.etcd.metrics.call_metrics.RpcStats>?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field sync fun(self: resty.etcd.call.client_state.Core): true?, string?, resty.etcd.protocol.errors.EtcdError?
----@field timetolive fun(self: resty.etcd.call.client_state.ClientState, id: string|number, keys?: boolean): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
+---@field timetolive fun(self: resty.etcd.call.client_state.ClientState, id: string|number, keys?: boolean, opts?: resty.etcd.api.lease.LeaseOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field txn fun(self: resty.etcd.call.client_state.ClientState, compare: table<string, any>[], success?: table<string, any>[], failure?: table<string, any>[], opts?: resty.etcd.api.txn.TxnOptions): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field version fun(self: resty.etcd.call.client_state.ClientState): resty.etcd.api.result.Response?, string?, resty.etcd.protocol.errors.EtcdError?
 ---@field watch fun(self: resty.etcd.call.client_state.ClientState, key: string, opts?: resty.etcd.api.watch.WatchOptions): (fun(): resty.etcd.api.watch.WatchReply?, string?, resty.etcd.protocol.errors.EtcdError?)?, string?, (resty.etcd.protocol.errors.EtcdError|resty.etcd.api.watch.WatchHandle)?
@@ -225,6 +226,7 @@ local function create(opts)
         return errors.bad_request(problem)
     end
     local wanted = opts or ({})
+    option_warnings.warn_about(wanted)
     local derived, err = settings.new(wanted)
     if derived == nil then
         return errors.bad_request(err)

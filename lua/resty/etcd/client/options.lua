@@ -7,7 +7,7 @@ local client_health = require("resty.etcd.endpoint.client_health")
 ---@class resty.etcd.client.options.Options
 ---@field protocol? string Only "v3" is supported.
 ---@field http_host? (string|string[]) Endpoint or endpoints: `http://host`, `https://host:port`, `http://[IPv6]:port`, `unix:/path`. Default `http://127.0.0.1:2379`; default port 2379.
----@field timeout? number Deadline of a call in seconds; integer, default 5. With 0, only nginx's socket timeouts apply.
+---@field timeout? number Deadline of a call in seconds; default 5. With 0, only nginx's socket timeouts apply.
 ---@field ttl? number Integer without effect, accepted for programs written for lua-resty-etcd 1.10.
 ---@field key_prefix? string Prepended to every key.
 ---@field api_prefix? string Path prefix of etcd's JSON gateway; default `/v3`.
@@ -38,12 +38,21 @@ local client_health = require("resty.etcd.endpoint.client_health")
 ---@field sync_interval? number Seconds between reads of the member list, which then becomes the endpoints; default: never.
 ---@field resolve? (resty.etcd.endpoint.resolver.ResolveOptions|boolean) Resolve host names in the driver, and use each address as an endpoint. Default: nginx resolves them.
 
+--- Greatest timeout in seconds: nginx' timers count milliseconds in 32 bits.
+local MAX_TIMEOUT = 2147483647
+
 local function check_protocol(protocol)
     return protocol ~= "v3" and "only support etcd v3 api" or nil
 end
 local OPTIONS = {rules = {
     {name = "protocol", check = check_protocol},
-    {name = "timeout", type = "integer", min = 0, expected = "unsigned integer"},
+    {
+        name = "timeout",
+        type = "number",
+        min = 0,
+        max = MAX_TIMEOUT,
+        expected = "unsigned integer"
+    },
     {name = "ttl", type = "integer"},
     {name = "api_prefix", type = "string"},
     {name = "key_prefix", type = "string"},

@@ -2,6 +2,7 @@
 local errors = require("resty.etcd.protocol.errors")
 local clock = require("resty.etcd.base.clock")
 local dict_bans = require("resty.etcd.endpoint.dict_bans")
+local foreign_options = require("resty.etcd.base.foreign_options")
 local log = require("resty.etcd.base.log")
 local half_open = require("resty.etcd.endpoint.half_open")
 local now = clock.now
@@ -29,6 +30,8 @@ local now = clock.now
 local ROUND_ROBIN_MODE = "round_robin"
 local SHARED_DICT_MODE = "shared_dict"
 local DISABLED_MODE = "disabled"
+local USE_SHM_NAME = {"use shm_name", "shm_name"}
+local OPTIONS = foreign_options.new("health_check.init", {shm = USE_SHM_NAME, dict = USE_SHM_NAME, shared_dict = USE_SHM_NAME, retries = {"use retry = true", "retry"}}, {"shm_name", "fail_timeout", "max_fails", "retry"})
 local health_check = {DISABLED_MODE = DISABLED_MODE, ROUND_ROBIN_MODE = ROUND_ROBIN_MODE, SHARED_DICT_MODE = SHARED_DICT_MODE}
 local disabled = false
 
@@ -51,6 +54,9 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function init(opts)
+    if type(opts) == "table" then
+        foreign_options.warn_if_similar(opts, OPTIONS)
+    end
     local shm_name = opts and opts.shm_name
     if shm_name ~= nil and ngx.shared[shm_name] == nil then
         return errors.bad_request("failed to get ngx.shared dict: " .. shm_name)

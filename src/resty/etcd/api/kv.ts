@@ -9,6 +9,7 @@ import * as paged_range from "../call/paged_range";
 import * as rpcs from "../protocol/rpc";
 import * as serializer from "../serializers/serializer";
 import type { Reply } from "../transport/transport";
+import * as method_options from "./method_options";
 import * as request_options from "./request_options";
 import * as idempotent_put from "./idempotent_put";
 import * as result from "./result";
@@ -92,24 +93,16 @@ interface DeleteBody extends ErrorBody {
     prev_kvs?: KeyValue[];
 }
 
-const RANGE_OPTIONS = [
-    "revision",
-    "limit",
-    "sort_order",
-    "sort_target",
-    "serializable",
-    "keys_only",
-    "count_only",
-    "min_mod_revision",
-    "max_mod_revision",
-    "min_create_revision",
-    "max_create_revision",
-];
 const PUT_OPTIONS = ["lease", "prev_kv", "ignore_value", "ignore_lease"];
 
 /** Returns a request for a key, or nil and an error text if an argument is invalid. */
-function key_request(cli: ClientState, key: unknown, opts: unknown): Result<Message> {
-    const problem = checks.check_key(key) ?? checks.check_method_options(opts);
+function key_request(
+    cli: ClientState,
+    method: "delete" | "get" | "set",
+    key: unknown,
+    opts: object | undefined,
+): Result<Message> {
+    const problem = checks.check_key(key) ?? method_options.check(method, opts);
     if (problem !== undefined) {
         return $multi(undefined, problem);
     }
@@ -119,8 +112,13 @@ function key_request(cli: ClientState, key: unknown, opts: unknown): Result<Mess
 }
 
 /** Returns a request for a key, or for the range from the key up to `opts.range_end`. */
-function range_request(cli: ClientState, key: unknown, opts: { range_end?: string } | undefined): Result<Message> {
-    const [request, problem] = key_request(cli, key, opts);
+function range_request(
+    cli: ClientState,
+    method: "delete" | "get",
+    key: unknown,
+    opts: { range_end?: string } | undefined,
+): Result<Message> {
+    const [request, problem] = key_request(cli, method, key, opts);
     if (request === undefined) {
         return $multi(undefined, problem);
     }
@@ -131,7 +129,7 @@ function range_request(cli: ClientState, key: unknown, opts: { range_end?: strin
 }
 
 function range(cli: ClientState, request: Message, opts: RangeOptions | undefined): ApiResult<GetBody> {
-    request_options.copy(opts, RANGE_OPTIONS, request);
+    request_options.copy(opts, request_options.RANGE_OPTIONS, request);
     const [reply, err, error_reply] = call.unary(cli, rpcs.range, request, { timeout: opts?.timeout });
     if (reply !== undefined) {
         result.decode_values(cli.serializer, reply.body.get("kvs") as KeyValue[] | undefined);
@@ -145,7 +143,7 @@ function range(cli: ClientState, request: Message, opts: RangeOptions | undefine
  * @returns the response; `res.body.kvs` is nil if the key does not exist
  */
 function get(this: ClientState, key: string, opts?: GetOptions): ApiResult<GetBody> {
-    const [request, problem] = range_request(this, key, opts);
+    const [request, problem] = range_request(this, "get", key, opts);
     if (request === undefined) {
         return errors.bad_request(problem);
     }
@@ -172,7 +170,7 @@ function decode_page(this: void, cli: unknown, kvs: paged_range.Kv[]): void {
  * @param dir "" for all keys
  */
 function readdir(this: ClientState, dir: string, opts?: RangeOptions): ApiResult<GetBody> {
-    const problem = checks.check_key_prefix(dir) ?? checks.check_method_options(opts);
+    const problem = checks.check_key_prefix(dir) ?? method_options.check("readdir", opts);
     if (problem !== undefined) {
         return errors.bad_request(problem);
     }
@@ -180,7 +178,7 @@ function readdir(this: ClientState, dir: string, opts?: RangeOptions): ApiResult
     if (opts !== undefined && is_cut_or_sorted(opts)) {
         return range(this, request, opts);
     }
-    request_options.copy(opts, RANGE_OPTIONS, request);
+    request_options.copy(opts, request_options.RANGE_OPTIONS, request);
     const [reply, err, error_reply] = paged_range.read_all(this, request, opts?.timeout, decode_page, this);
     return result.to_result_or_error_reply(reply, err, error_reply);
 }
@@ -199,7 +197,7 @@ function put(cli: ClientState, request: Message, opts: SetOptions | undefined): 
  * @returns the response; `res.body.prev_kv` is nil unless `opts.prev_kv` is set and the key existed
  */
 function set(this: ClientState, key: string, val: unknown, opts?: SetOptions): ApiResult<SetBody> {
-    const [request, problem] = key_request(this, key, opts);
+    const [request, problem] = key_request(this, "set", key, opts);
     if (request === undefined) {
         return errors.bad_request(problem);
     }
@@ -233,7 +231,7 @@ function delete_range(cli: ClientState, request: Message, opts: RmdirOptions | u
  * @returns the response; `res.body.deleted` is nil if the key did not exist
  */
 function delete_key(this: ClientState, key: string, opts?: DeleteOptions): ApiResult<DeleteBody> {
-    const [request, problem] = range_request(this, key, opts);
+    const [request, problem] = range_request(this, "delete", key, opts);
     if (request === undefined) {
         return errors.bad_request(problem);
     }
@@ -247,7 +245,7 @@ function delete_key(this: ClientState, key: string, opts?: DeleteOptions): ApiRe
 function rmdir(this: ClientState, dir: string, opts?: RmdirOptions): ApiResult<DeleteBody> {
     const problem =
         checks.check_key_prefix(dir) ??
-        checks.check_method_options(opts) ??
+        method_options.check("rmdir", opts) ??
         checks.check_key(keys.with_prefix(this.key_prefix, dir));
     if (problem !== undefined) {
         return errors.bad_request(problem);

@@ -4,8 +4,16 @@ import * as call from "../call/call";
 import * as errors from "../protocol/errors";
 import * as lease_grant from "../call/lease_grant";
 import * as rpcs from "../protocol/rpc";
+import * as method_options from "./method_options";
 import * as result from "./result";
+import * as warn_once from "../base/warn_once";
 import type { ErrorBody, ApiResult } from "./result";
+
+/** Options of the calls about leases. */
+interface LeaseOptions {
+    /** Deadline of the call in seconds; default the client's. */
+    timeout?: number;
+}
 
 interface GrantBody {
     header: Header;
@@ -35,8 +43,11 @@ interface LeasesBody extends ErrorBody {
     leases?: { ID: string }[];
 }
 
-function needs_id<Body>(command: string): ApiResult<Body> {
-    return errors.bad_request(`lease ${command} command needs ID argument`);
+/** Checks the arguments of a call about a lease. Returns an error text, or nil. */
+function check_id(command: string, id: Integer | undefined, opts: LeaseOptions | undefined): Problem {
+    return id === undefined
+        ? `lease ${command} command needs ID argument`
+        : method_options.check_timeout_only(command, opts);
 }
 
 /**
@@ -44,27 +55,37 @@ function needs_id<Body>(command: string): ApiResult<Body> {
  * @param ttl seconds; etcd raises it to its minimum
  * @param id default: chosen at random by the driver, so that a grant without response can be retried
  */
-function grant(this: ClientState, ttl: number, id?: Integer): ApiResult<GrantBody> {
+function grant(this: ClientState, ttl: number, id?: Integer, opts?: LeaseOptions): ApiResult<GrantBody> {
     if ((ttl as number | undefined) === undefined) {
         return errors.bad_request("lease grant command needs TTL argument");
     }
     if (typeof ttl !== "number" || math.floor(ttl) !== ttl) {
         return errors.bad_request("ttl must be integer");
     }
+    const problem = method_options.check_timeout_only("grant", opts);
+    if (problem !== undefined) {
+        return errors.bad_request(problem);
+    }
+    if (ttl < 1) {
+        warn_once.warn("grant", `ttl ${ttl}: etcd raises it to its minimum`);
+    }
+    const options = { timeout: opts?.timeout };
     if (id === undefined || tostring(id) === "0") {
-        const [reply, err] = lease_grant.grant_with_random_id(this, ttl);
+        const [reply, err] = lease_grant.grant_with_random_id(this, ttl, options);
         return result.to_result(reply, err);
     }
-    const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id });
+    const [reply, err] = call.unary(this, rpcs.lease_grant, { TTL: ttl, ID: id }, options);
     return result.to_result(reply, err);
 }
 
 /** Revokes a lease; etcd deletes the keys attached to it. */
-function revoke(this: ClientState, id: Integer): ApiResult<RevokeBody> {
-    if ((id as Integer | undefined) === undefined) {
-        return needs_id("revoke");
+function revoke(this: ClientState, id: Integer, opts?: LeaseOptions): ApiResult<RevokeBody> {
+    const problem = check_id("revoke", id, opts);
+    if (problem !== undefined) {
+        return errors.bad_request(problem);
     }
-    const [reply, err, error_reply] = call.unary(this, rpcs.lease_revoke, { ID: id });
+    const options = { timeout: opts?.timeout };
+    const [reply, err, error_reply] = call.unary(this, rpcs.lease_revoke, { ID: id }, options);
     return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
@@ -72,11 +93,12 @@ function revoke(this: ClientState, id: Integer): ApiResult<RevokeBody> {
  * Renews a lease once.
  * @returns the response with the new TTL in `res.body.result.TTL`; an error if the lease does not exist
  */
-function keepalive(this: ClientState, id: Integer): ApiResult<KeepaliveBody> {
-    if ((id as Integer | undefined) === undefined) {
-        return needs_id("keepalive");
+function keepalive(this: ClientState, id: Integer, opts?: LeaseOptions): ApiResult<KeepaliveBody> {
+    const problem = check_id("keepalive", id, opts);
+    if (problem !== undefined) {
+        return errors.bad_request(problem);
     }
-    const [reply, err] = call.unary(this, rpcs.lease_keep_alive, { ID: id });
+    const [reply, err] = call.unary(this, rpcs.lease_keep_alive, { ID: id }, { timeout: opts?.timeout });
     if (reply === undefined) {
         return errors.to_result(err);
     }
@@ -94,17 +116,24 @@ function keepalive(this: ClientState, id: Integer): ApiResult<KeepaliveBody> {
  * Returns the remaining time of a lease.
  * @param keys also return the keys attached to the lease
  */
-function timetolive(this: ClientState, id: Integer, keys?: boolean): ApiResult<TimetoliveBody> {
-    if ((id as Integer | undefined) === undefined) {
-        return needs_id("timetolive");
+function timetolive(this: ClientState, id: Integer, keys?: boolean, opts?: LeaseOptions): ApiResult<TimetoliveBody> {
+    const problem = check_id("timetolive", id, opts);
+    if (problem !== undefined) {
+        return errors.bad_request(problem);
     }
-    const [reply, err, error_reply] = call.unary(this, rpcs.lease_time_to_live, { ID: id, keys: keys === true });
+    const request = { ID: id, keys: keys === true };
+    const options = { timeout: opts?.timeout };
+    const [reply, err, error_reply] = call.unary(this, rpcs.lease_time_to_live, request, options);
     return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
 /** Returns the IDs of all leases. */
-function leases(this: ClientState): ApiResult<LeasesBody> {
-    const [reply, err, error_reply] = call.unary(this, rpcs.lease_leases, {});
+function leases(this: ClientState, opts?: LeaseOptions): ApiResult<LeasesBody> {
+    const problem = method_options.check_timeout_only("leases", opts);
+    if (problem !== undefined) {
+        return errors.bad_request(problem);
+    }
+    const [reply, err, error_reply] = call.unary(this, rpcs.lease_leases, {}, { timeout: opts?.timeout });
     return result.to_result_or_error_reply(reply, err, error_reply);
 }
 
@@ -116,6 +145,7 @@ export {
     timetolive,
     type GrantBody,
     type KeepaliveBody,
+    type LeaseOptions,
     type LeasesBody,
     type RevokeBody,
     type TimetoliveBody,

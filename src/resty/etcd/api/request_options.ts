@@ -1,12 +1,22 @@
-import * as checks from "../base/checks";
 import type { Message } from "../protocol/message";
 
-/** Checks the options of `watch` and `watchdir`. Returns an error text, or nil if they are valid. */
+/** Options of a range read that are fields of its request. */
+const RANGE_OPTIONS = [
+    "revision",
+    "limit",
+    "sort_order",
+    "sort_target",
+    "serializable",
+    "keys_only",
+    "count_only",
+    "min_mod_revision",
+    "max_mod_revision",
+    "min_create_revision",
+    "max_create_revision",
+];
+
+/** Checks the options that only watches have. Returns an error text, or nil if they are valid. */
 function check_watch_opts(opts: { start_revision?: unknown; require_leader?: unknown } | undefined): Problem {
-    const problem = checks.check_method_options(opts);
-    if (problem !== undefined) {
-        return problem;
-    }
     if (opts?.require_leader !== undefined && typeof opts.require_leader !== "boolean") {
         return "require_leader must be boolean";
     }
@@ -27,4 +37,4 @@ function copy(from: object | undefined, names: readonly string[], to: Message): 
     }
 }
 
-export { check_watch_opts, copy };
+export { check_watch_opts, copy, RANGE_OPTIONS };

@@ -9,6 +9,7 @@ import * as idempotency from "../call/idempotency";
 import * as rpcs from "../protocol/rpc";
 import * as serializer from "../serializers/serializer";
 import type { Reply } from "../transport/transport";
+import * as method_options from "./method_options";
 import * as request_options from "./request_options";
 import type { CallOptions, DeleteBody, GetBody, SetBody, SetOptions } from "./kv";
 import * as result from "./result";
@@ -101,7 +102,7 @@ function txn(
     if (is_empty(success) && is_empty(failure)) {
         return errors.bad_request("success and failure couldn't be empty at the same time");
     }
-    const problem = checks.check_method_options(opts);
+    const problem = method_options.check("txn", opts);
     if (problem !== undefined) {
         return errors.bad_request(problem);
     }
@@ -112,15 +113,15 @@ function txn(
     return send(this, message, opts);
 }
 
-/** Puts a key if it does not exist (branch "success") or if it exists ("failure"). */
+/** Puts a key if it does not exist (`setnx`) or if it exists (`setx`). */
 function set_if(
     cli: ClientState,
-    branch: "success" | "failure",
+    method: "setnx" | "setx",
     key: string,
     val: unknown,
     opts: SetIfOptions | undefined,
 ): ApiResult<TxnBody> {
-    const problem = checks.check_key(key) ?? checks.check_method_options(opts);
+    const problem = checks.check_key(key) ?? method_options.check(method, opts);
     if (problem !== undefined) {
         return errors.bad_request(problem);
     }
@@ -135,7 +136,7 @@ function set_if(
     request_options.copy(opts, ["lease", "prev_kv"], put);
     const message: Message = new LuaMap();
     message.set("compare", [{ key: real_key, target: "CREATE", result: "EQUAL", create_revision: 0 }]);
-    message.set(branch, [{ request_put: put }]);
+    message.set(method === "setnx" ? "success" : "failure", [{ request_put: put }]);
     return send(cli, message, opts);
 }
 
@@ -144,7 +145,7 @@ function set_if(
  * @returns the response; `res.body.succeeded` is true if the key did not exist and is written now
  */
 function setnx(this: ClientState, key: string, val: unknown, opts?: SetIfOptions): ApiResult<TxnBody> {
-    return set_if(this, "success", key, val, opts);
+    return set_if(this, "setnx", key, val, opts);
 }
 
 /**
@@ -152,7 +153,7 @@ function setnx(this: ClientState, key: string, val: unknown, opts?: SetIfOptions
  * @returns the response; `res.body.succeeded` is true if the key does not exist, so that nothing was written
  */
 function setx(this: ClientState, key: string, val: unknown, opts?: SetIfOptions): ApiResult<TxnBody> {
-    return set_if(this, "failure", key, val, opts);
+    return set_if(this, "setx", key, val, opts);
 }
 
 export { setnx, setx, txn, type OpResponse, type SetIfOptions, type TxnBody, type TxnOptions };

@@ -9,6 +9,7 @@ import type { ErrorResult, EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
 import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
+import * as method_options from "./method_options";
 import * as request_options from "./request_options";
 import * as result from "./result";
 import type { CallOptions } from "./kv";
@@ -258,7 +259,8 @@ function watch(
     key: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const problem = checks.check_key(key) ?? request_options.check_watch_opts(opts);
+    const problem =
+        checks.check_key(key) ?? method_options.check("watch", opts) ?? request_options.check_watch_opts(opts);
     if (problem !== undefined) {
         return errors.bad_request(problem);
     }
@@ -277,7 +279,10 @@ function watchdir(
     dir: string,
     opts?: WatchOptions,
 ): LuaMultiReturn<[reader: Reader | undefined, err?: string | undefined, handle?: EtcdError | WatchHandle]> {
-    const problem = checks.check_key_prefix(dir) ?? request_options.check_watch_opts(opts);
+    const problem =
+        checks.check_key_prefix(dir) ??
+        method_options.check("watchdir", opts) ??
+        request_options.check_watch_opts(opts);
     if (problem !== undefined) {
         return errors.bad_request(problem);
     }

@@ -182,6 +182,13 @@ const METHOD_OPTIONS: OptionTable = {
     ignores_unknown: true,
 };
 
+const TIMEOUT_OPTIONS: OptionTable = { rules: METHOD_OPTIONS.rules };
+
+/** Checks the options of methods that take only a timeout. Returns an error text, or nil if they are valid. */
+function check_timeout_options(opts: unknown): Problem {
+    return check_options(opts, TIMEOUT_OPTIONS);
+}
+
 /** Checks the options that all methods have in common. Returns an error text, or nil if they are valid. */
 function check_method_options(opts: unknown): Problem {
     return check_options(opts, METHOD_OPTIONS);
@@ -194,6 +201,7 @@ export {
     check_method_options,
     check_options,
     check_shared_dict,
+    check_timeout_options,
     type OptionRule,
     type OptionTable,
 };

@@ -25,6 +25,7 @@ import * as call_metrics from "../metrics/call_metrics";
 import * as prometheus from "../metrics/prometheus";
 import type { Labels } from "../metrics/prometheus";
 import * as mirrors from "../mirror/mirror";
+import * as option_warnings from "./option_warnings";
 import * as options from "./options";
 import type { Options } from "./options";
 import * as monotonic from "../call/monotonic";
@@ -205,6 +206,7 @@ function create(opts?: Options): MethodResult<Client> {
         return errors.bad_request(problem);
     }
     const wanted = opts ?? {};
+    option_warnings.warn_about(wanted);
     const [derived, err] = settings.new(wanted);
     if (derived === undefined) {
         return errors.bad_request(err);

@@ -15,7 +15,7 @@ interface Options {
      * Default `http://127.0.0.1:2379`; default port 2379.
      */
     http_host?: string | string[];
-    /** Deadline of a call in seconds; integer, default 5. With 0, only nginx's socket timeouts apply. */
+    /** Deadline of a call in seconds; default 5. With 0, only nginx's socket timeouts apply. */
     timeout?: number;
     /** Integer without effect, accepted for programs written for lua-resty-etcd 1.10. */
     ttl?: number;
@@ -75,6 +75,9 @@ interface Options {
     resolve?: boolean | ResolveOptions;
 }
 
+/** Greatest timeout in seconds: nginx' timers count milliseconds in 32 bits. */
+const MAX_TIMEOUT = 2147483647;
+
 function check_protocol(protocol: unknown): Problem {
     return protocol !== "v3" ? "only support etcd v3 api" : undefined;
 }
@@ -82,7 +85,8 @@ function check_protocol(protocol: unknown): Problem {
 const OPTIONS: OptionTable = {
     rules: [
         { name: "protocol", check: check_protocol },
-        { name: "timeout", type: "integer", min: 0, expected: "unsigned integer" },
+        // fractions are accepted; the text is that of lua-resty-etcd 1.10
+        { name: "timeout", type: "number", min: 0, max: MAX_TIMEOUT, expected: "unsigned integer" },
         { name: "ttl", type: "integer" },
         { name: "api_prefix", type: "string" },
         { name: "key_prefix", type: "string" },

@@ -2,6 +2,8 @@ import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as clock from "../base/clock";
 import * as dict_bans from "./dict_bans";
+import * as foreign_options from "../base/foreign_options";
+import type { Habit } from "../base/foreign_options";
 import * as log from "../base/log";
 import * as half_open from "./half_open";
 
@@ -45,6 +47,13 @@ const ROUND_ROBIN_MODE = "round_robin";
 const SHARED_DICT_MODE = "shared_dict";
 const DISABLED_MODE = "disabled";
 
+const USE_SHM_NAME: Habit = ["use shm_name", "shm_name"];
+const OPTIONS = foreign_options.new(
+    "health_check.init",
+    { shm: USE_SHM_NAME, dict: USE_SHM_NAME, shared_dict: USE_SHM_NAME, retries: ["use retry = true", "retry"] },
+    ["shm_name", "fail_timeout", "max_fails", "retry"],
+);
+
 const health_check = {
     DISABLED_MODE,
     ROUND_ROBIN_MODE,
@@ -70,6 +79,9 @@ function get_check_mode(): string {
  * @returns this module; or nil, an error text and the details
  */
 function init(opts?: InitOptions): MethodResult<HealthCheck> {
+    if (typeof opts === "object") {
+        foreign_options.warn_if_similar(opts, OPTIONS);
+    }
     const shm_name = opts?.shm_name;
     if (shm_name !== undefined && ngx.shared[shm_name] === undefined) {
         return errors.bad_request(`failed to get ngx.shared dict: ${shm_name}`);
