@@ -24,6 +24,7 @@ build = {
         ["resty.etcd.api.idempotent_put"] = "lua/resty/etcd/api/idempotent_put.lua",
         ["resty.etcd.api.kv"] = "lua/resty/etcd/api/kv.lua",
         ["resty.etcd.api.lease"] = "lua/resty/etcd/api/lease.lua",
+        ["resty.etcd.api.member_probe"] = "lua/resty/etcd/api/member_probe.lua",
         ["resty.etcd.api.member_sync"] = "lua/resty/etcd/api/member_sync.lua",
         ["resty.etcd.api.method_options"] = "lua/resty/etcd/api/method_options.lua",
         ["resty.etcd.api.request_options"] = "lua/resty/etcd/api/request_options.lua",

@@ -1,6 +1,9 @@
 -- Endpoints that follow the members of a cluster, and members that do not serve clients: learners.
 local bed = require "spec.support.bed"
+local captured_log = require "spec.support.captured_log"
+local member_probe = require "resty.etcd.api.member_probe"
 local fake = require "spec.support.scripted_server"
+local private_etcd = require "spec.support.private_etcd"
 local wire = require "spec.support.wire"
 
 local INTERVAL = 60
@@ -144,11 +147,21 @@ describe("sync", function()
         return fake.reply('{"header":{"cluster_id":"1"},"members":[' .. table.concat(members, ",") .. "]}")
     end
 
+    local ask_all = member_probe.ask_all
+
     before_each(function()
         server = fake.new({ list '"http://10.0.0.1:2379"' })
+        member_probe.ask_all = function(_, candidates) -- every address answers
+            local probes = {}
+            for i, endpoint in ipairs(candidates) do
+                probes[i] = { endpoint = endpoint, member_id = tostring(i) }
+            end
+            return probes
+        end
     end)
 
     after_each(function()
+        member_probe.ask_all = ask_all
         server:close()
     end)
 
@@ -222,10 +235,15 @@ describe("sync", function()
         local cli = client { health = { max_fails = 1000 } }
         assert.is_true(cli:sync())
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
-        local ok, _, details = cli:sync()
-        assert.is_nil(ok)
-        assert.equal("connect_failed", details.name)
-        assert.same({ server.http_host }, hosts_of(cli))
+        local log = captured_log.start()
+        for _ = 1, 3 do
+            assert.is_true(cli:sync()) -- asks the configured ones, and does not adopt the list that has just failed
+            assert.same({ server.http_host }, hosts_of(cli))
+        end
+        log.stop()
+        assert.equal(1, log.count("^%[warn%] endpoints: " .. server.http_host .. ", as configured, because no member responds: "
+            .. "http://127.0.0.1:1: connection refused$"), table.concat(log.lines, "\n"))
+        cli.failed_members["until"] = 0
         assert.is_true(cli:sync())
         assert.same({ "http://127.0.0.1:1" }, hosts_of(cli))
     end)
@@ -300,5 +318,211 @@ describe("sync", function()
         end
         ngx.sleep(0.05)
         assert.equal(2, lists)
+    end)
+end)
+
+-- Wraps the transport of a client: `intercept(rpc, attempt)` can return a failure, or nothing.
+local function intercept(cli, fn)
+    local unary = cli.transport.unary
+    cli.transport.unary = function(transport, rpc, payload, attempt)
+        local failure = fn(rpc, attempt)
+        if failure then
+            return nil, { kind = "connect", text = failure, sent = false, is_closed_by_server = false }
+        end
+        return unary(transport, rpc, payload, attempt)
+    end
+end
+
+local function is_list(rpc)
+    return rpc.path == "/cluster/member/list"
+end
+
+describe("sync to members that advertise addresses which are not reachable from here", function()
+    it("keeps the configured endpoint, and says once why", function()
+        local server = private_etcd.start({}, "http://127.0.0.1:1")
+        local cli = assert(bed.new { http_host = server.http, timeout = 3 })
+        local log = captured_log.start()
+        local results = {}
+        for i = 1, 3 do
+            results[i] = { cli:sync() }
+        end
+        log.stop()
+        assert.same({ { true }, { true }, { true } }, results)
+        assert.same({ server.http }, hosts_of(cli))
+        for _ = 1, 6 do
+            assert.equal(200, assert(cli:get "/k").status)
+        end
+        assert.equal(1, log.count "^%[warn%] list of members: addresses that do not answer are not used: http://127.0.0.1:1: connection refused$")
+        assert.equal(0, log.count "unhealthy")
+        server:remove()
+    end)
+
+    it("returns an error if no address answers, not even a configured one", function()
+        local cli = assert(bed.new { http_host = "http://alias.test:2379", timeout = 3 })
+        local template = assert(bed.new { http_host = m1 }).endpoints[1]
+        intercept(cli, function(rpc, attempt)
+            if not is_list(rpc) then
+                return "timeout"
+            end
+            attempt.endpoint = template
+        end)
+        local ok, err, details = cli:sync()
+        assert.is_nil(ok)
+        assert.equal("no client URL of a member answers", err)
+        assert.equal("connect_failed", details.name)
+        assert.is_true(details.retryable)
+        for _, host in ipairs { m1, m2, m3 } do
+            assert.is_truthy(details.hint:find(host .. ": timeout", 1, true))
+        end
+        assert.same({ "http://alias.test:2379" }, hosts_of(cli))
+    end)
+
+    it("adopts those that answer, and the others once they do", function()
+        local is_reachable = false
+        local cli = assert(bed.new { http_host = m1, timeout = 3 })
+        intercept(cli, function(_, attempt)
+            return attempt.endpoint.http_host == m3 and not is_reachable and "timeout" or nil
+        end)
+        local log = captured_log.start()
+        local first = cli:sync()
+        local after_first = hosts_of(cli)
+        is_reachable = true
+        local second = cli:sync()
+        log.stop()
+        assert.is_true(first)
+        assert.same(sorted(m1, m2), after_first)
+        assert.is_true(second)
+        assert.same(sorted(m1, m2, m3), hosts_of(cli))
+        assert.equal(2, log.count "^%[notice%] endpoints: http.*, from the list of members of http://127.0.0.1:%d+$")
+    end)
+
+    it("keeps the configured endpoint of a member whose address does not answer", function()
+        local alias = "http://alias.test:2379"
+        local cli = assert(bed.new { http_host = { m1, alias, "http://other.test:2379" }, init_count = -1, timeout = 3 })
+        local template = assert(bed.new { http_host = m2 }).endpoints[1]
+        intercept(cli, function(_, attempt)
+            local host = attempt.endpoint.http_host
+            if host == alias then
+                attempt.endpoint = template -- the alias leads to m2
+            elseif host ~= m1 and host ~= m3 then
+                return "timeout"
+            end
+        end)
+        assert.is_true(cli:sync())
+        assert.same(sorted(m1, m3, alias), hosts_of(cli))
+    end)
+
+    it("adopts no address that belongs to another cluster", function()
+        local cli = assert(bed.new { http_host = m1, timeout = 3 })
+        local other = assert(bed.new { http_host = bed.single.http }).endpoints[1]
+        intercept(cli, function(_, attempt)
+            if attempt.endpoint.http_host == m3 then
+                attempt.endpoint = other
+            end
+        end)
+        assert.is_true(cli:sync())
+        assert.same(sorted(m1, m2), hosts_of(cli))
+    end)
+end)
+
+describe("sync_interval", function()
+    local INTERVAL_OF_STREAMS = 0.05
+
+    -- Returns a client, and a function that returns how often it has read the member list.
+    local function counted(opts)
+        local all = { http_host = m1, sync_interval = INTERVAL_OF_STREAMS, timeout = 60 }
+        for name, value in pairs(opts or {}) do
+            all[name] = value
+        end
+        local cli, lists = assert(bed.new(all)), 0
+        intercept(cli, function(rpc)
+            lists = lists + (is_list(rpc) and 1 or 0)
+        end)
+        return cli, function() return lists end
+    end
+
+    local function eventually(check)
+        return fake.eventually(function()
+            ngx.sleep(0.01)
+            return check()
+        end)
+    end
+
+    local function assert_lists_while_open(lists)
+        local before = lists()
+        assert.is_true(eventually(function() return lists() >= before + 3 end))
+    end
+
+    local function assert_ends(cli, lists)
+        local loop = cli.sync_plan.loop
+        assert.is_true(eventually(function() return not loop.is_started end))
+        local before = lists()
+        ngx.sleep(4 * INTERVAL_OF_STREAMS)
+        assert.equal(before, lists())
+    end
+
+    it("applies while a client has only a watcher, and ends with it", function()
+        local cli, lists = counted()
+        local watcher = assert(cli:watcher(bed.key "sync-loop"))
+        assert_lists_while_open(lists)
+        assert.same(sorted(m1, m2, m3), hosts_of(cli))
+        watcher:close()
+        assert_ends(cli, lists)
+        watcher = assert(cli:watcher(bed.key "sync-loop"))
+        assert_lists_while_open(lists)
+        watcher:close()
+        assert_ends(cli, lists)
+    end)
+
+    it("applies while a client has only a mirror, and ends with it", function()
+        local cli, lists = counted()
+        local mirror = assert(cli:mirror(bed.key "sync-loop-mirror"))
+        assert(mirror:wait_ready(5))
+        assert_lists_while_open(lists)
+        mirror:close()
+        assert_ends(cli, lists)
+    end)
+
+    it("applies while a client has only the reader of a watch, and ends when it is canceled", function()
+        local cli, lists = counted()
+        local reader, _, handle = assert(cli:watch(bed.key "sync-loop-reader", { need_cancel = true }))
+        assert.is_true(reader().result.created)
+        assert_lists_while_open(lists)
+        cli:watchcancel(handle)
+        assert.is_nil((reader()))
+        assert_ends(cli, lists)
+    end)
+
+    it("ends with a reader that is garbage, and keeps no client alive", function()
+        local weak = setmetatable({}, { __mode = "v" })
+        local loop
+        do
+            local cli, lists = counted()
+            local reader = assert(cli:watch(bed.key "sync-loop-garbage"))
+            assert.is_true(reader().result.created)
+            assert_lists_while_open(lists)
+            weak.client, loop = cli, cli.sync_plan.loop
+        end
+        assert.is_true(eventually(function()
+            collectgarbage()
+            return weak.client == nil and not loop.is_started
+        end))
+    end)
+
+    it("ends when the client is closed", function()
+        local cli, lists = counted()
+        local reader = assert(cli:watch(bed.key "sync-loop-closed"))
+        assert_lists_while_open(lists)
+        cli:close()
+        assert_ends(cli, lists)
+        assert.is_function(reader)
+    end)
+
+    it("does nothing for a client without streams", function()
+        local cli, lists = counted()
+        assert(cli:get "/k")
+        ngx.sleep(4 * INTERVAL_OF_STREAMS)
+        assert.is_true(lists() <= 1)
+        assert.is_nil(cli.sync_plan.loop)
     end)
 end)

@@ -37,7 +37,7 @@ end
 function methods:start_again(data, token)
     local words = {
         "sh", "-c", 'echo $$; exec "$@"', "sh", binary, "--name=" .. self.name, "--data-dir=" .. self.dir .. "/" .. data,
-        "--listen-client-urls=" .. self.http, "--advertise-client-urls=" .. self.http,
+        "--listen-client-urls=" .. self.http, "--advertise-client-urls=" .. (self.advertised or self.http),
         "--listen-peer-urls=" .. self.peer, "--initial-advertise-peer-urls=" .. self.peer,
         ("--initial-cluster=%s=%s"):format(self.name, self.peer), "--initial-cluster-token=" .. (token or "own"),
         "--log-outputs=stderr",
@@ -76,11 +76,12 @@ function methods:remove()
     assert(process.run("rm", "-rf", self.dir))
 end
 
-function own_etcd.start(flags)
+-- `advertised`: URL that the member advertises to clients, instead of that it listens on.
+function own_etcd.start(flags, advertised)
     local dir = os.tmpname()
     os.remove(dir)
     local self = setmetatable({
-        name = "own-" .. dir:match("[^/]+$"), dir = dir, flags = flags or {},
+        name = "own-" .. dir:match("[^/]+$"), dir = dir, flags = flags or {}, advertised = advertised,
         http = "http://127.0.0.1:" .. ports.free(), peer = "http://127.0.0.1:" .. ports.free(),
     }, mt)
     self:start_again("data")

@@ -2,12 +2,16 @@
 local _M = {}
 local cluster = require("resty.etcd.call.cluster")
 local clock = require("resty.etcd.base.clock")
+local member_probe = require("resty.etcd.api.member_probe")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local errors = require("resty.etcd.protocol.errors")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
+
+--- Seconds for which a list of endpoints is not used again after all of them have failed.
+local FAILED_FOR = 60
 local NO_URL = "no member of the list has a client URL"
 local NO_SECURE_URL = "no member of the list has a client URL with https"
 
@@ -31,61 +35,233 @@ local function url_of(urls, scheme)
     return ____temp_0
 end
 
---- Returns endpoints of the members that serve clients: learners, and members that have not started, are left out.
----@param members table[]
+--- A member that serves clients.
+---@class resty.etcd.api.member_sync.Member
+---@field id string
+---@field endpoint resty.etcd.endpoint.endpoint.Endpoint
+
+--- Returns the members that serve clients: learners, and members that have not started, are left out.
+---@param list table[]
 ---@param api_prefix string
 ---@param scheme string
----@return resty.etcd.endpoint.endpoint.Endpoint[]
-local function endpoints_of(members, api_prefix, scheme)
-    local endpoints = {}
-    for ____, member in ipairs(members) do
+---@return resty.etcd.api.member_sync.Member[]
+local function members_of(list, api_prefix, scheme)
+    local members = {}
+    for ____, member in ipairs(list) do
         local urls = member.clientURLs or ({})
         local url = url_of(urls, scheme)
         if member.isLearner ~= true and url ~= nil then
             local parsed = endpoint.new(url, api_prefix)
             if parsed ~= nil then
-                endpoints[#endpoints + 1] = parsed
+                members[#members + 1] = {
+                    id = tostring(member.ID),
+                    endpoint = parsed
+                }
             end
+        end
+    end
+    return members
+end
+
+--- Returns the endpoints of a client, with names that the driver has not resolved.
+---@param core resty.etcd.call.client_state.Core
+---@return resty.etcd.endpoint.endpoint.Endpoint[]
+local function current_endpoints(core)
+    return core.dns ~= nil and core.dns.configured or core.endpoints
+end
+
+--- Returns the hosts of endpoints as text. Programs can have replaced the endpoints by other tables.
+---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
+---@return string
+local function hosts_of(endpoints)
+    local hosts = {}
+    for ____, one in ipairs(endpoints) do
+        hosts[#hosts + 1] = tostring(one.http_host)
+    end
+    table.sort(hosts)
+    return table.concat(hosts, " ")
+end
+
+local function has_host(endpoints, http_host)
+    for ____, one in ipairs(endpoints) do
+        if one.http_host == http_host then
+            return true
+        end
+    end
+    return false
+end
+
+--- Restores the configured endpoints after all others have failed. Returns false if they are in use already.
+---@param core resty.etcd.call.client_state.Core
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return boolean
+local function restore_configured(core, err)
+    local given = core.configured
+    local current = current_endpoints(core)
+    if current == given or hosts_of(current) == hosts_of(given) then
+        return false
+    end
+    core.failed_members = {
+        hosts = hosts_of(current),
+        ["until"] = now() + FAILED_FOR
+    }
+    local copy = {}
+    for ____, one in ipairs(given) do
+        copy[#copy + 1] = one
+    end
+    dns_endpoints.replace_endpoints(core, copy)
+    ngx.log(
+        ngx.WARN,
+        "endpoints: ",
+        hosts_of(given),
+        ", as configured, because no member responds: ",
+        errors.to_text(err)
+    )
+    return true
+end
+
+--- Returns the configured endpoints that are not among others.
+---@param core resty.etcd.call.client_state.Core
+---@param chosen resty.etcd.endpoint.endpoint.Endpoint[]
+---@return resty.etcd.endpoint.endpoint.Endpoint[]
+local function unlisted(core, chosen)
+    local endpoints = {}
+    for ____, one in ipairs(core.configured) do
+        if not has_host(chosen, one.http_host) then
+            endpoints[#endpoints + 1] = one
         end
     end
     return endpoints
 end
 
---- Restores the configured endpoints: the URLs that etcd advertises can be unreachable from here.
+--- Returns the endpoints for a list of members. Those in use or configured stay; others must answer first, because members
+--- advertise addresses that are reachable only from where they run. A configured endpoint stays instead of the address of
+--- its member that does not answer.
 ---@param core resty.etcd.call.client_state.Core
-local function restore_configured(core)
-    local given = core.configured
-    local current = core.dns ~= nil and core.dns.configured or core.endpoints
-    if current ~= given then
-        local copy = {}
-        for ____, one in ipairs(given) do
-            copy[#copy + 1] = one
+---@param members resty.etcd.api.member_sync.Member[]
+---@param cluster_id string?
+---@return resty.etcd.endpoint.endpoint.Endpoint[] chosen # the endpoints, and why addresses are left out
+---@return string[] left_out
+local function choose_endpoints(core, members, cluster_id)
+    local left_out = {}
+    local current = current_endpoints(core)
+    local unknown = {}
+    for ____, ____value in ipairs(members) do
+        local one = ____value.endpoint
+        if not has_host(current, one.http_host) and not has_host(core.configured, one.http_host) then
+            unknown[#unknown + 1] = one
         end
-        dns_endpoints.replace_endpoints(core, copy)
     end
+    local silent = {}
+    for ____, probe in ipairs(member_probe.ask_all(core, unknown, cluster_id)) do
+        if probe.member_id == nil then
+            silent[probe.endpoint] = true
+            left_out[#left_out + 1] = probe.err or probe.endpoint.http_host
+        end
+    end
+    local chosen = {}
+    local missing = {}
+    for ____, ____value in ipairs(members) do
+        local id = ____value.id
+        local one = ____value.endpoint
+        if silent[one] ~= nil then
+            missing[id] = true
+        else
+            chosen[#chosen + 1] = one
+        end
+    end
+    if #left_out > 0 then
+        for ____, probe in ipairs(member_probe.ask_all(
+            core,
+            unlisted(core, chosen),
+            cluster_id
+        )) do
+            if probe.member_id ~= nil and missing[probe.member_id] ~= nil then
+                chosen[#chosen + 1] = probe.endpoint
+            end
+        end
+    end
+    return chosen, left_out
 end
 
---- Reads the member list and replaces the endpoints by the first client URL of each member that is no learner.
+--- Logs which members are not used, if that has changed.
 ---@param core resty.etcd.call.client_state.Core
----@return true? res # true; or nil and an error. After an error response the endpoints are unchanged, and if no endpoint responded they are the configured ones
----@return resty.etcd.protocol.errors.EtcdError? err
-local function read_members(core)
-    local reply, err = cluster.read(core, rpcs.member_list, {}, {})
-    if reply == nil then
-        if err.http_status == nil and err.name ~= "bad_request" and err.name ~= "not_in_phase" then
-            restore_configured(core)
-        end
-        return nil, err
+---@param left_out string[]
+local function log_left_out(core, left_out)
+    table.sort(left_out)
+    local text = table.concat(left_out, "; ")
+    if text ~= "" and text ~= core.left_out_members then
+        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", text)
     end
-    local members = reply.body.members or ({})
+    core.left_out_members = text
+end
+
+--- Replaces the endpoints by those of a list of members.
+---@param core resty.etcd.call.client_state.Core
+---@param reply resty.etcd.transport.transport.Reply
+---@param asked string?
+---@return true? res
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function adopt(core, reply, asked)
+    local list = reply.body.members or ({})
     local first = core.endpoints[1]
     local scheme = first and first.scheme or core.configured[1].scheme
-    local endpoints = endpoints_of(members, core.api_prefix, scheme)
-    if #endpoints == 0 then
+    local members = members_of(list, core.api_prefix, scheme)
+    if #members == 0 then
         return nil, errors.local_error("bad_reply", scheme == "http" and NO_URL or NO_SECURE_URL)
     end
-    dns_endpoints.replace_endpoints(core, endpoints)
+    local chosen, left_out = choose_endpoints(
+        core,
+        members,
+        cluster.id_of(reply.body)
+    )
+    log_left_out(core, left_out)
+    if #chosen == 0 then
+        local err = errors.local_error("connect_failed", "no client URL of a member answers")
+        err.retryable = true
+        err.hint = table.concat(left_out, "; ")
+        return nil, err
+    end
+    local hosts = hosts_of(chosen)
+    local failed = core.failed_members
+    if (failed and failed.hosts) == hosts and now() < failed["until"] then
+        return true
+    end
+    if hosts ~= hosts_of(current_endpoints(core)) then
+        ngx.log(
+            ngx.NOTICE,
+            "endpoints: ",
+            hosts,
+            ", from the list of members of ",
+            asked
+        )
+    end
+    dns_endpoints.replace_endpoints(core, chosen)
     return true
+end
+
+--- Reports whether a call has failed without a response, at every endpoint that it could use.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return boolean
+local function has_no_response(err)
+    return err.http_status == nil and err.name ~= "bad_request" and err.name ~= "not_in_phase"
+end
+
+--- Reads the member list and replaces the endpoints by the first client URL of each member that is no learner, as far as
+--- it answers. If no endpoint responds, the configured ones are asked.
+---@param core resty.etcd.call.client_state.Core
+---@return true? res # true; or nil and an error. The endpoints are then unchanged, or the configured ones
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function read_members(core)
+    local options = {}
+    local reply, err = cluster.read(core, rpcs.member_list, {}, options)
+    if reply == nil and has_no_response(err) and restore_configured(core, err) then
+        reply, err = cluster.read(core, rpcs.member_list, {}, options)
+    end
+    if reply == nil then
+        return nil, err
+    end
+    return adopt(core, reply, options.answered_by)
 end
 
 --- Replaces the endpoints by the current members of the cluster.
@@ -101,7 +277,7 @@ local function sync(self)
     return ok
 end
 
-local function sync_in_timer(core)
+local function sync_and_log(core)
     local ok, err = read_members(core)
     if ok == nil then
         ngx.log(
@@ -118,22 +294,89 @@ local function start_sync(core)
     timer_loop.run_once(
         "list of members",
         function()
-            sync_in_timer(core)
+            sync_and_log(core)
         end
     )
 end
 
---- Returns the plan of a client that reads the member list when it makes a call and the interval has passed.
+--- Reports whether a client has a watch, a mirror or a reader.
+---@param core resty.etcd.call.client_state.Core
+---@param sync_plan resty.etcd.call.client_state.SyncPlan
+---@return boolean
+local function has_open_streams(core, sync_plan)
+    local reader = next(sync_plan.readers)
+    return reader ~= nil or core.shared_watches ~= nil and #core.shared_watches > 0
+end
+
+--- A client that garbage collection can remove.
+---@class resty.etcd.api.member_sync.WeakReference
+---@field core resty.etcd.call.client_state.Core?
+
+local function weak_reference(core)
+    return setmetatable({core = core}, {__mode = "v"})
+end
+
+--- Reads the member list at each interval while a client has streams: these make no calls. The loop ends with the last
+--- stream, and keeps no client alive.
+---@param core resty.etcd.call.client_state.Core
+local function start_loop(core)
+    local sync_plan = core.sync_plan
+    local reference = weak_reference(core)
+    if sync_plan.loop == nil then
+        sync_plan.loop = timer_loop.new(
+            "list of members",
+            function()
+                local client = reference.core
+                if client == nil or ngx.worker.exiting() or not has_open_streams(client, sync_plan) then
+                    return nil
+                end
+                local time = now()
+                if time >= sync_plan.next then
+                    sync_plan.next = time + sync_plan.interval
+                    sync_and_log(client)
+                end
+                return math.max(
+                    0,
+                    sync_plan.next - now()
+                )
+            end,
+            {}
+        )
+    end
+    timer_loop.start(
+        sync_plan.loop,
+        math.max(
+            0,
+            sync_plan.next - now()
+        )
+    )
+end
+
+--- Ends the loop of a client that is closed.
+---@param core resty.etcd.call.client_state.Core
+local function stop(core)
+    local ____opt_5 = core.sync_plan
+    local loop = ____opt_5 and ____opt_5.loop
+    if loop ~= nil then
+        timer_loop.stop(loop)
+    end
+end
+
+--- Returns the plan of a client that reads the member list when it makes a call or has streams, and the interval has passed.
 ---@param interval number
 ---@return resty.etcd.call.client_state.SyncPlan
 local function plan(interval)
     return {
         interval = interval,
         next = now() + interval,
-        start = start_sync
+        start = start_sync,
+        start_loop = start_loop,
+        loop = nil,
+        readers = setmetatable({}, {__mode = "k"})
     }
 end
 _M.plan = plan
+_M.stop = stop
 _M.sync = sync
 
 return _M

@@ -177,12 +177,17 @@ local function make_reader(cli, stream, timeout, wants_progress)
     local unfinished
     local last_error
     local last_details
+    local token = {}
+    local ____opt_0 = cli.sync_plan
+    if ____opt_0 ~= nil then
+        ____opt_0.readers[token] = true
+    end
     return function()
         while true do
             do
                 if unfinished ~= nil then
-                    local ____unfinished_0 = unfinished
-                    local reply = ____unfinished_0.reply
+                    local ____unfinished_2 = unfinished
+                    local reply = ____unfinished_2.reply
                     decode_events(cli, unfinished)
                     unfinished = nil
                     if reply.canceled == true then
@@ -204,6 +209,10 @@ local function make_reader(cli, stream, timeout, wants_progress)
                         end
                         last_error = text
                         last_details = details
+                        local ____opt_3 = cli.sync_plan
+                        if ____opt_3 ~= nil then
+                            ____opt_3.readers[token] = nil
+                        end
                         goto __continue21
                     end
                     reply = message

@@ -207,7 +207,7 @@ end
 local function open(core, rpc, request, options)
     local timeout = options.timeout or core.timeout
     log_entry(core, rpc, timeout, "request chunk headers: ")
-    return start(
+    local stream, err, error_reply = start(
         core,
         rpc,
         request,
@@ -215,6 +215,14 @@ local function open(core, rpc, request, options)
         nil,
         options
     )
+    if stream == nil then
+        return nil, err, error_reply
+    end
+    local ____opt_22 = core.sync_plan
+    if ____opt_22 ~= nil then
+        ____opt_22.start_loop(core)
+    end
+    return stream
 end
 _M.open = open
 _M.unary = unary

@@ -45,7 +45,15 @@ local _M = {}
 ---@class resty.etcd.call.client_state.SyncPlan
 ---@field interval number Seconds.
 ---@field next number
----@field start fun(core: resty.etcd.call.client_state.Core)
+---@field start fun(core: resty.etcd.call.client_state.Core) Reads it once, in a timer.
+---@field start_loop fun(core: resty.etcd.call.client_state.Core) Reads it at each interval while the client has streams.
+---@field loop resty.etcd.base.timer_types.TimerLoop?
+---@field readers table Readers of watches that have not ended. Weak: a reader that is garbage does not count.
+
+--- A list of endpoints that has failed, and how long it is not used again.
+---@class resty.etcd.call.client_state.FailedMembers
+---@field hosts string Sorted.
+---@field until number
 
 --- The part of a client that the call path needs. Programs write to the fields of the first group.
 ---@class resty.etcd.call.client_state.Core: resty.etcd.endpoint.dns_endpoints.EndpointSet
@@ -60,6 +68,8 @@ local _M = {}
 ---@field markers resty.etcd.call.client_state.IdempotencyMarkers
 ---@field meter resty.etcd.metrics.call_metrics.Meter? Nil without `metrics` and `on_call`.
 ---@field extra_json string? `extra_headers` as JSON, for the log; nil if there are none.
+---@field failed_members? resty.etcd.call.client_state.FailedMembers The last list of members of which no endpoint has responded.
+---@field left_out_members? string Why members are not used, as it was last logged.
 ---@field shared_watches? table[] The shared watches of the client; only `watch/` knows their type.
 
 --- A client as its methods see it.

@@ -109,6 +109,7 @@ end
 ---@return true
 local function close(self)
     self.transport:close()
+    member_sync.stop(self)
     return true
 end
 local methods = {

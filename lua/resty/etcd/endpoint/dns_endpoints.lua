@@ -160,6 +160,7 @@ local function update_addresses(set, names, name, qtype, addresses)
         expand(names, set.api_prefix)
     )
 end
+_M.name_of = name_of
 _M.replace_endpoints = replace_endpoints
 _M.update_addresses = update_addresses
 _M.set_configured = set_configured

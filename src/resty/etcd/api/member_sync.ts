@@ -2,6 +2,8 @@ import type { Message } from "../protocol/message";
 import * as cluster from "../call/cluster";
 import * as clock from "../base/clock";
 import type { Core, SyncPlan } from "../call/client_state";
+import * as member_probe from "./member_probe";
+import type { CallOptions } from "../call/call";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
 import type { EtcdError, MethodResult } from "../protocol/errors";
@@ -9,8 +11,12 @@ import * as errors from "../protocol/errors";
 import * as timer_loop from "../base/timer_loop";
 import * as dns_endpoints from "../endpoint/dns_endpoints";
 import * as rpcs from "../protocol/rpc";
+import type { Reply } from "../transport/transport";
 
 const now = clock.now;
+
+/** Seconds for which a list of endpoints is not used again after all of them have failed. */
+const FAILED_FOR = 60;
 
 const NO_URL = "no member of the list has a client URL";
 const NO_SECURE_URL = "no member of the list has a client URL with https";
@@ -26,58 +32,191 @@ function url_of(urls: string[], scheme: string): string | undefined {
     return scheme === "http" ? urls[0] : undefined;
 }
 
-/** Returns endpoints of the members that serve clients: learners, and members that have not started, are left out. */
-function endpoints_of(members: Message[], api_prefix: string, scheme: string): Endpoint[] {
-    const endpoints: Endpoint[] = [];
-    for (const member of members) {
+/** A member that serves clients. */
+interface Member {
+    readonly id: string;
+    readonly endpoint: Endpoint;
+}
+
+/** Returns the members that serve clients: learners, and members that have not started, are left out. */
+function members_of(list: Message[], api_prefix: string, scheme: string): Member[] {
+    const members: Member[] = [];
+    for (const member of list) {
         const urls = (member.get("clientURLs") as string[] | undefined) ?? [];
         const url = url_of(urls, scheme);
         if (member.get("isLearner") !== true && url !== undefined) {
             const parsed = endpoint.new(url, api_prefix);
             if (parsed !== undefined) {
-                endpoints.push(parsed);
+                members.push({ id: tostring(member.get("ID")), endpoint: parsed });
             }
+        }
+    }
+    return members;
+}
+
+/** Returns the endpoints of a client, with names that the driver has not resolved. */
+function current_endpoints(core: Core): readonly Endpoint[] {
+    return core.dns !== undefined ? core.dns.configured : core.endpoints;
+}
+
+/** Returns the hosts of endpoints as text. Programs can have replaced the endpoints by other tables. */
+function hosts_of(endpoints: readonly Endpoint[]): string {
+    const hosts: string[] = [];
+    for (const one of endpoints) {
+        hosts.push(tostring(one.http_host));
+    }
+    table.sort(hosts);
+    return table.concat(hosts, " ");
+}
+
+function has_host(endpoints: readonly Endpoint[], http_host: string): boolean {
+    for (const one of endpoints) {
+        if (one.http_host === http_host) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Restores the configured endpoints after all others have failed. Returns false if they are in use already. */
+function restore_configured(core: Core, err: EtcdError): boolean {
+    const given = core.configured;
+    const current = current_endpoints(core);
+    if (current === given || hosts_of(current) === hosts_of(given)) {
+        return false;
+    }
+    core.failed_members = { hosts: hosts_of(current), until: now() + FAILED_FOR };
+    const copy: Endpoint[] = [];
+    for (const one of given) {
+        copy.push(one);
+    }
+    dns_endpoints.replace_endpoints(core, copy);
+    ngx.log(
+        ngx.WARN,
+        "endpoints: ",
+        hosts_of(given),
+        ", as configured, because no member responds: ",
+        errors.to_text(err),
+    );
+    return true;
+}
+
+/** Returns the configured endpoints that are not among others. */
+function unlisted(core: Core, chosen: readonly Endpoint[]): Endpoint[] {
+    const endpoints: Endpoint[] = [];
+    for (const one of core.configured) {
+        if (!has_host(chosen, one.http_host)) {
+            endpoints.push(one);
         }
     }
     return endpoints;
 }
 
-/** Restores the configured endpoints: the URLs that etcd advertises can be unreachable from here. */
-function restore_configured(core: Core): void {
-    const given = core.configured;
-    const current = core.dns !== undefined ? core.dns.configured : core.endpoints;
-    if (current !== given) {
-        const copy: Endpoint[] = [];
-        for (const one of given) {
-            copy.push(one);
+/**
+ * Returns the endpoints for a list of members. Those in use or configured stay; others must answer first, because members
+ * advertise addresses that are reachable only from where they run. A configured endpoint stays instead of the address of
+ * its member that does not answer.
+ * @returns the endpoints, and why addresses are left out
+ */
+function choose_endpoints(
+    core: Core,
+    members: readonly Member[],
+    cluster_id: string | undefined,
+): LuaMultiReturn<[chosen: Endpoint[], left_out: string[]]> {
+    const left_out: string[] = [];
+    const current = current_endpoints(core);
+    const unknown: Endpoint[] = [];
+    for (const { endpoint: one } of members) {
+        if (!has_host(current, one.http_host) && !has_host(core.configured, one.http_host)) {
+            unknown.push(one);
         }
-        dns_endpoints.replace_endpoints(core, copy);
     }
+    const silent = new LuaMap<Endpoint, true>();
+    for (const probe of member_probe.ask_all(core, unknown, cluster_id)) {
+        if (probe.member_id === undefined) {
+            silent.set(probe.endpoint, true);
+            left_out.push(probe.err ?? probe.endpoint.http_host);
+        }
+    }
+    const chosen: Endpoint[] = [];
+    const missing = new LuaMap<string, true>();
+    for (const { id, endpoint: one } of members) {
+        if (silent.has(one)) {
+            missing.set(id, true);
+        } else {
+            chosen.push(one);
+        }
+    }
+    if (left_out.length > 0) {
+        for (const probe of member_probe.ask_all(core, unlisted(core, chosen), cluster_id)) {
+            if (probe.member_id !== undefined && missing.has(probe.member_id)) {
+                chosen.push(probe.endpoint);
+            }
+        }
+    }
+    return $multi(chosen, left_out);
 }
 
-/**
- * Reads the member list and replaces the endpoints by the first client URL of each member that is no learner.
- * @returns true; or nil and an error. After an error response the endpoints are unchanged, and if no endpoint
- *   responded they are the configured ones
- */
-function read_members(core: Core): Result<true, EtcdError> {
-    const [reply, err] = cluster.read(core, rpcs.member_list, {}, {});
-    if (reply === undefined) {
-        if (err.http_status === undefined && err.name !== "bad_request" && err.name !== "not_in_phase") {
-            restore_configured(core);
-        }
-        return $multi(undefined, err);
+/** Logs which members are not used, if that has changed. */
+function log_left_out(core: Core, left_out: string[]): void {
+    table.sort(left_out);
+    const text = table.concat(left_out, "; ");
+    if (text !== "" && text !== core.left_out_members) {
+        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", text);
     }
-    const members = (reply.body.get("members") as Message[] | undefined) ?? [];
+    core.left_out_members = text;
+}
+
+/** Replaces the endpoints by those of a list of members. */
+function adopt(core: Core, reply: Reply, asked: string | undefined): Result<true, EtcdError> {
+    const list = (reply.body.get("members") as Message[] | undefined) ?? [];
     // programs can replace the endpoints by tables without a scheme
     const first = core.endpoints[0] as Partial<Endpoint> | undefined;
     const scheme = first?.scheme ?? core.configured[0]!.scheme;
-    const endpoints = endpoints_of(members, core.api_prefix, scheme);
-    if (endpoints.length === 0) {
+    const members = members_of(list, core.api_prefix, scheme);
+    if (members.length === 0) {
         return $multi(undefined, errors.local_error("bad_reply", scheme === "http" ? NO_URL : NO_SECURE_URL));
     }
-    dns_endpoints.replace_endpoints(core, endpoints);
+    const [chosen, left_out] = choose_endpoints(core, members, cluster.id_of(reply.body));
+    log_left_out(core, left_out);
+    if (chosen.length === 0) {
+        const err = errors.local_error("connect_failed", "no client URL of a member answers");
+        err.retryable = true;
+        err.hint = table.concat(left_out, "; ");
+        return $multi(undefined, err);
+    }
+    const hosts = hosts_of(chosen);
+    const failed = core.failed_members;
+    if (failed?.hosts === hosts && now() < failed.until) {
+        return $multi(true); // they answer, but calls to them have failed
+    }
+    if (hosts !== hosts_of(current_endpoints(core))) {
+        ngx.log(ngx.NOTICE, "endpoints: ", hosts, ", from the list of members of ", asked);
+    }
+    dns_endpoints.replace_endpoints(core, chosen);
     return $multi(true);
+}
+
+/** Reports whether a call has failed without a response, at every endpoint that it could use. */
+function has_no_response(err: EtcdError): boolean {
+    return err.http_status === undefined && err.name !== "bad_request" && err.name !== "not_in_phase";
+}
+
+/**
+ * Reads the member list and replaces the endpoints by the first client URL of each member that is no learner, as far as
+ * it answers. If no endpoint responds, the configured ones are asked.
+ * @returns true; or nil and an error. The endpoints are then unchanged, or the configured ones
+ */
+function read_members(core: Core): Result<true, EtcdError> {
+    const options: CallOptions = {};
+    let [reply, err] = cluster.read(core, rpcs.member_list, {}, options);
+    if (reply === undefined && has_no_response(err!) && restore_configured(core, err!)) {
+        [reply, err] = cluster.read(core, rpcs.member_list, {}, options);
+    }
+    if (reply === undefined) {
+        return $multi(undefined, err!);
+    }
+    return adopt(core, reply, options.answered_by);
 }
 
 /** Replaces the endpoints by the current members of the cluster. */
@@ -89,7 +228,7 @@ function sync(this: Core): MethodResult<true> {
     return $multi(ok);
 }
 
-function sync_in_timer(core: Core): void {
+function sync_and_log(core: Core): void {
     const [ok, err] = read_members(core);
     if (ok === undefined) {
         ngx.log(ngx.WARN, "list of members: ", errors.to_text(err));
@@ -100,13 +239,69 @@ function sync_in_timer(core: Core): void {
 function start_sync(this: void, core: Core): void {
     // without a timer, as in some phases, a later call tries again
     timer_loop.run_once("list of members", () => {
-        sync_in_timer(core);
+        sync_and_log(core);
     });
 }
 
-/** Returns the plan of a client that reads the member list when it makes a call and the interval has passed. */
-function plan(interval: number): SyncPlan {
-    return { interval, next: now() + interval, start: start_sync };
+/** Reports whether a client has a watch, a mirror or a reader. */
+function has_open_streams(core: Core, sync_plan: SyncPlan): boolean {
+    const [reader] = next(sync_plan.readers);
+    return reader !== undefined || (core.shared_watches !== undefined && core.shared_watches.length > 0);
 }
 
-export { plan, sync };
+/** A client that garbage collection can remove. */
+interface WeakReference {
+    readonly core: Core | undefined;
+}
+
+function weak_reference(core: Core): WeakReference {
+    return setmetatable({ core }, { __mode: "v" });
+}
+
+/**
+ * Reads the member list at each interval while a client has streams: these make no calls. The loop ends with the last
+ * stream, and keeps no client alive.
+ */
+function start_loop(this: void, core: Core): void {
+    const sync_plan = core.sync_plan!;
+    const reference = weak_reference(core);
+    sync_plan.loop ??= timer_loop.new(
+        "list of members",
+        () => {
+            const client = reference.core;
+            if (client === undefined || ngx.worker.exiting() || !has_open_streams(client, sync_plan)) {
+                return undefined;
+            }
+            const time = now();
+            if (time >= sync_plan.next) {
+                sync_plan.next = time + sync_plan.interval;
+                sync_and_log(client);
+            }
+            return math.max(0, sync_plan.next - now());
+        },
+        {},
+    );
+    timer_loop.start(sync_plan.loop, math.max(0, sync_plan.next - now()));
+}
+
+/** Ends the loop of a client that is closed. */
+function stop(core: Core): void {
+    const loop = core.sync_plan?.loop;
+    if (loop !== undefined) {
+        timer_loop.stop(loop);
+    }
+}
+
+/** Returns the plan of a client that reads the member list when it makes a call or has streams, and the interval has passed. */
+function plan(interval: number): SyncPlan {
+    return {
+        interval,
+        next: now() + interval,
+        start: start_sync,
+        start_loop,
+        loop: undefined,
+        readers: setmetatable(new LuaMap<object, true>(), { __mode: "k" }),
+    };
+}
+
+export { plan, stop, sync };

@@ -178,6 +178,8 @@ function make_reader(cli: ClientState, stream: Stream, timeout: number | undefin
     let unfinished: Unfinished | undefined;
     let last_error: string | undefined;
     let last_details: EtcdError | undefined;
+    const token = {}; // garbage together with the reader
+    cli.sync_plan?.readers.set(token, true);
     return () => {
         while (true) {
             if (unfinished !== undefined) {
@@ -203,6 +205,7 @@ function make_reader(cli: ClientState, stream: Stream, timeout: number | undefin
                     }
                     last_error = text;
                     last_details = details;
+                    cli.sync_plan?.readers.delete(token);
                     continue;
                 }
                 reply = message as unknown as WatchResult;

@@ -178,7 +178,12 @@ function unary(core: Core, rpc: Rpc, request: object, options?: CallOptions): Ou
 function open(core: Core, rpc: Rpc, request: object, options: StreamOptions): Outcome<Stream> {
     const timeout = options.timeout ?? core.timeout;
     log_entry(core, rpc, timeout, "request chunk headers: ");
-    return start(core, rpc, request, timeout, undefined, options) as Outcome<Stream>;
+    const [stream, err, error_reply] = start(core, rpc, request, timeout, undefined, options);
+    if (stream === undefined) {
+        return $multi(undefined, err, error_reply);
+    }
+    core.sync_plan?.start_loop(core);
+    return $multi(stream as Stream);
 }
 
 export { open, unary, type CallOptions, type Outcome, type StreamOptions };

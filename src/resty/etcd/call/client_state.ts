@@ -1,4 +1,5 @@
 import type { Dict } from "../base/memory_dict";
+import type { TimerLoop } from "../base/timer_loop";
 import type { SingleFlight } from "../base/single_flight";
 import type { EtcdError } from "../protocol/errors";
 import type { Serializer } from "../serializers/serializer";
@@ -83,7 +84,20 @@ interface SyncPlan {
     /** Seconds. */
     readonly interval: number;
     next: number;
+    /** Reads it once, in a timer. */
     readonly start: (this: void, core: Core) => void;
+    /** Reads it at each interval while the client has streams. */
+    readonly start_loop: (this: void, core: Core) => void;
+    loop: TimerLoop | undefined;
+    /** Readers of watches that have not ended. Weak: a reader that is garbage does not count. */
+    readonly readers: LuaMap<object, true>;
+}
+
+/** A list of endpoints that has failed, and how long it is not used again. */
+interface FailedMembers {
+    /** Sorted. */
+    readonly hosts: string;
+    readonly until: number;
 }
 
 /** The part of a client that the call path needs. Programs write to the fields of the first group. */
@@ -108,6 +122,10 @@ interface Core extends EndpointSet {
     readonly meter: Meter | undefined;
     /** `extra_headers` as JSON, for the log; nil if there are none. */
     readonly extra_json: string | undefined;
+    /** The last list of members of which no endpoint has responded. */
+    failed_members?: FailedMembers;
+    /** Why members are not used, as it was last logged. */
+    left_out_members?: string;
     /** The shared watches of the client; only `watch/` knows their type. */
     shared_watches?: object[];
 }

@@ -87,6 +87,7 @@ function metrics(this: ClientState, labels?: Labels): MethodResult<string> {
 /** Frees the client's resources. Its idle connections stay in nginx's pools, which it shares with other clients. */
 function close(this: ClientState): true {
     this.transport.close();
+    member_sync.stop(this);
     return true;
 }
 

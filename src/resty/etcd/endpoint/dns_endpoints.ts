@@ -160,4 +160,12 @@ function update_addresses(
     replace(set, expand(names, set.api_prefix));
 }
 
-export { replace_endpoints, update_addresses, set_configured, type EndpointSet, type ResolvedName, type DnsEndpoints };
+export {
+    name_of,
+    replace_endpoints,
+    update_addresses,
+    set_configured,
+    type EndpointSet,
+    type ResolvedName,
+    type DnsEndpoints,
+};
