@@ -415,7 +415,7 @@ describe("discovery", function()
         assert.equal("instance: unknown field wieght; did you mean weight?", err_of { host = "10.0.0.1", port = 80, wieght = 5 })
         assert.equal("instance: unknown field address; known are id, host, port, weight, meta", err_of { address = "10.0.0.1", port = 80 })
         assert(found:wait_ready(3))
-        cli:set("/services/web/1", { host = "10.0.0.1", port = 80, zone = "a", service = "db", id = "x" })
+        cli:set("/services/web/1", { host = "10.0.0.1", port = 80, zone = "a", service = "db", id = 5 })
         wait_for(3, function() return hosts("web") == "10.0.0.1" end)
         assert.equal("1", found:peers("web")[1].id)
         assert.is_nil(found:peers("web")[1].zone)
@@ -640,6 +640,28 @@ describe("discovery", function()
             assert.is_nil(state.err)
         end)
     end
+
+    it("retries ever less often while the user lacks a permission #alone", function()
+        local counts = { puts = 0, grants = 0 }
+        local reader = bed.auth.reader
+        local denied = assert(bed.new {
+            http_host = bed.auth.http, user = reader.user, password = reader.password,
+            on_call = function(call)
+                counts.puts = counts.puts + (call.rpc == "Put" and 1 or 0)
+                counts.grants = counts.grants + (call.rpc == "LeaseGrant" and 1 or 0)
+            end,
+        })
+        local reg = assert(discovery.register(denied, "web", { host = "10.0.0.1", port = 80 }, { ttl = 2 }))
+        registered[1] = reg
+        local none, text, details = reg:wait(10)
+        assert.is_nil(none)
+        assert.equal("permission_denied: etcdserver: permission denied", details.name .. ": " .. text)
+        ngx.sleep(6)
+        assert.is_true(counts.puts <= 4 and counts.grants <= 4, counts.puts .. " puts, " .. counts.grants .. " grants in 6 s")
+        assert.is_false(reg:state().registered)
+        assert.equal("etcdserver: permission denied", reg:state().err)
+        assert.is_true(reg:state().retry_in > 0)
+    end)
 
     it("keeps the previous instance and its lease while etcd rejects an update #alone", function()
         assert(found:wait_ready(3))

@@ -132,10 +132,11 @@ local function make_peer(value, key, service_start, opts)
     end
     local service, id = match(key, "^([^/]+)/(.+)$", service_start)
     if opts.decode ~= nil then
-        service = value.service or service
+        local decoded = value.service
+        service = instances.is_name(decoded) and decoded or service
         id = instance.id or id
     end
-    if type(service) ~= "string" or id == nil then
+    if service == nil or id == nil then
         return nil, "the key is not PREFIX/SERVICE/ID"
     end
     local ____instance_1 = instance

@@ -131,10 +131,11 @@ function make_peer(value: unknown, key: string, service_start: number, opts: Opt
     }
     let [service, id] = match(key, "^([^/]+)/(.+)$", service_start);
     if (opts.decode !== undefined) {
-        service = (value as { service?: string }).service ?? service;
+        const decoded = (value as { service?: unknown }).service;
+        service = instances.is_name(decoded) ? decoded : service;
         id = instance.id ?? id;
     }
-    if (typeof service !== "string" || id === undefined) {
+    if (service === undefined || id === undefined) {
         return $multi(undefined, "the key is not PREFIX/SERVICE/ID");
     }
     const { host, port, weight, meta } = instance;

@@ -40,6 +40,13 @@ local function is_weight(value)
     return type(value) == "number" and value >= 0 and value < math.huge
 end
 
+--- Reports whether a value can identify an instance or a service.
+---@param value any
+---@return boolean
+local function is_name(value)
+    return type(value) == "string" and value ~= ""
+end
+
 --- Returns a host for balancers: an address as nginx accepts it, or a name if names are allowed; otherwise nil.
 ---@param host string
 ---@param allow_hostnames boolean
@@ -49,6 +56,7 @@ local function host_of(host, allow_hostnames)
 end
 
 --- Returns a copy of an instance with its known fields: those that are null are absent, and an IPv6 address has brackets.
+--- An `id` that is no string is absent, because other programs use other types.
 ---@param value any
 ---@param allow_hostnames boolean
 ---@return resty.etcd.discovery.instance.Instance? res # nil and an error text if the instance is invalid
@@ -58,13 +66,9 @@ local function read(value, allow_hostnames)
         return nil, "instance must be table"
     end
     local given = value
-    local id = present(given.id)
     local host = present(given.host)
     local port = present(given.port)
     local weight = present(given.weight)
-    if id ~= nil and (type(id) ~= "string" or id == "") then
-        return nil, "instance.id must be string"
-    end
     if type(host) ~= "string" or host == "" then
         return nil, "instance.host must be string"
     end
@@ -78,6 +82,7 @@ local function read(value, allow_hostnames)
     if weight ~= nil and not is_weight(weight) then
         return nil, "instance.weight must be unsigned number"
     end
+    local id = is_name(given.id) and given.id or nil
     return {
         id = id,
         host = peer_host,
@@ -111,15 +116,17 @@ end
 ---@return resty.etcd.discovery.instance.Instance? res
 ---@return string? err
 local function of_program(value, allow_hostnames)
-    local ____temp_1
-    if type(value) == "table" then
-        ____temp_1 = check_fields(value)
-    else
-        ____temp_1 = nil
+    if type(value) ~= "table" then
+        return nil, "instance must be table"
     end
-    local problem = ____temp_1
+    local given = value
+    local problem = check_fields(given)
     if problem ~= nil then
         return nil, problem
+    end
+    local id = present(given.id)
+    if id ~= nil and not is_name(id) then
+        return nil, "instance.id must be string"
     end
     return read(value, allow_hostnames)
 end
@@ -145,19 +152,20 @@ end
 local function encode(instance, encoder)
     local ok, value, err = pcall(encoder, instance)
     if not ok or type(value) ~= "string" then
-        local ____error_text_of_3 = error_text.of
-        local ____ok_2
+        local ____error_text_of_2 = error_text.of
+        local ____ok_1
         if ok then
-            ____ok_2 = err
+            ____ok_1 = err
         else
-            ____ok_2 = value
+            ____ok_1 = value
         end
-        return nil, "encode: " .. ____error_text_of_3(____ok_2, "no string")
+        return nil, "encode: " .. ____error_text_of_2(____ok_1, "no string")
     end
     return value
 end
 _M.encode = encode
 _M.encode_json = encode_json
+_M.is_name = is_name
 _M.of_program = of_program
 _M.read = read
 

@@ -32,6 +32,11 @@ function is_weight(value: unknown): boolean {
     return typeof value === "number" && value >= 0 && value < math.huge;
 }
 
+/** Reports whether a value can identify an instance or a service. */
+function is_name(value: unknown): value is string {
+    return typeof value === "string" && value !== "";
+}
+
 /** Returns a host for balancers: an address as nginx accepts it, or a name if names are allowed; otherwise nil. */
 function host_of(host: string, allow_hostnames: boolean): string | undefined {
     return address.normalize(host) ?? (allow_hostnames ? host : undefined);
@@ -39,6 +44,7 @@ function host_of(host: string, allow_hostnames: boolean): string | undefined {
 
 /**
  * Returns a copy of an instance with its known fields: those that are null are absent, and an IPv6 address has brackets.
+ * An `id` that is no string is absent, because other programs use other types.
  * @returns nil and an error text if the instance is invalid
  */
 function read(value: unknown, allow_hostnames: boolean): Result<Instance> {
@@ -46,13 +52,9 @@ function read(value: unknown, allow_hostnames: boolean): Result<Instance> {
         return $multi(undefined, "instance must be table");
     }
     const given = value as Record<string, unknown>;
-    const id = present(given.id);
     const host = present(given.host);
     const port = present(given.port);
     const weight = present(given.weight);
-    if (id !== undefined && (typeof id !== "string" || id === "")) {
-        return $multi(undefined, "instance.id must be string");
-    }
     if (typeof host !== "string" || host === "") {
         return $multi(undefined, "instance.host must be string");
     }
@@ -66,6 +68,7 @@ function read(value: unknown, allow_hostnames: boolean): Result<Instance> {
     if (weight !== undefined && !is_weight(weight)) {
         return $multi(undefined, "instance.weight must be unsigned number");
     }
+    const id = is_name(given.id) ? given.id : undefined;
     return $multi({ id, host: peer_host, port, weight: weight as number | undefined, meta: present(given.meta) });
 }
 
@@ -89,9 +92,17 @@ function check_fields(instance: Record<string, unknown>): Problem {
 
 /** As `read`, for an instance of the program: unknown fields are errors, because they would not be stored. */
 function of_program(value: unknown, allow_hostnames: boolean): Result<Instance> {
-    const problem = typeof value === "object" ? check_fields(value as Record<string, unknown>) : undefined;
+    if (typeof value !== "object") {
+        return $multi(undefined, "instance must be table");
+    }
+    const given = value as Record<string, unknown>;
+    const problem = check_fields(given);
     if (problem !== undefined) {
         return $multi(undefined, problem);
+    }
+    const id = present(given.id);
+    if (id !== undefined && !is_name(id)) {
+        return $multi(undefined, "instance.id must be string");
     }
     return read(value, allow_hostnames);
 }
@@ -108,4 +119,4 @@ function encode(instance: Instance, encoder: Encode): Result<string> {
     return $multi(value);
 }
 
-export { encode, encode_json, of_program, read, type Encode, type Instance };
+export { encode, encode_json, is_name, of_program, read, type Encode, type Instance };
