@@ -206,6 +206,7 @@ build = {
         ["resty.etcd.watch.errors"] = "lua/resty/etcd/watch/errors.lua",
         ["resty.etcd.watch.etcd_feed"] = "lua/resty/etcd/watch/etcd_feed.lua",
         ["resty.etcd.watch.feed"] = "lua/resty/etcd/watch/feed.lua",
+        ["resty.etcd.watch.history"] = "lua/resty/etcd/watch/history.lua",
         ["resty.etcd.watch.list"] = "lua/resty/etcd/watch/list.lua",
         ["resty.etcd.watch.liveness"] = "lua/resty/etcd/watch/liveness.lua",
         ["resty.etcd.watch.member_probe"] = "lua/resty/etcd/watch/member_probe.lua",

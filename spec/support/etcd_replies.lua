@@ -19,13 +19,35 @@ function _M.header(revision, more)
     return all
 end
 
--- Returns a put event.
+local events_by_key = {}
+
+-- Returns a put event. `_M.state` knows it from then on.
 function _M.put(revision, key, value)
     local kv = {
         key = b64(key), value = b64('"' .. (value or "v") .. '"'), mod_revision = tostring(revision),
         create_revision = "1", version = "1",
     }
+    local known = events_by_key[key] or {}
+    events_by_key[key] = known
+    known[#known + 1] = kv
     return { kv = kv }
+end
+
+-- Returns the `kvs` of a read of one key at a revision, according to the put events so far; nil for other reads.
+function _M.state(request)
+    local latest, latest_revision = nil, 0
+    for _, kv in ipairs(not request.range_end and events_by_key[ngx.decode_base64(request.key)] or {}) do
+        local revision = tonumber(kv.mod_revision)
+        if revision >= latest_revision and revision <= tonumber(request.revision or 0) then
+            latest, latest_revision = kv, revision
+        end
+    end
+    return latest and { latest }
+end
+
+-- Forgets the put events so far.
+function _M.forget()
+    events_by_key = {}
 end
 
 -- Returns a response of a watch, as a chunk.

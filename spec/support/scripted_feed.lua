@@ -20,7 +20,8 @@ end
 function _M.kv(key, value, mod_revision, create_revision)
     return {
         key = key, value = value, mod_revision = tostring(mod_revision),
-        create_revision = tostring(create_revision or mod_revision), version = "1",
+        create_revision = tostring(create_revision or mod_revision),
+        version = tostring(mod_revision - (create_revision or mod_revision) + 1),
     }
 end
 

@@ -23,6 +23,7 @@ describe("watcher", function()
 
     before_each(function()
         restore = fake.never_ban()
+        replies.forget()
         server = fake.new(answer)
         watches = 0
         read = function() return replies.read(10) end
@@ -211,7 +212,7 @@ describe("watcher", function()
 
     it("reopens streams that break after each event immediately, but at a limited rate", function()
         local revision = 10
-        read = function() return replies.read(revision) end
+        read = function(asked) return replies.read(revision, replies.state(asked)) end
         watch = function()
             revision = revision + 1
             return { created(revision), events(revision, put(revision, "k")), fake.CLOSE }

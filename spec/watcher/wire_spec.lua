@@ -18,7 +18,7 @@ describe("watcher", function()
         if request.path == "/v3/kv/range" then
             local read_header = type(revision) == "table" and revision or header(revision)
             revision = revision == 10 and 1000 or revision
-            return { fake.reply(cjson.encode { header = read_header }) }
+            return { fake.reply(cjson.encode { header = read_header, kvs = replies.state(cjson.decode(request.body)) }) }
         elseif request.path == "/v3/auth/authenticate" then
             return { fake.reply(cjson.encode { header = header(revision), token = "token" .. #server.requests }) }
         end
@@ -29,6 +29,7 @@ describe("watcher", function()
 
     before_each(function()
         restore = fake.never_ban()
+        replies.forget()
         server = fake.new(answer)
         starts, revision = {}, 10
         cli = assert(bed.new { http_host = server.http_host, timeout = 2 })

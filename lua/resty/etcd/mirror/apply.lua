@@ -168,6 +168,47 @@ local function is_same(raw, known)
     return known ~= nil and known.mod_revision == raw.mod_revision and known.create_revision == raw.create_revision
 end
 
+--- Reports whether a key of a full state cannot be so if the mirror has all changes up to a revision.
+---@param state resty.etcd.mirror.types.State
+---@param raw resty.etcd.protocol.message.RawKv
+---@param until number
+---@return boolean
+local function is_contradiction(state, raw, ____until)
+    local store = state.store
+    local key = decode.key_of(state.decoder, raw)
+    local item = store.invalid_items[key]
+    local known = item or store.kvs[key]
+    if known == nil then
+        return tonumber(raw.mod_revision) <= ____until
+    end
+    local version = item == nil and store.kvs[key].version or nil
+    if raw.create_revision ~= known.create_revision then
+        return tonumber(raw.create_revision) <= ____until
+    end
+    if raw.mod_revision == known.mod_revision then
+        return version ~= nil and version ~= raw.version
+    end
+    local is_older = version ~= nil and tonumber(raw.version) <= tonumber(version)
+    return is_older or tonumber(raw.mod_revision) <= ____until
+end
+
+--- Reports whether a full state is of another history than the mirror's content: etcd was restored from a backup, although
+--- cluster ID, revision and raft term do not show it.
+---@param state resty.etcd.mirror.types.State
+---@param full resty.etcd.protocol.message.RawKv[]
+---@param until number the mirror has all changes up to this revision; 0 if it has no state
+---@return boolean
+local function contradicts(state, full, ____until)
+    local slice = time_slice.start()
+    for ____, raw in ipairs(full) do
+        if is_contradiction(state, raw, ____until) then
+            return true
+        end
+        time_slice.yield_if_due(slice)
+    end
+    return false
+end
+
 --- Applies a full state. Kvs of unchanged keys stay the same tables.
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.watch.feed.Batch
@@ -246,5 +287,6 @@ end
 _M.all_as_changes = all_as_changes
 _M.apply_events = apply_events
 _M.apply_full_state = apply_full_state
+_M.contradicts = contradicts
 
 return _M

@@ -13,6 +13,18 @@ local function has_diverged(loop, batch)
     return batch.full ~= nil and (batch.reason == "restored" or batch.revision < loop.feed_revision)
 end
 
+--- Marks a full state as that of a restore if it contradicts the content.
+---@param state resty.etcd.mirror.types.State
+---@param batch resty.etcd.watch.feed.Batch
+local function find_divergence(state, batch)
+    local ____batch_0 = batch
+    local full = ____batch_0.full
+    local ____until = state.loop.feed_revision
+    if full ~= nil and ____until > 0 and not has_diverged(state.loop, batch) and apply.contradicts(state, full, ____until) then
+        batch.reason = "restored"
+    end
+end
+
 --- Changes the content. The events up to a confirmed revision cancel each other out: they are skipped.
 ---@param state resty.etcd.mirror.types.State
 ---@param batch resty.etcd.watch.feed.Batch
@@ -37,9 +49,9 @@ end
 ---@param batch resty.etcd.watch.feed.Batch
 ---@param has_changed boolean
 local function advance(state, batch, has_changed)
-    local ____state_0 = state
-    local loop = ____state_0.loop
-    local store = ____state_0.store
+    local ____state_1 = state
+    local loop = ____state_1.loop
+    local store = ____state_1.store
     stores.advance(
         store,
         has_diverged(loop, batch) and batch.revision or max(store.revision, batch.revision),
@@ -90,9 +102,10 @@ end
 ---@param batch resty.etcd.watch.feed.Batch
 ---@return resty.etcd.mirror.types.Change[]? # the changes of the content; nil if the mirror was closed meanwhile: nothing has changed then
 local function apply_batch(state, batch)
-    local ____state_1 = state
-    local loop = ____state_1.loop
-    local store = ____state_1.store
+    local ____state_2 = state
+    local loop = ____state_2.loop
+    local store = ____state_2.store
+    find_divergence(state, batch)
     local changes = apply_content(state, batch)
     if changes == nil then
         return nil

@@ -2,6 +2,7 @@
 local _M = {}
 local backoffs = require("resty.etcd.base.backoff")
 local errors = require("resty.etcd.protocol.errors")
+local histories = require("resty.etcd.watch.history")
 local reads = require("resty.etcd.watch.reads")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local subscribers = require("resty.etcd.watch.subscriber")
@@ -97,7 +98,11 @@ local function read_for(subscriber, core)
             return
         end
         if kvs ~= nil then
+            local latest = histories.latest_of(kvs)
             if subscriber.epoch == epoch then
+                if subscriber.shared_watch ~= nil then
+                    histories.note_latest(subscriber.shared_watch.history, latest, outcome)
+                end
                 subscribers.accept_full_state(subscriber, kvs, outcome)
             end
         elseif watch_errors.is_compacted(outcome) then

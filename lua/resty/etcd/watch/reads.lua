@@ -123,17 +123,8 @@ local function list(core, range, revision, source)
     local kvs = reply.body.kvs or ({})
     return kvs, revision or current.revision
 end
-
---- Reports whether etcd was restored from a backup: its cluster ID is another one, or its revision or raft term is lower.
----@param before resty.etcd.watch.types.HistoryPoint
----@param after resty.etcd.watch.types.HistoryPoint
----@return boolean
-local function history_diverged(before, after)
-    return before.cluster_id ~= nil and after.cluster_id ~= before.cluster_id or after.revision < before.revision or after.raft_term < before.raft_term
-end
 _M.changed_keys = changed_keys
 _M.list = list
 _M.current_revision = current_revision
-_M.history_diverged = history_diverged
 
 return _M

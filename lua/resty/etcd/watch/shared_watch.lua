@@ -2,6 +2,7 @@
 local _M = {}
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
+local histories = require("resty.etcd.watch.history")
 local key_range = require("resty.etcd.protocol.key_range")
 local reopen_policy = require("resty.etcd.watch.reopen_policy")
 local timer_loops = require("resty.etcd.base.timer_loop")
@@ -35,16 +36,6 @@ end
 local function wait(shared_watch, seconds)
     shared_watch.signal:wait(seconds)
     shared_watch.is_woken = false
-end
-
---- Returns a copy of what is known of etcd's history, for another owner to write to.
----@param known resty.etcd.watch.types.HistoryPoint?
----@return resty.etcd.watch.types.HistoryPoint
-local function copy_history(known)
-    if known == nil then
-        return {cluster_id = nil, raft_term = 0, revision = 0}
-    end
-    return {cluster_id = known.cluster_id, raft_term = known.raft_term, revision = known.revision}
 end
 
 --- Creates a watch that can serve a subscriber.
@@ -82,7 +73,7 @@ local function create(core, subscriber, range, next_revision, is_catching_up, ru
         unknown_before = subscriber.unknown_before,
         key_count = nil,
         counted_at = 0,
-        history = copy_history(subscriber.history),
+        history = histories.of_range(range, subscriber.history),
         history_token = subscriber.history_token or ({lost = false}),
         located_at = nil,
         is_catching_up = is_catching_up,
@@ -191,20 +182,12 @@ local function request_revision(shared_watch)
     return next == shared_watch.unknown_before and next or max(next - 1, 1)
 end
 
---- Notes that etcd has reached a revision.
----@param shared_watch resty.etcd.watch.types.SharedWatch
----@param revision number
-local function raise_revision(shared_watch, revision)
-    local history = shared_watch.history
-    history.revision = max(history.revision, revision)
-end
-
 --- Notes what an endpoint has said of etcd. A watch without a position starts behind the current revision.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param current resty.etcd.watch.types.HistoryPoint
 ---@param http_host string?
 local function set_history(shared_watch, current, http_host)
-    shared_watch.history = copy_history(current)
+    shared_watch.history = histories.locate(shared_watch.history, current)
     shared_watch.located_at = http_host
     if shared_watch.next_revision == nil then
         shared_watch.next_revision = current.revision + 1
@@ -342,7 +325,8 @@ local function deliver(shared_watch, batch)
     local revision = batch.revision
     shared_watch.next_revision = revision + 1
     shared_watch.events = shared_watch.events + #batch.events
-    raise_revision(shared_watch, revision)
+    histories.note_revision(shared_watch.history, revision)
+    histories.note_events(shared_watch.history, batch)
     update_key_count(shared_watch, batch)
     for ____, subscriber in ipairs(shared_watch.subscribers) do
         local events = key_range.filter_events(subscriber.options.range, batch.events)
@@ -358,7 +342,10 @@ end
 local function advance(shared_watch, revision)
     if revision >= shared_watch.next_revision then
         shared_watch.next_revision = revision + 1
-        raise_revision(shared_watch, revision)
+        histories.note_revision(shared_watch.history, revision)
+        if shared_watch.filters == "" then
+            histories.note_progress(shared_watch.history, revision)
+        end
         for ____, subscriber in ipairs(shared_watch.subscribers) do
             subscribers.advance(subscriber, revision)
         end
@@ -386,7 +373,7 @@ local function on_revisions_lost(shared_watch, reason, err)
     local oldest = oldest_revision(shared_watch, err)
     local next
     if oldest ~= nil then
-        raise_revision(shared_watch, oldest)
+        histories.note_revision(shared_watch.history, oldest)
     end
     if reason == "restored" then
         local token = shared_watch.history_token
@@ -407,6 +394,7 @@ local function on_revisions_lost(shared_watch, reason, err)
     end
     shared_watch.next_revision = next
     shared_watch.key_count = nil
+    histories.forget_event(shared_watch.history)
 end
 
 --- Returns the seconds since the last response from etcd.
@@ -423,7 +411,6 @@ local function age(shared_watch)
 end
 _M.advance = advance
 _M.age = age
-_M.copy_history = copy_history
 _M.count_dropped = count_dropped
 _M.new = create
 _M.deliver = deliver

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/watch/sharing.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local batch_queue = require("resty.etcd.watch.batch_queue")
+local histories = require("resty.etcd.watch.history")
 local key_range = require("resty.etcd.protocol.key_range")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local subscribers = require("resty.etcd.watch.subscriber")
@@ -21,7 +22,7 @@ end
 local function carry_history(subscriber, shared_watch)
     subscribers.set_history(
         subscriber,
-        shared_watches.copy_history(shared_watch.history),
+        histories.copy(shared_watch.history),
         shared_watch.history_token
     )
 end

@@ -5,6 +5,7 @@ local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
 local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
+local histories = require("resty.etcd.watch.history")
 local rpcs = require("resty.etcd.protocol.rpc")
 local time_slice = require("resty.etcd.base.time_slice")
 local reads = require("resty.etcd.watch.reads")
@@ -55,6 +56,7 @@ end
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return resty.etcd.protocol.errors.EtcdError? # an error if etcd does not answer
 local function locate(shared_watch)
+    local before = histories.copy(shared_watch.history)
     local options = {quiet = true}
     local current, err = reads.current_revision(shared_watch.core, shared_watch.range, options)
     if current == nil then
@@ -64,7 +66,14 @@ local function locate(shared_watch)
         shared_watch,
         now()
     )
-    if reads.history_diverged(shared_watch.history, current) or shared_watch.history_token.lost then
+    local is_restored = shared_watch.history_token.lost or histories.has_diverged(before, current)
+    if not is_restored then
+        is_restored, err = histories.is_event_lost(shared_watch.core, before, options.answered_by)
+        if is_restored == nil then
+            return err
+        end
+    end
+    if is_restored then
         shared_watches.on_revisions_lost(
             shared_watch,
             "restored",

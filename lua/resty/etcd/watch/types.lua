@@ -13,11 +13,13 @@ local _M = {}
 ---@field max_events number
 ---@field max_bytes number
 
---- What is known of the etcd behind a stream: a point in its history.
+--- What is known of the etcd behind a stream: a point in its history. Written by history.ts.
 ---@class resty.etcd.watch.types.HistoryPoint
 ---@field cluster_id string?
 ---@field raft_term number
 ---@field revision number A revision that etcd has reached.
+---@field last_event? resty.etcd.protocol.message.RawEvent The latest event of the range that is known, to be compared with etcd later; nil if none is.
+---@field known_until? number No later event of its key came up to this revision.
 
 --- Identifies the history in which something was learned. Shared by all who learned in the same one.
 ---@class resty.etcd.watch.types.HistoryToken

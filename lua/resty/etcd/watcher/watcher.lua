@@ -39,6 +39,10 @@ local max = math.max
 ---@return resty.etcd.watcher.batch.WatchBatch?
 local function translate_full(watcher, batch)
     local known = watcher.known
+    local ____until = watcher.delivered_revision
+    if known ~= nil and batch.reason ~= "restored" and known_keys.contradicts(known, batch.full, ____until) then
+        batch.reason = "restored"
+    end
     local revisions = known_keys.revisions_of(known ~= nil and batch.full or ({}))
     local user_batch
     if batch.reason ~= "list" or watcher.reports_list then

@@ -156,6 +156,42 @@ function is_same(raw: RawEvent["kv"], known: { mod_revision: string; create_revi
     );
 }
 
+/** Reports whether a key of a full state cannot be so if the mirror has all changes up to a revision. */
+function is_contradiction(state: State, raw: RawEvent["kv"], until: number): boolean {
+    const store = state.store;
+    const key = decode.key_of(state.decoder, raw);
+    const item = store.invalid_items.get(key);
+    const known = item ?? store.kvs.get(key);
+    if (known === undefined) {
+        return tonumber(raw.mod_revision)! <= until;
+    }
+    const version = item === undefined ? store.kvs.get(key)!.version : undefined;
+    if (raw.create_revision !== known.create_revision) {
+        return tonumber(raw.create_revision)! <= until;
+    }
+    if (raw.mod_revision === known.mod_revision) {
+        return version !== undefined && version !== raw.version;
+    }
+    const is_older = version !== undefined && tonumber(raw.version)! <= tonumber(version)!;
+    return is_older || tonumber(raw.mod_revision)! <= until;
+}
+
+/**
+ * Reports whether a full state is of another history than the mirror's content: etcd was restored from a backup, although
+ * cluster ID, revision and raft term do not show it.
+ * @param until the mirror has all changes up to this revision; 0 if it has no state
+ */
+function contradicts(state: State, full: readonly RawEvent["kv"][], until: number): boolean {
+    const slice = time_slice.start();
+    for (const raw of full) {
+        if (is_contradiction(state, raw, until)) {
+            return true;
+        }
+        time_slice.yield_if_due(slice);
+    }
+    return false;
+}
+
 /**
  * Applies a full state. Kvs of unchanged keys stay the same tables.
  * @param has_diverged whether etcd's history is another one, so that an equal revision does not mean an equal value
@@ -231,4 +267,4 @@ function all_as_changes(state: State): Change[] {
     return changes;
 }
 
-export { all_as_changes, apply_events, apply_full_state };
+export { all_as_changes, apply_events, apply_full_state, contradicts };

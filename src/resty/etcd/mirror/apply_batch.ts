@@ -11,6 +11,15 @@ function has_diverged(loop: Loop, batch: Batch): boolean {
     return batch.full !== undefined && (batch.reason === "restored" || batch.revision < loop.feed_revision);
 }
 
+/** Marks a full state as that of a restore if it contradicts the content. */
+function find_divergence(state: State, batch: Batch): void {
+    const { full } = batch;
+    const until = state.loop.feed_revision;
+    if (full !== undefined && until > 0 && !has_diverged(state.loop, batch) && apply.contradicts(state, full, until)) {
+        batch.reason = "restored";
+    }
+}
+
 /** Changes the content. The events up to a confirmed revision cancel each other out: they are skipped. */
 function apply_content(state: State, batch: Batch): Change[] | undefined {
     const loop = state.loop;
@@ -75,6 +84,7 @@ function clear_error(state: State): void {
  */
 function apply_batch(this: void, state: State, batch: Batch): Change[] | undefined {
     const { loop, store } = state;
+    find_divergence(state, batch);
     const changes = apply_content(state, batch);
     if (changes === undefined) {
         return undefined;

@@ -5,6 +5,7 @@ import type { Core } from "../call/client_state";
 import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
+import * as histories from "./history";
 import type { PageSource } from "../call/paged_range";
 import * as reads from "./reads";
 import * as shared_watches from "./shared_watch";
@@ -84,7 +85,11 @@ function read_for(subscriber: Subscriber, core: Core): void {
             return;
         }
         if (kvs !== undefined) {
+            const latest = histories.latest_of(kvs);
             if (subscriber.epoch === epoch) {
+                if (subscriber.shared_watch !== undefined) {
+                    histories.note_latest(subscriber.shared_watch.history, latest, outcome);
+                }
                 subscribers.accept_full_state(subscriber, kvs, outcome);
             }
         } else if (watch_errors.is_compacted(outcome)) {

@@ -123,13 +123,4 @@ function list(
     return $multi(kvs, revision ?? current.revision);
 }
 
-/** Reports whether etcd was restored from a backup: its cluster ID is another one, or its revision or raft term is lower. */
-function history_diverged(before: HistoryPoint, after: HistoryPoint): boolean {
-    return (
-        (before.cluster_id !== undefined && after.cluster_id !== before.cluster_id) ||
-        after.revision < before.revision ||
-        after.raft_term < before.raft_term
-    );
-}
-
-export { changed_keys, list, current_revision, history_diverged };
+export { changed_keys, list, current_revision };

@@ -5,6 +5,7 @@ import type { Mutable } from "../base/mutable";
 import type { Core } from "../call/client_state";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Reason } from "./feed";
+import * as histories from "./history";
 import type { KeyRange } from "../protocol/key_range";
 import * as key_range from "../protocol/key_range";
 import * as reopen_policy from "./reopen_policy";
@@ -38,14 +39,6 @@ function wake(shared_watch: State): void {
 function wait(shared_watch: State, seconds: number): void {
     shared_watch.signal.wait(seconds);
     shared_watch.is_woken = false;
-}
-
-/** Returns a copy of what is known of etcd's history, for another owner to write to. */
-function copy_history(known: HistoryPoint | undefined): HistoryPoint {
-    if (known === undefined) {
-        return { cluster_id: undefined, raft_term: 0, revision: 0 };
-    }
-    return { cluster_id: known.cluster_id, raft_term: known.raft_term, revision: known.revision };
 }
 
 /**
@@ -82,7 +75,7 @@ function create(
         unknown_before: subscriber.unknown_before,
         key_count: undefined,
         counted_at: 0,
-        history: copy_history(subscriber.history),
+        history: histories.of_range(range, subscriber.history),
         history_token: subscriber.history_token ?? { lost: false },
         located_at: undefined,
         is_catching_up,
@@ -169,15 +162,9 @@ function request_revision(shared_watch: SharedWatch): number {
     return next === shared_watch.unknown_before ? next : max(next - 1, 1);
 }
 
-/** Notes that etcd has reached a revision. */
-function raise_revision(shared_watch: SharedWatch, revision: number): void {
-    const history: Mutable<HistoryPoint> = shared_watch.history;
-    history.revision = max(history.revision, revision);
-}
-
 /** Notes what an endpoint has said of etcd. A watch without a position starts behind the current revision. */
 function set_history(shared_watch: State, current: HistoryPoint, http_host: string | undefined): void {
-    shared_watch.history = copy_history(current);
+    shared_watch.history = histories.locate(shared_watch.history, current);
     shared_watch.located_at = http_host;
     if (shared_watch.next_revision === undefined) {
         shared_watch.next_revision = current.revision + 1;
@@ -286,7 +273,8 @@ function deliver(shared_watch: State, batch: Batch): void {
     const revision = batch.revision;
     shared_watch.next_revision = revision + 1;
     shared_watch.events = shared_watch.events + batch.events.length;
-    raise_revision(shared_watch, revision);
+    histories.note_revision(shared_watch.history, revision);
+    histories.note_events(shared_watch.history, batch);
     update_key_count(shared_watch, batch);
     for (const subscriber of shared_watch.subscribers) {
         const events = key_range.filter_events(subscriber.options.range, batch.events);
@@ -300,7 +288,10 @@ function deliver(shared_watch: State, batch: Batch): void {
 function advance(shared_watch: State, revision: number): void {
     if (revision >= shared_watch.next_revision!) {
         shared_watch.next_revision = revision + 1;
-        raise_revision(shared_watch, revision);
+        histories.note_revision(shared_watch.history, revision);
+        if (shared_watch.filters === "") {
+            histories.note_progress(shared_watch.history, revision);
+        }
         for (const subscriber of shared_watch.subscribers) {
             subscribers.advance(subscriber, revision);
         }
@@ -326,7 +317,7 @@ function on_revisions_lost(shared_watch: State, reason: Reason, err: EtcdError):
     const oldest = oldest_revision(shared_watch, err);
     let next: number | undefined;
     if (oldest !== undefined) {
-        raise_revision(shared_watch, oldest);
+        histories.note_revision(shared_watch.history, oldest);
     }
     if (reason === "restored") {
         const token: Mutable<SharedWatch["history_token"]> = shared_watch.history_token;
@@ -347,6 +338,7 @@ function on_revisions_lost(shared_watch: State, reason: Reason, err: EtcdError):
     }
     shared_watch.next_revision = next;
     shared_watch.key_count = undefined;
+    histories.forget_event(shared_watch.history);
 }
 
 /** Returns the seconds since the last response from etcd. */
@@ -358,7 +350,6 @@ function age(shared_watch: SharedWatch): number {
 export {
     advance,
     age,
-    copy_history,
     count_dropped,
     create as new,
     deliver,

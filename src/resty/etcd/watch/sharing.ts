@@ -1,5 +1,6 @@
 import type { RunTurn, SharedWatch, Subscriber, SubscriberOptions } from "./types";
 import * as batch_queue from "./batch_queue";
+import * as histories from "./history";
 import type { Core } from "../call/client_state";
 import type { KeyRange } from "../protocol/key_range";
 import * as key_range from "../protocol/key_range";
@@ -19,7 +20,7 @@ function range_of(options: SubscriberOptions): KeyRange {
 
 /** Lets the subscriber take what its watch knows of etcd to its next one. */
 function carry_history(subscriber: Subscriber, shared_watch: SharedWatch): void {
-    subscribers.set_history(subscriber, shared_watches.copy_history(shared_watch.history), shared_watch.history_token);
+    subscribers.set_history(subscriber, histories.copy(shared_watch.history), shared_watch.history_token);
 }
 
 /** Detaches a slow subscriber from its watch. It resumes later on a separate one. */

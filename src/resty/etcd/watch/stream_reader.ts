@@ -8,6 +8,7 @@ import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch } from "./feed";
+import * as histories from "./history";
 import * as rpcs from "../protocol/rpc";
 import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
@@ -68,13 +69,21 @@ function create_request(shared_watch: SharedWatch, from: number): Message {
  * @returns an error if etcd does not answer
  */
 function locate(shared_watch: SharedWatch): EtcdError | undefined {
+    const before = histories.copy(shared_watch.history); // full states that are read meanwhile can be of later revisions
     const options: call.CallOptions = { quiet: true };
-    const [current, err] = reads.current_revision(shared_watch.core, shared_watch.range, options);
+    let [current, err] = reads.current_revision(shared_watch.core, shared_watch.range, options);
     if (current === undefined) {
         return err;
     }
     shared_watches.note_response(shared_watch, now());
-    if (reads.history_diverged(shared_watch.history, current) || shared_watch.history_token.lost) {
+    let is_restored: boolean | undefined = shared_watch.history_token.lost || histories.has_diverged(before, current);
+    if (!is_restored) {
+        [is_restored, err] = histories.is_event_lost(shared_watch.core, before, options.answered_by);
+        if (is_restored === undefined) {
+            return err;
+        }
+    }
+    if (is_restored) {
         shared_watches.on_revisions_lost(shared_watch, "restored", watch_errors.restored());
     }
     shared_watches.set_history(shared_watch, current, options.answered_by);

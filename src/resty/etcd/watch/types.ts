@@ -2,6 +2,7 @@ import type { Semaphore } from "ngx.semaphore";
 import type { TimerLoop } from "../base/timer_loop";
 import type { Core } from "../call/client_state";
 import type { EtcdError } from "../protocol/errors";
+import type { RawEvent } from "../protocol/message";
 import type { KeyRange } from "../protocol/key_range";
 import type { Stream } from "../transport/transport";
 import type { BatchQueue } from "./batch_queue";
@@ -26,12 +27,16 @@ interface SubscriberOptions {
     readonly max_bytes: number;
 }
 
-/** What is known of the etcd behind a stream: a point in its history. */
+/** What is known of the etcd behind a stream: a point in its history. Written by history.ts. */
 interface HistoryPoint {
     readonly cluster_id: string | undefined;
     readonly raft_term: number;
     /** A revision that etcd has reached. */
     readonly revision: number;
+    /** The latest event of the range that is known, to be compared with etcd later; nil if none is. */
+    readonly last_event?: RawEvent | undefined;
+    /** No later event of its key came up to this revision. */
+    readonly known_until?: number | undefined;
 }
 
 /** Identifies the history in which something was learned. Shared by all who learned in the same one. */

@@ -51,6 +51,10 @@ interface Watcher extends Fields, Methods {}
 /** Converts a full state for the user; nil if it was only read to know which keys exist. */
 function translate_full(watcher: Fields, batch: Batch): WatchBatch | undefined {
     const known = watcher.known;
+    const until = watcher.delivered_revision;
+    if (known !== undefined && batch.reason !== "restored" && known_keys.contradicts(known, batch.full!, until)) {
+        batch.reason = "restored";
+    }
     const revisions = known_keys.revisions_of(known !== undefined ? batch.full! : []);
     let user_batch: WatchBatch | undefined;
     if (batch.reason !== "list" || watcher.reports_list) {
