@@ -37,7 +37,7 @@ function entries(title) {
 const source = name => sources.find(file => file.fileName === path.join(root, "src/resty/etcd", name));
 
 /** Results between modules, which never reach a user. */
-const INTERNAL = new Set(["exists", "lost", "missing"]);
+const INTERNAL = new Set(["draining", "exists", "full", "lost", "missing"]);
 
 const found_texts = error_texts();
 

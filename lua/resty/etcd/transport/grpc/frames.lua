@@ -1,5 +1,7 @@
 -- Generated from src/resty/etcd/transport/grpc/frames.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+
+--- Frames of HTTP/2 (RFC 9113): types, flags, settings, and the bytes of those that a client sends.
 local byte = string.byte
 local char = string.char
 local concat = table.concat

@@ -36,4 +36,62 @@ local _M = {}
 ---@field block resty.etcd.transport.grpc.types.OpenBlock?
 ---@field failure resty.etcd.transport.grpc.http2_error.ConnectionError?
 
+--- How a stream ended.
+---@class resty.etcd.transport.grpc.types.StreamEnd
+---@field kind "lost"|"canceled"|"complete"|"malformed"|"reset" The server ended it, reset it, or broke a rule; the driver canceled it; or the connection ended before.
+---@field code number Error code of HTTP/2; 0 if there is none.
+---@field is_unprocessed boolean The server has provably not processed the request: sending it again is safe, even for a write.
+
+--- The owner of a stream. Its methods must not yield.
+---@class resty.etcd.transport.grpc.types.StreamListener
+---@field on_headers fun(self: resty.etcd.transport.grpc.types.StreamListener, headers: table, is_trailers: boolean) Receives the response's headers, or its trailers.
+---@field on_data fun(self: resty.etcd.transport.grpc.types.StreamListener, s: string, from: number, last: number) Receives data, which are `s` from `from` to `last`. They count against the stream's window until `session.consume`.
+---@field on_close fun(self: resty.etcd.transport.grpc.types.StreamListener, end: resty.etcd.transport.grpc.types.StreamEnd) Receives the end. No other method is called after it.
+
+--- A request and its response on a connection.
+---@class resty.etcd.transport.grpc.types.Stream
+---@field listener resty.etcd.transport.grpc.types.StreamListener
+---@field block string
+---@field id number 0 until the request's headers are in the output.
+---@field is_closed boolean
+---@field has_headers boolean
+---@field pending string Body that is not in the output yet, from `pending_at`.
+---@field pending_at number
+---@field is_ending boolean No body follows the pending one.
+---@field has_ended boolean END_STREAM is in the output.
+---@field is_queued boolean
+---@field send_window number Bytes that the server accepts; negative after a setting has reduced the window.
+---@field receive_window number Bytes that the server can still send, and those consumed but not granted again.
+---@field consumed number
+
+--- First in, first out.
+---@class resty.etcd.transport.grpc.types.Queue
+---@field items table
+---@field first number
+---@field last number
+
+--- A connection without its socket.
+---@class resty.etcd.transport.grpc.types.Session: resty.etcd.transport.grpc.types.FrameHandler
+---@field parser resty.etcd.transport.grpc.types.FrameParser
+---@field decoder resty.etcd.transport.grpc.hpack.Decoder
+---@field streams table Streams whose headers are in the output, by ID.
+---@field active number
+---@field next_id number
+---@field out string[] Frames that the next output starts with.
+---@field out_size number
+---@field waiting resty.etcd.transport.grpc.types.Queue Streams that wait for the server's limit of concurrent streams.
+---@field waiting_count number Streams in `waiting` that are not closed.
+---@field small resty.etcd.transport.grpc.types.Queue Streams with a body: those whose body fits into a frame, and the others.
+---@field large resty.etcd.transport.grpc.types.Queue
+---@field small_in_a_row number Frames of small bodies since the last one of a large body.
+---@field queued_bytes number Bytes of blocks and bodies that are not in the output.
+---@field is_ready boolean The server's settings have arrived.
+---@field is_draining boolean The connection accepts no further streams.
+---@field goaway_code number?
+---@field max_streams number
+---@field initial_send_window number
+---@field send_window number
+---@field receive_window number
+---@field pings number PINGs of the driver without an answer.
+
 return _M

@@ -1,5 +1,4 @@
 /** Frames of HTTP/2 (RFC 9113): types, flags, settings, and the bytes of those that a client sends. */
-import type { ErrorCode } from "./http2_error";
 
 const byte = string.byte;
 const char = string.char;
@@ -121,7 +120,7 @@ function data(stream_id: number, bytes: string, is_end_of_stream: boolean): stri
     return encode_header(bytes.length, FrameType.DATA, is_end_of_stream ? Flag.END_STREAM : 0, stream_id) + bytes;
 }
 
-function rst_stream(stream_id: number, code: ErrorCode): string {
+function rst_stream(stream_id: number, code: number): string {
     return encode_header(4, FrameType.RST_STREAM, 0, stream_id) + encode_uint32(code);
 }
 
@@ -130,7 +129,7 @@ function ping(payload: string, is_ack: boolean): string {
     return encode_header(8, FrameType.PING, is_ack ? ACK : 0, 0) + payload;
 }
 
-function goaway(last_stream_id: number, code: ErrorCode, text: string): string {
+function goaway(last_stream_id: number, code: number, text: string): string {
     const payload = encode_uint32(last_stream_id) + encode_uint32(code) + text;
     return encode_header(payload.length, FrameType.GOAWAY, 0, 0) + payload;
 }
