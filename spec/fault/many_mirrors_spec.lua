@@ -126,3 +126,28 @@ describe("1,000 objects of one worker", function()
         check_timers(regs)
     end)
 end)
+
+describe("mirror", function()
+    it("names worker_connections in its state when nginx has no free connection", function()
+        local cli = assert(bed.new { timeout = 5 })
+        local host, port = cli.endpoints[1].host, tonumber(cli.endpoints[1].port)
+        local m = assert(cli:mirror(bed.key("connections")))
+        assert(m:wait_ready(10))
+        local sockets = {}
+        repeat
+            local sock = ngx.socket.tcp()
+            local ok = sock:connect(host, port)
+            sockets[#sockets + 1] = ok and sock
+        until not ok
+        local other = assert(cli:mirror(bed.key("others")))
+        wait_for(20, function() return other:state().err end)
+        assert.matches("worker_connections", other:state().err)
+        assert.is_true(m:ready())
+        for _, sock in ipairs(sockets) do
+            sock:close()
+        end
+        assert(other:wait_ready(20))
+        m:close()
+        other:close()
+    end)
+end)
