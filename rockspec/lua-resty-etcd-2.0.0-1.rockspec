@@ -156,6 +156,7 @@ build = {
         ["resty.etcd.shared_log.open"] = "lua/resty/etcd/shared_log/open.lua",
         ["resty.etcd.shared_log.poll_timer"] = "lua/resty/etcd/shared_log/poll_timer.lua",
         ["resty.etcd.shared_log.records"] = "lua/resty/etcd/shared_log/records.lua",
+        ["resty.etcd.shared_log.registry"] = "lua/resty/etcd/shared_log/registry.lua",
         ["resty.etcd.shared_log.writer"] = "lua/resty/etcd/shared_log/writer.lua",
         ["resty.etcd.shared_log.writer_error"] = "lua/resty/etcd/shared_log/writer_error.lua",
         ["resty.etcd.shared_log.writer_loop"] = "lua/resty/etcd/shared_log/writer_loop.lua",

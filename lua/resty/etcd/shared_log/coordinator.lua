@@ -5,6 +5,7 @@ local errors = require("resty.etcd.protocol.errors")
 local random = require("resty.etcd.base.random")
 local logs = require("resty.etcd.shared_log.log")
 local cleanup = require("resty.etcd.shared_log.cleanup")
+local registry = require("resty.etcd.shared_log.registry")
 local writers = require("resty.etcd.shared_log.writer")
 local writer_error = require("resty.etcd.shared_log.writer_error")
 local now = clock.now
@@ -15,6 +16,9 @@ local WRITER_LEASE = 1
 
 --- Seconds between two checks of the log and its writer, and between two heartbeats of the worker that writes.
 local CHECK_INTERVAL = 0.1
+
+--- Seconds between two checks which logs of the dict are used.
+local REGISTRY_CHECK_INTERVAL = 1
 
 --- Seconds for which other workers leave a takeover to the candidate that has announced itself.
 local CANDIDATE_TIME = 0.5
@@ -49,6 +53,7 @@ local ERROR_PAUSE = 1
 ---@field reader_count number
 ---@field paused_until number
 ---@field next_check_at number
+---@field next_registry_check_at number Earliest time of the next note that the log is used, and of the next search for logs that are not.
 ---@field next_create_at number Earliest time of the next attempt to create the first log, after the dict had no room for it.
 
 --- Wakes all readers of this worker.
@@ -271,6 +276,12 @@ end
 --- Checks which log is current, whether it has a writer, and whether this worker must take over.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 local function check(coordinator)
+    local time = now()
+    if time >= coordinator.next_registry_check_at then
+        coordinator.next_registry_check_at = time + REGISTRY_CHECK_INTERVAL
+        registry.note_used(coordinator.dict, coordinator.namespace)
+        registry.remove_unused(coordinator.dict)
+    end
     refresh_log(coordinator)
     local log = coordinator.log
     if log == nil then
@@ -384,6 +395,7 @@ local function create(dict, namespace, range_key, open_source, retry_after, star
         reader_count = 0,
         paused_until = 0,
         next_check_at = 0,
+        next_registry_check_at = 0,
         next_create_at = 0
     }
 end

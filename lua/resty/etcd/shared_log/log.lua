@@ -151,6 +151,14 @@ local function create(dict, namespace, broken)
     return log
 end
 
+--- Removes the keys of a namespace, so that the next worker creates another log.
+---@param dict table
+---@param namespace string
+local function forget_current(dict, namespace)
+    dict:delete(namespace .. "now")
+    dict:delete(namespace .. "retry")
+end
+
 --- Reports whether the log was abandoned or has lost its counters: a new one is needed.
 ---@param log resty.etcd.shared_log.log.Log
 ---@return boolean
@@ -330,6 +338,7 @@ _M.allocate_epoch = allocate_epoch
 _M.create = create
 _M.current = current
 _M.delay_retry = delay_retry
+_M.forget_current = forget_current
 _M.get_number = get_number
 _M.head = head
 _M.heartbeat = heartbeat

@@ -8,6 +8,7 @@ import * as logs from "./log";
 import type { Log } from "./log";
 import type { LogDict } from "./records";
 import * as cleanup from "./cleanup";
+import * as registry from "./registry";
 import type { Source, Writer } from "./writer";
 import * as writers from "./writer";
 import * as writer_error from "./writer_error";
@@ -19,6 +20,8 @@ const max = math.max;
 const WRITER_LEASE = 1;
 /** Seconds between two checks of the log and its writer, and between two heartbeats of the worker that writes. */
 const CHECK_INTERVAL = 0.1;
+/** Seconds between two checks which logs of the dict are used. */
+const REGISTRY_CHECK_INTERVAL = 1;
 /** Seconds for which other workers leave a takeover to the candidate that has announced itself. */
 const CANDIDATE_TIME = 0.5;
 /** Seconds without a writer after which that is reported: a takeover takes less. */
@@ -76,6 +79,8 @@ interface Coordinator {
     readonly reader_count: number;
     readonly paused_until: number;
     readonly next_check_at: number;
+    /** Earliest time of the next note that the log is used, and of the next search for logs that are not. */
+    readonly next_registry_check_at: number;
     /** Earliest time of the next attempt to create the first log, after the dict had no room for it. */
     readonly next_create_at: number;
 }
@@ -253,7 +258,13 @@ function current_error(coordinator: Coordinator): EtcdError | undefined {
 }
 
 /** Checks which log is current, whether it has a writer, and whether this worker must take over. */
-function check(coordinator: Coordinator): void {
+function check(coordinator: State): void {
+    const time = now();
+    if (time >= coordinator.next_registry_check_at) {
+        coordinator.next_registry_check_at = time + REGISTRY_CHECK_INTERVAL;
+        registry.note_used(coordinator.dict, coordinator.namespace);
+        registry.remove_unused(coordinator.dict);
+    }
     refresh_log(coordinator);
     const log = coordinator.log;
     if (log === undefined) {
@@ -366,6 +377,7 @@ function create(
         reader_count: 0,
         paused_until: 0,
         next_check_at: 0,
+        next_registry_check_at: 0,
         next_create_at: 0,
     };
 }

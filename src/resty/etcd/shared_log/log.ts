@@ -139,6 +139,12 @@ function create(dict: LogDict, namespace: string, broken: Log | undefined): Resu
     return $multi(log);
 }
 
+/** Removes the keys of a namespace, so that the next worker creates another log. */
+function forget_current(dict: LogDict, namespace: string): void {
+    dict.delete(`${namespace}now`);
+    dict.delete(`${namespace}retry`);
+}
+
 /** Reports whether the log was abandoned or has lost its counters: a new one is needed. */
 function is_broken(log: Log): boolean {
     return get_number(log, "broken") !== 0;
@@ -248,6 +254,7 @@ export {
     create,
     current,
     delay_retry,
+    forget_current,
     get_number,
     head,
     heartbeat,

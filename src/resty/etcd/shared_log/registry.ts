@@ -1,0 +1,130 @@
+import * as clock from "../base/clock";
+import * as cleanup from "./cleanup";
+import * as logs from "./log";
+import type { LogDict } from "./records";
+
+/*
+ * The logs in a dict, whatever their content. A log whose identity is not used any more, because nginx was reloaded with
+ * other endpoints, would otherwise keep its memory for good. Each worker that has readers of a log notes the time, whether
+ * it writes or not: a log without such a note for `UNUSED_AFTER` has no users in any generation of workers. If one
+ * continues that was stopped for longer, it finds no log and creates another one, as after a loss of the dict.
+ */
+
+const now = clock.now;
+
+/** Version of the keys, which is a part of them. */
+const PREFIX = "etcd logs 1|";
+/** Seconds between two notes that a log is used. */
+const NOTE_INTERVAL = 5;
+/** Seconds without a note after which a log is removed: reloads and restarts of mirrors take less. */
+const UNUSED_AFTER = 60;
+/** Seconds between two searches for logs that are not used, of all workers. */
+const SEARCH_INTERVAL = 10;
+
+function slot_key(slot: number): string {
+    return `${PREFIX}${slot}`;
+}
+
+function used_key(namespace: string): string {
+    return `${namespace}used`;
+}
+
+function get_number(dict: LogDict, key: string): number | undefined {
+    const [value] = dict.get(key);
+    return value as number | undefined;
+}
+
+/** Returns the highest slot that was ever used. */
+function last_slot(dict: LogDict): number {
+    return get_number(dict, `${PREFIX}slots`) ?? 0;
+}
+
+/**
+ * Puts a log into the first free slot, unless it has one.
+ * @returns false if the dict has no room for it
+ */
+function register(dict: LogDict, namespace: string): boolean {
+    const last = last_slot(dict);
+    for (const slot of $range(1, last)) {
+        const [value] = dict.get(slot_key(slot));
+        if (value === namespace) {
+            return true;
+        }
+    }
+    let slot = 1;
+    while (true) {
+        const [ok, err] = dict.safe_add(slot_key(slot), namespace);
+        if (ok) {
+            break;
+        }
+        if (err !== "exists") {
+            return false;
+        }
+        slot = slot + 1;
+    }
+    dict.safe_add(`${PREFIX}slots`, 0);
+    for (const _ of $range(last + 1, slot)) {
+        dict.incr(`${PREFIX}slots`, 1);
+    }
+    return true;
+}
+
+/** Notes that a worker has readers of a log. */
+function note_used(dict: LogDict, namespace: string): void {
+    const key = used_key(namespace);
+    const used_at = get_number(dict, key);
+    if (used_at === undefined) {
+        if (register(dict, namespace)) {
+            dict.safe_add(key, now());
+        }
+    } else if (now() - used_at >= NOTE_INTERVAL) {
+        dict.safe_set(key, now());
+    }
+}
+
+/** Removes the log of a namespace. Who comes meanwhile finds no current log, and creates another one. */
+function remove(dict: LogDict, namespace: string, slot: number): void {
+    const log = logs.current(dict, namespace);
+    logs.forget_current(dict, namespace);
+    dict.delete(slot_key(slot));
+    dict.delete(used_key(namespace));
+    if (log !== undefined) {
+        cleanup.remove_log(log);
+    }
+    ngx.log(ngx.NOTICE, "shared watch log: removed a log that no worker has used for ", UNUSED_AFTER, " s");
+}
+
+/** Reports whether it is time for a search, which then is this worker's. */
+function try_start_search(dict: LogDict): boolean {
+    const key = `${PREFIX}searched`;
+    const searched_at = get_number(dict, key);
+    if (searched_at === undefined) {
+        dict.safe_add(key, now()); // overwritten in place from then on
+        return false;
+    }
+    if (now() - searched_at < SEARCH_INTERVAL) {
+        return false;
+    }
+    dict.safe_set(key, now());
+    return true;
+}
+
+/** Removes the logs in the dict that are not used. */
+function remove_unused(dict: LogDict): void {
+    if (!try_start_search(dict)) {
+        return;
+    }
+    for (const slot of $range(1, last_slot(dict))) {
+        const [namespace] = dict.get(slot_key(slot));
+        if (typeof namespace === "string") {
+            const used_at = get_number(dict, used_key(namespace));
+            if (used_at === undefined) {
+                dict.safe_add(used_key(namespace), now()); // another program has removed it: the time counts from now on
+            } else if (now() - used_at > UNUSED_AFTER) {
+                remove(dict, namespace, slot);
+            }
+        }
+    }
+}
+
+export { note_used, remove_unused };
