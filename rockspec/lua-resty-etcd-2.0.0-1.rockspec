@@ -160,6 +160,7 @@ build = {
         ["resty.etcd.shared_log.writer"] = "lua/resty/etcd/shared_log/writer.lua",
         ["resty.etcd.shared_log.writer_error"] = "lua/resty/etcd/shared_log/writer_error.lua",
         ["resty.etcd.shared_log.writer_loop"] = "lua/resty/etcd/shared_log/writer_loop.lua",
+        ["resty.etcd.storage.file_access"] = "lua/resty/etcd/storage/file_access.lua",
         ["resty.etcd.storage.kv_encoding"] = "lua/resty/etcd/storage/kv_encoding.lua",
         ["resty.etcd.storage.kv_merge"] = "lua/resty/etcd/storage/kv_merge.lua",
         ["resty.etcd.storage.snapshot_feed"] = "lua/resty/etcd/storage/snapshot_feed.lua",

@@ -1,9 +1,12 @@
 -- Snapshot files: a state to start with while etcd is unreachable.
+local ffi = require "ffi"
 local event_loop_probe = require "spec.support.event_loop_probe"
 local process = require "fault.process"
 local snapshot_feed = require "resty.etcd.storage.snapshot_feed"
 local snapshot_file = require "resty.etcd.storage.snapshot_file"
 local time_slice = require "resty.etcd.base.time_slice"
+
+ffi.cdef "unsigned int umask(unsigned int);"
 
 local path
 
@@ -14,6 +17,13 @@ end
 
 local function remove_file()
     os.remove(path)
+end
+
+local function output(command)
+    local pipe = assert(io.popen(command))
+    local text = pipe:read("*l")
+    pipe:close()
+    return text
 end
 
 local function read_own()
@@ -103,6 +113,47 @@ describe("snapshot file", function()
         os.remove(path)
         local snapshot, err, exists = read_own()
         assert.same({ nil, path .. ": No such file or directory", false }, { snapshot, err, exists })
+    end)
+
+    it("can be read and written by its owner only, whatever the umask, and follows no link of another user", function()
+        local before = ffi.C.umask(0)
+        local target = path .. ".target"
+        assert(process.run("ln", "-s", target, ("%s.%d.tmp"):format(path, ngx.worker.pid())))
+        assert(snapshot_file.write(path, new_snapshot(3)))
+        ffi.C.umask(tonumber("777", 8))
+        assert(snapshot_file.write(path, new_snapshot(4)))
+        ffi.C.umask(before)
+        assert.equal("600 regular file", output("stat -c '%a %F' " .. path))
+        assert.equal(4, #assert(read_own()).kvs)
+        assert.is_nil(io.open(target))
+    end)
+
+    it("is rejected with the cause when another user can have written it", function()
+        assert(snapshot_file.write(path, new_snapshot(3)))
+        local folder = path .. ".folder"
+        local inner = folder .. "/file"
+        assert(process.run("mkdir", folder))
+        finally(function() process.run("rm", "-rf", folder) end)
+        assert(process.run("cp", "-p", path, inner))
+        local function error_after(command, ...)
+            assert(process.run(command, ...))
+            local snapshot, err, exists = snapshot_file.read(inner, "own")
+            assert.is_true(exists)
+            return snapshot == nil and err:gsub("^" .. inner:gsub("%p", "%%%0") .. ": ", "") or #snapshot.kvs
+        end
+        assert.equal(3, error_after("true"))
+        assert.equal("others can write the file: it has mode 0666", error_after("chmod", "666", inner))
+        assert.equal("others can write the file: it has mode 0660", error_after("chmod", "660", inner))
+        assert.equal(3, error_after("chmod", "644", inner))
+        assert.equal("others can replace the file: its folder has mode 0777", error_after("chmod", "777", folder))
+        assert.equal(3, error_after("chmod", "1777", folder))
+        assert.equal(3, error_after("chmod", "770", folder))
+        if output("id -u") == "0" then
+            assert.equal("the file belongs to another user: uid 12345", error_after("chown", "12345", inner))
+            assert.equal(3, error_after("chown", "12345", folder))
+        end
+        os.remove(inner)
+        assert.equal("not a regular file", error_after("mkfifo", "-m", "600", inner))
     end)
 
     it("keeps its content when a new snapshot cannot be written", function()

@@ -18,6 +18,12 @@ local ENOENT = 2
 --- Largest file in bytes: a bundle of all public CAs has 250 KB.
 local MAX_SIZE = 4 * 1024 * 1024
 
+--- Returns the text of the last error of a C function.
+---@return string
+local function last_error()
+    return ffi.string(C.resty_etcd_strerror(ffi.errno()))
+end
+
 --- Checks without blocking that a path can be opened, and that it is not a FIFO, a socket or a terminal: to open or to read
 --- one of these can block the worker for ever.
 ---@param path string
@@ -25,7 +31,7 @@ local MAX_SIZE = 4 * 1024 * 1024
 local function check_readable(path)
     local fd = C.resty_etcd_open(path, O_NONBLOCK)
     if fd < 0 then
-        return ffi.string(C.resty_etcd_strerror(ffi.errno()))
+        return last_error()
     end
     local size = tonumber(C.resty_etcd_lseek(fd, 0, SEEK_END)) or -1
     C.resty_etcd_close(fd)
@@ -63,6 +69,7 @@ local function exists(path)
     return C.resty_etcd_access(path, F_OK) == 0 or ffi.errno() ~= ENOENT
 end
 _M.check_readable = check_readable
+_M.last_error = last_error
 _M.exists = exists
 _M.read = read
 

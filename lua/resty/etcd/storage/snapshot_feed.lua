@@ -205,7 +205,10 @@ local mt = {__index = methods}
 ---@return resty.etcd.storage.snapshot_feed.SnapshotState
 local function new_state(path, identity, interval)
     local writer
-    if ngx.worker.id() == 0 then
+    local worker_id = ngx.worker.id()
+    if worker_id == nil then
+        ngx.log(ngx.NOTICE, "snapshot: not written by this process, only by worker 0: ", path)
+    elseif worker_id == 0 then
         writer = snapshot_writers.new(path, identity, interval or DEFAULT_INTERVAL)
     end
     return {

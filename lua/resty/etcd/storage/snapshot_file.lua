@@ -1,5 +1,7 @@
 -- Generated from src/resty/etcd/storage/snapshot_file.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local files = require("resty.etcd.base.files")
+local file_access = require("resty.etcd.storage.file_access")
 local kv_encoding = require("resty.etcd.storage.kv_encoding")
 local time_slice = require("resty.etcd.base.time_slice")
 
@@ -24,9 +26,6 @@ local MAGIC = "resty.etcd snapshot 1\n"
 
 --- Approximate number of bytes that are encoded, written and read between two yields.
 local CHUNK_SIZE = 64 * 1024
-
---- ENOENT: the file does not exist.
-local ENOENT = 2
 local DAMAGED = "damaged or truncated"
 
 --- Returns a line: the text and its checksum.
@@ -128,6 +127,10 @@ end
 ---@return string? err
 local function write(path, snapshot)
     local temp_path = path .. "." .. tostring(ngx.worker.pid()) .. ".tmp"
+    local create_err = file_access.create_private(temp_path)
+    if create_err ~= nil then
+        return nil, create_err
+    end
     local file, open_err = open(temp_path, "wb")
     if file == nil then
         return nil, open_err
@@ -210,9 +213,21 @@ end
 ---@return string? err
 ---@return boolean exists
 local function read(path, identity)
-    local file, open_err, code = open(path, "rb")
+    if not files.exists(path) then
+        return nil, path .. ": No such file or directory", false
+    end
+    local special = files.check_readable(path)
+    if special ~= nil then
+        return nil, path .. ": " .. special, true
+    end
+    local file, open_err = open(path, "rb")
     if file == nil then
-        return nil, open_err, code ~= ENOENT
+        return nil, open_err, true
+    end
+    local problem = file_access.check_trusted(path, file)
+    if problem ~= nil then
+        file:close()
+        return nil, path .. ": " .. problem, true
     end
     local snapshot, err = read_from(file, identity)
     file:close()

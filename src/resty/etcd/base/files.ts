@@ -18,6 +18,11 @@ const ENOENT = 2;
 /** Largest file in bytes: a bundle of all public CAs has 250 KB. */
 const MAX_SIZE = 4 * 1024 * 1024;
 
+/** Returns the text of the last error of a C function. */
+function last_error(): string {
+    return ffi.string(C.resty_etcd_strerror(ffi.errno()));
+}
+
 /**
  * Checks without blocking that a path can be opened, and that it is not a FIFO, a socket or a terminal: to open or to read
  * one of these can block the worker for ever.
@@ -26,7 +31,7 @@ const MAX_SIZE = 4 * 1024 * 1024;
 function check_readable(path: string): Problem {
     const fd = C.resty_etcd_open(path, O_NONBLOCK);
     if (fd < 0) {
-        return ffi.string(C.resty_etcd_strerror(ffi.errno()));
+        return last_error();
     }
     // the position of pipes and terminals cannot be set
     const size = tonumber(C.resty_etcd_lseek(fd, 0, SEEK_END)) ?? -1;
@@ -63,4 +68,4 @@ function exists(path: string): boolean {
     return C.resty_etcd_access(path, F_OK) === 0 || ffi.errno() !== ENOENT;
 }
 
-export { check_readable, exists, read };
+export { check_readable, last_error, exists, read };

@@ -178,7 +178,11 @@ const mt: LuaMetatable<SnapshotFeed, Methods> = { __index: methods };
  */
 function new_state(path: string, identity: string, interval?: number): SnapshotState {
     let writer: SnapshotWriter | undefined;
-    if (ngx.worker.id() === 0) {
+    const worker_id = ngx.worker.id();
+    if (worker_id === undefined) {
+        // the privileged agent: its file would belong to root, and the workers could not read it
+        ngx.log(ngx.NOTICE, "snapshot: not written by this process, only by worker 0: ", path);
+    } else if (worker_id === 0) {
         writer = snapshot_writers.new(path, identity, interval ?? DEFAULT_INTERVAL);
     }
     return { path, identity, writer, is_done: false, delivered_kvs: undefined, last_received_at: undefined };

@@ -1,4 +1,6 @@
 import type { RawKv } from "../protocol/message";
+import * as files from "../base/files";
+import * as file_access from "./file_access";
 import * as kv_encoding from "./kv_encoding";
 import * as time_slice from "../base/time_slice";
 
@@ -32,8 +34,6 @@ const match = string.match;
 const MAGIC = "resty.etcd snapshot 1\n";
 /** Approximate number of bytes that are encoded, written and read between two yields. */
 const CHUNK_SIZE = 64 * 1024;
-/** ENOENT: the file does not exist. */
-const ENOENT = 2;
 
 const DAMAGED = "damaged or truncated";
 
@@ -102,6 +102,10 @@ function write_to(file: LuaFile, snapshot: Snapshot): Problem {
 /** Replaces the snapshot file atomically: a reader finds the old one or the new one. Yields. */
 function write(path: string, snapshot: Snapshot): Result<true> {
     const temp_path = `${path}.${ngx.worker.pid()}.tmp`;
+    const create_err = file_access.create_private(temp_path);
+    if (create_err !== undefined) {
+        return $multi(undefined, create_err);
+    }
     const [file, open_err] = open(temp_path, "wb");
     if (file === undefined) {
         return $multi(undefined, open_err);
@@ -182,9 +186,21 @@ function read(
     path: string,
     identity: string,
 ): LuaMultiReturn<[snapshot: Snapshot | undefined, err: string | undefined, exists: boolean]> {
-    const [file, open_err, code] = open(path, "rb");
+    if (!files.exists(path)) {
+        return $multi(undefined, `${path}: No such file or directory`, false);
+    }
+    const special = files.check_readable(path);
+    if (special !== undefined) {
+        return $multi(undefined, `${path}: ${special}`, true);
+    }
+    const [file, open_err] = open(path, "rb");
     if (file === undefined) {
-        return $multi(undefined, open_err, code !== ENOENT);
+        return $multi(undefined, open_err, true);
+    }
+    const problem = file_access.check_trusted(path, file);
+    if (problem !== undefined) {
+        file.close();
+        return $multi(undefined, `${path}: ${problem}`, true);
     }
     const [snapshot, err] = read_from(file, identity);
     file.close();
