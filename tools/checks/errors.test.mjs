@@ -125,7 +125,7 @@ test("the hints are those of the driver, each with its texts", () => {
         const parts = spansOf(entry);
         explained.set(parts.pop(), parts);
     }
-    for (const name of ["NO_ANSWER", "NO_ANSWER_IN_TLS", "ALERT", "SILENT_WATCH"]) {
+    for (const name of ["NO_ANSWER", "NO_ANSWER_IN_TLS", "ALERT", "SILENT_WATCH", "IGNORED_CA"]) {
         const hint = constant("transport/error_hints.ts", name);
         assert.ok(explained.has(hint), hint);
         explained.delete(hint);

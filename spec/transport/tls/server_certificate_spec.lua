@@ -64,6 +64,23 @@ describe("server certificate", function()
         end
     end
 
+    it("of an unknown CA leads to a hint about trusted_ca if the platform ignores that option", function()
+        certificates.install("rotating-other", "rotating")
+        local cli = new { trusted_ca = certificates.path "other-ca.pem" }
+        if ngx.socket.tcp().settrustedstore and pcall(require, "resty.openssl.x509.store") then
+            assert.equals(200, assert(cli:get("k")).status)
+            return
+        end
+        assert_rejected(cli, "^unable to get local issuer certificate$", "opts.trusted_ca is ignored: it needs sockets with "
+            .. "settrustedstore, and lua-resty-openssl; put the CA into the file of lua_ssl_trusted_certificate")
+        assert_rejected(new { trusted_ca = certificates.path "other-ca.pem", sni = "wrong.test", ssl_verify = true },
+            "^unable to get local issuer certificate$", "opts.trusted_ca is ignored: it needs sockets with "
+            .. "settrustedstore, and lua-resty-openssl; put the CA into the file of lua_ssl_trusted_certificate")
+        certificates.install("rotating-first", "rotating")
+        assert_rejected(new { trusted_ca = certificates.path "other-ca.pem", sni = "wrong.test" },
+            "^certificate host mismatch$", WRONG_NAME) -- another cause keeps its hint
+    end)
+
     describe("replaced by one of the same CA", function()
         it("applies to new connections, while pooled ones are still used", function()
             local first, second = new { sni = "first.test" }, new { sni = "second.test" }

@@ -45,6 +45,9 @@ local NO_ANSWER_IN_TLS = "if the server never responds: the port serves only gRP
 --- With TLS 1.3, servers check the client certificate after the handshake. nginx reports their alert only as "error".
 local ALERT = "the server ended the TLS session: check the client certificate, and SSL_read in the log of nginx"
 
+--- The CA of the option was not used.
+local IGNORED_CA = "opts.trusted_ca is ignored: it needs sockets with settrustedstore, and lua-resty-openssl; put the CA into the file of lua_ssl_trusted_certificate"
+
 --- A watch was sent, and nothing came back.
 local SILENT_WATCH = "a proxy in between can hold back the response: in nginx, set proxy_buffering off"
 
@@ -68,7 +71,17 @@ local function hint_for(text, silent)
     end
     return is_secure and NO_ANSWER_IN_TLS or NO_ANSWER
 end
+
+--- Returns the hint of a failed verification if the option `trusted_ca` was ignored; other hints stay as they are.
+---@param hint string?
+---@param text string
+---@return string?
+local function with_ignored_ca(hint, text)
+    local unspecified = find(text, "certificate verification failed", 1, true)
+    return (hint == UNKNOWN_CA or unspecified ~= nil) and IGNORED_CA or hint
+end
 _M.hint_for = hint_for
 _M.SILENT_WATCH = SILENT_WATCH
+_M.with_ignored_ca = with_ignored_ca
 
 return _M

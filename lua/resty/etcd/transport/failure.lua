@@ -69,6 +69,9 @@ local function call_error(failure, endpoint)
         is_closed_by_server = failure.is_closed_by_server
     end
     local hint = error_hints.hint_for(err.message, is_closed_by_server)
+    if kind ~= "status" and failure.is_ca_ignored == true then
+        hint = error_hints.with_ignored_ca(hint, err.message)
+    end
     if hint ~= nil then
         err.hint = hint
     end

@@ -7,6 +7,7 @@ local find = string.find
 ---@class resty.etcd.transport.fault.Fault
 ---@field kind "timeout"|"closed"|"socket"|"malformed"|"config"|"phase"|"reset"|"tls"
 ---@field text string
+---@field is_ca_ignored? true The platform has ignored the option `trusted_ca` of the client.
 
 local function make_fault(kind, text)
     return {kind = kind, text = text}
@@ -78,6 +79,9 @@ local function to_failure(fault, sent)
     if kind == "tls" then
         local failure = failures.local_failure(sent and "lost" or "connect", fault.text, sent)
         failure.is_tls = true
+        if fault.is_ca_ignored == true then
+            failure.is_ca_ignored = true
+        end
         return failure
     end
     if kind == "closed" or kind == "reset" or kind == "socket" then

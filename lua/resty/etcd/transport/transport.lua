@@ -33,6 +33,7 @@ local _M = {}
 ---@field sent boolean False if the server has provably not processed the request: no byte of it was sent, or the server said so (as HTTP/2 does with GOAWAY and REFUSED_STREAM). Such a request can always be sent again.
 ---@field is_closed_by_server boolean The server closed the connection.
 ---@field is_tls? true There is no TLS session, or the server has ended it with an alert.
+---@field is_ca_ignored? true The platform has ignored the option `trusted_ca` of the client.
 ---@field http_status? number HTTP status of an undecodable response.
 
 --- An error that the server returned.

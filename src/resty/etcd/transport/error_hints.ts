@@ -72,6 +72,10 @@ const NO_ANSWER_IN_TLS =
 /** With TLS 1.3, servers check the client certificate after the handshake. nginx reports their alert only as "error". */
 const ALERT = "the server ended the TLS session: check the client certificate, and SSL_read in the log of nginx";
 
+/** The CA of the option was not used. */
+const IGNORED_CA =
+    "opts.trusted_ca is ignored: it needs sockets with settrustedstore, and lua-resty-openssl; put the CA into the file of lua_ssl_trusted_certificate";
+
 /** A watch was sent, and nothing came back. */
 const SILENT_WATCH = "a proxy in between can hold back the response: in nginx, set proxy_buffering off";
 
@@ -97,4 +101,10 @@ function hint_for(text: string, silent: boolean): string | undefined {
     return is_secure ? NO_ANSWER_IN_TLS : NO_ANSWER;
 }
 
-export { hint_for, SILENT_WATCH };
+/** Returns the hint of a failed verification if the option `trusted_ca` was ignored; other hints stay as they are. */
+function with_ignored_ca(hint: string | undefined, text: string): string | undefined {
+    const [unspecified] = find(text, "certificate verification failed", 1, true);
+    return hint === UNKNOWN_CA || unspecified !== undefined ? IGNORED_CA : hint;
+}
+
+export { hint_for, SILENT_WATCH, with_ignored_ca };

@@ -47,7 +47,10 @@ function call_error(failure: Failure, endpoint: string): EtcdError {
         err.message = `${endpoint}: ${failure.text}`;
         is_closed_by_server = failure.is_closed_by_server;
     }
-    const hint = error_hints.hint_for(err.message, is_closed_by_server);
+    let hint = error_hints.hint_for(err.message, is_closed_by_server);
+    if (kind !== "status" && failure.is_ca_ignored === true) {
+        hint = error_hints.with_ignored_ca(hint, err.message);
+    }
     if (hint !== undefined) {
         err.hint = hint;
     }

@@ -25,6 +25,8 @@ type FaultKind =
 interface Fault {
     readonly kind: FaultKind;
     readonly text: string;
+    /** The platform has ignored the option `trusted_ca` of the client. */
+    is_ca_ignored?: true;
 }
 
 function make_fault(kind: FaultKind, text: string): Fault {
@@ -86,6 +88,9 @@ function to_failure(fault: Fault, sent: boolean): LocalFailure {
     if (kind === "tls") {
         const failure = failures.local_failure(sent ? "lost" : "connect", fault.text, sent);
         failure.is_tls = true;
+        if (fault.is_ca_ignored === true) {
+            failure.is_ca_ignored = true;
+        }
         return failure;
     }
     if (kind === "closed" || kind === "reset" || kind === "socket") {

@@ -80,6 +80,8 @@ interface LocalFailure {
     readonly is_closed_by_server: boolean;
     /** There is no TLS session, or the server has ended it with an alert. */
     is_tls?: true;
+    /** The platform has ignored the option `trusted_ca` of the client. */
+    is_ca_ignored?: true;
     /** HTTP status of an undecodable response. */
     http_status?: number;
 }

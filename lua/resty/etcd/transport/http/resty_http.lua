@@ -144,7 +144,7 @@ local function connect(template, context, time)
     local ok, connected, connect_err = pcall(http.connect, http, params)
     local done, err = guarded(ok, connected, connect_err)
     if done == nil then
-        return nil, err
+        return nil, trusted_ca.mark_fault(err, template.connection_options.tls)
     end
     local times = http:get_reused_times()
     return http.sock, nil, (times or 0) > 0, http

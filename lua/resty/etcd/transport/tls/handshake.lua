@@ -120,7 +120,11 @@ local function handshake(sock, tls, host)
         server_name,
         tls.verify
     )
-    return guarded(ok, session, err)
+    local done, fault = guarded(ok, session, err)
+    if done == nil then
+        return nil, trusted_ca.mark_fault(fault, tls)
+    end
+    return done
 end
 _M.handshake = handshake
 _M.reason_of = reason_of

@@ -73,7 +73,19 @@ local function apply(sock, tls, path)
     local ____, set_err = sock:settrustedstore(trust.store.ctx)
     return set_err ~= nil and faults.of_rejected_option("trusted_ca", set_err) or nil
 end
+
+--- Marks the fault of a handshake if `trusted_ca` had no effect on it.
+---@param fault resty.etcd.transport.fault.Fault
+---@param tls resty.etcd.transport.tls.types.TlsOptions
+---@return resty.etcd.transport.fault.Fault
+local function mark_fault(fault, tls)
+    if fault.kind == "tls" and tls.trusted_ca ~= nil and type(tls.trust) ~= "table" then
+        fault.is_ca_ignored = true
+    end
+    return fault
+end
 _M.apply = apply
 _M.is_usable = is_usable
+_M.mark_fault = mark_fault
 
 return _M

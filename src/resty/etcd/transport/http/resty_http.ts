@@ -131,7 +131,7 @@ function connect(this: void, template: RequestTemplate, context: RequestContext,
     const [ok, connected, connect_err] = protected_call(http.connect, http, params);
     const [done, err] = guarded<true>(ok, connected, connect_err);
     if (done === undefined) {
-        return $multi(undefined, err);
+        return $multi(undefined, trusted_ca.mark_fault(err, template.connection_options.tls));
     }
     const [times] = http.get_reused_times();
     return $multi(http.sock, undefined, (times ?? 0) > 0, http);

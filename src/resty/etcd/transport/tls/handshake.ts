@@ -111,7 +111,11 @@ function handshake(sock: Tcp, tls: TlsOptions, host: string): Result<true, Fault
         reused = false;
     }
     const [ok, session, err] = protected_call(sock.sslhandshake, sock, reused, server_name, tls.verify);
-    return guarded(ok, session, err);
+    const [done, fault] = guarded(ok, session, err);
+    if (done === undefined) {
+        return $multi(undefined, trusted_ca.mark_fault(fault, tls));
+    }
+    return $multi(done);
 }
 
 export { handshake, reason_of };

@@ -71,4 +71,12 @@ function apply(sock: Tcp, tls: TlsOptions, path: string): Fault | undefined {
     return set_err !== undefined ? faults.of_rejected_option("trusted_ca", set_err) : undefined;
 }
 
-export { apply, is_usable };
+/** Marks the fault of a handshake if `trusted_ca` had no effect on it. */
+function mark_fault(fault: Fault, tls: TlsOptions): Fault {
+    if (fault.kind === "tls" && tls.trusted_ca !== undefined && typeof tls.trust !== "object") {
+        fault.is_ca_ignored = true;
+    }
+    return fault;
+}
+
+export { apply, is_usable, mark_fault };
