@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/call/cluster.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local masked_url = require("resty.etcd.endpoint.masked_url")
 local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local phases = require("resty.etcd.base.phase")
@@ -185,7 +186,7 @@ local function follow(core, id, http_host)
                 ": replaced by cluster ",
                 id,
                 " of ",
-                http_host
+                masked_url.mask(http_host)
             )
         end
         if floor ~= nil then
@@ -206,7 +207,11 @@ local function report_strays(core, answers)
         if id ~= followed.id then
             balancer.report_other_cluster(core, host)
             if is_log_due(followed, host) then
-                local err = errors.other_cluster(id, host, followed)
+                local err = errors.other_cluster(
+                    id,
+                    masked_url.mask(host),
+                    followed
+                )
                 ngx.log(
                     ngx.WARN,
                     "endpoint ",
@@ -236,7 +241,7 @@ local function poll(core, seen_id, seen_host)
             )
             report_strays(core, answers)
         elseif is_log_due(followed, followed.id) then
-            local other = seen_host .. " is of cluster " .. seen_id
+            local other = masked_url.mask(seen_host) .. " is of cluster " .. seen_id
             ngx.log(
                 ngx.WARN,
                 "cluster ",

@@ -228,9 +228,9 @@ local function create(opts)
     end
     local wanted = opts or ({})
     option_warnings.warn_about(wanted)
-    local derived, err = settings.new(wanted)
+    local derived, err, hint = settings.new(wanted)
     if derived == nil then
-        return errors.bad_request(err)
+        return errors.bad_request(err, hint)
     end
     local connector, connector_err = choose_connector(wanted)
     if connector == nil then

@@ -2,6 +2,8 @@
 local _M = {}
 local cjson = require("cjson.safe")
 local endpoint = require("resty.etcd.endpoint.endpoint")
+local masked_url = require("resty.etcd.endpoint.masked_url")
+local url_hints = require("resty.etcd.endpoint.url_hints")
 local find = string.find
 local floor = math.floor
 local lower = string.lower
@@ -57,7 +59,7 @@ local function make_endpoints(http_host, api_prefix)
         end
         local parsed = endpoint.new(url, api_prefix)
         if parsed == nil then
-            return nil, "invalid http host: " .. url .. ", err: not matched"
+            return nil, "invalid http host: " .. masked_url.mask(url) .. ", err: not matched", url_hints.of(url)
         end
         endpoints[#endpoints + 1] = parsed
     end
@@ -138,13 +140,14 @@ end
 
 --- Derives the settings from options that `options.check` has accepted.
 ---@param opts resty.etcd.client.options.Options
----@return resty.etcd.client.settings.Settings? res
+---@return resty.etcd.client.settings.Settings? value # nil, an error text and a hint on failure
 ---@return string? err
+---@return string? hint
 local function create(opts)
     local api_prefix = modern_prefix(opts.api_prefix or "/v3")
-    local endpoints, host_err = make_endpoints(opts.http_host or "http://127.0.0.1:2379", api_prefix)
+    local endpoints, host_err, hint = make_endpoints(opts.http_host or "http://127.0.0.1:2379", api_prefix)
     if endpoints == nil then
-        return nil, host_err
+        return nil, host_err, hint
     end
     local connection_options, connection_err = make_connection_options(opts)
     if connection_options == nil then

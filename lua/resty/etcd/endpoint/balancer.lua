@@ -2,6 +2,7 @@
 local _M = {}
 local memory_dict = require("resty.etcd.base.memory_dict")
 local last_failures = require("resty.etcd.endpoint.last_failures")
+local masked_url = require("resty.etcd.endpoint.masked_url")
 local client_health = require("resty.etcd.endpoint.client_health")
 local log = require("resty.etcd.base.log")
 local half_open = require("resty.etcd.endpoint.half_open")
@@ -119,13 +120,22 @@ local function choose_endpoint(ring, tried, deadline, prefer)
         endpoint = next_healthy(ring, deadline)
     end
     if endpoint ~= nil and log.info_enabled() then
-        ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host)
+        ngx.log(
+            ngx.INFO,
+            "choose endpoint: ",
+            masked_url.mask(endpoint.http_host)
+        )
     end
     return endpoint
 end
 
 local function log_recovery(http_host)
-    ngx.log(ngx.NOTICE, "endpoint ", http_host, ": healthy again")
+    ngx.log(
+        ngx.NOTICE,
+        "endpoint ",
+        masked_url.mask(http_host),
+        ": healthy again"
+    )
 end
 
 --- Reports an outcome to the shared health check.
@@ -155,7 +165,12 @@ local function report_to_client_health(health, http_host, outcome, seconds)
     elseif outcome == "tls_failure" then
         client_health.tls_failed(health, http_host)
     elseif client_health.failed(health, http_host) then
-        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+        ngx.log(
+            ngx.WARN,
+            "update endpoint: ",
+            masked_url.mask(http_host),
+            " to unhealthy"
+        )
     end
 end
 
@@ -200,7 +215,7 @@ local function note_failure(ring, http_host, text)
     last_failures.note(
         failures_of(ring),
         http_host,
-        has_host and text or http_host .. ": " .. text
+        has_host and text or masked_url.mask(http_host) .. ": " .. text
     )
 end
 
@@ -221,7 +236,12 @@ local function report_other_cluster(ring, http_host)
     if ring.health == nil then
         report_to_shared(http_host, "failure")
     elseif client_health.eject(ring.health, http_host) then
-        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+        ngx.log(
+            ngx.WARN,
+            "update endpoint: ",
+            masked_url.mask(http_host),
+            " to unhealthy"
+        )
     end
 end
 _M.choose_endpoint = choose_endpoint

@@ -4,6 +4,7 @@ local clock = require("resty.etcd.base.clock")
 local dict_bans = require("resty.etcd.endpoint.dict_bans")
 local foreign_options = require("resty.etcd.base.foreign_options")
 local log = require("resty.etcd.base.log")
+local masked_url = require("resty.etcd.endpoint.masked_url")
 local half_open = require("resty.etcd.endpoint.half_open")
 local now = clock.now
 
@@ -109,7 +110,12 @@ local function report_failure(http_host)
         banned_until[http_host] = time + conf.fail_timeout
         if not banned then
             forget_old(time)
-            ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+            ngx.log(
+                ngx.WARN,
+                "update endpoint: ",
+                masked_url.mask(http_host),
+                " to unhealthy"
+            )
         end
         return true
     end
@@ -119,7 +125,12 @@ local function report_failure(http_host)
         return errors.bad_request(err)
     end
     if fails >= conf.max_fails and dict_bans.ban(dict, http_host, conf.fail_timeout) then
-        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy")
+        ngx.log(
+            ngx.WARN,
+            "update endpoint: ",
+            masked_url.mask(http_host),
+            " to unhealthy"
+        )
     end
     return true
 end

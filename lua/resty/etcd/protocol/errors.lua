@@ -149,11 +149,16 @@ end
 
 --- Returns the error for an invalid argument in the form of all public methods.
 ---@param message string
+---@param hint? string what to write instead
 ---@return nil res
 ---@return string err
 ---@return resty.etcd.protocol.errors.EtcdError details
-local function bad_request(message)
-    return nil, message, local_error("bad_request", message)
+local function bad_request(message, hint)
+    local err = local_error("bad_request", message)
+    if hint ~= nil then
+        err.hint = hint
+    end
+    return nil, message, err
 end
 _M.bad_request = bad_request
 _M.local_error = local_error

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/transport/failure.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local masked_url = require("resty.etcd.endpoint.masked_url")
 local errors = require("resty.etcd.protocol.errors")
 local error_hints = require("resty.etcd.transport.error_hints")
 local NAMES = {
@@ -45,10 +46,11 @@ end
 ---@param endpoint string
 ---@return resty.etcd.protocol.errors.EtcdError
 local function stream_error(failure, endpoint)
+    local shown = masked_url.mask(endpoint)
     if failure.kind == "status" then
-        return errors.server_error(failure.http_status, failure.code, failure.text, endpoint)
+        return errors.server_error(failure.http_status, failure.code, failure.text, shown)
     end
-    return errors.local_error(NAMES[failure.kind], failure.text, endpoint)
+    return errors.local_error(NAMES[failure.kind], failure.text, shown)
 end
 
 --- Returns the error of a failed attempt at a call. Whether it can be retried is not set yet.
@@ -65,7 +67,7 @@ local function call_error(failure, endpoint)
     if kind == "undecodable" then
         err.http_status = failure.http_status
     elseif kind ~= "status" then
-        err.message = endpoint .. ": " .. failure.text
+        err.message = masked_url.mask(endpoint) .. ": " .. failure.text
         is_closed_by_server = failure.is_closed_by_server
     end
     local hint = error_hints.hint_for(err.message, is_closed_by_server)

@@ -1,3 +1,4 @@
+import * as masked_url from "../endpoint/masked_url";
 import * as semaphore from "ngx.semaphore";
 import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
@@ -164,7 +165,15 @@ function follow(core: Core, id: string, http_host: string): void {
     const floor = core.revision_floor;
     if (followed.id !== undefined && followed.id !== id) {
         if (is_log_due(followed, "")) {
-            ngx.log(ngx.WARN, "cluster ", followed.id, ": replaced by cluster ", id, " of ", http_host);
+            ngx.log(
+                ngx.WARN,
+                "cluster ",
+                followed.id,
+                ": replaced by cluster ",
+                id,
+                " of ",
+                masked_url.mask(http_host),
+            );
         }
         if (floor !== undefined) {
             monotonic.reset(floor);
@@ -182,7 +191,7 @@ function report_strays(core: Core, answers: Answers): void {
         if (id !== followed.id) {
             balancer.report_other_cluster(core, host);
             if (is_log_due(followed, host)) {
-                const err = errors.other_cluster(id, host, followed);
+                const err = errors.other_cluster(id, masked_url.mask(host), followed);
                 ngx.log(ngx.WARN, "endpoint ", errors.to_text(err), "; not used for the time being");
             }
         }
@@ -200,7 +209,7 @@ function poll(core: Core, seen_id: string, seen_host: string): void {
             follow(core, chosen, host_of(answers, chosen)!);
             report_strays(core, answers);
         } else if (is_log_due(followed, followed.id!)) {
-            const other = `${seen_host} is of cluster ${seen_id}`;
+            const other = `${masked_url.mask(seen_host)} is of cluster ${seen_id}`;
             ngx.log(ngx.WARN, "cluster ", followed.id, ": no endpoint is of it, but ", other, "; asking again");
         }
         followed.next_poll_at = now() + MIN_POLL_INTERVAL;

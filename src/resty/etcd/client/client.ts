@@ -208,9 +208,9 @@ function create(opts?: Options): MethodResult<Client> {
     }
     const wanted = opts ?? {};
     option_warnings.warn_about(wanted);
-    const [derived, err] = settings.new(wanted);
+    const [derived, err, hint] = settings.new(wanted);
     if (derived === undefined) {
-        return errors.bad_request(err);
+        return errors.bad_request(err, hint);
     }
     const [connector, connector_err] = choose_connector(wanted);
     if (connector === undefined) {

@@ -1,6 +1,8 @@
 import * as cjson from "cjson.safe";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
+import * as masked_url from "../endpoint/masked_url";
+import * as url_hints from "../endpoint/url_hints";
 import type { ConnectionOptions, ExtraHeaders } from "../transport/http/types";
 import type { TlsOptions } from "../transport/tls/types";
 import type { Headers } from "../transport/transport";
@@ -37,6 +39,11 @@ const TLS_NAMES: (keyof Options)[] = ["ssl_cert_path", "ssl_key_path", "ssl_cert
  */
 const KEEPALIVE_POOL = 512;
 
+/** A value; or nil, an error text, and what to write instead, if that is known. */
+type HintedResult<T> = LuaMultiReturn<
+    [value: T, err?: undefined, hint?: undefined] | [value: undefined, err: string, hint?: string | undefined]
+>;
+
 const HOSTS_PROBLEM = "opts.http_host must be string or string array";
 
 /** Returns the path prefix of today's gateway for those of etcd 3.2 (/v3alpha) and 3.3 (/v3beta). */
@@ -44,7 +51,7 @@ function modern_prefix(prefix: string): string {
     return prefix === "/v3alpha" || prefix === "/v3beta" ? "/v3" : prefix;
 }
 
-function make_endpoints(http_host: unknown, api_prefix: string): Result<Endpoint[]> {
+function make_endpoints(http_host: unknown, api_prefix: string): HintedResult<Endpoint[]> {
     const urls = (typeof http_host === "object" ? http_host : [http_host]) as unknown[];
     const endpoints: Endpoint[] = [];
     for (const url of urls) {
@@ -53,7 +60,7 @@ function make_endpoints(http_host: unknown, api_prefix: string): Result<Endpoint
         }
         const parsed = endpoint.new(url, api_prefix);
         if (parsed === undefined) {
-            return $multi(undefined, `invalid http host: ${url}, err: not matched`);
+            return $multi(undefined, `invalid http host: ${masked_url.mask(url)}, err: not matched`, url_hints.of(url));
         }
         endpoints.push(parsed);
     }
@@ -127,12 +134,15 @@ function make_extra_headers(opts: Options): Result<ExtraHeaders> {
     return $multi({ fields, block: content_type + block, host });
 }
 
-/** Derives the settings from options that `options.check` has accepted. */
-function create(opts: Options): Result<Settings> {
+/**
+ * Derives the settings from options that `options.check` has accepted.
+ * @returns nil, an error text and a hint on failure
+ */
+function create(opts: Options): HintedResult<Settings> {
     const api_prefix = modern_prefix(opts.api_prefix ?? "/v3");
-    const [endpoints, host_err] = make_endpoints(opts.http_host ?? "http://127.0.0.1:2379", api_prefix);
+    const [endpoints, host_err, hint] = make_endpoints(opts.http_host ?? "http://127.0.0.1:2379", api_prefix);
     if (endpoints === undefined) {
-        return $multi(undefined, host_err);
+        return $multi(undefined, host_err, hint);
     }
     const [connection_options, connection_err] = make_connection_options(opts);
     if (connection_options === undefined) {

@@ -2,6 +2,7 @@ import type { Dict } from "../base/memory_dict";
 import * as memory_dict from "../base/memory_dict";
 import type { Endpoint } from "./endpoint";
 import * as last_failures from "./last_failures";
+import * as masked_url from "./masked_url";
 import type { Health, Tried } from "./client_health";
 import * as client_health from "./client_health";
 import shared_health = require("./shared_health");
@@ -114,7 +115,7 @@ function choose_endpoint(
     }
     if (endpoint !== undefined && log.info_enabled()) {
         // nginx prints the name of the calling function, which users search for: it stays choose_endpoint
-        ngx.log(ngx.INFO, "choose endpoint: ", endpoint.http_host);
+        ngx.log(ngx.INFO, "choose endpoint: ", masked_url.mask(endpoint.http_host));
     }
     return endpoint;
 }
@@ -133,7 +134,7 @@ type AttemptOutcome =
     | "not_attempted";
 
 function log_recovery(http_host: string): void {
-    ngx.log(ngx.NOTICE, "endpoint ", http_host, ": healthy again");
+    ngx.log(ngx.NOTICE, "endpoint ", masked_url.mask(http_host), ": healthy again");
 }
 
 /** Reports an outcome to the shared health check. */
@@ -166,7 +167,7 @@ function report_to_client_health(
     } else if (outcome === "tls_failure") {
         client_health.tls_failed(health, http_host);
     } else if (client_health.failed(health, http_host)) {
-        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
+        ngx.log(ngx.WARN, "update endpoint: ", masked_url.mask(http_host), " to unhealthy");
     }
 }
 
@@ -195,7 +196,7 @@ function failures_of(ring: Ring): Dict {
 /** Stores why an endpoint failed, for the hint of errors of calls that find no endpoint. */
 function note_failure(ring: Ring, http_host: string, text: string): void {
     const has_host = string.sub(text, 1, http_host.length) === http_host;
-    last_failures.note(failures_of(ring), http_host, has_host ? text : `${http_host}: ${text}`);
+    last_failures.note(failures_of(ring), http_host, has_host ? text : `${masked_url.mask(http_host)}: ${text}`);
 }
 
 /** Returns the last failure of each endpoint as one text, or nil if none is known. */
@@ -208,7 +209,7 @@ function report_other_cluster(ring: Ring, http_host: string): void {
     if (ring.health === undefined) {
         report_to_shared(http_host, "failure");
     } else if (client_health.eject(ring.health, http_host)) {
-        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
+        ngx.log(ngx.WARN, "update endpoint: ", masked_url.mask(http_host), " to unhealthy");
     }
 }
 

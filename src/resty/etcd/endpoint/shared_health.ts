@@ -5,6 +5,7 @@ import * as dict_bans from "./dict_bans";
 import * as foreign_options from "../base/foreign_options";
 import type { Habit } from "../base/foreign_options";
 import * as log from "../base/log";
+import * as masked_url from "./masked_url";
 import * as half_open from "./half_open";
 
 const now = clock.now;
@@ -133,7 +134,7 @@ function report_failure(http_host: string): MethodResult<true> {
         banned_until.set(http_host, time + conf.fail_timeout);
         if (!banned) {
             forget_old(time);
-            ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
+            ngx.log(ngx.WARN, "update endpoint: ", masked_url.mask(http_host), " to unhealthy");
         }
         return $multi(true);
     }
@@ -143,7 +144,7 @@ function report_failure(http_host: string): MethodResult<true> {
         return errors.bad_request(err);
     }
     if (fails >= conf.max_fails && dict_bans.ban(dict, http_host, conf.fail_timeout)) {
-        ngx.log(ngx.WARN, "update endpoint: ", http_host, " to unhealthy");
+        ngx.log(ngx.WARN, "update endpoint: ", masked_url.mask(http_host), " to unhealthy");
     }
     return $multi(true);
 }

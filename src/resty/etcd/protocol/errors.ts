@@ -201,9 +201,16 @@ function to_result(err: EtcdError): ErrorResult {
     return $multi(undefined, to_text(err), err);
 }
 
-/** Returns the error for an invalid argument in the form of all public methods. */
-function bad_request(message: string): ErrorResult {
-    return $multi(undefined, message, local_error("bad_request", message));
+/**
+ * Returns the error for an invalid argument in the form of all public methods.
+ * @param hint what to write instead
+ */
+function bad_request(message: string, hint?: string): ErrorResult {
+    const err = local_error("bad_request", message);
+    if (hint !== undefined) {
+        err.hint = hint;
+    }
+    return $multi(undefined, message, err);
 }
 
 export {

@@ -1,3 +1,4 @@
+import * as masked_url from "../endpoint/masked_url";
 import * as errors from "../protocol/errors";
 import type { EtcdError, LocalName } from "../protocol/errors";
 import * as error_hints from "./error_hints";
@@ -27,10 +28,11 @@ function status_failure(http_status: number, code: number | undefined, text: str
 
 /** Returns the error of a stream that was open. Programs compare its text, which is that of the socket. */
 function stream_error(failure: Failure, endpoint: string): EtcdError {
+    const shown = masked_url.mask(endpoint);
     if (failure.kind === "status") {
-        return errors.server_error(failure.http_status, failure.code, failure.text, endpoint);
+        return errors.server_error(failure.http_status, failure.code, failure.text, shown);
     }
-    return errors.local_error(NAMES[failure.kind], failure.text, endpoint);
+    return errors.local_error(NAMES[failure.kind], failure.text, shown);
 }
 
 /** Returns the error of a failed attempt at a call. Whether it can be retried is not set yet. */
@@ -44,7 +46,7 @@ function call_error(failure: Failure, endpoint: string): EtcdError {
     if (kind === "undecodable") {
         err.http_status = failure.http_status!;
     } else if (kind !== "status") {
-        err.message = `${endpoint}: ${failure.text}`;
+        err.message = `${masked_url.mask(endpoint)}: ${failure.text}`;
         is_closed_by_server = failure.is_closed_by_server;
     }
     let hint = error_hints.hint_for(err.message, is_closed_by_server);

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/transport/gateway/error_body.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local masked_url = require("resty.etcd.endpoint.masked_url")
 local cjson = require("cjson.safe")
 local failures = require("resty.etcd.transport.failure")
 local find = string.find
@@ -225,7 +226,7 @@ local function from_answer(status, headers, text, secret)
     local is_shown = secret == nil or is_safe(message, text .. (location or ""), secret)
     local code = code_of(body.code, status) or code_of(inner.grpc_code, status) or code_of(inner.code, status)
     if code == nil and status < 500 and not is_text_of_etcd(message) then
-        local shown = location ~= nil and "Location: " .. location or (own_text or page_text(text))
+        local shown = location ~= nil and "Location: " .. masked_url.mask(location) or (own_text or page_text(text))
         message = foreign_text(status, is_shown and shown or "not shown")
     elseif not is_shown then
         message = nothing

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/transport/gateway/gateway.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local masked_url = require("resty.etcd.endpoint.masked_url")
 local cjson = require("cjson.safe")
 local clock = require("resty.etcd.base.clock")
 local cosocket = require("resty.etcd.transport.http.cosocket")
@@ -103,7 +104,7 @@ end
 local function bad_host(url)
     return failures.local_failure(
         "url",
-        "invalid http host: " .. tostring(url) .. ", err: not matched",
+        "invalid http host: " .. masked_url.mask(url) .. ", err: not matched",
         false
     )
 end

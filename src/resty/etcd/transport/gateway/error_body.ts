@@ -1,3 +1,4 @@
+import * as masked_url from "../../endpoint/masked_url";
 import * as cjson from "cjson.safe";
 import * as failures from "../failure";
 import type { Headers, StatusFailure } from "../transport";
@@ -174,7 +175,7 @@ function from_answer(status: number, headers: Headers, text: string, secret: str
     const is_shown = secret === undefined || is_safe(message, `${text}${location ?? ""}`, secret);
     const code = code_of(body.code, status) ?? code_of(inner.grpc_code, status) ?? code_of(inner.code, status);
     if (code === undefined && status < 500 && !is_text_of_etcd(message)) {
-        const shown = location !== undefined ? `Location: ${location}` : (own_text ?? page_text(text));
+        const shown = location !== undefined ? `Location: ${masked_url.mask(location)}` : (own_text ?? page_text(text));
         message = foreign_text(status, is_shown ? shown : "not shown");
     } else if (!is_shown) {
         message = nothing;

@@ -1,3 +1,4 @@
+import * as masked_url from "../../endpoint/masked_url";
 import type { Message } from "../../protocol/message";
 import * as cjson from "cjson.safe";
 import * as clock from "../../base/clock";
@@ -100,7 +101,7 @@ function stream_url(endpoint: Endpoint): string {
 }
 
 function bad_host(url: string): LocalFailure {
-    return failures.local_failure("url", `invalid http host: ${tostring(url)}, err: not matched`, false);
+    return failures.local_failure("url", `invalid http host: ${masked_url.mask(url)}, err: not matched`, false);
 }
 
 /** Returns the password in a login request. */
