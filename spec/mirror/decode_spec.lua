@@ -19,6 +19,25 @@ describe("mirror item", function()
         m:close()
     end)
 
+    it("is decoded by the option serializer instead of the client's serializer", function()
+        start { serializer = "json_exact" }
+        feed:full(10, { "/a/1", '{"id":9007199254740991,"list":[]}', 3 }, { "/a/2", '{"id":9007199254740993}', 4 })
+        scripted.at(m, 10)
+        local document = m:get("/a/1")
+        assert.equal('{"id":9007199254740991,"list":[]}', require("resty.etcd.serializers.json_exact").serialize(document))
+        assert.equal("decode: $.id: the number is beyond 2^53, and not exact", m:invalid()["/a/2"].err)
+        m:close()
+        start { serializer = "raw" }
+        feed:full(10, { "/a/1", "no JSON", 3 })
+        scripted.at(m, 10)
+        assert.equal("no JSON", (m:get("/a/1")))
+        m:close()
+        start { serializer = { serialize = tostring, deserialize = string.upper } }
+        feed:full(10, { "/a/1", "text", 3 })
+        scripted.at(m, 10)
+        assert.equal("TEXT", (m:get("/a/1")))
+    end)
+
     it("passes decode, validate and transform, once per change", function()
         local steps = {}
         start {

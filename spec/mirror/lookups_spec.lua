@@ -242,6 +242,12 @@ describe("mirror lookups", function()
         is_bad_request("opts must be table", mirrors.mirror(cli, "/", true))
         is_bad_request("unknown option x", mirrors.mirror(cli, "/", { x = 1 }))
         is_bad_request('opts.mode "shared" needs opts.shm_name', mirrors.mirror(cli, "/", { mode = "shared" }))
+        for _, choice in ipairs { "jsno", 5, {}, { serialize = tostring } } do
+            is_bad_request('opts.serializer must be "json", "json_exact", "raw", or a table with serialize and deserialize',
+                mirrors.mirror(cli, "/", { serializer = choice }))
+        end
+        is_bad_request("opts.decode and opts.serializer exclude each other",
+            mirrors.mirror(cli, "/", { serializer = "raw", decode = tostring }))
     end)
 
     it("find keys by an index function that returns one value, several, or none", function()
