@@ -215,7 +215,18 @@ describe("client whose endpoints are of two clusters", function()
                 assert(health_check.init { shm_name = "test", fail_timeout = 60 })
             end
             local cli = new(1, 1, opts)
+            local log, lines_logged = ngx.log, {}
+            ngx.log = function(level, ...) -- luacheck: ignore 122
+                lines_logged[#lines_logged + 1] = table.concat { level, " ", ... }
+            end
             local watcher = assert(cli:watcher(dir, { prefix = true }))
+            ngx.log = log -- luacheck: ignore 122
+            local line = table.concat(lines_logged, "\n"):match(ngx.WARN .. " endpoint [^\n]*")
+            local other_id, id, host = line:match(
+                "^%d endpoint " .. lines[3].http_host .. ": is of cluster (%d+), not of cluster (%d+) of (%S+);")
+            assert.equals(stray:get(dir).body.header.cluster_id, other_id)
+            assert.equals(good:get(dir).body.header.cluster_id, id)
+            assert.is_true(host == lines[1].http_host or host == lines[2].http_host)
             for _ = 1, 6 do
                 assert.equals("right", cli:get(dir .. "001").body.kvs[1].value)
             end
