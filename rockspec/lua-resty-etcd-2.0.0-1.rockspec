@@ -231,6 +231,7 @@ build = {
         ["resty.etcd.watch.stream_reader"] = "lua/resty/etcd/watch/stream_reader.lua",
         ["resty.etcd.watch.subscriber"] = "lua/resty/etcd/watch/subscriber.lua",
         ["resty.etcd.watch.types"] = "lua/resty/etcd/watch/types.lua",
+        ["resty.etcd.watch.watch_log"] = "lua/resty/etcd/watch/watch_log.lua",
         ["resty.etcd.watcher.batch"] = "lua/resty/etcd/watcher/batch.lua",
         ["resty.etcd.watcher.callback_loop"] = "lua/resty/etcd/watcher/callback_loop.lua",
         ["resty.etcd.watcher.known_keys"] = "lua/resty/etcd/watcher/known_keys.lua",

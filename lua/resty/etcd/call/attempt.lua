@@ -28,6 +28,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field semantics? ("read"|"write"|"idempotent") The RPC's own if nil.
 ---@field prefer? string Host of the endpoint for the first attempt, if the health check allows that: the next one of the ring if nil.
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to call, in a single attempt, whatever its health.
+---@field on_retry? (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError)) Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for.
 ---@field answered_by? string Set by the call: host of the endpoint of the last attempt.
 
 --- Options of a stream.
@@ -35,6 +36,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field timeout? number Seconds until the first reply: the client's own if nil, 0 for no deadline.
 ---@field require_leader? boolean The server ends the stream when its member has no leader.
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to open it at, in a single attempt, whatever its health.
+---@field on_retry? (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError)) As for other calls.
 ---@field prefer? string As for `CallOptions`.
 
 --- A call in progress.
@@ -48,6 +50,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field stream resty.etcd.call.attempt.StreamOptions? Nil for a call with a single reply.
 ---@field prefer string? As in the options.
 ---@field at resty.etcd.endpoint.endpoint.Endpoint? The only endpoint of the call; nil if the balancer chooses one for each attempt.
+---@field on_retry (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError))?
 ---@field retry_state resty.etcd.call.retry_state.RetryState
 ---@field seen_revision number With `monotonic`: the revision that the client had seen when the call began, and its cluster.
 ---@field seen_cluster string?

@@ -31,6 +31,7 @@ local MAX_BYTES = 512 * 1024 * 1024
 ---@class resty.etcd.call.paged_range.PageSource
 ---@field cluster_id string? The cluster; nil for that of the first page.
 ---@field http_host string? The endpoint to ask first; nil for any.
+---@field on_retry (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError))? As in `CallOptions`.
 
 --- Returns the approximate size of a page in bytes.
 ---@param kvs resty.etcd.call.paged_range.Kv[]
@@ -149,7 +150,7 @@ local function read_pages(core, request, timeout, on_page, context, source)
     local page = copy(request)
     local limit = FIRST_PAGE
     page.limit = limit
-    local options = {timeout = timeout, prefer = source and source.http_host}
+    local options = {timeout = timeout, prefer = source and source.http_host, on_retry = source and source.on_retry}
     local reply, err, error_reply = read_page(core, page, options, source and source.cluster_id)
     if reply == nil then
         return nil, err, error_reply
@@ -162,8 +163,8 @@ local function read_pages(core, request, timeout, on_page, context, source)
     local count = tonumber(body.count) or 0
     local is_latest = is_of_latest(request)
     if is_latest then
-        local ____opt_8 = body.header
-        page.revision = ____opt_8 and ____opt_8.revision
+        local ____opt_10 = body.header
+        page.revision = ____opt_10 and ____opt_10.revision
     end
     local kvs = all
     local total = 0
@@ -261,7 +262,7 @@ local function read_raw(core, request, timeout, source)
             return nil, err, error_reply
         end
     end
-    local options = {timeout = timeout, quiet = true, prefer = source.http_host}
+    local options = {timeout = timeout, quiet = true, prefer = source.http_host, on_retry = source.on_retry}
     return read_page(core, request, options, source.cluster_id)
 end
 _M.read_all = read_all

@@ -55,10 +55,11 @@ local function cancel_error(reply, endpoint)
     if known == nil and has(reason, "watcher range is empty") then
         known = CODES.InvalidArgument
     end
+    local message = string.gsub(reason, "^rpc error: code = %a+ desc = ", "")
     if known == nil then
-        return errors.local_error("closed", reason ~= "" and reason or "closed: etcd has canceled the watch", endpoint)
+        return errors.local_error("closed", message ~= "" and message or "closed: etcd has canceled the watch", endpoint)
     end
-    return errors.server_error(known[2], known[1], reason, endpoint)
+    return errors.server_error(known[2], known[1], message, endpoint)
 end
 
 --- Reports whether etcd has rejected user and password, rather than a token.

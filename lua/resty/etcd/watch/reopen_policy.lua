@@ -14,20 +14,17 @@ local MIN_REOPEN_INTERVAL = 0.1
 --- Maximum delay in seconds while no endpoint is available: asking the health check again costs no connection.
 local NO_ENDPOINT_DELAY = 1
 
---- Seconds between two log lines about the same error.
-local LOG_INTERVAL = 10
-
---- When a shared watch opens its next stream, and when it logs that. Written by this file.
+--- When a shared watch opens its next stream. Written by this file.
 ---@class resty.etcd.watch.reopen_policy.ReopenPolicy
 ---@field backoff resty.etcd.base.backoff.Backoff
 ---@field last_immediate number Time of the last reopening without a delay.
----@field last_logged_at table Times of the last log lines, by the name of the error.
+---@field was_answered boolean etcd has answered during the last session.
 
 local function create()
     return {
         backoff = backoffs.new(),
         last_immediate = 0,
-        last_logged_at = {}
+        was_answered = true
     }
 end
 
@@ -36,13 +33,16 @@ end
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param connected_at number? when etcd confirmed the watch on the stream that has ended; nil if it did not
 ---@param has_delivered boolean events came through it
+---@param is_answered boolean etcd has answered a request of the session: an outage, if there was one, is over
 ---@return number
-local function next_delay(policy, err, connected_at, has_delivered)
+local function next_delay(policy, err, connected_at, has_delivered, is_answered)
     local backoff = policy.backoff
     local time = now()
-    if has_delivered or connected_at ~= nil and time - connected_at > HEALTHY_AFTER then
+    local is_healthy = has_delivered or connected_at ~= nil and time - connected_at > HEALTHY_AFTER
+    if is_healthy or is_answered and not policy.was_answered then
         backoffs.reset(backoff)
     end
+    policy.was_answered = is_answered
     local was_healthy = connected_at ~= nil and backoff.seconds == 0
     local delay = backoffs.next(backoff)
     if was_healthy and time - policy.last_immediate > MIN_REOPEN_INTERVAL then
@@ -51,22 +51,7 @@ local function next_delay(policy, err, connected_at, has_delivered)
     end
     return err.name == "no_endpoint" and min(delay, NO_ENDPOINT_DELAY) or delay
 end
-
---- Reports whether an error is to be logged now.
----@param policy resty.etcd.watch.reopen_policy.ReopenPolicy
----@param err resty.etcd.protocol.errors.EtcdError
----@return boolean
-local function is_log_due(policy, err)
-    local time = now()
-    local last = policy.last_logged_at[err.name]
-    if last ~= nil and time - last <= LOG_INTERVAL then
-        return false
-    end
-    policy.last_logged_at[err.name] = time
-    return true
-end
 _M.new = create
-_M.is_log_due = is_log_due
 _M.next_delay = next_delay
 
 return _M

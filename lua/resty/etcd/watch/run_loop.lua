@@ -1,7 +1,6 @@
 -- Generated from src/resty/etcd/watch/run_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
-local errors = require("resty.etcd.protocol.errors")
 local lists = require("resty.etcd.watch.list")
 local liveness_checks = require("resty.etcd.watch.liveness")
 local reopen_policy = require("resty.etcd.watch.reopen_policy")
@@ -9,6 +8,7 @@ local shared_watches = require("resty.etcd.watch.shared_watch")
 local sharing = require("resty.etcd.watch.sharing")
 local stream_reader = require("resty.etcd.watch.stream_reader")
 local watch_errors = require("resty.etcd.watch.errors")
+local watch_log = require("resty.etcd.watch.watch_log")
 local now = clock.now
 local min = math.min
 
@@ -42,18 +42,16 @@ local function wait_for_work(shared_watch, seconds)
     return #shared_watch.subscribers > 0
 end
 
---- Logs why a stream has ended, but not each time.
+--- Reports whether a subscriber needs a full state.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
----@param err resty.etcd.protocol.errors.EtcdError
-local function log_reopen(shared_watch, err)
-    if reopen_policy.is_log_due(shared_watch.reopen_policy, err) then
-        local text = string.gsub(
-            "watch of " .. shared_watch.range.key .. ": " .. errors.to_text(err),
-            "%c",
-            "?"
-        )
-        ngx.log(ngx.WARN, text, "; opening another stream")
+---@return boolean
+local function reads_state(shared_watch)
+    for ____, subscriber in ipairs(shared_watch.subscribers) do
+        if subscriber.pending_state ~= nil then
+            return true
+        end
     end
+    return false
 end
 
 --- Handles the end of a stream.
@@ -73,12 +71,26 @@ local function handle_stream_end(shared_watch, session)
         return nil
     end
     local policy = shared_watch.reopen_policy
-    local delay = reopen_policy.next_delay(policy, err, session.created_at, session.has_delivered)
+    local is_answered = session.is_located or (err.http_status or 500) < 500
+    local delay = reopen_policy.next_delay(
+        policy,
+        err,
+        session.created_at,
+        session.has_delivered,
+        is_answered
+    )
     if err.name == "compacted" then
         shared_watches.on_revisions_lost(shared_watch, "compacted", err)
     end
-    if delay > 0 and #shared_watch.subscribers > 0 then
-        log_reopen(shared_watch, err)
+    if #shared_watch.subscribers > 0 then
+        if err.name == "compacted" then
+            watch_log.compacted(
+                shared_watch.log,
+                reads_state(shared_watch)
+            )
+        elseif delay > 0 then
+            watch_log.reopening(shared_watch.log, err)
+        end
     end
     return delay
 end

@@ -30,6 +30,9 @@ type Outcome<T> = LuaMultiReturn<
     [result: T, err?: undefined] | [result: undefined, err: EtcdError, error_reply?: Reply | undefined]
 >;
 
+/** Logs that a call continues at another endpoint. */
+type OnRetry = (this: void, rpc: string, err: EtcdError) => void;
+
 /** Options of a call with a single reply. */
 interface CallOptions {
     /** Seconds for the whole call, retries included: the client's own if nil, 0 for no deadline. */
@@ -44,6 +47,8 @@ interface CallOptions {
     prefer?: string | undefined;
     /** The only endpoint to call, in a single attempt, whatever its health. */
     at?: Endpoint;
+    /** Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for. */
+    on_retry?: OnRetry | undefined;
     /** Set by the call: host of the endpoint of the last attempt. */
     answered_by?: string | undefined;
 }
@@ -56,6 +61,8 @@ interface StreamOptions {
     require_leader?: boolean;
     /** The only endpoint to open it at, in a single attempt, whatever its health. */
     at?: Endpoint;
+    /** As for other calls. */
+    on_retry?: OnRetry | undefined;
     /** As for `CallOptions`. */
     prefer?: string | undefined;
 }
@@ -76,6 +83,7 @@ interface Call {
     readonly prefer: string | undefined;
     /** The only endpoint of the call; nil if the balancer chooses one for each attempt. */
     readonly at: Endpoint | undefined;
+    readonly on_retry: OnRetry | undefined;
     readonly retry_state: RetryState;
     /** With `monotonic`: the revision that the client had seen when the call began, and its cluster. */
     readonly seen_revision: number;
@@ -286,4 +294,4 @@ function run(call: Call, attempt: Attempt): Outcome<Reply | Stream> {
     return $multi(result);
 }
 
-export { prepare, run, type Call, type CallOptions, type Outcome, type StreamOptions };
+export { prepare, run, type Call, type CallOptions, type OnRetry, type Outcome, type StreamOptions };

@@ -1,5 +1,5 @@
 import type { Message } from "../protocol/message";
-import type { Call, CallOptions, Outcome, StreamOptions } from "./attempt";
+import type { Call, CallOptions, OnRetry, Outcome, StreamOptions } from "./attempt";
 import * as attempts from "./attempt";
 import * as tokens from "./token";
 import * as clock from "../base/clock";
@@ -35,6 +35,15 @@ function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?:
     return $multi(token);
 }
 
+/** Logs that a call continues at another endpoint. Programs search for the line of calls without `on_retry`. */
+function log_retry(call: Call, err: EtcdError): void {
+    if (call.on_retry !== undefined) {
+        call.on_retry(rpcs.name_of(call.rpc), err);
+    } else {
+        ngx.log(ngx.WARN, errors.to_text(err), ". Retrying");
+    }
+}
+
 /** Makes attempts until there is a result, or an error that no further attempt can change. */
 function run(call: Call): Outcome<Reply | Stream> {
     const state = call.retry_state;
@@ -60,7 +69,7 @@ function run(call: Call): Outcome<Reply | Stream> {
         }
         retry_state.wait(state);
         if (next_step === "next_endpoint") {
-            ngx.log(ngx.WARN, errors.to_text(err), ". Retrying");
+            log_retry(call, err);
         }
     }
 }
@@ -139,6 +148,7 @@ function start(
         stream,
         prefer: options?.prefer ?? stream?.prefer,
         at,
+        on_retry: options?.on_retry ?? stream?.on_retry,
         retry_state: retry_state.new(core, deadline, is_linearizable, at !== undefined),
         seen_revision,
         seen_cluster,
@@ -186,4 +196,4 @@ function open(core: Core, rpc: Rpc, request: object, options: StreamOptions): Ou
     return $multi(stream as Stream);
 }
 
-export { open, unary, type CallOptions, type Outcome, type StreamOptions };
+export { open, unary, type CallOptions, type OnRetry, type Outcome, type StreamOptions };

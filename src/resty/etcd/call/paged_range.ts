@@ -1,5 +1,5 @@
 import type { Message } from "../protocol/message";
-import type { CallOptions, Outcome } from "./call";
+import type { CallOptions, OnRetry, Outcome } from "./call";
 import * as call from "./call";
 import type { Core } from "./client_state";
 import * as cluster from "./cluster";
@@ -34,6 +34,8 @@ interface PageSource {
     readonly cluster_id: string | undefined;
     /** The endpoint to ask first; nil for any. */
     readonly http_host: string | undefined;
+    /** As in `CallOptions`. */
+    readonly on_retry: OnRetry | undefined;
 }
 
 /** Called with each page before its values are decoded. */
@@ -121,7 +123,7 @@ function read_pages(
     const page = copy(request);
     let limit = FIRST_PAGE;
     page.set("limit", limit);
-    const options: CallOptions = { timeout, prefer: source?.http_host };
+    const options: CallOptions = { timeout, prefer: source?.http_host, on_retry: source?.on_retry };
     const [reply, err, error_reply] = read_page(core, page, options, source?.cluster_id);
     if (reply === undefined) {
         return $multi(undefined, err, error_reply);
@@ -219,7 +221,7 @@ function read_raw(core: Core, request: Message, timeout: number | undefined, sou
             return $multi(undefined, err, error_reply);
         }
     }
-    const options: CallOptions = { timeout, quiet: true, prefer: source.http_host };
+    const options: CallOptions = { timeout, quiet: true, prefer: source.http_host, on_retry: source.on_retry };
     return read_page(core, request, options, source.cluster_id);
 }
 

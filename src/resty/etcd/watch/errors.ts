@@ -49,10 +49,12 @@ function cancel_error(reply: WatchReply, endpoint: string | undefined): EtcdErro
     if (known === undefined && has(reason, "watcher range is empty")) {
         known = CODES.InvalidArgument;
     }
+    // other calls return the message alone: the same rejection must have one text
+    const [message] = string.gsub(reason, "^rpc error: code = %a+ desc = ", "");
     if (known === undefined) {
-        return errors.local_error("closed", reason !== "" ? reason : "closed: etcd has canceled the watch", endpoint);
+        return errors.local_error("closed", message !== "" ? message : "closed: etcd has canceled the watch", endpoint);
     }
-    return errors.server_error(known[1], known[0], reason, endpoint);
+    return errors.server_error(known[1], known[0], message, endpoint);
 }
 
 /** Reports whether etcd has rejected user and password, rather than a token. */

@@ -12,6 +12,7 @@ import * as shared_watches from "./shared_watch";
 import * as subscribers from "./subscriber";
 import * as timer_loops from "../base/timer_loop";
 import * as watch_errors from "./errors";
+import type { WatchLog } from "./watch_log";
 
 const min = math.min;
 
@@ -25,9 +26,16 @@ function is_wanted(subscriber: Subscriber): boolean {
     return !subscriber.is_closed && subscriber.err === undefined && subscriber.pending_state !== undefined;
 }
 
+/** Returns the number of streams that the watch of the subscriber has had. */
+function open_count_of(subscriber: Subscriber): number {
+    return subscriber.shared_watch?.open_count ?? 0;
+}
+
+/** Waits before the next attempt, unless etcd confirms the watch: the outage is over then. */
 function pause(subscriber: Subscriber, seconds: number): void {
+    const open_count = open_count_of(subscriber);
     let left = seconds;
-    while (left > 0 && is_wanted(subscriber) && !ngx.worker.exiting()) {
+    while (left > 0 && is_wanted(subscriber) && !ngx.worker.exiting() && open_count_of(subscriber) === open_count) {
         ngx.sleep(min(left, POLL_INTERVAL));
         left = left - POLL_INTERVAL;
     }
@@ -48,13 +56,13 @@ function has_lost_position(subscriber: Subscriber): boolean {
 }
 
 /** Returns where the events of the subscriber are from: its full state must be of the same cluster. */
-function source_of(subscriber: Subscriber): PageSource {
+function source_of(subscriber: Subscriber, log: WatchLog): PageSource {
     const { shared_watch, history } = subscriber;
     if (shared_watch === undefined) {
-        return { cluster_id: history?.cluster_id, http_host: undefined };
+        return { cluster_id: history?.cluster_id, http_host: undefined, on_retry: log.on_retry };
     }
     const http_host = shared_watch.stream?.endpoint ?? shared_watch.located_at;
-    return { cluster_id: shared_watch.history.cluster_id, http_host };
+    return { cluster_id: shared_watch.history.cluster_id, http_host, on_retry: log.on_retry };
 }
 
 /** Notes a transient error, and waits before the next attempt. */
@@ -71,7 +79,7 @@ function wait_to_retry(core: Core, subscriber: Subscriber, err: EtcdError, backo
  * event after the state is lost; or it was too slow for a watch and joins one after the state was read. Returns early
  * when the watch has lost its position, and is called again when that is known.
  */
-function read_for(subscriber: Subscriber, core: Core): void {
+function read_for(subscriber: Subscriber, core: Core, log: WatchLog): void {
     const backoff = backoffs.new();
     while (is_wanted(subscriber) && !has_lost_position(subscriber)) {
         const epoch = subscriber.epoch;
@@ -79,7 +87,7 @@ function read_for(subscriber: Subscriber, core: Core): void {
             core,
             subscriber.options.range,
             subscriber.list_revision,
-            source_of(subscriber),
+            source_of(subscriber, log),
         );
         if (!is_wanted(subscriber)) {
             return;
@@ -103,7 +111,7 @@ function read_for(subscriber: Subscriber, core: Core): void {
 }
 
 function run(subscriber: Subscriber, shared_watch: SharedWatch, list_thread: State): void {
-    const [ok, problem] = protected_call(read_for, subscriber, shared_watch.core);
+    const [ok, problem] = protected_call(read_for, subscriber, shared_watch.core, shared_watch.log);
     list_thread.is_over = true;
     subscribers.end_list(subscriber);
     if (!ok) {

@@ -126,6 +126,8 @@ function compare(probe: State, endpoint: Endpoint): void {
     const { key_count } = shared_watch;
     if (current === undefined) {
         probe.comparison = UNKNOWN;
+    } else if (current.cluster_id !== shared_watch.history.cluster_id) {
+        probe.has_failed = true; // the member has joined another cluster
     } else if (current.has_changed || (key_count !== undefined && key_count !== current.key_count)) {
         probe.missed_at ??= now();
     } else {

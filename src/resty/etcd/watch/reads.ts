@@ -20,10 +20,8 @@ interface CurrentRevision extends HistoryPoint {
 }
 
 /** What has changed in a range since a revision. */
-interface ChangedKeys {
-    readonly revision: number;
+interface ChangedKeys extends CurrentRevision {
     readonly has_changed: boolean;
-    readonly key_count: number;
 }
 
 /**
@@ -90,8 +88,10 @@ function changed_keys(core: Core, range: KeyRange, from: number, at: Endpoint): 
     if (point === undefined) {
         return $multi(undefined, header_err);
     }
+    const key_count = tonumber(reply.body.get("count")) ?? 0;
     const has_changed = reply.body.get("kvs") !== undefined;
-    return $multi({ revision: point.revision, has_changed, key_count: tonumber(reply.body.get("count")) ?? 0 });
+    const { cluster_id, raft_term, revision } = point;
+    return $multi({ cluster_id, raft_term, revision, key_count, has_changed });
 }
 
 /**

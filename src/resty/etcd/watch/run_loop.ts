@@ -1,7 +1,5 @@
 import type { SharedWatch } from "./types";
 import * as clock from "../base/clock";
-import * as errors from "../protocol/errors";
-import type { EtcdError } from "../protocol/errors";
 import * as lists from "./list";
 import * as liveness_checks from "./liveness";
 import * as reopen_policy from "./reopen_policy";
@@ -10,6 +8,7 @@ import * as sharing from "./sharing";
 import * as stream_reader from "./stream_reader";
 import type { StreamSession } from "./stream_reader";
 import * as watch_errors from "./errors";
+import * as watch_log from "./watch_log";
 
 const now = clock.now;
 const min = math.min;
@@ -35,12 +34,14 @@ function wait_for_work(shared_watch: SharedWatch, seconds: number): boolean {
     return shared_watch.subscribers.length > 0;
 }
 
-/** Logs why a stream has ended, but not each time. */
-function log_reopen(shared_watch: SharedWatch, err: EtcdError): void {
-    if (reopen_policy.is_log_due(shared_watch.reopen_policy, err)) {
-        const [text] = string.gsub(`watch of ${shared_watch.range.key}: ${errors.to_text(err)}`, "%c", "?");
-        ngx.log(ngx.WARN, text, "; opening another stream");
+/** Reports whether a subscriber needs a full state. */
+function reads_state(shared_watch: SharedWatch): boolean {
+    for (const subscriber of shared_watch.subscribers) {
+        if (subscriber.pending_state !== undefined) {
+            return true;
+        }
     }
+    return false;
 }
 
 /**
@@ -60,12 +61,17 @@ function handle_stream_end(shared_watch: SharedWatch, session: StreamSession): n
         return undefined;
     }
     const policy = shared_watch.reopen_policy;
-    const delay = reopen_policy.next_delay(policy, err, session.created_at, session.has_delivered);
+    const is_answered = session.is_located || (err.http_status ?? 500) < 500;
+    const delay = reopen_policy.next_delay(policy, err, session.created_at, session.has_delivered, is_answered);
     if (err.name === "compacted") {
         shared_watches.on_revisions_lost(shared_watch, "compacted", err);
     }
-    if (delay > 0 && shared_watch.subscribers.length > 0) {
-        log_reopen(shared_watch, err);
+    if (shared_watch.subscribers.length > 0) {
+        if (err.name === "compacted") {
+            watch_log.compacted(shared_watch.log, reads_state(shared_watch));
+        } else if (delay > 0) {
+            watch_log.reopening(shared_watch.log, err);
+        }
     }
     return delay;
 }

@@ -12,6 +12,7 @@ import * as reopen_policy from "./reopen_policy";
 import type { Stream } from "../transport/transport";
 import * as timer_loops from "../base/timer_loop";
 import * as subscribers from "./subscriber";
+import * as watch_log from "./watch_log";
 
 const now = clock.now;
 const max = math.max;
@@ -91,9 +92,9 @@ function create(
         dropped: 0,
         last_error: undefined,
         reopen_policy: reopen_policy.new(),
+        log: watch_log.new(range.key),
     };
-    const [name] = string.gsub(`watch of ${range.key}`, "%c", "?");
-    shared_watch.loop = timer_loops.new(name, () => run(shared_watch), { pool: "streams" });
+    shared_watch.loop = timer_loops.new(shared_watch.log.subject, () => run(shared_watch), { pool: "streams" });
     return $multi(shared_watch);
 }
 

@@ -18,6 +18,7 @@ import * as reassembly from "./reassembly";
 import type { Reassembler, WatchReply } from "./reassembly";
 import * as sharing from "./sharing";
 import * as watch_errors from "./errors";
+import * as watch_log from "./watch_log";
 
 type Thread = ngx.thread.Thread;
 
@@ -33,6 +34,8 @@ interface StreamSession {
     /** Why the stream has ended; nil until then. */
     readonly err: EtcdError | undefined;
     readonly started_at: number;
+    /** etcd has answered the read of its current revision. */
+    readonly is_located: boolean;
     /** When the head of the response had arrived. */
     readonly response_started_at: number | undefined;
     /** When etcd confirmed the watch. */
@@ -70,7 +73,7 @@ function create_request(shared_watch: SharedWatch, from: number): Message {
  */
 function locate(shared_watch: SharedWatch): EtcdError | undefined {
     const before = histories.copy(shared_watch.history); // full states that are read meanwhile can be of later revisions
-    const options: call.CallOptions = { quiet: true };
+    const options: call.CallOptions = { quiet: true, on_retry: shared_watch.log.on_retry };
     let [current, err] = reads.current_revision(shared_watch.core, shared_watch.range, options);
     if (current === undefined) {
         return err;
@@ -136,6 +139,7 @@ function handle_reply(
         if (session.created_at === undefined) {
             session.created_at = now();
             shared_watches.mark_connected(shared_watch);
+            watch_log.established(shared_watch.log, endpoint);
         }
         return undefined;
     }
@@ -189,13 +193,14 @@ function run(shared_watch: SharedWatch, session: Session): EtcdError {
     if (locate_err !== undefined) {
         return locate_err;
     }
+    session.is_located = true;
     if (shared_watch.subscribers.length === 0) {
         return errors.local_error("closed", "closed");
     }
     const from = shared_watches.request_revision(shared_watch);
     const request = { create_request: create_request(shared_watch, from) };
     // etcd ends the stream when its member loses the leader: such a member sends no events
-    const options = { require_leader: true, prefer: shared_watch.located_at };
+    const options = { require_leader: true, prefer: shared_watch.located_at, on_retry: shared_watch.log.on_retry };
     const [stream, open_err] = call.open(core, rpcs.watch, request, options);
     if (stream === undefined) {
         return open_err;
@@ -232,6 +237,7 @@ function start(shared_watch: SharedWatch): StreamSession {
         thread: undefined,
         err: undefined,
         started_at: now(),
+        is_located: false,
         response_started_at: undefined,
         created_at: undefined,
         has_delivered: false,

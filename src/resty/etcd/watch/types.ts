@@ -8,6 +8,7 @@ import type { Stream } from "../transport/transport";
 import type { BatchQueue } from "./batch_queue";
 import type { Reason } from "./feed";
 import type { ReopenPolicy } from "./reopen_policy";
+import type { WatchLog } from "./watch_log";
 
 /** What a subscriber wants to receive. */
 interface SubscriberOptions {
@@ -149,6 +150,7 @@ interface SharedWatch {
     readonly dropped: number;
     readonly last_error: EtcdError | undefined;
     readonly reopen_policy: ReopenPolicy;
+    readonly log: WatchLog;
 }
 
 export type { HistoryPoint, HistoryToken, ListThread, RunTurn, SharedWatch, Subscriber, SubscriberOptions };
