@@ -248,6 +248,7 @@ local function start(cli, create_request, opts)
     end
     local timeout = opts and opts.timeout or cli.timeout
     local reader = make_reader(cli, stream, timeout > 0 and timeout or nil, (opts and opts.progress_notify) == true)
+    stream:end_at_exit()
     if (opts and opts.need_cancel) == true then
         stream:allow_cancel()
         return reader, nil, make_handle(stream)

@@ -32,6 +32,24 @@ local function get_token(call)
     return token
 end
 
+--- Logs that a call continues at another endpoint. Programs search for the line of calls without `on_retry`.
+---@param call resty.etcd.call.attempt.Call
+---@param err resty.etcd.protocol.errors.EtcdError
+local function log_retry(call, err)
+    if call.on_retry ~= nil then
+        call.on_retry(
+            rpcs.name_of(call.rpc),
+            err
+        )
+    else
+        ngx.log(
+            ngx.WARN,
+            errors.to_text(err),
+            ". Retrying"
+        )
+    end
+end
+
 --- Makes attempts until there is a result, or an error that no further attempt can change.
 ---@param call resty.etcd.call.attempt.Call
 ---@return resty.etcd.transport.transport.Reply|resty.etcd.transport.transport.Stream? result
@@ -61,11 +79,7 @@ local function run(call)
         end
         retry_state.wait(state)
         if next_step == "next_endpoint" then
-            ngx.log(
-                ngx.WARN,
-                errors.to_text(err),
-                ". Retrying"
-            )
+            log_retry(call, err)
         end
     end
 end
@@ -150,6 +164,7 @@ local function start(core, rpc, request, timeout, options, stream)
         stream = stream,
         prefer = options and options.prefer or stream and stream.prefer,
         at = at,
+        on_retry = options and options.on_retry or stream and stream.on_retry,
         retry_state = retry_state.new(core, deadline, is_linearizable, at ~= nil),
         seen_revision = seen_revision,
         seen_cluster = seen_cluster,
@@ -218,9 +233,9 @@ local function open(core, rpc, request, options)
     if stream == nil then
         return nil, err, error_reply
     end
-    local ____opt_22 = core.sync_plan
-    if ____opt_22 ~= nil then
-        ____opt_22.start_loop(core)
+    local ____opt_26 = core.sync_plan
+    if ____opt_26 ~= nil then
+        ____opt_26.start_loop(core)
     end
     return stream
 end

@@ -52,6 +52,7 @@ local _M = {}
 ---@field try_recv fun(self: resty.etcd.transport.transport.Stream): table? Returns a message that has arrived already, or nil.
 ---@field last_received_at fun(self: resty.etcd.transport.transport.Stream): number Returns the time at which the last byte arrived, by `clock.now`.
 ---@field allow_cancel fun(self: resty.etcd.transport.transport.Stream) Lets `close` end the stream while another light thread waits in `recv`, at the cost of periodic wake-ups.
+---@field end_at_exit fun(self: resty.etcd.transport.transport.Stream) Lets `recv` end the stream when the worker is exiting, at the cost of wake-ups every few seconds.
 ---@field close fun(self: resty.etcd.transport.transport.Stream) Ends the stream.
 
 --- The interface between calls, whose messages are plain tables, and a wire format.

@@ -20,9 +20,21 @@ local function is_wanted(subscriber)
     return not subscriber.is_closed and subscriber.err == nil and subscriber.pending_state ~= nil
 end
 
+--- Returns the number of streams that the watch of the subscriber has had.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@return number
+local function open_count_of(subscriber)
+    local ____opt_0 = subscriber.shared_watch
+    return ____opt_0 and ____opt_0.open_count or 0
+end
+
+--- Waits before the next attempt, unless etcd confirms the watch: the outage is over then.
+---@param subscriber resty.etcd.watch.types.Subscriber
+---@param seconds number
 local function pause(subscriber, seconds)
+    local open_count = open_count_of(subscriber)
     local left = seconds
-    while left > 0 and is_wanted(subscriber) and not ngx.worker.exiting() do
+    while left > 0 and is_wanted(subscriber) and not ngx.worker.exiting() and open_count_of(subscriber) == open_count do
         ngx.sleep(min(left, POLL_INTERVAL))
         left = left - POLL_INTERVAL
     end
@@ -50,17 +62,18 @@ end
 
 --- Returns where the events of the subscriber are from: its full state must be of the same cluster.
 ---@param subscriber resty.etcd.watch.types.Subscriber
+---@param log resty.etcd.watch.watch_log.WatchLog
 ---@return resty.etcd.call.paged_range.PageSource
-local function source_of(subscriber)
-    local ____subscriber_0 = subscriber
-    local shared_watch = ____subscriber_0.shared_watch
-    local history = ____subscriber_0.history
+local function source_of(subscriber, log)
+    local ____subscriber_2 = subscriber
+    local shared_watch = ____subscriber_2.shared_watch
+    local history = ____subscriber_2.history
     if shared_watch == nil then
-        return {cluster_id = history and history.cluster_id, http_host = nil}
+        return {cluster_id = history and history.cluster_id, http_host = nil, on_retry = log.on_retry}
     end
-    local ____opt_3 = shared_watch.stream
-    local http_host = ____opt_3 and ____opt_3.endpoint or shared_watch.located_at
-    return {cluster_id = shared_watch.history.cluster_id, http_host = http_host}
+    local ____opt_5 = shared_watch.stream
+    local http_host = ____opt_5 and ____opt_5.endpoint or shared_watch.located_at
+    return {cluster_id = shared_watch.history.cluster_id, http_host = http_host, on_retry = log.on_retry}
 end
 
 --- Notes a transient error, and waits before the next attempt.
@@ -84,7 +97,8 @@ end
 --- when the watch has lost its position, and is called again when that is known.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param core resty.etcd.call.client_state.Core
-local function read_for(subscriber, core)
+---@param log resty.etcd.watch.watch_log.WatchLog
+local function read_for(subscriber, core, log)
     local backoff = backoffs.new()
     while is_wanted(subscriber) and not has_lost_position(subscriber) do
         local epoch = subscriber.epoch
@@ -92,7 +106,7 @@ local function read_for(subscriber, core)
             core,
             subscriber.options.range,
             subscriber.list_revision,
-            source_of(subscriber)
+            source_of(subscriber, log)
         )
         if not is_wanted(subscriber) then
             return
@@ -116,7 +130,7 @@ local function read_for(subscriber, core)
 end
 
 local function run(subscriber, shared_watch, list_thread)
-    local ok, problem = pcall(read_for, subscriber, shared_watch.core)
+    local ok, problem = pcall(read_for, subscriber, shared_watch.core, shared_watch.log)
     list_thread.is_over = true
     subscribers.end_list(subscriber)
     if not ok then

@@ -116,6 +116,8 @@ local function compare(probe, endpoint)
     local key_count = shared_watch.key_count
     if current == nil then
         probe.comparison = UNKNOWN
+    elseif current.cluster_id ~= shared_watch.history.cluster_id then
+        probe.has_failed = true
     elseif current.has_changed or key_count ~= nil and key_count ~= current.key_count then
         if probe.missed_at == nil then
             probe.missed_at = now()

@@ -12,10 +12,8 @@ local rpcs = require("resty.etcd.protocol.rpc")
 ---@field key_count number
 
 --- What has changed in a range since a revision.
----@class resty.etcd.watch.reads.ChangedKeys
----@field revision number
+---@class resty.etcd.watch.reads.ChangedKeys: resty.etcd.watch.reads.CurrentRevision
 ---@field has_changed boolean
----@field key_count number
 
 --- Resets the revision floor of a client with `monotonic` after a restore from a backup, which lowers etcd's revision. The
 --- reads here are linearizable: a stale reply to them does not come from a member that lags behind.
@@ -91,11 +89,18 @@ local function changed_keys(core, range, from, at)
     if point == nil then
         return nil, header_err
     end
+    local key_count = tonumber(reply.body.count) or 0
     local has_changed = reply.body.kvs ~= nil
+    local ____point_7 = point
+    local cluster_id = ____point_7.cluster_id
+    local raft_term = ____point_7.raft_term
+    local revision = ____point_7.revision
     return {
-        revision = point.revision,
-        has_changed = has_changed,
-        key_count = tonumber(reply.body.count) or 0
+        cluster_id = cluster_id,
+        raft_term = raft_term,
+        revision = revision,
+        key_count = key_count,
+        has_changed = has_changed
     }
 end
 

@@ -7,6 +7,7 @@ local key_range = require("resty.etcd.protocol.key_range")
 local reopen_policy = require("resty.etcd.watch.reopen_policy")
 local timer_loops = require("resty.etcd.base.timer_loop")
 local subscribers = require("resty.etcd.watch.subscriber")
+local watch_log = require("resty.etcd.watch.watch_log")
 local now = clock.now
 local max = math.max
 local min = math.min
@@ -88,11 +89,11 @@ local function create(core, subscriber, range, next_revision, is_catching_up, ru
         events = 0,
         dropped = 0,
         last_error = nil,
-        reopen_policy = reopen_policy.new()
+        reopen_policy = reopen_policy.new(),
+        log = watch_log.new(range.key)
     }
-    local name = string.gsub("watch of " .. range.key, "%c", "?")
     shared_watch.loop = timer_loops.new(
-        name,
+        shared_watch.log.subject,
         function() return run(shared_watch) end,
         {pool = "streams"}
     )

@@ -13,6 +13,7 @@ local shared_watches = require("resty.etcd.watch.shared_watch")
 local reassembly = require("resty.etcd.watch.reassembly")
 local sharing = require("resty.etcd.watch.sharing")
 local watch_errors = require("resty.etcd.watch.errors")
+local watch_log = require("resty.etcd.watch.watch_log")
 local now = clock.now
 local gmatch = string.gmatch
 
@@ -24,6 +25,7 @@ local PAUSE_INTERVAL = 0.5
 ---@field thread table? The light thread that reads the stream.
 ---@field err resty.etcd.protocol.errors.EtcdError? Why the stream has ended; nil until then.
 ---@field started_at number
+---@field is_located boolean etcd has answered the read of its current revision.
 ---@field response_started_at number? When the head of the response had arrived.
 ---@field created_at number? When etcd confirmed the watch.
 ---@field has_delivered boolean Events were delivered.
@@ -57,7 +59,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? # an error if etcd does not answer
 local function locate(shared_watch)
     local before = histories.copy(shared_watch.history)
-    local options = {quiet = true}
+    local options = {quiet = true, on_retry = shared_watch.log.on_retry}
     local current, err = reads.current_revision(shared_watch.core, shared_watch.range, options)
     if current == nil then
         return err
@@ -137,6 +139,7 @@ local function handle_reply(shared_watch, session, reassembler, reply, endpoint)
         if session.created_at == nil then
             session.created_at = now()
             shared_watches.mark_connected(shared_watch)
+            watch_log.established(shared_watch.log, endpoint)
         end
         return nil
     end
@@ -205,12 +208,13 @@ local function run(shared_watch, session)
     if locate_err ~= nil then
         return locate_err
     end
+    session.is_located = true
     if #shared_watch.subscribers == 0 then
         return errors.local_error("closed", "closed")
     end
     local from = shared_watches.request_revision(shared_watch)
     local request = {create_request = create_request(shared_watch, from)}
-    local options = {require_leader = true, prefer = shared_watch.located_at}
+    local options = {require_leader = true, prefer = shared_watch.located_at, on_retry = shared_watch.log.on_retry}
     local stream, open_err = call.open(core, rpcs.watch, request, options)
     if stream == nil then
         return open_err
@@ -265,6 +269,7 @@ local function start(shared_watch)
         thread = nil,
         err = nil,
         started_at = now(),
+        is_located = false,
         response_started_at = nil,
         created_at = nil,
         has_delivered = false

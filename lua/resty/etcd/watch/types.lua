@@ -88,5 +88,6 @@ local _M = {}
 ---@field dropped number Events discarded, because they had been delivered already or were out of order.
 ---@field last_error resty.etcd.protocol.errors.EtcdError?
 ---@field reopen_policy resty.etcd.watch.reopen_policy.ReopenPolicy
+---@field log resty.etcd.watch.watch_log.WatchLog
 
 return _M

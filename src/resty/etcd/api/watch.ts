@@ -245,6 +245,7 @@ function start(
     }
     const timeout = opts?.timeout ?? cli.timeout;
     const reader = make_reader(cli, stream, timeout > 0 ? timeout : undefined, opts?.progress_notify === true);
+    stream.end_at_exit();
     if (opts?.need_cancel === true) {
         stream.allow_cancel();
         return $multi(reader, undefined, make_handle(stream));

@@ -118,6 +118,8 @@ interface Stream {
     last_received_at(): number;
     /** Lets `close` end the stream while another light thread waits in `recv`, at the cost of periodic wake-ups. */
     allow_cancel(): void;
+    /** Lets `recv` end the stream when the worker is exiting, at the cost of wake-ups every few seconds. */
+    end_at_exit(): void;
     /** Ends the stream. */
     close(): void;
 }

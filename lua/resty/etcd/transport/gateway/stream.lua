@@ -35,6 +35,7 @@ local CLOSED = failures.local_failure("closed", "closed", true)
 ---@class resty.etcd.transport.gateway.stream.GatewayStream: resty.etcd.transport.gateway.stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
 ---@field close fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
+---@field end_at_exit fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
 ---@field last_received_at fun(self: resty.etcd.transport.gateway.stream.GatewayStream): number
 ---@field peek fun(self: resty.etcd.transport.gateway.stream.GatewayStream, timeout: number?): table?
 ---@field recv fun(self: resty.etcd.transport.gateway.stream.GatewayStream, timeout: number?): table?, resty.etcd.protocol.errors.EtcdError?
@@ -266,6 +267,10 @@ local function allow_cancel(self)
     self.body:allow_cancel()
 end
 
+local function end_at_exit(self)
+    self.body:end_at_exit()
+end
+
 local function close(self)
     if self.ended == nil then
         end_with(self, CLOSED)
@@ -274,6 +279,7 @@ end
 local methods = {
     allow_cancel = allow_cancel,
     close = close,
+    end_at_exit = end_at_exit,
     last_received_at = last_received_at,
     peek = peek,
     recv = recv,

@@ -12,6 +12,10 @@ local min = math.min
 --- Longest time in seconds before a canceled read notices it.
 local CANCEL_INTERVAL = 0.5
 
+--- Longest time in seconds before a read notices that the worker is exiting. nginx logs each socket timeout, unless
+-- `lua_socket_log_errors` is off, so that shorter intervals would fill the log.
+local EXIT_INTERVAL = 5
+
 --- Seconds; longer than any socket timeout.
 local FOREVER = 1000000000
 
@@ -25,12 +29,15 @@ local CANCELED = faults.make_fault("closed", "closed")
 ---@field left number? Bytes left of the chunk or the body; nil if the body ends with the connection.
 ---@field malformed resty.etcd.transport.fault.Fault? An error in the framing: the bytes behind it have no meaning.
 ---@field closed boolean
----@field cancellable boolean
+---@field check_interval number Longest time in seconds before a read notices that it has ended without the server.
+---@field next_check_at number
+---@field ends_at_exit boolean
 ---@field received_at number
 
 ---@class resty.etcd.transport.http.body_stream.BodyStream: resty.etcd.transport.http.body_stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.transport.http.body_stream.BodyStream)
 ---@field close fun(self: resty.etcd.transport.http.body_stream.BodyStream)
+---@field end_at_exit fun(self: resty.etcd.transport.http.body_stream.BodyStream)
 ---@field last_received_at fun(self: resty.etcd.transport.http.body_stream.BodyStream): number
 ---@field peek fun(self: resty.etcd.transport.http.body_stream.BodyStream): string?
 ---@field read fun(self: resty.etcd.transport.http.body_stream.BodyStream, timeout: number?): string?, resty.etcd.transport.fault.Fault?
@@ -102,14 +109,29 @@ local function decode(body)
     return nil
 end
 
---- Waits for more bytes until `deadline`. After `allow_cancel` it checks every `CANCEL_INTERVAL` whether it was canceled.
+--- Checks whether the worker is exiting, at most once in `check_interval`, so that a stream opened after that lives as long.
+---@param body resty.etcd.transport.http.body_stream.Fields
+---@return boolean
+local function is_ended_by_exit(body)
+    local time = now()
+    if time < body.next_check_at then
+        return false
+    end
+    body.next_check_at = time + body.check_interval
+    return body.ends_at_exit and ngx.worker.exiting()
+end
+
+--- Waits for more bytes until `deadline`, and checks every `check_interval` whether the stream has ended meanwhile.
 ---@param body resty.etcd.transport.http.body_stream.Fields
 ---@param deadline number?
 ---@return resty.etcd.transport.fault.Fault?
 local function wait(body, deadline)
     local source = body.source
     while true do
-        local wait_until = now() + (body.cancellable and CANCEL_INTERVAL or FOREVER)
+        if is_ended_by_exit(body) then
+            return CANCELED
+        end
+        local wait_until = body.next_check_at
         if deadline ~= nil then
             wait_until = min(wait_until, deadline)
         end
@@ -145,8 +167,18 @@ local function last_received_at(self)
     return self.received_at
 end
 
+local function set_check_interval(body, seconds)
+    body.check_interval = min(body.check_interval, seconds)
+    body.next_check_at = now() + body.check_interval
+end
+
 local function allow_cancel(self)
-    self.cancellable = true
+    set_check_interval(self, CANCEL_INTERVAL)
+end
+
+local function end_at_exit(self)
+    self.ends_at_exit = true
+    set_check_interval(self, EXIT_INTERVAL)
 end
 
 local function close(self)
@@ -180,6 +212,7 @@ end
 local methods = {
     allow_cancel = allow_cancel,
     close = close,
+    end_at_exit = end_at_exit,
     last_received_at = last_received_at,
     peek = peek,
     read = read
@@ -199,7 +232,9 @@ local function create(source, head)
         left = head.framing == "length" and head.length or nil,
         malformed = nil,
         closed = false,
-        cancellable = false,
+        check_interval = FOREVER,
+        next_check_at = FOREVER,
+        ends_at_exit = false,
         received_at = now()
     }
     if fields.left == 0 then

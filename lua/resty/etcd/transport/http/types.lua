@@ -36,6 +36,7 @@ local _M = {}
 ---@field peek fun(self: resty.etcd.transport.http.types.Body): string? Returns bytes that have arrived already, or nil.
 ---@field last_received_at fun(self: resty.etcd.transport.http.types.Body): number Returns the time at which the last bytes arrived, by `clock.now`.
 ---@field allow_cancel fun(self: resty.etcd.transport.http.types.Body) Lets `close` end a read of another light thread.
+---@field end_at_exit fun(self: resty.etcd.transport.http.types.Body) Lets a read return `closed` when the worker is exiting.
 ---@field close fun(self: resty.etcd.transport.http.types.Body) Closes the connection; if another light thread is reading from it, that one closes it.
 
 ---@class resty.etcd.transport.http.types.StreamResponse

@@ -253,13 +253,17 @@ function allow_cancel(this: GatewayStream): void {
     this.body.allow_cancel();
 }
 
+function end_at_exit(this: GatewayStream): void {
+    this.body.end_at_exit();
+}
+
 function close(this: GatewayStream): void {
     if (this.ended === undefined) {
         end_with(this, CLOSED);
     }
 }
 
-const methods = { allow_cancel, close, last_received_at, peek, recv, try_recv };
+const methods = { allow_cancel, close, end_at_exit, last_received_at, peek, recv, try_recv };
 type Methods = typeof methods;
 const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
 

@@ -14,6 +14,11 @@ const min = math.min;
 
 /** Longest time in seconds before a canceled read notices it. */
 const CANCEL_INTERVAL = 0.5;
+/**
+ * Longest time in seconds before a read notices that the worker is exiting. nginx logs each socket timeout, unless
+ * `lua_socket_log_errors` is off, so that shorter intervals would fill the log.
+ */
+const EXIT_INTERVAL = 5;
 /** Seconds; longer than any socket timeout. */
 const FOREVER = 1e9;
 /** The user closed the stream; unlike `closed` by the server, this is never the end of a body. */
@@ -31,7 +36,10 @@ interface Fields {
     /** An error in the framing: the bytes behind it have no meaning. */
     malformed: Fault | undefined;
     closed: boolean;
-    cancellable: boolean;
+    /** Longest time in seconds before a read notices that it has ended without the server. */
+    check_interval: number;
+    next_check_at: number;
+    ends_at_exit: boolean;
     received_at: number;
 }
 
@@ -100,11 +108,24 @@ function decode(body: Fields): string | undefined {
     return undefined;
 }
 
-/** Waits for more bytes until `deadline`. After `allow_cancel` it checks every `CANCEL_INTERVAL` whether it was canceled. */
+/** Checks whether the worker is exiting, at most once in `check_interval`, so that a stream opened after that lives as long. */
+function is_ended_by_exit(body: Fields): boolean {
+    const time = now();
+    if (time < body.next_check_at) {
+        return false;
+    }
+    body.next_check_at = time + body.check_interval;
+    return body.ends_at_exit && ngx.worker.exiting();
+}
+
+/** Waits for more bytes until `deadline`, and checks every `check_interval` whether the stream has ended meanwhile. */
 function wait(body: Fields, deadline: number | undefined): Fault | undefined {
     const source = body.source;
     while (true) {
-        let wait_until = now() + (body.cancellable ? CANCEL_INTERVAL : FOREVER);
+        if (is_ended_by_exit(body)) {
+            return CANCELED;
+        }
+        let wait_until = body.next_check_at;
         if (deadline !== undefined) {
             wait_until = min(wait_until, deadline);
         }
@@ -141,8 +162,18 @@ function last_received_at(this: BodyStream): number {
     return this.received_at;
 }
 
+function set_check_interval(body: Fields, seconds: number): void {
+    body.check_interval = min(body.check_interval, seconds);
+    body.next_check_at = now() + body.check_interval;
+}
+
 function allow_cancel(this: BodyStream): void {
-    this.cancellable = true;
+    set_check_interval(this, CANCEL_INTERVAL);
+}
+
+function end_at_exit(this: BodyStream): void {
+    this.ends_at_exit = true;
+    set_check_interval(this, EXIT_INTERVAL);
 }
 
 function close(this: BodyStream): void {
@@ -175,7 +206,7 @@ function read(this: BodyStream, timeout: number | undefined): Result<string, Fau
     }
 }
 
-const methods = { allow_cancel, close, last_received_at, peek, read };
+const methods = { allow_cancel, close, end_at_exit, last_received_at, peek, read };
 type Methods = typeof methods;
 const mt: LuaMetatable<BodyStream, Methods> = { __index: methods };
 
@@ -189,7 +220,9 @@ function create(source: SocketReader, head: Head): Body {
         left: head.framing === "length" ? head.length : undefined,
         malformed: undefined,
         closed: false,
-        cancellable: false,
+        check_interval: FOREVER,
+        next_check_at: FOREVER,
+        ends_at_exit: false,
         received_at: now(),
     };
     if (fields.left === 0) {

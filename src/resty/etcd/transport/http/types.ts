@@ -59,6 +59,8 @@ interface Body {
     last_received_at(): number;
     /** Lets `close` end a read of another light thread. */
     allow_cancel(): void;
+    /** Lets a read return `closed` when the worker is exiting. */
+    end_at_exit(): void;
     /** Closes the connection; if another light thread is reading from it, that one closes it. */
     close(): void;
 }
