@@ -151,3 +151,34 @@ describe("mirror", function()
         other:close()
     end)
 end)
+
+describe("watcher", function()
+    it("moves its stream to another timer, without losing an event, when too many timers have only a few streams", function()
+        local cli = assert(bed.new { timeout = 5 })
+        local key = bed.key("moves") .. "k"
+        local watcher = assert(cli:watcher(key, {}))
+        wait_for(10, function() return watcher:state() == "watching" end)
+        local loop = watcher.feed.subscriber.shared_watch.loop
+        local pool, first = loop.pool, loop.host
+        local max_hosts = pool.max_hosts
+        pool.max_hosts = 1 -- a second host is retired only after the first one has ended
+        first.leftovers = 1000
+        wait_for(10, function() return loop.home ~= first end)
+        assert.equal(first, loop.host) -- the stream stays
+        assert(cli:set(key, 1))
+        loop.home.leftovers = 1000
+        local second = loop.home
+        wait_for(10, function() return loop.host == second end)
+        assert(cli:set(key, 2))
+        local values = {}
+        while #values < 2 do
+            for _, event in ipairs(assert(watcher:next(10)).events) do
+                values[#values + 1] = event.kv.value
+            end
+        end
+        pool.max_hosts = max_hosts
+        assert.same({ 1, 2 }, values)
+        watcher:close()
+        assert(cli:delete(key))
+    end)
+end)

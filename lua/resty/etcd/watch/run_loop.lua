@@ -7,6 +7,7 @@ local reopen_policy = require("resty.etcd.watch.reopen_policy")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local sharing = require("resty.etcd.watch.sharing")
 local stream_reader = require("resty.etcd.watch.stream_reader")
+local timer_loops = require("resty.etcd.base.timer_loop")
 local watch_errors = require("resty.etcd.watch.errors")
 local watch_log = require("resty.etcd.watch.watch_log")
 local now = clock.now
@@ -95,6 +96,13 @@ local function handle_stream_end(shared_watch, session)
     return delay
 end
 
+--- Reports whether the turn must end, because too many timers have only a few streams left.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@return boolean
+local function must_move(shared_watch)
+    return timer_loops.must_hand_over(shared_watch.loop) and not lists.sweep(shared_watch)
+end
+
 --- Opens a stream and stays with it until it ends.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@return number? # the delay in seconds before the next stream; nil if the watch has ended
@@ -102,7 +110,7 @@ local function run_stream(shared_watch)
     local session = stream_reader.start(shared_watch)
     local liveness = liveness_checks.new()
     local is_wanted = true
-    while is_wanted and not stream_reader.is_over(session) do
+    while is_wanted and not stream_reader.is_over(session) and not must_move(shared_watch) do
         is_wanted = wait_for_work(
             shared_watch,
             liveness_checks.poll_interval(liveness, shared_watch)
@@ -118,6 +126,9 @@ local function run_stream(shared_watch)
     stream_reader.stop(shared_watch, session)
     if not is_wanted then
         return nil
+    end
+    if not stream_reader.is_over(session) then
+        return 0
     end
     return handle_stream_end(shared_watch, session)
 end

@@ -7,6 +7,7 @@ import * as shared_watches from "./shared_watch";
 import * as sharing from "./sharing";
 import * as stream_reader from "./stream_reader";
 import type { StreamSession } from "./stream_reader";
+import * as timer_loops from "../base/timer_loop";
 import * as watch_errors from "./errors";
 import * as watch_log from "./watch_log";
 
@@ -76,6 +77,11 @@ function handle_stream_end(shared_watch: SharedWatch, session: StreamSession): n
     return delay;
 }
 
+/** Reports whether the turn must end, because too many timers have only a few streams left. */
+function must_move(shared_watch: SharedWatch): boolean {
+    return timer_loops.must_hand_over(shared_watch.loop!) && !lists.sweep(shared_watch);
+}
+
 /**
  * Opens a stream and stays with it until it ends.
  * @returns the delay in seconds before the next stream; nil if the watch has ended
@@ -84,7 +90,7 @@ function run_stream(shared_watch: SharedWatch): number | undefined {
     const session = stream_reader.start(shared_watch);
     const liveness = liveness_checks.new();
     let is_wanted = true;
-    while (is_wanted && !stream_reader.is_over(session)) {
+    while (is_wanted && !stream_reader.is_over(session) && !must_move(shared_watch)) {
         is_wanted = wait_for_work(shared_watch, liveness_checks.poll_interval(liveness, shared_watch));
         if (is_wanted && !stream_reader.is_over(session)) {
             const err = liveness_checks.check(liveness, shared_watch, session);
@@ -97,6 +103,9 @@ function run_stream(shared_watch: SharedWatch): number | undefined {
     stream_reader.stop(shared_watch, session);
     if (!is_wanted) {
         return undefined;
+    }
+    if (!stream_reader.is_over(session)) {
+        return 0; // another stream follows in another timer
     }
     return handle_stream_end(shared_watch, session);
 }
