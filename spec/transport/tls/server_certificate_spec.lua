@@ -71,10 +71,10 @@ describe("server certificate", function()
             assert.equals(200, assert(cli:get("k")).status)
             return
         end
-        assert_rejected(cli, "^unable to get local issuer certificate$", "opts.trusted_ca is ignored: it needs sockets with "
+        assert_rejected(cli, "^unable to [%a ]+ certificate$", "opts.trusted_ca is ignored: it needs sockets with "
             .. "settrustedstore, and lua-resty-openssl; put the CA into the file of lua_ssl_trusted_certificate")
         assert_rejected(new { trusted_ca = certificates.path "other-ca.pem", sni = "wrong.test", ssl_verify = true },
-            "^unable to get local issuer certificate$", "opts.trusted_ca is ignored: it needs sockets with "
+            "^unable to [%a ]+ certificate$", "opts.trusted_ca is ignored: it needs sockets with "
             .. "settrustedstore, and lua-resty-openssl; put the CA into the file of lua_ssl_trusted_certificate")
         certificates.install("rotating-first", "rotating")
         assert_rejected(new { trusted_ca = certificates.path "other-ca.pem", sni = "wrong.test" },
