@@ -17,7 +17,7 @@ local RETRY_AFTER = 60
 --- Polls all logs of this worker.
 local poll_timer = poll_timers.new(POLL_INTERVAL)
 
---- By dict and by key prefix.
+--- By dict and by key prefix. Those of closed mirrors are collected as garbage: feeds and the poll timer hold the others.
 local coordinators = {}
 
 --- Opens a feed for this worker from a log in a shared dict, which one worker writes for all workers of the nginx.
@@ -38,7 +38,7 @@ local function open(dict, identity, range_key, open_source)
     ) .. "|"
     local of_dict = coordinators[dict]
     if of_dict == nil then
-        of_dict = {}
+        of_dict = setmetatable({}, {__mode = "v"})
         coordinators[dict] = of_dict
     end
     local coordinator = of_dict[namespace]

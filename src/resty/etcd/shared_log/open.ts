@@ -16,7 +16,7 @@ const RETRY_AFTER = 60;
 
 /** Polls all logs of this worker. */
 const poll_timer = poll_timers.new(POLL_INTERVAL);
-/** By dict and by key prefix. */
+/** By dict and by key prefix. Those of closed mirrors are collected as garbage: feeds and the poll timer hold the others. */
 const coordinators: LuaMap<LogDict, LuaMap<string, Coordinator>> = new LuaMap();
 
 /**
@@ -35,7 +35,7 @@ function open(dict: LogDict, identity: string, range_key: string, open_source: O
     const namespace = `etcd log ${LAYOUT}|${string.sub(ngx.md5(identity), 1, 20)}|`;
     let of_dict = coordinators.get(dict);
     if (of_dict === undefined) {
-        of_dict = new LuaMap();
+        of_dict = setmetatable(new LuaMap<string, Coordinator>(), { __mode: "v" });
         coordinators.set(dict, of_dict);
     }
     let coordinator = of_dict.get(namespace);
