@@ -134,17 +134,23 @@ describe("mirror", function()
         local m = assert(cli:mirror(bed.key("connections")))
         assert(m:wait_ready(10))
         local sockets = {}
+        finally(function()
+            for _, sock in ipairs(sockets) do
+                sock:close()
+            end
+        end)
         repeat
             local sock = ngx.socket.tcp()
             local ok = sock:connect(host, port)
-            sockets[#sockets + 1] = ok and sock
+            sockets[#sockets + 1] = ok and sock or nil
         until not ok
-        local other = assert(cli:mirror(bed.key("others")))
+        local without_idle = assert(bed.new { timeout = 5, keepalive_pool = 7 }) -- a pool of another size is another pool
+        local other = assert(without_idle:mirror(bed.key("others")))
         wait_for(20, function() return other:state().err end)
         assert.matches("worker_connections", other:state().err)
         assert.is_true(m:ready())
-        for _, sock in ipairs(sockets) do
-            sock:close()
+        while #sockets > 0 do
+            table.remove(sockets):close()
         end
         assert(other:wait_ready(20))
         m:close()
