@@ -24,7 +24,7 @@ describe("reopening of a watch", function()
                 failures = failures - 1
                 return fail
             end
-            return { fake.reply(cjson.encode { header = header(50), kvs = { put(40, "k").kv }, count = "1" }) }
+            return { fake.reply(cjson.encode { header = header(50), kvs = { put(50, "k").kv }, count = "1" }) }
         end
         return #scripts > 1 and table.remove(scripts, 1) or scripts[1]
     end

@@ -50,6 +50,9 @@ local LEFTOVERS = 2
 ---@field compared_at number? Before the read was sent.
 ---@field revision number The range has not changed up to this revision.
 
+--- Compactions that can interrupt a probe of a watch without puts, each of which lets it start later.
+local MAX_COMPACTIONS = 20
+
 --- The read has failed: another probe follows.
 local UNKNOWN = {compared_at = nil, revision = 0}
 
@@ -136,12 +139,18 @@ end
 local function run(probe)
     local endpoint = probe.endpoint
     read_watch(probe, endpoint)
-    if probe.is_compacted and has_filter(probe.shared_watch, "NOPUT") then
-        probe.is_compacted = false
-        probe.from = max(probe.from, probe.compact_revision)
-        read_watch(probe, endpoint)
-    end
-    if probe.is_compacted then
+    if has_filter(probe.shared_watch, "NOPUT") then
+        local left = MAX_COMPACTIONS
+        while probe.is_compacted and left > 0 do
+            left = left - 1
+            probe.is_compacted = false
+            probe.from = max(probe.from, probe.compact_revision)
+            read_watch(probe, endpoint)
+        end
+        if probe.is_compacted then
+            probe.comparison = UNKNOWN
+        end
+    elseif probe.is_compacted then
         compare(probe, endpoint)
     end
 end

@@ -70,6 +70,9 @@ interface Comparison {
 type State = Mutable<Probe>;
 type Outcome = "alive" | "dead" | "unknown";
 
+/** Compactions that can interrupt a probe of a watch without puts, each of which lets it start later. */
+const MAX_COMPACTIONS = 20;
+
 /** The read has failed: another probe follows. */
 const UNKNOWN: Comparison = { compared_at: undefined, revision: 0 };
 
@@ -144,13 +147,19 @@ function has_filter(shared_watch: SharedWatch, filter: string): boolean {
 function run(probe: State): void {
     const endpoint = probe.endpoint!;
     read_watch(probe, endpoint);
-    if (probe.is_compacted && has_filter(probe.shared_watch, "NOPUT")) {
+    if (has_filter(probe.shared_watch, "NOPUT")) {
         // a read shows changes that the watch does not receive; what was compacted since the last probe stays unknown
-        probe.is_compacted = false;
-        probe.from = max(probe.from, probe.compact_revision);
-        read_watch(probe, endpoint);
-    }
-    if (probe.is_compacted) {
+        let left = MAX_COMPACTIONS;
+        while (probe.is_compacted && left > 0) {
+            left = left - 1;
+            probe.is_compacted = false;
+            probe.from = max(probe.from, probe.compact_revision);
+            read_watch(probe, endpoint);
+        }
+        if (probe.is_compacted) {
+            probe.comparison = UNKNOWN;
+        }
+    } else if (probe.is_compacted) {
         compare(probe, endpoint);
     }
 }
