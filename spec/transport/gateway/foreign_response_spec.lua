@@ -157,7 +157,8 @@ describe("response of a proxy", function()
     end)
 
     it("leaves etcd's own texts as they are, with or without a gRPC code", function()
-        for _, text in ipairs { "404 page not found", "etcdserver: permission denied", "Client sent an HTTP request to an HTTPS server." } do
+        for _, text in ipairs { "404 page not found", "Not Found", "Method Not Allowed", "etcdserver: permission denied",
+            "Client sent an HTTP request to an HTTPS server." } do
             server:serve { fake.reply(text .. "\n", "400 Bad Request") }
             assert.equal(text, client():get("k").body.error)
         end
@@ -165,6 +166,26 @@ describe("response of a proxy", function()
         assert.equal("the port serves TLS: use https in http_host", client():get("k").body.hint)
         server:serve { fake.reply('{"code":5,"message":"Not Found"}', "404 Not Found") }
         assert.equal("Not Found", client():get("k").body.error)
+        server:serve { fake.reply("Not Found: no such service\n", "404 Not Found") }
+        assert.equal("HTTP 404 from something that is not etcd: Not Found: no such service", client():get("k").body.error)
+    end)
+
+    it("is told apart from etcd's for a path that its gateway does not serve", function()
+        local cli = assert(bed.new { http_host = bed.single.http })
+        cli.endpoints[1].full_prefix = bed.single.http .. "/v3/nothing"
+        local res, err = cli:get "k"
+        assert.equal(404, res and res.status, err)
+        assert.equal("Not Found", res.body.error)
+    end)
+
+    it("is told apart from etcd's for a host that is not in its whitelist", function()
+        local etcd = bed.add("host-whitelist", "--host-whitelist=127.0.0.1")
+        local res, err, details = assert(bed.new { http_host = etcd.http, extra_headers = { Host = "etcd.test" } }):get "k"
+        bed.remove "host-whitelist"
+        assert.equal(421, res and res.status, err)
+        assert.is_truthy(res.body.error:find("^etcd received your request, but the Host header was unrecognized%."))
+        assert.equal("etcd's --host-whitelist lacks the host of this endpoint: add it there, or use https", details.hint)
+        assert.is_false(details.retryable)
     end)
 
     it("has a hint about buffering when a watch stays silent", function()

@@ -11,6 +11,7 @@ local DATES = "check the dates of the server's certificate and of its CA, and th
 local HINTS = {
     {"404 page not found", "nothing serves etcd's JSON gateway here: --enable-grpc-gateway=false, another port, or a wrong api_prefix"},
     {"CommonName of client", "with auth on, etcd's gateway takes no client certificate that has a CommonName: use one without, and user and password"},
+    {"the Host header was unrecognized", "etcd's --host-whitelist lacks the host of this endpoint: add it there, or use https"},
     {"certificate host mismatch", "the certificate is not for this name; nginx checks host names only, so for an IP address set opts.sni to a name in the certificate"},
     {"certificate verification failed", "nginx did not say why: the certificate is not for this name (see opts.sni), out of date, or of a CA that lua_ssl_trusted_certificate lacks"},
     {"handshake failed", "not a TLS port, no TLS version in common (see lua_ssl_protocols), or the server wants a client certificate it trusts; nginx logs more (SSL_do_handshake)"},

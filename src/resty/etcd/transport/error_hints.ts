@@ -17,6 +17,10 @@ const HINTS: [part: string, hint: string][] = [
         "with auth on, etcd's gateway takes no client certificate that has a CommonName: use one without, and user and password",
     ],
     [
+        "the Host header was unrecognized",
+        "etcd's --host-whitelist lacks the host of this endpoint: add it there, or use https",
+    ],
+    [
         "certificate host mismatch",
         "the certificate is not for this name; nginx checks host names only, so for an IP address set opts.sni to a name in the certificate",
     ],

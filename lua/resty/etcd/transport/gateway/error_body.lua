@@ -38,8 +38,11 @@ local ETCD_TEXTS = {
     "404 page not found",
     "CommonName of client",
     "Client sent an HTTP request to an HTTPS server",
-    "Method Not Allowed"
+    "etcd received your request, but the Host header was unrecognized"
 }
+
+--- Such texts that are complete: longer ones are of proxies. etcd 3.4 sends the first for unknown paths of its gateway.
+local COMPLETE_ETCD_TEXTS = {"Not Found", "Method Not Allowed"}
 
 --- Shortest token that is removed from texts: etcd's are longer, and a shorter one could be part of any message.
 local MIN_TOKEN = 8
@@ -128,7 +131,7 @@ local function is_text_of_etcd(message)
             return true
         end
     end
-    return false
+    return message == COMPLETE_ETCD_TEXTS[1] or message == COMPLETE_ETCD_TEXTS[2]
 end
 
 --- Returns the URL that a redirect names, or nil.

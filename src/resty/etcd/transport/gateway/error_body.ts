@@ -20,8 +20,10 @@ const ETCD_TEXTS = [
     "404 page not found",
     "CommonName of client",
     "Client sent an HTTP request to an HTTPS server",
-    "Method Not Allowed",
+    "etcd received your request, but the Host header was unrecognized",
 ];
+/** Such texts that are complete: longer ones are of proxies. etcd 3.4 sends the first for unknown paths of its gateway. */
+const COMPLETE_ETCD_TEXTS = ["Not Found", "Method Not Allowed"];
 
 /** Shortest token that is removed from texts: etcd's are longer, and a shorter one could be part of any message. */
 const MIN_TOKEN = 8;
@@ -94,7 +96,7 @@ function is_text_of_etcd(message: string): boolean {
             return true;
         }
     }
-    return false;
+    return message === COMPLETE_ETCD_TEXTS[0] || message === COMPLETE_ETCD_TEXTS[1];
 }
 
 /** Returns the URL that a redirect names, or nil. */
