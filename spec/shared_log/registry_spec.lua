@@ -43,14 +43,22 @@ describe("shared log that is not used", function()
         return count
     end
 
+    local last_search
+
+    -- Lets the next search begin.
+    local function search(seconds)
+        last_search = clock.now() - (seconds or 11)
+        dict:set("etcd logs 1|searched", last_search)
+    end
+
     -- Sets back the time at which a log was last used, and lets the next search begin.
     local function age(namespace, seconds)
         assert(dict:set(namespace .. "used", clock.now() - seconds))
-        dict:set("etcd logs 1|searched", 0)
+        search()
     end
 
     local function has_searched()
-        return support.eventually(function() return (dict:get("etcd logs 1|searched") or 0) > 0 end)
+        return support.eventually(function() return dict:get "etcd logs 1|searched" > last_search end)
     end
 
     it("is removed completely after a minute, and no other", function()
@@ -84,7 +92,7 @@ describe("shared log that is not used", function()
             end
         end
         start(current)
-        dict:set("etcd logs 1|searched", 0)
+        search()
         assert.is_true(support.eventually(function() return #dict:get_keys(0) <= keys end))
         assert.is_true(dict:get("etcd logs 1|slots") <= 4, "slots: " .. dict:get("etcd logs 1|slots"))
     end)
@@ -111,6 +119,31 @@ describe("shared log that is not used", function()
         assert.is_nil(support.wait_synced(workers, etcd, 10))
         assert.same({}, old.violations)
         assert.is_true(support.eventually(function() return dict:get(former .. "used") end))
+    end)
+
+    it("is kept when all workers were stopped for longer, until they had time to note that they use it", function()
+        local first = start(former)
+        start(current)
+        for _, worker in ipairs(workers) do
+            worker:pause()
+        end
+        local before = dict:get(former .. "now")
+        assert.is_truthy(before)
+        for _, namespace in ipairs { former, current } do
+            dict:set(namespace .. "used", clock.now() - 90)
+        end
+        search(90)
+        workers[2]:resume()
+        assert.is_true(has_searched())
+        assert.equal(before, dict:get(former .. "now"))
+        first:resume()
+        assert.is_true(support.eventually(function() return clock.now() - dict:get(former .. "used") < 60 end))
+        search()
+        assert.is_true(has_searched())
+        etcd:put("/k/1", "after")
+        assert.is_nil(support.wait_synced(workers, etcd, 10))
+        assert.equal(before, dict:get(former .. "now"))
+        assert.same({}, first.violations)
     end)
 
     it("is registered as soon as a full dict has room", function()

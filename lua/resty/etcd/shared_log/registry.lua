@@ -17,6 +17,10 @@ local UNUSED_AFTER = 60
 --- Seconds between two searches for logs that are not used, of all workers.
 local SEARCH_INTERVAL = 10
 
+--- Seconds after the last search after which the next one removes nothing: all workers were stopped, for example by a
+-- freezer of containers, and have not noted yet which logs they use. Less than UNUSED_AFTER.
+local MAX_SEARCH_DELAY = 30
+
 local function slot_key(slot)
     return PREFIX .. tostring(slot)
 end
@@ -119,14 +123,15 @@ local function try_start_search(dict)
         )
         return false
     end
-    if now() - searched_at < SEARCH_INTERVAL then
+    local seconds = now() - searched_at
+    if seconds < SEARCH_INTERVAL then
         return false
     end
     dict:safe_set(
         key,
         now()
     )
-    return true
+    return seconds < MAX_SEARCH_DELAY
 end
 
 --- Removes the logs in the dict that are not used.

@@ -20,6 +20,11 @@ const NOTE_INTERVAL = 5;
 const UNUSED_AFTER = 60;
 /** Seconds between two searches for logs that are not used, of all workers. */
 const SEARCH_INTERVAL = 10;
+/**
+ * Seconds after the last search after which the next one removes nothing: all workers were stopped, for example by a
+ * freezer of containers, and have not noted yet which logs they use. Less than UNUSED_AFTER.
+ */
+const MAX_SEARCH_DELAY = 30;
 
 function slot_key(slot: number): string {
     return `${PREFIX}${slot}`;
@@ -102,11 +107,12 @@ function try_start_search(dict: LogDict): boolean {
         dict.safe_add(key, now()); // overwritten in place from then on
         return false;
     }
-    if (now() - searched_at < SEARCH_INTERVAL) {
+    const seconds = now() - searched_at;
+    if (seconds < SEARCH_INTERVAL) {
         return false;
     }
     dict.safe_set(key, now());
-    return true;
+    return seconds < MAX_SEARCH_DELAY;
 }
 
 /** Removes the logs in the dict that are not used. */
