@@ -181,6 +181,13 @@ describe("sync", function()
         assert.equal("https://n3.test:1/v3", cli.endpoints[2].full_prefix)
     end)
 
+    it("uses an address once that all members advertise", function()
+        server:serve { list('"http://lb.test:2379"', '"http://lb.test:2379"', '"http://lb.test:2379"') }
+        local cli = client()
+        assert.is_true(cli:sync())
+        assert.same({ "http://lb.test:2379" }, hosts_of(cli))
+    end)
+
     it("uses https URLs only if the client uses TLS", function()
         local cli = client { http_host = bed.mtls.http, sni = "localhost", ssl_cert_path = bed.certs.client, ssl_key_path = bed.certs.client_key }
         assert.is_true(cli:sync())
@@ -355,6 +362,28 @@ describe("sync to members that advertise addresses which are not reachable from 
         assert.equal(1, log.count "^%[warn%] list of members: addresses that do not answer are not used: http://127.0.0.1:1: connection refused$")
         assert.equal(0, log.count "unhealthy")
         server:remove()
+    end)
+
+    it("asks an address once that all members advertise, and keeps the endpoints that are configured", function()
+        local cli = assert(bed.new { http_host = { m1, m2, m3 }, timeout = 3 })
+        local asked = 0
+        local unary = cli.transport.unary
+        cli.transport.unary = function(transport, rpc, payload, attempt)
+            if attempt.endpoint.http_host == "http://inner.test:2379" then
+                asked = asked + 1
+                return nil, { kind = "connect", text = "timeout", sent = false }
+            end
+            local reply, failure = unary(transport, rpc, payload, attempt)
+            if reply and is_list(rpc) then
+                for _, member in ipairs(reply.body.members) do
+                    member.clientURLs = { "http://inner.test:2379" }
+                end
+            end
+            return reply, failure
+        end
+        assert.is_true(cli:sync())
+        assert.equal(1, asked)
+        assert.same(sorted(m1, m2, m3), hosts_of(cli))
     end)
 
     it("returns an error if no address answers, not even a configured one", function()

@@ -155,6 +155,28 @@ describe("user and password in an endpoint that a program wrote", function()
         end
     end)
 
+    it("is masked in the lines about a list of members", function()
+        local url = server.http_host
+        server:serve { fake.reply(('{"header":{"cluster_id":"1","member_id":"7"},"members":[{"ID":"7","clientURLs":["%s"]}]}'):format(url)) }
+        local cli = assert(bed.new { http_host = "http://127.0.0.1:1", timeout = 1 })
+        cli.endpoints[1].full_prefix = url .. "/v3"
+        cli.endpoints[1].http_host = "http://root:s3cret@127.0.0.1"
+        local lines = logged(function()
+            assert(cli:sync())
+        end)
+        assert_masked("list of members", lines)
+        local expected = ("endpoints: %s, from the list of members of http://***@127.0.0.1"):format(url)
+        assert.is_truthy(all_strings(lines):find(expected, 1, true))
+        cli = assert(bed.new { http_host = { "http://127.0.0.1:1", "http://127.0.0.1:2" }, timeout = 1 })
+        cli.endpoints[1].http_host = "http://root:s3cret@127.0.0.1:1"
+        cli.endpoints = { assert(bed.new { http_host = "http://127.0.0.1:3" }).endpoints[1] }
+        lines = logged(function()
+            assert.is_nil((cli:sync()))
+        end)
+        assert_masked("configured endpoints", lines)
+        assert.is_truthy(all_strings(lines):find("endpoints: http://***@127.0.0.1:1 http://127.0.0.1:2, as configured", 1, true))
+    end)
+
     it("is masked in the line of a reported failure", function()
         assert_masked("report", logged(function()
             assert(health_check.report_failure("http://root:s3cret@127.0.0.1:5"))

@@ -5,6 +5,7 @@ local clock = require("resty.etcd.base.clock")
 local member_probe = require("resty.etcd.api.member_probe")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local errors = require("resty.etcd.protocol.errors")
+local masked_url = require("resty.etcd.endpoint.masked_url")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local rpcs = require("resty.etcd.protocol.rpc")
@@ -70,13 +71,13 @@ local function current_endpoints(core)
     return core.dns ~= nil and core.dns.configured or core.endpoints
 end
 
---- Returns the hosts of endpoints as text. Programs can have replaced the endpoints by other tables.
+--- Returns the hosts of endpoints as text, without user info. Programs can have replaced the endpoints by other tables.
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@return string
 local function hosts_of(endpoints)
     local hosts = {}
     for ____, one in ipairs(endpoints) do
-        hosts[#hosts + 1] = tostring(one.http_host)
+        hosts[#hosts + 1] = masked_url.mask(one.http_host)
     end
     table.sort(hosts)
     return table.concat(hosts, " ")
@@ -148,14 +149,15 @@ local function choose_endpoints(core, members, cluster_id)
     local unknown = {}
     for ____, ____value in ipairs(members) do
         local one = ____value.endpoint
-        if not has_host(current, one.http_host) and not has_host(core.configured, one.http_host) then
+        local host = one.http_host
+        if not has_host(current, host) and not has_host(core.configured, host) and not has_host(unknown, host) then
             unknown[#unknown + 1] = one
         end
     end
     local silent = {}
     for ____, probe in ipairs(member_probe.ask_all(core, unknown, cluster_id)) do
         if probe.member_id == nil then
-            silent[probe.endpoint] = true
+            silent[probe.endpoint.http_host] = true
             left_out[#left_out + 1] = probe.err or probe.endpoint.http_host
         end
     end
@@ -164,9 +166,9 @@ local function choose_endpoints(core, members, cluster_id)
     for ____, ____value in ipairs(members) do
         local id = ____value.id
         local one = ____value.endpoint
-        if silent[one] ~= nil then
+        if silent[one.http_host] ~= nil then
             missing[id] = true
-        else
+        elseif not has_host(chosen, one.http_host) then
             chosen[#chosen + 1] = one
         end
     end
@@ -233,7 +235,7 @@ local function adopt(core, reply, asked)
             "endpoints: ",
             hosts,
             ", from the list of members of ",
-            asked
+            masked_url.mask(asked)
         )
     end
     dns_endpoints.replace_endpoints(core, chosen)

@@ -8,6 +8,7 @@ import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
 import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
+import * as masked_url from "../endpoint/masked_url";
 import * as timer_loop from "../base/timer_loop";
 import * as dns_endpoints from "../endpoint/dns_endpoints";
 import * as rpcs from "../protocol/rpc";
@@ -59,11 +60,11 @@ function current_endpoints(core: Core): readonly Endpoint[] {
     return core.dns !== undefined ? core.dns.configured : core.endpoints;
 }
 
-/** Returns the hosts of endpoints as text. Programs can have replaced the endpoints by other tables. */
+/** Returns the hosts of endpoints as text, without user info. Programs can have replaced the endpoints by other tables. */
 function hosts_of(endpoints: readonly Endpoint[]): string {
     const hosts: string[] = [];
     for (const one of endpoints) {
-        hosts.push(tostring(one.http_host));
+        hosts.push(masked_url.mask(one.http_host));
     }
     table.sort(hosts);
     return table.concat(hosts, " ");
@@ -127,24 +128,25 @@ function choose_endpoints(
     const current = current_endpoints(core);
     const unknown: Endpoint[] = [];
     for (const { endpoint: one } of members) {
-        if (!has_host(current, one.http_host) && !has_host(core.configured, one.http_host)) {
+        const host = one.http_host;
+        if (!has_host(current, host) && !has_host(core.configured, host) && !has_host(unknown, host)) {
             unknown.push(one);
         }
     }
-    const silent = new LuaMap<Endpoint, true>();
+    const silent = new LuaSet<string>();
     for (const probe of member_probe.ask_all(core, unknown, cluster_id)) {
         if (probe.member_id === undefined) {
-            silent.set(probe.endpoint, true);
+            silent.add(probe.endpoint.http_host);
             left_out.push(probe.err ?? probe.endpoint.http_host);
         }
     }
     const chosen: Endpoint[] = [];
     const missing = new LuaMap<string, true>();
     for (const { id, endpoint: one } of members) {
-        if (silent.has(one)) {
+        if (silent.has(one.http_host)) {
             missing.set(id, true);
-        } else {
-            chosen.push(one);
+        } else if (!has_host(chosen, one.http_host)) {
+            chosen.push(one); // members can advertise one address: that of a load balancer
         }
     }
     if (left_out.length > 0) {
@@ -191,7 +193,7 @@ function adopt(core: Core, reply: Reply, asked: string | undefined): Result<true
         return $multi(true); // they answer, but calls to them have failed
     }
     if (hosts !== hosts_of(current_endpoints(core))) {
-        ngx.log(ngx.NOTICE, "endpoints: ", hosts, ", from the list of members of ", asked);
+        ngx.log(ngx.NOTICE, "endpoints: ", hosts, ", from the list of members of ", masked_url.mask(asked));
     }
     dns_endpoints.replace_endpoints(core, chosen);
     return $multi(true);
