@@ -351,3 +351,60 @@ true
     ngx.say(#levels)
 --- response_body
 0
+
+
+
+=== TEST 17: the lines of a login follow those of the call that begins it, before those of concurrent calls
+--- lua
+    local t = require "testlib"
+    local cli = t.new(t.root { timeout = 9 })
+    local threads = {}
+    for timeout = 2, 4 do
+        threads[#threads + 1] = ngx.thread.spawn(cli.get, cli, "/x", { timeout = timeout })
+    end
+    for _, thread in ipairs(threads) do
+        local _, res = assert(ngx.thread.wait(thread))
+        ngx.say(res.status)
+    end
+--- response_body
+200
+200
+200
+--- grep_error_log eval: qr/v3 request uri: \S+, timeout: [^, ]+(?=, client)|\w+\(\): choose endpoint: \S+?(?=, client)/
+--- grep_error_log_out
+v3 request uri: /kv/range, timeout: 2
+v3 request uri: /auth/authenticate, timeout: 2
+choose_endpoint(): choose endpoint: $TEST_NGINX_AUTH
+v3 request uri: /kv/range, timeout: 3
+v3 request uri: /kv/range, timeout: 4
+choose_endpoint(): choose endpoint: $TEST_NGINX_AUTH
+choose_endpoint(): choose endpoint: $TEST_NGINX_AUTH
+choose_endpoint(): choose endpoint: $TEST_NGINX_AUTH
+
+
+
+=== TEST 18: without an endpoint, each call has its own line and that of a login
+--- lua
+    local t = require "testlib"
+    local cli = t.new(t.root { timeout = 9 })
+    cli.endpoints = {}
+    local threads = {}
+    for timeout = 2, 4 do
+        threads[#threads + 1] = ngx.thread.spawn(cli.get, cli, "/x", { timeout = timeout })
+    end
+    for _, thread in ipairs(threads) do
+        local _, res, err, details = ngx.thread.wait(thread)
+        ngx.say(t.line(res, err, details))
+    end
+--- response_body
+nil | has no healthy etcd endpoint available | no_endpoint
+nil | has no healthy etcd endpoint available | no_endpoint
+nil | has no healthy etcd endpoint available | no_endpoint
+--- grep_error_log eval: qr/v3 request uri: \S+, timeout: [^, ]+(?=, client)|choose endpoint|v3 refresh jwt|no healthy/
+--- grep_error_log_out
+v3 request uri: /kv/range, timeout: 2
+v3 request uri: /auth/authenticate, timeout: 2
+v3 request uri: /kv/range, timeout: 3
+v3 request uri: /auth/authenticate, timeout: 3
+v3 request uri: /kv/range, timeout: 4
+v3 request uri: /auth/authenticate, timeout: 4

@@ -27,6 +27,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field quiet? boolean Suppresses the log line at the entry, for a call that is one step of a call already logged.
 ---@field semantics? ("read"|"write"|"idempotent") The RPC's own if nil.
 ---@field prefer? string Host of the endpoint for the first attempt, if the health check allows that: the next one of the ring if nil.
+---@field first? resty.etcd.endpoint.balancer.Choice The choice for the first attempt, if it was made before the call. The call removes it from the options.
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to call, in a single attempt, whatever its health.
 ---@field on_retry? (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError)) Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for.
 ---@field answered_by? string Set by the call: host of the endpoint of the last attempt.
@@ -49,6 +50,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field timeout number Seconds, as the caller gave it.
 ---@field stream resty.etcd.call.attempt.StreamOptions? Nil for a call with a single reply.
 ---@field prefer string? As in the options.
+---@field first resty.etcd.endpoint.balancer.Choice?
 ---@field at resty.etcd.endpoint.endpoint.Endpoint? The only endpoint of the call; nil if the balancer chooses one for each attempt.
 ---@field on_retry (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError))?
 ---@field retry_state resty.etcd.call.retry_state.RetryState
@@ -120,6 +122,31 @@ local function new_attempt(call, endpoint, token, started, others)
     }
 end
 
+--- Returns the endpoint of the next attempt, or nil if none is available.
+---@param call resty.etcd.call.attempt.Call
+---@return resty.etcd.endpoint.endpoint.Endpoint?
+local function next_endpoint(call)
+    local ____call_3 = call
+    local at = ____call_3.at
+    local first = ____call_3.first
+    local state = ____call_3.retry_state
+    if at ~= nil then
+        return at
+    end
+    if first ~= nil and state.attempts == 0 then
+        return first.endpoint
+    end
+    local ____temp_4
+    if state.last_error == nil then
+        ____temp_4 = call.prefer
+    else
+        ____temp_4 = nil
+    end
+    local prefer = ____temp_4
+    local endpoint = balancer.choose_endpoint(call.core, state.tried, call.deadline, prefer)
+    return endpoint
+end
+
 --- Chooses the endpoint of the next attempt and how long the attempt can take.
 ---@param call resty.etcd.call.attempt.Call
 ---@param token string?
@@ -130,14 +157,7 @@ local function prepare(call, token)
     local state = call.retry_state
     local deadline = call.deadline
     local others = retry_state.endpoints_left(state)
-    local ____temp_3
-    if state.last_error == nil then
-        ____temp_3 = call.prefer
-    else
-        ____temp_3 = nil
-    end
-    local prefer = ____temp_3
-    local endpoint = call.at or balancer.choose_endpoint(core, state.tried, deadline, prefer)
+    local endpoint = next_endpoint(call)
     if endpoint == nil then
         return nil, no_endpoint(core)
     end
@@ -253,9 +273,9 @@ local function unary_at(call, attempt)
     local floor = core.revision_floor
     if floor ~= nil and call.rpc.method ~= rpcs.status.method then
         local is_read = call.semantics == "read"
-        local ____call_4 = call
-        local seen_revision = ____call_4.seen_revision
-        local seen_cluster = ____call_4.seen_cluster
+        local ____call_5 = call
+        local seen_revision = ____call_5.seen_revision
+        local seen_cluster = ____call_5.seen_cluster
         local http_host = attempt.endpoint.http_host
         local stale = monotonic.check(
             floor,

@@ -3,6 +3,7 @@ local _M = {}
 local tokens = require("resty.etcd.call.token")
 local call = require("resty.etcd.call.call")
 local cluster = require("resty.etcd.call.cluster")
+local balancer = require("resty.etcd.endpoint.balancer")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local find = string.find
@@ -38,17 +39,27 @@ local function login_rejected(cause)
     return err
 end
 
+--- Begins a login in the light thread of the call that needs it, so that its log lines follow the line of that call.
+---@param core resty.etcd.call.client_state.Core
+---@param timeout number
+---@return resty.etcd.endpoint.balancer.Choice?
+local function begin(core, timeout)
+    call.log_unary(core, rpcs.authenticate, timeout)
+    return balancer.choose_without_waiting(core)
+end
+
 --- Logs in with user and password.
 ---@param core resty.etcd.call.client_state.Core
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param timeout number
 ---@param deadline number?
+---@param first resty.etcd.endpoint.balancer.Choice?
 ---@return string? res # the token; errors of the connection and the server are returned unchanged
 ---@return resty.etcd.protocol.errors.EtcdError? err
-local function login(core, auth, timeout, deadline)
+local function finish(core, auth, timeout, deadline, first)
     local request = {name = auth.user, password = auth.password}
     local perform = core.cluster.id ~= nil and cluster.read or call.unary
-    local reply, err = perform(core, rpcs.authenticate, request, {timeout = timeout, deadline = deadline})
+    local reply, err = perform(core, rpcs.authenticate, request, {timeout = timeout, deadline = deadline, quiet = true, first = first})
     if reply ~= nil then
         local token = reply.body.token
         if is_token(token) then
@@ -65,6 +76,9 @@ local function login(core, auth, timeout, deadline)
     end
     return nil, err
 end
-_M.login = login
+
+--- How clients log in.
+local LOGIN = {begin = begin, finish = finish}
+_M.LOGIN = LOGIN
 
 return _M

@@ -111,6 +111,10 @@ local function log_entry(core, rpc, timeout, label)
     end
 end
 
+local function log_unary(core, rpc, timeout)
+    log_entry(core, rpc, timeout, "request uri headers: ")
+end
+
 --- Reports the end of a call to the metrics and to `on_call`.
 ---@param call resty.etcd.call.attempt.Call
 ---@param meter resty.etcd.metrics.call_metrics.Meter
@@ -149,7 +153,8 @@ local function start(core, rpc, request, timeout, options, stream)
         plan.next = started + plan.interval
         plan.start(core)
     end
-    if core.dns ~= nil then
+    local first = options and options.first
+    if core.dns ~= nil and first == nil then
         resolver.before_call(core, core.dns, started, deadline)
     end
     local is_linearizable = request.serializable ~= true
@@ -163,6 +168,7 @@ local function start(core, rpc, request, timeout, options, stream)
         timeout = timeout,
         stream = stream,
         prefer = options and options.prefer or stream and stream.prefer,
+        first = first,
         at = at,
         on_retry = options and options.on_retry or stream and stream.on_retry,
         retry_state = retry_state.new(core, deadline, is_linearizable, at ~= nil),
@@ -174,6 +180,7 @@ local function start(core, rpc, request, timeout, options, stream)
     local result, err, error_reply = run(call)
     if options ~= nil then
         options.answered_by = call.endpoint
+        options.first = nil
     end
     local outcome = err
     if err ~= nil and call.retry_state.maybe_applied then
@@ -199,7 +206,7 @@ end
 local function unary(core, rpc, request, options)
     local timeout = options and options.timeout or core.timeout
     if (options and options.quiet) ~= true then
-        log_entry(core, rpc, timeout, "request uri headers: ")
+        log_unary(core, rpc, timeout)
     end
     return start(
         core,
@@ -233,12 +240,13 @@ local function open(core, rpc, request, options)
     if stream == nil then
         return nil, err, error_reply
     end
-    local ____opt_26 = core.sync_plan
-    if ____opt_26 ~= nil then
-        ____opt_26.start_loop(core)
+    local ____opt_28 = core.sync_plan
+    if ____opt_28 ~= nil then
+        ____opt_28.start_loop(core)
     end
     return stream
 end
+_M.log_unary = log_unary
 _M.open = open
 _M.unary = unary
 

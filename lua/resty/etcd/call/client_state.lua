@@ -1,6 +1,11 @@
 -- Generated from src/resty/etcd/call/client_state.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
+--- Requests a token from etcd, in two parts.
+---@class resty.etcd.call.client_state.Login
+---@field begin fun(core: resty.etcd.call.client_state.Core, timeout: number): resty.etcd.endpoint.balancer.Choice? Logs the line of the login and chooses its first endpoint, without waiting.
+---@field finish fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.client_state.TokenCache, timeout: number, deadline: number?, first: resty.etcd.endpoint.balancer.Choice?): string?, resty.etcd.protocol.errors.EtcdError? Sends the request. Does not wait if no endpoint was available.
+
 ---@class resty.etcd.call.client_state.AuthOptions
 ---@field is_optional boolean If etcd has authentication disabled, calls are made without a token instead of failing.
 ---@field dict table? Shared dict through which workers share their tokens; nil for none.
@@ -10,7 +15,7 @@ local _M = {}
 ---@class resty.etcd.call.client_state.TokenCache: resty.etcd.call.client_state.AuthOptions
 ---@field user string
 ---@field password string
----@field login fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.client_state.TokenCache, timeout: number, deadline: number?): string?, resty.etcd.protocol.errors.EtcdError?
+---@field login resty.etcd.call.client_state.Login
 ---@field token string?
 ---@field is_shared boolean The token is from the shared dict, not from a login of this worker.
 ---@field new_until number Time until which slow members can reject the token as unknown.

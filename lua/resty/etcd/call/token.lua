@@ -31,6 +31,15 @@ local INLINE_LOGIN_TIMEOUT = 2
 --- Token of an etcd without authentication; never sent.
 local NO_TOKEN = ""
 
+--- A login that has begun.
+---@class resty.etcd.call.token.PendingLogin
+---@field auth resty.etcd.call.client_state.TokenCache
+---@field core resty.etcd.call.client_state.Core
+---@field run resty.etcd.base.single_flight.Run
+---@field timeout number
+---@field deadline number?
+---@field first resty.etcd.endpoint.balancer.Choice? Nil if the login chooses its first endpoint when it continues.
+
 local function create(user, password, login, options)
     local ____options_0 = options
     local is_optional = ____options_0.is_optional
@@ -85,29 +94,42 @@ local function load_shared(auth)
     end
 end
 
---- Logs in and passes the result to all calls that wait for the login.
----@param auth resty.etcd.call.client_state.TokenCache
----@param core resty.etcd.call.client_state.Core
----@param run resty.etcd.base.single_flight.Run
----@param timeout number
----@param deadline number?
-local function run_login(auth, core, run, timeout, deadline)
+--- Returns the result of a login that raised an error, so that the calls that wait for it do not time out.
+---@param text any
+---@return resty.etcd.call.client_state.LoginResult
+local function raised(text)
+    return {
+        token = nil,
+        err = errors.local_error(
+            "login_failed",
+            tostring(text)
+        )
+    }
+end
+
+--- Finishes a login that has begun, and passes the result to all calls that wait for it.
+---@param pending resty.etcd.call.token.PendingLogin
+local function finish_login(pending)
+    local ____pending_1 = pending
+    local auth = ____pending_1.auth
+    local core = ____pending_1.core
+    local run = ____pending_1.run
+    local timeout = ____pending_1.timeout
+    local deadline = ____pending_1.deadline
+    local first = ____pending_1.first
     local ok, token_or_error, err = pcall(
-        auth.login,
+        auth.login.finish,
         core,
         auth,
         timeout,
-        deadline
+        deadline,
+        first
     )
     local result
     if ok then
         result = {token = token_or_error, err = err}
     else
-        local raised = errors.local_error(
-            "login_failed",
-            tostring(token_or_error)
-        )
-        result = {token = nil, err = raised}
+        result = raised(token_or_error)
     end
     if result.token ~= nil then
         store(auth, result.token)
@@ -115,19 +137,17 @@ local function run_login(auth, core, run, timeout, deadline)
     single_flight.finish(auth.logins, run, result)
 end
 
-local function run_login_in_timer(auth, core, run, timeout, deadline)
+local function finish_in_timer(pending)
+    local ____pending_2 = pending
+    local auth = ____pending_2.auth
+    local run = ____pending_2.run
+    local deadline = ____pending_2.deadline
     if auth.logins.latest ~= run then
         return
     end
     local seconds = deadline ~= nil and deadline - now() or LOGIN_TIMEOUT
     single_flight.extend(run, seconds + START_TIME)
-    run_login(
-        auth,
-        core,
-        run,
-        timeout,
-        deadline
-    )
+    finish_login(pending)
 end
 
 --- Waits until the login ends, is lost, or the deadline passes. Returns why there is no token, or nil if the login is lost.
@@ -137,8 +157,8 @@ end
 local function wait(run, deadline)
     local outcome, reason = single_flight.wait_for(run, deadline)
     if outcome == "released" then
-        local ____opt_1 = run.result
-        return ____opt_1 and ____opt_1.err
+        local ____opt_3 = run.result
+        return ____opt_3 and ____opt_3.err
     end
     if outcome == "lost" then
         return nil
@@ -153,8 +173,9 @@ local function wait(run, deadline)
     )
 end
 
---- Starts a login in a timer of the driver, so that it survives if the call that started it is killed with its request.
---- Without a timer, the login runs inline and has ended when this returns.
+--- Starts a login. Its log lines are written immediately, so that they follow the line of the call that needs the login.
+--- What waits runs in a timer of the driver, so that it survives if that call is killed with its request. Without a timer,
+--- or without an endpoint, the login runs inline and has ended when this returns.
 ---@param auth resty.etcd.call.client_state.TokenCache
 ---@param core resty.etcd.call.client_state.Core
 ---@param timeout number
@@ -163,17 +184,30 @@ end
 local function start_login(auth, core, timeout, deadline)
     local replaces_lost_login = auth.logins.latest ~= nil
     local run = single_flight.start(auth.logins, START_TIME)
-    if not replaces_lost_login and not phase.is_starting() then
+    local ok, choice_or_error = pcall(auth.login.begin, core, timeout)
+    if not ok then
+        single_flight.finish(
+            auth.logins,
+            run,
+            raised(choice_or_error)
+        )
+        return run
+    end
+    local first = choice_or_error
+    local pending = {
+        auth = auth,
+        core = core,
+        run = run,
+        timeout = timeout,
+        deadline = deadline,
+        first = first
+    }
+    local must_wait = first == nil or first.endpoint ~= nil
+    if must_wait and not replaces_lost_login and not phase.is_starting() then
         local loop = timer_loop.run_once(
             "login",
             function()
-                run_login_in_timer(
-                    auth,
-                    core,
-                    run,
-                    timeout,
-                    deadline
-                )
+                finish_in_timer(pending)
             end
         )
         if loop ~= nil then
@@ -181,13 +215,7 @@ local function start_login(auth, core, timeout, deadline)
         end
     end
     single_flight.extend(run, INLINE_LOGIN_TIMEOUT)
-    run_login(
-        auth,
-        core,
-        run,
-        timeout,
-        deadline
-    )
+    finish_login(pending)
     return run
 end
 
@@ -209,8 +237,8 @@ local function token(auth, core, deadline, timeout)
         end
         local wait_until = is_owner and deadline ~= nil and deadline + ERROR_GRACE or deadline
         local err = wait(run, wait_until)
-        local ____opt_3 = run.result
-        local fresh = ____opt_3 and ____opt_3.token
+        local ____opt_5 = run.result
+        local fresh = ____opt_5 and ____opt_5.token
         if fresh ~= nil then
             return fresh
         end

@@ -153,7 +153,7 @@ local function make_token_cache(opts, endpoints)
         dict = ngx.shared[opts.auth_shm_name]
     end
     local dict_key = "resty.etcd|token|" .. ngx.md5(identity)
-    return token.new(opts.user, password, authenticate.login, {is_optional = opts.auth_optional == true, dict = dict, dict_key = dict_key})
+    return token.new(opts.user, password, authenticate.LOGIN, {is_optional = opts.auth_optional == true, dict = dict, dict_key = dict_key})
 end
 
 local function make_meter(opts)

@@ -15,7 +15,14 @@ local shared_health = require("resty.etcd.endpoint.shared_health")
 ---@field start_pid number? PID of the process that chose the random start; nil if the user set `init_count`.
 ---@field health resty.etcd.endpoint.client_health.Health? The client's own health check; nil if it uses the shared one.
 
+--- A choice that was made.
+---@class resty.etcd.endpoint.balancer.Choice
+---@field endpoint resty.etcd.endpoint.endpoint.Endpoint? Nil if no endpoint is available.
+
 local floor = math.floor
+
+--- A deadline that has passed: a choice with it does not wait.
+local PASSED = 0
 
 --- Last failures of endpoints, if no shared dict holds them.
 local worker_failures = memory_dict.new()
@@ -57,16 +64,17 @@ local function next_available(ring)
     return nil, is_probing
 end
 
---- Returns a healthy endpoint. After a ban has ended, one call probes the endpoint and the others wait for the outcome.
+--- Like `next_available`, but waits for the outcome if another call is probing an endpoint whose ban has ended.
 ---@param ring resty.etcd.endpoint.balancer.Ring
 ---@param deadline number?
----@return resty.etcd.endpoint.endpoint.Endpoint?
+---@return resty.etcd.endpoint.endpoint.Endpoint? endpoint
+---@return boolean is_probing
 local function next_healthy(ring, deadline)
     local endpoint, is_probing = next_available(ring)
     while is_probing and half_open.wait_for_probe(deadline) do
         endpoint, is_probing = next_available(ring)
     end
-    return endpoint
+    return endpoint, is_probing
 end
 
 --- Returns the endpoint with a host if the health check allows it; nil otherwise. It does not count as a step in the ring.
@@ -93,7 +101,8 @@ end
 ---@param tried table? endpoints at which the call has failed; ignored with the shared health check
 ---@param deadline number? of the call; nil for none
 ---@param prefer? string host of the endpoint to choose if the health check allows it; nil for the next one of the ring
----@return resty.etcd.endpoint.endpoint.Endpoint? # the endpoint, or nil if none is available now
+---@return resty.etcd.endpoint.endpoint.Endpoint? endpoint # the endpoint; or nil if none is available now, and whether another call is probing an endpoint
+---@return boolean is_probing
 local function choose_endpoint(ring, tried, deadline, prefer)
     if ring.start_pid ~= nil and ring.start_pid ~= ngx.worker.pid() then
         ring.start_pid = ngx.worker.pid()
@@ -106,6 +115,7 @@ local function choose_endpoint(ring, tried, deadline, prefer)
         ____temp_2 = nil
     end
     local endpoint = ____temp_2
+    local is_probing = false
     local own = ring.health
     if endpoint ~= nil then
     elseif own ~= nil then
@@ -117,7 +127,7 @@ local function choose_endpoint(ring, tried, deadline, prefer)
             tried
         )
     else
-        endpoint = next_healthy(ring, deadline)
+        endpoint, is_probing = next_healthy(ring, deadline)
     end
     if endpoint ~= nil and log.info_enabled() then
         ngx.log(
@@ -126,7 +136,21 @@ local function choose_endpoint(ring, tried, deadline, prefer)
             masked_url.mask(endpoint.http_host)
         )
     end
-    return endpoint
+    return endpoint, is_probing
+end
+
+--- Chooses the endpoint of a call's first attempt. Returns nil if that has to wait for the probe of another call.
+---@param ring resty.etcd.endpoint.balancer.Ring
+---@return resty.etcd.endpoint.balancer.Choice?
+local function choose_without_waiting(ring)
+    local endpoint, is_probing = choose_endpoint(ring, nil, PASSED)
+    local ____temp_3
+    if endpoint == nil and is_probing then
+        ____temp_3 = nil
+    else
+        ____temp_3 = {endpoint = endpoint}
+    end
+    return ____temp_3
 end
 
 local function log_recovery(http_host)
@@ -194,15 +218,15 @@ local function failures_of(ring)
     if ring.health ~= nil then
         return ring.health.dict
     end
-    local ____opt_3 = shared_health.conf
-    local shm_name = ____opt_3 and ____opt_3.shm_name
-    local ____temp_5
+    local ____opt_4 = shared_health.conf
+    local shm_name = ____opt_4 and ____opt_4.shm_name
+    local ____temp_6
     if shm_name ~= nil then
-        ____temp_5 = ngx.shared[shm_name]
+        ____temp_6 = ngx.shared[shm_name]
     else
-        ____temp_5 = nil
+        ____temp_6 = nil
     end
-    local shared = ____temp_5
+    local shared = ____temp_6
     return shared or worker_failures
 end
 
@@ -245,6 +269,7 @@ local function report_other_cluster(ring, http_host)
     end
 end
 _M.choose_endpoint = choose_endpoint
+_M.choose_without_waiting = choose_without_waiting
 _M.last_failures_of = last_failures_of
 _M.note_failure = note_failure
 _M.random_start = random_start

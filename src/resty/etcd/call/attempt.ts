@@ -1,5 +1,5 @@
 import * as tokens from "./token";
-import type { AttemptOutcome } from "../endpoint/balancer";
+import type { AttemptOutcome, Choice } from "../endpoint/balancer";
 import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
 import type { Core } from "./client_state";
@@ -45,6 +45,8 @@ interface CallOptions {
     semantics?: Semantics;
     /** Host of the endpoint for the first attempt, if the health check allows that: the next one of the ring if nil. */
     prefer?: string | undefined;
+    /** The choice for the first attempt, if it was made before the call. The call removes it from the options. */
+    first?: Choice | undefined;
     /** The only endpoint to call, in a single attempt, whatever its health. */
     at?: Endpoint;
     /** Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for. */
@@ -81,6 +83,7 @@ interface Call {
     readonly stream: StreamOptions | undefined;
     /** As in the options. */
     readonly prefer: string | undefined;
+    readonly first: Choice | undefined;
     /** The only endpoint of the call; nil if the balancer chooses one for each attempt. */
     readonly at: Endpoint | undefined;
     readonly on_retry: OnRetry | undefined;
@@ -147,6 +150,20 @@ function new_attempt(
     };
 }
 
+/** Returns the endpoint of the next attempt, or nil if none is available. */
+function next_endpoint(call: Call): Endpoint | undefined {
+    const { at, first, retry_state: state } = call;
+    if (at !== undefined) {
+        return at;
+    }
+    if (first !== undefined && state.attempts === 0) {
+        return first.endpoint;
+    }
+    const prefer = state.last_error === undefined ? call.prefer : undefined;
+    const [endpoint] = balancer.choose_endpoint(call.core, state.tried, call.deadline, prefer);
+    return endpoint;
+}
+
 /**
  * Chooses the endpoint of the next attempt and how long the attempt can take.
  * @returns the attempt; or nil and an error if no endpoint or no time is left
@@ -156,8 +173,7 @@ function prepare(call: Call, token: string | undefined): Result<Attempt, EtcdErr
     const state = call.retry_state;
     const deadline = call.deadline;
     const others = retry_state.endpoints_left(state);
-    const prefer = state.last_error === undefined ? call.prefer : undefined;
-    const endpoint = call.at ?? balancer.choose_endpoint(core, state.tried, deadline, prefer);
+    const endpoint = next_endpoint(call);
     if (endpoint === undefined) {
         return $multi(undefined, no_endpoint(core));
     }

@@ -1,7 +1,9 @@
 import * as tokens from "./token";
 import * as call from "./call";
 import * as cluster from "./cluster";
-import type { TokenCache, Core } from "./client_state";
+import type { TokenCache, Core, Login } from "./client_state";
+import * as balancer from "../endpoint/balancer";
+import type { Choice } from "../endpoint/balancer";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
@@ -35,15 +37,27 @@ function login_rejected(cause: EtcdError | undefined): EtcdError {
     return err;
 }
 
+/** Begins a login in the light thread of the call that needs it, so that its log lines follow the line of that call. */
+function begin(core: Core, timeout: number): Choice | undefined {
+    call.log_unary(core, rpcs.authenticate, timeout);
+    return balancer.choose_without_waiting(core);
+}
+
 /**
  * Logs in with user and password.
  * @returns the token; errors of the connection and the server are returned unchanged
  */
-function login(core: Core, auth: TokenCache, timeout: number, deadline: number | undefined): Result<string, EtcdError> {
+function finish(
+    core: Core,
+    auth: TokenCache,
+    timeout: number,
+    deadline: number | undefined,
+    first: Choice | undefined,
+): Result<string, EtcdError> {
     const request = { name: auth.user, password: auth.password };
     // a client that has not compared its endpoints yet does not start with a login: it would send more than that
     const perform = core.cluster.id !== undefined ? cluster.read : call.unary;
-    const [reply, err] = perform(core, rpcs.authenticate, request, { timeout, deadline });
+    const [reply, err] = perform(core, rpcs.authenticate, request, { timeout, deadline, quiet: true, first });
     if (reply !== undefined) {
         const token = reply.body.get("token");
         if (is_token(token)) {
@@ -65,4 +79,7 @@ function login(core: Core, auth: TokenCache, timeout: number, deadline: number |
     return $multi(undefined, err);
 }
 
-export { login };
+/** How clients log in. */
+const LOGIN: Login = { begin, finish };
+
+export { LOGIN };

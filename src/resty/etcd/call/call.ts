@@ -91,6 +91,10 @@ function log_entry(core: Core, rpc: Rpc, timeout: number, label: string): void {
     }
 }
 
+function log_unary(core: Core, rpc: Rpc, timeout: number): void {
+    log_entry(core, rpc, timeout, "request uri headers: ");
+}
+
 /** Reports the end of a call to the metrics and to `on_call`. */
 function report(call: Call, meter: Meter, started: number, err: EtcdError | undefined): void {
     const info: call_metrics.CallInfo = {
@@ -133,7 +137,8 @@ function start(
         plan.next = started + plan.interval;
         plan.start(core);
     }
-    if (core.dns !== undefined) {
+    const first = options?.first;
+    if (core.dns !== undefined && first === undefined) {
         resolver.before_call(core, core.dns, started, deadline);
     }
     const is_linearizable = (request as { serializable?: unknown }).serializable !== true;
@@ -147,6 +152,7 @@ function start(
         timeout,
         stream,
         prefer: options?.prefer ?? stream?.prefer,
+        first,
         at,
         on_retry: options?.on_retry ?? stream?.on_retry,
         retry_state: retry_state.new(core, deadline, is_linearizable, at !== undefined),
@@ -158,6 +164,7 @@ function start(
     const [result, err, error_reply] = run(call);
     if (options !== undefined) {
         options.answered_by = call.endpoint;
+        options.first = undefined; // `cluster.read` calls again with the same options
     }
     let outcome = err;
     if (err !== undefined && call.retry_state.maybe_applied) {
@@ -179,7 +186,7 @@ function start(
 function unary(core: Core, rpc: Rpc, request: object, options?: CallOptions): Outcome<Reply> {
     const timeout = options?.timeout ?? core.timeout;
     if (options?.quiet !== true) {
-        log_entry(core, rpc, timeout, "request uri headers: ");
+        log_unary(core, rpc, timeout);
     }
     return start(core, rpc, request, timeout, options, undefined) as Outcome<Reply>;
 }
@@ -196,4 +203,4 @@ function open(core: Core, rpc: Rpc, request: object, options: StreamOptions): Ou
     return $multi(stream as Stream);
 }
 
-export { open, unary, type CallOptions, type OnRetry, type Outcome, type StreamOptions };
+export { log_unary, open, unary, type CallOptions, type OnRetry, type Outcome, type StreamOptions };

@@ -3,20 +3,30 @@ import type { TimerLoop } from "../base/timer_loop";
 import type { SingleFlight } from "../base/single_flight";
 import type { EtcdError } from "../protocol/errors";
 import type { Serializer } from "../serializers/serializer";
+import type { Choice } from "../endpoint/balancer";
 import type { Endpoint } from "../endpoint/endpoint";
 import type { Meter } from "../metrics/call_metrics";
 import type { EndpointSet } from "../endpoint/dns_endpoints";
 import type { RevisionFloor } from "./monotonic";
 import type { Transport } from "../transport/transport";
 
-/** Requests a token from etcd. */
-type Login = (
-    this: void,
-    core: Core,
-    auth: TokenCache,
-    timeout: number,
-    deadline: number | undefined,
-) => Result<string, EtcdError>;
+/** Requests a token from etcd, in two parts. */
+interface Login {
+    /**
+     * Logs the line of the login and chooses its first endpoint, without waiting.
+     * @returns the choice; nil if the second part has to make it
+     */
+    readonly begin: (this: void, core: Core, timeout: number) => Choice | undefined;
+    /** Sends the request. Does not wait if no endpoint was available. */
+    readonly finish: (
+        this: void,
+        core: Core,
+        auth: TokenCache,
+        timeout: number,
+        deadline: number | undefined,
+        first: Choice | undefined,
+    ) => Result<string, EtcdError>;
+}
 
 interface AuthOptions {
     /** If etcd has authentication disabled, calls are made without a token instead of failing. */

@@ -1,5 +1,6 @@
 import * as clock from "../base/clock";
 import type { TokenCache, AuthOptions, Core, LoginResult, Login } from "./client_state";
+import type { Choice } from "../endpoint/balancer";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as log from "../base/log";
@@ -29,6 +30,17 @@ const INLINE_LOGIN_TIMEOUT = 2;
 
 /** Token of an etcd without authentication; never sent. */
 const NO_TOKEN = "";
+
+/** A login that has begun. */
+interface PendingLogin {
+    readonly auth: TokenCache;
+    readonly core: Core;
+    readonly run: Run<LoginResult>;
+    readonly timeout: number;
+    readonly deadline: number | undefined;
+    /** Nil if the login chooses its first endpoint when it continues. */
+    readonly first: Choice | undefined;
+}
 
 function create(user: string, password: string, login: Login, options: AuthOptions): TokenCache {
     const { is_optional, dict, dict_key } = options;
@@ -72,21 +84,20 @@ function load_shared(auth: TokenCache): void {
     }
 }
 
-/** Logs in and passes the result to all calls that wait for the login. */
-function run_login(
-    auth: TokenCache,
-    core: Core,
-    run: Run<LoginResult>,
-    timeout: number,
-    deadline: number | undefined,
-): void {
-    const [ok, token_or_error, err] = protected_call(auth.login, core, auth, timeout, deadline);
+/** Returns the result of a login that raised an error, so that the calls that wait for it do not time out. */
+function raised(text: unknown): LoginResult {
+    return { token: undefined, err: errors.local_error("login_failed", tostring(text)) };
+}
+
+/** Finishes a login that has begun, and passes the result to all calls that wait for it. */
+function finish_login(pending: PendingLogin): void {
+    const { auth, core, run, timeout, deadline, first } = pending;
+    const [ok, token_or_error, err] = protected_call(auth.login.finish, core, auth, timeout, deadline, first);
     let result: LoginResult;
     if (ok) {
         result = { token: token_or_error as string | undefined, err: err as EtcdError | undefined };
     } else {
-        const raised = errors.local_error("login_failed", tostring(token_or_error)); // so that waiters do not time out
-        result = { token: undefined, err: raised };
+        result = raised(token_or_error);
     }
     if (result.token !== undefined) {
         store(auth, result.token);
@@ -94,19 +105,14 @@ function run_login(
     single_flight.finish(auth.logins, run, result);
 }
 
-function run_login_in_timer(
-    auth: TokenCache,
-    core: Core,
-    run: Run<LoginResult>,
-    timeout: number,
-    deadline: number | undefined,
-): void {
+function finish_in_timer(pending: PendingLogin): void {
+    const { auth, run, deadline } = pending;
     if (auth.logins.latest !== run) {
         return; // it had to wait for a timer, and counted as lost
     }
     const seconds = deadline !== undefined ? deadline - now() : LOGIN_TIMEOUT;
     single_flight.extend(run, seconds + START_TIME);
-    run_login(auth, core, run, timeout, deadline);
+    finish_login(pending);
 }
 
 /** Waits until the login ends, is lost, or the deadline passes. Returns why there is no token, or nil if the login is lost. */
@@ -126,23 +132,32 @@ function wait(run: Run<LoginResult>, deadline: number | undefined): EtcdError | 
 }
 
 /**
- * Starts a login in a timer of the driver, so that it survives if the call that started it is killed with its request.
- * Without a timer, the login runs inline and has ended when this returns.
+ * Starts a login. Its log lines are written immediately, so that they follow the line of the call that needs the login.
+ * What waits runs in a timer of the driver, so that it survives if that call is killed with its request. Without a timer,
+ * or without an endpoint, the login runs inline and has ended when this returns.
  */
 function start_login(auth: TokenCache, core: Core, timeout: number, deadline: number | undefined): Run<LoginResult> {
     const replaces_lost_login = auth.logins.latest !== undefined;
     const run = single_flight.start(auth.logins, START_TIME);
+    const [ok, choice_or_error] = protected_call(auth.login.begin, core, timeout);
+    if (!ok) {
+        single_flight.finish(auth.logins, run, raised(choice_or_error));
+        return run;
+    }
+    const first = choice_or_error as Choice | undefined;
+    const pending: PendingLogin = { auth, core, run, timeout, deadline, first };
+    const must_wait = first === undefined || first.endpoint !== undefined;
     // init and init_worker have no light threads
-    if (!replaces_lost_login && !phase.is_starting()) {
+    if (must_wait && !replaces_lost_login && !phase.is_starting()) {
         const loop = timer_loop.run_once("login", () => {
-            run_login_in_timer(auth, core, run, timeout, deadline);
+            finish_in_timer(pending);
         });
         if (loop !== undefined) {
             return run;
         }
     }
     single_flight.extend(run, INLINE_LOGIN_TIMEOUT);
-    run_login(auth, core, run, timeout, deadline);
+    finish_login(pending);
     return run;
 }
 

@@ -133,7 +133,7 @@ function make_token_cache(opts: Options, endpoints: readonly Endpoint[]): TokenC
         dict = ngx.shared[opts.auth_shm_name];
     }
     const dict_key = `resty.etcd|token|${ngx.md5(identity)}`;
-    return token.new(opts.user, password, authenticate.login, {
+    return token.new(opts.user, password, authenticate.LOGIN, {
         is_optional: opts.auth_optional === true,
         dict,
         dict_key,

@@ -20,7 +20,16 @@ interface Ring {
     readonly health: Health | undefined;
 }
 
+/** A choice that was made. */
+interface Choice {
+    /** Nil if no endpoint is available. */
+    readonly endpoint: Endpoint | undefined;
+}
+
 const floor = math.floor;
+
+/** A deadline that has passed: a choice with it does not wait. */
+const PASSED = 0;
 
 /** Last failures of endpoints, if no shared dict holds them. */
 const worker_failures = memory_dict.new();
@@ -61,13 +70,16 @@ function next_available(ring: Ring): LuaMultiReturn<[endpoint: Endpoint | undefi
     return $multi(undefined, is_probing);
 }
 
-/** Returns a healthy endpoint. After a ban has ended, one call probes the endpoint and the others wait for the outcome. */
-function next_healthy(ring: Ring, deadline: number | undefined): Endpoint | undefined {
+/** Like `next_available`, but waits for the outcome if another call is probing an endpoint whose ban has ended. */
+function next_healthy(
+    ring: Ring,
+    deadline: number | undefined,
+): LuaMultiReturn<[endpoint: Endpoint | undefined, is_probing: boolean]> {
     let [endpoint, is_probing] = next_available(ring);
     while (is_probing && half_open.wait_for_probe(deadline)) {
         [endpoint, is_probing] = next_available(ring);
     }
-    return endpoint;
+    return $multi(endpoint, is_probing);
 }
 
 /** Returns the endpoint with a host if the health check allows it; nil otherwise. It does not count as a step in the ring. */
@@ -90,20 +102,21 @@ function find_available(ring: Ring, http_host: string, tried: Tried | undefined)
  * @param tried endpoints at which the call has failed; ignored with the shared health check
  * @param deadline of the call; nil for none
  * @param prefer host of the endpoint to choose if the health check allows it; nil for the next one of the ring
- * @returns the endpoint, or nil if none is available now
+ * @returns the endpoint; or nil if none is available now, and whether another call is probing an endpoint
  */
 function choose_endpoint(
     ring: Ring,
     tried: Tried | undefined,
     deadline: number | undefined,
     prefer?: string,
-): Endpoint | undefined {
+): LuaMultiReturn<[endpoint: Endpoint | undefined, is_probing: boolean]> {
     // workers that inherited a client created before the fork must not all start at the same endpoint
     if (ring.start_pid !== undefined && ring.start_pid !== ngx.worker.pid()) {
         ring.start_pid = ngx.worker.pid();
         ring.init_count = random_start();
     }
     let endpoint = prefer !== undefined ? find_available(ring, prefer, tried) : undefined;
+    let is_probing = false;
     const own = ring.health;
     if (endpoint !== undefined) {
         // no step in the ring
@@ -111,13 +124,19 @@ function choose_endpoint(
         ring.init_count = ring.init_count + 1;
         endpoint = client_health.pick(own, ring.endpoints, floor(ring.init_count), tried);
     } else {
-        endpoint = next_healthy(ring, deadline);
+        [endpoint, is_probing] = next_healthy(ring, deadline);
     }
     if (endpoint !== undefined && log.info_enabled()) {
         // nginx prints the name of the calling function, which users search for: it stays choose_endpoint
         ngx.log(ngx.INFO, "choose endpoint: ", masked_url.mask(endpoint.http_host));
     }
-    return endpoint;
+    return $multi(endpoint, is_probing);
+}
+
+/** Chooses the endpoint of a call's first attempt. Returns nil if that has to wait for the probe of another call. */
+function choose_without_waiting(ring: Ring): Choice | undefined {
+    const [endpoint, is_probing] = choose_endpoint(ring, undefined, PASSED);
+    return endpoint === undefined && is_probing ? undefined : { endpoint };
 }
 
 /** The outcome of an attempt, as far as it concerns the endpoint. */
@@ -215,11 +234,13 @@ function report_other_cluster(ring: Ring, http_host: string): void {
 
 export {
     choose_endpoint,
+    choose_without_waiting,
     last_failures_of,
     note_failure,
     random_start,
     report,
     report_other_cluster,
     type AttemptOutcome,
+    type Choice,
     type Ring,
 };
