@@ -5,16 +5,26 @@ local config = require "resty.etcd.config"
 local scripted = require "spec.support.scripted_feed"
 
 describe("configuration store", function()
-    local cli, dir, conf
+    local cli, dir, conf, stores
+
+    -- Creates another store, which the end of the test closes.
+    local function create(...)
+        local store = assert(config.new(...))
+        stores[#stores + 1] = store
+        return store
+    end
 
     before_each(function()
         dir = bed.key("config")
         cli = assert(bed.new { key_prefix = dir })
-        conf = assert(config.new(cli, "/conf/"))
+        stores = {}
+        conf = create(cli, "/conf/")
     end)
 
     after_each(function()
-        conf:close()
+        for _, store in ipairs(stores) do
+            store:close()
+        end
         assert(bed.new():rmdir(dir))
     end)
 
@@ -127,11 +137,10 @@ describe("configuration store", function()
     end)
 
     it("validates and transforms documents of the history", function()
-        local transformed = assert(config.new(cli, "/conf/", {
+        local transformed = create(cli, "/conf/", {
             validate = function(value) return value.n > 0, "n is too small" end,
             transform = function(value, kv) return { n = value.n * 2, key = kv.key } end,
-        }))
-        finally(function() transformed:close() end)
+        })
         assert(transformed:wait_ready(3))
         local revision = assert(conf:put("limits", { n = 2 }))
         scripted.at(transformed.mirror, tonumber(revision))
@@ -173,12 +182,11 @@ describe("configuration store", function()
 
     it("counts a stored null as no document, also for the functions of the user", function()
         local seen = {}
-        local strict = assert(config.new(cli, "/conf/", {
+        local strict = create(cli, "/conf/", {
             validate = function(document) seen[#seen + 1] = document.n return true end,
             transform = function(document) return { n = document.n + 1 } end,
             index = { n = function(document) return document.n end },
-        }))
-        finally(function() strict:close() end)
+        })
         assert(conf:wait_ready(3))
         assert(strict:wait_ready(3))
         local raw = assert(bed.new { key_prefix = dir, serializer = "raw" })
@@ -211,8 +219,7 @@ describe("configuration store", function()
     end)
 
     it("returns defaults for absent documents, also before the first state", function()
-        local with_defaults = assert(config.new(cli, "/conf/", { defaults = { limits = { rate = 1 }, off = false } }))
-        finally(function() with_defaults:close() end)
+        local with_defaults = create(cli, "/conf/", { defaults = { limits = { rate = 1 }, off = false } })
         local function check()
             local document, revision, invalid = with_defaults:get("limits")
             assert.same({ rate = 1 }, document)
@@ -261,15 +268,13 @@ describe("configuration store", function()
         scripted.at(conf.mirror, tonumber(bad))
         assert.equal("decode: $.id: the number is beyond 2^53, and not exact", select(3, conf:get("exact")).err)
         for _, case in ipairs { { raw, nil }, { cli, "raw" } } do
-            local plain = assert(config.new(case[1], "/plain/", { serializer = case[2] }))
-            finally(function() plain:close() end)
+            local plain = create(case[1], "/plain/", { serializer = case[2] })
             assert(plain:wait_ready(3))
             local revision = assert(plain:put("text", "no JSON"))
             scripted.at(plain.mirror, tonumber(revision))
             assert.equal("no JSON", (plain:get("text")))
         end
-        local shared = assert(config.new(cli, "/conf/", { serializer = "json" }))
-        finally(function() shared:close() end)
+        local shared = create(cli, "/conf/", { serializer = "json" })
         assert(shared:put("exact", { list = setmetatable({}, require("resty.etcd.serializers.json_exact").array_mt) }))
         assert.equal(require("cjson.safe").encode { list = {} }, raw:get("/conf/exact").body.kvs[1].value)
     end)
@@ -278,8 +283,7 @@ describe("configuration store", function()
         it("shows a write to the next get of the same worker, with mode " .. mode, function()
             ngx.shared.watch_log:flush_all()
             local shm_name = mode == "shared" and "watch_log" or nil
-            local store = assert(config.new(cli, "/conf/", { mode = mode, shm_name = shm_name }))
-            finally(function() store:close() end)
+            local store = create(cli, "/conf/", { mode = mode, shm_name = shm_name })
             assert(store:wait_ready(3))
             for i = 1, 100 do
                 local revision, err, details = store:put("limits", { n = i })
@@ -294,8 +298,7 @@ describe("configuration store", function()
                     assert(store:delete("limits"))
                 end
             end
-            local early = assert(config.new(cli, "/conf/", { mode = mode, shm_name = shm_name }))
-            finally(function() early:close() end)
+            local early = create(cli, "/conf/", { mode = mode, shm_name = shm_name })
             assert(early:put("limits", "first"))
             assert.equal("first", (early:get("limits"))) -- waits for the first state too
         end)
@@ -313,8 +316,7 @@ describe("configuration store", function()
         local proxy = require("spec.support.multi_worker_nginx").proxy(port, bed.single.http)
         finally(function() proxy.stop() end)
         local stale = assert(bed.new { key_prefix = dir, http_host = "http://127.0.0.1:" .. port })
-        local store = assert(config.new(stale, "/conf/"))
-        finally(function() store:close() end)
+        local store = create(stale, "/conf/")
         assert(store:wait_ready(3))
         proxy.pause()
         stale.endpoints = cli.endpoints -- writes reach etcd, the stream hangs
@@ -342,8 +344,7 @@ describe("configuration store", function()
         put("limits", 3)
         assert.equal(3, #received)
         -- before the first state: with what get returns, and again when the state is there
-        local early = assert(config.new(cli, "/conf/", { defaults = { limits = "default" } }))
-        finally(function() early:close() end)
+        local early = create(cli, "/conf/", { defaults = { limits = "default" } })
         received = {}
         assert(early:watch("limits", function(document) received[#received + 1] = document end, { initial = true }))
         assert.same({ "default" }, received)
