@@ -375,6 +375,31 @@ describe("configuration store", function()
         assert.equal(0, overlaps)
     end)
 
+    it("calls a watch callback for changes after its first call was killed with the light thread of its request", function()
+        assert(conf:wait_ready(3))
+        put("limits", 1)
+        local received = {}
+        local thread = ngx.thread.spawn(function()
+            conf:watch("limits", function(document)
+                received[#received + 1] = document
+                if document == 1 then
+                    ngx.sleep(3600)
+                end
+            end, { initial = true })
+        end)
+        assert.same({ 1 }, received)
+        ngx.thread.kill(thread)
+        put("limits", 2)
+        local stop = clock.now() + 10
+        while #received < 2 and clock.now() < stop do
+            ngx.sleep(0.05)
+        end
+        assert.same({ 1, 2 }, received)
+        put("limits", 3)
+        wait_for_calls(received, 3)
+        assert.same({ 1, 2, 3 }, received)
+    end)
+
     it("warns once of a prefix that names are glued to", function()
         local lines = {}
         local log = ngx.log
