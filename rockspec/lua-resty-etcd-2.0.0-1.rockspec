@@ -132,6 +132,7 @@ build = {
         ["resty.etcd.mirror.waiters"] = "lua/resty/etcd/mirror/waiters.lua",
         ["resty.etcd.protocol.enums"] = "lua/resty/etcd/protocol/enums.lua",
         ["resty.etcd.protocol.errors"] = "lua/resty/etcd/protocol/errors.lua",
+        ["resty.etcd.protocol.guarded_methods"] = "lua/resty/etcd/protocol/guarded_methods.lua",
         ["resty.etcd.protocol.int64"] = "lua/resty/etcd/protocol/int64.lua",
         ["resty.etcd.protocol.key_range"] = "lua/resty/etcd/protocol/key_range.lua",
         ["resty.etcd.protocol.keys"] = "lua/resty/etcd/protocol/keys.lua",

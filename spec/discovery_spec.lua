@@ -352,6 +352,7 @@ describe("discovery", function()
             return text
         end
         assert.equal("cli must be table", err_of(discovery.new()))
+        assert.equal("cli must be a client", err_of(discovery.new {}))
         assert.equal("opts must be table", err_of(discovery.new(cli, true)))
         assert.equal("opts.prefix must be string", err_of(discovery.new(cli, { prefix = 5 })))
         assert.equal("opts.decode must be function", err_of(discovery.new(cli, { decode = 5 })))

@@ -76,6 +76,7 @@ describe("etcd.new with foreign options", function()
     it("logs values that are accepted, but hardly meant", function()
         assert_logged_once("etcd.new: ssl_verify no is no boolean: certificates are verified", new { ssl_verify = "no" })
         assert_logged_once("etcd.new: ssl_verify 0 is no boolean: certificates are verified", new { ssl_verify = 0 })
+        assert_logged_once("etcd.new: use_grpc yes is no boolean: it is ignored", new { use_grpc = "yes" })
         assert_logged_once("etcd.new: unknown serializer jsno: json is used", new { serializer = "jsno" })
         assert_logged_once(
             "etcd.new: serializer has no functions serialize and deserialize: calls with values will fail",

@@ -104,6 +104,9 @@ local METHODS = {
     watchdir = foreign_options.new("watchdir", WATCH_HABITS, WATCH_OPTIONS)
 }
 
+--- An option that lua-resty-etcd 1.10 does not have. A value that is ignored would make a write less safe than it looks.
+local IDEMPOTENT = {rules = {{name = "idempotent", type = "boolean"}}, ignores_unknown = true}
+
 --- Logs a timeout that can only be meant in milliseconds, once per worker.
 ---@param subject string
 ---@param timeout any
@@ -125,9 +128,12 @@ local function check(method, opts)
     if opts == nil then
         return nil
     end
+    local known = METHODS[method]
     local problem = checks.check_method_options(opts)
+    if problem == nil and known.names.idempotent ~= nil then
+        problem = checks.check_options(opts, IDEMPOTENT)
+    end
     if problem == nil then
-        local known = METHODS[method]
         local is_watch = method == "watch" or method == "watchdir"
         warn_if_long(method, opts.timeout, is_watch and LONG_WATCH_TIMEOUT or LONG_TIMEOUT)
         foreign_options.warn_if_similar(opts, known)

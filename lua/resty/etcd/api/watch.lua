@@ -249,7 +249,8 @@ local function start(cli, create_request, opts)
     local timeout = opts and opts.timeout or cli.timeout
     local reader = make_reader(cli, stream, timeout > 0 and timeout or nil, (opts and opts.progress_notify) == true)
     stream:end_at_exit()
-    if (opts and opts.need_cancel) == true then
+    local need_cancel = opts and opts.need_cancel
+    if need_cancel ~= nil and need_cancel ~= false then
         stream:allow_cancel()
         return reader, nil, make_handle(stream)
     end

@@ -158,7 +158,10 @@ end
 ---@param cli any
 ---@return string?
 local function check_client(cli)
-    return type(cli) ~= "table" and "cli must be table" or nil
+    if type(cli) ~= "table" then
+        return "cli must be table"
+    end
+    return cli.transport == nil and "cli must be a client" or nil
 end
 
 --- Checks a key prefix, which can be empty. Returns an error text, or nil if the prefix is valid.
@@ -185,6 +188,20 @@ end
 local METHOD_OPTIONS = {rules = {{name = "timeout", type = "number", min = 0, expected = "number of seconds"}}, ignores_unknown = true}
 local TIMEOUT_OPTIONS = {rules = METHOD_OPTIONS.rules}
 
+--- Checks a timeout that is an argument; nil is valid. Returns an error text, or nil.
+---@param timeout any
+---@return string?
+local function check_timeout(timeout)
+    local is_timeout = timeout == nil or type(timeout) == "number" and timeout == timeout
+    local ____is_timeout_2
+    if is_timeout then
+        ____is_timeout_2 = nil
+    else
+        ____is_timeout_2 = "timeout must be number of seconds"
+    end
+    return ____is_timeout_2
+end
+
 --- Checks the options of methods that take only a timeout. Returns an error text, or nil if they are valid.
 ---@param opts any
 ---@return string?
@@ -204,6 +221,7 @@ _M.check_key_prefix = check_key_prefix
 _M.check_method_options = check_method_options
 _M.check_options = check_options
 _M.check_shared_dict = check_shared_dict
+_M.check_timeout = check_timeout
 _M.check_timeout_options = check_timeout_options
 
 return _M

@@ -11,6 +11,7 @@ local result = require("resty.etcd.api.result")
 local txn = require("resty.etcd.api.txn")
 local watch = require("resty.etcd.api.watch")
 local errors = require("resty.etcd.protocol.errors")
+local guarded_methods = require("resty.etcd.protocol.guarded_methods")
 local gateway = require("resty.etcd.transport.gateway.gateway")
 local client_health = require("resty.etcd.endpoint.client_health")
 local authenticate = require("resty.etcd.call.authenticate")
@@ -137,7 +138,7 @@ local methods = {
     watchdir = watch.watchdir,
     watcher = watchers.open
 }
-local mt = {__index = methods}
+local mt = {__index = guarded_methods.new(methods, "transport")}
 
 local function make_token_cache(opts, endpoints)
     if opts.user == nil then

@@ -140,6 +140,7 @@ local function warn_about(opts)
     foreign_options.warn_if_similar(opts, OPTIONS, OF_APISIX)
     local ____opts_0 = opts
     local ssl_verify = ____opts_0.ssl_verify
+    local use_grpc = ____opts_0.use_grpc
     local serializer = ____opts_0.serializer
     local timeout = ____opts_0.timeout
     local keepalive_timeout = ____opts_0.keepalive_timeout
@@ -147,6 +148,12 @@ local function warn_about(opts)
         warn_once.warn(
             SUBJECT,
             "ssl_verify " .. tostring(ssl_verify) .. " is no boolean: certificates are verified"
+        )
+    end
+    if use_grpc ~= nil and type(use_grpc) ~= "boolean" then
+        warn_once.warn(
+            SUBJECT,
+            "use_grpc " .. tostring(use_grpc) .. " is no boolean: it is ignored"
         )
     end
     if type(serializer) == "table" then

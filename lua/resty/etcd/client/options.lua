@@ -44,8 +44,23 @@ local MAX_TIMEOUT = 2147483647
 local function check_protocol(protocol)
     return protocol ~= "v3" and "only support etcd v3 api" or nil
 end
+
+--- Rejects false, which would count as absent.
+---@param http_host any
+---@return string?
+local function check_http_host(http_host)
+    local is_list = type(http_host) == "string" or type(http_host) == "table"
+    local ____is_list_0
+    if is_list then
+        ____is_list_0 = nil
+    else
+        ____is_list_0 = "opts.http_host must be string or string array"
+    end
+    return ____is_list_0
+end
 local OPTIONS = {rules = {
     {name = "protocol", check = check_protocol},
+    {name = "http_host", check = check_http_host},
     {
         name = "timeout",
         type = "number",
@@ -80,7 +95,7 @@ local OPTIONS = {rules = {
     {name = "extra_headers", type = "table", expected = "table or ignore"}
 }, ignores_unknown = true}
 
---- Checks the options of `new`. `http_host`, `resolve` and the contents of `extra_headers` are checked where they are used.
+--- Checks the options of `new`. The contents of `http_host`, `resolve` and `extra_headers` are checked where they are used.
 ---@param opts any
 ---@return string? # an error text, or nil if the options are valid
 local function check(opts)

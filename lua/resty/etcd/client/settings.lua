@@ -118,7 +118,8 @@ local function make_extra_headers(opts)
         local text = tostring(value)
         local line_break = find(name .. text, "[%z\r\n]")
         local separator = find(name, "[:%s]")
-        if line_break ~= nil or separator ~= nil or name == "" then
+        local is_text = type(key) == "string" and (type(value) == "string" or type(value) == "number")
+        if not is_text or line_break ~= nil or separator ~= nil or name == "" then
             return nil, "opts.extra_headers: bad header: " .. name
         end
         local lower_name = lower(name)

@@ -4,6 +4,7 @@ local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local errors = require("resty.etcd.protocol.errors")
+local guarded_methods = require("resty.etcd.protocol.guarded_methods")
 local instances = require("resty.etcd.discovery.instance")
 local registration_steps = require("resty.etcd.discovery.registration_steps")
 local registration_wait = require("resty.etcd.discovery.registration_wait")
@@ -258,7 +259,7 @@ local function close(self)
     return true
 end
 local methods = {close = close, state = state_of, update = update, wait = registration_wait.wait}
-local mt = {__index = methods}
+local mt = {__index = guarded_methods.new(methods, "loop")}
 
 --- Keeps a key in etcd for as long as this worker runs.
 ---@param cli resty.etcd.call.client_state.ClientState

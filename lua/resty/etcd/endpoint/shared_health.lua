@@ -1,10 +1,12 @@
 -- Generated from src/resty/etcd/endpoint/shared_health.ts by TypeScriptToLua. Do not edit.
 local errors = require("resty.etcd.protocol.errors")
+local checks = require("resty.etcd.base.checks")
 local clock = require("resty.etcd.base.clock")
 local dict_bans = require("resty.etcd.endpoint.dict_bans")
 local foreign_options = require("resty.etcd.base.foreign_options")
 local log = require("resty.etcd.base.log")
 local masked_url = require("resty.etcd.endpoint.masked_url")
+local warn_once = require("resty.etcd.base.warn_once")
 local half_open = require("resty.etcd.endpoint.half_open")
 local now = clock.now
 
@@ -32,7 +34,9 @@ local ROUND_ROBIN_MODE = "round_robin"
 local SHARED_DICT_MODE = "shared_dict"
 local DISABLED_MODE = "disabled"
 local USE_SHM_NAME = {"use shm_name", "shm_name"}
-local OPTIONS = foreign_options.new("health_check.init", {shm = USE_SHM_NAME, dict = USE_SHM_NAME, shared_dict = USE_SHM_NAME, retries = {"use retry = true", "retry"}}, {"shm_name", "fail_timeout", "max_fails", "retry"})
+local SUBJECT = "health_check.init"
+local KNOWN = foreign_options.new(SUBJECT, {shm = USE_SHM_NAME, dict = USE_SHM_NAME, shared_dict = USE_SHM_NAME, retries = {"use retry = true", "retry"}}, {"shm_name", "fail_timeout", "max_fails", "retry"})
+local OPTIONS = {rules = {{name = "shm_name", check = checks.check_shared_dict}, {name = "fail_timeout", type = "number", min = 0, expected = "unsigned number"}, {name = "max_fails", type = "number", min = 0, expected = "unsigned number"}}, ignores_unknown = true}
 local health_check = {DISABLED_MODE = DISABLED_MODE, ROUND_ROBIN_MODE = ROUND_ROBIN_MODE, SHARED_DICT_MODE = SHARED_DICT_MODE}
 local disabled = false
 
@@ -55,14 +59,22 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function init(opts)
-    if type(opts) == "table" then
-        foreign_options.warn_if_similar(opts, OPTIONS)
+    local problem = checks.check_options(opts, OPTIONS)
+    if problem ~= nil then
+        return errors.bad_request(problem)
+    end
+    local retry = opts and opts.retry
+    if opts ~= nil then
+        foreign_options.warn_if_similar(opts, KNOWN)
+    end
+    if retry ~= nil and type(retry) ~= "boolean" then
+        warn_once.warn(
+            SUBJECT,
+            "retry " .. tostring(retry) .. " is no boolean: calls are not retried"
+        )
     end
     local shm_name = opts and opts.shm_name
-    if shm_name ~= nil and ngx.shared[shm_name] == nil then
-        return errors.bad_request("failed to get ngx.shared dict: " .. shm_name)
-    end
-    local conf = {fail_timeout = opts and opts.fail_timeout or 10, max_fails = opts and opts.max_fails or 1, retry = (opts and opts.retry) == true}
+    local conf = {fail_timeout = opts and opts.fail_timeout or 10, max_fails = opts and opts.max_fails or 1, retry = retry == true}
     if shm_name ~= nil then
         conf.shm_name = shm_name
     end

@@ -77,20 +77,7 @@ local function check_on_change(fn, opts)
     end
     return checks.check_options(opts, ON_CHANGE_OPTIONS)
 end
-
---- Checks a timeout. Returns an error text, or nil.
----@param timeout any
----@return string?
-local function check_timeout(timeout)
-    local is_valid = timeout == nil or type(timeout) == "number" and timeout == timeout
-    local ____is_valid_1
-    if is_valid then
-        ____is_valid_1 = nil
-    else
-        ____is_valid_1 = "timeout must be number of seconds"
-    end
-    return ____is_valid_1
-end
+local check_timeout = checks.check_timeout
 _M.RULES = RULES
 _M.check = check
 _M.check_index = check_index

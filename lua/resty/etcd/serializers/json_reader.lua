@@ -357,6 +357,9 @@ end
 ---@return any value # the value, with `cjson.null` for null; nil and an error text if the bytes are not JSON, or have a value that cannot be written back: an integer beyond 2^53, or a key that occurs twice
 ---@return string? err
 local function decode(text)
+    if type(text) ~= "string" then
+        return nil, "invalid JSON: " .. type(text) .. " instead of string"
+    end
     local invalid_at = utf8.find_invalid(text)
     if invalid_at ~= nil then
         return nil, syntax_error(invalid_at, "invalid UTF-8")

@@ -1,7 +1,9 @@
 -- Generated from src/resty/etcd/watcher/watcher.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local checks = require("resty.etcd.base.checks")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
+local guarded_methods = require("resty.etcd.protocol.guarded_methods")
 local time_slice = require("resty.etcd.base.time_slice")
 local etcd_feed = require("resty.etcd.watch.etcd_feed")
 local watcher_batch = require("resty.etcd.watcher.batch")
@@ -86,6 +88,10 @@ end
 ---@return string? err
 ---@return resty.etcd.protocol.errors.EtcdError? details
 local function next_batch(self, timeout)
+    local problem = checks.check_timeout(timeout)
+    if problem ~= nil then
+        return errors.bad_request(problem)
+    end
     local deadline = timeout ~= nil and clock.now() + timeout or nil
     while true do
         if self.pending_batch == nil then
@@ -158,7 +164,7 @@ local methods = {
     state = state,
     stats = stats
 }
-local mt = {__index = methods}
+local mt = {__index = guarded_methods.new(methods, "feed")}
 
 local function make_style(cli, opts)
     local no_put = false

@@ -1,3 +1,4 @@
+import type { OptionTable } from "../base/checks";
 import * as checks from "../base/checks";
 import * as foreign_options from "../base/foreign_options";
 import type { Habit, KnownOptions } from "../base/foreign_options";
@@ -90,6 +91,9 @@ const METHODS = {
     watchdir: foreign_options.new("watchdir", WATCH_HABITS, WATCH_OPTIONS),
 };
 
+/** An option that lua-resty-etcd 1.10 does not have. A value that is ignored would make a write less safe than it looks. */
+const IDEMPOTENT: OptionTable = { rules: [{ name: "idempotent", type: "boolean" }], ignores_unknown: true };
+
 /** Logs a timeout that can only be meant in milliseconds, once per worker. */
 function warn_if_long(subject: string, timeout: unknown, limit: number): void {
     if (typeof timeout === "number" && timeout > limit) {
@@ -105,9 +109,12 @@ function check(method: keyof typeof METHODS, opts: object | undefined): Problem 
     if (opts === undefined) {
         return undefined;
     }
-    const problem = checks.check_method_options(opts);
+    const known: KnownOptions = METHODS[method];
+    let problem = checks.check_method_options(opts);
+    if (problem === undefined && known.names.has("idempotent")) {
+        problem = checks.check_options(opts, IDEMPOTENT);
+    }
     if (problem === undefined) {
-        const known: KnownOptions = METHODS[method];
         const is_watch = method === "watch" || method === "watchdir";
         warn_if_long(method, (opts as { timeout?: unknown }).timeout, is_watch ? LONG_WATCH_TIMEOUT : LONG_TIMEOUT);
         foreign_options.warn_if_similar(opts, known);

@@ -246,7 +246,8 @@ function start(
     const timeout = opts?.timeout ?? cli.timeout;
     const reader = make_reader(cli, stream, timeout > 0 ? timeout : undefined, opts?.progress_notify === true);
     stream.end_at_exit();
-    if (opts?.need_cancel === true) {
+    const need_cancel: unknown = opts?.need_cancel;
+    if (need_cancel !== undefined && need_cancel !== false) {
         stream.allow_cancel();
         return $multi(reader, undefined, make_handle(stream));
     }

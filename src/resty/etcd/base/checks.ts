@@ -158,7 +158,10 @@ function check_options(opts: unknown, known: OptionTable): Problem {
 
 /** Checks that the first argument of a constructor is a client. Returns an error text, or nil. */
 function check_client(cli: unknown): Problem {
-    return typeof cli !== "object" ? "cli must be table" : undefined;
+    if (typeof cli !== "object") {
+        return "cli must be table";
+    }
+    return (cli as { transport?: unknown }).transport === undefined ? "cli must be a client" : undefined;
 }
 
 /** Checks a key prefix, which can be empty. Returns an error text, or nil if the prefix is valid. */
@@ -184,6 +187,12 @@ const METHOD_OPTIONS: OptionTable = {
 
 const TIMEOUT_OPTIONS: OptionTable = { rules: METHOD_OPTIONS.rules };
 
+/** Checks a timeout that is an argument; nil is valid. Returns an error text, or nil. */
+function check_timeout(timeout: unknown): Problem {
+    const is_timeout = timeout === undefined || (typeof timeout === "number" && timeout === timeout);
+    return is_timeout ? undefined : "timeout must be number of seconds";
+}
+
 /** Checks the options of methods that take only a timeout. Returns an error text, or nil if they are valid. */
 function check_timeout_options(opts: unknown): Problem {
     return check_options(opts, TIMEOUT_OPTIONS);
@@ -201,6 +210,7 @@ export {
     check_method_options,
     check_options,
     check_shared_dict,
+    check_timeout,
     check_timeout_options,
     type OptionRule,
     type OptionTable,

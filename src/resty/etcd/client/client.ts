@@ -13,6 +13,7 @@ import * as txn from "../api/txn";
 import * as watch from "../api/watch";
 import type { MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
+import * as guarded_methods from "../protocol/guarded_methods";
 import * as gateway from "../transport/gateway/gateway";
 import shared_health = require("../endpoint/shared_health");
 import * as client_health from "../endpoint/client_health";
@@ -117,7 +118,7 @@ const methods = {
     watcher: watchers.open,
 };
 type Methods = typeof methods;
-const mt: LuaMetatable<Client, Methods> = { __index: methods };
+const mt: LuaMetatable<Client, Methods> = { __index: guarded_methods.new(methods, "transport") };
 
 function make_token_cache(opts: Options, endpoints: readonly Endpoint[]): TokenCache | undefined {
     if (opts.user === undefined) {

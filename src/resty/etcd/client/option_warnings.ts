@@ -134,9 +134,12 @@ function warn_if_long(name: string, seconds: unknown, limit: number): void {
 /** Logs what is accepted for compatibility, but hardly meant, once per worker. */
 function warn_about(opts: object): void {
     foreign_options.warn_if_similar(opts, OPTIONS, OF_APISIX);
-    const { ssl_verify, serializer, timeout, keepalive_timeout } = opts as Record<string, unknown>;
+    const { ssl_verify, use_grpc, serializer, timeout, keepalive_timeout } = opts as Record<string, unknown>;
     if (ssl_verify !== undefined && typeof ssl_verify !== "boolean") {
         warn_once.warn(SUBJECT, `ssl_verify ${tostring(ssl_verify)} is no boolean: certificates are verified`);
+    }
+    if (use_grpc !== undefined && typeof use_grpc !== "boolean") {
+        warn_once.warn(SUBJECT, `use_grpc ${tostring(use_grpc)} is no boolean: it is ignored`);
     }
     if (typeof serializer === "object") {
         if (serializers.check(serializer) !== undefined) {

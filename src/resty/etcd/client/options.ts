@@ -82,9 +82,16 @@ function check_protocol(protocol: unknown): Problem {
     return protocol !== "v3" ? "only support etcd v3 api" : undefined;
 }
 
+/** Rejects false, which would count as absent. */
+function check_http_host(http_host: unknown): Problem {
+    const is_list = typeof http_host === "string" || typeof http_host === "object";
+    return is_list ? undefined : "opts.http_host must be string or string array";
+}
+
 const OPTIONS: OptionTable = {
     rules: [
         { name: "protocol", check: check_protocol },
+        { name: "http_host", check: check_http_host },
         // fractions are accepted; the text is that of lua-resty-etcd 1.10
         { name: "timeout", type: "number", min: 0, max: MAX_TIMEOUT, expected: "unsigned integer" },
         { name: "ttl", type: "integer" },
@@ -117,7 +124,7 @@ const OPTIONS: OptionTable = {
 };
 
 /**
- * Checks the options of `new`. `http_host`, `resolve` and the contents of `extra_headers` are checked where they are used.
+ * Checks the options of `new`. The contents of `http_host`, `resolve` and `extra_headers` are checked where they are used.
  * @returns an error text, or nil if the options are valid
  */
 function check(opts: unknown): Problem {

@@ -114,7 +114,8 @@ function make_extra_headers(opts: Options): Result<ExtraHeaders> {
         const text = tostring(value);
         const [line_break] = find(`${name}${text}`, "[%z\r\n]");
         const [separator] = find(name, "[:%s]");
-        if (line_break !== undefined || separator !== undefined || name === "") {
+        const is_text = typeof key === "string" && (typeof value === "string" || typeof value === "number");
+        if (!is_text || line_break !== undefined || separator !== undefined || name === "") {
             return $multi(undefined, `opts.extra_headers: bad header: ${name}`);
         }
         const lower_name = lower(name);

@@ -6,6 +6,7 @@ import * as timer_loop from "../base/timer_loop";
 import type { ClientState } from "../call/client_state";
 import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
+import * as guarded_methods from "../protocol/guarded_methods";
 import type { Semaphore } from "ngx.semaphore";
 import * as instances from "./instance";
 import type { Encode, Instance } from "./instance";
@@ -214,7 +215,7 @@ function close(this: Background): true {
 
 const methods = { close, state: state_of, update, wait: registration_wait.wait };
 type Methods = typeof methods;
-const mt: LuaMetatable<Registration, Methods> = { __index: methods };
+const mt: LuaMetatable<Registration, Methods> = { __index: guarded_methods.new(methods, "loop") };
 
 /**
  * Keeps a key in etcd for as long as this worker runs.

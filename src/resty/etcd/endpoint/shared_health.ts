@@ -1,11 +1,14 @@
 import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
+import * as checks from "../base/checks";
+import type { OptionTable } from "../base/checks";
 import * as clock from "../base/clock";
 import * as dict_bans from "./dict_bans";
 import * as foreign_options from "../base/foreign_options";
 import type { Habit } from "../base/foreign_options";
 import * as log from "../base/log";
 import * as masked_url from "./masked_url";
+import * as warn_once from "../base/warn_once";
 import * as half_open from "./half_open";
 
 const now = clock.now;
@@ -49,11 +52,20 @@ const SHARED_DICT_MODE = "shared_dict";
 const DISABLED_MODE = "disabled";
 
 const USE_SHM_NAME: Habit = ["use shm_name", "shm_name"];
-const OPTIONS = foreign_options.new(
-    "health_check.init",
+const SUBJECT = "health_check.init";
+const KNOWN = foreign_options.new(
+    SUBJECT,
     { shm: USE_SHM_NAME, dict: USE_SHM_NAME, shared_dict: USE_SHM_NAME, retries: ["use retry = true", "retry"] },
     ["shm_name", "fail_timeout", "max_fails", "retry"],
 );
+const OPTIONS: OptionTable = {
+    rules: [
+        { name: "shm_name", check: checks.check_shared_dict },
+        { name: "fail_timeout", type: "number", min: 0, expected: "unsigned number" },
+        { name: "max_fails", type: "number", min: 0, expected: "unsigned number" },
+    ],
+    ignores_unknown: true,
+};
 
 const health_check = {
     DISABLED_MODE,
@@ -80,17 +92,22 @@ function get_check_mode(): string {
  * @returns this module; or nil, an error text and the details
  */
 function init(opts?: InitOptions): MethodResult<HealthCheck> {
-    if (typeof opts === "object") {
-        foreign_options.warn_if_similar(opts, OPTIONS);
+    const problem = checks.check_options(opts, OPTIONS);
+    if (problem !== undefined) {
+        return errors.bad_request(problem);
+    }
+    const retry: unknown = opts?.retry;
+    if (opts !== undefined) {
+        foreign_options.warn_if_similar(opts, KNOWN);
+    }
+    if (retry !== undefined && typeof retry !== "boolean") {
+        warn_once.warn(SUBJECT, `retry ${tostring(retry)} is no boolean: calls are not retried`);
     }
     const shm_name = opts?.shm_name;
-    if (shm_name !== undefined && ngx.shared[shm_name] === undefined) {
-        return errors.bad_request(`failed to get ngx.shared dict: ${shm_name}`);
-    }
     const conf: Conf = {
         fail_timeout: opts?.fail_timeout ?? 10,
         max_fails: opts?.max_fails ?? 1,
-        retry: opts?.retry === true,
+        retry: retry === true,
     };
     if (shm_name !== undefined) {
         conf.shm_name = shm_name;

@@ -67,10 +67,6 @@ function check_on_change(fn: unknown, opts: unknown): Problem {
     return checks.check_options(opts, ON_CHANGE_OPTIONS);
 }
 
-/** Checks a timeout. Returns an error text, or nil. */
-function check_timeout(timeout: unknown): Problem {
-    const is_valid = timeout === undefined || (typeof timeout === "number" && timeout === timeout);
-    return is_valid ? undefined : "timeout must be number of seconds";
-}
+const check_timeout = checks.check_timeout;
 
 export { RULES, check, check_index, check_on_change, check_timeout };

@@ -317,6 +317,9 @@ function read_value(reader: Reader): ReadResult {
  *   cannot be written back: an integer beyond 2^53, or a key that occurs twice
  */
 function decode(text: string): ReadResult {
+    if (typeof text !== "string") {
+        return $multi(undefined, `invalid JSON: ${type(text)} instead of string`);
+    }
     const invalid_at = utf8.find_invalid(text);
     if (invalid_at !== undefined) {
         return $multi(undefined, syntax_error(invalid_at, "invalid UTF-8"));

@@ -1,7 +1,9 @@
 import type { ClientState } from "../call/client_state";
+import * as checks from "../base/checks";
 import * as clock from "../base/clock";
 import type { MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
+import * as guarded_methods from "../protocol/guarded_methods";
 import type { Batch } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
@@ -96,6 +98,10 @@ function translate(watcher: Fields, batch: Batch): WatchBatch | undefined {
  *   final
  */
 function next_batch(this: Watcher, timeout?: number): MethodResult<WatchBatch> {
+    const problem = checks.check_timeout(timeout);
+    if (problem !== undefined) {
+        return errors.bad_request(problem);
+    }
     const deadline = timeout !== undefined ? clock.now() + timeout : undefined;
     while (true) {
         if (this.pending_batch === undefined) {
@@ -152,7 +158,7 @@ function state(this: Watcher): string {
 
 const methods = { batches, close, next: next_batch, revision, state, stats };
 type Methods = typeof methods;
-const mt: LuaMetatable<Watcher, Methods> = { __index: methods };
+const mt: LuaMetatable<Watcher, Methods> = { __index: guarded_methods.new(methods, "feed") };
 
 function make_style(cli: ClientState, opts: WatcherOptions): BatchStyle {
     let no_put = false;
