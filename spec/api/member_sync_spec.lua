@@ -181,11 +181,11 @@ describe("sync", function()
         assert.equal("https://n3.test:1/v3", cli.endpoints[2].full_prefix)
     end)
 
-    it("uses an address once that all members advertise", function()
+    it("uses an address once that all members advertise, next to the configured endpoints", function()
         server:serve { list('"http://lb.test:2379"', '"http://lb.test:2379"', '"http://lb.test:2379"') }
         local cli = client()
         assert.is_true(cli:sync())
-        assert.same({ "http://lb.test:2379" }, hosts_of(cli))
+        assert.same(sorted("http://lb.test:2379", server.http_host), hosts_of(cli))
     end)
 
     it("uses https URLs only if the client uses TLS", function()
@@ -364,26 +364,43 @@ describe("sync to members that advertise addresses which are not reachable from 
         server:remove()
     end)
 
-    it("asks an address once that all members advertise, and keeps the endpoints that are configured", function()
-        local cli = assert(bed.new { http_host = { m1, m2, m3 }, timeout = 3 })
-        local asked = 0
+    -- Lets all members advertise one URL.
+    local function advertise(cli, url, fn)
         local unary = cli.transport.unary
         cli.transport.unary = function(transport, rpc, payload, attempt)
-            if attempt.endpoint.http_host == "http://inner.test:2379" then
-                asked = asked + 1
+            if fn and fn(attempt.endpoint.http_host) then
                 return nil, { kind = "connect", text = "timeout", sent = false }
             end
             local reply, failure = unary(transport, rpc, payload, attempt)
             if reply and is_list(rpc) then
                 for _, member in ipairs(reply.body.members) do
-                    member.clientURLs = { "http://inner.test:2379" }
+                    member.clientURLs = { url }
                 end
             end
             return reply, failure
         end
+    end
+
+    it("asks an address once that all members advertise, and keeps the endpoints that are configured", function()
+        local cli = assert(bed.new { http_host = { m1, m2, m3 }, timeout = 3 })
+        local asked = 0
+        advertise(cli, "http://inner.test:2379", function(host)
+            local is_inner = host == "http://inner.test:2379"
+            asked = asked + (is_inner and 1 or 0)
+            return is_inner
+        end)
         assert.is_true(cli:sync())
         assert.equal(1, asked)
         assert.same(sorted(m1, m2, m3), hosts_of(cli))
+    end)
+
+    it("keeps the configured endpoints of the members that all advertise one address", function()
+        local cli = assert(bed.new { http_host = { m1, m2, m3 }, timeout = 3 })
+        advertise(cli, "http://127.0.0.1:" .. m1:match "%d+$")
+        for _ = 1, 2 do
+            assert.is_true(cli:sync())
+            assert.same(sorted(m1, m2, m3), hosts_of(cli))
+        end
     end)
 
     it("returns an error if no address answers, not even a configured one", function()

@@ -135,9 +135,22 @@ local function unlisted(core, chosen)
     return endpoints
 end
 
+--- Reports whether several members advertise an address: that of a load balancer, or etcd's default, localhost.
+---@param members resty.etcd.api.member_sync.Member[]
+---@param http_host string
+---@return boolean
+local function is_shared(members, http_host)
+    local count = 0
+    for ____, ____value in ipairs(members) do
+        local one = ____value.endpoint
+        count = count + (one.http_host == http_host and 1 or 0)
+    end
+    return count > 1
+end
+
 --- Returns the endpoints for a list of members. Those in use or configured stay; others must answer first, because members
 --- advertise addresses that are reachable only from where they run. A configured endpoint stays instead of the address of
---- its member that does not answer.
+--- its member that does not answer, or that several members advertise.
 ---@param core resty.etcd.call.client_state.Core
 ---@param members resty.etcd.api.member_sync.Member[]
 ---@param cluster_id string?
@@ -163,16 +176,21 @@ local function choose_endpoints(core, members, cluster_id)
     end
     local chosen = {}
     local missing = {}
+    local has_missing = false
     for ____, ____value in ipairs(members) do
         local id = ____value.id
         local one = ____value.endpoint
-        if silent[one.http_host] ~= nil then
+        local host = one.http_host
+        local is_silent = silent[host] ~= nil
+        if is_silent or is_shared(members, host) then
             missing[id] = true
-        elseif not has_host(chosen, one.http_host) then
+            has_missing = true
+        end
+        if not is_silent and not has_host(chosen, host) then
             chosen[#chosen + 1] = one
         end
     end
-    if #left_out > 0 then
+    if has_missing then
         for ____, probe in ipairs(member_probe.ask_all(
             core,
             unlisted(core, chosen),

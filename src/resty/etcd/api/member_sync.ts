@@ -113,10 +113,19 @@ function unlisted(core: Core, chosen: readonly Endpoint[]): Endpoint[] {
     return endpoints;
 }
 
+/** Reports whether several members advertise an address: that of a load balancer, or etcd's default, localhost. */
+function is_shared(members: readonly Member[], http_host: string): boolean {
+    let count = 0;
+    for (const { endpoint: one } of members) {
+        count = count + (one.http_host === http_host ? 1 : 0);
+    }
+    return count > 1;
+}
+
 /**
  * Returns the endpoints for a list of members. Those in use or configured stay; others must answer first, because members
  * advertise addresses that are reachable only from where they run. A configured endpoint stays instead of the address of
- * its member that does not answer.
+ * its member that does not answer, or that several members advertise.
  * @returns the endpoints, and why addresses are left out
  */
 function choose_endpoints(
@@ -141,15 +150,20 @@ function choose_endpoints(
         }
     }
     const chosen: Endpoint[] = [];
-    const missing = new LuaMap<string, true>();
+    const missing = new LuaSet<string>();
+    let has_missing = false;
     for (const { id, endpoint: one } of members) {
-        if (silent.has(one.http_host)) {
-            missing.set(id, true);
-        } else if (!has_host(chosen, one.http_host)) {
-            chosen.push(one); // members can advertise one address: that of a load balancer
+        const host = one.http_host;
+        const is_silent = silent.has(host);
+        if (is_silent || is_shared(members, host)) {
+            missing.add(id);
+            has_missing = true;
+        }
+        if (!is_silent && !has_host(chosen, host)) {
+            chosen.push(one);
         }
     }
-    if (left_out.length > 0) {
+    if (has_missing) {
         for (const probe of member_probe.ask_all(core, unlisted(core, chosen), cluster_id)) {
             if (probe.member_id !== undefined && missing.has(probe.member_id)) {
                 chosen.push(probe.endpoint);
