@@ -19,15 +19,28 @@ describe("exponential backoff", function()
     end)
 end)
 
-describe("decorrelated backoff", function()
-    it("stays between the shortest delay and three times the last one, up to the limit", function()
-        local state, last = backoff.new(), 0.05
+describe("backoff with a state", function()
+    it("stays between the last delay and twice the last one, up to the limit", function()
+        local state, last = backoff.new(), 0.07
         for _ = 1, 200 do
             local seconds = backoff.next(state)
-            assert.is_true(seconds >= 0.05 and seconds <= math.min(10, last * 3), ("%g after %g"):format(seconds, last))
+            assert.is_true(seconds >= last and seconds <= math.min(10, last * 2), ("%g after %g"):format(seconds, last))
             assert.equal(seconds, state.seconds)
             last = seconds
         end
+    end)
+
+    it("reaches the limit within 30 failures", function()
+        local most = 0
+        for _ = 1, 100 do
+            local state = backoff.new()
+            local n = 0
+            while backoff.next(state) < 10 do
+                n = n + 1
+            end
+            most = math.max(most, n)
+        end
+        assert.is_true(most <= 30, most .. " failures")
     end)
 
     it("starts again from the shortest delay after a success", function()

@@ -3,7 +3,7 @@ import * as random from "./random";
 const min = math.min;
 
 /** Shortest delay in seconds. */
-const MIN_DELAY = 0.05;
+const FIRST_DELAY = 0.07;
 /** Longest delay in seconds. */
 const MAX_DELAY = 10;
 /** Doublings after which the delay no longer grows; keeps 2 ** n finite. */
@@ -17,7 +17,7 @@ function exponential(first: number, max: number, n: number): number {
     return random.jittered(min(max, first * 2 ** min(n, MAX_DOUBLINGS)));
 }
 
-/** State of a backoff with decorrelated jitter: each delay depends on the one before it. */
+/** State of a backoff whose delays each depend on the one before. */
 interface Backoff {
     /** The last delay in seconds; 0 after a success. */
     seconds: number;
@@ -28,12 +28,13 @@ function create(): Backoff {
 }
 
 /**
- * Returns the next delay: random between the shortest one and three times the last one, so that workers that failed
- * together do not return together.
+ * Returns the next delay: random between the last one and twice the last one, so that workers that failed together do not
+ * return together. None is shorter than the last one: with decorrelated jitter, where that is possible, delays grow by
+ * 10 % per failure only, and 50 watches make twice as many attempts.
  */
 function next(backoff: Backoff): number {
-    const last = backoff.seconds === 0 ? MIN_DELAY : backoff.seconds;
-    backoff.seconds = min(MAX_DELAY, MIN_DELAY + random.next() * (last * 3 - MIN_DELAY));
+    const last = backoff.seconds === 0 ? FIRST_DELAY : backoff.seconds;
+    backoff.seconds = min(MAX_DELAY, last * (1 + random.next()));
     return backoff.seconds;
 }
 
