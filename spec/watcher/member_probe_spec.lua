@@ -3,6 +3,7 @@ local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
 local cluster = require "fault.cluster"
+local connecting = require "spec.support.connecting"
 local fake = require "spec.support.scripted_server"
 local replies = require "spec.support.etcd_replies"
 
@@ -179,6 +180,22 @@ describe("probes of members #alone", function()
         assert.is_true(probes(servers[1]) + probes(servers[2]) >= 2)
         assert.is_true(all_opened_once())
     end)
+
+    for _, text in ipairs {
+        "etcd.test could not be resolved (110: Operation timed out)",
+        "operation now in progress", -- what nginx says if `worker_connections` are not enough
+    } do
+        it("keep the streams if nginx cannot connect: " .. text, function()
+            watch(2, { servers[1].http_host, servers[2].http_host })
+            local refused = 0
+            finally(connecting.fail(text, function() refused = refused + 1 end))
+            ngx.sleep(1.5 * INTERVAL)
+            assert.is_true(refused >= 2, refused .. " probes")
+            for _, watcher in ipairs(watchers) do
+                assert.same({}, watcher:stats().close_reasons)
+            end
+        end)
+    end
 
     it("make the streams leave that were silent, if the member does not respond", function()
         probe_reply = { 60 }

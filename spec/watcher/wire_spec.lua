@@ -1,6 +1,7 @@
 -- Watchers and replies that a real etcd sends rarely or never, from a scripted server.
 local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
+local connecting = require "spec.support.connecting"
 local fake = require "spec.support.scripted_server"
 local recorder = require "spec.support.watch_recorder"
 local replies = require "spec.support.etcd_replies"
@@ -198,6 +199,21 @@ describe("watcher", function()
             assert.equals(1, watcher:stats().opened)
             assert.same({}, watcher:stats().close_reasons)
             assert.is_true(fake.eventually(function() return server.open == 1 end)) -- the probe is closed
+        end)
+
+        it("keeps the silent stream while nginx cannot open a connection for the probe", function()
+            watch({ idle_timeout = 0.3 }, nil, { created(10), 2.5, events(11, put(11, "k")) }, { created(10) })
+            assert.is_true(fake.eventually(function() return #starts == 1 and watcher:stats().connected end))
+            local refused = 0
+            local restore_connecting = connecting.fail("etcd.test could not be resolved (3: Host not found)", function()
+                refused = refused + 1
+            end)
+            finally(restore_connecting)
+            assert.is_true(fake.eventually(function() return refused >= 2 end))
+            restore_connecting()
+            assert_delivers(11, "k=v")
+            assert.equals(1, watcher:stats().opened)
+            assert.same({}, watcher:stats().close_reasons)
         end)
 
         it("keeps the silent stream if the start revision of the probe is compacted", function()

@@ -20,6 +20,27 @@ local function has(text, part)
     return from ~= nil
 end
 
+--- Texts of nginx if it could not connect for a reason that has nothing to do with the server. The last one, of EINPROGRESS,
+-- is what it says if `worker_connections` are not enough.
+local LOCAL_TEXTS = {"could not be resolved", "no resolver defined", "operation now in progress"}
+
+--- Reports whether nginx could not connect for a local reason: the DNS server does not respond, or no connection is
+--- left. That says nothing about a server.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return boolean
+local function is_local_failure(err)
+    if err.name ~= "connect_failed" then
+        return false
+    end
+    local message = string.lower(err.message)
+    for ____, text in ipairs(LOCAL_TEXTS) do
+        if has(message, text) then
+            return true
+        end
+    end
+    return false
+end
+
 --- Returns the error of a watch whose start revision was compacted.
 ---@param compact_revision number?
 ---@param endpoint string?
@@ -123,6 +144,7 @@ _M.drop_token = drop_token
 _M.exiting = exiting
 _M.is_compacted = is_compacted
 _M.is_forbidden = is_forbidden
+_M.is_local_failure = is_local_failure
 _M.is_permanent = is_permanent
 _M.is_server_failure = is_server_failure
 _M.restored = restored

@@ -5,6 +5,7 @@ local clock = require("resty.etcd.base.clock")
 local rpcs = require("resty.etcd.protocol.rpc")
 local timer_loops = require("resty.etcd.base.timer_loop")
 local shared_watches = require("resty.etcd.watch.shared_watch")
+local watch_errors = require("resty.etcd.watch.errors")
 local now = clock.now
 local find = string.find
 local max = math.max
@@ -72,6 +73,9 @@ end
 ---@return boolean
 local function is_unresponsive(err, http_host)
     if err.endpoint ~= http_host then
+        return false
+    end
+    if watch_errors.is_local_failure(err) then
         return false
     end
     for ____, text in ipairs(NO_CONNECTION) do

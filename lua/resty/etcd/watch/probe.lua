@@ -41,6 +41,7 @@ local LEFTOVERS = 2
 ---@field created_at number? When etcd confirmed the probe.
 ---@field missed_at number? When it found an event, or a changed key, that the stream has not delivered.
 ---@field has_failed boolean The probe has ended for another reason than a compaction.
+---@field is_impossible boolean nginx could not connect for a local reason: another probe follows.
 ---@field is_compacted boolean The start revision of the probe is compacted.
 ---@field compact_revision number The oldest revision that etcd has; 0 if it did not say that.
 ---@field comparison resty.etcd.watch.probe.Comparison?
@@ -92,8 +93,12 @@ local function read_watch(probe, endpoint)
     local core = ____probe_shared_watch_0.core
     local request = stream_reader.create_request(probe.shared_watch, probe.from)
     local options = {require_leader = true, at = endpoint}
-    local stream = call.open(core, rpcs.watch, {create_request = request}, options)
+    local stream, err = call.open(core, rpcs.watch, {create_request = request}, options)
     probe.stream = stream
+    if stream == nil and watch_errors.is_local_failure(err) then
+        probe.is_impossible = true
+        return
+    end
     probe.has_failed = stream == nil
     while stream ~= nil and not probe.has_failed and not probe.is_compacted do
         local reply = stream:recv(nil)
@@ -206,6 +211,7 @@ local function start(shared_watch, stream, from)
         created_at = nil,
         missed_at = nil,
         has_failed = false,
+        is_impossible = false,
         is_compacted = false,
         compact_revision = 0,
         comparison = nil
@@ -237,6 +243,9 @@ local function outcome(probe)
     local time = now()
     if probe.has_failed then
         return "dead"
+    end
+    if probe.is_impossible then
+        return "unknown"
     end
     if missed_at ~= nil then
         return time - missed_at > PROBE_TIME and "dead" or nil

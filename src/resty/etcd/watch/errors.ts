@@ -22,6 +22,29 @@ function has(text: string, part: string): boolean {
     return from !== undefined;
 }
 
+/**
+ * Texts of nginx if it could not connect for a reason that has nothing to do with the server. The last one, of EINPROGRESS,
+ * is what it says if `worker_connections` are not enough.
+ */
+const LOCAL_TEXTS = ["could not be resolved", "no resolver defined", "operation now in progress"];
+
+/**
+ * Reports whether nginx could not connect for a local reason: the DNS server does not respond, or no connection is
+ * left. That says nothing about a server.
+ */
+function is_local_failure(err: EtcdError): boolean {
+    if (err.name !== "connect_failed") {
+        return false;
+    }
+    const message = string.lower(err.message);
+    for (const text of LOCAL_TEXTS) {
+        if (has(message, text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Returns the error of a watch whose start revision was compacted. */
 function compacted(compact_revision: number | undefined, endpoint: string | undefined): EtcdError {
     const text = "etcdserver: mvcc: required revision has been compacted";
@@ -108,6 +131,7 @@ export {
     exiting,
     is_compacted,
     is_forbidden,
+    is_local_failure,
     is_permanent,
     is_server_failure,
     restored,

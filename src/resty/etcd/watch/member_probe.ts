@@ -8,6 +8,7 @@ import * as rpcs from "../protocol/rpc";
 import * as timer_loops from "../base/timer_loop";
 import * as shared_watches from "./shared_watch";
 import type { Stream } from "../transport/transport";
+import * as watch_errors from "./errors";
 
 const now = clock.now;
 const find = string.find as StringFind;
@@ -77,6 +78,9 @@ function member_of(http_host: string): State {
 function is_unresponsive(err: EtcdError, http_host: string): boolean {
     if (err.endpoint !== http_host) {
         return false; // a login at another endpoint
+    }
+    if (watch_errors.is_local_failure(err)) {
+        return false; // "could not be resolved (110: Operation timed out)"
     }
     for (const text of NO_CONNECTION) {
         const [at] = find(err.message, text, 1, true);

@@ -52,6 +52,8 @@ interface Probe {
     readonly missed_at: number | undefined;
     /** The probe has ended for another reason than a compaction. */
     readonly has_failed: boolean;
+    /** nginx could not connect for a local reason: another probe follows. */
+    readonly is_impossible: boolean;
     /** The start revision of the probe is compacted. */
     readonly is_compacted: boolean;
     /** The oldest revision that etcd has; 0 if it did not say that. */
@@ -104,8 +106,12 @@ function read_watch(probe: State, endpoint: Endpoint): void {
     const { core } = probe.shared_watch;
     const request: Message = stream_reader.create_request(probe.shared_watch, probe.from);
     const options = { require_leader: true, at: endpoint };
-    const [stream] = call.open(core, rpcs.watch, { create_request: request }, options);
+    const [stream, err] = call.open(core, rpcs.watch, { create_request: request }, options);
     probe.stream = stream;
+    if (stream === undefined && watch_errors.is_local_failure(err)) {
+        probe.is_impossible = true;
+        return;
+    }
     probe.has_failed = stream === undefined;
     while (stream !== undefined && !probe.has_failed && !probe.is_compacted) {
         const [reply] = stream.recv(undefined);
@@ -208,6 +214,7 @@ function start(shared_watch: SharedWatch, stream: Stream, from: number): Probe {
         created_at: undefined,
         missed_at: undefined,
         has_failed: false,
+        is_impossible: false,
         is_compacted: false,
         compact_revision: 0,
         comparison: undefined,
@@ -228,6 +235,9 @@ function outcome(probe: Probe): Outcome | undefined {
     const time = now();
     if (probe.has_failed) {
         return "dead";
+    }
+    if (probe.is_impossible) {
+        return "unknown";
     }
     if (missed_at !== undefined) {
         return time - missed_at > PROBE_TIME ? "dead" : undefined;
