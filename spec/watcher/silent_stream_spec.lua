@@ -59,12 +59,19 @@ describe("silent stream during compactions #alone", function()
         return m
     end
 
+    -- Returns a watcher whose stream is established. One whose start revision is compacted before that is opened again.
     local function watch(opts)
         opts.prefix, opts.idle_timeout = true, IDLE_TIMEOUT
-        local watcher = assert(cli:watcher(dir, opts))
-        opened[#opened + 1] = watcher
-        assert(fake.eventually(function() return watcher:stats().connected end))
-        return watcher
+        for _ = 1, 20 do
+            local watcher = assert(cli:watcher(dir, opts))
+            opened[#opened + 1] = watcher
+            assert(fake.eventually(function() return watcher:stats().connected or watcher:state() == "failed" end))
+            ngx.sleep(0.3) -- etcd reports a compaction right after it has confirmed the watch
+            if watcher:state() == "watching" then
+                return watcher
+            end
+        end
+        error("no watcher is established")
     end
 
     -- Drops what comes through the existing streams, silently, makes a change, and returns the seconds until it is seen.
