@@ -160,6 +160,66 @@ describe("silent stream during compactions #alone", function()
         end)
     end
 
+    for name, change in pairs {
+        ["a deletion is lost while keys are created"] = function()
+            assert(direct:delete(dir .. "b"))
+            assert(direct:set(dir .. "c", "1"))
+            assert(direct:set(dir .. "d", "1"))
+        end,
+        ["the deletion of a key that exists again is lost"] = function()
+            assert(direct:delete(dir .. "b"))
+            assert(direct:set(dir .. "b", "2"))
+        end,
+    } do
+        it("is replaced within the bound with the filter NOPUT, when " .. name, function()
+            assert(direct:set(dir .. "a", "1"))
+            assert(direct:set(dir .. "b", "1"))
+            assert(direct:set(dir .. "gone", "1"))
+            local watcher = watch { filters = "NOPUT" }
+            assert(direct:delete(dir .. "gone"))
+            assert(watcher:next(5))
+            local took = seconds_to_see(change, function() return watcher:state() == "failed" end)
+            assert.is_true(took < BOUND, took .. " s")
+        end)
+    end
+
+    it("is replaced with the filter NOPUT after more keys were created than a probe reads", function()
+        assert(direct:set(dir .. "a", "1"))
+        local watcher = watch { filters = "NOPUT" }
+        for i = 0, 10 do
+            local puts = {}
+            for j = 1, 100 do
+                puts[j] = { requestPut = { key = dir .. "new" .. i * 100 + j, value = "1" } }
+            end
+            assert(direct:txn({ { key = dir, target = "VERSION", version = 0 } }, puts))
+        end
+        ngx.sleep(2 * IDLE_TIMEOUT + 1) -- the next probe counts the keys again
+        assert.equals("watching", watcher:state())
+        local took = seconds_to_see(function() assert(direct:delete(dir .. "new1")) end, function()
+            return watcher:state() == "failed"
+        end)
+        assert.is_true(took < BOUND, took .. " s")
+    end)
+
+    it("is kept with the filter NOPUT while keys are created, written and deleted", function()
+        assert(direct:set(dir .. "a", "1"))
+        local watcher = watch { filters = "NOPUT" }
+        local streams = watcher:stats().opened
+        for i = 1, 4 do
+            local stop = clock.now() + IDLE_TIMEOUT + 1.5 -- longer than a probe takes
+            while clock.now() < stop do
+                assert(direct:set(dir .. "a", "2"))
+                assert(direct:set(dir .. "new" .. i, "1"))
+                ngx.sleep(0.02)
+            end
+            assert(direct:delete(dir .. "new" .. i))
+            local batch = assert(watcher:next(5))
+            assert.equals(dir .. "new" .. i, batch.events[1].kv.key)
+        end
+        assert.equals("watching", watcher:state())
+        assert.equals(streams, watcher:stats().opened)
+    end)
+
     it("ends a watcher without relist with the error compacted when its connection is dropped silently", function()
         assert(direct:set(dir .. "a", "1"))
         local watcher = watch {}

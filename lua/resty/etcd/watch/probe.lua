@@ -43,7 +43,6 @@ local LEFTOVERS = 2
 ---@field has_failed boolean The probe has ended for another reason than a compaction.
 ---@field is_impossible boolean nginx could not connect for a local reason: another probe follows.
 ---@field is_compacted boolean The start revision of the probe is compacted.
----@field compact_revision number The oldest revision that etcd has; 0 if it did not say that.
 ---@field comparison resty.etcd.watch.probe.Comparison?
 
 --- The result of a read that found no change of the range; without a time if the read failed.
@@ -51,10 +50,7 @@ local LEFTOVERS = 2
 ---@field compared_at number? Before the read was sent.
 ---@field revision number The range has not changed up to this revision.
 
---- Compactions that can interrupt a probe of a watch without puts, each of which lets it start later.
-local MAX_COMPACTIONS = 20
-
---- The read has failed: another probe follows.
+--- The read has failed, or too many keys are new: another probe follows.
 local UNKNOWN = {compared_at = nil, revision = 0}
 
 --- Returns the endpoint of the stream; nil if the client does not have it any more.
@@ -75,7 +71,6 @@ local function handle_reply(probe, reply, endpoint)
         local err = watch_errors.cancel_error(reply, endpoint)
         probe.is_compacted = err.name == "compacted"
         probe.has_failed = not probe.is_compacted
-        probe.compact_revision = err.compact_revision or 0
     elseif reply.created == true then
         probe.created_at = now()
     elseif reply.events ~= nil then
@@ -114,7 +109,7 @@ local function read_watch(probe, endpoint)
 end
 
 --- Compares the range with its state at the position of the stream: no key has a later revision, and their number is the
---- same, so none was deleted. The number is unknown for a watch that does not receive all kinds of events.
+--- same, so none was deleted. The number is unknown for a watch that does not receive deletions.
 ---@param probe resty.etcd.watch.probe.Probe
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 local function compare(probe, endpoint)
@@ -136,27 +131,44 @@ local function compare(probe, endpoint)
     end
 end
 
-local function has_filter(shared_watch, filter)
-    local at = find(shared_watch.filters, filter, 1, true)
+--- Compares the range of a watch without puts: of the keys that were counted, none is missing but those whose deletion the
+--- watch has delivered. A second watch cannot find that out where compactions are frequent: etcd reads the history for it
+--- every 100 ms only, and can have compacted its start revision again by then.
+---@param probe resty.etcd.watch.probe.Probe
+---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
+local function compare_deletions(probe, endpoint)
+    local shared_watch = probe.shared_watch
+    local started = now()
+    local counted_at = shared_watch.counted_at
+    local from = shared_watch.key_count ~= nil and counted_at + 1 or probe.from
+    local current = reads.created_keys(shared_watch.core, shared_watch.range, from, endpoint)
+    local key_count = shared_watch.key_count
+    if current == nil or shared_watch.counted_at ~= counted_at then
+        probe.comparison = UNKNOWN
+    elseif current.cluster_id ~= shared_watch.history.cluster_id then
+        probe.has_failed = true
+    elseif key_count ~= nil and current.key_count - (current.created or 0) < key_count then
+        if probe.missed_at == nil then
+            probe.missed_at = now()
+        end
+    else
+        local is_known = key_count == nil or current.created ~= nil
+        probe.comparison = is_known and ({compared_at = started, revision = current.revision}) or UNKNOWN
+        shared_watches.replace_key_count(shared_watch, current.revision, current.key_count)
+    end
+end
+
+local function is_without_puts(shared_watch)
+    local at = find(shared_watch.filters, "NOPUT", 1, true)
     return at ~= nil
 end
 
 local function run(probe)
     local endpoint = probe.endpoint
     read_watch(probe, endpoint)
-    if has_filter(probe.shared_watch, "NOPUT") then
-        local left = MAX_COMPACTIONS
-        while probe.is_compacted and left > 0 do
-            left = left - 1
-            probe.is_compacted = false
-            probe.from = max(probe.from, probe.compact_revision)
-            read_watch(probe, endpoint)
-        end
-        if probe.is_compacted then
-            probe.comparison = UNKNOWN
-        end
-    elseif probe.is_compacted then
-        compare(probe, endpoint)
+    if probe.is_compacted then
+        local compare_range = is_without_puts(probe.shared_watch) and compare_deletions or compare
+        compare_range(probe, endpoint)
     end
 end
 
@@ -213,7 +225,6 @@ local function start(shared_watch, stream, from)
         has_failed = false,
         is_impossible = false,
         is_compacted = false,
-        compact_revision = 0,
         comparison = nil
     }
     if probe.endpoint == nil then

@@ -15,6 +15,13 @@ local rpcs = require("resty.etcd.protocol.rpc")
 ---@class resty.etcd.watch.reads.ChangedKeys: resty.etcd.watch.reads.CurrentRevision
 ---@field has_changed boolean
 
+--- The keys of a range, and how many of them were created since a revision.
+---@class resty.etcd.watch.reads.CreatedKeys: resty.etcd.watch.reads.CurrentRevision
+---@field created number? Nil if there are more than `MAX_CREATED_KEYS`.
+
+--- Maximum number of keys in the reply to `created_keys`, which bounds its size.
+local MAX_CREATED_KEYS = 1000
+
 --- Resets the revision floor of a client with `monotonic` after a restore from a backup, which lowers etcd's revision. The
 --- reads here are linearizable: a stale reply to them does not come from a member that lags behind.
 ---@param core resty.etcd.call.client_state.Core
@@ -67,19 +74,21 @@ local function current_revision(core, range, options)
     return {cluster_id = cluster_id, raft_term = raft_term, revision = revision, key_count = key_count}
 end
 
---- Reads whether keys of a range were written since a revision, and how many keys there are: compactions do not affect this.
+--- Reads the keys that a filter of etcd leaves over. etcd counts all keys of the range nevertheless.
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
----@param from number first revision of the writes
----@param at resty.etcd.endpoint.endpoint.Endpoint the endpoint to ask
----@return resty.etcd.watch.reads.ChangedKeys? res
----@return resty.etcd.protocol.errors.EtcdError? err
-local function changed_keys(core, range, from, at)
+---@param filter "min_mod_revision"|"min_create_revision" field of the request that holds the minimum revision
+---@param from number
+---@param limit number
+---@param at resty.etcd.endpoint.endpoint.Endpoint
+---@return resty.etcd.watch.reads.CurrentRevision? current # the point in etcd's history, the number of all keys, and the keys of the filter; or nil and an error
+---@return any[]|resty.etcd.protocol.errors.EtcdError keys
+local function filtered_keys(core, range, filter, from, limit, at)
     local request = {}
     request.key = range.key
     request.range_end = range.range_end
-    request.min_mod_revision = from
-    request.limit = 1
+    request[filter] = from
+    request.limit = limit
     request.keys_only = true
     local reply, err = call.unary(core, rpcs.range, request, {quiet = true, at = at})
     if reply == nil then
@@ -90,17 +99,78 @@ local function changed_keys(core, range, from, at)
         return nil, header_err
     end
     local key_count = tonumber(reply.body.count) or 0
-    local has_changed = reply.body.kvs ~= nil
     local ____point_7 = point
     local cluster_id = ____point_7.cluster_id
     local raft_term = ____point_7.raft_term
     local revision = ____point_7.revision
+    local keys = reply.body.kvs or ({})
+    return {cluster_id = cluster_id, raft_term = raft_term, revision = revision, key_count = key_count}, keys
+end
+
+--- Reads whether keys of a range were written since a revision, and how many keys there are: compactions do not affect this.
+---@param core resty.etcd.call.client_state.Core
+---@param range resty.etcd.protocol.key_range.KeyRange
+---@param from number first revision of the writes
+---@param at resty.etcd.endpoint.endpoint.Endpoint the endpoint to ask
+---@return resty.etcd.watch.reads.ChangedKeys? res
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function changed_keys(core, range, from, at)
+    local current, keys = filtered_keys(
+        core,
+        range,
+        "min_mod_revision",
+        from,
+        1,
+        at
+    )
+    if current == nil then
+        return nil, keys
+    end
+    local ____current_8 = current
+    local cluster_id = ____current_8.cluster_id
+    local raft_term = ____current_8.raft_term
+    local revision = ____current_8.revision
+    local key_count = ____current_8.key_count
     return {
         cluster_id = cluster_id,
         raft_term = raft_term,
         revision = revision,
         key_count = key_count,
-        has_changed = has_changed
+        has_changed = #keys > 0
+    }
+end
+
+--- Reads how many keys a range has, and how many of them were created since a revision: compactions do not affect this.
+---@param core resty.etcd.call.client_state.Core
+---@param range resty.etcd.protocol.key_range.KeyRange
+---@param from number first revision of the creations
+---@param at resty.etcd.endpoint.endpoint.Endpoint the endpoint to ask
+---@return resty.etcd.watch.reads.CreatedKeys? res
+---@return resty.etcd.protocol.errors.EtcdError? err
+local function created_keys(core, range, from, at)
+    local current, keys = filtered_keys(
+        core,
+        range,
+        "min_create_revision",
+        from,
+        MAX_CREATED_KEYS + 1,
+        at
+    )
+    if current == nil then
+        return nil, keys
+    end
+    local ____current_9 = current
+    local cluster_id = ____current_9.cluster_id
+    local raft_term = ____current_9.raft_term
+    local revision = ____current_9.revision
+    local key_count = ____current_9.key_count
+    local created = #keys <= MAX_CREATED_KEYS and #keys or nil
+    return {
+        cluster_id = cluster_id,
+        raft_term = raft_term,
+        revision = revision,
+        key_count = key_count,
+        created = created
     }
 end
 
@@ -129,7 +199,8 @@ local function list(core, range, revision, source)
     return kvs, revision or current.revision
 end
 _M.changed_keys = changed_keys
-_M.list = list
+_M.created_keys = created_keys
 _M.current_revision = current_revision
+_M.list = list
 
 return _M

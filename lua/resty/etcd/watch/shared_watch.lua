@@ -9,6 +9,7 @@ local timer_loops = require("resty.etcd.base.timer_loop")
 local subscribers = require("resty.etcd.watch.subscriber")
 local watch_log = require("resty.etcd.watch.watch_log")
 local now = clock.now
+local find = string.find
 local max = math.max
 local min = math.min
 
@@ -196,16 +197,26 @@ local function set_history(shared_watch, current, http_host)
     end
 end
 
---- Notes the number of keys in the range, unless it is known. A watch that begins after that revision, or does not receive
---- all kinds of events, cannot know the number later.
+--- Notes the number of keys in the range, in place of a known one. A watch that has delivered later revisions, or does not
+--- receive deletions, cannot know the number later.
+---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param revision number
+---@param key_count number
+local function replace_key_count(shared_watch, revision, key_count)
+    local without_deletions = find(shared_watch.filters, "NODELETE", 1, true)
+    if without_deletions == nil and shared_watch.next_revision <= revision + 1 then
+        shared_watch.key_count = key_count
+        shared_watch.counted_at = revision
+    end
+end
+
+--- Notes the number of keys in the range, unless it is known for an earlier revision that was not delivered yet.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param revision number
 ---@param key_count number
 local function set_key_count(shared_watch, revision, key_count)
-    local is_complete = shared_watch.filters == "" and shared_watch.next_revision <= revision + 1
-    if is_complete and (shared_watch.key_count == nil or shared_watch.next_revision == revision + 1) then
-        shared_watch.key_count = key_count
-        shared_watch.counted_at = revision
+    if shared_watch.key_count == nil or shared_watch.next_revision == revision + 1 then
+        replace_key_count(shared_watch, revision, key_count)
     end
 end
 
@@ -423,6 +434,7 @@ _M.note_stream_end = note_stream_end
 _M.on_revisions_lost = on_revisions_lost
 _M.pause = pause
 _M.publish = publish
+_M.replace_key_count = replace_key_count
 _M.request_revision = request_revision
 _M.resume = resume
 _M.set_error = set_error

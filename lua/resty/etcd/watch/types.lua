@@ -70,7 +70,7 @@ local _M = {}
 ---@field subscribers resty.etcd.watch.types.Subscriber[]
 ---@field next_revision number? First revision that was not delivered to all subscribers; nil until etcd's current revision is known.
 ---@field unknown_before number? See `Subscriber`.
----@field key_count number? Number of keys in the range before `next_revision`; nil if unknown.
+---@field key_count number? Number of keys in the range before `next_revision`; nil if unknown. For a watch without puts, the least number of those that exist since `counted_at`: a deletion that it delivers can be that of a later key.
 ---@field counted_at number Revision at which they were counted: events up to it do not change the number.
 ---@field history resty.etcd.watch.types.HistoryPoint
 ---@field history_token resty.etcd.watch.types.HistoryToken

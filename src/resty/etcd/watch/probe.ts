@@ -56,8 +56,6 @@ interface Probe {
     readonly is_impossible: boolean;
     /** The start revision of the probe is compacted. */
     readonly is_compacted: boolean;
-    /** The oldest revision that etcd has; 0 if it did not say that. */
-    readonly compact_revision: number;
     readonly comparison: Comparison | undefined;
 }
 
@@ -72,10 +70,7 @@ interface Comparison {
 type State = Mutable<Probe>;
 type Outcome = "alive" | "dead" | "unknown";
 
-/** Compactions that can interrupt a probe of a watch without puts, each of which lets it start later. */
-const MAX_COMPACTIONS = 20;
-
-/** The read has failed: another probe follows. */
+/** The read has failed, or too many keys are new: another probe follows. */
 const UNKNOWN: Comparison = { compared_at: undefined, revision: 0 };
 
 /** Returns the endpoint of the stream; nil if the client does not have it any more. */
@@ -93,7 +88,6 @@ function handle_reply(probe: State, reply: WatchReply, endpoint: string): void {
         const err = watch_errors.cancel_error(reply, endpoint);
         probe.is_compacted = err.name === "compacted";
         probe.has_failed = !probe.is_compacted;
-        probe.compact_revision = err.compact_revision ?? 0;
     } else if (reply.created === true) {
         probe.created_at = now();
     } else if (reply.events !== undefined) {
@@ -126,7 +120,7 @@ function read_watch(probe: State, endpoint: Endpoint): void {
 
 /**
  * Compares the range with its state at the position of the stream: no key has a later revision, and their number is the
- * same, so none was deleted. The number is unknown for a watch that does not receive all kinds of events.
+ * same, so none was deleted. The number is unknown for a watch that does not receive deletions.
  */
 function compare(probe: State, endpoint: Endpoint): void {
     const shared_watch = probe.shared_watch;
@@ -145,28 +139,42 @@ function compare(probe: State, endpoint: Endpoint): void {
     }
 }
 
-function has_filter(shared_watch: SharedWatch, filter: string): boolean {
-    const [at] = find(shared_watch.filters, filter, 1, true);
+/**
+ * Compares the range of a watch without puts: of the keys that were counted, none is missing but those whose deletion the
+ * watch has delivered. A second watch cannot find that out where compactions are frequent: etcd reads the history for it
+ * every 100 ms only, and can have compacted its start revision again by then.
+ */
+function compare_deletions(probe: State, endpoint: Endpoint): void {
+    const shared_watch = probe.shared_watch;
+    const started = now();
+    const { counted_at } = shared_watch;
+    const from = shared_watch.key_count !== undefined ? counted_at + 1 : probe.from;
+    const [current] = reads.created_keys(shared_watch.core, shared_watch.range, from, endpoint);
+    const { key_count } = shared_watch; // without the deletions that were delivered meanwhile
+    if (current === undefined || shared_watch.counted_at !== counted_at) {
+        probe.comparison = UNKNOWN;
+    } else if (current.cluster_id !== shared_watch.history.cluster_id) {
+        probe.has_failed = true; // the member has joined another cluster
+    } else if (key_count !== undefined && current.key_count - (current.created ?? 0) < key_count) {
+        probe.missed_at ??= now();
+    } else {
+        const is_known = key_count === undefined || current.created !== undefined;
+        probe.comparison = is_known ? { compared_at: started, revision: current.revision } : UNKNOWN;
+        shared_watches.replace_key_count(shared_watch, current.revision, current.key_count);
+    }
+}
+
+function is_without_puts(shared_watch: SharedWatch): boolean {
+    const [at] = find(shared_watch.filters, "NOPUT", 1, true);
     return at !== undefined;
 }
 
 function run(probe: State): void {
     const endpoint = probe.endpoint!;
     read_watch(probe, endpoint);
-    if (has_filter(probe.shared_watch, "NOPUT")) {
-        // a read shows changes that the watch does not receive; what was compacted since the last probe stays unknown
-        let left = MAX_COMPACTIONS;
-        while (probe.is_compacted && left > 0) {
-            left = left - 1;
-            probe.is_compacted = false;
-            probe.from = max(probe.from, probe.compact_revision);
-            read_watch(probe, endpoint);
-        }
-        if (probe.is_compacted) {
-            probe.comparison = UNKNOWN;
-        }
-    } else if (probe.is_compacted) {
-        compare(probe, endpoint);
+    if (probe.is_compacted) {
+        const compare_range = is_without_puts(probe.shared_watch) ? compare_deletions : compare;
+        compare_range(probe, endpoint);
     }
 }
 
@@ -216,7 +224,6 @@ function start(shared_watch: SharedWatch, stream: Stream, from: number): Probe {
         has_failed: false,
         is_impossible: false,
         is_compacted: false,
-        compact_revision: 0,
         comparison: undefined,
     };
     if (probe.endpoint === undefined) {

@@ -24,6 +24,15 @@ interface ChangedKeys extends CurrentRevision {
     readonly has_changed: boolean;
 }
 
+/** The keys of a range, and how many of them were created since a revision. */
+interface CreatedKeys extends CurrentRevision {
+    /** Nil if there are more than `MAX_CREATED_KEYS`. */
+    readonly created: number | undefined;
+}
+
+/** Maximum number of keys in the reply to `created_keys`, which bounds its size. */
+const MAX_CREATED_KEYS = 1000;
+
 /**
  * Resets the revision floor of a client with `monotonic` after a restore from a backup, which lowers etcd's revision. The
  * reads here are linearizable: a stale reply to them does not come from a member that lags behind.
@@ -69,16 +78,23 @@ function current_revision(core: Core, range: KeyRange, options: CallOptions): Re
 }
 
 /**
- * Reads whether keys of a range were written since a revision, and how many keys there are: compactions do not affect this.
- * @param from first revision of the writes
- * @param at the endpoint to ask
+ * Reads the keys that a filter of etcd leaves over. etcd counts all keys of the range nevertheless.
+ * @param filter field of the request that holds the minimum revision
+ * @returns the point in etcd's history, the number of all keys, and the keys of the filter; or nil and an error
  */
-function changed_keys(core: Core, range: KeyRange, from: number, at: Endpoint): Result<ChangedKeys, EtcdError> {
+function filtered_keys(
+    core: Core,
+    range: KeyRange,
+    filter: "min_mod_revision" | "min_create_revision",
+    from: number,
+    limit: number,
+    at: Endpoint,
+): LuaMultiReturn<[current: CurrentRevision, keys: readonly unknown[]] | [current: undefined, err: EtcdError]> {
     const request: Message = new LuaMap();
     request.set("key", range.key);
     request.set("range_end", range.range_end);
-    request.set("min_mod_revision", from);
-    request.set("limit", 1);
+    request.set(filter, from);
+    request.set("limit", limit);
     request.set("keys_only", true);
     const [reply, err] = call.unary(core, rpcs.range, request, { quiet: true, at });
     if (reply === undefined) {
@@ -89,9 +105,38 @@ function changed_keys(core: Core, range: KeyRange, from: number, at: Endpoint): 
         return $multi(undefined, header_err);
     }
     const key_count = tonumber(reply.body.get("count")) ?? 0;
-    const has_changed = reply.body.get("kvs") !== undefined;
     const { cluster_id, raft_term, revision } = point;
-    return $multi({ cluster_id, raft_term, revision, key_count, has_changed });
+    const keys = (reply.body.get("kvs") as unknown[] | undefined) ?? [];
+    return $multi({ cluster_id, raft_term, revision, key_count }, keys);
+}
+
+/**
+ * Reads whether keys of a range were written since a revision, and how many keys there are: compactions do not affect this.
+ * @param from first revision of the writes
+ * @param at the endpoint to ask
+ */
+function changed_keys(core: Core, range: KeyRange, from: number, at: Endpoint): Result<ChangedKeys, EtcdError> {
+    const [current, keys] = filtered_keys(core, range, "min_mod_revision", from, 1, at);
+    if (current === undefined) {
+        return $multi(undefined, keys);
+    }
+    const { cluster_id, raft_term, revision, key_count } = current;
+    return $multi({ cluster_id, raft_term, revision, key_count, has_changed: keys.length > 0 });
+}
+
+/**
+ * Reads how many keys a range has, and how many of them were created since a revision: compactions do not affect this.
+ * @param from first revision of the creations
+ * @param at the endpoint to ask
+ */
+function created_keys(core: Core, range: KeyRange, from: number, at: Endpoint): Result<CreatedKeys, EtcdError> {
+    const [current, keys] = filtered_keys(core, range, "min_create_revision", from, MAX_CREATED_KEYS + 1, at);
+    if (current === undefined) {
+        return $multi(undefined, keys);
+    }
+    const { cluster_id, raft_term, revision, key_count } = current;
+    const created = keys.length <= MAX_CREATED_KEYS ? keys.length : undefined;
+    return $multi({ cluster_id, raft_term, revision, key_count, created });
 }
 
 /**
@@ -123,4 +168,4 @@ function list(
     return $multi(kvs, revision ?? current.revision);
 }
 
-export { changed_keys, list, current_revision };
+export { changed_keys, created_keys, current_revision, list };

@@ -15,6 +15,7 @@ import * as subscribers from "./subscriber";
 import * as watch_log from "./watch_log";
 
 const now = clock.now;
+const find = string.find as StringFind;
 const max = math.max;
 const min = math.min;
 
@@ -174,14 +175,21 @@ function set_history(shared_watch: State, current: HistoryPoint, http_host: stri
 }
 
 /**
- * Notes the number of keys in the range, unless it is known. A watch that begins after that revision, or does not receive
- * all kinds of events, cannot know the number later.
+ * Notes the number of keys in the range, in place of a known one. A watch that has delivered later revisions, or does not
+ * receive deletions, cannot know the number later.
  */
-function set_key_count(shared_watch: State, revision: number, key_count: number): void {
-    const is_complete = shared_watch.filters === "" && shared_watch.next_revision! <= revision + 1;
-    if (is_complete && (shared_watch.key_count === undefined || shared_watch.next_revision === revision + 1)) {
+function replace_key_count(shared_watch: State, revision: number, key_count: number): void {
+    const [without_deletions] = find(shared_watch.filters, "NODELETE", 1, true);
+    if (without_deletions === undefined && shared_watch.next_revision! <= revision + 1) {
         shared_watch.key_count = key_count;
         shared_watch.counted_at = revision;
+    }
+}
+
+/** Notes the number of keys in the range, unless it is known for an earlier revision that was not delivered yet. */
+function set_key_count(shared_watch: State, revision: number, key_count: number): void {
+    if (shared_watch.key_count === undefined || shared_watch.next_revision === revision + 1) {
+        replace_key_count(shared_watch, revision, key_count);
     }
 }
 
@@ -362,6 +370,7 @@ export {
     on_revisions_lost,
     pause,
     publish,
+    replace_key_count,
     request_revision,
     resume,
     set_error,

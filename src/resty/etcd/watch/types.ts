@@ -118,7 +118,10 @@ interface SharedWatch {
     readonly next_revision: number | undefined;
     /** See `Subscriber`. */
     readonly unknown_before: number | undefined;
-    /** Number of keys in the range before `next_revision`; nil if unknown. */
+    /**
+     * Number of keys in the range before `next_revision`; nil if unknown. For a watch without puts, the least number of those
+     * that exist since `counted_at`: a deletion that it delivers can be that of a later key.
+     */
     readonly key_count: number | undefined;
     /** Revision at which they were counted: events up to it do not change the number. */
     readonly counted_at: number;
