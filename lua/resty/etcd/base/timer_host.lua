@@ -175,7 +175,7 @@ end
 ---@param host resty.etcd.base.timer_types.Host
 local function replace_if_worn(host)
     local pool = host.pool
-    if host.leftovers < MAX_LEFTOVERS and now() - host.created_at < pool.max_age then
+    if host.leftovers < pool.max_leftovers and now() - host.created_at < pool.max_age then
         return
     end
     if #pool.retired < pool.max_hosts then
@@ -280,6 +280,7 @@ local function new_pool(max_hosts, loops_per_host, max_age)
         max_hosts = max_hosts,
         loops_per_host = loops_per_host,
         max_age = max_age,
+        max_leftovers = MAX_LEFTOVERS,
         hosts = {},
         retired = {},
         waiting = {},

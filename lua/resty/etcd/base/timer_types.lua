@@ -45,6 +45,7 @@ local _M = {}
 ---@field max_hosts number Hosts that accept loops at the same time; as many again can be retired.
 ---@field loops_per_host number Loops of each host before another host is requested.
 ---@field max_age number Seconds after which a host is replaced.
+---@field max_leftovers number Number of `leftovers` after which a host is replaced.
 ---@field hosts resty.etcd.base.timer_types.Host[] Hosts that run and accept loops.
 ---@field retired resty.etcd.base.timer_types.Host[] Hosts that run and were replaced.
 ---@field waiting resty.etcd.base.timer_types.TimerLoop[] Loops that wait for a host.

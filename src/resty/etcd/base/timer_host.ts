@@ -162,7 +162,7 @@ function evict(pool: HostPool): void {
 /** Requests a successor of a host that has lasted long enough. */
 function replace_if_worn(host: Host): void {
     const pool = host.pool;
-    if (host.leftovers < MAX_LEFTOVERS && now() - host.created_at < pool.max_age) {
+    if (host.leftovers < pool.max_leftovers && now() - host.created_at < pool.max_age) {
         return;
     }
     if (pool.retired.length < pool.max_hosts) {
@@ -254,6 +254,7 @@ function new_pool(max_hosts: number, loops_per_host: number, max_age: number): H
         max_hosts,
         loops_per_host,
         max_age,
+        max_leftovers: MAX_LEFTOVERS,
         hosts: [],
         retired: [],
         waiting: [],

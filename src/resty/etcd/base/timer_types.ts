@@ -87,6 +87,8 @@ interface HostPool {
     readonly loops_per_host: number;
     /** Seconds after which a host is replaced. */
     readonly max_age: number;
+    /** Number of `leftovers` after which a host is replaced. */
+    readonly max_leftovers: number;
     /** Hosts that run and accept loops. */
     hosts: Host[];
     /** Hosts that run and were replaced. */
