@@ -25,10 +25,13 @@ describe("watch with a token", function()
     it("logs in again once, then returns etcd's cancel reason", function()
         local cli = client(bed.auth.user, bed.auth.password)
         local logins = 0
-        cli.auth.login = function()
-            logins = logins + 1
-            return "nonsense." .. logins
-        end
+        cli.auth.login = {
+            begin = function() end,
+            finish = function()
+                logins = logins + 1
+                return "nonsense." .. logins
+            end,
+        }
         local read = assert(cli:watch("k"))
         local reply = assert(read())
         assert.is_true(reply.result.canceled)

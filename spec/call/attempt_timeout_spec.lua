@@ -3,6 +3,7 @@ local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
 local sockets = require "spec.support.tcp"
+local timer_loop = require "resty.etcd.base.timer_loop"
 
 local OK = '{"header":{"revision":"1"}}'
 local REJECTED = '{"error":"etcdserver: invalid auth token","code":16,"message":"etcdserver: invalid auth token"}'
@@ -236,10 +237,13 @@ describe("deadline of a call with login", function()
     it("prevents an attempt and a failure report when it passes during the login", function()
         local server = fake.new({ reply('{"token":"a"}') })
         local cli = client(server)
-        cli.auth.login = function()
-            ngx.sleep(1.1)
-            return "late"
-        end
+        cli.auth.login = {
+            begin = function() end,
+            finish = function()
+                ngx.sleep(1.1)
+                return "late"
+            end,
+        }
         local before = fake.reports(server.http_host)
         local _, res, err, details = elapsed(function() return cli:get("k") end)
         assert.is_nil(res)
@@ -253,10 +257,10 @@ describe("deadline of a call with login", function()
     it("applies to the wait for a login when nginx drops its timer #alone", function()
         local server = fake.new({ reply('{"token":"a"}') })
         local cli = client(server)
-        local at = ngx.timer.at
-        ngx.timer.at = function() return 1 end -- luacheck: ignore 122
+        local run_once = timer_loop.run_once
+        timer_loop.run_once = function() return {} end -- a loop whose turn never comes
         local time, res, err = elapsed(function() return cli:get("k", { timeout = 0.3 }) end)
-        ngx.timer.at = at -- luacheck: ignore 122
+        timer_loop.run_once = run_once
         assert.is_nil(res)
         assert.is_truthy(err:find("timeout", 1, true))
         assert.is_true(time < 0.6, time) -- the client has 1 s

@@ -133,7 +133,8 @@ describe("wall clock", function()
             local tokens = require "resty.etcd.call.token"
             local function cache()
                 local options = { is_optional = false, dict = ngx.shared.tokens, dict_key = "k" }
-                return tokens.new("u", "p", function() return "abcdefgh.12" end, options)
+                local login = { begin = function() end, finish = function() return "abcdefgh.12" end }
+                return tokens.new("u", "p", login, options)
             end
             assert(tokens.token(cache(), {}, nil, 5)) -- logs in
             local other = cache()

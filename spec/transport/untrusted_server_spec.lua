@@ -79,7 +79,8 @@ describe("untrusted server", function()
         local garbage = collectgarbage("count") - before
         collectgarbage("restart")
         assert.is_nil(reader)
-        assert.equals("failed to watch data, response code: 403, " .. ("x"):rep(200) .. "...", err)
+        local text = "HTTP 403 from something that is not etcd: " .. ("x"):rep(200) .. "..."
+        assert.equals("failed to watch data, response code: 403, " .. text, err)
         assert.is_true(garbage < 65536, garbage .. " KiB of garbage")
     end)
 

@@ -68,7 +68,7 @@ describe("streams at a stopped member of a real cluster #alone", function()
     end
 end)
 
-describe("probes of members #alone", function()
+describe("probes of members", function()
     local servers, restore
     local watchers = {}
     local probe_reply
@@ -197,7 +197,7 @@ describe("probes of members #alone", function()
         end)
     end
 
-    it("make the streams leave that were silent, if the member does not respond", function()
+    it("make the streams leave that were silent, if the member does not respond #alone", function()
         probe_reply = { 60 }
         watch(4, { servers[1].http_host, servers[2].http_host })
         cluster.wait("departure of all streams", function()

@@ -62,7 +62,7 @@ describe("protobuf codec", function()
             assert.same(hex "08 ac 02", (codec.encode(schema.lease_revoke_request, { ID = value })))
         end
         assert.same(hex "08 81 80 80 80 80 80 80 10", (codec.encode(schema.lease_revoke_request, { ID = 9007199254740993LL })))
-        assert.same(hex "08 80 80 80 80 80 80 80 10", (codec.encode(schema.lease_revoke_request, { ID = 2 ^ 53 })))
+        assert.same(hex "08 80 80 80 80 80 80 80 10", (codec.encode(schema.lease_revoke_request, { ID = 9007199254740992LL })))
         assert.same(hex "08 ff ff ff ff ff ff ff ff ff 01", (codec.encode(schema.lease_revoke_request, { ID = -1 })))
     end)
 
@@ -252,7 +252,7 @@ describe("protobuf codec", function()
     describe("with random messages", function()
         local names = {}
         for name in pairs(schema) do
-            if name ~= "version_response" then
+            if name ~= "version_response" and name ~= "compare_target" then
                 names[#names + 1] = name
             end
         end

@@ -54,7 +54,7 @@ local function pause(state, waiter, deadline, seconds, goal)
     local left = deadline - now()
     if left <= 0 then
         local cause = status.current_error(state)
-        local suffix = cause ~= nil and ": " .. errors.to_text(cause) or ""
+        local suffix = cause ~= nil and ": " .. errors.to_text_with_hint(cause) or ""
         return errors.out_of_time(goal .. ": timeout" .. suffix)
     end
     local outcome, reason = wait.wait(

@@ -54,7 +54,7 @@ function pause(
     const left = deadline - now();
     if (left <= 0) {
         const cause = status.current_error(state);
-        const suffix = cause !== undefined ? `: ${errors.to_text(cause)}` : "";
+        const suffix = cause !== undefined ? `: ${errors.to_text_with_hint(cause)}` : "";
         return errors.out_of_time(`${goal}: timeout${suffix}`);
     }
     const [outcome, reason] = wait.wait(waiter, min(left, seconds));
