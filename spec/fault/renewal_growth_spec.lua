@@ -16,7 +16,8 @@ describe("memory of calls in the background", function()
     end
 
     before_each(function()
-        cli = assert(bed.new { timeout = 10 })
+        -- leases with a TTL of 1 s leave a busy etcd too little time: a failed renewal must not ban the only endpoint
+        cli = assert(bed.new { timeout = 10, health = { max_fails = 1e6 } })
         objects = {}
     end)
 
@@ -39,7 +40,7 @@ describe("memory of calls in the background", function()
             end
             return sum
         end
-        local lua, malloc = memory_growth.per_step(renewals, 6000)
+        local lua, malloc = memory_growth.per_step(renewals, 3000)
         print(("growth per renewal: %.1f bytes of Lua, %.1f of malloc"):format(lua, malloc))
         local renewals_per_day = DAY / 10 -- with a TTL of 30 s
         assert.is_true(lua * renewals_per_day < 64 * 1024)
