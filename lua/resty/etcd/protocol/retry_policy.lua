@@ -66,8 +66,29 @@ end
 --- HTTP status with which a proxy limits the rate of requests.
 local TOO_MANY_REQUESTS = 429
 
---- HTTP status of a proxy that has not received the whole request in time. A part of it can have reached etcd.
-local REQUEST_TIMEOUT = 408
+--- HTTP statuses below 500 of proxies that have waited too long, or whose client has closed its connection meanwhile: 460 is
+-- of load balancers of AWS, 499 of nginx. Another attempt can succeed.
+local TRANSIENT_STATUSES = {[408] = true, [460] = true, [499] = true}
+
+--- HTTP statuses that mean without a gRPC code that the request was not processed: redirects, and rejections of the request
+-- itself. A proxy can send any other status after it has passed the request on.
+local UNPROCESSED_STATUSES = {
+    [301] = true,
+    [302] = true,
+    [307] = true,
+    [308] = true,
+    [400] = true,
+    [401] = true,
+    [403] = true,
+    [404] = true,
+    [405] = true,
+    [411] = true,
+    [413] = true,
+    [414] = true,
+    [417] = true,
+    [429] = true,
+    [431] = true
+}
 
 --- Reports whether the error leaves open if the call was applied.
 ---@param err resty.etcd.protocol.errors.EtcdError
@@ -77,7 +98,15 @@ local function is_inconclusive(err)
     if code ~= nil then
         return code == 14 or code == 4 or code == 2 or code == 1 or code == 13
     end
-    return err.http_status == REQUEST_TIMEOUT or (err.http_status or 0) >= 500
+    return UNPROCESSED_STATUSES[err.http_status or 0] ~= true
+end
+
+--- Reports whether repeating the call after an inconclusive error can succeed.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return boolean
+local function is_transient(err)
+    local status = err.http_status or 0
+    return err.code ~= nil or status >= 500 or TRANSIENT_STATUSES[status] == true
 end
 
 --- Sets `retryable` and `maybe_applied` of an error response.
@@ -89,7 +118,7 @@ local function classify_server_error(semantics, err)
     if is_rejected_before_proposal(err) or is_rate_limited then
         err.retryable = true
     elseif is_inconclusive(err) then
-        err.retryable = rpcs.is_repeatable(semantics)
+        err.retryable = is_transient(err) and rpcs.is_repeatable(semantics)
         err.maybe_applied = semantics ~= "read"
     elseif is_size_exceeded(err) then
         err.maybe_applied = semantics ~= "read"

@@ -68,8 +68,34 @@ function is_size_exceeded(err: EtcdError): boolean {
 
 /** HTTP status with which a proxy limits the rate of requests. */
 const TOO_MANY_REQUESTS = 429;
-/** HTTP status of a proxy that has not received the whole request in time. A part of it can have reached etcd. */
-const REQUEST_TIMEOUT = 408;
+
+/**
+ * HTTP statuses below 500 of proxies that have waited too long, or whose client has closed its connection meanwhile: 460 is
+ * of load balancers of AWS, 499 of nginx. Another attempt can succeed.
+ */
+const TRANSIENT_STATUSES: Readonly<Record<number, true>> = { 408: true, 460: true, 499: true };
+
+/**
+ * HTTP statuses that mean without a gRPC code that the request was not processed: redirects, and rejections of the request
+ * itself. A proxy can send any other status after it has passed the request on.
+ */
+const UNPROCESSED_STATUSES: Readonly<Record<number, true>> = {
+    301: true,
+    302: true,
+    307: true,
+    308: true,
+    400: true,
+    401: true,
+    403: true,
+    404: true,
+    405: true,
+    411: true,
+    413: true,
+    414: true,
+    417: true,
+    429: true,
+    431: true,
+};
 
 /** Reports whether the error leaves open if the call was applied. */
 function is_inconclusive(err: EtcdError): boolean {
@@ -83,7 +109,13 @@ function is_inconclusive(err: EtcdError): boolean {
             code === errors.Code.INTERNAL
         );
     }
-    return err.http_status === REQUEST_TIMEOUT || (err.http_status ?? 0) >= 500;
+    return UNPROCESSED_STATUSES[err.http_status ?? 0] !== true;
+}
+
+/** Reports whether repeating the call after an inconclusive error can succeed. */
+function is_transient(err: EtcdError): boolean {
+    const status = err.http_status ?? 0;
+    return err.code !== undefined || status >= 500 || TRANSIENT_STATUSES[status] === true;
 }
 
 /** Sets `retryable` and `maybe_applied` of an error response. */
@@ -92,7 +124,7 @@ function classify_server_error(semantics: Semantics, err: EtcdError): EtcdError 
     if (is_rejected_before_proposal(err) || is_rate_limited) {
         err.retryable = true;
     } else if (is_inconclusive(err)) {
-        err.retryable = rpcs.is_repeatable(semantics);
+        err.retryable = is_transient(err) && rpcs.is_repeatable(semantics);
         err.maybe_applied = semantics !== "read";
     } else if (is_size_exceeded(err)) {
         err.maybe_applied = semantics !== "read";

@@ -26,8 +26,17 @@ local HTTP_STATUS = {
     401
 }
 
---- gRPC status code that some gateways send with HTTP status 500.
-local CANCELED = 1
+--- Other HTTP statuses by gRPC code, of older and newer gateways: CANCELED, FAILED_PRECONDITION.
+local OTHER_HTTP_STATUS = {[1] = 499, [9] = 412}
+
+--- gRPC codes of errors that leave open whether a write was applied: they count with any HTTP status.
+local INCONCLUSIVE = {
+    [1] = true,
+    [2] = true,
+    [4] = true,
+    [13] = true,
+    [14] = true
+}
 
 --- Beginning of etcd's own messages.
 local ETCD_PREFIX = "etcdserver: "
@@ -160,20 +169,21 @@ local function text_of(value)
     return type(value) == "string" and value ~= "" and value or nil
 end
 
---- Returns a gRPC status code, or nil if the value is invalid. Proxies write an HTTP status or other numbers there: together
---- with an HTTP status of 500 and above, only codes for errors of the server count.
+--- Returns a gRPC status code, or nil if the value is invalid. Proxies write an HTTP status or other numbers there, so a code
+--- counts only together with the HTTP status that a gateway sends with it, or if it says less than the status.
 ---@param value any
----@param status number
+---@param status number HTTP status; 0 if the code is in a message of a stream
 ---@return number?
 local function code_of(value, status)
     if type(value) ~= "number" then
         return nil
     end
     local expected = HTTP_STATUS[value]
-    if expected == nil or status >= 500 and expected < 500 and value ~= CANCELED then
+    if expected == nil then
         return nil
     end
-    return value
+    local is_of_gateway = status == 0 or status == expected or status == OTHER_HTTP_STATUS[value]
+    return (is_of_gateway or INCONCLUSIVE[value] == true) and value or nil
 end
 
 local function has(text, part)

@@ -9,8 +9,10 @@ const sub = string.sub;
 /** HTTP status by gRPC code, as etcd's gateway maps them. */
 const HTTP_STATUS = [408, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
 
-/** gRPC status code that some gateways send with HTTP status 500. */
-const CANCELED = 1;
+/** Other HTTP statuses by gRPC code, of older and newer gateways: CANCELED, FAILED_PRECONDITION. */
+const OTHER_HTTP_STATUS: Readonly<Record<number, number>> = { 1: 499, 9: 412 };
+/** gRPC codes of errors that leave open whether a write was applied: they count with any HTTP status. */
+const INCONCLUSIVE: Readonly<Record<number, true>> = { 1: true, 2: true, 4: true, 13: true, 14: true };
 
 /** Beginning of etcd's own messages. */
 const ETCD_PREFIX = "etcdserver: ";
@@ -122,18 +124,20 @@ function text_of(value: unknown): string | undefined {
 }
 
 /**
- * Returns a gRPC status code, or nil if the value is invalid. Proxies write an HTTP status or other numbers there: together
- * with an HTTP status of 500 and above, only codes for errors of the server count.
+ * Returns a gRPC status code, or nil if the value is invalid. Proxies write an HTTP status or other numbers there, so a code
+ * counts only together with the HTTP status that a gateway sends with it, or if it says less than the status.
+ * @param status HTTP status; 0 if the code is in a message of a stream
  */
 function code_of(value: unknown, status: number): number | undefined {
     if (typeof value !== "number") {
         return undefined;
     }
     const expected = HTTP_STATUS[value - 1];
-    if (expected === undefined || (status >= 500 && expected < 500 && value !== CANCELED)) {
+    if (expected === undefined) {
         return undefined;
     }
-    return value;
+    const is_of_gateway = status === 0 || status === expected || status === OTHER_HTTP_STATUS[value];
+    return is_of_gateway || INCONCLUSIVE[value] === true ? value : undefined;
 }
 
 function has(text: string, part: string): boolean {
