@@ -1,6 +1,7 @@
 -- Service discovery: registrations and peers, against a real etcd.
 local bed = require "spec.support.bed"
 local clock = require "resty.etcd.base.clock"
+local closer_lists = require "spec.support.closers"
 local discovery = require "resty.etcd.discovery"
 local etcd = require "resty.etcd"
 local own_etcd = require "spec.support.private_etcd"
@@ -241,11 +242,12 @@ describe("discovery", function()
     end)
 
     it("renews at the pace of the granted TTL if it is longer than the requested one", function()
-        local server = own_etcd.start { "--election-timeout=4000" }
-        finally(function() server:remove() end)
+        local closers = closer_lists.new()
+        finally(closers.run)
+        local server = closers.add(own_etcd.start { "--election-timeout=4000" }, "remove")
         local own = assert(etcd.new { http_host = server.http })
-        local reg = assert(discovery.register(own, "web", { host = "10.0.0.1", port = 80 }, { ttl = 1 }))
-        finally(function() reg:close() server:remove() end)
+        local instance = { host = "10.0.0.1", port = 80 }
+        local reg = closers.add(assert(discovery.register(own, "web", instance, { ttl = 1 })), "close")
         wait_for(5, function() return reg:state().registered end)
         assert.equal(6, reg:state().ttl)
         local lowest, stop = 6, clock.now() + 5
@@ -260,12 +262,12 @@ describe("discovery", function()
     for name, is_there in pairs { ["while it is registered"] = true, ["while it registers"] = false } do
         it("does not delay the exit of the worker by more than 3 s if etcd does not respond " .. name, function()
             local port = ports.free()
-            local proxy = rigs.proxy(port, bed.single.http)
-            finally(function() proxy.stop() end)
-            local rig = rigs.start {
+            local closers = closer_lists.new()
+            finally(closers.run)
+            local proxy = closers.add(rigs.proxy(port, bed.single.http), "stop")
+            local rig = closers.add(rigs.start {
                 workers = 1, http_host = "http://127.0.0.1:" .. port, prefix = dir .. "/none/", quiet = true,
-            }
-            finally(function() proxy.stop() rig.stop() end)
+            }, "stop")
             rig:wait_ready(1)
             if not is_there then
                 proxy.pause()

@@ -3,6 +3,7 @@ local cjson = require "cjson.safe"
 local bed = require "spec.support.bed"
 local captured_log = require "spec.support.captured_log"
 local clock = require "resty.etcd.base.clock"
+local closer_lists = require "spec.support.closers"
 local fake = require "spec.support.scripted_server"
 local health_check = require "resty.etcd.health_check"
 local replies = require "spec.support.etcd_replies"
@@ -129,10 +130,12 @@ describe("reopening of a watch", function()
     end)
 
     it("names the call and the keys when it retries at another endpoint, and limits these lines", function()
-        finally(fake.even_pauses())
+        local closers = closer_lists.new()
+        finally(closers.run)
+        closers.add(fake.even_pauses())
         local conf = health_check.conf
         assert(health_check.init { shm_name = "test", max_fails = 1000000, retry = true })
-        finally(function() health_check.conf = conf end)
+        closers.add(function() health_check.conf = conf end)
         local port = tcp.listen() -- refuses connections
         local both = { port.http_host, server.http_host }
         cli = assert(bed.new { http_host = both, timeout = 2 })
