@@ -132,9 +132,12 @@ second: http://127.0.0.1:1: connection refused
             local health = require "resty.etcd.endpoint.client_health"
             local cli = t.new(opts)
             health.failed(cli.health, cli.endpoints[1].http_host)
-            ngx.sleep(0.1)
-            -- acquires the probe, and holds it for a while
-            local picked = health.pick(cli.health, cli.endpoints, 0)
+            -- when the ejection ends, acquires the probe, and holds it for a while
+            local picked
+            repeat
+                ngx.sleep(0.01)
+                picked = health.pick(cli.health, cli.endpoints, 0)
+            until picked
             ngx.timer.at(0, function()
                 while not ngx.shared.test:get("asked") do
                     ngx.sleep(0.01)
@@ -150,7 +153,7 @@ second: http://127.0.0.1:1: connection refused
             while not ngx.shared.test:get("succeeded") do
                 ngx.sleep(0.01)
             end
-            return err .. ", then " .. cli:get("/k").status
+            return tostring(err) .. ", then " .. cli:get("/k").status
         end)
     }
 --- lua

@@ -128,7 +128,7 @@ describe("mirrors in shared mode", function()
     local function assert_shared(report, has_left_behind)
         assert_correct(report)
         if not has_left_behind then
-            assert.is_nil(report["repeated full states"], "repeated full states")
+            assert.is_nil(report["repeated full states"], report["reasons of the last repeated full state"])
         end
         for name, value in pairs(report) do
             assert.is_false(name:find("^direct") ~= nil and value, name)

@@ -43,17 +43,22 @@ local WATCH = [[
         count("ready")
         report:set("ready " .. pid, true)
     end))
-    local full_states, revision = 0, 0
+    local full_states, revision, counts = 0, 0, {}
     m:on_change(function(changes)
         -- a full state replaces the changes that led to it
-        local n = 0
-        for _, number in pairs(m:stats().full) do
+        local n, reasons = 0, {}
+        for reason, number in pairs(m:stats().full) do
             n = n + number
+            if number > (counts[reason] or 0) then
+                reasons[#reasons + 1] = reason
+            end
+            counts[reason] = number
         end
         local is_full_state = n > full_states
         if is_full_state and full_states > 0 then
             count("repeated full states")
             count("repeated full states of " .. pid)
+            report:set("reasons of the last repeated full state", table.concat(reasons, " "))
         end
         full_states = n
         if changes.revision <= revision then

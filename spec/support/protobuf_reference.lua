@@ -42,7 +42,10 @@ local function convert(field, raw)
 end
 
 local function is_zero(field, value)
-    return value == "0" or value == false or value == "" or field.values and field.values[value] == 0
+    if field.scalar == "int64" or field.scalar == "uint64" then
+        return value == "0"
+    end
+    return value == false or value == "" or field.values and field.values[value] == 0
 end
 
 local function set(into, name, field, value)
