@@ -3,8 +3,13 @@ local _M = {}
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local cjson = require("cjson.safe")
 local failures = require("resty.etcd.transport.failure")
+local response_texts = require("resty.etcd.transport.response_text")
 local find = string.find
 local sub = string.sub
+local foreign_text = response_texts.foreign_text
+local page_text = response_texts.page_text
+local redact_token = response_texts.redact_token
+local snippet = response_texts.snippet
 
 --- HTTP status by gRPC code, as etcd's gateway maps them.
 local HTTP_STATUS = {
@@ -53,15 +58,6 @@ local ETCD_TEXTS = {
 --- Such texts that are complete: longer ones are of proxies. etcd 3.4 sends the first for unknown paths of its gateway.
 local COMPLETE_ETCD_TEXTS = {"Not Found", "Method Not Allowed"}
 
---- Shortest token that is removed from texts: etcd's are longer, and a shorter one could be part of any message.
-local MIN_TOKEN = 8
-
---- Characters of a token that are searched for.
-local MAX_NEEDLE = 32
-
---- Characters of a text that are searched for tokens.
-local MAX_SNIPPET = 65536
-
 --- Body of an error response, written by any version of the gateway or by a proxy.
 ---@class resty.etcd.transport.gateway.error_body.ErrorBody
 ---@field error? any
@@ -69,67 +65,6 @@ local MAX_SNIPPET = 65536
 ---@field code? any
 ---@field grpc_code? any
 ---@field http_code? any
-
---- Shortens text of a server to one line for an error message.
----@param text string
----@return string
-local function snippet(text)
-    local line = string.gsub(
-        sub(text, 1, 200),
-        "[%c%s]+",
-        " "
-    )
-    local trimmed = string.match(line, "^ ?(.-) ?$")
-    return #text > 200 and tostring(trimmed) .. "..." or (trimmed or "")
-end
-
---- Removes the token from text of a server, because a server or a proxy can echo the request.
----@param text string
----@param token string? token of the request; nil if it had none
----@return string
-local function redact_token(text, token)
-    if token == nil or #token < MIN_TOKEN then
-        return text
-    end
-    local beginning = sub(token, 1, MAX_NEEDLE)
-    local from = find(text, beginning, 1, true)
-    if from == nil then
-        return text
-    end
-    local at = 1
-    local parts = {}
-    while from ~= nil and from <= MAX_SNIPPET do
-        parts[#parts + 1] = sub(text, at, from - 1)
-        at = from + #token
-        from = find(text, beginning, at, true)
-    end
-    parts[#parts + 1] = sub(text, at)
-    return table.concat(parts, "...")
-end
-
---- Reports whether a text is a page of a web server or a proxy.
----@param text string
----@return boolean
-local function is_markup(text)
-    local from = find(text, "^%s*<")
-    return from ~= nil
-end
-
---- Returns the title of a page, or its beginning.
----@param text string
----@return string
-local function page_text(text)
-    local title = string.match(text, "<[Tt][Ii][Tt][Ll][Ee]>(.-)</")
-    return snippet(title or text)
-end
-
---- Returns the text of an error for a response that is not etcd's.
----@param status number
----@param text string
----@return string
-local function foreign_text(status, text)
-    return "HTTP " .. tostring(status) .. " from something that is not etcd: " .. (text ~= "" and text or "empty response")
-end
 
 --- Reports whether a message is one that etcd sends without a gRPC code.
 ---@param message string
@@ -266,12 +201,7 @@ local function from_stream(json, token)
         redact_token(message, token)
     )
 end
-_M.foreign_text = foreign_text
 _M.from_answer = from_answer
 _M.from_stream = from_stream
-_M.is_markup = is_markup
-_M.page_text = page_text
-_M.redact_token = redact_token
-_M.snippet = snippet
 
 return _M

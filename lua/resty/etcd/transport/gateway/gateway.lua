@@ -6,6 +6,7 @@ local clock = require("resty.etcd.base.clock")
 local cosocket = require("resty.etcd.transport.http.cosocket")
 local failures = require("resty.etcd.transport.failure")
 local error_body = require("resty.etcd.transport.gateway.error_body")
+local response_texts = require("resty.etcd.transport.response_text")
 local gateway_stream = require("resty.etcd.transport.gateway.stream")
 local http1 = require("resty.etcd.transport.http.http1")
 local http_client = require("resty.etcd.transport.http.client")
@@ -165,7 +166,7 @@ local function unary(self, rpc, payload, attempt)
     if status >= 300 then
         http_client.release_connection(template, answer, true)
         local secret = rpc.secret == true and password_in(payload) or nil
-        local shown = error_body.redact_token(answer.body, token)
+        local shown = response_texts.redact_token(answer.body, token)
         return nil, error_body.from_answer(status, headers, shown, secret)
     end
     local message, bad = decode_body(rpc, answer.body, token)
@@ -218,7 +219,7 @@ local function open(self, rpc, payload, attempt)
     end
     local status = response.status
     if status >= 300 then
-        local text = error_body.redact_token(
+        local text = response_texts.redact_token(
             read_error_body(response.body, attempt.deadline),
             attempt.token
         )

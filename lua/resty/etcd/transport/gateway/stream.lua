@@ -5,6 +5,7 @@ local clock = require("resty.etcd.base.clock")
 local failures = require("resty.etcd.transport.failure")
 local faults = require("resty.etcd.transport.fault")
 local error_body = require("resty.etcd.transport.gateway.error_body")
+local response_texts = require("resty.etcd.transport.response_text")
 local chunked_json = require("resty.etcd.transport.gateway.chunked_json")
 local time_slice = require("resty.etcd.base.time_slice")
 local now = clock.now
@@ -84,12 +85,12 @@ end
 ---@param is_shown boolean the failure shows its beginning
 ---@return resty.etcd.transport.transport.LocalFailure
 local function invalid_body(body, token, is_shown)
-    local redacted = error_body.redact_token(body, token)
-    local text = "invalid response body: " .. (is_shown and error_body.snippet(redacted) or "not shown")
-    if error_body.is_markup(body) then
-        text = error_body.foreign_text(
+    local redacted = response_texts.redact_token(body, token)
+    local text = "invalid response body: " .. (is_shown and response_texts.snippet(redacted) or "not shown")
+    if response_texts.is_markup(body) then
+        text = response_texts.foreign_text(
             200,
-            is_shown and error_body.page_text(redacted) or "not shown"
+            is_shown and response_texts.page_text(redacted) or "not shown"
         )
     end
     return failures.local_failure("undecodable", text, true)

@@ -1,10 +1,15 @@
 import * as masked_url from "../../endpoint/masked_url";
 import * as cjson from "cjson.safe";
 import * as failures from "../failure";
+import * as response_texts from "../response_text";
 import type { Headers, StatusFailure } from "../transport";
 
 const find = string.find as StringFind;
 const sub = string.sub;
+const foreign_text = response_texts.foreign_text;
+const page_text = response_texts.page_text;
+const redact_token = response_texts.redact_token;
+const snippet = response_texts.snippet;
 
 /** HTTP status by gRPC code, as etcd's gateway maps them. */
 const HTTP_STATUS = [408, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
@@ -27,13 +32,6 @@ const ETCD_TEXTS = [
 /** Such texts that are complete: longer ones are of proxies. etcd 3.4 sends the first for unknown paths of its gateway. */
 const COMPLETE_ETCD_TEXTS = ["Not Found", "Method Not Allowed"];
 
-/** Shortest token that is removed from texts: etcd's are longer, and a shorter one could be part of any message. */
-const MIN_TOKEN = 8;
-/** Characters of a token that are searched for. */
-const MAX_NEEDLE = 32;
-/** Characters of a text that are searched for tokens. */
-const MAX_SNIPPET = 65536;
-
 /** Body of an error response, written by any version of the gateway or by a proxy. */
 interface ErrorBody {
     error?: unknown;
@@ -41,54 +39,6 @@ interface ErrorBody {
     code?: unknown;
     grpc_code?: unknown;
     http_code?: unknown;
-}
-
-/** Shortens text of a server to one line for an error message. */
-function snippet(text: string): string {
-    const [line] = string.gsub(sub(text, 1, 200), "[%c%s]+", " ");
-    const [trimmed] = string.match(line, "^ ?(.-) ?$");
-    return text.length > 200 ? `${trimmed}...` : (trimmed ?? "");
-}
-
-/**
- * Removes the token from text of a server, because a server or a proxy can echo the request.
- * @param token token of the request; nil if it had none
- */
-function redact_token(text: string, token: string | undefined): string {
-    if (token === undefined || token.length < MIN_TOKEN) {
-        return text;
-    }
-    const beginning = sub(token, 1, MAX_NEEDLE);
-    let [from] = find(text, beginning, 1, true);
-    if (from === undefined) {
-        return text;
-    }
-    let at = 1;
-    const parts: string[] = [];
-    while (from !== undefined && from <= MAX_SNIPPET) {
-        parts.push(sub(text, at, from - 1));
-        at = from + token.length;
-        [from] = find(text, beginning, at, true);
-    }
-    parts.push(sub(text, at));
-    return table.concat(parts, "...");
-}
-
-/** Reports whether a text is a page of a web server or a proxy. */
-function is_markup(text: string): boolean {
-    const [from] = find(text, "^%s*<");
-    return from !== undefined;
-}
-
-/** Returns the title of a page, or its beginning. */
-function page_text(text: string): string {
-    const [title] = string.match(text, "<[Tt][Ii][Tt][Ll][Ee]>(.-)</");
-    return snippet(title ?? text);
-}
-
-/** Returns the text of an error for a response that is not etcd's. */
-function foreign_text(status: number, text: string): string {
-    return `HTTP ${status} from something that is not etcd: ${text !== "" ? text : "empty response"}`;
 }
 
 /** Reports whether a message is one that etcd sends without a gRPC code. */
@@ -209,4 +159,4 @@ function from_stream(json: unknown, token: string | undefined): StatusFailure {
     return failures.status_failure(status, code, redact_token(message, token));
 }
 
-export { foreign_text, from_answer, from_stream, is_markup, page_text, redact_token, snippet };
+export { from_answer, from_stream };

@@ -6,6 +6,7 @@ import * as cosocket from "../http/cosocket";
 import type { Endpoint } from "../../endpoint/endpoint";
 import * as failures from "../failure";
 import * as error_body from "./error_body";
+import * as response_texts from "../response_text";
 import * as gateway_stream from "./stream";
 import type { Body, ExtraHeaders, ConnectionOptions, PickConnector, RequestTemplate } from "../http/types";
 import * as http1 from "../http/http1";
@@ -153,7 +154,7 @@ function unary(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resu
     if (status >= 300) {
         http_client.release_connection(template, answer, true);
         const secret = rpc.secret === true ? password_in(payload) : undefined;
-        const shown = error_body.redact_token(answer.body, token);
+        const shown = response_texts.redact_token(answer.body, token);
         return $multi(undefined, error_body.from_answer(status, headers, shown, secret));
     }
     const [message, bad] = decode_body(rpc, answer.body, token);
@@ -199,7 +200,7 @@ function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resul
     }
     const status = response.status;
     if (status >= 300) {
-        const text = error_body.redact_token(read_error_body(response.body, attempt.deadline), attempt.token);
+        const text = response_texts.redact_token(read_error_body(response.body, attempt.deadline), attempt.token);
         return $multi(undefined, error_body.from_answer(status, response.headers, text, undefined));
     }
     return $multi(gateway_stream.new(rpc, endpoint.http_host, response.body, attempt.token));

@@ -5,6 +5,7 @@ import * as failures from "../failure";
 import * as faults from "../fault";
 import type { EtcdError } from "../../protocol/errors";
 import * as error_body from "./error_body";
+import * as response_texts from "../response_text";
 import type { Body } from "../http/types";
 import * as chunked_json from "./chunked_json";
 import type { Rpc } from "../../protocol/rpc";
@@ -87,10 +88,10 @@ function add(stream: Fields, bytes: string): void {
  * @param is_shown the failure shows its beginning
  */
 function invalid_body(body: string, token: string | undefined, is_shown: boolean): LocalFailure {
-    const redacted = error_body.redact_token(body, token);
-    let text = `invalid response body: ${is_shown ? error_body.snippet(redacted) : "not shown"}`;
-    if (error_body.is_markup(body)) {
-        text = error_body.foreign_text(200, is_shown ? error_body.page_text(redacted) : "not shown");
+    const redacted = response_texts.redact_token(body, token);
+    let text = `invalid response body: ${is_shown ? response_texts.snippet(redacted) : "not shown"}`;
+    if (response_texts.is_markup(body)) {
+        text = response_texts.foreign_text(200, is_shown ? response_texts.page_text(redacted) : "not shown");
     }
     return failures.local_failure("undecodable", text, true);
 }
