@@ -26,6 +26,7 @@ build = {
         ["resty.etcd.api.lease"] = "lua/resty/etcd/api/lease.lua",
         ["resty.etcd.api.member_probe"] = "lua/resty/etcd/api/member_probe.lua",
         ["resty.etcd.api.member_sync"] = "lua/resty/etcd/api/member_sync.lua",
+        ["resty.etcd.api.member_urls"] = "lua/resty/etcd/api/member_urls.lua",
         ["resty.etcd.api.method_options"] = "lua/resty/etcd/api/method_options.lua",
         ["resty.etcd.api.request_options"] = "lua/resty/etcd/api/request_options.lua",
         ["resty.etcd.api.result"] = "lua/resty/etcd/api/result.lua",

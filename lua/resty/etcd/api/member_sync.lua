@@ -3,7 +3,7 @@ local _M = {}
 local cluster = require("resty.etcd.call.cluster")
 local clock = require("resty.etcd.base.clock")
 local member_probe = require("resty.etcd.api.member_probe")
-local endpoint = require("resty.etcd.endpoint.endpoint")
+local member_urls = require("resty.etcd.api.member_urls")
 local errors = require("resty.etcd.protocol.errors")
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local timer_loop = require("resty.etcd.base.timer_loop")
@@ -13,56 +13,11 @@ local now = clock.now
 
 --- Seconds for which a list of endpoints is not used again after all of them have failed.
 local FAILED_FOR = 60
+
+--- Why no member of a list can be used, by the schemes that the client adopts.
 local NO_URL = "no member of the list has a client URL"
 local NO_SECURE_URL = "no member of the list has a client URL with https"
-
---- Returns the first URL with the scheme in use, or any URL for http: a client with TLS must not lose its encryption.
----@param urls string[]
----@param scheme string
----@return string?
-local function url_of(urls, scheme)
-    local beginning = scheme .. "://"
-    for ____, url in ipairs(urls) do
-        if string.sub(url, 1, #beginning) == beginning then
-            return url
-        end
-    end
-    local ____temp_0
-    if scheme == "http" then
-        ____temp_0 = urls[1]
-    else
-        ____temp_0 = nil
-    end
-    return ____temp_0
-end
-
---- A member that serves clients.
----@class resty.etcd.api.member_sync.Member
----@field id string
----@field endpoint resty.etcd.endpoint.endpoint.Endpoint
-
---- Returns the members that serve clients: learners, and members that have not started, are left out.
----@param list table[]
----@param api_prefix string
----@param scheme string
----@return resty.etcd.api.member_sync.Member[]
-local function members_of(list, api_prefix, scheme)
-    local members = {}
-    for ____, member in ipairs(list) do
-        local urls = member.clientURLs or ({})
-        local url = url_of(urls, scheme)
-        if member.isLearner ~= true and url ~= nil then
-            local parsed = endpoint.new(url, api_prefix)
-            if parsed ~= nil then
-                members[#members + 1] = {
-                    id = tostring(member.ID),
-                    endpoint = parsed
-                }
-            end
-        end
-    end
-    return members
-end
+local NO_SOCKET = "no member of the list has a unix socket of the client as client URL"
 
 --- Returns the endpoints of a client, with names that the driver has not resolved.
 ---@param core resty.etcd.call.client_state.Core
@@ -81,15 +36,6 @@ local function hosts_of(endpoints)
     end
     table.sort(hosts)
     return table.concat(hosts, " ")
-end
-
-local function has_host(endpoints, http_host)
-    for ____, one in ipairs(endpoints) do
-        if one.http_host == http_host then
-            return true
-        end
-    end
-    return false
 end
 
 --- Restores the configured endpoints after all others have failed. Returns false if they are in use already.
@@ -128,7 +74,7 @@ end
 local function unlisted(core, chosen)
     local endpoints = {}
     for ____, one in ipairs(core.configured) do
-        if not has_host(chosen, one.http_host) then
+        if not member_urls.has_host(chosen, one.http_host) then
             endpoints[#endpoints + 1] = one
         end
     end
@@ -136,7 +82,7 @@ local function unlisted(core, chosen)
 end
 
 --- Reports whether several members advertise an address: that of a load balancer, or etcd's default, localhost.
----@param members resty.etcd.api.member_sync.Member[]
+---@param members resty.etcd.api.member_urls.Member[]
 ---@param http_host string
 ---@return boolean
 local function is_shared(members, http_host)
@@ -152,7 +98,7 @@ end
 --- advertise addresses that are reachable only from where they run. A configured endpoint stays instead of the address of
 --- its member that does not answer, or that several members advertise.
 ---@param core resty.etcd.call.client_state.Core
----@param members resty.etcd.api.member_sync.Member[]
+---@param members resty.etcd.api.member_urls.Member[]
 ---@param cluster_id string?
 ---@return resty.etcd.endpoint.endpoint.Endpoint[] chosen # the endpoints, and why addresses are left out
 ---@return string[] left_out
@@ -163,7 +109,7 @@ local function choose_endpoints(core, members, cluster_id)
     for ____, ____value in ipairs(members) do
         local one = ____value.endpoint
         local host = one.http_host
-        if not has_host(current, host) and not has_host(core.configured, host) and not has_host(unknown, host) then
+        if not member_urls.has_host(current, host) and not member_urls.has_host(core.configured, host) and not member_urls.has_host(unknown, host) then
             unknown[#unknown + 1] = one
         end
     end
@@ -186,7 +132,7 @@ local function choose_endpoints(core, members, cluster_id)
             missing[id] = true
             has_missing = true
         end
-        if not is_silent and not has_host(chosen, host) then
+        if not is_silent and not member_urls.has_host(chosen, host) then
             chosen[#chosen + 1] = one
         end
     end
@@ -204,16 +150,44 @@ local function choose_endpoints(core, members, cluster_id)
     return chosen, left_out
 end
 
---- Logs which members are not used, if that has changed.
+--- Logs which addresses are not used, if that has changed.
 ---@param core resty.etcd.call.client_state.Core
----@param left_out string[]
-local function log_left_out(core, left_out)
-    table.sort(left_out)
-    local text = table.concat(left_out, "; ")
-    if text ~= "" and text ~= core.left_out_members then
-        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", text)
+---@param silent string[]
+---@param weaker string[]
+local function log_left_out(core, silent, weaker)
+    table.sort(silent)
+    table.sort(weaker)
+    local silent_text = table.concat(silent, "; ")
+    local weaker_text = table.concat(weaker, " ")
+    local all = silent_text .. "|" .. weaker_text
+    if all == core.left_out_members then
+        return
     end
-    core.left_out_members = text
+    core.left_out_members = all
+    if silent_text ~= "" then
+        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", silent_text)
+    end
+    if weaker_text ~= "" then
+        ngx.log(ngx.WARN, "list of members: addresses that are less protected than the client's endpoints, or unix sockets, are not used: ", weaker_text)
+    end
+end
+
+--- Returns the error of a list without an address that the client can use.
+---@param schemes ("http"|"https")[]
+---@param weaker string[]
+---@return resty.etcd.protocol.errors.EtcdError
+local function no_address(schemes, weaker)
+    local text = NO_URL
+    if #schemes == 0 then
+        text = NO_SOCKET
+    elseif schemes[1] == "https" then
+        text = NO_SECURE_URL
+    end
+    local err = errors.local_error("bad_reply", text)
+    if #weaker > 0 then
+        err.hint = "less protected than the client's endpoints, or unix sockets: " .. table.concat(weaker, " ")
+    end
+    return err
 end
 
 --- Replaces the endpoints by those of a list of members.
@@ -224,18 +198,21 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function adopt(core, reply, asked)
     local list = reply.body.members or ({})
-    local first = core.endpoints[1]
-    local scheme = first and first.scheme or core.configured[1].scheme
-    local members = members_of(list, core.api_prefix, scheme)
+    local given = dns_endpoints.given(core)
+    local schemes = member_urls.schemes_for(given)
+    local ____member_urls_offer_of_result_0 = member_urls.offer_of(list, core.api_prefix, schemes, given)
+    local members = ____member_urls_offer_of_result_0.members
+    local weaker = ____member_urls_offer_of_result_0.weaker
     if #members == 0 then
-        return nil, errors.local_error("bad_reply", scheme == "http" and NO_URL or NO_SECURE_URL)
+        log_left_out(core, {}, weaker)
+        return nil, no_address(schemes, weaker)
     end
     local chosen, left_out = choose_endpoints(
         core,
         members,
         cluster.id_of(reply.body)
     )
-    log_left_out(core, left_out)
+    log_left_out(core, left_out, weaker)
     if #chosen == 0 then
         local err = errors.local_error("connect_failed", "no client URL of a member answers")
         err.retryable = true
@@ -375,8 +352,8 @@ end
 --- Ends the loop of a client that is closed.
 ---@param core resty.etcd.call.client_state.Core
 local function stop(core)
-    local ____opt_5 = core.sync_plan
-    local loop = ____opt_5 and ____opt_5.loop
+    local ____opt_3 = core.sync_plan
+    local loop = ____opt_3 and ____opt_3.loop
     if loop ~= nil then
         timer_loop.stop(loop)
     end

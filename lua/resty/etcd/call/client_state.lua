@@ -66,7 +66,6 @@ local _M = {}
 ---@field unix_socket_proxy? string `unix:/path` to connect to instead of the endpoints, while a server accepts connections there.
 ---@field transport resty.etcd.transport.transport.Transport
 ---@field auth resty.etcd.call.client_state.TokenCache? Nil without user and password.
----@field configured resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the client was created with.
 ---@field sync_plan resty.etcd.call.client_state.SyncPlan? Nil unless the endpoints follow the list of members.
 ---@field revision_floor resty.etcd.call.monotonic.RevisionFloor? Nil unless the client was created with `monotonic`.
 ---@field cluster resty.etcd.call.client_state.FollowedCluster
@@ -74,7 +73,7 @@ local _M = {}
 ---@field meter resty.etcd.metrics.call_metrics.Meter? Nil without `metrics` and `on_call`.
 ---@field extra_json string? `extra_headers` as JSON, for the log; nil if there are none.
 ---@field failed_members? resty.etcd.call.client_state.FailedMembers The last list of members of which no endpoint has responded.
----@field left_out_members? string Why members are not used, as it was last logged.
+---@field left_out_members? string The addresses of members that are not used, as they were last logged.
 ---@field shared_watches? table[] The shared watches of the client; only `watch/` knows their type.
 
 --- A client as its methods see it.

@@ -29,6 +29,8 @@ local match = string.match
 ---@field is_cluster boolean There is more than one endpoint.
 ---@field api_prefix string `/v3`, for endpoints from etcd's member list.
 ---@field dns resty.etcd.endpoint.dns_endpoints.DnsEndpoints? Nil unless the driver resolves names itself.
+---@field configured resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the client was created with.
+---@field adopted? resty.etcd.endpoint.endpoint.Endpoint[] The endpoints that the driver has put in their place: from the list of members, or addresses of names.
 
 --- Returns the host of an endpoint if it is a name, or nil for addresses and unix sockets.
 ---@param configured resty.etcd.endpoint.endpoint.Endpoint
@@ -103,7 +105,16 @@ local function replace(set, endpoints)
         end
     end
     set.endpoints = endpoints
+    set.adopted = endpoints
     set.is_cluster = #endpoints > 1
+end
+
+--- Returns the endpoints that the program gave: those of the options, or those that it has written to the client since. They
+--- do not change with the list of members and with DNS.
+---@param set resty.etcd.endpoint.dns_endpoints.EndpointSet
+---@return resty.etcd.endpoint.endpoint.Endpoint[]
+local function given(set)
+    return set.endpoints == set.adopted and set.configured or set.endpoints
 end
 
 --- Replaces the configured endpoints of a client, and resolves their names if the driver does so.
@@ -160,6 +171,7 @@ local function update_addresses(set, names, name, qtype, addresses)
         expand(names, set.api_prefix)
     )
 end
+_M.given = given
 _M.name_of = name_of
 _M.replace_endpoints = replace_endpoints
 _M.update_addresses = update_addresses

@@ -3,9 +3,10 @@ import * as cluster from "../call/cluster";
 import * as clock from "../base/clock";
 import type { Core, SyncPlan } from "../call/client_state";
 import * as member_probe from "./member_probe";
+import * as member_urls from "./member_urls";
+import type { Member, Scheme } from "./member_urls";
 import type { CallOptions } from "../call/call";
 import type { Endpoint } from "../endpoint/endpoint";
-import * as endpoint from "../endpoint/endpoint";
 import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as masked_url from "../endpoint/masked_url";
@@ -19,41 +20,10 @@ const now = clock.now;
 /** Seconds for which a list of endpoints is not used again after all of them have failed. */
 const FAILED_FOR = 60;
 
+/** Why no member of a list can be used, by the schemes that the client adopts. */
 const NO_URL = "no member of the list has a client URL";
 const NO_SECURE_URL = "no member of the list has a client URL with https";
-
-/** Returns the first URL with the scheme in use, or any URL for http: a client with TLS must not lose its encryption. */
-function url_of(urls: string[], scheme: string): string | undefined {
-    const beginning = `${scheme}://`;
-    for (const url of urls) {
-        if (string.sub(url, 1, beginning.length) === beginning) {
-            return url;
-        }
-    }
-    return scheme === "http" ? urls[0] : undefined;
-}
-
-/** A member that serves clients. */
-interface Member {
-    readonly id: string;
-    readonly endpoint: Endpoint;
-}
-
-/** Returns the members that serve clients: learners, and members that have not started, are left out. */
-function members_of(list: Message[], api_prefix: string, scheme: string): Member[] {
-    const members: Member[] = [];
-    for (const member of list) {
-        const urls = (member.get("clientURLs") as string[] | undefined) ?? [];
-        const url = url_of(urls, scheme);
-        if (member.get("isLearner") !== true && url !== undefined) {
-            const parsed = endpoint.new(url, api_prefix);
-            if (parsed !== undefined) {
-                members.push({ id: tostring(member.get("ID")), endpoint: parsed });
-            }
-        }
-    }
-    return members;
-}
+const NO_SOCKET = "no member of the list has a unix socket of the client as client URL";
 
 /** Returns the endpoints of a client, with names that the driver has not resolved. */
 function current_endpoints(core: Core): readonly Endpoint[] {
@@ -68,15 +38,6 @@ function hosts_of(endpoints: readonly Endpoint[]): string {
     }
     table.sort(hosts);
     return table.concat(hosts, " ");
-}
-
-function has_host(endpoints: readonly Endpoint[], http_host: string): boolean {
-    for (const one of endpoints) {
-        if (one.http_host === http_host) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /** Restores the configured endpoints after all others have failed. Returns false if they are in use already. */
@@ -106,7 +67,7 @@ function restore_configured(core: Core, err: EtcdError): boolean {
 function unlisted(core: Core, chosen: readonly Endpoint[]): Endpoint[] {
     const endpoints: Endpoint[] = [];
     for (const one of core.configured) {
-        if (!has_host(chosen, one.http_host)) {
+        if (!member_urls.has_host(chosen, one.http_host)) {
             endpoints.push(one);
         }
     }
@@ -138,7 +99,11 @@ function choose_endpoints(
     const unknown: Endpoint[] = [];
     for (const { endpoint: one } of members) {
         const host = one.http_host;
-        if (!has_host(current, host) && !has_host(core.configured, host) && !has_host(unknown, host)) {
+        if (
+            !member_urls.has_host(current, host) &&
+            !member_urls.has_host(core.configured, host) &&
+            !member_urls.has_host(unknown, host)
+        ) {
             unknown.push(one);
         }
     }
@@ -159,7 +124,7 @@ function choose_endpoints(
             missing.add(id);
             has_missing = true;
         }
-        if (!is_silent && !has_host(chosen, host)) {
+        if (!is_silent && !member_urls.has_host(chosen, host)) {
             chosen.push(one);
         }
     }
@@ -173,28 +138,56 @@ function choose_endpoints(
     return $multi(chosen, left_out);
 }
 
-/** Logs which members are not used, if that has changed. */
-function log_left_out(core: Core, left_out: string[]): void {
-    table.sort(left_out);
-    const text = table.concat(left_out, "; ");
-    if (text !== "" && text !== core.left_out_members) {
-        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", text);
+/** Logs which addresses are not used, if that has changed. */
+function log_left_out(core: Core, silent: string[], weaker: string[]): void {
+    table.sort(silent);
+    table.sort(weaker);
+    const silent_text = table.concat(silent, "; ");
+    const weaker_text = table.concat(weaker, " ");
+    const all = `${silent_text}|${weaker_text}`;
+    if (all === core.left_out_members) {
+        return;
     }
-    core.left_out_members = text;
+    core.left_out_members = all;
+    if (silent_text !== "") {
+        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", silent_text);
+    }
+    if (weaker_text !== "") {
+        ngx.log(
+            ngx.WARN,
+            "list of members: addresses that are less protected than the client's endpoints, or unix sockets, are not used: ",
+            weaker_text,
+        );
+    }
+}
+
+/** Returns the error of a list without an address that the client can use. */
+function no_address(schemes: readonly Scheme[], weaker: string[]): EtcdError {
+    let text = NO_URL;
+    if (schemes.length === 0) {
+        text = NO_SOCKET;
+    } else if (schemes[0] === "https") {
+        text = NO_SECURE_URL;
+    }
+    const err = errors.local_error("bad_reply", text);
+    if (weaker.length > 0) {
+        err.hint = `less protected than the client's endpoints, or unix sockets: ${table.concat(weaker, " ")}`;
+    }
+    return err;
 }
 
 /** Replaces the endpoints by those of a list of members. */
 function adopt(core: Core, reply: Reply, asked: string | undefined): Result<true, EtcdError> {
     const list = (reply.body.get("members") as Message[] | undefined) ?? [];
-    // programs can replace the endpoints by tables without a scheme
-    const first = core.endpoints[0] as Partial<Endpoint> | undefined;
-    const scheme = first?.scheme ?? core.configured[0]!.scheme;
-    const members = members_of(list, core.api_prefix, scheme);
+    const given = dns_endpoints.given(core);
+    const schemes = member_urls.schemes_for(given);
+    const { members, weaker } = member_urls.offer_of(list, core.api_prefix, schemes, given);
     if (members.length === 0) {
-        return $multi(undefined, errors.local_error("bad_reply", scheme === "http" ? NO_URL : NO_SECURE_URL));
+        log_left_out(core, [], weaker);
+        return $multi(undefined, no_address(schemes, weaker));
     }
     const [chosen, left_out] = choose_endpoints(core, members, cluster.id_of(reply.body));
-    log_left_out(core, left_out);
+    log_left_out(core, left_out, weaker);
     if (chosen.length === 0) {
         const err = errors.local_error("connect_failed", "no client URL of a member answers");
         err.retryable = true;

@@ -4,7 +4,6 @@ import type { SingleFlight } from "../base/single_flight";
 import type { EtcdError } from "../protocol/errors";
 import type { Serializer } from "../serializers/serializer";
 import type { Choice } from "../endpoint/balancer";
-import type { Endpoint } from "../endpoint/endpoint";
 import type { Meter } from "../metrics/call_metrics";
 import type { EndpointSet } from "../endpoint/dns_endpoints";
 import type { RevisionFloor } from "./monotonic";
@@ -120,8 +119,6 @@ interface Core extends EndpointSet {
     readonly transport: Transport;
     /** Nil without user and password. */
     readonly auth: TokenCache | undefined;
-    /** The endpoints that the client was created with. */
-    readonly configured: Endpoint[];
     /** Nil unless the endpoints follow the list of members. */
     readonly sync_plan: SyncPlan | undefined;
     /** Nil unless the client was created with `monotonic`. */
@@ -134,7 +131,7 @@ interface Core extends EndpointSet {
     readonly extra_json: string | undefined;
     /** The last list of members of which no endpoint has responded. */
     failed_members?: FailedMembers;
-    /** Why members are not used, as it was last logged. */
+    /** The addresses of members that are not used, as they were last logged. */
     left_out_members?: string;
     /** The shared watches of the client; only `watch/` knows their type. */
     shared_watches?: object[];

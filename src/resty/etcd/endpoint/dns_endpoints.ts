@@ -44,6 +44,10 @@ interface EndpointSet extends Ring {
     readonly api_prefix: string;
     /** Nil unless the driver resolves names itself. */
     readonly dns: DnsEndpoints | undefined;
+    /** The endpoints that the client was created with. */
+    readonly configured: Endpoint[];
+    /** The endpoints that the driver has put in their place: from the list of members, or addresses of names. */
+    adopted?: Endpoint[];
 }
 
 /** Returns the host of an endpoint if it is a name, or nil for addresses and unix sockets. */
@@ -112,7 +116,16 @@ function replace(set: EndpointSet, endpoints: Endpoint[]): void {
         }
     }
     set.endpoints = endpoints;
+    set.adopted = endpoints;
     set.is_cluster = endpoints.length > 1;
+}
+
+/**
+ * Returns the endpoints that the program gave: those of the options, or those that it has written to the client since. They
+ * do not change with the list of members and with DNS.
+ */
+function given(set: EndpointSet): readonly Endpoint[] {
+    return set.endpoints === set.adopted ? set.configured : set.endpoints;
 }
 
 /** Replaces the configured endpoints of a client, and resolves their names if the driver does so. */
@@ -161,6 +174,7 @@ function update_addresses(
 }
 
 export {
+    given,
     name_of,
     replace_endpoints,
     update_addresses,
