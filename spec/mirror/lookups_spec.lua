@@ -3,6 +3,7 @@ local clock = require "resty.etcd.base.clock"
 local fake = require "spec.support.scripted_server"
 local mirrors = require "resty.etcd.mirror.mirror"
 local scripted = require "spec.support.scripted_feed"
+local timers = require "resty.etcd.base.timers"
 
 describe("mirror lookups", function()
     local feed, m
@@ -17,6 +18,19 @@ describe("mirror lookups", function()
         assert.is_nil(result)
         assert.equal(text, err)
         assert.same({ "bad_request", text, false }, { details.name, details.message, details.retryable })
+    end
+
+    local function wait_for(condition)
+        local stop = clock.now() + 10
+        while not condition() do
+            assert(clock.now() < stop, "the condition did not hold in time")
+            ngx.sleep(0.01)
+        end
+    end
+
+    local function is_not_ready(result, err)
+        assert.is_nil(result)
+        assert.equal("not ready", err)
     end
 
     after_each(function()
@@ -299,14 +313,42 @@ describe("mirror lookups", function()
         start()
         feed:full(10, { "/a/1", '"x"', 3 })
         scripted.at(m, 10)
-        m.loop.lock:wait(0) -- as if a batch were being applied
         assert(m:index("before", function(value) return value end))
+        is_not_ready(m:by("before", "x"))
         m:close()
         local ok, err, details = m:index("after", function(value) return value end)
         assert.same({ nil, "the mirror is closed", "closed" }, { ok, err, details.name })
         is_bad_request("no index after", m:by("after", "x"))
-        ngx.sleep(0.6)
         is_bad_request("no index before", m:by("before", "x"))
+    end)
+
+    it("have no index whose building was interrupted by close", function()
+        start()
+        feed:full(10, { "/a/1", '"x"', 3 }, { "/a/2", '"y"', 4 })
+        scripted.at(m, 10)
+        local calls = 0
+        assert(m:index("value", function(value)
+            calls = calls + 1
+            m:close()
+            return value
+        end))
+        fake.eventually(function() return calls > 0 end)
+        is_bad_request("no index value", m:by("value", "x"))
+        assert.equal(1, calls)
+    end)
+
+    it("use an index that was added while etcd cannot be reached, without another attempt to reach it", function()
+        start()
+        feed:full(10, { "/a/1", '"x"', 3 })
+        scripted.at(m, 10)
+        feed.next = function() return nil, { name = "connect_failed", message = "refused" } end
+        feed:put(11, "/a/1", '"x"') -- ends the wait
+        fake.eventually(function() return m:stats().failures >= 4 end) -- the next delay is at least 0.4 s
+        local opened = feed.opened
+        assert(m:index("value", function(value) return value end))
+        fake.eventually(function() return m:by("value", "x") end)
+        assert.equal(opened, feed.opened)
+        assert.equal("/a/1", scripted.keys(m:by("value", "x")))
     end)
 
     it("work on if an index cannot be built, which is logged", function()
@@ -365,6 +407,25 @@ describe("mirror lookups", function()
         assert.is_true(m:age() >= 5 and m:age() < 6)
         assert.equal(1, m:get("/a/1"))
         assert.equal("closed", m:state().status)
+    end)
+
+    -- last, because the driver then requests timers less often for some seconds
+    it("use functions of the user although nginx has no timer apart from the one of the mirror", function()
+        start()
+        feed:full(10, { "/a/1", '"x"', 3 })
+        scripted.at(m, 10)
+        local at = timers.at
+        finally(function() timers.at = at end)
+        timers.at = function() return nil, "too many pending timers" end
+        assert(m:index("value", function(value) return value end))
+        local seen
+        m:on_change(function(changes) seen = changes.revision end)
+        wait_for(function() return m:by("value", "x") end) -- 2 s, in which nginx could have created a timer
+        assert.equal("/a/1", scripted.keys(m:by("value", "x")))
+        feed:put(11, "/a/2", '"x"')
+        wait_for(function() return seen == 11 end)
+        assert.equal("/a/1 /a/2", scripted.keys(m:by("value", "x")))
+        assert.is_nil(m:state().err)
     end)
 end)
 

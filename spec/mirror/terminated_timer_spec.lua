@@ -133,6 +133,42 @@ describe("mirrors that share timers", function()
         end
     end)
 
+    it("lose no change and build their indexes when an index function terminates the timer", function()
+        create()
+        local calls, is_waiting, let_go = 0, false, false
+        assert(mirrors[2]:index("slow", function(value) -- a function that waits is interrupted, and is called again
+            is_waiting = true
+            while not let_go do
+                ngx.sleep(0.01)
+            end
+            return value
+        end))
+        wait_for(function() return is_waiting end)
+        for i = 1, COUNT do
+            if i ~= 2 then
+                assert(mirrors[i]:index("good", function(value) return value end))
+            end
+        end
+        assert(mirrors[1]:index("ends", function()
+            calls = calls + 1
+            ngx.exit(0)
+        end))
+        wait_for(function() return select(2, mirrors[1]:by("ends", "0")) == "no index ends" end)
+        let_go = true
+        wait_for(function() return #(mirrors[2]:by("slow", "0") or {}) == 1 end)
+        check_others(3)
+        for i = 1, COUNT do
+            if i ~= 2 then
+                wait_for(function() return #(mirrors[i]:by("good", i == 1 and "0" or "3") or {}) == 1 end)
+            end
+        end
+        assert.equal(1, calls)
+        assert(cli:set(dir .. "1/k", "a"))
+        wait_for(function() return seen[1][#seen[1]] == "a" end)
+        assert.equal(1, #mirrors[1]:by("good", "a"))
+        assert.same({ list = 1 }, mirrors[1]:stats().full)
+    end)
+
     it("are disturbed once by one whose callback terminates the timer at each change", function()
         create()
         local homes = {}

@@ -16,18 +16,37 @@ local function create(fns, log)
     end
     return {
         by_name = by_name,
-        building = {},
+        pending = {},
+        building = nil,
         log = log,
         error_count = 0,
         is_calling = false
     }
 end
 
---- Reserves the name of an index that is going to be built.
+--- Notes that an index must be built.
 ---@param indexes resty.etcd.mirror.types.Indexes
 ---@param name string
-local function start_building(indexes, name)
-    indexes.building[name] = true
+---@param fn fun(value: any, kv: resty.etcd.mirror.types.Kv): any
+local function add_pending(indexes, name, fn)
+    indexes.pending[name] = fn
+end
+
+--- Starts to build a pending index; nil if there is none.
+---@param indexes resty.etcd.mirror.types.Indexes
+---@return resty.etcd.mirror.types.Index?
+local function start_building(indexes)
+    local first = next(indexes.pending)
+    local name = first
+    indexes.building = name
+    return name ~= nil and create_index(name, indexes.pending[name]) or nil
+end
+
+--- Notes that a function has interrupted the building of the index: it is still pending.
+---@param indexes resty.etcd.mirror.types.Indexes
+local function interrupt_building(indexes)
+    indexes.building = nil
+    indexes.is_calling = false
 end
 
 --- Ends the building of an index.
@@ -35,18 +54,28 @@ end
 ---@param name string
 ---@param index resty.etcd.mirror.types.Index? nil if it was not built
 local function end_building(indexes, name, index)
-    indexes.building[name] = nil
+    indexes.building = nil
+    indexes.pending[name] = nil
     if index ~= nil then
         indexes.by_name[name] = index
     end
 end
 
---- Reports whether there is any index.
+--- Reports whether there is any index, also one that is not built yet.
 ---@param indexes resty.etcd.mirror.types.Indexes
 ---@return boolean
 local function is_used(indexes)
     local name = next(indexes.by_name)
-    return name ~= nil
+    local pending_name = next(indexes.pending)
+    return name ~= nil or pending_name ~= nil
+end
+
+--- Builds no pending index any more.
+---@param indexes resty.etcd.mirror.types.Indexes
+local function drop_pending(indexes)
+    for name in pairs(indexes.pending) do
+        indexes.pending[name] = nil
+    end
 end
 
 --- Reports whether a value can be a table key: nil and NaN cannot.
@@ -230,10 +259,12 @@ local function find(store, index, value)
     return list
 end
 _M.add = add
+_M.add_pending = add_pending
 _M.compute_values = compute_values
-_M.create_index = create_index
+_M.drop_pending = drop_pending
 _M.end_building = end_building
 _M.find = find
+_M.interrupt_building = interrupt_building
 _M.is_used = is_used
 _M.new = create
 _M.new_values = new_values

@@ -86,9 +86,9 @@ end
 local function by(self, name, value)
     local ____self_indexes_0 = self.indexes
     local by_name = ____self_indexes_0.by_name
-    local building = ____self_indexes_0.building
+    local pending = ____self_indexes_0.pending
     local index = by_name[name]
-    if index == nil and building[name] ~= true then
+    if index == nil and pending[name] == nil then
         return errors.bad_request("no index " .. tostring(name))
     end
     local store = self.store

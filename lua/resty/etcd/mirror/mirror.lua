@@ -87,10 +87,6 @@ local function create(cli, dir, opts, source)
         end
         chosen = by_options
     end
-    local loop, loop_err = run_loop.new(chosen)
-    if loop == nil then
-        return errors.bad_request(loop_err)
-    end
     local log = rate_limited_log.new("mirror of " .. dir)
     local notifications, notifier_err = notifier.new(log)
     if notifications == nil then
@@ -104,7 +100,7 @@ local function create(cli, dir, opts, source)
         store = stores.new(),
         indexes = indexes.new(given.index, log),
         notifications = notifications,
-        loop = loop,
+        loop = run_loop.new(chosen),
         ready_waiters = waiters.new(),
         revision_waiters = waiters.new(),
         next_confirmation_at = 0,

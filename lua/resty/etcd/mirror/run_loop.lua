@@ -1,12 +1,12 @@
 -- Generated from src/resty/etcd/mirror/run_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local semaphore = require("ngx.semaphore")
 local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
 local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local errors = require("resty.etcd.protocol.errors")
 local apply_batch = require("resty.etcd.mirror.apply_batch")
+local build_index = require("resty.etcd.mirror.build_index")
 local indexes = require("resty.etcd.mirror.indexes")
 local notifier = require("resty.etcd.mirror.notifier")
 local waiters = require("resty.etcd.mirror.waiters")
@@ -22,15 +22,13 @@ local MAX_DELAY = 5
 --- Seconds between two checks while the loop keeps its timer for a callback that has not returned.
 local CALLBACK_POLL_INTERVAL = 0.1
 
+--- Seconds between two checks whether the loop has moved to another timer.
+local MOVE_POLL_INTERVAL = 0.1
+
 --- Creates a loop. `begin` adds its timer.
 ---@param source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError?
----@return resty.etcd.mirror.types.Loop? res
----@return string? err
+---@return resty.etcd.mirror.types.Loop
 local function create(source)
-    local lock, err = semaphore.new(1)
-    if lock == nil then
-        return nil, err
-    end
     local loop = {
         source = source,
         is_closed = false,
@@ -52,31 +50,15 @@ local function create(source)
         batch = nil,
         applied = nil,
         failures_in_a_row = 0,
+        next_feed_at = 0,
         is_applying = false,
-        lock = lock
+        successor = nil
     }
     return loop
 end
 
 local function is_over(loop)
     return loop.is_closed or ngx.worker.exiting()
-end
-
---- Waits for the lock of the store: its holder can change the store, and yield in between.
----@param loop resty.etcd.mirror.types.Loop
----@return boolean # false if the mirror ends
-local function acquire(loop)
-    while not is_over(loop) do
-        local ok = loop.lock:wait(POLL_INTERVAL)
-        if ok == true then
-            return true
-        end
-    end
-    return false
-end
-
-local function release(loop)
-    loop.lock:post(1)
 end
 
 --- Returns the error for something that this driver throws.
@@ -110,6 +92,13 @@ local function must_return(state)
     return not state.notifications.is_notifying and (must_move(state) or timer_loop.must_hand_over(state.loop.timer))
 end
 
+--- Does what was asked for since the last batch: it must be done before the content changes.
+---@param state resty.etcd.mirror.types.State
+local function do_pending(state)
+    build_index.build_pending(state)
+    notifier.announce_initial(state)
+end
+
 --- Applies the batches of a feed until the feed fails, the mirror ends, or the turn must return.
 ---@param state resty.etcd.mirror.types.State
 ---@param feed resty.etcd.watch.feed.Feed
@@ -125,7 +114,7 @@ local function follow(state, feed)
             return nil
         end
         time_slice.yield_if_due(slice)
-        notifier.announce_initial(state)
+        do_pending(state)
         while loop.batch == nil do
             local since = now()
             local batch, err = feed:next(POLL_INTERVAL)
@@ -141,9 +130,9 @@ local function follow(state, feed)
             if must_return(state) then
                 return nil
             end
-            notifier.announce_initial(state)
+            do_pending(state)
         end
-        if must_return(state) or not acquire(loop) then
+        if must_return(state) or is_over(loop) then
             return nil
         end
         local batch = loop.batch
@@ -152,7 +141,6 @@ local function follow(state, feed)
         local ok, result = pcall(apply_batch.apply_batch, state, batch)
         loop.is_applying = false
         loop.batch = nil
-        release(loop)
         if not ok then
             return unexpected_error(result)
         end
@@ -213,16 +201,26 @@ local function note_failure(state, err)
     loop.last_error = err
 end
 
+local function stop_successor(loop)
+    local successor = loop.successor
+    if successor ~= nil then
+        loop.successor = nil
+        timer_loop.stop(successor)
+    end
+end
+
 --- Closes the mirror. Its content can still be read.
 ---@param state resty.etcd.mirror.types.State
 local function finish(state)
     local loop = state.loop
     loop.is_closed = true
     notifier.stop(state.notifications)
+    indexes.drop_pending(state.indexes)
     drop_feed(loop)
     waiters.wake_all(state.ready_waiters)
     waiters.wake_all(state.revision_waiters)
     timer_loop.stop(loop.timer)
+    stop_successor(loop)
 end
 
 --- Closes the mirror immediately.
@@ -238,6 +236,10 @@ end
 ---@return number
 local function follow_one(state)
     local loop = state.loop
+    local wait = loop.next_feed_at - now()
+    if wait > 0 then
+        return wait
+    end
     local ok, result = pcall(open_and_follow, state)
     local err = result
     if not ok then
@@ -250,7 +252,9 @@ local function follow_one(state)
     loop.failures_in_a_row = in_a_row
     drop_feed(loop)
     note_failure(state, err)
-    return backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1)
+    local seconds = backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1)
+    loop.next_feed_at = now() + seconds
+    return seconds
 end
 
 --- Waits between two feeds in a turn that cannot return.
@@ -260,6 +264,7 @@ local function pause(state, seconds)
     local deadline = now() + seconds
     while now() < deadline and state.notifications.is_notifying and not is_over(state.loop) do
         ngx.sleep(CALLBACK_POLL_INTERVAL)
+        build_index.build_pending(state)
         notifier.warn_if_slow(state.notifications)
     end
 end
@@ -272,6 +277,7 @@ local function turn(state)
     local seconds = 0
     notifier.announce(state)
     notifier.call_pending(state.notifications)
+    build_index.build_pending(state)
     while not is_over(loop) do
         seconds = follow_one(state)
         if not state.notifications.is_notifying then
@@ -303,12 +309,12 @@ end
 local function on_terminated(state)
     local loop = state.loop
     local feed = loop.feed
+    local was_building = build_index.on_terminated(state)
     local was_calling = is_calling(state)
     if loop.is_applying then
         loop.is_applying = false
         state.decoder.is_calling = false
         state.indexes.is_calling = false
-        release(loop)
     end
     notifier.reset(state.notifications)
     if was_calling then
@@ -321,43 +327,71 @@ local function on_terminated(state)
     elseif feed ~= nil and feed.survives_kill ~= true then
         drop_feed(loop)
     end
-    return was_calling
+    return was_calling or was_building
 end
 
---- Moves the loop to the timers of loops that call functions of users. Returns the seconds until the next attempt if it
---- cannot be started there.
----@param state resty.etcd.mirror.types.State
----@param timer resty.etcd.base.timer_types.TimerLoop
----@return number?
-local function move(state, timer)
-    local loop = state.loop
-    if (timer_loop.start(timer, 0)) == nil then
-        return POLL_INTERVAL
-    end
-    timer_loop.stop(loop.timer)
-    loop.timer = timer
-    loop.has_user_functions = true
-    return nil
-end
-
-local function new_timer(state, has_user_functions)
-    local function run()
-        if must_move(state) and not is_over(state.loop) then
-            return move(
-                state,
-                new_timer(state, true)
-            )
-        end
-        return turn(state)
-    end
+local function new_timer(state, make_turn, has_user_functions)
     return timer_loop.new(
         state.log.subject,
-        run,
+        make_turn,
         {
             pool = has_user_functions and "user_functions" or "short",
             on_terminated = function() return on_terminated(state) end
         }
     )
+end
+
+--- A turn in the timer to which the loop moves.
+---@param state resty.etcd.mirror.types.State
+---@return number?
+local function run_moved(state)
+    local loop = state.loop
+    local successor = loop.successor
+    if successor ~= nil then
+        timer_loop.stop(loop.timer)
+        loop.timer = successor
+        loop.successor = nil
+        loop.has_user_functions = true
+    end
+    return turn(state)
+end
+
+--- Moves the loop to the timers of loops that call functions of users. If nginx has no such timer, the loop stays where it
+--- is, and calls them there.
+---@param state resty.etcd.mirror.types.State
+---@return number? # the seconds until the next check whether it has moved; nil if it stays
+local function move(state)
+    local loop = state.loop
+    local successor = loop.successor
+    if successor == nil then
+        successor = new_timer(
+            state,
+            function() return run_moved(state) end,
+            true
+        )
+        loop.successor = successor
+        timer_loop.start(successor, 0)
+    end
+    if successor.is_started and timer_loop.problem(successor) == nil then
+        return MOVE_POLL_INTERVAL
+    end
+    stop_successor(loop)
+    loop.has_user_functions = true
+    return nil
+end
+
+--- A turn in the timer that the loop begins in, which can be one that must not call functions of users.
+---@param state resty.etcd.mirror.types.State
+---@return number?
+local function run(state)
+    if must_move(state) and not is_over(state.loop) then
+        local seconds = move(state)
+        if seconds ~= nil then
+            return seconds
+        end
+    end
+    stop_successor(state.loop)
+    return turn(state)
 end
 
 --- Starts the loop.
@@ -367,13 +401,15 @@ end
 local function begin(state)
     local loop = state.loop
     loop.has_user_functions = calls_user_functions(state)
-    loop.timer = new_timer(state, loop.has_user_functions)
+    loop.timer = new_timer(
+        state,
+        function() return run(state) end,
+        loop.has_user_functions
+    )
     return timer_loop.start(loop.timer, 0)
 end
-_M.acquire = acquire
 _M.begin = begin
 _M.close = close
 _M.new = create
-_M.release = release
 
 return _M

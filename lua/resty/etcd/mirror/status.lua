@@ -6,7 +6,7 @@ local lookups = require("resty.etcd.mirror.lookups")
 
 --- The state of a mirror, for status pages.
 ---@class resty.etcd.mirror.status.Status
----@field status "closed"|"starting"|"ready"|"retrying" "starting" before the first full state, "ready", "retrying" while etcd cannot be followed, "closed".
+---@field status "closed"|"ready"|"starting"|"retrying" "starting" before the first full state, "ready", "retrying" while etcd cannot be followed, "closed".
 ---@field ready boolean
 ---@field revision number
 ---@field version number

@@ -78,7 +78,8 @@ local _M = {}
 
 ---@class resty.etcd.mirror.types.Indexes
 ---@field by_name table
----@field building table Names of the indexes that are being built.
+---@field pending table Functions of the indexes that were added and are not built yet, by the name of the index.
+---@field building string? Name of the pending index that is being built.
 ---@field log resty.etcd.base.rate_limited_log.RateLimitedLog
 ---@field error_count number Errors that index functions have thrown so far.
 ---@field is_calling boolean An index function has not returned yet.
@@ -158,8 +159,9 @@ local _M = {}
 ---@field batch resty.etcd.watch.feed.Batch? Taken from the feed but not applied yet.
 ---@field applied resty.etcd.mirror.types.AppliedBatch? Applied, but not given to `notifier` yet.
 ---@field failures_in_a_row number Number of feeds that failed in a row.
----@field is_applying boolean The loop holds `lock` and changes the store.
----@field lock table Guards the store: its holder can yield between changes.
+---@field next_feed_at number Earliest time at which the next feed is opened.
+---@field is_applying boolean A batch is being applied.
+---@field successor resty.etcd.base.timer_types.TimerLoop? Waits for a timer that can call functions of users, in which the loop then continues.
 
 ---@class resty.etcd.mirror.types.State
 ---@field cli resty.etcd.call.client_state.ClientState

@@ -17,12 +17,26 @@ function create(fns: Record<string, IndexFn> | undefined, log: RateLimitedLog): 
     for (const [name, fn] of pairs(fns ?? {})) {
         by_name.set(name, create_index(name, fn));
     }
-    return { by_name, building: new LuaMap(), log, error_count: 0, is_calling: false };
+    return { by_name, pending: new LuaMap(), building: undefined, log, error_count: 0, is_calling: false };
 }
 
-/** Reserves the name of an index that is going to be built. */
-function start_building(indexes: Indexes, name: string): void {
-    indexes.building.set(name, true);
+/** Notes that an index must be built. */
+function add_pending(indexes: Indexes, name: string, fn: IndexFn): void {
+    indexes.pending.set(name, fn);
+}
+
+/** Starts to build a pending index; nil if there is none. */
+function start_building(indexes: Indexes): Index | undefined {
+    const [first] = next(indexes.pending);
+    const name = first as string | undefined;
+    indexes.building = name;
+    return name !== undefined ? create_index(name, indexes.pending.get(name)!) : undefined;
+}
+
+/** Notes that a function has interrupted the building of the index: it is still pending. */
+function interrupt_building(indexes: Indexes): void {
+    indexes.building = undefined;
+    indexes.is_calling = false;
 }
 
 /**
@@ -30,16 +44,25 @@ function start_building(indexes: Indexes, name: string): void {
  * @param index nil if it was not built
  */
 function end_building(indexes: Indexes, name: string, index: Index | undefined): void {
-    indexes.building.delete(name);
+    indexes.building = undefined;
+    indexes.pending.delete(name);
     if (index !== undefined) {
         indexes.by_name.set(name, index);
     }
 }
 
-/** Reports whether there is any index. */
+/** Reports whether there is any index, also one that is not built yet. */
 function is_used(indexes: Indexes): boolean {
     const [name] = next(indexes.by_name);
-    return name !== undefined;
+    const [pending_name] = next(indexes.pending);
+    return name !== undefined || pending_name !== undefined;
+}
+
+/** Builds no pending index any more. */
+function drop_pending(indexes: Indexes): void {
+    for (const [name] of indexes.pending) {
+        indexes.pending.delete(name);
+    }
 }
 
 /** Reports whether a value can be a table key: nil and NaN cannot. */
@@ -194,10 +217,12 @@ function find(store: Store, index: Index, value: AnyNotNil): readonly Kv[] {
 
 export {
     add,
+    add_pending,
     compute_values,
-    create_index,
+    drop_pending,
     end_building,
     find,
+    interrupt_building,
     is_used,
     create as new,
     new_values,

@@ -78,9 +78,9 @@ function prefix(this: State, dir: string): MethodResult<readonly Kv[]> {
  *   before the first full state
  */
 function by(this: State, name: string, value: AnyNotNil): MethodResult<readonly Kv[]> {
-    const { by_name, building } = this.indexes;
+    const { by_name, pending } = this.indexes;
     const index = by_name.get(name);
-    if (index === undefined && building.get(name) !== true) {
+    if (index === undefined && pending.get(name) === undefined) {
         return errors.bad_request(`no index ${tostring(name)}`);
     }
     const store = this.store;

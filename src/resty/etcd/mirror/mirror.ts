@@ -70,10 +70,6 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         }
         chosen = by_options;
     }
-    const [loop, loop_err] = run_loop.new(chosen);
-    if (loop === undefined) {
-        return errors.bad_request(loop_err);
-    }
     const log = rate_limited_log.new(`mirror of ${dir}`);
     const [notifications, notifier_err] = notifier.new(log);
     if (notifications === undefined) {
@@ -87,7 +83,7 @@ function create(cli: ClientState, dir: string, opts?: Options, source?: Source):
         store: stores.new(),
         indexes: indexes.new(given.index, log),
         notifications,
-        loop,
+        loop: run_loop.new(chosen),
         ready_waiters: waiters.new(),
         revision_waiters: waiters.new(),
         next_confirmation_at: 0,

@@ -1,13 +1,13 @@
-import * as semaphore from "ngx.semaphore";
 import * as backoff from "../base/backoff";
 import * as clock from "../base/clock";
 import * as time_slice from "../base/time_slice";
-import type { TimerLoop } from "../base/timer_loop";
+import type { TimerLoop, Turn } from "../base/timer_loop";
 import * as timer_loop from "../base/timer_loop";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Feed } from "../watch/feed";
 import * as apply_batch from "./apply_batch";
+import * as build_index from "./build_index";
 import * as indexes from "./indexes";
 import * as notifier from "./notifier";
 import type { Change, Loop, Source, State } from "./types";
@@ -23,12 +23,11 @@ const MAX_DELAY = 5;
 /** Seconds between two checks while the loop keeps its timer for a callback that has not returned. */
 const CALLBACK_POLL_INTERVAL = 0.1;
 
+/** Seconds between two checks whether the loop has moved to another timer. */
+const MOVE_POLL_INTERVAL = 0.1;
+
 /** Creates a loop. `begin` adds its timer. */
-function create(source: Source): Result<Loop> {
-    const [lock, err] = semaphore.new(1);
-    if (lock === undefined) {
-        return $multi(undefined, err);
-    }
+function create(source: Source): Loop {
     const loop: Omit<Loop, "timer"> = {
         source,
         is_closed: false,
@@ -44,32 +43,15 @@ function create(source: Source): Result<Loop> {
         batch: undefined,
         applied: undefined,
         failures_in_a_row: 0,
+        next_feed_at: 0,
         is_applying: false,
-        lock,
+        successor: undefined,
     };
-    return $multi(loop as Loop);
+    return loop as Loop;
 }
 
 function is_over(loop: Loop): boolean {
     return loop.is_closed || ngx.worker.exiting();
-}
-
-/**
- * Waits for the lock of the store: its holder can change the store, and yield in between.
- * @returns false if the mirror ends
- */
-function acquire(loop: Loop): boolean {
-    while (!is_over(loop)) {
-        const [ok] = loop.lock.wait(POLL_INTERVAL);
-        if (ok === true) {
-            return true;
-        }
-    }
-    return false;
-}
-
-function release(loop: Loop): void {
-    loop.lock.post(1);
 }
 
 /** Returns the error for something that this driver throws. */
@@ -92,6 +74,12 @@ function must_return(state: State): boolean {
     return !state.notifications.is_notifying && (must_move(state) || timer_loop.must_hand_over(state.loop.timer));
 }
 
+/** Does what was asked for since the last batch: it must be done before the content changes. */
+function do_pending(state: State): void {
+    build_index.build_pending(state);
+    notifier.announce_initial(state);
+}
+
 /**
  * Applies the batches of a feed until the feed fails, the mirror ends, or the turn must return.
  * @returns an error only if the feed fails
@@ -104,7 +92,7 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
             return undefined;
         }
         time_slice.yield_if_due(slice); // `next` does not yield while batches are buffered
-        notifier.announce_initial(state);
+        do_pending(state);
         while (loop.batch === undefined) {
             const since = now();
             const [batch, err] = feed.next(POLL_INTERVAL);
@@ -120,9 +108,9 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
             if (must_return(state)) {
                 return undefined;
             }
-            notifier.announce_initial(state);
+            do_pending(state);
         }
-        if (must_return(state) || !acquire(loop)) {
+        if (must_return(state) || is_over(loop)) {
             return undefined;
         }
         const batch = loop.batch;
@@ -131,7 +119,6 @@ function follow(this: void, state: State, feed: Feed): EtcdError | undefined {
         const [ok, result] = protected_call(apply_batch.apply_batch, state, batch);
         loop.is_applying = false;
         loop.batch = undefined; // not before: the timer can be terminated while the batch is being applied
-        release(loop);
         if (!ok) {
             return unexpected_error(result);
         }
@@ -181,15 +168,25 @@ function note_failure(state: State, err: EtcdError): void {
     loop.last_error = err;
 }
 
+function stop_successor(loop: Loop): void {
+    const successor = loop.successor;
+    if (successor !== undefined) {
+        loop.successor = undefined;
+        timer_loop.stop(successor);
+    }
+}
+
 /** Closes the mirror. Its content can still be read. */
 function finish(state: State): void {
     const loop = state.loop;
     loop.is_closed = true;
     notifier.stop(state.notifications);
+    indexes.drop_pending(state.indexes);
     drop_feed(loop);
     waiters.wake_all(state.ready_waiters);
     waiters.wake_all(state.revision_waiters);
     timer_loop.stop(loop.timer);
+    stop_successor(loop);
 }
 
 /** Closes the mirror immediately. */
@@ -201,6 +198,10 @@ function close(this: State): true {
 /** Follows one feed. Returns the seconds until the next turn. */
 function follow_one(state: State): number {
     const loop = state.loop;
+    const wait = loop.next_feed_at - now();
+    if (wait > 0) {
+        return wait; // the turn began earlier, because an index was added
+    }
     const [ok, result] = protected_call(open_and_follow, state);
     let err = result as EtcdError | undefined;
     if (!ok) {
@@ -213,7 +214,9 @@ function follow_one(state: State): number {
     loop.failures_in_a_row = in_a_row;
     drop_feed(loop);
     note_failure(state, err);
-    return backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1);
+    const seconds = backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1);
+    loop.next_feed_at = now() + seconds;
+    return seconds;
 }
 
 /** Waits between two feeds in a turn that cannot return. */
@@ -221,6 +224,7 @@ function pause(state: State, seconds: number): void {
     const deadline = now() + seconds;
     while (now() < deadline && state.notifications.is_notifying && !is_over(state.loop)) {
         ngx.sleep(CALLBACK_POLL_INTERVAL);
+        build_index.build_pending(state);
         notifier.warn_if_slow(state.notifications);
     }
 }
@@ -231,6 +235,7 @@ function turn(state: State): number | undefined {
     let seconds = 0;
     notifier.announce(state); // what a turn has left that was terminated together with its timer
     notifier.call_pending(state.notifications);
+    build_index.build_pending(state);
     while (!is_over(loop)) {
         seconds = follow_one(state);
         if (!state.notifications.is_notifying) {
@@ -261,12 +266,12 @@ function is_calling(state: State): boolean {
 function on_terminated(state: State): boolean {
     const loop = state.loop;
     const feed = loop.feed;
+    const was_building = build_index.on_terminated(state);
     const was_calling = is_calling(state);
     if (loop.is_applying) {
         loop.is_applying = false;
         state.decoder.is_calling = false;
         state.indexes.is_calling = false;
-        release(loop);
     }
     notifier.reset(state.notifications);
     if (was_calling) {
@@ -276,43 +281,68 @@ function on_terminated(state: State): boolean {
     } else if (feed !== undefined && feed.survives_kill !== true) {
         drop_feed(loop); // it can have been interrupted while it made a batch
     }
-    return was_calling;
+    return was_calling || was_building;
+}
+
+function new_timer(state: State, make_turn: Turn, has_user_functions: boolean): TimerLoop {
+    return timer_loop.new(state.log.subject, make_turn, {
+        pool: has_user_functions ? "user_functions" : "short",
+        on_terminated: () => on_terminated(state),
+    });
+}
+
+/** A turn in the timer to which the loop moves. */
+function run_moved(state: State): number | undefined {
+    const loop = state.loop;
+    const successor = loop.successor;
+    if (successor !== undefined) {
+        timer_loop.stop(loop.timer);
+        loop.timer = successor;
+        loop.successor = undefined;
+        loop.has_user_functions = true;
+    }
+    return turn(state);
 }
 
 /**
- * Moves the loop to the timers of loops that call functions of users. Returns the seconds until the next attempt if it
- * cannot be started there.
+ * Moves the loop to the timers of loops that call functions of users. If nginx has no such timer, the loop stays where it
+ * is, and calls them there.
+ * @returns the seconds until the next check whether it has moved; nil if it stays
  */
-function move(state: State, timer: TimerLoop): number | undefined {
+function move(state: State): number | undefined {
     const loop = state.loop;
-    if (timer_loop.start(timer, 0)[0] === undefined) {
-        return POLL_INTERVAL;
+    let successor = loop.successor;
+    if (successor === undefined) {
+        successor = new_timer(state, () => run_moved(state), true);
+        loop.successor = successor;
+        timer_loop.start(successor, 0);
     }
-    timer_loop.stop(loop.timer);
-    loop.timer = timer;
+    if (successor.is_started && timer_loop.problem(successor) === undefined) {
+        return MOVE_POLL_INTERVAL;
+    }
+    stop_successor(loop);
     loop.has_user_functions = true;
     return undefined;
 }
 
-function new_timer(state: State, has_user_functions: boolean): TimerLoop {
-    const run = () => {
-        if (must_move(state) && !is_over(state.loop)) {
-            return move(state, new_timer(state, true));
+/** A turn in the timer that the loop begins in, which can be one that must not call functions of users. */
+function run(state: State): number | undefined {
+    if (must_move(state) && !is_over(state.loop)) {
+        const seconds = move(state);
+        if (seconds !== undefined) {
+            return seconds;
         }
-        return turn(state);
-    };
-    return timer_loop.new(state.log.subject, run, {
-        pool: has_user_functions ? "user_functions" : "short",
-        on_terminated: () => on_terminated(state),
-    });
+    }
+    stop_successor(state.loop); // it would make turns at the same time
+    return turn(state);
 }
 
 /** Starts the loop. */
 function begin(state: State): Result<true> {
     const loop = state.loop;
     loop.has_user_functions = calls_user_functions(state);
-    loop.timer = new_timer(state, loop.has_user_functions);
+    loop.timer = new_timer(state, () => run(state), loop.has_user_functions);
     return timer_loop.start(loop.timer, 0);
 }
 
-export { acquire, begin, close, create as new, release };
+export { begin, close, create as new };

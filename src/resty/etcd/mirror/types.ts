@@ -132,8 +132,10 @@ interface Index {
 
 interface Indexes {
     readonly by_name: LuaMap<string, Index>;
-    /** Names of the indexes that are being built. */
-    readonly building: LuaMap<string, true>;
+    /** Functions of the indexes that were added and are not built yet, by the name of the index. */
+    readonly pending: LuaMap<string, IndexFn>;
+    /** Name of the pending index that is being built. */
+    building: string | undefined;
     readonly log: RateLimitedLog;
     /** Errors that index functions have thrown so far. */
     error_count: number;
@@ -259,10 +261,12 @@ interface Loop {
     applied: AppliedBatch | undefined;
     /** Number of feeds that failed in a row. */
     failures_in_a_row: number;
-    /** The loop holds `lock` and changes the store. */
+    /** Earliest time at which the next feed is opened. */
+    next_feed_at: number;
+    /** A batch is being applied. */
     is_applying: boolean;
-    /** Guards the store: its holder can yield between changes. */
-    readonly lock: Semaphore;
+    /** Waits for a timer that can call functions of users, in which the loop then continues. */
+    successor: TimerLoop | undefined;
 }
 
 /** Semaphores of callers that wait; weak, because a waiter can be killed. */
