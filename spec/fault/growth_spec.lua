@@ -1,35 +1,24 @@
 -- Memory that remains after changes and probes.
-local bed = require "spec.support.bed"
 local config = require "resty.etcd.config"
 local memory_growth = require "spec.support.memory_growth"
+local closer_lists = require "spec.support.closers"
 local probes = require "resty.etcd.watch.probe"
-local timer_supervisor = require "resty.etcd.base.timer_supervisor"
 
 -- Ended light threads of a host that has not been replaced yet, and its successor's: 1,000 of less than 300 bytes.
 local SAWTOOTH = 600 * 1024
-local DAY = 86400
+-- Bytes of a step that is made once a minute, the default of `idle_timeout`, if 64 KB remain each day.
+local BOUND = 64 * 1024 / (86400 / 60)
 
 describe("memory of watches", function()
-    local dir = bed.key("growth")
-    local cli, objects
-
-    local function keep(object)
-        objects[#objects + 1] = assert(object)
-        return object
-    end
+    local objects = memory_growth.new_objects()
+    local dir, keep = objects.dir, objects.keep
+    local cli
 
     before_each(function()
-        -- one slow response of a busy etcd must not ban the only endpoint
-        cli = assert(bed.new { timeout = 10, health = { max_fails = 1e6 } })
-        objects = {}
+        objects.open()
+        cli = objects.new_client()
     end)
-
-    after_each(function()
-        for _, object in ipairs(objects) do
-            object:close()
-        end
-        assert(cli:rmdir(dir))
-    end)
+    after_each(objects.close)
 
     it("does not grow with the changes that on_change, conf:watch and on_batch receive", function()
         local received = {}
@@ -71,30 +60,14 @@ describe("memory of watches", function()
     end)
 
     it("does not grow by more than 64 KB a day with the probes of idle streams", function()
-        local count, start = 0, probes.start
-        probes.start = function(...)
-            count = count + 1
-            return start(...)
-        end
-        local pool = timer_supervisor.pool_of("short")
-        local max_leftovers = pool.max_leftovers
-        pool.max_leftovers = 20 -- what the timers hold before they are replaced is less than what the test has to find
-        jit.off() -- compiled code is memory, too, and does not stay the same
-        jit.flush()
-        finally(function()
-            probes.start, pool.max_leftovers = start, max_leftovers
-            jit.on()
-        end)
-        -- the pool of idle connections grows with the most calls at a time, which follow from the load of the machine
-        cli = assert(bed.new { timeout = 10, keepalive_pool = 1, health = { max_fails = 1e6 } })
+        local closers = closer_lists.new()
+        finally(closers.run)
+        closers.add(memory_growth.steady())
+        local gate = closers.add(memory_growth.gate(probes, "start", 300), "restore")
         for i = 1, 150 do
             keep(cli:watcher(dir .. "w" .. i, { idle_timeout = 1 }))
             keep(cli:mirror(dir .. "m" .. i .. "/", { idle_timeout = 1 }))
         end
-        local lua, malloc = memory_growth.per_step(function() return count end, 1500)
-        print(("growth per probe: %.1f bytes of Lua, %.1f of malloc"):format(lua, malloc))
-        local probes_per_day = DAY / 60 -- the default of idle_timeout
-        assert.is_true(lua * probes_per_day < 64 * 1024)
-        assert.is_true(malloc * probes_per_day < 64 * 1024)
+        memory_growth.assert_below(BOUND, "probe", gate.make_steps, 300)
     end)
 end)
