@@ -13,7 +13,7 @@ local function serve(revision, cluster_id)
     local server
     server = fake.new(function()
         if not server.revision then
-            return { fake.reply "{}" }
+            return { fake.reply '{"kvs":[{"key":"L2s="}]}' } -- as in the tests of some programs
         end
         return { fake.reply(('{"header":{"cluster_id":"%s","revision":"%d"}}'):format(server.cluster_id, server.revision)) }
     end)

@@ -14,10 +14,11 @@ _M.bodies = {
     ("{%s,\"deleted\":\"1\",\"prev_kvs\":[%s]}"):format(HEADER, KV),
     ("{%s,\"succeeded\":true,\"responses\":[{\"response_range\":{%s,\"kvs\":[%s]}},{\"response_txn\":{\"responses\":[{\"response_put\":{}}]}}]}")
         :format(HEADER, HEADER, KV),
-    ("{\"result\":{%s,\"ID\":\"7587848943239472601\",\"TTL\":\"60\"}}\n"):format(HEADER),
+    -- these two have another header, so that undamaged they are results of every call
+    ("{%s,\"result\":{%s,\"ID\":\"7587848943239472601\",\"TTL\":\"60\"}}\n"):format(HEADER, HEADER),
+    ("{%s,\"etcdserver\":\"3.5.16\",\"etcdcluster\":\"3.5.0\"}"):format(HEADER),
     ("{%s,\"ID\":\"7587848943239472601\",\"TTL\":\"59\",\"grantedTTL\":\"60\",\"keys\":[\"L2s=\",\"L2E=\"]}"):format(HEADER),
     ("{%s,\"leases\":[{\"ID\":\"7587848943239472601\"},{\"ID\":\"1\"}]}"):format(HEADER),
-    '{"etcdserver":"3.5.16","etcdcluster":"3.5.0"}',
     hostile.TOKEN,
 }
 

@@ -80,8 +80,8 @@ describe("call on a lease", function()
                 return { 0.2, fake.reply '{"token":"t"}' }
             end
             assert(request.headers.authorization == "t")
-            return { fake.reply(request.path:find("keepalive", 1, true) and '{"result":{"ID":"7","TTL":"9"}}'
-                or '{"header":{},"ID":"7","TTL":"9"}') }
+            local lease = '{"header":{"revision":"1"},"ID":"7","TTL":"9"}'
+            return { fake.reply(request.path:find("keepalive", 1, true) and ('{"result":%s}'):format(lease) or lease) }
         end)
         local cli = assert(bed.new { http_host = server.http_host, user = "u", password = "p", health = {} })
         for i, result in ipairs(call_all(cli)) do

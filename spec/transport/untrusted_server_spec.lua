@@ -86,7 +86,7 @@ describe("untrusted server", function()
 
     it("cannot have the late rest of a response taken for the next response", function()
         local stolen = fake.reply '{"kvs":[{"key":"aw==","value":"InN0b2xlbiI="}]}'
-        server:serve({ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" .. '{"kvs', 0.05, stolen }, { fake.reply "{}" })
+        server:serve({ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" .. '{"kvs', 0.05, stolen }, { fake.reply '{"header":{"revision":"1"}}' })
         local cli = client {}
         local res, err, details = cli:get("k")
         assert.is_nil(res)

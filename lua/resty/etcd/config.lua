@@ -7,6 +7,7 @@ local documents = require("resty.etcd.config.documents")
 local options = require("resty.etcd.config.options")
 local watches = require("resty.etcd.config.watches")
 local writes = require("resty.etcd.config.writes")
+local completeness = require("resty.etcd.protocol.completeness")
 local errors = require("resty.etcd.protocol.errors")
 local int64 = require("resty.etcd.protocol.int64")
 local mirrors = require("resty.etcd.mirror.mirror")
@@ -119,15 +120,9 @@ local function history(self, name, revision, timeout)
     if problem ~= nil then
         return errors.bad_request(problem)
     end
-    local reply, err = call.unary(
-        self.cli,
-        rpcs.range,
-        {
-            key = writes.key_of(self, name),
-            revision = at
-        },
-        {timeout = timeout}
-    )
+    local key = writes.key_of(self, name)
+    local call_options = {timeout = timeout}
+    local reply, err = call.unary(self.cli, rpcs.range, {key = key, revision = at}, call_options)
     if reply == nil then
         return errors.to_result(err)
     end
@@ -135,6 +130,10 @@ local function history(self, name, revision, timeout)
     local raw = ____opt_0 and ____opt_0[1]
     if raw == nil then
         return nil, nil
+    end
+    local raw_err = completeness.check_read(raw, key, call_options.answered_by)
+    if raw_err ~= nil then
+        return errors.to_result(raw_err)
     end
     local kv, reason = decode.make(self.mirror.decoder, raw, self.dir .. name)
     if kv == nil then

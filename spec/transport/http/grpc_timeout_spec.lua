@@ -5,7 +5,7 @@ local watch_proxy = require "spec.support.watch_proxy"
 
 local function fields_of(opts, call)
     local server = fake.new(function(request)
-        local body = request.path:find("keepalive", 1, true) and '{"result":{"ID":"7","TTL":"9"}}'
+        local body = request.path:find("keepalive", 1, true) and '{"result":{"header":{"revision":"7"},"ID":"7","TTL":"9"}}'
             or request.path:find("authenticate", 1, true) and '{"token":"t"}'
             or request.path:find("watch", 1, true) and '{"result":{"created":true}}\n'
             or '{"header":{"revision":"7"}}'

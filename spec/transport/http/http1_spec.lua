@@ -238,7 +238,7 @@ describe("response", function()
         assert.same({ { key = "/k" } }, res.body.kvs)
         assert.is_nil(res.body.header)
         assert.is_nil(res.body.count)
-        server:serve({ fake.reply('{"kvs":null}') })
+        server:serve({ fake.reply('{"header":{"revision":"7","raft_term":null},"kvs":null}') })
         assert.is_nil(assert(cli:get("/k")).body.kvs)
     end)
 

@@ -3,12 +3,14 @@ local bed = require "spec.support.bed"
 local cjson = require "cjson.safe"
 local fake = require "spec.support.scripted_server"
 
+local HEADER_ONLY = '{"header":{"revision":"7"}}'
+
 describe("client on the wire", function()
     local server, restore
 
     before_each(function()
         restore = fake.never_ban()
-        server = fake.new({ fake.reply("{}") })
+        server = fake.new({ fake.reply(HEADER_ONLY) })
     end)
 
     after_each(function()
@@ -38,7 +40,7 @@ describe("client on the wire", function()
     end)
 
     it("sends the path and the message of each method", function()
-        server:serve({ fake.reply('{"result":{"ID":"5","TTL":"60"}}') })
+        server:serve({ fake.reply('{"header":{"revision":"7"},"result":{"header":{"revision":"7"},"ID":"5","TTL":"60"}}') })
         local cli = client { key_prefix = "/p" }
         local always = { { key = "k", target = "create", result = "EQUAL", createRevision = 0 } }
         local function is(path, body, ...)
@@ -139,7 +141,7 @@ describe("client on the wire", function()
     end)
 
     it("sends the token with calls, not with logins or the version", function()
-        server:serve({ fake.reply('{"token":"secret.1"}') })
+        server:serve({ fake.reply('{"header":{"revision":"7"},"token":"secret.1"}') })
         local cli = client { user = "u", password = "p" }
         assert(cli:get("k"))
         assert(cli:version())
@@ -214,7 +216,7 @@ describe("client on the wire", function()
         server:serve({ fake.reply('{"header":null,"kvs":[{"key":"aw==","value":null,"lease":"0","version":3}],"count":"1"}') })
         body = assert(cli:get("k")).body
         assert.same({ kvs = { { key = "k", value = "", version = "3" } }, count = "1" }, body)
-        server:serve({ fake.reply('{"header":{},"deleted":"0","prev_kvs":[]}') })
+        server:serve({ fake.reply('{"header":{"revision":"5"},"deleted":"0","prev_kvs":[]}') })
         body = assert(cli:delete("k")).body
         assert.is_nil(body.deleted)
         assert.is_nil(body.prev_kvs)

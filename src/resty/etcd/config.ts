@@ -1,5 +1,6 @@
 import type { ClientState } from "./call/client_state";
 import type { RawKv } from "./protocol/message";
+import type { CallOptions } from "./call/call";
 import * as call from "./call/call";
 import * as checks from "./base/checks";
 import * as glued_prefix from "./base/glued_prefix";
@@ -11,6 +12,7 @@ import * as watches from "./config/watches";
 import type { WatchOptions } from "./config/watches";
 import * as writes from "./config/writes";
 import type { State, WriteOptions } from "./config/writes";
+import * as completeness from "./protocol/completeness";
 import type { EtcdError, MethodResult } from "./protocol/errors";
 import * as errors from "./protocol/errors";
 import * as int64 from "./protocol/int64";
@@ -106,18 +108,19 @@ function history(this: State, name: string, revision: number | string, timeout?:
     if (problem !== undefined) {
         return errors.bad_request(problem);
     }
-    const [reply, err] = call.unary(
-        this.cli,
-        rpcs.range,
-        { key: writes.key_of(this, name), revision: at },
-        { timeout },
-    );
+    const key = writes.key_of(this, name);
+    const call_options: CallOptions = { timeout };
+    const [reply, err] = call.unary(this.cli, rpcs.range, { key, revision: at }, call_options);
     if (reply === undefined) {
         return errors.to_result(err);
     }
     const raw = (reply.body.get("kvs") as RawKv[] | undefined)?.[0];
     if (raw === undefined) {
         return $multi(undefined, undefined);
+    }
+    const raw_err = completeness.check_read(raw, key, call_options.answered_by);
+    if (raw_err !== undefined) {
+        return errors.to_result(raw_err);
     }
     const [kv, reason] = decode.make(this.mirror.decoder, raw, this.dir + name);
     if (kv === undefined) {

@@ -53,8 +53,9 @@ local function put(cli, request, timeout, wants_prev_kv)
             )
         end
     elseif done.responses ~= nil then
-        local ____opt_0 = done.responses[1]
-        body.prev_kv = ____opt_0 and ____opt_0.response_put.prev_kv
+        local ____opt_2 = done.responses[1]
+        local ____opt_0 = ____opt_2 and ____opt_2.response_put
+        body.prev_kv = ____opt_0 and ____opt_0.prev_kv
     end
     reply.body = body
     return reply

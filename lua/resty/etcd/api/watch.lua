@@ -5,6 +5,7 @@ local checks = require("resty.etcd.base.checks")
 local balancer = require("resty.etcd.endpoint.balancer")
 local call = require("resty.etcd.call.call")
 local errors = require("resty.etcd.protocol.errors")
+local completeness = require("resty.etcd.protocol.completeness")
 local rpcs = require("resty.etcd.protocol.rpc")
 local time_slice = require("resty.etcd.base.time_slice")
 local method_options = require("resty.etcd.api.method_options")
@@ -126,6 +127,20 @@ local function has_news(reply)
     return reply.events ~= nil or reply.created == true or reply.canceled == true
 end
 
+--- Reports whether an event of a response has no key: etcd sends no such event.
+---@param reply resty.etcd.api.watch.WatchResult
+---@return boolean
+local function lacks_key(reply)
+    for ____, ____value in ipairs(reply.events or ({})) do
+        local kv = ____value.kv
+        local prev_kv = ____value.prev_kv
+        if kv == nil or not completeness.has_key(kv) or prev_kv ~= nil and not completeness.has_key(prev_kv) then
+            return true
+        end
+    end
+    return false
+end
+
 --- Reports whether the events of a response can be merged with those of another.
 ---@param reply resty.etcd.api.watch.WatchResult
 ---@return boolean
@@ -144,7 +159,7 @@ local function merge_arrived(stream, reply)
         if more == nil then
             return nil
         end
-        if not is_plain(more) then
+        if not is_plain(more) or lacks_key(more) then
             return more
         end
         for ____, event in ipairs(more.events or ({})) do
@@ -213,9 +228,19 @@ local function make_reader(cli, stream, timeout, wants_progress)
                         if ____opt_3 ~= nil then
                             ____opt_3.readers[token] = nil
                         end
-                        goto __continue21
+                        goto __continue25
                     end
                     reply = message
+                end
+                if lacks_key(reply) then
+                    stream:close()
+                    last_error = "malformed reply: watch event without key"
+                    last_details = errors.local_error("bad_reply", last_error, stream.endpoint)
+                    local ____opt_5 = cli.sync_plan
+                    if ____opt_5 ~= nil then
+                        ____opt_5.readers[token] = nil
+                    end
+                    goto __continue25
                 end
                 if reply.events ~= nil and is_plain(reply) then
                     next_reply = merge_arrived(stream, reply)
@@ -224,7 +249,7 @@ local function make_reader(cli, stream, timeout, wants_progress)
                     unfinished = {reply = reply, decoded = 0}
                 end
             end
-            ::__continue21::
+            ::__continue25::
         end
     end
 end

@@ -5,6 +5,7 @@ local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local monotonic = require("resty.etcd.call.monotonic")
+local reply_check = require("resty.etcd.call.reply_check")
 local retry_state = require("resty.etcd.call.retry_state")
 local retry_policy = require("resty.etcd.protocol.retry_policy")
 local rpcs = require("resty.etcd.protocol.rpc")
@@ -269,6 +270,14 @@ local function unary_at(call, attempt)
     call.received = call.received + attempt.received
     if reply == nil then
         return failed(call, attempt, failure)
+    end
+    local problem = reply_check.problem_of(call.rpc, reply.body)
+    if problem ~= nil then
+        return failed(
+            call,
+            attempt,
+            failures.undecodable(problem, reply.status)
+        )
     end
     local floor = core.revision_floor
     if floor ~= nil and call.rpc.method ~= rpcs.status.method then

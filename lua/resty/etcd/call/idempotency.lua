@@ -8,6 +8,7 @@ local unique_id = require("resty.etcd.base.unique_id")
 local lease_grant = require("resty.etcd.call.lease_grant")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
+local txn_response = require("resty.etcd.protocol.txn_response")
 local now = clock.now
 local min = math.min
 
@@ -144,28 +145,22 @@ local function wrap_txn(txn, key, lease)
     return {compare = {{key = key, target = "CREATE", result = "EQUAL", create_revision = 0}}, success = {{request_txn = inner}}, failure = {{request_range = {key = key}}}}
 end
 
---- Returns the first response of a transaction, or an empty message.
----@param body table
----@param kind string
----@return table
-local function first_response(body, kind)
-    local responses = body.responses or ({})
-    local first = responses[1]
-    if first == nil then
-        return {}
-    end
-    return first[kind] or ({})
-end
-
 --- Returns the reply of the inner transaction. If an earlier attempt applied it, the marker tells only its branch and revision.
 ---@param body table
----@return table
-local function unwrap(body)
+---@param key string of the marker
+---@return table? res # nil and an error text if the reply contains neither
+---@return string? err
+local function unwrap(body, key)
     local result = {}
     local header = body.header
     result.header = header
     if body.succeeded == true then
-        local inner = first_response(body, "response_txn")
+        local ____opt_0 = body.responses
+        local first = ____opt_0 and ____opt_0[1]
+        local inner = first and first.response_txn
+        if inner == nil then
+            return nil, "malformed reply: transaction without the transaction in it"
+        end
         local responses = inner.responses or ({})
         table.remove(responses)
         result.succeeded = inner.succeeded
@@ -174,17 +169,15 @@ local function unwrap(body)
         end
         return result
     end
-    local kvs = first_response(body, "response_range").kvs or ({})
-    local marker = kvs[1]
-    result.replayed = true
-    if marker ~= nil then
-        if marker.value == "1" then
-            result.succeeded = true
-        end
-        if header ~= nil then
-            header.revision = marker.mod_revision
-        end
+    local marker, problem = txn_response.read_of(body, key)
+    if marker == nil then
+        return nil, problem or "malformed reply: transaction without its marker"
     end
+    result.replayed = true
+    if marker.value == "1" then
+        result.succeeded = true
+    end
+    header.revision = marker.mod_revision
     return result
 end
 
@@ -214,7 +207,12 @@ local function run(core, txn, timeout)
             local options = {timeout = timeout, deadline = deadline, semantics = "idempotent", prefer = prefer}
             local reply, err, error_reply = call.unary(core, rpcs.txn, request, options)
             if reply ~= nil then
-                reply.body = unwrap(reply.body)
+                local inner, inner_problem = unwrap(reply.body, key)
+                if inner == nil then
+                    local inner_err = errors.local_error("bad_reply", inner_problem, options.answered_by)
+                    return nil, errors.with_outcome(inner_err, true)
+                end
+                reply.body = inner
                 return reply
             end
             if err.code ~= 5 or err.maybe_applied then
@@ -223,7 +221,7 @@ local function run(core, txn, timeout)
             local is_at_stray = prefer == nil and cluster.is_stray(core, options.answered_by)
             if is_at_stray then
                 prefer = core.cluster.member
-                goto __continue28
+                goto __continue27
             end
             if has_new_lease then
                 return nil, err, error_reply
@@ -234,7 +232,7 @@ local function run(core, txn, timeout)
             forget_lease(core.markers, lease)
             has_new_lease = true
         end
-        ::__continue28::
+        ::__continue27::
     end
 end
 _M.new = create

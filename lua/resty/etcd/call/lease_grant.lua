@@ -10,6 +10,21 @@ local function exists_already(err)
     return err.message == "etcdserver: lease already exists"
 end
 
+--- Returns the reply of a grant, or an error if it has no lease or no TTL: whatever keeps the lease needs both.
+---@param reply resty.etcd.transport.transport.Reply
+---@param semantics "read"|"write"|"idempotent"
+---@param endpoint string?
+---@return resty.etcd.transport.transport.Reply? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? error_reply
+local function checked(reply, semantics, endpoint)
+    if reply.body.ID ~= nil and reply.body.TTL ~= nil then
+        return reply
+    end
+    local err = errors.local_error("bad_reply", "malformed reply: lease without ID or TTL", endpoint)
+    return nil, errors.with_outcome(err, semantics ~= "read")
+end
+
 --- Builds the reply of a grant whose own reply was lost, from what etcd says of the lease.
 ---@param core resty.etcd.call.client_state.Core
 ---@param id string
@@ -30,7 +45,7 @@ local function reply_of_existing(core, id, semantics, timeout, deadline)
     body.ID = id
     body.TTL = reply.body.grantedTTL
     reply.body = body
-    return reply
+    return checked(reply, semantics, options.answered_by)
 end
 
 --- Grants a lease with a random ID that is chosen here, so that the request can be sent again: there will be one lease.
@@ -55,7 +70,7 @@ local function grant_with_random_id(core, ttl, options)
         options.answered_by = grant.answered_by
     end
     if reply ~= nil then
-        return reply
+        return checked(reply, semantics, grant.answered_by)
     end
     if exists_already(err) then
         return reply_of_existing(

@@ -47,6 +47,17 @@ local function check_write(name, opts)
     return checks.check_key(name) or checks.check_options(opts, WRITE_OPTIONS)
 end
 
+--- Returns the error for a reply that does not tell whether the document was written.
+---@param problem string
+---@param endpoint string?
+---@return resty.etcd.protocol.errors.EtcdError
+local function malformed(problem, endpoint)
+    return errors.with_outcome(
+        errors.local_error("bad_reply", problem, endpoint),
+        true
+    )
+end
+
 --- Performs a write, as a transaction that checks `if_revision`.
 ---@param state resty.etcd.config.writes.State
 ---@param key string
@@ -75,8 +86,11 @@ local function write(state, key, operation, opts)
         )
     end
     if reply.body.succeeded ~= true then
-        local ____opt_4 = txn_response.of_txn(reply.body)
-        local revision = ____opt_4 and ____opt_4.mod_revision or "0"
+        local kv, problem = txn_response.read_of(reply.body, key)
+        if problem ~= nil then
+            return nil, malformed(problem, options.answered_by)
+        end
+        local revision = kv and kv.mod_revision or "0"
         local text = "the document is not at revision " .. tostring(wanted) .. ", but at " .. revision
         local conflict = errors.local_error("conflict", text)
         conflict.revision = revision

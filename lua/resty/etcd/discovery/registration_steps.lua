@@ -258,7 +258,10 @@ local function put_again(reg, mod_revision)
         return cluster.error_of(reg.cli, reply, options)
     end
     if reply.body.succeeded ~= true then
-        local kv = txn_response.of_txn(reply.body)
+        local kv, problem = txn_response.read_of(reply.body, key)
+        if problem ~= nil then
+            return errors.local_error("bad_reply", problem, options.answered_by)
+        end
         local owner = kv and kv.lease
         if owner == nil then
             return errors.local_error("conflict", "the key was changed concurrently")
@@ -340,7 +343,10 @@ local function check_key(reg)
         end
         return ____temp_4
     end
-    local kv = txn_response.of_txn(reply.body)
+    local kv, problem = txn_response.read_of(reply.body, key)
+    if problem ~= nil then
+        return errors.local_error("bad_reply", problem, options.answered_by)
+    end
     local owner = kv and kv.lease
     if owner ~= nil and owner ~= reg.previous_lease then
         return cede_to(reg, owner)

@@ -3,6 +3,7 @@ local _M = {}
 local keys = require("resty.etcd.protocol.keys")
 local checks = require("resty.etcd.base.checks")
 local cluster = require("resty.etcd.call.cluster")
+local completeness = require("resty.etcd.protocol.completeness")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local decode = require("resty.etcd.mirror.decode")
@@ -20,8 +21,9 @@ local function get_linearizable(self, key, timeout)
     if problem ~= nil then
         return errors.bad_request(problem)
     end
-    local request = {key = keys.with_prefix(self.cli.key_prefix, key)}
-    local reply, err = cluster.read(self.cli, rpcs.range, request, {timeout = timeout})
+    local real_key = keys.with_prefix(self.cli.key_prefix, key)
+    local call_options = {timeout = timeout}
+    local reply, err = cluster.read(self.cli, rpcs.range, {key = real_key}, call_options)
     if reply == nil then
         return errors.to_result(err)
     end
@@ -29,6 +31,10 @@ local function get_linearizable(self, key, timeout)
     local raw = ____opt_0 and ____opt_0[1]
     if raw == nil then
         return nil, nil
+    end
+    local raw_err = completeness.check_read(raw, real_key, call_options.answered_by)
+    if raw_err ~= nil then
+        return errors.to_result(raw_err)
     end
     local kv, reason = decode.make(
         self.decoder,

@@ -13,34 +13,39 @@ local schema = require("resty.etcd.protocol.schema")
 ---@field page? boolean A plain GET request outside the API prefix, without token: no RPC.
 ---@field anonymous? boolean The request is sent without token.
 ---@field secret? boolean The response contains a secret and must not be quoted in errors.
+---@field has_revision? boolean etcd states its revision in the header of each reply: a reply without it is not etcd's.
 
 local range = {
     method = "/etcdserverpb.KV/Range",
     path = "/kv/range",
     request = schema.range_request,
     reply = schema.range_response,
-    semantics = "read"
+    semantics = "read",
+    has_revision = true
 }
 local put = {
     method = "/etcdserverpb.KV/Put",
     path = "/kv/put",
     request = schema.put_request,
     reply = schema.put_response,
-    semantics = "write"
+    semantics = "write",
+    has_revision = true
 }
 local delete_range = {
     method = "/etcdserverpb.KV/DeleteRange",
     path = "/kv/deleterange",
     request = schema.delete_range_request,
     reply = schema.delete_range_response,
-    semantics = "write"
+    semantics = "write",
+    has_revision = true
 }
 local txn = {
     method = "/etcdserverpb.KV/Txn",
     path = "/kv/txn",
     request = schema.txn_request,
     reply = schema.txn_response,
-    semantics = "write"
+    semantics = "write",
+    has_revision = true
 }
 local watch = {
     method = "/etcdserverpb.Watch/Watch",
@@ -55,14 +60,16 @@ local lease_grant = {
     path = "/lease/grant",
     request = schema.lease_grant_request,
     reply = schema.lease_grant_response,
-    semantics = "write"
+    semantics = "write",
+    has_revision = true
 }
 local lease_revoke = {
     method = "/etcdserverpb.Lease/LeaseRevoke",
     path = "/lease/revoke",
     request = schema.lease_revoke_request,
     reply = schema.lease_revoke_response,
-    semantics = "write"
+    semantics = "write",
+    has_revision = true
 }
 local lease_keep_alive = {
     method = "/etcdserverpb.Lease/LeaseKeepAlive",
@@ -70,21 +77,24 @@ local lease_keep_alive = {
     request = schema.lease_keep_alive_request,
     reply = schema.lease_keep_alive_response,
     semantics = "read",
-    stream = true
+    stream = true,
+    has_revision = true
 }
 local lease_time_to_live = {
     method = "/etcdserverpb.Lease/LeaseTimeToLive",
     path = "/lease/timetolive",
     request = schema.lease_time_to_live_request,
     reply = schema.lease_time_to_live_response,
-    semantics = "read"
+    semantics = "read",
+    has_revision = true
 }
 local lease_leases = {
     method = "/etcdserverpb.Lease/LeaseLeases",
     path = "/lease/leases",
     request = schema.lease_leases_request,
     reply = schema.lease_leases_response,
-    semantics = "read"
+    semantics = "read",
+    has_revision = true
 }
 local authenticate = {
     method = "/etcdserverpb.Auth/Authenticate",

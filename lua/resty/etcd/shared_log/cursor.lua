@@ -74,7 +74,7 @@ local function step(cursor)
     end
 end
 
---- Reads the base of an epoch and moves the cursor to its first record; nil if a part of the base is missing.
+--- Reads the base of an epoch and moves the cursor to its first record; nil if a part of the base is missing or damaged.
 ---@param cursor resty.etcd.shared_log.cursor.Cursor
 ---@param epoch number
 ---@param slice resty.etcd.base.time_slice.TimeSlice
@@ -93,7 +93,9 @@ local function read_base(cursor, epoch, slice)
         if record == nil then
             return nil
         end
-        kv_encoding.decode_kvs(record.payload, kvs, slice)
+        if not kv_encoding.decode_kvs(record.payload, kvs, slice) then
+            return nil
+        end
         number = record.last + 1
         time_slice.yield_if_due(slice)
     end
@@ -104,10 +106,17 @@ local function read_base(cursor, epoch, slice)
     return kvs
 end
 
+--- Adds the events of a record. Returns false if the record is damaged.
+---@param changes table
+---@param record resty.etcd.shared_log.records.StoredRecord
+---@param slice resty.etcd.base.time_slice.TimeSlice
+---@return boolean
 local function add_changes(changes, record, slice)
-    for ____, event in ipairs(kv_encoding.decode_events(record.payload, slice)) do
+    local events = kv_encoding.decode_events(record.payload, slice)
+    for ____, event in ipairs(events or ({})) do
         changes[event.kv.key] = event
     end
+    return events ~= nil
 end
 
 --- Reads a base and all records after it, and moves the cursor to the end of the log.
@@ -132,7 +141,9 @@ local function join(cursor, epoch, reason)
     while true do
         local outcome, record, link = step(cursor)
         if outcome == "record" then
-            add_changes(changes, record, slice)
+            if not add_changes(changes, record, slice) then
+                return nil, "missing"
+            end
         elseif outcome == "reset" then
             last_reason = link.reason
             changes = {}
@@ -189,13 +200,14 @@ end
 local function next(cursor)
     local outcome, record, link = step(cursor)
     if outcome == "record" then
-        return {
-            revision = cursor.revision,
-            events = kv_encoding.decode_events(
-                record.payload,
-                time_slice.start()
-            )
-        }
+        local events = kv_encoding.decode_events(
+            record.payload,
+            time_slice.start()
+        )
+        if events == nil then
+            return nil, "missing"
+        end
+        return {revision = cursor.revision, events = events}
     end
     if outcome == "reset" then
         return follow_reset(cursor, link)

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/storage/kv_encoding.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local completeness = require("resty.etcd.protocol.completeness")
 local time_slice = require("resty.etcd.base.time_slice")
 local byte = string.byte
 local char = string.char
@@ -66,11 +67,13 @@ end
 --- Decodes one key.
 ---@param bytes string
 ---@param at number position of its first byte, counted from 1
----@return resty.etcd.protocol.message.RawKv kv # the key, whether it is a deletion, and the position of the next key
----@return boolean is_deletion
----@return number next
+---@return resty.etcd.protocol.message.RawEvent? event # an event and the position of the next key; or nil if a part of the key is missing
+---@return number? next
 local function decode(bytes, at)
     local flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l = byte(bytes, at, at + HEADER_SIZE - 1)
+    if l == nil then
+        return nil
+    end
     local key_at = at + HEADER_SIZE
     local value_at = key_at + k0 + k1 * 256 + k2 * 65536 + k3 * 16777216
     local created_at = value_at + v0 + v1 * 256 + v2 * 65536 + v3 * 16777216
@@ -93,15 +96,26 @@ local function decode(bytes, at)
             kv.value = sub(bytes, value_at, created_at - 1)
         end
     end
-    return kv, is_deletion, next
+    local event = {type = is_deletion and "DELETE" or "PUT", kv = kv}
+    if next > #bytes + 1 or not completeness.is_complete_event(event) then
+        return nil
+    end
+    return event, next
 end
 
+--- Returns the events in `bytes`; nil if one of them is incomplete: another program has written the bytes.
+---@param bytes string
+---@param slice resty.etcd.base.time_slice.TimeSlice
+---@return resty.etcd.protocol.message.RawEvent[]?
 local function decode_events(bytes, slice)
     local events = {}
     local at = 1
     while at <= #bytes do
-        local kv, is_deletion, next = decode(bytes, at)
-        events[#events + 1] = {type = is_deletion and "DELETE" or "PUT", kv = kv}
+        local event, next = decode(bytes, at)
+        if event == nil then
+            return nil
+        end
+        events[#events + 1] = event
         at = next
         time_slice.yield_if_due(slice)
     end
@@ -112,14 +126,19 @@ end
 ---@param bytes string
 ---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@param slice resty.etcd.base.time_slice.TimeSlice
+---@return boolean # false if one of them is incomplete, or a deletion: another program has written the bytes
 local function decode_kvs(bytes, kvs, slice)
     local at = 1
     while at <= #bytes do
-        local kv, ____, next = decode(bytes, at)
-        kvs[#kvs + 1] = kv
+        local event, next = decode(bytes, at)
+        if event == nil or event.type == "DELETE" then
+            return false
+        end
+        kvs[#kvs + 1] = event.kv
         at = next
         time_slice.yield_if_due(slice)
     end
+    return true
 end
 _M.decode_events = decode_events
 _M.decode_kvs = decode_kvs

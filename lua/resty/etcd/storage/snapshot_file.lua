@@ -177,7 +177,9 @@ local function read_kvs(file)
         if not is_intact or tonumber(number) ~= chunks then
             return nil, DAMAGED
         end
-        kv_encoding.decode_kvs(bytes, kvs, slice)
+        if not kv_encoding.decode_kvs(bytes, kvs, slice) then
+            return nil, DAMAGED
+        end
     end
 end
 

@@ -22,6 +22,7 @@ local HINTS = {
     {"HTTP 408 from something that is not etcd", "a proxy in between has not received the request in time"},
     {"HTTP 413 from something that is not etcd", "a proxy in between limits the size of requests, as client_max_body_size does in nginx; etcd's own limit is 1.5 MB"},
     {"HTTP 429 from something that is not etcd", "a proxy in between limits the rate of requests: etcd has not seen it"},
+    {"malformed reply: response header without", "another server or a proxy responds here: check http_host and api_prefix"},
     {"from something that is not etcd", "another server or a proxy responds here: check http_host and api_prefix"},
     {"Client sent an HTTP request to an HTTPS server", "the port serves TLS: use https in http_host"},
     {"certificate has expired", DATES},

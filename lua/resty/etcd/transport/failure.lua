@@ -25,6 +25,16 @@ local function local_failure(kind, text, sent, is_closed_by_server)
     return {kind = kind, text = text, sent = sent, is_closed_by_server = is_closed_by_server == true}
 end
 
+--- Creates the failure for a complete response that is no reply to the RPC.
+---@param text string
+---@param http_status number
+---@return resty.etcd.transport.transport.LocalFailure
+local function undecodable(text, http_status)
+    local failure = local_failure("undecodable", text, true)
+    failure.http_status = http_status
+    return failure
+end
+
 --- Creates the failure of a call that the server rejected.
 ---@param http_status number
 ---@param code number?
@@ -83,5 +93,6 @@ _M.call_error = call_error
 _M.local_failure = local_failure
 _M.status_failure = status_failure
 _M.stream_error = stream_error
+_M.undecodable = undecodable
 
 return _M

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/watch/history.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cluster = require("resty.etcd.call.cluster")
+local completeness = require("resty.etcd.protocol.completeness")
 local key_range = require("resty.etcd.protocol.key_range")
 local rpcs = require("resty.etcd.protocol.rpc")
 local time_slice = require("resty.etcd.base.time_slice")
@@ -187,6 +188,10 @@ local function is_event_lost(core, history, prefer)
     end
     local ____opt_1 = reply.body.kvs
     local kv = ____opt_1 and ____opt_1[1]
+    local kv_err = completeness.check_read(kv, event.kv.key, options.answered_by)
+    if kv_err ~= nil then
+        return nil, kv_err
+    end
     local ____is_then_3
     if is_then then
         ____is_then_3 = contradicts_then(event, kv)

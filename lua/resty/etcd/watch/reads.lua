@@ -3,9 +3,12 @@ local _M = {}
 local call = require("resty.etcd.call.call")
 local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
+local key_range = require("resty.etcd.protocol.key_range")
 local monotonic = require("resty.etcd.call.monotonic")
 local paged_range = require("resty.etcd.call.paged_range")
+local completeness = require("resty.etcd.protocol.completeness")
 local rpcs = require("resty.etcd.protocol.rpc")
+local time_slice = require("resty.etcd.base.time_slice")
 
 --- What a count says of a range.
 ---@class resty.etcd.watch.reads.CurrentRevision: resty.etcd.watch.types.HistoryPoint
@@ -174,6 +177,27 @@ local function created_keys(core, range, from, at)
     }
 end
 
+--- Returns what is wrong with the keys of a full state, nil if nothing is: each of them is complete and in the range, and
+--- comes after the one before.
+---@param kvs resty.etcd.protocol.message.RawKv[]
+---@param range resty.etcd.protocol.key_range.KeyRange
+---@return string?
+local function problem_of_list(kvs, range)
+    local slice = time_slice.start()
+    local last = ""
+    for ____, kv in ipairs(kvs) do
+        if not completeness.is_complete_kv(kv) then
+            return "malformed reply: key-value pair without key, revision or version"
+        end
+        if kv.key <= last or not key_range.has(range, kv.key) then
+            return "malformed reply: key out of order, or outside the range that was read"
+        end
+        last = kv.key
+        time_slice.yield_if_due(slice)
+    end
+    return nil
+end
+
 --- Reads all keys of the range at one revision.
 ---@param core resty.etcd.call.client_state.Core
 ---@param range resty.etcd.protocol.key_range.KeyRange
@@ -196,6 +220,10 @@ local function list(core, range, revision, source)
         return nil, header_err
     end
     local kvs = reply.body.kvs or ({})
+    local problem = problem_of_list(kvs, range)
+    if problem ~= nil then
+        return nil, errors.local_error("bad_reply", problem)
+    end
     return kvs, revision or current.revision
 end
 _M.changed_keys = changed_keys

@@ -2,6 +2,7 @@
 local _M = {}
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local time_slice = require("resty.etcd.base.time_slice")
+local completeness = require("resty.etcd.protocol.completeness")
 
 --- Maximum approximate size in bytes of buffered fragments, against a server whose fragments never end.
 local MAX_BUFFERED = 512 * 1024 * 1024
@@ -73,15 +74,16 @@ local function add_event(reassembler, event, from, batches)
     end
 end
 
---- Reports whether an event lacks its key or revision.
+--- Reports whether an event lacks its key, a revision, or its version.
 ---@param events resty.etcd.watch.reassembly.WireEvent[]
+---@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return boolean
-local function is_malformed(events)
+local function has_incomplete(events, slice)
     for ____, event in ipairs(events) do
-        local kv = event.kv
-        if kv == nil or kv.key == nil or tonumber(kv.mod_revision) == nil then
+        if not completeness.is_complete_event(event) then
             return true
         end
+        time_slice.yield_if_due(slice)
     end
     return false
 end
@@ -109,15 +111,15 @@ end
 ---@return string? err
 local function add(reassembler, reply, from)
     local events = reply.events or ({})
-    if is_malformed(events) then
-        return nil, "malformed reply: watch event without key or mod_revision"
+    local slice = time_slice.start()
+    if has_incomplete(events, slice) then
+        return nil, "malformed reply: watch event without key, revision or version"
     end
     reassembler.bytes = reply.fragment == true and reassembler.bytes + size_of(events) or 0
     if reassembler.bytes > MAX_BUFFERED then
         return nil, "malformed reply: watch fragments exceed 512 MiB"
     end
     local batches = {}
-    local slice = time_slice.start()
     for ____, part in ipairs(collect(reassembler, reply)) do
         for ____, event in ipairs(part) do
             time_slice.yield_if_due(slice)

@@ -30,7 +30,7 @@ function put(cli: ClientState, request: Message, timeout: number, wants_prev_kv:
     const done = reply.body as unknown as {
         header: Header;
         replayed?: true;
-        responses?: { response_put: { prev_kv?: unknown } }[];
+        responses?: { response_put?: { prev_kv?: unknown } }[];
     };
     const body: Message = new LuaMap();
     body.set("header", done.header);
@@ -40,7 +40,7 @@ function put(cli: ClientState, request: Message, timeout: number, wants_prev_kv:
             body.set("prev_kv", read_before(cli, request.get("key"), done.header.revision, timeout, deadline));
         }
     } else if (done.responses !== undefined) {
-        body.set("prev_kv", done.responses[0]?.response_put.prev_kv);
+        body.set("prev_kv", done.responses[0]?.response_put?.prev_kv);
     }
     reply.body = body;
     return $multi(reply);

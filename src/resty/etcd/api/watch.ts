@@ -6,6 +6,7 @@ import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
 import * as errors from "../protocol/errors";
 import type { ErrorResult, EtcdError } from "../protocol/errors";
+import * as completeness from "../protocol/completeness";
 import * as rpcs from "../protocol/rpc";
 import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
@@ -131,6 +132,20 @@ function has_news(reply: WatchResult): boolean {
     return reply.events !== undefined || reply.created === true || reply.canceled === true;
 }
 
+/** Reports whether an event of a response has no key: etcd sends no such event. */
+function lacks_key(reply: WatchResult): boolean {
+    for (const { kv, prev_kv } of (reply.events as Partial<Event>[] | undefined) ?? []) {
+        if (
+            kv === undefined ||
+            !completeness.has_key(kv) ||
+            (prev_kv !== undefined && !completeness.has_key(prev_kv))
+        ) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Reports whether the events of a response can be merged with those of another. */
 function is_plain(reply: WatchResult): boolean {
     return reply.created !== true && reply.canceled !== true;
@@ -144,7 +159,7 @@ function merge_arrived(stream: Stream, reply: WatchResult): WatchResult | undefi
         if (more === undefined) {
             return undefined;
         }
-        if (!is_plain(more)) {
+        if (!is_plain(more) || lacks_key(more)) {
             return more;
         }
         for (const event of more.events ?? []) {
@@ -209,6 +224,13 @@ function make_reader(cli: ClientState, stream: Stream, timeout: number | undefin
                     continue;
                 }
                 reply = message as unknown as WatchResult;
+            }
+            if (lacks_key(reply)) {
+                stream.close();
+                last_error = "malformed reply: watch event without key";
+                last_details = errors.local_error("bad_reply", last_error, stream.endpoint);
+                cli.sync_plan?.readers.delete(token);
+                continue;
             }
             if (reply.events !== undefined && is_plain(reply)) {
                 next_reply = merge_arrived(stream, reply);

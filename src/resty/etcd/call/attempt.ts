@@ -7,6 +7,7 @@ import type { Endpoint } from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as monotonic from "./monotonic";
+import * as reply_check from "./reply_check";
 import type { RetryState } from "./retry_state";
 import * as retry_state from "./retry_state";
 import * as retry_policy from "../protocol/retry_policy";
@@ -264,6 +265,10 @@ function unary_at(call: Call, attempt: Attempt): Outcome<Reply> {
     call.received = call.received + attempt.received;
     if (reply === undefined) {
         return failed(call, attempt, failure);
+    }
+    const problem = reply_check.problem_of(call.rpc, reply.body);
+    if (problem !== undefined) {
+        return failed(call, attempt, failures.undecodable(problem, reply.status));
     }
     const floor = core.revision_floor;
     // what a member says of itself has no revision that counts

@@ -9,6 +9,7 @@ import * as unique_id from "../base/unique_id";
 import * as lease_grant from "./lease_grant";
 import * as errors from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
+import * as txn_response from "../protocol/txn_response";
 import type { Reply } from "../transport/transport";
 
 const now = clock.now;
@@ -122,41 +123,39 @@ function wrap_txn(txn: Message, key: string, lease: string): object {
     };
 }
 
-/** Returns the first response of a transaction, or an empty message. */
-function first_response(body: Message, kind: string): Message {
-    const responses = (body.get("responses") as Message[] | undefined) ?? [];
-    const first = responses[0];
-    if (first === undefined) {
-        return new LuaMap();
-    }
-    return (first.get(kind) as Message | undefined) ?? new LuaMap();
-}
-
-/** Returns the reply of the inner transaction. If an earlier attempt applied it, the marker tells only its branch and revision. */
-function unwrap(body: Message): Message {
+/**
+ * Returns the reply of the inner transaction. If an earlier attempt applied it, the marker tells only its branch and revision.
+ * @param key of the marker
+ * @returns nil and an error text if the reply contains neither
+ */
+function unwrap(body: Message, key: string): Result<Message> {
     const result: Message = new LuaMap();
-    const header = body.get("header") as Message | undefined;
+    const header = body.get("header") as Message;
     result.set("header", header);
     if (body.get("succeeded") === true) {
-        const inner = first_response(body, "response_txn");
+        const first = (body.get("responses") as Message[] | undefined)?.[0];
+        const inner = first?.get("response_txn") as Message | undefined;
+        if (inner === undefined) {
+            return $multi(undefined, "malformed reply: transaction without the transaction in it");
+        }
         const responses = (inner.get("responses") as object[] | undefined) ?? [];
         responses.pop(); // that of the marker
         result.set("succeeded", inner.get("succeeded"));
         if (responses.length > 0) {
             result.set("responses", responses);
         }
-        return result;
+        return $multi(result);
     }
-    const kvs = (first_response(body, "response_range").get("kvs") as Message[] | undefined) ?? [];
-    const marker = kvs[0];
+    const [marker, problem] = txn_response.read_of(body, key);
+    if (marker === undefined) {
+        return $multi(undefined, problem ?? "malformed reply: transaction without its marker");
+    }
     result.set("replayed", true);
-    if (marker !== undefined) {
-        if (marker.get("value") === "1") {
-            result.set("succeeded", true);
-        }
-        header?.set("revision", marker.get("mod_revision"));
+    if (marker.value === "1") {
+        result.set("succeeded", true);
     }
-    return result;
+    header.set("revision", marker.mod_revision);
+    return $multi(result);
 }
 
 /**
@@ -184,7 +183,12 @@ function run(core: Core, txn: Message, timeout: number): Outcome<Reply> {
         const options: CallOptions = { timeout, deadline, semantics: "idempotent", prefer };
         const [reply, err, error_reply] = call.unary(core, rpcs.txn, request, options);
         if (reply !== undefined) {
-            reply.body = unwrap(reply.body);
+            const [inner, inner_problem] = unwrap(reply.body, key);
+            if (inner === undefined) {
+                const inner_err = errors.local_error("bad_reply", inner_problem, options.answered_by);
+                return $multi(undefined, errors.with_outcome(inner_err, true));
+            }
+            reply.body = inner;
             return $multi(reply);
         }
         if (err.code !== errors.Code.NOT_FOUND || err.maybe_applied) {

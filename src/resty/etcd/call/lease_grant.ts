@@ -14,6 +14,15 @@ function exists_already(err: EtcdError): boolean {
     return err.message === "etcdserver: lease already exists";
 }
 
+/** Returns the reply of a grant, or an error if it has no lease or no TTL: whatever keeps the lease needs both. */
+function checked(reply: Reply, semantics: Semantics, endpoint: string | undefined): Outcome<Reply> {
+    if (reply.body.get("ID") !== undefined && reply.body.get("TTL") !== undefined) {
+        return $multi(reply);
+    }
+    const err = errors.local_error("bad_reply", "malformed reply: lease without ID or TTL", endpoint);
+    return $multi(undefined, errors.with_outcome(err, semantics !== "read"));
+}
+
 /** Builds the reply of a grant whose own reply was lost, from what etcd says of the lease. */
 function reply_of_existing(
     core: Core,
@@ -22,7 +31,7 @@ function reply_of_existing(
     timeout: number,
     deadline: number | undefined,
 ): Outcome<Reply> {
-    const options = { timeout, deadline, quiet: true };
+    const options: CallOptions = { timeout, deadline, quiet: true };
     const [reply, err] = call.unary(core, rpcs.lease_time_to_live, { ID: id }, options);
     if (reply === undefined) {
         return $multi(undefined, errors.with_outcome(err, semantics !== "read"));
@@ -32,7 +41,7 @@ function reply_of_existing(
     body.set("ID", id);
     body.set("TTL", reply.body.get("grantedTTL"));
     reply.body = body;
-    return $multi(reply);
+    return checked(reply, semantics, options.answered_by);
 }
 
 /**
@@ -55,7 +64,7 @@ function grant_with_random_id(core: Core, ttl: number, options?: CallOptions): O
         options.answered_by = grant.answered_by;
     }
     if (reply !== undefined) {
-        return $multi(reply);
+        return checked(reply, semantics, grant.answered_by);
     }
     if (exists_already(err)) {
         return reply_of_existing(core, id, semantics, timeout, deadline);

@@ -68,6 +68,11 @@ function check_write(name: unknown, opts: WriteOptions | undefined): Problem {
     return checks.check_key(name) ?? checks.check_options(opts, WRITE_OPTIONS);
 }
 
+/** Returns the error for a reply that does not tell whether the document was written. */
+function malformed(problem: string, endpoint: string | undefined): EtcdError {
+    return errors.with_outcome(errors.local_error("bad_reply", problem, endpoint), true);
+}
+
 /** Performs a write, as a transaction that checks `if_revision`. */
 function write(
     state: State,
@@ -93,7 +98,11 @@ function write(
         return $multi(undefined, errors.with_outcome(cluster.error_of(state.cli, reply, options), has_written));
     }
     if (reply.body.get("succeeded") !== true) {
-        const revision = txn_response.of_txn(reply.body)?.mod_revision ?? "0";
+        const [kv, problem] = txn_response.read_of(reply.body, key);
+        if (problem !== undefined) {
+            return $multi(undefined, malformed(problem, options.answered_by));
+        }
+        const revision = kv?.mod_revision ?? "0";
         const text = `the document is not at revision ${wanted}, but at ${revision}`;
         const conflict = errors.local_error("conflict", text);
         conflict.revision = revision;

@@ -233,7 +233,10 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
         return cluster.error_of(reg.cli, reply, options);
     }
     if (reply.body.get("succeeded") !== true) {
-        const kv = txn_response.of_txn(reply.body);
+        const [kv, problem] = txn_response.read_of(reply.body, key);
+        if (problem !== undefined) {
+            return errors.local_error("bad_reply", problem, options.answered_by);
+        }
         const owner = kv?.lease;
         if (owner === undefined) {
             return errors.local_error("conflict", "the key was changed concurrently");
@@ -301,7 +304,10 @@ function check_key(reg: State): EtcdError | undefined {
         const value = value_to_write(reg);
         return value !== reg.written ? write_update(reg, value) : undefined;
     }
-    const kv = txn_response.of_txn(reply.body);
+    const [kv, problem] = txn_response.read_of(reply.body, key);
+    if (problem !== undefined) {
+        return errors.local_error("bad_reply", problem, options.answered_by);
+    }
     const owner = kv?.lease;
     // a key without a lease would never expire: it is overwritten
     if (owner !== undefined && owner !== reg.previous_lease) {

@@ -2,6 +2,8 @@ import * as keys from "../protocol/keys";
 import * as checks from "../base/checks";
 import type { RawKv } from "../protocol/message";
 import * as cluster from "../call/cluster";
+import type { CallOptions } from "../call/call";
+import * as completeness from "../protocol/completeness";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
@@ -22,14 +24,19 @@ function get_linearizable(this: State, key: string, timeout?: number): ReadResul
     if (problem !== undefined) {
         return errors.bad_request(problem);
     }
-    const request = { key: keys.with_prefix(this.cli.key_prefix, key) };
-    const [reply, err] = cluster.read(this.cli, rpcs.range, request, { timeout });
+    const real_key = keys.with_prefix(this.cli.key_prefix, key);
+    const call_options: CallOptions = { timeout };
+    const [reply, err] = cluster.read(this.cli, rpcs.range, { key: real_key }, call_options);
     if (reply === undefined) {
         return errors.to_result(err);
     }
     const raw = (reply.body.get("kvs") as RawKv[] | undefined)?.[0];
     if (raw === undefined) {
         return $multi(undefined, undefined);
+    }
+    const raw_err = completeness.check_read(raw, real_key, call_options.answered_by);
+    if (raw_err !== undefined) {
+        return errors.to_result(raw_err);
     }
     const [kv, reason] = decode.make(this.decoder, raw, decode.key_of(this.decoder, raw));
     if (kv === undefined) {

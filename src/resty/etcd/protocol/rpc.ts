@@ -26,6 +26,8 @@ interface Rpc {
     readonly anonymous?: boolean;
     /** The response contains a secret and must not be quoted in errors. */
     readonly secret?: boolean;
+    /** etcd states its revision in the header of each reply: a reply without it is not etcd's. */
+    readonly has_revision?: boolean;
 }
 
 const range: Rpc = {
@@ -34,6 +36,7 @@ const range: Rpc = {
     request: schema.range_request,
     reply: schema.range_response,
     semantics: "read",
+    has_revision: true,
 };
 const put: Rpc = {
     method: "/etcdserverpb.KV/Put",
@@ -41,6 +44,7 @@ const put: Rpc = {
     request: schema.put_request,
     reply: schema.put_response,
     semantics: "write",
+    has_revision: true,
 };
 const delete_range: Rpc = {
     method: "/etcdserverpb.KV/DeleteRange",
@@ -48,6 +52,7 @@ const delete_range: Rpc = {
     request: schema.delete_range_request,
     reply: schema.delete_range_response,
     semantics: "write",
+    has_revision: true,
 };
 const txn: Rpc = {
     method: "/etcdserverpb.KV/Txn",
@@ -55,6 +60,7 @@ const txn: Rpc = {
     request: schema.txn_request,
     reply: schema.txn_response,
     semantics: "write",
+    has_revision: true,
 };
 const watch: Rpc = {
     method: "/etcdserverpb.Watch/Watch",
@@ -70,6 +76,7 @@ const lease_grant: Rpc = {
     request: schema.lease_grant_request,
     reply: schema.lease_grant_response,
     semantics: "write",
+    has_revision: true,
 };
 const lease_revoke: Rpc = {
     method: "/etcdserverpb.Lease/LeaseRevoke",
@@ -77,6 +84,7 @@ const lease_revoke: Rpc = {
     request: schema.lease_revoke_request,
     reply: schema.lease_revoke_response,
     semantics: "write",
+    has_revision: true,
 };
 // A read: renewing a lease twice has the effect of renewing it once.
 const lease_keep_alive: Rpc = {
@@ -86,6 +94,7 @@ const lease_keep_alive: Rpc = {
     reply: schema.lease_keep_alive_response,
     semantics: "read",
     stream: true,
+    has_revision: true,
 };
 const lease_time_to_live: Rpc = {
     method: "/etcdserverpb.Lease/LeaseTimeToLive",
@@ -93,6 +102,7 @@ const lease_time_to_live: Rpc = {
     request: schema.lease_time_to_live_request,
     reply: schema.lease_time_to_live_response,
     semantics: "read",
+    has_revision: true,
 };
 const lease_leases: Rpc = {
     method: "/etcdserverpb.Lease/LeaseLeases",
@@ -100,6 +110,7 @@ const lease_leases: Rpc = {
     request: schema.lease_leases_request,
     reply: schema.lease_leases_response,
     semantics: "read",
+    has_revision: true,
 };
 const authenticate: Rpc = {
     method: "/etcdserverpb.Auth/Authenticate",

@@ -36,7 +36,7 @@ type ReadOutcome =
     | "end"
     /** A sealed epoch without link: the worker that sealed it, or another one, is about to link a successor. */
     | "unlinked"
-    /** A key that must exist does not. */
+    /** A key that must exist does not, or is damaged. */
     | "missing";
 
 function create(log: Log): Cursor {
@@ -81,7 +81,7 @@ function step(cursor: State): LuaMultiReturn<[outcome: ReadOutcome, record?: Sto
     }
 }
 
-/** Reads the base of an epoch and moves the cursor to its first record; nil if a part of the base is missing. */
+/** Reads the base of an epoch and moves the cursor to its first record; nil if a part of the base is missing or damaged. */
 function read_base(cursor: State, epoch: number, slice: TimeSlice): RawKv[] | undefined {
     const log = cursor.log;
     const header = epoch_header.read(log, epoch);
@@ -96,7 +96,9 @@ function read_base(cursor: State, epoch: number, slice: TimeSlice): RawKv[] | un
         if (record === undefined) {
             return undefined;
         }
-        kv_encoding.decode_kvs(record.payload, kvs, slice);
+        if (!kv_encoding.decode_kvs(record.payload, kvs, slice)) {
+            return undefined;
+        }
         number = record.last + 1;
         time_slice.yield_if_due(slice);
     }
@@ -107,10 +109,13 @@ function read_base(cursor: State, epoch: number, slice: TimeSlice): RawKv[] | un
     return kvs;
 }
 
-function add_changes(changes: Changes, record: StoredRecord, slice: TimeSlice): void {
-    for (const event of kv_encoding.decode_events(record.payload, slice)) {
+/** Adds the events of a record. Returns false if the record is damaged. */
+function add_changes(changes: Changes, record: StoredRecord, slice: TimeSlice): boolean {
+    const events = kv_encoding.decode_events(record.payload, slice);
+    for (const event of events ?? []) {
         changes.set(event.kv.key, event);
     }
+    return events !== undefined;
 }
 
 /**
@@ -135,7 +140,9 @@ function join(cursor: State, epoch: number, reason: Reason): LuaMultiReturn<[Bat
     while (true) {
         const [outcome, record, link] = step(cursor);
         if (outcome === "record") {
-            add_changes(changes, record!, slice);
+            if (!add_changes(changes, record!, slice)) {
+                return $multi(undefined, "missing");
+            }
         } else if (outcome === "reset") {
             last_reason = link!.reason as Reason;
             changes = new LuaMap();
@@ -185,10 +192,11 @@ function follow_reset(cursor: State, link: Link): LuaMultiReturn<[Batch | undefi
 function next(cursor: Cursor): LuaMultiReturn<[Batch | undefined, (ReadOutcome | undefined)?]> {
     const [outcome, record, link] = step(cursor);
     if (outcome === "record") {
-        return $multi({
-            revision: cursor.revision,
-            events: kv_encoding.decode_events(record!.payload, time_slice.start()),
-        });
+        const events = kv_encoding.decode_events(record!.payload, time_slice.start());
+        if (events === undefined) {
+            return $multi(undefined, "missing");
+        }
+        return $multi({ revision: cursor.revision, events });
     }
     if (outcome === "reset") {
         return follow_reset(cursor, link!);

@@ -1,3 +1,4 @@
+import * as completeness from "../protocol/completeness";
 import type { RawEvent, RawKv } from "../protocol/message";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
@@ -62,17 +63,23 @@ function encode_events(events: RawEvent[], slice: TimeSlice): string {
 /**
  * Decodes one key.
  * @param at position of its first byte, counted from 1
- * @returns the key, whether it is a deletion, and the position of the next key
+ * @returns an event and the position of the next key; or nil if a part of the key is missing
  */
-function decode(bytes: string, at: number): LuaMultiReturn<[kv: RawKv, is_deletion: boolean, next: number]> {
+function decode(
+    bytes: string,
+    at: number,
+): LuaMultiReturn<[event: RawEvent, next: number] | [event: undefined, next?: undefined]> {
     const [flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l] = byte(bytes, at, at + HEADER_SIZE - 1);
+    if (l === undefined) {
+        return $multi(undefined);
+    }
     const key_at = at + HEADER_SIZE;
     const value_at = key_at + k0! + k1! * 256 + k2! * 65536 + k3! * 16777216;
     const created_at = value_at + v0! + v1! * 256 + v2! * 65536 + v3! * 16777216;
     const modified_at = created_at + c!;
     const version_at = modified_at + m!;
     const lease_at = version_at + n!;
-    const next = lease_at + l!;
+    const next = lease_at + l;
     const is_deletion = flags! % 2 === DELETION;
     const kv = {
         key: sub(bytes, key_at, value_at - 1),
@@ -88,30 +95,45 @@ function decode(bytes: string, at: number): LuaMultiReturn<[kv: RawKv, is_deleti
             kv.value = sub(bytes, value_at, created_at - 1);
         }
     }
-    return $multi(kv, is_deletion, next);
+    const event: RawEvent = { type: is_deletion ? "DELETE" : "PUT", kv };
+    if (next > bytes.length + 1 || !completeness.is_complete_event(event)) {
+        return $multi(undefined);
+    }
+    return $multi(event, next);
 }
 
-function decode_events(bytes: string, slice: TimeSlice): RawEvent[] {
+/** Returns the events in `bytes`; nil if one of them is incomplete: another program has written the bytes. */
+function decode_events(bytes: string, slice: TimeSlice): RawEvent[] | undefined {
     const events: RawEvent[] = [];
     let at = 1;
     while (at <= bytes.length) {
-        const [kv, is_deletion, next] = decode(bytes, at);
-        events.push({ type: is_deletion ? "DELETE" : "PUT", kv });
+        const [event, next] = decode(bytes, at);
+        if (event === undefined) {
+            return undefined;
+        }
+        events.push(event);
         at = next;
         time_slice.yield_if_due(slice);
     }
     return events;
 }
 
-/** Decodes the keys in `bytes` and appends them to `kvs`. */
-function decode_kvs(bytes: string, kvs: RawKv[], slice: TimeSlice): void {
+/**
+ * Decodes the keys in `bytes` and appends them to `kvs`.
+ * @returns false if one of them is incomplete, or a deletion: another program has written the bytes
+ */
+function decode_kvs(bytes: string, kvs: RawKv[], slice: TimeSlice): boolean {
     let at = 1;
     while (at <= bytes.length) {
-        const [kv, , next] = decode(bytes, at);
-        kvs.push(kv);
+        const [event, next] = decode(bytes, at);
+        if (event === undefined || event.type === "DELETE") {
+            return false;
+        }
+        kvs.push(event.kv);
         at = next;
         time_slice.yield_if_due(slice);
     }
+    return true;
 }
 
 export { decode_events, decode_kvs, encode, encode_events };

@@ -149,7 +149,9 @@ function read_kvs(file: LuaFile): Result<RawKv[]> {
         if (!is_intact || tonumber(number) !== chunks) {
             return $multi(undefined, DAMAGED);
         }
-        kv_encoding.decode_kvs(bytes, kvs, slice);
+        if (!kv_encoding.decode_kvs(bytes, kvs, slice)) {
+            return $multi(undefined, DAMAGED);
+        }
     }
 }
 

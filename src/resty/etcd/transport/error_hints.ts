@@ -51,6 +51,10 @@ const HINTS: [part: string, hint: string][] = [
         "HTTP 429 from something that is not etcd",
         "a proxy in between limits the rate of requests: etcd has not seen it",
     ],
+    [
+        "malformed reply: response header without",
+        "another server or a proxy responds here: check http_host and api_prefix",
+    ],
     ["from something that is not etcd", "another server or a proxy responds here: check http_host and api_prefix"],
     ["Client sent an HTTP request to an HTTPS server", "the port serves TLS: use https in http_host"],
     ["certificate has expired", DATES],

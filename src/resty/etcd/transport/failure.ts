@@ -21,6 +21,13 @@ function local_failure(kind: FailureKind, text: string, sent: boolean, is_closed
     return { kind, text, sent, is_closed_by_server: is_closed_by_server === true };
 }
 
+/** Creates the failure for a complete response that is no reply to the RPC. */
+function undecodable(text: string, http_status: number): LocalFailure {
+    const failure = local_failure("undecodable", text, true);
+    failure.http_status = http_status;
+    return failure;
+}
+
 /** Creates the failure of a call that the server rejected. */
 function status_failure(http_status: number, code: number | undefined, text: string, reply?: Reply): StatusFailure {
     return { kind: "status", http_status, code, text, reply };
@@ -59,4 +66,4 @@ function call_error(failure: Failure, endpoint: string): EtcdError {
     return err;
 }
 
-export { call_error, local_failure, status_failure, stream_error };
+export { call_error, local_failure, status_failure, stream_error, undecodable };

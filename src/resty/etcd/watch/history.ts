@@ -3,6 +3,7 @@ import type { CallOptions } from "../call/call";
 import type { Core } from "../call/client_state";
 import * as cluster from "../call/cluster";
 import type { Mutable } from "../base/mutable";
+import * as completeness from "../protocol/completeness";
 import { Code } from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { KeyRange } from "../protocol/key_range";
@@ -163,6 +164,10 @@ function is_event_lost(core: Core, history: HistoryPoint, prefer: string | undef
         return $multi(undefined, err!);
     }
     const kv = (reply.body.get("kvs") as RawKv[] | undefined)?.[0];
+    const kv_err = completeness.check_read(kv, event.kv.key, options.answered_by);
+    if (kv_err !== undefined) {
+        return $multi(undefined, kv_err);
+    }
     return $multi(is_then ? contradicts_then(event, kv) : contradicts_now(event, history.known_until!, kv));
 }
 

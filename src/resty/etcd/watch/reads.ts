@@ -8,10 +8,13 @@ import type { Endpoint } from "../endpoint/endpoint";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { KeyRange } from "../protocol/key_range";
+import * as key_range from "../protocol/key_range";
 import * as monotonic from "../call/monotonic";
 import * as paged_range from "../call/paged_range";
 import type { PageSource } from "../call/paged_range";
+import * as completeness from "../protocol/completeness";
 import * as rpcs from "../protocol/rpc";
+import * as time_slice from "../base/time_slice";
 import type { Reply } from "../transport/transport";
 
 /** What a count says of a range. */
@@ -140,6 +143,26 @@ function created_keys(core: Core, range: KeyRange, from: number, at: Endpoint): 
 }
 
 /**
+ * Returns what is wrong with the keys of a full state, nil if nothing is: each of them is complete and in the range, and
+ * comes after the one before.
+ */
+function problem_of_list(kvs: readonly RawKv[], range: KeyRange): Problem {
+    const slice = time_slice.start();
+    let last = "";
+    for (const kv of kvs) {
+        if (!completeness.is_complete_kv(kv)) {
+            return "malformed reply: key-value pair without key, revision or version";
+        }
+        if (kv.key <= last || !key_range.has(range, kv.key)) {
+            return "malformed reply: key out of order, or outside the range that was read";
+        }
+        last = kv.key;
+        time_slice.yield_if_due(slice);
+    }
+    return undefined;
+}
+
+/**
  * Reads all keys of the range at one revision.
  * @param revision nil for the current one
  * @param source the cluster and the endpoint that the events are from
@@ -165,6 +188,10 @@ function list(
         return $multi(undefined, header_err);
     }
     const kvs = (reply.body.get("kvs") as RawKv[] | undefined) ?? [];
+    const problem = problem_of_list(kvs, range);
+    if (problem !== undefined) {
+        return $multi(undefined, errors.local_error("bad_reply", problem));
+    }
     return $multi(kvs, revision ?? current.revision);
 }
 

@@ -3,6 +3,8 @@ import type { Batch } from "./feed";
 import * as gc_barrier from "../base/gc_barrier";
 import type { Mutable } from "../base/mutable";
 import * as time_slice from "../base/time_slice";
+import type { TimeSlice } from "../base/time_slice";
+import * as completeness from "../protocol/completeness";
 
 /** Maximum approximate size in bytes of buffered fragments, against a server whose fragments never end. */
 const MAX_BUFFERED = 512 * 1024 * 1024;
@@ -78,13 +80,13 @@ function add_event(reassembler: State, event: WireEvent, from: number, batches: 
     }
 }
 
-/** Reports whether an event lacks its key or revision. */
-function is_malformed(events: readonly WireEvent[]): boolean {
+/** Reports whether an event lacks its key, a revision, or its version. */
+function has_incomplete(events: readonly WireEvent[], slice: TimeSlice): boolean {
     for (const event of events) {
-        const kv = event.kv as Partial<RawKv> | undefined;
-        if (kv === undefined || kv.key === undefined || tonumber(kv.mod_revision) === undefined) {
+        if (!completeness.is_complete_event(event)) {
             return true;
         }
+        time_slice.yield_if_due(slice);
     }
     return false;
 }
@@ -109,15 +111,15 @@ function size_of(events: readonly WireEvent[]): number {
  */
 function add(reassembler: State, reply: WatchReply, from: number): Result<Batch[]> {
     const events = reply.events ?? [];
-    if (is_malformed(events)) {
-        return $multi(undefined, "malformed reply: watch event without key or mod_revision");
+    const slice = time_slice.start();
+    if (has_incomplete(events, slice)) {
+        return $multi(undefined, "malformed reply: watch event without key, revision or version");
     }
     reassembler.bytes = reply.fragment === true ? reassembler.bytes + size_of(events) : 0;
     if (reassembler.bytes > MAX_BUFFERED) {
         return $multi(undefined, "malformed reply: watch fragments exceed 512 MiB");
     }
     const batches: Batch[] = [];
-    const slice = time_slice.start();
     for (const part of collect(reassembler, reply)) {
         for (const event of part) {
             time_slice.yield_if_due(slice);
