@@ -132,15 +132,16 @@ describe("wall clock", function()
         local result = nginx.lua [[
             local tokens = require "resty.etcd.call.token"
             local function cache()
-                local options = { is_optional = false, dict = ngx.shared.tokens, dict_key = "k" }
                 local login = { begin = function() end, finish = function() return "abcdefgh.12" end }
-                return tokens.new("u", "p", login, options)
+                local auth = tokens.new("u", "p", login, false)
+                tokens.share(auth, ngx.shared.tokens, "k")
+                return auth
             end
             assert(tokens.token(cache(), {}, nil, 5)) -- logs in
             local other = cache()
             assert(tokens.token(other, {}, nil, 5)) -- reads the dict
             local is_new = tokens.can_be_unknown_to_members(other, "abcdefgh.12")
-            ngx.shared.tokens:expire("k|new", 3600) -- as if the clock were set back
+            assert(ngx.shared.tokens:expire("resty.etcd|token|k|new", 3600)) -- as if the clock were set back
             ngx.sleep(1.1)
             local late = cache()
             assert(tokens.token(late, {}, nil, 5))

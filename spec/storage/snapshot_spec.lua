@@ -106,7 +106,7 @@ describe("snapshot file", function()
 
     it("is rejected with the cause when it has another identity or version, or does not exist", function()
         assert(snapshot_file.write(path, new_snapshot(8)))
-        assert.equal(path .. ": snapshot of other endpoints, another user or other keys",
+        assert.equal(path .. ": snapshot of other keys, or of a client with other options",
             (select(2, snapshot_file.read(path, "other"))))
         set_content((content():gsub("snapshot 1", "snapshot 2")))
         assert.equal(path .. ": not a snapshot file of this version", (select(2, read_own())))

@@ -6,16 +6,14 @@ local _M = {}
 ---@field begin fun(core: resty.etcd.call.client_state.Core, timeout: number): resty.etcd.endpoint.balancer.Choice? Logs the line of the login and chooses its first endpoint, without waiting.
 ---@field finish fun(core: resty.etcd.call.client_state.Core, auth: resty.etcd.call.client_state.TokenCache, timeout: number, deadline: number?, first: resty.etcd.endpoint.balancer.Choice?): string?, resty.etcd.protocol.errors.EtcdError? Sends the request. Does not wait if no endpoint was available.
 
----@class resty.etcd.call.client_state.AuthOptions
----@field is_optional boolean If etcd has authentication disabled, calls are made without a token instead of failing.
----@field dict table? Shared dict through which workers share their tokens; nil for none.
----@field dict_key string Key of the token in the shared dict.
-
 --- User, password and current token of a client.
----@class resty.etcd.call.client_state.TokenCache: resty.etcd.call.client_state.AuthOptions
+---@class resty.etcd.call.client_state.TokenCache
 ---@field user string
 ---@field password string
 ---@field login resty.etcd.call.client_state.Login
+---@field is_optional boolean If etcd has authentication disabled, calls are made without a token instead of failing.
+---@field dict table? Shared dict through which workers share their tokens; nil for none.
+---@field dict_key string Key of the token in the shared dict.
 ---@field token string?
 ---@field is_shared boolean The token is from the shared dict, not from a login of this worker.
 ---@field new_until number Time until which slow members can reject the token as unknown.

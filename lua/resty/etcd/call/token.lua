@@ -40,23 +40,33 @@ local NO_TOKEN = ""
 ---@field deadline number?
 ---@field first resty.etcd.endpoint.balancer.Choice? Nil if the login chooses its first endpoint when it continues.
 
-local function create(user, password, login, options)
-    local ____options_0 = options
-    local is_optional = ____options_0.is_optional
-    local dict = ____options_0.dict
-    local dict_key = ____options_0.dict_key
+---@param user string
+---@param password string
+---@param login resty.etcd.call.client_state.Login
+---@param is_optional boolean see `TokenCache`
+---@return resty.etcd.call.client_state.TokenCache
+local function create(user, password, login, is_optional)
     return {
         user = user,
         password = password,
         login = login,
         is_optional = is_optional,
-        dict = dict,
-        dict_key = dict_key,
+        dict = nil,
+        dict_key = "",
         token = nil,
         is_shared = false,
         new_until = 0,
         logins = single_flight.new()
     }
+end
+
+--- Shares the token with the clients of the same identity, in all workers.
+---@param auth resty.etcd.call.client_state.TokenCache
+---@param dict table
+---@param identity string of `identity.of_client`
+local function share(auth, dict, identity)
+    auth.dict = dict
+    auth.dict_key = "resty.etcd|token|" .. identity
 end
 
 --- Stores a new token, in the shared dict too.
@@ -110,13 +120,13 @@ end
 --- Finishes a login that has begun, and passes the result to all calls that wait for it.
 ---@param pending resty.etcd.call.token.PendingLogin
 local function finish_login(pending)
-    local ____pending_1 = pending
-    local auth = ____pending_1.auth
-    local core = ____pending_1.core
-    local run = ____pending_1.run
-    local timeout = ____pending_1.timeout
-    local deadline = ____pending_1.deadline
-    local first = ____pending_1.first
+    local ____pending_0 = pending
+    local auth = ____pending_0.auth
+    local core = ____pending_0.core
+    local run = ____pending_0.run
+    local timeout = ____pending_0.timeout
+    local deadline = ____pending_0.deadline
+    local first = ____pending_0.first
     local ok, token_or_error, err = pcall(
         auth.login.finish,
         core,
@@ -138,10 +148,10 @@ local function finish_login(pending)
 end
 
 local function finish_in_timer(pending)
-    local ____pending_2 = pending
-    local auth = ____pending_2.auth
-    local run = ____pending_2.run
-    local deadline = ____pending_2.deadline
+    local ____pending_1 = pending
+    local auth = ____pending_1.auth
+    local run = ____pending_1.run
+    local deadline = ____pending_1.deadline
     if auth.logins.latest ~= run then
         return
     end
@@ -157,8 +167,8 @@ end
 local function wait(run, deadline)
     local outcome, reason = single_flight.wait_for(run, deadline)
     if outcome == "released" then
-        local ____opt_3 = run.result
-        return ____opt_3 and ____opt_3.err
+        local ____opt_2 = run.result
+        return ____opt_2 and ____opt_2.err
     end
     if outcome == "lost" then
         return nil
@@ -237,8 +247,8 @@ local function token(auth, core, deadline, timeout)
         end
         local wait_until = is_owner and deadline ~= nil and deadline + ERROR_GRACE or deadline
         local err = wait(run, wait_until)
-        local ____opt_5 = run.result
-        local fresh = ____opt_5 and ____opt_5.token
+        local ____opt_4 = run.result
+        local fresh = ____opt_4 and ____opt_4.token
         if fresh ~= nil then
             return fresh
         end
@@ -298,6 +308,7 @@ _M.invalidate = invalidate
 _M.can_be_unknown_to_members = can_be_unknown_to_members
 _M.is_from_elsewhere = is_from_elsewhere
 _M.NO_TOKEN = NO_TOKEN
+_M.share = share
 _M.token = token
 
 return _M

@@ -16,6 +16,7 @@ local gateway = require("resty.etcd.transport.gateway.gateway")
 local client_health = require("resty.etcd.endpoint.client_health")
 local authenticate = require("resty.etcd.call.authenticate")
 local idempotency = require("resty.etcd.call.idempotency")
+local identity = require("resty.etcd.call.identity")
 local member_sync = require("resty.etcd.api.member_sync")
 local call_metrics = require("resty.etcd.metrics.call_metrics")
 local prometheus = require("resty.etcd.metrics.prometheus")
@@ -140,21 +141,35 @@ local methods = {
 }
 local mt = {__index = guarded_methods.new(methods, "transport")}
 
-local function make_token_cache(opts, endpoints)
+local function make_token_cache(opts)
     if opts.user == nil then
         return nil
     end
-    local password = opts.password or ""
-    local identity = opts.user .. "\000" .. password
-    for ____, endpoint in ipairs(endpoints) do
-        identity = identity .. "\000" .. endpoint.full_prefix
+    return token.new(opts.user, opts.password or "", authenticate.LOGIN, opts.auth_optional == true)
+end
+
+--- Lets a client share what its options name a shared dict for, with all clients of the same identity.
+---@param state resty.etcd.call.client_state.ClientState
+---@param opts resty.etcd.client.options.Options
+local function share_state(state, opts)
+    if state.auth ~= nil and opts.auth_shm_name ~= nil then
+        token.share(
+            state.auth,
+            ngx.shared[opts.auth_shm_name],
+            identity.of_client(state)
+        )
     end
-    local dict
-    if opts.auth_shm_name ~= nil then
-        dict = ngx.shared[opts.auth_shm_name]
+    local ____temp_6 = state.health ~= nil
+    if ____temp_6 then
+        local ____opt_4 = opts.health
+        ____temp_6 = (____opt_4 and ____opt_4.shm_name) ~= nil
     end
-    local dict_key = "resty.etcd|token|" .. ngx.md5(identity)
-    return token.new(opts.user, password, authenticate.LOGIN, {is_optional = opts.auth_optional == true, dict = dict, dict_key = dict_key})
+    if ____temp_6 then
+        client_health.set_scope(
+            state.health,
+            identity.of_health(state)
+        )
+    end
 end
 
 local function make_meter(opts)
@@ -164,9 +179,12 @@ local function make_meter(opts)
     return call_metrics.new(opts.on_call, opts.metrics == true)
 end
 
+--- How the HTTP client connects and sends.
+local CONNECTORS = {cosocket = cosocket.pick, resty_http = resty_http.pick}
+
 --- Chooses how the HTTP client connects and sends: with lua-resty-http if it is installed and not ruled out.
 ---@param opts resty.etcd.client.options.Options
----@return fun(template: resty.etcd.transport.http.types.RequestTemplate, context: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector? res
+---@return "resty_http"|"cosocket"? res
 ---@return string? err
 local function choose_connector(opts)
     local transport = opts.use_grpc == true and "grpc" or opts.transport
@@ -174,21 +192,21 @@ local function choose_connector(opts)
         return nil, "the grpc transport is not available yet"
     end
     if transport ~= "cosocket" and resty_http.is_installed() then
-        return resty_http.pick
+        return "resty_http"
     end
     if transport == "resty_http" then
         return nil, "lua-resty-http is not installed"
     end
-    return cosocket.pick
+    return "cosocket"
 end
 
 local function make_state(opts, connector, derived, dns)
-    local ____derived_4 = derived
-    local endpoints = ____derived_4.endpoints
-    local connection_options = ____derived_4.connection_options
-    local extra_headers = ____derived_4.extra_headers
-    local extra_json = ____derived_4.extra_json
-    local api_prefix = ____derived_4.api_prefix
+    local ____derived_7 = derived
+    local endpoints = ____derived_7.endpoints
+    local connection_options = ____derived_7.connection_options
+    local extra_headers = ____derived_7.extra_headers
+    local extra_json = ____derived_7.extra_json
+    local api_prefix = ____derived_7.api_prefix
     local state = {
         endpoints = endpoints,
         configured = endpoints,
@@ -198,8 +216,8 @@ local function make_state(opts, connector, derived, dns)
         timeout = opts.timeout or 5,
         key_prefix = opts.key_prefix or "",
         use_grpc = false,
-        transport = gateway.new(connector, connection_options, extra_headers),
-        auth = make_token_cache(opts, endpoints),
+        transport = gateway.new(connector, CONNECTORS[connector], connection_options, extra_headers),
+        auth = make_token_cache(opts),
         health = opts.health ~= nil and client_health.new(opts.health) or nil,
         revision_floor = opts.monotonic == true and monotonic.new() or nil,
         cluster = cluster.new(),
@@ -214,6 +232,7 @@ local function make_state(opts, connector, derived, dns)
     if opts.unix_socket_proxy ~= nil then
         state.unix_socket_proxy = opts.unix_socket_proxy
     end
+    share_state(state, opts)
     return state
 end
 

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/client/settings.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cjson = require("cjson.safe")
+local digest = require("resty.etcd.base.digest")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local url_hints = require("resty.etcd.endpoint.url_hints")
@@ -69,16 +70,18 @@ local function make_endpoints(http_host, api_prefix)
     return endpoints
 end
 
---- Returns a hash of all options of a TLS session: connections with different ones must not share a pool.
+--- Returns a digest of all options of a TLS session but `sni`: connections with different ones must not share a pool.
 ---@param opts resty.etcd.client.options.Options
 ---@return string
 local function tls_identity(opts)
-    local identity = opts.ssl_verify == false and "0" or "1"
+    local identity = digest.field(
+        "ssl_verify",
+        tostring(opts.ssl_verify ~= false)
+    )
     for ____, name in ipairs(TLS_NAMES) do
-        local value = opts[name]
-        identity = value ~= nil and identity .. "\000=" .. value or identity .. "\000"
+        identity = identity .. digest.field(name, opts[name])
     end
-    return ngx.md5(identity)
+    return digest.of(identity)
 end
 
 local function make_connection_options(opts)

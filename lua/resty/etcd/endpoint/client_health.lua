@@ -30,6 +30,7 @@ local max = math.max
 ---@field retry boolean
 ---@field budget resty.etcd.endpoint.retry_budget.RetryBudget
 ---@field dict table Three keys per endpoint: the number of consecutive failures, the end of the ejection, and the probe lock with its end, which is set with `add` so that only one call probes. The ends are those of the monotonic clock, because a shared dict expires keys by the wall clock, which can be set back.
+---@field scope string Part of the keys: which clients share the state in the dict.
 ---@field latency resty.etcd.endpoint.latency.Latency? Nil unless the policy is "latency".
 ---@field tls_failures table
 ---@field next_fail_open_at number Earliest time of the next probe while all endpoints are ejected.
@@ -96,14 +97,31 @@ local function create(opts)
         retry = opts.retry ~= false,
         budget = retry_budget.new(opts.retry_budget or 0.2),
         dict = opts.shm_name ~= nil and ngx.shared[opts.shm_name] or memory_dict.new(),
+        scope = "",
         latency = opts.policy == "latency" and latencies.new() or nil,
         tls_failures = tls_failures.new(),
         next_fail_open_at = 0
     }
 end
 
+--- Returns the key of a part of an endpoint's state.
+---@param health resty.etcd.endpoint.client_health.Health
+---@param part string
+---@param host string
+---@return string
+local function key_of(health, part, host)
+    return part .. health.scope .. host
+end
+
+--- Sets which clients share the state in a shared dict: those that reach the endpoints in the same way.
+---@param health resty.etcd.endpoint.client_health.Health
+---@param identity string of `identity.of_health`
+local function set_scope(health, identity)
+    health.scope = identity .. "|"
+end
+
 local function fails_of(health, host)
-    local fails = health.dict:get(FAILS .. host)
+    local fails = health.dict:get(key_of(health, FAILS, host))
     return fails or 0
 end
 
@@ -121,7 +139,7 @@ end
 ---@param host string
 ---@return boolean
 local function is_ejected(health, host)
-    local ejection_end = health.dict:get(EJECTED .. host)
+    local ejection_end = health.dict:get(key_of(health, EJECTED, host))
     return ejection_end ~= nil and ejection_end > now()
 end
 
@@ -136,11 +154,15 @@ local function try_acquire_probe(health, host, n)
     end
     local dict = health.dict
     local time = now()
-    local lock_end = dict:get(PROBE .. host)
+    local lock_end = dict:get(key_of(health, PROBE, host))
     if lock_end ~= nil and lock_end <= time then
-        dict:delete(PROBE .. host)
+        dict:delete(key_of(health, PROBE, host))
     end
-    local is_first = dict:add(PROBE .. host, time + PROBE_TIME, PROBE_TIME)
+    local is_first = dict:add(
+        key_of(health, PROBE, host),
+        time + PROBE_TIME,
+        PROBE_TIME
+    )
     if is_first then
         probed_at:set(
             host,
@@ -166,17 +188,21 @@ local function count_failure(health, host, least)
         least
     )
     local kept_for = FORGET_AFTER + health.max_fail_timeout
-    dict:set(FAILS .. host, fails, kept_for)
+    dict:set(
+        key_of(health, FAILS, host),
+        fails,
+        kept_for
+    )
     if fails < health.max_fails then
         return false
     end
     local seconds = backoff.exponential(health.fail_timeout, health.max_fail_timeout, fails - health.max_fails)
     dict:set(
-        EJECTED .. host,
+        key_of(health, EJECTED, host),
         now() + seconds,
         kept_for
     )
-    dict:delete(PROBE .. host)
+    dict:delete(key_of(health, PROBE, host))
     return fails == health.max_fails
 end
 
@@ -212,7 +238,7 @@ end
 ---@param host string
 local function tls_failed(health, host)
     tls_failures.note(health.tls_failures, host, health.fail_timeout, health.max_fail_timeout)
-    health.dict:delete(PROBE .. host)
+    health.dict:delete(key_of(health, PROBE, host))
 end
 
 --- Records a success, which ends the ejection of the endpoint.
@@ -225,9 +251,9 @@ local function succeeded(health, host, seconds)
     tls_failures.forget(health.tls_failures, host)
     if fails > 0 then
         local dict = health.dict
-        dict:delete(FAILS .. host)
-        dict:delete(EJECTED .. host)
-        dict:delete(PROBE .. host)
+        dict:delete(key_of(health, FAILS, host))
+        dict:delete(key_of(health, EJECTED, host))
+        dict:delete(key_of(health, PROBE, host))
         probed_at:delete(host)
     end
     if health.latency ~= nil and seconds ~= nil then
@@ -240,7 +266,7 @@ end
 ---@param health resty.etcd.endpoint.client_health.Health
 ---@param host string
 local function not_attempted(health, host)
-    health.dict:delete(PROBE .. host)
+    health.dict:delete(key_of(health, PROBE, host))
     probed_at:delete(host)
 end
 
@@ -267,7 +293,7 @@ local function pick_fail_open(health, endpoints)
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
         if is_host(host) and is_probe_due(host, #endpoints) then
-            local ejection_end = health.dict:get(EJECTED .. host)
+            local ejection_end = health.dict:get(key_of(health, EJECTED, host))
             local last_probe = probed_at:get(host)
             local rank = max(ejection_end or 0, last_probe or 0)
             if rank < lowest_rank then
@@ -355,6 +381,7 @@ _M.eject = eject
 _M.failed = failed
 _M.not_attempted = not_attempted
 _M.pick = pick
+_M.set_scope = set_scope
 _M.succeeded = succeeded
 _M.tls_failed = tls_failed
 

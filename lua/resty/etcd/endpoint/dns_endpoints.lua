@@ -16,6 +16,7 @@ local match = string.match
 --- The endpoints of a client as configured, and the addresses of their names.
 ---@class resty.etcd.endpoint.dns_endpoints.DnsEndpoints
 ---@field nameservers (string|table<number, (string|number)?>)[]
+---@field identity string What decides to which addresses names are resolved.
 ---@field interval number Seconds between lookups.
 ---@field ipv6 boolean
 ---@field configured resty.etcd.endpoint.endpoint.Endpoint[] Endpoints from the options, or from etcd's member list.

@@ -2,6 +2,7 @@
 local _M = {}
 local checks = require("resty.etcd.base.checks")
 local clock = require("resty.etcd.base.clock")
+local digest = require("resty.etcd.base.digest")
 local single_flight = require("resty.etcd.base.single_flight")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local dns = require("resty.etcd.endpoint.dns")
@@ -195,6 +196,27 @@ local function nameservers_of(opts)
     return dns.system_nameservers()
 end
 
+--- Returns what decides to which addresses names are resolved. Nameservers of the system can change: they count as one.
+---@param opts resty.etcd.endpoint.resolver.ResolveOptions
+---@param nameservers (string|table<number, (string|number)?>)[]
+---@return string
+local function identity_of(opts, nameservers)
+    local identity = digest.field(
+        "ipv6",
+        tostring(opts.ipv6 ~= false)
+    )
+    if opts.nameservers ~= nil then
+        for ____, nameserver in ipairs(nameservers) do
+            local host, port = unpack(nameserver, 1, 2)
+            identity = identity .. digest.field(
+                "nameserver",
+                host .. " " .. tostring(port)
+            )
+        end
+    end
+    return identity
+end
+
 --- Checks the option and creates the resolver state of a client.
 ---@param wanted any the option: true or a table
 ---@param endpoints resty.etcd.endpoint.endpoint.Endpoint[]
@@ -218,6 +240,7 @@ local function create(wanted, endpoints)
     end
     local plan = {
         nameservers = nameservers,
+        identity = identity_of(opts, nameservers),
         interval = opts.interval or DEFAULT_INTERVAL,
         ipv6 = opts.ipv6 ~= false,
         configured = endpoints,

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/mirror/feed_source.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local identities = require("resty.etcd.call.identity")
 local keys = require("resty.etcd.protocol.keys")
 local open = require("resty.etcd.shared_log.open")
 local snapshot_feed = require("resty.etcd.storage.snapshot_feed")
@@ -12,21 +13,6 @@ local etcd_feed = require("resty.etcd.watch.etcd_feed")
 local function range_of(cli, dir)
     local range = keys.prefix_range(cli.key_prefix, dir)
     return {key = range.key, range_end = range.range_end}
-end
-
---- Returns what identifies a state: equal for all workers and files that can share it, and for no others. It contains the
---- configured endpoints, because those in use change with the member list and with DNS.
----@param cli resty.etcd.call.client_state.ClientState
----@param wanted resty.etcd.watch.options.FeedOptions
----@return string
-local function identity_of(cli, wanted)
-    local endpoints = {}
-    for ____, endpoint in ipairs(cli.configured) do
-        endpoints[#endpoints + 1] = endpoint.full_prefix
-    end
-    table.sort(endpoints)
-    local user = cli.auth ~= nil and cli.auth.user or ""
-    return table.concat(endpoints, "\000") .. "\000\000" .. user .. "\000" .. wanted.key .. "\000\000" .. (wanted.range_end or "")
 end
 
 --- Returns the function that opens a feed from etcd: for the writer of a shared log, and for all workers if the log fails.
@@ -102,7 +88,7 @@ local function choose(cli, dir, opts)
     if opts.shared_prefix ~= nil then
         wanted.shared_range = range_of(cli, opts.shared_prefix)
     end
-    local identity = identity_of(cli, wanted)
+    local identity = identities.of_range(cli, key, range_end)
     local function source()
         return etcd_feed.open(cli, wanted)
     end

@@ -194,7 +194,7 @@ local function read_from(file, identity)
         return nil, DAMAGED
     end
     if identity_md5 ~= ngx.md5(identity) then
-        return nil, "snapshot of other endpoints, another user or other keys"
+        return nil, "snapshot of other keys, or of a client with other options"
     end
     local kvs, err = read_kvs(file)
     if kvs == nil then

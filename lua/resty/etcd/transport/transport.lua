@@ -57,6 +57,7 @@ local _M = {}
 
 --- The interface between calls, whose messages are plain tables, and a wire format.
 ---@class resty.etcd.transport.transport.Transport
+---@field identity string Digest of what decides which server is reached, besides its address, and what it answers: TLS and header fields.
 ---@field encode fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, request: table): string?, string? Encodes a request, once for all attempts.
 ---@field unary fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
 ---@field open fun(self: resty.etcd.transport.transport.Transport, rpc: resty.etcd.protocol.rpc.Rpc, payload: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Stream?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?

@@ -112,9 +112,10 @@ local function poll_interval(liveness, shared_watch)
         return PROBE_POLL_INTERVAL
     end
     local ____shared_watch_3 = shared_watch
+    local core = ____shared_watch_3.core
     local is_connected = ____shared_watch_3.is_connected
     local stream = ____shared_watch_3.stream
-    return is_connected and member_probes.seconds_until_probe(stream, POLL_INTERVAL) or POLL_INTERVAL
+    return is_connected and member_probes.seconds_until_probe(core, stream, POLL_INTERVAL) or POLL_INTERVAL
 end
 
 --- Returns an error if the stream of a session is dead. Call it regularly.

@@ -2,6 +2,8 @@
 local _M = {}
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
+local digest = require("resty.etcd.base.digest")
+local identities = require("resty.etcd.call.identity")
 local rpcs = require("resty.etcd.protocol.rpc")
 local timer_loops = require("resty.etcd.base.timer_loop")
 local shared_watches = require("resty.etcd.watch.shared_watch")
@@ -41,11 +43,20 @@ local NO_CONNECTION = {
 ---@field checked_at number When one of its streams was last checked.
 ---@field watches table The watches that have a stream there: woken if it does not respond. Keys are weak.
 
---- The members by the URL of their endpoint, for all clients of the worker.
+--- The members, for all clients of the worker that reach them in the same way. See `key_of`.
 local members = {}
 
-local function member_of(http_host)
-    local known = members[http_host]
+--- Returns what distinguishes members: the URL of the endpoint, and the way there, which can lead to different servers.
+---@param core resty.etcd.call.client_state.Core
+---@param http_host string
+---@return string
+local function key_of(core, http_host)
+    return digest.field("host", http_host) .. identities.of_route(core)
+end
+
+local function member_of(core, http_host)
+    local key = key_of(core, http_host)
+    local known = members[key]
     if known ~= nil then
         return known
     end
@@ -62,7 +73,7 @@ local function member_of(http_host)
         checked_at = time,
         watches = setmetatable({}, {__mode = "k"})
     }
-    members[http_host] = created
+    members[key] = created
     return created
 end
 
@@ -152,7 +163,7 @@ end
 local function is_gone(shared_watch, stream)
     local time = now()
     local received_at = stream:last_received_at()
-    local member = member_of(stream.endpoint)
+    local member = member_of(shared_watch.core, stream.endpoint)
     member.checked_at = time
     member.watches[shared_watch] = true
     member.last_received_at = max(member.last_received_at, received_at)
@@ -167,12 +178,13 @@ local function is_gone(shared_watch, stream)
 end
 
 --- Returns the seconds until the member of a stream is probed, at most `limit`.
+---@param core resty.etcd.call.client_state.Core
 ---@param stream resty.etcd.transport.transport.Stream
 ---@param limit number
 ---@return number
-local function seconds_until_probe(stream, limit)
+local function seconds_until_probe(core, stream, limit)
     local seconds = max(
-        due_at(member_of(stream.endpoint)),
+        due_at(member_of(core, stream.endpoint)),
         stream:last_received_at() + PROBE_INTERVAL
     ) - now()
     return seconds > 0 and max(

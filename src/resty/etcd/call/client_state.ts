@@ -27,20 +27,17 @@ interface Login {
     ) => Result<string, EtcdError>;
 }
 
-interface AuthOptions {
-    /** If etcd has authentication disabled, calls are made without a token instead of failing. */
-    readonly is_optional: boolean;
-    /** Shared dict through which workers share their tokens; nil for none. */
-    readonly dict: Dict | undefined;
-    /** Key of the token in the shared dict. */
-    readonly dict_key: string;
-}
-
 /** User, password and current token of a client. */
-interface TokenCache extends AuthOptions {
+interface TokenCache {
     readonly user: string;
     readonly password: string;
     readonly login: Login;
+    /** If etcd has authentication disabled, calls are made without a token instead of failing. */
+    readonly is_optional: boolean;
+    /** Shared dict through which workers share their tokens; nil for none. */
+    dict: Dict | undefined;
+    /** Key of the token in the shared dict. */
+    dict_key: string;
     token: string | undefined;
     /** The token is from the shared dict, not from a login of this worker. */
     is_shared: boolean;
@@ -146,14 +143,4 @@ interface ClientState extends Core {
     readonly serializer: Serializer;
 }
 
-export type {
-    AuthOptions,
-    ClientState,
-    Core,
-    FollowedCluster,
-    IdempotencyMarkers,
-    Login,
-    LoginResult,
-    SyncPlan,
-    TokenCache,
-};
+export type { ClientState, Core, FollowedCluster, IdempotencyMarkers, Login, LoginResult, SyncPlan, TokenCache };

@@ -1,6 +1,7 @@
 import * as clock from "../base/clock";
-import type { TokenCache, AuthOptions, Core, LoginResult, Login } from "./client_state";
+import type { TokenCache, Core, LoginResult, Login } from "./client_state";
 import type { Choice } from "../endpoint/balancer";
+import type { Dict } from "../base/memory_dict";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as log from "../base/log";
@@ -42,20 +43,29 @@ interface PendingLogin {
     readonly first: Choice | undefined;
 }
 
-function create(user: string, password: string, login: Login, options: AuthOptions): TokenCache {
-    const { is_optional, dict, dict_key } = options;
+/** @param is_optional see `TokenCache` */
+function create(user: string, password: string, login: Login, is_optional: boolean): TokenCache {
     return {
         user,
         password,
         login,
         is_optional,
-        dict,
-        dict_key,
+        dict: undefined,
+        dict_key: "",
         token: undefined,
         is_shared: false,
         new_until: 0,
         logins: single_flight.new(),
     };
+}
+
+/**
+ * Shares the token with the clients of the same identity, in all workers.
+ * @param identity of `identity.of_client`
+ */
+function share(auth: TokenCache, dict: Dict, identity: string): void {
+    auth.dict = dict;
+    auth.dict_key = `resty.etcd|token|${identity}`;
 }
 
 /** Stores a new token, in the shared dict too. */
@@ -221,4 +231,4 @@ function invalidate(auth: TokenCache, old: string): void {
     }
 }
 
-export { create as new, invalidate, can_be_unknown_to_members, is_from_elsewhere, NO_TOKEN, token };
+export { create as new, invalidate, can_be_unknown_to_members, is_from_elsewhere, NO_TOKEN, share, token };

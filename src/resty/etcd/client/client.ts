@@ -4,7 +4,6 @@ import * as balancer from "../endpoint/balancer";
 import * as call from "../call/call";
 import * as cluster from "../call/cluster";
 import * as cosocket from "../transport/http/cosocket";
-import type { Endpoint } from "../endpoint/endpoint";
 import * as kv from "../api/kv";
 import * as lease from "../api/lease";
 import type { ApiResult } from "../api/result";
@@ -19,9 +18,9 @@ import shared_health = require("../endpoint/shared_health");
 import * as client_health from "../endpoint/client_health";
 import * as authenticate from "../call/authenticate";
 import * as idempotency from "../call/idempotency";
+import * as identity from "../call/identity";
 import * as member_sync from "../api/member_sync";
 import type { DnsEndpoints } from "../endpoint/dns_endpoints";
-import type { Dict } from "../base/memory_dict";
 import * as call_metrics from "../metrics/call_metrics";
 import * as prometheus from "../metrics/prometheus";
 import type { Labels } from "../metrics/prometheus";
@@ -34,7 +33,6 @@ import * as settings from "./settings";
 import type { Settings } from "./settings";
 import * as resolver from "../endpoint/resolver";
 import * as resty_http from "../transport/http/resty_http";
-import type { PickConnector } from "../transport/http/types";
 import * as rpcs from "../protocol/rpc";
 import * as serializers from "../serializers/serializer";
 import * as watchers from "../watcher/watcher";
@@ -120,25 +118,21 @@ const methods = {
 type Methods = typeof methods;
 const mt: LuaMetatable<Client, Methods> = { __index: guarded_methods.new(methods, "transport") };
 
-function make_token_cache(opts: Options, endpoints: readonly Endpoint[]): TokenCache | undefined {
+function make_token_cache(opts: Options): TokenCache | undefined {
     if (opts.user === undefined) {
         return undefined;
     }
-    const password = opts.password ?? "";
-    let identity = `${opts.user}\0${password}`;
-    for (const endpoint of endpoints) {
-        identity = `${identity}\0${endpoint.full_prefix}`;
+    return token.new(opts.user, opts.password ?? "", authenticate.LOGIN, opts.auth_optional === true);
+}
+
+/** Lets a client share what its options name a shared dict for, with all clients of the same identity. */
+function share_state(state: ClientState, opts: Options): void {
+    if (state.auth !== undefined && opts.auth_shm_name !== undefined) {
+        token.share(state.auth, ngx.shared[opts.auth_shm_name]!, identity.of_client(state));
     }
-    let dict: Dict | undefined;
-    if (opts.auth_shm_name !== undefined) {
-        dict = ngx.shared[opts.auth_shm_name];
+    if (state.health !== undefined && opts.health?.shm_name !== undefined) {
+        client_health.set_scope(state.health, identity.of_health(state));
     }
-    const dict_key = `resty.etcd|token|${ngx.md5(identity)}`;
-    return token.new(opts.user, password, authenticate.LOGIN, {
-        is_optional: opts.auth_optional === true,
-        dict,
-        dict_key,
-    });
 }
 
 function make_meter(opts: Options): call_metrics.Meter | undefined {
@@ -148,24 +142,28 @@ function make_meter(opts: Options): call_metrics.Meter | undefined {
     return call_metrics.new(opts.on_call, opts.metrics === true);
 }
 
+/** How the HTTP client connects and sends. */
+const CONNECTORS = { cosocket: cosocket.pick, resty_http: resty_http.pick };
+type ConnectorName = keyof typeof CONNECTORS;
+
 /** Chooses how the HTTP client connects and sends: with lua-resty-http if it is installed and not ruled out. */
-function choose_connector(opts: Options): Result<PickConnector> {
+function choose_connector(opts: Options): Result<ConnectorName> {
     const transport = opts.use_grpc === true ? "grpc" : opts.transport;
     if (transport === "grpc") {
         return $multi(undefined, "the grpc transport is not available yet");
     }
     if (transport !== "cosocket" && resty_http.is_installed()) {
-        return $multi(resty_http.pick);
+        return $multi("resty_http");
     }
     if (transport === "resty_http") {
         return $multi(undefined, "lua-resty-http is not installed");
     }
-    return $multi(cosocket.pick);
+    return $multi("cosocket");
 }
 
 function make_state(
     opts: Options,
-    connector: PickConnector,
+    connector: ConnectorName,
     derived: Settings,
     dns: DnsEndpoints | undefined,
 ): ClientState {
@@ -179,8 +177,8 @@ function make_state(
         timeout: opts.timeout ?? 5,
         key_prefix: opts.key_prefix ?? "",
         use_grpc: false,
-        transport: gateway.new(connector, connection_options, extra_headers),
-        auth: make_token_cache(opts, endpoints),
+        transport: gateway.new(connector, CONNECTORS[connector], connection_options, extra_headers),
+        auth: make_token_cache(opts),
         health: opts.health !== undefined ? client_health.new(opts.health) : undefined,
         revision_floor: opts.monotonic === true ? monotonic.new() : undefined,
         cluster: cluster.new(),
@@ -195,6 +193,7 @@ function make_state(
     if (opts.unix_socket_proxy !== undefined) {
         state.unix_socket_proxy = opts.unix_socket_proxy;
     }
+    share_state(state, opts);
     return state;
 }
 

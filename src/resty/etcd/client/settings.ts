@@ -1,4 +1,5 @@
 import * as cjson from "cjson.safe";
+import * as digest from "../base/digest";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
 import * as masked_url from "../endpoint/masked_url";
@@ -70,14 +71,13 @@ function make_endpoints(http_host: unknown, api_prefix: string): HintedResult<En
     return $multi(endpoints);
 }
 
-/** Returns a hash of all options of a TLS session: connections with different ones must not share a pool. */
+/** Returns a digest of all options of a TLS session but `sni`: connections with different ones must not share a pool. */
 function tls_identity(opts: Options): string {
-    let identity = opts.ssl_verify === false ? "0" : "1";
+    let identity = digest.field("ssl_verify", tostring(opts.ssl_verify !== false));
     for (const name of TLS_NAMES) {
-        const value = opts[name] as string | undefined;
-        identity = value !== undefined ? `${identity}\0=${value}` : `${identity}\0`;
+        identity = identity + digest.field(name, opts[name] as string | undefined);
     }
-    return ngx.md5(identity);
+    return digest.of(identity);
 }
 
 function make_connection_options(opts: Options): Result<ConnectionOptions> {

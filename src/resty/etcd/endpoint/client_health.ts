@@ -52,6 +52,8 @@ interface Health {
      * shared dict expires keys by the wall clock, which can be set back.
      */
     readonly dict: Dict;
+    /** Part of the keys: which clients share the state in the dict. */
+    scope: string;
     /** Nil unless the policy is "latency". */
     readonly latency: Latency | undefined;
     readonly tls_failures: TlsFailures;
@@ -110,14 +112,28 @@ function create(opts: HealthOptions): Health {
         retry: opts.retry !== false,
         budget: retry_budget.new(opts.retry_budget ?? 0.2),
         dict: opts.shm_name !== undefined ? ngx.shared[opts.shm_name]! : memory_dict.new(),
+        scope: "",
         latency: opts.policy === "latency" ? latencies.new() : undefined,
         tls_failures: tls_failures.new(),
         next_fail_open_at: 0,
     };
 }
 
+/** Returns the key of a part of an endpoint's state. */
+function key_of(health: Health, part: string, host: string): string {
+    return part + health.scope + host;
+}
+
+/**
+ * Sets which clients share the state in a shared dict: those that reach the endpoints in the same way.
+ * @param identity of `identity.of_health`
+ */
+function set_scope(health: Health, identity: string): void {
+    health.scope = `${identity}|`;
+}
+
 function fails_of(health: Health, host: string): number {
-    const [fails] = health.dict.get(FAILS + host);
+    const [fails] = health.dict.get(key_of(health, FAILS, host));
     return (fails as number | undefined) ?? 0;
 }
 
@@ -129,7 +145,7 @@ function is_probe_due(host: string, n: number): boolean {
 
 /** Reports whether the ejection of an endpoint has not ended. */
 function is_ejected(health: Health, host: string): boolean {
-    const [ejection_end] = health.dict.get(EJECTED + host);
+    const [ejection_end] = health.dict.get(key_of(health, EJECTED, host));
     return ejection_end !== undefined && (ejection_end as number) > now();
 }
 
@@ -140,11 +156,11 @@ function try_acquire_probe(health: Health, host: string, n: number): boolean {
     }
     const dict = health.dict;
     const time = now();
-    const [lock_end] = dict.get(PROBE + host);
+    const [lock_end] = dict.get(key_of(health, PROBE, host));
     if (lock_end !== undefined && (lock_end as number) <= time) {
-        dict.delete(PROBE + host); // the wall clock was set back
+        dict.delete(key_of(health, PROBE, host)); // the wall clock was set back
     }
-    const [is_first] = dict.add(PROBE + host, time + PROBE_TIME, PROBE_TIME);
+    const [is_first] = dict.add(key_of(health, PROBE, host), time + PROBE_TIME, PROBE_TIME);
     if (is_first) {
         probed_at.set(host, now(), FORGET_AFTER);
     }
@@ -163,13 +179,13 @@ function count_failure(health: Health, host: string, least: number): boolean {
     const dict = health.dict;
     const fails = max(fails_of(health, host) + 1, least);
     const kept_for = FORGET_AFTER + health.max_fail_timeout;
-    dict.set(FAILS + host, fails, kept_for);
+    dict.set(key_of(health, FAILS, host), fails, kept_for);
     if (fails < health.max_fails) {
         return false;
     }
     const seconds = backoff.exponential(health.fail_timeout, health.max_fail_timeout, fails - health.max_fails);
-    dict.set(EJECTED + host, now() + seconds, kept_for);
-    dict.delete(PROBE + host);
+    dict.set(key_of(health, EJECTED, host), now() + seconds, kept_for);
+    dict.delete(key_of(health, PROBE, host));
     return fails === health.max_fails;
 }
 
@@ -195,7 +211,7 @@ function can_prefer(health: Health, host: string, tried: Tried | undefined): boo
  */
 function tls_failed(health: Health, host: string): void {
     tls_failures.note(health.tls_failures, host, health.fail_timeout, health.max_fail_timeout);
-    health.dict.delete(PROBE + host);
+    health.dict.delete(key_of(health, PROBE, host));
 }
 
 /**
@@ -208,9 +224,9 @@ function succeeded(health: Health, host: string, seconds: number | undefined): b
     tls_failures.forget(health.tls_failures, host);
     if (fails > 0) {
         const dict = health.dict;
-        dict.delete(FAILS + host);
-        dict.delete(EJECTED + host);
-        dict.delete(PROBE + host);
+        dict.delete(key_of(health, FAILS, host));
+        dict.delete(key_of(health, EJECTED, host));
+        dict.delete(key_of(health, PROBE, host));
         probed_at.delete(host);
     }
     if (health.latency !== undefined && seconds !== undefined) {
@@ -221,7 +237,7 @@ function succeeded(health: Health, host: string, seconds: number | undefined): b
 
 /** Releases the probe of an endpoint, because nothing was sent to it. */
 function not_attempted(health: Health, host: string): void {
-    health.dict.delete(PROBE + host);
+    health.dict.delete(key_of(health, PROBE, host));
     probed_at.delete(host);
 }
 
@@ -245,7 +261,7 @@ function pick_fail_open(health: Health, endpoints: readonly Endpoint[]): Endpoin
     for (const endpoint of endpoints) {
         const host = endpoint.http_host;
         if (is_host(host) && is_probe_due(host, endpoints.length)) {
-            const [ejection_end] = health.dict.get(EJECTED + host);
+            const [ejection_end] = health.dict.get(key_of(health, EJECTED, host));
             const [last_probe] = probed_at.get(host);
             const rank = max((ejection_end as number | undefined) ?? 0, (last_probe as number | undefined) ?? 0);
             if (rank < lowest_rank) {
@@ -322,6 +338,7 @@ export {
     failed,
     not_attempted,
     pick,
+    set_scope,
     succeeded,
     tls_failed,
     type Health,

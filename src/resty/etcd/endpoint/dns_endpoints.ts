@@ -21,6 +21,8 @@ interface ResolvedName {
 /** The endpoints of a client as configured, and the addresses of their names. */
 interface DnsEndpoints {
     readonly nameservers: Nameserver[];
+    /** What decides to which addresses names are resolved. */
+    readonly identity: string;
     /** Seconds between lookups. */
     readonly interval: number;
     readonly ipv6: boolean;

@@ -1,6 +1,7 @@
 import type { OptionTable } from "../base/checks";
 import * as checks from "../base/checks";
 import * as clock from "../base/clock";
+import * as digest from "../base/digest";
 import * as single_flight from "../base/single_flight";
 import type { Run } from "../base/single_flight";
 import * as timer_loop from "../base/timer_loop";
@@ -165,6 +166,18 @@ function nameservers_of(opts: ResolveOptions): Result<Nameserver[]> {
     return dns.system_nameservers();
 }
 
+/** Returns what decides to which addresses names are resolved. Nameservers of the system can change: they count as one. */
+function identity_of(opts: ResolveOptions, nameservers: readonly Nameserver[]): string {
+    let identity = digest.field("ipv6", tostring(opts.ipv6 !== false));
+    if (opts.nameservers !== undefined) {
+        for (const nameserver of nameservers) {
+            const [host, port] = nameserver as [host: string, port?: number];
+            identity = identity + digest.field("nameserver", `${host} ${port}`);
+        }
+    }
+    return identity;
+}
+
 /**
  * Checks the option and creates the resolver state of a client.
  * @param wanted the option: true or a table
@@ -187,6 +200,7 @@ function create(wanted: unknown, endpoints: Endpoint[]): Result<DnsEndpoints> {
     }
     const plan: DnsEndpoints = {
         nameservers,
+        identity: identity_of(opts, nameservers),
         interval: opts.interval ?? DEFAULT_INTERVAL,
         ipv6: opts.ipv6 !== false,
         configured: endpoints,

@@ -1,4 +1,5 @@
 import type { ClientState } from "../call/client_state";
+import * as identities from "../call/identity";
 import * as keys from "../protocol/keys";
 import type { OpenSource } from "../shared_log/coordinator";
 import * as open from "../shared_log/open";
@@ -11,20 +12,6 @@ import type { Options, Source } from "./types";
 function range_of(cli: ClientState, dir: string): { key: string; range_end: string } {
     const range = keys.prefix_range(cli.key_prefix, dir);
     return { key: range.get("key") as string, range_end: range.get("range_end") as string };
-}
-
-/**
- * Returns what identifies a state: equal for all workers and files that can share it, and for no others. It contains the
- * configured endpoints, because those in use change with the member list and with DNS.
- */
-function identity_of(cli: ClientState, wanted: FeedOptions): string {
-    const endpoints: string[] = [];
-    for (const endpoint of cli.configured) {
-        endpoints.push(endpoint.full_prefix);
-    }
-    table.sort(endpoints);
-    const user = cli.auth !== undefined ? cli.auth.user : "";
-    return `${endpoints.join("\0")}\0\0${user}\0${wanted.key}\0\0${wanted.range_end ?? ""}`;
 }
 
 /** Returns the function that opens a feed from etcd: for the writer of a shared log, and for all workers if the log fails. */
@@ -80,7 +67,7 @@ function choose(cli: ClientState, dir: string, opts: Options): Result<Source> {
     if (opts.shared_prefix !== undefined) {
         wanted.shared_range = range_of(cli, opts.shared_prefix);
     }
-    const identity = identity_of(cli, wanted);
+    const identity = identities.of_range(cli, key, range_end);
     let source: Source = () => etcd_feed.open(cli, wanted);
     if (opts.mode === "shared") {
         const dict = ngx.shared[opts.shm_name ?? ""];

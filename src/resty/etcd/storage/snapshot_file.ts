@@ -166,7 +166,7 @@ function read_from(file: LuaFile, identity: string): Result<Snapshot> {
         return $multi(undefined, DAMAGED);
     }
     if (identity_md5 !== ngx.md5(identity)) {
-        return $multi(undefined, "snapshot of other endpoints, another user or other keys");
+        return $multi(undefined, "snapshot of other keys, or of a client with other options");
     }
     const [kvs, err] = read_kvs(file);
     if (kvs === undefined) {

@@ -126,6 +126,8 @@ interface Stream {
 
 /** The interface between calls, whose messages are plain tables, and a wire format. */
 interface Transport {
+    /** Digest of what decides which server is reached, besides its address, and what it answers: TLS and header fields. */
+    readonly identity: string;
     /**
      * Encodes a request, once for all attempts.
      * @returns the payload; or nil and what is wrong with the request

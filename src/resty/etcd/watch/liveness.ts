@@ -104,8 +104,8 @@ function poll_interval(liveness: Liveness, shared_watch: SharedWatch): number {
     if (liveness.probe !== undefined) {
         return PROBE_POLL_INTERVAL;
     }
-    const { is_connected, stream } = shared_watch;
-    return is_connected ? member_probes.seconds_until_probe(stream!, POLL_INTERVAL) : POLL_INTERVAL;
+    const { core, is_connected, stream } = shared_watch;
+    return is_connected ? member_probes.seconds_until_probe(core, stream!, POLL_INTERVAL) : POLL_INTERVAL;
 }
 
 /** Returns an error if the stream of a session is dead. Call it regularly. */

@@ -1,6 +1,9 @@
 import type { SharedWatch } from "./types";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
+import type { Core } from "../call/client_state";
+import * as digest from "../base/digest";
+import * as identities from "../call/identity";
 import type { Endpoint } from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
 import type { Mutable } from "../base/mutable";
@@ -46,11 +49,17 @@ interface Member {
 
 type State = Mutable<Member>;
 
-/** The members by the URL of their endpoint, for all clients of the worker. */
+/** The members, for all clients of the worker that reach them in the same way. See `key_of`. */
 const members = new LuaMap<string, State>();
 
-function member_of(http_host: string): State {
-    const known = members.get(http_host);
+/** Returns what distinguishes members: the URL of the endpoint, and the way there, which can lead to different servers. */
+function key_of(core: Core, http_host: string): string {
+    return digest.field("host", http_host) + identities.of_route(core);
+}
+
+function member_of(core: Core, http_host: string): State {
+    const key = key_of(core, http_host);
+    const known = members.get(key);
     if (known !== undefined) {
         return known;
     }
@@ -67,7 +76,7 @@ function member_of(http_host: string): State {
         checked_at: time,
         watches: setmetatable(new LuaMap<SharedWatch, true>(), { __mode: "k" }),
     };
-    members.set(http_host, created);
+    members.set(key, created);
     return created;
 }
 
@@ -140,7 +149,7 @@ function endpoint_to_leave(shared_watch: SharedWatch, http_host: string): Endpoi
 function is_gone(shared_watch: SharedWatch, stream: Stream): boolean {
     const time = now();
     const received_at = stream.last_received_at();
-    const member = member_of(stream.endpoint);
+    const member = member_of(shared_watch.core, stream.endpoint);
     member.checked_at = time;
     member.watches.set(shared_watch, true);
     member.last_received_at = max(member.last_received_at, received_at);
@@ -155,8 +164,8 @@ function is_gone(shared_watch: SharedWatch, stream: Stream): boolean {
 }
 
 /** Returns the seconds until the member of a stream is probed, at most `limit`. */
-function seconds_until_probe(stream: Stream, limit: number): number {
-    const seconds = max(due_at(member_of(stream.endpoint)), stream.last_received_at() + PROBE_INTERVAL) - now();
+function seconds_until_probe(core: Core, stream: Stream, limit: number): number {
+    const seconds = max(due_at(member_of(core, stream.endpoint)), stream.last_received_at() + PROBE_INTERVAL) - now();
     return seconds > 0 ? max(MIN_WAIT, min(limit, seconds)) : limit;
 }
 

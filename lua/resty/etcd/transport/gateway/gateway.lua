@@ -3,6 +3,7 @@ local _M = {}
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local cjson = require("cjson.safe")
 local clock = require("resty.etcd.base.clock")
+local digest = require("resty.etcd.base.digest")
 local cosocket = require("resty.etcd.transport.http.cosocket")
 local failures = require("resty.etcd.transport.failure")
 local error_body = require("resty.etcd.transport.gateway.error_body")
@@ -24,6 +25,7 @@ local MAX_ENDPOINTS = 100
 local MAX_ERROR_BODY = 65536
 
 ---@class resty.etcd.transport.gateway.gateway.Fields
+---@field identity string
 ---@field pick fun(template: resty.etcd.transport.http.types.RequestTemplate, context: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
 ---@field connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@field extra resty.etcd.transport.http.types.ExtraHeaders
@@ -235,13 +237,36 @@ end
 local methods = {close = close, encode = encode, open = open, unary = unary}
 local mt = {__index = methods}
 
+--- Returns the digest of what decides which server is reached, besides its address, and what it answers.
+---@param connector string
+---@param __1 resty.etcd.transport.http.types.ConnectionOptions
+---@param extra resty.etcd.transport.http.types.ExtraHeaders
+---@return string
+local function identity_of(connector, ____bindingPattern0, extra)
+    local tls
+    tls = ____bindingPattern0.tls
+    local names = {}
+    for name in pairs(extra.fields) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    local headers = ""
+    for ____, name in ipairs(names) do
+        headers = headers .. digest.field(name, extra.fields[name])
+    end
+    return digest.of(digest.field("gateway", connector) .. digest.field("tls", tls.identity) .. digest.field("sni", tls.sni) .. digest.field("headers", headers))
+end
+
 --- Creates a transport over etcd's JSON gateway.
+---@param connector string name of what `pick` chooses
 ---@param pick fun(template: resty.etcd.transport.http.types.RequestTemplate, context: resty.etcd.transport.transport.RequestContext): resty.etcd.transport.http.types.Connector
 ---@param connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@param extra resty.etcd.transport.http.types.ExtraHeaders
 ---@return resty.etcd.transport.transport.Transport
-local function create(pick, connection_options, extra)
+local function create(connector, pick, connection_options, extra)
+    local identity = identity_of(connector, connection_options, extra)
     local fields = {
+        identity = identity,
         pick = pick,
         connection_options = connection_options,
         extra = extra,

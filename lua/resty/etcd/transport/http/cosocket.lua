@@ -2,10 +2,12 @@
 local _M = {}
 local faults = require("resty.etcd.transport.fault")
 local clock = require("resty.etcd.base.clock")
+local digest = require("resty.etcd.base.digest")
 local files = require("resty.etcd.base.files")
 local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local handshake = require("resty.etcd.transport.tls.handshake")
+local field = digest.field
 local now = clock.now
 local sub = string.sub
 local min = math.min
@@ -21,8 +23,13 @@ local MAX_POOLS = 1000
 local pool_count = 0
 
 local function pool_options(options, target, via)
-    local secure = target.scheme == "https" and (options.tls.sni or target.server_name) .. "|" .. options.tls.identity or ""
-    local name = "resty.etcd|" .. via .. "|" .. target.host .. "|" .. tostring(target.port or 0) .. "|" .. tostring(options.pool_size) .. "|" .. secure
+    local name = "resty.etcd " .. tostring(options.pool_size) .. " " .. tostring(target.port or 0) .. " " .. field("via", via) .. field("host", target.host)
+    if target.scheme == "https" then
+        local ____options_tls_0 = options.tls
+        local identity = ____options_tls_0.identity
+        local sni = ____options_tls_0.sni
+        name = name .. field("tls", identity) .. field("name", sni or target.server_name)
+    end
     local opts = pools[name]
     if opts == nil then
         opts = {pool = name, pool_size = options.pool_size}

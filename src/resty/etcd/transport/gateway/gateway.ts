@@ -2,6 +2,7 @@ import * as masked_url from "../../endpoint/masked_url";
 import type { Message } from "../../protocol/message";
 import * as cjson from "cjson.safe";
 import * as clock from "../../base/clock";
+import * as digest from "../../base/digest";
 import * as cosocket from "../http/cosocket";
 import type { Endpoint } from "../../endpoint/endpoint";
 import * as failures from "../failure";
@@ -27,6 +28,7 @@ const MAX_ENDPOINTS = 100;
 const MAX_ERROR_BODY = 65536;
 
 interface Fields {
+    readonly identity: string;
     readonly pick: PickConnector;
     readonly connection_options: ConnectionOptions;
     readonly extra: ExtraHeaders;
@@ -215,9 +217,37 @@ const methods = { close, encode, open, unary };
 type Methods = typeof methods;
 const mt: LuaMetatable<Gateway, Methods> = { __index: methods };
 
-/** Creates a transport over etcd's JSON gateway. */
-function create(pick: PickConnector, connection_options: ConnectionOptions, extra: ExtraHeaders): Transport {
-    const fields: Fields = { pick, connection_options, extra, templates: new LuaMap(), endpoint_count: 0 };
+/** Returns the digest of what decides which server is reached, besides its address, and what it answers. */
+function identity_of(connector: string, { tls }: ConnectionOptions, extra: ExtraHeaders): string {
+    const names: string[] = [];
+    for (const [name] of extra.fields) {
+        names.push(name);
+    }
+    table.sort(names);
+    let headers = "";
+    for (const name of names) {
+        headers = headers + digest.field(name, extra.fields.get(name));
+    }
+    return digest.of(
+        digest.field("gateway", connector) +
+            digest.field("tls", tls.identity) +
+            digest.field("sni", tls.sni) +
+            digest.field("headers", headers),
+    );
+}
+
+/**
+ * Creates a transport over etcd's JSON gateway.
+ * @param connector name of what `pick` chooses
+ */
+function create(
+    connector: string,
+    pick: PickConnector,
+    connection_options: ConnectionOptions,
+    extra: ExtraHeaders,
+): Transport {
+    const identity = identity_of(connector, connection_options, extra);
+    const fields: Fields = { identity, pick, connection_options, extra, templates: new LuaMap(), endpoint_count: 0 };
     return setmetatable(fields as Gateway, mt);
 }
 

@@ -2,6 +2,7 @@ import type { RequestContext } from "../transport";
 import type { Fault } from "../fault";
 import * as faults from "../fault";
 import * as clock from "../../base/clock";
+import * as digest from "../../base/digest";
 import * as files from "../../base/files";
 import type { Connected, Connector, ConnectionOptions, RequestTemplate } from "./types";
 import * as http1 from "./http1";
@@ -9,6 +10,7 @@ import * as socket_reader from "./socket_reader";
 import type { Target } from "../../endpoint/url";
 import * as handshake from "../tls/handshake";
 
+const field = digest.field;
 const now = clock.now;
 
 type Tcp = ngx.socket.Tcp;
@@ -28,8 +30,11 @@ const MAX_POOLS = 1000;
 let pool_count = 0;
 
 function pool_options(options: ConnectionOptions, target: Target, via: string): ngx.socket.ConnectOpts {
-    const secure = target.scheme === "https" ? `${options.tls.sni ?? target.server_name}|${options.tls.identity}` : "";
-    const name = `resty.etcd|${via}|${target.host}|${target.port ?? 0}|${options.pool_size}|${secure}`;
+    let name = `resty.etcd ${options.pool_size} ${target.port ?? 0} ${field("via", via)}${field("host", target.host)}`;
+    if (target.scheme === "https") {
+        const { identity, sni } = options.tls;
+        name = name + field("tls", identity) + field("name", sni ?? target.server_name);
+    }
     let opts = pools.get(name);
     if (opts === undefined) {
         opts = { pool: name, pool_size: options.pool_size };
