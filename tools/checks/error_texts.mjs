@@ -24,6 +24,9 @@ const MAKERS = {
     status_failure: 2,
 };
 
+/** Functions that return their first argument, cleaned. */
+const CLEANERS = new Set(["printable.key", "printable.of"]);
+
 /** Operators whose operands are no part of the result. */
 const COMPARISONS = new Set([ts.SyntaxKind.EqualsEqualsEqualsToken, ts.SyntaxKind.ExclamationEqualsEqualsToken]);
 
@@ -172,6 +175,8 @@ function trace(node, report, seen) {
         if (declaration && ts.isIdentifier(declaration.name)) {
             (assigned.get(declaration) ?? []).forEach(follow);
         }
+    } else if (ts.isCallExpression(node) && CLEANERS.has(node.expression.getText())) {
+        follow(node.arguments[0]); // and not the texts that other callers clean
     } else if (ts.isCallExpression(node)) {
         const declaration = declaration_of(node.expression);
         if (declaration && ts.isFunctionLike(declaration)) {
@@ -238,4 +243,4 @@ function error_texts() {
 
 const read = file => fs.readFileSync(path.join(root, file), "utf8");
 
-export { error_texts, joined, pieces_of, read, root, sources, walk };
+export { checker, config, error_texts, joined, pieces_of, read, root, sources, walk };

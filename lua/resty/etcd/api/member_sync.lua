@@ -7,6 +7,7 @@ local member_urls = require("resty.etcd.api.member_urls")
 local errors = require("resty.etcd.protocol.errors")
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local printable = require("resty.etcd.base.printable")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local rpcs = require("resty.etcd.protocol.rpc")
 local now = clock.now
@@ -60,7 +61,7 @@ local function restore_configured(core, err)
     ngx.log(
         ngx.WARN,
         "endpoints: ",
-        hosts_of(given),
+        printable.of(hosts_of(given)),
         ", as configured, because no member responds: ",
         errors.to_text(err)
     )
@@ -165,10 +166,18 @@ local function log_left_out(core, silent, weaker)
     end
     core.left_out_members = all
     if silent_text ~= "" then
-        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", silent_text)
+        ngx.log(
+            ngx.WARN,
+            "list of members: addresses that do not answer are not used: ",
+            printable.of(silent_text)
+        )
     end
     if weaker_text ~= "" then
-        ngx.log(ngx.WARN, "list of members: addresses that are less protected than the client's endpoints, or unix sockets, are not used: ", weaker_text)
+        ngx.log(
+            ngx.WARN,
+            "list of members: addresses that are less protected than the client's endpoints, or unix sockets, are not used: ",
+            printable.of(weaker_text)
+        )
     end
 end
 
@@ -185,7 +194,7 @@ local function no_address(schemes, weaker)
     end
     local err = errors.local_error("bad_reply", text)
     if #weaker > 0 then
-        err.hint = "less protected than the client's endpoints, or unix sockets: " .. table.concat(weaker, " ")
+        err.hint = printable.of("less protected than the client's endpoints, or unix sockets: " .. table.concat(weaker, " "))
     end
     return err
 end
@@ -216,7 +225,7 @@ local function adopt(core, reply, asked)
     if #chosen == 0 then
         local err = errors.local_error("connect_failed", "no client URL of a member answers")
         err.retryable = true
-        err.hint = table.concat(left_out, "; ")
+        err.hint = printable.of(table.concat(left_out, "; "))
         return nil, err
     end
     local hosts = hosts_of(chosen)
@@ -225,12 +234,13 @@ local function adopt(core, reply, asked)
         return true
     end
     if hosts ~= hosts_of(current_endpoints(core)) then
+        local list_of = masked_url.mask(asked)
         ngx.log(
             ngx.NOTICE,
             "endpoints: ",
-            hosts,
+            printable.of(hosts),
             ", from the list of members of ",
-            masked_url.mask(asked)
+            list_of
         )
     end
     dns_endpoints.replace_endpoints(core, chosen)

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/base/rate_limited_log.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local printable = require("resty.etcd.base.printable")
 local min = math.min
 
 --- Lines that can be written in a burst.
@@ -16,15 +17,14 @@ local LINES_PER_SECOND = 1
 
 local function create(subject)
     return {
-        subject = subject,
+        subject = printable.key(subject),
         tokens = BURST,
         refilled_at = clock.now(),
         withheld = 0
     }
 end
 
---- Logs a warning as a single line: control characters are replaced, because the text can come from users' functions and
---- from etcd. The next line that is written counts those that the limit withheld.
+--- Logs a warning. The next line that is written counts those that the limit withheld.
 ---@param log resty.etcd.base.rate_limited_log.RateLimitedLog
 ---@param text string
 local function warn(log, text)
@@ -36,14 +36,13 @@ local function warn(log, text)
         return
     end
     log.tokens = log.tokens - 1
-    local printable = string.gsub(text, "%c", "?")
     local others = log.withheld > 0 and " (and " .. tostring(log.withheld) .. " others)" or ""
     log.withheld = 0
     ngx.log(
         ngx.WARN,
         log.subject,
         ": ",
-        printable,
+        printable.of(text),
         others
     )
 end

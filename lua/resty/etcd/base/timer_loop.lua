@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/base/timer_loop.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local printable = require("resty.etcd.base.printable")
 local timer_host = require("resty.etcd.base.timer_host")
 local timer_supervisor = require("resty.etcd.base.timer_supervisor")
 local timer_turns = require("resty.etcd.base.timer_turns")
@@ -95,7 +96,7 @@ end
 ---@return resty.etcd.base.timer_types.TimerLoop
 local function create(name, run, options)
     return {
-        name = name,
+        name = printable.key(name),
         run = run,
         options = options,
         pool = timer_supervisor.pool_of(options.pool),

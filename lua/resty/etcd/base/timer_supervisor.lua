@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/base/timer_supervisor.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local printable = require("resty.etcd.base.printable")
 local timers = require("resty.etcd.base.timers")
 local timer_host = require("resty.etcd.base.timer_host")
 local timer_turns = require("resty.etcd.base.timer_turns")
@@ -128,7 +129,11 @@ local function supervise(premature)
             check_at = now() + CHECK_INTERVAL
             local ok, err = pcall(check)
             if not ok then
-                ngx.log(ngx.ERR, "timers: ", err)
+                ngx.log(
+                    ngx.ERR,
+                    "timers: ",
+                    printable.of(err)
+                )
             end
         end
         ngx.sleep(POLL_INTERVAL)

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/base/timer_turns.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local printable = require("resty.etcd.base.printable")
 local error_text = require("resty.etcd.base.error_text")
 local now = clock.now
 local min = math.min
@@ -117,7 +118,7 @@ local function run_turn(host, turn)
             ngx.ERR,
             loop.name,
             ": ",
-            error_text.of(result, "an error without text")
+            printable.of(error_text.of(result, "an error without text"))
         )
         seconds = ERROR_DELAY
     end

@@ -4,6 +4,7 @@ local tokens = require("resty.etcd.call.token")
 local call = require("resty.etcd.call.call")
 local cluster = require("resty.etcd.call.cluster")
 local balancer = require("resty.etcd.endpoint.balancer")
+local printable = require("resty.etcd.base.printable")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
 local find = string.find
@@ -28,7 +29,7 @@ end
 local function login_rejected(cause)
     local err = errors.local_error("login_failed", "authenticate refresh token fail", cause and cause.endpoint)
     if cause ~= nil then
-        err.hint = cause.hint ~= nil and cause.message .. "; " .. cause.hint or cause.message
+        err.hint = cause.hint ~= nil and printable.of(cause.message .. "; " .. cause.hint) or cause.message
         if cause.code ~= nil then
             err.code = cause.code
         end
@@ -68,7 +69,11 @@ local function finish(core, auth, timeout, deadline, first)
         return nil, login_rejected(nil)
     end
     if auth.is_optional and err.code == 9 and err.message == "etcdserver: authentication is not enabled" then
-        ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token")
+        ngx.log(
+            ngx.WARN,
+            printable.of(err.endpoint),
+            ": authentication is not enabled, calls are made without token"
+        )
         return tokens.NO_TOKEN
     end
     if err.http_status ~= nil and err.http_status < 500 then

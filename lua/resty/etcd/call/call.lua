@@ -5,6 +5,7 @@ local tokens = require("resty.etcd.call.token")
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local log = require("resty.etcd.base.log")
+local printable = require("resty.etcd.base.printable")
 local call_metrics = require("resty.etcd.metrics.call_metrics")
 local retry_state = require("resty.etcd.call.retry_state")
 local resolver = require("resty.etcd.endpoint.resolver")
@@ -95,13 +96,13 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param timeout number
----@param label string
+---@param label "request uri headers: "|"request chunk headers: "
 local function log_entry(core, rpc, timeout, label)
     if log.info_enabled() then
         ngx.log(
             ngx.INFO,
             "v3 request uri: ",
-            rpc.path,
+            printable.key(rpc.path),
             ", timeout: ",
             timeout
         )

@@ -6,6 +6,7 @@ local clock = require("resty.etcd.base.clock")
 local phases = require("resty.etcd.base.phase")
 local single_flight = require("resty.etcd.base.single_flight")
 local waits = require("resty.etcd.base.wait")
+local printable = require("resty.etcd.base.printable")
 local balancer = require("resty.etcd.endpoint.balancer")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
@@ -182,9 +183,9 @@ local function follow(core, id, http_host)
             ngx.log(
                 ngx.WARN,
                 "cluster ",
-                followed.id,
+                printable.key(followed.id),
                 ": replaced by cluster ",
-                id,
+                printable.key(id),
                 " of ",
                 masked_url.mask(http_host)
             )
@@ -241,11 +242,12 @@ local function poll(core, seen_id, seen_host)
             )
             report_strays(core, answers)
         elseif is_log_due(followed, followed.id) then
-            local other = masked_url.mask(seen_host) .. " is of cluster " .. seen_id
+            local other = printable.of(masked_url.mask(seen_host) .. " is of cluster " .. seen_id)
+            local id = printable.key(followed.id)
             ngx.log(
                 ngx.WARN,
                 "cluster ",
-                followed.id,
+                id,
                 ": no endpoint is of it, but ",
                 other,
                 "; asking again"

@@ -3,6 +3,7 @@ local _M = {}
 local checks = require("resty.etcd.base.checks")
 local error_text = require("resty.etcd.base.error_text")
 local listeners = require("resty.etcd.base.listener")
+local printable = require("resty.etcd.base.printable")
 local errors = require("resty.etcd.protocol.errors")
 local documents = require("resty.etcd.config.documents")
 
@@ -77,11 +78,11 @@ local function follow_document(state, key, name, callback)
         function()
             local ok, show_err = pcall(show)
             if not ok then
-                local text = error_text.of(show_err, "no reason")
+                local text = printable.of(error_text.of(show_err, "no reason"))
                 ngx.log(
                     ngx.WARN,
                     "configuration store of ",
-                    state.dir,
+                    printable.key(state.dir),
                     ": watch: ",
                     text
                 )

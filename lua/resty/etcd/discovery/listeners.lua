@@ -4,6 +4,7 @@ local checks = require("resty.etcd.base.checks")
 local error_text = require("resty.etcd.base.error_text")
 local base_listeners = require("resty.etcd.base.listener")
 local time_slice = require("resty.etcd.base.time_slice")
+local printable = require("resty.etcd.base.printable")
 local errors = require("resty.etcd.protocol.errors")
 local peer_lists = require("resty.etcd.discovery.peers")
 
@@ -33,12 +34,13 @@ local function call(state, service, listener)
     end
     local ok, err = pcall(listener.fn, list, service)
     if not ok then
+        local text = printable.of(error_text.of(err, "no reason"))
         ngx.log(
             ngx.WARN,
             "service discovery of ",
-            state.prefix,
+            printable.key(state.prefix),
             ": on_change: ",
-            error_text.of(err, "no reason")
+            text
         )
     end
 end

@@ -3,6 +3,7 @@ local _M = {}
 local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local printable = require("resty.etcd.base.printable")
 local errors = require("resty.etcd.protocol.errors")
 local guarded_methods = require("resty.etcd.protocol.guarded_methods")
 local instances = require("resty.etcd.discovery.instance")
@@ -61,9 +62,9 @@ local function log_error(reg, text)
         ngx.log(
             ngx.WARN,
             "registration of ",
-            reg.key,
+            printable.key(reg.key),
             ": ",
-            text,
+            printable.of(text),
             "; retrying"
         )
     end
@@ -82,7 +83,12 @@ local function note(reg, err)
         reg.has_warned = false
         reg.logged = {}
         reg.logged_count = 0
-        ngx.log(ngx.NOTICE, "registration of ", reg.key, ": registered again")
+        ngx.log(
+            ngx.NOTICE,
+            "registration of ",
+            printable.key(reg.key),
+            ": registered again"
+        )
     end
 end
 

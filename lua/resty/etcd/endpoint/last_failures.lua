@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/endpoint/last_failures.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local printable = require("resty.etcd.base.printable")
 local PREFIX = "resty.etcd|error|"
 
 --- Seconds that a text is kept. Longer than any usual ban, so that a call that finds all endpoints banned finds it.
@@ -18,7 +19,7 @@ local MAX_ENDPOINTS = 10
 local function note(dict, host, text)
     dict:safe_set(
         PREFIX .. host,
-        string.sub(text, 1, MAX_LENGTH),
+        printable.of(text, MAX_LENGTH),
         KEPT_FOR
     )
 end
@@ -35,7 +36,7 @@ local function text_of(dict, endpoints)
         local text = dict:get(PREFIX .. tostring(host))
         if type(text) == "string" then
             if #texts < MAX_ENDPOINTS then
-                texts[#texts + 1] = text
+                texts[#texts + 1] = printable.of(text, MAX_LENGTH)
             else
                 more = more + 1
             end

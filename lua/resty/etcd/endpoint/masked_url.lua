@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/endpoint/masked_url.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local printable = require("resty.etcd.base.printable")
 local find = string.find
 local gsub = string.gsub
 local match = string.match
@@ -22,12 +23,12 @@ local function mask(url)
     local text = tostring(url)
     local at = find(text, "@", 1, true)
     if at == nil then
-        return text
+        return printable.of(text)
     end
     local lines = gsub(text, ",(%s*%a[%w+.-]*://)", "\000%1")
     local masked = gsub(lines, "[^%z]+", mask_one)
     local joined = gsub(masked, "%z", ",")
-    return joined
+    return printable.of(joined)
 end
 _M.mask = mask
 

@@ -7,6 +7,7 @@ local foreign_options = require("resty.etcd.base.foreign_options")
 local log = require("resty.etcd.base.log")
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local warn_once = require("resty.etcd.base.warn_once")
+local printable = require("resty.etcd.base.printable")
 local half_open = require("resty.etcd.endpoint.half_open")
 local now = clock.now
 
@@ -81,7 +82,11 @@ local function init(opts)
     health_check.conf = conf
     if log.info_enabled() then
         if shm_name ~= nil then
-            ngx.log(ngx.INFO, "healthy check use ngx.shared dict: ", shm_name)
+            ngx.log(
+                ngx.INFO,
+                "healthy check use ngx.shared dict: ",
+                printable.of(shm_name)
+            )
         else
             ngx.log(ngx.INFO, "healthy check use round robin")
         end

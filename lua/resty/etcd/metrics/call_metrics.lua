@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/metrics/call_metrics.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local printable = require("resty.etcd.base.printable")
 local errors = require("resty.etcd.protocol.errors")
 
 --- A call that has ended; for a stream, its opening.
@@ -98,7 +99,7 @@ local function record(meter, info)
             ngx.log(
                 ngx.WARN,
                 "on_call: ",
-                tostring(err)
+                printable.of(err)
             )
         end
     end

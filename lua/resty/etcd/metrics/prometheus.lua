@@ -1,9 +1,13 @@
 -- Generated from src/resty/etcd/metrics/prometheus.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local printable = require("resty.etcd.base.printable")
 local call_metrics = require("resty.etcd.metrics.call_metrics")
 local buckets = call_metrics.buckets
 local concat = table.concat
 local format = string.format
+
+--- Maximum bytes of the value of a label: every line of the output repeats it.
+local MAX_LABEL = 1024
 
 --- Returns names in sorted order, so that the output is stable.
 ---@param of table
@@ -48,20 +52,26 @@ end
 local function format_labels(labels)
     local parts = {}
     for ____, name in ipairs(sorted_names(labels)) do
-        local escaped = string.gsub(
+        local text = string.sub(
             tostring(labels[name]),
-            "[\\\"]",
-            "\\%0"
+            1,
+            MAX_LABEL
         )
+        local escaped = string.gsub(text, "[\\\"]", "\\%0")
         local value = string.gsub(escaped, "\n", "\\n")
-        parts[#parts + 1] = name .. "=\"" .. value .. "\","
+        parts[#parts + 1] = name .. "=\"" .. printable.of(value, #value) .. "\","
     end
     return concat(parts)
 end
 
 local function call_lines(lines, labels, row)
     for ____, outcome in ipairs(sorted_names(row.outcomes)) do
-        lines[#lines + 1] = format("resty_etcd_calls_total{%s,outcome=\"%s\"} %d", labels, outcome, row.outcomes[outcome])
+        lines[#lines + 1] = format(
+            "resty_etcd_calls_total{%s,outcome=\"%s\"} %d",
+            labels,
+            printable.key(outcome),
+            row.outcomes[outcome]
+        )
     end
 end
 
@@ -83,7 +93,7 @@ local function seconds_lines(lines, labels, row)
         all = all + n
     end
     for i = 1, #buckets do
-        local le = tostring(buckets[i])
+        local le = printable.of(buckets[i])
         lines[#lines + 1] = format("resty_etcd_call_seconds_bucket{%s,le=\"%s\"} %d", labels, le, row.within[i])
     end
     lines[#lines + 1] = format("resty_etcd_call_seconds_bucket{%s,le=\"+Inf\"} %d", labels, all)
@@ -103,7 +113,11 @@ local function format_stats(stats, labels)
         lines[#lines + 1] = "# HELP resty_etcd_" .. name .. " " .. help
         lines[#lines + 1] = "# TYPE resty_etcd_" .. name .. " " .. kind
         for ____, rpc in ipairs(rpcs) do
-            line(lines, constant .. "rpc=\"" .. rpc .. "\"", stats[rpc])
+            line(
+                lines,
+                constant .. "rpc=\"" .. printable.key(rpc) .. "\"",
+                stats[rpc]
+            )
         end
     end
     add_metric("calls_total", "counter", "Finished calls.", call_lines)

@@ -3,6 +3,7 @@ local _M = {}
 local error_text = require("resty.etcd.base.error_text")
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
+local printable = require("resty.etcd.base.printable")
 local protocol_keys = require("resty.etcd.protocol.keys")
 local serializers = require("resty.etcd.serializers.serializer")
 local sub = string.sub
@@ -133,7 +134,10 @@ end
 local function reject(decoder, raw, key, err)
     local item = {err = err, create_revision = raw.create_revision, mod_revision = raw.mod_revision}
     decoder.rejected_count = decoder.rejected_count + 1
-    rate_limited_log.warn(decoder.log, "invalid item: " .. key .. ": " .. err)
+    rate_limited_log.warn(
+        decoder.log,
+        "invalid item: " .. printable.key(key) .. ": " .. err
+    )
     return item
 end
 _M.key_of = key_of

@@ -2,6 +2,7 @@
 local _M = {}
 local error_text = require("resty.etcd.base.error_text")
 local rate_limited_log = require("resty.etcd.base.rate_limited_log")
+local printable = require("resty.etcd.base.printable")
 local sorted_keys = require("resty.etcd.mirror.sorted_keys")
 local table_new = require("table.new")
 
@@ -120,7 +121,7 @@ local function value_of(indexes, index, kv)
         indexes.error_count = indexes.error_count + 1
         rate_limited_log.warn(
             indexes.log,
-            "index " .. index.name .. ": " .. kv.key .. ": " .. error_text.of(value, "no reason")
+            "index " .. index.name .. ": " .. printable.key(kv.key) .. ": " .. error_text.of(value, "no reason")
         )
         return nil
     end

@@ -9,6 +9,7 @@ local time_slice = require("resty.etcd.base.time_slice")
 local wait = require("resty.etcd.base.wait")
 local errors = require("resty.etcd.protocol.errors")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local printable = require("resty.etcd.base.printable")
 local apply = require("resty.etcd.mirror.apply")
 local options = require("resty.etcd.mirror.options")
 local now = clock.now
@@ -124,12 +125,8 @@ local function call_all(notifications, item, slice)
             notifications.has_warned = false
             if not ok then
                 notifications.error_count = notifications.error_count + 1
-                ngx.log(
-                    ngx.WARN,
-                    notifications.log.subject,
-                    ": on_change: ",
-                    error_text.of(err, "no reason")
-                )
+                local text = printable.of(error_text.of(err, "no reason"))
+                ngx.log(ngx.WARN, notifications.log.subject, ": on_change: ", text)
             end
             time_slice.yield_if_due(slice)
         end

@@ -1,7 +1,8 @@
 -- Generated from src/resty/etcd/protocol/errors.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local printable = require("resty.etcd.base.printable")
 
---- The error of a call. `tostring` returns its message.
+--- The error of a call. `tostring` returns its message. Texts of servers in it are cleaned and cut when it is created.
 ---@class resty.etcd.protocol.errors.EtcdError
 ---@field code? number gRPC status code that etcd sent; nil for errors of the connection and of the arguments.
 ---@field name string Stable name of the cause: that of the gRPC code (`unavailable`) or of a local error (`connect_failed`).
@@ -46,7 +47,12 @@ local mt = {
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError
 local function local_error(name, message, endpoint)
-    local err = {name = name, message = message, retryable = false, maybe_applied = false}
+    local err = {
+        name = name,
+        message = printable.of(message),
+        retryable = false,
+        maybe_applied = false
+    }
     if endpoint ~= nil then
         err.endpoint = endpoint
     end
@@ -90,7 +96,7 @@ end
 local function server_error(http_status, code, message, endpoint)
     local err = {
         name = NAMES[code or 0] or "http_error",
-        message = message,
+        message = printable.of(message),
         http_status = http_status,
         retryable = false,
         maybe_applied = false
@@ -127,7 +133,8 @@ end
 ---@return string
 local function to_text(err)
     local status = err.http_status
-    return status ~= nil and status >= 500 and "invalid response code: " .. tostring(status) .. ", " .. err.message or err.message
+    local text = status ~= nil and status >= 500 and "invalid response code: " .. tostring(status) .. ", " .. err.message or err.message
+    return printable.of(text)
 end
 
 --- Returns the text of an error and its hint, for states that are shown to people.
@@ -156,9 +163,9 @@ end
 local function bad_request(message, hint)
     local err = local_error("bad_request", message)
     if hint ~= nil then
-        err.hint = hint
+        err.hint = printable.of(hint)
     end
-    return nil, message, err
+    return nil, err.message, err
 end
 _M.bad_request = bad_request
 _M.local_error = local_error

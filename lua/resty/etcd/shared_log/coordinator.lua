@@ -3,6 +3,7 @@ local _M = {}
 local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local random = require("resty.etcd.base.random")
+local printable = require("resty.etcd.base.printable")
 local logs = require("resty.etcd.shared_log.log")
 local cleanup = require("resty.etcd.shared_log.cleanup")
 local registry = require("resty.etcd.shared_log.registry")
@@ -115,7 +116,11 @@ end
 ---@param cause string? nil if keys are missing
 local function abandon_log(coordinator, log, cause)
     if not logs.is_broken(log) then
-        ngx.log(ngx.WARN, "shared watch log: abandoned: ", cause or writers.KEYS_MISSING)
+        ngx.log(
+            ngx.WARN,
+            "shared watch log: abandoned: ",
+            printable.of(cause or writers.KEYS_MISSING)
+        )
     end
     logs.mark_broken(log, coordinator.retry_after)
     coordinator.next_check_at = 0
@@ -132,8 +137,7 @@ end
 local function try_create_log(coordinator, broken)
     local dict = coordinator.dict
     local namespace = coordinator.namespace
-    local time = now()
-    local wait = broken ~= nil and logs.seconds_until_retry(dict, namespace) or coordinator.next_create_at - time
+    local wait = broken ~= nil and logs.seconds_until_retry(dict, namespace) or coordinator.next_create_at - now()
     if wait > 0 then
         return nil
     end
@@ -144,10 +148,11 @@ local function try_create_log(coordinator, broken)
     local created, err = logs.create(dict, namespace, broken)
     if created == nil then
         coordinator.next_create_at = now() + coordinator.retry_after
+        local cause = printable.of(err)
         ngx.log(
             ngx.WARN,
             "shared watch log: not created: ",
-            err,
+            cause,
             "; retrying in ",
             coordinator.retry_after,
             " s"
@@ -215,11 +220,12 @@ local function try_take_over(coordinator, log)
         logs.release(log, writer.epoch)
         return
     end
-    local subject = string.gsub("shared watch log of " .. coordinator.range_key, "%c", "?")
+    local key = printable.key(coordinator.range_key)
     local event = coordinator.tail == 0 and "started" or "taken over"
     ngx.log(
         ngx.NOTICE,
-        subject,
+        "shared watch log of ",
+        key,
         ": ",
         event,
         "; this worker follows etcd for all workers"
@@ -315,7 +321,11 @@ local function poll(coordinator)
     local ok, err = pcall(poll_and_check, coordinator, time)
     if not ok then
         coordinator.paused_until = time + ERROR_PAUSE
-        ngx.log(ngx.ERR, "shared watch log: ", err)
+        ngx.log(
+            ngx.ERR,
+            "shared watch log: ",
+            printable.of(err)
+        )
     end
 end
 

@@ -4,6 +4,7 @@ local clock = require("resty.etcd.base.clock")
 local errors = require("resty.etcd.protocol.errors")
 local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local printable = require("resty.etcd.base.printable")
 local coordinators = require("resty.etcd.shared_log.coordinator")
 local compaction = require("resty.etcd.shared_log.compaction")
 local writers = require("resty.etcd.shared_log.writer")
@@ -29,10 +30,11 @@ local function compact(coordinator, writer)
     end
     local cause = ____ok_0
     if cause ~= nil then
+        local text = printable.of(cause)
         ngx.log(
             ngx.INFO,
             "shared watch log: not compacted: ",
-            cause,
+            text,
             "; retrying in ",
             COMPACTION_RETRY,
             " s"
@@ -138,7 +140,11 @@ local function run(coordinator, writer, loop)
         return 0
     end
     if not ok then
-        ngx.log(ngx.ERR, "shared watch log: ", result)
+        ngx.log(
+            ngx.ERR,
+            "shared watch log: ",
+            printable.of(result)
+        )
     end
     writers.stop(writer, "resigned")
     coordinators.on_writer_stopped(coordinator, writer)

@@ -3,6 +3,7 @@ local _M = {}
 local clock = require("resty.etcd.base.clock")
 local snapshot_writers = require("resty.etcd.storage.snapshot_writer")
 local time_slice = require("resty.etcd.base.time_slice")
+local printable = require("resty.etcd.base.printable")
 local snapshot_file = require("resty.etcd.storage.snapshot_file")
 local now = clock.now
 local max = math.max
@@ -43,7 +44,12 @@ local function read(state)
     state.is_done = true
     local snapshot, err, exists = snapshot_file.read(state.path, state.identity)
     if snapshot == nil then
-        ngx.log(exists and ngx.WARN or ngx.INFO, "snapshot: not used: ", err, "; waiting for etcd")
+        ngx.log(
+            exists and ngx.WARN or ngx.INFO,
+            "snapshot: not used: ",
+            printable.of(err),
+            "; waiting for etcd"
+        )
         return nil
     end
     state.last_received_at = now() - max(
@@ -207,7 +213,11 @@ local function new_state(path, identity, interval)
     local writer
     local worker_id = ngx.worker.id()
     if worker_id == nil then
-        ngx.log(ngx.NOTICE, "snapshot: not written by this process, only by worker 0: ", path)
+        ngx.log(
+            ngx.NOTICE,
+            "snapshot: not written by this process, only by worker 0: ",
+            printable.of(path)
+        )
     elseif worker_id == 0 then
         writer = snapshot_writers.new(path, identity, interval or DEFAULT_INTERVAL)
     end

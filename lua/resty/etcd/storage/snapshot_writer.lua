@@ -4,6 +4,7 @@ local kv_merge = require("resty.etcd.storage.kv_merge")
 local temp_files = require("resty.etcd.storage.temp_files")
 local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local printable = require("resty.etcd.base.printable")
 local snapshot_file = require("resty.etcd.storage.snapshot_file")
 
 --- Keeps a snapshot file up to date with the batches of a feed.
@@ -76,10 +77,11 @@ local function run(writer)
         writer.is_dirty = false
         local ok, err = write(writer, writer.kvs)
         if ok == nil and err ~= writer.last_error then
+            local cause = printable.of(err)
             ngx.log(
                 ngx.WARN,
                 "snapshot: not written: ",
-                err,
+                cause,
                 "; retrying in ",
                 writer.interval,
                 " s"

@@ -230,10 +230,9 @@ local function start(shared_watch, stream, from)
     if probe.endpoint == nil then
         probe.has_failed = true
     elseif signal ~= nil then
-        local name = string.gsub("probe of " .. shared_watch.range.key, "%c", "?")
         local loop
         loop = timer_loops.new(
-            name,
+            "probe of " .. shared_watch.range.key,
             function() return run_turn(probe, loop) end,
             {}
         )

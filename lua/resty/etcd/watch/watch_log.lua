@@ -1,6 +1,8 @@
 -- Generated from src/resty/etcd/watch/watch_log.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local printable = require("resty.etcd.base.printable")
+local masked_url = require("resty.etcd.endpoint.masked_url")
 local errors = require("resty.etcd.protocol.errors")
 local now = clock.now
 
@@ -13,14 +15,6 @@ local LOG_INTERVAL = 10
 ---@field last_logged_at table Times of the last lines, by the kind of failure.
 ---@field failing_since number? Time of the first failure that was logged since the watch was well; nil while it is.
 ---@field on_retry fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError) For the calls of the watch.
-
---- Replaces control characters: keys and texts of other programs must not add lines to the log.
----@param text string
----@return string
-local function printable(text)
-    local result = string.gsub(text, "%c", "?")
-    return result
-end
 
 --- Reports whether a line about a kind of failure is to be written now.
 ---@param log resty.etcd.watch.watch_log.WatchLog
@@ -45,13 +39,14 @@ local function retrying(log, rpc, err)
         log.failing_since = now()
     end
     if is_due(log, rpc .. " " .. err.name) then
+        local name = printable.key(rpc)
         ngx.log(
             ngx.WARN,
             log.subject,
             ": ",
-            rpc,
+            name,
             ": ",
-            printable(errors.to_text(err)),
+            errors.to_text(err),
             "; retrying on another endpoint"
         )
     end
@@ -60,7 +55,7 @@ end
 local function create(key)
     local log
     log = {
-        subject = "watch of " .. printable(key),
+        subject = printable.key("watch of " .. key),
         last_logged_at = {},
         failing_since = nil,
         on_retry = function(rpc, err)
@@ -82,7 +77,7 @@ local function reopening(log, err)
             ngx.WARN,
             log.subject,
             ": ",
-            printable(errors.to_text(err)),
+            errors.to_text(err),
             "; opening another stream"
         )
     end
@@ -113,7 +108,7 @@ local function established(log, endpoint)
             ngx.NOTICE,
             log.subject,
             ": established again at ",
-            endpoint,
+            masked_url.mask(endpoint),
             " after ",
             seconds,
             " s"

@@ -2,6 +2,7 @@
 local _M = {}
 local error_text = require("resty.etcd.base.error_text")
 local timer_loops = require("resty.etcd.base.timer_loop")
+local printable = require("resty.etcd.base.printable")
 
 --- Maximum seconds of a wait for a batch, so that the turn notices a successor of its timer and the worker's exit.
 local POLL_INTERVAL = 1
@@ -21,7 +22,11 @@ local POLL_INTERVAL = 1
 
 local function note_error(callback_loop, text)
     callback_loop.errors = callback_loop.errors + 1
-    ngx.log(ngx.ERR, "on_batch of a watcher: ", text)
+    ngx.log(
+        ngx.ERR,
+        "on_batch of a watcher: ",
+        printable.of(text)
+    )
 end
 
 --- Calls the user's function. The watcher continues if it raises an error.

@@ -11,6 +11,7 @@ import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as masked_url from "../endpoint/masked_url";
 import * as timer_loop from "../base/timer_loop";
+import * as printable from "../base/printable";
 import * as dns_endpoints from "../endpoint/dns_endpoints";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
@@ -56,7 +57,7 @@ function restore_configured(core: Core, err: EtcdError): boolean {
     ngx.log(
         ngx.WARN,
         "endpoints: ",
-        hosts_of(given),
+        printable.of(hosts_of(given)),
         ", as configured, because no member responds: ",
         errors.to_text(err),
     );
@@ -150,13 +151,13 @@ function log_left_out(core: Core, silent: string[], weaker: string[]): void {
     }
     core.left_out_members = all;
     if (silent_text !== "") {
-        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", silent_text);
+        ngx.log(ngx.WARN, "list of members: addresses that do not answer are not used: ", printable.of(silent_text));
     }
     if (weaker_text !== "") {
         ngx.log(
             ngx.WARN,
             "list of members: addresses that are less protected than the client's endpoints, or unix sockets, are not used: ",
-            weaker_text,
+            printable.of(weaker_text),
         );
     }
 }
@@ -171,7 +172,9 @@ function no_address(schemes: readonly Scheme[], weaker: string[]): EtcdError {
     }
     const err = errors.local_error("bad_reply", text);
     if (weaker.length > 0) {
-        err.hint = `less protected than the client's endpoints, or unix sockets: ${table.concat(weaker, " ")}`;
+        err.hint = printable.of(
+            `less protected than the client's endpoints, or unix sockets: ${table.concat(weaker, " ")}`,
+        );
     }
     return err;
 }
@@ -191,7 +194,7 @@ function adopt(core: Core, reply: Reply, asked: string | undefined): Result<true
     if (chosen.length === 0) {
         const err = errors.local_error("connect_failed", "no client URL of a member answers");
         err.retryable = true;
-        err.hint = table.concat(left_out, "; ");
+        err.hint = printable.of(table.concat(left_out, "; "));
         return $multi(undefined, err);
     }
     const hosts = hosts_of(chosen);
@@ -200,7 +203,8 @@ function adopt(core: Core, reply: Reply, asked: string | undefined): Result<true
         return $multi(true); // they answer, but calls to them have failed
     }
     if (hosts !== hosts_of(current_endpoints(core))) {
-        ngx.log(ngx.NOTICE, "endpoints: ", hosts, ", from the list of members of ", masked_url.mask(asked));
+        const list_of = masked_url.mask(asked);
+        ngx.log(ngx.NOTICE, "endpoints: ", printable.of(hosts), ", from the list of members of ", list_of);
     }
     dns_endpoints.replace_endpoints(core, chosen);
     return $multi(true);

@@ -1,4 +1,5 @@
 import * as clock from "./clock";
+import * as printable from "./printable";
 
 const min = math.min;
 
@@ -9,7 +10,7 @@ const LINES_PER_SECOND = 1;
 /** The log lines of one object: a burst of them, then one line per second. */
 interface RateLimitedLog {
     /** What each line starts with: `mirror of /routes/`. */
-    readonly subject: string;
+    readonly subject: Printable;
     /** Lines that can be written at `refilled_at`. */
     tokens: number;
     refilled_at: number;
@@ -18,13 +19,10 @@ interface RateLimitedLog {
 }
 
 function create(subject: string): RateLimitedLog {
-    return { subject, tokens: BURST, refilled_at: clock.now(), withheld: 0 };
+    return { subject: printable.key(subject), tokens: BURST, refilled_at: clock.now(), withheld: 0 };
 }
 
-/**
- * Logs a warning as a single line: control characters are replaced, because the text can come from users' functions and
- * from etcd. The next line that is written counts those that the limit withheld.
- */
+/** Logs a warning. The next line that is written counts those that the limit withheld. */
 function warn(log: RateLimitedLog, text: string): void {
     const time = clock.now();
     log.tokens = min(BURST, log.tokens + (time - log.refilled_at) * LINES_PER_SECOND);
@@ -34,10 +32,9 @@ function warn(log: RateLimitedLog, text: string): void {
         return;
     }
     log.tokens = log.tokens - 1;
-    const [printable] = string.gsub(text, "%c", "?");
     const others = log.withheld > 0 ? ` (and ${log.withheld} others)` : "";
     log.withheld = 0;
-    ngx.log(ngx.WARN, log.subject, ": ", printable, others);
+    ngx.log(ngx.WARN, log.subject, ": ", printable.of(text), others);
 }
 
 export { create as new, warn, type RateLimitedLog };

@@ -1,4 +1,5 @@
 import * as clock from "./clock";
+import * as printable from "./printable";
 import * as timer_host from "./timer_host";
 import * as timer_supervisor from "./timer_supervisor";
 import * as timer_turns from "./timer_turns";
@@ -89,7 +90,7 @@ function problem(loop: TimerLoop): Problem {
  */
 function create(name: string, run: Turn, options: LoopOptions): TimerLoop {
     return {
-        name,
+        name: printable.key(name),
         run,
         options,
         pool: timer_supervisor.pool_of(options.pool),

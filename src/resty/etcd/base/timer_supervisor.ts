@@ -1,4 +1,5 @@
 import * as clock from "./clock";
+import * as printable from "./printable";
 import * as timers from "./timers";
 import * as timer_host from "./timer_host";
 import * as timer_turns from "./timer_turns";
@@ -116,7 +117,7 @@ function supervise(premature: boolean): void {
             check_at = now() + CHECK_INTERVAL;
             const [ok, err] = protected_call(check);
             if (!ok) {
-                ngx.log(ngx.ERR, "timers: ", err);
+                ngx.log(ngx.ERR, "timers: ", printable.of(err));
             }
         }
         ngx.sleep(POLL_INTERVAL);

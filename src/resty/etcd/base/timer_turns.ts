@@ -1,4 +1,5 @@
 import * as clock from "./clock";
+import * as printable from "./printable";
 import * as error_text from "./error_text";
 import type { Host, HostPool, RunningTurn, TimerLoop } from "./timer_types";
 
@@ -106,7 +107,7 @@ function run_turn(host: Host, turn: RunningTurn): void {
     const [ok, result] = protected_call(loop.run);
     let seconds = result as number | undefined;
     if (!ok) {
-        ngx.log(ngx.ERR, loop.name, ": ", error_text.of(result, "an error without text"));
+        ngx.log(ngx.ERR, loop.name, ": ", printable.of(error_text.of(result, "an error without text")));
         seconds = ERROR_DELAY;
     }
     end_turn(turn, seconds);

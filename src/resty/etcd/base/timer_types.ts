@@ -24,7 +24,7 @@ interface LoopOptions {
 
 interface TimerLoop {
     /** What log lines begin with, like `watch of /routes/`. */
-    readonly name: string;
+    readonly name: Printable;
     readonly run: Turn;
     readonly options: LoopOptions;
     /** The timers that it can run in. */

@@ -2,6 +2,7 @@ import * as tokens from "./token";
 import type { AttemptOutcome, Choice } from "../endpoint/balancer";
 import * as balancer from "../endpoint/balancer";
 import * as clock from "../base/clock";
+import * as printable from "../base/printable";
 import type { Core } from "./client_state";
 import type { Endpoint } from "../endpoint/endpoint";
 import type { EtcdError } from "../protocol/errors";
@@ -104,7 +105,7 @@ function no_endpoint(core: Core): EtcdError {
     err.retryable = true;
     const failures_text = balancer.last_failures_of(core);
     if (failures_text !== undefined) {
-        err.hint = failures_text;
+        err.hint = printable.of(failures_text);
     }
     return err;
 }
@@ -251,7 +252,7 @@ function failed(call: Call, attempt: Attempt, failure: Failure): Outcome<never> 
     attempt.failure = failure;
     const err = error_of(call, attempt, failure);
     if (call.stream !== undefined && failure.kind === "timeout" && failure.sent) {
-        err.hint = error_hints.SILENT_WATCH;
+        err.hint = printable.of(error_hints.SILENT_WATCH);
     }
     if (failure.kind === "status") {
         return $multi(undefined, err, failure.reply);

@@ -4,6 +4,7 @@ import * as cluster from "./cluster";
 import type { TokenCache, Core, Login } from "./client_state";
 import * as balancer from "../endpoint/balancer";
 import type { Choice } from "../endpoint/balancer";
+import * as printable from "../base/printable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
@@ -26,7 +27,7 @@ function is_token(value: unknown): value is string {
 function login_rejected(cause: EtcdError | undefined): EtcdError {
     const err = errors.local_error("login_failed", "authenticate refresh token fail", cause?.endpoint);
     if (cause !== undefined) {
-        err.hint = cause.hint !== undefined ? `${cause.message}; ${cause.hint}` : cause.message;
+        err.hint = cause.hint !== undefined ? printable.of(`${cause.message}; ${cause.hint}`) : cause.message;
         if (cause.code !== undefined) {
             err.code = cause.code;
         }
@@ -70,7 +71,7 @@ function finish(
         err.code === errors.Code.FAILED_PRECONDITION &&
         err.message === "etcdserver: authentication is not enabled"
     ) {
-        ngx.log(ngx.WARN, err.endpoint, ": authentication is not enabled, calls are made without token");
+        ngx.log(ngx.WARN, printable.of(err.endpoint), ": authentication is not enabled, calls are made without token");
         return $multi(tokens.NO_TOKEN);
     }
     if (err.http_status !== undefined && err.http_status < 500) {

@@ -7,6 +7,7 @@ import type { Core } from "./client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as log from "../base/log";
+import * as printable from "../base/printable";
 import type { Meter } from "../metrics/call_metrics";
 import * as call_metrics from "../metrics/call_metrics";
 import * as retry_state from "./retry_state";
@@ -81,10 +82,13 @@ function min_time(a: number | undefined, b: number | undefined): number | undefi
     return min(a, b);
 }
 
+/** What the line with the extra headers of a call begins with. */
+type HeadersLabel = "request uri headers: " | "request chunk headers: ";
+
 /** Logs the line that lua-resty-etcd 1.10 logs at the entry of each call: programs search for it. */
-function log_entry(core: Core, rpc: Rpc, timeout: number, label: string): void {
+function log_entry(core: Core, rpc: Rpc, timeout: number, label: HeadersLabel): void {
     if (log.info_enabled()) {
-        ngx.log(ngx.INFO, "v3 request uri: ", rpc.path, ", timeout: ", timeout);
+        ngx.log(ngx.INFO, "v3 request uri: ", printable.key(rpc.path), ", timeout: ", timeout);
         if (core.extra_json !== undefined) {
             ngx.log(ngx.INFO, label, core.extra_json);
         }

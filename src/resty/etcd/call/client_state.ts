@@ -125,7 +125,7 @@ interface Core extends EndpointSet {
     /** Nil without `metrics` and `on_call`. */
     readonly meter: Meter | undefined;
     /** `extra_headers` as JSON, for the log; nil if there are none. */
-    readonly extra_json: string | undefined;
+    readonly extra_json: Printable | undefined;
     /** The last list of members of which no endpoint has responded. */
     failed_members?: FailedMembers;
     /** The addresses of members that are not used, as they were last logged. */

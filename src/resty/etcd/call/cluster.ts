@@ -6,6 +6,7 @@ import type { Mutable } from "../base/mutable";
 import * as phases from "../base/phase";
 import * as single_flight from "../base/single_flight";
 import * as waits from "../base/wait";
+import * as printable from "../base/printable";
 import * as balancer from "../endpoint/balancer";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as errors from "../protocol/errors";
@@ -168,9 +169,9 @@ function follow(core: Core, id: string, http_host: string): void {
             ngx.log(
                 ngx.WARN,
                 "cluster ",
-                followed.id,
+                printable.key(followed.id),
                 ": replaced by cluster ",
-                id,
+                printable.key(id),
                 " of ",
                 masked_url.mask(http_host),
             );
@@ -209,8 +210,9 @@ function poll(core: Core, seen_id: string, seen_host: string): void {
             follow(core, chosen, host_of(answers, chosen)!);
             report_strays(core, answers);
         } else if (is_log_due(followed, followed.id!)) {
-            const other = `${masked_url.mask(seen_host)} is of cluster ${seen_id}`;
-            ngx.log(ngx.WARN, "cluster ", followed.id, ": no endpoint is of it, but ", other, "; asking again");
+            const other = printable.of(`${masked_url.mask(seen_host)} is of cluster ${seen_id}`);
+            const id = printable.key(followed.id);
+            ngx.log(ngx.WARN, "cluster ", id, ": no endpoint is of it, but ", other, "; asking again");
         }
         followed.next_poll_at = now() + MIN_POLL_INTERVAL;
     }

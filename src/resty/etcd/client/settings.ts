@@ -1,4 +1,3 @@
-import * as cjson from "cjson.safe";
 import * as digest from "../base/digest";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as endpoint from "../endpoint/endpoint";
@@ -8,6 +7,7 @@ import type { ConnectionOptions, ExtraHeaders } from "../transport/http/types";
 import type { TlsOptions } from "../transport/tls/types";
 import type { Headers } from "../transport/transport";
 import type { Options } from "./options";
+import * as shown_headers from "./shown_headers";
 
 const find = string.find as StringFind;
 const floor = math.floor;
@@ -18,8 +18,8 @@ interface Settings {
     readonly endpoints: Endpoint[];
     readonly connection_options: ConnectionOptions;
     readonly extra_headers: ExtraHeaders;
-    /** The extra headers as JSON, for log lines; nil without `opts.extra_headers`. */
-    readonly extra_json: string | undefined;
+    /** The extra headers as JSON for log lines; nil without `opts.extra_headers`. */
+    readonly extra_json: Printable | undefined;
     readonly api_prefix: string;
 }
 
@@ -153,9 +153,9 @@ function create(opts: Options): HintedResult<Settings> {
     if (extra_headers === undefined) {
         return $multi(undefined, header_err);
     }
-    let extra_json: string | undefined;
+    let extra_json: Printable | undefined;
     if (opts.extra_headers !== undefined) {
-        [extra_json] = cjson.encode(extra_headers.fields);
+        extra_json = shown_headers.to_json(extra_headers.fields);
     }
     return $multi({ endpoints, connection_options, extra_headers, extra_json, api_prefix });
 }

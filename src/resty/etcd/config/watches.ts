@@ -2,6 +2,7 @@ import * as checks from "../base/checks";
 import type { OptionTable } from "../base/checks";
 import * as error_text from "../base/error_text";
 import * as listeners from "../base/listener";
+import * as printable from "../base/printable";
 import type { MethodResult } from "../protocol/errors";
 import type { Kv } from "../mirror/types";
 import * as errors from "../protocol/errors";
@@ -65,8 +66,8 @@ function follow_document(state: State, key: string, name: string, callback: OnDo
     listeners.start(listener, () => {
         const [ok, show_err] = protected_call(show);
         if (!ok) {
-            const text = error_text.of(show_err, "no reason");
-            ngx.log(ngx.WARN, "configuration store of ", state.dir, ": watch: ", text);
+            const text = printable.of(error_text.of(show_err, "no reason"));
+            ngx.log(ngx.WARN, "configuration store of ", printable.key(state.dir), ": watch: ", text);
         }
     });
     return $multi(stop);

@@ -4,6 +4,7 @@ import * as error_text from "../base/error_text";
 import * as base_listeners from "../base/listener";
 import type { Listener } from "../base/listener";
 import * as time_slice from "../base/time_slice";
+import * as printable from "../base/printable";
 import type { Changes, Kv } from "../mirror/types";
 import type { MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
@@ -44,7 +45,8 @@ function call(state: State, service: string, listener: ServiceListener): void {
     }
     const [ok, err] = protected_call(listener.fn, list, service);
     if (!ok) {
-        ngx.log(ngx.WARN, "service discovery of ", state.prefix, ": on_change: ", error_text.of(err, "no reason"));
+        const text = printable.of(error_text.of(err, "no reason"));
+        ngx.log(ngx.WARN, "service discovery of ", printable.key(state.prefix), ": on_change: ", text);
     }
 }
 

@@ -3,6 +3,7 @@ import * as clock from "../base/clock";
 import type { Mutable } from "../base/mutable";
 import type { TimerLoop } from "../base/timer_loop";
 import * as timer_loop from "../base/timer_loop";
+import * as printable from "../base/printable";
 import type { ClientState } from "../call/client_state";
 import type { EtcdError, MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
@@ -72,7 +73,7 @@ function log_error(reg: Background, text: string): void {
         reg.logged.set(text, true);
         reg.logged_count = reg.logged_count + 1;
         reg.has_warned = true;
-        ngx.log(ngx.WARN, "registration of ", reg.key, ": ", text, "; retrying");
+        ngx.log(ngx.WARN, "registration of ", printable.key(reg.key), ": ", printable.of(text), "; retrying");
     }
 }
 
@@ -87,7 +88,7 @@ function note(reg: Background, err: EtcdError | undefined): void {
         reg.has_warned = false;
         reg.logged = new LuaMap();
         reg.logged_count = 0;
-        ngx.log(ngx.NOTICE, "registration of ", reg.key, ": registered again");
+        ngx.log(ngx.NOTICE, "registration of ", printable.key(reg.key), ": registered again");
     }
 }
 

@@ -4,6 +4,7 @@ import type { CallOptions } from "../call/call";
 import * as call from "../call/call";
 import * as cluster from "../call/cluster";
 import * as clock from "../base/clock";
+import * as printable from "../base/printable";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as txn_response from "../protocol/txn_response";
@@ -251,7 +252,8 @@ function put_again(reg: State, mod_revision: string): EtcdError | undefined {
 function log_rejection(reg: State, err: EtcdError): void {
     if (reg.rejections === 1) {
         reg.has_warned = true;
-        ngx.log(ngx.WARN, "registration of ", reg.key, ": ", errors.to_text(err), "; keeping the previous instance");
+        const key = printable.key(reg.key);
+        ngx.log(ngx.WARN, "registration of ", key, ": ", errors.to_text(err), "; keeping the previous instance");
     }
 }
 
@@ -315,7 +317,8 @@ function check_key(reg: State): EtcdError | undefined {
     }
     if (reg.is_registered) {
         reg.has_warned = true;
-        ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again");
+        const name = printable.key(key);
+        ngx.log(ngx.WARN, "registration of ", name, ": the key was deleted or overwritten; writing it again");
     }
     mark_lost(reg);
     if (is_over(reg)) {
@@ -368,7 +371,7 @@ function deregister(this: void, reg: State): void {
             ngx.log(
                 ngx.WARN,
                 "registration of ",
-                reg.key,
+                printable.key(reg.key),
                 ": lease not revoked, it expires later: ",
                 errors.to_text(err),
             );

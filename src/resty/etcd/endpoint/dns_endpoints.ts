@@ -5,6 +5,7 @@ import type { Endpoint } from "./endpoint";
 import * as log from "../base/log";
 import type { Ring } from "./balancer";
 import type { SingleFlight } from "../base/single_flight";
+import * as printable from "../base/printable";
 
 const concat = table.concat;
 const match = string.match;
@@ -170,7 +171,7 @@ function update_addresses(
     }
     name.used = all;
     if (log.info_enabled()) {
-        ngx.log(ngx.INFO, "addresses of ", name.host, ": ", concat(all, " "));
+        ngx.log(ngx.INFO, "addresses of ", printable.key(name.host), ": ", printable.of(concat(all, " ")));
     }
     replace(set, expand(names, set.api_prefix));
 }

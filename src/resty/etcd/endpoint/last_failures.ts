@@ -1,4 +1,5 @@
 import type { Dict } from "../base/memory_dict";
+import * as printable from "../base/printable";
 import type { Endpoint } from "./endpoint";
 
 /*
@@ -16,7 +17,7 @@ const MAX_ENDPOINTS = 10;
 
 /** Stores why an endpoint failed. Evicts nothing from a shared dict that is full. */
 function note(dict: Dict, host: string, text: string): void {
-    dict.safe_set(PREFIX + host, string.sub(text, 1, MAX_LENGTH), KEPT_FOR);
+    dict.safe_set(PREFIX + host, printable.of(text, MAX_LENGTH), KEPT_FOR);
 }
 
 /** Returns the last failures of endpoints as one text, or nil if none is known. */
@@ -28,7 +29,7 @@ function text_of(dict: Dict, endpoints: readonly Endpoint[]): string | undefined
         const [text] = dict.get(PREFIX + tostring(host));
         if (typeof text === "string") {
             if (texts.length < MAX_ENDPOINTS) {
-                texts.push(text);
+                texts.push(printable.of(text, MAX_LENGTH));
             } else {
                 more = more + 1;
             }

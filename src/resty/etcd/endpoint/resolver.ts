@@ -5,6 +5,7 @@ import * as digest from "../base/digest";
 import * as single_flight from "../base/single_flight";
 import type { Run } from "../base/single_flight";
 import * as timer_loop from "../base/timer_loop";
+import * as printable from "../base/printable";
 import * as dns from "./dns";
 import type { Nameserver } from "./dns";
 import type { Endpoint } from "./endpoint";
@@ -115,7 +116,8 @@ function resolve_all(set: EndpointSet, plan: DnsEndpoints, lookup: Lookup): void
     for (const question of questions) {
         if (!question.is_answered) {
             const next = question.name.used.length > 0 ? "; keeping the last ones" : "; nginx resolves the name";
-            ngx.log(ngx.WARN, "addresses of ", question.name.host, ": ", question.err ?? "none", next);
+            const host = printable.key(question.name.host);
+            ngx.log(ngx.WARN, "addresses of ", host, ": ", printable.of(question.err ?? "none"), next);
             plan.next = min(plan.next, now() + RETRY_AFTER);
         }
     }

@@ -9,6 +9,7 @@ import type { Habit } from "../base/foreign_options";
 import * as log from "../base/log";
 import * as masked_url from "./masked_url";
 import * as warn_once from "../base/warn_once";
+import * as printable from "../base/printable";
 import * as half_open from "./half_open";
 
 const now = clock.now;
@@ -115,7 +116,7 @@ function init(opts?: InitOptions): MethodResult<HealthCheck> {
     health_check.conf = conf;
     if (log.info_enabled()) {
         if (shm_name !== undefined) {
-            ngx.log(ngx.INFO, "healthy check use ngx.shared dict: ", shm_name);
+            ngx.log(ngx.INFO, "healthy check use ngx.shared dict: ", printable.of(shm_name));
         } else {
             ngx.log(ngx.INFO, "healthy check use round robin");
         }

@@ -1,3 +1,4 @@
+import * as printable from "../base/printable";
 import type { ErrorResult, EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 
@@ -93,7 +94,7 @@ function record(meter: Meter, info: CallInfo): void {
         const [ok, err] = protected_call(meter.on_call, info);
         if (!ok && !meter.has_logged_error) {
             meter.has_logged_error = true;
-            ngx.log(ngx.WARN, "on_call: ", tostring(err));
+            ngx.log(ngx.WARN, "on_call: ", printable.of(err));
         }
     }
 }

@@ -1,9 +1,13 @@
+import * as printable from "../base/printable";
 import * as call_metrics from "./call_metrics";
 import type { RpcStats, Stats } from "./call_metrics";
 
 const buckets = call_metrics.buckets;
 const concat = table.concat;
 const format = string.format;
+
+/** Maximum bytes of the value of a label: every line of the output repeats it. */
+const MAX_LABEL = 1024;
 
 /** Labels added to every line, such as the worker or the name of the client. */
 type Labels = Record<string, string | number>;
@@ -44,16 +48,24 @@ function check_labels(labels: unknown): Problem {
 function format_labels(labels: Labels): string {
     const parts: string[] = [];
     for (const name of sorted_names(labels)) {
-        const [escaped] = string.gsub(tostring(labels[name]), '[\\"]', "\\%0");
+        const text = string.sub(tostring(labels[name]), 1, MAX_LABEL);
+        const [escaped] = string.gsub(text, '[\\"]', "\\%0");
         const [value] = string.gsub(escaped, "\n", "\\n");
-        parts.push(`${name}="${value}",`);
+        parts.push(`${name}="${printable.of(value, value.length)}",`);
     }
     return concat(parts);
 }
 
 function call_lines(this: void, lines: string[], labels: string, row: RpcStats): void {
     for (const outcome of sorted_names(row.outcomes)) {
-        lines.push(format('resty_etcd_calls_total{%s,outcome="%s"} %d', labels, outcome, row.outcomes[outcome]!));
+        lines.push(
+            format(
+                'resty_etcd_calls_total{%s,outcome="%s"} %d',
+                labels,
+                printable.key(outcome),
+                row.outcomes[outcome]!,
+            ),
+        );
     }
 }
 
@@ -75,7 +87,7 @@ function seconds_lines(this: void, lines: string[], labels: string, row: RpcStat
         all = all + n;
     }
     for (const i of $range(1, buckets.length)) {
-        const le = tostring(buckets[i - 1]);
+        const le = printable.of(buckets[i - 1]);
         lines.push(format('resty_etcd_call_seconds_bucket{%s,le="%s"} %d', labels, le, row.within[i - 1]!));
     }
     lines.push(format('resty_etcd_call_seconds_bucket{%s,le="+Inf"} %d', labels, all));
@@ -92,7 +104,7 @@ function format_stats(stats: Stats, labels: Labels): string {
         lines.push(`# HELP resty_etcd_${name} ${help}`);
         lines.push(`# TYPE resty_etcd_${name} ${kind}`);
         for (const rpc of rpcs) {
-            line(lines, `${constant}rpc="${rpc}"`, stats[rpc]!);
+            line(lines, `${constant}rpc="${printable.key(rpc)}"`, stats[rpc]!);
         }
     };
     add_metric("calls_total", "counter", "Finished calls.", call_lines);

@@ -3,6 +3,7 @@ import * as error_text from "../base/error_text";
 import * as gc_barrier from "../base/gc_barrier";
 import type { RateLimitedLog } from "../base/rate_limited_log";
 import * as rate_limited_log from "../base/rate_limited_log";
+import * as printable from "../base/printable";
 import * as protocol_keys from "../protocol/keys";
 import type { RawKv } from "../protocol/message";
 import type { Choice } from "../serializers/serializer";
@@ -98,7 +99,7 @@ function make(decoder: Decoder, raw: RawKv, key: string): Result<Kv> {
 function reject(decoder: Decoder, raw: RawKv, key: string, err: string): Invalid {
     const item: Invalid = { err, create_revision: raw.create_revision, mod_revision: raw.mod_revision };
     decoder.rejected_count = decoder.rejected_count + 1;
-    rate_limited_log.warn(decoder.log, `invalid item: ${key}: ${err}`);
+    rate_limited_log.warn(decoder.log, `invalid item: ${printable.key(key)}: ${err}`);
     return item;
 }
 

@@ -2,6 +2,7 @@ import table_new = require("table.new");
 import * as error_text from "../base/error_text";
 import type { RateLimitedLog } from "../base/rate_limited_log";
 import * as rate_limited_log from "../base/rate_limited_log";
+import * as printable from "../base/printable";
 import * as sorted_keys from "./sorted_keys";
 import type { Buckets, Index, IndexFn, Indexes, Kv, Store, Values } from "./types";
 
@@ -98,7 +99,10 @@ function value_of(indexes: Indexes, index: Index, kv: Kv): AnyNotNil | undefined
     indexes.is_calling = false;
     if (!ok) {
         indexes.error_count = indexes.error_count + 1;
-        rate_limited_log.warn(indexes.log, `index ${index.name}: ${kv.key}: ${error_text.of(value, "no reason")}`);
+        rate_limited_log.warn(
+            indexes.log,
+            `index ${index.name}: ${printable.key(kv.key)}: ${error_text.of(value, "no reason")}`,
+        );
         return undefined;
     }
     return value as AnyNotNil | undefined;

@@ -10,6 +10,7 @@ import * as wait from "../base/wait";
 import * as errors from "../protocol/errors";
 import type { MethodResult } from "../protocol/errors";
 import * as timer_loop from "../base/timer_loop";
+import * as printable from "../base/printable";
 import * as apply from "./apply";
 import * as options from "./options";
 import type {
@@ -126,7 +127,8 @@ function call_all(notifications: Notifications, item: PendingChanges, slice: Tim
             notifications.has_warned = false;
             if (!ok) {
                 notifications.error_count = notifications.error_count + 1;
-                ngx.log(ngx.WARN, notifications.log.subject, ": on_change: ", error_text.of(err, "no reason"));
+                const text = printable.of(error_text.of(err, "no reason"));
+                ngx.log(ngx.WARN, notifications.log.subject, ": on_change: ", text);
             }
             time_slice.yield_if_due(slice);
         }

@@ -1,3 +1,5 @@
+import * as printable from "../base/printable";
+
 /** gRPC status codes, as etcd sends them. Compiled to plain numbers. */
 const enum Code {
     CANCELED = 1,
@@ -18,13 +20,13 @@ const enum Code {
     UNAUTHENTICATED = 16,
 }
 
-/** The error of a call. `tostring` returns its message. */
+/** The error of a call. `tostring` returns its message. Texts of servers in it are cleaned and cut when it is created. */
 interface EtcdError {
     /** gRPC status code that etcd sent; nil for errors of the connection and of the arguments. */
     code?: number;
     /** Stable name of the cause: that of the gRPC code (`unavailable`) or of a local error (`connect_failed`). */
     name: string;
-    message: string;
+    message: Printable;
     /** HTTP status of the response; nil if there was none. */
     http_status?: number;
     /** The endpoint of the failed attempt, as configured. */
@@ -38,7 +40,7 @@ interface EtcdError {
     /** With `conflict` and `invalid` of the configuration store, the revision of the document in etcd, or "0". */
     revision?: string;
     /** Probable cause, if the message alone is misleading. */
-    hint?: string;
+    hint?: Printable;
 }
 
 /** Names of errors that are not responses of etcd. */
@@ -107,7 +109,7 @@ const mt: LuaMetatable<EtcdError> = {
 
 /** Creates an error that is not a response of etcd. */
 function local_error(name: LocalName, message: string, endpoint?: string): EtcdError {
-    const err: EtcdError = { name, message, retryable: false, maybe_applied: false };
+    const err: EtcdError = { name, message: printable.of(message), retryable: false, maybe_applied: false };
     if (endpoint !== undefined) {
         err.endpoint = endpoint;
     }
@@ -145,7 +147,7 @@ function out_of_time(message: string): EtcdError {
 function server_error(http_status: number, code: number | undefined, message: string, endpoint?: string): EtcdError {
     const err: EtcdError = {
         name: NAMES.get(code ?? 0) ?? "http_error",
-        message,
+        message: printable.of(message),
         http_status,
         retryable: false,
         maybe_applied: false,
@@ -177,9 +179,11 @@ function with_outcome(err: EtcdError, maybe_applied: boolean): EtcdError {
 }
 
 /** Returns the text of an error. Error responses with a status of 500 and above start with the status. */
-function to_text(err: EtcdError): string {
+function to_text(err: EtcdError): Printable {
     const status = err.http_status;
-    return status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
+    const text =
+        status !== undefined && status >= 500 ? `invalid response code: ${status}, ${err.message}` : err.message;
+    return printable.of(text); // programs can have written to the error
 }
 
 /** Returns the text of an error and its hint, for states that are shown to people. */
@@ -208,9 +212,9 @@ function to_result(err: EtcdError): ErrorResult {
 function bad_request(message: string, hint?: string): ErrorResult {
     const err = local_error("bad_request", message);
     if (hint !== undefined) {
-        err.hint = hint;
+        err.hint = printable.of(hint);
     }
-    return $multi(undefined, message, err);
+    return $multi(undefined, err.message, err);
 }
 
 export {

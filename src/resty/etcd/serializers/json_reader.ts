@@ -1,6 +1,6 @@
 import * as cjson from "cjson.safe";
 import * as json_limits from "./json_limits";
-import * as utf8 from "./utf8";
+import * as utf8 from "../base/utf8";
 
 const byte = string.byte as (this: void, text: string, at: number) => number | undefined;
 const find = string.find as StringFind;

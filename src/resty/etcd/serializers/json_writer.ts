@@ -1,6 +1,6 @@
 import * as cjson from "cjson.safe";
 import * as json_limits from "./json_limits";
-import * as utf8 from "./utf8";
+import * as utf8 from "../base/utf8";
 
 const char = string.char;
 const concat = table.concat;

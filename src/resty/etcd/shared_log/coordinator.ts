@@ -4,6 +4,7 @@ import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as random from "../base/random";
+import * as printable from "../base/printable";
 import * as logs from "./log";
 import type { Log } from "./log";
 import type { LogDict } from "./records";
@@ -141,7 +142,7 @@ function poll_head(coordinator: State): void {
  */
 function abandon_log(coordinator: State, log: Log, cause: Problem): void {
     if (!logs.is_broken(log)) {
-        ngx.log(ngx.WARN, "shared watch log: abandoned: ", cause ?? writers.KEYS_MISSING);
+        ngx.log(ngx.WARN, "shared watch log: abandoned: ", printable.of(cause ?? writers.KEYS_MISSING));
     }
     logs.mark_broken(log, coordinator.retry_after);
     coordinator.next_check_at = 0;
@@ -155,8 +156,7 @@ function is_same(a: Log | undefined, b: Log | undefined): boolean {
 function try_create_log(coordinator: State, broken: Log | undefined): Log | undefined {
     const dict = coordinator.dict;
     const namespace = coordinator.namespace;
-    const time = now();
-    const wait = broken !== undefined ? logs.seconds_until_retry(dict, namespace) : coordinator.next_create_at - time;
+    const wait = broken !== undefined ? logs.seconds_until_retry(dict, namespace) : coordinator.next_create_at - now();
     if (wait > 0) {
         return undefined;
     }
@@ -167,7 +167,8 @@ function try_create_log(coordinator: State, broken: Log | undefined): Log | unde
     const [created, err] = logs.create(dict, namespace, broken);
     if (created === undefined) {
         coordinator.next_create_at = now() + coordinator.retry_after;
-        ngx.log(ngx.WARN, "shared watch log: not created: ", err, "; retrying in ", coordinator.retry_after, " s");
+        const cause = printable.of(err);
+        ngx.log(ngx.WARN, "shared watch log: not created: ", cause, "; retrying in ", coordinator.retry_after, " s");
     }
     return created;
 }
@@ -220,9 +221,9 @@ function try_take_over(coordinator: State, log: Log): void {
         logs.release(log, writer.epoch);
         return;
     }
-    const [subject] = string.gsub(`shared watch log of ${coordinator.range_key}`, "%c", "?");
+    const key = printable.key(coordinator.range_key);
     const event = coordinator.tail === 0 ? "started" : "taken over";
-    ngx.log(ngx.NOTICE, subject, ": ", event, "; this worker follows etcd for all workers");
+    ngx.log(ngx.NOTICE, "shared watch log of ", key, ": ", event, "; this worker follows etcd for all workers");
 }
 
 /** Notes what the writer has published. */
@@ -298,7 +299,7 @@ function poll(coordinator: State): void {
     const [ok, err] = protected_call(poll_and_check, coordinator, time);
     if (!ok) {
         coordinator.paused_until = time + ERROR_PAUSE;
-        ngx.log(ngx.ERR, "shared watch log: ", err);
+        ngx.log(ngx.ERR, "shared watch log: ", printable.of(err));
     }
 }
 

@@ -4,6 +4,7 @@ import type { Batch } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
 import * as timer_loop from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
+import * as printable from "../base/printable";
 import * as coordinators from "./coordinator";
 import type { Coordinator } from "./coordinator";
 import * as compaction from "./compaction";
@@ -25,7 +26,8 @@ function compact(coordinator: Coordinator, writer: Writer): void {
     const [ok, result, err] = protected_call(compaction.compact, writer);
     const cause = ok ? err : result;
     if (cause !== undefined) {
-        ngx.log(ngx.INFO, "shared watch log: not compacted: ", cause, "; retrying in ", COMPACTION_RETRY, " s");
+        const text = printable.of(cause);
+        ngx.log(ngx.INFO, "shared watch log: not compacted: ", text, "; retrying in ", COMPACTION_RETRY, " s");
     }
     writers.end_compaction(writer, result === true ? 0 : COMPACTION_RETRY);
     coordinators.wake(coordinator);
@@ -102,7 +104,7 @@ function run(coordinator: Coordinator, writer: Writer, loop: TimerLoop): number 
         return 0;
     }
     if (!ok) {
-        ngx.log(ngx.ERR, "shared watch log: ", result);
+        ngx.log(ngx.ERR, "shared watch log: ", printable.of(result));
     }
     writers.stop(writer, "resigned"); // unless it has stopped for another reason
     coordinators.on_writer_stopped(coordinator, writer);

@@ -6,6 +6,7 @@ import type { Batch, Feed } from "../watch/feed";
 import * as snapshot_writers from "./snapshot_writer";
 import type { SnapshotWriter } from "./snapshot_writer";
 import * as time_slice from "../base/time_slice";
+import * as printable from "../base/printable";
 import * as snapshot_file from "./snapshot_file";
 
 const now = clock.now;
@@ -49,7 +50,7 @@ function read(state: State): Batch | undefined {
     state.is_done = true;
     const [snapshot, err, exists] = snapshot_file.read(state.path, state.identity);
     if (snapshot === undefined) {
-        ngx.log(exists ? ngx.WARN : ngx.INFO, "snapshot: not used: ", err, "; waiting for etcd");
+        ngx.log(exists ? ngx.WARN : ngx.INFO, "snapshot: not used: ", printable.of(err), "; waiting for etcd");
         return undefined;
     }
     // the file has wall time, because it outlives the machine's uptime; from here on, the clock can be set
@@ -181,7 +182,7 @@ function new_state(path: string, identity: string, interval?: number): SnapshotS
     const worker_id = ngx.worker.id();
     if (worker_id === undefined) {
         // the privileged agent: its file would belong to root, and the workers could not read it
-        ngx.log(ngx.NOTICE, "snapshot: not written by this process, only by worker 0: ", path);
+        ngx.log(ngx.NOTICE, "snapshot: not written by this process, only by worker 0: ", printable.of(path));
     } else if (worker_id === 0) {
         writer = snapshot_writers.new(path, identity, interval ?? DEFAULT_INTERVAL);
     }

@@ -7,6 +7,7 @@ import * as temp_files from "./temp_files";
 import * as time_slice from "../base/time_slice";
 import * as timer_loop from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
+import * as printable from "../base/printable";
 import * as snapshot_file from "./snapshot_file";
 
 /** Keeps a snapshot file up to date with the batches of a feed. */
@@ -78,7 +79,8 @@ function run(writer: State): number | undefined {
         writer.is_dirty = false;
         const [ok, err] = write(writer, writer.kvs);
         if (ok === undefined && err !== writer.last_error) {
-            ngx.log(ngx.WARN, "snapshot: not written: ", err, "; retrying in ", writer.interval, " s");
+            const cause = printable.of(err);
+            ngx.log(ngx.WARN, "snapshot: not written: ", cause, "; retrying in ", writer.interval, " s");
         }
         writer.last_error = err;
         if (!ngx.worker.exiting()) {

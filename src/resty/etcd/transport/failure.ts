@@ -1,3 +1,4 @@
+import * as printable from "../base/printable";
 import * as masked_url from "../endpoint/masked_url";
 import * as errors from "../protocol/errors";
 import type { EtcdError, LocalName } from "../protocol/errors";
@@ -53,7 +54,7 @@ function call_error(failure: Failure, endpoint: string): EtcdError {
     if (kind === "undecodable") {
         err.http_status = failure.http_status!;
     } else if (kind !== "status") {
-        err.message = `${masked_url.mask(endpoint)}: ${failure.text}`;
+        err.message = printable.of(`${masked_url.mask(endpoint)}: ${failure.text}`);
         is_closed_by_server = failure.is_closed_by_server;
     }
     let hint = error_hints.hint_for(err.message, is_closed_by_server);
@@ -61,7 +62,7 @@ function call_error(failure: Failure, endpoint: string): EtcdError {
         hint = error_hints.with_ignored_ca(hint, err.message);
     }
     if (hint !== undefined) {
-        err.hint = hint;
+        err.hint = printable.of(hint);
     }
     return err;
 }

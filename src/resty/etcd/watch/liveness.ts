@@ -6,6 +6,7 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as member_probes from "./member_probe";
 import type { Mutable } from "../base/mutable";
+import * as printable from "../base/printable";
 import * as probes from "./probe";
 import type { Probe } from "./probe";
 import * as shared_watches from "./shared_watch";
@@ -67,7 +68,7 @@ function check_creation(shared_watch: SharedWatch, session: StreamSession): Etcd
         return undefined;
     }
     const err = errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint);
-    err.hint = error_hints.SILENT_WATCH;
+    err.hint = printable.of(error_hints.SILENT_WATCH);
     balancer.report(core, stream.endpoint, "failure");
     balancer.note_failure(core, stream.endpoint, err.message);
     return err;

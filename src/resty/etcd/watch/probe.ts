@@ -229,8 +229,7 @@ function start(shared_watch: SharedWatch, stream: Stream, from: number): Probe {
     if (probe.endpoint === undefined) {
         probe.has_failed = true;
     } else if (signal !== undefined) {
-        const [name] = string.gsub(`probe of ${shared_watch.range.key}`, "%c", "?");
-        const loop: TimerLoop = timer_loops.new(name, () => run_turn(probe, loop), {});
+        const loop: TimerLoop = timer_loops.new(`probe of ${shared_watch.range.key}`, () => run_turn(probe, loop), {});
         timer_loops.start(loop, 0);
     }
     return probe;

@@ -1,6 +1,8 @@
 import * as clock from "../base/clock";
 import type { OnRetry } from "../call/call";
 import type { Mutable } from "../base/mutable";
+import * as printable from "../base/printable";
+import * as masked_url from "../endpoint/masked_url";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 
@@ -12,7 +14,7 @@ const LOG_INTERVAL = 10;
 /** What a shared watch has logged. Written by this file. */
 interface WatchLog {
     /** What each line starts with: `watch of /routes/`. */
-    readonly subject: string;
+    readonly subject: Printable;
     /** Times of the last lines, by the kind of failure. */
     readonly last_logged_at: LuaMap<string, number>;
     /** Time of the first failure that was logged since the watch was well; nil while it is. */
@@ -22,12 +24,6 @@ interface WatchLog {
 }
 
 type State = Mutable<WatchLog>;
-
-/** Replaces control characters: keys and texts of other programs must not add lines to the log. */
-function printable(text: string): string {
-    const [result] = string.gsub(text, "%c", "?");
-    return result;
-}
 
 /** Reports whether a line about a kind of failure is to be written now. */
 function is_due(log: WatchLog, kind: string): boolean {
@@ -44,21 +40,14 @@ function is_due(log: WatchLog, kind: string): boolean {
 function retrying(log: State, rpc: string, err: EtcdError): void {
     log.failing_since ??= now();
     if (is_due(log, `${rpc} ${err.name}`)) {
-        ngx.log(
-            ngx.WARN,
-            log.subject,
-            ": ",
-            rpc,
-            ": ",
-            printable(errors.to_text(err)),
-            "; retrying on another endpoint",
-        );
+        const name = printable.key(rpc);
+        ngx.log(ngx.WARN, log.subject, ": ", name, ": ", errors.to_text(err), "; retrying on another endpoint");
     }
 }
 
 function create(key: string): WatchLog {
     const log: State = {
-        subject: `watch of ${printable(key)}`,
+        subject: printable.key(`watch of ${key}`),
         last_logged_at: new LuaMap(),
         failing_since: undefined,
         on_retry: (rpc, err) => {
@@ -72,7 +61,7 @@ function create(key: string): WatchLog {
 function reopening(log: State, err: EtcdError): void {
     log.failing_since ??= now();
     if (is_due(log, err.name)) {
-        ngx.log(ngx.WARN, log.subject, ": ", printable(errors.to_text(err)), "; opening another stream");
+        ngx.log(ngx.WARN, log.subject, ": ", errors.to_text(err), "; opening another stream");
     }
 }
 
@@ -93,7 +82,15 @@ function established(log: State, endpoint: string): void {
     if (since !== undefined) {
         log.failing_since = undefined;
         const seconds = string.format("%.1f", now() - since);
-        ngx.log(ngx.NOTICE, log.subject, ": established again at ", endpoint, " after ", seconds, " s");
+        ngx.log(
+            ngx.NOTICE,
+            log.subject,
+            ": established again at ",
+            masked_url.mask(endpoint),
+            " after ",
+            seconds,
+            " s",
+        );
     }
 }
 

@@ -3,6 +3,7 @@ import type { EtcdError, MethodResult } from "../protocol/errors";
 import type { Mutable } from "../base/mutable";
 import * as timer_loops from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
+import * as printable from "../base/printable";
 import type { WatchBatch } from "./batch";
 
 /** Maximum seconds of a wait for a batch, so that the turn notices a successor of its timer and the worker's exit. */
@@ -31,7 +32,7 @@ type State = Mutable<CallbackLoop>;
 
 function note_error(callback_loop: State, text: string): void {
     callback_loop.errors = callback_loop.errors + 1;
-    ngx.log(ngx.ERR, "on_batch of a watcher: ", text);
+    ngx.log(ngx.ERR, "on_batch of a watcher: ", printable.of(text));
 }
 
 /** Calls the user's function. The watcher continues if it raises an error. */

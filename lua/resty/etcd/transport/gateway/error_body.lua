@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/transport/gateway/error_body.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local printable = require("resty.etcd.base.printable")
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local cjson = require("cjson.safe")
 local failures = require("resty.etcd.transport.failure")
@@ -179,6 +180,7 @@ local function from_answer(status, headers, text, secret)
     elseif not is_shown then
         message = nothing
     end
+    message = printable.of(message)
     body.error = message
     body.message = message
     return failures.status_failure(status, code, message, {status = status, headers = headers, body = body})

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/tls/file_reload.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local printable = require("resty.etcd.base.printable")
 
 --- Seconds between two checks of a file.
 local CHECK_INTERVAL = 3
@@ -31,7 +32,11 @@ local function reload_if_changed(known, load, from)
     if known == nil then
         return nil, err
     end
-    ngx.log(ngx.WARN, err, "; keeping the previously loaded file")
+    ngx.log(
+        ngx.WARN,
+        printable.of(err),
+        "; keeping the previously loaded file"
+    )
     known.checked_at = time
     return known
 end

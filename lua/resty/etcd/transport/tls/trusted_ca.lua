@@ -4,6 +4,7 @@ local faults = require("resty.etcd.transport.fault")
 local file_reload = require("resty.etcd.transport.tls.file_reload")
 local files = require("resty.etcd.base.files")
 local log = require("resty.etcd.base.log")
+local printable = require("resty.etcd.base.printable")
 local pems = require("resty.etcd.transport.tls.pem")
 
 ---@class resty.etcd.transport.tls.trusted_ca.StoreModule
@@ -28,7 +29,11 @@ local function is_usable(sock, tls, path)
             tls.trust = false
         end
         if log.info_enabled() then
-            ngx.log(ngx.INFO, "trusted_ca is ignored, use lua_ssl_trusted_certificate: ", path)
+            ngx.log(
+                ngx.INFO,
+                "trusted_ca is ignored, use lua_ssl_trusted_certificate: ",
+                printable.of(path)
+            )
         end
         return false
     end

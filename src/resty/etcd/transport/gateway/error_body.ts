@@ -1,3 +1,4 @@
+import * as printable from "../../base/printable";
 import * as masked_url from "../../endpoint/masked_url";
 import * as cjson from "cjson.safe";
 import * as failures from "../failure";
@@ -136,6 +137,7 @@ function from_answer(status: number, headers: Headers, text: string, secret: str
     } else if (!is_shown) {
         message = nothing;
     }
+    message = printable.of(message);
     body.error = message;
     body.message = message;
     return failures.status_failure(status, code, message, {

@@ -1,4 +1,5 @@
 import * as clock from "../../base/clock";
+import * as printable from "../../base/printable";
 
 /** Seconds between two checks of a file. */
 const CHECK_INTERVAL = 3;
@@ -34,7 +35,7 @@ function reload_if_changed<T extends Reloadable, From>(
     if (known === undefined) {
         return $multi(undefined, err as string);
     }
-    ngx.log(ngx.WARN, err, "; keeping the previously loaded file");
+    ngx.log(ngx.WARN, printable.of(err), "; keeping the previously loaded file");
     known.checked_at = time;
     return $multi(known);
 }

@@ -3,6 +3,7 @@ import * as faults from "../fault";
 import * as file_reload from "./file_reload";
 import * as files from "../../base/files";
 import * as log from "../../base/log";
+import * as printable from "../../base/printable";
 import * as pems from "./pem";
 import type { Store, TlsOptions, CaStore } from "./types";
 
@@ -28,7 +29,7 @@ function is_usable(sock: Tcp, tls: TlsOptions, path: string): boolean {
             tls.trust = false;
         }
         if (log.info_enabled()) {
-            ngx.log(ngx.INFO, "trusted_ca is ignored, use lua_ssl_trusted_certificate: ", path);
+            ngx.log(ngx.INFO, "trusted_ca is ignored, use lua_ssl_trusted_certificate: ", printable.of(path));
         }
         return false;
     }

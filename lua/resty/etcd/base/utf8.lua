@@ -1,4 +1,4 @@
--- Generated from src/resty/etcd/serializers/utf8.ts by TypeScriptToLua. Do not edit.
+-- Generated from src/resty/etcd/base/utf8.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local byte = string.byte
 local char = string.char
@@ -99,5 +99,6 @@ local function encode(code)
 end
 _M.encode = encode
 _M.find_invalid = find_invalid
+_M.length_of = length_of
 
 return _M

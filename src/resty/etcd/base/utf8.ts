@@ -78,4 +78,4 @@ function encode(code: number): string {
     return char(0xf0 + floor(code / 262144), continuation(code, 4096), continuation(code, 64), continuation(code, 1));
 }
 
-export { encode, find_invalid };
+export { encode, find_invalid, length_of };
