@@ -195,3 +195,51 @@ describe("foreign text", function()
         assert.is_true(log.count(line) > 0)
     end)
 end)
+
+describe("line with extra_headers", function()
+    local function line_of(headers)
+        local level, write, lines = require "resty.etcd.base.log", ngx.log, {}
+        local info_enabled = level.info_enabled
+        level.info_enabled = function() return true end
+        ngx.log = function(_, ...) lines[#lines + 1] = table.concat { ... } end -- luacheck: ignore 122
+        local server = fake.new { fake.reply('{"header":{"revision":"1"}}') }
+        local ok, err = pcall(function()
+            assert(assert(bed.new { http_host = server.http_host, extra_headers = headers }):get("k"))
+        end)
+        ngx.log, level.info_enabled = write, info_enabled -- luacheck: ignore 122
+        server.close()
+        assert(ok, err)
+        for _, line in ipairs(lines) do
+            local json = line:match("^request uri headers: (.*)$")
+            if json then
+                return json, server.requests[1].headers
+            end
+        end
+    end
+
+    it("masks the values of fields whose names look secret, and sends them", function()
+        local secrets = {
+            "Cookie", "X-Auth-Request", "X-Api-Key", "X-TOKEN", "My-Secret", "X-Password", "X-Credentials",
+            "Proxy-Authorization",
+        }
+        local headers = { ["X-Trace"] = "shown" }
+        for _, name in ipairs(secrets) do
+            headers[name] = "s3cret"
+        end
+        local json, sent = line_of(headers)
+        assert.is_nil(json:find("s3cret", 1, true))
+        local shown = cjson.decode(json)
+        for _, name in ipairs(secrets) do
+            assert.equal("***", shown[name])
+            assert.equal("s3cret", sent[name:lower()])
+        end
+        assert.equal("shown", shown["X-Trace"])
+    end)
+
+    it("is the JSON of the fields if no name looks secret", function()
+        local headers = { ["X-Trace"] = "a/b\tc", ["Content-Type"] = "application/json", ["X-Long"] = ("v"):rep(3000) }
+        assert.same(headers, cjson.decode((line_of(headers))))
+        assert.equal('{"X-Trace":"a\\/b"}', (line_of { ["X-Trace"] = "a/b" }))
+        assert.equal("{}", (line_of {}))
+    end)
+end)

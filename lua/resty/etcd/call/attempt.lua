@@ -3,6 +3,7 @@ local _M = {}
 local tokens = require("resty.etcd.call.token")
 local balancer = require("resty.etcd.endpoint.balancer")
 local clock = require("resty.etcd.base.clock")
+local printable = require("resty.etcd.base.printable")
 local errors = require("resty.etcd.protocol.errors")
 local monotonic = require("resty.etcd.call.monotonic")
 local reply_check = require("resty.etcd.call.reply_check")
@@ -68,7 +69,7 @@ local function no_endpoint(core)
     err.retryable = true
     local failures_text = balancer.last_failures_of(core)
     if failures_text ~= nil then
-        err.hint = failures_text
+        err.hint = printable.of(failures_text)
     end
     return err
 end
@@ -256,7 +257,7 @@ local function failed(call, attempt, failure)
     attempt.failure = failure
     local err = error_of(call, attempt, failure)
     if call.stream ~= nil and failure.kind == "timeout" and failure.sent then
-        err.hint = error_hints.SILENT_WATCH
+        err.hint = printable.of(error_hints.SILENT_WATCH)
     end
     if failure.kind == "status" then
         return nil, err, failure.reply

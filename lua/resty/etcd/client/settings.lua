@@ -1,10 +1,10 @@
 -- Generated from src/resty/etcd/client/settings.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local cjson = require("cjson.safe")
 local digest = require("resty.etcd.base.digest")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local url_hints = require("resty.etcd.endpoint.url_hints")
+local shown_headers = require("resty.etcd.client.shown_headers")
 local find = string.find
 local floor = math.floor
 local lower = string.lower
@@ -14,7 +14,7 @@ local lower = string.lower
 ---@field endpoints resty.etcd.endpoint.endpoint.Endpoint[]
 ---@field connection_options resty.etcd.transport.http.types.ConnectionOptions
 ---@field extra_headers resty.etcd.transport.http.types.ExtraHeaders
----@field extra_json string? The extra headers as JSON, for log lines; nil without `opts.extra_headers`.
+---@field extra_json string? The extra headers as JSON for log lines, without secrets; nil without `opts.extra_headers`.
 ---@field api_prefix string
 
 --- Header fields that the driver sets itself.
@@ -163,7 +163,7 @@ local function create(opts)
     end
     local extra_json
     if opts.extra_headers ~= nil then
-        extra_json = cjson.encode(extra_headers.fields)
+        extra_json = shown_headers.to_json(extra_headers.fields)
     end
     return {
         endpoints = endpoints,

@@ -4,6 +4,7 @@ local backoff = require("resty.etcd.base.backoff")
 local call = require("resty.etcd.call.call")
 local cluster = require("resty.etcd.call.cluster")
 local clock = require("resty.etcd.base.clock")
+local printable = require("resty.etcd.base.printable")
 local errors = require("resty.etcd.protocol.errors")
 local txn_response = require("resty.etcd.protocol.txn_response")
 local lease_grant = require("resty.etcd.call.lease_grant")
@@ -278,10 +279,11 @@ end
 local function log_rejection(reg, err)
     if reg.rejections == 1 then
         reg.has_warned = true
+        local key = printable.key(reg.key)
         ngx.log(
             ngx.WARN,
             "registration of ",
-            reg.key,
+            key,
             ": ",
             errors.to_text(err),
             "; keeping the previous instance"
@@ -353,7 +355,8 @@ local function check_key(reg)
     end
     if reg.is_registered then
         reg.has_warned = true
-        ngx.log(ngx.WARN, "registration of ", key, ": the key was deleted or overwritten; writing it again")
+        local name = printable.key(key)
+        ngx.log(ngx.WARN, "registration of ", name, ": the key was deleted or overwritten; writing it again")
     end
     mark_lost(reg)
     if is_over(reg) then
@@ -411,7 +414,7 @@ local function deregister(reg)
             ngx.log(
                 ngx.WARN,
                 "registration of ",
-                reg.key,
+                printable.key(reg.key),
                 ": lease not revoked, it expires later: ",
                 errors.to_text(err)
             )

@@ -3,6 +3,7 @@ local _M = {}
 local dns = require("resty.etcd.endpoint.dns")
 local endpoint = require("resty.etcd.endpoint.endpoint")
 local log = require("resty.etcd.base.log")
+local printable = require("resty.etcd.base.printable")
 local concat = table.concat
 local match = string.match
 
@@ -162,9 +163,9 @@ local function update_addresses(set, names, name, qtype, addresses)
         ngx.log(
             ngx.INFO,
             "addresses of ",
-            name.host,
+            printable.key(name.host),
             ": ",
-            concat(all, " ")
+            printable.of(concat(all, " "))
         )
     end
     replace(

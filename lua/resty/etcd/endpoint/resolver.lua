@@ -5,6 +5,7 @@ local clock = require("resty.etcd.base.clock")
 local digest = require("resty.etcd.base.digest")
 local single_flight = require("resty.etcd.base.single_flight")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local printable = require("resty.etcd.base.printable")
 local dns = require("resty.etcd.endpoint.dns")
 local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local now = clock.now
@@ -126,12 +127,13 @@ local function resolve_all(set, plan, lookup)
     for ____, question in ipairs(questions) do
         if not question.is_answered then
             local next = #question.name.used > 0 and "; keeping the last ones" or "; nginx resolves the name"
+            local host = printable.key(question.name.host)
             ngx.log(
                 ngx.WARN,
                 "addresses of ",
-                question.name.host,
+                host,
                 ": ",
-                question.err or "none",
+                printable.of(question.err or "none"),
                 next
             )
             plan.next = min(

@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/transport/failure.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local printable = require("resty.etcd.base.printable")
 local masked_url = require("resty.etcd.endpoint.masked_url")
 local errors = require("resty.etcd.protocol.errors")
 local error_hints = require("resty.etcd.transport.error_hints")
@@ -77,7 +78,7 @@ local function call_error(failure, endpoint)
     if kind == "undecodable" then
         err.http_status = failure.http_status
     elseif kind ~= "status" then
-        err.message = masked_url.mask(endpoint) .. ": " .. failure.text
+        err.message = printable.of(masked_url.mask(endpoint) .. ": " .. failure.text)
         is_closed_by_server = failure.is_closed_by_server
     end
     local hint = error_hints.hint_for(err.message, is_closed_by_server)
@@ -85,7 +86,7 @@ local function call_error(failure, endpoint)
         hint = error_hints.with_ignored_ca(hint, err.message)
     end
     if hint ~= nil then
-        err.hint = hint
+        err.hint = printable.of(hint)
     end
     return err
 end

@@ -5,6 +5,7 @@ local clock = require("resty.etcd.base.clock")
 local error_hints = require("resty.etcd.transport.error_hints")
 local errors = require("resty.etcd.protocol.errors")
 local member_probes = require("resty.etcd.watch.member_probe")
+local printable = require("resty.etcd.base.printable")
 local probes = require("resty.etcd.watch.probe")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local now = clock.now
@@ -64,7 +65,7 @@ local function check_creation(shared_watch, session)
         return nil
     end
     local err = errors.local_error("timeout", "timeout: etcd did not confirm the watch", stream.endpoint)
-    err.hint = error_hints.SILENT_WATCH
+    err.hint = printable.of(error_hints.SILENT_WATCH)
     balancer.report(core, stream.endpoint, "failure")
     balancer.note_failure(core, stream.endpoint, err.message)
     return err

@@ -18,7 +18,7 @@ interface Settings {
     readonly endpoints: Endpoint[];
     readonly connection_options: ConnectionOptions;
     readonly extra_headers: ExtraHeaders;
-    /** The extra headers as JSON for log lines; nil without `opts.extra_headers`. */
+    /** The extra headers as JSON for log lines, without secrets; nil without `opts.extra_headers`. */
     readonly extra_json: Printable | undefined;
     readonly api_prefix: string;
 }
