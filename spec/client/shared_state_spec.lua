@@ -190,6 +190,85 @@ describe("mirrors of two clients that differ in ssl_verify only", function()
     end)
 end)
 
+describe("mirrors of two clients of a real etcd that differ in", function()
+    local auth = bed.auth
+    local base = { http_host = auth.http, user = auth.user, password = auth.password, timeout = 3, health = {} }
+    local dir, path, mirrors
+
+    before_each(function()
+        ngx.shared.watch_log:flush_all()
+        dir, mirrors = bed.key "logins", {}
+        path = os.tmpname()
+        os.remove(path)
+        assert(assert(bed.new(base)):set(dir .. "k", "of root"))
+    end)
+
+    after_each(function()
+        for _, m in ipairs(mirrors) do
+            m:close()
+        end
+        ngx.sleep(0.05)
+        os.remove(path)
+    end)
+
+    local function mirror(opts, mirror_opts)
+        local m = assert(assert(bed.new(opts)):mirror(dir, mirror_opts))
+        mirrors[#mirrors + 1] = m
+        return m
+    end
+
+    for name, case in pairs {
+        ["the password"] = { opts = with(base, { password = "wrong" }), err = "authenticate refresh token fail" },
+        ["the user"] = {
+            opts = with(base, { user = "reader", password = auth.reader.password }), err = "etcdserver: permission denied",
+        },
+        ["having a login"] = { opts = { http_host = auth.http, timeout = 3, health = {} }, err = "etcdserver: user name is empty" },
+    } do
+        it(name .. " share neither the log nor the snapshot file: the other one has etcd's error", function()
+            for _, opts in ipairs {
+                { mode = "shared", shm_name = "watch_log" }, { mode = "worker", snapshot = path, snapshot_interval = 0.01 },
+            } do
+                local own = mirror(base, opts)
+                assert(own:wait_ready(5))
+                assert.equal("of root", (own:get(dir .. "k")))
+                if opts.snapshot then
+                    eventually("a snapshot", function() return io.open(path) ~= nil end)
+                    own:close()
+                end
+                local other = mirror(case.opts, opts)
+                eventually("an error", function() return other:state().err ~= nil end)
+                assert.equal(1, (other:state().err:find(case.err, 1, true)), other:state().err)
+                assert.is_false(other:ready())
+            end
+        end)
+    end
+
+    it("nothing share both, and neither the dict nor the file has a readable secret", function()
+        local opts = with(base, { auth_shm_name = "watch_log", extra_headers = { ["X-Api-Key"] = "secret-of-header" } })
+        opts.health = { shm_name = "watch_log", max_fails = 1 }
+        local shared = { mode = "shared", shm_name = "watch_log", snapshot = path, snapshot_interval = 0.01 }
+        local first, second = mirror(opts, shared), mirror(with(opts, { serializer = "raw" }), shared)
+        assert(first:wait_ready(5))
+        assert(second:wait_ready(5))
+        assert.equal(1, ngx.shared.watch_log:get "etcd logs 1|slots")
+        assert.is_nil((assert(bed.new(with(opts, { http_host = "http://127.0.0.1:1" }))):get "/k"))
+        eventually("a snapshot", function() return io.open(path) ~= nil end)
+        local file = assert(io.open(path, "rb"))
+        local texts = { file:read "*a" }
+        file:close()
+        for _, key in ipairs(ngx.shared.watch_log:get_keys(0)) do
+            texts[#texts + 1] = key
+            texts[#texts + 1] = tostring(ngx.shared.watch_log:get(key))
+        end
+        assert.is_true(#texts > 20)
+        for _, secret in ipairs { auth.password, "secret-of-header" } do
+            for _, form in ipairs { secret, ngx.md5(secret), ngx.encode_base64(secret), ngx.encode_base64(ngx.sha1_bin(secret), true) } do
+                assert.is_nil(table.concat(texts, "\n"):find(form, 1, true), form)
+            end
+        end
+    end)
+end)
+
 describe("two clients with one shared dict of tokens", function()
     local server, logins, restore
 
@@ -339,6 +418,75 @@ describe("two clients in one worker", function()
             seen[i] = request.headers.host .. " " .. request.headers["x-tenant"]
         end
         assert.same({ "a.test a", "b.test b", "a.test a", "b.test b" }, seen)
+    end)
+
+    it("that receive equal heads of responses have separate tables of header fields", function()
+        local a, b = assert(client():get "/k"), assert(client({ user = nil, serializer = "raw" }):get "/k")
+        a.headers["X-Mine"] = "a"
+        assert.is_nil(b.headers["X-Mine"])
+        assert.is_nil(assert(client():get "/k").headers["X-Mine"])
+    end)
+
+    it("that do not differ have separate watch streams, revisions and followed clusters", function()
+        server:serve(function(request)
+            if request.path:find "/watch$" then
+                return { replies.created(10) }
+            end
+            return { replies.read(request.headers["x-tenant"] and 5 or 10) }
+        end)
+        local a, b = client { monotonic = true }, client { monotonic = true, extra_headers = { ["X-Tenant"] = "b" } }
+        assert(a:get("/k", { serializable = true }))
+        assert(b:get("/k", { serializable = true })) -- of revision 5, and not stale for this client
+        assert.are_not.equal(a.cluster, b.cluster)
+        local watchers = {}
+        for i, cli in ipairs { a, a, client(), client() } do
+            watchers[i] = assert(cli:watcher "k")
+        end
+        eventually("streams", function()
+            for _, watcher in ipairs(watchers) do
+                if not watcher:stats().connected then
+                    return false
+                end
+            end
+            return true
+        end)
+        local watches = 0
+        for _, request in ipairs(server.requests) do
+            watches = watches + (request.path == "/v3/watch" and 1 or 0)
+        end
+        for _, watcher in ipairs(watchers) do
+            watcher:close()
+        end
+        assert.equal(3, watches)
+    end)
+
+    it("that differ in the login find each other's last failure in the hint of no_endpoint", function()
+        local host = "http://127.0.0.1:" .. ports.free()
+        health_check.init { fail_timeout = 60 }
+        assert.is_nil((assert(bed.new { http_host = host, timeout = 2 }):get "/k"))
+        local _, _, details = assert(bed.new { http_host = host, timeout = 2, extra_headers = { ["X-Tenant"] = "b" } }):get "/k"
+        assert.equal("no_endpoint", details.name)
+        assert.is_truthy(details.hint:find(host .. ": connection refused", 1, true), details.hint)
+    end)
+
+    it("that differ in a header field only delay each other's probes of an ejected endpoint", function()
+        local client_health = require "resty.etcd.endpoint.client_health"
+        local memory_dict = require "resty.etcd.base.memory_dict"
+        local dict, healths, endpoints = memory_dict.new(), {}, { { http_host = "probed-" .. ngx.now() } }
+        for i, scope in ipairs { "a", "b" } do
+            healths[i] = client_health.new { max_fails = 1, fail_timeout = 0, max_fail_timeout = 0, fail_open = false }
+            healths[i].dict = dict
+            client_health.set_scope(healths[i], scope)
+            client_health.failed(healths[i], endpoints[1].http_host)
+        end
+        assert.equal(endpoints[1], client_health.pick(healths[1], endpoints, 0))
+        assert.is_nil(client_health.pick(healths[2], endpoints, 0))
+        client_health.failed(healths[1], endpoints[1].http_host)
+        local probed
+        eventually("a probe of the second client", function()
+            probed = probed or client_health.pick(healths[2], endpoints, 0)
+            return probed == endpoints[1]
+        end)
     end)
 
     it("that differ in an option of TLS have separate pools", function()
