@@ -124,13 +124,15 @@ describe("mirrors in shared mode", function()
         end
     end
 
-    -- Holds while the log is usable: every change has reached every worker through it, as an event.
+    -- Holds while the log is usable: every change has reached every worker through it, as an event, unless the machine did
+    -- not let the worker read for as long as the log is kept for slow readers.
     local function assert_shared(report, has_left_behind)
         assert_correct(report)
-        if not has_left_behind then
-            assert.is_nil(report["repeated full states"], report["reasons of the last repeated full state"])
-        end
         for name, value in pairs(report) do
+            local pid = name:match("^repeated full states of (%d+)")
+            if pid and not has_left_behind then
+                assert.is_true(report["left behind " .. pid], report["reasons of the last repeated full state"])
+            end
             assert.is_false(name:find("^direct") ~= nil and value, name)
         end
         assert.is_nil(rig:log():match("[^\n]*abandoned[^\n]*"))

@@ -26,6 +26,7 @@ local WATCH = [[
     end
     local etcd = require "resty.etcd"
     local clock = require "resty.etcd.base.clock"
+    local logs = require "resty.etcd.shared_log.log"
     local started = clock.now()
     local cli = assert(etcd.new { http_host = opts.http_host, serializer = "raw", timeout = 5 })
     local m = assert(cli:mirror(opts.prefix, opts.mirror))
@@ -83,11 +84,26 @@ local WATCH = [[
         end
         report:set("revision " .. pid, changes.revision)
     end)
+    -- Notes a reader that has not reached the end of the log for as long as the log is kept for slow readers.
+    local caught_up_at
+    local function note_backlog(feed)
+        local cursor, time = feed.cursor, clock.now()
+        if caught_up_at and time - caught_up_at > 5 then
+            report:set("left behind " .. pid, true)
+        end
+        if cursor and cursor.epoch == feed.coordinator.tail and cursor.position >= (logs.head(cursor.log, cursor.epoch) or 0) then
+            caught_up_at = time
+        end
+    end
     local function check(premature)
         if premature then return end
         local ppid = io.open("/proc/self/stat"):read("*l"):match("%) %u (%d+)")
         if ppid == "1" then
             os.exit(1) -- the master was killed together with the spec
+        end
+        local feed = m.loop.feed and (m.loop.feed.inner or m.loop.feed)
+        if feed and feed.coordinator then
+            note_backlog(feed)
         end
         if m:ready() then
             for i = 0, 49 do
@@ -98,7 +114,6 @@ local WATCH = [[
             report:set("at " .. pid, m:revision())
             report:set("age " .. pid, m:age() or -1)
         end
-        local feed = m.loop.feed and (m.loop.feed.inner or m.loop.feed)
         if feed and feed.coordinator then
             local source = feed.coordinator.writer and feed.coordinator.writer.source or feed.direct
             if source and source.stats then
