@@ -1,3 +1,4 @@
+local file_status = require "resty.etcd.base.file_status"
 local files = require "resty.etcd.base.files"
 
 local function run(command)
@@ -22,7 +23,6 @@ describe("files", function()
         run(("ln -sf file '%s/link'"):format(dir))
         assert.equal("text\nmore", files.read(dir .. "/file"))
         assert.equal("text\nmore", files.read(dir .. "/link"))
-        assert.is_nil(files.check_readable(dir .. "/file"))
     end)
 
     it("returns an error instead of blocking at a FIFO, whether or not something writes to it", function()
@@ -34,15 +34,53 @@ describe("files", function()
         end
     end)
 
-    it("returns an error for folders, devices, sockets and missing files", function()
+    it("returns an error for folders, devices, large files and missing files", function()
+        run(("ln -sf loop '%s/loop' && truncate -s 4194305 '%s/large'"):format(dir, dir))
         for path, expected in pairs {
-            [dir] = "cannot be read", [dir .. "/empty"] = "cannot be read", [dir .. "/none"] = "No such file or directory",
-            [dir .. "/file/x"] = "Not a directory", ["/dev/null"] = "cannot be read", ["/dev/zero"] = "longer than 4194304 bytes",
+            [dir] = "not a regular file", [dir .. "/empty"] = "empty", [dir .. "/none"] = "No such file or directory",
+            [dir .. "/file/x"] = "Not a directory", ["/dev/null"] = "not a regular file", ["/dev/zero"] = "not a regular file",
+            [dir .. "/loop"] = "Too many levels of symbolic links", [dir .. "/large"] = "longer than 4194304 bytes",
         } do
             local text, err = files.read(path)
             assert.is_nil(text)
             assert.equal(path .. ": " .. expected, err)
         end
+    end)
+
+    it("leaves no descriptor open, not even of a file whose reader was killed", function()
+        local function count()
+            local pipe = io.popen("ls /proc/" .. ngx.worker.pid() .. "/fd | wc -l")
+            local n = pipe:read("*n")
+            pipe:close()
+            return n
+        end
+        local before = count()
+        for _ = 1, 20 do
+            for _, name in ipairs { "file", "fifo", "empty", "none", "large" } do
+                files.read(dir .. "/" .. name)
+            end
+        end
+        assert.equal(before, count())
+        local thread = ngx.thread.spawn(function()
+            local file = assert(files.open_regular(dir .. "/file", true))
+            ngx.sleep(60)
+            return file
+        end)
+        assert.equal(before + 1, count())
+        ngx.thread.kill(thread)
+        thread = nil -- luacheck: ignore 311
+        collectgarbage()
+        collectgarbage()
+        assert.equal(before, count())
+    end)
+
+    it("does not find a file's status without statx, and then still rejects what has no size", function()
+        local status_of = file_status.of_file
+        finally(function() file_status.of_file = status_of end)
+        file_status.of_file = function() end
+        assert.equal("text\nmore", files.read(dir .. "/file"))
+        assert.equal(dir .. "/fifo: not a regular file", (select(2, files.read(dir .. "/fifo"))))
+        assert.equal(dir .. "/empty: empty", (select(2, files.read(dir .. "/empty"))))
     end)
 
     it("reports what exists without opening it", function()

@@ -1,6 +1,8 @@
 -- Snapshot files: a state to start with while etcd is unreachable.
 local ffi = require "ffi"
 local event_loop_probe = require "spec.support.event_loop_probe"
+local kv_encoding = require "resty.etcd.storage.kv_encoding"
+local log_lines = require "spec.support.log_lines"
 local process = require "fault.process"
 local snapshot_feed = require "resty.etcd.storage.snapshot_feed"
 local snapshot_file = require "resty.etcd.storage.snapshot_file"
@@ -24,6 +26,17 @@ local function output(command)
     local text = pipe:read("*l")
     pipe:close()
     return text
+end
+
+-- Returns the temporary files that are next to `path`.
+local function temp_files()
+    local pipe = assert(io.popen("ls -d " .. path .. ".*.tmp 2>/dev/null"))
+    local names = {}
+    for name in pipe:lines() do
+        names[#names + 1] = name
+    end
+    pipe:close()
+    return names
 end
 
 local function read_own()
@@ -75,8 +88,7 @@ describe("snapshot file", function()
             assert(snapshot_file.write(path, new_snapshot(n)))
             assert.same(new_snapshot(n), (assert(read_own())))
         end
-        local _, _, code = io.open(path .. "." .. ngx.worker.pid() .. ".tmp")
-        assert.equal(2, code)
+        assert.equal(0, #temp_files())
     end)
 
     it("is rejected when it is truncated anywhere, or when data follows its end", function()
@@ -104,6 +116,62 @@ describe("snapshot file", function()
         end
     end)
 
+    it("is rejected as damaged when its sizes, numbers or keys are absurd, although the checksums match", function()
+        assert(snapshot_file.write(path, new_snapshot(2)))
+        local function with_sum(line)
+            return ("%s %08x\n"):format(line, ngx.crc32_long(line))
+        end
+        local function damaged(what, bytes)
+            set_content(bytes)
+            collectgarbage()
+            local before = collectgarbage("count")
+            local snapshot, err, exists = read_own()
+            assert.same({ nil, path .. ": damaged or truncated", true }, { snapshot, err, exists }, what)
+            assert.is_true(collectgarbage("count") - before < 1024, what)
+        end
+        local magic, rest = content():match("^([^\n]*\n)(.*)$")
+        local header = rest:match("^[^\n]*")
+        local md5, revision, time = header:match("^(%x+) (%d+) (%d+)")
+        local head = magic .. header .. "\n"
+        for _, number in ipairs { "9007199254740993", ("9"):rep(20), ("9"):rep(150), ("9"):rep(400) } do
+            damaged(number, magic .. with_sum(("%s %s %s"):format(md5, number, time)) .. with_sum("end 0 0"))
+            damaged(number, magic .. with_sum(("%s %s %s"):format(md5, revision, number)) .. with_sum("end 0 0"))
+            damaged(number, head .. with_sum(("chunk 1 %s 00000000"):format(number)) .. "x")
+            damaged(number, head .. with_sum(("chunk %s 0 00000000"):format(number)))
+        end
+        for _, size in ipairs { "1000000000", "4294967295", "9007199254740992" } do
+            damaged(size, head .. with_sum(("chunk 1 %s 00000000"):format(size)) .. "x")
+        end
+        damaged("a long line", magic .. ("x"):rep(3 * 1024 * 1024))
+        local one = kv_encoding.encode(new_kvs(1)[1], false)
+        local function chunk(bytes)
+            local line = ("chunk 1 %d %08x"):format(#bytes, ngx.crc32_long(bytes))
+            return head .. with_sum(line) .. bytes .. with_sum("end 1 1")
+        end
+        set_content(chunk(one))
+        assert.equal(1, #assert(read_own()).kvs)
+        for n = 1, #one - 1 do
+            damaged("a part of a key", chunk(one:sub(1, n)))
+        end
+        damaged("a long key", chunk(one:sub(1, 1) .. ("\255"):rep(8) .. one:sub(10)))
+        damaged("a deletion", chunk(kv_encoding.encode({ key = "a", mod_revision = "1" }, true)))
+        for field, values in pairs {
+            key = { "" }, version = { "", "x", "-1" }, create_revision = { "", "0x1", "1e5" },
+            mod_revision = { "", "-5", "1.5", "9223372036854775808", "99999999999999999999", "nan", "1\n" },
+            lease = { "", "-", "--1", "9223372036854775808" },
+        } do
+            for _, value in ipairs(values) do
+                local kv = new_kvs(1)[1]
+                kv[field] = value
+                damaged(field .. " " .. value, chunk(kv_encoding.encode(kv, false)))
+            end
+        end
+        local kv = new_kvs(1)[1]
+        kv.lease, kv.mod_revision = "-9223372036854775807", "9223372036854775807"
+        set_content(chunk(kv_encoding.encode(kv, false)))
+        assert.same({ kv }, assert(read_own()).kvs)
+    end)
+
     it("is rejected with the cause when it has another identity or version, or does not exist", function()
         assert(snapshot_file.write(path, new_snapshot(8)))
         assert.equal(path .. ": snapshot of other keys, or of a client with other options",
@@ -115,17 +183,50 @@ describe("snapshot file", function()
         assert.same({ nil, path .. ": No such file or directory", false }, { snapshot, err, exists })
     end)
 
-    it("can be read and written by its owner only, whatever the umask, and follows no link of another user", function()
+    it("can be read and written by its owner only, whatever the umask", function()
         local before = ffi.C.umask(0)
-        local target = path .. ".target"
-        assert(process.run("ln", "-s", target, ("%s.%d.tmp"):format(path, ngx.worker.pid())))
+        finally(function() ffi.C.umask(before) end)
         assert(snapshot_file.write(path, new_snapshot(3)))
         ffi.C.umask(tonumber("777", 8))
         assert(snapshot_file.write(path, new_snapshot(4)))
-        ffi.C.umask(before)
         assert.equal("600 regular file", output("stat -c '%a %F' " .. path))
         assert.equal(4, #assert(read_own()).kvs)
-        assert.is_nil(io.open(target))
+    end)
+
+    it("is written next to links, FIFOs, folders and files of other users that have every name of its temporary file", function()
+        local folder = path .. ".folder"
+        local inner, victim = folder .. "/file", folder .. "/victim"
+        finally(function() process.run("rm", "-rf", folder) end)
+        assert(process.run("mkdir", "-m", "1777", folder))
+        assert(process.run("sh", "-c", "echo kept > " .. victim))
+        local kinds = {
+            "ln -s %s.none %s", "ln -s " .. victim .. " %s", "mkfifo %s", "mkdir %s", "touch %s", "ln " .. victim .. " %s",
+        }
+        for slot = 0, 15 do
+            local kind = kinds[slot % #kinds + 1]
+            local name = ("%s.%x.tmp"):format(inner, slot)
+            assert(process.run("sh", "-c", kind:find("none", 1, true) and kind:format(name, name) or kind:format(name)))
+        end
+        local is_root = output("id -u") == "0"
+        if is_root then
+            assert(process.run("sh", "-c", "chown -h 12345 " .. folder .. "/*.tmp"))
+        end
+        assert(snapshot_file.write(inner, new_snapshot(3)))
+        assert.equal(3, #assert(snapshot_file.read(inner, "own")).kvs)
+        assert.equal("kept", output("cat " .. victim))
+        assert.equal(is_root and "16" or "15", output("ls " .. folder .. "/*.tmp -d | wc -l"))
+        assert.equal("0", output("ls " .. folder .. "/*.none 2>/dev/null | wc -l"))
+    end)
+
+    it("replaces a link at its path, and is not read through one", function()
+        local target = path .. ".target"
+        finally(function() os.remove(target) end)
+        assert(snapshot_file.write(target, new_snapshot(2)))
+        assert(process.run("ln", "-s", target, path))
+        assert.same({ nil, path .. ": a symbolic link", true }, { read_own() })
+        assert(snapshot_file.write(path, new_snapshot(3)))
+        assert.equal(3, #assert(read_own()).kvs)
+        assert.equal(2, #assert(snapshot_file.read(target, "own")).kvs)
     end)
 
     it("is rejected with the cause when another user can have written it", function()
@@ -150,9 +251,11 @@ describe("snapshot file", function()
         assert.equal(3, error_after("chmod", "770", folder))
         if output("id -u") == "0" then
             assert.equal("the file belongs to another user: uid 12345", error_after("chown", "12345", inner))
-            assert.equal(3, error_after("chown", "12345", folder))
+            assert.equal("the file belongs to another user: uid 12345", error_after("chown", "12345", folder))
         end
         os.remove(inner)
+        assert.equal("not a regular file", error_after("mkdir", inner))
+        assert(process.run("rmdir", inner))
         assert.equal("not a regular file", error_after("mkfifo", "-m", "600", inner))
     end)
 
@@ -160,12 +263,14 @@ describe("snapshot file", function()
         assert(snapshot_file.write(path, new_snapshot(8)))
         local invalid = new_snapshot(9)
         invalid.kvs[9].key = nil -- raises an error after eight keys
-        assert.is_false((pcall(snapshot_file.write, path, invalid)))
+        local written, why = snapshot_file.write(path, invalid)
+        assert.is_nil(written)
+        assert.is_truthy(why:find(path .. ": ", 1, true))
         assert.same(new_snapshot(8), (read_own()))
-        os.remove(path .. "." .. ngx.worker.pid() .. ".tmp")
+        assert.equal(0, #temp_files())
         local ok, err = snapshot_file.write("/nowhere/at/all", new_snapshot(1))
         assert.is_nil(ok)
-        assert.is_truthy(err:find("No such file", 1, true))
+        assert.equal("/nowhere/at/all: No such file or directory", err)
     end)
 
     it("is written and read with a chance to yield after each key #alone", function()
@@ -387,30 +492,64 @@ describe("snapshot writer", function()
         assert.equal(4, #read_own().kvs)
     end)
 
-    it("removes the temporary files of killed workers, and no others", function()
-        local dead = process.start("sh", "-c", "echo $$")
-        assert.is_true(eventually(function() return process.read(dead .. ".status") ~= "" end))
-        local pid = assert(process.read(dead):match("^(%d+)\n"))
-        local glob_path = path .. "[a]*" -- must not be taken for a pattern
-        local kept = {
-            glob_path .. ".1.tmp", glob_path .. ".tmp", glob_path .. ".x1.tmp", path .. "[a]x." .. pid .. ".tmp",
-        }
-        local removed = glob_path .. "." .. pid .. ".tmp"
-        for _, name in ipairs { removed, unpack(kept) } do
-            assert(io.open(name, "wb")):close()
+    it("leaves at most 16 temporary files of killed workers, and removes them when they are old", function()
+        finally(function() process.run("sh", "-c", "rm -f " .. path .. ".*.tmp") end)
+        local rename = os.rename
+        os.rename = function() error("killed", 0) end -- luacheck: ignore 122
+        for _ = 1, 100 do
+            pcall(snapshot_file.write, path, new_snapshot(1))
         end
-        state = snapshot_feed.new_state(glob_path, "own", 0.02)
-        local feed = snapshot_feed.wrap(inner, state)
-        inner.batches = { full(9, 2) }
-        assert(feed:next(1))
-        assert.is_true(eventually(function() return (snapshot_file.read(glob_path, "own")) end))
-        local exist = {}
-        for i, name in ipairs { removed, unpack(kept) } do
-            exist[i] = io.open(name) ~= nil
-            os.remove(name)
+        os.rename = rename -- luacheck: ignore 122
+        assert.equal(16, #temp_files())
+        assert(snapshot_file.write(path, new_snapshot(2))) -- with the name of one of them
+        assert.equal(15, #temp_files())
+        assert(process.run("sh", "-c", "touch -d '11 minutes ago' " .. path .. ".*.tmp"))
+        for _ = 1, 200 do
+            assert(snapshot_file.write(path, new_snapshot(2)))
         end
-        os.remove(glob_path)
-        process.forget(dead)
-        assert.same({ false, true, true, true, true }, exist)
+        assert.equal(0, #temp_files())
+    end)
+
+    it("gives up a file whose temporary file was removed while it was written", function()
+        assert(snapshot_file.write(path, new_snapshot(1)))
+        local write = kv_encoding.encode
+        finally(function() kv_encoding.encode = write end)
+        kv_encoding.encode = function(...)
+            for _, name in ipairs(temp_files()) do
+                os.remove(name)
+                io.open(name, "wb"):close() -- another worker uses the name
+            end
+            return write(...)
+        end
+        assert.same({ nil, path .. ": the temporary file was removed meanwhile" }, { snapshot_file.write(path, new_snapshot(2)) })
+        assert.equal(1, #assert(read_own()).kvs)
+    end)
+
+    it("reports a full disk, and keeps the old file and no other", function()
+        local folder = path .. ".full"
+        assert(process.run("mkdir", folder))
+        finally(function() process.run("sh", "-c", ("umount %s; rmdir %s"):format(folder, folder)) end)
+        if not process.run("mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", folder) then
+            pending("no tmpfs can be mounted")
+            return
+        end
+        local file = folder .. "/file"
+        assert(snapshot_file.write(file, new_snapshot(8)))
+        assert.same({ nil, file .. ": No space left on device" }, { snapshot_file.write(file, new_snapshot(3000)) })
+        assert.equal("1", output("ls -A " .. folder .. " | wc -l"))
+        assert.equal(8, #assert(snapshot_file.read(file, "own")).kvs)
+    end)
+
+    it("warns once when other users can replace the file", function()
+        local folder = path .. ".shared"
+        assert(process.run("mkdir", "-m", "770", folder))
+        finally(function() process.run("rmdir", folder) end)
+        local lines = log_lines.of(function()
+            for _ = 1, 2 do
+                snapshot_feed.new_state(folder .. "/file", "own", 5)
+            end
+        end)
+        assert.same({ "warn: snapshot: other users can remove or replace the file: its folder has mode 0770: " .. folder .. "/file" },
+            lines)
     end)
 end)

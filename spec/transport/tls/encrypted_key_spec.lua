@@ -146,8 +146,8 @@ describe("certificate path", function()
 
     it("does not block the worker if it is a FIFO, a folder or a device", function()
         for path, text in pairs {
-            [fifo] = "not a regular file", [bed.dir] = "cannot be read", ["/dev/zero"] = "longer than 4194304 bytes",
-            ["/dev/null"] = "cannot be read",
+            [fifo] = "not a regular file", [bed.dir] = "not a regular file", ["/dev/zero"] = "not a regular file",
+            ["/dev/null"] = "not a regular file",
         } do
             local opts = { http_host = bed.mtls.http, sni = "localhost", ssl_cert_path = certs.client, ssl_key_path = path }
             local res, err, details = assert(bed.new(opts)):get "k"

@@ -13,6 +13,11 @@ local DELETION = 1
 local WITH_VALUE = 2
 local WITH_LEASE = 4
 
+--- The greatest int64, which has 19 digits.
+local MAX_INT64 = "9223372036854775807"
+local ZERO = 48
+local NINE = 57
+
 --- Encodes a key. Lengths come first, so that decoding needs no search.
 ---@param kv resty.etcd.protocol.message.RawKv
 ---@param is_deletion boolean
@@ -64,10 +69,43 @@ local function encode_events(events, slice)
     return table.concat(parts, "")
 end
 
+--- Reports whether a text is an int64 of 0 or more. It runs for each number of each key: a loop is faster than a pattern.
+---@param text string
+---@return boolean
+local function is_int64(text)
+    local length = #text
+    if length < 1 or length > #MAX_INT64 then
+        return false
+    end
+    for i = 1, length do
+        local digit = byte(text, i, i)
+        if digit < ZERO or digit > NINE then
+            return false
+        end
+    end
+    return length < #MAX_INT64 or text <= MAX_INT64
+end
+
+--- Reports whether a lease ID is an int64, which can be negative.
+---@param text string
+---@return boolean
+local function is_lease(text)
+    return is_int64(sub(text, 1, 1) == "-" and sub(text, 2) or text)
+end
+
+--- Reports whether the numbers of a key are int64.
+---@param kv resty.etcd.protocol.message.RawKv
+---@param is_deletion boolean
+---@return boolean
+local function has_int64s(kv, is_deletion)
+    local is_lease_valid = kv.lease == nil or is_lease(kv.lease)
+    return is_int64(kv.mod_revision) and (is_deletion or is_int64(kv.create_revision) and is_int64(kv.version) and is_lease_valid)
+end
+
 --- Decodes one key.
 ---@param bytes string
 ---@param at number position of its first byte, counted from 1
----@return resty.etcd.protocol.message.RawEvent? event # an event and the position of the next key; or nil if a part of the key is missing
+---@return resty.etcd.protocol.message.RawEvent? event # an event and the position of the next key; or nil if a part of the key is missing or absurd
 ---@return number? next
 local function decode(bytes, at)
     local flags, k0, k1, k2, k3, v0, v1, v2, v3, c, m, n, l = byte(bytes, at, at + HEADER_SIZE - 1)
@@ -96,8 +134,11 @@ local function decode(bytes, at)
             kv.value = sub(bytes, value_at, created_at - 1)
         end
     end
+    if next > #bytes + 1 or not has_int64s(kv, is_deletion) then
+        return nil
+    end
     local event = {type = is_deletion and "DELETE" or "PUT", kv = kv}
-    if next > #bytes + 1 or not completeness.is_complete_event(event) then
+    if not completeness.is_complete_event(event) then
         return nil
     end
     return event, next

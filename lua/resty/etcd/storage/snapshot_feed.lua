@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/storage/snapshot_feed.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local file_access = require("resty.etcd.storage.file_access")
 local snapshot_writers = require("resty.etcd.storage.snapshot_writer")
 local time_slice = require("resty.etcd.base.time_slice")
 local printable = require("resty.etcd.base.printable")
@@ -219,6 +220,7 @@ local function new_state(path, identity, interval)
             printable.of(path)
         )
     elseif worker_id == 0 then
+        file_access.warn_if_folder_is_shared(path)
         writer = snapshot_writers.new(path, identity, interval or DEFAULT_INTERVAL)
     end
     return {

@@ -1,8 +1,14 @@
 -- Generated from src/resty/etcd/storage/snapshot_file.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local decimal = require("resty.etcd.base.decimal")
+local error_text = require("resty.etcd.base.error_text")
+local file_status = require("resty.etcd.base.file_status")
 local files = require("resty.etcd.base.files")
+local open_files = require("resty.etcd.base.open_file")
 local file_access = require("resty.etcd.storage.file_access")
+local file_readers = require("resty.etcd.storage.file_reader")
 local kv_encoding = require("resty.etcd.storage.kv_encoding")
+local temp_files = require("resty.etcd.storage.temp_files")
 local time_slice = require("resty.etcd.base.time_slice")
 
 --- The full state that a snapshot file holds.
@@ -12,11 +18,6 @@ local time_slice = require("resty.etcd.base.time_slice")
 ---@field last_received_at number Time of the last response from etcd, in seconds since 1970.
 ---@field kvs resty.etcd.protocol.message.RawKv[] In the order of their bytes.
 
---- `close` as LuaJIT has it.
----@class resty.etcd.storage.snapshot_file.ClosableFile
----@field close fun(self: resty.etcd.storage.snapshot_file.ClosableFile): true?, string?
-
-local open = io.open
 local crc32 = ngx.crc32_long
 local format = string.format
 local match = string.match
@@ -26,6 +27,9 @@ local MAGIC = "resty.etcd snapshot 1\n"
 
 --- Approximate number of bytes that are encoded, written and read between two yields.
 local CHUNK_SIZE = 64 * 1024
+
+--- Longest line in bytes, which are shorter than that.
+local MAX_LINE_LENGTH = 200
 local DAMAGED = "damaged or truncated"
 
 --- Returns a line: the text and its checksum.
@@ -53,7 +57,7 @@ local function verify_line(line)
 end
 
 --- Writes the keys in chunks. A line in front of each states its number, size and checksum.
----@param file table
+---@param file resty.etcd.base.open_file.OpenFile
 ---@param kvs resty.etcd.protocol.message.RawKv[]
 ---@return number? chunks
 ---@return string? err
@@ -70,16 +74,14 @@ local function write_kvs(file, kvs)
         if size >= CHUNK_SIZE or i == n then
             local bytes = table.concat(parts, "")
             chunks = chunks + 1
-            local ok, err = file:write(
-                with_checksum(format(
-                    "chunk %d %d %08x",
-                    chunks,
-                    size,
-                    crc32(bytes)
-                )),
-                bytes
-            )
-            if ok == nil then
+            local line = with_checksum(format(
+                "chunk %d %d %08x",
+                chunks,
+                size,
+                crc32(bytes)
+            ))
+            local err = open_files.write(file, line .. bytes)
+            if err ~= nil then
                 return nil, err
             end
             parts = {}
@@ -91,7 +93,7 @@ local function write_kvs(file, kvs)
 end
 
 --- Writes a snapshot to an open file. Returns an error, or nil.
----@param file table
+---@param file resty.etcd.base.open_file.OpenFile
 ---@param snapshot resty.etcd.storage.snapshot_file.Snapshot
 ---@return string?
 local function write_to(file, snapshot)
@@ -102,22 +104,40 @@ local function write_to(file, snapshot)
         snapshot.revision,
         snapshot.last_received_at
     )
-    local ok, err = file:write(
-        MAGIC,
-        with_checksum(header)
+    local err = open_files.write(
+        file,
+        MAGIC .. with_checksum(header)
     )
-    if ok == nil then
+    if err ~= nil then
         return err
     end
     local chunks, chunk_err = write_kvs(file, kvs)
     if chunks == nil then
         return chunk_err
     end
-    local ended, end_err = file:write(with_checksum(format("end %d %d", chunks, #kvs)))
-    if ended == nil then
-        return end_err
+    return open_files.write(
+        file,
+        with_checksum(format("end %d %d", chunks, #kvs))
+    )
+end
+
+--- Moves a complete file to its path. Returns an error, or nil.
+---@param file resty.etcd.base.open_file.OpenFile
+---@param temp_path string
+---@param path string
+---@return string?
+local function replace(file, temp_path, path)
+    if not file_status.is_at_path(file, temp_path) then
+        return "the temporary file was removed meanwhile"
     end
-    return nil
+    local renamed, err = os.rename(temp_path, path)
+    local ____temp_0
+    if renamed == true then
+        ____temp_0 = nil
+    else
+        ____temp_0 = err
+    end
+    return ____temp_0
 end
 
 --- Replaces the snapshot file atomically: a reader finds the old one or the new one. Yields.
@@ -126,86 +146,91 @@ end
 ---@return true? res
 ---@return string? err
 local function write(path, snapshot)
-    local temp_path = path .. "." .. tostring(ngx.worker.pid()) .. ".tmp"
-    local create_err = file_access.create_private(temp_path)
-    if create_err ~= nil then
-        return nil, create_err
-    end
-    local file, open_err = open(temp_path, "wb")
+    local file, temp_path_or_err = temp_files.create(path)
     if file == nil then
-        return nil, open_err
+        return nil, temp_path_or_err
     end
-    local err = write_to(file, snapshot)
-    local closed, close_err = file:close()
-    if err == nil and closed == nil then
-        err = close_err
+    local ok, result = pcall(write_to, file, snapshot)
+    local ____ok_1
+    if ok then
+        ____ok_1 = result
+    else
+        ____ok_1 = error_text.of(result, "no reason")
     end
+    local err = ____ok_1
     if err == nil then
-        local renamed, rename_err = os.rename(temp_path, path)
-        if renamed == true then
-            return true
-        end
-        err = rename_err
+        err = replace(file, temp_path_or_err, path)
     end
-    os.remove(temp_path)
+    open_files.close(file)
+    if err == nil then
+        return true
+    end
+    os.remove(temp_path_or_err)
     return nil, path .. ": " .. err
 end
 
+--- Returns the next line, without its checksum; nil if it is damaged.
+---@param reader resty.etcd.storage.file_reader.FileReader
+---@return string?
+local function read_line(reader)
+    return verify_line(file_readers.read_line(reader, MAX_LINE_LENGTH))
+end
+
 --- Reads chunks until the line that ends them. Nothing must follow it.
----@param file table
+---@param reader resty.etcd.storage.file_reader.FileReader
 ---@return resty.etcd.protocol.message.RawKv[]? res
 ---@return string? err
-local function read_kvs(file)
+local function read_kvs(reader)
     local slice = time_slice.start()
     local kvs = {}
     local chunks = 0
     while true do
-        local line = verify_line(file:read("*l"))
+        local line = read_line(reader)
         if line == nil then
             return nil, DAMAGED
         end
         local number, size, sum = match(line, "^chunk (%d+) (%d+) (%x+)$")
         if number == nil then
-            if line ~= format("end %d %d", chunks, #kvs) or file:read(1) ~= nil then
+            if line ~= format("end %d %d", chunks, #kvs) or not file_readers.is_at_end(reader) then
                 return nil, "damaged: chunks are missing, or data follows the end"
             end
             return kvs
         end
         chunks = chunks + 1
-        local bytes = file:read(tonumber(size))
-        local is_intact = bytes ~= nil and #bytes == tonumber(size) and crc32(bytes) == tonumber(sum, 16)
-        if not is_intact or tonumber(number) ~= chunks then
-            return nil, DAMAGED
-        end
-        if not kv_encoding.decode_kvs(bytes, kvs, slice) then
+        local bytes = file_readers.read_bytes(
+            reader,
+            decimal.parse(size) or math.huge
+        )
+        local is_intact = bytes ~= nil and crc32(bytes) == tonumber(sum, 16)
+        if not is_intact or decimal.parse(number) ~= chunks or not kv_encoding.decode_kvs(bytes, kvs, slice) then
             return nil, DAMAGED
         end
     end
 end
 
 local function read_from(file, identity)
-    local magic = file:read(#MAGIC)
+    local reader = file_readers.new(file)
+    local magic = file_readers.read_bytes(reader, #MAGIC)
     if magic ~= MAGIC then
         return nil, "not a snapshot file of this version"
     end
-    local header = verify_line(file:read("*l"))
-    local identity_md5, revision, last_received_at = match(header or "", "^(%x+) (%d+) (%d+)$")
-    if identity_md5 == nil then
+    local identity_md5, revision_text, time_text = match(
+        read_line(reader) or "",
+        "^(%x+) (%d+) (%d+)$"
+    )
+    local revision = decimal.parse(revision_text)
+    local last_received_at = decimal.parse(time_text)
+    if revision == nil or last_received_at == nil then
         return nil, DAMAGED
     end
     if identity_md5 ~= ngx.md5(identity) then
         return nil, "snapshot of other keys, or of a client with other options"
     end
-    local kvs, err = read_kvs(file)
+    local kvs, err = read_kvs(reader)
     if kvs == nil then
         return nil, err
     end
-    return {
-        identity = identity,
-        revision = tonumber(revision),
-        last_received_at = tonumber(last_received_at),
-        kvs = kvs
-    }
+    return {identity = identity, revision = revision, last_received_at = last_received_at, kvs = kvs}
 end
 
 --- Reads a snapshot file, as a whole or not at all. Yields.
@@ -218,21 +243,17 @@ local function read(path, identity)
     if not files.exists(path) then
         return nil, path .. ": No such file or directory", false
     end
-    local special = files.check_readable(path)
-    if special ~= nil then
-        return nil, path .. ": " .. special, true
-    end
-    local file, open_err = open(path, "rb")
+    local file, open_err = files.open_regular(path, false)
     if file == nil then
-        return nil, open_err, true
+        return nil, path .. ": " .. open_err, true
     end
     local problem = file_access.check_trusted(path, file)
     if problem ~= nil then
-        file:close()
+        open_files.close(file)
         return nil, path .. ": " .. problem, true
     end
     local snapshot, err = read_from(file, identity)
-    file:close()
+    open_files.close(file)
     if snapshot == nil then
         return nil, path .. ": " .. err, true
     end

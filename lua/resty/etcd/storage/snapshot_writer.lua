@@ -1,7 +1,6 @@
 -- Generated from src/resty/etcd/storage/snapshot_writer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local kv_merge = require("resty.etcd.storage.kv_merge")
-local temp_files = require("resty.etcd.storage.temp_files")
 local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local printable = require("resty.etcd.base.printable")
@@ -19,7 +18,6 @@ local snapshot_file = require("resty.etcd.storage.snapshot_file")
 ---@field full_states number Number of full states so far.
 ---@field is_dirty boolean There are changes that were not written yet.
 ---@field has_feed boolean A feed is open.
----@field has_removed_temp_files boolean Files of workers that were killed while they wrote have been removed.
 ---@field loop resty.etcd.base.timer_types.TimerLoop Each of its turns writes the file. It is started while there is something to write.
 ---@field last_error string? Error of the last write: it is logged only if it is another one than before.
 
@@ -37,10 +35,6 @@ end
 ---@return true? res
 ---@return string? err
 local function write(writer, kvs)
-    if not writer.has_removed_temp_files then
-        writer.has_removed_temp_files = true
-        temp_files.remove(writer.path)
-    end
     local ____writer_0 = writer
     local changes = ____writer_0.changes
     local full_states = ____writer_0.full_states
@@ -158,7 +152,6 @@ local function create(path, identity, interval)
         full_states = 0,
         is_dirty = false,
         has_feed = false,
-        has_removed_temp_files = false,
         last_error = nil
     }
     return writer

@@ -15,6 +15,11 @@ const DELETION = 1;
 const WITH_VALUE = 2;
 const WITH_LEASE = 4;
 
+/** The greatest int64, which has 19 digits. */
+const MAX_INT64 = "9223372036854775807";
+const ZERO = 48;
+const NINE = 57;
+
 /** Encodes a key. Lengths come first, so that decoding needs no search. */
 function encode(kv: RawKv, is_deletion: boolean): string {
     const key = kv.key;
@@ -60,10 +65,39 @@ function encode_events(events: RawEvent[], slice: TimeSlice): string {
     return parts.join("");
 }
 
+/** Reports whether a text is an int64 of 0 or more. It runs for each number of each key: a loop is faster than a pattern. */
+function is_int64(text: string): boolean {
+    const length = text.length;
+    if (length < 1 || length > MAX_INT64.length) {
+        return false;
+    }
+    for (const i of $range(1, length)) {
+        const [digit] = byte(text, i, i);
+        if (digit! < ZERO || digit! > NINE) {
+            return false;
+        }
+    }
+    return length < MAX_INT64.length || text <= MAX_INT64;
+}
+
+/** Reports whether a lease ID is an int64, which can be negative. */
+function is_lease(text: string): boolean {
+    return is_int64(sub(text, 1, 1) === "-" ? sub(text, 2) : text);
+}
+
+/** Reports whether the numbers of a key are int64. */
+function has_int64s(kv: RawKv, is_deletion: boolean): boolean {
+    const is_lease_valid = kv.lease === undefined || is_lease(kv.lease);
+    return (
+        is_int64(kv.mod_revision) &&
+        (is_deletion || (is_int64(kv.create_revision) && is_int64(kv.version) && is_lease_valid))
+    );
+}
+
 /**
  * Decodes one key.
  * @param at position of its first byte, counted from 1
- * @returns an event and the position of the next key; or nil if a part of the key is missing
+ * @returns an event and the position of the next key; or nil if a part of the key is missing or absurd
  */
 function decode(
     bytes: string,
@@ -95,8 +129,11 @@ function decode(
             kv.value = sub(bytes, value_at, created_at - 1);
         }
     }
+    if (next > bytes.length + 1 || !has_int64s(kv, is_deletion)) {
+        return $multi(undefined);
+    }
     const event: RawEvent = { type: is_deletion ? "DELETE" : "PUT", kv };
-    if (next > bytes.length + 1 || !completeness.is_complete_event(event)) {
+    if (!completeness.is_complete_event(event)) {
         return $multi(undefined);
     }
     return $multi(event, next);

@@ -3,6 +3,7 @@ import type { Mutable } from "../base/mutable";
 import * as clock from "../base/clock";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch, Feed } from "../watch/feed";
+import * as file_access from "./file_access";
 import * as snapshot_writers from "./snapshot_writer";
 import type { SnapshotWriter } from "./snapshot_writer";
 import * as time_slice from "../base/time_slice";
@@ -184,6 +185,7 @@ function new_state(path: string, identity: string, interval?: number): SnapshotS
         // the privileged agent: its file would belong to root, and the workers could not read it
         ngx.log(ngx.NOTICE, "snapshot: not written by this process, only by worker 0: ", printable.of(path));
     } else if (worker_id === 0) {
+        file_access.warn_if_folder_is_shared(path);
         writer = snapshot_writers.new(path, identity, interval ?? DEFAULT_INTERVAL);
     }
     return { path, identity, writer, is_done: false, delivered_kvs: undefined, last_received_at: undefined };

@@ -1,7 +1,15 @@
 import type { RawKv } from "../protocol/message";
+import * as decimal from "../base/decimal";
+import * as error_text from "../base/error_text";
+import * as file_status from "../base/file_status";
 import * as files from "../base/files";
+import * as open_files from "../base/open_file";
+import type { OpenFile } from "../base/open_file";
 import * as file_access from "./file_access";
+import * as file_readers from "./file_reader";
+import type { FileReader } from "./file_reader";
 import * as kv_encoding from "./kv_encoding";
+import * as temp_files from "./temp_files";
 import * as time_slice from "../base/time_slice";
 
 /** The full state that a snapshot file holds. */
@@ -15,17 +23,6 @@ interface Snapshot {
     kvs: RawKv[];
 }
 
-type Open = (
-    path: string,
-    mode: string,
-) => LuaMultiReturn<[file: LuaFile, err?: undefined, code?: undefined] | [file: undefined, err: string, code: number]>;
-
-/** `close` as LuaJIT has it. */
-interface ClosableFile {
-    close(): Result<true>;
-}
-
-const open = io.open as unknown as Open;
 const crc32 = ngx.crc32_long;
 const format = string.format;
 const match = string.match;
@@ -34,6 +31,8 @@ const match = string.match;
 const MAGIC = "resty.etcd snapshot 1\n";
 /** Approximate number of bytes that are encoded, written and read between two yields. */
 const CHUNK_SIZE = 64 * 1024;
+/** Longest line in bytes, which are shorter than that. */
+const MAX_LINE_LENGTH = 200;
 
 const DAMAGED = "damaged or truncated";
 
@@ -55,7 +54,7 @@ function verify_line(line: string | undefined): string | undefined {
 }
 
 /** Writes the keys in chunks. A line in front of each states its number, size and checksum. */
-function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number | undefined, err?: string]> {
+function write_kvs(file: OpenFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number | undefined, err?: string]> {
     const slice = time_slice.start();
     const n = kvs.length;
     let parts: string[] = [];
@@ -68,8 +67,9 @@ function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number 
         if (size >= CHUNK_SIZE || i === n) {
             const bytes = parts.join("");
             chunks = chunks + 1;
-            const [ok, err] = file.write(with_checksum(format("chunk %d %d %08x", chunks, size, crc32(bytes))), bytes);
-            if (ok === undefined) {
+            const line = with_checksum(format("chunk %d %d %08x", chunks, size, crc32(bytes)));
+            const err = open_files.write(file, line + bytes);
+            if (err !== undefined) {
                 return $multi(undefined, err);
             }
             parts = [];
@@ -81,103 +81,97 @@ function write_kvs(file: LuaFile, kvs: RawKv[]): LuaMultiReturn<[chunks: number 
 }
 
 /** Writes a snapshot to an open file. Returns an error, or nil. */
-function write_to(file: LuaFile, snapshot: Snapshot): Problem {
+function write_to(this: void, file: OpenFile, snapshot: Snapshot): Problem {
     const kvs = snapshot.kvs;
     const header = format("%s %d %d", ngx.md5(snapshot.identity), snapshot.revision, snapshot.last_received_at);
-    const [ok, err] = file.write(MAGIC, with_checksum(header));
-    if (ok === undefined) {
+    const err = open_files.write(file, MAGIC + with_checksum(header));
+    if (err !== undefined) {
         return err;
     }
     const [chunks, chunk_err] = write_kvs(file, kvs);
     if (chunks === undefined) {
         return chunk_err;
     }
-    const [ended, end_err] = file.write(with_checksum(format("end %d %d", chunks, kvs.length)));
-    if (ended === undefined) {
-        return end_err;
+    return open_files.write(file, with_checksum(format("end %d %d", chunks, kvs.length)));
+}
+
+/** Moves a complete file to its path. Returns an error, or nil. */
+function replace(file: OpenFile, temp_path: string, path: string): Problem {
+    if (!file_status.is_at_path(file, temp_path)) {
+        return "the temporary file was removed meanwhile"; // this worker was stopped for very long, or a program has done it
     }
-    return undefined;
+    const [renamed, err] = os.rename(temp_path, path);
+    return renamed === true ? undefined : err;
 }
 
 /** Replaces the snapshot file atomically: a reader finds the old one or the new one. Yields. */
 function write(path: string, snapshot: Snapshot): Result<true> {
-    const temp_path = `${path}.${ngx.worker.pid()}.tmp`;
-    const create_err = file_access.create_private(temp_path);
-    if (create_err !== undefined) {
-        return $multi(undefined, create_err);
-    }
-    const [file, open_err] = open(temp_path, "wb");
+    const [file, temp_path_or_err] = temp_files.create(path);
     if (file === undefined) {
-        return $multi(undefined, open_err);
+        return $multi(undefined, temp_path_or_err);
     }
-    let err = write_to(file, snapshot);
-    const [closed, close_err] = (file as unknown as ClosableFile).close();
-    if (err === undefined && closed === undefined) {
-        err = close_err;
-    }
+    const [ok, result] = protected_call(write_to, file, snapshot);
+    let err = ok ? (result as Problem) : error_text.of(result, "no reason");
+    err ??= replace(file, temp_path_or_err, path);
+    open_files.close(file);
     if (err === undefined) {
-        const [renamed, rename_err] = os.rename(temp_path, path);
-        if (renamed === true) {
-            return $multi(true);
-        }
-        err = rename_err;
+        return $multi(true);
     }
-    os.remove(temp_path);
+    os.remove(temp_path_or_err);
     return $multi(undefined, `${path}: ${err}`);
 }
 
+/** Returns the next line, without its checksum; nil if it is damaged. */
+function read_line(reader: FileReader): string | undefined {
+    return verify_line(file_readers.read_line(reader, MAX_LINE_LENGTH));
+}
+
 /** Reads chunks until the line that ends them. Nothing must follow it. */
-function read_kvs(file: LuaFile): Result<RawKv[]> {
+function read_kvs(reader: FileReader): Result<RawKv[]> {
     const slice = time_slice.start();
     const kvs: RawKv[] = [];
     let chunks = 0;
     while (true) {
-        const line = verify_line(file.read("*l"));
+        const line = read_line(reader);
         if (line === undefined) {
             return $multi(undefined, DAMAGED);
         }
         const [number, size, sum] = match(line, "^chunk (%d+) (%d+) (%x+)$");
         if (number === undefined) {
-            if (line !== format("end %d %d", chunks, kvs.length) || file.read(1) !== undefined) {
+            if (line !== format("end %d %d", chunks, kvs.length) || !file_readers.is_at_end(reader)) {
                 return $multi(undefined, "damaged: chunks are missing, or data follows the end");
             }
             return $multi(kvs);
         }
         chunks = chunks + 1;
-        const bytes = file.read(tonumber(size)!);
-        const is_intact = bytes !== undefined && bytes.length === tonumber(size) && crc32(bytes) === tonumber(sum, 16);
-        if (!is_intact || tonumber(number) !== chunks) {
-            return $multi(undefined, DAMAGED);
-        }
-        if (!kv_encoding.decode_kvs(bytes, kvs, slice)) {
+        const bytes = file_readers.read_bytes(reader, decimal.parse(size) ?? math.huge);
+        const is_intact = bytes !== undefined && crc32(bytes) === tonumber(sum, 16);
+        if (!is_intact || decimal.parse(number) !== chunks || !kv_encoding.decode_kvs(bytes, kvs, slice)) {
             return $multi(undefined, DAMAGED);
         }
     }
 }
 
-function read_from(file: LuaFile, identity: string): Result<Snapshot> {
-    const magic = file.read(MAGIC.length);
+function read_from(this: void, file: OpenFile, identity: string): Result<Snapshot> {
+    const reader = file_readers.new(file);
+    const magic = file_readers.read_bytes(reader, MAGIC.length);
     if (magic !== MAGIC) {
         return $multi(undefined, "not a snapshot file of this version");
     }
-    const header = verify_line(file.read("*l"));
-    const [identity_md5, revision, last_received_at] = match(header ?? "", "^(%x+) (%d+) (%d+)$");
-    if (identity_md5 === undefined) {
+    const [identity_md5, revision_text, time_text] = match(read_line(reader) ?? "", "^(%x+) (%d+) (%d+)$");
+    const revision = decimal.parse(revision_text);
+    const last_received_at = decimal.parse(time_text);
+    if (revision === undefined || last_received_at === undefined) {
         return $multi(undefined, DAMAGED);
     }
     if (identity_md5 !== ngx.md5(identity)) {
         return $multi(undefined, "snapshot of other keys, or of a client with other options");
     }
-    const [kvs, err] = read_kvs(file);
+    const [kvs, err] = read_kvs(reader);
     if (kvs === undefined) {
         return $multi(undefined, err);
     }
-    return $multi({
-        identity,
-        revision: tonumber(revision)!,
-        last_received_at: tonumber(last_received_at)!,
-        kvs,
-    });
+    return $multi({ identity, revision, last_received_at, kvs });
 }
 
 /**
@@ -191,21 +185,17 @@ function read(
     if (!files.exists(path)) {
         return $multi(undefined, `${path}: No such file or directory`, false);
     }
-    const special = files.check_readable(path);
-    if (special !== undefined) {
-        return $multi(undefined, `${path}: ${special}`, true);
-    }
-    const [file, open_err] = open(path, "rb");
+    const [file, open_err] = files.open_regular(path, false);
     if (file === undefined) {
-        return $multi(undefined, open_err, true);
+        return $multi(undefined, `${path}: ${open_err}`, true);
     }
     const problem = file_access.check_trusted(path, file);
     if (problem !== undefined) {
-        file.close();
+        open_files.close(file);
         return $multi(undefined, `${path}: ${problem}`, true);
     }
     const [snapshot, err] = read_from(file, identity);
-    file.close();
+    open_files.close(file);
     if (snapshot === undefined) {
         return $multi(undefined, `${path}: ${err}`, true);
     }

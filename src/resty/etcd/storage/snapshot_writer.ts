@@ -3,7 +3,6 @@ import type { Batch } from "../watch/feed";
 import type { Mutable } from "../base/mutable";
 import * as kv_merge from "./kv_merge";
 import type { Changes } from "./kv_merge";
-import * as temp_files from "./temp_files";
 import * as time_slice from "../base/time_slice";
 import * as timer_loop from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
@@ -28,8 +27,6 @@ interface SnapshotWriter {
     readonly is_dirty: boolean;
     /** A feed is open. */
     readonly has_feed: boolean;
-    /** Files of workers that were killed while they wrote have been removed. */
-    readonly has_removed_temp_files: boolean;
     /** Each of its turns writes the file. It is started while there is something to write. */
     readonly loop: TimerLoop;
     /** Error of the last write: it is logged only if it is another one than before. */
@@ -48,10 +45,6 @@ function needs_writing(writer: SnapshotWriter): boolean {
 
 /** Writes the current state. Batches that arrive meanwhile are written the next time. */
 function write(writer: State, kvs: RawKv[]): Result<true> {
-    if (!writer.has_removed_temp_files) {
-        writer.has_removed_temp_files = true;
-        temp_files.remove(writer.path);
-    }
     const { changes, full_states, identity, last_received_at, revision } = writer;
     writer.changes = new LuaMap();
     const merged = kv_merge.apply(kvs, changes, time_slice.start());
@@ -143,7 +136,6 @@ function create(path: string, identity: string, interval: number): SnapshotWrite
         full_states: 0,
         is_dirty: false,
         has_feed: false,
-        has_removed_temp_files: false,
         last_error: undefined,
     };
     return writer;

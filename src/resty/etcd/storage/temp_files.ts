@@ -1,47 +1,90 @@
-import * as ffi from "ffi";
+import * as file_status from "../base/file_status";
+import * as open_files from "../base/open_file";
+import type { OpenFile } from "../base/open_file";
+import * as random from "../base/random";
+import * as unique_id from "../base/unique_id";
 
-// under names with our prefix, so that declarations of other libraries cannot clash with them
-ffi.cdef('int resty_etcd_glob(const char *pattern, int flags, void *onerror, void *matches) __asm__("glob");');
-ffi.cdef('void resty_etcd_globfree(void *matches) __asm__("globfree");');
-ffi.cdef('int resty_etcd_kill(int pid, int signal) __asm__("kill");');
-ffi.cdef("struct resty_etcd_glob { size_t count; char **paths; char rest[240]; };");
+const abs = math.abs;
 
-const C = ffi.C;
-/** ESRCH: the process does not exist. */
-const ESRCH = 3;
+/*
+ * The file that is written before it replaces another one. It is created exclusively, so no link of another user is
+ * followed. A worker that is killed while it writes leaves its file behind. So that such files stay few without a search
+ * of the folder, the names are few: a random one of them is used, and a file that has it already is removed once it is
+ * old, or if all names are taken. Where other users hold all of these names, as in /tmp, a longer random name is used.
+ */
 
-function is_running(pid: number): boolean {
-    return C.resty_etcd_kill(pid, 0) === 0 || ffi.errno() !== ESRCH;
+/** Number of names of a file that is being written: at most as many are left behind. */
+const SLOTS = 16;
+/** Seconds since the last write after which a file counts as left behind: a worker writes without pause. */
+const LEFT_BEHIND_AFTER = 600;
+
+type Created = LuaMultiReturn<[file: OpenFile | undefined, err?: string | undefined, exists?: boolean]>;
+
+/** Returns the time of the last write to a file of this user; nil for anything else. */
+function written_at(temp_path: string): number | undefined {
+    const status = file_status.of_path(temp_path);
+    const is_own = status !== undefined && file_status.is_regular(status) && file_status.is_owner_trusted(status);
+    return is_own ? status.modified_at : undefined;
 }
 
-/** Returns the files `<path>.<pid>.tmp` and their process IDs. */
-function find(path: string): LuaMap<string, number> {
-    const files = new LuaMap<string, number>();
-    const [pattern] = string.gsub(path, "[%*%?%[%]\\]", "\\%0");
-    const matches = ffi.new("struct resty_etcd_glob");
-    if (C.resty_etcd_glob(`${pattern}.*.tmp`, 0, undefined, matches) === 0) {
-        for (const i of $range(0, tonumber(matches.count)! - 1)) {
-            const file = ffi.string(matches.paths[i]);
-            const [pid] = string.match(string.sub(file, path.length + 1), "^%.(%d+)%.tmp$");
-            if (pid !== undefined) {
-                files.set(file, tonumber(pid)!);
-            }
+/** Creates the file. One that was left behind is removed. */
+function create_in_slot(temp_path: string): Created {
+    const [file, err, exists] = open_files.create(temp_path);
+    if (exists !== true) {
+        return $multi(file, err);
+    }
+    const time = written_at(temp_path);
+    if (time === undefined || abs(ngx.time() - time) <= LEFT_BEHIND_AFTER) {
+        return $multi(undefined, err, true);
+    }
+    os.remove(temp_path); // the clock can have been set back since it was written
+    return open_files.create(temp_path);
+}
+
+function slot_path(path: string, slot: number): string {
+    return string.format("%s.%x.tmp", path, slot % SLOTS);
+}
+
+/** Removes the oldest of the files that have the names, unless another user holds all of them. Returns its path. */
+function remove_oldest(path: string): string | undefined {
+    let oldest = math.huge;
+    let oldest_path: string | undefined;
+    for (const slot of $range(0, SLOTS - 1)) {
+        const temp_path = slot_path(path, slot);
+        const time = written_at(temp_path);
+        if (time !== undefined && time < oldest) {
+            oldest = time;
+            oldest_path = temp_path;
         }
-        C.resty_etcd_globfree(matches);
     }
-    return files;
+    if (oldest_path !== undefined) {
+        os.remove(oldest_path); // a worker that writes to it notices that, and tries again later
+    }
+    return oldest_path;
 }
 
-/** Removes the files that workers left behind which were killed while they wrote `path`. */
-function remove(path: string): void {
-    if (ffi.os !== "Linux") {
-        return; // glob_t is laid out differently there
-    }
-    for (const [file, pid] of find(path)) {
-        if (!is_running(pid)) {
-            os.remove(file);
+/**
+ * Creates the file that will replace the one at `path`.
+ * @returns the file and its path; or nil and an error text that begins with `path`
+ */
+function create(path: string): LuaMultiReturn<[file: OpenFile | undefined, temp_path_or_err: string]> {
+    const first = random.below(SLOTS);
+    for (const i of $range(0, SLOTS - 1)) {
+        const temp_path = slot_path(path, first + i);
+        const [file, err, exists] = create_in_slot(temp_path);
+        if (file !== undefined) {
+            return $multi(file, temp_path);
+        }
+        if (exists !== true) {
+            return $multi(undefined, `${path}: ${err}`);
         }
     }
+    const temp_path = remove_oldest(path) ?? `${path}.${unique_id.id()}.tmp`;
+    const [file, err] = open_files.create(temp_path);
+    if (file === undefined) {
+        return $multi(undefined, `${path}: ${err}`);
+    }
+    return $multi(file, temp_path);
 }
 
-export { remove };
+export { create };

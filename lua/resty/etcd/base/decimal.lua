@@ -1,0 +1,24 @@
+-- Generated from src/resty/etcd/base/decimal.ts by TypeScriptToLua. Do not edit.
+local _M = {}
+
+--- The greatest integer that is exact as a Lua number: 2^53 is also what 2^53 + 1 is rounded to.
+local MAX = 2 ^ 53 - 1
+
+--- Digits of `MAX`.
+local MAX_DIGITS = 16
+
+--- Returns the number of a text of decimal digits that was stored outside of this process. Returns nil for any other text,
+--- and if the number is not exact.
+---@param text string?
+---@return number?
+local function parse(text)
+    if text == nil or #text > MAX_DIGITS then
+        return nil
+    end
+    local digits = string.match(text, "^%d+$")
+    local value = tonumber(digits, 10)
+    return value ~= nil and value <= MAX and value or nil
+end
+_M.parse = parse
+
+return _M
